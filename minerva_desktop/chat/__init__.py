@@ -1,0 +1,1 @@
+"""What a conversation is: plain values with no I/O, usable on any thread."""

@@ -1,0 +1,46 @@
+"""How an answer ended, and the numbers that come with it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class FinishReason(StrEnum):
+    """Why a generation ended, in the OpenAI API's words plus ``cancelled``."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    CANCELLED = "cancelled"
+
+
+class Timings(msgspec.Struct, frozen=True, kw_only=True):
+    """Measured by the engine child for one request. Times in milliseconds, counts in tokens."""
+
+    queue_ms: float = 0.0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    prefill_ms: float = 0.0
+    first_token_ms: float = 0.0
+    completion_tokens: int = 0
+    decode_ms: float = 0.0
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Decode speed; 0.0 before the second token."""
+        steps = self.completion_tokens - 1
+        return steps * 1000.0 / self.decode_ms if steps > 0 and self.decode_ms > 0 else 0.0
+
+    @property
+    def context_used(self) -> int:
+        """Tokens that prompt and answer hold in the context."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+class Completion(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of one generation."""
+
+    finish_reason: FinishReason
+    timings: Timings
+    seed: int

@@ -1,0 +1,53 @@
+"""One message of a conversation."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from minerva_desktop.chat.completion import Completion
+
+
+class Role(StrEnum):
+    """Who speaks."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+class MessageState(StrEnum):
+    """How far a message got. ``streaming`` on disk at start-up means the app died: it becomes
+    ``interrupted``."""
+
+    COMPLETE = "complete"
+    STREAMING = "streaming"
+    STOPPED = "stopped"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """A node of the message tree. Change one with `msgspec.structs.replace`.
+
+    ``created_at`` is Unix time in seconds. ``model`` is the answering model's file name and
+    ``completion`` its numbers; ``error`` is the sentence shown when the answer failed.
+    """
+
+    id: str
+    parent_id: str | None
+    role: Role
+    text: str
+    state: MessageState
+    created_at: float
+    model: str | None = None
+    completion: Completion | None = None
+    error: str | None = None
+
+
+class ChatTurn(msgspec.Struct, frozen=True):
+    """What a model is given of a message: role and text."""
+
+    role: Role
+    text: str

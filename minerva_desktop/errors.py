@@ -1,0 +1,149 @@
+"""Every error that Minerva shows a person or an HTTP client.
+
+    MinervaError
+    ├── ModelNotFound            404  model_not_found
+    ├── ModelLoadError           500  model_load_failed
+    │   └── LoadCancelled        500  load_cancelled
+    ├── OutOfMemory              500  insufficient_memory
+    ├── ContextLimitExceeded     400  context_length_exceeded
+    ├── GenerationTimeout        408  generation_timeout
+    ├── InferenceError           500  inference_failed
+    ├── EngineDied               503  engine_died
+    ├── QueueFull                503  queue_full
+    ├── InvalidRequest           400  invalid_request_error
+    ├── Unauthorized             401  invalid_api_key
+    ├── Forbidden                403  forbidden
+    ├── EndpointError            500  endpoint_failed
+    └── StoreError               500  store_failed
+
+``message`` is one sentence for a person, with the numbers in it. ``detail`` is what an expert
+wants one click later (stderr of a dead child, llama.cpp's own words). Values of this module hold
+no state beyond that and may be made and read on any thread.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MinervaError(Exception):
+    """Root of the tree. ``code`` is stable and goes over the wire and into HTTP bodies."""
+
+    code: ClassVar[str] = "internal_error"
+    http_status: ClassVar[int] = 500
+
+    def __init__(self, message: str, *, detail: str = "", param: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+        self.param = param
+
+
+class ModelNotFound(MinervaError):
+    """No model of that name is known, or its file is not there."""
+
+    code = "model_not_found"
+    http_status = 404
+
+
+class ModelLoadError(MinervaError):
+    """llama.cpp would not load the file; the message says why in words."""
+
+    code = "model_load_failed"
+
+
+class LoadCancelled(ModelLoadError):
+    """The person cancelled the load. Not shown as a failure."""
+
+    code = "load_cancelled"
+
+
+class OutOfMemory(MinervaError):
+    """Weights, KV cache or compute buffers did not fit."""
+
+    code = "insufficient_memory"
+
+
+class ContextLimitExceeded(MinervaError):
+    """The prompt (in tokens) does not fit into the context."""
+
+    code = "context_length_exceeded"
+    http_status = 400
+
+    @classmethod
+    def of(cls, n_ctx: int, required: int) -> ContextLimitExceeded:
+        """``n_ctx`` and ``required`` in tokens."""
+        return cls(f"Context limit exceeded: max {n_ctx}, required {required}", param="messages")
+
+
+class GenerationTimeout(MinervaError):
+    """A request took longer than it was allowed to."""
+
+    code = "generation_timeout"
+    http_status = 408
+
+
+class InferenceError(MinervaError):
+    """One request failed; the model lives and takes the next."""
+
+    code = "inference_failed"
+
+
+class EngineDied(MinervaError):
+    """The engine child ended by itself: a crash, an abort or a kill from outside."""
+
+    code = "engine_died"
+    http_status = 503
+
+
+class QueueFull(MinervaError):
+    """Too many requests wait already."""
+
+    code = "queue_full"
+    http_status = 503
+
+
+class InvalidRequest(MinervaError):
+    """A parameter is wrong; ``param`` names it."""
+
+    code = "invalid_request_error"
+    http_status = 400
+
+
+class Unauthorized(MinervaError):
+    """No API key, or a wrong one."""
+
+    code = "invalid_api_key"
+    http_status = 401
+
+
+class Forbidden(MinervaError):
+    """The Host or Origin header is not one that this endpoint answers."""
+
+    code = "forbidden"
+    http_status = 403
+
+
+class EndpointError(MinervaError):
+    """The HTTP endpoint could not start: the port is taken, the address is not ours."""
+
+    code = "endpoint_failed"
+
+
+class StoreError(MinervaError):
+    """Chats could not be read or written."""
+
+    code = "store_failed"
+
+
+def _family(root: type[MinervaError]) -> dict[str, type[MinervaError]]:
+    members = {root.code: root}
+    for child in root.__subclasses__():
+        members.update(_family(child))
+    return members
+
+
+def error_from_code(code: str, message: str, *, detail: str = "", param: str | None = None) -> MinervaError:
+    """Rebuild an error that crossed a process border; an unknown code becomes the root class."""
+    kind = _family(MinervaError).get(code, MinervaError)
+    return kind(message, detail=detail, param=param)
