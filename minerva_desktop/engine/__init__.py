@@ -1,0 +1,1 @@
+"""Parent side of the engine: handles to models that run in child processes."""

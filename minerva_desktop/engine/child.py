@@ -1,0 +1,65 @@
+"""The engine child's entry: ``python -m minerva_desktop.engine.child``.
+
+Keeps the real stdout for frames, points fd 1 at stderr so that no stray print of a native library
+can corrupt a frame, and only then imports llama.cpp. End of stdin means that the parent is gone or
+wants this process gone: it exits at once, whatever it computes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from minerva_desktop.engine.messages import Event, decode_request, encode_frame, read_frame
+
+if TYPE_CHECKING:
+    from minerva_desktop.engine.core.loop import EngineLoop
+
+# When memory runs out, the kernel should end this process rather than the window.
+OOM_SCORE = "500"
+
+
+def main() -> None:
+    """Run the child until its stdin ends."""
+    frames = _take_over_stdout()
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE, encoding="ascii")
+    # Imported here: it loads llama.cpp, which may write to fd 1.
+    from minerva_desktop.engine.core.loop import EngineLoop
+
+    lock = threading.Lock()
+
+    def send(event: Event) -> None:
+        with lock:
+            try:
+                frames.write(encode_frame(event))
+                frames.flush()
+            except BrokenPipeError:
+                os._exit(0)
+
+    loop = EngineLoop(send)
+    threading.Thread(target=_read_requests, args=(loop,), name="reader", daemon=True).start()
+    loop.run()
+
+
+def _take_over_stdout() -> BinaryIO:
+    frames = os.dup(1)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return os.fdopen(frames, "wb")
+
+
+def _read_requests(loop: EngineLoop) -> None:
+    stdin = sys.stdin.buffer
+    while (body := read_frame(stdin)) is not None:
+        loop.post(decode_request(body))
+    # Not sys.exit: the main thread may be inside llama.cpp for seconds.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

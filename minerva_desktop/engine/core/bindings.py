@@ -1,0 +1,53 @@
+"""llama.cpp's functions, without the rest of the llama-cpp-python package.
+
+`import llama_cpp` also runs its high-level half, which costs 0.65 s and 22 MB (NumPy, diskcache,
+Jinja; measured with 0.3.36). The engine needs only the ctypes layer, `llama_cpp.llama_cpp`:
+0.10 s. A bare package object in ``sys.modules`` lets that submodule be imported on its own.
+Imported in the engine child only; the import loads the native library.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from minerva_desktop.errors import ModelLoadError
+
+PACKAGE = "llama_cpp"
+
+
+def _package_folder() -> Path:
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelLoadError("The llama.cpp bindings (llama-cpp-python) are not installed")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _import_low_level(folder: Path) -> Any:
+    package = ModuleType(PACKAGE)
+    package.__path__ = [str(folder)]
+    sys.modules[PACKAGE] = package
+    return importlib.import_module(f"{PACKAGE}.llama_cpp")
+
+
+def _import_ggml_base(folder: Path) -> ctypes.CDLL:
+    loader = importlib.import_module(f"{PACKAGE}._ctypes_extensions")
+    library: ctypes.CDLL = loader.load_shared_library("ggml-base", folder / "lib")
+    return library
+
+
+def _import_ggml(folder: Path) -> ctypes.CDLL:
+    loader = importlib.import_module(f"{PACKAGE}._ctypes_extensions")
+    library: ctypes.CDLL = loader.load_shared_library("ggml", folder / "lib")
+    return library
+
+
+_folder = _package_folder()
+llama: Any = _import_low_level(_folder)
+ggml: ctypes.CDLL = _import_ggml(_folder)
+ggml_base: ctypes.CDLL = _import_ggml_base(_folder)

@@ -1,0 +1,228 @@
+"""Messages to the one prompt text that a model was trained on.
+
+The template comes with the GGUF, so it is untrusted input. It runs in Jinja's immutable sandbox,
+which stops it from reaching anything; what the sandbox does not stop is a template that never
+ends or builds gigabytes, so the filters that build text from a number are left out, repetition is
+bounded, and `TimeLimit` ends the render. Runs on the engine child's main thread.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import threading
+from _thread import interrupt_main
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from types import FrameType
+from typing import Any, NoReturn
+
+import jinja2
+from jinja2.ext import Extension, loopcontrols
+from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+
+from minerva_desktop.chat.message import ChatTurn
+from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
+
+RENDER_SECONDS = 2.0
+MAX_PROMPT_CHARACTERS = 64 * 1024 * 1024
+MAX_BUILT_CHARACTERS = 16 * 1024 * 1024
+MAX_NUMBER = 100_000
+
+# llama.cpp falls back to ChatML for a model that brings no template (common/chat.cpp).
+DEFAULT_TEMPLATE = (
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+
+# Each builds text or lists whose size is a number in the template.
+_SIZED_FILTERS = ("batch", "center", "filesizeformat", "format", "slice", "urlize", "wordwrap")
+_SIZED_METHODS = frozenset({"center", "ljust", "rjust", "zfill", "expandtabs", "replace", "join"})
+_WIDTH = re.compile(r"\d{6,}")
+
+
+class TemplateTimeout(MinervaError):
+    """Raised inside a render that takes too long; becomes an `InferenceError`."""
+
+
+class TimeLimit:
+    """Ends pure Python code on the main thread after a time, on every platform.
+
+    A timer raises SIGINT in this process; its handler raises on the main thread, and only while
+    a block is being timed. Ctrl+C in a terminal reaches the child too and is ignored so.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._timing = False
+
+    def install(self) -> None:
+        """Take over SIGINT. Main thread, once, before the first `within`."""
+        signal.signal(signal.SIGINT, self._on_signal)
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Raise `TemplateTimeout` in the block when it takes longer than ``seconds``."""
+        timer = threading.Timer(seconds, self._expire)
+        timer.daemon = True
+        self._timing = True
+        timer.start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._timing = False
+            timer.cancel()
+
+    def _expire(self) -> None:
+        with self._lock:
+            if self._timing:
+                interrupt_main()
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        if self._timing:
+            raise TemplateTimeout("The chat template took too long")
+
+
+class _GenerationTag(Extension):
+    """``{% generation %}`` marks an answer for training; here it only passes its body on."""
+
+    tags = frozenset({"generation"})
+
+    def parse(self, parser: Any) -> Any:
+        parser.stream.expect("name:generation")
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox that also refuses to build huge values from small templates."""
+
+    intercepted_binops = frozenset({"*", "**", "%"})
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        if operator == "**":
+            raise SecurityError("powers are not available in chat templates")
+        if operator == "%" and isinstance(left, str):
+            raise SecurityError("text formatting is not available in chat templates")
+        if operator == "*":
+            _bound_product(left, right)
+        return super().call_binop(context, operator, left, right)
+
+    def call(self, context: Any, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
+        owner = getattr(obj, "__self__", None)
+        if isinstance(owner, str):
+            _bound_text_method(getattr(obj, "__name__", ""), owner, args)
+        return super().call(context, obj, *args, **kwargs)
+
+
+def _bound_product(left: Any, right: Any) -> None:
+    for value, times in ((left, right), (right, left)):
+        if isinstance(value, str | list | tuple) and isinstance(times, int):
+            if len(value) * times > MAX_BUILT_CHARACTERS:
+                raise SecurityError("a repeated text is too long")
+
+
+def _bound_text_method(name: str, owner: str, args: Sequence[Any]) -> None:
+    if name in ("format", "format_map") and _WIDTH.search(owner):
+        raise SecurityError("a formatted text is too wide")
+    if name not in _SIZED_METHODS:
+        return
+    if any(isinstance(arg, int) and arg > MAX_NUMBER for arg in args):
+        raise SecurityError("a padded text is too long")
+    if name == "replace" and len(args) > 1:
+        if (owner.count(str(args[0])) + 1) * len(str(args[1])) > MAX_BUILT_CHARACTERS:
+            raise SecurityError("a replaced text is too long")
+
+
+def _raise(message: str) -> NoReturn:
+    raise jinja2.TemplateError(message)
+
+
+def _tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None) -> str:
+    # Not Jinja's own, which escapes <, > and & for HTML; models are trained on plain JSON.
+    if indent is not None and indent > 16:
+        raise SecurityError("an indent is too wide")
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
+
+
+def _strftime_now(pattern: str) -> str:
+    if len(pattern) > 100:
+        raise SecurityError("a date format is too long")
+    return datetime.now().astimezone().strftime(pattern)
+
+
+def _environment() -> _Sandbox:
+    environment = _Sandbox(
+        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _GenerationTag]
+    )
+    for name in _SIZED_FILTERS:
+        del environment.filters[name]
+    del environment.globals["lipsum"]
+    environment.filters["tojson"] = _tojson
+    environment.globals["raise_exception"] = _raise
+    environment.globals["strftime_now"] = _strftime_now
+    return environment
+
+
+class ChatTemplate:
+    """A compiled template. `render` is called on the child's main thread."""
+
+    def __init__(self, source: str | None, *, bos: str, eos: str, limit: TimeLimit) -> None:
+        """``source`` None takes ChatML. Raises nothing: a broken template fails its renders, so
+        that a model with one can still be loaded and used with plain text."""
+        self._source = source or DEFAULT_TEMPLATE
+        self._variables = {"bos_token": bos, "eos_token": eos}
+        self._limit = limit
+        self._compiled: jinja2.Template | None = None
+
+    def render(self, turns: Sequence[ChatTurn], *, add_generation_prompt: bool = True) -> str:
+        """The prompt text, ending where the assistant's answer begins.
+
+        Raises `InvalidRequest` when the template refuses these messages (roles that must
+        alternate, say), `InferenceError` when the template itself is broken or runs away.
+        """
+        messages = [{"role": turn.role.value, "content": turn.text} for turn in turns]
+        return self._guarded(
+            lambda template: template.render(
+                messages=messages,
+                add_generation_prompt=add_generation_prompt,
+                **self._variables,
+            )
+        )
+
+    def _guarded(self, run: Callable[[jinja2.Template], str]) -> str:
+        try:
+            with self._limit.within(RENDER_SECONDS):
+                if self._compiled is None:
+                    self._compiled = _environment().from_string(self._source)
+                text = run(self._compiled)
+        except TemplateTimeout as error:
+            raise InferenceError(
+                f"The model's chat template ran longer than {RENDER_SECONDS:.0f} s and was ended"
+            ) from error
+        except (jinja2.TemplateSyntaxError, SecurityError) as error:
+            raise _broken(error) from error
+        except jinja2.TemplateError as error:
+            raise InvalidRequest(
+                f"The model's chat template refuses these messages: {error}", param="messages"
+            ) from error
+        except (ArithmeticError, LookupError, MemoryError, RecursionError) as error:
+            raise _broken(error) from error
+        except (AttributeError, TypeError, ValueError) as error:
+            raise _broken(error) from error
+        if len(text) > MAX_PROMPT_CHARACTERS:
+            raise InferenceError(
+                f"The model's chat template made a prompt of {len(text):,} characters; "
+                f"at most {MAX_PROMPT_CHARACTERS:,} are allowed"
+            )
+        return text
+
+
+def _broken(error: BaseException) -> InferenceError:
+    return InferenceError(
+        "The model's chat template is broken", detail=f"{type(error).__name__}: {error}"
+    )

@@ -1,0 +1,55 @@
+"""Bytes of tokens to text that may be shown. Pure Python: no ctypes, no clock, no I/O.
+
+A token is a run of bytes that may end inside a UTF-8 character, and a stop string may be spread
+over several tokens. What `push` returns is final: whole characters, and never the beginning of a
+stop string that the next token could complete.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Sequence
+
+
+class IncrementalDetokenizer:
+    """Text of one generation. After `stopped`, all further input is dropped."""
+
+    def __init__(self, stop: Sequence[str] = ()) -> None:
+        self._stop = tuple(stop)
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._held = ""
+        self.stopped = False
+
+    def push(self, piece: bytes) -> str:
+        """Add one token's bytes; the text that became certain, without any stop string."""
+        if self.stopped:
+            return ""
+        return self._release(self._decoder.decode(piece))
+
+    def flush(self) -> str:
+        """What is left at the end of the generation; a cut character becomes U+FFFD."""
+        if self.stopped:
+            return ""
+        text = self._release(self._decoder.decode(b"", final=True))
+        held, self._held = self._held, ""
+        return text if self.stopped else text + held
+
+    def _release(self, fresh: str) -> str:
+        text = self._held + fresh
+        ends = [at for at in (text.find(stop) for stop in self._stop) if at >= 0]
+        if ends:
+            self.stopped = True
+            self._held = ""
+            return text[: min(ends)]
+        keep = max((_overlap(text, stop) for stop in self._stop), default=0)
+        cut = len(text) - keep
+        self._held = text[cut:]
+        return text[:cut]
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Length of the longest end of ``text`` that ``stop`` begins with."""
+    for size in range(min(len(text), len(stop) - 1), 0, -1):
+        if text.endswith(stop[:size]):
+            return size
+    return 0

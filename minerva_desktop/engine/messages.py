@@ -1,0 +1,224 @@
+"""The wire between a parent and its engine child: every value that crosses, and the framing.
+
+A frame is a little-endian uint32 length followed by one MessagePack value. Requests go to the
+child's stdin, events come from its stdout. All values are frozen and may be used on any thread.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import BinaryIO
+
+import msgspec
+
+from minerva_desktop.chat.completion import Completion
+from minerva_desktop.chat.message import ChatTurn
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.errors import MinervaError, error_from_code
+
+# No honest message comes near it; a broken length must not become a huge allocation.
+MAX_FRAME_BYTES = 256 * 1024 * 1024
+HEADER = struct.Struct("<I")
+
+
+class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How to load a model.
+
+    ``n_ctx`` in tokens, None: the model's own, at most `DEFAULT_N_CTX`. ``n_gpu_layers`` None: all
+    that the build's GPU backend takes (none without one). ``n_threads`` None: physical cores.
+    """
+
+    n_ctx: int | None = None
+    n_gpu_layers: int | None = None
+    n_threads: int | None = None
+    n_batch: int = 512
+
+
+class DeviceInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A compute device as ggml lists it. ``kind`` is a `GpuDevice` value; memory in bytes."""
+
+    name: str
+    description: str
+    kind: str
+    total_memory: int
+    free_memory: int
+
+
+class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What a loaded model is, as llama.cpp reports it. Sizes in bytes, lengths in tokens."""
+
+    description: str
+    n_ctx: int
+    n_ctx_train: int
+    n_params: int
+    n_layers: int
+    n_gpu_layers: int
+    n_threads: int
+    n_vocab: int
+    weights_bytes: int
+    kv_bytes: int
+    compute_bytes: int
+    has_chat_template: bool
+    load_ms: float
+    devices: tuple[DeviceInfo, ...] = ()
+
+
+class ErrorInfo(msgspec.Struct, frozen=True):
+    """A `MinervaError` on its way through a pipe."""
+
+    code: str
+    message: str
+    detail: str = ""
+    param: str | None = None
+
+    @classmethod
+    def of(cls, error: MinervaError) -> ErrorInfo:
+        """Pack ``error`` for the wire."""
+        return cls(error.code, error.message, error.detail, error.param)
+
+    def to_error(self) -> MinervaError:
+        """The error again, of its own class."""
+        return error_from_code(self.code, self.message, detail=self.detail, param=self.param)
+
+
+# -- parent to child ---------------------------------------------------------------------------
+
+
+class Load(msgspec.Struct, frozen=True, tag="load"):
+    """Load the GGUF at ``path``. Answered by `LoadProgress` events, then `Loaded` or `LoadFailed`.
+
+    To cancel a load, kill the child: that alone is sure to give memory back.
+    """
+
+    path: str
+    options: LoadOptions
+
+
+class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True):
+    """Start a generation. Exactly one of ``messages`` (rendered with the model's chat template)
+    and ``text`` (tokenised as it is) is given."""
+
+    request_id: int
+    sampling: SamplingParameters
+    messages: tuple[ChatTurn, ...] | None = None
+    text: str | None = None
+
+
+class Abort(msgspec.Struct, frozen=True, tag="abort"):
+    """End a generation; idempotent. It finishes with ``cancelled``, if it still ran."""
+
+    request_id: int
+
+
+class CountTokens(msgspec.Struct, frozen=True, tag="count_tokens", kw_only=True):
+    """How many tokens ``messages`` make once rendered. Answered by `TokensCounted`."""
+
+    request_id: int
+    messages: tuple[ChatTurn, ...]
+
+
+class ListDevices(msgspec.Struct, frozen=True, tag="list_devices"):
+    """Needs no model. Answered by `Devices`."""
+
+    request_id: int
+
+
+Request = Load | Generate | Abort | CountTokens | ListDevices
+
+
+# -- child to parent ---------------------------------------------------------------------------
+
+
+class LoadProgress(msgspec.Struct, frozen=True, tag="load_progress"):
+    """``fraction`` of the weights that are read, 0.0 to 1.0."""
+
+    fraction: float
+
+
+class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
+    """The model takes requests."""
+
+    info: ContextInfo
+
+
+class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):
+    """The child is about to exit."""
+
+    error: ErrorInfo
+
+
+class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one step made for one request: at most one new token, or the end.
+
+    ``delta`` may be empty though a token was sampled (half a UTF-8 character, a possible stop
+    string). ``prefill_done``/``prefill_total`` (tokens) tell how far prefill is.
+    """
+
+    request_id: int
+    delta: str = ""
+    n_tokens: int = 0
+    prefill_done: int = 0
+    prefill_total: int = 0
+    completion: Completion | None = None
+    error: ErrorInfo | None = None
+
+
+class StepOutputs(msgspec.Struct, frozen=True, tag="step"):
+    """All outputs of one engine step: one frame a step, however many sequences run."""
+
+    outputs: tuple[SequenceOutput, ...]
+
+
+class TokensCounted(msgspec.Struct, frozen=True, tag="tokens_counted", kw_only=True):
+    """Answer to `CountTokens`."""
+
+    request_id: int
+    n_tokens: int = 0
+    error: ErrorInfo | None = None
+
+
+class Devices(msgspec.Struct, frozen=True, tag="devices"):
+    """Answer to `ListDevices`."""
+
+    request_id: int
+    devices: tuple[DeviceInfo, ...]
+
+
+Event = LoadProgress | Loaded | LoadFailed | StepOutputs | TokensCounted | Devices
+
+
+# -- framing -----------------------------------------------------------------------------------
+
+
+def encode_frame(value: Request | Event) -> bytes:
+    """One frame, ready to write."""
+    body = msgspec.msgpack.encode(value)
+    return HEADER.pack(len(body)) + body
+
+
+def frame_length(header: bytes) -> int:
+    """Length in bytes of the value that follows ``header``; raises `ValueError` past the limit."""
+    (length,) = HEADER.unpack(header)
+    if length > MAX_FRAME_BYTES:
+        raise ValueError(f"a frame of {length} bytes is over the limit of {MAX_FRAME_BYTES}")
+    return int(length)
+
+
+def read_frame(stream: BinaryIO) -> bytes | None:
+    """Block until a whole frame came; its body, or None at end of stream (even inside a frame)."""
+    header = stream.read(HEADER.size)
+    if len(header) < HEADER.size:
+        return None
+    length = frame_length(header)
+    body = stream.read(length)
+    return body if len(body) == length else None
+
+
+def decode_request(body: bytes) -> Request:
+    """Raises `msgspec.DecodeError` when ``body`` is no request."""
+    return msgspec.msgpack.decode(body, type=Request)
+
+
+def decode_event(body: bytes) -> Event:
+    """Raises `msgspec.DecodeError` when ``body`` is no event."""
+    return msgspec.msgpack.decode(body, type=Event)

@@ -1,0 +1,186 @@
+"""The tokens of one generation, from the moment it is asked for to its last number."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+
+from minerva_desktop.chat.completion import Completion
+from minerva_desktop.errors import InferenceError, MinervaError
+
+
+class TokenStream:
+    """Tokens in the order they were sampled, with a read position that can be rewound.
+
+    Thread-safe: one producer pushes, any thread reads. A token's text may be empty (it completed
+    no character yet). The stream ends exactly once, by `finish` or by `fail`; what comes after
+    the end is dropped, so a late output of an aborted request is harmless.
+    """
+
+    def __init__(self, on_cancel: Callable[[], None] | None = None) -> None:
+        self._lock = threading.Lock()
+        self._tokens: list[str] = []
+        self._position = 0
+        self._completion: Completion | None = None
+        self._error: MinervaError | None = None
+        self._prefill = (0, 0)
+        self._on_cancel = on_cancel
+        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+
+    # -- producer --------------------------------------------------------------------------
+
+    def push_token(self, text: str) -> None:
+        """Add one token's text."""
+        with self._lock:
+            if self._ended():
+                return
+            self._tokens.append(text)
+            self._wake()
+
+    def report_prefill(self, done: int, total: int) -> None:
+        """Say that ``done`` of ``total`` prompt tokens are processed."""
+        with self._lock:
+            self._prefill = (done, total)
+            self._wake()
+
+    def finish(self, completion: Completion) -> None:
+        """End the stream well."""
+        with self._lock:
+            if not self._ended():
+                self._completion = completion
+                self._wake()
+
+    def fail(self, error: MinervaError) -> None:
+        """End the stream with ``error``; readers get the tokens that came before it first."""
+        with self._lock:
+            if not self._ended():
+                self._error = error
+                self._wake()
+
+    # -- reader ----------------------------------------------------------------------------
+
+    def has_next(self) -> bool:
+        """Whether `next_token` would return a token now."""
+        with self._lock:
+            return self._position < len(self._tokens)
+
+    def next_token(self) -> str | None:
+        """The next unread token, or None when there is none now."""
+        with self._lock:
+            if self._position >= len(self._tokens):
+                return None
+            self._position += 1
+            return self._tokens[self._position - 1]
+
+    def reset(self) -> None:
+        """Read from the first token again."""
+        with self._lock:
+            self._position = 0
+
+    @property
+    def total_tokens(self) -> int:
+        """Tokens pushed so far."""
+        with self._lock:
+            return len(self._tokens)
+
+    @property
+    def position(self) -> int:
+        """Tokens read so far."""
+        with self._lock:
+            return self._position
+
+    @property
+    def prefill(self) -> tuple[int, int]:
+        """Prompt tokens processed, and in all; (0, 0) before the first step."""
+        with self._lock:
+            return self._prefill
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the stream ended, well or not. Unread tokens may be left."""
+        with self._lock:
+            return self._ended()
+
+    @property
+    def completion(self) -> Completion | None:
+        """Finish reason and timings, once the stream ended well."""
+        with self._lock:
+            return self._completion
+
+    @property
+    def error(self) -> MinervaError | None:
+        """Why the stream ended, if it failed."""
+        with self._lock:
+            return self._error
+
+    def __str__(self) -> str:
+        """All text so far, read or not."""
+        with self._lock:
+            return "".join(self._tokens)
+
+    def cancel(self) -> None:
+        """Ask the engine to end this generation; idempotent. It then finishes as ``cancelled``."""
+        if self._on_cancel is not None and not self.is_finished:
+            self._on_cancel()
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        """Yield token by token until the end; raises the stream's error there."""
+        async for batch in self.batches():
+            for token in batch:
+                yield token
+
+    async def batches(self) -> AsyncIterator[list[str]]:
+        """Yield all that is unread each time something came, until the end.
+
+        A batch is empty when only the prefill went on. Raises the stream's error after the
+        tokens that came before it. For one reader at a time, on any asyncio loop.
+        """
+        seen_prefill = self.prefill
+        while True:
+            waiter: asyncio.Future[None] | None = None
+            with self._lock:
+                batch = self._tokens[self._position :]
+                self._position = len(self._tokens)
+                ended = self._ended()
+                moved = self._prefill != seen_prefill
+                seen_prefill = self._prefill
+                if not batch and not ended and not moved:
+                    loop = asyncio.get_running_loop()
+                    waiter = loop.create_future()
+                    self._waiters.append((loop, waiter))
+            if waiter is not None:
+                await waiter
+                continue
+            if batch or not ended:
+                yield batch
+            if ended:
+                break
+        if self.error is not None:
+            raise self.error
+
+    async def text(self) -> str:
+        """Wait for the end and return the whole text; raises the stream's error."""
+        async for _ in self.batches():
+            pass
+        return str(self)
+
+    async def wait_completion(self) -> Completion:
+        """Wait for the end and return its numbers; raises the stream's error."""
+        await self.text()
+        if self.completion is None:
+            raise InferenceError("The generation ended without a result")
+        return self.completion
+
+    def _ended(self) -> bool:
+        return self._completion is not None or self._error is not None
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for loop, waiter in waiters:
+            loop.call_soon_threadsafe(_resolve, waiter)
+
+
+def _resolve(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
