@@ -1,0 +1,238 @@
+"""Minerva's entry: what the arguments ask for, and the one place where it is put together.
+
+    minerva [FILE.gguf …]     the window
+    minerva chat [MODEL]      a conversation in the terminal
+    minerva serve             the HTTP endpoint without a window
+    --engine-child            an engine child (how the frozen app starts its own)
+
+The imports inside the functions keep each of these free of the libraries of the others: `serve`
+and `chat` never load Qt, and the window never loads llama.cpp, nor FastAPI before it serves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from minerva_desktop import __version__
+from minerva_desktop.errors import MinervaError, StoreError
+from minerva_desktop.logs import start_logging
+from minerva_desktop.paths import AppPaths, app_paths
+from minerva_desktop.settings import SettingsFile
+
+if TYPE_CHECKING:
+    from minerva_desktop.app.model_actions import ModelState
+    from minerva_desktop.engine.messages import LoadOptions
+    from minerva_desktop.engine.pool import PoolEvent
+    from minerva_desktop.library.catalog import Catalog
+    from minerva_desktop.runtime import Runtime
+
+EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
+_EPILOG = """\
+commands:
+  minerva [FILE.gguf ...]       open the window (with these models)
+  minerva chat [MODEL] [...]    chat in the terminal; --help tells more
+  minerva serve [...]           serve the models to OpenAI clients; --help tells more
+
+MINERVA_HOME puts all settings, chats and logs into one folder.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run Minerva; the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["--engine-child"]:
+        from minerva_desktop.engine import child
+
+        child.main()
+        return EXIT_OK
+    commands = {"chat": _chat, "serve": _serve}
+    run = commands.get(given[0]) if given else None
+    try:
+        return run(given[1:]) if run else _gui(given)
+    except MinervaError as error:
+        print(f"minerva: {error.message}", file=sys.stderr)
+        if error.detail:
+            print(error.detail, file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+# -- the window --------------------------------------------------------------------------------
+
+
+def _gui(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="minerva",
+        description="Chat with language models that run on this machine.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE.gguf")
+    parser.add_argument("--version", action="version", version=f"Minerva Desktop {__version__}")
+    options = parser.parse_args(arguments)
+    from minerva_desktop.app.model_actions import ModelActions, load_options
+    from minerva_desktop.app.services import Services
+    from minerva_desktop.store.chat_store import ChatStore
+    from minerva_desktop.ui.application import run_window
+
+    paths = _ready_paths()
+    start_logging(paths.logs)
+    settings = SettingsFile(paths.settings)
+    catalog = _catalog(paths)
+
+    def make_runtime(on_change: Callable[[ModelState], None]) -> Runtime:
+        return _window_runtime(catalog, load_options(settings.current), on_change)
+
+    services = Services(
+        paths=paths,
+        settings=settings,
+        models=ModelActions(catalog),
+        open_store=lambda: ChatStore.open(paths.database),
+    )
+    return run_window(services, make_runtime, [path.absolute() for path in options.files])
+
+
+def _window_runtime(
+    catalog: Catalog, options: LoadOptions, on_change: Callable[[ModelState], None]
+) -> Runtime:
+    from minerva_desktop.app.model_actions import model_state
+    from minerva_desktop.runtime import Runtime
+
+    def tell(event: PoolEvent) -> None:
+        on_change(model_state(event))
+
+    return Runtime(catalog, options, on_event=tell)
+
+
+# -- the terminal ------------------------------------------------------------------------------
+
+
+def _chat(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="minerva chat", description="Chat in the terminal.")
+    parser.add_argument(
+        "model", nargs="?", help="a model of the library, or a GGUF file (default: the built-in one)"
+    )
+    parser.add_argument("--prompt", metavar="TEXT", help="answer this and exit")
+    parser.add_argument("--max-tokens", type=int, metavar="N", help="end an answer after N tokens")
+    parser.add_argument("--seed", type=int, metavar="S", help="same seed and prompt: same answer")
+    parser.add_argument("--temperature", type=float, metavar="T", help="0 takes the likeliest token")
+    parser.add_argument("--n-ctx", type=int, metavar="N", help="context in tokens")
+    options = parser.parse_args(arguments)
+    from minerva_desktop.app.terminal_chat import TerminalChat
+    from minerva_desktop.chat.sampling import SamplingParameters
+    from minerva_desktop.engine.messages import LoadOptions
+
+    start_logging(None)
+    given = {
+        name: getattr(options, name)
+        for name in ("max_tokens", "seed", "temperature")
+        if getattr(options, name) is not None
+    }
+    sampling = SamplingParameters(**given)
+    sampling.check()
+    model = _model_path(_catalog(_ready_paths()), options.model)
+    chat = TerminalChat(model, LoadOptions(n_ctx=options.n_ctx), sampling)
+    if options.prompt is None:
+        return asyncio.run(chat.converse())
+    return asyncio.run(chat.answer_once(options.prompt))
+
+
+# -- the endpoint ------------------------------------------------------------------------------
+
+
+class _Address(NamedTuple):
+    host: str
+    port: int
+    api_key: str | None
+
+
+def _serve(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="minerva serve", description="Serve models over HTTP.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, help="port to listen on (default: from the settings)")
+    parser.add_argument("--api-key", help="key that clients must send; needed beyond loopback")
+    parser.add_argument("--model", help="load this one at the start")
+    parser.add_argument("--n-ctx", type=int, metavar="N", help="context in tokens")
+    options = parser.parse_args(arguments)
+    from minerva_desktop.app.model_actions import load_options
+
+    paths = _ready_paths()
+    start_logging(paths.logs)
+    settings = SettingsFile(paths.settings).current
+    load = load_options(settings)
+    if options.n_ctx is not None:
+        load = msgspec.structs.replace(load, n_ctx=options.n_ctx)
+    port = settings.server_port if options.port is None else options.port
+    address = _Address(options.host, port, options.api_key)
+    asyncio.run(_serve_until_stopped(paths, address, load, options.model))
+    return EXIT_OK
+
+
+async def _serve_until_stopped(
+    paths: AppPaths, address: _Address, load: LoadOptions, model: str | None
+) -> None:
+    from minerva_desktop.runtime import Runtime
+
+    catalog = _catalog(paths)
+    runtime = Runtime(catalog, load)
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Windows has no handlers on the loop; there Ctrl+C cancels this task.
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, stopped.set)
+    try:
+        if model is not None:
+            async with runtime.pool.lease(_model_path(catalog, model)):
+                pass
+        url = await runtime.start_endpoint(
+            host=address.host, port=address.port, api_key=address.api_key
+        )
+        print(f"Minerva serves its models at {url} (Ctrl+C stops)", file=sys.stderr, flush=True)
+        await stopped.wait()
+    finally:
+        await runtime.close()
+
+
+# -- what they share ---------------------------------------------------------------------------
+
+
+def _ready_paths() -> AppPaths:
+    paths = app_paths()
+    try:
+        paths.create()
+    except OSError as error:
+        raise StoreError(f"The data folder {paths.data} cannot be used: {error}") from error
+    return paths
+
+
+def _catalog(paths: AppPaths) -> Catalog:
+    from minerva_desktop.library.catalog import Catalog, find_embedded_model
+
+    return Catalog(paths.catalog, embedded=find_embedded_model())
+
+
+def _model_path(catalog: Catalog, wanted: str | None) -> Path:
+    """A library model by name, or a GGUF file by path, which is not added to the library."""
+    from minerva_desktop.library.model_file import read_model_file
+
+    if wanted is None:
+        return catalog.default().path
+    path = Path(wanted).expanduser().absolute()
+    if path.suffix.lower() == ".gguf" or path.exists():
+        return read_model_file(path).path
+    return catalog.find(wanted).path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

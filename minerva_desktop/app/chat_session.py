@@ -1,0 +1,268 @@
+"""`ChatSession`: one open conversation, what a person does with it, and the disk that keeps it.
+
+Lives on the thread and asyncio loop of its owner (the window's main thread). The order of things
+is the promise: a message is on disk before a model sees it, and a streamed answer reaches the disk
+within `FLUSH_SECONDS`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from minerva_desktop.app.generation import AnswerEngine, AnswerRequest
+from minerva_desktop.chat.completion import Completion, FinishReason
+from minerva_desktop.chat.conversation import Conversation, new_id, title_from
+from minerva_desktop.chat.message import Message, MessageState, Role
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.errors import InvalidRequest, LoadCancelled, MinervaError, StoreError
+from minerva_desktop.store.chat_store import ChatStore
+
+FLUSH_SECONDS = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+class SessionListener(Protocol):
+    """The view of a session. Called on the session's thread."""
+
+    def on_message_added(self, message: Message) -> None:
+        """A message was appended to the shown branch."""
+
+    def on_text_added(self, message_id: str, text: str) -> None:
+        """An answer grew."""
+
+    def on_message_changed(self, message: Message) -> None:
+        """An answer ended: its final text, state and numbers."""
+
+    def on_branch_changed(self, messages: list[Message]) -> None:
+        """Another branch is shown."""
+
+    def on_session_saved(self) -> None:
+        """The chat list may have changed: a new chat, a new title, a new time."""
+
+    def on_store_failed(self, error: StoreError) -> None:
+        """The disk did not take something; the conversation goes on in memory."""
+
+
+class ChatSession:
+    """At most one answer runs at a time."""
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        *,
+        store: ChatStore,
+        engine: AnswerEngine,
+        listener: SessionListener,
+        is_saved: bool,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``is_saved`` False: the conversation is written with its first message."""
+        self.conversation = conversation
+        self._store = store
+        self._engine = engine
+        self._listener = listener
+        self._is_saved = is_saved
+        self._clock = clock
+        self._answer: Message | None = None
+        self._pieces: list[str] = []
+        self._stopping = False
+        self._unflushed = False
+        self._flusher: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether an answer is on its way."""
+        return self._answer is not None
+
+    # -- what a person does ----------------------------------------------------------------
+
+    async def send(self, text: str, model_path: Path) -> None:
+        """Keep ``text`` as the user's message, then have the model answer.
+
+        Raises `InvalidRequest` when it is blank or an answer still runs; nothing is kept then.
+        """
+        if not text.strip():
+            raise InvalidRequest("The message is empty", param="text")
+        self._require_idle()
+        question = self._message(Role.USER, text, MessageState.COMPLETE)
+        if not self.conversation.title:
+            self.conversation.title = title_from(text)
+        await self._begin(question, model_path)
+
+    async def retry(self, message_id: str, model_path: Path) -> None:
+        """Answer the same question again, beside the answer ``message_id``."""
+        self._require_idle()
+        parent_id = self.conversation[message_id].parent_id
+        if parent_id is None:
+            raise InvalidRequest("There is no question to answer", param="message_id")
+        self.conversation.branch_from(parent_id)
+        self._listener.on_branch_changed(self.conversation.active_branch())
+        await self._begin(None, model_path)
+
+    def stop(self) -> None:
+        """End the running answer; what it wrote stays."""
+        if self._answer is not None:
+            self._stopping = True
+            self._engine.cancel_answer(self._answer.id)
+
+    async def configure(self, system_prompt: str, sampling: SamplingParameters) -> None:
+        """Change what the next answers are made with."""
+        self.conversation.system_prompt = system_prompt
+        self.conversation.sampling = sampling
+        if self._is_saved:
+            await self._keep(self._store.save_details(self.conversation))
+
+    async def rename(self, title: str) -> None:
+        """Give the chat another title; a blank one is ignored."""
+        if title.strip():
+            self.conversation.title = title.strip()
+            if self._is_saved:
+                await self._keep(self._store.save_details(self.conversation))
+            self._listener.on_session_saved()
+
+    async def close(self) -> None:
+        """Stop the answer, and return when all that was written is on disk."""
+        if self._answer is not None:
+            self.stop()
+            self._end(MessageState.STOPPED, completion=None, error=None)
+        if self._ending is not None:
+            await self._ending
+
+    # -- what the engine says --------------------------------------------------------------
+
+    def on_answer_text(self, answer_id: str, text: str) -> None:
+        """The answer grew by ``text``; ignored for an answer that is over."""
+        answer = self._answer
+        if answer is None or answer.id != answer_id or not text:
+            return
+        self._pieces.append(text)
+        self._listener.on_text_added(answer_id, text)
+        self._unflushed = True
+        if self._flusher is None:
+            self._flusher = asyncio.ensure_future(self._flush())
+
+    def on_answer_finished(self, answer_id: str, completion: Completion) -> None:
+        """The answer ended well, or because it was stopped."""
+        if self._answer is None or self._answer.id != answer_id:
+            return
+        stopped = completion.finish_reason is FinishReason.CANCELLED
+        state = MessageState.STOPPED if stopped else MessageState.COMPLETE
+        self._end(state, completion, error=None)
+
+    def on_answer_failed(self, answer_id: str, error: MinervaError) -> None:
+        """The answer ended in an error; its text so far stays."""
+        if self._answer is None or self._answer.id != answer_id:
+            return
+        if self._stopping or isinstance(error, LoadCancelled):
+            self._end(MessageState.STOPPED, completion=None, error=None)
+        else:
+            self._end(MessageState.FAILED, completion=None, error=error.message)
+
+    # -- inside ----------------------------------------------------------------------------
+
+    def _require_idle(self) -> None:
+        if self._answer is not None:
+            raise InvalidRequest("An answer is still being written; stop it first")
+
+    async def _begin(self, question: Message | None, model_path: Path) -> None:
+        self.conversation.model = model_path.name
+        if question is not None:
+            self._show(question)
+        answer = self._message(
+            Role.ASSISTANT, "", MessageState.STREAMING, model=model_path.name
+        )
+        # Set before the first await, so that a second send cannot slip in between.
+        self._answer = answer
+        self._pieces = []
+        self._stopping = False
+        turns = self.conversation.turns()
+        self._show(answer)
+        await self._save_beginning(question, answer)
+        if self._answer is None or self._answer.id != answer.id:
+            return  # stopped and ended while the disk was busy
+        self._engine.start_answer(
+            AnswerRequest(answer.id, model_path, turns, self.conversation.sampling)
+        )
+        if self._stopping:
+            self._engine.cancel_answer(answer.id)
+
+    def _show(self, message: Message) -> None:
+        self.conversation.add(message)
+        self._listener.on_message_added(message)
+
+    async def _save_beginning(self, question: Message | None, answer: Message) -> None:
+        if not self._is_saved:
+            self._is_saved = await self._keep(self._store.create(self.conversation))
+        else:
+            for message in (question, answer):
+                if message is not None:
+                    await self._keep(self._store.add_message(self.conversation.id, message))
+            await self._keep(self._store.save_details(self.conversation))
+        self._listener.on_session_saved()
+
+    def _message(
+        self, role: Role, text: str, state: MessageState, model: str | None = None
+    ) -> Message:
+        return Message(
+            id=new_id(),
+            parent_id=self.conversation.active_leaf_id,
+            role=role,
+            text=text,
+            state=state,
+            created_at=self._clock(),
+            model=model,
+        )
+
+    def _end(
+        self, state: MessageState, completion: Completion | None, error: str | None
+    ) -> None:
+        if self._answer is None:
+            return
+        final = msgspec.structs.replace(
+            self._answer,
+            text="".join(self._pieces),
+            state=state,
+            completion=completion,
+            error=error,
+        )
+        self._answer = None
+        self.conversation.replace(final)
+        self._listener.on_message_changed(final)
+        self._ending = asyncio.ensure_future(self._save_end(final))
+
+    async def _save_end(self, final: Message) -> None:
+        flusher, self._flusher = self._flusher, None
+        self._unflushed = False
+        if flusher is not None:
+            flusher.cancel()
+            await asyncio.wait([flusher])
+        if self._is_saved:
+            await self._keep(self._store.update_message(final))
+        self._listener.on_session_saved()
+
+    async def _flush(self) -> None:
+        while self._unflushed and self._answer is not None:
+            self._unflushed = False
+            if self._is_saved:
+                text = "".join(self._pieces)
+                await self._keep(self._store.flush_text(self._answer.id, text))
+            await asyncio.sleep(FLUSH_SECONDS)
+        self._flusher = None
+
+    async def _keep(self, write: Awaitable[None]) -> bool:
+        try:
+            await write
+        except StoreError as error:
+            _log.warning("A chat could not be saved: %s", error)
+            self._listener.on_store_failed(error)
+            return False
+        return True

@@ -1,0 +1,35 @@
+"""One answer on its way from the engine into a conversation: the request, the state, the port.
+
+`AnswerEngine` is what `ChatSession` needs of an engine; the window's `EngineWorker` is one. The
+engine calls back the session's ``on_…`` methods on the session's thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from minerva_desktop.chat.message import ChatTurn
+from minerva_desktop.chat.sampling import SamplingParameters
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRequest:
+    """What to answer; ``answer_id`` is the id of the message that the answer becomes."""
+
+    answer_id: str
+    model_path: Path
+    turns: tuple[ChatTurn, ...]
+    sampling: SamplingParameters
+
+
+class AnswerEngine(Protocol):
+    """Starts and cancels answers; neither call blocks."""
+
+    def start_answer(self, request: AnswerRequest) -> None:
+        """Begin; the model is loaded first if it is not."""
+
+    def cancel_answer(self, answer_id: str) -> None:
+        """End an answer early; idempotent. It still ends with ``on_answer_finished`` or
+        ``on_answer_failed``."""

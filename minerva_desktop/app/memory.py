@@ -1,0 +1,35 @@
+"""The memory gauge's numbers, in the window's words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from minerva_desktop.devices.gpu_context import GpuDevice
+from minerva_desktop.devices.memory import MemorySnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryReading:
+    """Bytes of the memory that models are in; None where nothing is known. ``label`` names it."""
+
+    total: int | None
+    models: int | None
+    others: int | None
+    free: int | None
+    label: str
+    detail: str
+
+
+def memory_reading(snapshot: MemorySnapshot) -> MemoryReading:
+    """What the gauge shows of a measurement."""
+    label = "Memory" if snapshot.kind is GpuDevice.CPU else snapshot.device_name
+    if snapshot.total == 0:
+        return MemoryReading(None, None, None, None, label, snapshot.reason or "")
+    return MemoryReading(
+        snapshot.total,
+        snapshot.used_by_models,
+        snapshot.used_by_others,
+        snapshot.free,
+        label,
+        snapshot.reason or "",
+    )

@@ -1,0 +1,108 @@
+"""What a person does with models: list, add, remove, choose, and follow their loading.
+
+The catalog reads files, so its calls run on a thread of the loop's executor; call these from any
+asyncio loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from minerva_desktop.engine.messages import LoadOptions
+from minerva_desktop.engine.pool import ModelLoading, ModelReady, PoolEvent
+from minerva_desktop.errors import MinervaError
+from minerva_desktop.library.catalog import Catalog, CatalogEntry
+from minerva_desktop.library.model_file import ModelFile
+from minerva_desktop.settings import Settings
+
+
+class ModelPhase(StrEnum):
+    """Where a model is between the disk and its first token."""
+
+    LOADING = "loading"
+    READY = "ready"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """A change of one model. ``fraction`` 0.0 to 1.0 while loading, ``n_ctx`` in tokens once
+    ready, ``error`` when it went by itself."""
+
+    path: Path
+    phase: ModelPhase
+    fraction: float = 0.0
+    n_ctx: int | None = None
+    error: MinervaError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddOutcome:
+    """What became of files that were dropped: the models, and a reason for each that is none."""
+
+    added: tuple[ModelFile, ...]
+    refused: tuple[MinervaError, ...]
+
+
+class ModelActions:
+    """The library as the window uses it."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    @property
+    def problem(self) -> str | None:
+        """A sentence for the person when their list of models could not be read."""
+        return self._catalog.problem
+
+    async def entries(self) -> list[CatalogEntry]:
+        """All models with what is wrong with them, if anything."""
+        return await asyncio.to_thread(self._catalog.entries)
+
+    async def add(self, paths: Sequence[Path]) -> AddOutcome:
+        """Take files into the library, in place. Raises nothing for a file that is no model."""
+        added: list[ModelFile] = []
+        refused: list[MinervaError] = []
+        for path in paths:
+            try:
+                added.append(await asyncio.to_thread(self._catalog.add, path))
+            except MinervaError as error:
+                refused.append(error)
+        return AddOutcome(tuple(added), tuple(refused))
+
+    async def remove(self, path: Path) -> None:
+        """Forget a model; its file stays. Raises what `Catalog.remove` raises."""
+        await asyncio.to_thread(self._catalog.remove, path)
+
+    async def first_choice(self, preferred: str | None) -> ModelFile:
+        """The model at path ``preferred``, or the default when it is gone.
+
+        Raises `ModelNotFound` when there is no model at all.
+        """
+        if preferred is not None:
+            try:
+                return await asyncio.to_thread(self._catalog.find, Path(preferred))
+            except MinervaError:
+                pass  # the picker shows what is wrong with it
+        return await asyncio.to_thread(self._catalog.default)
+
+
+def model_state(event: PoolEvent) -> ModelState:
+    """A pool's event as the window tells it."""
+    match event:
+        case ModelLoading(path, fraction):
+            return ModelState(path, ModelPhase.LOADING, fraction=fraction)
+        case ModelReady(path, info, _):
+            return ModelState(path, ModelPhase.READY, n_ctx=info.n_ctx)
+    return ModelState(event.path, ModelPhase.GONE, error=event.error)
+
+
+def load_options(settings: Settings) -> LoadOptions:
+    """How the settings want models loaded."""
+    return LoadOptions(
+        n_ctx=settings.n_ctx, n_gpu_layers=settings.n_gpu_layers, n_threads=settings.n_threads
+    )

@@ -1,0 +1,63 @@
+"""Where Minerva keeps things. ``MINERVA_HOME`` puts all of it into one folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+HOME_VARIABLE = "MINERVA_HOME"
+_APP_NAME = "Minerva Desktop"
+
+
+@dataclass(frozen=True, slots=True)
+class AppPaths:
+    """The folders and files of one user. Made by `app_paths`; any thread."""
+
+    data: Path
+    config: Path
+    logs: Path
+
+    @property
+    def database(self) -> Path:
+        """Chats."""
+        return self.data / "chats.sqlite3"
+
+    @property
+    def catalog(self) -> Path:
+        """The list of models that the user added."""
+        return self.data / "models.json"
+
+    @property
+    def settings(self) -> Path:
+        """Settings, window geometry included."""
+        return self.config / "settings.json"
+
+    def create(self) -> None:
+        """Make the folders, for this user only. Raises `OSError`."""
+        for folder in (self.data, self.config, self.logs):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def app_paths() -> AppPaths:
+    """The folders of this user, or those under ``MINERVA_HOME``."""
+    home = os.environ.get(HOME_VARIABLE)
+    if home:
+        root = Path(home).expanduser().absolute()
+        return AppPaths(data=root / "data", config=root / "config", logs=root / "logs")
+    folders = platformdirs.PlatformDirs(_APP_NAME, appauthor=False)
+    return AppPaths(
+        data=folders.user_data_path,
+        config=folders.user_config_path,
+        logs=folders.user_log_path,
+    )
+
+
+def resources_dir() -> Path:
+    """Icons and other data: inside the frozen app, or beside the package in a checkout."""
+    frozen = getattr(sys, "_MEIPASS", None)
+    root = Path(frozen) if frozen else Path(__file__).resolve().parent.parent
+    return root / "resources"

@@ -1,0 +1,68 @@
+"""The pool and the optional endpoint on one asyncio loop, free of Qt.
+
+`ui.engine_worker.EngineWorker` runs it in its thread; `minerva serve` on the main thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from minerva_desktop.devices.memory import MemoryProbe, MemorySnapshot
+from minerva_desktop.engine.messages import LoadOptions
+from minerva_desktop.engine.pool import ModelPool, PoolEvent
+from minerva_desktop.library.catalog import Catalog
+
+if TYPE_CHECKING:
+    from minerva_desktop.server.endpoint import Endpoint
+
+
+class Runtime:
+    """Owns everything that lives on its loop; made and used there only."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        options: LoadOptions,
+        *,
+        on_event: Callable[[PoolEvent], None] | None = None,
+    ) -> None:
+        self.pool = ModelPool(options, on_event=on_event)
+        self._catalog = catalog
+        self._probe = MemoryProbe()
+        self._endpoint: Endpoint | None = None
+
+    async def start_endpoint(
+        self, *, host: str = "127.0.0.1", port: int, api_key: str | None = None
+    ) -> str:
+        """Serve the catalog's models; the base URL.
+
+        Raises `EndpointError` when the port is taken, `InvalidRequest` for an unsafe address.
+        """
+        # Imported here: FastAPI takes 0.4 s, which the window's start need not wait for.
+        from minerva_desktop.server.config import EndpointConfig
+        from minerva_desktop.server.endpoint import Endpoint
+
+        await self.stop_endpoint()
+        config = EndpointConfig(host=host, port=port, api_key=api_key)
+        endpoint = Endpoint(self.pool, self._catalog, config)
+        url = await endpoint.start()
+        self._endpoint = endpoint
+        return url
+
+    async def stop_endpoint(self) -> None:
+        """Stop serving; running answers are cancelled. Idempotent."""
+        endpoint, self._endpoint = self._endpoint, None
+        if endpoint is not None:
+            await endpoint.stop()
+
+    async def measure_memory(self) -> MemorySnapshot:
+        """Memory of the device in use, and the share of our engine children."""
+        return await asyncio.to_thread(self._probe.snapshot, self.pool.pids())
+
+    async def close(self) -> None:
+        """Stop the endpoint and end every engine child."""
+        await self.stop_endpoint()
+        await self.pool.close()
+        self._probe.close()

@@ -1,0 +1,81 @@
+"""What the user chose, kept as one JSON file that can be read and edited by hand.
+
+Used on the main thread. A file that cannot be read is set aside, never overwritten.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.errors import StoreError
+
+DEFAULT_PORT = 8427
+
+_log = logging.getLogger(__name__)
+
+
+class ThemeChoice(StrEnum):
+    """Which palette the window takes."""
+
+    SYSTEM = "system"
+    LIGHT = "light"
+    DARK = "dark"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings. None means "automatic". ``n_ctx`` in tokens; geometry is Qt's, in base64."""
+
+    theme: ThemeChoice = ThemeChoice.SYSTEM
+    n_ctx: int | None = None
+    n_gpu_layers: int | None = None
+    n_threads: int | None = None
+    server_port: int = DEFAULT_PORT
+    server_enabled: bool = False
+    send_with_enter: bool = True
+    sampling: SamplingParameters = SamplingParameters()
+    system_prompt: str = ""
+    model: str | None = None
+    conversation_id: str | None = None
+    window_geometry: str = ""
+    sidebar_visible: bool = True
+    parameters_visible: bool = False
+
+
+class SettingsFile:
+    """Loads and saves `Settings`; every save replaces the file atomically."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.set_aside: Path | None = None
+        self.current = self._load()
+
+    def save(self, settings: Settings) -> None:
+        """Keep ``settings``. Raises `StoreError` when the file cannot be written."""
+        self.current = settings
+        body = msgspec.json.format(msgspec.json.encode(settings), indent=2)
+        temporary = self._path.with_name(self._path.name + ".new")
+        try:
+            temporary.write_bytes(body + b"\n")
+            os.replace(temporary, self._path)
+        except OSError as error:
+            raise StoreError(f"Settings could not be saved to {self._path}: {error}") from error
+
+    def _load(self) -> Settings:
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=Settings)
+        except FileNotFoundError:
+            return Settings()
+        except (OSError, msgspec.DecodeError) as error:
+            _log.warning("Settings in %s cannot be read: %s", self._path, error)
+            self.set_aside = self._path.with_name(self._path.name + ".unreadable")
+            try:
+                os.replace(self._path, self.set_aside)
+            except OSError:
+                self.set_aside = None
+            return Settings()
