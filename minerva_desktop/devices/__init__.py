@@ -1,0 +1,1 @@
+"""Compute devices, their memory, and what a model needs of it."""

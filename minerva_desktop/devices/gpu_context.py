@@ -1,0 +1,106 @@
+"""The memory ledger of one compute device: what loaded models may take and what they took.
+
+The pool asks it before it loads a model. It counts promises, not measurements: what a device
+really has in use is in `memory`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from enum import StrEnum
+
+from minerva_desktop.errors import OutOfMemory
+from minerva_desktop.units import format_bytes
+
+logger = logging.getLogger(__name__)
+
+# Where nothing can be detected.
+UNKNOWN_BUDGET = 1 << 30
+
+
+class GpuDevice(StrEnum):
+    """What llama.cpp computes on."""
+
+    METAL = "metal"
+    CUDA = "cuda"
+    VULKAN = "vulkan"
+    ROCM = "rocm"
+    SYCL = "sycl"
+    CPU = "cpu"
+
+
+def default_budget(device: GpuDevice, total: int) -> int:
+    """How much of ``total`` bytes (0: unknown) models may take until the person says otherwise.
+
+    ``total`` is the memory that ``device`` uses: the system's for CPU and Metal, its own for the
+    others.
+    """
+    if total <= 0:
+        return UNKNOWN_BUDGET
+    match device:
+        case GpuDevice.CPU:
+            return total // 4
+        case GpuDevice.METAL:
+            return total // 2
+        case _:
+            return total * 8 // 10
+
+
+class GpuContext:
+    """A ledger in bytes over ``budget`` bytes of ``device``. Any thread."""
+
+    def __init__(self, device: GpuDevice, budget: int) -> None:
+        if budget < 0:
+            raise ValueError(f"a budget of {budget} bytes")
+        self._device = device
+        self._budget = budget
+        self._allocated = 0
+        self._lock = threading.Lock()
+
+    def device(self) -> GpuDevice:
+        """What the ledger is about."""
+        return self._device
+
+    def allocate(self, n_bytes: int) -> None:
+        """Take ``n_bytes`` (>= 0) of the budget; `OutOfMemory`, taking none, if they don't fit."""
+        if n_bytes < 0:
+            raise ValueError(f"allocation of {n_bytes} bytes")
+        with self._lock:
+            if self._allocated + n_bytes > self._budget:
+                raise self._out_of_memory(n_bytes)
+            self._allocated += n_bytes
+
+    def deallocate(self, n_bytes: int) -> None:
+        """Give ``n_bytes`` (>= 0) back. To give back more than was taken is a bug of the caller:
+        it is logged as an error, and the ledger stays at 0."""
+        if n_bytes < 0:
+            raise ValueError(f"deallocation of {n_bytes} bytes")
+        with self._lock:
+            excess = n_bytes - self._allocated
+            self._allocated = max(0, -excess)
+        if excess > 0:
+            logger.error("%d bytes more were given back than had been taken", excess)
+
+    def available_memory(self) -> int:
+        """Bytes of the budget that are not taken."""
+        with self._lock:
+            return self._budget - self._allocated
+
+    def allocated_memory(self) -> int:
+        """Bytes that are taken."""
+        with self._lock:
+            return self._allocated
+
+    def max_memory(self) -> int:
+        """The budget in bytes."""
+        return self._budget
+
+    def _out_of_memory(self, n_bytes: int) -> OutOfMemory:
+        memory = "Memory" if self._device is GpuDevice.CPU else "GPU memory"
+        allocated, budget = self._allocated, self._budget
+        return OutOfMemory(
+            f"{memory} exceeded: {format_bytes(allocated)} + {format_bytes(n_bytes)} "
+            f"> {format_bytes(budget)}",
+            detail=f"{allocated:,} + {n_bytes:,} > {budget:,} bytes",
+        )

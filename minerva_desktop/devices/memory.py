@@ -1,0 +1,160 @@
+"""Measured memory for the gauge and the budgets: the GPU's if models are there, else the system's.
+
+`MemoryProbe` is asked about once a second by the runtime, on the worker thread. It never fails:
+whatever is missing ends in the system's numbers and a reason.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+import sys
+from collections.abc import Collection
+from types import TracebackType
+
+import msgspec
+import psutil
+
+from minerva_desktop.devices.gpu_context import GpuContext, GpuDevice, default_budget
+from minerva_desktop.devices.nvml import GpuReading, NvmlProbe
+
+logger = logging.getLogger(__name__)
+
+
+class MemorySnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """One moment of the memory that models are in. Bytes; the three parts make up ``total``.
+
+    ``kind`` and ``device_name`` say whose memory it is. ``utilisation`` of the GPU from 0.0 to
+    1.0, None where it isn't known. ``reason`` is a sentence on why these are not (or not wholly)
+    a GPU's numbers, None when they are.
+    """
+
+    kind: GpuDevice
+    device_name: str
+    total: int
+    used_by_models: int
+    used_by_others: int
+    free: int
+    utilisation: float | None = None
+    reason: str | None = None
+
+
+class MemoryProbe:
+    """Reads memory numbers until `close`; also a context manager. One thread at a time.
+
+    ``nvml`` is closed with it. A call of `snapshot` costs well under a millisecond without a GPU.
+    """
+
+    def __init__(self, nvml: NvmlProbe | None = None) -> None:
+        self._nvml = nvml or NvmlProbe()
+        self._logged_reason: str | None = None
+
+    def __enter__(self) -> MemoryProbe:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def snapshot(self, engine_pids: Collection[int] = ()) -> MemorySnapshot:
+        """The memory now. ``engine_pids``: the engine children; ended ones count nothing.
+
+        With an NVIDIA GPU these are its numbers, unless children run and none of them is on it:
+        then the models are in system memory, and its numbers are the true ones.
+        """
+        reading = self._nvml.read(engine_pids)
+        if reading is None:
+            snapshot = system_snapshot(engine_pids, self._nvml.problem)
+        elif engine_pids and not reading.engine_pids:
+            reason = f"The loaded models are in system memory, not on the GPU ({reading.name})."
+            snapshot = system_snapshot(engine_pids, reason)
+        else:
+            snapshot = _gpu_snapshot(reading)
+        if snapshot.reason and snapshot.reason != self._logged_reason:
+            logger.info("Memory numbers of %s: %s", snapshot.device_name, snapshot.reason)
+            self._logged_reason = snapshot.reason
+        return snapshot
+
+    def close(self) -> None:
+        """Let go of the driver. May be called twice; `snapshot` then reports system memory."""
+        self._nvml.close()
+
+
+def detect_gpu_context(probe: MemoryProbe, *, can_offload: bool) -> GpuContext:
+    """A ledger with the default budget over the memory that models will be loaded into.
+
+    ``can_offload``: whether this build of llama.cpp can use a GPU; the engine child's device list
+    tells. Without it models go to system memory, whatever GPU the machine has.
+    """
+    snapshot = probe.snapshot() if can_offload else system_snapshot()
+    kind = snapshot.kind if can_offload else GpuDevice.CPU
+    return GpuContext(kind, default_budget(kind, snapshot.total))
+
+
+def system_snapshot(engine_pids: Collection[int] = (), reason: str | None = None) -> MemorySnapshot:
+    """The machine's own memory: all there is on CPU, and the GPU's too on Apple silicon."""
+    is_unified = sys.platform == "darwin" and platform.machine() == "arm64"
+    kind = GpuDevice.METAL if is_unified else GpuDevice.CPU
+    name = "Unified memory" if is_unified else "System memory"
+    try:
+        memory = psutil.virtual_memory()
+    except (psutil.Error, OSError) as error:
+        return MemorySnapshot(
+            kind=kind,
+            device_name=name,
+            total=0,
+            used_by_models=0,
+            used_by_others=0,
+            free=0,
+            reason=f"The system does not tell its memory: {error}.",
+        )
+    resident, private = _engines_memory(engine_pids)
+    # A mapped model file is resident in its engine and yet "available", because the system could
+    # drop it. For the person it is in use: by the model, not by others.
+    total = memory.total
+    models = min(resident, total)
+    others = min(max(0, total - memory.available - private), total - models)
+    return MemorySnapshot(
+        kind=kind,
+        device_name=name,
+        total=total,
+        used_by_models=models,
+        used_by_others=others,
+        free=total - models - others,
+        reason=None if is_unified else reason,
+    )
+
+
+def _engines_memory(pids: Collection[int]) -> tuple[int, int]:
+    """Resident bytes of all ``pids``, and those of them that are not pages of files."""
+    resident = private = 0
+    for pid in pids:
+        try:
+            memory = psutil.Process(pid).memory_info()
+        except (psutil.Error, OSError):
+            continue
+        resident += memory.rss
+        # Only Linux tells the pages that come from files.
+        private += memory.rss - getattr(memory, "shared", 0)
+    return resident, private
+
+
+def _gpu_snapshot(reading: GpuReading) -> MemorySnapshot:
+    models = min(reading.used_by_engines or 0, reading.used)
+    reason = None
+    if reading.used_by_engines is None:
+        reason = "The NVIDIA driver does not say how much memory each program uses."
+    return MemorySnapshot(
+        kind=GpuDevice.CUDA,
+        device_name=reading.name,
+        total=reading.total,
+        used_by_models=models,
+        used_by_others=reading.used - models,
+        free=reading.total - reading.used,
+        utilisation=reading.utilisation,
+        reason=reason,
+    )

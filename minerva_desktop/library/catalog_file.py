@@ -1,0 +1,115 @@
+"""The JSON file that `catalog` keeps the added models in. Used by it alone, under its lock."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from pathlib import Path
+
+import msgspec
+
+from minerva_desktop.errors import StoreError
+from minerva_desktop.library.model_file import ModelFile
+
+logger = logging.getLogger(__name__)
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_ESCAPED_SURROGATE = re.compile("\0([0-9a-f]{4})")
+
+
+class _Document(msgspec.Struct, frozen=True):
+    models: list[ModelFile]
+
+
+class CatalogFile:
+    """Reads and replaces one file. All methods block.
+
+    Attributes:
+        problem: why the list could not be read, as a sentence for the person; else None.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.problem: str | None = None
+        self._path = path
+        self._seen: tuple[int, int, int] | None = None
+
+    def read_if_changed(self) -> list[ModelFile] | None:
+        """The models in the file, or None when it is as it was at the last call or write.
+
+        A file that cannot be read is set aside under another name, not overwritten and not fatal:
+        the list is empty then and `problem` says so.
+        """
+        seen = self._state()
+        if seen == self._seen:
+            return None
+        self._seen = seen
+        try:
+            content = self._path.read_bytes()
+            return msgspec.json.decode(content, type=_Document, dec_hook=_decode_path).models
+        except FileNotFoundError:
+            return []
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            self._set_aside(error)
+            return []
+
+    def write(self, models: list[ModelFile]) -> None:
+        """Replace the file's content, all or nothing. Raises `StoreError`."""
+        content = msgspec.json.encode(_Document(models), enc_hook=_encode_path)
+        draft = self._path.with_name(f"{self._path.name}.{os.getpid()}.tmp")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with draft.open("wb") as stream:
+                stream.write(msgspec.json.format(content))
+                stream.flush()
+                os.fsync(stream.fileno())
+            draft.replace(self._path)
+        except OSError as error:
+            _remove_draft(draft)
+            reason = error.strerror or "unknown error"
+            raise StoreError(
+                f"The list of models could not be saved: {reason}.", detail=str(error)
+            ) from error
+        self._seen = self._state()
+
+    def _state(self) -> tuple[int, int, int] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_size, status.st_mtime_ns
+
+    def _set_aside(self, error: Exception) -> None:
+        aside = self._path.with_name(f"{self._path.name}.damaged")
+        self.problem = (
+            "The list of your models could not be read and starts empty; the models themselves "
+            f"are untouched. The old list is kept as {aside.name}."
+        )
+        logger.warning("%s is unreadable, set aside as %s: %s", self._path, aside.name, error)
+        try:
+            self._path.replace(aside)
+        except OSError as failure:
+            logger.warning("%s could not be set aside: %s", self._path, failure)
+
+
+def _remove_draft(draft: Path) -> None:
+    try:
+        draft.unlink(missing_ok=True)
+    except OSError as error:
+        logger.warning("%s is left behind: %s", draft, error)
+
+
+def _encode_path(value: object) -> str:
+    """Paths whose bytes are no UTF-8 hold lone surrogates, which JSON cannot: ``\\0dcff`` instead.
+
+    No path holds a zero byte of its own, so this is unambiguous.
+    """
+    if not isinstance(value, Path):
+        raise NotImplementedError(f"{type(value).__name__} is no part of a model file")
+    return _SURROGATE.sub(lambda match: f"\0{ord(match[0]):04x}", str(value))
+
+
+def _decode_path(kind: type, value: object) -> Path:
+    if kind is not Path or not isinstance(value, str):
+        raise ValueError("expected the text of a path")
+    return Path(_ESCAPED_SURROGATE.sub(lambda match: chr(int(match[1], 16)), value))

@@ -1,0 +1,96 @@
+# ruff: noqa: N815  The names are those of the library that it stands in for.
+"""A scripted NVIDIA driver, since few machines that run the tests have a GPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pynvml
+
+GB = 10**9
+
+
+@dataclass
+class Memory:
+    total: int
+    used: int
+    free: int
+
+
+@dataclass
+class Process:
+    pid: int
+    usedGpuMemory: int | None
+
+
+@dataclass
+class Utilisation:
+    gpu: int
+
+
+@dataclass
+class Gpu:
+    """What the driver says of one GPU; None: it refuses to say."""
+
+    name: str = "NVIDIA Test"
+    total: int = 24 * GB
+    used: int = 0
+    compute: dict[int, int | None] | None = field(default_factory=dict)
+    graphics: dict[int, int | None] | None = field(default_factory=dict)
+    busy_percent: int | None = 0
+
+
+class ScriptedNvml:
+    """Stands in for `pynvml`, with its error classes. ``failure``: the code of its next errors."""
+
+    def __init__(self, *gpus: Gpu, failure: int | None = None) -> None:
+        self.gpus = gpus
+        self.failure = failure
+        self.calls: list[str] = []
+
+    def _answer(self, call: str) -> None:
+        self.calls.append(call)
+        if self.failure is not None:
+            raise pynvml.NVMLError(self.failure)
+
+    def nvmlInit(self) -> None:
+        self._answer("init")
+
+    def nvmlShutdown(self) -> None:
+        self._answer("shutdown")
+
+    def nvmlDeviceGetCount(self) -> int:
+        self._answer("count")
+        return len(self.gpus)
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> object:
+        return self.gpus[index]
+
+    def nvmlDeviceGetName(self, handle: object) -> str:
+        return self._gpu(handle).name
+
+    def nvmlDeviceGetMemoryInfo(self, handle: object) -> Memory:
+        self._answer("memory")
+        gpu = self._gpu(handle)
+        return Memory(gpu.total, gpu.used, gpu.total - gpu.used)
+
+    def nvmlDeviceGetUtilizationRates(self, handle: object) -> Utilisation:
+        percent = self._gpu(handle).busy_percent
+        if percent is None:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+        return Utilisation(percent)
+
+    def nvmlDeviceGetComputeRunningProcesses(self, handle: object) -> list[Process]:
+        return self._processes(self._gpu(handle).compute)
+
+    def nvmlDeviceGetGraphicsRunningProcesses(self, handle: object) -> list[Process]:
+        return self._processes(self._gpu(handle).graphics)
+
+    def _gpu(self, handle: object) -> Gpu:
+        assert isinstance(handle, Gpu)
+        return handle
+
+    def _processes(self, used: dict[int, int | None] | None) -> list[Process]:
+        if used is None:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NO_PERMISSION)
+        return [Process(pid, n_bytes) for pid, n_bytes in used.items()]

@@ -1,0 +1,233 @@
+"""The numbers behind the memory gauge: this machine's real ones, and a scripted NVIDIA driver's."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pynvml
+import pytest
+
+from minerva_desktop.devices.gpu_context import GpuDevice
+from minerva_desktop.devices.memory import (
+    MemoryProbe,
+    MemorySnapshot,
+    detect_gpu_context,
+    system_snapshot,
+)
+from minerva_desktop.devices.nvml import NvmlProbe
+from tests.devices.nvml_script import GB, Gpu, ScriptedNvml
+
+OURS = 4711
+
+
+@pytest.fixture
+def no_driver() -> Iterator[MemoryProbe]:
+    library = ScriptedNvml(failure=pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
+    with MemoryProbe(NvmlProbe(library)) as probe:
+        yield probe
+
+
+def probe_of(*gpus: Gpu) -> MemoryProbe:
+    return MemoryProbe(NvmlProbe(ScriptedNvml(*gpus)))
+
+
+def ended_pid() -> int:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return process.pid
+
+
+def parts(snapshot: MemorySnapshot) -> int:
+    return snapshot.used_by_models + snapshot.used_by_others + snapshot.free
+
+
+def test_the_real_probe_of_this_machine() -> None:
+    with MemoryProbe() as probe:
+        snapshot = probe.snapshot([os.getpid()])
+    assert parts(snapshot) == snapshot.total > 100_000_000
+    assert snapshot.device_name
+    assert (snapshot.reason is None) == (snapshot.kind is not GpuDevice.CPU)
+
+
+def test_system_memory_with_this_process_as_engine(no_driver: MemoryProbe) -> None:
+    before = no_driver.snapshot([os.getpid()])
+    ballast = bytearray(os.urandom(1 << 20)) * 100
+    after = no_driver.snapshot([os.getpid()])
+    assert before.kind is GpuDevice.CPU
+    assert before.device_name == "System memory"
+    assert before.total == psutil.virtual_memory().total
+    assert 10_000_000 < before.used_by_models < before.total
+    grown = after.used_by_models - before.used_by_models
+    assert 0.9 * len(ballast) < grown < 1.5 * len(ballast)
+    assert parts(before) == parts(after) == before.total
+
+
+MAPS_A_FILE = """
+import mmap, sys
+with open(sys.argv[1], "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
+    touched = sum(view[at] for at in range(0, len(view), 4096))
+    print("mapped", flush=True)
+    input()
+"""
+
+
+def test_a_mapped_model_file_counts_as_used_by_models(tmp_path: Path) -> None:
+    model = tmp_path / "weights"
+    model.write_bytes(bytes(64 * 10**6))
+    with subprocess.Popen(
+        [sys.executable, "-c", MAPS_A_FILE, str(model)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "mapped\n"
+        snapshot = system_snapshot([process.pid])
+        process.communicate("\n")
+    assert 64 * 10**6 < snapshot.used_by_models < 64 * 10**6 + 40 * 10**6
+    assert parts(snapshot) == snapshot.total
+
+
+def test_ended_children_count_nothing(no_driver: MemoryProbe) -> None:
+    pids = [ended_pid(), 2**22 + 1]
+    assert no_driver.snapshot(pids).used_by_models == 0
+    assert no_driver.snapshot([]).used_by_models == 0
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, "No NVIDIA driver is installed."),
+        (
+            pynvml.NVML_ERROR_DRIVER_NOT_LOADED,
+            "The NVIDIA driver is installed, but it is not running.",
+        ),
+        (
+            pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH,
+            "The NVIDIA driver does not answer: RM has detected an NVML/RM version mismatch.",
+        ),
+    ],
+)
+def test_without_a_working_driver_the_reason_is_given_and_logged_once(
+    failure: int, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with MemoryProbe(NvmlProbe(ScriptedNvml(failure=failure))) as probe:
+        snapshots = [probe.snapshot() for _ in range(3)]
+    assert {snapshot.kind for snapshot in snapshots} == {GpuDevice.CPU}
+    assert {snapshot.reason for snapshot in snapshots} == {reason}
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Memory numbers of System memory: {reason}"
+    ]
+
+
+def test_a_driver_without_gpu() -> None:
+    with probe_of() as probe:
+        assert probe.snapshot().reason == "This machine has no NVIDIA GPU."
+
+
+def test_gpu_numbers_and_the_engines_share() -> None:
+    gpu = Gpu(used=10 * GB, compute={OURS: 4 * GB, 1: 5 * GB}, graphics={2: GB}, busy_percent=97)
+    with probe_of(gpu) as probe:
+        assert probe.snapshot([OURS, 99]) == MemorySnapshot(
+            kind=GpuDevice.CUDA,
+            device_name="NVIDIA Test",
+            total=24 * GB,
+            used_by_models=4 * GB,
+            used_by_others=6 * GB,
+            free=14 * GB,
+            utilisation=0.97,
+            reason=None,
+        )
+        assert probe.snapshot().used_by_models == 0
+
+
+def test_a_process_in_both_lists_counts_once() -> None:
+    gpu = Gpu(used=3 * GB, compute={OURS: 2 * GB}, graphics={OURS: 2 * GB})
+    with probe_of(gpu) as probe:
+        assert probe.snapshot([OURS]).used_by_models == 2 * GB
+
+
+def test_several_gpus_are_summed_up() -> None:
+    first = Gpu(used=6 * GB, compute={OURS: 5 * GB}, busy_percent=80)
+    second = Gpu(used=2 * GB, compute={OURS: 2 * GB}, busy_percent=40)
+    with probe_of(first, second) as probe:
+        snapshot = probe.snapshot([OURS])
+    assert snapshot.device_name == "2 × NVIDIA Test"
+    assert (snapshot.total, snapshot.free) == (48 * GB, 40 * GB)
+    assert (snapshot.used_by_models, snapshot.used_by_others) == (7 * GB, 1 * GB)
+    assert snapshot.utilisation == pytest.approx(0.6)
+
+
+def test_models_that_are_not_on_the_gpu_are_shown_where_they_are() -> None:
+    with probe_of(Gpu(used=GB, compute={1: GB})) as probe:
+        assert probe.snapshot().kind is GpuDevice.CUDA
+        snapshot = probe.snapshot([os.getpid()])
+    assert snapshot.kind is GpuDevice.CPU
+    assert snapshot.used_by_models > 10_000_000
+    assert snapshot.reason == (
+        "The loaded models are in system memory, not on the GPU (NVIDIA Test)."
+    )
+
+
+def test_a_driver_that_tells_less() -> None:
+    # Windows keeps the amounts to itself; some GPUs have no graphics list and no utilisation.
+    gpu = Gpu(used=3 * GB, compute={OURS: None}, graphics=None, busy_percent=None)
+    with probe_of(gpu) as probe:
+        snapshot = probe.snapshot([OURS])
+    assert (snapshot.kind, snapshot.used_by_models) == (GpuDevice.CUDA, 0)
+    assert (snapshot.used_by_others, snapshot.free) == (3 * GB, 21 * GB)
+    assert snapshot.utilisation is None
+    assert snapshot.reason == ("The NVIDIA driver does not say how much memory each program uses.")
+
+
+def test_a_gpu_that_is_lost_and_comes_back() -> None:
+    library = ScriptedNvml(Gpu(used=GB))
+    with MemoryProbe(NvmlProbe(library)) as probe:
+        assert probe.snapshot().kind is GpuDevice.CUDA
+        library.failure = pynvml.NVML_ERROR_GPU_IS_LOST
+        lost = probe.snapshot()
+        assert (lost.kind, lost.reason) == (
+            GpuDevice.CPU,
+            "The NVIDIA driver does not answer: GPU is lost.",
+        )
+        library.failure = None
+        assert probe.snapshot().kind is GpuDevice.CUDA
+
+
+def test_the_driver_is_opened_once_and_closed_once() -> None:
+    library = ScriptedNvml(Gpu())
+    probe = MemoryProbe(NvmlProbe(library))
+    for _ in range(3):
+        probe.snapshot()
+    probe.close()
+    probe.close()
+    assert probe.snapshot().reason == "The NVIDIA driver is no longer asked."
+    assert (library.calls.count("init"), library.calls.count("shutdown")) == (1, 1)
+
+
+def test_a_call_without_gpu_is_cheap(no_driver: MemoryProbe) -> None:
+    durations = []
+    for _ in range(50):
+        begin = time.perf_counter()
+        no_driver.snapshot([os.getpid(), os.getppid()])
+        durations.append(time.perf_counter() - begin)
+    assert sorted(durations)[25] < 0.003
+
+
+def test_the_detected_ledger_has_the_budget_of_where_models_go(no_driver: MemoryProbe) -> None:
+    quarter = psutil.virtual_memory().total // 4
+    with probe_of(Gpu(total=10 * GB)) as with_gpu:
+        ledger = detect_gpu_context(with_gpu, can_offload=True)
+        assert (ledger.device(), ledger.max_memory()) == (GpuDevice.CUDA, 8 * GB)
+        ledger = detect_gpu_context(with_gpu, can_offload=False)
+        assert (ledger.device(), ledger.max_memory()) == (GpuDevice.CPU, quarter)
+    ledger = detect_gpu_context(no_driver, can_offload=True)
+    assert (ledger.device(), ledger.max_memory()) == (GpuDevice.CPU, quarter)

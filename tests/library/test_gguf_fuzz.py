@@ -1,0 +1,92 @@
+"""Mutated GGUF files: whatever is in them, the reader answers, within a second, in a sentence."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minerva_desktop.errors import ModelLoadError
+from minerva_desktop.library.catalog import find_embedded_model
+from minerva_desktop.library.gguf import parse_header
+from minerva_desktop.library.model_file import read_model_file
+from tests.library.gguf_writer import gguf_bytes
+
+T = TypeVar("T")
+
+SMALL = gguf_bytes()
+# Numbers at which bounds checks go wrong, in the widths that the format has.
+EDGES = [
+    struct.pack(layout, value)
+    for layout, bits in (("<I", 32), ("<Q", 64))
+    for value in (0, 1, 9, 2**16, 2 ** (bits - 1) - 1, 2 ** (bits - 1), 2**bits - 8, 2**bits - 1)
+]
+PIECES = st.one_of(st.sampled_from(EDGES), st.binary(min_size=0, max_size=12))
+
+
+@cache
+def embedded() -> tuple[bytes, int]:
+    """The real header, and the size of the file that it stands in."""
+    path = find_embedded_model()
+    assert path is not None
+    with path.open("rb") as stream:
+        start = parse_header(stream, path.stat().st_size, path.name).data_start
+        stream.seek(0)
+        return stream.read(start), path.stat().st_size
+
+
+def mutated(content: bytes, changes: list[tuple[int, int, bytes]]) -> bytes:
+    """``content`` with pieces put over some bytes, between some, or in place of some."""
+    for at, replaced, piece in changes:
+        content = content[:at] + piece + content[at + replaced :]
+    return content
+
+
+def changes(end: int) -> st.SearchStrategy[list[tuple[int, int, bytes]]]:
+    change = st.tuples(st.integers(0, end), st.sampled_from([0, 1, 4, 8, 100]), PIECES)
+    return st.lists(change, min_size=1, max_size=5)
+
+
+def outcome(read: Callable[[], T]) -> T | ModelLoadError:
+    try:
+        return read()
+    except ModelLoadError as error:
+        return error
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fuzz") / "fuzz.gguf"
+
+
+@settings(max_examples=200, deadline=1000)
+@given(changes=changes(len(SMALL)))
+def test_a_small_file_mutated(path: Path, changes: list[tuple[int, int, bytes]]) -> None:
+    path.write_bytes(mutated(SMALL, changes))
+    result = outcome(lambda: read_model_file(path))
+    if isinstance(result, ModelLoadError):
+        assert result.message.startswith("“fuzz.gguf” ")
+    else:
+        assert result.name == "fuzz"
+        assert result.parameters
+
+
+@settings(max_examples=60, deadline=1000)
+@given(changes=st.one_of(changes(1_000), changes(1_785_000)))
+def test_the_embedded_models_header_mutated(changes: list[tuple[int, int, bytes]]) -> None:
+    content, size = embedded()
+    stream = io.BytesIO(mutated(content, changes))
+    result = outcome(lambda: parse_header(stream, size, "“x”"))
+    if isinstance(result, ModelLoadError):
+        assert result.message.startswith("“x” ")
+    else:
+        assert result.n_params >= 0
+        assert result.n_vocab >= 0
+        assert isinstance(result.quantisation, str)
