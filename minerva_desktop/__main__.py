@@ -29,6 +29,8 @@ from minerva_desktop.paths import AppPaths, app_paths
 from minerva_desktop.settings import SettingsFile
 
 if TYPE_CHECKING:
+    from minerva_desktop.app.chat_session import SessionListener
+    from minerva_desktop.app.generation import AnswerEngine
     from minerva_desktop.app.model_actions import ModelState
     from minerva_desktop.engine.messages import LoadOptions
     from minerva_desktop.engine.pool import PoolEvent
@@ -80,6 +82,7 @@ def _gui(arguments: list[str]) -> int:
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE.gguf")
     parser.add_argument("--version", action="version", version=f"Minerva Desktop {__version__}")
     options = parser.parse_args(arguments)
+    from minerva_desktop.app.chat_library import ChatLibrary
     from minerva_desktop.app.model_actions import ModelActions, load_options
     from minerva_desktop.app.services import Services
     from minerva_desktop.store.chat_store import ChatStore
@@ -93,11 +96,14 @@ def _gui(arguments: list[str]) -> int:
     def make_runtime(on_change: Callable[[ModelState], None]) -> Runtime:
         return _window_runtime(catalog, load_options(settings.current), on_change)
 
+    async def open_chats(engine: AnswerEngine, listener: SessionListener) -> ChatLibrary:
+        return ChatLibrary(await ChatStore.open(paths.database), engine, listener)
+
     services = Services(
         paths=paths,
         settings=settings,
         models=ModelActions(catalog),
-        open_store=lambda: ChatStore.open(paths.database),
+        open_chats=open_chats,
     )
     return run_window(services, make_runtime, [path.absolute() for path in options.files])
 

@@ -33,6 +33,10 @@ class Runtime:
         self._probe = MemoryProbe()
         self._endpoint: Endpoint | None = None
 
+    def set_load_options(self, options: LoadOptions) -> None:
+        """The options of the next loads."""
+        self.pool.options = options
+
     async def start_endpoint(
         self, *, host: str = "127.0.0.1", port: int, api_key: str | None = None
     ) -> str:

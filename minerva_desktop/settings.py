@@ -66,6 +66,12 @@ class SettingsFile:
         except OSError as error:
             raise StoreError(f"Settings could not be saved to {self._path}: {error}") from error
 
+    def remember_defaults(self, system_prompt: str, sampling: SamplingParameters) -> None:
+        """What the next new chat begins with; written with the next `save`."""
+        self.current = msgspec.structs.replace(
+            self.current, system_prompt=system_prompt, sampling=sampling
+        )
+
     def _load(self) -> Settings:
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=Settings)

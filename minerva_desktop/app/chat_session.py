@@ -30,18 +30,18 @@ _log = logging.getLogger(__name__)
 
 
 class SessionListener(Protocol):
-    """The view of a session. Called on the session's thread."""
+    """Who shows sessions. Called on the session's thread, with the session it is about."""
 
-    def on_message_added(self, message: Message) -> None:
+    def on_message_added(self, session: ChatSession, message: Message) -> None:
         """A message was appended to the shown branch."""
 
-    def on_text_added(self, message_id: str, text: str) -> None:
+    def on_text_added(self, session: ChatSession, message_id: str, text: str) -> None:
         """An answer grew."""
 
-    def on_message_changed(self, message: Message) -> None:
+    def on_message_changed(self, session: ChatSession, message: Message) -> None:
         """An answer ended: its final text, state and numbers."""
 
-    def on_branch_changed(self, messages: list[Message]) -> None:
+    def on_branch_changed(self, session: ChatSession) -> None:
         """Another branch is shown."""
 
     def on_session_saved(self) -> None:
@@ -77,11 +77,29 @@ class ChatSession:
         self._unflushed = False
         self._flusher: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
+        # The beginning of an answer reaches the disk before its end, however soon that comes.
+        self._writing = asyncio.Lock()
 
     @property
     def is_answering(self) -> bool:
         """Whether an answer is on its way."""
         return self._answer is not None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an answer is on its way, or its end not yet on disk."""
+        ending = self._ending is not None and not self._ending.done()
+        return self.is_answering or ending
+
+    @property
+    def answer_id(self) -> str | None:
+        """The id of the message that is being written."""
+        return None if self._answer is None else self._answer.id
+
+    @property
+    def answer_text(self) -> str:
+        """What the running answer says so far."""
+        return "".join(self._pieces)
 
     # -- what a person does ----------------------------------------------------------------
 
@@ -105,7 +123,7 @@ class ChatSession:
         if parent_id is None:
             raise InvalidRequest("There is no question to answer", param="message_id")
         self.conversation.branch_from(parent_id)
-        self._listener.on_branch_changed(self.conversation.active_branch())
+        self._listener.on_branch_changed(self)
         await self._begin(None, model_path)
 
     def stop(self) -> None:
@@ -140,12 +158,11 @@ class ChatSession:
     # -- what the engine says --------------------------------------------------------------
 
     def on_answer_text(self, answer_id: str, text: str) -> None:
-        """The answer grew by ``text``; ignored for an answer that is over."""
-        answer = self._answer
-        if answer is None or answer.id != answer_id or not text:
+        """The answer grew by ``text``; ignored for one that is over, or of another session."""
+        if self._answer is None or self._answer.id != answer_id or not text:
             return
         self._pieces.append(text)
-        self._listener.on_text_added(answer_id, text)
+        self._listener.on_text_added(self, answer_id, text)
         self._unflushed = True
         if self._flusher is None:
             self._flusher = asyncio.ensure_future(self._flush())
@@ -186,7 +203,8 @@ class ChatSession:
         self._stopping = False
         turns = self.conversation.turns()
         self._show(answer)
-        await self._save_beginning(question, answer)
+        async with self._writing:
+            await self._save_beginning(question, answer)
         if self._answer is None or self._answer.id != answer.id:
             return  # stopped and ended while the disk was busy
         self._engine.start_answer(
@@ -197,7 +215,7 @@ class ChatSession:
 
     def _show(self, message: Message) -> None:
         self.conversation.add(message)
-        self._listener.on_message_added(message)
+        self._listener.on_message_added(self, message)
 
     async def _save_beginning(self, question: Message | None, answer: Message) -> None:
         if not self._is_saved:
@@ -236,7 +254,7 @@ class ChatSession:
         )
         self._answer = None
         self.conversation.replace(final)
-        self._listener.on_message_changed(final)
+        self._listener.on_message_changed(self, final)
         self._ending = asyncio.ensure_future(self._save_end(final))
 
     async def _save_end(self, final: Message) -> None:
@@ -245,8 +263,9 @@ class ChatSession:
         if flusher is not None:
             flusher.cancel()
             await asyncio.wait([flusher])
-        if self._is_saved:
-            await self._keep(self._store.update_message(final))
+        async with self._writing:
+            if self._is_saved:
+                await self._keep(self._store.update_message(final))
         self._listener.on_session_saved()
 
     async def _flush(self) -> None:

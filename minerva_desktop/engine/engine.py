@@ -34,7 +34,13 @@ from minerva_desktop.engine.messages import (
 )
 from minerva_desktop.engine.process import ChildProcess, child_command, describe_exit
 from minerva_desktop.engine.token_stream import TokenStream
-from minerva_desktop.errors import EngineDied, InferenceError, MinervaError, ModelLoadError
+from minerva_desktop.errors import (
+    EngineDied,
+    InferenceError,
+    InvalidRequest,
+    MinervaError,
+    ModelLoadError,
+)
 
 CANCEL_SECONDS = 3.0  # a child that has not obeyed an abort by then hangs, and is killed
 
@@ -96,7 +102,7 @@ class LlamaEngine:
                 "The engine process could not be started", detail=str(error)
             ) from error
         self._reader = asyncio.create_task(self._read_events(self._child))
-        self._child.send(Load(str(self.model_path), chosen))
+        self._child.send(Load(bytes(self.model_path), chosen))
         try:
             self._info = await self._loading
         except BaseException:
@@ -154,7 +160,11 @@ class LlamaEngine:
             request = Generate(request_id=request_id, sampling=chosen, text=prompt)
         else:
             request = Generate(request_id=request_id, sampling=chosen, messages=tuple(prompt))
-        self._send(request)
+        try:
+            self._send(request)
+        except UnicodeEncodeError:
+            del self._streams[request_id]
+            stream.fail(InvalidRequest("The prompt holds half a character (a lone surrogate)"))
         return stream
 
     async def count_tokens(self, turns: Sequence[ChatTurn]) -> int:

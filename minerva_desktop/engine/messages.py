@@ -87,10 +87,11 @@ class ErrorInfo(msgspec.Struct, frozen=True):
 class Load(msgspec.Struct, frozen=True, tag="load"):
     """Load the GGUF at ``path``. Answered by `LoadProgress` events, then `Loaded` or `LoadFailed`.
 
-    To cancel a load, kill the child: that alone is sure to give memory back.
+    To cancel a load, kill the child: that alone is sure to give memory back. The path is bytes
+    (`os.fsencode`), because file names need not be UTF-8.
     """
 
-    path: str
+    path: bytes
     options: LoadOptions
 
 

@@ -42,7 +42,8 @@ DEFAULT_TEMPLATE = (
 # Each builds text or lists whose size is a number in the template.
 _SIZED_FILTERS = ("batch", "center", "filesizeformat", "format", "slice", "urlize", "wordwrap")
 _SIZED_METHODS = frozenset({"center", "ljust", "rjust", "zfill", "expandtabs", "replace", "join"})
-_WIDTH = re.compile(r"\d{6,}")
+# A format's width that is huge, or that comes from a value.
+_WIDTH = re.compile(r"\d{6,}|:[^}]*\{")
 
 
 class TemplateTimeout(MinervaError):
@@ -118,6 +119,12 @@ class _Sandbox(ImmutableSandboxedEnvironment):
             _bound_text_method(getattr(obj, "__name__", ""), owner, args)
         return super().call(context, obj, *args, **kwargs)
 
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        wrapped = super().wrap_str_format(value)
+        if wrapped is not None and _WIDTH.search(value.__self__):
+            raise SecurityError("a formatted text is too wide")
+        return wrapped
+
 
 def _bound_product(left: Any, right: Any) -> None:
     for value, times in ((left, right), (right, left)):
@@ -127,8 +134,6 @@ def _bound_product(left: Any, right: Any) -> None:
 
 
 def _bound_text_method(name: str, owner: str, args: Sequence[Any]) -> None:
-    if name in ("format", "format_map") and _WIDTH.search(owner):
-        raise SecurityError("a formatted text is too wide")
     if name not in _SIZED_METHODS:
         return
     if any(isinstance(arg, int) and arg > MAX_NUMBER for arg in args):

@@ -6,6 +6,7 @@ only one that touches llama.cpp.
 
 from __future__ import annotations
 
+import os
 import queue
 import time
 from collections.abc import Callable
@@ -96,7 +97,7 @@ class EngineLoop:
     def _load(self, request: Load) -> None:
         try:
             self._core = EngineCore(
-                Path(request.path),
+                Path(os.fsdecode(request.path)),
                 request.options,
                 on_progress=self._report_progress,
                 log=self._log,

@@ -1,0 +1,54 @@
+"""What every test gets: its own folders, strictness about what is left behind, the real model."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from minerva_desktop.library.catalog import Catalog, find_embedded_model
+from minerva_desktop.paths import HOME_VARIABLE
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+LEAVING_SECONDS = 5.0  # for a thread or a process that is on its way out already
+
+
+@pytest.fixture(autouse=True)
+def minerva_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """All of Minerva's folders, in the test's own."""
+    home = tmp_path / "minerva-home"
+    monkeypatch.setenv(HOME_VARIABLE, str(home))
+    return home
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fail a test that leaves a thread or a child process."""
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        thread.join(LEAVING_SECONDS)
+    threads = [t.name for t in set(threading.enumerate()) - before if t.is_alive()]
+    assert not threads, f"threads left behind: {threads}"
+    _, alive = psutil.wait_procs(psutil.Process().children(), timeout=LEAVING_SECONDS)
+    assert not alive, f"child processes left behind: {[p.cmdline() for p in alive]}"
+
+
+@pytest.fixture(scope="session")
+def model_path() -> Path:
+    """The embedded SmolLM2-135M-Instruct."""
+    path = find_embedded_model()
+    assert path is not None, "set-up installs the embedded model"
+    return path
+
+
+@pytest.fixture
+def catalog(minerva_home: Path, model_path: Path) -> Catalog:
+    """A library with the embedded model only."""
+    minerva_home.mkdir(parents=True, exist_ok=True)
+    return Catalog(minerva_home / "models.json", embedded=model_path)

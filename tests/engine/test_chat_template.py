@@ -1,0 +1,127 @@
+"""Chat templates: rendered as models expect, and harmless when hostile."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from minerva_desktop.chat.message import ChatTurn, Role
+from minerva_desktop.engine.core.chat_template import ChatTemplate, TimeLimit
+from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
+
+TURNS = [ChatTurn(Role.USER, "Hi <b>&"), ChatTurn(Role.ASSISTANT, "Yes?"), ChatTurn(Role.USER, "Q")]
+
+
+@pytest.fixture
+def limit() -> Iterator[TimeLimit]:
+    before = signal.getsignal(signal.SIGINT)
+    limit = TimeLimit()
+    limit.install()
+    yield limit
+    signal.signal(signal.SIGINT, before)
+
+
+def _render(source: str | None, limit: TimeLimit) -> str:
+    return ChatTemplate(source, bos="<s>", eos="</s>", limit=limit).render(TURNS)
+
+
+def test_without_a_template_it_is_chatml(limit: TimeLimit) -> None:
+    assert _render(None, limit) == (
+        "<|im_start|>user\nHi <b>&<|im_end|>\n"
+        "<|im_start|>assistant\nYes?<|im_end|>\n"
+        "<|im_start|>user\nQ<|im_end|>\n"
+        "<|im_start|>assistant\n"
+    )
+
+
+def test_what_templates_in_the_wild_use_works(limit: TimeLimit) -> None:
+    source = (
+        "{{ bos_token }}{% for m in messages %}{% if loop.index0 == 1 %}{% continue %}{% endif %}"
+        "{% generation %}{{ m | tojson }}{% endgeneration %}{% endfor %}"
+        "{{ strftime_now('%Y') | length }}{{ eos_token }}"
+    )
+    assert _render(source, limit) == (
+        '<s>{"role": "user", "content": "Hi <b>&"}{"role": "user", "content": "Q"}4</s>'
+    )
+
+
+def test_a_template_that_refuses_the_messages_is_the_callers_error(limit: TimeLimit) -> None:
+    with pytest.raises(InvalidRequest, match="roles must alternate"):
+        _render("{{ raise_exception('roles must alternate') }}", limit)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% for x in %}",
+        "{{ messages[99].role.upper() }}",
+        "{{ 1 / 0 }}",
+        "{{ messages | nosuchfilter }}",
+        "{{ 1 + 'a' }}",
+    ],
+)
+def test_a_broken_template_is_an_error_and_not_a_crash(source: str, limit: TimeLimit) -> None:
+    with pytest.raises(MinervaError):
+        _render(source, limit)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{{ cycler.__init__.__globals__.os.system('touch CANARY') }}",
+        "{{ self.__init__.__globals__ }}",
+        "{{ messages.append(1) }}",
+        "{{ '{0.__class__.__init__.__globals__}'.format(cycler) }}",
+        "{{ (raise_exception|attr('__globals__'))['sys'].exit(0) }}",
+        "{{ lipsum(n=9) }}",
+        "{% include '/etc/passwd' %}",
+        "{% import '/etc/passwd' as x %}{{ x }}",
+    ],
+)
+def test_a_template_cannot_reach_out_of_the_sandbox(
+    source: str, limit: TimeLimit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MinervaError):
+        _render(source, limit)
+    assert list(tmp_path.glob("CANARY")) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ 'a' * 10**9 }}",
+        "{{ 'aaaaaaaaaa' * 2000000000 }}",
+        "{{ [0] * 1000000000 }}",
+        "{{ '%0999999999d' % 1 }}",
+        "{{ '{:>999999999}'.format('a') }}",
+        "{{ '{:>{}}'.format('a', 999999999) }}",
+        "{{ 'a'.ljust(999999999) }}",
+        "{{ 'a'.center(999999999) }}",
+        "{{ '7'.zfill(999999999) }}",
+        "{{ ('a' * 100000).replace('a', 'b' * 100000) }}",
+        "{{ messages | tojson(indent=999999999) }}",
+        "{{ 'a' | center(999999999) }}",
+        "{{ 9 ** 9 ** 9 }}",
+        "{{ '\\t'.expandtabs(999999999) }}",
+    ],
+)
+def test_a_small_template_cannot_build_a_huge_value(source: str, limit: TimeLimit) -> None:
+    started = time.perf_counter()
+    with pytest.raises(MinervaError):
+        _render(source, limit)
+    assert time.perf_counter() - started < 2.0
+
+
+def test_an_endless_template_is_ended(limit: TimeLimit) -> None:
+    loops = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    started = time.perf_counter()
+    with pytest.raises(InferenceError, match="longer than 2 s"):
+        _render(loops, limit)
+    assert time.perf_counter() - started < 10.0
+    assert _render(None, limit).endswith("assistant\n"), "the next render works"

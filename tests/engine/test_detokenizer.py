@@ -1,0 +1,55 @@
+"""Deltas are whole characters and never part of a stop string."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minerva_desktop.engine.core.detokenizer import IncrementalDetokenizer
+
+
+def _pieces(data: bytes, cuts: list[int]) -> list[bytes]:
+    edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
+    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+
+
+@given(st.text(), st.lists(st.integers(min_value=0)))
+def test_any_cut_gives_the_same_text_in_whole_characters(text: str, cuts: list[int]) -> None:
+    detokenizer = IncrementalDetokenizer()
+    data = text.encode("utf-8", "replace")
+    deltas = [detokenizer.push(piece) for piece in _pieces(data, cuts)]
+    assert "".join(deltas) + detokenizer.flush() == data.decode()
+
+
+@given(st.text(alphabet="ab<|e", max_size=30), st.lists(st.integers(min_value=0), max_size=8))
+def test_a_stop_string_never_leaks_however_it_is_cut(text: str, cuts: list[int]) -> None:
+    stop = "<|e"
+    detokenizer = IncrementalDetokenizer([stop])
+    shown = "".join(detokenizer.push(piece) for piece in _pieces(text.encode(), cuts))
+    shown += detokenizer.flush()
+    assert shown == text.split(stop)[0]
+    assert detokenizer.stopped == (stop in text)
+
+
+def test_a_character_split_over_tokens_appears_when_it_is_whole() -> None:
+    detokenizer = IncrementalDetokenizer()
+    snowman = "☃".encode()
+    assert detokenizer.push(b"a" + snowman[:1]) == "a"
+    assert detokenizer.push(snowman[1:2]) == ""
+    assert detokenizer.push(snowman[2:] + b"b") == "☃b"
+
+
+def test_what_could_become_a_stop_string_is_held_back_and_released() -> None:
+    detokenizer = IncrementalDetokenizer(["END", "\n\nUser:"])
+    assert detokenizer.push(b"one E") == "one "
+    assert detokenizer.push(b"N") == ""
+    assert detokenizer.push(b"tire") == "ENtire"
+    assert detokenizer.push(b"\n\nUse") == ""
+    assert detokenizer.push(b"r: more") == ""
+    assert detokenizer.stopped
+
+
+def test_a_cut_character_at_the_end_is_marked() -> None:
+    detokenizer = IncrementalDetokenizer()
+    assert detokenizer.push(b"ok\xe2\x98") == "ok"
+    assert detokenizer.flush() == "\ufffd"

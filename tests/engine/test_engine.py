@@ -1,0 +1,300 @@
+"""LlamaEngine with the real model in the real child process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import struct
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from minerva_desktop.chat.completion import FinishReason
+from minerva_desktop.chat.message import ChatTurn, Role
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.engine import LlamaEngine
+from minerva_desktop.engine.messages import LoadOptions
+from minerva_desktop.engine.token_stream import TokenStream
+from minerva_desktop.errors import (
+    ContextLimitExceeded,
+    EngineDied,
+    InferenceError,
+    InvalidRequest,
+    ModelLoadError,
+)
+
+GREEDY = SamplingParameters(temperature=0.0)
+HELLO = [ChatTurn(Role.USER, "Write one sentence about the sea.")]
+
+
+@pytest.fixture
+async def engine(model_path: Path) -> AsyncIterator[LlamaEngine]:
+    engine = LlamaEngine(model_path)
+    await engine.load(2048)
+    yield engine
+    await engine.unload()
+
+
+async def _first_token(stream: TokenStream) -> None:
+    async for batch in stream.batches():
+        if batch:
+            return
+
+
+async def test_load_tells_progress_and_what_was_loaded(model_path: Path) -> None:
+    engine = LlamaEngine(model_path)
+    progress: list[float] = []
+    assert not engine.is_loaded()
+    info = await engine.load(1024, on_progress=progress.append)
+    assert engine.is_loaded()
+    assert info == engine.get_context_info()
+    assert (info.n_ctx, info.n_layers, info.n_vocab) == (1024, 30, 49152)
+    assert info.n_params == 134_515_008
+    assert info.weights_bytes == pytest.approx(model_path.stat().st_size, rel=0.05)
+    # KV cache of SmolLM2: 2 (K, V) * 30 layers * 192 values * 2 bytes a token.
+    assert info.kv_bytes == 1024 * 2 * 30 * 192 * 2
+    assert info.has_chat_template
+    assert progress == sorted(progress)
+    assert all(0.0 <= fraction <= 1.0 for fraction in progress)
+    pid = engine.pid
+    await engine.unload()
+    assert not engine.is_loaded()
+    assert pid is not None
+    assert not psutil.pid_exists(pid)
+
+
+async def test_an_answer_streams_and_ends_with_its_numbers(engine: LlamaEngine) -> None:
+    stream = engine.generate(HELLO, 24, sampling=GREEDY)
+    tokens = [token async for token in stream]
+    completion = stream.completion
+    assert completion is not None
+    assert "".join(tokens) == str(stream) != ""
+    timings = completion.timings
+    assert completion.finish_reason in (FinishReason.STOP, FinishReason.LENGTH)
+    assert 1 <= timings.completion_tokens <= 24
+    assert timings.prompt_tokens == await engine.count_tokens(HELLO)
+    assert 0 < timings.prefill_ms <= timings.first_token_ms
+    assert timings.tokens_per_second > 1
+
+
+async def test_max_tokens_ends_with_length_and_exactly_that_many(engine: LlamaEngine) -> None:
+    stream = engine.generate("Once upon a time", 5, sampling=GREEDY)
+    completion = await stream.wait_completion()
+    assert completion.finish_reason is FinishReason.LENGTH
+    assert completion.timings.completion_tokens == stream.total_tokens == 5
+
+
+async def test_the_models_end_token_ends_the_answer(engine: LlamaEngine) -> None:
+    turns = [ChatTurn(Role.USER, "Say only: yes")]
+    stream = engine.generate(turns, 200, sampling=GREEDY)
+    completion = await stream.wait_completion()
+    assert completion.finish_reason is FinishReason.STOP
+    assert "<|im_end|>" not in str(stream)
+
+
+async def test_same_seed_same_text_and_another_seed_another(engine: LlamaEngine) -> None:
+    texts = [
+        await engine.generate(HELLO, 24, sampling=SamplingParameters(seed=seed)).text()
+        for seed in (1, 1, 2)
+    ]
+    assert texts[0] == texts[1] != texts[2]
+
+
+async def test_without_a_seed_one_is_drawn_and_reproduces_the_answer(engine: LlamaEngine) -> None:
+    first = engine.generate(HELLO, 16)
+    seed = (await first.wait_completion()).seed
+    again = engine.generate(HELLO, 16, sampling=SamplingParameters(seed=seed))
+    assert await again.text() == str(first)
+
+
+async def test_a_stop_string_ends_the_answer_before_it(engine: LlamaEngine) -> None:
+    whole = await engine.generate("1 2 3 4", 12, sampling=GREEDY).text()
+    stop = whole[4:7]
+    cut = engine.generate("1 2 3 4", 12, sampling=SamplingParameters(temperature=0.0, stop=(stop,)))
+    assert await cut.text() == whole.split(stop)[0]
+    assert cut.completion is not None
+    assert cut.completion.finish_reason is FinishReason.STOP
+
+
+async def test_emoji_arrive_whole(engine: LlamaEngine) -> None:
+    stream = engine.generate("Smileys: 😀 😃 😄 😁 😀 😃 😄 😁 😀 😃 😄", 24, sampling=GREEDY)
+    deltas = [token async for token in stream]
+    assert any("😀" <= character <= "😿" for delta in deltas for character in delta)
+    assert not any("\ufffd" in delta for delta in deltas[:-1])
+
+
+async def test_requests_beyond_the_first_wait_their_turn(engine: LlamaEngine) -> None:
+    streams = [engine.generate(HELLO, 8, sampling=GREEDY) for _ in range(3)]
+    texts = await asyncio.gather(*(stream.text() for stream in streams))
+    assert texts[0] == texts[1] == texts[2]
+    assert streams[2].completion is not None
+    assert streams[2].completion.timings.queue_ms > streams[0].completion.timings.queue_ms  # type: ignore[union-attr]
+
+
+async def test_cancel_in_decode_keeps_what_came_and_frees_the_engine(engine: LlamaEngine) -> None:
+    stream = engine.generate("Count: 1 2 3 4 5", 1500, sampling=GREEDY)
+    await _first_token(stream)
+    stream.cancel()
+    completion = await stream.wait_completion()
+    assert completion.finish_reason is FinishReason.CANCELLED
+    assert 1 <= stream.total_tokens < 1500
+    assert await engine.generate(HELLO, 4, sampling=GREEDY).text()
+
+
+async def test_cancel_in_prefill_does_not_wait_for_the_prompt(engine: LlamaEngine) -> None:
+    stream = engine.generate("word " * 1800, 4)
+    async for _ in stream.batches():
+        break  # the first chunk is done, three are left
+    stream.cancel()
+    completion = await stream.wait_completion()
+    assert completion.finish_reason is FinishReason.CANCELLED
+    assert stream.total_tokens == 0
+    assert stream.prefill[0] < 1800
+    assert await engine.generate(HELLO, 4, sampling=GREEDY).text()
+
+
+async def test_a_waiting_request_can_be_cancelled(engine: LlamaEngine) -> None:
+    running = engine.generate("Count: 1 2 3", 40, sampling=GREEDY)
+    waiting = engine.generate(HELLO, 4)
+    waiting.cancel()
+    assert (await waiting.wait_completion()).finish_reason is FinishReason.CANCELLED
+    assert (await running.wait_completion()).finish_reason is FinishReason.LENGTH
+
+
+async def test_a_prompt_that_cannot_fit_is_refused_with_both_numbers(engine: LlamaEngine) -> None:
+    with pytest.raises(ContextLimitExceeded, match=r"max 2048, required \d{4}"):
+        await engine.generate("word " * 3000, 4).text()
+    assert await engine.generate(HELLO, 4).text()
+
+
+async def test_an_answer_that_fills_the_context_ends_with_length(model_path: Path) -> None:
+    engine = LlamaEngine(model_path)
+    await engine.load(256)
+    sampling = SamplingParameters(temperature=0.0)
+    completion = await engine.generate("1, 2, 3, 4, 5, 6,", sampling=sampling).wait_completion()
+    await engine.unload()
+    assert completion.finish_reason is FinishReason.LENGTH
+    assert completion.timings.context_used == 256
+
+
+@pytest.mark.parametrize(
+    ("sampling", "field"),
+    [
+        (SamplingParameters(temperature=float("nan")), "temperature"),
+        (SamplingParameters(top_p=1.5), "top_p"),
+        (SamplingParameters(max_tokens=0), "max_tokens"),
+        (SamplingParameters(stop=("",)), "stop"),
+    ],
+)
+async def test_a_bad_parameter_is_named_and_the_engine_lives(
+    engine: LlamaEngine, sampling: SamplingParameters, field: str
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        await engine.generate(HELLO, sampling=sampling).text()
+    assert caught.value.param == field
+    assert engine.is_loaded()
+
+
+async def test_an_empty_prompt_is_refused(engine: LlamaEngine) -> None:
+    with pytest.raises(InvalidRequest, match="empty"):
+        await engine.generate("", 4).text()
+
+
+async def test_a_lone_surrogate_in_the_prompt_does_no_harm(engine: LlamaEngine) -> None:
+    stream = engine.generate([ChatTurn(Role.USER, "a\ud83d b")], 4)
+    with pytest.raises(InvalidRequest, match="surrogate"):
+        await stream.text()
+    assert engine.is_loaded()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV])
+async def test_a_dead_child_ends_its_answers_with_the_reason(
+    model_path: Path, number: signal.Signals
+) -> None:
+    deaths: list[EngineDied] = []
+    engine = LlamaEngine(model_path, on_death=deaths.append)
+    await engine.load(1024)
+    stream = engine.generate("Count: 1 2 3", 900, sampling=GREEDY)
+    await _first_token(stream)
+    assert engine.pid is not None
+    os.kill(engine.pid, number)
+    with pytest.raises(EngineDied, match=number.name):
+        await stream.text()
+    assert str(stream) != ""
+    assert not engine.is_loaded()
+    assert [death.code for death in deaths] == ["engine_died"]
+    await engine.unload()
+
+
+async def test_a_stopped_child_does_not_hang_the_one_who_cancels(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("minerva_desktop.engine.engine.CANCEL_SECONDS", 0.2)
+    engine = LlamaEngine(model_path)
+    await engine.load(1024)
+    stream = engine.generate("Count: 1 2 3", 900, sampling=GREEDY)
+    await _first_token(stream)
+    assert engine.pid is not None
+    os.kill(engine.pid, signal.SIGSTOP)
+    stream.cancel()
+    with pytest.raises(EngineDied):
+        await stream.text()
+    await engine.unload()
+
+
+async def test_a_cancelled_load_leaves_no_process(model_path: Path) -> None:
+    engine = LlamaEngine(model_path)
+    begun = asyncio.Event()
+    load = asyncio.create_task(engine.load(on_progress=lambda _: begun.set()))
+    await begun.wait()
+    load.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await load
+    assert engine.pid is not None
+    assert not psutil.pid_exists(engine.pid)
+
+
+async def test_a_file_that_is_no_model_is_said_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "notes.gguf"
+    path.write_bytes(b"these are notes" * 100)
+    engine = LlamaEngine(path)
+    with pytest.raises(ModelLoadError, match="could not load notes.gguf"):
+        await engine.load()
+    assert not engine.is_loaded()
+
+
+async def test_an_unknown_architecture_is_named(tmp_path: Path, model_path: Path) -> None:
+    path = tmp_path / "future.gguf"
+    data = bytearray(model_path.read_bytes()[: 8 * 1024 * 1024])
+    key = struct.pack("<Q", len(b"general.architecture")) + b"general.architecture"
+    at = data.index(key) + len(key) + 4
+    assert struct.unpack_from("<Q", data, at)[0] == len(b"llama")
+    data[at + 8 : at + 13] = b"zebra"
+    path.write_bytes(data)
+    os.truncate(path, model_path.stat().st_size)  # the weights are a hole
+    engine = LlamaEngine(path)
+    with pytest.raises(ModelLoadError, match="“zebra” model"):
+        await engine.load()
+
+
+async def test_a_child_that_cannot_start_is_an_error(model_path: Path) -> None:
+    engine = LlamaEngine(model_path, command=["/nonexistent/engine"])
+    with pytest.raises(ModelLoadError, match="could not be started"):
+        await engine.load()
+
+
+async def test_using_an_engine_that_is_not_loaded_is_an_error(model_path: Path) -> None:
+    engine = LlamaEngine(model_path)
+    with pytest.raises(InferenceError, match="not loaded"):
+        engine.generate(HELLO)
+    await engine.unload()
+
+
+async def test_options_reach_llama_cpp(model_path: Path) -> None:
+    engine = LlamaEngine(model_path)
+    info = await engine.load(options=LoadOptions(n_ctx=512, n_threads=1, n_gpu_layers=0))
+    await engine.unload()
+    assert (info.n_ctx, info.n_threads, info.n_gpu_layers) == (512, 1, 0)

@@ -1,0 +1,86 @@
+"""TokenStream: one producer, any reader."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from minerva_desktop.chat.completion import Completion, FinishReason, Timings
+from minerva_desktop.engine.token_stream import TokenStream
+from minerva_desktop.errors import EngineDied
+
+DONE = Completion(finish_reason=FinishReason.STOP, timings=Timings(), seed=1)
+
+
+def test_tokens_are_read_in_order_and_can_be_read_again() -> None:
+    stream = TokenStream()
+    for token in ("a", "", "b"):
+        stream.push_token(token)
+    assert [stream.next_token() for _ in range(4)] == ["a", "", "b", None]
+    assert (stream.position, stream.total_tokens, stream.has_next()) == (3, 3, False)
+    stream.reset()
+    assert (stream.position, stream.has_next(), stream.next_token()) == (0, True, "a")
+    assert str(stream) == "ab"
+
+
+async def test_it_iterates_to_the_end_and_carries_the_completion() -> None:
+    stream = TokenStream()
+
+    def produce() -> None:
+        for number in range(100):
+            stream.push_token(str(number))
+        stream.finish(DONE)
+
+    thread = threading.Thread(target=produce)
+    thread.start()
+    tokens = [token async for token in stream]
+    thread.join()
+    assert tokens == [str(number) for number in range(100)]
+    assert stream.completion == DONE
+    assert await stream.wait_completion() == DONE
+
+
+async def test_a_failure_comes_after_the_tokens_before_it() -> None:
+    stream = TokenStream()
+    stream.push_token("half")
+    stream.fail(EngineDied("gone"))
+    seen = []
+    with pytest.raises(EngineDied, match="gone"):
+        async for token in stream:
+            seen.append(token)
+    assert seen == ["half"]
+
+
+def test_what_comes_after_the_end_is_dropped() -> None:
+    stream = TokenStream()
+    stream.push_token("x")
+    stream.finish(DONE)
+    stream.push_token("late")
+    stream.fail(EngineDied("late"))
+    assert (str(stream), stream.error, stream.completion) == ("x", None, DONE)
+
+
+async def test_a_batch_holds_all_that_came_and_prefill_wakes_the_reader() -> None:
+    stream = TokenStream()
+    batches = stream.batches()
+    waiting = asyncio.ensure_future(anext(batches))
+    await asyncio.sleep(0)
+    stream.report_prefill(512, 2000)
+    assert await waiting == []
+    assert stream.prefill == (512, 2000)
+    stream.push_token("a")
+    stream.push_token("b")
+    assert await anext(batches) == ["a", "b"]
+    stream.finish(DONE)
+    assert [batch async for batch in batches] == []
+
+
+def test_cancel_asks_once_it_runs_and_never_after_the_end() -> None:
+    asked: list[int] = []
+    stream = TokenStream(on_cancel=lambda: asked.append(1))
+    stream.cancel()
+    stream.finish(DONE)
+    stream.cancel()
+    assert asked == [1]

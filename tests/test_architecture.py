@@ -1,0 +1,191 @@
+"""The import rule of DESIGN section 4, the size limits, and what may never be loaded where."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "minerva_desktop"
+ANYONE = {"errors", "paths", "settings", "logs", "units", ""}
+
+ALLOWED = {
+    "ui": {"app", "chat"},
+    "app": {"chat", "engine", "library", "store", "devices"},
+    "runtime": {"server", "engine", "library", "devices"},
+    "server": {"chat", "engine", "library", "devices"},
+    "engine": {"chat", "devices"},
+    "library": {"devices"},
+    "store": {"chat"},
+    "chat": set(),
+    "devices": set(),
+    # Downwards only: the errors know nobody.
+    "settings": {"chat"},
+    "paths": set(),
+    "logs": set(),
+    "units": set(),
+    "errors": set(),
+}
+# Beyond their layer's rule.
+EXTRA = {"ui/engine_worker.py": {"runtime"}}
+
+HOMES = {
+    "llama_cpp": ("engine/core/",),
+    "PySide6": ("ui/",),
+    "qasync": ("ui/",),
+    "fastapi": ("server/",),
+    "starlette": ("server/",),
+    "uvicorn": ("server/",),
+    "apsw": ("store/",),
+    "huggingface_hub": ("library/",),
+    "ctypes": ("engine/core/",),
+}
+# Imports inside functions: start-up time, and the child's import of llama.cpp (see their words).
+LATE_IMPORTS = {"__main__.py", "engine/child.py", "runtime.py"}
+
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 50
+
+
+def _layer(name: str) -> str:
+    return name.split("/")[0].removesuffix(".py")
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "absolute imports only"
+            yield node.module or ""
+
+
+def _functions(tree: ast.AST) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    wanted = ast.FunctionDef | ast.AsyncFunctionDef
+    return [node for node in ast.walk(tree) if isinstance(node, wanted)]
+
+
+def _trees(*folders: str) -> dict[str, ast.Module]:
+    return {
+        path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+        for folder in folders
+        for path in sorted((ROOT / folder).rglob("*.py"))
+    }
+
+
+@pytest.fixture(scope="module")
+def package() -> dict[str, ast.Module]:
+    """Syntax trees of the package, by path inside it."""
+    return {
+        name.removeprefix("minerva_desktop/"): tree
+        for name, tree in _trees("minerva_desktop").items()
+    }
+
+
+@pytest.fixture(scope="module")
+def everything() -> dict[str, ast.Module]:
+    """Syntax trees of all our code, by path from the root."""
+    return _trees("minerva_desktop", "scripts", "tests")
+
+
+def test_a_layer_imports_only_what_it_may(package: dict[str, ast.Module]) -> None:
+    wrong = []
+    for name, tree in package.items():
+        layer = _layer(name)
+        if layer in {"__main__", "__init__"}:
+            continue
+        may = ALLOWED[layer] | EXTRA.get(name, set()) | ANYONE | {layer}
+        if layer in {"errors", "paths", "logs", "units"}:
+            may = {"errors", ""}
+        for module in _imports(tree):
+            parts = module.split(".")
+            if parts[0] == "minerva_desktop" and (parts[1] if parts[1:] else "") not in may:
+                wrong.append(f"{name} imports {module}")
+    assert not wrong
+
+
+def test_a_heavy_library_has_one_home(package: dict[str, ast.Module]) -> None:
+    wrong = [
+        f"{name} imports {module}"
+        for name, tree in package.items()
+        for module in _imports(tree)
+        if (homes := HOMES.get(module.split(".")[0])) and not name.startswith(homes)
+    ]
+    assert not wrong
+
+
+def test_no_import_hides_in_a_function(package: dict[str, ast.Module]) -> None:
+    wrong = [
+        f"{name}: {function.name} imports"
+        for name, tree in package.items()
+        if name not in LATE_IMPORTS
+        for function in _functions(tree)
+        if any(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(function))
+    ]
+    assert not wrong
+
+
+def test_every_module_says_what_it_is_for(package: dict[str, ast.Module]) -> None:
+    assert [name for name, tree in package.items() if not ast.get_docstring(tree)] == []
+
+
+def test_files_and_functions_stay_small(everything: dict[str, ast.Module]) -> None:
+    wrong = []
+    for name, tree in everything.items():
+        if (ROOT / name).read_text(encoding="utf-8").count("\n") > MAX_FILE_LINES:
+            wrong.append(f"{name} is over {MAX_FILE_LINES} lines")
+        for function in _functions(tree):
+            lines = (function.end_lineno or 0) - function.lineno + 1
+            if lines > MAX_FUNCTION_LINES:
+                wrong.append(f"{name}: {function.name} has {lines} lines")
+    assert not wrong
+
+
+def test_no_globals_star_imports_or_drawers(everything: dict[str, ast.Module]) -> None:
+    wrong = []
+    for name, tree in everything.items():
+        if Path(name).name in {"utils.py", "misc.py", "helpers.py"}:
+            wrong.append(name)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Global):
+                wrong.append(f"{name} has a global")
+            if isinstance(node, ast.ImportFrom) and any(a.name == "*" for a in node.names):
+                wrong.append(f"{name} imports *")
+    assert not wrong
+
+
+def _loaded_by(code: str) -> set[str]:
+    script = f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    modules: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return {module.split(".")[0] for module in modules}
+
+
+def test_the_window_loads_neither_llama_cpp_nor_the_http_libraries() -> None:
+    loaded = _loaded_by(
+        "import minerva_desktop.ui.application, minerva_desktop.runtime, "
+        "minerva_desktop.app.services, minerva_desktop.library.catalog"
+    )
+    assert loaded.isdisjoint({"llama_cpp", "fastapi", "uvicorn", "numpy"})
+
+
+def test_serving_loads_no_qt() -> None:
+    loaded = _loaded_by(
+        "import minerva_desktop.__main__, minerva_desktop.runtime, "
+        "minerva_desktop.server.endpoint, minerva_desktop.app.model_actions, "
+        "minerva_desktop.app.terminal_chat"
+    )
+    assert loaded.isdisjoint({"PySide6", "shiboken6", "qasync", "llama_cpp"})
+
+
+def test_the_engine_child_loads_only_what_it_needs() -> None:
+    loaded = _loaded_by("import minerva_desktop.engine.core.loop")
+    assert loaded.isdisjoint({"PySide6", "fastapi", "apsw", "numpy", "diskcache"})
