@@ -3,10 +3,11 @@
 `chat_store` hands in functions from any thread; each runs alone, in order of arrival, on the
 thread "minerva-store", and its result comes back as a `concurrent.futures.Future`.
 
-The file is locked for as long as it is open: a second process that opened it would take answers
-that are still streaming for interrupted ones. That also keeps clear of SQLite's shared memory
-file, which network folders do not offer. Nothing here may open the file past SQLite: on POSIX,
-closing any other handle of it would drop that lock.
+One process at a time has it open: a second one would take answers that are still streaming for
+interrupted ones. The lock is on a second, empty SQLite file beside it, which the system frees
+however the process ends, so that other programs can still read the chats while the app runs.
+Nothing here may open either file past SQLite: on POSIX, closing any other handle of a file drops
+the locks on it.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class Database:
         self._migrations = migrations
         self._busy_timeout_ms = busy_timeout_ms
         self._connection: apsw.Connection | None = None
+        self._lock: apsw.Connection | None = None
         self._full_sync = True
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="minerva-store")
 
@@ -111,6 +113,7 @@ class Database:
     def _open(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         _refuse_special_file(self.path)
+        self._lock = _locked(self.path, self._busy_timeout_ms)
         try:
             self._connection = self._connect()
         except (apsw.CorruptError, apsw.NotADBError) as error:
@@ -127,7 +130,6 @@ class Database:
             connection.set_busy_timeout(self._busy_timeout_ms)
             # A file that turns out to be damaged or newer is left as it was found.
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-            connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
             version = _schema_version(connection)
             if version > len(self._migrations):
                 raise _newer_database(self.path, version, len(self._migrations))
@@ -166,6 +168,23 @@ class Database:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+def _locked(path: Path, timeout_ms: int) -> apsw.Connection:
+    """Hold the right to open ``path`` until the result is closed; `apsw.BusyError` if another
+    process has it."""
+    lock = apsw.Connection(str(path.with_name(path.name + ".lock")))
+    try:
+        lock.set_busy_timeout(timeout_ms)
+        lock.execute("PRAGMA journal_mode = MEMORY").fetchall()
+        lock.execute("BEGIN EXCLUSIVE")
+    except BaseException:
+        lock.close()
+        raise
+    return lock
 
 
 @contextmanager

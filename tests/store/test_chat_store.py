@@ -57,7 +57,7 @@ async def test_a_chat_comes_back_after_a_restart(path: Path) -> None:
     assert await store.load(conversation.id) == conversation
     assert store.recovered_from is None
     await store.close()
-    assert sorted(file.name for file in path.parent.iterdir()) == ["chats.db"]
+    assert sorted(file.name for file in path.parent.iterdir()) == ["chats.db", "chats.db.lock"]
 
 
 async def test_a_whole_tree_and_its_active_branch_come_back(store: ChatStore) -> None:
