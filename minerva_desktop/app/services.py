@@ -1,0 +1,23 @@
+"""What the composition root hands to the window: everything below Qt, made once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from minerva_desktop.app.chat_library import ChatLibrary
+from minerva_desktop.app.chat_session import SessionListener
+from minerva_desktop.app.generation import AnswerEngine
+from minerva_desktop.app.model_actions import ModelActions
+from minerva_desktop.paths import AppPaths
+from minerva_desktop.settings import SettingsFile
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """``open_chats`` raises `StoreError` when the chats cannot be opened."""
+
+    paths: AppPaths
+    settings: SettingsFile
+    models: ModelActions
+    open_chats: Callable[[AnswerEngine, SessionListener], Awaitable[ChatLibrary]]

@@ -1,0 +1,91 @@
+"""`minerva chat` and `minerva serve` as processes, as a person starts them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+MINERVA = [sys.executable, "-m", "minerva_desktop"]
+
+
+def _run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*MINERVA, *arguments], input=stdin, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_a_prompt_is_answered_on_stdout_and_nothing_else_is() -> None:
+    first = _run("chat", "--prompt", "Name a colour.", "--max-tokens", "12", "--seed", "1")
+    again = _run("chat", "--prompt", "Name a colour.", "--max-tokens", "12", "--seed", "1")
+    assert (first.returncode, first.stderr) == (0, "")
+    assert first.stdout == again.stdout
+    assert first.stdout.strip()
+
+
+def test_a_conversation_goes_line_by_line_and_remembers() -> None:
+    done = _run("chat", "--max-tokens", "8", "--seed", "1", stdin="Hello\n\nAnd you?\n")
+    assert done.returncode == 0
+    assert len([line for line in done.stdout.splitlines() if line]) >= 2
+    assert "Ctrl+C" in done.stderr
+
+
+def test_a_model_is_named_by_library_name_or_file(model_path: Path) -> None:
+    for model in (model_path.stem, str(model_path)):
+        done = _run("chat", model, "--prompt", "Hi", "--max-tokens", "2")
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_errors_are_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
+    bad = tmp_path / "notes.gguf"
+    bad.write_bytes(b"just notes")
+    for arguments, said in (
+        (["chat", "nosuchmodel", "--prompt", "x"], "There is no model “nosuchmodel”"),
+        (["chat", str(bad), "--prompt", "x"], "not a GGUF file"),
+        (["chat", "--prompt", "x", "--temperature", "nan"], "temperature must be between"),
+        (["chat", "--prompt", "word " * 300, "--n-ctx", "256"], "Context limit exceeded: max 256"),
+        (["serve", "--host", "0.0.0.0", "--port", "0"], "needs an API key"),
+    ):
+        done = _run(*arguments)
+        assert done.returncode == 1
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_wrong_arguments_are_exit_code_2() -> None:
+    assert _run("chat", "--max-tokens", "many").returncode == 2
+    assert "usage: minerva" in _run("--help").stdout
+
+
+def test_ctrl_c_ends_an_answer(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*MINERVA, "chat", "--prompt", "Tell a very long story.", "--seed", "1"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    assert process.stdout.read(5)
+    process.send_signal(signal.SIGINT)
+    rest = process.stdout.read()
+    process.stdout.close()
+    assert process.wait(timeout=10) == 130
+    assert rest.endswith("\n")
+
+
+def test_serve_answers_over_http_until_it_is_told_to_stop() -> None:
+    process = subprocess.Popen(
+        [*MINERVA, "serve", "--port", "0"], stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    url = next(word for word in line.split() if word.startswith("http"))
+    with urllib.request.urlopen(f"{url.rstrip('/').removesuffix('/v1')}/health") as response:
+        assert json.load(response)["status"] == "ok"
+    process.send_signal(signal.SIGTERM)
+    process.stderr.close()
+    assert process.wait(timeout=15) == 0

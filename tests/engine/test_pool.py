@@ -1,0 +1,165 @@
+"""ModelPool with the real model: one load however many ask, room made by age, leases respected."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.messages import LoadOptions
+from minerva_desktop.engine.pool import (
+    ModelGone,
+    ModelLoading,
+    ModelPool,
+    ModelReady,
+    PoolEvent,
+)
+from minerva_desktop.errors import EngineDied, LoadCancelled, ModelLoadError
+
+SMALL = LoadOptions(n_ctx=512)
+
+
+class Watched(ModelPool):
+    """A pool that keeps its events."""
+
+    def __init__(self) -> None:
+        self.events: list[PoolEvent] = []
+        super().__init__(SMALL, on_event=self.events.append)
+
+    def ready(self) -> list[ModelReady]:
+        return [event for event in self.events if isinstance(event, ModelReady)]
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[Watched]:
+    pool = Watched()
+    yield pool
+    await pool.close()
+    assert pool.pids() == []
+
+
+@pytest.fixture
+def second_model(tmp_path: Path, model_path: Path) -> Path:
+    path = tmp_path / "second.gguf"
+    try:
+        path.symlink_to(model_path)
+    except OSError:
+        shutil.copyfile(model_path, path)
+    return path
+
+
+async def test_all_who_ask_at_once_share_one_load(pool: Watched, model_path: Path) -> None:
+    async def use() -> int | None:
+        async with pool.lease(model_path) as engine:
+            return engine.pid
+
+    pids = await asyncio.gather(use(), use(), use())
+    assert len(set(pids)) == 1
+    assert len(pool.ready()) == 1
+    assert pool.loaded() == [model_path]
+    assert isinstance(pool.events[0], ModelLoading)
+
+
+async def test_another_model_takes_the_place_of_an_idle_one(
+    pool: Watched, model_path: Path, second_model: Path
+) -> None:
+    async with pool.lease(model_path) as engine:
+        first_pid = engine.pid
+    async with pool.lease(second_model):
+        assert pool.loaded() == [second_model]
+    assert first_pid is not None
+    assert not psutil.pid_exists(first_pid)
+    assert ModelGone(model_path) in pool.events
+
+
+async def test_a_model_in_use_is_never_unloaded_for_another(
+    pool: Watched, model_path: Path, second_model: Path
+) -> None:
+    async with pool.lease(model_path) as first, pool.lease(second_model) as second:
+        assert first.is_loaded()
+        assert second.is_loaded()
+        assert set(pool.loaded()) == {model_path, second_model}
+
+
+async def test_changed_options_load_an_idle_model_anew(pool: Watched, model_path: Path) -> None:
+    async with pool.lease(model_path):
+        pool.options = LoadOptions(n_ctx=256)
+        async with pool.lease(model_path) as busy:
+            assert busy.get_context_info().n_ctx == 512
+    async with pool.lease(model_path) as engine:
+        assert engine.get_context_info().n_ctx == 256
+
+
+async def test_a_cancelled_load_is_told_to_all_who_wait(pool: Watched, model_path: Path) -> None:
+    async def use() -> None:
+        async with pool.lease(model_path):
+            raise AssertionError("the load was cancelled")
+
+    waiting = [asyncio.create_task(use()) for _ in range(2)]
+    while not pool.events:
+        await asyncio.sleep(0)
+    pool.cancel_load(model_path)
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(result) for result in results] == [LoadCancelled, LoadCancelled]
+    assert pool.loaded() == []
+    async with pool.lease(model_path) as engine:
+        assert engine.is_loaded()
+
+
+async def test_one_who_stops_waiting_does_not_end_the_load(
+    pool: Watched, model_path: Path
+) -> None:
+    async def use() -> None:
+        async with pool.lease(model_path):
+            pass
+
+    impatient, patient = asyncio.create_task(use()), asyncio.create_task(use())
+    while not pool.events:
+        await asyncio.sleep(0)
+    impatient.cancel()
+    await patient
+    assert impatient.cancelled()
+    assert pool.loaded() == [model_path]
+
+
+async def test_a_bad_file_fails_each_time_anew(pool: Watched, tmp_path: Path) -> None:
+    path = tmp_path / "bad.gguf"
+    path.write_bytes(b"GGUF not really")
+    for _ in range(2):
+        with pytest.raises(ModelLoadError):
+            async with pool.lease(path):
+                raise AssertionError("it cannot load")
+    assert pool.loaded() == []
+
+
+async def test_a_dead_engine_is_reported_and_the_next_lease_loads_again(
+    pool: Watched, model_path: Path
+) -> None:
+    async with pool.lease(model_path) as engine:
+        stream = engine.generate("Count: 1 2", 400, sampling=SamplingParameters(temperature=0.0))
+        assert engine.pid is not None
+        os.kill(engine.pid, signal.SIGKILL)
+        with pytest.raises(EngineDied):
+            await stream.text()
+    gone = [event for event in pool.events if isinstance(event, ModelGone)]
+    assert [type(event.error) for event in gone] == [EngineDied]
+    async with pool.lease(model_path) as again:
+        assert await again.generate("Hi", 2).text() != ""
+
+
+async def test_unload_ends_the_process_even_in_use(pool: Watched, model_path: Path) -> None:
+    async with pool.lease(model_path) as engine:
+        stream = engine.generate("Count: 1 2", 400)
+        await pool.unload(model_path)
+        with pytest.raises(EngineDied):
+            await stream.text()
+        assert engine.pid is not None
+        assert not psutil.pid_exists(engine.pid)
+    await pool.unload(model_path)
