@@ -126,12 +126,14 @@ def _window_runtime(
 def _chat(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="minerva chat", description="Chat in the terminal.")
     parser.add_argument(
-        "model", nargs="?", help="a model of the library, or a GGUF file (default: the built-in one)"
+        "model", nargs="?", help="a library model or a GGUF file (default: the built-in one)"
     )
     parser.add_argument("--prompt", metavar="TEXT", help="answer this and exit")
-    parser.add_argument("--max-tokens", type=int, metavar="N", help="end an answer after N tokens")
+    parser.add_argument("--max-tokens", type=int, metavar="N", help="end an answer after so many")
     parser.add_argument("--seed", type=int, metavar="S", help="same seed and prompt: same answer")
-    parser.add_argument("--temperature", type=float, metavar="T", help="0 takes the likeliest token")
+    parser.add_argument(
+        "--temperature", type=float, metavar="T", help="0 takes the likeliest token"
+    )
     parser.add_argument("--n-ctx", type=int, metavar="N", help="context in tokens")
     options = parser.parse_args(arguments)
     from minerva_desktop.app.terminal_chat import TerminalChat

@@ -143,7 +143,9 @@ def _family(root: type[MinervaError]) -> dict[str, type[MinervaError]]:
     return members
 
 
-def error_from_code(code: str, message: str, *, detail: str = "", param: str | None = None) -> MinervaError:
+def error_from_code(
+    code: str, message: str, *, detail: str = "", param: str | None = None
+) -> MinervaError:
     """Rebuild an error that crossed a process border; an unknown code becomes the root class."""
     kind = _family(MinervaError).get(code, MinervaError)
     return kind(message, detail=detail, param=param)

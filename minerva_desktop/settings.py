@@ -6,7 +6,6 @@ Used on the main thread. A file that cannot be read is set aside, never overwrit
 from __future__ import annotations
 
 import logging
-import os
 from enum import StrEnum
 from pathlib import Path
 
@@ -62,7 +61,7 @@ class SettingsFile:
         temporary = self._path.with_name(self._path.name + ".new")
         try:
             temporary.write_bytes(body + b"\n")
-            os.replace(temporary, self._path)
+            temporary.replace(self._path)
         except OSError as error:
             raise StoreError(f"Settings could not be saved to {self._path}: {error}") from error
 
@@ -81,7 +80,7 @@ class SettingsFile:
             _log.warning("Settings in %s cannot be read: %s", self._path, error)
             self.set_aside = self._path.with_name(self._path.name + ".unreadable")
             try:
-                os.replace(self._path, self.set_aside)
+                self._path.replace(self.set_aside)
             except OSError:
                 self.set_aside = None
             return Settings()

@@ -194,9 +194,7 @@ class ChatSession:
         self.conversation.model = model_path.name
         if question is not None:
             self._show(question)
-        answer = self._message(
-            Role.ASSISTANT, "", MessageState.STREAMING, model=model_path.name
-        )
+        answer = self._message(Role.ASSISTANT, "", MessageState.STREAMING, model=model_path.name)
         # Set before the first await, so that a second send cannot slip in between.
         self._answer = answer
         self._pieces = []
@@ -205,7 +203,7 @@ class ChatSession:
         self._show(answer)
         async with self._writing:
             await self._save_beginning(question, answer)
-        if self._answer is None or self._answer.id != answer.id:
+        if self.answer_id != answer.id:
             return  # stopped and ended while the disk was busy
         self._engine.start_answer(
             AnswerRequest(answer.id, model_path, turns, self.conversation.sampling)
@@ -240,9 +238,7 @@ class ChatSession:
             model=model,
         )
 
-    def _end(
-        self, state: MessageState, completion: Completion | None, error: str | None
-    ) -> None:
+    def _end(self, state: MessageState, completion: Completion | None, error: str | None) -> None:
         if self._answer is None:
             return
         final = msgspec.structs.replace(

@@ -7,7 +7,7 @@ child's stdin, events come from its stdout. All values are frozen and may be use
 from __future__ import annotations
 
 import struct
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -188,6 +188,9 @@ class Devices(msgspec.Struct, frozen=True, tag="devices"):
 Event = LoadProgress | Loaded | LoadFailed | StepOutputs | TokensCounted | Devices
 
 
+_REQUESTS: Final = msgspec.msgpack.Decoder(Request)
+_EVENTS: Final = msgspec.msgpack.Decoder(Event)
+
 # -- framing -----------------------------------------------------------------------------------
 
 
@@ -217,9 +220,11 @@ def read_frame(stream: BinaryIO) -> bytes | None:
 
 def decode_request(body: bytes) -> Request:
     """Raises `msgspec.DecodeError` when ``body`` is no request."""
-    return msgspec.msgpack.decode(body, type=Request)
+    request: Request = _REQUESTS.decode(body)
+    return request
 
 
 def decode_event(body: bytes) -> Event:
     """Raises `msgspec.DecodeError` when ``body`` is no event."""
-    return msgspec.msgpack.decode(body, type=Event)
+    event: Event = _EVENTS.decode(body)
+    return event

@@ -163,9 +163,7 @@ class ModelPool:
         for other in idle:
             await self.unload(other)
 
-    def _drop(
-        self, path: Path, engine: LlamaEngine, death: MinervaError | None = None
-    ) -> None:
+    def _drop(self, path: Path, engine: LlamaEngine, death: MinervaError | None = None) -> None:
         entry = self._entries.get(path)
         if entry is not None and entry.engine is engine:
             del self._entries[path]

@@ -230,9 +230,7 @@ async def test_a_new_title_and_new_parameters_are_kept(desk: Desk) -> None:
     assert again.sampling.temperature == 0.2
 
 
-async def test_a_disk_that_fails_is_told_and_the_answer_goes_on(
-    desk: Desk, database: Path
-) -> None:
+async def test_a_disk_that_fails_is_told_and_the_answer_goes_on(desk: Desk, database: Path) -> None:
     session = desk.new_session()
     writer = apsw.Connection(str(database))
     writer.execute("BEGIN EXCLUSIVE")  # nobody else can write

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +12,7 @@ from minerva_desktop.engine.core.detokenizer import IncrementalDetokenizer
 
 def _pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(edges)]
 
 
 @given(st.text(), st.lists(st.integers(min_value=0)))
@@ -27,7 +29,7 @@ def test_a_stop_string_never_leaks_however_it_is_cut(text: str, cuts: list[int])
     detokenizer = IncrementalDetokenizer([stop])
     shown = "".join(detokenizer.push(piece) for piece in _pieces(text.encode(), cuts))
     shown += detokenizer.flush()
-    assert shown == text.split(stop)[0]
+    assert shown == text.partition(stop)[0]
     assert detokenizer.stopped == (stop in text)
 
 

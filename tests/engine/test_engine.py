@@ -261,7 +261,7 @@ async def test_a_file_that_is_no_model_is_said_in_words(tmp_path: Path) -> None:
     path = tmp_path / "notes.gguf"
     path.write_bytes(b"these are notes" * 100)
     engine = LlamaEngine(path)
-    with pytest.raises(ModelLoadError, match="could not load notes.gguf"):
+    with pytest.raises(ModelLoadError, match=r"could not load notes\.gguf"):
         await engine.load()
     assert not engine.is_loaded()
 

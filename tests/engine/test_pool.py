@@ -113,9 +113,7 @@ async def test_a_cancelled_load_is_told_to_all_who_wait(pool: Watched, model_pat
         assert engine.is_loaded()
 
 
-async def test_one_who_stops_waiting_does_not_end_the_load(
-    pool: Watched, model_path: Path
-) -> None:
+async def test_one_who_stops_waiting_does_not_end_the_load(pool: Watched, model_path: Path) -> None:
     async def use() -> None:
         async with pool.lease(model_path):
             pass

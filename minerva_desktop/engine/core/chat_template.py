@@ -20,8 +20,9 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import jinja2
+from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, loopcontrols
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
@@ -92,7 +93,7 @@ class TimeLimit:
 class _GenerationTag(Extension):
     """``{% generation %}`` marks an answer for training; here it only passes its body on."""
 
-    tags = frozenset({"generation"})
+    tags = {"generation"}  # noqa: RUF012 - as jinja2 declares it
 
     def parse(self, parser: Any) -> Any:
         parser.stream.expect("name:generation")
@@ -128,9 +129,9 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
 def _bound_product(left: Any, right: Any) -> None:
     for value, times in ((left, right), (right, left)):
-        if isinstance(value, str | list | tuple) and isinstance(times, int):
-            if len(value) * times > MAX_BUILT_CHARACTERS:
-                raise SecurityError("a repeated text is too long")
+        repeats = isinstance(value, str | list | tuple) and isinstance(times, int)
+        if repeats and len(value) * times > MAX_BUILT_CHARACTERS:
+            raise SecurityError("a repeated text is too long")
 
 
 def _bound_text_method(name: str, owner: str, args: Sequence[Any]) -> None:
@@ -138,9 +139,9 @@ def _bound_text_method(name: str, owner: str, args: Sequence[Any]) -> None:
         return
     if any(isinstance(arg, int) and arg > MAX_NUMBER for arg in args):
         raise SecurityError("a padded text is too long")
-    if name == "replace" and len(args) > 1:
-        if (owner.count(str(args[0])) + 1) * len(str(args[1])) > MAX_BUILT_CHARACTERS:
-            raise SecurityError("a replaced text is too long")
+    replaces = name == "replace" and len(args) > 1
+    if replaces and (owner.count(str(args[0])) + 1) * len(str(args[1])) > MAX_BUILT_CHARACTERS:
+        raise SecurityError("a replaced text is too long")
 
 
 def _raise(message: str) -> NoReturn:

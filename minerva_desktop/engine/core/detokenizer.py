@@ -32,7 +32,7 @@ class IncrementalDetokenizer:
             return ""
         text = self._release(self._decoder.decode(b"", final=True))
         held, self._held = self._held, ""
-        return text if self.stopped else text + held
+        return text + held
 
     def _release(self, fresh: str) -> str:
         text = self._held + fresh
