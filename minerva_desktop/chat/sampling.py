@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import msgspec
 
 from minerva_desktop.errors import InvalidRequest
@@ -48,5 +46,5 @@ class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:
-    if not (math.isfinite(value) and low <= value <= high):
+    if not low <= value <= high:  # NaN is in no range
         raise InvalidRequest(f"{name} must be between {low} and {high}, not {value}", param=name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -55,10 +56,16 @@ def _take_over_stdout() -> BinaryIO:
 
 def _read_requests(loop: EngineLoop) -> None:
     stdin = sys.stdin.buffer
-    while (body := read_frame(stdin)) is not None:
-        loop.post(decode_request(body))
-    # Not sys.exit: the main thread may be inside llama.cpp for seconds.
-    os._exit(0)
+    exit_code = 1
+    try:
+        while (body := read_frame(stdin)) is not None:
+            loop.post(decode_request(body))
+        exit_code = 0
+    finally:
+        if exit_code:
+            traceback.print_exc()  # a request that cannot be read: better dead than deaf
+        # Not sys.exit: the main thread may be inside llama.cpp for seconds.
+        os._exit(exit_code)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -41,6 +42,8 @@ from minerva_desktop.errors import (
     MinervaError,
     ModelLoadError,
 )
+
+_log = logging.getLogger(__name__)
 
 CANCEL_SECONDS = 3.0  # a child that has not obeyed an abort by then hangs, and is killed
 
@@ -199,8 +202,12 @@ class LlamaEngine:
             self._child.kill()
 
     async def _read_events(self, child: ChildProcess) -> None:
-        async for event in child.events():
-            self._handle(event)
+        try:
+            async for event in child.events():
+                self._handle(event)
+        except (msgspec.DecodeError, ValueError):
+            _log.exception("The engine child said something that cannot be read")
+            child.kill()
         code = await child.wait()
         self._bury(child, code)
 

@@ -1,0 +1,106 @@
+"""Puts the HTTP application together: guards, routes, and one error shape for all of them.
+
+`endpoint.Endpoint` makes one application for each time it listens; its asyncio loop runs it.
+"""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from minerva_desktop import __version__
+from minerva_desktop.errors import MinervaError
+from minerva_desktop.server.auth import ApiKeyGuard, HostOriginGuard
+from minerva_desktop.server.config import EndpointConfig
+from minerva_desktop.server.errors import (
+    ErrorBody,
+    ErrorObject,
+    error_response,
+    error_type,
+    json_response,
+)
+from minerva_desktop.server.lifetime import Lifetime
+from minerva_desktop.server.parameters import IGNORED_FIELDS_HEADER
+from minerva_desktop.server.routes.chat import chat_router
+from minerva_desktop.server.routes.health import health_router
+from minerva_desktop.server.routes.models import models_router
+from minerva_desktop.server.services import Catalog, Pool
+
+CLIENT_GONE = 499  # as nginx logs it; nobody is left to read it
+MAX_ECHOED_PATH = 100
+
+
+def create_app(
+    pool: Pool, catalog: Catalog, config: EndpointConfig, lifetime: Lifetime | None = None
+) -> FastAPI:
+    """The application. ``lifetime`` lets its maker end running requests; None: they run out."""
+    lifetime = lifetime or Lifetime()
+    app = FastAPI(
+        title="Minerva Desktop",
+        version=__version__,
+        # FastAPI's page for it loads scripts from the network.
+        openapi_url=None,
+        redirect_slashes=False,
+        middleware=_guards(config),
+        exception_handlers={
+            MinervaError: _on_minerva_error,
+            HTTPException: _on_http_exception,
+            ClientDisconnect: _on_client_disconnect,
+            Exception: _on_unforeseen_error,
+        },
+    )
+    app.include_router(health_router(pool))
+    app.include_router(models_router(pool, catalog))
+    app.include_router(chat_router(pool, catalog, lifetime, config.keep_alive_s))
+    return app
+
+
+def _guards(config: EndpointConfig) -> list[Middleware]:
+    """Outermost first: a browser's CORS preflight carries an Origin but no API key."""
+    guards = [Middleware(HostOriginGuard, config=config)]
+    if config.allowed_origins:
+        cors = Middleware(
+            CORSMiddleware,
+            allow_origins=config.allowed_origins,
+            allow_methods=("*",),
+            allow_headers=("*",),
+            allow_private_network=True,
+            expose_headers=(IGNORED_FIELDS_HEADER,),
+        )
+        guards.append(cors)
+    if config.api_key is not None:
+        guards.append(Middleware(ApiKeyGuard, api_key=config.api_key))
+    return guards
+
+
+async def _on_minerva_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, MinervaError)
+    return error_response(error)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    """What the router itself refuses: unknown paths (404) and methods (405)."""
+    assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
+    path = request.url.path[:MAX_ECHOED_PATH]
+    if error.status_code == 405 and request.method == "OPTIONS":
+        return Response(status_code=204, headers=headers)
+    if error.status_code == 405:
+        code, message = "method_not_allowed", f"{path} does not take {request.method}"
+    else:
+        code, message = "not_found", f"There is no {path} here"
+    body = ErrorBody(ErrorObject(message, error_type(error.status_code), None, code))
+    return json_response(body, error.status_code, headers)
+
+
+async def _on_client_disconnect(_: Request, __: Exception) -> Response:
+    return Response(status_code=CLIENT_GONE)
+
+
+async def _on_unforeseen_error(_: Request, __: Exception) -> Response:
+    """A bug of ours; uvicorn logs the traceback."""
+    return error_response(MinervaError("The endpoint failed at this request; its log says why"))

@@ -1,0 +1,24 @@
+"""``GET /health``: that the endpoint lives, and which models are loaded. Needs no API key."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from minerva_desktop import __version__
+from minerva_desktop.library.display_text import one_line
+from minerva_desktop.server.errors import json_response
+from minerva_desktop.server.schemas import Health
+from minerva_desktop.server.services import Pool
+
+
+def health_router(pool: Pool) -> APIRouter:
+    """The route, on the models of ``pool``."""
+    router = APIRouter()
+
+    @router.api_route("/health", methods=["GET", "HEAD"])
+    async def health() -> Response:
+        loaded = tuple(sorted(one_line(path.stem) for path in pool.loaded()))
+        return json_response(Health(version=__version__, loaded=loaded))
+
+    return router

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.server.config import EndpointConfig
+from tests.server.fake_models import Served, chat_body, serving
+
+PATH = "/v1/chat/completions"
+KEY = "sk-canary-0123456789"
+APP = "https://app.example"
+
+
+async def get(served: Served, path: str = "/v1/models", **headers: str) -> httpx.Response:
+    return await served.http.get(path, headers=headers)
+
+
+async def test_own_hosts_pass() -> None:
+    async with serving() as served:
+        for host in ("127.0.0.1", "localhost", "LOCALHOST", "[::1]"):
+            answer = await get(served, Host=f"{host}:{served.port}")
+            assert answer.status_code == 200, host
+
+
+FOREIGN_HOSTS = (
+    "evil.example:PORT",
+    "evil.example",
+    "127.0.0.1",
+    "localhost",
+    "localhost.:PORT",
+    "127.0.0.1:1",
+    "127.0.0.1.evil.example:PORT",
+    "127.0.0.1:PORT@evil.example",
+    "10.0.0.1:PORT",
+    "0.0.0.0:PORT",
+    "127.1:PORT",
+    "2130706433:PORT",
+    "mybox.local:PORT",
+    "::1:PORT",
+    "[::]:PORT",
+    "",
+)
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/health", "/nothing"])
+async def test_foreign_hosts_are_refused_on_every_path(path: str) -> None:
+    async with serving() as served:
+        for host in FOREIGN_HOSTS:
+            answer = await get(served, path, Host=host.replace("PORT", str(served.port)))
+            assert answer.status_code == 403, host
+            assert answer.json()["error"]["code"] == "forbidden"
+            assert answer.json()["error"]["type"] == "permission_error"
+
+
+@pytest.mark.parametrize("head", ["", "Host: 127.0.0.1:1\r\nHost: 127.0.0.1:1\r\n"])
+async def test_no_host_and_two_hosts_are_refused(head: str) -> None:
+    async with serving() as served:
+        answer = await served.exchange(f"GET /v1/models HTTP/1.0\r\n{head}\r\n".encode())
+    assert answer.split(b" ")[1] in {b"400", b"403"}
+
+
+async def test_an_absolute_target_does_not_stand_in_for_a_host() -> None:
+    async with serving() as served:
+        request = f"http://evil.example/v1/models HTTP/1.1\r\nHost: 127.0.0.1:{served.port}"
+        answer = await served.exchange(f"GET {request}\r\nConnection: close\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 404")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+async def test_foreign_origins_are_refused_before_any_work(method: str) -> None:
+    async with serving() as served:
+        for origin in ("https://evil.example", "null", "file://", "http://127.0.0.1", APP):
+            headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+            answer = await served.http.request(method, PATH, json=chat_body(), headers=headers)
+            assert answer.status_code == 403, origin
+            assert not [name for name in answer.headers if name.startswith("access-control")]
+        assert served.engine.prompts == []
+
+
+async def test_an_allowed_origin_gets_cors() -> None:
+    async with serving(allowed_origins=(APP,), api_key=KEY) as served:
+        preflight = await served.http.options(
+            PATH,
+            headers={
+                "Origin": APP,
+                "Access-Control-Request-Method": "POST",
+                "Access-Control-Request-Headers": "authorization,content-type,x-stainless-os",
+            },
+        )
+        answer = await served.http.post(
+            PATH,
+            json=chat_body(zap=1),
+            headers={"Origin": APP, "Authorization": f"Bearer {KEY}"},
+        )
+        foreign = await get(served, Origin="https://evil.example")
+    assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-origin"] == APP
+    assert "x-stainless-os" in preflight.headers["access-control-allow-headers"]
+    assert "access-control-allow-credentials" not in preflight.headers
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == APP
+    assert answer.headers["access-control-expose-headers"] == "X-Minerva-Ignored-Fields"
+    assert foreign.status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/nothing"])
+async def test_without_the_key_nothing_is_answered(path: str) -> None:
+    wrong = (KEY, "", "Bearer", f"Bearer {KEY}x", f"Bearer {KEY[:-1]}", f"Basic {KEY}")
+    async with serving(api_key=KEY) as served:
+        for headers in ({}, *({"Authorization": value} for value in wrong)):
+            answer = await get(served, path, **headers)
+            assert answer.status_code == 401, headers
+            assert answer.headers["www-authenticate"] == "Bearer"
+            assert answer.json()["error"]["code"] == "invalid_api_key"
+            assert KEY not in answer.text
+
+
+async def test_the_key_opens_and_health_needs_none() -> None:
+    async with serving(api_key=KEY) as served:
+        assert (await get(served, Authorization=f"Bearer {KEY}")).status_code == 200
+        assert (await get(served, Authorization=f"bearer {KEY}")).status_code == 200
+        assert (await get(served, "/health")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("config", "param"),
+    [
+        (EndpointConfig(host="0.0.0.0"), "api_key"),
+        (EndpointConfig(host="192.168.1.5"), "api_key"),
+        (EndpointConfig(host="mybox.example"), "api_key"),
+        (EndpointConfig(host="::"), "api_key"),
+        (EndpointConfig(host=""), "host"),
+        (EndpointConfig(port=70_000), "port"),
+        (EndpointConfig(port=-1), "port"),
+        (EndpointConfig(api_key=""), "api_key"),
+        (EndpointConfig(api_key="naïve"), "api_key"),
+        (EndpointConfig(api_key="a\nb"), "api_key"),
+        (EndpointConfig(api_key=" a"), "api_key"),
+        (EndpointConfig(allowed_origins=("*",)), "allowed_origins"),
+        (EndpointConfig(allowed_origins=("null",)), "allowed_origins"),
+        (EndpointConfig(allowed_origins=("https://app.example/",)), "allowed_origins"),
+    ],
+)
+def test_an_unsafe_config_is_refused(config: EndpointConfig, param: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        config.check()
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_loopback_needs_no_key(host: str) -> None:
+    EndpointConfig(host=host, allowed_origins=(APP, "http://localhost:3000")).check()
+
+
+def test_the_key_is_not_in_the_configs_text() -> None:
+    assert KEY not in repr(EndpointConfig(api_key=KEY))

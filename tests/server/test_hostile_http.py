@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from minerva_desktop.server.json_body import MAX_BODY_BYTES
+from tests.server.fake_models import Served, chat_body, serving
+
+CHAT = "/v1/chat/completions"
+
+
+async def post(
+    served: Served, content: bytes | AsyncIterator[bytes], **headers: str
+) -> httpx.Response:
+    headers = {"Content-Type": "application/json"} | headers
+    return await served.http.post(CHAT, content=content, headers=headers)
+
+
+def error_of(raw: bytes) -> dict[str, str]:
+    error: dict[str, str] = json.loads(raw.partition(b"\r\n\r\n")[2])["error"]
+    return error
+
+
+async def test_a_huge_body_is_refused_by_its_announcement() -> None:
+    async with serving() as served:
+        head = f"POST {CHAT} HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nConnection: close\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {64 * 1024**2}\r\n\r\n"
+        answer = await served.exchange(head.encode())
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert error_of(answer)["code"] == "payload_too_large"
+
+
+async def test_a_huge_body_without_a_length_is_refused_while_it_comes() -> None:
+    sent = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 8 * MAX_BODY_BYTES:
+            sent += 65536
+            yield b" " * 65536
+
+    async with serving() as served:
+        answer = await post(served, body())
+    assert answer.status_code == 413
+    assert str(MAX_BODY_BYTES) in answer.json()["error"]["message"]
+    assert served.engine.prompts == []
+
+
+async def test_a_body_at_the_limit_is_read() -> None:
+    body = json.dumps(chat_body(messages=[{"role": "user", "content": "x" * (2 * 1024**2)}]))
+    async with serving() as served:
+        assert (await post(served, body.encode().ljust(MAX_BODY_BYTES))).status_code == 200
+        assert (await post(served, body.encode().ljust(MAX_BODY_BYTES + 1))).status_code == 413
+
+
+async def test_only_json_is_taken() -> None:
+    body = json.dumps(chat_body()).encode()
+    async with serving() as served:
+        for media_type in ("text/plain", "application/x-www-form-urlencoded", "", "json"):
+            answer = await post(served, body, **{"Content-Type": media_type})
+            assert answer.status_code == 415, media_type
+            assert answer.json()["error"]["code"] == "unsupported_media_type"
+        assert served.engine.prompts == []
+
+
+async def test_a_charset_beside_json_is_fine() -> None:
+    headers = {"Content-Type": "Application/JSON; charset=utf-8"}
+    async with serving() as served:
+        answer = await post(served, json.dumps(chat_body()).encode(), **headers)
+    assert answer.status_code == 200
+
+
+HOSTILE_BODIES = (
+    b"",
+    b"[" * 100_000,
+    b'{"messages":' + b"[" * 1_000_000,
+    b'{"model": NaN}',
+    b'{"model": "m", "model": "n"}',
+    b'{"model": "\\ud800", "messages": [{"role": "user", "content": "Hi"}]}',
+    b'{"model": "m", "messages": [{"role": "user", "content": "\\udfff"}]}',
+    b'{"model": "m", "messages": [{"role": "\\u0000", "content": "Hi"}]}',
+    b'{"model": "m", "messages": {"0": {"role": "user", "content": "Hi"}}}',
+    b'{"model": "m", "messages": [{"role": "user", "content": "Hi"}], "n": 1000}',
+    b'{"model": "m", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1e9}',
+    b'{"model": "m", "messages": [{"role": "user", "content": "Hi"}], "temperature": 1e999}',
+    b'{"model": "m", "messages": [' + b'{"role":"user","content":"Hi"},' * 100_000 + b"{}]}",
+)
+NO_HTTP = (
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 TLS\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 100_000,
+    b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+)
+
+
+async def test_hostile_json_is_a_400_and_quick() -> None:
+    async with serving() as served:
+        for body in HOSTILE_BODIES:
+            async with asyncio.timeout(1):
+                answer = await post(served, body)
+            assert answer.status_code == 400, body[:80]
+            assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+        assert served.engine.prompts == []
+        assert (await post(served, json.dumps(chat_body()).encode())).status_code == 200
+
+
+async def test_what_is_no_http_gets_an_error_in_our_shape() -> None:
+    async with serving() as served:
+        for raw in NO_HTTP:
+            async with asyncio.timeout(1):
+                answer = await served.exchange(raw)
+            assert answer.startswith(b"HTTP/1.1 400"), raw[:80]
+            assert error_of(answer)["type"] == "invalid_request_error"
+
+
+async def test_a_broken_chunk_ends_its_connection_only() -> None:
+    async with serving() as served:
+        head = f"POST {CHAT} HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n"
+        head += "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        answer = await served.exchange(head.encode() + b"2\r\n{}\r\nnot a length\r\n")
+        assert answer.startswith(b"HTTP/1.1 400")
+        assert (await post(served, json.dumps(chat_body()).encode())).status_code == 200
+
+
+async def test_a_client_that_leaves_in_the_middle_of_its_body_leaves_no_trace(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serving() as served:
+        _, writer = await served.connect()
+        head = f"POST {CHAT} HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n"
+        head += "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+        writer.write(head.encode())
+        await writer.drain()
+        await served.http.get("/health")
+        writer.transport.abort()
+        await served.http.get("/health")
+    assert served.engine.prompts == []
+    assert "Traceback" not in caplog.text
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_three_requests_in_one_packet() -> None:
+    async with serving() as served:
+        request = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n"
+        answer = await served.exchange(
+            f"{request}\r\n{request}\r\n{request}Connection: close\r\n\r\n".encode()
+        )
+    assert answer.count(b'"status":"ok"') == 3

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+
+from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.server.json_body import parse_json_object
+
+
+def test_an_object_is_read() -> None:
+    assert parse_json_object(b'{"a": [1, "\\ud83d\\ude00"]}') == {"a": [1, "😀"]}
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "not valid JSON"),
+        (b"{", "not valid JSON"),
+        (b'{"a": 1} {}', "not valid JSON"),
+        (b'{"a": "\x00"}', "not valid JSON"),
+        (b'{"a": "\xff"}', "not valid JSON"),
+        ("{}".encode("utf-16"), "not valid JSON"),
+        (b"[]", "must be a JSON object"),
+        (b"null", "must be a JSON object"),
+        (b'{"a": NaN}', "NaN is not a JSON number"),
+        (b'{"a": -Infinity}', "-Infinity is not a JSON number"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "too many digits"),
+        (b'{"a": 1, "b": 2, "a": 3}', "'a' more than once"),
+        (b'{"a": {"b": 1, "b": 1}}', "'b' more than once"),
+        (b'{"\\ud800": 1, "\\ud800": 2}', "more than once"),
+        (b'{"a": "\\ud800"}', "surrogate"),
+        (b'{"\\uDFFF": 1}', "surrogate"),
+        (b'{"a": ["\\ude00\\ud83d"]}', "surrogate"),
+        (b'{"a":' + b"[" * 100_000, "nested too deeply"),
+        (b'{"a":' * 100_000, "nested too deeply"),
+    ],
+)
+def test_what_other_readers_may_understand_differently_is_refused(body: bytes, reason: str) -> None:
+    with pytest.raises(InvalidRequest, match=reason) as caught:
+        parse_json_object(body)
+    caught.value.message.encode()
+    assert len(caught.value.message) < 200
+
+
+def test_many_keys_of_which_the_last_is_double() -> None:
+    keys = ",".join(f'"k{number}":1' for number in range(100_000))
+    with pytest.raises(InvalidRequest, match="'k99999' more than once"):
+        parse_json_object(f'{{{keys},"k99999":2}}'.encode())

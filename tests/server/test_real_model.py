@@ -1,0 +1,132 @@
+"""The endpoint with the embedded model behind it, asked by the official client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import openai
+import pytest
+
+from minerva_desktop.engine.messages import LoadOptions
+from minerva_desktop.engine.pool import ModelPool
+from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.server.config import EndpointConfig
+from minerva_desktop.server.endpoint import Endpoint
+
+QUESTION = "What is the capital of France? Answer in one word."
+N_CTX = 512
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[ModelPool]:
+    pool = ModelPool(LoadOptions(n_ctx=N_CTX))
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def client(pool: ModelPool, catalog: Catalog) -> AsyncIterator[openai.AsyncOpenAI]:
+    endpoint = Endpoint(pool, catalog, EndpointConfig(port=0))
+    url = await endpoint.start()
+    async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
+        yield client
+    await endpoint.stop()
+
+
+async def test_a_model_is_loaded_on_demand_and_answers(
+    client: openai.AsyncOpenAI, pool: ModelPool, model_path: Path
+) -> None:
+    (listed,) = (await client.models.list()).data
+    assert listed.model_dump()["meta"]["loaded"] is False
+    answer = await client.chat.completions.create(
+        model=listed.id,
+        messages=[{"role": "user", "content": QUESTION}],
+        temperature=0,
+        max_tokens=24,
+    )
+    assert "Paris" in (answer.choices[0].message.content or "")
+    assert answer.choices[0].finish_reason in {"stop", "length"}
+    assert answer.usage is not None
+    assert answer.usage.prompt_tokens > 10
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
+    assert answer.model_dump()["timings"]["predicted_per_second"] > 0
+    assert pool.loaded() == [model_path]
+    assert (await client.models.retrieve(listed.id)).model_dump()["meta"]["loaded"] is True
+
+
+async def test_streamed_and_not_the_greedy_answer_is_the_same(
+    client: openai.AsyncOpenAI, model_path: Path
+) -> None:
+    messages: list[openai.types.chat.ChatCompletionMessageParam] = [
+        {"role": "user", "content": QUESTION}
+    ]
+    whole = await client.chat.completions.create(
+        model=model_path.stem, messages=messages, temperature=0, max_tokens=16
+    )
+    stream = await client.chat.completions.create(
+        model=model_path.stem,
+        messages=messages,
+        temperature=0,
+        max_tokens=16,
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    chunks = [chunk async for chunk in stream]
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert text == whole.choices[0].message.content
+    assert chunks[-1].usage is not None
+    assert whole.usage is not None
+    assert chunks[-1].usage.completion_tokens == whole.usage.completion_tokens
+    assert len(chunks) > 4
+
+
+async def test_a_prompt_over_the_context_is_refused_with_numbers(
+    client: openai.AsyncOpenAI, model_path: Path
+) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        await client.chat.completions.create(
+            model=model_path.stem,
+            messages=[{"role": "user", "content": "word " * 2 * N_CTX}],
+            stream=True,
+        )
+    assert caught.value.code == "context_length_exceeded"
+    assert str(N_CTX) in caught.value.message
+
+
+async def test_closing_a_stream_frees_the_model_for_the_next(
+    client: openai.AsyncOpenAI, model_path: Path
+) -> None:
+    stream = await client.chat.completions.create(
+        model=model_path.stem,
+        messages=[{"role": "user", "content": "Count from one to one thousand."}],
+        max_tokens=400,
+        stream=True,
+    )
+    async for chunk in stream:
+        if chunk.choices[0].delta.content:
+            break
+    await stream.close()
+    async with asyncio.timeout(5):
+        answer = await client.chat.completions.create(
+            model=model_path.stem, messages=[{"role": "user", "content": "Hi"}], max_tokens=2
+        )
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens == 2
+
+
+async def test_a_model_that_is_unloaded_ends_its_stream_with_an_error(
+    client: openai.AsyncOpenAI, pool: ModelPool, model_path: Path
+) -> None:
+    stream = await client.chat.completions.create(
+        model=model_path.stem,
+        messages=[{"role": "user", "content": "Count from one to one thousand."}],
+        max_tokens=400,
+        stream=True,
+    )
+    seen = aiter(stream)
+    await anext(seen)
+    await pool.unload(model_path)
+    with pytest.raises(openai.APIError):
+        _ = [chunk async for chunk in seen]
