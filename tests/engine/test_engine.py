@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import struct
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -298,3 +299,10 @@ async def test_options_reach_llama_cpp(model_path: Path) -> None:
     info = await engine.load(options=LoadOptions(n_ctx=512, n_threads=1, n_gpu_layers=0))
     await engine.unload()
     assert (info.n_ctx, info.n_threads, info.n_gpu_layers) == (512, 1, 0)
+
+
+async def test_a_child_that_talks_nonsense_is_a_dead_child(model_path: Path) -> None:
+    babble = "import sys; sys.stdout.buffer.write(b'\\x02\\0\\0\\0??'); sys.stdin.read()"
+    engine = LlamaEngine(model_path, command=[sys.executable, "-c", babble])
+    with pytest.raises(EngineDied):
+        await engine.load()

@@ -1,0 +1,1 @@
+"""The window: the only package, with `__main__`'s gui branch, that imports Qt."""

@@ -1,0 +1,258 @@
+"""The window's application: Qt and asyncio on the main thread, from start to the last write.
+
+`__main__` calls `run_window`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+import qasync
+from PySide6.QtCore import QEvent, QObject, QSocketNotifier, QUrl, Signal, Slot
+from PySide6.QtGui import QDesktopServices, QFileOpenEvent
+from PySide6.QtWidgets import QApplication
+
+from minerva_desktop import __version__
+from minerva_desktop.app.services import Services
+from minerva_desktop.errors import MinervaError, StoreError
+from minerva_desktop.paths import resources_dir
+from minerva_desktop.settings import Settings
+from minerva_desktop.ui.chat_controller import ChatController
+from minerva_desktop.ui.engine_worker import EngineWorker, RuntimeFactory
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.notification_bar import Notice, NoticeKind
+from minerva_desktop.ui.settings_dialog import SettingsDialog
+from minerva_desktop.ui.stylesheet import apply_theme
+from minerva_desktop.ui.tasks import UiTasks
+from minerva_desktop.ui.theme import ThemeSource
+
+_log = logging.getLogger(__name__)
+
+
+class Application(QObject):
+    """Builds the window and its controllers, and takes them down in the right order."""
+
+    def __init__(
+        self,
+        qt: QApplication,
+        loop: qasync.QEventLoop,
+        services: Services,
+        make_runtime: RuntimeFactory,
+        files: Sequence[Path],
+    ) -> None:
+        super().__init__()
+        self._qt = qt
+        self._loop = loop
+        self._services = services
+        self._files = list(files)
+        settings = services.settings.current
+        self._themes = ThemeSource(qt.styleHints(), settings.theme)
+        icons = Icons(resources_dir() / "icons", self._themes)
+        apply_theme(qt, self._themes.theme)
+        self._themes.changed.connect(self._on_theme_changed)
+        self._icons = icons
+        self.window = MainWindow(icons, settings)
+        self._tasks = UiTasks(loop, self._show_error)
+        self._worker = EngineWorker(make_runtime)
+        self._models = ModelController(self.window, services, self._worker, self._tasks)
+        self._chats = ChatController(self.window, services, self._worker, self._models, self._tasks)
+        self.window.composer.set_enter_sends(settings.send_with_enter)
+        self.window.settings_action.triggered.connect(self._on_settings)
+        self.window.closing.connect(self._on_closing)
+
+    def start(self) -> None:
+        """Show the window, then bring it to life. Main thread, loop running."""
+        self.window.show()
+        self.window.composer.focus_editor()
+        self._worker.start_and_wait()
+        self._tasks.start(self._begin())
+
+    def open_files(self, files: Sequence[Path]) -> None:
+        """Add models that the system handed to the running app."""
+        self._models.add_files(list(files))
+
+    async def _begin(self) -> None:
+        settings = self._services.settings
+        if settings.set_aside is not None:
+            text = f"The settings could not be read. They were kept as {settings.set_aside.name}."
+            self._notify(NoticeKind.WARNING, text)
+        try:
+            await self._chats.start(settings.current.conversation_id)
+        finally:
+            await self._models.start(settings.current.model)
+        if self._files:
+            self.open_files(self._files)
+        self._models.start_server_if_wanted()
+
+    # -- settings and theme ----------------------------------------------------------------
+
+    @Slot(object)
+    def _on_theme_changed(self, _theme: object) -> None:
+        apply_theme(self._qt, self._themes.theme)
+
+    @Slot()
+    def _on_settings(self) -> None:
+        dialog = SettingsDialog(
+            self._icons,
+            self._services.settings.current,
+            str(self._services.paths.data),
+            os.cpu_count() or 1,
+            self.window,
+        )
+        dialog.open_data_folder_requested.connect(self._open_data_folder)
+        dialog.accepted.connect(self._on_settings_accepted)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    @Slot()
+    def _on_settings_accepted(self) -> None:
+        dialog = self.sender()
+        if isinstance(dialog, SettingsDialog):
+            self._apply(dialog.applied_to(self._services.settings.current))
+
+    def _apply(self, settings: Settings) -> None:
+        self._themes.set_choice(settings.theme)
+        self.window.composer.set_enter_sends(settings.send_with_enter)
+        self._worker.use_settings(settings)
+        self._save(settings)
+
+    @Slot()
+    def _open_data_folder(self) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._services.paths.data)))
+
+    def _save(self, settings: Settings) -> None:
+        try:
+            self._services.settings.save(settings)
+        except StoreError as error:
+            self._show_error(error)
+
+    # -- the end ---------------------------------------------------------------------------
+
+    @Slot()
+    def _on_closing(self) -> None:
+        self._loop.create_task(self._shut_down())
+
+    async def _shut_down(self) -> None:
+        try:
+            remembered = self.window.remembered(self._services.settings.current)
+            self._save(
+                msgspec.structs.replace(
+                    remembered,
+                    model=self._models.remembered_model,
+                    conversation_id=self._chats.conversation_id,
+                    server_enabled=self._models.is_serving,
+                )
+            )
+            await self._chats.close()
+        except MinervaError:
+            _log.exception("Not all could be saved at the end")
+        finally:
+            await self._worker.close()
+            await self._tasks.finish()
+            self._qt.quit()
+
+    # -- errors ----------------------------------------------------------------------------
+
+    def _show_error(self, error: MinervaError) -> None:
+        self._notify(NoticeKind.ERROR, error.message, error.detail)
+
+    def _notify(self, kind: NoticeKind, text: str, detail: str = "") -> None:
+        self.window.notifications.show_notice(Notice(kind, text, detail))
+
+    def on_unhandled(self, error: BaseException) -> None:
+        """Show an exception that a slot let through; main thread."""
+        detail = "".join(traceback.format_exception(error))
+        self._notify(NoticeKind.ERROR, "Something went wrong in Minerva", detail)
+
+
+class _FileOpenFilter(QObject):
+    """macOS hands over files by an event to the application."""
+
+    file_opened = Signal(str)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if isinstance(event, QFileOpenEvent) and event.file():
+            self.file_opened.emit(event.file())
+            return True
+        return super().eventFilter(watched, event)
+
+
+def run_window(services: Services, make_runtime: RuntimeFactory, files: Sequence[Path]) -> int:
+    """Open the window and run until it is closed; the exit code."""
+    qt = QApplication(sys.argv[:1])
+    qt.setApplicationName("minerva-desktop")
+    qt.setApplicationDisplayName("Minerva Desktop")
+    qt.setApplicationVersion(__version__)
+    qt.setDesktopFileName("minerva-desktop")
+    qt.setQuitOnLastWindowClosed(False)  # the application quits when all is on disk
+    loop = qasync.QEventLoop(qt)
+    asyncio.set_event_loop(loop)
+    application = Application(qt, loop, services, make_runtime, files)
+    opened = _FileOpenFilter()
+    qt.installEventFilter(opened)
+    opened.file_opened.connect(lambda name: application.open_files([Path(name)]))
+    with _reported_exceptions(application), _closed_by_signals(application.window):
+        loop.call_soon(application.start)
+        with loop:
+            loop.run_forever()
+    return 0
+
+
+@contextmanager
+def _reported_exceptions(application: Application) -> Iterator[None]:
+    """Qt only prints what a slot raises; show it in the window too."""
+    before = sys.excepthook
+
+    def report(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        before(kind, error, trace)
+        _log.error("Unhandled", exc_info=error)
+        if threading.current_thread() is threading.main_thread():
+            application.on_unhandled(error)
+
+    sys.excepthook = report
+    try:
+        yield
+    finally:
+        sys.excepthook = before
+
+
+@contextmanager
+def _closed_by_signals(window: MainWindow) -> Iterator[None]:
+    """Ctrl+C in the terminal and `kill` close the window as a click does.
+
+    Python runs signal handlers only between two of its own instructions, and Qt's loop may not
+    execute one for long: the wake-up descriptor makes Qt call into Python.
+    """
+    reader, writer = socket.socketpair()
+    reader.setblocking(False)
+    writer.setblocking(False)
+    notifier = QSocketNotifier(reader.fileno(), QSocketNotifier.Type.Read)
+    notifier.activated.connect(lambda: reader.recv(64))
+    before_fd = signal.set_wakeup_fd(writer.fileno())
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: window.close()) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(before_fd)
+        notifier.setEnabled(False)
+        reader.close()
+        writer.close()

@@ -1,0 +1,1 @@
+"""The transcript: messages, Markdown, and streaming into them."""

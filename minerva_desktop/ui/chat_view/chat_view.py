@@ -1,0 +1,235 @@
+"""The transcript: the messages of a chat in a centred column that scrolls.
+
+The window hands it messages and deltas. They are rendered in slices of a few milliseconds, so that
+opening a long chat or receiving a fast answer never holds up the main thread, on which all of this
+runs. The view follows the end of a growing answer while the person is there, and stays put
+otherwise.
+"""
+
+from __future__ import annotations
+
+import time
+
+from PySide6.QtCore import QRect, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
+
+from minerva_desktop.chat.message import Message
+from minerva_desktop.ui.chat_view.jump_button import JumpButton
+from minerva_desktop.ui.chat_view.message_column import MessageColumn
+from minerva_desktop.ui.chat_view.message_view import MessageView
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.theme import GRID, Theme
+
+FLUSH_MS = 33  # between two looks at what a stream brought
+SLOW_FLUSH_MS = 250  # at most, where one look takes long or nobody sees it
+BACKLOG_MS = 4  # before the next slice of work that is left over
+SLICE_SECONDS = 0.008
+HEAVY_SECONDS = 0.012  # a flush that takes longer makes the next one wait longer
+LIGHT_FLUSHES = 10  # in a row, until the wait gets shorter again
+OPENING_SECONDS = 0.08  # to fill the first screen at once
+FOLLOW_DISTANCE = 24  # px from the end that still count as the end
+
+
+class ChatView(QScrollArea):
+    """``retry_requested(id)``: *Try again* was pressed at that message."""
+
+    retry_requested = Signal(str)
+
+    def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._following = True
+        self._moving = False  # while this class moves the scroll bar itself
+        self._last_value = 0
+        self._interval = FLUSH_MS
+        self._light_flushes = 0
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._flush)
+        self.setObjectName("chatView")
+        self.setAccessibleName("Conversation")
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._column = MessageColumn(icons)
+        self._column.work_added.connect(self._on_work_added)
+        self._column.retry_requested.connect(self.retry_requested)
+        self._column.selected.connect(self._on_selected)
+        self._column.caret_moved.connect(self._on_caret_moved)
+        self.setWidget(self._column)
+        # The window shows through.
+        self.viewport().setAutoFillBackground(False)
+        self._column.setAutoFillBackground(False)
+        self._jump = JumpButton(icons, self)
+        self._jump.clicked.connect(self.scroll_to_end)
+        self.verticalScrollBar().setSingleStep(10 * GRID)
+        self.verticalScrollBar().valueChanged.connect(self._on_scrolled)
+        self.set_empty_hint("How can I help?", "")
+
+    # -- content -----------------------------------------------------------------------------
+
+    def set_messages(self, messages: list[Message]) -> None:
+        """Show these messages instead of all others, at their end."""
+        self._column.set_messages(messages)
+        self._following = True
+        deadline = time.perf_counter() + OPENING_SECONDS
+        while self._column.has_work and time.perf_counter() < deadline:
+            self._column.work(SLICE_SECONDS)
+        self._arrange()
+        self._start_timer()
+
+    def append_message(self, message: Message) -> None:
+        """Add a message at the end and go there."""
+        self._column.append(message)
+        self._following = True
+        self._flush()
+
+    def begin_answer(self, message: Message) -> None:
+        """Add an answer that is being written; its state is ``streaming``."""
+        self.append_message(message)
+
+    def append_text(self, message_id: str, delta: str) -> None:
+        """More text of an answer. Shown with the next flush, some milliseconds later."""
+        self._column.append_text(message_id, delta)
+        self._start_timer()
+
+    def set_status(self, message_id: str, text: str) -> None:
+        """Say beneath a running answer what goes on, such as ``Loading model… 40 %``."""
+        self._column.set_status(message_id, text)
+        self._start_timer()
+
+    def finish_message(self, message: Message) -> None:
+        """An answer ended: show its final text, its state and its numbers."""
+        self._column.finish(message)
+        self._flush()
+
+    def clear(self) -> None:
+        """Show the empty state."""
+        self.set_messages([])
+
+    def set_empty_hint(self, title: str, subtitle: str) -> None:
+        """The headline of the empty state and the line beneath it, both plain text."""
+        self._column.empty.set_text(title, subtitle)
+        self._arrange()
+
+    def plain_text(self) -> str:
+        """All text as it is shown, message by message; the empty state's when there is none."""
+        return self._column.plain_text()
+
+    def message_text(self, message_id: str) -> str:
+        """The source of a message so far. Raises `KeyError` for an unknown one."""
+        return self._column.source(message_id)
+
+    def message_view(self, message_id: str) -> MessageView | None:
+        """The widget of a message; None when it has none now."""
+        return self._column.view(message_id)
+
+    @Slot(Theme)
+    def apply_theme(self, _theme: Theme) -> None:
+        """The theme in force changed: paint everything in its colours."""
+        top = self.verticalScrollBar().value()
+        visible = QRect(0, top, self._column.width(), self.viewport().height())
+        self._column.restyle(visible)
+        self._flush()
+
+    # -- work in slices ----------------------------------------------------------------------
+
+    def _start_timer(self) -> None:
+        """Look soon at what there is to do. The first piece after a pause waits as long as any:
+        what comes in between is rendered with it."""
+        if self._timer.isActive():
+            return
+        hidden = not self.isVisible() or self.window().isMinimized()
+        self._timer.start(SLOW_FLUSH_MS if hidden else self._interval)
+
+    @Slot()
+    def _flush(self) -> None:
+        started = time.perf_counter()
+        self._column.work(SLICE_SECONDS)
+        self._arrange()
+        self._adapt(time.perf_counter() - started)
+        if self._column.has_work:
+            self._timer.start(BACKLOG_MS)
+
+    def _adapt(self, seconds: float) -> None:
+        """Flush less often where a flush is expensive."""
+        if seconds > HEAVY_SECONDS:
+            self._light_flushes = 0
+            self._interval = min(SLOW_FLUSH_MS, 2 * self._interval)
+            return
+        self._light_flushes += 1
+        if self._light_flushes >= LIGHT_FLUSHES:
+            self._light_flushes = 0
+            self._interval = max(FLUSH_MS, self._interval // 2)
+
+    # -- scrolling ---------------------------------------------------------------------------
+
+    def _arrange(self) -> None:
+        """Lay the column out, with what the person looks at in its place."""
+        bar = self.verticalScrollBar()
+        anchor = None if self._following else self._column.anchor(bar.value())
+        self._moving = True
+        # The bar's width is always left free, so that its coming moves nothing.
+        width = self.width() - self.verticalScrollBar().sizeHint().width()
+        self._column.arrange(width, self.viewport().height())
+        if anchor is not None:
+            view, below = anchor
+            bar.setValue(view.y() + below)
+        elif self._following:
+            bar.setValue(bar.maximum())
+        self._moving = False
+        self._last_value = bar.value()
+        self._show_jump()
+
+    @Slot()
+    def scroll_to_end(self) -> None:
+        """Show the end of the chat, and stay there while it grows."""
+        self._following = True
+        self._arrange()
+
+    @Slot(int)
+    def _on_scrolled(self, value: int) -> None:
+        if not self._moving:
+            near_end = value >= self.verticalScrollBar().maximum() - FOLLOW_DISTANCE
+            # A step up is a wish to stay, however small it is.
+            self._following = near_end and value >= self._last_value
+            self._show_jump()
+        self._last_value = value
+
+    def _show_jump(self) -> None:
+        away = self.verticalScrollBar().maximum() - self.verticalScrollBar().value()
+        self._jump.setVisible(not self._following and away > FOLLOW_DISTANCE)
+        x = (self._column.width() - self._jump.width()) // 2
+        self._jump.move(x, self.height() - self._jump.height() - 2 * GRID)
+
+    @Slot()
+    def _on_work_added(self) -> None:
+        self._following = False
+        self._flush()
+
+    @Slot()
+    def _on_selected(self) -> None:
+        # Text must not run away from under the pointer.
+        self._following = False
+
+    @Slot(QRect)
+    def _on_caret_moved(self, rect: QRect) -> None:
+        self.ensureVisible(rect.center().x(), rect.center().y(), 0, 10 * GRID)
+
+    # -- Qt ----------------------------------------------------------------------------------
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        bar = self.verticalScrollBar()
+        match event.key():
+            case Qt.Key.Key_Home:
+                bar.setValue(0)
+            case Qt.Key.Key_End:
+                self.scroll_to_end()
+            case Qt.Key.Key_Space:
+                bar.setValue(bar.value() + bar.pageStep())
+            case _:
+                super().keyPressEvent(event)

@@ -1,0 +1,172 @@
+"""Colours for code, line by line, at a cost per line that does not grow with the block.
+
+A `LineHighlighter` lexes a window of lines at the end of what it was given; lines that leave the
+window are settled and never lexed again. The result depends on the lines alone, not on how they
+were grouped when they arrived, so a streamed block looks like one rendered at once. What spans
+more lines than the window (a comment of a hundred lines, in a language whose lexer reads comments
+in one go) may lose its colour, never its text. No Qt here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import NamedTuple, cast
+
+from pygments.lexer import ExtendedRegexLexer, Lexer, LexerContext, RegexLexer
+from pygments.lexers import get_lexer_by_name
+from pygments.styles import get_style_by_name
+from pygments.token import Token, _TokenType, string_to_tokentype
+from pygments.util import ClassNotFound
+
+from minerva_desktop.ui.chat_view.rows import Run, merged
+
+WINDOW = 48  # lines lexed again with each new line
+SETTLE = 16  # lines that leave a full window
+MAX_WINDOW = 256  # lines; a window without a place to cut it grows up to this
+MAX_LINES = 5_000  # lines of a block that get colours
+MAX_LINE_LENGTH = 1_000  # characters; a longer line switches colours off for the rest of its block
+
+Lexed = tuple[int, _TokenType, str]  # Pygments' own: position, type, text
+
+
+class TokenStyle(NamedTuple):
+    """How a token type looks in one Pygments style. ``colour`` is ``#rrggbb`` or empty."""
+
+    colour: str
+    bold: bool
+    italic: bool
+
+
+@lru_cache(maxsize=512)
+def token_style(style: str, token: str) -> TokenStyle:
+    """The look of ``token`` (such as ``Keyword.Constant``) in the Pygments style ``style``."""
+    look = get_style_by_name(style).style_for_token(string_to_tokentype(token))
+    return TokenStyle(f"#{look['color']}" if look["color"] else "", look["bold"], look["italic"])
+
+
+@lru_cache(maxsize=64)
+def find_lexer(language: str) -> Lexer | None:
+    """The lexer for a fence's language, None when it is not known."""
+    try:
+        return get_lexer_by_name(language) if language else None
+    except ClassNotFound:
+        return None
+
+
+def language_name(language: str) -> str:
+    """What to call ``language``: ``Python`` for ``py``; itself when not known."""
+    lexer = find_lexer(language)
+    return str(lexer.name) if lexer is not None else language
+
+
+class LineHighlighter:
+    """Takes the lines of one block in order."""
+
+    def __init__(self, language: str) -> None:
+        self._lexer = find_lexer(language)
+        self._state: tuple[str, ...] = ("root",)
+        self._window: list[str] = []
+        self._attempt = WINDOW
+        self._count = 0
+        self._settled: list[tuple[Run, ...]] = []
+
+    def add(self, line: str) -> None:
+        """Add a line, without its newline."""
+        self._count += 1
+        if self._count > MAX_LINES or len(line) > MAX_LINE_LENGTH:
+            self._settled += self.open_lines()
+            self._window.clear()
+            self._lexer = None
+        if self._lexer is None:
+            self._settled.append(_plain(line))
+            return
+        self._window.append(line)
+        if len(self._window) >= self._attempt:
+            self._settle(self._lexer)
+
+    def take_settled(self) -> list[tuple[Run, ...]]:
+        """The lines that became final since the last call."""
+        settled, self._settled = self._settled, []
+        return settled
+
+    def open_lines(self) -> list[tuple[Run, ...]]:
+        """The lines after those, as they look now."""
+        if self._lexer is None or not self._window:
+            return []
+        return _split_lines(self._lex(self._lexer, self._window))
+
+    def _settle(self, lexer: Lexer) -> None:
+        tokens = self._lex(lexer, self._window)
+        limit = len(self._window) - WINDOW + SETTLE
+        cut = _last_boundary(tokens, limit)
+        if cut == 0:
+            if len(self._window) < MAX_WINDOW:
+                self._attempt += SETTLE
+                return
+            cut = limit
+        self._settled += _split_lines(tokens)[:cut]
+        if _has_states(lexer):
+            source = "\n".join(self._window[:cut]) + "\n"
+            context = LexerContext(source, 0, list(self._state))
+            deque(_resumable_tokens(lexer, context), maxlen=0)
+            self._state = tuple(context.stack)
+        del self._window[:cut]
+        self._attempt = max(WINDOW, len(self._window) + 1)
+
+    def _lex(self, lexer: Lexer, lines: list[str]) -> list[tuple[str, str]]:
+        source = "\n".join(lines) + "\n"
+        if _has_states(lexer):
+            tokens = _resumable_tokens(lexer, LexerContext(source, 0, list(self._state)))
+        else:
+            tokens = lexer.get_tokens_unprocessed(source)
+        return [(_token_name(kind), text) for _, kind, text in tokens]
+
+
+def _has_states(lexer: Lexer) -> bool:
+    """Whether lexing can resume after a line. Extended lexers keep a state of their own kind."""
+    return isinstance(lexer, RegexLexer) and not isinstance(lexer, ExtendedRegexLexer)
+
+
+def _resumable_tokens(lexer: Lexer, context: LexerContext) -> Iterator[Lexed]:
+    """Lex from ``context``, which ends in the state to go on from. The extended lexer's loop is
+    `RegexLexer`'s own with that state outside of it, and needs nothing else of its class."""
+    loop = cast(Callable[..., Iterator[Lexed]], ExtendedRegexLexer.get_tokens_unprocessed)
+    return loop(lexer, context=context)
+
+
+@lru_cache(maxsize=512)
+def _token_name(kind: _TokenType) -> str:
+    # White space and plain text need no format of their own.
+    if kind is Token or kind[:1] == ("Text",):
+        return ""
+    return str(kind).removeprefix("Token.")
+
+
+def _plain(line: str) -> tuple[Run, ...]:
+    return (Run(line),) if line else ()
+
+
+def _split_lines(tokens: list[tuple[str, str]]) -> list[tuple[Run, ...]]:
+    lines: list[list[Run]] = [[]]
+    for name, text in tokens:
+        head, *rest = text.split("\n")
+        lines[-1].append(Run(head, token=name))
+        lines += [[Run(part, token=name)] for part in rest]
+    return [merged(line) for line in lines[:-1]]
+
+
+def _last_boundary(tokens: list[tuple[str, str]], limit: int) -> int:
+    """The last line start at or before line ``limit`` that no token but white space spans."""
+    line = best = 0
+    for _, text in tokens:
+        newlines = text.count("\n")
+        if newlines and text.isspace():
+            best = min(line + newlines, limit)
+        elif text.endswith("\n") and line + newlines <= limit:
+            best = line + newlines
+        line += newlines
+        if line >= limit:
+            break
+    return best

@@ -1,0 +1,160 @@
+"""What is painted behind a message's text: code boxes, quote bars, rules, inline code.
+
+`RichTextView` calls this in its paint event; only rows inside the exposed rectangle cost anything.
+Main thread.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import cast
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QPainter, QTextBlock, QTextCursor, QTextDocument, QTextLine
+
+from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
+from minerva_desktop.ui.chat_view.rows import Kind, Mark, Row, Run
+from minerva_desktop.ui.chat_view.text_formats import (
+    CODE_BOTTOM,
+    CODE_HEADER,
+    CODE_PADDING,
+    LABEL_PX,
+    left_margin,
+    quote_bars,
+)
+from minerva_desktop.ui.theme import Theme
+
+BOX_RADIUS = 10  # px
+CHIP_RADIUS = 4
+CHIP_PADDING = 3
+BAR_WIDTH = 3
+
+
+class Decorations:
+    """Paints for one document."""
+
+    def __init__(self, document: QTextDocument, writer: DocumentWriter) -> None:
+        self._document = document
+        self._writer = writer
+
+    def box_rect(self, box: int) -> QRectF:
+        """The code box number ``box`` in document coordinates, header included."""
+        first, last = self._writer.boxes[box]
+        top = self._rect(self._writer.block(first)).top() - CODE_HEADER
+        bottom = self._rect(self._writer.block(last)).bottom() + CODE_BOTTOM
+        left = left_margin(self._writer.rows[first].nest)
+        return QRectF(left, top, self._document.textWidth() - left, bottom - top)
+
+    def paint(self, painter: QPainter, exposed: QRectF, theme: Theme, font: QFont) -> None:
+        """Draw what lies in ``exposed``, in document coordinates."""
+        if not self._writer.rows:
+            return
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        layout = self._document.documentLayout()
+        position = layout.hitTest(QPointF(0, exposed.top()), Qt.HitTestAccuracy.FuzzyHit)
+        first = self._writer.row_at(self._document.findBlock(max(0, position)))
+        last = first
+        while last < len(self._writer.rows):
+            if self._rect(self._writer.block(last)).top() - CODE_HEADER > exposed.bottom():
+                break
+            last += 1
+        self._paint_boxes(painter, first, last, theme, font)
+        self._paint_bars(painter, first, last, theme)
+        for index in range(first, last):
+            self._paint_row(painter, index, theme)
+
+    def _rect(self, block: QTextBlock) -> QRectF:
+        return self._document.documentLayout().blockBoundingRect(block)
+
+    def _paint_boxes(
+        self, painter: QPainter, first: int, last: int, theme: Theme, font: QFont
+    ) -> None:
+        boxes = self._writer.boxes
+        label_font = QFont(font)
+        label_font.setPixelSize(LABEL_PX)
+        painter.setFont(label_font)
+        for box in range(bisect_left(boxes, first, key=_last_row), len(boxes)):
+            if boxes[box][0] >= last:
+                break
+            rect = self.box_rect(box).adjusted(0.5, 0.5, -0.5, -0.5)
+            painter.setPen(QColor(theme.border))
+            painter.setBrush(QColor(theme.code))
+            painter.drawRoundedRect(rect, BOX_RADIUS, BOX_RADIUS)
+            painter.setPen(QColor(theme.muted))
+            header = QRectF(rect.left() + CODE_PADDING, rect.top(), rect.width(), CODE_HEADER)
+            label = self._writer.rows[boxes[box][0]].label
+            painter.drawText(header, int(Qt.AlignmentFlag.AlignVCenter), label)
+
+    def _paint_bars(self, painter: QPainter, first: int, last: int, theme: Theme) -> None:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(theme.border))
+        open_bars: dict[int, QRectF] = {}
+        for index in range(first, last + 1):
+            row = self._writer.rows[index] if index < last else Row(Kind.TEXT)
+            bars = quote_bars(row.nest)
+            for left in [left for left in open_bars if left not in bars]:
+                bar = open_bars.pop(left)
+                painter.drawRoundedRect(bar, BAR_WIDTH / 2, BAR_WIDTH / 2)
+            rect = self._rect(self._writer.block(index)) if bars else QRectF()
+            above, below = 0, 6
+            if row.kind is Kind.CODE:
+                above = CODE_HEADER if row.first else 0
+                below = CODE_BOTTOM
+            for left in bars:
+                top = open_bars[left].top() if left in open_bars else rect.top() - above
+                open_bars[left] = QRectF(left, top, BAR_WIDTH, rect.bottom() + below - top)
+
+    def _paint_row(self, painter: QPainter, index: int, theme: Theme) -> None:
+        row = self._writer.rows[index]
+        block = self._writer.block(index)
+        if row.kind is Kind.RULE:
+            rect = self._rect(block)
+            left = left_margin(row.nest)
+            painter.fillRect(
+                QRectF(left, round(rect.center().y()), self._document.textWidth() - left, 1),
+                QColor(theme.border),
+            )
+        elif row.kind is Kind.TABLE:
+            table = QTextCursor(block).currentTable()
+            line = table.cellAt(block.position()).row()
+            for column, runs in enumerate(row.cells):
+                cell = table.cellAt(line, column).firstCursorPosition().block()
+                self._paint_chips(painter, cell, runs, 0, theme)
+        elif row.kind is not Kind.CODE:
+            offset = len(row.marker) + 1 if row.marker else 0
+            self._paint_chips(painter, block, row.runs, offset, theme)
+
+    def _paint_chips(
+        self, painter: QPainter, block: QTextBlock, runs: tuple[Run, ...], offset: int, theme: Theme
+    ) -> None:
+        """Rounded backgrounds behind inline code."""
+        if not any(Mark.CODE in run.mark for run in runs):
+            return
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(theme.hover))
+        layout = block.layout()
+        origin = self._rect(block).topLeft()
+        for run in runs:
+            end = offset + len(run.text.encode("utf-16-le")) // 2
+            while Mark.CODE in run.mark and offset < end:
+                line = layout.lineForTextPosition(offset)
+                if not line.isValid():
+                    break
+                stop = min(end, line.textStart() + line.textLength())
+                left, right = _x(line, offset), _x(line, stop)
+                top = line.y() + line.ascent() - painter.fontMetrics().ascent() - CHIP_PADDING
+                height = line.ascent() + line.descent() + line.y() - top + 1
+                rect = QRectF(min(left, right), top, abs(right - left), height)
+                rect.adjust(-CHIP_PADDING, 0, CHIP_PADDING, 0)
+                painter.drawRoundedRect(rect.translated(origin), CHIP_RADIUS, CHIP_RADIUS)
+                offset = max(stop, offset + 1)
+            offset = end
+
+
+def _last_row(box: tuple[int, int]) -> int:
+    return box[1]
+
+
+def _x(line: QTextLine, position: int) -> float:
+    # PySide answers with the position too; its stubs say otherwise.
+    return cast(tuple[float, int], line.cursorToX(position))[0]

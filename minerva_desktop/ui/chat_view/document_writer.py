@@ -1,0 +1,235 @@
+"""Writes rows into a `QTextDocument`, touching only what changed. Main thread.
+
+Each row is one block, except a table's rows, which are the cells of a `QTextTable`. Text goes in
+through a cursor with a format, never as HTML, so nothing in it can be markup.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from PySide6.QtGui import (
+    QTextBlock,
+    QTextCursor,
+    QTextDocument,
+    QTextOption,
+    QTextTable,
+)
+
+from minerva_desktop.ui.chat_view.rows import Kind, Row, Run
+from minerva_desktop.ui.chat_view.streaming import Update
+from minerva_desktop.ui.chat_view.text_formats import (
+    TextFormats,
+    block_format,
+    cell_block_format,
+    cell_format,
+    separator_formats,
+    table_format,
+)
+
+
+class DocumentWriter:
+    """Keeps the rows that a document shows. ``boxes`` are the code boxes' first and last rows."""
+
+    def __init__(self, document: QTextDocument, formats: TextFormats) -> None:
+        self._document = document
+        self._formats = formats
+        self._blocks: list[int] = []  # number of each row's first block
+        self.rows: list[Row] = []
+        self.boxes: list[tuple[int, int]] = []
+        document.setDocumentMargin(0)
+        document.setUndoRedoEnabled(False)
+        option = QTextOption()
+        option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        option.setTabStopDistance(formats.code_tab)
+        document.setDefaultTextOption(option)
+
+    def apply(self, update: Update) -> int:
+        """Make the document show ``update``; the index of the first row that changed."""
+        old, new = self.rows, update.rows
+        index = update.keep
+        same = 0
+        while index + same < len(old) and same < len(new) and old[index + same] == new[same]:
+            same += 1
+        index += same
+        first_changed = index
+        cursor = QTextCursor(self._document)
+        cursor.beginEditBlock()
+        for row in new[same:]:
+            if index < len(self.rows) and self._patch(cursor, index, row):
+                index += 1
+                continue
+            self._truncate(cursor, index)
+            self._append(cursor, row)
+            index += 1
+        self._truncate(cursor, index)
+        cursor.endEditBlock()
+        return first_changed
+
+    def restyle(self, formats: TextFormats) -> None:
+        """Write everything again in other formats."""
+        self._formats = formats
+        rows = self.rows
+        self.apply(Update(0, []))
+        self.apply(Update(0, rows))
+
+    def block(self, index: int) -> QTextBlock:
+        """The block of row ``index``; of a table row, its first cell's."""
+        return self._document.findBlockByNumber(self._blocks[index])
+
+    def row_at(self, block: QTextBlock) -> int:
+        """The index of the row that ``block`` belongs to."""
+        return max(0, bisect_right(self._blocks, block.blockNumber()) - 1)
+
+    def box_source(self, box: int) -> str:
+        """The code in box number ``box`` as the model wrote it."""
+        first, last = self.boxes[box]
+        return "".join(row.raw for row in self.rows[first : last + 1]).removesuffix("\n")
+
+    # -- changing ----------------------------------------------------------------------------
+
+    def _patch(self, cursor: QTextCursor, index: int, row: Row) -> bool:
+        """Change row ``index`` into ``row`` within its block; False when it is another shape."""
+        old = self.rows[index]
+        if Kind.TABLE in (old.kind, row.kind) or _shape(old) != _shape(row):
+            return False
+        above = self.rows[index - 1] if index else None
+        block = self.block(index)
+        if old.last != row.last:
+            cursor.setPosition(block.position())
+            cursor.setBlockFormat(block_format(row, above))
+        same = 0
+        offset = len(row.marker) + 1 if row.marker else 0
+        for before, after in zip(old.runs, row.runs, strict=False):
+            if before != after:
+                break
+            offset += _utf16_length(before.text)
+            same += 1
+        rest = row.runs[same:]
+        if same == len(old.runs) - 1 and rest and _grows(old.runs[same], rest[0]):
+            grown = old.runs[same].text
+            offset += _utf16_length(grown)
+            rest = (rest[0]._replace(text=rest[0].text[len(grown) :]), *rest[1:])
+        cursor.setPosition(block.position() + offset)
+        cursor.movePosition(QTextCursor.MoveOperation.EndOfBlock, QTextCursor.MoveMode.KeepAnchor)
+        if cursor.hasSelection():
+            cursor.removeSelectedText()
+        for run in rest:
+            cursor.insertText(run.text, self._formats.run(run, row))
+        self.rows[index] = row
+        return True
+
+    def _truncate(self, cursor: QTextCursor, index: int) -> None:
+        """Remove the rows from ``index`` on."""
+        if index >= len(self.rows):
+            return
+        row = self.rows[index]
+        if index == 0:
+            self._document.clear()
+        elif row.kind is Kind.TABLE and not row.first:
+            table = self._table(index)
+            begin = index
+            while not self.rows[begin].first:
+                begin -= 1
+            self._clear_after(cursor, self._table_end(table))
+            table.removeRows(index - begin, table.rows() - (index - begin))
+        else:
+            above = self.block(index - 1)
+            if self.rows[index - 1].kind is Kind.TABLE:
+                self._clear_after(cursor, self._table_end(self._table(index - 1)))
+            else:
+                cursor.setPosition(above.position() + above.length() - 1)
+                _remove_to_end(cursor)
+        del self.rows[index:], self._blocks[index:]
+        while self.boxes and self.boxes[-1][0] >= index:
+            self.boxes.pop()
+        if self.boxes and self.boxes[-1][1] >= index:
+            self.boxes[-1] = (self.boxes[-1][0], index - 1)
+
+    def _clear_after(self, cursor: QTextCursor, position: int) -> None:
+        """Leave nothing after a table but the empty block that has to be there."""
+        cursor.setPosition(position)
+        _remove_to_end(cursor)
+        _separate(cursor)
+
+    def _append(self, cursor: QTextCursor, row: Row) -> None:
+        above = self.rows[-1] if self.rows else None
+        after_table = above is not None and above.kind is Kind.TABLE
+        cursor.movePosition(QTextCursor.MoveOperation.End)
+        if row.kind is Kind.TABLE:
+            self._append_table_row(cursor, row, above)
+        else:
+            layout, text = block_format(row, above), self._formats.row(row)
+            if above is None or after_table:
+                cursor.setBlockFormat(layout)
+                cursor.setBlockCharFormat(text)
+            else:
+                cursor.insertBlock(layout, text)
+            self._blocks.append(cursor.blockNumber())
+            if row.marker:
+                cursor.insertText(f"{row.marker}\t", self._formats.marker())
+            for run in row.runs:
+                cursor.insertText(run.text, self._formats.run(run, row))
+        if row.kind is Kind.CODE:
+            first = len(self.rows) if row.first else self.boxes.pop()[0]
+            self.boxes.append((first, len(self.rows)))
+        self.rows.append(row)
+
+    def _append_table_row(self, cursor: QTextCursor, row: Row, above: Row | None) -> None:
+        if row.first or above is None:
+            if above is None:
+                _separate(cursor)
+            table = cursor.insertTable(1, len(row.cells), table_format(row, above))
+            end = QTextCursor(self._document)
+            end.movePosition(QTextCursor.MoveOperation.End)
+            _separate(end)
+        else:
+            table = self._table(len(self.rows) - 1)
+            table.appendRows(1)
+        line = table.rows() - 1
+        self._blocks.append(table.cellAt(line, 0).firstCursorPosition().blockNumber())
+        for column, cell in enumerate(row.cells):
+            self._fill_cell(table, line, column, row, cell)
+
+    def _fill_cell(
+        self, table: QTextTable, line: int, column: int, row: Row, runs: tuple[Run, ...]
+    ) -> None:
+        cell = table.cellAt(line, column)
+        cell.setFormat(cell_format(self._formats.theme, header=row.first))
+        cursor = cell.firstCursorPosition()
+        cursor.setBlockFormat(cell_block_format(row.align[column]))
+        cursor.setBlockCharFormat(self._formats.run(Run(""), row))
+        for run in runs:
+            cursor.insertText(run.text, self._formats.run(run, row, header=row.first))
+
+    def _table(self, index: int) -> QTextTable:
+        return QTextCursor(self.block(index)).currentTable()
+
+    def _table_end(self, table: QTextTable) -> int:
+        return table.lastPosition() + 1
+
+
+def _shape(row: Row) -> tuple[object, ...]:
+    """What a row cannot change without its block being made anew."""
+    return row.kind, row.nest, row.marker, row.tight, row.first, row.level
+
+
+def _grows(before: Run, after: Run) -> bool:
+    return before[1:] == after[1:] and after.text.startswith(before.text)
+
+
+def _utf16_length(text: str) -> int:
+    """How many positions ``text`` takes in a document."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
+
+
+def _remove_to_end(cursor: QTextCursor) -> None:
+    cursor.movePosition(QTextCursor.MoveOperation.End, QTextCursor.MoveMode.KeepAnchor)
+    if cursor.hasSelection():
+        cursor.removeSelectedText()
+
+
+def _separate(cursor: QTextCursor) -> None:
+    layout, text = separator_formats()
+    cursor.setBlockFormat(layout)
+    cursor.setBlockCharFormat(text)

@@ -1,0 +1,45 @@
+"""The round button that leads back to the end of the transcript. Main thread."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QAbstractButton, QWidget
+
+from minerva_desktop.ui.controls import plain_tip
+from minerva_desktop.ui.icons import Icons
+
+DIAMETER = 36  # px
+MARGIN = 4  # px around it, for its shadow
+ICON = 18
+
+
+class JumpButton(QAbstractButton):
+    """Floats over the transcript while its end is out of sight."""
+
+    def __init__(self, icons: Icons, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._icons = icons
+        side = DIAMETER + 2 * MARGIN
+        self.setFixedSize(side, side)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        self.setAccessibleName("Jump to the latest message")
+        self.setToolTip(plain_tip("Jump to the latest message"))
+        self.hide()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        theme = self._icons.theme
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        circle = QRectF(MARGIN, MARGIN, DIAMETER, DIAMETER)
+        painter.setPen(Qt.PenStyle.NoPen)
+        for spread in range(MARGIN, 0, -1):
+            painter.setBrush(QColor(0, 0, 0, 8))
+            painter.drawEllipse(circle.adjusted(-spread, 1 - spread, spread, spread))
+        painter.setPen(QColor(theme.accent if self.hasFocus() else theme.border))
+        painter.setBrush(QColor(theme.hover if self.underMouse() else theme.surface))
+        painter.drawEllipse(circle.adjusted(0.5, 0.5, -0.5, -0.5))
+        inset = (DIAMETER - ICON) / 2
+        icon = circle.adjusted(inset, inset, -inset, -inset)
+        self._icons.paint(painter, "chevron-down", icon, "text")

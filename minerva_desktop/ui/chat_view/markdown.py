@@ -1,0 +1,362 @@
+"""Markdown to rows: CommonMark with tables, strikethrough, task lists and bare web addresses.
+
+A chat's Markdown is untrusted. Raw HTML stays text, an image becomes the text of a link, an address
+other than http, https or mailto stays the source that it was, nesting, brackets and tables are
+bounded, and control characters are shown instead of obeyed. `streaming` calls this for the part of
+an answer that is still open. No Qt here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from minerva_desktop.ui.chat_view.code_rows import CodeRows
+from minerva_desktop.ui.chat_view.rows import LINE_BREAK, LIST, QUOTE, Kind, Mark, Row, Run, merged
+
+MAX_NESTING = 60  # levels of blocks; what is nested deeper is shown as its source
+MAX_BRACKETS = 200  # in one paragraph; with more, none of them makes a link (that takes seconds)
+MAX_TABLE_CELLS = 1_000  # of one table; further rows are shown as lines of text
+MAX_TABLE_COLUMNS = 24
+PLAIN_LIMIT = 4_000  # characters of one row: a longer one is laid out in quadratic time
+
+_ALLOWED_LINK = re.compile(r"(https?://|mailto:)[^\s]", re.IGNORECASE)
+_BARE_LINK = re.compile(r"https?://[^\s<>\"'`|]*[^\s<>\"'`|.,;:!?()\[\]{}*_~]", re.IGNORECASE)
+_HTML_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
+_TASK = re.compile(r"\[([ xX])\]\s+")
+_BULLETS = "•◦▪"
+
+_STYLES = {"strong": Mark.BOLD, "em": Mark.ITALIC, "s": Mark.STRIKE}
+
+Environment = dict[str, Any]  # markdown-it's: the link references known so far
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Where a block goes on whose beginning is settled: the number of a list's next item, or the
+    cells that a table has already."""
+
+    number: int | None = None
+    cells: int | None = None
+
+
+@dataclass(slots=True)
+class _List:
+    """A list that is open while rows are built."""
+
+    ordered: bool
+    number: int
+    items: int = 0
+
+
+@dataclass(slots=True)
+class _Table:
+    """A table that is open while rows are built."""
+
+    columns: int = 0
+    cells: int = 0
+    skip_header: bool = False
+    row: list[tuple[Run, ...]] = field(default_factory=list)
+    align: list[str] = field(default_factory=list)
+
+
+class _Parser(MarkdownIt):
+    """markdown-it with our idea of an address that may be clicked."""
+
+    def validateLink(self, url: str) -> bool:
+        return _ALLOWED_LINK.match(url) is not None
+
+
+class MarkdownParser:
+    """Holds the configured parser; parsing keeps no state in it."""
+
+    def __init__(self) -> None:
+        options = {"html": False, "maxNesting": MAX_NESTING}
+        self._parser = _Parser("commonmark", options).enable(["table", "strikethrough"])
+        without_links = _Parser("commonmark", options).enable("strikethrough")
+        self._without_links = without_links.disable(["link", "image"])
+
+    def blocks(self, source: str, env: Environment) -> list[Token]:
+        """The block tokens of ``source``; references that it defines are added to ``env``."""
+        tokens: list[Token] = []
+        self._parser.block.parse(source, self._parser, env, tokens)
+        return tokens
+
+    def runs(self, source: str, env: Environment) -> tuple[Run, ...]:
+        """The text of one paragraph or cell."""
+        crowded = source.count("[") > MAX_BRACKETS
+        parser = self._without_links if crowded else self._parser
+        tokens: list[Token] = []
+        parser.inline.parse(source, parser, env, tokens)
+        return merged(list(self._inline(tokens)))
+
+    def _inline(self, tokens: Sequence[Token]) -> Iterator[Run]:
+        marks = [Mark.NONE]
+        link = ""
+        for token in tokens:
+            mark = marks[-1]
+            name, _, end = token.type.rpartition("_")
+            if name in _STYLES and end == "open":
+                marks.append(mark | _STYLES[name])
+            elif name in _STYLES:
+                marks.pop()
+            elif token.type == "link_open":
+                link = str(token.attrGet("href") or "")
+            elif token.type == "link_close":
+                link = ""
+            elif token.type in {"softbreak", "hardbreak"}:
+                yield Run(LINE_BREAK, mark, link)
+            elif token.type == "code_inline":
+                yield Run(token.content, mark | Mark.CODE, link)
+            elif token.type == "image":
+                target = str(token.attrGet("src") or "")
+                yield Run(f"[Image: {token.content or target}]", mark, link or target)
+            elif link:
+                yield Run(token.content, mark, link)
+            else:
+                yield from self._text(token.content, mark)
+
+    def _text(self, text: str, mark: Mark) -> Iterator[Run]:
+        text = _HTML_BREAK.sub(LINE_BREAK, text)
+        end = 0
+        for match in _BARE_LINK.finditer(text):
+            yield Run(text[end : match.start()], mark)
+            yield Run(match[0], mark, self._parser.normalizeLink(match[0]))
+            end = match.end()
+        yield Run(text[end:], mark)
+
+
+class RowBuilder:
+    """Turns block tokens into rows, in one pass. ``number`` is the next item's of the top-level
+    list that was built last, ``cells`` counts those of the table."""
+
+    def __init__(
+        self,
+        parser: MarkdownParser,
+        env: Environment,
+        resume: Resume | None = None,
+        last_inline: Token | None = None,
+    ) -> None:
+        """``last_inline`` is text that is still being written: markup open in it is closed."""
+        self._parser = parser
+        self._env = env
+        self._resume = resume or Resume()
+        self._last_inline = last_inline
+        self._rows: list[Row] = []
+        self._nest = ""
+        self._lists: list[_List] = []
+        self._marker = ""
+        self._tight = False
+        self._level = 0
+        self._table: _Table | None = None
+        self.number = 0
+        self.cells = 0
+
+    def build(self, tokens: Sequence[Token], lines: Sequence[str]) -> list[Row]:
+        """Rows of ``tokens``, which were parsed from ``lines``."""
+        start = 0
+        for index, token in enumerate(tokens, 1):
+            if (token.level == 0 and token.nesting <= 0) or index == len(tokens):
+                self._block(tokens[start:index], lines)
+                start = index
+        return self._rows
+
+    def _block(self, tokens: Sequence[Token], lines: Sequence[str]) -> None:
+        too_deep = any(token.level >= MAX_NESTING - 1 for token in tokens)
+        if too_deep and tokens[0].map is not None:
+            begin, end = tokens[0].map
+            self._rows += plain_rows("\n".join(lines[begin:end]))
+        else:
+            for token in tokens:
+                self._token(token)
+        self._resume = Resume()
+
+    def _token(self, token: Token) -> None:
+        match token.type:
+            case "inline":
+                self._inline(token)
+            case "heading_open":
+                self._level = int(token.tag[1])
+            case "heading_close":
+                self._level = 0
+            case "bullet_list_open" | "ordered_list_open":
+                self._open_list(token)
+            case "bullet_list_close" | "ordered_list_close":
+                self._lists.pop()
+                self._nest = self._nest[:-1]
+            case "list_item_open":
+                self._open_item(token)
+            case "list_item_close":
+                self._place_marker()
+            case "blockquote_open":
+                self._place_marker()
+                self._nest += QUOTE
+            case "blockquote_close":
+                self._nest = self._nest[:-1]
+            case "fence" | "code_block":
+                self._place_marker()
+                self._code(token)
+            case "hr":
+                self._place_marker()
+                self._rows.append(Row(Kind.RULE, nest=self._nest))
+            case _:
+                self._table_token(token)
+
+    def _inline(self, token: Token) -> None:
+        source = token.content
+        if token is self._last_inline:
+            source = close_markup(source)
+        task = _TASK.match(source) if self._marker in _BULLETS and self._marker else None
+        if task is not None:
+            self._marker = "☐" if task[1] == " " else "☑"
+            source = source[task.end() :]
+        runs = self._parser.runs(source, self._env)
+        if self._table is not None:
+            self._table.row.append(runs)
+            return
+        kind = Kind.HEADING if self._level else Kind.TEXT
+        self._add(Row(kind, runs, self._nest, level=self._level))
+
+    def _add(self, row: Row) -> None:
+        """Add a row of text, with the marker that waits for one."""
+        if self._marker:
+            row = Row(row.kind, row.runs, row.nest, self._marker, self._tight, level=row.level)
+            self._marker = ""
+        self._rows.append(row)
+
+    def _place_marker(self) -> None:
+        """Give a marker a row of its own when its item doesn't begin with text."""
+        if self._marker:
+            self._add(Row(Kind.TEXT, nest=self._nest))
+
+    def _open_list(self, token: Token) -> None:
+        self._place_marker()
+        start = token.attrGet("start")
+        opened = _List(token.type == "ordered_list_open", 1 if start is None else int(start))
+        if not self._nest and self._resume.number is not None:
+            opened.number = self._resume.number
+            opened.items = 1
+        self._lists.append(opened)
+        self._nest += LIST
+
+    def _open_item(self, token: Token) -> None:
+        current = self._lists[-1]
+        depth = len(self._lists)
+        self._tight = depth > 1 or current.items > 0
+        if current.ordered:
+            self._marker = f"{current.number}{token.markup}"
+        else:
+            self._marker = _BULLETS[min(depth, len(_BULLETS)) - 1]
+        current.items += 1
+        current.number += 1
+        if depth == 1:
+            self.number = current.number
+
+    def _code(self, token: Token) -> None:
+        code = CodeRows(token.info, self._nest)
+        content = token.content.removesuffix("\n")
+        for line in content.split("\n") if token.content else ():
+            code.add(line)
+        self._rows += code.take_settled() + code.open_rows()
+
+    def _table_token(self, token: Token) -> None:
+        if token.type == "table_open":
+            self._place_marker()
+            resumed = not self._nest and self._resume.cells is not None
+            self._table = _Table(cells=self._resume.cells or 0, skip_header=resumed)
+        elif self._table is None:
+            return
+        elif token.type == "th_open":
+            style = str(token.attrGet("style") or "")
+            self._table.align.append(style.removeprefix("text-align:"))
+        elif token.type == "tr_close":
+            self._table_row(self._table)
+            self._table.row = []
+        elif token.type == "table_close":
+            self._table = None
+
+    def _table_row(self, table: _Table) -> None:
+        header = table.columns == 0
+        table.columns = table.columns or len(table.row)
+        if header and table.skip_header:
+            return
+        table.cells += table.columns
+        self.cells = table.cells
+        if table.columns > MAX_TABLE_COLUMNS or table.cells > MAX_TABLE_CELLS:
+            runs: list[Run] = []
+            for cell in table.row:
+                runs += [Run(" | ", Mark.MUTED), *cell]
+            self._rows.append(Row(Kind.TEXT, merged(runs[1:]), self._nest, tight=not header))
+            return
+        cells, align = tuple(table.row), tuple(table.align)
+        self._rows.append(Row(Kind.TABLE, nest=self._nest, first=header, cells=cells, align=align))
+
+
+def _shown_controls() -> dict[int, str]:
+    """Characters that a document or a reader's eye would obey, and what is shown instead."""
+    shown = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], "\ufffd")
+    shown |= dict.fromkeys([*range(0xFDD0, 0xFDF0), 0xFFFC, 0xFFFE, 0xFFFF], "\ufffd")
+    shown |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+    # Overrides make text read otherwise than it runs (and code otherwise than it compiles).
+    shown |= {code: f"[U+{code:04X}]" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+    shown |= {0x2028: "\n", 0x2029: "\n"}
+    del shown[ord("\n")], shown[ord("\t")]
+    return shown
+
+
+_SHOWN_CONTROLS = _shown_controls()
+
+
+def clean_source(text: str) -> str:
+    """``text`` with one kind of newline and with harmful control characters made visible."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_SHOWN_CONTROLS)
+
+
+def plain_rows(text: str) -> list[Row]:
+    """Text as it is: a row for each line, several for an overlong one."""
+    rows: list[Row] = []
+    for line in text.split("\n"):
+        starts = range(0, len(line) or 1, PLAIN_LIMIT)
+        pieces = (line[start : start + PLAIN_LIMIT] for start in starts)
+        rows += [Row(Kind.PLAIN, (Run(piece),) if piece else ()) for piece in pieces]
+    return rows
+
+
+_DELIMITER = re.compile(r"\\.|(`+)|(\*\*|__|~~|\*|_)", re.DOTALL)
+_OPEN_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*$")
+
+
+def close_markup(text: str) -> str:
+    """``text``, cut off anywhere, with what is open in it closed, so that a half-written ``**bold``
+    is shown bold already and a half-written link as its label."""
+    text = _OPEN_LINK.sub(r"\1", text)
+    opened: list[str] = []
+    position = 0
+    while (match := _DELIMITER.search(text, position)) is not None:
+        position = match.end()
+        if match[1]:
+            closing = re.compile(rf"(?<!`){match[1]}(?!`)").search(text, position)
+            if closing is None:
+                return text + match[1] if text[position:].strip() else text[: match.start()]
+            position = closing.end()
+        elif match[2] and opened and opened[-1] == match[2] and text[match.start() - 1] != " ":
+            opened.pop()
+        elif match[2] and _opens(text, match, match[2]):
+            if position == len(text):
+                return text[: match.start()] + "".join(reversed(opened))
+            opened.append(match[2])
+    if not opened:
+        return text
+    return text.rstrip() + "".join(reversed(opened))
+
+
+def _opens(text: str, match: re.Match[str], delimiter: str) -> bool:
+    before = text[match.start() - 1] if match.start() else " "
+    after = text[match.end() : match.end() + 1]
+    # A single * or _ inside a word is more often itself than emphasis.
+    return not after.isspace() and (len(delimiter) == 2 or not before.isalnum())

@@ -1,0 +1,228 @@
+"""The messages of the transcript one above the other, and the work left to do for them.
+
+`ChatView` scrolls this column and decides when it works. Views are built for the last messages
+first, text is rendered in slices, so each call of `work` takes about as long as it was given. Main
+thread.
+"""
+
+from __future__ import annotations
+
+import time
+
+from PySide6.QtCore import QRect, Signal, Slot
+from PySide6.QtWidgets import QPushButton, QWidget
+
+from minerva_desktop.chat.message import Message
+from minerva_desktop.ui.chat_view.empty_state import EmptyState
+from minerva_desktop.ui.chat_view.markdown import MarkdownParser
+from minerva_desktop.ui.chat_view.message_view import MessageView
+from minerva_desktop.ui.formats import format_tokens
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.theme import COLUMN_WIDTH, GRID
+
+PAGE = 60  # messages that are shown at first, and more with each "Show earlier messages"
+SIDE = 5 * GRID  # px left and right of the text
+GAP = 5 * GRID  # px between messages
+TOP = 6 * GRID
+BOTTOM = 8 * GRID
+
+
+class MessageColumn(QWidget):
+    """``work_added``: call `work` soon. ``selected``: a person selected text in a message;
+    ``caret_moved(rect)``: or moves a selection's end by keyboard, to ``rect`` in the column."""
+
+    work_added = Signal()
+    retry_requested = Signal(str)
+    selected = Signal()
+    caret_moved = Signal(QRect)
+
+    def __init__(self, icons: Icons) -> None:
+        super().__init__()
+        self._icons = icons
+        self._parser = MarkdownParser()
+        self._messages: list[Message] = []
+        self._views: list[MessageView] = []  # of the last messages, in order
+        self._by_id: dict[str, MessageView] = {}
+        self._unrendered: dict[str, MessageView] = {}
+        self._unstyled: list[MessageView] = []
+        self._first_wanted = 0  # index of the first message that should have a view
+        self.setObjectName("chatColumn")
+        self.empty = EmptyState(icons, self)
+        self._earlier = QPushButton(self)
+        self._earlier.setProperty("look", "ghost")
+        self._earlier.clicked.connect(self._show_earlier)
+
+    # -- messages ----------------------------------------------------------------------------
+
+    def set_messages(self, messages: list[Message]) -> None:
+        """Forget all others; `work` builds the views."""
+        for view in self._views:
+            view.hide()
+            view.deleteLater()
+        self._views.clear()
+        self._by_id.clear()
+        self._unrendered.clear()
+        self._unstyled.clear()
+        self._messages = list(messages)
+        self._first_wanted = max(0, len(messages) - PAGE)
+
+    def append(self, message: Message) -> None:
+        """Add a message below the others."""
+        self._messages.append(message)
+        self._views.append(self._make_view(message))
+
+    def append_text(self, message_id: str, delta: str) -> None:
+        """More text of an answer; nothing for a message without a view."""
+        view = self._by_id.get(message_id)
+        if view is not None:
+            view.append(delta)
+            self._unrendered[message_id] = view
+
+    def set_status(self, message_id: str, text: str) -> None:
+        """What to say beneath a running answer."""
+        view = self._by_id.get(message_id)
+        if view is not None:
+            view.set_status(text)
+
+    def finish(self, message: Message) -> None:
+        """The final form of a message that is already here."""
+        index = self._index(message.id)
+        if index is None:
+            return
+        self._messages[index] = message
+        view = self._by_id.get(message.id)
+        if view is not None:
+            view.finish(message)
+            self._unrendered[message.id] = view
+
+    def source(self, message_id: str) -> str:
+        """A message's text so far. Raises `KeyError` for an unknown one."""
+        view = self._by_id.get(message_id)
+        if view is not None:
+            return view.source()
+        index = self._index(message_id)
+        if index is None:
+            raise KeyError(message_id)
+        return self._messages[index].text
+
+    def plain_text(self) -> str:
+        """What is shown: the messages that have a view, or the empty state."""
+        if not self._messages:
+            return self.empty.text()
+        return "\n\n".join(view.plain_text() for view in self._views)
+
+    def views(self) -> list[MessageView]:
+        """The views that exist now, top to bottom."""
+        return list(self._views)
+
+    def view(self, message_id: str) -> MessageView | None:
+        """The view of a message, if it has one now."""
+        return self._by_id.get(message_id)
+
+    def _index(self, message_id: str) -> int | None:
+        for index in range(len(self._messages) - 1, -1, -1):
+            if self._messages[index].id == message_id:
+                return index
+        return None
+
+    # -- work --------------------------------------------------------------------------------
+
+    @property
+    def has_work(self) -> bool:
+        """Whether `work` would find something to do."""
+        missing = len(self._messages) - self._first_wanted > len(self._views)
+        return bool(self._unrendered or self._unstyled or missing)
+
+    def work(self, seconds: float) -> None:
+        """Render, restyle and build views, lowest first, for about ``seconds``."""
+        deadline = time.perf_counter() + seconds
+        while self.has_work:
+            if self._unrendered:
+                name, view = next(reversed(self._unrendered.items()))
+                if not view.render_some(deadline - time.perf_counter()):
+                    del self._unrendered[name]
+            elif self._unstyled:
+                self._unstyled.pop().restyle()
+            else:
+                message = self._messages[len(self._messages) - len(self._views) - 1]
+                self._views.insert(0, self._make_view(message))
+            if time.perf_counter() > deadline:
+                break
+
+    def restyle(self, visible: QRect) -> None:
+        """The theme changed: restyle what is ``visible`` at once, the rest by `work`."""
+        self.empty.restyle()
+        self._unstyled.clear()
+        for view in self._views:
+            if view.geometry().intersects(visible):
+                view.restyle()
+            else:
+                self._unstyled.append(view)
+        self.update()
+
+    def _make_view(self, message: Message) -> MessageView:
+        view = MessageView(message, self._parser, self._icons, self)
+        view.retry_requested.connect(self.retry_requested)
+        view.rendering_needed.connect(self._on_rendering_needed)
+        view.body.copyAvailable.connect(self._on_copy_available)
+        view.body.caret_moved.connect(self._on_caret_moved)
+        view.show()
+        self._by_id[message.id] = view
+        self._unrendered[message.id] = view
+        return view
+
+    # -- layout ------------------------------------------------------------------------------
+
+    def arrange(self, width: int, least_height: int) -> None:
+        """Place everything in ``width`` px, at least ``least_height`` px high."""
+        self.empty.setVisible(not self._messages)
+        if not self._messages:
+            self.resize(width, least_height)
+            self.empty.fit(width, least_height)
+            self._earlier.hide()
+            return
+        column = min(COLUMN_WIDTH, width) - 2 * SIDE
+        left = (width - column) // 2
+        y = TOP
+        hidden = len(self._messages) - len(self._views)
+        self._earlier.setVisible(hidden > 0)
+        if hidden > 0:
+            self._earlier.setText(f"Show earlier messages ({format_tokens(hidden)})")
+            self._earlier.adjustSize()
+            self._earlier.move((width - self._earlier.width()) // 2, y)
+            y += self._earlier.height() + GAP
+        for view in self._views:
+            height = view.arrange(column)
+            view.setGeometry(left, y, column, height)
+            y += height + GAP
+        self.resize(width, max(least_height, y - GAP + BOTTOM))
+
+    def anchor(self, y: int) -> tuple[MessageView, int] | None:
+        """The message at height ``y`` of the column, and how far below its top that is."""
+        for view in self._views:
+            if view.geometry().bottom() >= y:
+                return view, y - view.y()
+        return None
+
+    # -- slots -------------------------------------------------------------------------------
+
+    @Slot()
+    def _show_earlier(self) -> None:
+        self._first_wanted = max(0, len(self._messages) - len(self._views) - PAGE)
+        self.work_added.emit()
+
+    @Slot(str)
+    def _on_rendering_needed(self, message_id: str) -> None:
+        self._unrendered[message_id] = self._by_id[message_id]
+        self.work_added.emit()
+
+    @Slot(bool)
+    def _on_copy_available(self, available: bool) -> None:
+        if available:
+            self.selected.emit()
+
+    @Slot(QRect)
+    def _on_caret_moved(self, rect: QRect) -> None:
+        body = self.sender()
+        if isinstance(body, QWidget):
+            self.caret_moved.emit(QRect(body.mapTo(self, rect.topLeft()), rect.size()))

@@ -1,0 +1,169 @@
+"""What stands under a message: its progress or its numbers, and how it ended if not well.
+
+`MessageView` builds and places these. Main thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QLabel, QPushButton, QWidget
+
+from minerva_desktop.chat.completion import Completion, FinishReason
+from minerva_desktop.chat.message import Message, MessageState
+from minerva_desktop.ui.chat_view.busy_dots import BusyDots
+from minerva_desktop.ui.chat_view.copy_button import SIZE, CopyButton
+from minerva_desktop.ui.controls import ElidedLabel
+from minerva_desktop.ui.formats import format_ms, format_speed, format_tokens
+from minerva_desktop.ui.icons import Icons
+
+NOTICE_PADDING = 12  # px
+NOTICE_RADIUS = 8
+ICON = 16
+BUSY_TEXT = 36  # px; where the text beside the dots begins
+
+
+def numbers_text(completion: Completion) -> str:
+    """The speed and size of an answer, in one line."""
+    timings = completion.timings
+    parts: list[str] = []
+    if timings.tokens_per_second > 0:
+        parts.append(format_speed(timings.tokens_per_second))
+    if timings.first_token_ms > 0:
+        parts.append(f"first token {format_ms(timings.first_token_ms)}")
+    unit = "token" if timings.completion_tokens == 1 else "tokens"
+    parts.append(f"{format_tokens(timings.completion_tokens)} {unit}")
+    return " · ".join(parts)
+
+
+def ending_text(message: Message) -> str:
+    """What to say about how an answer ended; empty when it ended well."""
+    match message.state:
+        case MessageState.STOPPED:
+            return message.error or "You stopped this answer."
+        case MessageState.INTERRUPTED:
+            return message.error or "This answer was interrupted before it was finished."
+        case MessageState.FAILED:
+            return message.error or "This answer could not be generated."
+        case MessageState.COMPLETE if not message.text.strip():
+            return "The model ended its answer without a word."
+        case MessageState.COMPLETE if message.completion is not None:
+            if message.completion.finish_reason is FinishReason.LENGTH:
+                count = format_tokens(message.completion.timings.completion_tokens)
+                return f"The answer was cut off at its limit of {count} tokens."
+    return ""
+
+
+class Footer(QWidget):
+    """Below a message: dots and a status while it is written, then Copy and the numbers."""
+
+    HEIGHT = SIZE
+
+    def __init__(self, icons: Icons, source: Callable[[], str], parent: QWidget) -> None:
+        """``source`` gives the text that Copy copies."""
+        super().__init__(parent)
+        self._dots = BusyDots(icons.themes, self)
+        self._dots.move(0, (self.HEIGHT - self._dots.height()) // 2)
+        self._dots.hide()
+        self._copy = CopyButton(icons, "Copy message", source, self)
+        self._label = ElidedLabel("", self)
+        self._label.setProperty("look", "muted")
+        self._right = False
+
+    def show_busy(self, text: str) -> None:
+        """The message is being written; ``text`` says what is going on, if known."""
+        self._copy.hide()
+        self._dots.show()
+        self._label.set_full_text(text)
+        self._place()
+
+    def show_done(self, text: str, *, can_copy: bool) -> None:
+        """The message is as it is; ``text`` are its numbers."""
+        self._dots.hide()
+        self._copy.setVisible(can_copy)
+        self._label.set_full_text(text)
+        self._place()
+
+    def fit(self, width: int, *, right: bool) -> None:
+        """Take ``width`` px, with the contents at the right end if ``right``."""
+        self._right = right
+        self.resize(width, self.HEIGHT)
+        self._place()
+
+    def _place(self) -> None:
+        left = 0
+        if not self._dots.isHidden():
+            left = BUSY_TEXT
+        elif not self._copy.isHidden():
+            # The icon, not its button, stands in line with the text above.
+            x = self.width() - SIZE if self._right else (ICON - SIZE) // 2
+            self._copy.move(x, 0)
+            left = SIZE
+        self._label.setGeometry(left, 0, max(0, self.width() - left), self.HEIGHT)
+
+
+class Notice(QWidget):
+    """A strip with a sentence about how the answer ended and, where it helps, *Try again*."""
+
+    retry_clicked = Signal()
+
+    def __init__(self, icons: Icons, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._icons = icons
+        self._failed = False
+        self._label = QLabel(self)
+        self._label.setTextFormat(Qt.TextFormat.PlainText)
+        self._label.setWordWrap(True)
+        self._label.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse
+            | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+        self._retry = QPushButton("Try again", self)
+        self._retry.setIcon(icons.icon("reset"))
+        self._retry.setIconSize(QSize(ICON, ICON))
+        self._retry.setAccessibleName("Try again")
+        self._retry.setAutoDefault(False)
+        self._retry.clicked.connect(self.retry_clicked)
+
+    def show_ending(self, text: str, *, failed: bool, can_retry: bool) -> None:
+        """Say ``text``, in the colour of an error if ``failed``."""
+        self._failed = failed
+        self._label.setText(text)
+        self._label.setAccessibleName(text)
+        self._retry.setVisible(can_retry)
+
+    def fit(self, width: int) -> int:
+        """Take ``width`` px; the height in px that it needs."""
+        left = NOTICE_PADDING + ICON + NOTICE_PADDING // 2 + 2
+        button = self._retry.sizeHint() if not self._retry.isHidden() else QSize(0, 0)
+        gap = NOTICE_PADDING if button.width() else 0
+        text_width = max(80, width - left - button.width() - gap - NOTICE_PADDING)
+        text_height = self._label.heightForWidth(text_width)
+        height = max(text_height, button.height()) + 2 * NOTICE_PADDING - 4
+        self.resize(width, height)
+        self._label.setGeometry(left, (height - text_height) // 2, text_width, text_height)
+        self._retry.setGeometry(
+            width - NOTICE_PADDING + 4 - button.width(),
+            (height - button.height()) // 2,
+            button.width(),
+            button.height(),
+        )
+        return height
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        theme = self._icons.theme
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        edge = QColor(theme.danger if self._failed else theme.border)
+        edge.setAlphaF(0.4 if self._failed else 1.0)
+        painter.setPen(edge)
+        painter.setBrush(QColor(theme.danger_surface if self._failed else theme.sidebar))
+        rect = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
+        painter.drawRoundedRect(rect, NOTICE_RADIUS, NOTICE_RADIUS)
+        icon = QRectF(NOTICE_PADDING, (self.height() - ICON) / 2, ICON, ICON)
+        if self._failed:
+            self._icons.paint(painter, "error", icon, "danger")
+        else:
+            self._icons.paint(painter, "info", icon, "muted")

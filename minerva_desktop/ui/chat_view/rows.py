@@ -1,0 +1,101 @@
+"""What a rendered message is made of: a flat list of rows, each a paragraph, a line of code, a
+rule or a row of a table.
+
+`markdown` makes rows from source, `document` writes them into a `QTextDocument`. Being values that
+compare, two renderings are compared row by row and only what differs is written. No Qt here, so
+any thread may use it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, IntFlag, auto
+from typing import NamedTuple
+
+LINE_BREAK = "\u2028"  # a new line inside one paragraph, as Qt's text documents write it
+QUOTE = "q"
+LIST = "l"
+
+
+class Mark(IntFlag):
+    """How a run of text looks."""
+
+    NONE = 0
+    BOLD = auto()
+    ITALIC = auto()
+    STRIKE = auto()
+    CODE = auto()
+    MUTED = auto()
+
+
+class Run(NamedTuple):
+    """Text of one look. ``link`` is an allowed address or empty; ``token`` is a Pygments token
+    type such as ``Keyword.Constant``, in code only."""
+
+    text: str
+    mark: Mark = Mark.NONE
+    link: str = ""
+    token: str = ""
+
+
+class Kind(Enum):
+    """What a row is."""
+
+    TEXT = auto()
+    PLAIN = auto()
+    HEADING = auto()
+    CODE = auto()
+    RULE = auto()
+    TABLE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row.
+
+    ``nest`` has a `QUOTE` or a `LIST` for each container around the row, outermost first.
+    ``marker`` is a bullet or a number. ``tight`` rows follow the one above closely. ``first`` and
+    ``last`` bound a code box (``first`` also a table); ``label`` is the box's language and ``raw``
+    the line's source, newline included. ``level`` is a heading's, 1 to 6. ``cells`` and ``align``
+    (``left``, ``center``, ``right`` or empty) are a table row's; its header row is ``first``.
+    """
+
+    kind: Kind
+    runs: tuple[Run, ...] = ()
+    nest: str = ""
+    marker: str = ""
+    tight: bool = False
+    first: bool = False
+    last: bool = False
+    label: str = ""
+    raw: str = ""
+    level: int = 0
+    cells: tuple[tuple[Run, ...], ...] = ()
+    align: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The row as plain text."""
+        if self.kind is Kind.TABLE:
+            return " | ".join(runs_text(cell) for cell in self.cells)
+        text = runs_text(self.runs).replace(LINE_BREAK, "\n")
+        return f"{self.marker} {text}" if self.marker else text
+
+
+def runs_text(runs: tuple[Run, ...]) -> str:
+    """The text of ``runs`` without their looks."""
+    return "".join(run.text for run in runs)
+
+
+def merged(runs: list[Run]) -> tuple[Run, ...]:
+    """``runs`` without empty ones and with neighbours of one look joined, so that equal text has
+    equal runs however it was tokenised."""
+    out: list[Run] = []
+    for run in runs:
+        if not run.text:
+            continue
+        if out and out[-1][1:] == run[1:]:
+            out[-1] = run._replace(text=out[-1].text + run.text)
+        else:
+            out.append(run)
+    return tuple(out)

@@ -1,0 +1,361 @@
+"""Renders an answer while it is being written, at a cost per piece that does not grow with it.
+
+Top-level blocks that can no longer change are settled: their source is dropped and never parsed
+again. Open is only the last block, and of a list, a quote or a table only its last part; an open
+code fence takes line after line without any parsing. A whole text goes through the same door, so a
+streamed message ends as the same rows as one rendered at once, however it was cut into pieces
+(`tests/ui/chat_view/test_streaming.py`). No Qt here; one instance belongs to one thread.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from markdown_it.token import Token
+
+from minerva_desktop.ui.chat_view.code_rows import MAX_ROW, CodeRows
+from minerva_desktop.ui.chat_view.markdown import (
+    PLAIN_LIMIT,
+    Environment,
+    MarkdownParser,
+    Resume,
+    RowBuilder,
+    clean_source,
+    plain_rows,
+)
+from minerva_desktop.ui.chat_view.rows import Row
+
+LINE_LIMIT = PLAIN_LIMIT  # characters; a longer line of Markdown is cut
+OPEN_LIMIT = (
+    4_000  # characters of an open block at which it is first looked at, and a paragraph cut
+)
+OPEN_STEP = 2_000  # characters until the next look
+CUT_LIMIT = 32_000  # characters at which any open block is cut
+EAGER_SIZE = 600  # characters; a shorter open part is not worth a second parse to settle some of it
+REFERENCE_LIMIT = 100_000  # characters; a longer text does not find links defined further down
+HELD_ROW = 1_000  # characters of a table row that wait for its end
+HELD_START = 40  # characters of a line that wait until it is clear what it is
+
+# With a bar in it the line may still become the head of a table.
+_FENCE = re.compile(r"( {0,3})(`{3,}|~{3,})[^|]*$")
+# The start of a line that could still become anything: a list, a rule, a fence, a table.
+_AMBIGUOUS = re.compile(r"[\s>]*(?:[-+*=_#`~:|\s]*|\d{1,9}[.)]?\s*)(?:\[[ xX]?)?$")
+_TABLE_LINE = re.compile(r" {0,3}\|")
+_DELIMITER_ROW = re.compile(r" {0,3}\|?[-:| ]*$")
+
+
+class Update(NamedTuple):
+    """What changed: of the rows shown so far the first ``keep`` stay, ``rows`` come after them."""
+
+    keep: int
+    rows: list[Row]
+
+
+@dataclass(slots=True)
+class _Fence:
+    """An open top-level fence. ``middle``: its last line was cut and goes on."""
+
+    code: CodeRows
+    indent: int
+    closing: re.Pattern[str]
+    middle: bool = False
+
+
+class _Cleaner:
+    """Makes the newlines and control characters of a text harmless that comes in pieces."""
+
+    def __init__(self) -> None:
+        self._carriage_return = ""
+
+    def clean(self, piece: str) -> str:
+        """``piece`` cleaned; a carriage return at its end waits for what comes next."""
+        text = self._carriage_return + piece
+        self._carriage_return = "\r" if text.endswith("\r") else ""
+        return clean_source(text.removesuffix("\r"))
+
+    def rest(self) -> str:
+        """What still waits when the text is over."""
+        return "\n" if self._carriage_return else ""
+
+
+class PlainStream:
+    """Renders text as it is, a row for each line: what a person wrote. Used like the other."""
+
+    def __init__(self) -> None:
+        self._cleaner = _Cleaner()
+        self._partial = ""
+        self._settled: list[Row] = []
+        self._delivered = 0
+
+    def feed(self, text: str) -> None:
+        """Add a piece of the text, cut anywhere."""
+        *lines, self._partial = (self._partial + self._cleaner.clean(text)).split("\n")
+        for line in lines:
+            self._settled += plain_rows(line)
+        while len(self._partial) > PLAIN_LIMIT:
+            self._settled += plain_rows(self._partial[:PLAIN_LIMIT])
+            self._partial = self._partial[PLAIN_LIMIT:]
+
+    def finish(self) -> None:
+        """The text is complete."""
+
+    def update(self) -> Update:
+        """The changes since the last call."""
+        rows, self._settled = self._settled, []
+        keep = self._delivered
+        self._delivered += len(rows)
+        return Update(keep, rows + plain_rows(self._partial))
+
+
+class MarkdownStream:
+    """Takes an answer in pieces. Call `feed`, then `update`; at the end `finish`, then `update`."""
+
+    def __init__(
+        self,
+        parser: MarkdownParser,
+        *,
+        eager_size: int = EAGER_SIZE,
+        references: Environment | None = None,
+    ) -> None:
+        """``eager_size`` in characters. ``references`` are links that are known beforehand."""
+        self._parser = parser
+        self._eager_size = eager_size
+        self._rebuilding = references is not None
+        self._env: Environment = references or {}
+        self._pieces: list[str] = []  # the whole source, for links defined after their use
+        self._length = 0
+        self._cleaner = _Cleaner()
+        self._tail: list[str] = []  # the complete lines of what is open
+        self._tail_size = 0
+        self._check_at = OPEN_LIMIT
+        self._partial = ""  # the line after them, as far as it is known
+        self._resume: Resume | None = None
+        self._fence: _Fence | None = None
+        self._settled: list[Row] = []
+        self._delivered = 0
+        self._finished = False
+
+    def feed(self, text: str) -> None:
+        """Add a piece of source, cut anywhere."""
+        text = self._cleaner.clean(text)
+        if self._length <= REFERENCE_LIMIT:
+            self._pieces.append(text)
+            self._length += len(text)
+        *lines, self._partial = (self._partial + text).split("\n")
+        for line in lines:
+            self._line(line)
+        self._cut_partial()
+        if lines and self._fence is None and self._tail_size > self._eager_size:
+            self._settle()
+
+    def finish(self) -> None:
+        """The text is complete: settle all of it."""
+        if self._partial or self._cleaner.rest():
+            self._line(self._partial)
+            self._partial = ""
+        if self._fence is not None:
+            self._close_fence(self._fence)
+        self._settle_all()
+        self._finished = True
+        if self._env.get("references") and not self._rebuilding:
+            self._rebuild()
+
+    def update(self) -> Update:
+        """The changes since the last call."""
+        rows, self._settled = self._settled, []
+        keep = self._delivered
+        self._delivered += len(rows)
+        return Update(keep, rows if self._finished else rows + self._open_rows())
+
+    # -- lines -------------------------------------------------------------------------------
+
+    def _line(self, line: str) -> None:
+        if self._fence is not None:
+            self._code_line(self._fence, line)
+            return
+        for start in range(0, len(line) or 1, LINE_LIMIT):
+            self._markdown_line(line[start : start + LINE_LIMIT])
+
+    def _cut_partial(self) -> None:
+        """Take what is certain from an overlong line, so that the open part stays small."""
+        while self._fence is None and len(self._partial) > LINE_LIMIT:
+            self._markdown_line(self._partial[:LINE_LIMIT])
+            self._partial = self._partial[LINE_LIMIT:]
+        while self._fence is not None and len(self._partial) > MAX_ROW:
+            self._fence.code.add(self._partial[:MAX_ROW], newline=False)
+            self._fence.middle = True
+            self._partial = self._partial[MAX_ROW:]
+
+    def _code_line(self, fence: _Fence, line: str) -> None:
+        if not fence.middle and fence.closing.match(line):
+            self._close_fence(fence)
+            return
+        if not fence.middle:
+            line = _without_indent(line, fence.indent)
+        fence.code.add(line)
+        fence.middle = False
+        self._settled += fence.code.take_settled()
+
+    def _close_fence(self, fence: _Fence) -> None:
+        self._settled += fence.code.take_settled() + fence.code.open_rows()
+        self._fence = None
+
+    def _markdown_line(self, line: str) -> None:
+        self._tail.append(line)
+        self._tail_size += len(line) + 1
+        fence = _FENCE.match(line)
+        if fence is None and self._tail_size < self._check_at:
+            return
+        here = len(self._tail) - 1
+        last = self._settle()
+        if fence is not None and last is not None and _is_open_fence(last, here):
+            self._open_fence(last, fence)
+        elif self._tail_size >= OPEN_LIMIT:
+            growing = last is not None and last.type != "paragraph_open"
+            if growing and self._tail_size < CUT_LIMIT:
+                self._check_at = self._tail_size + OPEN_STEP
+            else:
+                self._settle_all()
+
+    # -- settling ----------------------------------------------------------------------------
+
+    def _settle(self) -> Token | None:
+        """Settle what no later line can change; the token that begins the block left open."""
+        # A copy: what looks like a definition of a link may go on as something else.
+        env = self._known_references()
+        tokens = self._parser.blocks(_source(self._tail), env)
+        tops = [index for index, token in enumerate(tokens) if _begins_block(token, 0)]
+        if not tops:
+            return None
+        begin = tops[-1]
+        last = tokens[begin]
+        builder = RowBuilder(self._parser, env, self._resume)
+        if last.type == "table_open":
+            # A row is final with its newline. The head stays: with it the next rows are rows.
+            rows = builder.build(tokens, self._tail)
+            begins, ends = last.map or (0, 0)
+            lines = self._tail[begins : begins + 2] + self._tail[ends:]
+            self._keep_lines(lines, rows, Resume(cells=builder.cells))
+            return last
+        end = _inner_cut(tokens, begin, self._tail)
+        if end > 0:
+            rows = builder.build(tokens[:end], self._tail)
+            inside_list = end > begin and last.type != "blockquote_open"
+            resume = Resume(number=builder.number) if inside_list else None
+            self._keep_lines(self._tail[_first_line(tokens[end]) :], rows, resume)
+        return last
+
+    def _keep_lines(self, lines: list[str], rows: list[Row], resume: Resume | None) -> None:
+        done = self._tail[: len(self._tail) - len(lines)]
+        if any("]:" in line for line in done):
+            self._parser.blocks(_source(done), self._env)
+        self._settled += rows
+        self._tail = lines
+        self._tail_size = sum(len(line) + 1 for line in lines)
+        self._check_at = OPEN_LIMIT
+        self._resume = resume
+
+    def _settle_all(self) -> None:
+        env = self._known_references()
+        tokens = self._parser.blocks(_source(self._tail), env)
+        rows = RowBuilder(self._parser, env, self._resume).build(tokens, self._tail)
+        self._keep_lines([], rows, None)
+
+    def _open_fence(self, token: Token, opener: re.Match[str]) -> None:
+        character = re.escape(token.markup[0])
+        closing = re.compile(rf" {{0,3}}{character}{{{len(token.markup)},}}[ \t]*$")
+        self._fence = _Fence(CodeRows(token.info), len(opener[1]), closing)
+        self._keep_lines([], [], None)
+
+    # -- the open part -----------------------------------------------------------------------
+
+    def _open_rows(self) -> list[Row]:
+        if self._fence is not None:
+            partial = self._partial
+            if not self._fence.middle:
+                partial = _without_indent(partial, self._fence.indent)
+                if partial.strip(" `~") == "":
+                    partial = ""
+            return self._fence.code.open_rows(partial)
+        lines = _shown_lines(self._tail, self._partial)
+        env = self._known_references()
+        tokens = self._parser.blocks("\n".join(lines), env)
+        growing = _growing_inline(tokens)
+        return RowBuilder(self._parser, env, self._resume, growing).build(tokens, lines)
+
+    def _known_references(self) -> Environment:
+        return {"references": dict(self._env.get("references", {}))}
+
+    def _rebuild(self) -> None:
+        """Render all again, with the references that are known now."""
+        if self._length > REFERENCE_LIMIT:
+            return
+        again = MarkdownStream(self._parser, references={"references": self._env["references"]})
+        again.feed("".join(self._pieces))
+        again.finish()
+        self._settled = again.update().rows
+        self._delivered = 0
+
+
+def _source(lines: Sequence[str]) -> str:
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def _begins_block(token: Token, level: int) -> bool:
+    return token.level == level and token.nesting >= 0 and token.map is not None
+
+
+def _first_line(token: Token) -> int:
+    return token.map[0] if token.map is not None else 0
+
+
+def _is_open_fence(token: Token, line: int) -> bool:
+    return token.type == "fence" and _first_line(token) == line
+
+
+def _inner_cut(tokens: Sequence[Token], begin: int, lines: Sequence[str]) -> int:
+    """The index of the token that begins the last item of the list, or the last block of the
+    quote, that ``begin`` opens; ``begin`` when there is no later one to cut before."""
+    if tokens[begin].type not in {"bullet_list_open", "ordered_list_open", "blockquote_open"}:
+        return begin
+    inner = [index for index in range(begin + 1, len(tokens)) if _begins_block(tokens[index], 1)]
+    # Without what came before it, a line with a bar could be read as the head of a table.
+    safe = [index for index in inner[1:] if "|" not in lines[_first_line(tokens[index])]]
+    return safe[-1] if safe else begin
+
+
+def _growing_inline(tokens: Sequence[Token]) -> Token | None:
+    """The text that the line being written belongs to."""
+    for token in reversed(tokens):
+        if token.type == "inline":
+            return token
+        if token.type in {"fence", "code_block", "hr"}:
+            break
+    return None
+
+
+def _without_indent(line: str, indent: int) -> str:
+    """``line`` without the ``indent`` columns that its fence is indented by, as far as it has
+    them; a tab that goes further leaves its rest as spaces."""
+    column = position = 0
+    while column < indent and line[position : position + 1] in {" ", "\t"}:
+        column += 1 if line[position] == " " else 4 - column % 4
+        position += 1
+    return " " * (column - indent) + line[position:]
+
+
+def _shown_lines(tail: list[str], partial: str) -> list[str]:
+    """The open lines without an end that could still turn into something else: nothing shown
+    should jump into another shape with the next token."""
+    table_line = _TABLE_LINE.match(partial) and len(partial) < HELD_ROW
+    ambiguous = len(partial) < HELD_START and _AMBIGUOUS.match(partial)
+    if not table_line and not ambiguous:
+        return [*tail, partial]
+    begins_delimiter = _DELIMITER_ROW.match(partial)
+    header = len(tail) > 0 and _TABLE_LINE.match(tail[-1])
+    if begins_delimiter and header and (len(tail) == 1 or not _TABLE_LINE.match(tail[-2])):
+        return tail[:-1]
+    return tail

@@ -1,0 +1,245 @@
+"""How rows look in a text document: fonts, sizes, colours, margins. Main thread."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontDatabase,
+    QFontMetricsF,
+    QTextBlockFormat,
+    QTextCharFormat,
+    QTextFormat,
+    QTextFrameFormat,
+    QTextLength,
+    QTextOption,
+    QTextTableCellFormat,
+    QTextTableFormat,
+)
+
+from minerva_desktop.ui.chat_view.code_highlight import token_style
+from minerva_desktop.ui.chat_view.rows import QUOTE, Kind, Mark, Row, Run
+from minerva_desktop.ui.theme import Theme
+
+BODY_PX = 15
+CODE_PX = 13
+LABEL_PX = 12
+HEADING_PX = (22, 19, 17, 15, 15, 15)
+TEXT_LINE_HEIGHT = 150  # percent
+CODE_LINE_HEIGHT = 140
+
+INDENT = 24  # px for a list or a quote
+MAX_INDENT = 8 * INDENT
+PARAGRAPH_GAP = 12  # px
+ITEM_GAP = 4
+RULE_GAP = 20
+HEADING_GAPS = (28, 24, 20, 16, 16, 16)
+CODE_HEADER = 36  # px above the first line of a box: language and Copy
+CODE_PADDING = 16  # px left and right of code
+CODE_BOTTOM = 12
+CELL_TOP = 8  # px; the line's own leading adds to the space below
+CELL_BOTTOM = 2
+CELL_RIGHT = 16
+MIN_CONTRAST = 4.5
+
+
+def code_font_families() -> list[str]:
+    """The system's fixed-width font."""
+    return [QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont).family(), "monospace"]
+
+
+def body_font(base: QFont) -> QFont:
+    """The transcript's font: the application's, at reading size."""
+    font = QFont(base)
+    font.setPixelSize(BODY_PX)
+    return font
+
+
+def left_margin(nest: str) -> int:
+    """Where the text of a row inside ``nest`` begins, px."""
+    return min(len(nest) * INDENT, MAX_INDENT)
+
+
+def quote_bars(nest: str) -> list[int]:
+    """Where the bars of the quotes in ``nest`` stand, px."""
+    return [left_margin(nest[:depth]) for depth, kind in enumerate(nest) if kind == QUOTE]
+
+
+def gap_above(row: Row, above: Row | None) -> int:
+    """px between a row and the one above it, code header included."""
+    header = CODE_HEADER if row.kind is Kind.CODE and row.first else 0
+    padding = CODE_BOTTOM if above is not None and above.kind is Kind.CODE and above.last else 0
+    if above is None or row.kind is Kind.PLAIN:
+        return header + padding
+    if row.kind is Kind.CODE and not row.first:
+        return 0
+    if row.tight:
+        return padding + ITEM_GAP
+    if Kind.RULE in (row.kind, above.kind):
+        return padding + RULE_GAP
+    if row.kind is Kind.HEADING:
+        return padding + HEADING_GAPS[row.level - 1]
+    return header + padding + (ITEM_GAP * 2 if above.kind is Kind.HEADING else PARAGRAPH_GAP)
+
+
+def contrast(first: QColor, second: QColor) -> float:
+    """The contrast ratio of two colours as WCAG defines it, 1 to 21."""
+    bright, dim = sorted((_luminance(first), _luminance(second)), reverse=True)
+    return (bright + 0.05) / (dim + 0.05)
+
+
+def _luminance(colour: QColor) -> float:
+    channels = (colour.redF(), colour.greenF(), colour.blueF())
+    red, green, blue = (
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def readable(colour: QColor, background: QColor, text: QColor) -> QColor:
+    """``colour``, moved towards ``text`` until it can be read on ``background``."""
+    for step in range(11):
+        share = step / 10
+        mixed = QColor.fromRgbF(
+            colour.redF() + (text.redF() - colour.redF()) * share,
+            colour.greenF() + (text.greenF() - colour.greenF()) * share,
+            colour.blueF() + (text.blueF() - colour.blueF()) * share,
+        )
+        if contrast(mixed, background) >= MIN_CONTRAST:
+            return mixed
+    return text
+
+
+class TextFormats:
+    """The formats of one theme, made once each."""
+
+    def __init__(self, theme: Theme, font: QFont) -> None:
+        self.theme = theme
+        self._families = code_font_families()
+        code = QFont(font)
+        code.setFamilies(self._families)
+        code.setPixelSize(CODE_PX)
+        self.code_tab = 4 * QFontMetricsF(code).horizontalAdvance(" ")
+        self._cache: dict[tuple[int, str, str, int], QTextCharFormat] = {}
+
+    def run(self, run: Run, row: Row, *, header: bool = False) -> QTextCharFormat:
+        """The look of a run in its row; ``header`` for cells of a table's first row."""
+        mark = run.mark | (Mark.BOLD if header or row.kind is Kind.HEADING else Mark.NONE)
+        if row.kind is Kind.CODE:
+            return self._cached(int(mark), "", run.token or "-", CODE_PX)
+        size = HEADING_PX[row.level - 1] if row.kind is Kind.HEADING else BODY_PX
+        return self._cached(int(mark), run.link, "", size)
+
+    def row(self, row: Row) -> QTextCharFormat:
+        """The look of a row's empty text, which sets the height of an empty line."""
+        return self.run(Run(""), row)
+
+    def marker(self) -> QTextCharFormat:
+        """The look of bullets and numbers."""
+        return self._cached(int(Mark.MUTED), "", "", BODY_PX)
+
+    def _cached(self, mark: int, link: str, token: str, size: int) -> QTextCharFormat:
+        key = (mark, link, token, size)
+        if key not in self._cache:
+            self._cache[key] = self._make(Mark(mark), link, token, size)
+        return self._cache[key]
+
+    def _make(self, mark: Mark, link: str, token: str, size: int) -> QTextCharFormat:
+        theme = self.theme
+        made = QTextCharFormat()
+        if token or Mark.CODE in mark:
+            made.setFontFamilies(self._families)
+            made.setFontFixedPitch(True)
+            size = size if token else round(size * CODE_PX / BODY_PX)
+        made.setProperty(QTextFormat.Property.FontPixelSize, size)
+        if Mark.BOLD in mark:
+            made.setFontWeight(QFont.Weight.DemiBold)
+        made.setFontItalic(Mark.ITALIC in mark)
+        made.setFontStrikeOut(Mark.STRIKE in mark)
+        colour = QColor(theme.muted if Mark.MUTED in mark else theme.text)
+        if token:
+            colour = self._style_token(made, token)
+        if link:
+            made.setAnchor(True)
+            made.setAnchorHref(link)
+            made.setFontUnderline(True)
+            colour = QColor(theme.link)
+        made.setForeground(colour)
+        return made
+
+    def _style_token(self, made: QTextCharFormat, token: str) -> QColor:
+        text = QColor(self.theme.text)
+        if token == "-":
+            return text
+        style = token_style(self.theme.code_style, token)
+        if style.bold:
+            made.setFontWeight(QFont.Weight.DemiBold)
+        made.setFontItalic(style.italic)
+        colour = QColor(style.colour) if style.colour else text
+        return readable(colour, QColor(self.theme.code), text)
+
+
+def block_format(row: Row, above: Row | None) -> QTextBlockFormat:
+    """Margins and line height of a row that is not a table's."""
+    made = QTextBlockFormat()
+    margin = left_margin(row.nest)
+    made.setTopMargin(gap_above(row, above))
+    height = CODE_LINE_HEIGHT if row.kind is Kind.CODE else TEXT_LINE_HEIGHT
+    made.setLineHeight(height, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
+    if row.kind is Kind.CODE:
+        margin += CODE_PADDING
+        made.setRightMargin(CODE_PADDING)
+    if row.kind is Kind.RULE:
+        made.setLineHeight(1, QTextBlockFormat.LineHeightTypes.FixedHeight.value)
+    if row.marker:
+        made.setTextIndent(-INDENT)
+        made.setTabPositions([QTextOption.Tab(INDENT, QTextOption.TabType.LeftTab)])
+    if row.kind is Kind.HEADING:
+        made.setHeadingLevel(row.level)
+    made.setLeftMargin(margin)
+    return made
+
+
+def separator_formats() -> tuple[QTextBlockFormat, QTextCharFormat]:
+    """For the empty blocks that a text document insists on around a table: next to no height."""
+    block = QTextBlockFormat()
+    block.setLineHeight(1, QTextBlockFormat.LineHeightTypes.FixedHeight.value)
+    text = QTextCharFormat()
+    text.setProperty(QTextFormat.Property.FontPixelSize, 1)
+    return block, text
+
+
+def table_format(row: Row, above: Row | None) -> QTextTableFormat:
+    """The frame of the table that ``row`` is the header of."""
+    made = QTextTableFormat()
+    made.setBorder(0)
+    made.setBorderCollapse(True)
+    made.setCellSpacing(0)
+    made.setCellPadding(0)
+    made.setTopMargin(max(0, gap_above(row, above) - 1))
+    made.setLeftMargin(left_margin(row.nest))
+    made.setHeaderRowCount(1)
+    made.setWidth(QTextLength(QTextLength.Type.PercentageLength, 100))
+    return made
+
+
+def cell_format(theme: Theme, *, header: bool) -> QTextTableCellFormat:
+    """A cell: a line under it, no other border."""
+    made = QTextTableCellFormat()
+    made.setTopPadding(CELL_TOP)
+    made.setBottomPadding(CELL_BOTTOM)
+    made.setRightPadding(CELL_RIGHT)
+    made.setBottomBorder(1)
+    made.setBottomBorderStyle(QTextFrameFormat.BorderStyle.BorderStyle_Solid)
+    made.setBottomBorderBrush(QColor(theme.muted if header else theme.border))
+    return made
+
+
+def cell_block_format(align: str) -> QTextBlockFormat:
+    """The paragraph in a cell; ``align`` as in `Row`."""
+    made = QTextBlockFormat()
+    made.setLineHeight(TEXT_LINE_HEIGHT, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
+    sides = {"center": Qt.AlignmentFlag.AlignHCenter, "right": Qt.AlignmentFlag.AlignRight}
+    made.setAlignment(sides.get(align, Qt.AlignmentFlag.AlignLeft))
+    return made

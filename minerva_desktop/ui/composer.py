@@ -1,0 +1,292 @@
+"""Where a message is written: a card that grows with its text, and the Send or Stop button.
+
+The main window puts it under the transcript, sends what ``submitted`` carries, and clears it with
+`Composer.take` once the message is on disk. Main thread.
+"""
+
+from __future__ import annotations
+
+import re
+from math import ceil
+
+from PySide6.QtCore import QEvent, QMimeData, QObject, QSize, Qt, Signal, Slot
+from PySide6.QtGui import (
+    QFocusEvent,
+    QGuiApplication,
+    QKeyEvent,
+    QResizeEvent,
+    QTextCursor,
+    QTextOption,
+)
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QPlainTextEdit,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from minerva_desktop.ui.controls import BUTTON_SIZE, icon_button
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.theme import COLUMN_WIDTH, GRID
+
+MAX_SHARE_OF_WINDOW = 3  # the card takes at most a third of the window's height
+# Qt breaks lines at words in quadratic time: 100 kB without a space took 0.36 s for each key
+# (measured); breaking anywhere takes 0.02 s.
+_LONG_RUN = re.compile(r"\S{2000}")
+
+
+class MessageEdit(QPlainTextEdit):
+    """The text field: plain text only, its height follows its lines."""
+
+    send_pressed = Signal()
+    stop_pressed = Signal()
+    focus_changed = Signal(bool)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.enter_sends = True
+        self.stoppable = False
+        self._max_height = 8 * self.fontMetrics().lineSpacing()
+        self.setObjectName("composer")
+        self.setAccessibleName("Message")
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setTabChangesFocus(True)
+        self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.document().setDocumentMargin(GRID)
+        self.document().documentLayout().documentSizeChanged.connect(self._fit_height)
+        self.textChanged.connect(self._wrap_words_when_empty)
+        self._fit_height()
+
+    def set_max_height(self, height: int) -> None:
+        """Grow to at most ``height`` px, then scroll."""
+        self._max_height = height
+        self._fit_height()
+
+    def set_text(self, text: str) -> None:
+        """Replace the text; Undo brings the old one back."""
+        self._choose_wrapping(text)
+        cursor = self.textCursor()
+        cursor.select(QTextCursor.SelectionType.Document)
+        cursor.insertText(text)
+        self.setTextCursor(cursor)
+
+    def is_composing(self) -> bool:
+        """Whether an input method's text is still being put together at the cursor."""
+        layout = self.textCursor().block().layout()
+        return bool(layout.preeditAreaText())
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self._enter_pressed(event)
+        elif event.key() == Qt.Key.Key_Escape and self.stoppable and not self.is_composing():
+            self.stop_pressed.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def _enter_pressed(self, event: QKeyEvent) -> None:
+        if self.is_composing():
+            return  # this Enter chooses a candidate
+        modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+        plain = modifiers == Qt.KeyboardModifier.NoModifier
+        if modifiers == Qt.KeyboardModifier.ControlModifier or (plain and self.enter_sends):
+            self.send_pressed.emit()
+        else:
+            # Not Qt's own Shift+Enter, which inserts U+2028 instead of starting a line.
+            self.textCursor().insertBlock()
+            self.ensureCursorVisible()
+
+    def canInsertFromMimeData(self, source: QMimeData) -> bool:
+        # Files are for the window, which is under this widget and gets the drop next.
+        return source.hasText() and not source.hasUrls()
+
+    def insertFromMimeData(self, source: QMimeData) -> None:
+        self._choose_wrapping(source.text())
+        self.insertPlainText(source.text())
+        self.ensureCursorVisible()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_height()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.focus_changed.emit(True)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.focus_changed.emit(False)
+
+    def _choose_wrapping(self, added: str) -> None:
+        if _LONG_RUN.search(added):
+            self.setWordWrapMode(QTextOption.WrapMode.WrapAnywhere)
+
+    @Slot()
+    def _wrap_words_when_empty(self) -> None:
+        if self.document().isEmpty():
+            self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+
+    @Slot()
+    def _fit_height(self) -> None:
+        """Cheap for any length: looks at no more lines than fit into the greatest height."""
+        layout = self.document().documentLayout()
+        # The margin above is part of the first block; without the pixel below the last line Qt
+        # would scroll.
+        height = self.document().documentMargin() + 1
+        block = self.document().begin()
+        while block.isValid() and height <= self._max_height:
+            height += layout.blockBoundingRect(block).height()
+            block = block.next()
+        fits = height <= self._max_height
+        policy = Qt.ScrollBarPolicy
+        self.setVerticalScrollBarPolicy(
+            policy.ScrollBarAlwaysOff if fits else policy.ScrollBarAsNeeded
+        )
+        self.setFixedHeight(ceil(height) if fits else self._max_height)
+        if fits:
+            # Qt scrolled to the cursor while the field was still too small for all lines.
+            self.verticalScrollBar().setValue(0)
+
+
+class Composer(QWidget):
+    """The card with the text and its one button.
+
+    ``submitted`` carries the text as typed and leaves it in place, for the receiver may refuse it.
+    ``stop_requested`` comes from the Stop button and from Esc while an answer is generated.
+    """
+
+    submitted = Signal(str)
+    stop_requested = Signal()
+    text_changed = Signal(str)
+
+    def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._generating = False
+        self._editor = MessageEdit()
+        self._send = _round_button(icons, "send", "Send", "sendButton", "Return")
+        self._stop = _round_button(icons, "stop", "Stop", "stopButton", "Esc")
+        self._card = QFrame()
+        self._card.setObjectName("composerCard")
+        self._lay_out()
+        self._editor.textChanged.connect(self._on_text_changed)
+        self._editor.send_pressed.connect(self.submit)
+        self._editor.stop_pressed.connect(self.stop_requested)
+        self._editor.focus_changed.connect(self._show_focus)
+        self._send.clicked.connect(self.submit)
+        self._stop.clicked.connect(self.stop_requested)
+        self._refresh_buttons()
+
+    @property
+    def text(self) -> str:
+        """What stands in the field."""
+        return self._editor.toPlainText()
+
+    def set_text(self, text: str) -> None:
+        """Replace the text and put the cursor at its end."""
+        self._editor.set_text(text)
+
+    def take(self) -> str:
+        """Clear the field and return what stood in it; Undo brings it back."""
+        text = self.text
+        self.clear()
+        return text
+
+    def clear(self) -> None:
+        """Empty the field."""
+        self._editor.set_text("")
+
+    def set_generating(self, generating: bool) -> None:
+        """Show Stop instead of Send; while it is shown Enter sends nothing."""
+        moves_focus = self._send.hasFocus() or self._stop.hasFocus()
+        self._generating = generating
+        self._editor.stoppable = generating
+        self._refresh_buttons()
+        if moves_focus:
+            (self._stop if generating else self._editor).setFocus()
+
+    def set_placeholder(self, text: str) -> None:
+        """The text of the empty field, such as ``Message SmolLM2…``."""
+        self._editor.setPlaceholderText(text)
+
+    def set_enter_sends(self, enter_sends: bool) -> None:
+        """Whether Enter alone sends; Ctrl+Enter always does."""
+        self._editor.enter_sends = enter_sends
+
+    def focus_editor(self) -> None:
+        """Let the person type."""
+        self._editor.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    @Slot()
+    def submit(self) -> None:
+        """Emit ``submitted``, unless there is nothing to send or an answer is under way."""
+        QGuiApplication.inputMethod().commit()
+        if self._send.isEnabled() and not self._generating:
+            self.submitted.emit(self.text)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Resize and watched is self.window():
+            self._fit_window()
+        return super().eventFilter(watched, event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._fit_window()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Polish:
+            self.window().installEventFilter(self)
+            self._fit_window()
+        return super().event(event)
+
+    def _fit_window(self) -> None:
+        around = self.sizeHint().height() - self._editor.height()
+        self._editor.set_max_height(self.window().height() // MAX_SHARE_OF_WINDOW - around)
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout(self._card)
+        row.setContentsMargins(3 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
+        row.setSpacing(2 * GRID)
+        row.addWidget(self._editor, 1, Qt.AlignmentFlag.AlignVCenter)
+        row.addWidget(self._send, 0, Qt.AlignmentFlag.AlignBottom)
+        row.addWidget(self._stop, 0, Qt.AlignmentFlag.AlignBottom)
+        self._card.setMaximumWidth(COLUMN_WIDTH)
+        centred = QHBoxLayout()
+        centred.addStretch(1)
+        centred.addWidget(self._card, 1000)
+        centred.addStretch(1)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(4 * GRID, 2 * GRID, 4 * GRID, 4 * GRID)
+        outer.addLayout(centred)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFocusProxy(self._editor)
+
+    @Slot()
+    def _on_text_changed(self) -> None:
+        text = self.text
+        self._send.setEnabled(not _is_blank(text))
+        self.text_changed.emit(text)
+
+    @Slot(bool)
+    def _show_focus(self, focused: bool) -> None:
+        self._card.setProperty("focused", focused)
+        self._card.style().polish(self._card)
+
+    def _refresh_buttons(self) -> None:
+        self._send.setVisible(not self._generating)
+        self._stop.setVisible(self._generating)
+        self._send.setEnabled(not _is_blank(self.text))
+
+
+def _is_blank(text: str) -> bool:
+    return not text or text.isspace()
+
+
+def _round_button(icons: Icons, icon: str, label: str, name: str, shortcut: str) -> QToolButton:
+    button = icon_button(icons, icon, label, shortcut=shortcut, role="on_accent")
+    button.setObjectName(name)
+    button.setFixedSize(QSize(BUTTON_SIZE, BUTTON_SIZE))
+    return button

@@ -1,0 +1,229 @@
+"""Small controls that several parts of the window share.
+
+A switch, a number field that may be empty, a label that elides, and the ways to make icon
+buttons, menus and tool tips alike everywhere. Main thread.
+"""
+
+from __future__ import annotations
+
+import html
+
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import (
+    QColor,
+    QKeySequence,
+    QPainter,
+    QPainterPath,
+    QPaintEvent,
+    QRegion,
+    QResizeEvent,
+    QValidator,
+)
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
+
+from minerva_desktop.ui.icons import IconRole, Icons
+from minerva_desktop.ui.theme import GRID, ThemeSource
+
+ICON_SIZE = 20  # px
+MENU_WIDTH = 176  # px
+MENU_RADIUS = 8  # px, as in the style sheet
+BUTTON_SIZE = 32  # px; side of an icon button
+
+
+def plain_tip(text: str, shortcut: str = "") -> str:
+    """A tool tip of literally ``text``, with the shortcut as this platform writes it.
+
+    Qt would render a tool tip that looks like HTML, and load images from it: file names and error
+    texts must never get there unescaped.
+    """
+    if shortcut:
+        text = f"{text} ({QKeySequence(shortcut).toString(QKeySequence.SequenceFormat.NativeText)})"
+    return "<qt>" + html.escape(text).replace("\n", "<br>") + "</qt>"
+
+
+def icon_button(
+    icons: Icons,
+    name: str,
+    label: str,
+    *,
+    shortcut: str = "",
+    role: IconRole = "muted",
+    size: int = BUTTON_SIZE,
+) -> QToolButton:
+    """A flat square button of ``size`` px. ``label`` is its accessible name and tool tip; the
+    shortcut is only named, whoever owns the action binds it."""
+    button = QToolButton()
+    button.setIcon(icons.icon(name, role))
+    button.setIconSize(QSize(ICON_SIZE, ICON_SIZE) if size >= BUTTON_SIZE else QSize(16, 16))
+    button.setFixedSize(size, size)
+    # Focus by keyboard only, so that a ring never stays behind after a click.
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    button.setAccessibleName(label)
+    button.setToolTip(plain_tip(label, shortcut))
+    return button
+
+
+def round_corners(popup: QWidget, radius: int) -> None:
+    """Cut the corners of a translucent ``popup`` off, for screens without a compositor, where
+    they would be black. Call it on each resize."""
+    outline = QPainterPath()
+    outline.addRoundedRect(QRectF(popup.rect()), radius, radius)
+    popup.setMask(QRegion(outline.toFillPolygon().toPolygon()))
+
+
+class PopupMenu(QMenu):
+    """A menu with rounded corners that deletes itself when it closes."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setMinimumWidth(MENU_WIDTH)
+        self.setAttribute(Qt.WidgetAttribute.WA_TranslucentBackground)
+        self.setWindowFlag(Qt.WindowType.FramelessWindowHint)
+        self.setWindowFlag(Qt.WindowType.NoDropShadowWindowHint)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        round_corners(self, MENU_RADIUS)
+
+
+class Switch(QAbstractButton):
+    """An on/off switch with its text to the right.
+
+    ``clicked(bool)`` is emitted for what the person did, ``toggled(bool)`` for every change.
+    """
+
+    TRACK = QSize(28, 16)
+
+    def __init__(self, text: str, themes: ThemeSource, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._themes = themes
+        self.setCheckable(True)
+        self.setText(text)
+        self.setAccessibleName(text)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+
+    def sizeHint(self) -> QSize:
+        text_width = self.fontMetrics().horizontalAdvance(self.text())
+        gap = 2 * GRID if self.text() else 0
+        height = max(self.TRACK.height(), self.fontMetrics().height()) + 2 * GRID
+        return QSize(GRID + self.TRACK.width() + gap + text_width + GRID, height)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        theme = self._themes.theme
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setOpacity(1.0 if self.isEnabled() else 0.5)
+        top = (self.height() - self.TRACK.height()) / 2
+        track = QRectF(GRID, top, self.TRACK.width(), self.TRACK.height())
+        if self.hasFocus():
+            painter.setPen(QColor(theme.accent))
+            painter.drawRoundedRect(track.adjusted(-2.5, -2.5, 2.5, 2.5), 10.5, 10.5)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(theme.accent if self.isChecked() else theme.muted))
+        painter.drawRoundedRect(track, track.height() / 2, track.height() / 2)
+        knob = track.height() - 4
+        left = track.right() - knob - 2 if self.isChecked() else track.left() + 2
+        painter.setBrush(QColor(theme.on_accent if self.isChecked() else theme.surface))
+        painter.drawEllipse(QRectF(left, track.top() + 2, knob, knob))
+        painter.setPen(QColor(theme.text))
+        text_left = track.right() + 2 * GRID
+        text_rect = QRectF(text_left, 0, self.width() - text_left, self.height())
+        painter.drawText(text_rect, int(Qt.AlignmentFlag.AlignVCenter), self.text())
+
+
+class ElidedLabel(QLabel):
+    """One line of plain text that ends in … where it does not fit; the tool tip has all of it."""
+
+    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._full = ""
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.set_full_text(text)
+
+    @property
+    def full_text(self) -> str:
+        """The text before eliding."""
+        return self._full
+
+    def set_full_text(self, text: str) -> None:
+        """Show ``text``, as much of it as fits."""
+        self._full = " ".join(text.split())
+        self.setAccessibleName(self._full)
+        self._elide()
+        self.updateGeometry()
+
+    def sizeHint(self) -> QSize:
+        margins = self.contentsMargins()
+        width = self.fontMetrics().horizontalAdvance(self._full) + margins.left() + margins.right()
+        return QSize(width + 1, super().sizeHint().height())
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(min(self.sizeHint().width(), 8 * GRID), super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._elide()
+
+    def _elide(self) -> None:
+        width = self.contentsRect().width()
+        elided = self.fontMetrics().elidedText(self._full, Qt.TextElideMode.ElideRight, width)
+        self.setText(elided)
+        self.setToolTip(plain_tip(self._full) if elided != self._full else "")
+
+
+class _OptionalIntValidator(QValidator):
+    """Digits up to ``maximum``, or nothing. `QIntValidator` ends at 2³¹ - 1, a seed does not."""
+
+    def __init__(self, minimum: int, maximum: int, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._minimum = minimum
+        self._maximum = maximum
+
+    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
+        if not text:
+            return QValidator.State.Acceptable, text, position
+        if not (text.isascii() and text.isdigit()) or int(text) > self._maximum:
+            return QValidator.State.Invalid, text, position
+        small = int(text) < self._minimum
+        return (
+            (QValidator.State.Intermediate if small else QValidator.State.Acceptable),
+            text,
+            position,
+        )
+
+    def fixup(self, _text: str) -> str:
+        return str(self._minimum)
+
+
+class OptionalIntEdit(QLineEdit):
+    """A whole number between ``minimum`` and ``maximum``, or empty, which ``meaning_of_empty``
+    explains as the placeholder."""
+
+    def __init__(
+        self, minimum: int, maximum: int, meaning_of_empty: str, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._minimum = minimum
+        self.setValidator(_OptionalIntValidator(minimum, maximum, self))
+        self.setPlaceholderText(meaning_of_empty)
+        self.setMaxLength(len(str(maximum)))
+
+    def value(self) -> int | None:
+        """The number; None when empty. A number still too small counts as the minimum."""
+        return max(self._minimum, int(self.text())) if self.text() else None
+
+    def set_value(self, value: int | None) -> None:
+        """Show ``value`` without a ``textEdited`` signal."""
+        self.setText("" if value is None else str(value))

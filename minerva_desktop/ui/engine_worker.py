@@ -1,0 +1,199 @@
+"""`EngineWorker`: the thread in which models run beside the window, and the door to it.
+
+The only place where the window's thread and the engine's loop meet. Calls go in through
+`run_coroutine_threadsafe`, results come out as queued Qt signals, one per engine step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+from PySide6.QtCore import QObject, QThread, Signal
+
+from minerva_desktop.app.generation import AnswerRequest
+from minerva_desktop.app.memory import memory_reading
+from minerva_desktop.app.model_actions import ModelState, load_options
+from minerva_desktop.chat.message import ChatTurn
+from minerva_desktop.errors import LoadCancelled, MinervaError
+from minerva_desktop.runtime import Runtime
+from minerva_desktop.settings import Settings
+
+Result = TypeVar("Result")
+# Given what to call with each change of a model, make the runtime; called in the worker's thread.
+RuntimeFactory = Callable[[Callable[[ModelState], None]], Runtime]
+
+# Between two looks at the memory: each costs about 3 ms.
+MEMORY_SECONDS = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class EngineWorker(QThread):
+    """Runs a `Runtime` on an asyncio loop in its own thread.
+
+    Public methods are for the window's thread and return at once; signals arrive there.
+    """
+
+    # answer id, list of token texts
+    tokens_ready = Signal(str, list)
+    # answer id, prompt tokens read, prompt tokens in all
+    prefill_advanced = Signal(str, int, int)
+    # answer id, Completion
+    answer_finished = Signal(str, object)
+    # answer id, MinervaError
+    answer_failed = Signal(str, object)
+    # ModelState
+    model_changed = Signal(object)
+    # MemoryReading
+    memory_measured = Signal(object)
+
+    def __init__(self, make_runtime: RuntimeFactory, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("engineWorker")
+        self._make_runtime = make_runtime
+        self._ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._runtime: Runtime | None = None
+        self._stop: asyncio.Event | None = None
+        self._answers: dict[str, asyncio.Task[None]] = {}
+        self._cancels: dict[str, Callable[[], None]] = {}
+
+    # -- the window's thread ---------------------------------------------------------------
+
+    def start_and_wait(self) -> None:
+        """Start the thread; return when its loop takes calls (some milliseconds)."""
+        self.start()
+        self._ready.wait()
+
+    def start_answer(self, request: AnswerRequest) -> None:
+        """Begin an answer; see `app.generation.AnswerEngine`."""
+        self._call(self._start_answer, request)
+
+    def cancel_answer(self, answer_id: str) -> None:
+        """End an answer early; idempotent."""
+        self._call(self._cancel_answer, answer_id)
+
+    def use_settings(self, settings: Settings) -> None:
+        """Load models as these say from now on; an idle one is loaded anew with its next use."""
+        self._call(self._required().set_load_options, load_options(settings))
+
+    async def load(self, path: Path) -> None:
+        """Load a model now. Raises what the load raises."""
+        await self._await(self._load(path))
+
+    async def unload(self, path: Path) -> None:
+        """Give a model's memory back."""
+        await self._await(self._required().pool.unload(path))
+
+    def cancel_load(self, path: Path) -> None:
+        """Give up a load; whoever waits for it gets `LoadCancelled`."""
+        self._call(self._required().pool.cancel_load, path)
+
+    async def count_tokens(self, path: Path, turns: tuple[ChatTurn, ...]) -> int | None:
+        """Tokens of a prompt; None when that model is not loaded (it is not loaded for this)."""
+        return await self._await(self._count_tokens(path, turns))
+
+    async def start_endpoint(self, port: int) -> str:
+        """Serve over HTTP to this machine; the base URL. Raises `EndpointError`."""
+        return await self._await(self._required().start_endpoint(port=port))
+
+    async def stop_endpoint(self) -> None:
+        """Stop serving."""
+        await self._await(self._required().stop_endpoint())
+
+    async def close(self) -> None:
+        """End all answers, models and the endpoint, then the thread."""
+        if self._stop is not None:
+            self._call(self._stop.set)
+        await asyncio.to_thread(self.wait)
+
+    def _call(self, function: Callable[..., object], *arguments: object) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    async def _await(self, work: Coroutine[Any, Any, Result]) -> Result:
+        if self._loop is None or self._loop.is_closed():
+            work.close()
+            raise MinervaError("The engine's thread is not running")
+        future: Future[Result] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        return await asyncio.wrap_future(future)
+
+    def _required(self) -> Runtime:
+        if self._runtime is None:
+            raise MinervaError("The engine's thread is not running")
+        return self._runtime
+
+    # -- the worker's thread ---------------------------------------------------------------
+
+    def run(self) -> None:
+        """The thread: one asyncio loop from start to end."""
+        asyncio.run(self._main())
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        self._runtime = self._make_runtime(self.model_changed.emit)
+        memory = asyncio.create_task(self._watch_memory(self._runtime))
+        self._ready.set()
+        await self._stop.wait()
+        memory.cancel()
+        for answer in list(self._answers.values()):
+            answer.cancel()
+        await asyncio.gather(memory, *self._answers.values(), return_exceptions=True)
+        await self._runtime.close()
+
+    async def _watch_memory(self, runtime: Runtime) -> None:
+        while True:
+            self.memory_measured.emit(memory_reading(await runtime.measure_memory()))
+            await asyncio.sleep(MEMORY_SECONDS)
+
+    async def _load(self, path: Path) -> None:
+        async with self._required().pool.lease(path):
+            pass
+
+    async def _count_tokens(self, path: Path, turns: tuple[ChatTurn, ...]) -> int | None:
+        pool = self._required().pool
+        if path not in pool.loaded():
+            return None
+        async with pool.lease(path) as engine:
+            return await engine.count_tokens(turns)
+
+    def _start_answer(self, request: AnswerRequest) -> None:
+        task = asyncio.create_task(self._answer(request))
+        self._answers[request.answer_id] = task
+        task.add_done_callback(lambda _: self._answers.pop(request.answer_id, None))
+
+    def _cancel_answer(self, answer_id: str) -> None:
+        cancel = self._cancels.get(answer_id)
+        if cancel is not None:
+            cancel()  # the engine ends the stream as cancelled, with its numbers
+        elif answer_id in self._answers:
+            self._answers[answer_id].cancel()  # it still waits for its model
+
+    async def _answer(self, request: AnswerRequest) -> None:
+        answer_id = request.answer_id
+        try:
+            async with self._required().pool.lease(request.model_path) as engine:
+                stream = engine.generate(request.turns, sampling=request.sampling)
+                self._cancels[answer_id] = stream.cancel
+                async for tokens in stream.batches():
+                    if tokens:
+                        self.tokens_ready.emit(answer_id, tokens)
+                    else:
+                        self.prefill_advanced.emit(answer_id, *stream.prefill)
+            self.answer_finished.emit(answer_id, stream.completion)
+        except MinervaError as error:
+            self.answer_failed.emit(answer_id, error)
+        except asyncio.CancelledError:
+            self.answer_failed.emit(answer_id, LoadCancelled("The answer was stopped"))
+        except Exception as error:  # noqa: BLE001 - the top of an answer's task
+            _log.exception("An answer failed")
+            self.answer_failed.emit(answer_id, MinervaError(f"The answer failed: {error}"))
+        finally:
+            self._cancels.pop(answer_id, None)

@@ -1,0 +1,120 @@
+"""The bar over the transcript: model picker, eject, load progress, and the window's buttons.
+
+Built by the main window, which connects its signals. Main thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QToolButton, QWidget
+
+from minerva_desktop.ui.controls import BUTTON_SIZE, icon_button, plain_tip
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.model_picker import ModelPicker
+from minerva_desktop.ui.theme import GRID
+
+HEIGHT = 13 * GRID
+
+
+class LoadIndicator(QWidget):
+    """A slim bar, its percentage, and Cancel; hidden when nothing loads."""
+
+    cancel_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._bar = QProgressBar()
+        self._bar.setObjectName("loadProgress")
+        self._bar.setAccessibleName("Loading the model")
+        self._bar.setRange(0, 100)
+        self._bar.setTextVisible(False)
+        self._bar.setFixedHeight(GRID)
+        self._bar.setMinimumWidth(12 * GRID)
+        self._bar.setMaximumWidth(48 * GRID)
+        self._percent = QLabel()
+        self._percent.setProperty("look", "muted")
+        self._percent.setFixedWidth(9 * GRID)
+        self._percent.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        cancel = QPushButton("Cancel")
+        cancel.setObjectName("cancelLoadButton")
+        cancel.setProperty("look", "ghost")
+        cancel.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        cancel.setAccessibleName("Cancel loading the model")
+        cancel.setToolTip(plain_tip("Stop loading this model"))
+        cancel.clicked.connect(self.cancel_requested)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(GRID, 0, 0, 0)
+        row.setSpacing(GRID)
+        row.addWidget(self._bar, 1)
+        row.addWidget(self._percent)
+        row.addWidget(cancel)
+        self.hide()
+
+    def show_progress(self, fraction: float) -> None:
+        """Show that ``fraction`` (0 to 1) of the model is loaded."""
+        percent = round(100 * min(1.0, max(0.0, fraction)))
+        self._bar.setValue(percent)
+        self._percent.setText(f"{percent} %")
+        self.show()
+
+
+class Header(QWidget):
+    """``leading`` and ``trailing`` are actions of other parts, shown as buttons at the ends."""
+
+    eject_requested = Signal()
+    cancel_requested = Signal()
+
+    def __init__(
+        self,
+        icons: Icons,
+        leading: Sequence[QAction] = (),
+        trailing: Sequence[QAction] = (),
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName("header")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setFixedHeight(HEIGHT)
+        self.picker = ModelPicker(icons)
+        self._eject = icon_button(icons, "eject", "Unload the model and free its memory")
+        self._eject.setObjectName("ejectButton")
+        self._eject.clicked.connect(self.eject_requested)
+        self._load = LoadIndicator()
+        self._load.cancel_requested.connect(self.cancel_requested)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(3 * GRID, 0, 3 * GRID, 0)
+        row.setSpacing(GRID)
+        for action in leading:
+            row.addWidget(_action_button(action))
+        row.addWidget(self.picker)
+        row.addWidget(self._eject)
+        row.addWidget(self._load, 1)
+        row.addStretch(1)
+        for action in trailing:
+            row.addWidget(_action_button(action))
+        self.set_can_eject(False)
+
+    def set_can_eject(self, can_eject: bool) -> None:
+        """Offer Eject only while a model is loaded."""
+        self._eject.setEnabled(can_eject)
+
+    def show_progress(self, fraction: float) -> None:
+        """Show the load progress, ``fraction`` from 0 to 1, and its Cancel button."""
+        self._load.show_progress(fraction)
+
+    def hide_progress(self) -> None:
+        """Nothing loads any more."""
+        self._load.hide()
+
+
+def _action_button(action: QAction) -> QToolButton:
+    button = QToolButton()
+    button.setDefaultAction(action)
+    button.setObjectName(f"{action.objectName()}Button")
+    button.setAccessibleName(action.text())
+    button.setFixedSize(BUTTON_SIZE, BUTTON_SIZE)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return button

@@ -1,0 +1,178 @@
+"""The main window: its parts, their places, the shortcuts, and files dropped on it.
+
+Passive: `ChatController` and `ModelController` make it live. Main thread.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from pathlib import Path
+
+import msgspec
+from PySide6.QtCore import QByteArray, Signal
+from PySide6.QtGui import (
+    QAction,
+    QCloseEvent,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QKeySequence,
+    QResizeEvent,
+    QShortcut,
+)
+from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
+
+from minerva_desktop.settings import Settings
+from minerva_desktop.ui.chat_view.chat_view import ChatView
+from minerva_desktop.ui.composer import Composer
+from minerva_desktop.ui.drop_overlay import DropOverlay
+from minerva_desktop.ui.header import Header
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.notification_bar import NotificationBar
+from minerva_desktop.ui.parameters_panel import ParametersPanel
+from minerva_desktop.ui.settings_dialog import make_settings_action
+from minerva_desktop.ui.sidebar import Sidebar
+from minerva_desktop.ui.status_bar import StatusBar
+
+DEFAULT_SIZE = (1120, 760)
+MINIMUM_SIZE = (560, 420)
+NARROW_WIDTH = 820  # px; below, the side panels make room for the transcript
+
+
+class MainWindow(QMainWindow):
+    """``closing`` is emitted once, when the person closes the window."""
+
+    files_dropped = Signal(list)
+    closing = Signal()
+
+    def __init__(self, icons: Icons, settings: Settings) -> None:
+        super().__init__()
+        self.setObjectName("mainWindow")
+        self.setWindowTitle("Minerva Desktop")
+        self.setWindowIcon(icons.app_icon())
+        self.setAcceptDrops(True)
+        self.setMinimumSize(*MINIMUM_SIZE)
+        self.sidebar = Sidebar(icons)
+        self.parameters = ParametersPanel(icons)
+        self.settings_action = make_settings_action(icons, self)
+        self.header = Header(
+            icons,
+            leading=(self.sidebar.toggle_action,),
+            trailing=(self.parameters.toggle_action, self.settings_action),
+        )
+        self.notifications = NotificationBar(icons)
+        self.chat_view = ChatView(icons.theme)
+        self.composer = Composer(icons)
+        self.status = StatusBar(icons.themes)
+        self._overlay = DropOverlay(icons.themes, self)
+        self._closing_told = False
+        self._lay_out()
+        self._add_shortcuts()
+        self._restore(settings)
+        icons.themes.changed.connect(self.chat_view.apply_theme)
+        self.setTabOrder(self.header.picker, self.composer)
+
+    # -- settings --------------------------------------------------------------------------
+
+    def remembered(self, settings: Settings) -> Settings:
+        """``settings`` with the window's place, size and panels."""
+        geometry = base64.b64encode(self.saveGeometry().data()).decode("ascii")
+        return msgspec.structs.replace(
+            settings,
+            window_geometry=geometry,
+            sidebar_visible=self.sidebar.toggle_action.isChecked(),
+            parameters_visible=self.parameters.toggle_action.isChecked(),
+        )
+
+    def _restore(self, settings: Settings) -> None:
+        self.resize(*DEFAULT_SIZE)
+        try:
+            geometry = base64.b64decode(settings.window_geometry, validate=True)
+        except binascii.Error:
+            geometry = b""
+        if geometry:
+            self.restoreGeometry(QByteArray(geometry))
+        self.sidebar.toggle_action.setChecked(settings.sidebar_visible)
+        self.parameters.toggle_action.setChecked(settings.parameters_visible)
+
+    # -- parts -----------------------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        centre = QWidget()
+        column = QVBoxLayout(centre)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        for widget in (self.header, self.notifications):
+            column.addWidget(widget)
+        column.addWidget(self.chat_view, 1)
+        column.addWidget(self.composer)
+        body = QHBoxLayout()
+        body.setContentsMargins(0, 0, 0, 0)
+        body.setSpacing(0)
+        body.addWidget(self.sidebar)
+        body.addWidget(centre, 1)
+        body.addWidget(self.parameters)
+        whole = QWidget()
+        rows = QVBoxLayout(whole)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(0)
+        rows.addLayout(body, 1)
+        rows.addWidget(self.status)
+        self.setCentralWidget(whole)
+
+    def _add_shortcuts(self) -> None:
+        for action in (
+            self.sidebar.toggle_action,
+            self.parameters.toggle_action,
+            self.settings_action,
+        ):
+            self.addAction(action)
+        for keys, signal in (
+            (QKeySequence(QKeySequence.StandardKey.New), self.sidebar.new_chat),
+            (QKeySequence(QKeySequence.StandardKey.Open), self.header.picker.add_requested),
+        ):
+            QShortcut(keys, self).activated.connect(signal)
+        QShortcut(QKeySequence("Ctrl+K"), self).activated.connect(self.sidebar.focus_search)
+        QShortcut(QKeySequence("Ctrl+L"), self).activated.connect(self.header.picker.open_list)
+        quit_action = QAction("Quit", self)
+        quit_action.setShortcut(QKeySequence(QKeySequence.StandardKey.Quit))
+        quit_action.setMenuRole(QAction.MenuRole.QuitRole)
+        quit_action.triggered.connect(self.close)
+        self.addAction(quit_action)
+
+    # -- events ----------------------------------------------------------------------------
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if _local_files(event):
+            event.acceptProposedAction()
+            self._overlay.cover()
+
+    def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:
+        self._overlay.hide()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self._overlay.hide()
+        files = _local_files(event)
+        if files:
+            event.acceptProposedAction()
+            self.files_dropped.emit(files)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        narrow, was_wide = self.width() < NARROW_WIDTH, event.oldSize().width() >= NARROW_WIDTH
+        if narrow and was_wide:
+            self.parameters.toggle_action.setChecked(False)
+            self.sidebar.toggle_action.setChecked(False)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        # The application closes the window itself once everything is on disk and ended.
+        if not self._closing_told:
+            self._closing_told = True
+            self.hide()
+            self.closing.emit()
+        event.accept()
+
+
+def _local_files(event: QDropEvent) -> list[Path]:
+    return [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]

@@ -1,0 +1,274 @@
+"""Models in the window: the picker, loading and ejecting, dropped files, memory, the endpoint.
+
+Glue between the widgets of `MainWindow`, the library and `EngineWorker`. Main thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtWidgets import QFileDialog
+
+from minerva_desktop.app.memory import MemoryReading
+from minerva_desktop.app.model_actions import AddOutcome, ModelPhase, ModelState
+from minerva_desktop.app.services import Services
+from minerva_desktop.errors import LoadCancelled, MinervaError, ModelLoadError
+from minerva_desktop.ui.engine_worker import EngineWorker
+from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.model_list import PickerItem
+from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.status_bar import ServerState
+from minerva_desktop.ui.tasks import UiTasks
+
+RETRY_LOAD = "retry-load"
+
+
+class ModelController(QObject):
+    """``current_changed`` when another model is chosen; ``load_advanced`` with each progress of
+    the chosen one (0.0 to 1.0); ``context_changed`` with its context in tokens, or None;
+    ``engine_died`` with the error when a loaded model went by itself."""
+
+    current_changed = Signal()
+    load_advanced = Signal(float)
+    context_changed = Signal(object)
+    engine_died = Signal(object)
+
+    def __init__(
+        self,
+        window: MainWindow,
+        services: Services,
+        worker: EngineWorker,
+        tasks: UiTasks,
+    ) -> None:
+        super().__init__(window)
+        self._window = window
+        self._models = services.models
+        self._settings = services.settings
+        self._worker = worker
+        self._tasks = tasks
+        self._items: list[PickerItem] = []
+        self._ready: dict[Path, int] = {}  # n_ctx in tokens of each loaded model
+        self._current: Path | None = None
+        self._serving = False
+        self._names: dict[Path, str] = {}
+        picker, header = window.header.picker, window.header
+        picker.selected.connect(self._on_selected)
+        picker.add_requested.connect(self._on_add_requested)
+        picker.remove_requested.connect(self._on_remove_requested)
+        header.eject_requested.connect(self._on_eject)
+        header.cancel_requested.connect(self._on_cancel_load)
+        window.files_dropped.connect(self.add_files)
+        window.notifications.action_triggered.connect(self._on_notice_action)
+        window.status.server_toggled.connect(self._on_server_toggled)
+        worker.model_changed.connect(self._on_model_changed)
+        worker.memory_measured.connect(self._on_memory)
+
+    @property
+    def current_path(self) -> Path | None:
+        """The chosen model; None when there is none at all."""
+        return self._current
+
+    @property
+    def current_name(self) -> str:
+        """Its name for people."""
+        return self._names.get(self._current, "") if self._current else ""
+
+    @property
+    def n_ctx(self) -> int | None:
+        """Context of the chosen model in tokens, once it is loaded."""
+        return self._ready.get(self._current) if self._current else None
+
+    @property
+    def remembered_model(self) -> str | None:
+        """The model to choose next time."""
+        return None if self._current is None else str(self._current)
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether the person has the endpoint switched on."""
+        return self._serving
+
+    def start_server_if_wanted(self) -> None:
+        """Switch the endpoint on if it was on when the app was closed."""
+        if self._settings.current.server_enabled:
+            self._on_server_toggled(True)
+
+    async def start(self, preferred: str | None) -> None:
+        """Fill the picker and choose the model of last time, or the embedded one."""
+        await self.refresh()
+        if self._models.problem:
+            self._window.notifications.show_notice(Notice(NoticeKind.WARNING, self._models.problem))
+        self._choose((await self._models.first_choice(preferred)).path)
+
+    async def refresh(self) -> None:
+        """Read the library again."""
+        entries = await self._models.entries()
+        self._names = {entry.model.path: entry.model.name for entry in entries}
+        self._items = [
+            PickerItem(
+                path=str(entry.model.path),
+                name=entry.model.name,
+                size_bytes=entry.model.size,
+                quantisation=entry.model.quantisation,
+                n_ctx=entry.model.n_ctx_train or None,
+                loaded=entry.model.path in self._ready,
+                problem=entry.problem or "",
+                removable=not entry.model.embedded,
+            )
+            for entry in entries
+        ]
+        self._window.header.picker.set_models(self._items)
+
+    @Slot(list)
+    def add_files(self, paths: Sequence[Path]) -> None:
+        """Add files in place and load the last good one."""
+        self._tasks.start(self._add(list(paths)))
+
+    async def _add(self, paths: list[Path]) -> None:
+        outcome = await self._models.add(paths)
+        for error in outcome.refused:
+            self._show(error)
+        await self.refresh()
+        if outcome.added:
+            await self._try_added(outcome)
+
+    async def _try_added(self, outcome: AddOutcome) -> None:
+        """Choose and load what was added; a file that llama.cpp refuses does not stay."""
+        added = outcome.added[-1].path
+        before = self._current
+        self._choose(added)
+        try:
+            await self._worker.load(added)
+        except LoadCancelled:
+            return
+        except ModelLoadError as error:
+            self._show(error)
+            await self._models.remove(added)
+            await self.refresh()
+            if before is not None and before != added:
+                self._choose(before)
+
+    def _choose(self, path: Path) -> None:
+        self._current = path
+        self._window.header.picker.set_current(str(path))
+        self._window.header.set_can_eject(path in self._ready)
+        self._window.header.hide_progress()
+        self.current_changed.emit()
+        self.context_changed.emit(self.n_ctx)
+
+    @Slot(str)
+    def _on_selected(self, path: str) -> None:
+        self._choose(Path(path))
+        self._tasks.start(self._load(Path(path)))
+
+    async def _load(self, path: Path) -> None:
+        try:
+            await self._worker.load(path)
+        except LoadCancelled:
+            return
+        except MinervaError as error:
+            self._show(error, NoticeAction("Try again", RETRY_LOAD))
+
+    @Slot()
+    def _on_add_requested(self) -> None:
+        dialog = QFileDialog(self._window, "Add models")
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+        dialog.setNameFilters(["GGUF models (*.gguf)", "All files (*)"])
+        dialog.filesSelected.connect(self._on_files_picked)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    @Slot(list)
+    def _on_files_picked(self, names: list[str]) -> None:
+        self.add_files([Path(name) for name in names])
+
+    @Slot(str)
+    def _on_remove_requested(self, path: str) -> None:
+        self._tasks.start(self._remove(Path(path)))
+
+    async def _remove(self, path: Path) -> None:
+        await self._worker.unload(path)
+        await self._models.remove(path)
+        await self.refresh()
+        if path == self._current:
+            self._choose((await self._models.first_choice(None)).path)
+
+    @Slot()
+    def _on_eject(self) -> None:
+        if self._current is not None:
+            self._tasks.start(self._worker.unload(self._current))
+
+    @Slot()
+    def _on_cancel_load(self) -> None:
+        if self._current is not None:
+            self._worker.cancel_load(self._current)
+
+    @Slot(object)
+    def _on_model_changed(self, state: ModelState) -> None:
+        if state.phase is ModelPhase.READY and state.n_ctx is not None:
+            self._ready[state.path] = state.n_ctx
+        elif state.phase is ModelPhase.GONE:
+            self._ready.pop(state.path, None)
+            if state.error is not None:
+                self.engine_died.emit(state.error)
+        if state.path == self._current:
+            self._show_state(state)
+        if state.phase is not ModelPhase.LOADING:
+            self._tasks.start(self.refresh())
+
+    def _show_state(self, state: ModelState) -> None:
+        header = self._window.header
+        if state.phase is ModelPhase.LOADING:
+            header.show_progress(state.fraction)
+            self.load_advanced.emit(state.fraction)
+            return
+        header.hide_progress()
+        header.set_can_eject(state.phase is ModelPhase.READY)
+        self.context_changed.emit(state.n_ctx)
+
+    @Slot(object)
+    def _on_memory(self, reading: MemoryReading) -> None:
+        self._window.status.set_memory(
+            reading.total,
+            reading.models,
+            reading.others,
+            reading.free,
+            reading.label,
+            reading.detail,
+        )
+
+    # -- the endpoint ----------------------------------------------------------------------
+
+    @Slot(bool)
+    def _on_server_toggled(self, on: bool) -> None:
+        self._serving = on
+        self._tasks.start(self._start_server() if on else self._stop_server())
+
+    async def _start_server(self) -> None:
+        status = self._window.status
+        status.set_server(ServerState.STARTING)
+        try:
+            url = await self._worker.start_endpoint(self._settings.current.server_port)
+        except MinervaError as error:
+            self._serving = False
+            status.set_server(ServerState.FAILED, error.message)
+            return
+        status.set_server(ServerState.ON, url)
+
+    async def _stop_server(self) -> None:
+        await self._worker.stop_endpoint()
+        self._window.status.set_server(ServerState.OFF)
+
+    # -- notices ---------------------------------------------------------------------------
+
+    @Slot(str)
+    def _on_notice_action(self, callback_id: str) -> None:
+        if callback_id == RETRY_LOAD and self._current is not None:
+            self._tasks.start(self._load(self._current))
+
+    def _show(self, error: MinervaError, *actions: NoticeAction) -> None:
+        self._window.notifications.show_notice(
+            Notice(NoticeKind.ERROR, error.message, error.detail, actions)
+        )

@@ -1,0 +1,197 @@
+"""The models as the picker lists them: the values, the filtered list model and its painter.
+
+Used by `model_picker` only. Main thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import (
+    QAbstractListModel,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    QRect,
+    QRectF,
+    QSize,
+    Qt,
+)
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter
+from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
+
+from minerva_desktop.ui.controls import plain_tip
+from minerva_desktop.ui.formats import format_tokens
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.theme import GRID
+from minerva_desktop.units import format_bytes
+
+ITEM_ROLE = Qt.ItemDataRole.UserRole
+ROW_HEIGHT = 12 * GRID
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+@dataclass(frozen=True, slots=True)
+class PickerItem:
+    """One model. ``size_bytes`` and ``n_ctx`` (tokens) are None while unknown; ``problem`` is why
+    it cannot be used, in words; ``removable`` is False for the model that comes with the app."""
+
+    path: str
+    name: str
+    size_bytes: int | None = None
+    quantisation: str = ""
+    n_ctx: int | None = None
+    loaded: bool = False
+    problem: str = ""
+    removable: bool = True
+
+    @property
+    def facts(self) -> str:
+        """``Q4_1 · 94 MB · 2,048 tokens context``, as far as known."""
+        parts = [self.quantisation]
+        if self.size_bytes is not None:
+            parts.append(format_bytes(self.size_bytes))
+        if self.n_ctx is not None:
+            parts.append(f"{format_tokens(self.n_ctx)} tokens context")
+        return " · ".join(part for part in parts if part)
+
+    @property
+    def spoken(self) -> str:
+        """The row in one line, for a screen reader."""
+        state = "loaded" if self.loaded else ""
+        return ", ".join(part for part in (self.name, self.facts, self.problem, state) if part)
+
+    def matches(self, words: Sequence[str]) -> bool:
+        """Whether name, quantisation and file name together hold every one of ``words``."""
+        haystack = f"{self.name} {self.quantisation} {self.path}".casefold()
+        return all(word in haystack for word in words)
+
+
+class PickerModel(QAbstractListModel):
+    """The items that match the filter, in the order given."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._items: tuple[PickerItem, ...] = ()
+        self._words: tuple[str, ...] = ()
+        self._shown: list[PickerItem] = []
+
+    def set_items(self, items: Sequence[PickerItem]) -> None:
+        """Replace all items; the filter stays."""
+        self._items = tuple(items)
+        self._refilter()
+
+    def set_filter(self, text: str) -> None:
+        """Show the items that hold every word of ``text``."""
+        self._words = tuple(text.casefold().split())
+        self._refilter()
+
+    def row_of(self, path: str) -> int:
+        """The row of a model; 0 when it is not shown."""
+        return next((row for row, item in enumerate(self._shown) if item.path == path), 0)
+
+    def rowCount(self, parent: Index | None = None) -> int:
+        return 0 if parent is not None and parent.isValid() else len(self._shown)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        item = self._shown[index.row()]
+        if role == ITEM_ROLE:
+            return item
+        if role == Qt.ItemDataRole.DisplayRole:
+            return item.name
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return item.spoken
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return plain_tip(item.path)
+        return None
+
+    def _refilter(self) -> None:
+        self.beginResetModel()
+        self._shown = [item for item in self._items if item.matches(self._words)]
+        self.endResetModel()
+
+
+class PickerDelegate(QStyledItemDelegate):
+    """Two lines: the name, then its facts or its problem; a check for the model in use."""
+
+    def __init__(self, icons: Icons, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._icons = icons
+        self.current_path = ""
+
+    def sizeHint(self, _option: QStyleOptionViewItem, _index: Index) -> QSize:
+        return QSize(40 * GRID, ROW_HEIGHT)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        item = index.data(ITEM_ROLE)
+        theme = self._icons.theme
+        box = option.rect.adjusted(GRID, 1, -GRID, -1)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if option.state & QStyle.StateFlag.State_Selected:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(theme.selected if theme.dark else theme.hover))
+            painter.drawRoundedRect(box, 8, 8)
+        if item.path == self.current_path:
+            mark = QRectF(box.left() + 2 * GRID, box.center().y() - 7, 16, 16)
+            self._icons.paint(painter, "check", mark, "accent")
+        text = box.adjusted(8 * GRID, 5, -3 * GRID, -5)
+        if item.loaded:
+            text.setRight(self._paint_loaded(painter, option.font, text) - 2 * GRID)
+        self._paint_lines(painter, option.font, text, item)
+        painter.restore()
+
+    def _paint_loaded(self, painter: QPainter, font: QFont, text: QRect) -> int:
+        """Draw the mark at the right end; return its left edge."""
+        theme = self._icons.theme
+        small = _smaller(font)
+        painter.setFont(small)
+        left = text.right() - QFontMetrics(small).horizontalAdvance("Loaded")
+        painter.setPen(QColor(theme.success))
+        painter.drawText(
+            QRect(left, text.top(), text.right() - left + 1, text.height()),
+            int(Qt.AlignmentFlag.AlignVCenter),
+            "Loaded",
+        )
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(theme.success))
+        dot = left - 3 * GRID
+        painter.drawEllipse(QRectF(dot, text.center().y() - 2.5, 6, 6))
+        return dot
+
+    def _paint_lines(self, painter: QPainter, font: QFont, text: QRect, item: PickerItem) -> None:
+        theme = self._icons.theme
+        name_font = QFont(font)
+        name_font.setWeight(QFont.Weight.Medium)
+        half = text.height() // 2
+        lines = (
+            (name_font, theme.muted if item.problem else theme.text, item.name, text.top()),
+            (
+                _smaller(font),
+                theme.danger if item.problem else theme.muted,
+                item.problem or item.facts,
+                text.top() + half,
+            ),
+        )
+        for line_font, colour, words, top in lines:
+            painter.setFont(line_font)
+            painter.setPen(QColor(colour))
+            shown = QFontMetrics(line_font).elidedText(
+                words, Qt.TextElideMode.ElideRight, text.width()
+            )
+            painter.drawText(
+                QRect(text.left(), top, text.width(), half),
+                int(Qt.AlignmentFlag.AlignVCenter),
+                shown,
+            )
+
+
+def _smaller(font: QFont) -> QFont:
+    small = QFont(font)
+    if font.pixelSize() > 0:
+        small.setPixelSize(font.pixelSize() - 1)
+    else:
+        small.setPointSizeF(font.pointSizeF() - 0.75)
+    return small

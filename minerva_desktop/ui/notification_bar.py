@@ -1,0 +1,311 @@
+"""Notices at the top of the transcript: a sentence, details one click away, and what to do.
+
+The main window calls `NotificationBar.show_notice`. One notice is shown at a time, the newest; the
+ones it covers come back when it is gone. Text is always plain text. Main thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from PySide6.QtCore import QEvent, QRectF, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
+    QEnterEvent,
+    QFontDatabase,
+    QKeyEvent,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import (
+    QApplication,
+    QBoxLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from minerva_desktop.ui.controls import icon_button, plain_tip
+from minerva_desktop.ui.icons import IconRole, Icons
+from minerva_desktop.ui.theme import COLUMN_WIDTH, GRID
+
+AUTO_HIDE_MS = 10_000
+MAX_NOTICES = 20  # beyond, the oldest is dropped
+DETAIL_HEIGHT = 36 * GRID
+SIGN_SIZE = 20
+NARROW = 520  # px; below it the buttons go under the sentence
+
+
+class NoticeKind(Enum):
+    """How serious a notice is; the value names its icon and look."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeAction:
+    """A button. ``callback_id`` is what ``action_triggered`` carries."""
+
+    label: str
+    callback_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What to say. A notice replaces an earlier one with the same ``key`` (by default its
+    sentence), so that a repeated error does not pile up."""
+
+    kind: NoticeKind
+    text: str
+    detail: str = ""
+    actions: tuple[NoticeAction, ...] = ()
+    key: str = ""
+
+    @property
+    def identity(self) -> str:
+        """The key it is replaced and dismissed by."""
+        return self.key or self.text
+
+    @property
+    def hides_itself(self) -> bool:
+        """Only an offer such as Undo goes by itself; problems stay until they are seen."""
+        return self.kind is NoticeKind.INFO and bool(self.actions)
+
+
+class NotificationBar(QWidget):
+    """``action_triggered`` carries the button's callback id, ``closed`` the identity of a notice
+    that went for whatever reason but being replaced."""
+
+    action_triggered = Signal(str)
+    closed = Signal(str)
+
+    def __init__(
+        self, icons: Icons, parent: QWidget | None = None, auto_hide_ms: int = AUTO_HIDE_MS
+    ) -> None:
+        super().__init__(parent)
+        self._icons = icons
+        self._notices: list[Notice] = []  # the last one is shown
+        self._card: _NoticeCard | None = None
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(auto_hide_ms)
+        self._timer.timeout.connect(self._on_timeout)
+        self._box = QHBoxLayout(self)
+        self._box.setContentsMargins(4 * GRID, 2 * GRID, 4 * GRID, 0)
+        self.setObjectName("notificationBar")
+        self.setAccessibleName("Notifications")
+        self.hide()
+
+    @property
+    def shown(self) -> Notice | None:
+        """The notice on display."""
+        return self._notices[-1] if self._notices else None
+
+    def show_notice(self, notice: Notice) -> None:
+        """Put ``notice`` on display; what it covers comes back later."""
+        self._notices = [n for n in self._notices if n.identity != notice.identity]
+        self._notices.append(notice)
+        if len(self._notices) > MAX_NOTICES:
+            self.closed.emit(self._notices.pop(0).identity)
+        self._refresh()
+        event = QAccessibleAnnouncementEvent(self, notice.text)
+        if notice.kind is NoticeKind.ERROR:
+            event.setPoliteness(QAccessible.AnnouncementPoliteness.Assertive)
+        QAccessible.updateAccessibility(event)
+
+    def dismiss(self, identity: str) -> None:
+        """Take a notice away; nothing happens when it is not there any more."""
+        if any(notice.identity == identity for notice in self._notices):
+            self._notices = [n for n in self._notices if n.identity != identity]
+            self._refresh()
+            self.closed.emit(identity)
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        super().enterEvent(event)
+        self._timer.stop()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self._restart_timer()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape:
+            self._close_shown()
+        else:
+            super().keyPressEvent(event)
+
+    @Slot()
+    def _on_timeout(self) -> None:
+        focused = QApplication.focusWidget()
+        if focused is not None and self.isAncestorOf(focused):
+            self._timer.start()  # somebody is about to use it
+        else:
+            self._close_shown()
+
+    @Slot()
+    def _close_shown(self) -> None:
+        if self.shown is not None:
+            self.dismiss(self.shown.identity)
+
+    @Slot(str)
+    def _trigger(self, callback_id: str) -> None:
+        self._close_shown()
+        self.action_triggered.emit(callback_id)
+
+    def _refresh(self) -> None:
+        if self._card is not None:
+            self._box.removeWidget(self._card)
+            self._card.hide()
+            self._card.deleteLater()
+            self._card = None
+        notice = self.shown
+        if notice is not None:
+            self._card = _NoticeCard(self._icons, notice, len(self._notices) - 1)
+            self._card.setMaximumWidth(COLUMN_WIDTH)
+            self._card.close_pressed.connect(self._close_shown)
+            self._card.action_pressed.connect(self._trigger)
+            self._box.addWidget(self._card)
+            self._card.show()  # a layout would do it at the next turn of the event loop
+        self.setVisible(notice is not None)
+        self._restart_timer()
+
+    def _restart_timer(self) -> None:
+        if self.shown is not None and self.shown.hides_itself and not self.underMouse():
+            self._timer.start()
+        else:
+            self._timer.stop()
+
+
+class _NoticeCard(QFrame):
+    """One notice as a card. ``covered`` is how many wait beneath it."""
+
+    action_pressed = Signal(str)
+    close_pressed = Signal()
+
+    def __init__(self, icons: Icons, notice: Notice, covered: int) -> None:
+        super().__init__()
+        self._notice = notice
+        self.setObjectName("noticeCard")
+        self.setProperty("kind", notice.kind.value)
+        self._details_button = QPushButton("Details")
+        self._details_button.setObjectName("noticeDetailsButton")
+        self._details_button.setProperty("look", "link")
+        self._details_button.setCheckable(True)
+        self._details_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._details_button.setVisible(bool(notice.detail))
+        self._details_button.toggled.connect(self._show_details)
+        self._details = self._make_details()
+        self._middle = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(3 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
+        box.setSpacing(2 * GRID)
+        box.addLayout(self._make_row(icons, covered))
+        box.addWidget(self._details)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        direction = QBoxLayout.Direction
+        beside = self.width() >= NARROW
+        self._middle.setDirection(direction.LeftToRight if beside else direction.TopToBottom)
+
+    def _make_row(self, icons: Icons, covered: int) -> QHBoxLayout:
+        """Sign, sentence, buttons, close; `_middle` puts the buttons under the sentence where the
+        card is narrow."""
+        roles: dict[NoticeKind, IconRole] = {
+            NoticeKind.INFO: "accent",
+            NoticeKind.WARNING: "warning",
+            NoticeKind.ERROR: "danger",
+        }
+        sign = _Sign(icons, self._notice.kind.value, roles[self._notice.kind])
+        text = QLabel(self._notice.text)
+        text.setObjectName("noticeText")
+        text.setTextFormat(Qt.TextFormat.PlainText)
+        text.setWordWrap(True)
+        text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._middle.setSpacing(2 * GRID)
+        self._middle.addWidget(text, 1)
+        self._middle.addLayout(self._make_buttons(covered))
+        close = icon_button(icons, "close", "Close this notice", size=7 * GRID)
+        close.setObjectName("noticeCloseButton")
+        close.clicked.connect(self.close_pressed)
+        row = QHBoxLayout()
+        row.setSpacing(2 * GRID)
+        row.addWidget(sign)
+        row.addLayout(self._middle, 1)
+        row.addWidget(close)
+        return row
+
+    def _make_buttons(self, covered: int) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(2 * GRID)
+        for action in self._notice.actions:
+            button = _ActionButton(action)
+            button.action_pressed.connect(self.action_pressed)
+            row.addWidget(button)
+        row.addWidget(self._details_button)
+        if covered:
+            more = QLabel(f"+{covered}")
+            more.setProperty("look", "muted")
+            more.setAccessibleName(f"{covered} more")
+            more.setToolTip(plain_tip("Earlier notices, shown when this one is closed"))
+            row.addWidget(more)
+        row.addStretch(1)
+        return row
+
+    def _make_details(self) -> QPlainTextEdit:
+        details = QPlainTextEdit(self._notice.detail)
+        details.setObjectName("noticeDetails")
+        details.setAccessibleName("Details")
+        details.setReadOnly(True)
+        details.setTabChangesFocus(True)
+        details.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        details.setFixedHeight(DETAIL_HEIGHT)
+        details.hide()
+        return details
+
+    @Slot(bool)
+    def _show_details(self, shown: bool) -> None:
+        self._details_button.setText("Hide details" if shown else "Details")
+        self._details.setVisible(shown)
+
+
+class _ActionButton(QPushButton):
+    """A button that says which action it is for."""
+
+    action_pressed = Signal(str)
+
+    def __init__(self, action: NoticeAction) -> None:
+        super().__init__(action.label.replace("&", "&&"))
+        self._callback_id = action.callback_id
+        self.setAccessibleName(action.label)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.clicked.connect(self._emit_id)
+
+    @Slot()
+    def _emit_id(self) -> None:
+        self.action_pressed.emit(self._callback_id)
+
+
+class _Sign(QWidget):
+    """The icon that shows how serious the notice is."""
+
+    def __init__(self, icons: Icons, name: str, role: IconRole) -> None:
+        super().__init__()
+        self._icons = icons
+        self._name = name
+        self._role: IconRole = role
+        self.setFixedSize(SIGN_SIZE, SIGN_SIZE)
+        self.setAccessibleName(name.capitalize())
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        self._icons.paint(painter, self._name, QRectF(self.rect()), self._role)

@@ -1,0 +1,199 @@
+"""The settings a person can change, on one page.
+
+The main window opens it with `QDialog.open`, and on ``accepted`` stores what
+`SettingsDialog.applied_to` returns. Main thread.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from minerva_desktop.settings import DEFAULT_PORT, Settings, ThemeChoice
+from minerva_desktop.ui.controls import ElidedLabel, OptionalIntEdit, Switch, plain_tip
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.theme import GRID
+
+SHORTCUT = "Ctrl+,"
+WIDTH = 480  # px
+MIN_N_CTX, MAX_N_CTX = 256, 10_485_760  # tokens
+MAX_GPU_LAYERS = 1000
+MIN_PORT, MAX_PORT = 1, 65535
+FIELD_WIDTH = 36 * GRID
+AUTOMATIC = "Automatic"
+
+
+class SettingsDialog(QDialog):
+    """Shows ``settings``; ``accepted`` is OK, ``rejected`` Cancel and Esc."""
+
+    open_data_folder_requested = Signal()
+
+    def __init__(
+        self,
+        icons: Icons,
+        settings: Settings,
+        data_folder: str,
+        max_threads: int,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._icons = icons
+        self.setObjectName("settingsDialog")
+        self.setWindowTitle("Settings")
+        self.setMinimumWidth(WIDTH)
+        self._theme = _ThemeChooser(settings.theme)
+        self._enter = Switch("Send with Enter", icons.themes)
+        self._enter.setObjectName("sendWithEnter")
+        self._enter.setChecked(settings.send_with_enter)
+        self._enter.setToolTip(plain_tip("Off: Enter starts a new line, Ctrl+Enter sends"))
+        self._n_ctx = _number(
+            "nCtx", "Context size in tokens", settings.n_ctx, MIN_N_CTX, MAX_N_CTX
+        )
+        self._layers = _number(
+            "nGpuLayers", "Layers on the GPU", settings.n_gpu_layers, 0, MAX_GPU_LAYERS
+        )
+        self._threads = _number("nThreads", "CPU threads", settings.n_threads, 1, max_threads)
+        self._port = _number("serverPort", "Server port", settings.server_port, MIN_PORT, MAX_PORT)
+        self._port.setPlaceholderText(str(DEFAULT_PORT))
+        self._lay_out(data_folder)
+
+    def applied_to(self, settings: Settings) -> Settings:
+        """``settings`` with what the page shows now; what it does not show stays as it was."""
+        port = self._port.value()
+        return msgspec.structs.replace(
+            settings,
+            theme=self._theme.choice(),
+            n_ctx=self._n_ctx.value(),
+            n_gpu_layers=self._layers.value(),
+            n_threads=self._threads.value(),
+            server_port=DEFAULT_PORT if port is None else port,
+            send_with_enter=self._enter.isChecked(),
+        )
+
+    def _lay_out(self, data_folder: str) -> None:
+        form = QFormLayout()
+        form.setHorizontalSpacing(6 * GRID)
+        form.setVerticalSpacing(3 * GRID)
+        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow(_section("Window"))
+        form.addRow("Theme", self._theme)
+        form.addRow("", self._enter)
+        form.addRow(_section("Model", "Used the next time a model is loaded"))
+        form.addRow("Context size", _with_hint(self._n_ctx, "tokens"))
+        form.addRow("Layers on the GPU", _with_hint(self._layers, "0 uses the CPU alone"))
+        form.addRow("CPU threads", self._threads)
+        form.addRow(_section("Local server"))
+        form.addRow("Port", _with_hint(self._port, "on this computer only"))
+        form.addRow(_section("Data"))
+        form.addRow(self._make_folder_row(data_folder))
+        buttons = QDialogButtonBox(
+            QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
+        )
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(6 * GRID, 4 * GRID, 6 * GRID, 5 * GRID)
+        box.setSpacing(5 * GRID)
+        box.addLayout(form)
+        box.addStretch(1)
+        box.addWidget(buttons)
+
+    def _make_folder_row(self, data_folder: str) -> QHBoxLayout:
+        path = ElidedLabel(data_folder)
+        path.setObjectName("dataFolder")
+        button = QPushButton(self._icons.icon("folder", "muted"), "Open folder")
+        button.setObjectName("openDataFolder")
+        button.setAutoDefault(False)
+        button.setToolTip(plain_tip("Chats, settings and downloaded models are here"))
+        button.clicked.connect(self.open_data_folder_requested)
+        row = QHBoxLayout()
+        row.setSpacing(3 * GRID)
+        row.addWidget(path, 1)
+        row.addWidget(button)
+        return row
+
+
+class _ThemeChooser(QFrame):
+    """System, Light, Dark as one row of three."""
+
+    def __init__(self, choice: ThemeChoice) -> None:
+        super().__init__()
+        self.setObjectName("segmented")
+        self.setAccessibleName("Theme")
+        self._group = QButtonGroup(self)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(2, 2, 2, 2)
+        row.setSpacing(2)
+        for index, each in enumerate(ThemeChoice):
+            button = QPushButton(each.value.capitalize())
+            button.setObjectName(f"theme{each.value.capitalize()}")
+            button.setCheckable(True)
+            button.setChecked(each is choice)
+            button.setAutoDefault(False)
+            button.setAccessibleName(f"Theme: {each.value}")
+            self._group.addButton(button, index)
+            row.addWidget(button, 1)
+
+    def choice(self) -> ThemeChoice:
+        """The one that is pressed."""
+        return tuple(ThemeChoice)[self._group.checkedId()]
+
+
+def make_settings_action(icons: Icons, parent: QWidget) -> QAction:
+    """The action that opens the settings; the main window connects it."""
+    action = QAction(icons.icon("settings", "muted"), "Settings", parent)
+    action.setObjectName("settingsAction")
+    action.setShortcut(SHORTCUT)
+    action.setMenuRole(QAction.MenuRole.PreferencesRole)
+    action.setToolTip(plain_tip("Settings", SHORTCUT))
+    return action
+
+
+def _number(
+    name: str, label: str, value: int | None, minimum: int, maximum: int
+) -> OptionalIntEdit:
+    edit = OptionalIntEdit(minimum, maximum, AUTOMATIC)
+    edit.setObjectName(name)
+    edit.setAccessibleName(label)
+    edit.setToolTip(plain_tip(f"{minimum:,} to {maximum:,}"))
+    edit.setFixedWidth(FIELD_WIDTH)
+    edit.set_value(value)
+    return edit
+
+
+def _with_hint(edit: QWidget, hint: str) -> QHBoxLayout:
+    label = QLabel(hint)
+    label.setProperty("look", "muted")
+    row = QHBoxLayout()
+    row.setSpacing(2 * GRID)
+    row.addWidget(edit)
+    row.addWidget(label, 1)
+    return row
+
+
+def _section(title: str, hint: str = "") -> QWidget:
+    holder = QWidget()
+    row = QHBoxLayout(holder)
+    row.setContentsMargins(0, 2 * GRID, 0, 0)
+    row.setSpacing(2 * GRID)
+    label = QLabel(title)
+    label.setProperty("look", "heading")
+    row.addWidget(label)
+    note = QLabel(hint)
+    note.setProperty("look", "muted")
+    row.addWidget(note, 1)
+    return holder

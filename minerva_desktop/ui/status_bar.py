@@ -1,0 +1,206 @@
+"""The bar along the bottom: memory, context, speed, and the switch of the local server.
+
+The main window feeds it. When the window is narrow the least important words go first, and
+nothing ever overlaps. Main thread.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtGui import QGuiApplication, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLayout, QPushButton, QWidget
+
+from minerva_desktop.ui.context_meter import ContextMeter
+from minerva_desktop.ui.controls import ElidedLabel, Switch, plain_tip
+from minerva_desktop.ui.formats import format_ms, format_speed
+from minerva_desktop.ui.memory_gauge import MemoryGauge
+from minerva_desktop.ui.theme import GRID, ThemeSource
+
+HEIGHT = 8 * GRID
+GAP = 5 * GRID
+MIN_WIDTH = 480  # px; memory, context and the switch in their shortest form
+
+
+class ServerState(Enum):
+    """What the local HTTP endpoint does."""
+
+    OFF = "off"
+    STARTING = "starting"
+    ON = "on"
+    FAILED = "failed"
+
+
+class ServerToggle(QWidget):
+    """The switch, and beside it the address (a click copies it) or what went wrong.
+
+    ``toggled`` is emitted for what the person does, never by `set_state`.
+    """
+
+    toggled = Signal(bool)
+
+    def __init__(self, themes: ThemeSource, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._state = ServerState.OFF
+        self._switch = Switch("Local server", themes)
+        self._switch.setObjectName("serverToggle")
+        self._switch.clicked.connect(self.toggled)
+        self._address = QPushButton()
+        self._address.setObjectName("serverAddress")
+        self._address.setProperty("look", "link")
+        self._address.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._address.clicked.connect(self._copy_address)
+        self._note = ElidedLabel()
+        self._note.setObjectName("serverNote")
+        self._note.setMaximumWidth(60 * GRID)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(GRID)
+        for widget in (self._switch, self._address, self._note):
+            row.addWidget(widget)
+        self.set_state(ServerState.OFF)
+
+    def set_state(self, state: ServerState, text: str = "") -> None:
+        """``text`` is the URL when on, and the sentence about the failure when failed."""
+        self._state = state
+        self._switch.setChecked(state in (ServerState.STARTING, ServerState.ON))
+        self._address.setText(text.replace("&", "&&") if state is ServerState.ON else "")
+        self._address.setAccessibleName(f"Copy the address {text}")
+        self._address.setToolTip(plain_tip("Copy this address"))
+        notes = {ServerState.STARTING: "starting…", ServerState.FAILED: text or "failed"}
+        self._note.set_full_text(notes.get(state, ""))
+        self._note.setProperty("state", state.value)
+        self._note.style().polish(self._note)
+        tips = {
+            ServerState.ON: f"The loaded models answer at {text}",
+            ServerState.STARTING: "The local server is starting",
+            ServerState.FAILED: f"The local server did not start: {text}",
+        }
+        off = "Let other programs on this computer use the loaded models"
+        self._switch.setToolTip(plain_tip(tips.get(state, off)))
+        self._switch.setAccessibleDescription(tips.get(state, off))
+        self.set_compact(False)
+
+    def set_compact(self, compact: bool) -> None:
+        """Leave out the address and the note; the switch and its tool tip stay."""
+        self._address.setVisible(self._state is ServerState.ON and not compact)
+        noted = self._state in (ServerState.STARTING, ServerState.FAILED)
+        self._note.setVisible(noted and not compact)
+        self.updateGeometry()  # Qt would tell the bar only at the next turn of the event loop
+
+    @Slot()
+    def _copy_address(self) -> None:
+        QGuiApplication.clipboard().setText(self._address.text().replace("&&", "&"))
+        self._address.setToolTip(plain_tip("Copied"))
+
+
+class SpeedLabel(QLabel):
+    """``42.1 tokens/s · first token 120 ms`` of the answer under way, or of the last one."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._speed = ""
+        self._first = ""
+        self.setObjectName("speedLabel")
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.set_speed(None, None)
+
+    def set_speed(self, tokens_per_second: float | None, first_token_ms: float | None) -> None:
+        """None where there is nothing to tell."""
+        self._speed = "" if tokens_per_second is None else format_speed(tokens_per_second)
+        self._first = "" if first_token_ms is None else f"first token {format_ms(first_token_ms)}"
+        full = self._full_text()
+        self.setAccessibleName(f"Speed: {full}" if full else "Speed: no answer yet")
+        self.setToolTip(plain_tip(f"Speed of the last answer: {full}") if full else "")
+        self.set_compact(False)
+
+    def set_compact(self, compact: bool) -> None:
+        """Show the speed alone."""
+        self.setText(self._speed if compact else self._full_text())
+
+    def _full_text(self) -> str:
+        return " · ".join(part for part in (self._speed, self._first) if part)
+
+
+class StatusBar(QWidget):
+    """Places the four; ``server_toggled`` is what the person did to the switch."""
+
+    server_toggled = Signal(bool)
+
+    def __init__(self, themes: ThemeSource, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("statusBar")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setFixedHeight(HEIGHT)
+        self._memory = MemoryGauge(themes)
+        self._context = ContextMeter(themes)
+        self._speed = SpeedLabel()
+        self._server = ServerToggle(themes)
+        self._server.toggled.connect(self.server_toggled)
+        row = self._row = QHBoxLayout(self)
+        # What is shown follows the width; it must not keep the window from getting narrower.
+        row.setSizeConstraint(QLayout.SizeConstraint.SetNoConstraint)
+        row.setContentsMargins(3 * GRID, 0, 3 * GRID, 0)
+        row.setSpacing(GAP)
+        row.addWidget(self._memory)
+        row.addWidget(self._context)
+        row.addWidget(self._speed)
+        row.addStretch(1)
+        row.addWidget(self._server)
+
+    def set_memory(
+        self,
+        total: int | None,
+        models: int | None,
+        others: int | None,
+        free: int | None,
+        label: str = "Memory",
+        detail: str = "",
+    ) -> None:
+        """As `MemoryGauge.set_snapshot`: bytes, None where not known."""
+        self._memory.set_snapshot(total, models, others, free, label, detail)
+        self._fit()
+
+    def set_context(self, used: int | None, n_ctx: int | None) -> None:
+        """As `ContextMeter.set_usage`: tokens, None where not known."""
+        self._context.set_usage(used, n_ctx)
+        self._fit()
+
+    def set_speed(self, tokens_per_second: float | None, first_token_ms: float | None) -> None:
+        """As `SpeedLabel.set_speed`; None where there is nothing to tell."""
+        self._speed.set_speed(tokens_per_second, first_token_ms)
+        self._fit()
+
+    def set_server(self, state: ServerState, text: str = "") -> None:
+        """As `ServerToggle.set_state`: the URL when on, the reason when failed."""
+        self._server.set_state(state, text)
+        self._fit()
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(MIN_WIDTH, HEIGHT)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Show everything, then leave out words until the rest fits."""
+        self._memory.set_compact(False)
+        self._speed.set_compact(False)
+        self._speed.setVisible(bool(self._speed.text()))
+        self._server.set_compact(False)
+        if self._overflows():
+            self._speed.set_compact(True)
+        if self._overflows():
+            self._server.set_compact(True)
+        if self._overflows():
+            self._memory.set_compact(True)
+        if self._overflows():
+            self._speed.hide()
+        self._row.activate()  # now, or one frame would show the old widths
+
+    def _overflows(self) -> bool:
+        parts = (self._memory, self._context, self._speed, self._server)
+        widths = [part.sizeHint().width() for part in parts if not part.isHidden()]
+        return sum(widths) + GAP * len(widths) + 6 * GRID > self.width()

@@ -1,0 +1,250 @@
+"""The look of the whole application: one style sheet, one palette, on Qt's Fusion style.
+
+The main window calls `apply_theme` at start and whenever `ThemeSource` changes. Widgets choose
+among looks with the dynamic property ``look``: ``primary``, ``ghost``, ``danger``, ``link`` on
+buttons; ``muted``, ``heading``, ``title`` on labels. Main thread.
+"""
+
+from __future__ import annotations
+
+from string import Template
+
+from PySide6.QtGui import QColor, QFontInfo, QPalette
+from PySide6.QtWidgets import QApplication
+
+from minerva_desktop.ui.theme import Theme
+
+MIN_FONT_PX = 13
+
+_GENERAL = """
+QMainWindow, QDialog { background: $window; color: $text; }
+QToolTip {
+  background: $surface; color: $text; border: 1px solid $border; padding: 4px 8px;
+}
+QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }
+QLabel { background: transparent; }
+QLabel[look="muted"] { color: $muted; font-size: ${small}px; }
+QLabel[look="heading"] { color: $text; font-size: ${base}px; font-weight: 600; }
+QLabel[look="title"] { color: $text; font-size: ${title}px; font-weight: 600; }
+QMenu {
+  background: $surface; color: $text; border: 1px solid $border; border-radius: 8px; padding: 4px;
+}
+QMenu::item { padding: 6px 24px 6px 12px; border-radius: 4px; }
+QMenu::item:selected { background: $hover; }
+QMenu::item:disabled { color: $muted; }
+QMenu::icon { padding-left: 8px; }
+QMenu::separator { height: 1px; background: $border; margin: 4px 8px; }
+QSplitter::handle { background: $border; }
+QSplitter::handle:horizontal { width: 1px; }
+"""
+
+_BUTTONS = """
+QPushButton {
+  background: $surface; color: $text; border: 1px solid $border; border-radius: 8px;
+  padding: 5px 12px; min-height: 20px;
+}
+QPushButton:hover { background: $hover; }
+QPushButton:pressed, QPushButton:checked { background: $selected; }
+QPushButton:focus { border-color: $accent; }
+QPushButton:disabled { color: $faint; }
+QPushButton[look="primary"], QPushButton:default {
+  background: $accent; color: $on_accent; border-color: $accent; font-weight: 600;
+}
+QPushButton[look="primary"]:hover, QPushButton:default:hover {
+  background: $accent_hover; border-color: $accent_hover;
+}
+QPushButton[look="primary"]:focus, QPushButton:default:focus { border-color: $text; }
+QPushButton[look="primary"]:disabled {
+  background: $hover; color: $faint; border-color: $hover;
+}
+QPushButton[look="ghost"] { background: transparent; border-color: transparent; }
+QPushButton[look="ghost"]:hover { background: $hover; }
+QPushButton[look="ghost"]:pressed { background: $selected; }
+QPushButton[look="ghost"]:focus { border-color: $accent; }
+QPushButton[look="link"] {
+  background: transparent; border-color: transparent; color: $link; padding: 1px 4px;
+}
+QPushButton[look="link"]:hover { background: $hover; }
+QPushButton[look="link"]:focus { border-color: $accent; }
+QToolButton {
+  background: transparent; color: $text; border: 1px solid transparent; border-radius: 8px;
+  padding: 0px;
+}
+QToolButton:hover { background: $hover; }
+QToolButton:pressed, QToolButton:checked { background: $selected; }
+QToolButton:focus { border-color: $accent; }
+"""
+
+_FIELDS = """
+QLineEdit, QAbstractSpinBox, QPlainTextEdit {
+  background: $surface; color: $text; border: 1px solid $border; border-radius: 8px;
+  selection-background-color: $accent; selection-color: $on_accent;
+  placeholder-text-color: $muted;
+}
+QLineEdit { padding: 4px 8px; min-height: 20px; }
+QAbstractSpinBox { padding: 4px 0px; min-height: 20px; }
+QPlainTextEdit { padding: 4px; }
+QLineEdit:focus, QAbstractSpinBox:focus, QPlainTextEdit:focus { border-color: $accent; }
+QLineEdit:disabled, QAbstractSpinBox:disabled, QPlainTextEdit:disabled { color: $faint; }
+QAbstractSpinBox QLineEdit {
+  border: none; padding: 0px; min-height: 0px; background: transparent; border-radius: 0px;
+}
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { width: 0px; border: none; }
+QSlider::groove:horizontal { height: 4px; background: $border; border-radius: 2px; }
+QSlider::sub-page:horizontal { background: $accent; border-radius: 2px; }
+QSlider::handle:horizontal {
+  width: 12px; height: 12px; margin: -6px 0px; border-radius: 8px;
+  background: $accent; border: 2px solid $sidebar;
+}
+QSlider::handle:horizontal:hover { background: $accent_hover; }
+QSlider::handle:horizontal:focus { border-color: $text; }
+QProgressBar { background: $border; border: none; border-radius: 2px; }
+QProgressBar::chunk { background: $accent; border-radius: 2px; }
+QScrollBar { background: transparent; border: none; margin: 0px; }
+QScrollBar:vertical { width: 10px; }
+QScrollBar:horizontal { height: 10px; }
+QScrollBar::handle { background: $scroll; border-radius: 3px; margin: 2px; }
+QScrollBar::handle:vertical { min-height: 32px; }
+QScrollBar::handle:horizontal { min-width: 32px; }
+QScrollBar::handle:hover { background: $muted; }
+QScrollBar::add-line, QScrollBar::sub-line { width: 0px; height: 0px; }
+QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
+"""
+
+_SIDES = """
+QWidget#sidebar { background: $sidebar; border-right: 1px solid $border; }
+QListView#chatList { background: transparent; border: none; outline: 0; }
+QListView#chatList QLineEdit { padding: 0px 4px; min-height: 0px; border-radius: 4px; }
+QWidget#parametersPanel, QWidget#parametersBody { background: $sidebar; }
+QWidget#parametersPanel { border-left: 1px solid $border; }
+QScrollArea#parametersScroll { background: transparent; border: none; }
+QWidget#header { background: $window; border-bottom: 1px solid $border; }
+QWidget#header QToolButton:checked { background: transparent; }
+QWidget#header QToolButton:checked:hover { background: $hover; }
+QWidget#statusBar { background: $sidebar; border-top: 1px solid $border; }
+QWidget#statusBar QLabel, QWidget#memoryGauge, QWidget#contextMeter, QWidget#serverToggle,
+QWidget#statusBar QPushButton { font-size: ${small}px; }
+QWidget#statusBar QLabel { color: $muted; }
+QWidget#statusBar QLabel[state="failed"] { color: $danger; }
+QWidget#statusBar QPushButton { min-height: 16px; }
+"""
+
+_CENTRE = """
+QFrame#composerCard { background: $surface; border: 1px solid $edge; border-radius: 12px; }
+QFrame#composerCard[focused="true"] { border-color: $accent; }
+QPlainTextEdit#composer {
+  background: transparent; border: none; padding: 0px; font-size: ${reading}px;
+}
+QToolButton#sendButton, QToolButton#stopButton { background: $accent; border-radius: 8px; }
+QToolButton#sendButton:hover, QToolButton#stopButton:hover { background: $accent_hover; }
+QToolButton#sendButton:focus, QToolButton#stopButton:focus { border: 2px solid $text; }
+QToolButton#sendButton:disabled { background: $selected; }
+QPushButton#modelPicker { padding: 5px 10px; text-align: left; }
+QFrame#pickerPopup {
+  background: $surface; border: 1px solid $border; border-radius: 12px;
+}
+QListView#pickerList { background: transparent; border: none; outline: 0; }
+QPushButton#addModelButton { text-align: left; padding: 5px 8px; }
+QFrame#pickerRule { background: $border; border: none; }
+QFrame#noticeCard { border: 1px solid $border; border-radius: 8px; background: $bubble; }
+QFrame#noticeCard[kind="error"] { background: $danger_surface; border-color: $danger_edge; }
+QFrame#noticeCard[kind="warning"] { background: $warning_surface; border-color: $warning_edge; }
+QFrame#noticeCard QPlainTextEdit { background: $code; font-size: ${small}px; }
+QFrame#noticeCard QPushButton { padding: 2px 12px; }
+QFrame#noticeCard QPushButton[look="link"] { padding: 1px 4px; }
+QFrame#segmented { background: $hover; border: none; border-radius: 8px; }
+QFrame#segmented QPushButton {
+  background: transparent; border: 1px solid transparent; border-radius: 8px;
+  padding: 3px 12px; color: $muted;
+}
+QFrame#segmented QPushButton:checked {
+  background: $handle; color: $text; border-color: $border;
+}
+QFrame#segmented QPushButton:focus { border-color: $accent; }
+"""
+
+
+def mix(first: str, second: str, share: float) -> str:
+    """The colour ``share`` (0 to 1) of the way from ``first`` to ``second``, as ``#rrggbb``."""
+    a, b = QColor(first), QColor(second)
+    channels = zip((a.red(), a.green(), a.blue()), (b.red(), b.green(), b.blue()), strict=True)
+    return "#" + "".join(f"{round(x + (y - x) * share):02x}" for x, y in channels)
+
+
+def warning_surface(theme: Theme) -> str:
+    """The background of a warning; the theme's warning colour, thinned."""
+    return mix(theme.window, theme.warning, 0.12)
+
+
+def build_stylesheet(theme: Theme, font_px: int = MIN_FONT_PX) -> str:
+    """The application's style sheet. ``font_px`` is the base text's height in px."""
+    colours = {
+        field: getattr(theme, field)
+        for field in Theme.__dataclass_fields__
+        if field not in ("dark", "code_style")
+    }
+    derived = {
+        "accent_hover": mix(theme.accent, theme.text, 0.15),
+        "faint": mix(theme.muted, theme.window, 0.4),
+        "scroll": mix(theme.border, theme.muted, 0.3),
+        "edge": mix(theme.border, theme.muted, 0.15),
+        "handle": theme.selected if theme.dark else theme.surface,
+        "danger_edge": mix(theme.danger_surface, theme.danger, 0.35),
+        "warning_surface": warning_surface(theme),
+        "warning_edge": mix(theme.window, theme.warning, 0.45),
+    }
+    sizes = {
+        "small": str(font_px - 1),
+        "base": str(font_px),
+        "reading": str(font_px + 1),
+        "title": str(font_px + 4),
+    }
+    template = Template(_GENERAL + _BUTTONS + _FIELDS + _SIDES + _CENTRE)
+    return template.substitute(colours | derived | sizes)
+
+
+def build_palette(theme: Theme) -> QPalette:
+    """The same colours for what Qt draws without the style sheet: native dialogs, documents."""
+    palette = QPalette()
+    role = QPalette.ColorRole
+    faint = QColor(mix(theme.muted, theme.window, 0.4))
+    for target, colour in (
+        (role.Window, theme.window),
+        (role.WindowText, theme.text),
+        (role.Base, theme.surface),
+        (role.AlternateBase, theme.hover),
+        (role.Text, theme.text),
+        (role.Button, theme.surface),
+        (role.ButtonText, theme.text),
+        (role.BrightText, theme.danger),
+        (role.ToolTipBase, theme.surface),
+        (role.ToolTipText, theme.text),
+        (role.PlaceholderText, theme.muted),
+        (role.Highlight, theme.accent),
+        (role.HighlightedText, theme.on_accent),
+        (role.Accent, theme.accent),
+        (role.Link, theme.link),
+        (role.LinkVisited, theme.link),
+        (role.Light, theme.surface),
+        (role.Midlight, theme.hover),
+        (role.Mid, theme.border),
+        (role.Dark, theme.muted),
+        (role.Shadow, theme.border),
+    ):
+        palette.setColor(target, QColor(colour))
+    for target in (role.Text, role.WindowText, role.ButtonText):
+        palette.setColor(QPalette.ColorGroup.Disabled, target, faint)
+    return palette
+
+
+def apply_theme(app: QApplication, theme: Theme) -> None:
+    """Dress the whole application. Text is the system's font, at least `MIN_FONT_PX` high."""
+    if not app.styleSheet():  # a style sheet stays on top of the style set before it
+        app.setStyle("Fusion")
+    font = app.font()
+    font_px = max(MIN_FONT_PX, QFontInfo(font).pixelSize())
+    if QFontInfo(font).pixelSize() < font_px:
+        font.setPixelSize(font_px)
+        app.setFont(font)
+    app.setPalette(build_palette(theme))
+    app.setStyleSheet(build_stylesheet(theme, font_px))

@@ -1,0 +1,43 @@
+"""Coroutines that slots of the window start, and the one place where their errors surface."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from minerva_desktop.errors import MinervaError
+
+_log = logging.getLogger(__name__)
+
+
+class UiTasks:
+    """Runs coroutines on the window's loop and keeps them alive. Main thread."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, on_error: Callable[[MinervaError], None]
+    ) -> None:
+        self._loop = loop
+        self._on_error = on_error
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work``; a `MinervaError` that it raises is shown."""
+        task = self._loop.create_task(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def finish(self) -> None:
+        """Wait for all that was started."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except MinervaError as error:
+            self._on_error(error)
+        except Exception as error:  # noqa: BLE001 - the top of a task that nobody awaits
+            _log.exception("A task of the window failed")
+            self._on_error(MinervaError("Something went wrong in Minerva", detail=repr(error)))

@@ -1,0 +1,146 @@
+"""Colours, spacing and type of the window, in light and dark.
+
+Every colour that a widget uses comes from a `Theme`; text on its background keeps at least 4.5:1
+(`tests/ui/test_theme.py` computes it). Spacing is a multiple of `GRID`. `ThemeSource` says which
+palette is in force; widgets that paint themselves ask it in their paint event, so a change of the
+system's colours needs no message to each of them. Main thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject, Qt, Signal, Slot
+from PySide6.QtGui import QStyleHints
+
+from minerva_desktop.settings import ThemeChoice
+
+GRID = 4  # px; every margin, gap and height is a multiple of it
+COLUMN_WIDTH = 800  # px; the composer's column, and the widest a message gets
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """One palette. Values are ``#rrggbb``."""
+
+    dark: bool
+    window: str  # transcript and window background
+    sidebar: str  # sidebar and status bar background
+    surface: str  # cards, composer, menus, input fields
+    hover: str  # an item under the pointer
+    selected: str  # the chosen item
+    border: str
+    text: str
+    muted: str  # secondary text
+    accent: str  # the one accent colour
+    on_accent: str  # text on the accent colour
+    danger: str
+    danger_surface: str
+    warning: str
+    success: str
+    bubble: str  # the user's messages
+    code: str  # background of code
+    link: str
+    code_style: str  # name of the Pygments style for highlighted code
+
+
+LIGHT = Theme(
+    dark=False,
+    window="#ffffff",
+    sidebar="#f5f5f4",
+    surface="#ffffff",
+    hover="#ececea",
+    selected="#e2e2df",
+    border="#dddcd8",
+    text="#1c1b1a",
+    muted="#63605b",
+    accent="#4350d6",
+    on_accent="#ffffff",
+    danger="#b3261e",
+    danger_surface="#fdecea",
+    warning="#8a5a00",
+    success="#1f7a3d",
+    bubble="#f0f0ee",
+    code="#f6f6f4",
+    link="#3543c6",
+    code_style="friendly",
+)
+
+DARK = Theme(
+    dark=True,
+    window="#1b1b1d",
+    sidebar="#151517",
+    surface="#242427",
+    hover="#2a2a2e",
+    selected="#35353a",
+    border="#38383d",
+    text="#ececee",
+    muted="#a3a3ab",
+    accent="#7c88ff",
+    on_accent="#101018",
+    danger="#ff8a80",
+    danger_surface="#3a2222",
+    warning="#e0b050",
+    success="#6fcf8e",
+    bubble="#2c2c31",
+    code="#232326",
+    link="#a0a9ff",
+    code_style="github-dark",
+)
+
+
+class ThemeSource(QObject):
+    """The palette in force: the system's, followed live, or the one the person chose.
+
+    ``changed`` carries the new `Theme` and is emitted only when it differs from the last one.
+    """
+
+    changed = Signal(object)
+
+    def __init__(
+        self,
+        hints: QStyleHints,
+        choice: ThemeChoice = ThemeChoice.SYSTEM,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._hints = hints
+        self._choice = ThemeChoice.SYSTEM
+        self._theme = _theme_for(hints.colorScheme())
+        hints.colorSchemeChanged.connect(self._follow_system)
+        self.set_choice(choice)
+
+    @property
+    def theme(self) -> Theme:
+        """The palette to paint with now."""
+        return self._theme
+
+    @property
+    def choice(self) -> ThemeChoice:
+        """What was chosen last."""
+        return self._choice
+
+    def set_choice(self, choice: ThemeChoice) -> None:
+        """Obey ``choice``. Qt is told too, so that title bars and file dialogs follow."""
+        self._choice = choice
+        if choice is ThemeChoice.SYSTEM:
+            self._hints.unsetColorScheme()
+            self._use(_theme_for(self._hints.colorScheme()))
+        else:
+            dark = choice is ThemeChoice.DARK
+            self._hints.setColorScheme(Qt.ColorScheme.Dark if dark else Qt.ColorScheme.Light)
+            self._use(DARK if dark else LIGHT)
+
+    @Slot(Qt.ColorScheme)
+    def _follow_system(self, scheme: Qt.ColorScheme) -> None:
+        if self._choice is ThemeChoice.SYSTEM:
+            self._use(_theme_for(scheme))
+
+    def _use(self, theme: Theme) -> None:
+        if theme is not self._theme:
+            self._theme = theme
+            self.changed.emit(theme)
+
+
+def _theme_for(scheme: Qt.ColorScheme) -> Theme:
+    return DARK if scheme == Qt.ColorScheme.Dark else LIGHT

@@ -1,0 +1,174 @@
+"""A desktop for one test: a display, a bus for accessibility, a keyboard and a window manager's
+few duties.
+
+Everything that reaches the app is a real X event, and everything that is read from it is what a
+screen reader gets. No part of the app knows of it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from virtual_display import virtual_display
+from Xlib import XK, X
+from Xlib.display import Display
+from Xlib.ext import xtest
+from Xlib.protocol.event import ClientMessage
+from Xlib.xobject.drawable import Window
+
+Found = TypeVar("Found")
+
+WAIT_SECONDS = 30.0
+_BUS_SETTINGS = """\
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>unix:dir={folder}</listen>
+  <policy context="default">
+    <allow send_destination="*"/>
+    <allow receive_sender="*"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+"""
+
+
+def wait_for(what: str, look: Callable[[], Found | None], seconds: float = WAIT_SECONDS) -> Found:
+    """Look until there is something, and return it; fails the test after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"after {seconds:.0f} s there is still no {what}"
+        time.sleep(0.02)
+    return found
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Place on the screen and size, in px."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+class Desktop:
+    """The display and the bus, and what a person and a window manager do there."""
+
+    def __init__(self, display_name: str, bus_address: str) -> None:
+        self.display_name = display_name
+        self.bus_address = bus_address
+        self._display = Display(display_name)
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._display.close()
+
+    # -- the keyboard ----------------------------------------------------------------------
+
+    def type_text(self, text: str) -> None:
+        """Press the keys of ``text`` (ASCII), one after the other."""
+        for character in text:
+            self._press(XK.string_to_keysym(_KEY_NAMES.get(character, character)))
+
+    def press(self, key: str) -> None:
+        """Press one key by its X name, such as ``Return`` or ``Escape``."""
+        self._press(XK.string_to_keysym(key))
+
+    def _press(self, keysym: int) -> None:
+        codes = list(self._display.keysym_to_keycodes(keysym))
+        assert codes, f"the keyboard has no key for keysym {keysym:#x}"
+        keycode, level = min(codes, key=lambda code: code[1])
+        shift = self._display.keysym_to_keycode(XK.XK_Shift_L)
+        held = [shift] if level == 1 else []
+        for kind, keys in ((X.KeyPress, [*held, keycode]), (X.KeyRelease, [keycode, *held])):
+            for code in keys:
+                xtest.fake_input(self._display, kind, code)
+        self._display.sync()
+
+    # -- windows ---------------------------------------------------------------------------
+
+    def windows(self, title: str) -> list[Window]:
+        """The windows of that title that are on the screen."""
+        shown = []
+        for window in self._display.screen().root.query_tree().children:
+            attributes = window.get_attributes()
+            if attributes.map_state == X.IsViewable and window.get_wm_name() == title:
+                shown.append(window)
+        return shown
+
+    def window(self, title: str) -> Window:
+        """Wait for the one window of that title."""
+        return wait_for(f"window “{title}”", lambda: self.windows(title))[0]
+
+    def focus(self, window: Window) -> None:
+        """Give it the keyboard."""
+        window.set_input_focus(X.RevertToParent, X.CurrentTime)
+        self._display.sync()
+
+    def place(self, window: Window, geometry: Geometry) -> None:
+        """Move and resize a window, as by dragging its frame."""
+        window.configure(
+            x=geometry.x, y=geometry.y, width=geometry.width, height=geometry.height
+        )
+        self._display.sync()
+
+    def geometry(self, window: Window) -> Geometry:
+        """Where a window is."""
+        found = window.get_geometry()
+        return Geometry(found.x, found.y, found.width, found.height)
+
+    def ask_to_close(self, window: Window) -> None:
+        """What the close button in the frame does."""
+        protocols = self._display.intern_atom("WM_PROTOCOLS")
+        delete = self._display.intern_atom("WM_DELETE_WINDOW")
+        data = (32, [delete, X.CurrentTime, 0, 0, 0])
+        window.send_event(ClientMessage(window=window, client_type=protocols, data=data))
+        self._display.sync()
+
+
+_KEY_NAMES = {" ": "space", ".": "period", ",": "comma", "?": "question", "!": "exclam"}
+
+
+@contextmanager
+def running_desktop() -> Iterator[Desktop]:
+    """A desktop that ends with the block."""
+    with virtual_display() as display_name, _bus() as address:
+        desktop = Desktop(display_name, address)
+        try:
+            yield desktop
+        finally:
+            desktop.close()
+
+
+@contextmanager
+def _bus() -> Iterator[str]:
+    """A message bus of its own; its address."""
+    program = shutil.which("dbus-daemon")
+    assert program, "dbus-daemon is not installed (Debian and Ubuntu: apt-get install dbus)"
+    # Not in the test's own folder: a socket's path may have 108 bytes.
+    with tempfile.TemporaryDirectory(prefix="bus-") as folder:
+        settings = Path(folder) / "bus.conf"
+        settings.write_text(_BUS_SETTINGS.format(folder=folder), encoding="ascii")
+        with subprocess.Popen(
+            [program, f"--config-file={settings}", "--nofork", "--print-address=1"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as daemon:
+            assert daemon.stdout is not None
+            address = daemon.stdout.readline().strip()
+            assert address, "dbus-daemon did not start"
+            try:
+                yield address
+            finally:
+                daemon.terminate()

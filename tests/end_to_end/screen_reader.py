@@ -1,0 +1,125 @@
+"""What a screen reader gets of a running app: its tree of accessible objects, over AT-SPI.
+
+Qt publishes the tree on the bus that ``AT_SPI_BUS_ADDRESS`` names; a bus alone is enough, the
+desktop's accessibility service is not needed. Objects are found by their Qt object names, the last
+part of their ``AccessibleId``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from jeepney import DBusAddress, MessageType, new_method_call
+from jeepney.io.blocking import DBusConnection, open_dbus_connection
+
+_ROOT = "/org/a11y/atspi/accessible/root"
+_ACCESSIBLE = "org.a11y.atspi.Accessible"
+_TEXT = "org.a11y.atspi.Text"
+_BUS = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
+_CALL_SECONDS = 10.0
+_SENSITIVE, _SHOWING = 24, 25  # AtspiStateType: takes input, is on the screen
+_FOCUSED = 12
+
+
+class NoAnswerError(Exception):
+    """The object is gone, or its app is."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """An accessible object of an app."""
+
+    app: str
+    path: str
+
+
+class ScreenReader:
+    """Reads all apps of one bus. One thread."""
+
+    def __init__(self, bus_address: str) -> None:
+        self._connection: DBusConnection = open_dbus_connection(bus_address)
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._connection.close()
+
+    def apps(self) -> list[str]:
+        """The bus names of the apps that are there, the first one first."""
+        (names,) = self._call(*_BUS, "ListNames")
+        others = [n for n in names if n.startswith(":") and n != self._connection.unique_name]
+        return sorted(others, key=lambda name: int(name.rpartition(".")[2]))
+
+    def find(self, app: str, name: str) -> Part | None:
+        """The object with that Qt object name; None when there is none."""
+        for part in self._walk(Part(app, _ROOT)):
+            if self._name(part) == name:
+                return part
+        return None
+
+    def label(self, part: Part) -> str:
+        """What a person hears first of it: its accessible name."""
+        return str(self._property(part, _ACCESSIBLE, "Name"))
+
+    def text(self, part: Part) -> str:
+        """All text in it and below it, in the order of the tree."""
+        found = [self._own_text(each) for each in self._walk(part)]
+        return "\n".join(text for text in found if text)
+
+    def is_showing(self, part: Part) -> bool:
+        """Whether it is on the screen."""
+        return _SHOWING in self._states(part)
+
+    def takes_input(self, part: Part) -> bool:
+        """Whether it can be used now."""
+        return self._states(part) >= {_SHOWING, _SENSITIVE}
+
+    def has_focus(self, part: Part) -> bool:
+        """Whether keys go to it."""
+        return _FOCUSED in self._states(part)
+
+    def _walk(self, part: Part) -> Iterator[Part]:
+        yield part
+        (children,) = self._call(part.app, part.path, _ACCESSIBLE, "GetChildren")
+        for app, path in children:
+            yield from self._walk(Part(app, path))
+
+    def _name(self, part: Part) -> str:
+        return str(self._property(part, _ACCESSIBLE, "AccessibleId")).rpartition(".")[2]
+
+    def _own_text(self, part: Part) -> str:
+        (interfaces,) = self._call(part.app, part.path, _ACCESSIBLE, "GetInterfaces")
+        if _TEXT not in interfaces:
+            return self.label(part)
+        (text,) = self._call(part.app, part.path, _TEXT, "GetText", "ii", (0, -1))
+        return str(text)
+
+    def _states(self, part: Part) -> set[int]:
+        (words,) = self._call(part.app, part.path, _ACCESSIBLE, "GetState")
+        bits = words[0] | words[1] << 32
+        return {bit for bit in range(64) if bits >> bit & 1}
+
+    def _property(self, part: Part, interface: str, name: str) -> object:
+        properties = "org.freedesktop.DBus.Properties"
+        ((_, value),) = self._call(part.app, part.path, properties, "Get", "ss", (interface, name))
+        return value
+
+    def _call(
+        self,
+        app: str,
+        path: str,
+        interface: str,
+        method: str,
+        signature: str | None = None,
+        arguments: tuple[object, ...] = (),
+    ) -> tuple[Any, ...]:
+        address = DBusAddress(path, bus_name=app, interface=interface)
+        message = new_method_call(address, method, signature, arguments)
+        try:
+            reply = self._connection.send_and_get_reply(message, timeout=_CALL_SECONDS)
+        except (TimeoutError, ConnectionError) as error:
+            raise NoAnswerError(method) from error
+        if reply.header.message_type is MessageType.error:
+            raise NoAnswerError(f"{method}: {reply.body}")
+        return tuple(reply.body)

@@ -1,0 +1,31 @@
+"""The palette and the icons that the window's widgets are built with."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtWidgets import QApplication
+
+from minerva_desktop.paths import resources_dir
+from minerva_desktop.settings import ThemeChoice
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.stylesheet import apply_theme
+from minerva_desktop.ui.theme import LIGHT, ThemeSource
+
+
+@pytest.fixture(scope="session")
+def dressed_app(qapp: QApplication) -> QApplication:
+    """The application in the light palette. Once: dressing it anew costs each test a second."""
+    apply_theme(qapp, LIGHT)
+    return qapp
+
+
+@pytest.fixture
+def themes(dressed_app: QApplication) -> ThemeSource:
+    """Where widgets get their colours from: the light palette."""
+    return ThemeSource(dressed_app.styleHints(), ThemeChoice.LIGHT)
+
+
+@pytest.fixture
+def icons(themes: ThemeSource) -> Icons:
+    """The app's own icons."""
+    return Icons(resources_dir() / "icons", themes)

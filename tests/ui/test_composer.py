@@ -1,0 +1,206 @@
+"""Writing and sending a message, by the keys and buttons a person uses."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from PySide6.QtCore import QMimeData, Qt, QUrl
+from PySide6.QtGui import QGuiApplication, QInputMethodEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import (
+    QApplication,
+    QMainWindow,
+    QPlainTextEdit,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.ui.composer import Composer
+from minerva_desktop.ui.icons import Icons
+from tests.ui.parts import part
+
+
+class Desk:
+    """A composer at the foot of a window, with its parts at hand."""
+
+    def __init__(self, qtbot: QtBot, icons: Icons) -> None:
+        self.window = QMainWindow()
+        qtbot.addWidget(self.window)
+        self.composer = Composer(icons)
+        central = QWidget()
+        box = QVBoxLayout(central)
+        box.addStretch(1)
+        box.addWidget(self.composer)
+        self.window.setCentralWidget(central)
+        self.window.resize(900, 600)
+        self.window.show()
+        qtbot.waitExposed(self.window)
+        self.editor = part(self.composer, QPlainTextEdit, "composer")
+        self.send = part(self.composer, QToolButton, "sendButton")
+        self.stop = part(self.composer, QToolButton, "stopButton")
+        self.composer.focus_editor()
+
+
+@pytest.fixture
+def desk(qtbot: QtBot, icons: Icons) -> Desk:
+    return Desk(qtbot, icons)
+
+
+def test_enter_sends_and_leaves_the_text_until_it_is_taken(qtbot: QtBot, desk: Desk) -> None:
+    QTest.keyClicks(desk.editor, "Hello there")
+    with qtbot.waitSignal(desk.composer.submitted) as sent:
+        QTest.keyClick(desk.editor, Qt.Key.Key_Return)
+    assert sent.args == ["Hello there"]
+    assert desk.composer.text == "Hello there"
+    assert desk.composer.take() == "Hello there"
+    assert desk.composer.text == ""
+    desk.editor.undo()
+    assert desk.composer.text == "Hello there"
+
+
+def test_shift_enter_starts_a_line_and_ctrl_enter_sends(qtbot: QtBot, desk: Desk) -> None:
+    QTest.keyClicks(desk.editor, "one")
+    QTest.keyClick(desk.editor, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
+    QTest.keyClicks(desk.editor, "two")
+    with qtbot.waitSignal(desk.composer.submitted) as sent:
+        QTest.keyClick(desk.editor, Qt.Key.Key_Enter, Qt.KeyboardModifier.ControlModifier)
+    assert sent.args == ["one\ntwo"]
+
+
+def test_enter_starts_a_line_where_the_person_chose_so(qtbot: QtBot, desk: Desk) -> None:
+    desk.composer.set_enter_sends(False)
+    with qtbot.assertNotEmitted(desk.composer.submitted):
+        QTest.keyClicks(desk.editor, "a")
+        QTest.keyClick(desk.editor, Qt.Key.Key_Return)
+        QTest.keyClicks(desk.editor, "b")
+    assert desk.composer.text == "a\nb"
+    with qtbot.waitSignal(desk.composer.submitted):
+        QTest.keyClick(desk.editor, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\n\n"])
+def test_blank_text_cannot_be_sent(qtbot: QtBot, desk: Desk, text: str) -> None:
+    desk.composer.set_text(text)
+    assert not desk.send.isEnabled()
+    with qtbot.assertNotEmitted(desk.composer.submitted):
+        QTest.keyClick(desk.editor, Qt.Key.Key_Return)
+
+
+def test_send_button_sends(qtbot: QtBot, desk: Desk) -> None:
+    QTest.keyClicks(desk.editor, "Hi")
+    with qtbot.waitSignal(desk.composer.submitted):
+        QTest.mouseClick(desk.send, Qt.MouseButton.LeftButton)
+    assert desk.editor.hasFocus()
+
+
+def test_stop_replaces_send_while_generating(qtbot: QtBot, desk: Desk) -> None:
+    QTest.keyClicks(desk.editor, "next question")
+    desk.composer.set_generating(True)
+    assert desk.stop.isVisible()
+    assert not desk.send.isVisible()
+    with qtbot.assertNotEmitted(desk.composer.submitted):
+        QTest.keyClick(desk.editor, Qt.Key.Key_Return)
+    with qtbot.waitSignal(desk.composer.stop_requested):
+        QTest.mouseClick(desk.stop, Qt.MouseButton.LeftButton)
+    with qtbot.waitSignal(desk.composer.stop_requested):
+        QTest.keyClick(desk.editor, Qt.Key.Key_Escape)
+    desk.composer.set_generating(False)
+    assert desk.send.isVisible()
+    assert desk.composer.text == "next question"
+    with qtbot.assertNotEmitted(desk.composer.stop_requested):
+        QTest.keyClick(desk.editor, Qt.Key.Key_Escape)
+
+
+def test_keyboard_focus_stays_when_the_button_changes(desk: Desk) -> None:
+    desk.composer.set_generating(True)
+    desk.stop.setFocus()
+    desk.composer.set_generating(False)
+    assert desk.editor.hasFocus()
+
+
+def test_enter_belongs_to_the_input_method_while_it_composes(qtbot: QtBot, desk: Desk) -> None:
+    QTest.keyClicks(desk.editor, "abc ")
+    QApplication.sendEvent(desk.editor, QInputMethodEvent("にほん", []))
+    with qtbot.assertNotEmitted(desk.composer.submitted):
+        QTest.keyClick(desk.editor, Qt.Key.Key_Return)
+        QTest.keyClick(desk.editor, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    committed = QInputMethodEvent()
+    committed.setCommitString("日本")
+    QApplication.sendEvent(desk.editor, committed)
+    with qtbot.waitSignal(desk.composer.submitted) as sent:
+        QTest.keyClick(desk.editor, Qt.Key.Key_Return)
+    assert sent.args == ["abc 日本"]
+
+
+def test_card_grows_with_the_text_to_a_third_of_the_window(qtbot: QtBot, desk: Desk) -> None:
+    one_line = desk.composer.height()
+    desk.composer.set_text("one\ntwo\nthree\nfour")
+    qtbot.waitUntil(lambda: desk.composer.height() > one_line + 40)
+    assert desk.editor.verticalScrollBar().maximum() == 0
+    desk.composer.set_text("line\n" * 200)
+    qtbot.waitUntil(lambda: desk.editor.verticalScrollBar().maximum() > 0)
+    qtbot.waitUntil(lambda: desk.composer.height() > 0.25 * 600)
+    assert desk.composer.height() <= 600 / 3
+    desk.window.resize(900, 900)
+    qtbot.waitUntil(lambda: desk.composer.height() > 0.25 * 900)
+    desk.composer.clear()
+    qtbot.waitUntil(lambda: desk.composer.height() == one_line)
+
+
+def test_wrapped_lines_count_too(qtbot: QtBot, desk: Desk) -> None:
+    one_line = desk.composer.height()
+    desk.composer.set_text("several words that go on " * 12)
+    qtbot.waitUntil(lambda: desk.composer.height() > one_line + 20)
+    assert desk.editor.verticalScrollBar().maximum() == 0
+
+
+def test_paste_takes_the_plain_text_only(desk: Desk) -> None:
+    mime = QMimeData()
+    mime.setHtml("<h1>Big</h1><img src='file:///dev/zero'>")
+    mime.setText("Big")
+    QGuiApplication.clipboard().setMimeData(mime)
+    desk.editor.paste()
+    assert desk.composer.text == "Big"
+    assert "<" not in desk.editor.toPlainText()
+
+
+def test_dropped_files_are_left_to_the_window(desk: Desk) -> None:
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile("/models/some.gguf")])
+    assert not desk.editor.canInsertFromMimeData(mime)
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 100_000, "word and more " * 7_000, "a line of text\n" * 7_000], ids=len
+)
+def test_typing_after_a_long_paste_stays_quick(qtbot: QtBot, desk: Desk, text: str) -> None:
+    mime = QMimeData()
+    mime.setText(text)
+    QGuiApplication.clipboard().setMimeData(mime)
+    desk.editor.paste()
+    QApplication.processEvents()
+    started = time.process_time()
+    QTest.keyClicks(desk.editor, "abcde")
+    QApplication.processEvents()
+    per_key = (time.process_time() - started) / 5
+    assert per_key < 0.1  # a key took 0.36 s before long runs were wrapped anywhere
+    assert desk.composer.text == text + "abcde"
+
+
+def test_text_changes_are_reported(qtbot: QtBot, desk: Desk) -> None:
+    with qtbot.waitSignal(desk.composer.text_changed) as change:
+        QTest.keyClicks(desk.editor, "x")
+    assert change.args == ["x"]
+
+
+def test_controls_have_names(desk: Desk) -> None:
+    desk.composer.set_placeholder("Message SmolLM2…")
+    assert desk.editor.placeholderText() == "Message SmolLM2…"
+    assert [w.accessibleName() for w in (desk.editor, desk.send, desk.stop)] == [
+        "Message",
+        "Send",
+        "Stop",
+    ]

@@ -1,0 +1,112 @@
+"""The shared controls, and what holds for all widgets of the window."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.settings import Settings
+from minerva_desktop.ui.composer import Composer
+from minerva_desktop.ui.controls import ElidedLabel, OptionalIntEdit, Switch, plain_tip
+from minerva_desktop.ui.header import Header
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind, NotificationBar
+from minerva_desktop.ui.parameters_panel import ParametersPanel
+from minerva_desktop.ui.settings_dialog import SettingsDialog, make_settings_action
+from minerva_desktop.ui.sidebar import Sidebar
+from minerva_desktop.ui.status_bar import ServerState, StatusBar
+from minerva_desktop.ui.theme import LIGHT
+from tests.ui.parts import colour_at
+
+
+@pytest.fixture
+def everything(qtbot: QtBot, icons: Icons) -> QWidget:
+    """All widgets around the transcript in one window."""
+    window = QWidget()
+    qtbot.addWidget(window)
+    sidebar, panel = Sidebar(icons), ParametersPanel(icons)
+    header = Header(
+        icons,
+        [sidebar.toggle_action],
+        [panel.toggle_action, make_settings_action(icons, window)],
+    )
+    notices, status = NotificationBar(icons), StatusBar(icons.themes)
+    dialog = SettingsDialog(icons, Settings(), "/data", 8, window)
+    for widget in (sidebar, panel, header, notices, status, Composer(icons)):
+        widget.setParent(window)
+        widget.show()
+    notices.show_notice(
+        Notice(NoticeKind.ERROR, "Oh", detail="more", actions=(NoticeAction("Try", "try"),))
+    )
+    status.set_server(ServerState.ON, "http://127.0.0.1:8427/v1")
+    header.show_progress(0.5)
+    assert dialog.parent() is window
+    window.show()
+    return window
+
+
+def test_every_control_has_a_name(everything: QWidget) -> None:
+    unnamed = []
+    for widget in everything.findChildren(QWidget):
+        focusable = widget.focusPolicy() != Qt.FocusPolicy.NoFocus
+        inner = widget.objectName().startswith("qt_")  # parts of Qt's own composite widgets
+        text = widget.text() if isinstance(widget, QAbstractButton | QLabel) else ""
+        if focusable and not inner and not (widget.accessibleName() or text):
+            unnamed.append((type(widget).__name__, widget.objectName()))
+    assert unnamed == []
+
+
+def test_tip_is_escaped_and_names_the_shortcut() -> None:
+    tip = plain_tip("<img src='/dev/zero'> & more\nline", "Ctrl+N")
+    assert "<img" not in tip
+    assert "&amp; more<br>line (Ctrl+N)" in tip
+
+
+def test_switch_by_mouse_and_keyboard(qtbot: QtBot, icons: Icons) -> None:
+    switch = Switch("Server", icons.themes)
+    qtbot.addWidget(switch)
+    switch.show()
+    with qtbot.waitSignal(switch.clicked):
+        QTest.mouseClick(switch, Qt.MouseButton.LeftButton)
+    assert switch.isChecked()
+    assert colour_at(switch, QPoint(12, switch.height() // 2)) == LIGHT.accent
+    with qtbot.waitSignal(switch.clicked):
+        QTest.keyClick(switch, Qt.Key.Key_Space)
+    assert not switch.isChecked()
+
+
+def test_long_label_elides_and_tells_the_rest(qtbot: QtBot) -> None:
+    label = ElidedLabel("a sentence that is far too long for this little label")
+    qtbot.addWidget(label)
+    label.resize(label.sizeHint())
+    assert label.text() == label.full_text
+    assert label.toolTip() == ""
+    label.resize(100, 20)
+    label.show()
+    QApplication.processEvents()
+    assert label.text().endswith("…")
+    assert "little label" in label.toolTip()
+    assert label.textFormat() == Qt.TextFormat.PlainText
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"), [("", None), ("7", 7), ("100", 100), ("101", 10), ("x", None), ("1", 5)]
+)
+def test_optional_number(qtbot: QtBot, typed: str, value: int | None) -> None:
+    edit = OptionalIntEdit(5, 100, "Automatic")
+    qtbot.addWidget(edit)
+    QTest.keyClicks(edit, typed)
+    assert edit.value() == value
+
+
+def test_number_too_small_is_put_right_when_it_is_left(qtbot: QtBot) -> None:
+    edit = OptionalIntEdit(256, 4096, "Automatic")
+    qtbot.addWidget(edit)
+    edit.show()
+    QTest.keyClicks(edit, "12")
+    with qtbot.waitSignal(edit.editingFinished):
+        QTest.keyClick(edit, Qt.Key.Key_Return)
+    assert edit.text() == "256"

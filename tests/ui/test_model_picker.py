@@ -1,0 +1,144 @@
+"""Choosing, finding, adding and removing models, by mouse and by keyboard."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QListView, QPushButton
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.model_list import PickerItem
+from minerva_desktop.ui.model_picker import ModelPicker
+from tests.ui.parts import part
+
+# What the offscreen platform says about every popup.
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+
+SMOL = PickerItem(
+    "/m/smollm2.gguf", "SmolLM2 135M", 98_000_000, "Q4_1", 8192, loaded=True, removable=False
+)
+GEMMA = PickerItem("/m/gemma.gguf", "Gemma 3 270M", 253_000_000, "Q4_K_M", 32_768)
+GONE = PickerItem("/m/gone.gguf", "Mistral", problem="The file is not there any more")
+
+
+@pytest.fixture
+def picker(qtbot: QtBot, icons: Icons) -> ModelPicker:
+    picker = ModelPicker(icons)
+    qtbot.addWidget(picker)
+    picker.set_models([SMOL, GEMMA, GONE])
+    picker.set_current(SMOL.path)
+    picker.show()
+    qtbot.waitExposed(picker)
+    return picker
+
+
+def field(picker: ModelPicker) -> QLineEdit:
+    return part(picker, QLineEdit, "pickerFilter")
+
+
+def rows(picker: ModelPicker) -> list[str]:
+    model = part(picker, QListView, "pickerList").model()
+    return [model.index(row, 0).data() for row in range(model.rowCount(QModelIndex()))]
+
+
+def test_button_tells_the_model_and_its_state(picker: ModelPicker) -> None:
+    assert picker.accessibleName() == "Model: SmolLM2 135M"
+    assert picker.accessibleDescription() == (
+        "SmolLM2 135M, Q4_1 · 98.0 MB · 8,192 tokens context, loaded"
+    )
+    picker.set_current(GEMMA.path)
+    assert picker.accessibleDescription().endswith("not loaded")
+    picker.set_current("")
+    assert picker.accessibleName() == "Model: none"
+    assert picker.current is None
+
+
+def test_typing_filters_and_enter_chooses(qtbot: QtBot, picker: ModelPicker) -> None:
+    QTest.keyClick(picker, Qt.Key.Key_Return)
+    assert rows(picker) == ["SmolLM2 135M", "Gemma 3 270M", "Mistral"]
+    QTest.keyClicks(field(picker), "270 gem")
+    assert rows(picker) == ["Gemma 3 270M"]
+    with qtbot.waitSignal(picker.selected) as chosen:
+        QTest.keyClick(field(picker), Qt.Key.Key_Return)
+    assert chosen.args == [GEMMA.path]
+    assert not field(picker).isVisible()
+
+
+def test_arrows_choose_and_escape_closes(qtbot: QtBot, picker: ModelPicker) -> None:
+    QTest.keyClick(picker, Qt.Key.Key_Down)
+    with qtbot.assertNotEmitted(picker.selected):
+        QTest.keyClick(field(picker), Qt.Key.Key_Escape)
+    assert not field(picker).isVisible()
+    picker.open_list()
+    QTest.keyClick(field(picker), Qt.Key.Key_Down)
+    with qtbot.waitSignal(picker.selected) as chosen:
+        QTest.keyClick(field(picker), Qt.Key.Key_Return)
+    assert chosen.args == [GEMMA.path]
+
+
+def test_a_click_chooses(qtbot: QtBot, picker: ModelPicker) -> None:
+    picker.open_list()
+    view = part(picker, QListView, "pickerList")
+    middle = view.visualRect(view.model().index(1, 0)).center()
+    with qtbot.waitSignal(picker.selected) as chosen:
+        QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=middle)
+    assert chosen.args == [GEMMA.path]
+
+
+def test_the_last_step_down_is_add_model(qtbot: QtBot, picker: ModelPicker) -> None:
+    picker.open_list()
+    for _ in range(3):
+        QTest.keyClick(field(picker), Qt.Key.Key_Down)
+    add = part(picker, QPushButton, "addModelButton")
+    assert QApplication.focusWidget() is add
+    with qtbot.waitSignal(picker.add_requested):
+        QTest.keyClick(add, Qt.Key.Key_Return)
+    assert not add.isVisible()
+
+
+def test_delete_removes_what_can_be_removed(qtbot: QtBot, picker: ModelPicker) -> None:
+    picker.open_list()
+    with qtbot.assertNotEmitted(picker.remove_requested):
+        QTest.keyClick(field(picker), Qt.Key.Key_Delete)  # the embedded model
+    QTest.keyClick(field(picker), Qt.Key.Key_Down)
+    with qtbot.waitSignal(picker.remove_requested) as removed:
+        QTest.keyClick(field(picker), Qt.Key.Key_Delete)
+    assert removed.args == [GEMMA.path]
+
+
+def test_nothing_found_is_said(qtbot: QtBot, picker: ModelPicker) -> None:
+    picker.open_list()
+    QTest.keyClicks(field(picker), "zebra")
+    labels = [label.text() for label in picker.findChildren(QLabel) if label.isVisible()]
+    assert labels == ["Nothing found for “zebra”"]
+    with qtbot.assertNotEmitted(picker.selected):
+        QTest.keyClick(field(picker), Qt.Key.Key_Return)
+
+
+def test_list_is_refreshed_while_it_is_open(qtbot: QtBot, picker: ModelPicker) -> None:
+    picker.open_list()
+    QTest.keyClick(field(picker), Qt.Key.Key_Down)
+    new = PickerItem("/m/new.gguf", "Newcomer")
+    picker.set_models([new, SMOL, GEMMA, GONE])
+    assert rows(picker)[0] == "Newcomer"
+    with qtbot.waitSignal(picker.selected) as chosen:
+        QTest.keyClick(field(picker), Qt.Key.Key_Return)
+    assert chosen.args == [GEMMA.path]
+
+
+def test_problem_is_told_to_a_screen_reader(picker: ModelPicker) -> None:
+    model = part(picker, QListView, "pickerList").model()
+    spoken = model.index(2, 0).data(Qt.ItemDataRole.AccessibleTextRole)
+    assert spoken == "Mistral, The file is not there any more"
+
+
+def test_a_hostile_name_is_shown_as_text(picker: ModelPicker) -> None:
+    hostile = PickerItem("/m/<img src='/dev/zero'>.gguf", "<img src='/dev/zero'> & Co")
+    picker.set_models([hostile])
+    picker.set_current(hostile.path)
+    assert "<img" not in picker.toolTip()
+    model = part(picker, QListView, "pickerList").model()
+    assert "<img" not in model.index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
+    picker.grab()

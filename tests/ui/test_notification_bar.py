@@ -1,0 +1,174 @@
+"""Notices: one at a time, nothing lost, nothing interpreted."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import (
+    QFrame,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind, NotificationBar
+from tests.ui.parts import part
+
+UNDO = Notice(NoticeKind.INFO, "Chat deleted.", actions=(NoticeAction("Undo", "undo:7"),))
+DIED = Notice(
+    NoticeKind.ERROR,
+    "The engine ended (signal 9).",
+    detail="ggml_abort\nline two",
+    actions=(NoticeAction("Reload & retry", "reload"),),
+)
+
+
+@pytest.fixture
+def window(qtbot: QtBot) -> QWidget:
+    """A window whose focus is elsewhere than in the bar."""
+    window = QWidget()
+    qtbot.addWidget(window)
+    box = QVBoxLayout(window)
+    editor = QLineEdit()
+    box.addWidget(editor)
+    box.addStretch(1)
+    window.resize(700, 300)
+    window.move(400, 400)  # away from the pointer, under which no notice hides itself
+    window.show()
+    qtbot.waitExposed(window)
+    editor.setFocus()
+    return window
+
+
+@pytest.fixture
+def bar(window: QWidget, icons: Icons) -> NotificationBar:
+    return make_bar(window, icons)
+
+
+def make_bar(window: QWidget, icons: Icons, auto_hide_ms: int = 60_000) -> NotificationBar:
+    bar = NotificationBar(icons, auto_hide_ms=auto_hide_ms)
+    box = window.layout()
+    assert box is not None
+    box.addWidget(bar)
+    return bar
+
+
+def card(bar: NotificationBar) -> QFrame:
+    return next(c for c in bar.findChildren(QFrame, "noticeCard") if not c.isHidden())
+
+
+def sentence(bar: NotificationBar) -> str:
+    return part(card(bar), QLabel, "noticeText").text()
+
+
+def press(bar: NotificationBar, label: str) -> None:
+    button = next(b for b in card(bar).findChildren(QPushButton) if b.accessibleName() == label)
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def test_nothing_is_shown_at_first(bar: NotificationBar) -> None:
+    assert not bar.isVisible()
+    assert bar.shown is None
+
+
+def test_an_action_is_reported_and_ends_the_notice(qtbot: QtBot, bar: NotificationBar) -> None:
+    bar.show_notice(DIED)
+    assert sentence(bar) == "The engine ended (signal 9)."
+    with qtbot.waitSignal(bar.closed) as closed, qtbot.waitSignal(bar.action_triggered) as action:
+        press(bar, "Reload & retry")
+    assert closed.args == [DIED.text]
+    assert action.args == ["reload"]
+    assert not bar.isVisible()
+
+
+def test_the_newest_is_shown_and_the_others_come_back(bar: NotificationBar) -> None:
+    bar.show_notice(DIED)
+    bar.show_notice(UNDO)
+    assert sentence(bar) == "Chat deleted."
+    texts = [label.text() for label in card(bar).findChildren(QLabel)]
+    assert "+1" in texts
+    QTest.mouseClick(part(card(bar), QToolButton, "noticeCloseButton"), Qt.MouseButton.LeftButton)
+    assert sentence(bar) == "The engine ended (signal 9)."
+
+
+def test_the_same_problem_does_not_pile_up(bar: NotificationBar) -> None:
+    bar.show_notice(DIED)
+    bar.show_notice(UNDO)
+    bar.show_notice(DIED)
+    assert bar.shown == DIED
+    bar.dismiss(DIED.identity)
+    bar.dismiss(UNDO.identity)
+    assert bar.shown is None
+
+
+def test_a_key_replaces_an_older_sentence(bar: NotificationBar) -> None:
+    bar.show_notice(Notice(NoticeKind.WARNING, "Port 1 is taken", key="server"))
+    bar.show_notice(Notice(NoticeKind.WARNING, "Port 2 is taken", key="server"))
+    assert sentence(bar) == "Port 2 is taken"
+    bar.dismiss("server")
+    assert not bar.isVisible()
+
+
+def test_details_open_and_can_be_selected(qtbot: QtBot, bar: NotificationBar) -> None:
+    bar.show_notice(DIED)
+    details = part(bar, QPlainTextEdit, "noticeDetails")
+    assert not details.isVisible()
+    QTest.mouseClick(part(card(bar), QPushButton, "noticeDetailsButton"), Qt.MouseButton.LeftButton)
+    assert details.isVisible()
+    details.selectAll()
+    assert details.textCursor().selectedText().startswith("ggml_abort")
+    assert details.isReadOnly()
+
+
+def test_only_an_offer_goes_by_itself(qtbot: QtBot, window: QWidget, icons: Icons) -> None:
+    bar = make_bar(window, icons, auto_hide_ms=10)
+    bar.show_notice(DIED)
+    with qtbot.waitSignal(bar.closed) as closed:
+        bar.show_notice(UNDO)
+    assert closed.args == [UNDO.identity]
+    assert bar.shown == DIED
+    with qtbot.assertNotEmitted(bar.closed, wait=60):
+        bar.show_notice(Notice(NoticeKind.INFO, "Just so you know"))
+
+
+def test_an_offer_waits_for_a_focused_button(qtbot: QtBot, window: QWidget, icons: Icons) -> None:
+    bar = make_bar(window, icons, auto_hide_ms=10)
+    bar.show_notice(UNDO)
+    button = next(b for b in card(bar).findChildren(QPushButton) if b.text() == "Undo")
+    button.setFocus()
+    with qtbot.assertNotEmitted(bar.closed, wait=60):
+        pass
+    with qtbot.waitSignal(bar.action_triggered) as triggered:
+        QTest.keyClick(button, Qt.Key.Key_Space)
+    assert triggered.args == ["undo:7"]
+
+
+def test_escape_closes_from_within(qtbot: QtBot, bar: NotificationBar) -> None:
+    bar.show_notice(DIED)
+    part(card(bar), QToolButton, "noticeCloseButton").setFocus()
+    with qtbot.waitSignal(bar.closed):
+        QTest.keyClick(part(card(bar), QToolButton, "noticeCloseButton"), Qt.Key.Key_Escape)
+
+
+def test_text_is_never_markup(bar: NotificationBar) -> None:
+    hostile = "<img src='/dev/zero'><b>bold</b>"
+    bar.show_notice(Notice(NoticeKind.ERROR, hostile, detail=hostile))
+    label = part(card(bar), QLabel, "noticeText")
+    assert label.textFormat() == Qt.TextFormat.PlainText
+    assert part(bar, QPlainTextEdit, "noticeDetails").toPlainText() == hostile
+
+
+def test_a_flood_drops_the_oldest(bar: NotificationBar) -> None:
+    closed: list[str] = []
+    bar.closed.connect(closed.append)
+    for number in range(25):
+        bar.show_notice(Notice(NoticeKind.WARNING, f"Problem {number}"))
+    assert closed == [f"Problem {number}" for number in range(5)]
+    assert sentence(bar) == "Problem 24"

@@ -1,0 +1,113 @@
+"""Settings: shown as they are, taken as they are shown."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QDialogButtonBox, QLineEdit, QPushButton, QWidget
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.settings import DEFAULT_PORT, Settings, ThemeChoice
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.settings_dialog import SettingsDialog, make_settings_action
+from tests.ui.parts import part
+
+# What the offscreen platform says about every dialog.
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+
+CUSTOM = Settings(
+    theme=ThemeChoice.DARK,
+    n_ctx=8192,
+    n_gpu_layers=0,
+    n_threads=4,
+    server_port=9000,
+    send_with_enter=False,
+    model="/m/smol.gguf",
+)
+
+
+def open_dialog(qtbot: QtBot, icons: Icons, settings: Settings) -> SettingsDialog:
+    dialog = SettingsDialog(icons, settings, "/home/ada/minerva", max_threads=16)
+    qtbot.addWidget(dialog)
+    dialog.open()
+    qtbot.waitExposed(dialog)
+    return dialog
+
+
+@pytest.mark.parametrize("settings", [Settings(), CUSTOM], ids=["defaults", "custom"])
+def test_untouched_settings_stay(qtbot: QtBot, icons: Icons, settings: Settings) -> None:
+    dialog = open_dialog(qtbot, icons, settings)
+    assert dialog.applied_to(settings) == settings
+
+
+def test_what_is_changed_is_taken_and_the_rest_kept(qtbot: QtBot, icons: Icons) -> None:
+    dialog = open_dialog(qtbot, icons, Settings())
+    QTest.mouseClick(part(dialog, QPushButton, "themeDark"), Qt.MouseButton.LeftButton)
+    QTest.mouseClick(part(dialog, QAbstractButton, "sendWithEnter"), Qt.MouseButton.LeftButton)
+    QTest.keyClicks(part(dialog, QLineEdit, "nCtx"), "16384")
+    QTest.keyClicks(part(dialog, QLineEdit, "nGpuLayers"), "12")
+    QTest.keyClicks(part(dialog, QLineEdit, "nThreads"), "99")
+    port = part(dialog, QLineEdit, "serverPort")
+    port.selectAll()
+    QTest.keyClicks(port, "8500")
+    with qtbot.waitSignal(dialog.accepted):
+        QTest.keyClick(port, Qt.Key.Key_Return)
+    since_changed = Settings(model="/m/other.gguf")
+    assert dialog.applied_to(since_changed) == Settings(
+        theme=ThemeChoice.DARK,
+        n_ctx=16384,
+        n_gpu_layers=12,
+        n_threads=9,  # 16 at most: the second digit did not fit
+        server_port=8500,
+        send_with_enter=False,
+        model="/m/other.gguf",
+    )
+
+
+def test_empty_is_automatic(qtbot: QtBot, icons: Icons) -> None:
+    dialog = open_dialog(qtbot, icons, CUSTOM)
+    for name in ("nCtx", "nGpuLayers", "nThreads"):
+        assert part(dialog, QLineEdit, name).placeholderText() == "Automatic"
+        part(dialog, QLineEdit, name).clear()
+    part(dialog, QLineEdit, "serverPort").clear()
+    taken = dialog.applied_to(CUSTOM)
+    assert (taken.n_ctx, taken.n_gpu_layers, taken.n_threads) == (None, None, None)
+    assert taken.server_port == DEFAULT_PORT
+
+
+def test_too_small_becomes_the_least(qtbot: QtBot, icons: Icons) -> None:
+    dialog = open_dialog(qtbot, icons, Settings())
+    QTest.keyClicks(part(dialog, QLineEdit, "nCtx"), "12")
+    assert dialog.applied_to(Settings()).n_ctx == 256
+
+
+def test_escape_and_cancel_reject(qtbot: QtBot, icons: Icons) -> None:
+    dialog = open_dialog(qtbot, icons, Settings())
+    with qtbot.waitSignal(dialog.rejected), qtbot.assertNotEmitted(dialog.accepted):
+        QTest.keyClick(dialog, Qt.Key.Key_Escape)
+    dialog = open_dialog(qtbot, icons, Settings())
+    cancel = part(dialog, QDialogButtonBox, "").button(QDialogButtonBox.StandardButton.Cancel)
+    with qtbot.waitSignal(dialog.rejected):
+        QTest.mouseClick(cancel, Qt.MouseButton.LeftButton)
+
+
+def test_dialog_does_not_block_its_caller(qtbot: QtBot, icons: Icons) -> None:
+    dialog = open_dialog(qtbot, icons, Settings())
+    assert dialog.isVisible()  # open() came back
+
+
+def test_data_folder_is_named_and_opened(qtbot: QtBot, icons: Icons) -> None:
+    dialog = open_dialog(qtbot, icons, Settings())
+    assert part(dialog, QWidget, "dataFolder").accessibleName() == "/home/ada/minerva"
+    with qtbot.waitSignal(dialog.open_data_folder_requested):
+        QTest.mouseClick(part(dialog, QPushButton, "openDataFolder"), Qt.MouseButton.LeftButton)
+
+
+def test_settings_action(qtbot: QtBot, icons: Icons) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    action = make_settings_action(icons, window)
+    assert action.objectName() == "settingsAction"
+    assert action.shortcut().toString() == "Ctrl+,"
+    assert not action.icon().isNull()

@@ -1,0 +1,188 @@
+"""Numbers that can be trusted, and a bar that never overlaps."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QLabel, QPushButton, QWidget
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.ui.context_meter import ContextMeter
+from minerva_desktop.ui.memory_gauge import BAR_WIDTH, MemoryGauge
+from minerva_desktop.ui.status_bar import ServerState, StatusBar
+from minerva_desktop.ui.theme import LIGHT, ThemeSource
+from tests.ui.parts import colour_at, part
+
+GB = 1_000_000_000
+URL = "http://127.0.0.1:8427/v1"
+
+
+@pytest.fixture
+def bar(qtbot: QtBot, themes: ThemeSource) -> StatusBar:
+    bar = StatusBar(themes)
+    qtbot.addWidget(bar)
+    bar.resize(1280, bar.height())
+    bar.show()
+    qtbot.waitExposed(bar)
+    return bar
+
+
+def fill(bar: StatusBar) -> None:
+    bar.set_memory(24 * GB, 1 * GB, 3 * GB, 20 * GB, "NVIDIA GeForce RTX 4090")
+    bar.set_context(1204, 8192)
+    bar.set_speed(42.13, 120.0)
+    bar.set_server(ServerState.ON, URL)
+
+
+def test_gauge_says_who_uses_the_memory(qtbot: QtBot, themes: ThemeSource) -> None:
+    gauge = MemoryGauge(themes)
+    qtbot.addWidget(gauge)
+    gauge.set_snapshot(24 * GB, 1 * GB, 3 * GB, 20 * GB, detail="KV cache 95 MB")
+    assert gauge.text == "Memory 4.0 of 24.0 GB"
+    spoken = gauge.accessibleDescription()
+    assert "Models of this app: 1.0 GB (1,000,000,000 bytes)" in spoken
+    assert "Other programs: 3.0 GB" in spoken
+    assert "Free: 20.0 GB" in spoken
+    assert "KV cache 95 MB" in gauge.toolTip()
+
+
+def test_gauge_draws_the_shares_in_their_colours(qtbot: QtBot, themes: ThemeSource) -> None:
+    gauge = MemoryGauge(themes)
+    qtbot.addWidget(gauge)
+    gauge.set_snapshot(4 * GB, 1 * GB, 1 * GB, 2 * GB)
+    gauge.resize(gauge.sizeHint())
+
+    def colour_at_eighth(eighths: int) -> str:
+        left = gauge.width() - BAR_WIDTH
+        return colour_at(gauge, QPoint(left + eighths * BAR_WIDTH // 8, gauge.height() // 2))
+
+    assert colour_at_eighth(1) == LIGHT.accent
+    assert colour_at_eighth(3) == LIGHT.muted
+    assert colour_at_eighth(6) not in (LIGHT.accent, LIGHT.muted)
+
+
+def test_gauge_never_shows_the_unknown_as_zero(qtbot: QtBot, themes: ThemeSource) -> None:
+    gauge = MemoryGauge(themes)
+    qtbot.addWidget(gauge)
+    assert gauge.text == "Memory –"
+    gauge.set_snapshot(24 * GB, None, None, 20 * GB)
+    assert gauge.text == "Memory 4.0 of 24.0 GB"
+    assert "Models of this app: not known" in gauge.accessibleDescription()
+    assert ": 0 bytes" not in gauge.accessibleDescription()
+
+
+def test_gauge_infers_other_programs_from_the_rest(qtbot: QtBot, themes: ThemeSource) -> None:
+    gauge = MemoryGauge(themes)
+    qtbot.addWidget(gauge)
+    gauge.set_snapshot(24 * GB, 1 * GB, None, 20 * GB)
+    assert "Other programs: 3.0 GB" in gauge.accessibleDescription()
+
+
+def test_gpu_name_is_shown_as_text(qtbot: QtBot, themes: ThemeSource) -> None:
+    gauge = MemoryGauge(themes)
+    qtbot.addWidget(gauge)
+    gauge.set_snapshot(GB, 0, 0, GB, label="<b>GPU</b>\nX")
+    assert gauge.text.startswith("<b>GPU</b> X ")
+    assert "<b>" not in gauge.toolTip()
+
+
+@pytest.mark.parametrize(
+    ("used", "n_ctx", "text", "warns"),
+    [
+        (1204, 8192, "1,204 / 8,192 tokens", False),
+        (6963, 8192, "6,963 / 8,192 tokens", False),
+        (6964, 8192, "6,964 / 8,192 tokens", True),
+        (9000, 8192, "9,000 / 8,192 tokens", True),
+        (None, 8192, "– / 8,192 tokens", False),
+        (12, None, "12 / – tokens", False),
+        (None, None, "Context –", False),
+    ],
+)
+def test_context_meter(
+    qtbot: QtBot, themes: ThemeSource, used: int | None, n_ctx: int | None, text: str, warns: bool
+) -> None:
+    meter = ContextMeter(themes)
+    qtbot.addWidget(meter)
+    meter.set_usage(used, n_ctx)
+    assert meter.text == text
+    assert meter.is_warning is warns
+    assert meter.accessibleName() == f"Context: {text}"
+    meter.grab()
+
+
+def test_speed_label(bar: StatusBar) -> None:
+    speed = part(bar, QLabel, "speedLabel")
+    assert not speed.isVisible()
+    bar.set_speed(42.13, 120.0)
+    assert speed.text() == "42.1 tokens/s · first token 120 ms"
+    bar.set_speed(None, 120.0)
+    assert speed.text() == "first token 120 ms"
+    bar.set_speed(None, None)
+    assert not speed.isVisible()
+
+
+def test_switch_reports_the_person_and_not_the_program(qtbot: QtBot, bar: StatusBar) -> None:
+    switch = part(bar, QAbstractButton, "serverToggle")
+    with qtbot.waitSignal(bar.server_toggled) as change:
+        QTest.mouseClick(switch, Qt.MouseButton.LeftButton)
+    assert change.args == [True]
+    with qtbot.waitSignal(bar.server_toggled) as change:
+        QTest.keyClick(switch, Qt.Key.Key_Space)
+    assert change.args == [False]
+    with qtbot.assertNotEmitted(bar.server_toggled):
+        bar.set_server(ServerState.STARTING)
+        bar.set_server(ServerState.ON, URL)
+    assert switch.isChecked()
+
+
+def test_server_address_is_copied_by_a_click(qtbot: QtBot, bar: StatusBar) -> None:
+    address = part(bar, QPushButton, "serverAddress")
+    assert not address.isVisible()
+    bar.set_server(ServerState.ON, URL)
+    assert address.text() == URL
+    QTest.mouseClick(address, Qt.MouseButton.LeftButton)
+    assert QGuiApplication.clipboard().text() == URL
+
+
+def test_failed_server_says_why_and_is_off(bar: StatusBar) -> None:
+    bar.set_server(ServerState.FAILED, "Port 8427 is used by another program")
+    switch = part(bar, QAbstractButton, "serverToggle")
+    assert not switch.isChecked()
+    assert "Port 8427 is used" in switch.toolTip()
+    assert part(bar, QLabel, "serverNote").text() == "Port 8427 is used by another program"
+
+
+@pytest.mark.parametrize("width", [700, 800, 900, 1000, 1280])
+def test_nothing_overlaps_at_any_width(qtbot: QtBot, bar: StatusBar, width: int) -> None:
+    fill(bar)
+    bar.resize(width, bar.height())
+    bar.grab()
+    names = ("memoryGauge", "contextMeter", "speedLabel", "serverToggle", "serverAddress")
+    found = [part(bar, QWidget, name) for name in names]
+    spans = []
+    for each in found:
+        if each.isVisible():
+            left = each.mapTo(bar, each.rect().topLeft()).x()
+            spans.append((left, left + each.width()))
+            assert each.width() >= each.sizeHint().width(), each.objectName()
+    assert spans == sorted(spans)
+    assert all(first[1] <= second[0] for first, second in pairwise(spans))
+    assert spans[-1][1] <= width
+    assert all(each.isVisible() for each in found[:2])
+    assert found[3].isVisible()
+
+
+def test_words_come_back_when_there_is_room_again(bar: StatusBar) -> None:
+    fill(bar)
+    bar.resize(700, bar.height())
+    bar.grab()
+    address = part(bar, QPushButton, "serverAddress")
+    assert not address.isVisible()
+    bar.resize(1280, bar.height())
+    bar.grab()
+    assert address.isVisible()
+    assert "first token" in part(bar, QLabel, "speedLabel").text()
