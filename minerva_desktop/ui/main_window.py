@@ -62,7 +62,7 @@ class MainWindow(QMainWindow):
             trailing=(self.parameters.toggle_action, self.settings_action),
         )
         self.notifications = NotificationBar(icons)
-        self.chat_view = ChatView(icons.theme)
+        self.chat_view = ChatView(icons)
         self.composer = Composer(icons)
         self.status = StatusBar(icons.themes)
         self._overlay = DropOverlay(icons.themes, self)

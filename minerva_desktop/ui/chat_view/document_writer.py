@@ -35,6 +35,8 @@ class DocumentWriter:
         self._document = document
         self._formats = formats
         self._blocks: list[int] = []  # number of each row's first block
+        # First row and table. Inside an edit block a cursor doesn't know its table.
+        self._tables: list[tuple[int, QTextTable]] = []
         self.rows: list[Row] = []
         self.boxes: list[tuple[int, int]] = []
         document.setDocumentMargin(0)
@@ -123,32 +125,33 @@ class DocumentWriter:
         """Remove the rows from ``index`` on."""
         if index >= len(self.rows):
             return
+        self._drop_tables(index)
         row = self.rows[index]
         if index == 0:
             self._document.clear()
         elif row.kind is Kind.TABLE and not row.first:
-            table = self._table(index)
-            begin = index
-            while not self.rows[begin].first:
-                begin -= 1
-            self._clear_after(cursor, self._table_end(table))
+            begin, table = self._tables[-1]
+            self._clear_after(cursor, table)
             table.removeRows(index - begin, table.rows() - (index - begin))
+        elif self.rows[index - 1].kind is Kind.TABLE:
+            self._clear_after(cursor, self._tables[-1][1])
         else:
             above = self.block(index - 1)
-            if self.rows[index - 1].kind is Kind.TABLE:
-                self._clear_after(cursor, self._table_end(self._table(index - 1)))
-            else:
-                cursor.setPosition(above.position() + above.length() - 1)
-                _remove_to_end(cursor)
+            cursor.setPosition(above.position() + above.length() - 1)
+            _remove_to_end(cursor)
         del self.rows[index:], self._blocks[index:]
         while self.boxes and self.boxes[-1][0] >= index:
             self.boxes.pop()
         if self.boxes and self.boxes[-1][1] >= index:
             self.boxes[-1] = (self.boxes[-1][0], index - 1)
 
-    def _clear_after(self, cursor: QTextCursor, position: int) -> None:
+    def _drop_tables(self, index: int) -> None:
+        while self._tables and self._tables[-1][0] >= index:
+            self._tables.pop()
+
+    def _clear_after(self, cursor: QTextCursor, table: QTextTable) -> None:
         """Leave nothing after a table but the empty block that has to be there."""
-        cursor.setPosition(position)
+        cursor.setPosition(table.lastPosition() + 1)
         _remove_to_end(cursor)
         _separate(cursor)
 
@@ -183,8 +186,9 @@ class DocumentWriter:
             end = QTextCursor(self._document)
             end.movePosition(QTextCursor.MoveOperation.End)
             _separate(end)
+            self._tables.append((len(self.rows), table))
         else:
-            table = self._table(len(self.rows) - 1)
+            table = self._tables[-1][1]
             table.appendRows(1)
         line = table.rows() - 1
         self._blocks.append(table.cellAt(line, 0).firstCursorPosition().blockNumber())
@@ -201,12 +205,6 @@ class DocumentWriter:
         cursor.setBlockCharFormat(self._formats.run(Run(""), row))
         for run in runs:
             cursor.insertText(run.text, self._formats.run(run, row, header=row.first))
-
-    def _table(self, index: int) -> QTextTable:
-        return QTextCursor(self.block(index)).currentTable()
-
-    def _table_end(self, table: QTextTable) -> int:
-        return table.lastPosition() + 1
 
 
 def _shape(row: Row) -> tuple[object, ...]:
