@@ -223,6 +223,12 @@ def test_every_dependency_is_locked() -> None:
         assert names <= pins(ROOT / "packaging" / lock).keys(), f"run scripts/lock.py for {lock}"
 
 
+def test_what_is_said_about_llama_cpp_is_said_of_the_locked_version() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        (said,) = tomllib.load(file)["tool"]["uv"]["dependency-metadata"]
+    assert pins(ROOT / "packaging" / Profile.RUN.value)[said["name"]] == {said["version"]}
+
+
 def test_cuts_one_package_out_of_a_lock() -> None:
     text = (ROOT / "packaging" / Profile.RUN.value).read_text(encoding="utf-8")
     block = environment_state.locked_block(text, environment_state.ENGINE)

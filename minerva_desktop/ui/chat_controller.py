@@ -200,7 +200,6 @@ class ChatController(QObject):
         self._window.composer.set_generating(session.is_answering)
         self._window.sidebar.set_current(conversation.id)
         if session.answer_id is not None:
-            view.begin_answer(conversation[session.answer_id])
             view.append_text(session.answer_id, session.answer_text)
         self._show_last_speed(conversation.active_branch())
         self._count_soon()

@@ -26,7 +26,7 @@ from minerva_desktop.ui.theme import Theme
 
 BOX_RADIUS = 10  # px
 CHIP_RADIUS = 4
-CHIP_PADDING = 3
+CHIP_PADDING = 2.5
 BAR_WIDTH = 3
 
 
@@ -132,6 +132,7 @@ class Decorations:
             return
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(theme.hover))
+        metrics = self._writer.formats.code_metrics
         layout = block.layout()
         origin = self._rect(block).topLeft()
         for run in runs:
@@ -142,10 +143,9 @@ class Decorations:
                     break
                 stop = min(end, line.textStart() + line.textLength())
                 left, right = _x(line, offset), _x(line, stop)
-                top = line.y() + line.ascent() - painter.fontMetrics().ascent() - CHIP_PADDING
-                height = line.ascent() + line.descent() + line.y() - top + 1
-                rect = QRectF(min(left, right), top, abs(right - left), height)
-                rect.adjust(-CHIP_PADDING, 0, CHIP_PADDING, 0)
+                top = line.y() + line.ascent() - metrics.ascent()
+                rect = QRectF(min(left, right), top, abs(right - left), metrics.height())
+                rect.adjust(-CHIP_PADDING, -1, CHIP_PADDING, 1)
                 painter.drawRoundedRect(rect.translated(origin), CHIP_RADIUS, CHIP_RADIUS)
                 offset = max(stop, offset + 1)
             offset = end

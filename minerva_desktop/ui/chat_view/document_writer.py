@@ -20,8 +20,6 @@ from minerva_desktop.ui.chat_view.rows import Kind, Row, Run
 from minerva_desktop.ui.chat_view.streaming import Update
 from minerva_desktop.ui.chat_view.text_formats import (
     TextFormats,
-    block_format,
-    cell_block_format,
     cell_format,
     separator_formats,
     table_format,
@@ -43,7 +41,7 @@ class DocumentWriter:
         document.setUndoRedoEnabled(False)
         option = QTextOption()
         option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
-        option.setTabStopDistance(formats.code_tab)
+        option.setTabStopDistance(4 * formats.code_metrics.horizontalAdvance(" "))
         document.setDefaultTextOption(option)
 
     def apply(self, update: Update) -> int:
@@ -75,6 +73,11 @@ class DocumentWriter:
         self.apply(Update(0, []))
         self.apply(Update(0, rows))
 
+    @property
+    def formats(self) -> TextFormats:
+        """The formats that are written in now."""
+        return self._formats
+
     def block(self, index: int) -> QTextBlock:
         """The block of row ``index``; of a table row, its first cell's."""
         return self._document.findBlockByNumber(self._blocks[index])
@@ -99,7 +102,7 @@ class DocumentWriter:
         block = self.block(index)
         if old.last != row.last:
             cursor.setPosition(block.position())
-            cursor.setBlockFormat(block_format(row, above))
+            cursor.setBlockFormat(self._formats.block(row, above))
         same = 0
         offset = len(row.marker) + 1 if row.marker else 0
         for before, after in zip(old.runs, row.runs, strict=False):
@@ -162,7 +165,7 @@ class DocumentWriter:
         if row.kind is Kind.TABLE:
             self._append_table_row(cursor, row, above)
         else:
-            layout, text = block_format(row, above), self._formats.row(row)
+            layout, text = self._formats.block(row, above), self._formats.row(row)
             if above is None or after_table:
                 cursor.setBlockFormat(layout)
                 cursor.setBlockCharFormat(text)
@@ -199,10 +202,10 @@ class DocumentWriter:
         self, table: QTextTable, line: int, column: int, row: Row, runs: tuple[Run, ...]
     ) -> None:
         cell = table.cellAt(line, column)
-        cell.setFormat(cell_format(self._formats.theme, header=row.first))
+        last = column == len(row.cells) - 1
+        cell.setFormat(cell_format(self._formats.theme, header=row.first, last=last))
         cursor = cell.firstCursorPosition()
-        cursor.setBlockFormat(cell_block_format(row.align[column]))
-        cursor.setBlockCharFormat(self._formats.run(Run(""), row))
+        cursor.setBlockFormat(self._formats.cell_block(row.align[column]))
         for run in runs:
             cursor.insertText(run.text, self._formats.run(run, row, header=row.first))
 

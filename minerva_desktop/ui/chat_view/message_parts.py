@@ -1,4 +1,4 @@
-"""What stands under a message: its progress or its numbers, and how it ended if not well.
+"""What stands under an answer: its progress or its numbers, and how it ended if not well.
 
 `MessageView` builds and places these. Main thread.
 """
@@ -57,7 +57,7 @@ def ending_text(message: Message) -> str:
 
 
 class Footer(QWidget):
-    """Below a message: dots and a status while it is written, then Copy and the numbers."""
+    """Below an answer: dots and a status while it is written, then Copy and the numbers."""
 
     HEIGHT = SIZE
 
@@ -70,7 +70,6 @@ class Footer(QWidget):
         self._copy = CopyButton(icons, "Copy message", source, self)
         self._label = ElidedLabel("", self)
         self._label.setProperty("look", "muted")
-        self._right = False
 
     def show_busy(self, text: str) -> None:
         """The message is being written; ``text`` says what is going on, if known."""
@@ -86,9 +85,8 @@ class Footer(QWidget):
         self._label.set_full_text(text)
         self._place()
 
-    def fit(self, width: int, *, right: bool) -> None:
-        """Take ``width`` px, with the contents at the right end if ``right``."""
-        self._right = right
+    def fit(self, width: int) -> None:
+        """Take ``width`` px."""
         self.resize(width, self.HEIGHT)
         self._place()
 
@@ -98,8 +96,7 @@ class Footer(QWidget):
             left = BUSY_TEXT
         elif not self._copy.isHidden():
             # The icon, not its button, stands in line with the text above.
-            x = self.width() - SIZE if self._right else (ICON - SIZE) // 2
-            self._copy.move(x, 0)
+            self._copy.move((ICON - SIZE) // 2, 0)
             left = SIZE
         self._label.setGeometry(left, 0, max(0, self.width() - left), self.HEIGHT)
 

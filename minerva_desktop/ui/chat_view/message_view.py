@@ -10,11 +10,19 @@ from __future__ import annotations
 import time
 from collections import deque
 
-from PySide6.QtCore import QRectF, Qt, Signal, Slot
-from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QColor, QPainter, QPaintEvent
+from PySide6.QtCore import QEvent, QRectF, Qt, Signal, Slot
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
+    QColor,
+    QEnterEvent,
+    QPainter,
+    QPaintEvent,
+)
 from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 
 from minerva_desktop.chat.message import Message, MessageState, Role
+from minerva_desktop.ui.chat_view.copy_button import CopyButton
 from minerva_desktop.ui.chat_view.markdown import MarkdownParser
 from minerva_desktop.ui.chat_view.message_parts import Footer, Notice, ending_text, numbers_text
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
@@ -68,6 +76,9 @@ class MessageView(QWidget):
         self._notice.hide()
         self._notice.retry_clicked.connect(self._on_retry)
         self._footer = Footer(icons, self.source, self)
+        self._footer.setVisible(message.role is not Role.USER)
+        self._copy = CopyButton(icons, "Copy message", self.source, self, quiet=True)
+        self._copy.setVisible(message.role is Role.USER)
         self._begin()
         self._show_state()
 
@@ -211,8 +222,14 @@ class MessageView(QWidget):
         left = width - text_width - BUBBLE_PADDING_X
         self._body.move(left, BUBBLE_TOP)
         y = BUBBLE_TOP + self._body.fit(text_width) + BUBBLE_BOTTOM
-        self._bubble = QRectF(left - BUBBLE_PADDING_X, 0, text_width + 2 * BUBBLE_PADDING_X, y)
-        return self._arrange_below(width, y + GRID)
+        if self._folded:
+            self._unfold.adjustSize()
+            self._unfold.move(left, y)
+            y += self._unfold.height() + 2 * GRID
+        left -= BUBBLE_PADDING_X
+        self._bubble = QRectF(left, 0, width - left, y)
+        self._copy.move(left - self._copy.width() - GRID, y - self._copy.height() - 2 * GRID)
+        return y
 
     def _arrange_answer(self, width: int) -> int:
         self._name.setGeometry(0, 0, width, 5 * GRID)
@@ -221,10 +238,7 @@ class MessageView(QWidget):
         self._body.setVisible(bool(self._parts))
         if self._parts:
             y += self._body.fit(width)
-        return self._arrange_below(width, y)
-
-    def _arrange_below(self, width: int, y: int) -> int:
-        if not self._unfold.isHidden():
+        if self._folded:
             self._unfold.adjustSize()
             self._unfold.move(0, y + 2 * GRID)
             y += self._unfold.height() + 3 * GRID
@@ -233,8 +247,16 @@ class MessageView(QWidget):
             self._notice.move(0, y)
             y += self._notice.fit(width) + GRID
         self._footer.move(0, y)
-        self._footer.fit(width, right=self._message.role is Role.USER)
+        self._footer.fit(width)
         return y + Footer.HEIGHT
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        super().enterEvent(event)
+        self._copy.update()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self._copy.update()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)

@@ -26,8 +26,9 @@ BODY_PX = 15
 CODE_PX = 13
 LABEL_PX = 12
 HEADING_PX = (22, 19, 17, 15, 15, 15)
-TEXT_LINE_HEIGHT = 150  # percent
-CODE_LINE_HEIGHT = 140
+TEXT_LEADING = 1.6  # height of a line, in heights of its font
+CODE_LEADING = 1.55
+HEADING_LEADING = 1.35
 
 INDENT = 24  # px for a list or a quote
 MAX_INDENT = 8 * INDENT
@@ -70,14 +71,16 @@ def gap_above(row: Row, above: Row | None) -> int:
     """px between a row and the one above it, code header included."""
     header = CODE_HEADER if row.kind is Kind.CODE and row.first else 0
     padding = CODE_BOTTOM if above is not None and above.kind is Kind.CODE and above.last else 0
-    if above is None or row.kind is Kind.PLAIN:
+    if above is None or row.kind is Kind.PLAIN or above.kind is Kind.TABLE:
         return header + padding
     if row.kind is Kind.CODE and not row.first:
         return 0
-    if row.tight:
-        return padding + ITEM_GAP
-    if Kind.RULE in (row.kind, above.kind):
-        return padding + RULE_GAP
+    if row.tight and above.kind in (Kind.TEXT, Kind.HEADING):
+        return ITEM_GAP
+    if row.kind is Kind.RULE:
+        return padding + PARAGRAPH_GAP
+    if above.kind is Kind.RULE:
+        return RULE_GAP
     if row.kind is Kind.HEADING:
         return padding + HEADING_GAPS[row.level - 1]
     return header + padding + (ITEM_GAP * 2 if above.kind is Kind.HEADING else PARAGRAPH_GAP)
@@ -120,7 +123,10 @@ class TextFormats:
         code = QFont(font)
         code.setFamilies(self._families)
         code.setPixelSize(CODE_PX)
-        self.code_tab = 4 * QFontMetricsF(code).horizontalAdvance(" ")
+        self.code_metrics = QFontMetricsF(code)
+        # Fonts of one size differ in how high their lines are by themselves.
+        self._text_line = BODY_PX / QFontMetricsF(font).height()
+        self._code_line = CODE_PX / self.code_metrics.height()
         self._cache: dict[tuple[int, str, str, int], QTextCharFormat] = {}
 
     def run(self, run: Run, row: Row, *, header: bool = False) -> QTextCharFormat:
@@ -130,6 +136,36 @@ class TextFormats:
             return self._cached(int(mark), "", run.token or "-", CODE_PX)
         size = HEADING_PX[row.level - 1] if row.kind is Kind.HEADING else BODY_PX
         return self._cached(int(mark), run.link, "", size)
+
+    def block(self, row: Row, above: Row | None) -> QTextBlockFormat:
+        """Margins and line height of a row that is not a table's."""
+        made = _line_height(self._line_percent(row.kind))
+        margin = left_margin(row.nest)
+        made.setTopMargin(gap_above(row, above))
+        if row.kind is Kind.CODE:
+            margin += CODE_PADDING
+            made.setRightMargin(CODE_PADDING)
+        if row.kind is Kind.RULE:
+            made.setLineHeight(1, QTextBlockFormat.LineHeightTypes.FixedHeight.value)
+        if row.marker:
+            made.setTextIndent(-INDENT)
+            made.setTabPositions([QTextOption.Tab(INDENT, QTextOption.TabType.LeftTab)])
+        if row.kind is Kind.HEADING:
+            made.setHeadingLevel(row.level)
+        made.setLeftMargin(margin)
+        return made
+
+    def cell_block(self, align: str) -> QTextBlockFormat:
+        """The paragraph in a cell; ``align`` as in `Row`."""
+        made = _line_height(self._line_percent(Kind.TABLE))
+        sides = {"center": Qt.AlignmentFlag.AlignHCenter, "right": Qt.AlignmentFlag.AlignRight}
+        made.setAlignment(sides.get(align, Qt.AlignmentFlag.AlignLeft))
+        return made
+
+    def _line_percent(self, kind: Kind) -> float:
+        if kind is Kind.CODE:
+            return 100 * CODE_LEADING * self._code_line
+        return 100 * self._text_line * (HEADING_LEADING if kind is Kind.HEADING else TEXT_LEADING)
 
     def row(self, row: Row) -> QTextCharFormat:
         """The look of a row's empty text, which sets the height of an empty line."""
@@ -180,27 +216,6 @@ class TextFormats:
         return readable(colour, QColor(self.theme.code), text)
 
 
-def block_format(row: Row, above: Row | None) -> QTextBlockFormat:
-    """Margins and line height of a row that is not a table's."""
-    made = QTextBlockFormat()
-    margin = left_margin(row.nest)
-    made.setTopMargin(gap_above(row, above))
-    height = CODE_LINE_HEIGHT if row.kind is Kind.CODE else TEXT_LINE_HEIGHT
-    made.setLineHeight(height, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
-    if row.kind is Kind.CODE:
-        margin += CODE_PADDING
-        made.setRightMargin(CODE_PADDING)
-    if row.kind is Kind.RULE:
-        made.setLineHeight(1, QTextBlockFormat.LineHeightTypes.FixedHeight.value)
-    if row.marker:
-        made.setTextIndent(-INDENT)
-        made.setTabPositions([QTextOption.Tab(INDENT, QTextOption.TabType.LeftTab)])
-    if row.kind is Kind.HEADING:
-        made.setHeadingLevel(row.level)
-    made.setLeftMargin(margin)
-    return made
-
-
 def separator_formats() -> tuple[QTextBlockFormat, QTextCharFormat]:
     """For the empty blocks that a text document insists on around a table: next to no height."""
     block = QTextBlockFormat()
@@ -217,29 +232,29 @@ def table_format(row: Row, above: Row | None) -> QTextTableFormat:
     made.setBorderCollapse(True)
     made.setCellSpacing(0)
     made.setCellPadding(0)
-    made.setTopMargin(max(0, gap_above(row, above) - 1))
+    # A frame's margins hold on their own: gaps next to it do not count.
+    made.setTopMargin(gap_above(row, above))
+    made.setBottomMargin(PARAGRAPH_GAP + ITEM_GAP)
     made.setLeftMargin(left_margin(row.nest))
     made.setHeaderRowCount(1)
     made.setWidth(QTextLength(QTextLength.Type.PercentageLength, 100))
     return made
 
 
-def cell_format(theme: Theme, *, header: bool) -> QTextTableCellFormat:
-    """A cell: a line under it, no other border."""
+def cell_format(theme: Theme, *, header: bool, last: bool) -> QTextTableCellFormat:
+    """A cell: a line under it, no other border. ``last`` is the last of its row."""
     made = QTextTableCellFormat()
     made.setTopPadding(CELL_TOP)
     made.setBottomPadding(CELL_BOTTOM)
-    made.setRightPadding(CELL_RIGHT)
+    made.setRightPadding(0 if last else CELL_RIGHT)
+    made.setVerticalAlignment(QTextCharFormat.VerticalAlignment.AlignMiddle)
     made.setBottomBorder(1)
     made.setBottomBorderStyle(QTextFrameFormat.BorderStyle.BorderStyle_Solid)
     made.setBottomBorderBrush(QColor(theme.muted if header else theme.border))
     return made
 
 
-def cell_block_format(align: str) -> QTextBlockFormat:
-    """The paragraph in a cell; ``align`` as in `Row`."""
+def _line_height(percent: float) -> QTextBlockFormat:
     made = QTextBlockFormat()
-    made.setLineHeight(TEXT_LINE_HEIGHT, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
-    sides = {"center": Qt.AlignmentFlag.AlignHCenter, "right": Qt.AlignmentFlag.AlignRight}
-    made.setAlignment(sides.get(align, Qt.AlignmentFlag.AlignLeft))
+    made.setLineHeight(percent, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
     return made

@@ -1,0 +1,151 @@
+"""What the screenshots show: a person's chats, models and conversations. Values only."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from itertools import count
+
+from minerva_desktop.chat.completion import Completion, FinishReason, Timings
+from minerva_desktop.chat.message import Message, MessageState, Role
+from minerva_desktop.ui.chat_list import ChatItem
+from minerva_desktop.ui.model_list import PickerItem
+
+NOW = datetime(2026, 3, 14, 15, 9).astimezone()
+OPEN_CHAT = "chat-1"
+MODEL = "SmolLM2 135M Instruct"
+MODEL_PATH = "/models/smollm2-135m-instruct-q4_1.gguf"
+LONG_NAME = (
+    "A-Very-Long-Community-Merge-Name-of-Llama-3.3-70B-and-Qwen3-235B-A22B-Thinking-2507-"
+    "abliterated-imatrix-uncensored-v2.1-final-FINAL"
+)
+
+MODELS = (
+    PickerItem(MODEL_PATH, MODEL, 98_000_000, "Q4_1", 8192, loaded=True, removable=False),
+    PickerItem("/models/gemma-3-4b-it-q4_k_m.gguf", "Gemma 3 4B", 2_490_000_000, "Q4_K_M", 131_072),
+    PickerItem("/models/qwen3-8b-q5_k_m.gguf", "Qwen3 8B", 5_850_000_000, "Q5_K_M", 40_960),
+    PickerItem(
+        "/media/stick/mistral.gguf",
+        "Mistral Small 24B",
+        14_300_000_000,
+        "Q4_K_M",
+        32_768,
+        problem="The file is not there any more",
+    ),
+)
+LONG_MODELS = (
+    PickerItem(f"/models/{LONG_NAME}.gguf", LONG_NAME, 142_000_000_000, "IQ4_XS", 1_048_576),
+    *MODELS,
+)
+
+_TITLES = (
+    ("Why is the sea salty?", 0),
+    ("A letter to the landlord", 0),
+    ("Binary search, explained", 1),
+    ("Packing list for Iceland", 3),
+    ("Names for a grey cat", 5),
+    ("Rust lifetimes", 20),
+    ("Sourdough, second try", 41),
+)
+CHATS = tuple(
+    ChatItem(f"chat-{number}", title, (NOW - timedelta(days=days, hours=1)).timestamp())
+    for number, (title, days) in enumerate(_TITLES, start=1)
+)
+LONG_CHATS = (
+    ChatItem(OPEN_CHAT, "Donaudampfschifffahrtsgesellschaftskapitän" * 3, NOW.timestamp()),
+    ChatItem("chat-b", "什么是大型语言模型，它是如何工作的？请详细解释一下", NOW.timestamp()),
+    ChatItem("chat-c", "ما هو البحر ولماذا هو مالح؟ اشرح لي ذلك بالتفصيل من فضلك", NOW.timestamp()),
+    *CHATS[1:],
+)
+
+SALT = """\
+Rivers carry it there. Rain is slightly acidic, so it dissolves minerals out of rock, mostly \
+**sodium** and **chloride**, and rivers bring them to the sea.
+
+Water leaves the sea again by evaporating, but the salt stays behind. Over hundreds of millions \
+of years it has added up to about 35 grams in every litre.
+
+1. Rain wears down rock.
+2. Rivers carry the dissolved minerals.
+3. The sun takes the water back, *not* the salt.
+"""
+
+CODE = """\
+## Binary search
+
+A binary search halves the range at each step, so it needs at most `log2(n) + 1` looks.
+
+```python
+from collections.abc import Sequence
+
+
+def find(numbers: Sequence[int], wanted: int) -> int | None:
+    \"\"\"The index of ``wanted`` in ascending ``numbers``, or None.\"\"\"
+    low, high = 0, len(numbers)
+    while low < high:
+        middle = (low + high) // 2  # never overflows in Python
+        if numbers[middle] == wanted:
+            return middle
+        if numbers[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return None
+```
+
+| Numbers | Linear search | Binary search |
+|--------:|--------------:|--------------:|
+| 1,000 | 1,000 | 10 |
+| 1,000,000 | 1,000,000 | 20 |
+| 1,000,000,000 | 1,000,000,000 | 30 |
+
+> It only works on **sorted** input. Sorting first costs more than one linear search.
+
+- [x] sorted input
+- [x] random access
+- [ ] duplicates: any of them may be found
+
+In C the classic mistake is the overflow in the middle:
+
+```c
+int middle = low + (high - low) / 2;   /* not (low + high) / 2, which overflows for large indexes in arrays of more than a billion elements */
+```
+
+See [the proof](https://example.org/proof), or ~~guess~~ measure it yourself.
+"""
+
+_ids = count(1)
+
+
+def message(
+    role: Role,
+    text: str,
+    state: MessageState = MessageState.COMPLETE,
+    *,
+    model: str | None = None,
+    error: str | None = None,
+) -> Message:
+    """A message of the sample chats; an answer that ended well has numbers."""
+    answered = role is Role.ASSISTANT and state in (MessageState.COMPLETE, MessageState.STOPPED)
+    return Message(
+        id=f"message-{next(_ids)}",
+        parent_id=None,
+        role=role,
+        text=text,
+        state=state,
+        created_at=NOW.timestamp(),
+        model=(model or "smollm2-135m-instruct-q4_1.gguf") if role is Role.ASSISTANT else None,
+        completion=_completion(text) if answered else None,
+        error=error,
+    )
+
+
+def _completion(text: str) -> Completion:
+    n_tokens = max(2, len(text) // 4)
+    timings = Timings(
+        prompt_tokens=42,
+        prefill_ms=110.0,
+        first_token_ms=124.0,
+        completion_tokens=n_tokens,
+        decode_ms=n_tokens * 23.0,
+    )
+    return Completion(finish_reason=FinishReason.STOP, timings=timings, seed=7)

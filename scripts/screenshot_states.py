@@ -1,0 +1,281 @@
+"""The states that `screenshot.py` renders: each fills a real `MainWindow` as its controllers would.
+
+A state is a function that gets a `Stage` and returns the extra top-level windows (a popup, a
+dialog) to paint over the main window. Main thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import screenshot_samples as samples
+from PySide6.QtWidgets import QApplication, QFrame, QWidget
+
+from minerva_desktop.chat.message import MessageState, Role
+from minerva_desktop.settings import Settings
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.settings_dialog import SettingsDialog
+from minerva_desktop.ui.status_bar import ServerState
+
+GIB = 1024**3
+NARROW = 700  # px
+ENGINE_DEATH = """\
+signal 9, SIGKILL
+
+llama_context: n_ctx = 8192
+llama_kv_cache: CPU KV buffer size = 180.00 MiB
+sched_reserve: CPU compute buffer size = 34.01 MiB"""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a state works with."""
+
+    window: MainWindow
+    icons: Icons
+
+
+State = Callable[[Stage], list[QWidget]]
+
+
+def empty(stage: Stage) -> list[QWidget]:
+    """The first start: a model, no chat yet."""
+    window = stage.window
+    window.chat_view.set_messages([])
+    window.sidebar.set_chats([])
+    window.header.set_can_eject(False)
+    window.status.set_context(None, None)
+    window.status.set_speed(None, None)
+    return []
+
+
+def conversation(stage: Stage) -> list[QWidget]:
+    """Two questions and their answers; the next one half typed."""
+    window = stage.window
+    window.chat_view.set_messages(
+        [
+            samples.message(Role.USER, "Why is the sea salty?"),
+            samples.message(Role.ASSISTANT, samples.SALT),
+            samples.message(Role.USER, "And why are lakes not?"),
+            samples.message(
+                Role.ASSISTANT,
+                "Most lakes have an outflow: the minerals leave with the water. Lakes *without* "
+                "one, such as the Dead Sea, are salty too.",
+            ),
+        ]
+    )
+    window.composer.set_text("How salty is the Baltic")
+    return []
+
+
+def streaming(stage: Stage) -> list[QWidget]:
+    """An answer in the middle of its second paragraph, with markup not closed yet."""
+    window = stage.window
+    window.chat_view.set_messages([samples.message(Role.USER, "Why is the sea salty?")])
+    answer = samples.message(Role.ASSISTANT, "", MessageState.STREAMING)
+    window.chat_view.begin_answer(answer)
+    window.chat_view.append_text(answer.id, samples.SALT[:280] + " It is **called")
+    window.composer.set_generating(True)
+    window.status.set_speed(43.2, None)
+    return []
+
+
+def waiting(stage: Stage) -> list[QWidget]:
+    """A question was sent; the model reads the prompt."""
+    window = stage.window
+    window.chat_view.set_messages([samples.message(Role.USER, "Summarise the attached letter.")])
+    answer = samples.message(Role.ASSISTANT, "", MessageState.STREAMING)
+    window.chat_view.begin_answer(answer)
+    window.chat_view.set_status(answer.id, "Reading the prompt, 1,536 of 4,096 tokens")
+    window.composer.set_generating(True)
+    return []
+
+
+def code(stage: Stage) -> list[QWidget]:
+    """A long answer with code, a table, a quote and a task list, seen from its beginning."""
+    window = stage.window
+    window.chat_view.set_messages(
+        [
+            samples.message(Role.USER, "Explain binary search.\nWith code, please:\n\n    O(log n)?"),
+            samples.message(Role.ASSISTANT, samples.CODE),
+        ]
+    )
+    QApplication.processEvents()
+    window.chat_view.verticalScrollBar().setValue(0)
+    return []
+
+
+def code_end(stage: Stage) -> list[QWidget]:
+    """The same answer, seen at its end."""
+    code(stage)
+    bar = stage.window.chat_view.verticalScrollBar()
+    bar.setValue(bar.maximum())
+    return []
+
+
+def error(stage: Stage) -> list[QWidget]:
+    """An answer whose engine died, one that was stopped, and a notice with details."""
+    window = stage.window
+    sentence = "The model's process ended unexpectedly (signal 9, SIGKILL)"
+    window.chat_view.set_messages(
+        [
+            samples.message(Role.USER, "Why is the sea salty?"),
+            samples.message(Role.ASSISTANT, "Rivers carry", MessageState.STOPPED),
+            samples.message(Role.USER, "Go on."),
+            samples.message(
+                Role.ASSISTANT, samples.SALT[:170], MessageState.FAILED, error=sentence
+            ),
+        ]
+    )
+    actions = (NoticeAction("Try again", "retry"),)
+    window.notifications.show_notice(
+        Notice(NoticeKind.WARNING, "The file “notes.txt” is not a GGUF file")
+    )
+    window.notifications.show_notice(Notice(NoticeKind.ERROR, sentence, ENGINE_DEATH, actions))
+    window.status.set_server(ServerState.FAILED, "Port 8427 is in use by another program")
+    return []
+
+
+def undo(stage: Stage) -> list[QWidget]:
+    """A chat was just deleted; the endpoint is on."""
+    conversation(stage)
+    actions = (NoticeAction("Undo", "undo"),)
+    stage.window.notifications.show_notice(
+        Notice(NoticeKind.INFO, "Chat deleted", actions=actions)
+    )
+    stage.window.status.set_server(ServerState.ON, "http://127.0.0.1:8427/v1")
+    return []
+
+
+def loading(stage: Stage) -> list[QWidget]:
+    """A model is being loaded for a question that was sent."""
+    window = stage.window
+    window.header.picker.set_current(samples.MODELS[2].path)
+    window.header.set_can_eject(False)
+    window.header.show_progress(0.42)
+    window.chat_view.set_messages([samples.message(Role.USER, "Why is the sea salty?")])
+    answer = samples.message(
+        Role.ASSISTANT, "", MessageState.STREAMING, model="qwen3-8b-q5_k_m.gguf"
+    )
+    window.chat_view.begin_answer(answer)
+    window.chat_view.set_status(answer.id, "Loading Qwen3 8B, 42%")
+    window.composer.set_generating(True)
+    window.status.set_context(None, None)
+    window.status.set_speed(None, None)
+    return []
+
+
+def models(stage: Stage) -> list[QWidget]:
+    """The list of models is open."""
+    conversation(stage)
+    stage.window.header.picker.open_list()
+    return [stage.window.header.picker.findChild(QFrame, "pickerPopup")]
+
+
+def settings(stage: Stage) -> list[QWidget]:
+    """The settings dialog."""
+    conversation(stage)
+    home = "/home/person/.local/share/Minerva Desktop"
+    dialog = SettingsDialog(stage.icons, Settings(n_ctx=16_384), home, 8, stage.window)
+    dialog.open()
+    return [dialog]
+
+
+def parameters(stage: Stage) -> list[QWidget]:
+    """The parameters panel is open."""
+    conversation(stage)
+    stage.window.parameters.toggle_action.setChecked(True)
+    sampling = Settings().sampling
+    stage.window.parameters.set_values("You are a patient teacher. Be brief.", sampling)
+    return []
+
+
+def long_names(stage: Stage) -> list[QWidget]:
+    """Everything that a person or a file can name is far too long."""
+    window = stage.window
+    name = f"{samples.LONG_NAME}.gguf"
+    window.header.picker.set_models(samples.LONG_MODELS)
+    window.header.picker.set_current(samples.LONG_MODELS[0].path)
+    window.header.show_progress(0.9)
+    window.sidebar.set_chats(samples.LONG_CHATS, now=samples.NOW)
+    unbroken = "https://example.org/" + "a-path-without-an-end/" * 14
+    window.chat_view.set_messages(
+        [
+            samples.message(Role.USER, unbroken),
+            samples.message(Role.ASSISTANT, f"{unbroken}\n\n`{unbroken}`", model=name),
+        ]
+    )
+    sentence = f"“{name}” needs 142.0 GB, and this computer has 16.8 GB of memory"
+    window.notifications.show_notice(Notice(NoticeKind.ERROR, sentence, "details"))
+    window.composer.set_placeholder(f"Message {samples.LONG_NAME}")
+    window.status.set_memory(
+        96 * GIB, 90 * GIB, 5 * GIB, GIB, "NVIDIA RTX 6000 Ada Generation Laptop GPU", ""
+    )
+    window.status.set_context(1_000_000, 1_048_576)
+    window.status.set_server(ServerState.ON, "http://127.0.0.1:8427/v1")
+    return []
+
+
+def narrow(stage: Stage) -> list[QWidget]:
+    """700 px wide, where the side panels make room."""
+    stage.window.resize(NARROW, stage.window.height())
+    conversation(stage)
+    return []
+
+
+def narrow_error(stage: Stage) -> list[QWidget]:
+    """The error state, 700 px wide, with the chats shown."""
+    stage.window.resize(NARROW, stage.window.height())
+    stage.window.sidebar.toggle_action.setChecked(True)
+    return error(stage)
+
+
+def drop(stage: Stage) -> list[QWidget]:
+    """A file is dragged over the window."""
+    conversation(stage)
+    overlay = stage.window.findChild(QWidget, "dropOverlay")
+    overlay.setGeometry(stage.window.rect())
+    overlay.raise_()
+    overlay.show()
+    return []
+
+
+STATES: dict[str, State] = {
+    "empty": empty,
+    "conversation": conversation,
+    "waiting": waiting,
+    "streaming": streaming,
+    "code": code,
+    "code-end": code_end,
+    "error": error,
+    "undo": undo,
+    "loading": loading,
+    "models": models,
+    "settings": settings,
+    "parameters": parameters,
+    "long-names": long_names,
+    "narrow": narrow,
+    "narrow-error": narrow_error,
+    "drop": drop,
+}
+
+
+def furnish(stage: Stage) -> None:
+    """What all states begin with: models, chats and the numbers of a quiet moment."""
+    window = stage.window
+    window.header.picker.set_models(samples.MODELS)
+    window.header.picker.set_current(samples.MODEL_PATH)
+    window.header.set_can_eject(True)
+    window.sidebar.set_chats(samples.CHATS, now=samples.NOW)
+    window.sidebar.set_current(samples.OPEN_CHAT)
+    window.composer.set_placeholder(f"Message {samples.MODEL}")
+    window.chat_view.set_empty_hint(
+        "What is on your mind?",
+        f"{samples.MODEL} answers on this computer. Drop a GGUF file here to add another model.",
+    )
+    window.status.set_memory(16 * GIB, 412 * 1024**2, 6 * GIB, 10 * GIB - 412 * 1024**2)
+    window.status.set_context(1_204, 8_192)
+    window.status.set_speed(43.4, 124.0)
