@@ -9,6 +9,7 @@ The scale of a Qt process is fixed at its start, so this script starts itself on
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -16,16 +17,20 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# Before Qt is imported, which reads the platform; the window's package is beside this folder.
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT))  # where the window's package is
+
+from PySide6.QtCore import (  # noqa: E402
+    QMessageLogContext,
+    QPoint,
+    QRect,
+    QtMsgType,
+    qInstallMessageHandler,
+)
+from PySide6.QtGui import QColor, QPainter, QPixmap  # noqa: E402
+from PySide6.QtTest import QTest  # noqa: E402
+from PySide6.QtWidgets import QApplication, QDialog, QWidget  # noqa: E402
 
 import screenshot_states  # noqa: E402
-from PySide6.QtCore import QPoint  # noqa: E402
-from PySide6.QtGui import QPainter, QPixmap  # noqa: E402
-from PySide6.QtTest import QTest  # noqa: E402
-from PySide6.QtWidgets import QApplication, QWidget  # noqa: E402
-
 from minerva_desktop.paths import HOME_VARIABLE, resources_dir  # noqa: E402
 from minerva_desktop.settings import Settings, ThemeChoice  # noqa: E402
 from minerva_desktop.ui.icons import Icons  # noqa: E402
@@ -35,7 +40,8 @@ from minerva_desktop.ui.theme import ThemeSource  # noqa: E402
 
 THEMES = {"light": ThemeChoice.LIGHT, "dark": ThemeChoice.DARK}
 SETTLE_MS = 250  # for renderers that work in slices
-SCALE_VARIABLE = "QT_SCALE_FACTOR"
+# Popups keep to the screen, and that of Qt's offscreen platform has 800 px unless it is told.
+SCREEN = (3840, 2880)  # px
 
 
 def main() -> int:
@@ -45,12 +51,23 @@ def main() -> int:
         return _render(options)
     codes = []
     for scale in options.scale:
-        environment = dict(os.environ, **{SCALE_VARIABLE: str(scale)})
         command = [sys.executable, __file__, *sys.argv[1:], "--only-scale", str(scale)]
         with tempfile.TemporaryDirectory(prefix="minerva-home-") as home:
-            environment[HOME_VARIABLE] = home
+            environment = dict(os.environ, **_environment(Path(home), scale))
             codes.append(subprocess.run(command, env=environment, check=False).returncode)
     return max(codes)
+
+
+def _environment(home: Path, scale: int) -> dict[str, str]:
+    """What a rendering process is told: no display but a large one in memory, and its folders."""
+    screen = {"name": "picture", "x": 0, "y": 0, "width": SCREEN[0], "height": SCREEN[1]}
+    settings = home / "offscreen.json"
+    settings.write_text(json.dumps({"screens": [screen]}), encoding="utf-8")
+    return {
+        HOME_VARIABLE: str(home),
+        "QT_QPA_PLATFORM": f"offscreen:configfile={settings}",
+        "QT_SCALE_FACTOR": str(scale),
+    }
 
 
 def _options() -> argparse.Namespace:
@@ -71,7 +88,14 @@ def _options() -> argparse.Namespace:
     return options
 
 
+def _complain(_kind: QtMsgType, _context: QMessageLogContext, text: str) -> None:
+    """Pass on what Qt has to say, but for what the offscreen platform says of every window."""
+    if not text.startswith("This plugin does not support"):
+        print(text, file=sys.stderr)
+
+
 def _render(options: argparse.Namespace) -> int:
+    qInstallMessageHandler(_complain)
     options.out.mkdir(parents=True, exist_ok=True)
     app = QApplication(["minerva-desktop"])
     for theme in THEMES if options.theme == "both" else (options.theme,):
@@ -111,7 +135,11 @@ def _painted(window: MainWindow, overlays: list[QWidget]) -> QPixmap:
     painter = QPainter(picture)
     origin = window.mapToGlobal(QPoint(0, 0))
     for overlay in overlays:
-        painter.drawPixmap(overlay.mapToGlobal(QPoint(0, 0)) - origin, overlay.grab())
+        place = overlay.mapToGlobal(QPoint(0, 0)) - origin
+        painter.drawPixmap(place, overlay.grab())
+        if isinstance(overlay, QDialog):  # whose frame a desktop draws
+            painter.setPen(QColor("#808080"))
+            painter.drawRect(QRect(place, overlay.size()))
     painter.end()
     return picture
 

@@ -107,7 +107,8 @@ def find(numbers: Sequence[int], wanted: int) -> int | None:
 In C the classic mistake is the overflow in the middle:
 
 ```c
-int middle = low + (high - low) / 2;   /* not (low + high) / 2, which overflows for large indexes in arrays of more than a billion elements */
+int middle = low + (high - low) / 2;   /* not (low + high) / 2, which is too much for \
+an int when the array holds more than a billion elements */
 ```
 
 See [the proof](https://example.org/proof), or ~~guess~~ measure it yourself.

@@ -7,11 +7,11 @@ dialog) to paint over the main window. Main thread.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import screenshot_samples as samples
 from PySide6.QtWidgets import QApplication, QFrame, QWidget
 
+import screenshot_samples as samples
 from minerva_desktop.chat.message import MessageState, Role
 from minerva_desktop.settings import Settings
 from minerva_desktop.ui.icons import Icons
@@ -46,6 +46,7 @@ def empty(stage: Stage) -> list[QWidget]:
     window = stage.window
     window.chat_view.set_messages([])
     window.sidebar.set_chats([])
+    window.header.picker.set_models([replace(each, loaded=False) for each in samples.MODELS])
     window.header.set_can_eject(False)
     window.status.set_context(None, None)
     window.status.set_speed(None, None)
@@ -99,7 +100,7 @@ def code(stage: Stage) -> list[QWidget]:
     window = stage.window
     window.chat_view.set_messages(
         [
-            samples.message(Role.USER, "Explain binary search.\nWith code, please:\n\n    O(log n)?"),
+            samples.message(Role.USER, "Explain binary search.\nWith code:\n\n    O(log n)?"),
             samples.message(Role.ASSISTANT, samples.CODE),
         ]
     )
@@ -143,9 +144,7 @@ def undo(stage: Stage) -> list[QWidget]:
     """A chat was just deleted; the endpoint is on."""
     conversation(stage)
     actions = (NoticeAction("Undo", "undo"),)
-    stage.window.notifications.show_notice(
-        Notice(NoticeKind.INFO, "Chat deleted", actions=actions)
-    )
+    stage.window.notifications.show_notice(Notice(NoticeKind.INFO, "Chat deleted", actions=actions))
     stage.window.status.set_server(ServerState.ON, "http://127.0.0.1:8427/v1")
     return []
 

@@ -54,7 +54,7 @@ MAX_FUNCTION_LINES = 50
 
 
 def _layer(name: str) -> str:
-    return name.split("/")[0].removesuffix(".py")
+    return Path(name).parts[0].removesuffix(".py")
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.messages import (
@@ -28,6 +29,8 @@ from minerva_desktop.engine.messages import (
     LoadFailed,
     LoadOptions,
     LoadProgress,
+    Ping,
+    Pong,
     Request,
     SequenceOutput,
     StepOutputs,
@@ -45,7 +48,11 @@ from minerva_desktop.errors import (
 
 _log = logging.getLogger(__name__)
 
-CANCEL_SECONDS = 3.0  # a child that has not obeyed an abort by then hangs, and is killed
+# A cancelled generation that has not ended after so many looks is ended on this side, and a child
+# that does not even answer a ping by then hangs and is killed. Several looks, because this loop
+# may itself have been held up while the child's answer waits in the pipe.
+CANCEL_LOOKS = 6
+LOOK_SECONDS = 0.5
 
 
 class LlamaEngine:
@@ -74,6 +81,7 @@ class LlamaEngine:
         self._counts: dict[int, asyncio.Future[int]] = {}
         self._ids = itertools.count(1)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._unanswered: set[int] = set()  # pings
         self._closing = False
 
     # -- life ------------------------------------------------------------------------------
@@ -193,13 +201,27 @@ class LlamaEngine:
             self._loop.call_soon_threadsafe(self._cancel_now, request_id)
 
     def _cancel_now(self, request_id: int) -> None:
-        if request_id in self._streams and self._loop is not None:
+        if request_id in self._streams:
             self._send(Abort(request_id))
-            self._loop.call_later(CANCEL_SECONDS, self._kill_if_unfinished, request_id)
+            self._send(Ping(request_id))
+            self._unanswered.add(request_id)
+            self._look_after(request_id, CANCEL_LOOKS)
 
-    def _kill_if_unfinished(self, request_id: int) -> None:
-        if request_id in self._streams and self._child is not None:
+    def _look_after(self, request_id: int, looks_left: int) -> None:
+        if self._child is None or self._loop is None:
+            return
+        if request_id not in self._streams and request_id not in self._unanswered:
+            return
+        if looks_left:
+            self._loop.call_later(LOOK_SECONDS, self._look_after, request_id, looks_left - 1)
+        elif request_id in self._unanswered:
+            _log.warning("The engine of %s hangs and is ended", self.model_path.name)
             self._child.kill()
+        else:
+            # It is alive but in a long step; its own end of this request will be ignored.
+            self._streams.pop(request_id).finish(
+                Completion(finish_reason=FinishReason.CANCELLED, timings=Timings(), seed=0)
+            )
 
     async def _read_events(self, child: ChildProcess) -> None:
         try:
@@ -216,6 +238,8 @@ class LlamaEngine:
             case StepOutputs(outputs):
                 for output in outputs:
                     self._deliver(output)
+            case Pong(request_id):
+                self._unanswered.discard(request_id)
             case LoadProgress(fraction):
                 if self._on_progress is not None:
                     self._on_progress(fraction)
@@ -258,6 +282,7 @@ class LlamaEngine:
     def _bury(self, child: ChildProcess, code: int) -> None:
         """The child ended: everyone who waits for it is told once."""
         was_loaded, self._info = self._info is not None, None
+        self._unanswered.clear()
         death = EngineDied(_death_sentence(self.model_path.name, code), detail=child.last_words())
         self._settle_load(death)
         streams, self._streams = self._streams, {}

@@ -124,7 +124,13 @@ class ListDevices(msgspec.Struct, frozen=True, tag="list_devices"):
     request_id: int
 
 
-Request = Load | Generate | Abort | CountTokens | ListDevices
+class Ping(msgspec.Struct, frozen=True, tag="ping"):
+    """Are you there? Answered by `Pong` at once, by the reader thread, whatever is computed."""
+
+    request_id: int
+
+
+Request = Load | Generate | Abort | CountTokens | ListDevices | Ping
 
 
 # -- child to parent ---------------------------------------------------------------------------
@@ -185,7 +191,13 @@ class Devices(msgspec.Struct, frozen=True, tag="devices"):
     devices: tuple[DeviceInfo, ...]
 
 
-Event = LoadProgress | Loaded | LoadFailed | StepOutputs | TokensCounted | Devices
+class Pong(msgspec.Struct, frozen=True, tag="pong"):
+    """Answer to `Ping`."""
+
+    request_id: int
+
+
+Event = LoadProgress | Loaded | LoadFailed | StepOutputs | TokensCounted | Devices | Pong
 
 
 _REQUESTS: Final = msgspec.msgpack.Decoder(Request)

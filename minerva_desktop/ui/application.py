@@ -176,7 +176,10 @@ class Application(QObject):
     def on_unhandled(self, error: BaseException) -> None:
         """Show an exception that a slot let through; main thread."""
         detail = "".join(traceback.format_exception(error))
-        self._notify(NoticeKind.ERROR, "Something went wrong in Minerva", detail)
+        # Later: Qt may be in the middle of something that must not be disturbed by new widgets.
+        self._loop.call_soon(
+            self._notify, NoticeKind.ERROR, "Something went wrong in Minerva", detail
+        )
 
 
 class _FileOpenFilter(QObject):

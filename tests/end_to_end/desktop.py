@@ -11,18 +11,20 @@ import shutil
 import subprocess
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from virtual_display import virtual_display
 from Xlib import XK, X
 from Xlib.display import Display
 from Xlib.ext import xtest
 from Xlib.protocol.event import ClientMessage
 from Xlib.xobject.drawable import Window
+
+from virtual_display import virtual_display
 
 Found = TypeVar("Found")
 
@@ -32,7 +34,7 @@ _BUS_SETTINGS = """\
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
   <type>session</type>
-  <listen>unix:dir={folder}</listen>
+  <listen>unix:abstract=minerva-test-{name}</listen>
   <policy context="default">
     <allow send_destination="*"/>
     <allow receive_sender="*"/>
@@ -117,9 +119,7 @@ class Desktop:
 
     def place(self, window: Window, geometry: Geometry) -> None:
         """Move and resize a window, as by dragging its frame."""
-        window.configure(
-            x=geometry.x, y=geometry.y, width=geometry.width, height=geometry.height
-        )
+        window.configure(x=geometry.x, y=geometry.y, width=geometry.width, height=geometry.height)
         self._display.sync()
 
     def geometry(self, window: Window) -> Geometry:
@@ -155,10 +155,10 @@ def _bus() -> Iterator[str]:
     """A message bus of its own; its address."""
     program = shutil.which("dbus-daemon")
     assert program, "dbus-daemon is not installed (Debian and Ubuntu: apt-get install dbus)"
-    # Not in the test's own folder: a socket's path may have 108 bytes.
     with tempfile.TemporaryDirectory(prefix="bus-") as folder:
         settings = Path(folder) / "bus.conf"
-        settings.write_text(_BUS_SETTINGS.format(folder=folder), encoding="ascii")
+        # An abstract socket: the path of one in a test's folder would be over 108 bytes.
+        settings.write_text(_BUS_SETTINGS.format(name=uuid.uuid4().hex), encoding="ascii")
         with subprocess.Popen(
             [program, f"--config-file={settings}", "--nofork", "--print-address=1"],
             stdout=subprocess.PIPE,

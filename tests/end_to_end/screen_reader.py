@@ -19,8 +19,8 @@ _ACCESSIBLE = "org.a11y.atspi.Accessible"
 _TEXT = "org.a11y.atspi.Text"
 _BUS = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
 _CALL_SECONDS = 10.0
-_SENSITIVE, _SHOWING = 24, 25  # AtspiStateType: takes input, is on the screen
-_FOCUSED = 12
+# Of AtspiStateType: keys go to it; it is on the screen; it is not hidden (it may be scrolled away).
+_FOCUSED, _SHOWING, _VISIBLE = 12, 25, 30
 
 
 class NoAnswerError(Exception):
@@ -53,37 +53,39 @@ class ScreenReader:
 
     def find(self, app: str, name: str) -> Part | None:
         """The object with that Qt object name; None when there is none."""
-        for part in self._walk(Part(app, _ROOT)):
-            if self._name(part) == name:
-                return part
-        return None
+        return next(self._named(Part(app, _ROOT), name), None)
+
+    def find_in(self, part: Part, name: str) -> list[Part]:
+        """All objects with that Qt object name below ``part``, in the order of the tree."""
+        return list(self._named(part, name))
 
     def label(self, part: Part) -> str:
         """What a person hears first of it: its accessible name."""
         return str(self._property(part, _ACCESSIBLE, "Name"))
 
     def text(self, part: Part) -> str:
-        """All text in it and below it, in the order of the tree."""
-        found = [self._own_text(each) for each in self._walk(part)]
+        """All text in it and below it that is not hidden, in the order of the tree."""
+        found = [self._own_text(each) for each in self._walk(part, visible_only=True)]
         return "\n".join(text for text in found if text)
 
     def is_showing(self, part: Part) -> bool:
         """Whether it is on the screen."""
         return _SHOWING in self._states(part)
 
-    def takes_input(self, part: Part) -> bool:
-        """Whether it can be used now."""
-        return self._states(part) >= {_SHOWING, _SENSITIVE}
-
     def has_focus(self, part: Part) -> bool:
         """Whether keys go to it."""
         return _FOCUSED in self._states(part)
 
-    def _walk(self, part: Part) -> Iterator[Part]:
+    def _named(self, top: Part, name: str) -> Iterator[Part]:
+        return (part for part in self._walk(top) if self._name(part) == name)
+
+    def _walk(self, part: Part, *, visible_only: bool = False) -> Iterator[Part]:
+        if visible_only and _VISIBLE not in self._states(part):
+            return
         yield part
         (children,) = self._call(part.app, part.path, _ACCESSIBLE, "GetChildren")
         for app, path in children:
-            yield from self._walk(Part(app, path))
+            yield from self._walk(Part(app, path), visible_only=visible_only)
 
     def _name(self, part: Part) -> str:
         return str(self._property(part, _ACCESSIBLE, "AccessibleId")).rpartition(".")[2]

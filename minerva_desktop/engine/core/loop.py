@@ -28,6 +28,8 @@ from minerva_desktop.engine.messages import (
     Loaded,
     LoadFailed,
     LoadProgress,
+    Ping,
+    Pong,
     Request,
     SequenceOutput,
     StepOutputs,
@@ -52,6 +54,9 @@ class EngineLoop:
 
     def post(self, request: Request) -> None:
         """Hand over a request. Reader thread; an abort also ends the decode that runs now."""
+        if isinstance(request, Ping):
+            self._send(Pong(request.request_id))
+            return
         self._inbox.put(request)
         core = self._core
         if isinstance(request, Abort) and core is not None:

@@ -8,6 +8,7 @@ otherwise.
 
 from __future__ import annotations
 
+import threading
 import time
 
 from PySide6.QtCore import QRect, Qt, QTimer, Signal, Slot
@@ -15,6 +16,7 @@ from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from minerva_desktop.chat.message import Message
+from minerva_desktop.ui.chat_view.code_highlight import preload_lexers
 from minerva_desktop.ui.chat_view.jump_button import JumpButton
 from minerva_desktop.ui.chat_view.message_column import MessageColumn
 from minerva_desktop.ui.chat_view.message_view import MessageView
@@ -43,6 +45,8 @@ class ChatView(QScrollArea):
         self._last_value = 0
         self._interval = FLUSH_MS
         self._light_flushes = 0
+        self._flushed_at = 0.0
+        self._preloaded = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._flush)
@@ -86,6 +90,10 @@ class ChatView(QScrollArea):
 
     def begin_answer(self, message: Message) -> None:
         """Add an answer that is being written; its state is ``streaming``."""
+        # The model is about to think for a while: time to load what its code will need.
+        if not self._preloaded:
+            self._preloaded = True
+            threading.Thread(target=preload_lexers, name="lexers", daemon=True).start()
         self.append_message(message)
 
     def append_text(self, message_id: str, delta: str) -> None:
@@ -135,19 +143,21 @@ class ChatView(QScrollArea):
     # -- work in slices ----------------------------------------------------------------------
 
     def _start_timer(self) -> None:
-        """Look soon at what there is to do. The first piece after a pause waits as long as any:
-        what comes in between is rendered with it."""
+        """Look at what there is to do: at once after a pause, else when the interval is over."""
         if self._timer.isActive():
             return
         hidden = not self.isVisible() or self.window().isMinimized()
-        self._timer.start(SLOW_FLUSH_MS if hidden else self._interval)
+        interval = SLOW_FLUSH_MS if hidden else self._interval
+        passed = 1000 * (time.perf_counter() - self._flushed_at)
+        self._timer.start(max(0, round(interval - passed)))
 
     @Slot()
     def _flush(self) -> None:
         started = time.perf_counter()
         self._column.work(SLICE_SECONDS)
         self._arrange()
-        self._adapt(time.perf_counter() - started)
+        self._flushed_at = time.perf_counter()
+        self._adapt(self._flushed_at - started)
         if self._column.has_work:
             self._timer.start(BACKLOG_MS)
 
@@ -171,7 +181,10 @@ class ChatView(QScrollArea):
         self._moving = True
         # The bar's width is always left free, so that its coming moves nothing.
         width = self.width() - self.verticalScrollBar().sizeHint().width()
-        self._column.arrange(width, self.viewport().height())
+        height = self.viewport().height()
+        # One more screen on either side, so that scrolling finds it ready.
+        seen = range(bar.value() - height, bar.value() + 2 * height)
+        self._column.arrange(width, height, seen)
         if anchor is not None:
             view, below = anchor
             bar.setValue(view.y() + below)
@@ -221,6 +234,8 @@ class ChatView(QScrollArea):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._arrange()
+        if self._column.has_work:
+            self._start_timer()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         bar = self.verticalScrollBar()

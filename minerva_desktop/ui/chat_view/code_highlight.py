@@ -15,10 +15,9 @@ from functools import lru_cache
 from typing import NamedTuple, cast
 
 from pygments.lexer import ExtendedRegexLexer, Lexer, LexerContext, RegexLexer
-from pygments.lexers import get_lexer_by_name
+from pygments.lexers import get_all_lexers, get_lexer_by_name
 from pygments.styles import get_style_by_name
 from pygments.token import Token, _TokenType, string_to_tokentype
-from pygments.util import ClassNotFound
 
 from minerva_desktop.ui.chat_view.rows import Run, merged
 
@@ -29,6 +28,11 @@ MAX_LINES = 5_000  # lines of a block that get colours
 MAX_LINE_LENGTH = 1_000  # characters; a longer line switches colours off for the rest of its block
 
 Lexed = tuple[int, _TokenType, str]  # Pygments' own: position, type, text
+
+# Asking Pygments for a name that it doesn't know makes it look through all installed packages.
+_LANGUAGES = frozenset(
+    alias for _, aliases, _, _ in get_all_lexers(plugins=False) for alias in aliases
+)
 
 
 class TokenStyle(NamedTuple):
@@ -48,11 +52,15 @@ def token_style(style: str, token: str) -> TokenStyle:
 
 @lru_cache(maxsize=64)
 def find_lexer(language: str) -> Lexer | None:
-    """The lexer for a fence's language, None when it is not known."""
-    try:
-        return get_lexer_by_name(language) if language else None
-    except ClassNotFound:
-        return None
+    """The lexer for a fence's language, None when it is not known. The first call for a language
+    imports its module, which takes 10 to 50 ms."""
+    return get_lexer_by_name(language) if language in _LANGUAGES else None
+
+
+def preload_lexers() -> None:
+    """Import the lexers of the most frequent languages. For a thread that has nothing to do."""
+    for language in ("python", "bash", "json", "html", "javascript", "typescript", "sql", "c"):
+        find_lexer(language)
 
 
 def language_name(language: str) -> str:
@@ -71,6 +79,7 @@ class LineHighlighter:
         self._attempt = WINDOW
         self._count = 0
         self._settled: list[tuple[Run, ...]] = []
+        self._open: list[tuple[Run, ...]] | None = []  # None: to be lexed
 
     def add(self, line: str) -> None:
         """Add a line, without its newline."""
@@ -83,6 +92,7 @@ class LineHighlighter:
             self._settled.append(_plain(line))
             return
         self._window.append(line)
+        self._open = None
         if len(self._window) >= self._attempt:
             self._settle(self._lexer)
 
@@ -95,7 +105,9 @@ class LineHighlighter:
         """The lines after those, as they look now."""
         if self._lexer is None or not self._window:
             return []
-        return _split_lines(self._lex(self._lexer, self._window))
+        if self._open is None:
+            self._open = _split_lines(self._lex(self._lexer, self._window))
+        return self._open
 
     def _settle(self, lexer: Lexer) -> None:
         tokens = self._lex(lexer, self._window)

@@ -21,6 +21,7 @@ from minerva_desktop.ui.chat_view.streaming import Update
 from minerva_desktop.ui.chat_view.text_formats import (
     TextFormats,
     cell_format,
+    code_hang,
     separator_formats,
     table_format,
 )
@@ -69,7 +70,7 @@ class DocumentWriter:
     def restyle(self, formats: TextFormats) -> None:
         """Write everything again in other formats."""
         self._formats = formats
-        rows = self.rows
+        rows = list(self.rows)
         self.apply(Update(0, []))
         self.apply(Update(0, rows))
 
@@ -100,7 +101,7 @@ class DocumentWriter:
             return False
         above = self.rows[index - 1] if index else None
         block = self.block(index)
-        if old.last != row.last:
+        if old.last != row.last or code_hang(old) != code_hang(row):
             cursor.setPosition(block.position())
             cursor.setBlockFormat(self._formats.block(row, above))
         same = 0

@@ -17,7 +17,17 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from minerva_desktop.ui.chat_view.code_rows import CodeRows
-from minerva_desktop.ui.chat_view.rows import LINE_BREAK, LIST, QUOTE, Kind, Mark, Row, Run, merged
+from minerva_desktop.ui.chat_view.rows import (
+    LINE_BREAK,
+    LIST,
+    QUOTE,
+    Kind,
+    Mark,
+    Row,
+    Run,
+    merged,
+    runs_text,
+)
 
 MAX_NESTING = 60  # levels of blocks; what is nested deeper is shown as its source
 MAX_BRACKETS = 200  # in one paragraph; with more, none of them makes a link (that takes seconds)
@@ -29,7 +39,7 @@ _ALLOWED_LINK = re.compile(r"(https?://|mailto:)[^\s]", re.IGNORECASE)
 _BARE_LINK = re.compile(r"https?://[^\s<>\"'`|]*[^\s<>\"'`|.,;:!?()\[\]{}*_~]", re.IGNORECASE)
 _HTML_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _TASK = re.compile(r"\[([ xX])\]\s+")
-_BULLETS = "•◦▪"
+_BULLETS = "•◦"
 
 _STYLES = {"strong": Mark.BOLD, "em": Mark.ITALIC, "s": Mark.STRIKE}
 
@@ -251,7 +261,7 @@ class RowBuilder:
         if current.ordered:
             self._marker = f"{current.number}{token.markup}"
         else:
-            self._marker = _BULLETS[min(depth, len(_BULLETS)) - 1]
+            self._marker = _BULLETS[(depth - 1) % len(_BULLETS)]
         current.items += 1
         current.number += 1
         if depth == 1:
@@ -288,10 +298,8 @@ class RowBuilder:
         table.cells += table.columns
         self.cells = table.cells
         if table.columns > MAX_TABLE_COLUMNS or table.cells > MAX_TABLE_CELLS:
-            runs: list[Run] = []
-            for cell in table.row:
-                runs += [Run(" | ", Mark.MUTED), *cell]
-            self._rows.append(Row(Kind.TEXT, merged(runs[1:]), self._nest, tight=not header))
+            text = " | ".join(runs_text(cell) for cell in table.row)
+            self._rows.append(Row(Kind.TEXT, (Run(text),), self._nest, tight=not header))
             return
         cells, align = tuple(table.row), tuple(table.align)
         self._rows.append(Row(Kind.TABLE, nest=self._nest, first=header, cells=cells, align=align))

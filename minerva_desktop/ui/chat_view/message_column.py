@@ -45,6 +45,8 @@ class MessageColumn(QWidget):
         self._by_id: dict[str, MessageView] = {}
         self._unrendered: dict[str, MessageView] = {}
         self._unstyled: list[MessageView] = []
+        self._unarranged: list[MessageView] = []
+        self._width = 0
         self._first_wanted = 0  # index of the first message that should have a view
         self.setObjectName("chatColumn")
         self.empty = EmptyState(icons, self)
@@ -63,6 +65,7 @@ class MessageColumn(QWidget):
         self._by_id.clear()
         self._unrendered.clear()
         self._unstyled.clear()
+        self._unarranged.clear()
         self._messages = list(messages)
         self._first_wanted = max(0, len(messages) - PAGE)
 
@@ -131,7 +134,7 @@ class MessageColumn(QWidget):
     def has_work(self) -> bool:
         """Whether `work` would find something to do."""
         missing = len(self._messages) - self._first_wanted > len(self._views)
-        return bool(self._unrendered or self._unstyled or missing)
+        return bool(self._unrendered or self._unstyled or self._unarranged or missing)
 
     def work(self, seconds: float) -> None:
         """Render, restyle and build views, lowest first, for about ``seconds``."""
@@ -143,6 +146,8 @@ class MessageColumn(QWidget):
                     del self._unrendered[name]
             elif self._unstyled:
                 self._unstyled.pop().restyle()
+            elif self._unarranged:
+                self._unarranged.pop().arrange(self._text_width())
             else:
                 message = self._messages[len(self._messages) - len(self._views) - 1]
                 self._views.insert(0, self._make_view(message))
@@ -173,15 +178,23 @@ class MessageColumn(QWidget):
 
     # -- layout ------------------------------------------------------------------------------
 
-    def arrange(self, width: int, least_height: int) -> None:
-        """Place everything in ``width`` px, at least ``least_height`` px high."""
+    def _text_width(self) -> int:
+        return min(COLUMN_WIDTH, self._width) - 2 * SIDE
+
+    def arrange(self, width: int, least_height: int, seen: range) -> None:
+        """Place everything in ``width`` px, at least ``least_height`` px high.
+
+        A new width takes effect at once for messages at the heights ``seen`` (px), for the others
+        by `work`.
+        """
+        self._width = width
         self.empty.setVisible(not self._messages)
         if not self._messages:
             self.resize(width, least_height)
             self.empty.fit(width, least_height)
             self._earlier.hide()
             return
-        column = min(COLUMN_WIDTH, width) - 2 * SIDE
+        column = self._text_width()
         left = (width - column) // 2
         y = TOP
         hidden = len(self._messages) - len(self._views)
@@ -191,8 +204,14 @@ class MessageColumn(QWidget):
             self._earlier.adjustSize()
             self._earlier.move((width - self._earlier.width()) // 2, y)
             y += self._earlier.height() + GAP
+        self._unarranged.clear()
         for view in self._views:
-            height = view.arrange(column)
+            near = view.y() < seen.stop and view.y() + view.height() >= seen.start
+            if near or view.arranged_width in {-1, column}:
+                height = view.arrange(column)
+            else:
+                height = view.height()
+                self._unarranged.append(view)
             view.setGeometry(left, y, column, height)
             y += height + GAP
         self.resize(width, max(least_height, y - GAP + BOTTOM))
@@ -219,6 +238,10 @@ class MessageColumn(QWidget):
     @Slot(bool)
     def _on_copy_available(self, available: bool) -> None:
         if available:
+            # One selection in the transcript, as in one document.
+            for view in self._views:
+                if view.body is not self.sender():
+                    view.body.clear_selection()
             self.selected.emit()
 
     @Slot(QRect)

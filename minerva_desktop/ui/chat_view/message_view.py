@@ -33,13 +33,16 @@ from minerva_desktop.units import format_bytes
 
 FOLD_ABOVE = 200_000  # characters; a longer finished message is folded
 FOLD_SHOWN = 20_000  # characters shown of a folded one
-PIECE = 2_000  # characters rendered between two looks at the clock
+PIECE = 500  # characters rendered between two looks at the clock
 BUBBLE_SHARE = 0.8  # of the column, at most
+BUBBLE_MEASURED = 2_000  # characters; the bubble of a longer text is as wide as it may be
 BUBBLE_RADIUS = 16  # px
 BUBBLE_PADDING_X = 16
 BUBBLE_TOP = 10
 BUBBLE_BOTTOM = 4  # the last line's own leading adds to it
-ACCESSIBLE_SECONDS = 1.0  # how often a screen reader's text follows a streamed answer
+ACCESSIBLE_SECONDS = 1.0  # how often a screen reader's text follows a streamed answer, at most
+ACCESSIBLE_LIMIT = 20_000  # characters of it; the text widget itself has all
+ACCESSIBLE_REST = 500  # and how much longer than such an update takes the next one waits
 
 
 class MessageView(QWidget):
@@ -56,7 +59,7 @@ class MessageView(QWidget):
         self._icons = icons
         self._message = message
         self._status = ""
-        self._described_at = 0.0
+        self._describe_at = 0.0
         self._bubble = QRectF()
         self._fitted = (-1, 0)  # width and height of the last arrange, while still true
         self.setObjectName("message")
@@ -133,6 +136,7 @@ class MessageView(QWidget):
         answer = self._message.role is Role.ASSISTANT
         self._stream = MarkdownStream(self._parser) if answer else PlainStream()
         self._parts: list[str] = []
+        self._length = 0
         self._backlog: deque[str] = deque()
         self._folded = ""
         self._whole = self._message.state is not MessageState.STREAMING
@@ -151,6 +155,7 @@ class MessageView(QWidget):
         if not text:
             return
         self._parts.append(text)
+        self._length += len(text)
         self._queue(text)
 
     def _queue(self, text: str) -> None:
@@ -167,8 +172,9 @@ class MessageView(QWidget):
             while self._backlog and len(piece) + len(self._backlog[0]) <= PIECE:
                 piece += self._backlog.popleft()
             self._stream.feed(piece)
-            self._body.apply(self._stream.update())
-            if self._backlog and time.perf_counter() > deadline:
+            late = time.perf_counter() > deadline
+            self._body.apply(self._stream.update(settled_only=bool(self._backlog) and not late))
+            if self._backlog and late:
                 return True
         if self._whole and not self._folded and not self._finished:
             self._finished = True
@@ -180,9 +186,10 @@ class MessageView(QWidget):
     def _describe(self) -> None:
         """Let screen readers know the text, not with every token."""
         now = time.monotonic()
-        if self._finished or now - self._described_at > ACCESSIBLE_SECONDS:
-            self._described_at = now
-            self.setAccessibleDescription(self.plain_text())
+        if self._finished or now > self._describe_at:
+            self.setAccessibleDescription(self._body.plain_text(ACCESSIBLE_LIMIT))
+            taken = time.monotonic() - now
+            self._describe_at = now + max(ACCESSIBLE_SECONDS, ACCESSIBLE_REST * taken)
 
     def restyle(self) -> None:
         """Use the colours of the theme in force."""
@@ -208,6 +215,11 @@ class MessageView(QWidget):
 
     # -- layout ------------------------------------------------------------------------------
 
+    @property
+    def arranged_width(self) -> int:
+        """The width in px of the last `arrange`; -1 if the content changed since."""
+        return self._fitted[0]
+
     def arrange(self, width: int) -> int:
         """Take ``width`` px and place everything; the height in px that it needs."""
         if self._fitted[0] != width:
@@ -218,7 +230,8 @@ class MessageView(QWidget):
 
     def _arrange_user(self, width: int) -> int:
         limit = round(width * BUBBLE_SHARE) - 2 * BUBBLE_PADDING_X
-        text_width = self._body.natural_width(limit)
+        wide = self._length > BUBBLE_MEASURED
+        text_width = limit if wide else self._body.natural_width(limit)
         left = width - text_width - BUBBLE_PADDING_X
         self._body.move(left, BUBBLE_TOP)
         y = BUBBLE_TOP + self._body.fit(text_width) + BUBBLE_BOTTOM

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from functools import partial
 
 from PySide6.QtCore import QMimeData, QRect, QRectF, Qt, QUrl, Signal, Slot
@@ -44,7 +45,7 @@ from minerva_desktop.ui.icons import Icons
 MAX_COPY_BUTTONS = 200  # in one message: each is a widget
 OPENED_SCHEMES = frozenset({"http", "https", "mailto"})
 
-_MARKER = re.compile(r"^([•◦▪☐☑]|\d{1,9}[.)])\t", re.MULTILINE)
+_MARKER = re.compile(r"^([•◦☐☑]|\d{1,9}[.)])\t", re.MULTILINE)
 _SCROLL_KEYS = (
     QKeySequence.StandardKey.MoveToNextPage,
     QKeySequence.StandardKey.MoveToPreviousPage,
@@ -85,7 +86,7 @@ class RichTextView(QTextBrowser):
             | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
         self.setCursorWidth(0)
-        palette = self.palette()
+        palette = QPalette()
         palette.setColor(QPalette.ColorRole.Base, Qt.GlobalColor.transparent)
         self.setPalette(palette)
         self.anchorClicked.connect(self._open_link)
@@ -129,9 +130,22 @@ class RichTextView(QTextBrowser):
         self.document().setTextWidth(limit)
         return min(limit, math.ceil(self.document().idealWidth()) + 1)
 
-    def plain_text(self) -> str:
-        """The text as it is read, without formats."""
-        return "\n".join(row.text for row in self._writer.rows)
+    def plain_text(self, limit: int = sys.maxsize) -> str:
+        """The text as it is read, without formats; the rows of its first ``limit`` characters."""
+        texts: list[str] = []
+        for row in self._writer.rows:
+            texts.append(row.text)
+            limit -= len(texts[-1]) + 1
+            if limit < 0:
+                break
+        return "\n".join(texts)
+
+    def clear_selection(self) -> None:
+        """Select nothing."""
+        cursor = self.textCursor()
+        if cursor.hasSelection():
+            cursor.clearSelection()
+            self.setTextCursor(cursor)
 
     # -- code boxes --------------------------------------------------------------------------
 
@@ -180,7 +194,9 @@ class RichTextView(QTextBrowser):
         event.ignore()  # the transcript scrolls, never one message
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if any(event.matches(key) for key in _SCROLL_KEYS):
+        arrow = event.key() in {Qt.Key.Key_Up, Qt.Key.Key_Down}
+        selects = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        if (arrow and not selects) or any(event.matches(key) for key in _SCROLL_KEYS):
             event.ignore()
             return
         super().keyPressEvent(event)

@@ -33,7 +33,8 @@ OPEN_LIMIT = (
     4_000  # characters of an open block at which it is first looked at, and a paragraph cut
 )
 OPEN_STEP = 2_000  # characters until the next look
-CUT_LIMIT = 32_000  # characters at which any open block is cut
+CUT_LIMIT = 16_000  # characters at which any open block is cut, unless code is open in it
+CODE_CUT_LIMIT = 32_000  # characters at which it is cut all the same
 EAGER_SIZE = 600  # characters; a shorter open part is not worth a second parse to settle some of it
 REFERENCE_LIMIT = 100_000  # characters; a longer text does not find links defined further down
 HELD_ROW = 1_000  # characters of a table row that wait for its end
@@ -42,7 +43,10 @@ HELD_START = 40  # characters of a line that wait until it is clear what it is
 # With a bar in it the line may still become the head of a table.
 _FENCE = re.compile(r"( {0,3})(`{3,}|~{3,})[^|]*$")
 # The start of a line that could still become anything: a list, a rule, a fence, a table.
-_AMBIGUOUS = re.compile(r"[\s>]*(?:[-+*=_#`~:|\s]*|\d{1,9}[.)]?\s*)(?:\[[ xX]?)?$")
+_AMBIGUOUS = re.compile(
+    r"[\s>]*(?:[-+*]\s+|\d{1,9}[.)]\s+)?"
+    r"(?:[-+*=_#`~:|\s]*(?:\[[ xX]?)?|\d{1,9}[.)]?\s*|(?:```|~~~).*)$"
+)
 _TABLE_LINE = re.compile(r" {0,3}\|")
 _DELIMITER_ROW = re.compile(r" {0,3}\|?[-:| ]*$")
 
@@ -101,13 +105,16 @@ class PlainStream:
 
     def finish(self) -> None:
         """The text is complete."""
+        if self._cleaner.rest():
+            self._settled += plain_rows(self._partial)
+            self._partial = ""
 
-    def update(self) -> Update:
-        """The changes since the last call."""
+    def update(self, *, settled_only: bool = False) -> Update:
+        """The changes since the last call; as in `MarkdownStream`."""
         rows, self._settled = self._settled, []
         keep = self._delivered
         self._delivered += len(rows)
-        return Update(keep, rows + plain_rows(self._partial))
+        return Update(keep, rows if settled_only else rows + plain_rows(self._partial))
 
 
 class MarkdownStream:
@@ -134,6 +141,7 @@ class MarkdownStream:
         self._partial = ""  # the line after them, as far as it is known
         self._resume: Resume | None = None
         self._fence: _Fence | None = None
+        self._inside_code = False  # whether what was read last is code in a list or a quote
         self._settled: list[Row] = []
         self._delivered = 0
         self._finished = False
@@ -163,12 +171,14 @@ class MarkdownStream:
         if self._env.get("references") and not self._rebuilding:
             self._rebuild()
 
-    def update(self) -> Update:
-        """The changes since the last call."""
+    def update(self, *, settled_only: bool = False) -> Update:
+        """The changes since the last call. ``settled_only`` leaves out what may still change:
+        that is cheaper, while more of the text is waiting."""
         rows, self._settled = self._settled, []
         keep = self._delivered
         self._delivered += len(rows)
-        return Update(keep, rows if self._finished else rows + self._open_rows())
+        whole = settled_only or self._finished
+        return Update(keep, rows if whole else rows + self._open_rows())
 
     # -- lines -------------------------------------------------------------------------------
 
@@ -187,6 +197,7 @@ class MarkdownStream:
         while self._fence is not None and len(self._partial) > MAX_ROW:
             self._fence.code.add(self._partial[:MAX_ROW], newline=False)
             self._fence.middle = True
+            self._settled += self._fence.code.take_settled()
             self._partial = self._partial[MAX_ROW:]
 
     def _code_line(self, fence: _Fence, line: str) -> None:
@@ -214,11 +225,15 @@ class MarkdownStream:
         if fence is not None and last is not None and _is_open_fence(last, here):
             self._open_fence(last, fence)
         elif self._tail_size >= OPEN_LIMIT:
-            growing = last is not None and last.type != "paragraph_open"
-            if growing and self._tail_size < CUT_LIMIT:
+            if self._tail_size < self._cut_limit(last):
                 self._check_at = self._tail_size + OPEN_STEP
             else:
                 self._settle_all()
+
+    def _cut_limit(self, last: Token | None) -> int:
+        if last is None or last.type == "paragraph_open":
+            return OPEN_LIMIT
+        return CODE_CUT_LIMIT if self._inside_code else CUT_LIMIT
 
     # -- settling ----------------------------------------------------------------------------
 
@@ -232,6 +247,7 @@ class MarkdownStream:
             return None
         begin = tops[-1]
         last = tokens[begin]
+        self._inside_code = _growing_inline(tokens) is None
         builder = RowBuilder(self._parser, env, self._resume)
         if last.type == "table_open":
             # A row is final with its newline. The head stays: with it the next rows are rows.

@@ -39,6 +39,7 @@ HEADING_GAPS = (28, 24, 20, 16, 16, 16)
 CODE_HEADER = 36  # px above the first line of a box: language and Copy
 CODE_PADDING = 16  # px left and right of code
 CODE_BOTTOM = 12
+MAX_HANG = 24  # characters
 CELL_TOP = 8  # px; the line's own leading adds to the space below
 CELL_BOTTOM = 2
 CELL_RIGHT = 16
@@ -68,22 +69,32 @@ def quote_bars(nest: str) -> list[int]:
 
 
 def gap_above(row: Row, above: Row | None) -> int:
-    """px between a row and the one above it, code header included."""
+    """px between a row and the one above it; of a code box, its header included."""
     header = CODE_HEADER if row.kind is Kind.CODE and row.first else 0
-    padding = CODE_BOTTOM if above is not None and above.kind is Kind.CODE and above.last else 0
-    if above is None or row.kind is Kind.PLAIN or above.kind is Kind.TABLE:
-        return header + padding
+    if above is None or above.kind is Kind.TABLE:
+        return header
     if row.kind is Kind.CODE and not row.first:
         return 0
-    if row.tight and above.kind in (Kind.TEXT, Kind.HEADING):
+    padding = CODE_BOTTOM if above.kind is Kind.CODE and above.last else 0
+    return padding + header + _plain_gap(row, above)
+
+
+def _plain_gap(row: Row, above: Row) -> int:
+    if row.kind is Kind.PLAIN:
+        return 0
+    if row.tight and above.kind in {Kind.TEXT, Kind.HEADING}:
         return ITEM_GAP
-    if row.kind is Kind.RULE:
-        return padding + PARAGRAPH_GAP
-    if above.kind is Kind.RULE:
-        return RULE_GAP
-    if row.kind is Kind.HEADING:
-        return padding + HEADING_GAPS[row.level - 1]
-    return header + padding + (ITEM_GAP * 2 if above.kind is Kind.HEADING else PARAGRAPH_GAP)
+    if row.kind is Kind.HEADING and above.kind is not Kind.RULE:
+        return HEADING_GAPS[row.level - 1]
+    if above.kind is Kind.HEADING:
+        return 2 * ITEM_GAP
+    return RULE_GAP if above.kind is Kind.RULE else PARAGRAPH_GAP
+
+
+def code_hang(row: Row) -> int:
+    """By how many characters the rest of a code line that has to wrap is indented."""
+    line = row.raw.expandtabs(4)
+    return min(len(line) - len(line.lstrip()), MAX_HANG) + 2 if line.strip() else 0
 
 
 def contrast(first: QColor, second: QColor) -> float:
@@ -140,10 +151,12 @@ class TextFormats:
     def block(self, row: Row, above: Row | None) -> QTextBlockFormat:
         """Margins and line height of a row that is not a table's."""
         made = _line_height(self._line_percent(row.kind))
-        margin = left_margin(row.nest)
+        margin: float = left_margin(row.nest)
         made.setTopMargin(gap_above(row, above))
         if row.kind is Kind.CODE:
-            margin += CODE_PADDING
+            hang = code_hang(row) * self.code_metrics.horizontalAdvance(" ")
+            margin += CODE_PADDING + hang
+            made.setTextIndent(-hang)
             made.setRightMargin(CODE_PADDING)
         if row.kind is Kind.RULE:
             made.setLineHeight(1, QTextBlockFormat.LineHeightTypes.FixedHeight.value)

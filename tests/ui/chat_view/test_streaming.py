@@ -3,65 +3,24 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minerva_desktop.ui.chat_view.markdown import (
-    Environment,
-    MarkdownParser,
-    RowBuilder,
-    clean_source,
+from minerva_desktop.ui.chat_view.rows import Kind, Mark, Row
+from minerva_desktop.ui.chat_view.streaming import (
+    CUT_LIMIT,
+    OPEN_LIMIT,
+    MarkdownStream,
+    PlainStream,
+    Update,
 )
-from minerva_desktop.ui.chat_view.rows import Kind, Row
-from minerva_desktop.ui.chat_view.streaming import MarkdownStream
-
-PARSER = MarkdownParser()
-
-# Pieces of Markdown that end, interrupt, continue and look like one another.
-FRAGMENTS = st.sampled_from(
-    [
-        "word", "more words ", " ", "\n", "\n\n", "\n\n\n", "  \n", "\\\n", "\r\n", "\r",
-        "# ", "#", "## head\n", "- ", "-", "--", "---", "---\n", "* ", "*", "**", "***\n", "+ ",
-        "1. ", "1", "2. ", "7) ", "10. ", "- [ ] ", "- [x] done\n", "> ", ">", "> > ", "  ", "    ",
-        "   ", "\t", "`", "``", "```", "```\n", "```py\n", "~~~\n", "~~~~", "~~", "_", "__", "=", "===\n",
-        "| a | b |\n", "|---|:-:|\n", "|---|\n", "|--", "| 1 | 2 |\n", "| x", "a | b\n", "--|--\n",
-        "[", "]", "[x](http://a.b)", "[x](http://a", "(file:///x)", "![i](http://a/b.png)", "!",
-        "[ref]", "[ref]: http://e.f\n", "[ref]:", " http://g.h", "http://a.b/c_d.", "<b>", "<br>",
-        "&amp;", "\\", "\\*", "def f():\n", "    return 1\n", '"""', "x = 1  # y\n", "é", "👍", "\u202e",
-    ]
-)  # fmt: skip
+from tests.ui.chat_view.markdown_pieces import FRAGMENTS, PARSER, cut, rendered, streamed, updates
 
 
-def rendered(text: str) -> list[Row]:
-    """All of ``text`` parsed in one go, links defined anywhere in it known."""
-    text = clean_source(text)
-    text += "" if text.endswith("\n") else "\n"
-    env: Environment = {}
-    PARSER.blocks(text, env)
-    return RowBuilder(PARSER, env).build(PARSER.blocks(text, env), text.split("\n"))
-
-
-def streamed(pieces: list[str], eager_size: int = 0) -> list[Row]:
-    """What a view holds that applied every update."""
-    stream = MarkdownStream(PARSER, eager_size=eager_size)
-    rows: list[Row] = []
-    for piece in pieces:
-        stream.feed(piece)
-        update = stream.update()
-        rows[update.keep :] = update.rows
-    stream.finish()
-    update = stream.update()
-    rows[update.keep :] = update.rows
-    return rows
-
-
-def cut(text: str, size: int) -> list[str]:
-    return [text[start : start + size] for start in range(0, len(text), size)]
-
-
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(FRAGMENTS, max_size=30), st.integers(1, 7))
 def test_any_chunking_ends_as_one_rendering(fragments: list[str], size: int) -> None:
     text = "".join(fragments)
@@ -69,3 +28,169 @@ def test_any_chunking_ends_as_one_rendering(fragments: list[str], size: int) -> 
     assert streamed(fragments) == expected
     assert streamed(cut(text, size)) == expected
     assert streamed([text]) == expected
+
+
+@pytest.mark.parametrize(
+    "fragments",
+    [
+        [
+            "word",
+            "| a | b |\n",
+            "-",
+            "|---|:-:|\n",
+            "\n",
+            "word",
+        ],  # blank line after a table's head
+        ["~~~~", "a | b\n", "--|--\n"],  # a fence's info that is the head of a table
+        ["- [x] done\n", "- ", "|---|\n", "--|--\n"],  # an item that looks like a table's head
+        ["[ref]: http://e.f\n", '"""'],  # a definition taken back by the next line
+        ["  ", "```\n", "\t"],  # a tab in an indented fence
+        ["text\n", "#", "hash"],  # a heading that turns out to be text
+        ["- a\n", "*", "b*"],  # a new list that turns out to be emphasis
+    ],
+)
+def test_found_by_chance_once(fragments: list[str]) -> None:
+    assert streamed(fragments) == rendered("".join(fragments))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "word " * 5_000,
+        "x" * 20_000,
+        "line of words\n" * 1_500,
+        "- item\n" + "  nested text\n\n" * 1_500,
+        "> quote\n" * 1_500,
+        "```\n" + "y" * 9_000 + "\nshort\n```\nafter",
+        "1. item\n" * 900,
+        "|a|b|\n|-|-|\n" + "|some|cells|\n" * 700,
+    ],
+)
+def test_overlong_blocks_are_cut_at_the_same_place_in_any_chunking(text: str) -> None:
+    assert streamed(cut(text, 777)) == streamed([text]) == streamed(cut(text, 4_001))
+
+
+def test_nothing_overlong_is_left_open() -> None:
+    stream = MarkdownStream(PARSER)
+    for piece in cut("- item\n" + "  nested text\n\n" * 2_000, 900):
+        stream.feed(piece)
+        assert sum(len(row.text) for row in stream.update().rows) < 2 * CUT_LIMIT
+    stream = MarkdownStream(PARSER)
+    for piece in cut("word " * 4_000, 500):
+        stream.feed(piece)
+        assert sum(len(row.text) for row in stream.update().rows) < 2 * OPEN_LIMIT
+
+
+MIXED = """\
+## Heading
+
+A paragraph with **bold**, `code` and [a link](https://example.org) that goes on for a while.
+
+1. first item
+2. second item with more words
+   - nested
+
+| a | b |
+|---|---|
+| 1 | 2 |
+| 3 | 4 |
+
+```python
+def f(x: int) -> int:
+    return x + 1
+```
+
+> quoted text
+
+"""
+
+
+def seconds_for(stream: MarkdownStream, pieces: list[str]) -> float:
+    started = time.thread_time()
+    for piece in pieces:
+        stream.feed(piece)
+        stream.update()
+    return time.thread_time() - started
+
+
+def test_cost_per_piece_does_not_grow_with_the_answer() -> None:
+    stream = MarkdownStream(PARSER)
+    pieces = cut(MIXED * 4, 8)
+    early = min(seconds_for(stream, pieces) for _ in range(3))
+    stream.feed(MIXED * 300)
+    late = min(seconds_for(stream, pieces) for _ in range(3))
+    assert late < 2 * early
+
+
+@pytest.mark.parametrize("text", ["- item of a list\n", "x = f(1)  # code\n", "|a|b|\n", "> q\n\n"])
+def test_nor_with_one_long_block(text: str) -> None:
+    stream = MarkdownStream(PARSER)
+    stream.feed({"x": "```python\n", "|": "|a|b|\n|-|-|\n"}.get(text[0], ""))
+    pieces = cut(text * 30, 6)
+    early = min(seconds_for(stream, pieces) for _ in range(3))
+    stream.feed(text * 1_000)
+    late = min(seconds_for(stream, pieces) for _ in range(3))
+    assert late < 3 * early
+
+
+def shown(text: str) -> list[Row]:
+    """What is shown while ``text`` is all that came so far."""
+    stream = MarkdownStream(PARSER)
+    stream.feed(text)
+    return stream.update().rows
+
+
+def test_half_written_emphasis_is_shown_as_it_will_be() -> None:
+    (row,) = shown("this is **very bo")
+    assert row.text == "this is very bo"
+    assert row.runs[-1].mark is Mark.BOLD
+    (row,) = shown("call `foo(")
+    assert row.runs[-1] == ("foo(", Mark.CODE, "", "")
+    (row,) = shown("see [the page](https://exam")
+    assert row.text == "see the page"
+    (row,) = shown("no *")
+    assert row.text.strip() == "no"
+
+
+@pytest.mark.parametrize(
+    "start", ["-", "1", "1.", "#", "##", "|", "```", "```py", "===", "- [", "~~"]
+)
+def test_a_line_waits_until_it_is_clear_what_it_is(start: str) -> None:
+    assert [row.text for row in shown(f"Some text\n{start}")] == ["Some text"]
+
+
+def test_a_table_does_not_appear_as_text_first() -> None:
+    assert [row.text for row in shown("Look:\n\n| a | b |\n|--")] == ["Look:"]
+    header, row = shown("Look:\n\n| a | b |\n|---|---|\n| 1 | 2 |\n| 3 ")[1:]
+    assert header.kind is row.kind is Kind.TABLE
+    assert row.text == "1 | 2"
+
+
+def test_links_defined_at_the_end_are_found() -> None:
+    rows = streamed(
+        cut("See [the docs].\n\n" + "text\n\n" * 300 + "[the docs]: https://d.org\n", 50)
+    )
+    assert rows[0].runs[1].link == "https://d.org"
+
+
+def test_settled_rows_are_not_sent_again() -> None:
+    made = updates(cut(MIXED * 20, 40))
+    sent = sum(len(update.rows) for update in made)
+    total = made[-1].keep + len(made[-1].rows)
+    assert sent < 12 * total
+    assert all(later.keep >= sooner.keep for sooner, later in pairwise(made))
+
+
+@given(st.lists(st.sampled_from(["a", "\n", "\r", "\r\n", "# x", " ", "**b**"])), st.integers(1, 3))
+def test_a_persons_text_stays_as_it_is(fragments: list[str], size: int) -> None:
+    text = "".join(fragments)
+    stream = PlainStream()
+    rows: list[Row] = []
+    for piece in cut(text, size):
+        stream.feed(piece)
+        update: Update = stream.update()
+        rows[update.keep :] = update.rows
+    stream.finish()
+    update = stream.update()
+    rows[update.keep :] = update.rows
+    assert [row.text for row in rows] == text.replace("\r\n", "\n").replace("\r", "\n").split("\n")

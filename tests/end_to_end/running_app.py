@@ -1,0 +1,174 @@
+"""The real app as a process on a `Desktop`, as a person uses it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+import psutil
+
+from minerva_desktop.paths import HOME_VARIABLE, AppPaths, app_paths
+from tests.end_to_end.desktop import Desktop, wait_for
+from tests.end_to_end.screen_reader import NoAnswerError, Part, ScreenReader
+
+ROOT = Path(__file__).resolve().parents[2]
+TITLE = "Minerva Desktop"
+QUIT_SECONDS = 15.0
+ANSWER_SECONDS = 90.0  # an answer of a small model may be long, and the machine busy
+
+
+@dataclass(frozen=True)
+class StoredMessage:
+    """A row of the chat file, as another program reads it."""
+
+    role: str
+    text: str
+    state: str
+    model: str | None
+
+
+class RunningApp:
+    """One run, from `launched` until it is closed or killed."""
+
+    def __init__(self, desktop: Desktop, reader: ScreenReader, process: psutil.Popen) -> None:
+        self._desktop = desktop
+        self._reader = reader
+        self.process = process
+        self._bus_name = ""
+        self._parts: dict[str, Part] = {}  # of the window, which keeps them for its life
+        self.paths: AppPaths = app_paths()
+
+    # -- what a person does ----------------------------------------------------------------
+
+    def wait_until_ready(self) -> None:
+        """Wait for the window, give it the keyboard, and wait until the composer has it."""
+        window = self._desktop.window(TITLE)
+        self._desktop.focus(window)
+        self._bus_name = wait_for("app on the accessibility bus", self._reader.apps)[-1]
+        wait_for("cursor in the composer", lambda: self._reader.has_focus(self.part("composer")))
+        wait_for("model in the picker", lambda: self.label("modelPicker") != "Model: none")
+
+    def send(self, text: str) -> None:
+        """Type a message and press Enter, key by key."""
+        self._desktop.type_text(text)
+        wait_for("typed text in the composer", lambda: text in self.text("composer"))
+        self._desktop.press("Return")
+        wait_for("message in the transcript", lambda: text in self.text("chatView"))
+
+    def wait_for_answer_begun(self, n_characters: int = 1) -> None:
+        """Wait until so much of an answer is on the screen."""
+        wait_for(
+            "answer on the screen",
+            lambda: self.is_answering() and len(self.last_message()) >= n_characters,
+        )
+
+    def wait_for_answer_end(self) -> None:
+        """Wait until Stop is gone and Send is back."""
+        wait_for("end of the answer", lambda: not self.is_answering(), ANSWER_SECONDS)
+
+    def stop(self) -> None:
+        """Press Esc, and wait until the answer has ended."""
+        self._desktop.press("Escape")
+        self.wait_for_answer_end()
+
+    def close(self) -> int:
+        """Click the window's close button; the app's exit code."""
+        self._desktop.ask_to_close(self._desktop.window(TITLE))
+        return int(self.process.wait(QUIT_SECONDS))
+
+    # -- what a screen reader says ---------------------------------------------------------
+
+    def part(self, name: str) -> Part:
+        """The part of the window with that object name."""
+        if name not in self._parts:
+            look = functools.partial(self._reader.find, self._bus_name, name)
+            self._parts[name] = wait_for(f"part “{name}”", look)
+        return self._parts[name]
+
+    def text(self, name: str) -> str:
+        """What a part of the window says; parts that are hidden say nothing."""
+        try:
+            return self._reader.text(self.part(name))
+        except NoAnswerError:
+            return ""  # it changed while it was read
+
+    def messages(self) -> list[str]:
+        """The texts of the transcript's messages."""
+        try:
+            found = self._reader.find_in(self.part("chatView"), "messageText")
+            return [self._reader.text(part) for part in found]
+        except NoAnswerError:
+            return []  # they changed while they were read
+
+    def last_message(self) -> str:
+        """The text of the last message; empty when there is none."""
+        return (self.messages() or [""])[-1]
+
+    def label(self, name: str) -> str:
+        """The accessible name of a part."""
+        return self._reader.label(self.part(name))
+
+    def is_answering(self) -> bool:
+        """Whether Stop is offered."""
+        return self._reader.is_showing(self.part("stopButton"))
+
+    # -- what is behind it -----------------------------------------------------------------
+
+    def engine_children(self) -> list[psutil.Process]:
+        """The processes that compute."""
+        return [child for child in self.process.children() if "engine" in " ".join(child.cmdline())]
+
+    def stored_messages(self) -> list[StoredMessage]:
+        """The messages on disk, oldest first."""
+        return stored_messages(self.paths.database)
+
+
+def stored_messages(database: Path) -> list[StoredMessage]:
+    """The messages in a chat file, oldest first; none when there is no file yet."""
+    if not database.exists():
+        return []
+    connection = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        rows = connection.execute(
+            "SELECT role, text, state, model FROM messages ORDER BY created_at, seq"
+        ).fetchall()
+    finally:
+        connection.close()
+    return [
+        StoredMessage(str(role), str(text), str(state), None if model is None else str(model))
+        for role, text, state, model in rows
+    ]
+
+
+@contextmanager
+def launched(desktop: Desktop, *arguments: str | Path) -> Iterator[RunningApp]:
+    """Run ``python -m minerva_desktop`` with the test's own folders; what is left of it at the
+    end of the block is killed."""
+    environment = dict(
+        os.environ,
+        DISPLAY=desktop.display_name,
+        AT_SPI_BUS_ADDRESS=desktop.bus_address,
+        DBUS_SESSION_BUS_ADDRESS=desktop.bus_address,
+        QT_LINUX_ACCESSIBILITY_ALWAYS_ON="1",
+        QT_QPA_PLATFORM="xcb",
+    )
+    assert HOME_VARIABLE in environment, "a test must not touch the person's own chats"
+    command = [sys.executable, "-m", "minerva_desktop", *map(str, arguments)]
+    reader = ScreenReader(desktop.bus_address)
+    process = psutil.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        app = RunningApp(desktop, reader, process)
+        app.wait_until_ready()
+        yield app
+    finally:
+        reader.close()
+        if process.is_running():
+            process.kill()
+        process.wait(QUIT_SECONDS)

@@ -1,0 +1,103 @@
+"""Code is coloured line by line, and the same however it arrives."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minerva_desktop.ui.chat_view.code_highlight import (
+    MAX_LINE_LENGTH,
+    WINDOW,
+    LineHighlighter,
+    language_name,
+    preload_lexers,
+    token_style,
+)
+from minerva_desktop.ui.chat_view.rows import Run, runs_text
+
+LANGUAGES = (
+    *("python", "js", "ts", "jsx", "c", "cpp", "rust", "go", "java", "kotlin", "swift", "bash"),
+    *("sql", "html", "css", "scss", "json", "yaml", "toml", "xml", "ruby", "php", "lua", "r"),
+    *("julia", "haskell", "diff", "dockerfile", "make", "latex", "powershell", "csharp", "scala"),
+    *("perl", "ini", "elixir", "console"),
+)
+NASTY_LINES = st.sampled_from(['"""', "'''", "x = 1", "", "/*", "*/", "  y", "# c", "`"])
+
+
+def highlighted(language: str, lines: list[str]) -> list[tuple[Run, ...]]:
+    highlighter = LineHighlighter(language)
+    for line in lines:
+        highlighter.add(line)
+    return highlighter.take_settled() + highlighter.open_lines()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_character_is_lost(language: str) -> None:
+    lines = ['x = "a" + 1 // 2  # c', "", "\tif (a < b) { return '${x}'; }", "/* c", "*/ é 👍"] * 40
+    assert [runs_text(runs) for runs in highlighted(language, lines)] == lines
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(['"""', "'''", "x = 1", "", "/*", "*/", "  y", "# c", "`"]), max_size=150
+    )
+)
+def test_settled_lines_do_not_depend_on_when_they_are_taken(lines: list[str]) -> None:
+    for language in ("python", "javascript", "yaml"):
+        stepwise = LineHighlighter(language)
+        taken: list[tuple[Run, ...]] = []
+        for line in lines:
+            stepwise.add(line)
+            taken += stepwise.take_settled()
+            stepwise.open_lines()
+        assert taken + stepwise.open_lines() == highlighted(language, lines)
+
+
+def test_a_long_string_keeps_its_colour_beyond_the_window() -> None:
+    lines = ['text = """', *["a line"] * (4 * WINDOW), '"""', "x = 1"]
+    runs = highlighted("python", lines)
+    assert {run.token for line in runs[1:-2] for run in line} == {"Literal.String.Double"}
+    assert runs[-1][-1].token == "Literal.Number.Integer"
+
+
+def test_a_comment_over_several_lines() -> None:
+    runs = highlighted("javascript", ["/* one", "two", "*/", "var x = 1;"])
+    assert {run.token for line in runs[:3] for run in line} == {"Comment.Multiline"}
+    assert runs[3][0].token.startswith("Keyword")
+
+
+def test_an_overlong_line_ends_the_colours_not_the_text() -> None:
+    lines = ["x = 1", "y" * (MAX_LINE_LENGTH + 1), "x = 1"]
+    runs = highlighted("python", lines)
+    assert [runs_text(line) for line in runs] == lines
+    assert runs[2] == (Run("x = 1"),)
+
+
+def test_cost_per_line_does_not_grow() -> None:
+    highlighter = LineHighlighter("python")
+    lines = ["def f(x):", "    return x + 1  # comment"] * 30
+
+    def seconds() -> float:
+        started = time.thread_time()
+        for line in lines:
+            highlighter.add(line)
+            highlighter.open_lines()
+        return time.thread_time() - started
+
+    early = min(seconds() for _ in range(2))
+    for line in lines * 10:
+        highlighter.add(line)
+    assert min(seconds() for _ in range(2)) < 2 * early
+
+
+def test_names_and_styles() -> None:
+    preload_lexers()
+    assert language_name("py") == "Python"
+    assert language_name("no such language") == "no such language"
+    assert language_name("") == ""
+    assert token_style("friendly", "Keyword").bold
+    assert token_style("github-dark", "Comment").colour.startswith("#")

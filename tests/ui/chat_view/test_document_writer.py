@@ -1,0 +1,132 @@
+"""A document that was changed step by step equals one that was written at once."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PySide6.QtGui import QColor, QTextDocument
+from PySide6.QtWidgets import QApplication
+
+from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
+from minerva_desktop.ui.chat_view.rows import Kind, Row, Run
+from minerva_desktop.ui.chat_view.streaming import Update
+from minerva_desktop.ui.chat_view.text_formats import (
+    MIN_CONTRAST,
+    TextFormats,
+    body_font,
+    contrast,
+)
+from minerva_desktop.ui.theme import DARK, LIGHT, Theme
+from tests.ui.chat_view.markdown_pieces import FRAGMENTS, cut, rendered, updates
+
+
+def make_writer(qapp: QApplication, theme: Theme = LIGHT) -> tuple[QTextDocument, DocumentWriter]:
+    document = QTextDocument()
+    font = body_font(qapp.font())
+    document.setDefaultFont(font)
+    return document, DocumentWriter(document, TextFormats(theme, font))
+
+
+def written(qapp: QApplication, rows: list[Row]) -> QTextDocument:
+    document, writer = make_writer(qapp)
+    writer.apply(Update(0, rows))
+    return document
+
+
+def assert_equal(document: QTextDocument, expected: QTextDocument) -> None:
+    assert document.toPlainText() == expected.toPlainText()
+    assert document.toHtml() == expected.toHtml()
+    assert document.blockCount() == expected.blockCount()
+
+
+@settings(max_examples=120, deadline=None)
+@given(fragments=st.lists(FRAGMENTS, max_size=25), size=st.integers(1, 9))
+def test_streamed_document_equals_one_written_at_once(
+    qapp: QApplication, fragments: list[str], size: int
+) -> None:
+    text = "".join(fragments)
+    document, writer = make_writer(qapp)
+    for update in updates(cut(text, size)):
+        writer.apply(update)
+    rows = rendered(text)
+    assert writer.rows == rows
+    assert_equal(document, written(qapp, rows))
+
+
+TABLE = "|a|b|\n|-|-|\n|1|2|\n|3|4|\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (TABLE, "text"),
+        ("text\n\n" + TABLE, "text"),
+        (TABLE + "\ntext\n\nmore", TABLE),
+        (TABLE, "|a|b|\n|-|-|\n|1|2|\n"),
+        (TABLE, "|a|b|\n|-|-|\n|9|2|\n|3|4|\n"),
+        (TABLE + "\n# h\n\n" + TABLE, TABLE + "\n# h"),
+        (TABLE + "\n# h\n\n" + TABLE, "x\n\n" + TABLE),
+        ("- a\n\n" + TABLE + "\n> q", TABLE + "\n" + TABLE),
+        ("```\na\nb\n```\n\nc", "```\na\n```"),
+        ("a 👍👍 b", "a 👍👍 c **d**"),
+        ("text", ""),
+    ],
+)
+def test_any_change_leads_to_the_same_document(qapp: QApplication, before: str, after: str) -> None:
+    document, writer = make_writer(qapp)
+    writer.apply(Update(0, rendered(before)))
+    writer.apply(Update(0, rendered(after)))
+    assert_equal(document, written(qapp, rendered(after)))
+    writer.apply(Update(0, rendered(before)))
+    assert_equal(document, written(qapp, rendered(before)))
+
+
+def test_only_what_changed_is_written(qapp: QApplication) -> None:
+    document, writer = make_writer(qapp)
+    writer.apply(Update(0, rendered("one\n\ntwo\n\nthr")))
+    document.documentLayout()  # without one no change is reported
+    changes: list[tuple[int, int, int]] = []
+    document.contentsChange.connect(lambda *change: changes.append(change))
+    assert writer.apply(Update(0, rendered("one\n\ntwo\n\nthree"))) == 2
+    assert changes == [(11, 0, 2)]
+
+
+def test_code_boxes_know_their_source(qapp: QApplication) -> None:
+    _, writer = make_writer(qapp)
+    writer.apply(Update(0, rendered("```\na\n\n\tb\n```\ntext\n```py\nc\n```")))
+    assert [writer.box_source(box) for box in range(len(writer.boxes))] == ["a\n\n\tb", "c"]
+
+
+def test_text_cannot_break_the_document(qapp: QApplication) -> None:
+    hostile = "".join(map(chr, [*range(32), 0x85, 0x2028, 0x2029, 0xFDD0, 0xFDD1, 0xFFFC, 0xD800]))
+    rows = rendered(f"{hostile}\n\n`{hostile}`\n\n| {hostile} |\n|-|\n\n```\n{hostile}\n```")
+    document = written(qapp, rows)
+    assert document.blockCount() == len(rows)
+    assert "\ufffc" not in document.toPlainText()
+
+
+def test_restyle_keeps_the_text_and_changes_its_colour(qapp: QApplication) -> None:
+    document, writer = make_writer(qapp)
+    writer.apply(Update(0, rendered("text\n\n" + TABLE + "\n```py\nx = 1\n```")))
+    text = document.toPlainText()
+    writer.restyle(TextFormats(DARK, document.defaultFont()))
+    assert document.toPlainText() == text
+    colour = document.firstBlock().charFormat().foreground().color()
+    assert colour == QColor(DARK.text)
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_every_token_can_be_read(qapp: QApplication, theme: Theme) -> None:
+    formats = TextFormats(theme, body_font(qapp.font()))
+    row = Row(Kind.CODE)
+    for token in (
+        "Keyword",
+        "Comment",
+        "Name.Function",
+        "Literal.String",
+        "Operator",
+        "Generic.Error",
+    ):
+        colour = formats.run(Run("x", token=token), row).foreground().color()
+        assert contrast(colour, QColor(theme.code)) >= MIN_CONTRAST, token

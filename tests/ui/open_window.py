@@ -1,0 +1,146 @@
+"""The whole window inside a test: the real `Application`, with its engine thread, on the test's
+`QApplication`, and hands to use it with."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import qasync
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLabel, QListView, QToolButton, QWidget
+
+from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.paths import app_paths
+from minerva_desktop.settings import SettingsFile
+from minerva_desktop.ui.application import Application
+from minerva_desktop.ui.composer import MessageEdit
+from tests.ui.parts import part
+from window_parts import compose
+
+Widget = TypeVar("Widget", bound=QWidget)
+
+WAIT_SECONDS = 30.0
+NO_BUTTON = Qt.MouseButton.NoButton
+NO_KEYS = Qt.KeyboardModifier.NoModifier
+
+
+class OpenWindow:
+    """One run of the app, from its start until `close`."""
+
+    def __init__(
+        self,
+        app: QApplication,
+        catalog: Catalog,
+        files: Sequence[Path] = (),
+        *,
+        wait: bool = True,
+    ) -> None:
+        """``wait``: until there is a model to chat with."""
+        self._app = app
+        self._loop = qasync.QEventLoop(app)
+        asyncio.set_event_loop(self._loop)
+        self.paths = app_paths()
+        services, make_runtime = compose(self.paths, catalog)
+        self._application = Application(app, self._loop, services, make_runtime, files)
+        self.window = self._application.window
+        self._loop.call_soon(self._application.start)
+        self.until("window", self.window.isVisible)
+        if wait:
+            self.until("model", lambda: self.window.header.picker.current is not None)
+
+    def close(self) -> None:
+        """Close the window, as a person does, and wait until the app would have ended."""
+        self.window.close()
+        self._loop.run_forever()  # until the application quits
+        self._loop.close()
+        asyncio.set_event_loop(None)
+        self.window.deleteLater()
+        self._app.processEvents()
+
+    def until(self, what: str, condition: Callable[[], bool]) -> None:
+        """Let the app run until ``condition`` is true; fails the test after `WAIT_SECONDS`."""
+        self._loop.run_until_complete(self._until(what, condition))
+
+    async def _until(self, what: str, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not condition():
+            assert time.monotonic() < deadline, f"there was no {what}"
+            await asyncio.sleep(0.01)
+
+    # -- hands -----------------------------------------------------------------------------
+
+    def part(self, kind: type[Widget], name: str) -> Widget:
+        """The part of the window with that object name."""
+        return part(self.window, kind, name)
+
+    def send(self, text: str) -> None:
+        """Type a message, press Enter, and wait until it is in the transcript."""
+        editor = self.part(MessageEdit, "composer")
+        QTest.keyClicks(editor, text)
+        QTest.keyClick(editor, Qt.Key.Key_Return)
+        self.until("message in the transcript", lambda: text in self.transcript)
+
+    def press(self, key: Qt.Key) -> None:
+        """Press a key in the composer."""
+        QTest.keyClick(self.part(MessageEdit, "composer"), key)
+
+    def drop(self, *files: Path) -> None:
+        """Drag files over the window and let them go."""
+        data = QMimeData()
+        data.setUrls([QUrl.fromLocalFile(str(file)) for file in files])
+        middle = self.window.rect().center()
+        copy, left = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
+        enter = QDragEnterEvent(middle, copy, data, left, NO_KEYS)
+        QApplication.sendEvent(self.window, enter)
+        assert enter.isAccepted()
+        assert self.part(QWidget, "dropOverlay").isVisible()
+        drop = QDropEvent(QPointF(middle), copy, data, NO_BUTTON, NO_KEYS)
+        QApplication.sendEvent(self.window, drop)
+        assert not self.part(QWidget, "dropOverlay").isVisible()
+
+    # -- eyes ------------------------------------------------------------------------------
+
+    @property
+    def transcript(self) -> str:
+        """All that the transcript shows."""
+        return self.window.chat_view.plain_text()
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether Stop is offered."""
+        return self.part(QToolButton, "stopButton").isVisible()
+
+    @property
+    def model_paths(self) -> list[str]:
+        """The files behind the rows of the picker."""
+        model = self.part(QListView, "pickerList").model()
+        rows = [model.index(row, 0) for row in range(model.rowCount())]
+        return [row.data(Qt.ItemDataRole.UserRole).path for row in rows]
+
+    @property
+    def notice(self) -> str:
+        """The sentence on display; empty when there is none."""
+        labels = self.window.notifications.findChildren(QLabel, "noticeText")
+        shown = [label.text() for label in labels if label.isVisible()]
+        return shown[0] if shown else ""
+
+    @property
+    def speed(self) -> str:
+        """Speed of the answer, as the status bar shows it."""
+        return self.part(QLabel, "speedLabel").text()
+
+    @property
+    def context(self) -> str:
+        """How full the context is, as a screen reader hears it."""
+        return self.part(QWidget, "contextMeter").accessibleName()
+
+    @property
+    def settings(self) -> SettingsFile:
+        """The settings as they are on disk."""
+        return SettingsFile(self.paths.settings)
