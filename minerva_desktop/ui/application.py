@@ -34,11 +34,13 @@ from minerva_desktop.ui.engine_worker import EngineWorker, RuntimeFactory
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
-from minerva_desktop.ui.notification_bar import Notice, NoticeKind
+from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.settings_dialog import SettingsDialog
 from minerva_desktop.ui.stylesheet import apply_theme
 from minerva_desktop.ui.tasks import UiTasks
 from minerva_desktop.ui.theme import ThemeSource
+
+OPEN_CHATS = "open-chats"
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +75,7 @@ class Application(QObject):
         self.window.composer.set_enter_sends(settings.send_with_enter)
         self.window.settings_action.triggered.connect(self._on_settings)
         self.window.closing.connect(self._on_closing)
+        self.window.notifications.action_triggered.connect(self._on_notice_action)
 
     def start(self) -> None:
         """Show the window, then bring it to life. Main thread, loop running."""
@@ -90,13 +93,27 @@ class Application(QObject):
         if settings.set_aside is not None:
             text = f"The settings could not be read. They were kept as {settings.set_aside.name}."
             self._notify(NoticeKind.WARNING, text)
+        await self._open_chats()
         try:
-            await self._chats.start(settings.current.conversation_id)
-        finally:
             await self._models.start(settings.current.model)
+        finally:
+            self._chats.begin()
         if self._files:
             self.open_files(self._files)
         self._models.start_server_if_wanted()
+
+    async def _open_chats(self) -> None:
+        try:
+            await self._chats.start(self._services.settings.current.conversation_id)
+        except StoreError as error:
+            again = NoticeAction("Try again", OPEN_CHATS)
+            notice = Notice(NoticeKind.ERROR, error.message, error.detail, (again,))
+            self.window.notifications.show_notice(notice)
+
+    @Slot(str)
+    def _on_notice_action(self, callback_id: str) -> None:
+        if callback_id == OPEN_CHATS:
+            self._tasks.start(self._open_chats())
 
     # -- settings and theme ----------------------------------------------------------------
 

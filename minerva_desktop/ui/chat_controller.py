@@ -5,6 +5,8 @@ Glue between the widgets of `MainWindow`, `ChatLibrary` and `EngineWorker`. Main
 
 from __future__ import annotations
 
+import asyncio
+
 from PySide6.QtCore import QObject, QTimer, Slot
 
 from minerva_desktop.app.chat_library import ChatLibrary
@@ -45,6 +47,7 @@ class ChatController(QObject):
         self._tasks = tasks
         self._library: ChatLibrary | None = None
         self._session: ChatSession | None = None
+        self._begun = asyncio.Event()
         self._speed = LiveSpeed()
         self._count_timer = QTimer(self)
         self._count_timer.setSingleShot(True)
@@ -73,6 +76,10 @@ class ChatController(QObject):
         self._models.load_advanced.connect(self._on_load_advanced)
         self._models.context_changed.connect(self._on_context_changed)
         self._models.engine_died.connect(self._on_engine_died)
+
+    def begin(self) -> None:
+        """Let messages go; called once the start is over, well or not."""
+        self._begun.set()
 
     async def start(self, conversation_id: str | None) -> None:
         """Open the chats and the one of last time. Raises `StoreError`."""
@@ -114,14 +121,21 @@ class ChatController(QObject):
 
     @Slot(str)
     def _on_submitted(self, text: str) -> None:
+        if self._session is None or not self._session.is_answering:
+            self._window.composer.clear()
+            self._tasks.start(self._send(text))
+
+    async def _send(self, text: str) -> None:
+        await self._begun.wait()  # a person may be quicker than the start
         session, path = self._session, self._models.current_path
-        if session is None or session.is_answering:
-            return
+        if session is None or path is None or session.is_answering:
+            self._window.composer.set_text(text)
+        if session is None:
+            raise StoreError("The chats are not open, so nothing can be sent yet")
         if path is None:
-            self._say(ModelNotFound("There is no model to answer. Add a GGUF file first."))
-            return
-        self._window.composer.clear()
-        self._tasks.start(session.send(text, path))
+            raise ModelNotFound("There is no model to answer. Add a GGUF file first.")
+        if not session.is_answering:
+            await session.send(text, path)
 
     @Slot(str)
     def _on_retry(self, message_id: str) -> None:

@@ -132,6 +132,10 @@ class ChatView(QScrollArea):
         """The widget of a message; None when it has none now."""
         return self._column.view(message_id)
 
+    def is_working(self) -> bool:
+        """Whether something that was handed over is still to be rendered."""
+        return self._column.has_work
+
     @Slot(Theme)
     def apply_theme(self, _theme: Theme) -> None:
         """The theme in force changed: paint everything in its colours."""

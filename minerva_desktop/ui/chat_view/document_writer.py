@@ -63,7 +63,8 @@ class DocumentWriter:
             self._truncate(cursor, index)
             self._append(cursor, row)
             index += 1
-        self._truncate(cursor, index)
+        if update.whole:
+            self._truncate(cursor, index)
         cursor.endEditBlock()
         return first_changed
 
@@ -140,14 +141,21 @@ class DocumentWriter:
         elif self.rows[index - 1].kind is Kind.TABLE:
             self._clear_after(cursor, self._tables[-1][1])
         else:
-            above = self.block(index - 1)
-            cursor.setPosition(above.position() + above.length() - 1)
-            _remove_to_end(cursor)
+            self._remove_after(cursor, index - 1)
         del self.rows[index:], self._blocks[index:]
         while self.boxes and self.boxes[-1][0] >= index:
             self.boxes.pop()
         if self.boxes and self.boxes[-1][1] >= index:
             self.boxes[-1] = (self.boxes[-1][0], index - 1)
+
+    def _remove_after(self, cursor: QTextCursor, index: int) -> None:
+        block = self.block(index)
+        layout, text = block.blockFormat(), block.charFormat()
+        cursor.setPosition(block.position() + block.length() - 1)
+        _remove_to_end(cursor)
+        # An empty block takes over the format of the one that was joined to it.
+        cursor.setBlockFormat(layout)
+        cursor.setBlockCharFormat(text)
 
     def _drop_tables(self, index: int) -> None:
         while self._tables and self._tables[-1][0] >= index:

@@ -46,6 +46,7 @@ class MessageColumn(QWidget):
         self._unrendered: dict[str, MessageView] = {}
         self._unstyled: list[MessageView] = []
         self._unarranged: list[MessageView] = []
+        self._new: set[MessageView] = set()  # put above others, not at full height yet
         self._width = 0
         self._first_wanted = 0  # index of the first message that should have a view
         self.setObjectName("chatColumn")
@@ -66,6 +67,7 @@ class MessageColumn(QWidget):
         self._unrendered.clear()
         self._unstyled.clear()
         self._unarranged.clear()
+        self._new.clear()
         self._messages = list(messages)
         self._first_wanted = max(0, len(messages) - PAGE)
 
@@ -150,7 +152,9 @@ class MessageColumn(QWidget):
                 self._unarranged.pop().arrange(self._text_width())
             else:
                 message = self._messages[len(self._messages) - len(self._views) - 1]
-                self._views.insert(0, self._make_view(message))
+                view = self._make_view(message)
+                self._views.insert(0, view)
+                self._new.add(view)
             if time.perf_counter() > deadline:
                 break
 
@@ -209,6 +213,8 @@ class MessageColumn(QWidget):
             near = view.y() < seen.stop and view.y() + view.height() >= seen.start
             if near or view.arranged_width in {-1, column}:
                 height = view.arrange(column)
+                if view.message.id not in self._unrendered:
+                    self._new.discard(view)
             else:
                 height = view.height()
                 self._unarranged.append(view)
@@ -217,9 +223,10 @@ class MessageColumn(QWidget):
         self.resize(width, max(least_height, y - GAP + BOTTOM))
 
     def anchor(self, y: int) -> tuple[MessageView, int] | None:
-        """The message at height ``y`` of the column, and how far below its top that is."""
+        """The message at height ``y`` of the column, and how far below its top that is. A message
+        that is still to grow above the others is passed over."""
         for view in self._views:
-            if view.geometry().bottom() >= y:
+            if view.geometry().bottom() >= y and view not in self._new:
                 return view, y - view.y()
         return None
 

@@ -96,7 +96,10 @@ class RichTextView(QTextBrowser):
 
     def apply(self, update: Update) -> None:
         """Show ``update``. The widget's height is right only after the next `fit`."""
+        empty = not self._writer.rows
         changed = self._writer.apply(update)
+        if empty:
+            self._caret_to_start()
         boxes = self._writer.boxes
         while len(self._copy_buttons) > len(boxes):
             self._copy_buttons.pop().deleteLater()
@@ -110,7 +113,14 @@ class RichTextView(QTextBrowser):
     def restyle(self) -> None:
         """Use the colours of the theme in force."""
         self._writer.restyle(TextFormats(self._icons.theme, self.document().defaultFont()))
+        self._caret_to_start()
         self._placed_from = 0
+
+    def _caret_to_start(self) -> None:
+        """Text that is put in moves the caret along; a selection by keyboard begins at the top."""
+        cursor = self.textCursor()
+        cursor.setPosition(0)
+        self.setTextCursor(cursor)
 
     def fit(self, width: int) -> int:
         """Lay the text out in ``width`` px; the height in px that it takes."""

@@ -52,10 +52,12 @@ _DELIMITER_ROW = re.compile(r" {0,3}\|?[-:| ]*$")
 
 
 class Update(NamedTuple):
-    """What changed: of the rows shown so far the first ``keep`` stay, ``rows`` come after them."""
+    """What changed: of the rows shown so far the first ``keep`` stay, ``rows`` come after them.
+    Unless it is ``whole``, rows that are shown further on stay until the next update."""
 
     keep: int
     rows: list[Row]
+    whole: bool = True
 
 
 @dataclass(slots=True)
@@ -114,7 +116,9 @@ class PlainStream:
         rows, self._settled = self._settled, []
         keep = self._delivered
         self._delivered += len(rows)
-        return Update(keep, rows if settled_only else rows + plain_rows(self._partial))
+        if settled_only:
+            return Update(keep, rows, whole=False)
+        return Update(keep, rows + plain_rows(self._partial))
 
 
 class MarkdownStream:
@@ -172,13 +176,14 @@ class MarkdownStream:
             self._rebuild()
 
     def update(self, *, settled_only: bool = False) -> Update:
-        """The changes since the last call. ``settled_only`` leaves out what may still change:
-        that is cheaper, while more of the text is waiting."""
+        """The changes since the last call. ``settled_only`` leaves what may still change for the
+        next one: that is cheaper, while more of the text is waiting."""
         rows, self._settled = self._settled, []
         keep = self._delivered
         self._delivered += len(rows)
-        whole = settled_only or self._finished
-        return Update(keep, rows if whole else rows + self._open_rows())
+        if settled_only:
+            return Update(keep, rows, whole=False)
+        return Update(keep, rows if self._finished else rows + self._open_rows())
 
     # -- lines -------------------------------------------------------------------------------
 
