@@ -196,7 +196,7 @@ class _NoticeCard(QFrame):
         self._notice = notice
         self.setObjectName("noticeCard")
         self.setProperty("kind", notice.kind.value)
-        self._details_button = QPushButton("Details")
+        self._details_button = QPushButton("Details", self)
         self._details_button.setObjectName("noticeDetailsButton")
         self._details_button.setProperty("look", "link")
         self._details_button.setCheckable(True)
