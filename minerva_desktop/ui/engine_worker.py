@@ -7,6 +7,7 @@ The only place where the window's thread and the engine's loop meet. Calls go in
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import threading
 from collections.abc import Callable, Coroutine
@@ -167,7 +168,13 @@ class EngineWorker(QThread):
     def _start_answer(self, request: AnswerRequest) -> None:
         task = asyncio.create_task(self._answer(request))
         self._answers[request.answer_id] = task
-        task.add_done_callback(lambda _: self._answers.pop(request.answer_id, None))
+        task.add_done_callback(functools.partial(self._on_answer_done, request.answer_id))
+
+    def _on_answer_done(self, answer_id: str, task: asyncio.Task[None]) -> None:
+        self._answers.pop(answer_id, None)
+        # Here and not in the task, which may be cancelled before it runs a single line.
+        if task.cancelled():
+            self.answer_failed.emit(answer_id, LoadCancelled("The answer was stopped"))
 
     def _cancel_answer(self, answer_id: str) -> None:
         cancel = self._cancels.get(answer_id)
@@ -190,8 +197,6 @@ class EngineWorker(QThread):
             self.answer_finished.emit(answer_id, stream.completion)
         except MinervaError as error:
             self.answer_failed.emit(answer_id, error)
-        except asyncio.CancelledError:
-            self.answer_failed.emit(answer_id, LoadCancelled("The answer was stopped"))
         except Exception as error:  # noqa: BLE001 - the top of an answer's task
             _log.exception("An answer failed")
             self.answer_failed.emit(answer_id, MinervaError(f"The answer failed: {error}"))

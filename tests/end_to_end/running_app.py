@@ -8,30 +8,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-import apsw
 import psutil
 
 from minerva_desktop.paths import HOME_VARIABLE, AppPaths, app_paths
 from tests.end_to_end.desktop import Desktop, wait_for
 from tests.end_to_end.screen_reader import NoAnswerError, Part, ScreenReader
+from tests.stored_messages import StoredMessage, stored_messages
 
 ROOT = Path(__file__).resolve().parents[2]
 TITLE = "Minerva Desktop"
 QUIT_SECONDS = 15.0
 ANSWER_SECONDS = 90.0  # an answer of a small model may be long, and the machine busy
-
-
-@dataclass(frozen=True)
-class StoredMessage:
-    """A row of the chat file, as another program reads it."""
-
-    role: str
-    text: str
-    state: str
-    model: str | None
 
 
 class RunningApp:
@@ -53,7 +42,6 @@ class RunningApp:
         self._desktop.focus(window)
         self._bus_name = wait_for("app on the accessibility bus", self._reader.apps)[-1]
         wait_for("cursor in the composer", lambda: self._reader.has_focus(self.part("composer")))
-        wait_for("model in the picker", lambda: self.label("modelPicker") != "Model: none")
 
     def send(self, text: str) -> None:
         """Type a message and press Enter, key by key."""
@@ -128,23 +116,6 @@ class RunningApp:
     def stored_messages(self) -> list[StoredMessage]:
         """The messages on disk, oldest first."""
         return stored_messages(self.paths.database)
-
-
-def stored_messages(database: Path) -> list[StoredMessage]:
-    """The messages in a chat file, oldest first; none when there is no file yet."""
-    if not database.exists():
-        return []
-    connection = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READONLY)
-    try:
-        rows = connection.execute(
-            "SELECT role, text, state, model FROM messages ORDER BY created_at, seq"
-        ).fetchall()
-    finally:
-        connection.close()
-    return [
-        StoredMessage(str(role), str(text), str(state), None if model is None else str(model))
-        for role, text, state, model in rows
-    ]
 
 
 @contextmanager

@@ -6,14 +6,15 @@ import shutil
 from pathlib import Path
 
 from tests.end_to_end.desktop import Desktop, Geometry, wait_for
-from tests.end_to_end.running_app import TITLE, launched, stored_messages
+from tests.end_to_end.running_app import TITLE, launched
+from tests.stored_messages import stored_messages
 
 
 def test_a_first_start_chats_with_the_embedded_model(desktop: Desktop) -> None:
     with launched(desktop) as app:
-        assert "SmolLM2" in app.label("modelPicker")
         app.send("Say hello.")
         app.wait_for_answer_end()
+        assert "SmolLM2" in app.label("modelPicker")
         answer = app.last_message()
         question, stored = wait_for("finished answer", lambda: _complete(app.paths.database))
         assert answer.strip()

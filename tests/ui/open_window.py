@@ -4,16 +4,16 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import qasync
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QListView, QToolButton, QWidget
+from pytestqt.qtbot import QtBot
 
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
@@ -25,7 +25,7 @@ from window_parts import compose
 
 Widget = TypeVar("Widget", bound=QWidget)
 
-WAIT_SECONDS = 30.0
+WAIT_MS = 30_000
 NO_BUTTON = Qt.MouseButton.NoButton
 NO_KEYS = Qt.KeyboardModifier.NoModifier
 
@@ -35,6 +35,7 @@ class OpenWindow:
 
     def __init__(
         self,
+        qtbot: QtBot,
         app: QApplication,
         catalog: Catalog,
         files: Sequence[Path] = (),
@@ -42,36 +43,40 @@ class OpenWindow:
         wait: bool = True,
     ) -> None:
         """``wait``: until there is a model to chat with."""
+        self._qtbot = qtbot
         self._app = app
-        self._loop = qasync.QEventLoop(app)
+        # "Running" although nobody is inside it: pytest-qt turns Qt's loop whenever it likes to,
+        # and asyncio's tasks run in there.
+        self._loop = qasync.QEventLoop(app, already_running=True)
         asyncio.set_event_loop(self._loop)
         self.paths = app_paths()
         services, make_runtime = compose(self.paths, catalog)
         self._application = Application(app, self._loop, services, make_runtime, files)
         self.window = self._application.window
-        self._loop.call_soon(self._application.start)
-        self.until("window", self.window.isVisible)
+        self._application.start()
         if wait:
             self.until("model", lambda: self.window.header.picker.current is not None)
 
     def close(self) -> None:
         """Close the window, as a person does, and wait until the app would have ended."""
         self.window.close()
-        self._loop.run_forever()  # until the application quits
+        self._app.exec()  # until the application quits
+        self._loop.stop()  # which also tells Qt to leave every loop, until the next `exec`
+        QTimer.singleShot(0, self._app.quit)
+        self._app.exec()
+        asyncio._set_running_loop(None)
         self._loop.close()
         asyncio.set_event_loop(None)
         self.window.deleteLater()
         self._app.processEvents()
 
     def until(self, what: str, condition: Callable[[], bool]) -> None:
-        """Let the app run until ``condition`` is true; fails the test after `WAIT_SECONDS`."""
-        self._loop.run_until_complete(self._until(what, condition))
+        """Let the app run until ``condition`` is true; fails the test after `WAIT_MS`."""
 
-    async def _until(self, what: str, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + WAIT_SECONDS
-        while not condition():
-            assert time.monotonic() < deadline, f"there was no {what}"
-            await asyncio.sleep(0.01)
+        def check() -> None:
+            assert condition(), f"there was no {what}"
+
+        self._qtbot.waitUntil(check, timeout=WAIT_MS)
 
     # -- hands -----------------------------------------------------------------------------
 
@@ -89,6 +94,14 @@ class OpenWindow:
     def press(self, key: Qt.Key) -> None:
         """Press a key in the composer."""
         QTest.keyClick(self.part(MessageEdit, "composer"), key)
+
+    def open_chat(self, title: str) -> None:
+        """Click a chat in the sidebar."""
+        view = self.part(QListView, "chatList")
+        rows = [view.model().index(row, 0) for row in range(view.model().rowCount())]
+        (index,) = [row for row in rows if row.data() == title]
+        place = view.visualRect(index).center()
+        QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
 
     def drop(self, *files: Path) -> None:
         """Drag files over the window and let them go."""

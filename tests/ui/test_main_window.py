@@ -7,6 +7,7 @@ an answer matters.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from PySide6.QtGui import QAccessible, QAction
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QAbstractSpinBox,
     QApplication,
     QDialogButtonBox,
     QLabel,
@@ -28,9 +30,9 @@ from PySide6.QtWidgets import (
     QToolButton,
     QWidget,
 )
+from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.conversation import Conversation
-from minerva_desktop.chat.message import MessageState
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import SettingsFile, ThemeChoice
@@ -41,6 +43,7 @@ from minerva_desktop.ui.stylesheet import apply_theme
 from minerva_desktop.ui.theme import DARK, LIGHT
 from tests.chat.samples import make_conversation
 from tests.library.gguf_writer import LLAMA, gguf_bytes, write_gguf
+from tests.stored_messages import stored_messages
 from tests.ui.open_window import OpenWindow
 from tests.ui.parts import part
 
@@ -48,31 +51,26 @@ from tests.ui.parts import part
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
 STORY = "Write a long story about a river."
-CONTRACT = [
-    "chatList",
-    "chatSearch",
-    "newChatButton",
-    "modelPicker",
-    "ejectButton",
-    "loadProgress",
-    "chatView",
-    "composer",
-    "sendButton",
-    "stopButton",
-    "memoryGauge",
-    "contextMeter",
-    "speedLabel",
-    "serverToggle",
-    "parametersPanel",
-    "systemPrompt",
-    "notificationBar",
-]
+CONTRACT = (
+    "chatList chatSearch newChatButton modelPicker ejectButton loadProgress chatView composer "
+    "sendButton stopButton memoryGauge contextMeter speedLabel serverToggle parametersPanel "
+    "systemPrompt notificationBar"
+)
+
+
+OpenApp = Callable[..., OpenWindow]
 
 
 @pytest.fixture
-def opened(dressed_app: QApplication, catalog: Catalog) -> Iterator[OpenWindow]:
+def open_app(qtbot: QtBot, dressed_app: QApplication, catalog: Catalog) -> OpenApp:
+    """Starts the app; one may be open at a time."""
+    return functools.partial(OpenWindow, qtbot, dressed_app, catalog)
+
+
+@pytest.fixture
+def opened(open_app: OpenApp) -> Iterator[OpenWindow]:
     """The window at a first start."""
-    with closing(OpenWindow(dressed_app, catalog)) as opened:
+    with closing(open_app()) as opened:
         yield opened
 
 
@@ -96,34 +94,33 @@ def titles(opened: OpenWindow) -> list[str]:
     return [row.data() for row in rows if row.flags() & Qt.ItemFlag.ItemIsEnabled]
 
 
-def click_chat(opened: OpenWindow, title: str) -> None:
-    """Click a chat in the sidebar."""
-    view = opened.part(QListView, "chatList")
-    for row in range(view.model().rowCount()):
-        index = view.model().index(row, 0)
-        if index.data() == title:
-            place = view.visualRect(index).center()
-            QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
-
-
 # -- the parts of the window -------------------------------------------------------------------
 
 
 def test_the_named_parts_are_there(opened: OpenWindow) -> None:
     assert opened.window.objectName() == "mainWindow"
-    for name in CONTRACT:
+    for name in CONTRACT.split():
         opened.part(QWidget, name)
     assert opened.window.findChild(QAction, "settingsAction") is not None
 
 
-def test_everything_that_takes_keys_has_a_name(opened: OpenWindow) -> None:
-    unnamed = [
-        widget.objectName() or type(widget).__name__
-        for widget in opened.window.findChildren(QWidget)
-        if widget.focusPolicy() != Qt.FocusPolicy.NoFocus
-        and not QAccessible.queryAccessibleInterface(widget).text(QAccessible.Text.Name)
-    ]
-    assert not unnamed
+def test_everything_that_takes_keys_has_a_name(open_app: OpenApp) -> None:
+    chats_on_disk(make_conversation(*(["Question", "Answer\n\n```\ncode\n```"] * 40), title="Long"))
+    with closing(open_app()) as opened:
+        opened.until("chat", lambda: len(titles(opened)) == 1)
+        opened.open_chat("Long")
+        opened.drop(Path("/does/not/exist.gguf"))
+        opened.until("notice", lambda: opened.notice != "")
+        opened.window.parameters.toggle_action.setChecked(True)
+        unnamed = [
+            widget.objectName() or type(widget).__name__
+            for widget in opened.window.findChildren(QWidget)
+            if widget.isVisibleTo(opened.window)
+            and widget.focusPolicy() != Qt.FocusPolicy.NoFocus
+            and not isinstance(widget.parentWidget(), QAbstractSpinBox)  # which has the name
+            and not QAccessible.queryAccessibleInterface(widget).text(QAccessible.Text.Name)
+        ]
+        assert not unnamed
 
 
 def test_tab_reaches_everything_that_is_shown(opened: OpenWindow) -> None:
@@ -153,26 +150,30 @@ def test_tab_reaches_everything_that_is_shown(opened: OpenWindow) -> None:
     }
 
 
-def test_no_window_but_the_main_one_appears(dressed_app: QApplication, catalog: Catalog) -> None:
-    class Watcher(QObject):
-        """Notes every window that is shown, for however short a time."""
-
-        seen: list[str] = []
-
-        def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-            shown = event.type() == QEvent.Type.Show
-            if shown and isinstance(watched, QWidget) and watched.isWindow():
-                self.seen.append(watched.objectName() or type(watched).__name__)
-            return False
-
-    watcher = Watcher()
+def test_no_window_but_the_main_one_appears(dressed_app: QApplication, open_app: OpenApp) -> None:
+    watcher = WindowWatcher()
     dressed_app.installEventFilter(watcher)
-    with closing(OpenWindow(dressed_app, catalog)) as opened:
+    with closing(open_app()) as opened:
         opened.drop(Path("/does/not/exist.gguf"))
         opened.until("sentence", lambda: opened.notice != "")
         opened.window.parameters.toggle_action.setChecked(True)
     dressed_app.removeEventFilter(watcher)
     assert watcher.seen == ["mainWindow"]
+
+
+class WindowWatcher(QObject):
+    """Notes every window that is shown, for however short a time: a widget that is made visible
+    before it has its place flashes as a window of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        shown = event.type() == QEvent.Type.Show
+        if shown and isinstance(watched, QWidget) and watched.isWindow():
+            self.seen.append(watched.objectName() or type(watched).__name__)
+        return False
 
 
 # -- chatting ----------------------------------------------------------------------------------
@@ -203,27 +204,15 @@ def test_an_answer_is_stopped(opened: OpenWindow, how: str) -> None:
         QTest.mouseClick(opened.part(QToolButton, "stopButton"), Qt.MouseButton.LeftButton)
     opened.until("end of the answer", lambda: not opened.is_answering)
     assert "You stopped this answer." in shown_text(opened)
-    opened.until("stopped answer on disk", lambda: last_state() is MessageState.STOPPED)
+    opened.until(
+        "end on disk", lambda: stored_messages(opened.paths.database)[-1].state == "stopped"
+    )
 
 
-def test_enter_at_the_first_moment_is_not_lost(dressed_app: QApplication, catalog: Catalog) -> None:
-    opened = OpenWindow(dressed_app, catalog, wait=False)
-    with closing(opened):
+def test_enter_at_the_first_moment_is_not_lost(open_app: OpenApp) -> None:
+    with closing(open_app(wait=False)) as opened:
         opened.send("Hello")
         opened.until("answer", lambda: opened.speed != "")
-
-
-def last_state() -> MessageState:
-    """How the last message of the newest chat ended, as another program reads it."""
-
-    async def read() -> MessageState:
-        store = await ChatStore.open(app_paths().database)
-        summary = (await store.list_conversations())[0]
-        conversation = await store.load(summary.id)
-        await store.close()
-        return conversation.active_branch()[-1].state
-
-    return asyncio.run(read())
 
 
 def shown_text(opened: OpenWindow) -> str:
@@ -235,15 +224,13 @@ def shown_text(opened: OpenWindow) -> str:
 # -- chats -------------------------------------------------------------------------------------
 
 
-def test_chats_are_opened_renamed_deleted_and_restored(
-    dressed_app: QApplication, catalog: Catalog
-) -> None:
+def test_chats_are_opened_renamed_deleted_and_restored(open_app: OpenApp) -> None:
     sea = make_conversation("Why is the sea salty?", "Rivers.", title="Sea", updated_at=2e9)
     cat = make_conversation("Name my cat", "Ada.", title="Cat", updated_at=1e9)
     chats_on_disk(sea, cat)
-    with closing(OpenWindow(dressed_app, catalog)) as opened:
+    with closing(open_app()) as opened:
         opened.until("chats", lambda: titles(opened) == ["Sea", "Cat"])
-        click_chat(opened, "Cat")
+        opened.open_chat("Cat")
         opened.until("chat", lambda: opened.transcript == "Name my cat\n\nAda.")
 
         opened.window.sidebar.rename_requested.emit(cat.id, "Grey cat")
@@ -253,7 +240,8 @@ def test_chats_are_opened_renamed_deleted_and_restored(
         opened.until("gap", lambda: titles(opened) == ["Sea"])
         assert "Name my cat" not in opened.transcript
         assert opened.notice == "Chat deleted"
-        undo = part(opened.window.notifications, QPushButton, "noticeActionButton")
+        buttons = opened.window.notifications.findChildren(QPushButton)
+        (undo,) = [button for button in buttons if button.text() == "Undo"]
         QTest.mouseClick(undo, Qt.MouseButton.LeftButton)
         opened.until("chat", lambda: titles(opened) == ["Sea", "Grey cat"])
         opened.until("messages", lambda: opened.transcript == "Name my cat\n\nAda.")
@@ -262,12 +250,12 @@ def test_chats_are_opened_renamed_deleted_and_restored(
         opened.until("empty chat", lambda: "What is on your mind?" in opened.transcript)
 
 
-def test_search_finds_chats_by_their_messages(dressed_app: QApplication, catalog: Catalog) -> None:
+def test_search_finds_chats_by_their_messages(open_app: OpenApp) -> None:
     chats_on_disk(
         make_conversation("Why is the sea salty?", "Rivers.", title="Sea"),
         make_conversation("Name my cat", "Ada.", title="Cat"),
     )
-    with closing(OpenWindow(dressed_app, catalog)) as opened:
+    with closing(open_app()) as opened:
         opened.until("chats", lambda: len(titles(opened)) == 2)
         search = opened.part(QWidget, "chatSearch")
         QTest.keyClicks(search, "rivers")
@@ -349,26 +337,24 @@ def light_afterwards(dressed_app: QApplication) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("light_afterwards")
-def test_the_theme_changes_at_once_and_settings_survive(
-    dressed_app: QApplication, catalog: Catalog
-) -> None:
-    with closing(OpenWindow(dressed_app, catalog)) as opened:
+def test_the_theme_changes_at_once_and_settings_survive(open_app: OpenApp) -> None:
+    with closing(open_app()) as opened:
         assert background(opened) == LIGHT.window
         dialog = open_settings(opened)
         QTest.mouseClick(part(dialog, QPushButton, "themeDark"), Qt.MouseButton.LeftButton)
         QTest.mouseClick(part(dialog, QAbstractButton, "sendWithEnter"), Qt.MouseButton.LeftButton)
         accept(dialog)
         opened.until("dark window", lambda: background(opened) == DARK.window)
-        opened.window.resize(900, 600)
+        opened.window.resize(780, 560)
         opened.window.sidebar.toggle_action.setChecked(False)
         system_prompt = opened.part(QPlainTextEdit, "systemPrompt")
         system_prompt.setPlainText("Be brief.")
     saved = SettingsFile(app_paths().settings).current
     assert (saved.theme, saved.send_with_enter) == (ThemeChoice.DARK, False)
 
-    with closing(OpenWindow(dressed_app, catalog)) as opened:
+    with closing(open_app()) as opened:
         assert background(opened) == DARK.window
-        assert (opened.window.width(), opened.window.height()) == (900, 600)
+        assert (opened.window.width(), opened.window.height()) == (780, 560)
         assert not opened.window.sidebar.isVisible()
         assert opened.part(QPlainTextEdit, "systemPrompt").toPlainText() == "Be brief."
         editor = opened.part(MessageEdit, "composer")

@@ -77,8 +77,11 @@ class ChatView(QScrollArea):
         self._column.set_messages(messages)
         self._following = True
         deadline = time.perf_counter() + OPENING_SECONDS
-        while self._column.has_work and time.perf_counter() < deadline:
+        filled = False
+        while self._column.has_work and not filled and time.perf_counter() < deadline:
             self._column.work(SLICE_SECONDS)
+            self._arrange()
+            filled = self.verticalScrollBar().maximum() > self.viewport().height()
         self._arrange()
         self._start_timer()
 

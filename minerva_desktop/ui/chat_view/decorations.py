@@ -82,7 +82,7 @@ class Decorations:
             painter.drawRoundedRect(rect, BOX_RADIUS, BOX_RADIUS)
             painter.setPen(QColor(theme.muted))
             header = QRectF(rect.left() + CODE_PADDING, rect.top(), rect.width(), CODE_HEADER)
-            label = self._writer.rows[boxes[box][0]].label
+            label = self._writer.rows[boxes[box][0]].label or "Code"
             painter.drawText(header, int(Qt.AlignmentFlag.AlignVCenter), label)
 
     def _paint_bars(self, painter: QPainter, first: int, last: int, theme: Theme) -> None:

@@ -16,7 +16,7 @@ from PySide6.QtGui import (
     QTextTable,
 )
 
-from minerva_desktop.ui.chat_view.rows import Kind, Row, Run
+from minerva_desktop.ui.chat_view.rows import Kind, Row, Run, reads_right_to_left
 from minerva_desktop.ui.chat_view.streaming import Update
 from minerva_desktop.ui.chat_view.text_formats import (
     TextFormats,
@@ -221,7 +221,8 @@ class DocumentWriter:
 
 def _shape(row: Row) -> tuple[object, ...]:
     """What a row cannot change without its block being made anew."""
-    return row.kind, row.nest, row.marker, row.tight, row.first, row.level
+    rtl = reads_right_to_left(row.runs)
+    return row.kind, row.nest, row.marker, row.tight, row.first, row.level, rtl
 
 
 def _grows(before: Run, after: Run) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent
+from PySide6.QtGui import QFont, QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from minerva_desktop.ui.icons import Icons
@@ -12,7 +12,7 @@ from minerva_desktop.ui.theme import GRID
 TITLE_PX = 26
 SUBTITLE_PX = 15
 HINT_PX = 13
-MARK = 44  # px
+MARK = 56  # px
 MAX_WIDTH = 520  # px
 
 
@@ -79,9 +79,5 @@ class EmptyState(QWidget):
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         rect = QRectF((self.width() - MARK) / 2, 0, MARK, MARK)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(self._icons.theme.bubble))
-        painter.drawEllipse(rect)
-        self._icons.paint(painter, "new-chat", rect.adjusted(11, 11, -11, -11), "accent")
+        self._icons.paint(painter, "minerva", rect)

@@ -8,6 +8,7 @@ thread.
 from __future__ import annotations
 
 import time
+from itertools import takewhile
 
 from PySide6.QtCore import QRect, Signal, Slot
 from PySide6.QtWidgets import QPushButton, QWidget
@@ -15,12 +16,13 @@ from PySide6.QtWidgets import QPushButton, QWidget
 from minerva_desktop.chat.message import Message
 from minerva_desktop.ui.chat_view.empty_state import EmptyState
 from minerva_desktop.ui.chat_view.markdown import MarkdownParser
-from minerva_desktop.ui.chat_view.message_view import MessageView
+from minerva_desktop.ui.chat_view.message_view import INSET, MessageView
 from minerva_desktop.ui.formats import format_tokens
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import COLUMN_WIDTH, GRID
 
 PAGE = 60  # messages that are shown at first, and more with each "Show earlier messages"
+FEW = 6  # messages that are built at once when a chat changes at its end
 SIDE = 5 * GRID  # px left and right of the text
 GAP = 5 * GRID  # px between messages
 TOP = 6 * GRID
@@ -58,18 +60,20 @@ class MessageColumn(QWidget):
     # -- messages ----------------------------------------------------------------------------
 
     def set_messages(self, messages: list[Message]) -> None:
-        """Forget all others; `work` builds the views."""
-        for view in self._views:
-            view.hide()
-            view.deleteLater()
-        self._views.clear()
-        self._by_id.clear()
-        self._unrendered.clear()
-        self._unstyled.clear()
-        self._unarranged.clear()
-        self._new.clear()
+        """Show these. Views of messages that both lists begin with stay, the others are built
+        anew: a few at once, many by `work`."""
+        pairs = zip(self._messages, messages, strict=False)
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        first = len(self._messages) - len(self._views)
+        if same <= first or len(messages) - same > FEW:
+            same = 0
+        for view in self._views[max(0, same - first) :]:
+            self._drop_view(view)
         self._messages = list(messages)
-        self._first_wanted = max(0, len(messages) - PAGE)
+        if same:
+            self._views += [self._make_view(message) for message in messages[same:]]
+        else:
+            self._first_wanted = max(0, len(messages) - PAGE)
 
     def append(self, message: Message) -> None:
         """Add a message below the others."""
@@ -116,10 +120,6 @@ class MessageColumn(QWidget):
             return self.empty.text()
         return "\n\n".join(view.plain_text() for view in self._views)
 
-    def views(self) -> list[MessageView]:
-        """The views that exist now, top to bottom."""
-        return list(self._views)
-
     def view(self, message_id: str) -> MessageView | None:
         """The view of a message, if it has one now."""
         return self._by_id.get(message_id)
@@ -149,7 +149,7 @@ class MessageColumn(QWidget):
             elif self._unstyled:
                 self._unstyled.pop().restyle()
             elif self._unarranged:
-                self._unarranged.pop().arrange(self._text_width())
+                self._unarranged.pop().arrange(self._view_width())
             else:
                 message = self._messages[len(self._messages) - len(self._views) - 1]
                 view = self._make_view(message)
@@ -180,10 +180,21 @@ class MessageColumn(QWidget):
         self._unrendered[message.id] = view
         return view
 
+    def _drop_view(self, view: MessageView) -> None:
+        self._views.remove(view)
+        del self._by_id[view.message.id]
+        self._unrendered.pop(view.message.id, None)
+        self._new.discard(view)
+        for waiting in (self._unstyled, self._unarranged):
+            if view in waiting:
+                waiting.remove(view)
+        view.hide()
+        view.deleteLater()
+
     # -- layout ------------------------------------------------------------------------------
 
-    def _text_width(self) -> int:
-        return min(COLUMN_WIDTH, self._width) - 2 * SIDE
+    def _view_width(self) -> int:
+        return min(COLUMN_WIDTH, self._width) - 2 * (SIDE - INSET)
 
     def arrange(self, width: int, least_height: int, seen: range) -> None:
         """Place everything in ``width`` px, at least ``least_height`` px high.
@@ -198,13 +209,12 @@ class MessageColumn(QWidget):
             self.empty.fit(width, least_height)
             self._earlier.hide()
             return
-        column = self._text_width()
+        column = self._view_width()
         left = (width - column) // 2
         y = TOP
-        hidden = len(self._messages) - len(self._views)
-        self._earlier.setVisible(hidden > 0)
-        if hidden > 0:
-            self._earlier.setText(f"Show earlier messages ({format_tokens(hidden)})")
+        self._earlier.setVisible(self._first_wanted > 0)
+        if self._first_wanted > 0:
+            self._earlier.setText(f"Show earlier messages ({format_tokens(self._first_wanted)})")
             self._earlier.adjustSize()
             self._earlier.move((width - self._earlier.width()) // 2, y)
             y += self._earlier.height() + GAP
@@ -234,7 +244,7 @@ class MessageColumn(QWidget):
 
     @Slot()
     def _show_earlier(self) -> None:
-        self._first_wanted = max(0, len(self._messages) - len(self._views) - PAGE)
+        self._first_wanted = max(0, self._first_wanted - PAGE)
         self.work_added.emit()
 
     @Slot(str)

@@ -19,7 +19,7 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
 )
-from PySide6.QtWidgets import QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QPushButton, QWidget
 
 from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.ui.chat_view.copy_button import CopyButton
@@ -27,6 +27,7 @@ from minerva_desktop.ui.chat_view.markdown import MarkdownParser
 from minerva_desktop.ui.chat_view.message_parts import Footer, Notice, ending_text, numbers_text
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.chat_view.streaming import MarkdownStream, PlainStream
+from minerva_desktop.ui.controls import ElidedLabel
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 from minerva_desktop.units import format_bytes
@@ -40,6 +41,7 @@ BUBBLE_RADIUS = 16  # px
 BUBBLE_PADDING_X = 16
 BUBBLE_TOP = 10
 BUBBLE_BOTTOM = 4  # the last line's own leading adds to it
+INSET = 2 * GRID  # px left and right of the content, for the focus ring
 ACCESSIBLE_SECONDS = 1.0  # how often a screen reader's text follows a streamed answer, at most
 ACCESSIBLE_LIMIT = 20_000  # characters of it; the text widget itself has all
 ACCESSIBLE_REST = 500  # and how much longer than such an update takes the next one waits
@@ -64,8 +66,7 @@ class MessageView(QWidget):
         self._fitted = (-1, 0)  # width and height of the last arrange, while still true
         self.setObjectName("message")
         self.setAccessibleName(_author(message))
-        self._name = QLabel(_author(message), self)
-        self._name.setTextFormat(Qt.TextFormat.PlainText)
+        self._name = ElidedLabel(_author(message), self)
         self._name.setProperty("look", "muted")
         self._name.setVisible(message.role is not Role.USER)
         self._body = RichTextView(icons, self)
@@ -114,8 +115,9 @@ class MessageView(QWidget):
 
     def set_status(self, text: str) -> None:
         """What goes on while the answer is written; until the first text, or until the end."""
-        self._status = text
-        self._show_state()
+        if text != self._status:
+            self._status = text
+            self._show_state()
 
     def finish(self, message: Message) -> None:
         """The answer is complete, stopped, interrupted or failed: show ``message`` for good."""
@@ -229,7 +231,8 @@ class MessageView(QWidget):
         return self._fitted[1]
 
     def _arrange_user(self, width: int) -> int:
-        limit = round(width * BUBBLE_SHARE) - 2 * BUBBLE_PADDING_X
+        width -= INSET
+        limit = round((width - INSET) * BUBBLE_SHARE) - 2 * BUBBLE_PADDING_X
         wide = self._length > BUBBLE_MEASURED
         text_width = limit if wide else self._body.natural_width(limit)
         left = width - text_width - BUBBLE_PADDING_X
@@ -245,21 +248,22 @@ class MessageView(QWidget):
         return y
 
     def _arrange_answer(self, width: int) -> int:
-        self._name.setGeometry(0, 0, width, 5 * GRID)
+        width -= 2 * INSET
+        self._name.setGeometry(INSET, 0, width, 5 * GRID)
         y = 6 * GRID
-        self._body.move(0, y)
+        self._body.move(INSET, y)
         self._body.setVisible(bool(self._parts))
         if self._parts:
             y += self._body.fit(width)
         if self._folded:
             self._unfold.adjustSize()
-            self._unfold.move(0, y + 2 * GRID)
+            self._unfold.move(INSET, y + 2 * GRID)
             y += self._unfold.height() + 3 * GRID
         if not self._notice.isHidden():
             y += 2 * GRID
-            self._notice.move(0, y)
+            self._notice.move(INSET, y)
             y += self._notice.fit(width) + GRID
-        self._footer.move(0, y)
+        self._footer.move(INSET, y)
         self._footer.fit(width)
         return y + Footer.HEIGHT
 
@@ -282,8 +286,11 @@ class MessageView(QWidget):
         if self._body.has_ring:
             painter.setPen(QColor(theme.accent))
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            ring = QRectF(self._body.geometry()).adjusted(-7.5, -3.5, 7.5, 3.5)
-            painter.drawRoundedRect(ring & QRectF(self.rect()), GRID, GRID)
+            ring, radius = self._bubble.adjusted(0.5, 0.5, -0.5, -0.5), float(BUBBLE_RADIUS)
+            if self._message.role is not Role.USER:
+                ring = QRectF(self._body.geometry()).adjusted(0.5 - INSET, -1.5, INSET - 0.5, 1.5)
+                radius = INSET
+            painter.drawRoundedRect(ring, radius, radius)
 
     # -- slots -------------------------------------------------------------------------------
 

@@ -8,11 +8,13 @@ any thread may use it.
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from enum import Enum, IntFlag, auto
 from typing import NamedTuple
 
 LINE_BREAK = "\u2028"  # a new line inside one paragraph, as Qt's text documents write it
+DIRECTION_LIMIT = 100  # characters that are looked at for the direction of a paragraph
 QUOTE = "q"
 LIST = "l"
 
@@ -85,6 +87,15 @@ class Row:
 def runs_text(runs: tuple[Run, ...]) -> str:
     """The text of ``runs`` without their looks."""
     return "".join(run.text for run in runs)
+
+
+def reads_right_to_left(runs: tuple[Run, ...]) -> bool:
+    """Whether the first letter that has a direction is one of a right-to-left script."""
+    for character in runs_text(runs)[:DIRECTION_LIMIT]:
+        direction = unicodedata.bidirectional(character)
+        if direction in {"L", "R", "AL"}:
+            return direction != "L"
+    return False
 
 
 def merged(runs: list[Run]) -> tuple[Run, ...]:

@@ -19,7 +19,14 @@ from PySide6.QtGui import (
 )
 
 from minerva_desktop.ui.chat_view.code_highlight import token_style
-from minerva_desktop.ui.chat_view.rows import QUOTE, Kind, Mark, Row, Run
+from minerva_desktop.ui.chat_view.rows import (
+    QUOTE,
+    Kind,
+    Mark,
+    Row,
+    Run,
+    reads_right_to_left,
+)
 from minerva_desktop.ui.theme import Theme
 
 BODY_PX = 15
@@ -165,7 +172,11 @@ class TextFormats:
             made.setTabPositions([QTextOption.Tab(INDENT, QTextOption.TabType.LeftTab)])
         if row.kind is Kind.HEADING:
             made.setHeadingLevel(row.level)
-        made.setLeftMargin(margin)
+        if row.kind is not Kind.CODE and reads_right_to_left(row.runs):
+            made.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
+            made.setRightMargin(margin)
+        else:
+            made.setLeftMargin(margin)
         return made
 
     def cell_block(self, align: str) -> QTextBlockFormat:

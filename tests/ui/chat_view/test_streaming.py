@@ -125,7 +125,7 @@ def test_cost_per_piece_does_not_grow_with_the_answer() -> None:
 @pytest.mark.parametrize("text", ["- item of a list\n", "x = f(1)  # code\n", "|a|b|\n", "> q\n\n"])
 def test_nor_with_one_long_block(text: str) -> None:
     stream = MarkdownStream(PARSER)
-    stream.feed({"x": "```python\n", "|": "|a|b|\n|-|-|\n"}.get(text[0], ""))
+    stream.feed({"x": "```python\n", "|": "|a|b|\n|-|-|\n"}.get(text[0], "") + text * 100)
     pieces = cut(text * 30, 6)
     early = min(seconds_for(stream, pieces) for _ in range(3))
     stream.feed(text * 1_000)

@@ -1,0 +1,20 @@
+"""A transcript in a window of its own."""
+
+from __future__ import annotations
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.ui.chat_view.chat_view import ChatView
+from minerva_desktop.ui.icons import Icons
+
+
+@pytest.fixture
+def view(qtbot: QtBot, icons: Icons) -> ChatView:
+    """Shown, 800 × 600 px, empty."""
+    view = ChatView(icons)
+    qtbot.addWidget(view)
+    view.resize(800, 600)
+    view.show()
+    qtbot.waitExposed(view)
+    return view

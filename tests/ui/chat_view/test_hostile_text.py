@@ -1,0 +1,158 @@
+"""Text that attacks the view: nothing is opened, nothing is lost, nothing takes long."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from PySide6.QtCore import QObject, QUrl, Slot
+from PySide6.QtGui import QDesktopServices, QImage, QTextDocument
+from PySide6.QtWidgets import QApplication, QToolTip
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.ui.chat_view.chat_view import ChatView
+from minerva_desktop.ui.chat_view.message_view import MessageView
+from tests.ui.chat_view.messages import answer, question, streaming
+
+LONGEST_SECONDS = 0.25  # of the main thread at a time; the peers' figures are in QUALITY.md
+IMAGE = QTextDocument.ResourceType.ImageResource.value
+
+ATTACKS = [
+    "![x](/dev/zero)",
+    "![x](file:///dev/zero)",
+    "![x][ref]\n\n[ref]: /dev/zero",
+    "<img src='/dev/zero'>",
+    "<img src=file:///dev/zero>",
+    "<table background='/dev/zero'><tr><td>x</td></tr></table>",
+    "<style>body{background-image:url(/dev/zero)}</style>",
+    "<link rel=stylesheet href=/dev/zero>",
+    "![x](http://127.0.0.1:9/x.png)",
+    "[![x](/dev/zero)](https://a.b)",
+    "| ![x](/dev/zero) |\n|--|\n| <img src='/dev/zero'> |",
+    "# ![x](/dev/zero)",
+    "```html\n<img src='/dev/zero'>\n```",
+    "\ufffc\ufdd0<img src='/dev/zero'>\ufdd1",
+]
+
+
+class Opener(QObject):
+    """Takes the place of the desktop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: list[str] = []
+
+    @Slot(QUrl)
+    def open(self, url: QUrl) -> None:
+        self.opened.append(url.toString())
+
+
+def shown(view: ChatView, message_id: str) -> MessageView:
+    found = view.message_view(message_id)
+    assert found is not None
+    return found
+
+
+def image_formats(document: QTextDocument) -> int:
+    """How many images a document would paint."""
+    return sum(format_.isImageFormat() for format_ in document.allFormats())
+
+
+@pytest.mark.parametrize("text", ATTACKS)
+def test_images_and_html_stay_text(view: ChatView, text: str) -> None:
+    """`/dev/zero` would end the process here."""
+    for message in (answer(text), question(text)):
+        view.set_messages([message])
+        view.grab()
+        assert ("dev/zero" in view.plain_text()) == ("dev/zero" in text)
+        assert not image_formats(shown(view, message.id).body.document())
+
+
+def test_a_resource_that_is_asked_for_all_the_same_is_an_empty_image(view: ChatView) -> None:
+    message = answer("text")
+    view.set_messages([message])
+    body = shown(view, message.id).body
+    image = body.loadResource(IMAGE, QUrl("file:///dev/zero"))
+    assert isinstance(image, QImage)
+    assert image.size().width() == 1
+    body.document().setMarkdown("![x](/dev/zero)")
+    view.grab()
+    assert body.loadResource(QTextDocument.ResourceType.StyleSheetResource.value, QUrl("/x")) == ""
+
+
+def test_only_web_and_mail_links_are_opened(view: ChatView) -> None:
+    message = answer("[a](https://example.org/%41?q=ü) [b](mailto:me@example.org)")
+    view.set_messages([message])
+    body = shown(view, message.id).body
+    opener = Opener()
+    schemes = ("https", "http", "mailto", "file", "smb", "javascript", "ms-settings", "vscode")
+    for scheme in schemes:
+        # The stubs ask for bytes, PySide takes text only.
+        QDesktopServices.setUrlHandler(scheme, opener, "open")  # type: ignore[arg-type]
+    try:
+        for scheme in schemes:
+            body.anchorClicked.emit(QUrl(f"{scheme}:something"))
+    finally:
+        for scheme in schemes:
+            QDesktopServices.unsetUrlHandler(scheme)
+    assert opener.opened == ["https:something", "http:something", "mailto:something"]
+
+
+def test_the_target_of_a_link_is_shown_first(view: ChatView, qtbot: QtBot) -> None:
+    message = answer("[https://bank.example](https://evil.example/<b>)")
+    view.set_messages([message])
+    body = shown(view, message.id).body
+    body.highlighted.emit(QUrl("https://evil.example/<b>?ü"))
+    assert QToolTip.text() == "<qt>https://evil.example/%3Cb%3E?%C3%BC</qt>"
+    body.highlighted.emit(QUrl())
+    qtbot.waitUntil(lambda: not QToolTip.isVisible())
+
+
+HOSTILE = {
+    "no space": "x" * 1_000_000,
+    "brackets": "[" * 50_000,
+    "half links": "[a](" * 12_000,
+    "images": "![" * 20_000,
+    "quotes": ">" * 50_000 + "x",
+    "lists": "- " * 10_000 + "x",
+    "emphasis": "*a **b " * 3_000,
+    "wide table": "|a" * 1_000 + "|\n" + "|-" * 1_000 + "|\n" + ("|x" * 1_000 + "|\n") * 5,
+    "long table": "|a|b|c|d|\n|-|-|-|-|\n" + "|some|text|x|y|\n" * 1_500,
+    "square table": "|a" * 20 + "|\n" + "|-" * 20 + "|\n" + ("|cell" * 20 + "|\n") * 60,
+    "code": "```python\n" + "def f(x):\n    return x + 1  # c\n" * 1_500,
+    "code in one line": "```\n" + "a" * 300_000,
+    "items": "- item\n" * 2_500,
+    "code boxes": "```\n~~~\n```\n" * 700,
+    "accents": ("a" + "\u0301" * 50) * 800,
+    "emoji": "👩‍👩‍👧‍👦" * 3_000,
+    "bidi": "\u202eabc\u2066" * 5_000,
+    "empty lines": "\n" * 100_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_nothing_takes_long_at_a_time(view: ChatView, name: str) -> None:
+    text = HOSTILE[name]
+    running = streaming()
+    view.begin_answer(running)
+    view.append_text(running.id, text)
+    longest = 0.0
+    finished = time.monotonic() + 20
+    while view.is_working() and time.monotonic() < finished:
+        started = time.thread_time()
+        QApplication.processEvents()
+        longest = max(longest, time.thread_time() - started)
+    assert not view.is_working()
+    assert longest < LONGEST_SECONDS
+    assert view.message_text(running.id) == text
+
+
+def test_bidi_controls_cannot_reorder_text(view: ChatView) -> None:
+    view.set_messages([answer("`if admin\u202e` and \u2067text"), question("\u202etext")])
+    assert view.plain_text() == "if admin[U+202E] and [U+2067]text\n\n[U+202E]text"
+
+
+def test_names_and_errors_are_plain_text(view: ChatView) -> None:
+    view.set_empty_hint("<b>title</b>", "<img src='/dev/zero'>")
+    assert view.plain_text().startswith("<b>title</b>\n<img src='/dev/zero'>\n")
+    view.grab()
