@@ -14,6 +14,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +32,7 @@ from minerva_desktop.paths import resources_dir
 from minerva_desktop.settings import Settings
 from minerva_desktop.ui.chat_controller import ChatController
 from minerva_desktop.ui.engine_worker import EngineWorker, RuntimeFactory
+from minerva_desktop.ui.garbage import MainThreadGarbage
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
@@ -72,6 +74,7 @@ class Application(QObject):
         self._worker = EngineWorker(make_runtime)
         self._models = ModelController(self.window, services, self._worker, self._tasks)
         self._chats = ChatController(self.window, services, self._worker, self._models, self._tasks)
+        self._garbage = MainThreadGarbage(self)
         self.window.composer.set_enter_sends(settings.send_with_enter)
         self.window.settings_action.triggered.connect(self._on_settings)
         self.window.closing.connect(self._on_closing)
@@ -79,6 +82,7 @@ class Application(QObject):
 
     def start(self) -> None:
         """Show the window, then bring it to life. Main thread, loop running."""
+        self._garbage.start()
         self.window.show()
         self.window.composer.focus_editor()
         self._worker.start_and_wait()
@@ -180,6 +184,7 @@ class Application(QObject):
         finally:
             await self._worker.close()
             await self._tasks.finish()
+            self._garbage.stop()
             self._qt.quit()
 
     # -- errors ----------------------------------------------------------------------------
@@ -220,6 +225,8 @@ def run_window(services: Services, make_runtime: RuntimeFactory, files: Sequence
     qt.setDesktopFileName("minerva-desktop")
     qt.setQuitOnLastWindowClosed(False)  # the application quits when all is on disk
     loop = qasync.QEventLoop(qt)
+    # qasync's own executor starts ten threads at its first use.
+    loop.set_default_executor(ThreadPoolExecutor(2, thread_name_prefix="minerva-files"))
     asyncio.set_event_loop(loop)
     application = Application(qt, loop, services, make_runtime, files)
     opened = _FileOpenFilter()

@@ -21,15 +21,20 @@ class UiTasks:
         self._loop = loop
         self._on_error = on_error
         self._tasks: set[asyncio.Task[None]] = set()
+        self._finished = False
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run ``work``; a `MinervaError` that it raises is shown."""
+        """Run ``work``; a `MinervaError` that it raises is shown. Nothing starts after `finish`."""
+        if self._finished:
+            work.close()
+            return
         task = self._loop.create_task(self._guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def finish(self) -> None:
-        """Wait for all that was started."""
+        """Wait for all that was started, and take no more: timers of the window still fire."""
+        self._finished = True
         while self._tasks:
             await asyncio.wait(self._tasks)
 
