@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from PySide6.QtWidgets import QApplication
 
@@ -13,10 +15,13 @@ from minerva_desktop.ui.theme import LIGHT, ThemeSource
 
 
 @pytest.fixture(scope="session")
-def dressed_app(qapp: QApplication) -> QApplication:
+def dressed_app(qapp: QApplication) -> Iterator[QApplication]:
     """The application in the light palette. Once: dressing it anew costs each test a second."""
     apply_theme(qapp, LIGHT)
-    return qapp
+    yield qapp
+    # The offscreen platform keeps what was copied until after Python is gone, and then crashes on
+    # data that was made in Python.
+    qapp.clipboard().clear()
 
 
 @pytest.fixture
