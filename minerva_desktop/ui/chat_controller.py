@@ -48,6 +48,7 @@ class ChatController(QObject):
         self._library: ChatLibrary | None = None
         self._session: ChatSession | None = None
         self._begun = asyncio.Event()
+        self._failures: dict[str, MinervaError] = {}  # by message, of those with details
         self._speed = LiveSpeed()
         self._count_timer = QTimer(self)
         self._count_timer.setSingleShot(True)
@@ -61,6 +62,7 @@ class ChatController(QObject):
         window.composer.stop_requested.connect(self._on_stop)
         window.composer.text_changed.connect(self._count_soon)
         window.chat_view.retry_requested.connect(self._on_retry)
+        window.chat_view.details_requested.connect(self._on_details)
         window.sidebar.new_chat.connect(self.new_chat)
         window.sidebar.opened.connect(self._on_opened)
         window.sidebar.rename_requested.connect(self._on_renamed)
@@ -215,6 +217,9 @@ class ChatController(QObject):
         self._window.sidebar.set_current(conversation.id)
         if session.answer_id is not None:
             view.append_text(session.answer_id, session.answer_text)
+        for message in conversation.active_branch():
+            if message.id in self._failures:
+                view.offer_details(message.id)
         self._show_last_speed(conversation.active_branch())
         self._count_soon()
 
@@ -301,6 +306,14 @@ class ChatController(QObject):
     def _on_failed(self, answer_id: str, error: MinervaError) -> None:
         if self._library is not None:
             self._library.on_answer_failed(answer_id, error)
+        if error.detail:
+            self._failures[answer_id] = error
+            self._window.chat_view.offer_details(answer_id)
+
+    @Slot(str)
+    def _on_details(self, message_id: str) -> None:
+        if message_id in self._failures:
+            self._say(self._failures[message_id])
 
     def _is_shown(self, answer_id: str) -> bool:
         return self._session is not None and self._session.answer_id == answer_id

@@ -34,9 +34,11 @@ FOLLOW_DISTANCE = 24  # px from the end that still count as the end
 
 
 class ChatView(QScrollArea):
-    """``retry_requested(id)``: *Try again* was pressed at that message."""
+    """``retry_requested(id)``: *Try again* was pressed at that message; ``details_requested(id)``:
+    *Details*, which only `offer_details` shows."""
 
     retry_requested = Signal(str)
+    details_requested = Signal(str)
 
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -58,6 +60,7 @@ class ChatView(QScrollArea):
         self._column = MessageColumn(icons)
         self._column.work_added.connect(self._on_work_added)
         self._column.retry_requested.connect(self.retry_requested)
+        self._column.details_requested.connect(self.details_requested)
         self._column.selected.connect(self._on_selected)
         self._column.caret_moved.connect(self._on_caret_moved)
         self.setWidget(self._column)
@@ -113,6 +116,13 @@ class ChatView(QScrollArea):
         """An answer ended: show its final text, its state and its numbers."""
         self._column.finish(message)
         self._flush()
+
+    def offer_details(self, message_id: str) -> None:
+        """Let the person ask for more about a failed answer."""
+        view = self._column.view(message_id)
+        if view is not None:
+            view.offer_details()
+            self._flush()
 
     def clear(self) -> None:
         """Show the empty state."""

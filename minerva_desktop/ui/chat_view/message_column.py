@@ -35,6 +35,7 @@ class MessageColumn(QWidget):
 
     work_added = Signal()
     retry_requested = Signal(str)
+    details_requested = Signal(str)
     selected = Signal()
     caret_moved = Signal(QRect)
 
@@ -172,6 +173,7 @@ class MessageColumn(QWidget):
     def _make_view(self, message: Message) -> MessageView:
         view = MessageView(message, self._parser, self._icons, self)
         view.retry_requested.connect(self.retry_requested)
+        view.details_requested.connect(self.details_requested)
         view.rendering_needed.connect(self._on_rendering_needed)
         view.body.copyAvailable.connect(self._on_copy_available)
         view.body.caret_moved.connect(self._on_caret_moved)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 
@@ -102,9 +102,11 @@ class Footer(QWidget):
 
 
 class Notice(QWidget):
-    """A strip with a sentence about how the answer ended and, where it helps, *Try again*."""
+    """A strip with a sentence about how the answer ended and, where they help, *Details* and
+    *Try again*."""
 
     retry_clicked = Signal()
+    details_clicked = Signal()
 
     def __init__(self, icons: Icons, parent: QWidget) -> None:
         super().__init__(parent)
@@ -123,6 +125,16 @@ class Notice(QWidget):
         self._retry.setAccessibleName("Try again")
         self._retry.setAutoDefault(False)
         self._retry.clicked.connect(self.retry_clicked)
+        self._details = QPushButton("Details", self)
+        self._details.setAccessibleName("Details of the error")
+        self._details.setProperty("look", "link")
+        self._details.setAutoDefault(False)
+        self._details.hide()
+        self._details.clicked.connect(self.details_clicked)
+
+    def offer_details(self) -> None:
+        """Show the *Details* button."""
+        self._details.show()
 
     def show_ending(self, text: str, *, failed: bool, can_retry: bool) -> None:
         """Say ``text``, in the colour of an error if ``failed``."""
@@ -134,19 +146,20 @@ class Notice(QWidget):
     def fit(self, width: int) -> int:
         """Take ``width`` px; the height in px that it needs."""
         left = NOTICE_PADDING + ICON + NOTICE_PADDING // 2 + 2
-        button = self._retry.sizeHint() if not self._retry.isHidden() else QSize(0, 0)
-        gap = NOTICE_PADDING if button.width() else 0
-        text_width = max(80, width - left - button.width() - gap - NOTICE_PADDING)
+        buttons = [b for b in (self._retry, self._details) if not b.isHidden()]
+        sizes = [button.sizeHint() for button in buttons]
+        taken = sum(size.width() + NOTICE_PADDING for size in sizes)
+        text_width = max(80, width - left - taken - NOTICE_PADDING)
         text_height = self._label.heightForWidth(text_width)
-        height = max(text_height, button.height()) + 2 * NOTICE_PADDING - 4
+        height = max([text_height, *(size.height() for size in sizes)]) + 2 * NOTICE_PADDING - 4
         self.resize(width, height)
         self._label.setGeometry(left, (height - text_height) // 2, text_width, text_height)
-        self._retry.setGeometry(
-            width - NOTICE_PADDING + 4 - button.width(),
-            (height - button.height()) // 2,
-            button.width(),
-            button.height(),
-        )
+        right = width - NOTICE_PADDING + 4
+        for button, size in zip(buttons, sizes, strict=True):
+            right -= size.width()
+            place = QRect(right, (height - size.height()) // 2, size.width(), size.height())
+            button.setGeometry(place)
+            right -= NOTICE_PADDING
         return height
 
     def paintEvent(self, _event: QPaintEvent) -> None:

@@ -51,6 +51,7 @@ class MessageView(QWidget):
     """Shows ``message``. ``rendering_needed(id)`` asks for `render_some` to be called."""
 
     retry_requested = Signal(str)
+    details_requested = Signal(str)
     rendering_needed = Signal(str)
 
     def __init__(
@@ -79,6 +80,7 @@ class MessageView(QWidget):
         self._notice = Notice(icons, self)
         self._notice.hide()
         self._notice.retry_clicked.connect(self._on_retry)
+        self._notice.details_clicked.connect(self._on_details)
         self._footer = Footer(icons, self.source, self)
         self._footer.setVisible(message.role is not Role.USER)
         self._copy = CopyButton(icons, "Copy message", self.source, self, quiet=True)
@@ -118,6 +120,11 @@ class MessageView(QWidget):
         if text != self._status:
             self._status = text
             self._show_state()
+
+    def offer_details(self) -> None:
+        """The answer failed and there is more to say than its sentence: show *Details*."""
+        self._notice.offer_details()
+        self._fitted = (-1, 0)
 
     def finish(self, message: Message) -> None:
         """The answer is complete, stopped, interrupted or failed: show ``message`` for good."""
@@ -308,6 +315,10 @@ class MessageView(QWidget):
     @Slot()
     def _on_retry(self) -> None:
         self.retry_requested.emit(self._message.id)
+
+    @Slot()
+    def _on_details(self) -> None:
+        self.details_requested.emit(self._message.id)
 
 
 def _author(message: Message) -> str:
