@@ -98,10 +98,10 @@ QT_X11 = (
     _library("libxkbcommon-x11.so.0", "libxkbcommon-x11-0", "libxkbcommon-x11"),
 )
 
-# A display for the tests that start the real app, and letters to show on it.
+# A display and a message bus for the tests that start the real app, and letters to show on it.
 DISPLAY = (
     _program("Xvfb", "xvfb", "xorg-server-xvfb"),
-    _program("xauth", "xauth", "xorg-xauth"),
+    _program("dbus-daemon", "dbus", "dbus"),
     Part(Kind.FONT, "DejaVuSans", "fonts-dejavu-core", "ttf-dejavu", "dejavu-sans-fonts"),
 )
 
