@@ -82,6 +82,9 @@ def _gui(arguments: list[str]) -> int:
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE.gguf")
     parser.add_argument("--version", action="version", version=f"Minerva Desktop {__version__}")
     options = parser.parse_args(arguments)
+    for path in options.files:
+        if not path.suffix and not path.exists():
+            parser.error(f"there is no command and no file “{path}”")
     from minerva_desktop.app.chat_library import ChatLibrary
     from minerva_desktop.app.model_actions import ModelActions, load_options
     from minerva_desktop.app.services import Services

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ class Runtime:
         self._catalog = catalog
         self._probe = MemoryProbe()
         self._endpoint: Endpoint | None = None
+        self._switching = asyncio.Lock()  # starts and stops happen in the order they were asked for
 
     def set_load_options(self, options: LoadOptions) -> None:
         """The options of the next loads."""
@@ -44,19 +46,26 @@ class Runtime:
 
         Raises `EndpointError` when the port is taken, `InvalidRequest` for an unsafe address.
         """
-        # Imported here: FastAPI takes 0.4 s, which the window's start need not wait for.
-        from minerva_desktop.server.config import EndpointConfig
-        from minerva_desktop.server.endpoint import Endpoint
+        async with self._switching:
+            await self._stop()
+            # FastAPI takes 0.4 s to import. The window's start need not wait for it, nor need the
+            # answers that run on this loop: a thread does it first.
+            await asyncio.to_thread(importlib.import_module, "minerva_desktop.server.endpoint")
+            from minerva_desktop.server.config import EndpointConfig
+            from minerva_desktop.server.endpoint import Endpoint
 
-        await self.stop_endpoint()
-        config = EndpointConfig(host=host, port=port, api_key=api_key)
-        endpoint = Endpoint(self.pool, self._catalog, config)
-        url = await endpoint.start()
-        self._endpoint = endpoint
-        return url
+            config = EndpointConfig(host=host, port=port, api_key=api_key)
+            endpoint = Endpoint(self.pool, self._catalog, config)
+            url = await endpoint.start()
+            self._endpoint = endpoint
+            return url
 
     async def stop_endpoint(self) -> None:
         """Stop serving; running answers are cancelled. Idempotent."""
+        async with self._switching:
+            await self._stop()
+
+    async def _stop(self) -> None:
         endpoint, self._endpoint = self._endpoint, None
         if endpoint is not None:
             await endpoint.stop()

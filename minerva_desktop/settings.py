@@ -65,11 +65,15 @@ class SettingsFile:
         except OSError as error:
             raise StoreError(f"Settings could not be saved to {self._path}: {error}") from error
 
-    def remember_defaults(self, system_prompt: str, sampling: SamplingParameters) -> None:
-        """What the next new chat begins with; written with the next `save`."""
-        self.current = msgspec.structs.replace(
-            self.current, system_prompt=system_prompt, sampling=sampling
-        )
+    def remember(self, **changes: object) -> None:
+        """Keep what can be lost without harm; a file that cannot be written is only logged."""
+        changed = msgspec.structs.replace(self.current, **changes)
+        if changed == self.current:
+            return
+        try:
+            self.save(changed)
+        except StoreError as error:
+            _log.warning("%s", error.message)
 
     def _load(self) -> Settings:
         try:

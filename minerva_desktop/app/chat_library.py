@@ -70,7 +70,14 @@ class ChatLibrary:
 
     async def rename(self, conversation_id: str, title: str) -> None:
         """Give a chat another title. Raises `StoreError`."""
-        await (await self.open_session(conversation_id)).rename(title)
+        session = self._sessions.get(conversation_id)
+        if session is not None:
+            await session.rename(title)
+            return
+        conversation = await self._store.load(conversation_id)
+        conversation.title = title.strip() or conversation.title
+        await self._store.save_details(conversation)
+        self._listener.on_session_saved()
 
     async def trash(self, conversation_id: str) -> None:
         """Put a chat into the trash; what answers in it is stopped. Raises `StoreError`."""

@@ -75,6 +75,7 @@ class ChatSession:
         self._pieces: list[str] = []
         self._stopping = False
         self._unflushed = False
+        self._missing: list[str] = []  # ids of messages that are not on disk yet, oldest first
         self._flusher: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
         # The beginning of an answer reaches the disk before its end, however soon that comes.
@@ -154,6 +155,8 @@ class ChatSession:
             self._end(MessageState.STOPPED, completion=None, error=None)
         if self._ending is not None:
             await self._ending
+        if self._missing:
+            await self._save_missing()
 
     # -- what the engine says --------------------------------------------------------------
 
@@ -202,7 +205,7 @@ class ChatSession:
         turns = self.conversation.turns()
         self._show(answer)
         async with self._writing:
-            await self._save_beginning(question, answer)
+            await self._save_beginning()
         if self.answer_id != answer.id:
             return  # stopped and ended while the disk was busy
         self._engine.start_answer(
@@ -213,17 +216,27 @@ class ChatSession:
 
     def _show(self, message: Message) -> None:
         self.conversation.add(message)
+        self._missing.append(message.id)
         self._listener.on_message_added(self, message)
 
-    async def _save_beginning(self, question: Message | None, answer: Message) -> None:
-        if not self._is_saved:
-            self._is_saved = await self._keep(self._store.create(self.conversation))
-        else:
-            for message in (question, answer):
-                if message is not None:
-                    await self._keep(self._store.add_message(self.conversation.id, message))
+    async def _save_beginning(self) -> None:
+        if await self._save_missing():
             await self._keep(self._store.save_details(self.conversation))
         self._listener.on_session_saved()
+
+    async def _save_missing(self) -> bool:
+        """Write what is not on disk yet, oldest first; False when the disk does not take it."""
+        if not self._is_saved:
+            self._is_saved = await self._keep(self._store.create(self.conversation))
+            if self._is_saved:
+                self._missing.clear()
+            return self._is_saved
+        while self._missing:
+            message = self.conversation[self._missing[0]]
+            if not await self._keep(self._store.add_message(self.conversation.id, message)):
+                return False
+            del self._missing[0]
+        return True
 
     def _message(
         self, role: Role, text: str, state: MessageState, model: str | None = None
@@ -260,14 +273,14 @@ class ChatSession:
             flusher.cancel()
             await asyncio.wait([flusher])
         async with self._writing:
-            if self._is_saved:
+            if await self._save_missing():
                 await self._keep(self._store.update_message(final))
         self._listener.on_session_saved()
 
     async def _flush(self) -> None:
         while self._unflushed and self._answer is not None:
             self._unflushed = False
-            if self._is_saved:
+            if self._is_saved and not self._missing:
                 text = "".join(self._pieces)
                 await self._keep(self._store.flush_text(self._answer.id, text))
             await asyncio.sleep(FLUSH_SECONDS)

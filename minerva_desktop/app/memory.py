@@ -20,6 +20,9 @@ class MemoryReading:
     detail: str
 
 
+UNKNOWN_MEMORY = MemoryReading(None, None, None, None, "Memory", "It could not be measured")
+
+
 def memory_reading(snapshot: MemorySnapshot) -> MemoryReading:
     """What the gauge shows of a measurement."""
     label = "Memory" if snapshot.kind is GpuDevice.CPU else snapshot.device_name

@@ -1,6 +1,6 @@
 """Measured memory for the gauge and the budgets: the GPU's if models are there, else the system's.
 
-`MemoryProbe` is asked about once a second by the runtime, on the worker thread. It never fails:
+`MemoryProbe` is asked every two seconds by the runtime, on the worker thread. It never fails:
 whatever is missing ends in the system's numbers and a reason.
 """
 

@@ -29,6 +29,8 @@ def main() -> None:
     frames = _take_over_stdout()
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE, encoding="ascii")
+    # ggml would attach gdb to a dying process, which takes seconds and buries the reason.
+    os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     # Imported here: it loads llama.cpp, which may write to fd 1.
     from minerva_desktop.engine.core.loop import EngineLoop
 

@@ -96,20 +96,22 @@ class LlamaEngine:
         """Start the child and load the model; ``n_ctx`` (tokens) wins over the one in ``options``.
 
         ``on_progress`` gets 0.0 to 1.0. To cancel, cancel the awaiting task: the child ends.
-        Raises `ModelLoadError`, `OutOfMemory`, or `EngineDied` when llama.cpp crashes on the file.
+        Raises `InvalidRequest` for impossible options, `ModelLoadError`, `OutOfMemory`, or
+        `EngineDied` when llama.cpp crashes on the file or the process cannot be started.
         """
         if self._child is not None:
             raise ModelLoadError(f"{self.model_path.name} is loaded already")
         chosen = options or LoadOptions()
         if n_ctx is not None:
             chosen = msgspec.structs.replace(chosen, n_ctx=n_ctx)
+        chosen.check()
         self._on_progress = on_progress
         self._loop = asyncio.get_running_loop()
         self._loading = self._loop.create_future()
         try:
             self._child = await ChildProcess.start(self._command)
         except OSError as error:
-            raise ModelLoadError(
+            raise EngineDied(
                 "The engine process could not be started", detail=str(error)
             ) from error
         self._reader = asyncio.create_task(self._read_events(self._child))
@@ -173,9 +175,9 @@ class LlamaEngine:
             request = Generate(request_id=request_id, sampling=chosen, messages=tuple(prompt))
         try:
             self._send(request)
-        except UnicodeEncodeError:
+        except InvalidRequest as error:
             del self._streams[request_id]
-            stream.fail(InvalidRequest("The prompt holds half a character (a lone surrogate)"))
+            stream.fail(error)
         return stream
 
     async def count_tokens(self, turns: Sequence[ChatTurn]) -> int:
@@ -184,8 +186,8 @@ class LlamaEngine:
         request_id = next(self._ids)
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._counts[request_id] = answer
-        self._send(CountTokens(request_id=request_id, messages=tuple(turns)))
         try:
+            self._send(CountTokens(request_id=request_id, messages=tuple(turns)))
             return await answer
         finally:
             self._counts.pop(request_id, None)
@@ -193,8 +195,14 @@ class LlamaEngine:
     # -- inside ----------------------------------------------------------------------------
 
     def _send(self, request: Request) -> None:
-        if self._child is not None:
+        if self._child is None:
+            return
+        try:
             self._child.send(request)
+        except UnicodeEncodeError as error:
+            raise InvalidRequest(
+                "The prompt holds half a character (a lone surrogate)", param="messages"
+            ) from error
 
     def _cancel(self, request_id: int) -> None:
         if self._loop is not None and not self._loop.is_closed():
@@ -283,7 +291,7 @@ class LlamaEngine:
         """The child ended: everyone who waits for it is told once."""
         was_loaded, self._info = self._info is not None, None
         self._unanswered.clear()
-        death = EngineDied(_death_sentence(self.model_path.name, code), detail=child.last_words())
+        death = EngineDied(self._death_sentence(code), detail=child.last_words())
         self._settle_load(death)
         streams, self._streams = self._streams, {}
         for stream in streams.values():
@@ -294,9 +302,11 @@ class LlamaEngine:
         if was_loaded and not self._closing and self._on_death is not None:
             self._on_death(death)
 
-
-def _death_sentence(name: str, code: int) -> str:
-    sentence = f"The engine that ran {name} stopped ({describe_exit(code)})"
-    if code == -9:
-        sentence += "; it was killed from outside, perhaps because memory ran out"
-    return sentence
+    def _death_sentence(self, code: int) -> str:
+        name = self.model_path.name
+        if self._closing:
+            return f"{name} was unloaded before the answer was finished"
+        sentence = f"The engine that ran {name} stopped ({describe_exit(code)})"
+        if code == -9:
+            sentence += "; it was killed from outside, perhaps because memory ran out"
+        return sentence

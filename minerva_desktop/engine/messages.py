@@ -14,7 +14,7 @@ import msgspec
 from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.errors import MinervaError, error_from_code
+from minerva_desktop.errors import InvalidRequest, MinervaError, error_from_code
 
 # No honest message comes near it; a broken length must not become a huge allocation.
 MAX_FRAME_BYTES = 256 * 1024 * 1024
@@ -32,6 +32,20 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
     n_gpu_layers: int | None = None
     n_threads: int | None = None
     n_batch: int = 512
+
+    def check(self) -> None:
+        """Raise `InvalidRequest`, naming the field, for a number that llama.cpp would choke on."""
+        for name, low, high in (
+            ("n_ctx", 16, 16_777_216),
+            ("n_gpu_layers", 0, 10_000),
+            ("n_threads", 1, 1024),
+            ("n_batch", 1, 65_536),
+        ):
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise InvalidRequest(
+                    f"{name} must be between {low:,} and {high:,}, not {value:,}", param=name
+                )
 
 
 class DeviceInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,19 +132,13 @@ class CountTokens(msgspec.Struct, frozen=True, tag="count_tokens", kw_only=True)
     messages: tuple[ChatTurn, ...]
 
 
-class ListDevices(msgspec.Struct, frozen=True, tag="list_devices"):
-    """Needs no model. Answered by `Devices`."""
-
-    request_id: int
-
-
 class Ping(msgspec.Struct, frozen=True, tag="ping"):
     """Are you there? Answered by `Pong` at once, by the reader thread, whatever is computed."""
 
     request_id: int
 
 
-Request = Load | Generate | Abort | CountTokens | ListDevices | Ping
+Request = Load | Generate | Abort | CountTokens | Ping
 
 
 # -- child to parent ---------------------------------------------------------------------------
@@ -184,20 +192,13 @@ class TokensCounted(msgspec.Struct, frozen=True, tag="tokens_counted", kw_only=T
     error: ErrorInfo | None = None
 
 
-class Devices(msgspec.Struct, frozen=True, tag="devices"):
-    """Answer to `ListDevices`."""
-
-    request_id: int
-    devices: tuple[DeviceInfo, ...]
-
-
 class Pong(msgspec.Struct, frozen=True, tag="pong"):
     """Answer to `Ping`."""
 
     request_id: int
 
 
-Event = LoadProgress | Loaded | LoadFailed | StepOutputs | TokensCounted | Devices | Pong
+Event = LoadProgress | Loaded | LoadFailed | StepOutputs | TokensCounted | Pong
 
 
 _REQUESTS: Final = msgspec.msgpack.Decoder(Request)

@@ -95,6 +95,11 @@ class ModelPool:
         ready = [item for item in self._entries.items() if item[1].engine.is_loaded()]
         return [path for path, _ in sorted(ready, key=lambda item: -item[1].last_used)]
 
+    def loaded_engine(self, path: Path) -> LlamaEngine | None:
+        """The engine of a model that is ready, as it is; None otherwise. Not leased."""
+        entry = self._entries.get(path)
+        return entry.engine if entry is not None and entry.engine.is_loaded() else None
+
     def pids(self) -> list[int]:
         """Process ids of the engine children."""
         pids = [entry.engine.pid for entry in self._entries.values()]
@@ -161,7 +166,9 @@ class ModelPool:
             if other != path and entry.leases == 0 and entry.load.done()
         ]
         for other in idle:
-            await self.unload(other)
+            entry = self._entries.get(other)  # anew: it may have found a use meanwhile
+            if entry is not None and entry.leases == 0:
+                await self.unload(other)
 
     def _drop(self, path: Path, engine: LlamaEngine, death: MinervaError | None = None) -> None:
         entry = self._entries.get(path)

@@ -19,7 +19,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-import msgspec
 import qasync
 from PySide6.QtCore import QEvent, QObject, QSocketNotifier, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices, QFileOpenEvent
@@ -63,6 +62,7 @@ class Application(QObject):
         self._loop = loop
         self._services = services
         self._files = list(files)
+        self._starting: asyncio.Task[None] | None = None
         settings = services.settings.current
         self._themes = ThemeSource(qt.styleHints(), settings.theme)
         icons = Icons(resources_dir() / "icons", self._themes)
@@ -86,11 +86,17 @@ class Application(QObject):
         self.window.show()
         self.window.composer.focus_editor()
         self._worker.start_and_wait()
-        self._tasks.start(self._begin())
+        self._starting = self._loop.create_task(self._guarded_begin())
 
     def open_files(self, files: Sequence[Path]) -> None:
         """Add models that the system handed to the running app."""
         self._models.add_files(list(files))
+
+    async def _guarded_begin(self) -> None:
+        try:
+            await self._begin()
+        except MinervaError as error:
+            self._show_error(error)
 
     async def _begin(self) -> None:
         settings = self._services.settings
@@ -169,15 +175,9 @@ class Application(QObject):
 
     async def _shut_down(self) -> None:
         try:
-            remembered = self.window.remembered(self._services.settings.current)
-            self._save(
-                msgspec.structs.replace(
-                    remembered,
-                    model=self._models.remembered_model,
-                    conversation_id=self._chats.conversation_id,
-                    server_enabled=self._models.is_serving,
-                )
-            )
+            self._save(self.window.remembered(self._services.settings.current))
+            if self._starting is not None:
+                await asyncio.wait([self._starting])
             await self._chats.close()
         except MinervaError:
             _log.exception("Not all could be saved at the end")

@@ -13,6 +13,7 @@ from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.services import Services
 from minerva_desktop.chat.completion import Completion
+from minerva_desktop.chat.conversation import clean_text
 from minerva_desktop.chat.message import ChatTurn, Message, Role
 from minerva_desktop.errors import MinervaError, ModelNotFound, StoreError
 from minerva_desktop.ui.chat_list import ChatItem
@@ -200,7 +201,7 @@ class ChatController(QObject):
     @Slot()
     def _on_parameters(self) -> None:
         system_prompt, sampling = self._window.parameters.values()
-        self._services.settings.remember_defaults(system_prompt, sampling)
+        self._services.settings.remember(system_prompt=system_prompt, sampling=sampling)
         if self._session is not None:
             self._tasks.start(self._session.configure(system_prompt, sampling))
         self._count_soon()
@@ -210,6 +211,7 @@ class ChatController(QObject):
     def _show(self, session: ChatSession) -> None:
         self._session = session
         conversation = session.conversation
+        self._services.settings.remember(conversation_id=conversation.id)
         view = self._window.chat_view
         view.set_messages(conversation.active_branch())
         self._window.parameters.set_values(conversation.system_prompt, conversation.sampling)
@@ -273,7 +275,8 @@ class ChatController(QObject):
             self._window.chat_view.set_messages(session.conversation.active_branch())
 
     def on_session_saved(self) -> None:
-        """A title or a time changed in the list."""
+        """A title or a time changed in the list; the open chat may now be opened next time."""
+        self._services.settings.remember(conversation_id=self.conversation_id)
         self._tasks.start(self._refresh_list())
 
     def on_store_failed(self, error: StoreError) -> None:
@@ -332,9 +335,12 @@ class ChatController(QObject):
 
     @Slot(float)
     def _on_load_advanced(self, fraction: float) -> None:
-        if self._session is not None and self._session.answer_id is not None:
+        session, path = self._session, self._models.current_path
+        if session is None or session.answer_id is None or path is None:
+            return
+        if session.conversation[session.answer_id].model == path.name:
             text = f"Loading {self._models.current_name}, {fraction:.0%}"
-            self._window.chat_view.set_status(self._session.answer_id, text)
+            self._window.chat_view.set_status(session.answer_id, text)
 
     @Slot(object)
     def _on_engine_died(self, error: MinervaError) -> None:
@@ -365,10 +371,13 @@ class ChatController(QObject):
         turns = session.conversation.turns()
         draft = self._window.composer.text
         if draft.strip():
-            turns += (ChatTurn(Role.USER, draft),)
+            turns += (ChatTurn(Role.USER, clean_text(draft)),)
         if path is None or self._models.n_ctx is None:
             return
-        used = await self._worker.count_tokens(path, turns) if turns else 0
+        try:
+            used = await self._worker.count_tokens(path, turns) if turns else 0
+        except MinervaError:
+            used = None  # sending says what is wrong; a meter should not
         if session is self._session:
             self._window.status.set_context(used, self._models.n_ctx)
 

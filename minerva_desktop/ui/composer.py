@@ -1,7 +1,7 @@
 """Where a message is written: a card that grows with its text, and the Send or Stop button.
 
 The main window puts it under the transcript, sends what ``submitted`` carries, and clears it with
-`Composer.take` once the message is on disk. Main thread.
+`Composer.clear` once the message is on disk. Main thread.
 """
 
 from __future__ import annotations
@@ -187,12 +187,6 @@ class Composer(QWidget):
     def set_text(self, text: str) -> None:
         """Replace the text and put the cursor at its end."""
         self._editor.set_text(text)
-
-    def take(self) -> str:
-        """Clear the field and return what stood in it; Undo brings it back."""
-        text = self.text
-        self.clear()
-        return text
 
     def clear(self) -> None:
         """Empty the field."""

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from PySide6.QtCore import QObject, QThread, Signal
 
 from minerva_desktop.app.generation import AnswerRequest
-from minerva_desktop.app.memory import memory_reading
+from minerva_desktop.app.memory import UNKNOWN_MEMORY, memory_reading
 from minerva_desktop.app.model_actions import ModelState, load_options
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.errors import LoadCancelled, MinervaError
@@ -59,6 +59,8 @@ class EngineWorker(QThread):
         self.setObjectName("engineWorker")
         self._make_runtime = make_runtime
         self._ready = threading.Event()
+        self._start_error: Exception | None = None
+        self._closing = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._runtime: Runtime | None = None
         self._stop: asyncio.Event | None = None
@@ -68,9 +70,14 @@ class EngineWorker(QThread):
     # -- the window's thread ---------------------------------------------------------------
 
     def start_and_wait(self) -> None:
-        """Start the thread; return when its loop takes calls (some milliseconds)."""
+        """Start the thread; return when its loop takes calls (some milliseconds).
+
+        Raises what making the runtime raised.
+        """
         self.start()
         self._ready.wait()
+        if self._start_error is not None:
+            raise self._start_error
 
     def start_answer(self, request: AnswerRequest) -> None:
         """Begin an answer; see `app.generation.AnswerEngine`."""
@@ -110,6 +117,7 @@ class EngineWorker(QThread):
 
     async def close(self) -> None:
         """End all answers, models and the endpoint, then the thread."""
+        self._closing = True
         if self._stop is not None:
             self._call(self._stop.set)
         await asyncio.to_thread(self.wait)
@@ -119,7 +127,7 @@ class EngineWorker(QThread):
             self._loop.call_soon_threadsafe(function, *arguments)
 
     async def _await(self, work: Coroutine[Any, Any, Result]) -> Result:
-        if self._loop is None or self._loop.is_closed():
+        if self._loop is None or self._closing:
             work.close()
             raise MinervaError("The engine's thread is not running")
         future: Future[Result] = asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -139,9 +147,14 @@ class EngineWorker(QThread):
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        self._runtime = self._make_runtime(self.model_changed.emit)
+        try:
+            self._runtime = self._make_runtime(self.model_changed.emit)
+        except Exception as error:  # noqa: BLE001 - the top of a thread; raised in the window's
+            self._start_error = error
+            return
+        finally:
+            self._ready.set()
         memory = asyncio.create_task(self._watch_memory(self._runtime))
-        self._ready.set()
         await self._stop.wait()
         memory.cancel()
         for answer in list(self._answers.values()):
@@ -151,7 +164,12 @@ class EngineWorker(QThread):
 
     async def _watch_memory(self, runtime: Runtime) -> None:
         while True:
-            self.memory_measured.emit(memory_reading(await runtime.measure_memory()))
+            try:
+                reading = memory_reading(await runtime.measure_memory())
+            except Exception:  # noqa: BLE001 - the top of a task
+                _log.exception("The memory cannot be measured")
+                reading = UNKNOWN_MEMORY
+            self.memory_measured.emit(reading)
             await asyncio.sleep(MEMORY_SECONDS)
 
     async def _load(self, path: Path) -> None:
@@ -159,11 +177,8 @@ class EngineWorker(QThread):
             pass
 
     async def _count_tokens(self, path: Path, turns: tuple[ChatTurn, ...]) -> int | None:
-        pool = self._required().pool
-        if path not in pool.loaded():
-            return None
-        async with pool.lease(path) as engine:
-            return await engine.count_tokens(turns)
+        engine = self._required().pool.loaded_engine(path)
+        return None if engine is None else await engine.count_tokens(turns)
 
     def _start_answer(self, request: AnswerRequest) -> None:
         task = asyncio.create_task(self._answer(request))

@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog
 
 from minerva_desktop.app.memory import MemoryReading
-from minerva_desktop.app.model_actions import AddOutcome, ModelPhase, ModelState
+from minerva_desktop.app.model_actions import ModelPhase, ModelState
 from minerva_desktop.app.services import Services
 from minerva_desktop.errors import LoadCancelled, MinervaError, ModelLoadError
 from minerva_desktop.ui.engine_worker import EngineWorker
@@ -51,7 +51,6 @@ class ModelController(QObject):
         self._items: list[PickerItem] = []
         self._ready: dict[Path, int] = {}  # n_ctx in tokens of each loaded model
         self._current: Path | None = None
-        self._serving = False
         self._names: dict[Path, str] = {}
         picker, header = window.header.picker, window.header
         picker.selected.connect(self._on_selected)
@@ -79,16 +78,6 @@ class ModelController(QObject):
     def n_ctx(self) -> int | None:
         """Context of the chosen model in tokens, once it is loaded."""
         return self._ready.get(self._current) if self._current else None
-
-    @property
-    def remembered_model(self) -> str | None:
-        """The model to choose next time."""
-        return None if self._current is None else str(self._current)
-
-    @property
-    def is_serving(self) -> bool:
-        """Whether the person has the endpoint switched on."""
-        return self._serving
 
     def start_server_if_wanted(self) -> None:
         """Switch the endpoint on if it was on when the app was closed."""
@@ -127,31 +116,34 @@ class ModelController(QObject):
         self._tasks.start(self._add(list(paths)))
 
     async def _add(self, paths: list[Path]) -> None:
+        known = set(self._names)
         outcome = await self._models.add(paths)
         for error in outcome.refused:
             self._show(error)
         await self.refresh()
         if outcome.added:
-            await self._try_added(outcome)
+            added = outcome.added[-1].path
+            await self._try_added(added, is_new=added not in known)
 
-    async def _try_added(self, outcome: AddOutcome) -> None:
-        """Choose and load what was added; a file that llama.cpp refuses does not stay."""
-        added = outcome.added[-1].path
+    async def _try_added(self, added: Path, *, is_new: bool) -> None:
+        """Choose and load what was added; a new file that llama.cpp refuses does not stay."""
         before = self._current
         self._choose(added)
         try:
             await self._worker.load(added)
         except LoadCancelled:
             return
-        except ModelLoadError as error:
+        except MinervaError as error:
             self._show(error)
-            await self._models.remove(added)
-            await self.refresh()
-            if before is not None and before != added:
+            if is_new and isinstance(error, ModelLoadError):
+                await self._models.remove(added)
+                await self.refresh()
+            if self._current == added and before is not None:
                 self._choose(before)
 
     def _choose(self, path: Path) -> None:
         self._current = path
+        self._settings.remember(model=str(path))
         self._window.header.picker.set_current(str(path))
         self._window.header.set_can_eject(path in self._ready)
         self._window.header.hide_progress()
@@ -243,7 +235,7 @@ class ModelController(QObject):
 
     @Slot(bool)
     def _on_server_toggled(self, on: bool) -> None:
-        self._serving = on
+        self._settings.remember(server_enabled=on)
         self._tasks.start(self._start_server() if on else self._stop_server())
 
     async def _start_server(self) -> None:
@@ -252,7 +244,6 @@ class ModelController(QObject):
         try:
             url = await self._worker.start_endpoint(self._settings.current.server_port)
         except MinervaError as error:
-            self._serving = False
             status.set_server(ServerState.FAILED, error.message)
             return
         status.set_server(ServerState.ON, url)

@@ -192,6 +192,40 @@ async def test_an_answer_goes_on_while_another_chat_is_open(desk: Desk) -> None:
     assert (first.answer_text, second.answer_text) == ("for first", "")
 
 
+async def test_renaming_another_chat_leaves_the_open_one_alive(desk: Desk) -> None:
+    other = desk.new_session()
+    await other.send("Other", MODEL)
+    desk.library.on_answer_finished(other.answer_id or "", DONE)
+    await other.close()
+    shown = desk.new_session()
+    await desk.library.rename(other.conversation.id, "Renamed")
+    await shown.send("Hi", MODEL)
+    desk.library.on_answer_text(shown.answer_id or "", "Hello")
+    desk.library.on_answer_finished(shown.answer_id or "", DONE)
+    assert desk.listener.changed[-1].text == "Hello"
+    assert {s.title for s in await desk.library.summaries()} == {"Renamed", "Hi"}
+
+
+async def test_what_the_disk_refused_is_written_once_it_works_again(
+    desk: Desk, database: Path
+) -> None:
+    session = desk.new_session()
+    await session.send("One", MODEL)
+    desk.library.on_answer_finished(session.answer_id or "", DONE)
+    await session.close()
+    writer = apsw.Connection(str(database))
+    writer.execute("BEGIN EXCLUSIVE")  # nobody else can write
+    await session.send("Two", MODEL)
+    desk.library.on_answer_text(session.answer_id or "", "Deux")
+    writer.execute("ROLLBACK")
+    writer.close()
+    desk.library.on_answer_finished(session.answer_id or "", DONE)
+    await session.close()
+    assert desk.listener.errors != []
+    assert [text for _, text, _ in _on_disk(database)] == ["One", "", "Two", "Deux"]
+    assert [text for _, text, _ in await desk.reopened(session)] == ["One", "", "Two", "Deux"]
+
+
 async def test_closing_while_streaming_keeps_everything(desk: Desk, database: Path) -> None:
     session = desk.new_session()
     sending = asyncio.ensure_future(session.send("Hi", MODEL))

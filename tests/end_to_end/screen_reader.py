@@ -11,8 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from jeepney import DBusAddress, MessageType, new_method_call
-from jeepney.io.blocking import DBusConnection, open_dbus_connection
+from jeepney import (
+    DBusAddress,
+    MessageType,
+    new_method_call,
+)
+from jeepney.io.blocking import (
+    DBusConnection,
+    open_dbus_connection,
+)
 
 _ROOT = "/org/a11y/atspi/accessible/root"
 _ACCESSIBLE = "org.a11y.atspi.Accessible"

@@ -313,7 +313,7 @@ async def test_an_unknown_architecture_is_named(tmp_path: Path, model_path: Path
 
 async def test_a_child_that_cannot_start_is_an_error(model_path: Path) -> None:
     engine = LlamaEngine(model_path, command=["/nonexistent/engine"])
-    with pytest.raises(ModelLoadError, match="could not be started"):
+    with pytest.raises(EngineDied, match="could not be started"):
         await engine.load()
 
 
@@ -322,6 +322,31 @@ async def test_using_an_engine_that_is_not_loaded_is_an_error(model_path: Path) 
     with pytest.raises(InferenceError, match="not loaded"):
         engine.generate(HELLO)
     await engine.unload()
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        (LoadOptions(n_ctx=-5), "n_ctx"),
+        (LoadOptions(n_ctx=0), "n_ctx"),
+        (LoadOptions(n_threads=0), "n_threads"),
+        (LoadOptions(n_gpu_layers=-1), "n_gpu_layers"),
+    ],
+)
+async def test_impossible_options_are_refused_before_anything_starts(
+    model_path: Path, options: LoadOptions, field: str
+) -> None:
+    engine = LlamaEngine(model_path)
+    with pytest.raises(InvalidRequest) as caught:
+        await engine.load(options=options)
+    assert caught.value.param == field
+    assert engine.pid is None
+
+
+async def test_counting_a_lone_surrogate_is_an_error_and_not_a_crash(engine: LlamaEngine) -> None:
+    with pytest.raises(InvalidRequest, match="surrogate"):
+        await engine.count_tokens([ChatTurn(Role.USER, "\ud83d")])
+    assert await engine.count_tokens(HELLO) > 5
 
 
 async def test_options_reach_llama_cpp(model_path: Path) -> None:

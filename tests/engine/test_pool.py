@@ -152,11 +152,20 @@ async def test_a_dead_engine_is_reported_and_the_next_lease_loads_again(
         assert await again.generate("Hi", 2).text() != ""
 
 
+async def test_a_look_at_what_is_loaded_loads_nothing(pool: Watched, model_path: Path) -> None:
+    assert pool.loaded_engine(model_path) is None
+    async with pool.lease(model_path) as engine:
+        pass
+    pool.options = LoadOptions(n_ctx=256)
+    assert pool.loaded_engine(model_path) is engine
+    assert len(pool.ready()) == 1
+
+
 async def test_unload_ends_the_process_even_in_use(pool: Watched, model_path: Path) -> None:
     async with pool.lease(model_path) as engine:
         stream = engine.generate("Count: 1 2", 400)
         await pool.unload(model_path)
-        with pytest.raises(EngineDied):
+        with pytest.raises(EngineDied, match="unloaded before the answer was finished"):
             await stream.text()
         assert engine.pid is not None
         assert not psutil.pid_exists(engine.pid)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -69,6 +70,9 @@ class OpenWindow:
         asyncio.set_event_loop(None)
         self.window.deleteLater()
         self._app.processEvents()
+        # Here, in the window's thread: collected in another, its timers would outlive it and crash.
+        del self._application, self.window, self._loop
+        gc.collect()
 
     def until(self, what: str, condition: Callable[[], bool]) -> None:
         """Let the app run until ``condition`` is true; fails the test after `WAIT_MS`."""

@@ -142,6 +142,7 @@ def test_tab_reaches_everything_that_is_shown(opened: OpenWindow) -> None:
     reached = set()
     for _ in range(2 * len(wanted)):
         focused = QApplication.focusWidget()
+        assert focused is not None
         reached.add(focused)
         QTest.keyClick(focused, Qt.Key.Key_Tab)
     assert sorted(w.objectName() for w in wanted - reached) == []

@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 import jinja2
 from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, loopcontrols
+from jinja2.filters import do_indent
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from minerva_desktop.chat.message import ChatTurn
@@ -31,6 +32,7 @@ RENDER_SECONDS = 2.0
 MAX_PROMPT_CHARACTERS = 64 * 1024 * 1024
 MAX_BUILT_CHARACTERS = 16 * 1024 * 1024
 MAX_NUMBER = 100_000
+MAX_INDENT = 16
 
 # llama.cpp falls back to ChatML for a model that brings no template (common/chat.cpp).
 DEFAULT_TEMPLATE = (
@@ -41,7 +43,15 @@ DEFAULT_TEMPLATE = (
 )
 
 # Each builds text or lists whose size is a number in the template.
-_SIZED_FILTERS = ("batch", "center", "filesizeformat", "format", "slice", "urlize", "wordwrap")
+_SIZED_FILTERS = (
+    "batch",
+    "center",
+    "filesizeformat",
+    "format",
+    "slice",
+    "urlize",
+    "wordwrap",
+)
 _SIZED_METHODS = frozenset({"center", "ljust", "rjust", "zfill", "expandtabs", "replace", "join"})
 # A format's width that is huge, or that comes from a value.
 _WIDTH = re.compile(r"\d{6,}|:[^}]*\{")
@@ -103,7 +113,7 @@ class _GenerationTag(Extension):
 class _Sandbox(ImmutableSandboxedEnvironment):
     """Jinja's sandbox that also refuses to build huge values from small templates."""
 
-    intercepted_binops = frozenset({"*", "**", "%"})
+    intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         if operator == "**":
@@ -112,6 +122,9 @@ class _Sandbox(ImmutableSandboxedEnvironment):
             raise SecurityError("text formatting is not available in chat templates")
         if operator == "*":
             _bound_product(left, right)
+        sized = isinstance(left, str | list) and isinstance(right, str | list)
+        if operator == "+" and sized and len(left) + len(right) > MAX_BUILT_CHARACTERS:
+            raise SecurityError("a text is too long")
         return super().call_binop(context, operator, left, right)
 
     def call(self, context: Any, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -127,6 +140,29 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return wrapped
 
 
+def _bounded_replace(text: Any, old: str, new: str, count: int = -1) -> str:
+    _bound_text_method("replace", str(text), (old, new))
+    return str(text).replace(old, new, count)
+
+
+def _bounded_join(values: Any, separator: str = "", attribute: str | None = None) -> str:
+    length = 0
+    parts = []
+    for value in values:
+        part = str(value if attribute is None else value[attribute])
+        length += len(part) + len(separator)
+        if length > MAX_BUILT_CHARACTERS:
+            raise SecurityError("a joined text is too long")
+        parts.append(part)
+    return separator.join(parts)
+
+
+def _bounded_indent(text: str, width: int | str = 4, first: bool = False) -> str:
+    if isinstance(width, int) and width > MAX_INDENT:
+        raise SecurityError("an indent is too wide")
+    return do_indent(text, width, first)
+
+
 def _bound_product(left: Any, right: Any) -> None:
     for value, times in ((left, right), (right, left)):
         repeats = isinstance(value, str | list | tuple) and isinstance(times, int)
@@ -137,6 +173,8 @@ def _bound_product(left: Any, right: Any) -> None:
 def _bound_text_method(name: str, owner: str, args: Sequence[Any]) -> None:
     if name not in _SIZED_METHODS:
         return
+    if name == "join" and args:
+        _bounded_join(args[0], owner)
     if any(isinstance(arg, int) and arg > MAX_NUMBER for arg in args):
         raise SecurityError("a padded text is too long")
     replaces = name == "replace" and len(args) > 1
@@ -150,7 +188,7 @@ def _raise(message: str) -> NoReturn:
 
 def _tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None) -> str:
     # Not Jinja's own, which escapes <, > and & for HTML; models are trained on plain JSON.
-    if indent is not None and indent > 16:
+    if indent is not None and indent > MAX_INDENT:
         raise SecurityError("an indent is too wide")
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
 
@@ -169,6 +207,9 @@ def _environment() -> _Sandbox:
         del environment.filters[name]
     del environment.globals["lipsum"]
     environment.filters["tojson"] = _tojson
+    environment.filters["replace"] = _bounded_replace
+    environment.filters["join"] = _bounded_join
+    environment.filters["indent"] = _bounded_indent
     environment.globals["raise_exception"] = _raise
     environment.globals["strftime_now"] = _strftime_now
     return environment

@@ -60,8 +60,6 @@ class EngineCore:
         self._abort_flag = abort
         gpu_layers = ALL_LAYERS if options.n_gpu_layers is None else options.n_gpu_layers
         self._model = LlamaModel(path, n_gpu_layers=gpu_layers, on_progress=on_progress, log=log)
-        if not self._model.has_decoder:
-            raise ModelLoadError(f"{path.name} only makes embeddings; it cannot chat")
         n_threads = options.n_threads or physical_cores()
         n_ctx = options.n_ctx or min(self._model.n_ctx_train, DEFAULT_N_CTX)
         self._context = LlamaContext(
@@ -73,6 +71,9 @@ class EngineCore:
             abort=abort,
             log=log,
         )
+        # Models of the BERT kind have no memory of a sequence, and ggml aborts on generating.
+        if not (self._model.has_decoder and self._context.has_memory):
+            raise ModelLoadError(f"{path.name} only makes embeddings; it cannot chat")
         source = self._model.chat_template()
         self._bos_text = self._model.token_text(self._model.bos)
         self._template = ChatTemplate(
@@ -158,8 +159,10 @@ class EngineCore:
                 )
             )
         self._decoding = frozenset(chunk.sequence.request_id for chunk in chunks)
-        done = self._context.decode()
-        self._decoding = frozenset()
+        try:
+            done = self._context.decode()
+        finally:
+            self._decoding = frozenset()
         if not done:
             self._roll_back(chunks)
         return rows if done else None

@@ -253,6 +253,11 @@ class LlamaContext:
         """Tokens that the KV cache holds."""
         return int(llama.llama_n_ctx(self._handle))
 
+    @property
+    def has_memory(self) -> bool:
+        """Whether sequences can be continued; embedding models have none."""
+        return bool(self._memory)
+
     def clear_batch(self) -> None:
         """Start a new batch."""
         self._batch.n_tokens = 0

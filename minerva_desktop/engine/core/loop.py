@@ -12,18 +12,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from minerva_desktop.engine.core.backend_devices import list_devices
 from minerva_desktop.engine.core.chat_template import TimeLimit
 from minerva_desktop.engine.core.engine_core import EngineCore
 from minerva_desktop.engine.core.llama import AbortFlag, LlamaLog
 from minerva_desktop.engine.messages import (
     Abort,
     CountTokens,
-    Devices,
     ErrorInfo,
     Event,
     Generate,
-    ListDevices,
     Load,
     Loaded,
     LoadFailed,
@@ -95,8 +92,6 @@ class EngineLoop:
                 return () if self._core is None else self._core.abort(request.request_id)
             case CountTokens():
                 self._count(request)
-            case ListDevices():
-                self._send(Devices(request.request_id, list_devices()))
         return ()
 
     def _load(self, request: Load) -> None:

@@ -154,6 +154,7 @@ class MessageColumn(QWidget):
             else:
                 message = self._messages[len(self._messages) - len(self._views) - 1]
                 view = self._make_view(message)
+                view.lower()  # screen readers go by the order of the children: this one is first
                 self._views.insert(0, view)
                 self._new.add(view)
             if time.perf_counter() > deadline:

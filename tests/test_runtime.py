@@ -1,0 +1,49 @@
+"""The pool and the endpoint on one loop, with the real endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+
+import psutil
+import pytest
+
+from minerva_desktop.engine.messages import LoadOptions
+from minerva_desktop.errors import EndpointError
+from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.runtime import Runtime
+
+
+def _listening() -> set[int]:
+    connections = psutil.Process().net_connections("tcp")
+    return {c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN}
+
+
+async def test_starts_and_stops_happen_in_the_order_they_were_asked_for(catalog: Catalog) -> None:
+    runtime = Runtime(catalog, LoadOptions())
+    before = _listening()
+    await asyncio.gather(runtime.start_endpoint(port=0), runtime.stop_endpoint())
+    assert _listening() == before
+    await asyncio.gather(
+        runtime.start_endpoint(port=0), runtime.stop_endpoint(), runtime.start_endpoint(port=0)
+    )
+    assert len(_listening() - before) == 1
+    await runtime.close()
+    assert _listening() == before
+
+
+async def test_a_taken_port_is_an_error_and_another_start_works(catalog: Catalog) -> None:
+    first, second = Runtime(catalog, LoadOptions()), Runtime(catalog, LoadOptions())
+    url = await first.start_endpoint(port=0)
+    port = int(url.rsplit(":", 1)[1].strip("/"))
+    with pytest.raises(EndpointError, match=str(port)):
+        await second.start_endpoint(port=port)
+    assert (await second.start_endpoint(port=0)).startswith("http://127.0.0.1:")
+    await second.close()
+    await first.close()
+
+
+async def test_memory_is_measured(catalog: Catalog) -> None:
+    runtime = Runtime(catalog, LoadOptions())
+    snapshot = await runtime.measure_memory()
+    assert snapshot.total == pytest.approx(psutil.virtual_memory().total, rel=0.01)
+    await runtime.close()
