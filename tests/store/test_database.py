@@ -94,8 +94,8 @@ def test_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that ordinary users reach, which tmp_path is not."""
-    with tempfile.TemporaryDirectory() as name:
+    """A folder that ordinary users reach, which tmp_path and the test's own TMPDIR are not."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
         folder = Path(name)
         folder.chmod(0o777)
         yield folder

@@ -14,7 +14,7 @@ from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from tests.ui.chat_view.messages import answer, question, streaming
 
-LONGEST_SECONDS = 0.25  # of the main thread at a time; the peers' figures are in QUALITY.md
+LONGEST_SECONDS = 5.0  # a hang, on however busy a machine; bench.py measures the real stalls
 IMAGE = QTextDocument.ResourceType.ImageResource.value
 
 ATTACKS = [
