@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from PySide6.QtWidgets import QApplication, QFrame, QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 
 import screenshot_samples as samples
 from minerva_desktop.chat.message import MessageState, Role
@@ -171,7 +171,7 @@ def models(stage: Stage) -> list[QWidget]:
     """The list of models is open."""
     conversation(stage)
     stage.window.header.picker.open_list()
-    return [stage.window.header.picker.findChild(QFrame, "pickerPopup")]
+    return [_part(stage, "pickerPopup")]
 
 
 def settings(stage: Stage) -> list[QWidget]:
@@ -235,7 +235,7 @@ def narrow_error(stage: Stage) -> list[QWidget]:
 def drop(stage: Stage) -> list[QWidget]:
     """A file is dragged over the window."""
     conversation(stage)
-    overlay = stage.window.findChild(QWidget, "dropOverlay")
+    overlay = _part(stage, "dropOverlay")
     overlay.setGeometry(stage.window.rect())
     overlay.raise_()
     overlay.show()
@@ -278,3 +278,11 @@ def furnish(stage: Stage) -> None:
     window.status.set_memory(16 * GIB, 412 * 1024**2, 6 * GIB, 10 * GIB - 412 * 1024**2)
     window.status.set_context(1_204, 8_192)
     window.status.set_speed(43.4, 124.0)
+
+
+def _part(stage: Stage, name: str) -> QWidget:
+    """The part of the window with that object name."""
+    found = stage.window.findChild(QWidget, name)
+    if not isinstance(found, QWidget):
+        raise TypeError(f"the window has no {name}")
+    return found

@@ -1,0 +1,66 @@
+"""`python scripts/bench.py engine | ui`: measures the program and compares it with its targets.
+
+Prints a table and writes a JSON file into ``bench-results``. The peer of the engine's figures is
+llama.cpp's own ``llama-bench``, looked for in ``--llama-bin`` or ``$LLAMA_CPP_BIN``; without it
+the peer's columns stay empty.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import bench_ui  # noqa: E402
+
+import bench_engine  # noqa: E402
+import bench_report  # noqa: E402
+from minerva_desktop.library.catalog import find_embedded_model  # noqa: E402
+
+PEER_VARIABLE = "LLAMA_CPP_BIN"
+MIN_RUNS = 5
+
+
+def main() -> int:
+    """Run one benchmark; the exit code."""
+    options = _options()
+    model = options.model or find_embedded_model()
+    if model is None:
+        print("The embedded model is not installed; name one with --model", file=sys.stderr)
+        return 1
+    machine = bench_report.Machine.look()
+    if options.bench == "engine":
+        figures = bench_engine.measure(model, options.runs, options.llama_bin)
+    else:
+        figures = bench_ui.measure(model, options.runs)
+    facts = {**machine.facts(), "model": model.name}
+    bench_report.publish(options.bench, figures, facts, options.out)
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure the program against its targets.")
+    parser.add_argument("bench", choices=("engine", "ui"))
+    parser.add_argument("--model", type=Path, metavar="GGUF", help="default: the embedded model")
+    parser.add_argument("--runs", type=int, default=MIN_RUNS, metavar="N", help="%(default)s")
+    parser.add_argument("--out", type=Path, default=ROOT / "bench-results", help="%(default)s")
+    peer = os.environ.get(PEER_VARIABLE)
+    parser.add_argument(
+        "--llama-bin",
+        type=Path,
+        metavar="DIR",
+        default=Path(peer) if peer else None,
+        help=f"where llama-bench is (default: ${PEER_VARIABLE})",
+    )
+    options = parser.parse_args()
+    if options.runs < MIN_RUNS:
+        parser.error(f"a median of fewer than {MIN_RUNS} runs says nothing")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

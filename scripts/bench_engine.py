@@ -1,0 +1,190 @@
+"""The engine's figures: `bench.py engine`.
+
+Speeds and times are taken where a user of `LlamaEngine` sees them, in the parent, over the pipe;
+what happens inside a step comes from `bench_engine_core`, which runs the child's loop under a
+stopwatch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+import bench_engine_core as core
+from bench_peer import find_peer
+from bench_report import Figure, Target
+from minerva_desktop.chat.completion import Completion
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.engine import LlamaEngine
+from minerva_desktop.engine.messages import LoadOptions
+
+N_DECODE = 128  # tokens, as llama-bench's own default
+PREFILLS = (512, 4096)  # tokens
+FULL_CTX = 1024  # tokens; a context that a prompt can fill quickly
+MB = 1_000_000
+
+
+def measure(model: Path, runs: int, llama_bin: Path | None) -> list[Figure]:
+    """All figures of the engine."""
+    loads = asyncio.run(_measure_loads(model, runs))
+    inside = _measure_inside(model, runs)
+    speeds = asyncio.run(_measure_speeds(model, runs, llama_bin))
+    beyond = asyncio.run(_measure_memory(model, runs))
+    memory = Figure("child's memory beyond weights, KV, compute", "MB", beyond, Target(80.0))
+    return [*loads, *speeds, *inside, memory]
+
+
+# -- load --------------------------------------------------------------------------------------
+
+
+async def _measure_loads(model: Path, runs: int) -> list[Figure]:
+    wall: list[float] = []
+    start: list[float] = []
+    for _ in range(runs + 1):
+        engine = LlamaEngine(model)
+        started = time.perf_counter()
+        info = await engine.load()
+        wall.append((time.perf_counter() - started) * 1000.0)
+        start.append(wall[-1] - info.load_ms)
+        await engine.unload()
+    # The first one reads the file from the disk.
+    return [
+        Figure("load: request to ready", "ms", tuple(wall[1:]), Target(1000.0)),
+        Figure("  of which until llama.cpp begins", "ms", tuple(start[1:])),
+    ]
+
+
+# -- speed -------------------------------------------------------------------------------------
+
+
+async def _measure_speeds(model: Path, runs: int, llama_bin: Path | None) -> list[Figure]:
+    engine = LlamaEngine(model)
+    options = LoadOptions(n_ctx=core.N_CTX)
+    info = await engine.load(options=options)
+    peer = find_peer(llama_bin, model, info.n_threads, options.n_batch)
+    prompts = {n_tokens: await _prompt(engine, n_tokens) for n_tokens in PREFILLS}
+    await _decode(engine)  # warms up
+    ours: dict[str, list[float]] = {}
+    theirs: dict[str, list[float]] = {}
+    for _ in range(runs):
+        ours.setdefault("decode", []).append(await _decode(engine))
+        if peer is not None:
+            theirs.setdefault("decode", []).append(peer.decode(N_DECODE))
+        for n_tokens, prompt in prompts.items():
+            name = f"prefill {n_tokens:,}"
+            ours.setdefault(name, []).append(await _prefill(engine, prompt))
+            if peer is not None:
+                theirs.setdefault(name, []).append(peer.prefill(n_tokens))
+    await engine.unload()
+    target = Target(0.97, at_least=True, of_ratio=True)
+    return [
+        Figure(f"{name}, 1 stream", "tokens/s", tuple(samples), target, tuple(theirs.get(name, ())))
+        for name, samples in ours.items()
+    ]
+
+
+async def _prompt(engine: LlamaEngine, n_tokens: int) -> str:
+    """Text of ``n_tokens`` tokens, found by asking the model."""
+    words = n_tokens
+    for _ in range(8):
+        prompt = " sea" * words
+        completion = await _complete(engine, prompt)
+        missing = n_tokens - completion.timings.prompt_tokens
+        if missing == 0:
+            return prompt
+        words += missing
+    raise RuntimeError(f"No prompt of exactly {n_tokens:,} tokens was found")
+
+
+async def _complete(engine: LlamaEngine, prompt: str) -> Completion:
+    stream = engine.generate(prompt, max_tokens=1)
+    return await stream.wait_completion()
+
+
+async def _decode(engine: LlamaEngine) -> float:
+    """Tokens per second from the first to the last, as they arrive."""
+    sampling = SamplingParameters(seed=core.SEED)
+    stream = engine.generate(core.STORY, N_DECODE + 1, sampling=sampling)
+    first = last = 0.0
+    n_first = n_tokens = 0
+    async for tokens in stream.batches():
+        if tokens:
+            last = time.perf_counter()
+            n_tokens += len(tokens)
+            if not first:
+                first, n_first = last, n_tokens
+    if n_tokens < N_DECODE // 2:
+        raise RuntimeError(f"The model ended its story after {n_tokens} tokens")
+    return (n_tokens - n_first) / (last - first)
+
+
+async def _prefill(engine: LlamaEngine, prompt: str) -> float:
+    """Prompt tokens per second, from the request to the first token's arrival."""
+    started = time.perf_counter()
+    completion = await _complete(engine, prompt)
+    return completion.timings.prompt_tokens / (time.perf_counter() - started)
+
+
+# -- inside the child --------------------------------------------------------------------------
+
+
+def _measure_inside(model: Path, runs: int) -> list[Figure]:
+    command = [sys.executable, core.__file__, str(model), str(runs)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    samples: dict[str, list[float]] = json.loads(done.stdout)
+    all_but_decode = _differences(samples["step"], samples["decode"])
+    python = _differences(all_but_decode, samples["sampler"])
+    chunk = tuple(samples["prefill_step"])
+    step = tuple(samples["step"])
+    return [
+        Figure("decode step", "ms", step),
+        Figure("  all but llama_decode", "ms", all_but_decode, Target(0.15)),
+        Figure("  all but llama.cpp (its sampler too)", "ms", python),
+        Figure("prefill step, 512 tokens", "ms", chunk),
+        Figure(
+            "cancel to sequence free, in decode",
+            "ms",
+            tuple(samples["cancel_decode"]),
+            Target(round(_middle(step), 1)),
+        ),
+        Figure(
+            "cancel to sequence free, in prefill",
+            "ms",
+            tuple(samples["cancel_prefill"]),
+            Target(round(_middle(chunk), 1)),
+        ),
+    ]
+
+
+def _differences(whole: Sequence[float], part: Sequence[float]) -> tuple[float, ...]:
+    return tuple(a - b for a, b in zip(whole, part, strict=True))
+
+
+def _middle(samples: Sequence[float]) -> float:
+    return sorted(samples)[len(samples) // 2]
+
+
+# -- memory ------------------------------------------------------------------------------------
+
+
+async def _measure_memory(model: Path, runs: int) -> tuple[float, ...]:
+    """Megabytes of the child once its context is full, less what llama.cpp says it holds."""
+    beyond = []
+    for _ in range(runs):
+        engine = LlamaEngine(model)
+        info = await engine.load(n_ctx=FULL_CTX)
+        await _complete(engine, " sea" * (FULL_CTX - 8))
+        if engine.pid is None:
+            raise RuntimeError("The engine's process has ended")
+        resident = psutil.Process(engine.pid).memory_info().rss
+        known = info.weights_bytes + info.kv_bytes + info.compute_bytes
+        beyond.append((resident - known) / MB)
+        await engine.unload()
+    return tuple(beyond)

@@ -1,0 +1,208 @@
+"""`python scripts/bench_engine_core.py MODEL RUNS`: what happens inside an engine child, timed.
+
+`bench_engine` runs it as a process of its own and reads the JSON on its stdout. It is the child's
+real main loop on the real model; only the pipe is /dev/null, and llama.cpp's two calls have a
+stopwatch around them. It imports llama.cpp, as a child does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+from unittest.mock import patch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.core.llama import LlamaContext
+from minerva_desktop.engine.core.loop import EngineLoop
+from minerva_desktop.engine.core.sampler import Sampler
+from minerva_desktop.engine.messages import (
+    Abort,
+    Event,
+    Generate,
+    Load,
+    Loaded,
+    LoadFailed,
+    LoadOptions,
+    StepOutputs,
+    encode_frame,
+)
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+STORY = "Once upon a time, in a village by the sea, there lived"
+N_CTX = 4608  # tokens
+N_STEPS = 128
+LONG_PROMPT = " sea" * 4000
+SEED = 7
+
+
+class Stopwatch:
+    """Adds up the time inside a function, and how often it was called."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.calls = 0
+
+    def around(self, function: Callable[Given, Result]) -> Callable[Given, Result]:
+        """``function``, timed."""
+
+        def timed(*arguments: Given.args, **named: Given.kwargs) -> Result:
+            started = time.perf_counter()
+            try:
+                return function(*arguments, **named)
+            finally:
+                self.seconds += time.perf_counter() - started
+                self.calls += 1
+
+        return timed
+
+    def reset(self) -> None:
+        """Start anew."""
+        self.seconds, self.calls = 0.0, 0
+
+
+class _Over(Exception):
+    """Ends the child's endless loop when there is what was waited for."""
+
+
+class Child:
+    """The main loop of an engine child, run until one request is over."""
+
+    def __init__(self, sink: int) -> None:
+        self.loop = EngineLoop(self._send)
+        self.on_output: Callable[[], None] = lambda: None
+        self._sink = sink
+
+    def load(self, model: Path) -> None:
+        """Load ``model``; raises `RuntimeError` when that fails."""
+        self.loop.post(Load(bytes(model), LoadOptions(n_ctx=N_CTX)))
+        self._run()
+
+    def generate(self, request: Generate) -> None:
+        """Run a request to its end."""
+        self.loop.post(request)
+        self._run()
+
+    def _run(self) -> None:
+        try:
+            self.loop.run()
+        except _Over:
+            return
+
+    def _send(self, event: Event) -> None:
+        os.write(self._sink, encode_frame(event))
+        match event:
+            case LoadFailed(error):
+                raise RuntimeError(error.message)
+            case Loaded():
+                raise _Over
+            case StepOutputs(outputs):
+                self.on_output()
+                if any(output.completion or output.error for output in outputs):
+                    raise _Over
+
+
+class Bench:
+    """The measurements, each of which returns milliseconds per run."""
+
+    def __init__(self, child: Child, decode: Stopwatch, sample: Stopwatch) -> None:
+        self._child = child
+        self._decode = decode
+        self._sample = sample
+        self._ids = iter(range(1, 1_000_000))
+
+    def steps(self) -> dict[str, float]:
+        """One stream's decode step: in all, in ``llama_decode``, in llama.cpp's sampler."""
+        times: list[float] = []
+
+        def note() -> None:
+            if not times:  # the first one ends the prompt
+                self._decode.reset()
+                self._sample.reset()
+            times.append(time.perf_counter())
+
+        self._child.on_output = note
+        self._child.generate(self._request(STORY, N_STEPS + 1))
+        n_steps = len(times) - 1
+        parts = {
+            "step": times[-1] - times[0],
+            "decode": self._decode.seconds,
+            "sampler": self._sample.seconds,
+        }
+        return {name: seconds * 1000.0 / n_steps for name, seconds in parts.items()}
+
+    def cancel(self, prompt: str, after_outputs: int, step_ms: float) -> float:
+        """From the moment an abort arrives, anywhere inside a step, to the sequence's end."""
+        request = self._request(prompt, None)
+        begun = threading.Event()
+        seen: list[float] = []
+        asked: list[float] = []
+
+        def note() -> None:
+            seen.append(time.perf_counter())
+            if len(seen) == after_outputs:
+                begun.set()
+
+        def abort() -> None:
+            begun.wait()
+            time.sleep(random.random() * step_ms / 1000.0)
+            asked.append(time.perf_counter())
+            self._child.loop.post(Abort(request.request_id))
+
+        self._child.on_output = note
+        aborter = threading.Thread(target=abort)
+        aborter.start()
+        self._child.generate(request)
+        aborter.join()
+        return (seen[-1] - asked[0]) * 1000.0
+
+    def prefill_step(self) -> float:
+        """The time of one full chunk of a prompt."""
+        self._child.on_output = lambda: None
+        self._decode.reset()
+        self._child.generate(self._request(LONG_PROMPT[: len(" sea") * 1024], 1))
+        return self._decode.seconds * 1000.0 / self._decode.calls
+
+    def _request(self, prompt: str, max_tokens: int | None) -> Generate:
+        sampling = SamplingParameters(seed=SEED, max_tokens=max_tokens)
+        return Generate(request_id=next(self._ids), sampling=sampling, text=prompt)
+
+
+def main(model: Path, runs: int) -> dict[str, list[float]]:
+    """Samples by figure, in ms."""
+    decode, sample = Stopwatch(), Stopwatch()
+    with (
+        patch.object(LlamaContext, "decode", decode.around(LlamaContext.decode)),
+        patch.object(Sampler, "sample", sample.around(Sampler.sample)),
+        Path(os.devnull).open("wb", buffering=0) as sink,
+    ):
+        child = Child(sink.fileno())
+        child.load(model)
+        bench = Bench(child, decode, sample)
+        bench.steps()  # warms up
+        figures: dict[str, list[float]] = {}
+        for _ in range(runs):
+            for name, value in bench.steps().items():
+                figures.setdefault(name, []).append(value)
+        step = statistics.median(figures["step"])
+        figures["prefill_step"] = [bench.prefill_step() for _ in range(runs)]
+        chunk = statistics.median(figures["prefill_step"])
+        figures["cancel_decode"] = [bench.cancel(STORY, 10, step) for _ in range(runs)]
+        figures["cancel_prefill"] = [bench.cancel(LONG_PROMPT, 2, chunk) for _ in range(runs)]
+    return figures
+
+
+if __name__ == "__main__":
+    # llama.cpp's log goes to stderr; stdout is for the result alone.
+    print(json.dumps(main(Path(sys.argv[1]), int(sys.argv[2]))))

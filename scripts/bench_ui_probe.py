@@ -1,0 +1,142 @@
+"""`python scripts/bench_ui_probe.py PROBE MODEL`: one measurement of the window, in a new process.
+
+`bench_ui` runs it and reads the JSON in the last line of its stdout. Times are in ms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench_ui_window import BenchWindow, Heartbeat, ScriptedEngine
+
+STREAMED = 3000  # tokens
+COSTED = 600  # tokens
+STORY = "Write a long story about a river, from its spring to the sea."
+LONG_PROMPT = "Summarise this. " + "The river went on and on. " * 1000
+QUIET_SECONDS = 0.5
+QUIET_SHARE = 0.1  # of a core; below, nothing is left to render
+Samples = dict[str, list[float]]
+
+
+def stream(model: Path) -> Samples:
+    """The main thread's gaps while a scripted answer streams in, to its very end."""
+    engine = ScriptedEngine(0, STREAMED)
+    engine.finish.set()
+    return BenchWindow(model, engine.instead_of).run(lambda window: _beats(window, engine.go.set))
+
+
+def model_stream(model: Path) -> Samples:
+    """The same while the real model streams, once it is loaded."""
+
+    async def visit(window: BenchWindow) -> Samples:
+        await _warm_up(window)
+        return await _beats(window, lambda: None)
+
+    return BenchWindow(model).run(visit)
+
+
+async def _beats(window: BenchWindow, go: Callable[[], None]) -> Samples:
+    await _begin(window, STORY)
+    heartbeat = Heartbeat()
+    heartbeat.start()
+    go()
+    await window.until(lambda: not window.is_answering)
+    return {"gaps": heartbeat.stop()}
+
+
+def cost(model: Path, n_before: int) -> Samples:
+    """Main-thread time per token, drawing included, of an answer that has ``n_before`` already."""
+    engine = ScriptedEngine(n_before, COSTED)
+
+    async def visit(window: BenchWindow) -> Samples:
+        await _begin(window, STORY)
+        await window.until(lambda: len(window.shown_text) > 2 * n_before, look_ms=500.0)
+        await _quiet()
+        cpu = time.thread_time()
+        engine.go.set()
+        await window.until(engine.paced.is_set)
+        per_token = (time.thread_time() - cpu) * 1000.0 / COSTED
+        engine.finish.set()
+        await window.until(lambda: not window.is_answering)
+        return {"cost": [per_token]}
+
+    return BenchWindow(model, engine.instead_of).run(visit)
+
+
+async def _quiet() -> None:
+    """Wait until the main thread has nothing left to do."""
+    share = 1.0
+    while share > QUIET_SHARE:
+        cpu = time.thread_time()
+        await asyncio.sleep(QUIET_SECONDS)
+        share = (time.thread_time() - cpu) / QUIET_SECONDS
+
+
+def stop_decode(model: Path) -> Samples:
+    """From a click on Stop, while an answer streams, to a composer that sends again."""
+
+    async def visit(window: BenchWindow) -> Samples:
+        await _warm_up(window)
+        await _begin(window, STORY)
+        await window.until(lambda: len(window.shown_text) > len(STORY) + 100)
+        return await _stop(window)
+
+    return BenchWindow(model).run(visit)
+
+
+def stop_prefill(model: Path) -> Samples:
+    """The same while the model reads a long prompt."""
+
+    async def visit(window: BenchWindow) -> Samples:
+        await _warm_up(window)
+        await _begin(window, LONG_PROMPT)
+        await window.until(lambda: "Reading the prompt" in window.status)
+        return await _stop(window)
+
+    return BenchWindow(model).run(visit)
+
+
+async def _stop(window: BenchWindow) -> Samples:
+    started = time.perf_counter()
+    window.stop_button.click()
+    await window.until(window.send_button.isVisible, look_ms=1.0)
+    return {"stop": [(time.perf_counter() - started) * 1000.0]}
+
+
+async def _warm_up(window: BenchWindow) -> None:
+    """A first answer, so that the model is loaded; then an empty chat."""
+    await _begin(window, "Hello")
+    await window.until(lambda: not window.is_answering)
+    window.window.sidebar.new_chat.emit()
+
+
+async def _begin(window: BenchWindow, question: str) -> None:
+    """Send a question, and wait until its answer is under way."""
+    window.send(question)
+    shown = question[:20]
+    await window.until(lambda: window.is_answering and shown in window.shown_text)
+
+
+def main(arguments: list[str]) -> Samples:
+    """Run one probe."""
+    probes = {
+        "stream": stream,
+        "model-stream": model_stream,
+        "stop-decode": stop_decode,
+        "stop-prefill": stop_prefill,
+    }
+    name, model = arguments[0], Path(arguments[1])
+    if name == "cost":
+        return cost(model, int(arguments[2]))
+    return probes[name](model)
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(sys.argv[1:])))
