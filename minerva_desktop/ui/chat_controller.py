@@ -25,6 +25,7 @@ from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks
 
 COUNT_DELAY_MS = 400  # after the last key, before the prompt's tokens are counted
+MAX_NAME = 40  # characters of a model's name in the composer
 UNDO = "undo-delete:"
 STORE_NOTICE = "store"
 
@@ -326,10 +327,10 @@ class ChatController(QObject):
     @Slot()
     def _on_model_chosen(self) -> None:
         name = self._models.current_name
-        self._window.composer.set_placeholder(f"Message {name}" if name else "Message")
+        short = name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
+        self._window.composer.set_placeholder(f"Message {short}".strip())
         self._window.chat_view.set_empty_hint(
-            "What is on your mind?",
-            f"{name} answers on this computer. Drop a GGUF file here to add another model.",
+            "What is on your mind?", f"{short} answers, on this computer alone." if name else ""
         )
         self._count_soon()
 
