@@ -36,6 +36,7 @@ def measure(model: Path, runs: int) -> list[Figure]:
         bench = _UiBench(model, runs, environment)
         return [
             *bench.start_and_idle(),
+            *bench.stalls("first-seconds", "the first 2 s"),
             *bench.stalls("stream", "300 tokens/s, scripted"),
             *bench.stalls("model-stream", "the real model"),
             *bench.costs(),

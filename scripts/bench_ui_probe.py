@@ -18,6 +18,7 @@ from bench_ui_window import BenchWindow, Heartbeat, ScriptedEngine
 
 STREAMED = 3000  # tokens
 COSTED = 600  # tokens
+FIRST_SECONDS = 2.0
 STORY = "Write a long story about a river, from its spring to the sea."
 LONG_PROMPT = "Summarise this. " + "The river went on and on. " * 1000
 QUIET_SECONDS = 0.5
@@ -32,6 +33,18 @@ def stream(model: Path) -> Samples:
     return BenchWindow(model, engine.instead_of).run(lambda window: _beats(window, engine.go.set))
 
 
+def first_seconds(model: Path) -> Samples:
+    """The main thread's gaps from the moment a person can type on."""
+
+    async def visit(_window: BenchWindow) -> Samples:
+        heartbeat = Heartbeat()
+        heartbeat.start()
+        await asyncio.sleep(FIRST_SECONDS)
+        return {"gaps": heartbeat.stop()}
+
+    return BenchWindow(model).run(visit)
+
+
 def model_stream(model: Path) -> Samples:
     """The same while the real model streams, once it is loaded."""
 
@@ -43,6 +56,7 @@ def model_stream(model: Path) -> Samples:
 
 
 async def _beats(window: BenchWindow, go: Callable[[], None]) -> Samples:
+    await _quiet()
     await _begin(window, STORY)
     heartbeat = Heartbeat()
     heartbeat.start()
@@ -127,6 +141,7 @@ async def _begin(window: BenchWindow, question: str) -> None:
 def main(arguments: list[str]) -> Samples:
     """Run one probe."""
     probes = {
+        "first-seconds": first_seconds,
         "stream": stream,
         "model-stream": model_stream,
         "stop-decode": stop_decode,

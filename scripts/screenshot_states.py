@@ -209,7 +209,7 @@ def long_names(stage: Stage) -> list[QWidget]:
     )
     sentence = f"“{name}” needs 142.0 GB, and this computer has 16.8 GB of memory"
     window.notifications.show_notice(Notice(NoticeKind.ERROR, sentence, "details"))
-    window.composer.set_placeholder(f"Message {samples.LONG_NAME}")
+    window.composer.set_placeholder(f"Message {samples.LONG_NAME[:39]}…")
     window.status.set_memory(
         96 * GIB, 90 * GIB, 5 * GIB, GIB, "NVIDIA RTX 6000 Ada Generation Laptop GPU", ""
     )
@@ -272,8 +272,7 @@ def furnish(stage: Stage) -> None:
     window.sidebar.set_current(samples.OPEN_CHAT)
     window.composer.set_placeholder(f"Message {samples.MODEL}")
     window.chat_view.set_empty_hint(
-        "What is on your mind?",
-        f"{samples.MODEL} answers on this computer. Drop a GGUF file here to add another model.",
+        "What is on your mind?", f"{samples.MODEL} answers, on this computer alone."
     )
     window.status.set_memory(16 * GIB, 412 * 1024**2, 6 * GIB, 10 * GIB - 412 * 1024**2)
     window.status.set_context(1_204, 8_192)
