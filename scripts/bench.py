@@ -15,10 +15,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import bench_ui  # noqa: E402
-
 import bench_engine  # noqa: E402
 import bench_report  # noqa: E402
+import bench_ui  # noqa: E402
 from minerva_desktop.library.catalog import find_embedded_model  # noqa: E402
 
 PEER_VARIABLE = "LLAMA_CPP_BIN"
