@@ -10,12 +10,12 @@ import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from minerva_desktop.devices.memory import MemoryProbe, MemorySnapshot
 from minerva_desktop.engine.messages import LoadOptions
 from minerva_desktop.engine.pool import ModelPool, PoolEvent
 from minerva_desktop.library.catalog import Catalog
 
 if TYPE_CHECKING:
+    from minerva_desktop.devices.memory import MemoryProbe, MemorySnapshot
     from minerva_desktop.server.endpoint import Endpoint
 
 
@@ -31,7 +31,7 @@ class Runtime:
     ) -> None:
         self.pool = ModelPool(options, on_event=on_event)
         self._catalog = catalog
-        self._probe = MemoryProbe()
+        self._probe: MemoryProbe | None = None
         self._endpoint: Endpoint | None = None
         self._switching = asyncio.Lock()  # starts and stops happen in the order they were asked for
 
@@ -72,10 +72,19 @@ class Runtime:
 
     async def measure_memory(self) -> MemorySnapshot:
         """Memory of the device in use, and the share of our engine children."""
-        return await asyncio.to_thread(self._probe.snapshot, self.pool.pids())
+        return await asyncio.to_thread(self._measure_memory, self.pool.pids())
+
+    def _measure_memory(self, pids: list[int]) -> MemorySnapshot:
+        if self._probe is None:
+            # psutil takes 60 ms to import, which the window's start need not wait for.
+            from minerva_desktop.devices.memory import MemoryProbe, find_nvml
+
+            self._probe = MemoryProbe(find_nvml())
+        return self._probe.snapshot(pids)
 
     async def close(self) -> None:
         """Stop the endpoint and end every engine child."""
         await self.stop_endpoint()
         await self.pool.close()
-        self._probe.close()
+        if self._probe is not None:
+            self._probe.close()

@@ -47,7 +47,13 @@ HOMES = {
     "ctypes": ("engine/core/",),
 }
 # Imports inside functions: start-up time, and the child's import of llama.cpp (see their words).
-LATE_IMPORTS = {"__main__.py", "engine/child.py", "runtime.py"}
+LATE_IMPORTS = {
+    "__main__.py",
+    "engine/child.py",
+    "runtime.py",
+    "ui/chat_view/chat_view.py",
+    "ui/chat_view/message_column.py",
+}
 
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from minerva_desktop.devices.gpu_context import GpuDevice
-from minerva_desktop.devices.memory import MemorySnapshot
+
+if TYPE_CHECKING:  # it brings psutil, which would make the window's start slower
+    from minerva_desktop.devices.memory import MemorySnapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,36 @@
 """Measured memory for the gauge and the budgets: the GPU's if models are there, else the system's.
 
-`MemoryProbe` is asked every two seconds by the runtime, on the worker thread. It never fails:
+`MemoryProbe` is asked every few seconds by the runtime, on the worker thread. It never fails:
 whatever is missing ends in the system's numbers and a reason.
 """
 
 from __future__ import annotations
 
+import importlib
 import logging
+import os
 import platform
 import sys
 from collections.abc import Collection
+from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import msgspec
 import psutil
 
 from minerva_desktop.devices.gpu_context import GpuContext, GpuDevice, default_budget
-from minerva_desktop.devices.nvml import GpuReading, NvmlProbe
+
+if TYPE_CHECKING:
+    from minerva_desktop.devices.nvml import GpuReading, NvmlProbe
+
+NO_DRIVER = "No NVIDIA driver is installed."
+# Where its driver shows itself: the kernel's module, WSL's bridge to the one of Windows, Windows.
+_DRIVER_SIGNS = (
+    "/proc/driver/nvidia",
+    "/dev/dxg",
+    os.path.expandvars(r"%SystemRoot%\System32\nvml.dll"),
+)
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +56,12 @@ class MemorySnapshot(msgspec.Struct, frozen=True, kw_only=True):
 class MemoryProbe:
     """Reads memory numbers until `close`; also a context manager. One thread at a time.
 
-    ``nvml`` is closed with it. A call of `snapshot` costs well under a millisecond without a GPU.
+    ``nvml`` asks the NVIDIA driver (None: there is none) and is closed with it. A call of
+    `snapshot` costs well under a millisecond without a GPU.
     """
 
-    def __init__(self, nvml: NvmlProbe | None = None) -> None:
-        self._nvml = nvml or NvmlProbe()
+    def __init__(self, nvml: NvmlProbe | None) -> None:
+        self._nvml = nvml
         self._logged_reason: str | None = None
 
     def __enter__(self) -> MemoryProbe:
@@ -66,9 +81,10 @@ class MemoryProbe:
         With an NVIDIA GPU these are its numbers, unless children run and none of them is on it:
         then the models are in system memory, and its numbers are the true ones.
         """
-        reading = self._nvml.read(engine_pids)
+        reading = self._nvml.read(engine_pids) if self._nvml else None
         if reading is None:
-            snapshot = system_snapshot(engine_pids, self._nvml.problem)
+            problem = self._nvml.problem if self._nvml else NO_DRIVER
+            snapshot = system_snapshot(engine_pids, problem)
         elif engine_pids and not reading.engine_pids:
             reason = f"The loaded models are in system memory, not on the GPU ({reading.name})."
             snapshot = system_snapshot(engine_pids, reason)
@@ -81,7 +97,19 @@ class MemoryProbe:
 
     def close(self) -> None:
         """Let go of the driver. May be called twice; `snapshot` then reports system memory."""
-        self._nvml.close()
+        if self._nvml:
+            self._nvml.close()
+
+
+def find_nvml() -> NvmlProbe | None:
+    """The NVIDIA driver's probe; None without a driver, at no cost.
+
+    `pynvml` takes 0.1 s to import and 5 MB to keep: only who has the driver pays for it.
+    """
+    if not any(Path(sign).exists() for sign in _DRIVER_SIGNS):
+        return None
+    probe: NvmlProbe = importlib.import_module("minerva_desktop.devices.nvml").NvmlProbe()
+    return probe
 
 
 def detect_gpu_context(probe: MemoryProbe, *, can_offload: bool) -> GpuContext:

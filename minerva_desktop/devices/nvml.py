@@ -13,6 +13,8 @@ from typing import Protocol
 import msgspec
 import pynvml
 
+from minerva_desktop.devices.memory import NO_DRIVER
+
 
 class NvmlMemory(Protocol):
     """Bytes of one GPU."""
@@ -178,7 +180,7 @@ def _sum(readings: list[GpuReading]) -> GpuReading:
 def _in_words(error: pynvml.NVMLError) -> str:
     match error.value:
         case pynvml.NVML_ERROR_LIBRARY_NOT_FOUND:
-            return "No NVIDIA driver is installed."
+            return NO_DRIVER
         case pynvml.NVML_ERROR_DRIVER_NOT_LOADED:
             return "The NVIDIA driver is installed, but it is not running."
         case _:

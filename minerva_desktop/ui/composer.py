@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from math import ceil
 
-from PySide6.QtCore import QEvent, QMimeData, QObject, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, Signal, Slot
 from PySide6.QtGui import (
     QFocusEvent,
     QGuiApplication,
@@ -165,6 +165,7 @@ class Composer(QWidget):
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._generating = False
+        self._window_height = 0  # px; not known yet
         self._editor = MessageEdit()
         self._send = _round_button(icons, "send", "Send", "sendButton", "Return")
         self._stop = _round_button(icons, "stop", "Stop", "stopButton", "Esc")
@@ -209,6 +210,11 @@ class Composer(QWidget):
         """Whether Enter alone sends; Ctrl+Enter always does."""
         self._editor.enter_sends = enter_sends
 
+    def set_window_height(self, height: int) -> None:
+        """Grow to at most a share of the window's ``height`` px, from now on."""
+        self._window_height = height
+        self._fit_window()
+
     def focus_editor(self) -> None:
         """Let the person type."""
         self._editor.setFocus(Qt.FocusReason.OtherFocusReason)
@@ -220,25 +226,15 @@ class Composer(QWidget):
         if self._send.isEnabled() and not self._generating:
             self.submitted.emit(self.text)
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.Resize and watched is self.window():
-            self._fit_window()
-        return super().eventFilter(watched, event)
-
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() == QEvent.Type.FontChange:
             self._fit_window()
 
-    def event(self, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.Polish:
-            self.window().installEventFilter(self)
-            self._fit_window()
-        return super().event(event)
-
     def _fit_window(self) -> None:
-        around = self.sizeHint().height() - self._editor.height()
-        self._editor.set_max_height(self.window().height() // MAX_SHARE_OF_WINDOW - around)
+        if self._window_height:
+            around = self.sizeHint().height() - self._editor.height()
+            self._editor.set_max_height(self._window_height // MAX_SHARE_OF_WINDOW - around)
 
     def _lay_out(self) -> None:
         row = QHBoxLayout(self._card)

@@ -29,8 +29,8 @@ Result = TypeVar("Result")
 # Given what to call with each change of a model, make the runtime; called in the worker's thread.
 RuntimeFactory = Callable[[Callable[[ModelState], None]], Runtime]
 
-# Between two looks at the memory: each costs about 3 ms.
-MEMORY_SECONDS = 2.0
+# Between two looks at the memory: each costs about 2 ms.
+MEMORY_SECONDS = 3.0
 
 _log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import gc
 
 from PySide6.QtCore import QObject, QTimer, Slot
 
-LOOK_MS = 500
+LOOK_MS = 1000
 
 
 class MainThreadGarbage(QObject):

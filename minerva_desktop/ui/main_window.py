@@ -160,6 +160,7 @@ class MainWindow(QMainWindow):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self.composer.set_window_height(self.height())
         narrow, was_wide = self.width() < NARROW_WIDTH, event.oldSize().width() >= NARROW_WIDTH
         if narrow and was_wide:
             self.parameters.toggle_action.setChecked(False)

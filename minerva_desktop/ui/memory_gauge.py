@@ -10,9 +10,10 @@ from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from minerva_desktop.ui.controls import plain_tip
-from minerva_desktop.ui.formats import UNKNOWN, format_exact_bytes, format_used
+from minerva_desktop.ui.formats import UNKNOWN, format_used
 from minerva_desktop.ui.stylesheet import mix
 from minerva_desktop.ui.theme import GRID, ThemeSource
+from minerva_desktop.units import format_bytes
 
 BAR_WIDTH = 96  # px
 BAR_HEIGHT = 6
@@ -30,6 +31,7 @@ class MemoryGauge(QWidget):
         self._others: int | None = None
         self._free: int | None = None
         self._label = "Memory"
+        self._said: list[str] = []
         self._compact = False
         self.setObjectName("memoryGauge")
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
@@ -60,13 +62,18 @@ class MemoryGauge(QWidget):
         self._free = free
         self._label = " ".join(label.split()) or "Memory"
         lines = [
-            f"{self._label}: {_exact(total)} in all",
-            f"Models of this app: {_exact(models)}",
-            f"Other programs: {_exact(others)}",
-            f"Free: {_exact(free)}",
+            f"{self._label}: {_amount(total)} in all",
+            f"Models of this app: {_amount(models)}",
+            f"Other programs: {_amount(others)}",
+            f"Free: {_amount(free)}",
         ]
         if detail:
             lines.append(detail)
+        # A measurement comes every few seconds for as long as the app is open and mostly reads like
+        # the last one. What is no different in words is less than a pixel of the bar.
+        if lines == self._said:
+            return
+        self._said = lines
         self.setAccessibleName(self.text)
         self.setAccessibleDescription(". ".join(lines))
         self.setToolTip(plain_tip("\n".join(lines)))
@@ -129,5 +136,5 @@ class MemoryGauge(QWidget):
         return min(1.0, amount / self._total) if amount is not None and self._total else 0.0
 
 
-def _exact(size: int | None) -> str:
-    return "not known" if size is None else format_exact_bytes(size)
+def _amount(size: int | None) -> str:
+    return "not known" if size is None else format_bytes(size)

@@ -19,6 +19,7 @@ from minerva_desktop.devices.memory import (
     MemoryProbe,
     MemorySnapshot,
     detect_gpu_context,
+    find_nvml,
     system_snapshot,
 )
 from minerva_desktop.devices.nvml import NvmlProbe
@@ -49,7 +50,7 @@ def parts(snapshot: MemorySnapshot) -> int:
 
 
 def test_the_real_probe_of_this_machine() -> None:
-    with MemoryProbe() as probe:
+    with MemoryProbe(find_nvml()) as probe:
         snapshot = probe.snapshot([os.getpid()])
     assert parts(snapshot) == snapshot.total > 100_000_000
     assert snapshot.device_name

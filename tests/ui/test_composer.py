@@ -137,6 +137,7 @@ def test_enter_belongs_to_the_input_method_while_it_composes(qtbot: QtBot, desk:
 
 
 def test_card_grows_with_the_text_to_a_third_of_the_window(qtbot: QtBot, desk: Desk) -> None:
+    desk.composer.set_window_height(600)
     one_line = desk.composer.height()
     desk.composer.set_text("one\ntwo\nthree\nfour")
     qtbot.waitUntil(lambda: desk.composer.height() > one_line + 40)
@@ -146,6 +147,7 @@ def test_card_grows_with_the_text_to_a_third_of_the_window(qtbot: QtBot, desk: D
     qtbot.waitUntil(lambda: desk.composer.height() > 0.25 * 600)
     assert desk.composer.height() <= 600 / 3
     desk.window.resize(900, 900)
+    desk.composer.set_window_height(900)
     qtbot.waitUntil(lambda: desk.composer.height() > 0.25 * 900)
     desk.composer.clear()
     qtbot.waitUntil(lambda: desk.composer.height() == one_line)

@@ -44,7 +44,7 @@ def test_gauge_says_who_uses_the_memory(qtbot: QtBot, themes: ThemeSource) -> No
     gauge.set_snapshot(24 * GB, 1 * GB, 3 * GB, 20 * GB, detail="KV cache 95 MB")
     assert gauge.text == "Memory 4.0 of 24.0 GB"
     spoken = gauge.accessibleDescription()
-    assert "Models of this app: 1.0 GB (1,000,000,000 bytes)" in spoken
+    assert "Models of this app: 1.0 GB." in spoken
     assert "Other programs: 3.0 GB" in spoken
     assert "Free: 20.0 GB" in spoken
     assert "KV cache 95 MB" in gauge.toolTip()

@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRect, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from minerva_desktop.chat.message import Message
-from minerva_desktop.ui.chat_view.code_highlight import preload_lexers
 from minerva_desktop.ui.chat_view.jump_button import JumpButton
 from minerva_desktop.ui.chat_view.message_column import MessageColumn
-from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID, Theme
+
+if TYPE_CHECKING:
+    from minerva_desktop.ui.chat_view.message_view import MessageView
 
 FLUSH_MS = 33  # between two looks at what a stream brought
 SLOW_FLUSH_MS = 250  # at most, where one look takes long or nobody sees it
@@ -99,7 +101,7 @@ class ChatView(QScrollArea):
         # The model is about to think for a while: time to load what its code will need.
         if not self._preloaded:
             self._preloaded = True
-            threading.Thread(target=preload_lexers, name="lexers", daemon=True).start()
+            threading.Thread(target=_preload_lexers, name="lexers", daemon=True).start()
         self.append_message(message)
 
     def append_text(self, message_id: str, delta: str) -> None:
@@ -265,3 +267,10 @@ class ChatView(QScrollArea):
                 bar.setValue(bar.value() + bar.pageStep())
             case _:
                 super().keyPressEvent(event)
+
+
+def _preload_lexers() -> None:
+    # Late, for start-up time, as all that only a message needs.
+    from minerva_desktop.ui.chat_view.code_highlight import preload_lexers
+
+    preload_lexers()

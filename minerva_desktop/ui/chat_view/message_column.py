@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import time
 from itertools import takewhile
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRect, Signal, Slot
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from minerva_desktop.chat.message import Message
 from minerva_desktop.ui.chat_view.empty_state import EmptyState
-from minerva_desktop.ui.chat_view.markdown import MarkdownParser
-from minerva_desktop.ui.chat_view.message_view import INSET, MessageView
+from minerva_desktop.ui.chat_view.message_parts import INSET
 from minerva_desktop.ui.formats import format_tokens
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import COLUMN_WIDTH, GRID
+
+if TYPE_CHECKING:
+    from minerva_desktop.ui.chat_view.markdown import MarkdownParser
+    from minerva_desktop.ui.chat_view.message_view import MessageView
 
 PAGE = 60  # messages that are shown at first, and more with each "Show earlier messages"
 FEW = 6  # messages that are built at once when a chat changes at its end
@@ -42,7 +46,7 @@ class MessageColumn(QWidget):
     def __init__(self, icons: Icons) -> None:
         super().__init__()
         self._icons = icons
-        self._parser = MarkdownParser()
+        self._parser: MarkdownParser | None = None
         self._messages: list[Message] = []
         self._views: list[MessageView] = []  # of the last messages, in order
         self._by_id: dict[str, MessageView] = {}
@@ -172,6 +176,11 @@ class MessageColumn(QWidget):
         self.update()
 
     def _make_view(self, message: Message) -> MessageView:
+        # For start-up time: Markdown and Pygments take 0.1 s, and an empty chat needs neither.
+        from minerva_desktop.ui.chat_view.markdown import MarkdownParser
+        from minerva_desktop.ui.chat_view.message_view import MessageView
+
+        self._parser = self._parser or MarkdownParser()
         view = MessageView(message, self._parser, self._icons, self)
         view.retry_requested.connect(self.retry_requested)
         view.details_requested.connect(self.details_requested)

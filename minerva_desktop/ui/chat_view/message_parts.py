@@ -18,7 +18,9 @@ from minerva_desktop.ui.chat_view.copy_button import SIZE, CopyButton
 from minerva_desktop.ui.controls import ElidedLabel
 from minerva_desktop.ui.formats import format_ms, format_speed, format_tokens
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.theme import GRID
 
+INSET = 2 * GRID  # px left and right of a message's content, for the focus ring
 NOTICE_PADDING = 12  # px
 NOTICE_RADIUS = 8
 ICON = 16

@@ -24,7 +24,13 @@ from PySide6.QtWidgets import QPushButton, QWidget
 from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.ui.chat_view.copy_button import CopyButton
 from minerva_desktop.ui.chat_view.markdown import MarkdownParser
-from minerva_desktop.ui.chat_view.message_parts import Footer, Notice, ending_text, numbers_text
+from minerva_desktop.ui.chat_view.message_parts import (
+    INSET,
+    Footer,
+    Notice,
+    ending_text,
+    numbers_text,
+)
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.chat_view.streaming import MarkdownStream, PlainStream
 from minerva_desktop.ui.controls import ElidedLabel
@@ -41,7 +47,6 @@ BUBBLE_RADIUS = 16  # px
 BUBBLE_PADDING_X = 16
 BUBBLE_TOP = 10
 BUBBLE_BOTTOM = 4  # the last line's own leading adds to it
-INSET = 2 * GRID  # px left and right of the content, for the focus ring
 ACCESSIBLE_SECONDS = 1.0  # how often a screen reader's text follows a streamed answer, at most
 ACCESSIBLE_LIMIT = 20_000  # characters of it; the text widget itself has all
 ACCESSIBLE_REST = 500  # and how much longer than such an update takes the next one waits
