@@ -85,6 +85,9 @@ def _gui(arguments: list[str]) -> int:
     for path in options.files:
         if not path.suffix and not path.exists():
             parser.error(f"there is no command and no file “{path}”")
+    from minerva_desktop.ui.import_scan import stop_import_scan
+
+    stop_import_scan()
     from minerva_desktop.app.chat_library import ChatLibrary
     from minerva_desktop.app.model_actions import ModelActions, load_options
     from minerva_desktop.app.services import Services
