@@ -21,7 +21,13 @@ from minerva_desktop.chat.completion import Completion, FinishReason
 from minerva_desktop.chat.conversation import Conversation, new_id, title_from
 from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.errors import InvalidRequest, LoadCancelled, MinervaError, StoreError
+from minerva_desktop.errors import (
+    ContextLimitExceeded,
+    InvalidRequest,
+    LoadCancelled,
+    MinervaError,
+    StoreError,
+)
 from minerva_desktop.store.chat_store import ChatStore
 
 FLUSH_SECONDS = 0.5
@@ -185,7 +191,7 @@ class ChatSession:
         if self._stopping or isinstance(error, LoadCancelled):
             self._end(MessageState.STOPPED, completion=None, error=None)
         else:
-            self._end(MessageState.FAILED, completion=None, error=error.message)
+            self._end(MessageState.FAILED, completion=None, error=_with_way_out(error))
 
     # -- inside ----------------------------------------------------------------------------
 
@@ -294,3 +300,13 @@ class ChatSession:
             self._listener.on_store_failed(error)
             return False
         return True
+
+
+def _with_way_out(error: MinervaError) -> str:
+    """The sentence beneath a failed answer. Trying again helps with most errors, not with this."""
+    if isinstance(error, ContextLimitExceeded):
+        return (
+            f"{error.message} tokens. Shorten the message, begin a new chat, or give the model a "
+            "larger context in the settings."
+        )
+    return error.message

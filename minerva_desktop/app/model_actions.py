@@ -79,7 +79,7 @@ class ModelActions:
         await asyncio.to_thread(self._catalog.remove, path)
 
     async def first_choice(self, preferred: str | None) -> ModelFile:
-        """The model at path ``preferred``, or the default when it is gone.
+        """The model at path ``preferred``, or the default when that is no longer in the library.
 
         Raises `ModelNotFound` when there is no model at all.
         """

@@ -48,7 +48,8 @@ class TerminalChat:
         try:
             async with self._pool.lease(self._model):
                 pass  # load before the first question, so that its answer starts at once
-            _note("Ctrl+C stops an answer, Ctrl+D ends the chat.")
+            if sys.stdin.isatty():
+                _note("Ctrl+C stops an answer, Ctrl+D ends the chat.")
             async for line in _lines():
                 turns.append(ChatTurn(Role.USER, line))
                 try:

@@ -96,7 +96,8 @@ class LlamaEngine:
         """Start the child and load the model; ``n_ctx`` (tokens) wins over the one in ``options``.
 
         ``on_progress`` gets 0.0 to 1.0. To cancel, cancel the awaiting task: the child ends.
-        Raises `InvalidRequest` for impossible options, `ModelLoadError`, `OutOfMemory`, or
+        Raises `InvalidRequest` for impossible options, `ModelNotFound`, `ModelLoadError`,
+        `OutOfMemory`, or
         `EngineDied` when llama.cpp crashes on the file or the process cannot be started.
         """
         if self._child is not None:

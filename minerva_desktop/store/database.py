@@ -289,7 +289,7 @@ def _reason(path: Path, error: Exception) -> str:
     reason = str(error)
     match error:
         case apsw.BusyError() | apsw.LockedError():
-            reason = "another program has the file open"
+            reason = "Minerva is open already and has them, in another window or in another session"
         case apsw.FullError():
             free = shutil.disk_usage(path.parent).free
             reason = f"the disk is full ({free:,} bytes free)"

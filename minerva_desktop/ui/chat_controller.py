@@ -28,6 +28,7 @@ COUNT_DELAY_MS = 400  # after the last key, before the prompt's tokens are count
 MAX_NAME = 40  # characters of a model's name in the composer
 UNDO = "undo-delete:"
 STORE_NOTICE = "store"
+ENGINE_NOTICE = "engine"
 
 
 class ChatController(QObject):
@@ -228,7 +229,7 @@ class ChatController(QObject):
 
     def _show_last_speed(self, messages: list[Message]) -> None:
         timings = messages[-1].completion.timings if messages and messages[-1].completion else None
-        if timings is None:
+        if timings is None or timings.completion_tokens == 0:
             self._window.status.set_speed(None, None)
         else:
             self._window.status.set_speed(timings.tokens_per_second, timings.first_token_ms)
@@ -250,6 +251,7 @@ class ChatController(QObject):
             return
         if message.role is Role.ASSISTANT:
             self._speed = LiveSpeed()
+            self._window.notifications.dismiss(ENGINE_NOTICE)
             self._window.composer.set_generating(True)
             self._window.chat_view.begin_answer(message)
             self._window.chat_view.set_status(message.id, "Waiting for the model…")
@@ -347,10 +349,10 @@ class ChatController(QObject):
     def _on_engine_died(self, error: MinervaError) -> None:
         # An answer that dies with its engine says so itself, at its end.
         if self._session is None or not self._session.is_answering:
-            again = MinervaError(
-                f"{error.message}. It is loaded again with your next message.", detail=error.detail
+            text = f"{error.message}. It is loaded again with your next message."
+            self._window.notifications.show_notice(
+                Notice(NoticeKind.ERROR, text, error.detail, key=ENGINE_NOTICE)
             )
-            self._say(again)
 
     @Slot(object)
     def _on_context_changed(self, _n_ctx: object) -> None:

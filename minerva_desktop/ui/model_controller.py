@@ -89,7 +89,14 @@ class ModelController(QObject):
         await self.refresh()
         if self._models.problem:
             self._window.notifications.show_notice(Notice(NoticeKind.WARNING, self._models.problem))
-        self._choose((await self._models.first_choice(preferred)).path)
+        chosen = (await self._models.first_choice(preferred)).path
+        self._choose(chosen)
+        if preferred is not None and chosen != Path(preferred):
+            text = (
+                f"“{Path(preferred).name}”, the model of last time, cannot be opened any more; it "
+                f"may have been moved or deleted. {self.current_name} was chosen instead."
+            )
+            self._window.notifications.show_notice(Notice(NoticeKind.WARNING, text))
 
     async def refresh(self) -> None:
         """Read the library again."""

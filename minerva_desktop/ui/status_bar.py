@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLayout, QPushButton, QWidget
 
@@ -45,7 +45,8 @@ class ServerToggle(QWidget):
         self._state = ServerState.OFF
         self._switch = Switch("Local server", themes)
         self._switch.setObjectName("serverToggle")
-        self._switch.clicked.connect(self.toggled)
+        # Not `clicked`: a screen reader toggles a button without clicking it.
+        self._switch.toggled.connect(self.toggled)
         self._address = QPushButton()
         self._address.setObjectName("serverAddress")
         self._address.setProperty("look", "link")
@@ -64,7 +65,9 @@ class ServerToggle(QWidget):
     def set_state(self, state: ServerState, text: str = "") -> None:
         """``text`` is the URL when on, and the sentence about the failure when failed."""
         self._state = state
-        self._switch.setChecked(state in (ServerState.STARTING, ServerState.ON))
+        with QSignalBlocker(self._switch):
+            self._switch.setChecked(state in (ServerState.STARTING, ServerState.ON))
+        self._switch.update()
         self._address.setText(text.replace("&", "&&") if state is ServerState.ON else "")
         self._address.setAccessibleName(f"Copy the address {text}")
         self._address.setToolTip(plain_tip("Copy this address"))

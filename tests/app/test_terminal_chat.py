@@ -31,7 +31,18 @@ def test_a_conversation_goes_line_by_line_and_remembers() -> None:
     done = _run("chat", "--max-tokens", "8", "--seed", "1", stdin="Hello\n\nAnd you?\n")
     assert done.returncode == 0
     assert len([line for line in done.stdout.splitlines() if line]) >= 2
-    assert "Ctrl+C" in done.stderr
+    assert done.stderr == ""  # nobody sits there to press keys
+
+
+def test_a_reader_that_goes_away_ends_the_answer_quietly() -> None:
+    command = [*MINERVA, "chat", "--prompt", "Count to fifty.", "--max-tokens", "200"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as chat:
+        assert chat.stdout is not None
+        assert chat.stderr is not None
+        assert chat.stdout.read(1)
+        chat.stdout.close()
+        assert chat.stderr.read() == b""
+        assert chat.wait(30) == 1
 
 
 def test_a_model_is_named_by_library_name_or_file(model_path: Path) -> None:

@@ -140,7 +140,7 @@ async def test_a_second_window_is_told_that_the_file_is_in_use(path: Path) -> No
     store = await ChatStore.open(path)
     second = ChatStore(Database(path, busy_timeout_ms=10))
 
-    with pytest.raises(StoreError, match="another program"):
+    with pytest.raises(StoreError, match="Minerva is open already"):
         await second.start()
 
     await store.create(make_conversation("Hi", title="still works"))

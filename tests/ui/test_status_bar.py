@@ -6,14 +6,14 @@ from itertools import pairwise
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QAccessible, QAccessibleActionInterface, QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.ui.context_meter import ContextMeter
 from minerva_desktop.ui.memory_gauge import BAR_WIDTH, MemoryGauge
-from minerva_desktop.ui.status_bar import ServerState, StatusBar
+from minerva_desktop.ui.status_bar import ServerState, ServerToggle, StatusBar
 from minerva_desktop.ui.theme import LIGHT, ThemeSource
 from tests.ui.parts import colour_at, part
 
@@ -186,3 +186,17 @@ def test_words_come_back_when_there_is_room_again(bar: StatusBar) -> None:
     bar.grab()
     assert address.isVisible()
     assert "first token" in part(bar, QLabel, "speedLabel").text()
+
+
+def test_a_screen_reader_switches_the_server_too(qtbot: QtBot, themes: ThemeSource) -> None:
+    toggle = ServerToggle(themes)
+    qtbot.addWidget(toggle)
+    switch = part(toggle, QAbstractButton, "serverToggle")
+    actions = QAccessible.queryAccessibleInterface(switch).actionInterface()
+    assert actions is not None
+    with qtbot.waitSignal(toggle.toggled) as switched:
+        actions.doAction(QAccessibleActionInterface.toggleAction())
+    assert switched.args == [True]
+    with qtbot.assertNotEmitted(toggle.toggled):
+        toggle.set_state(ServerState.OFF)
+    assert not switch.isChecked()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from minerva_desktop.engine.core.bindings import llama
-from minerva_desktop.errors import InferenceError, ModelLoadError, OutOfMemory
+from minerva_desktop.errors import InferenceError, ModelLoadError, ModelNotFound, OutOfMemory
 
 _LOG_ERROR = 4  # GGML_LOG_LEVEL_ERROR
 _LOG_CONTINUE = 5  # GGML_LOG_LEVEL_CONT: goes on with the line before
@@ -97,8 +97,10 @@ class LlamaModel:
     ) -> None:
         """Load the file, telling ``on_progress`` how far it is (0.0 to 1.0).
 
-        Raises `OutOfMemory` or `ModelLoadError` with llama.cpp's reason.
+        Raises `ModelNotFound`, or `OutOfMemory` or `ModelLoadError` with llama.cpp's reason.
         """
+        if not path.is_file():
+            raise ModelNotFound(f"“{path.name}” is not there; it may have been moved or deleted.")
         params = llama.llama_model_default_params()
         params.n_gpu_layers = n_gpu_layers
 

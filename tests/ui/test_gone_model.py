@@ -1,0 +1,66 @@
+"""The window and a model file that is deleted: while it is loaded, and between two starts."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import signal
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+from PySide6.QtWidgets import QApplication, QLabel, QToolButton
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.library.catalog import Catalog
+from tests.ui.open_window import OpenWindow
+
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+
+
+def test_a_deleted_model_is_told_now_and_at_the_next_start(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, model_path: Path, tmp_path: Path
+) -> None:
+    open_app = functools.partial(OpenWindow, qtbot, dressed_app, catalog)
+    mine = tmp_path / "mine.gguf"
+    shutil.copy(model_path, mine)
+    with closing(open_app([mine])) as opened:
+        opened.until("load", lambda: bool(_engines()))
+        opened.until("eject", opened.part(QToolButton, "ejectButton").isEnabled)
+        mine.unlink()
+        (engine,) = _engines()
+        os.kill(engine.pid, signal.SIGKILL)
+        opened.until("notice", lambda: "loaded again with your next message" in opened.notice)
+        opened.send("Hello")
+        opened.until("failure", lambda: "“mine.gguf” is not there" in endings(opened))
+        assert opened.notice == ""  # what it promised did not come true
+    with closing(open_app()) as opened:
+        opened.until("notice", lambda: "mine.gguf" in opened.notice)
+        assert "the model of last time, cannot be opened any more" in opened.notice
+        chosen = opened.window.header.picker.current
+        assert chosen is not None
+        assert chosen.path != str(mine)
+
+
+def test_a_chat_beyond_the_context_says_what_to_do(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+) -> None:
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        opened.window.composer.set_text("word " * 9000)
+        opened.window.composer.submitted.emit(opened.window.composer.text)
+        opened.until("failure", lambda: "exceeded: max 8192" in endings(opened))
+        assert "begin a new chat" in endings(opened)
+        assert "0.0 tokens/s" not in opened.speed
+
+
+def endings(opened: OpenWindow) -> str:
+    """What stands beneath the answers."""
+    labels = opened.window.chat_view.findChildren(QLabel)
+    return "\n".join(label.text() for label in labels if label.isVisible())
+
+
+def _engines() -> list[psutil.Process]:
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if "minerva_desktop.engine.child" in child.cmdline()]
