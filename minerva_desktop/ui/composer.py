@@ -24,7 +24,6 @@ from PySide6.QtWidgets import (
     QPlainTextEdit,
     QSizePolicy,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -49,6 +48,7 @@ class MessageEdit(QPlainTextEdit):
         super().__init__(parent)
         self.enter_sends = True
         self.stoppable = False
+        self._placeholder = ""
         self._max_height = 8 * self.fontMetrics().lineSpacing()
         self.setObjectName("composer")
         self.setAccessibleName("Message")
@@ -65,6 +65,11 @@ class MessageEdit(QPlainTextEdit):
         """Grow to at most ``height`` px, then scroll."""
         self._max_height = height
         self._fit_height()
+
+    def set_placeholder(self, text: str) -> None:
+        """Show ``text`` in the empty field, as much of it as fits into one line."""
+        self._placeholder = " ".join(text.split())
+        self._elide_placeholder()
 
     def set_text(self, text: str) -> None:
         """Replace the text; Undo brings the old one back."""
@@ -111,6 +116,7 @@ class MessageEdit(QPlainTextEdit):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._fit_height()
+        self._elide_placeholder()
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)
@@ -119,6 +125,17 @@ class MessageEdit(QPlainTextEdit):
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
         self.focus_changed.emit(False)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._elide_placeholder()
+
+    def _elide_placeholder(self) -> None:
+        margins = 2 * self.document().documentMargin() + 1
+        room = self.viewport().width() - ceil(margins)
+        mode = Qt.TextElideMode.ElideRight
+        self.setPlaceholderText(self.fontMetrics().elidedText(self._placeholder, mode, room))
 
     def _choose_wrapping(self, added: str) -> None:
         if _LONG_RUN.search(added):
@@ -204,7 +221,7 @@ class Composer(QWidget):
 
     def set_placeholder(self, text: str) -> None:
         """The text of the empty field, such as ``Message SmolLM2…``."""
-        self._editor.setPlaceholderText(text)
+        self._editor.set_placeholder(text)
 
     def set_enter_sends(self, enter_sends: bool) -> None:
         """Whether Enter alone sends; Ctrl+Enter always does."""
@@ -243,14 +260,11 @@ class Composer(QWidget):
         row.addWidget(self._editor, 1, Qt.AlignmentFlag.AlignVCenter)
         row.addWidget(self._send, 0, Qt.AlignmentFlag.AlignBottom)
         row.addWidget(self._stop, 0, Qt.AlignmentFlag.AlignBottom)
+        # In the middle where there is more room: so a box treats an only widget.
         self._card.setMaximumWidth(COLUMN_WIDTH)
-        centred = QHBoxLayout()
-        centred.addStretch(1)
-        centred.addWidget(self._card, 1000)
-        centred.addStretch(1)
-        outer = QVBoxLayout(self)
+        outer = QHBoxLayout(self)
         outer.setContentsMargins(4 * GRID, 2 * GRID, 4 * GRID, 4 * GRID)
-        outer.addLayout(centred)
+        outer.addWidget(self._card)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFocusProxy(self._editor)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
@@ -10,6 +10,7 @@ from minerva_desktop.ui.theme import GRID, ThemeSource
 
 TEXT = "Drop to add the model"
 HINT = "The file stays where it is"
+CARD = QSizeF(90 * GRID, 40 * GRID)
 
 
 class DropOverlay(QWidget):
@@ -35,9 +36,11 @@ class DropOverlay(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         veil = QColor(theme.window)
-        veil.setAlphaF(0.92)
+        veil.setAlphaF(0.97)
         painter.fillRect(self.rect(), veil)
-        frame = QRectF(self.rect()).adjusted(6 * GRID, 6 * GRID, -6 * GRID, -6 * GRID)
+        frame = QRectF(QPointF(), CARD.boundedTo(QSizeF(self.size())))
+        frame.moveCenter(QRectF(self.rect()).center())
+        painter.setBrush(QColor(theme.surface))
         painter.setPen(QPen(QColor(theme.accent), 2, Qt.PenStyle.DashLine))
         painter.drawRoundedRect(frame, 3 * GRID, 3 * GRID)
         title = QFont(self.font())

@@ -10,13 +10,14 @@ import binascii
 from pathlib import Path
 
 import msgspec
-from PySide6.QtCore import QByteArray, Signal
+from PySide6.QtCore import QByteArray, QRect, QSize, Signal
 from PySide6.QtGui import (
     QAction,
     QCloseEvent,
     QDragEnterEvent,
     QDragLeaveEvent,
     QDropEvent,
+    QGuiApplication,
     QKeySequence,
     QResizeEvent,
     QShortcut,
@@ -52,7 +53,8 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("Minerva Desktop")
         self.setWindowIcon(icons.app_icon())
         self.setAcceptDrops(True)
-        self.setMinimumSize(*MINIMUM_SIZE)
+        room = self.screen().availableGeometry().size()
+        self.setMinimumSize(QSize(*MINIMUM_SIZE).boundedTo(room))
         self.sidebar = Sidebar(icons)
         self.parameters = ParametersPanel(icons)
         self.settings_action = make_settings_action(icons, self)
@@ -87,12 +89,21 @@ class MainWindow(QMainWindow):
 
     def _restore(self, settings: Settings) -> None:
         self.resize(*DEFAULT_SIZE)
+        fresh = self.geometry()
         try:
             geometry = base64.b64decode(settings.window_geometry, validate=True)
         except binascii.Error:
             geometry = b""
         if geometry:
             self.restoreGeometry(QByteArray(geometry))
+        if not self.isMaximized() and not self.isFullScreen():
+            place = self.geometry()
+            screen = QGuiApplication.screenAt(place.center()) or self.screen()
+            fitting = fitted(place, screen.availableGeometry())
+            if place == fresh:
+                self.resize(fitting.size())  # where it goes is up to the desktop
+            else:
+                self.setGeometry(fitting)
         self.sidebar.toggle_action.setChecked(settings.sidebar_visible)
         self.parameters.toggle_action.setChecked(settings.parameters_visible)
 
@@ -173,6 +184,14 @@ class MainWindow(QMainWindow):
             self.hide()
             self.closing.emit()
         event.accept()
+
+
+def fitted(place: QRect, available: QRect) -> QRect:
+    """``place`` moved, and made smaller where it has to be, to lie within ``available`` (px)."""
+    size = place.size().boundedTo(available.size())
+    left = min(max(place.left(), available.left()), available.right() + 1 - size.width())
+    top = min(max(place.top(), available.top()), available.bottom() + 1 - size.height())
+    return QRect(left, top, size.width(), size.height())
 
 
 def _local_files(event: QDropEvent) -> list[Path]:

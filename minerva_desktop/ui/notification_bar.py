@@ -100,7 +100,8 @@ class NotificationBar(QWidget):
         self._timer.setInterval(auto_hide_ms)
         self._timer.timeout.connect(self._on_timeout)
         self._box = QHBoxLayout(self)
-        self._box.setContentsMargins(4 * GRID, 2 * GRID, 4 * GRID, 0)
+        self._box.setContentsMargins(4 * GRID, 2 * GRID, 4 * GRID, 2 * GRID)
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setObjectName("notificationBar")
         self.setAccessibleName("Notifications")
         self.hide()
@@ -156,6 +157,17 @@ class NotificationBar(QWidget):
         if self.shown is not None:
             self.dismiss(self.shown.identity)
 
+    @Slot()
+    def _close_all(self) -> None:
+        while self.shown is not None:
+            self._close_shown()
+
+    @Slot()
+    def _show_next(self) -> None:
+        """The one beneath; the shown one goes to the bottom."""
+        self._notices.insert(0, self._notices.pop())
+        self._refresh()
+
     @Slot(str)
     def _trigger(self, callback_id: str) -> None:
         self._close_shown()
@@ -172,6 +184,8 @@ class NotificationBar(QWidget):
             self._card = _NoticeCard(self._icons, notice, len(self._notices) - 1)
             self._card.setMaximumWidth(COLUMN_WIDTH)
             self._card.close_pressed.connect(self._close_shown)
+            self._card.close_all_pressed.connect(self._close_all)
+            self._card.next_pressed.connect(self._show_next)
             self._card.action_pressed.connect(self._trigger)
             self._box.addWidget(self._card)
             self._card.show()  # a layout would do it at the next turn of the event loop
@@ -190,17 +204,18 @@ class _NoticeCard(QFrame):
 
     action_pressed = Signal(str)
     close_pressed = Signal()
+    close_all_pressed = Signal()
+    next_pressed = Signal()
 
     def __init__(self, icons: Icons, notice: Notice, covered: int) -> None:
         super().__init__()
         self._notice = notice
         self.setObjectName("noticeCard")
         self.setProperty("kind", notice.kind.value)
-        self._details_button = QPushButton("Details", self)
-        self._details_button.setObjectName("noticeDetailsButton")
-        self._details_button.setProperty("look", "link")
+        self._details_button = _link_button(
+            "Details", "noticeDetailsButton", "What is known about it", self
+        )
         self._details_button.setCheckable(True)
-        self._details_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._details_button.setVisible(bool(notice.detail))
         self._details_button.toggled.connect(self._show_details)
         self._details = self._make_details()
@@ -253,11 +268,12 @@ class _NoticeCard(QFrame):
             row.addWidget(button)
         row.addWidget(self._details_button)
         if covered:
-            more = QLabel(f"+{covered}")
-            more.setProperty("look", "muted")
-            more.setAccessibleName(f"{covered} more")
-            more.setToolTip(plain_tip("Earlier notices, shown when this one is closed"))
+            more = _link_button(f"{covered} more", "noticeMoreButton", "Show the next notice", self)
+            more.clicked.connect(self.next_pressed)
+            close_all = _link_button("Close all", "noticeCloseAllButton", "Close all notices", self)
+            close_all.clicked.connect(self.close_all_pressed)
             row.addWidget(more)
+            row.addWidget(close_all)
         row.addStretch(1)
         return row
 
@@ -276,6 +292,16 @@ class _NoticeCard(QFrame):
     def _show_details(self, shown: bool) -> None:
         self._details_button.setText("Hide details" if shown else "Details")
         self._details.setVisible(shown)
+
+
+def _link_button(text: str, name: str, tip: str, parent: QWidget) -> QPushButton:
+    button = QPushButton(text, parent)
+    button.setObjectName(name)
+    button.setProperty("look", "link")
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    button.setAccessibleName(text)
+    button.setToolTip(plain_tip(tip))
+    return button
 
 
 class _ActionButton(QPushButton):

@@ -7,14 +7,14 @@ The main window opens it with `QDialog.open`, and on ``accepted`` stores what
 from __future__ import annotations
 
 import msgspec
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QButtonGroup,
     QDialog,
     QDialogButtonBox,
-    QFormLayout,
     QFrame,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from minerva_desktop.settings import DEFAULT_PORT, Settings, ThemeChoice
-from minerva_desktop.ui.controls import ElidedLabel, OptionalIntEdit, Switch, plain_tip
+from minerva_desktop.ui.controls import ElidedLabel, OptionalIntEdit, Switch, plain_tip, set_sign
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 
@@ -33,6 +33,7 @@ MIN_N_CTX, MAX_N_CTX = 256, 10_485_760  # tokens
 MAX_GPU_LAYERS = 1000
 MIN_PORT, MAX_PORT = 1, 65535
 FIELD_WIDTH = 36 * GRID
+FOLDER_SIGN = 16  # px
 AUTOMATIC = "Automatic"
 
 
@@ -84,22 +85,18 @@ class SettingsDialog(QDialog):
         )
 
     def _lay_out(self, data_folder: str) -> None:
-        form = QFormLayout()
-        form.setHorizontalSpacing(6 * GRID)
-        form.setVerticalSpacing(3 * GRID)
-        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow(_section("Window"))
-        form.addRow("Theme", self._theme)
-        form.addRow("", self._enter)
-        form.addRow(_section("Model", "Used the next time a model is loaded"))
-        form.addRow("Context size", _with_hint(self._n_ctx, "tokens"))
-        form.addRow("Layers on the GPU", _with_hint(self._layers, "0 uses the CPU alone"))
-        form.addRow("CPU threads", self._threads)
-        form.addRow(_section("Local server"))
-        form.addRow("Port", _with_hint(self._port, "on this computer only"))
-        form.addRow(_section("Data"))
-        form.addRow(self._make_folder_row(data_folder))
+        form = _Form()
+        form.add_section("Window")
+        form.add_row("Theme", self._theme)
+        form.add_row("", self._enter)
+        form.add_section("Model", "Used the next time a model is loaded")
+        form.add_row("Context size", self._n_ctx, "tokens")
+        form.add_row("Layers on the GPU", self._layers, "0 uses the CPU alone")
+        form.add_row("CPU threads", self._threads)
+        form.add_section("Local server")
+        form.add_row("Port", self._port, "on this computer only")
+        form.add_section("Data")
+        form.add_whole(self._make_folder_row(data_folder))
         buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
         )
@@ -115,7 +112,8 @@ class SettingsDialog(QDialog):
     def _make_folder_row(self, data_folder: str) -> QHBoxLayout:
         path = ElidedLabel(data_folder)
         path.setObjectName("dataFolder")
-        button = QPushButton(self._icons.icon("folder", "muted"), "Open folder")
+        button = QPushButton("Open folder")
+        set_sign(button, self._icons.icon("folder", "muted"), FOLDER_SIGN)
         button.setObjectName("openDataFolder")
         button.setAutoDefault(False)
         button.setToolTip(plain_tip("Chats, settings and downloaded models are here"))
@@ -125,6 +123,36 @@ class SettingsDialog(QDialog):
         row.addWidget(path, 1)
         row.addWidget(button)
         return row
+
+
+class _Form(QGridLayout):
+    """Labels and fields on one baseline; `QFormLayout` puts a label a little above the middle."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setHorizontalSpacing(6 * GRID)
+        self.setVerticalSpacing(3 * GRID)
+        self.setColumnStretch(1, 1)
+
+    def add_section(self, title: str, hint: str = "") -> None:
+        """A heading, with a hint beside it."""
+        self.addWidget(_section(title, hint), self.rowCount(), 0, 1, 2)
+
+    def add_row(self, text: str, field: QWidget, hint: str = "") -> None:
+        """``field`` with its label before and a hint behind it."""
+        row = self.rowCount()
+        if text:
+            label = QLabel(text)
+            label.setBuddy(field)
+            self.addWidget(label, row, 0)
+        if hint:
+            self.addLayout(_with_hint(field, hint), row, 1)
+        else:
+            self.addWidget(field, row, 1)
+
+    def add_whole(self, layout: QHBoxLayout) -> None:
+        """Something as wide as the page."""
+        self.addLayout(layout, self.rowCount(), 0, 1, 2)
 
 
 class _ThemeChooser(QFrame):

@@ -16,7 +16,6 @@ from PySide6.QtCore import (
     QPersistentModelIndex,
     QPoint,
     QRect,
-    QSize,
     Qt,
     QTimer,
     Signal,
@@ -43,7 +42,7 @@ from minerva_desktop.ui.chat_list import (
     ChatListModel,
     more_rect,
 )
-from minerva_desktop.ui.controls import ICON_SIZE, PopupMenu, plain_tip
+from minerva_desktop.ui.controls import ICON_SIZE, PopupMenu, plain_tip, set_sign
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 
@@ -276,9 +275,9 @@ class Sidebar(QWidget):
         self._delete(self._list.currentIndex())
 
     def _make_new_button(self) -> QPushButton:
-        button = QPushButton(self._icons.icon("new-chat"), "New chat")
+        button = QPushButton("New chat")
         button.setObjectName("newChatButton")
-        button.setIconSize(QSize(ICON_SIZE, ICON_SIZE))
+        set_sign(button, self._icons.icon("new-chat"), ICON_SIZE)
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         button.setToolTip(plain_tip("Start a new chat", NEW_CHAT_SHORTCUT))
         button.clicked.connect(self.new_chat)

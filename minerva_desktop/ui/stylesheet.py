@@ -146,6 +146,7 @@ QFrame#pickerPopup {
 QListView#pickerList { background: transparent; border: none; outline: 0; }
 QPushButton#addModelButton { text-align: left; padding: 5px 8px; }
 QFrame#pickerRule { background: $border; border: none; }
+QWidget#notificationBar { border-bottom: 1px solid $border; }
 QFrame#noticeCard { border: 1px solid $border; border-radius: 8px; background: $bubble; }
 QFrame#noticeCard[kind="error"] { background: $danger_surface; border-color: $danger_edge; }
 QFrame#noticeCard[kind="warning"] { background: $warning_surface; border-color: $warning_edge; }

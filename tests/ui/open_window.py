@@ -21,6 +21,7 @@ from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import SettingsFile
 from minerva_desktop.ui.application import Application
 from minerva_desktop.ui.composer import MessageEdit
+from minerva_desktop.ui.main_window import DEFAULT_SIZE
 from tests.ui.parts import part
 from window_parts import compose
 
@@ -51,9 +52,13 @@ class OpenWindow:
         self._loop = qasync.QEventLoop(app, already_running=True)
         asyncio.set_event_loop(self._loop)
         self.paths = app_paths()
+        remembered = self.paths.settings.exists()
         services, make_runtime = compose(self.paths, catalog)
         self._application = Application(app, self._loop, services, make_runtime, files)
         self.window = self._application.window
+        # The offscreen platform's screen is narrower, and the window keeps within it.
+        if not remembered:
+            self.window.resize(*DEFAULT_SIZE)
         self._application.start()
         if wait:
             self.until("model", lambda: self.window.header.picker.current is not None)

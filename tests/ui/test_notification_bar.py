@@ -92,10 +92,25 @@ def test_the_newest_is_shown_and_the_others_come_back(bar: NotificationBar) -> N
     bar.show_notice(DIED)
     bar.show_notice(UNDO)
     assert sentence(bar) == "Chat deleted."
-    texts = [label.text() for label in card(bar).findChildren(QLabel)]
-    assert "+1" in texts
+    assert part(card(bar), QPushButton, "noticeMoreButton").text() == "1 more"
     QTest.mouseClick(part(card(bar), QToolButton, "noticeCloseButton"), Qt.MouseButton.LeftButton)
     assert sentence(bar) == "The engine ended (signal 9)."
+
+
+def test_several_are_stepped_through_and_closed_at_once(bar: NotificationBar) -> None:
+    closed: list[str] = []
+    bar.closed.connect(closed.append)
+    for number in range(5):
+        bar.show_notice(Notice(NoticeKind.WARNING, f"Problem {number}"))
+    seen = []
+    for _ in range(5):
+        seen.append(sentence(bar))
+        press(bar, "4 more")
+    assert seen == [f"Problem {number}" for number in (4, 3, 2, 1, 0)]
+    assert sentence(bar) == "Problem 4"
+    press(bar, "Close all")
+    assert not bar.isVisible()
+    assert sorted(closed) == sorted(seen)
 
 
 def test_the_same_problem_does_not_pile_up(bar: NotificationBar) -> None:

@@ -198,12 +198,11 @@ class ChatView(QScrollArea):
         bar = self.verticalScrollBar()
         anchor = None if self._following else self._column.anchor(bar.value())
         self._moving = True
-        # The bar's width is always left free, so that its coming moves nothing.
-        width = self.width() - self.verticalScrollBar().sizeHint().width()
         height = self.viewport().height()
         # One more screen on either side, so that scrolling finds it ready.
         seen = range(bar.value() - height, bar.value() + 2 * height)
-        self._column.arrange(width, height, seen)
+        # The scroll bar's width is always left free, so that its coming moves nothing.
+        self._column.arrange(self.width(), bar.sizeHint().width(), height, seen)
         if anchor is not None:
             view, below = anchor
             bar.setValue(view.y() + below)
@@ -231,7 +230,7 @@ class ChatView(QScrollArea):
     def _show_jump(self) -> None:
         away = self.verticalScrollBar().maximum() - self.verticalScrollBar().value()
         self._jump.setVisible(not self._following and away > FOLLOW_DISTANCE)
-        x = (self._column.width() - self._jump.width()) // 2
+        x = (self.width() - self._jump.width()) // 2
         self._jump.move(x, self.height() - self._jump.height() - 2 * GRID)
 
     @Slot()

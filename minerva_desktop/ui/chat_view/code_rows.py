@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import replace
 
 from minerva_desktop.ui.chat_view.code_highlight import LineHighlighter, language_name
-from minerva_desktop.ui.chat_view.rows import Kind, Row, Run
+from minerva_desktop.ui.chat_view.rows import Kind, Row, Run, split_long
 
 MAX_ROW = 2_000  # characters; a longer line is shown as several rows, and copied as one line
 
@@ -27,7 +27,7 @@ class CodeRows:
 
     def add(self, line: str, *, newline: bool = True) -> None:
         """Add a line of code. Without ``newline`` what is added next belongs to the same line."""
-        pieces = [line[start : start + MAX_ROW] for start in range(0, len(line), MAX_ROW)] or [""]
+        pieces = split_long(line, MAX_ROW)
         for index, piece in enumerate(pieces):
             ends = newline and index == len(pieces) - 1
             self._highlighter.add(piece)

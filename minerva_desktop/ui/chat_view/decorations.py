@@ -26,7 +26,7 @@ from minerva_desktop.ui.theme import Theme
 
 BOX_RADIUS = 10  # px
 CHIP_RADIUS = 4
-CHIP_PADDING = 2.5
+CHIP_PADDING = 1  # px; more would touch the words beside it, a space away
 BAR_WIDTH = 3
 
 

@@ -27,6 +27,7 @@ from minerva_desktop.ui.chat_view.rows import (
     Run,
     merged,
     runs_text,
+    split_long,
 )
 
 MAX_NESTING = 60  # levels of blocks; what is nested deeper is shown as its source
@@ -329,8 +330,7 @@ def plain_rows(text: str) -> list[Row]:
     """Text as it is: a row for each line, several for an overlong one."""
     rows: list[Row] = []
     for line in text.split("\n"):
-        starts = range(0, len(line) or 1, PLAIN_LIMIT)
-        pieces = (line[start : start + PLAIN_LIMIT] for start in starts)
+        pieces = split_long(line, PLAIN_LIMIT)
         rows += [Row(Kind.PLAIN, (Run(piece),) if piece else ()) for piece in pieces]
     return rows
 

@@ -208,8 +208,9 @@ class MessageColumn(QWidget):
     def _view_width(self) -> int:
         return min(COLUMN_WIDTH, self._width) - 2 * (SIDE - INSET)
 
-    def arrange(self, width: int, least_height: int, seen: range) -> None:
-        """Place everything in ``width`` px, at least ``least_height`` px high.
+    def arrange(self, width: int, bar: int, least_height: int, seen: range) -> None:
+        """Place everything in the middle of ``width`` px, at least ``least_height`` px high. The
+        last ``bar`` px, at most `SIDE` - `INSET`, stay free for a scroll bar.
 
         A new width takes effect at once for messages at the heights ``seen`` (px), for the others
         by `work`.
@@ -217,7 +218,7 @@ class MessageColumn(QWidget):
         self._width = width
         self.empty.setVisible(not self._messages)
         if not self._messages:
-            self.resize(width, least_height)
+            self.resize(width - bar, least_height)
             self.empty.fit(width, least_height)
             self._earlier.hide()
             return
@@ -242,7 +243,7 @@ class MessageColumn(QWidget):
                 self._unarranged.append(view)
             view.setGeometry(left, y, column, height)
             y += height + GAP
-        self.resize(width, max(least_height, y - GAP + BOTTOM))
+        self.resize(width - bar, max(least_height, y - GAP + BOTTOM))
 
     def anchor(self, y: int) -> tuple[MessageView, int] | None:
         """The message at height ``y`` of the column, and how far below its top that is. A message

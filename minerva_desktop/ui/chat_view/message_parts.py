@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QRect, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 
@@ -15,7 +15,7 @@ from minerva_desktop.chat.completion import Completion, FinishReason
 from minerva_desktop.chat.message import Message, MessageState
 from minerva_desktop.ui.chat_view.busy_dots import BusyDots
 from minerva_desktop.ui.chat_view.copy_button import SIZE, CopyButton
-from minerva_desktop.ui.controls import ElidedLabel
+from minerva_desktop.ui.controls import ElidedLabel, set_sign
 from minerva_desktop.ui.formats import format_ms, format_speed, format_tokens
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
@@ -28,8 +28,10 @@ BUSY_TEXT = 36  # px; where the text beside the dots begins
 
 
 def numbers_text(completion: Completion) -> str:
-    """The speed and size of an answer, in one line."""
+    """The speed and size of an answer, in one line; nothing for one without a token."""
     timings = completion.timings
+    if timings.completion_tokens == 0:
+        return ""
     parts: list[str] = []
     if timings.tokens_per_second > 0:
         parts.append(format_speed(timings.tokens_per_second))
@@ -104,8 +106,8 @@ class Footer(QWidget):
 
 
 class Notice(QWidget):
-    """A strip with a sentence about how the answer ended and, where they help, *Details* and
-    *Try again*."""
+    """A sentence about how the answer ended and, where they help, *Details* and *Try again*: in a
+    box after an error, as a quiet line otherwise."""
 
     retry_clicked = Signal()
     details_clicked = Signal()
@@ -122,8 +124,7 @@ class Notice(QWidget):
             | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
         self._retry = QPushButton("Try again", self)
-        self._retry.setIcon(icons.icon("reset"))
-        self._retry.setIconSize(QSize(ICON, ICON))
+        set_sign(self._retry, icons.icon("reset"), ICON)
         self._retry.setAccessibleName("Try again")
         self._retry.setAutoDefault(False)
         self._retry.clicked.connect(self.retry_clicked)
@@ -139,16 +140,41 @@ class Notice(QWidget):
         self._details.show()
 
     def show_ending(self, text: str, *, failed: bool, can_retry: bool) -> None:
-        """Say ``text``, in the colour of an error if ``failed``."""
+        """Say ``text``, in a box in the colour of an error if ``failed``."""
         self._failed = failed
+        for widget, look in ((self._label, "muted"), (self._retry, "ghost")):
+            widget.setProperty("look", "" if failed else look)
+            widget.style().polish(widget)
         self._label.setText(text)
         self._label.setAccessibleName(text)
         self._retry.setVisible(can_retry)
 
     def fit(self, width: int) -> int:
         """Take ``width`` px; the height in px that it needs."""
-        left = NOTICE_PADDING + ICON + NOTICE_PADDING // 2 + 2
         buttons = [b for b in (self._retry, self._details) if not b.isHidden()]
+        return self._fit_box(width, buttons) if self._failed else self._fit_line(width, buttons)
+
+    def _fit_line(self, width: int, buttons: list[QPushButton]) -> int:
+        sizes = [button.sizeHint() for button in buttons]
+        taken = sum(GRID + size.width() for size in sizes)
+        # As wide as the sentence, for the buttons follow it; a pixel more, or it would wrap.
+        natural = self._label.fontMetrics().horizontalAdvance(self._label.text()) + 1
+        text_width = min(natural, max(80, width - taken))
+        text_height = self._label.heightForWidth(text_width)
+        height = max([text_height, *(size.height() for size in sizes)])
+        self.resize(width, height)
+        self._label.setGeometry(0, (height - text_height) // 2, text_width, text_height)
+        left = text_width
+        for button, size in zip(buttons, sizes, strict=True):
+            left += GRID
+            button.setGeometry(
+                QRect(left, (height - size.height()) // 2, size.width(), size.height())
+            )
+            left += size.width()
+        return height
+
+    def _fit_box(self, width: int, buttons: list[QPushButton]) -> int:
+        left = NOTICE_PADDING + ICON + NOTICE_PADDING // 2 + 2
         sizes = [button.sizeHint() for button in buttons]
         taken = sum(size.width() + NOTICE_PADDING for size in sizes)
         text_width = max(80, width - left - taken - NOTICE_PADDING)
@@ -165,17 +191,16 @@ class Notice(QWidget):
         return height
 
     def paintEvent(self, _event: QPaintEvent) -> None:
+        if not self._failed:
+            return
         theme = self._icons.theme
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        edge = QColor(theme.danger if self._failed else theme.border)
-        edge.setAlphaF(0.4 if self._failed else 1.0)
+        edge = QColor(theme.danger)
+        edge.setAlphaF(0.4)
         painter.setPen(edge)
-        painter.setBrush(QColor(theme.danger_surface if self._failed else theme.sidebar))
+        painter.setBrush(QColor(theme.danger_surface))
         rect = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
         painter.drawRoundedRect(rect, NOTICE_RADIUS, NOTICE_RADIUS)
         icon = QRectF(NOTICE_PADDING, (self.height() - ICON) / 2, ICON, ICON)
-        if self._failed:
-            self._icons.paint(painter, "error", icon, "danger")
-        else:
-            self._icons.paint(painter, "info", icon, "muted")
+        self._icons.paint(painter, "error", icon, "danger")

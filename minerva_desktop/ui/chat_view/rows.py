@@ -8,6 +8,7 @@ any thread may use it.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from enum import Enum, IntFlag, auto
@@ -15,6 +16,8 @@ from typing import NamedTuple
 
 LINE_BREAK = "\u2028"  # a new line inside one paragraph, as Qt's text documents write it
 DIRECTION_LIMIT = 100  # characters that are looked at for the direction of a paragraph
+_BEFORE_WORD = re.compile(r"\s(?=[^\W\d_])")
+_SPACE = re.compile(r"\s")
 QUOTE = "q"
 LIST = "l"
 
@@ -82,6 +85,31 @@ class Row:
             return " | ".join(runs_text(cell) for cell in self.cells)
         text = runs_text(self.runs).replace(LINE_BREAK, "\n")
         return f"{self.marker} {text}" if self.marker else text
+
+
+def split_long(line: str, limit: int) -> list[str]:
+    """``line`` in pieces of at most ``limit`` characters that join to it again; at least one.
+
+    A piece ends after its last white space, best where a word follows: a sign at the beginning of
+    a line could be Markdown. Only where there is no white space but indentation it ends anywhere.
+    The end of a piece depends on nothing that comes after it, and the cost is linear.
+    """
+    pieces: list[str] = []
+    start = 0
+    while len(line) - start > limit:
+        end = start + _piece_end(line[start : start + limit])
+        pieces.append(line[start:end])
+        start = end
+    return [*pieces, line[start:]]
+
+
+def _piece_end(piece: str) -> int:
+    indent = len(piece) - len(piece.lstrip())
+    for pattern in (_BEFORE_WORD, _SPACE):
+        ends = [match.end() for match in pattern.finditer(piece, indent)]
+        if ends:
+            return ends[-1]
+    return len(piece)
 
 
 def runs_text(runs: tuple[Run, ...]) -> str:

@@ -26,9 +26,10 @@ from minerva_desktop.ui.chat_view.markdown import (
     clean_source,
     plain_rows,
 )
-from minerva_desktop.ui.chat_view.rows import Row
+from minerva_desktop.ui.chat_view.rows import Row, split_long
 
 LINE_LIMIT = PLAIN_LIMIT  # characters; a longer line of Markdown is cut
+LONG_WORD = 200  # characters by which such a cut may come early
 OPEN_LIMIT = (
     4_000  # characters of an open block at which it is first looked at, and a paragraph cut
 )
@@ -101,9 +102,9 @@ class PlainStream:
         *lines, self._partial = (self._partial + self._cleaner.clean(text)).split("\n")
         for line in lines:
             self._settled += plain_rows(line)
-        while len(self._partial) > PLAIN_LIMIT:
-            self._settled += plain_rows(self._partial[:PLAIN_LIMIT])
-            self._partial = self._partial[PLAIN_LIMIT:]
+        *pieces, self._partial = split_long(self._partial, PLAIN_LIMIT)
+        for piece in pieces:
+            self._settled += plain_rows(piece)
 
     def finish(self) -> None:
         """The text is complete."""
@@ -191,19 +192,21 @@ class MarkdownStream:
         if self._fence is not None:
             self._code_line(self._fence, line)
             return
-        for start in range(0, len(line) or 1, LINE_LIMIT):
-            self._markdown_line(line[start : start + LINE_LIMIT])
+        for piece in split_long(line, LINE_LIMIT):
+            self._markdown_line(piece)
 
     def _cut_partial(self) -> None:
         """Take what is certain from an overlong line, so that the open part stays small."""
-        while self._fence is None and len(self._partial) > LINE_LIMIT:
-            self._markdown_line(self._partial[:LINE_LIMIT])
-            self._partial = self._partial[LINE_LIMIT:]
-        while self._fence is not None and len(self._partial) > MAX_ROW:
-            self._fence.code.add(self._partial[:MAX_ROW], newline=False)
+        if self._fence is None:
+            *pieces, self._partial = split_long(self._partial, LINE_LIMIT)
+            for piece in pieces:
+                self._markdown_line(piece)
+            return
+        *pieces, self._partial = split_long(self._partial, MAX_ROW)
+        for piece in pieces:
+            self._fence.code.add(piece, newline=False)
             self._fence.middle = True
             self._settled += self._fence.code.take_settled()
-            self._partial = self._partial[MAX_ROW:]
 
     def _code_line(self, fence: _Fence, line: str) -> None:
         if not fence.middle and fence.closing.match(line):
@@ -221,7 +224,7 @@ class MarkdownStream:
 
     def _markdown_line(self, line: str) -> None:
         self._tail.append(line)
-        self._tail_size += len(line) + 1
+        self._tail_size += _size(line)
         fence = _FENCE.match(line)
         if fence is None and self._tail_size < self._check_at:
             return
@@ -275,7 +278,7 @@ class MarkdownStream:
             self._parser.blocks(_source(done), self._env)
         self._settled += rows
         self._tail = lines
-        self._tail_size = sum(len(line) + 1 for line in lines)
+        self._tail_size = sum(map(_size, lines))
         self._check_at = OPEN_LIMIT
         self._resume = resume
 
@@ -319,6 +322,12 @@ class MarkdownStream:
         again.finish()
         self._settled = again.update().rows
         self._delivered = 0
+
+
+def _size(line: str) -> int:
+    """What a line counts. A line that was cut at its last word fills its limit, or the next piece
+    would stay open with it."""
+    return len(line) + 1 if len(line) < LINE_LIMIT - LONG_WORD else LINE_LIMIT + 1
 
 
 def _source(lines: Sequence[str]) -> str:
