@@ -38,9 +38,28 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
         return self.prompt_tokens + self.completion_tokens
 
 
+class TokenLogprob(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A token's natural log-probability, as the model gave it before any sampler.
+
+    ``piece``: its bytes, which need not be whole characters. ``top``: the likeliest tokens at this
+    place, best first; each of them has none of its own.
+    """
+
+    token: int
+    piece: bytes
+    logprob: float
+    top: tuple[TokenLogprob, ...] = ()
+
+
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of one generation."""
+    """The end of one generation.
+
+    ``dropped_turns``: oldest messages that were left out of the prompt because they did not fit;
+    ``shifted_tokens``: how many the model forgot on the way. Only where the request allowed it.
+    """
 
     finish_reason: FinishReason
     timings: Timings
     seed: int
+    dropped_turns: int = 0
+    shifted_tokens: int = 0

@@ -2,49 +2,134 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from minerva_desktop.errors import InvalidRequest
 
 MAX_SEED = 0xFFFF_FFFE  # LLAMA_DEFAULT_SEED (0xFFFFFFFF) means "random" to llama.cpp
 MAX_STOP_STRINGS = 16
+MAX_BIASES = 4096
+MAX_BREAKERS = 64
+MAX_TOP_LOGPROBS = 20  # OpenAI's bound
+
+_WHOLE_CONTEXT = 1_000_000
+_RANGES: dict[str, tuple[float, float]] = {
+    "temperature": (0.0, 5.0),
+    "dynatemp_range": (0.0, 5.0),
+    "dynatemp_exponent": (0.01, 10.0),
+    "top_k": (0, 1_000_000),
+    "top_p": (0.0, 1.0),
+    "min_p": (0.0, 1.0),
+    "typical_p": (0.0, 1.0),
+    "top_n_sigma": (-1.0, 100.0),
+    "xtc_probability": (0.0, 1.0),
+    "xtc_threshold": (0.0, 1.0),
+    "repeat_penalty": (0.1, 10.0),
+    "repeat_last_n": (0, _WHOLE_CONTEXT),
+    "frequency_penalty": (-2.0, 2.0),
+    "presence_penalty": (-2.0, 2.0),
+    "dry_multiplier": (0.0, 100.0),
+    "dry_base": (1.0, 100.0),
+    "dry_allowed_length": (0, 10_000),
+    "dry_penalty_last_n": (0, _WHOLE_CONTEXT),
+    "mirostat": (0, 2),
+    "mirostat_tau": (0.0, 100.0),
+    "mirostat_eta": (0.0, 1.0),
+    "min_tokens": (0, 10_000_000),
+}
 
 
 class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
     """One request's sampling. Defaults are llama.cpp's own (`common/common.h`, 0.3.36).
 
     ``temperature`` 0 is greedy. ``max_tokens`` None means: until the model ends or the context is
-    full. ``seed`` None draws one, which the completion then reports.
+    full; before ``min_tokens`` the model cannot end. ``seed`` None draws one, which the completion
+    then reports. ``mirostat`` 1 or 2 takes the place of top_k, top_p, min_p, typical_p,
+    top_n_sigma, XTC and dynamic temperature, which then must be left alone. ``logit_bias`` adds to
+    a token's logit; ``-inf`` bans it. ``grammar`` is GBNF. ``top_logprobs`` None asks for no
+    log-probabilities, 0 for those of the chosen tokens only.
     """
 
     temperature: float = 0.8
+    dynatemp_range: float = 0.0
+    dynatemp_exponent: float = 1.0
     top_k: int = 40
     top_p: float = 0.95
     min_p: float = 0.05
+    typical_p: float = 1.0
+    top_n_sigma: float = -1.0
+    xtc_probability: float = 0.0
+    xtc_threshold: float = 0.1
     repeat_penalty: float = 1.0
     repeat_last_n: int = 64
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    dry_multiplier: float = 0.0
+    dry_base: float = 1.75
+    dry_allowed_length: int = 2
+    dry_penalty_last_n: int = 64
+    dry_sequence_breakers: tuple[str, ...] = ("\n", ":", '"', "*")
+    mirostat: int = 0
+    mirostat_tau: float = 5.0
+    mirostat_eta: float = 0.1
+    logit_bias: dict[int, float] = {}
+    ignore_eos: bool = False
     seed: int | None = None
     max_tokens: int | None = None
+    min_tokens: int = 0
     stop: tuple[str, ...] = ()
+    grammar: str | None = None
+    top_logprobs: int | None = None
 
     def check(self) -> None:
         """Raise `InvalidRequest`, naming the field, when a value is outside its range."""
-        _within("temperature", self.temperature, 0.0, 5.0)
-        _within("top_k", self.top_k, 0, 1_000_000)
-        _within("top_p", self.top_p, 0.0, 1.0)
-        _within("min_p", self.min_p, 0.0, 1.0)
-        _within("repeat_penalty", self.repeat_penalty, 0.1, 10.0)
-        _within("repeat_last_n", self.repeat_last_n, 0, 1_000_000)
-        if self.seed is not None:
-            _within("seed", self.seed, 0, MAX_SEED)
-        if self.max_tokens is not None:
-            _within("max_tokens", self.max_tokens, 1, 10_000_000)
-        if len(self.stop) > MAX_STOP_STRINGS or not all(self.stop):
+        for name, (low, high) in _RANGES.items():
+            _within(name, getattr(self, name), low, high)
+        for name, limit in (("seed", MAX_SEED), ("max_tokens", 10_000_000)):
+            value = getattr(self, name)
+            if value is not None:
+                _within(name, value, 0 if name == "seed" else 1, limit)
+        if self.top_logprobs is not None:
+            _within("top_logprobs", self.top_logprobs, 0, MAX_TOP_LOGPROBS)
+        _check_texts("stop", self.stop, MAX_STOP_STRINGS)
+        _check_texts("dry_sequence_breakers", self.dry_sequence_breakers, MAX_BREAKERS)
+        self._check_biases()
+        self._check_mirostat()
+
+    def _check_biases(self) -> None:
+        if len(self.logit_bias) > MAX_BIASES:
             raise InvalidRequest(
-                f"stop takes at most {MAX_STOP_STRINGS} strings, none of them empty", param="stop"
+                f"logit_bias takes at most {MAX_BIASES} tokens, not {len(self.logit_bias)}",
+                param="logit_bias",
             )
+        for token, bias in self.logit_bias.items():
+            if math.isnan(bias) or bias == math.inf:
+                raise InvalidRequest(
+                    f"logit_bias of token {token} must be a number or -inf, not {bias}",
+                    param="logit_bias",
+                )
+
+    def _check_mirostat(self) -> None:
+        """Mirostat truncates by itself: what it would have to ignore is refused."""
+        if not self.mirostat:
+            return
+        for name in ("typical_p", "top_n_sigma", "xtc_probability", "dynatemp_range"):
+            if getattr(self, name) != getattr(_DEFAULTS, name):
+                raise InvalidRequest(f"{name} has no effect together with mirostat", param=name)
+
+
+_DEFAULTS = SamplingParameters()
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:  # NaN is in no range
         raise InvalidRequest(f"{name} must be between {low} and {high}, not {value}", param=name)
+
+
+def _check_texts(name: str, texts: tuple[str, ...], limit: int) -> None:
+    if len(texts) > limit or not all(texts):
+        raise InvalidRequest(
+            f"{name} takes at most {limit} strings, none of them empty", param=name
+        )

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
+from minerva_desktop.chat.limits import RequestLimits
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.messages import (
@@ -157,11 +158,15 @@ class LlamaEngine:
         max_tokens: int | None = None,
         *,
         sampling: SamplingParameters | None = None,
+        limits: RequestLimits | None = None,
+        cache_prompt: bool = True,
     ) -> TokenStream:
         """Start a generation from plain text, or from turns through the model's chat template.
 
-        ``max_tokens`` wins over the one in ``sampling``. Errors (`ContextLimitExceeded`,
-        `InvalidRequest`, `EngineDied`, …) come at the end of the stream.
+        ``max_tokens`` wins over the one in ``sampling``. ``cache_prompt`` False computes the prompt
+        anew, even if the engine still has its beginning. Errors (`ContextLimitExceeded`,
+        `GenerationTimeout`, `QueueFull`, `InvalidRequest`, `EngineDied`, …) come at the end of the
+        stream.
         """
         self.get_context_info()
         chosen = sampling or SamplingParameters()
@@ -170,10 +175,14 @@ class LlamaEngine:
         request_id = next(self._ids)
         stream = TokenStream(on_cancel=functools.partial(self._cancel, request_id))
         self._streams[request_id] = stream
-        if isinstance(prompt, str):
-            request = Generate(request_id=request_id, sampling=chosen, text=prompt)
-        else:
-            request = Generate(request_id=request_id, sampling=chosen, messages=tuple(prompt))
+        request = Generate(
+            request_id=request_id,
+            sampling=chosen,
+            limits=limits or RequestLimits(),
+            cache_prompt=cache_prompt,
+            text=prompt if isinstance(prompt, str) else None,
+            messages=None if isinstance(prompt, str) else tuple(prompt),
+        )
         try:
             self._send(request)
         except InvalidRequest as error:
@@ -272,7 +281,7 @@ class LlamaEngine:
         if output.prefill_total:
             stream.report_prefill(output.prefill_done, output.prefill_total)
         if output.n_tokens or output.delta:
-            stream.push_token(output.delta)
+            stream.push_token(output.delta, output.logprob)
         if output.error is not None:
             del self._streams[output.request_id]
             stream.fail(output.error.to_error())

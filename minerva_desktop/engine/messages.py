@@ -11,7 +11,8 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from minerva_desktop.chat.completion import Completion
+from minerva_desktop.chat.completion import Completion, TokenLogprob
+from minerva_desktop.chat.limits import RequestLimits
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import InvalidRequest, MinervaError, error_from_code
@@ -26,12 +27,14 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     ``n_ctx`` in tokens, None: the model's own, at most `DEFAULT_N_CTX`. ``n_gpu_layers`` None: all
     that the build's GPU backend takes (none without one). ``n_threads`` None: physical cores.
+    ``n_parallel`` requests are computed together; they share the ``n_ctx`` tokens.
     """
 
     n_ctx: int | None = None
     n_gpu_layers: int | None = None
     n_threads: int | None = None
     n_batch: int = 512
+    n_parallel: int = 4
 
     def check(self) -> None:
         """Raise `InvalidRequest`, naming the field, for a number that llama.cpp would choke on."""
@@ -40,6 +43,7 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
             ("n_gpu_layers", 0, 10_000),
             ("n_threads", 1, 1024),
             ("n_batch", 1, 65_536),
+            ("n_parallel", 1, 256),
         ):
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
@@ -68,6 +72,7 @@ class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     n_layers: int
     n_gpu_layers: int
     n_threads: int
+    n_parallel: int
     n_vocab: int
     weights_bytes: int
     kv_bytes: int
@@ -111,10 +116,13 @@ class Load(msgspec.Struct, frozen=True, tag="load"):
 
 class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True):
     """Start a generation. Exactly one of ``messages`` (rendered with the model's chat template)
-    and ``text`` (tokenised as it is) is given."""
+    and ``text`` (tokenised as it is) is given. ``cache_prompt`` False computes all of the prompt
+    anew."""
 
     request_id: int
     sampling: SamplingParameters
+    limits: RequestLimits = RequestLimits()
+    cache_prompt: bool = True
     messages: tuple[ChatTurn, ...] | None = None
     text: str | None = None
 
@@ -174,6 +182,7 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     n_tokens: int = 0
     prefill_done: int = 0
     prefill_total: int = 0
+    logprob: TokenLogprob | None = None
     completion: Completion | None = None
     error: ErrorInfo | None = None
 

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 
-from minerva_desktop.chat.completion import Completion
+from minerva_desktop.chat.completion import Completion, TokenLogprob
 from minerva_desktop.errors import InferenceError, MinervaError
 
 
@@ -21,6 +21,7 @@ class TokenStream:
     def __init__(self, on_cancel: Callable[[], None] | None = None) -> None:
         self._lock = threading.Lock()
         self._tokens: list[str] = []
+        self._logprobs: list[TokenLogprob] = []
         self._position = 0
         self._completion: Completion | None = None
         self._error: MinervaError | None = None
@@ -30,12 +31,14 @@ class TokenStream:
 
     # -- producer --------------------------------------------------------------------------
 
-    def push_token(self, text: str) -> None:
-        """Add one token's text."""
+    def push_token(self, text: str, logprob: TokenLogprob | None = None) -> None:
+        """Add one token's text, and its probability where that was asked for."""
         with self._lock:
             if self._ended():
                 return
             self._tokens.append(text)
+            if logprob is not None:
+                self._logprobs.append(logprob)
             self._wake()
 
     def report_prefill(self, done: int, total: int) -> None:
@@ -101,6 +104,12 @@ class TokenStream:
         """Whether the stream ended, well or not. Unread tokens may be left."""
         with self._lock:
             return self._ended()
+
+    @property
+    def logprobs(self) -> tuple[TokenLogprob, ...]:
+        """Of the tokens so far, in order; empty unless the request asked for them."""
+        with self._lock:
+            return tuple(self._logprobs)
 
     @property
     def completion(self) -> Completion | None:

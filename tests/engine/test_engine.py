@@ -127,14 +127,6 @@ async def test_emoji_arrive_whole(engine: LlamaEngine) -> None:
     assert not any("\ufffd" in delta for delta in deltas[:-1])
 
 
-async def test_requests_beyond_the_first_wait_their_turn(engine: LlamaEngine) -> None:
-    streams = [engine.generate(HELLO, 8, sampling=GREEDY) for _ in range(3)]
-    texts = await asyncio.gather(*(stream.text() for stream in streams))
-    assert texts[0] == texts[1] == texts[2]
-    assert streams[2].completion is not None
-    assert streams[2].completion.timings.queue_ms > streams[0].completion.timings.queue_ms  # type: ignore[union-attr]
-
-
 async def test_cancel_in_decode_keeps_what_came_and_frees_the_engine(engine: LlamaEngine) -> None:
     stream = engine.generate("Count: 1 2 3 4 5", 1500, sampling=GREEDY)
     await _first_token(stream)
@@ -250,7 +242,7 @@ BUSY_CHILD = """
 import sys
 from minerva_desktop.engine import messages as m
 info = m.ContextInfo(description="", n_ctx=64, n_ctx_train=64, n_params=1, n_layers=1,
-    n_gpu_layers=0, n_threads=1, n_vocab=1, weights_bytes=1, kv_bytes=1, compute_bytes=1,
+    n_gpu_layers=0, n_threads=1, n_parallel=1, n_vocab=1, weights_bytes=1, kv_bytes=1, compute_bytes=1,
     has_chat_template=True, load_ms=1.0)
 out = sys.stdout.buffer
 while (body := m.read_frame(sys.stdin.buffer)) is not None:

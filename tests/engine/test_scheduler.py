@@ -2,80 +2,174 @@
 
 from __future__ import annotations
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from minerva_desktop.engine.core.scheduler import Chunk, Scheduler, Sequence
+from minerva_desktop.engine.core.slots import SlotTable
+from minerva_desktop.errors import QueueFull
 
 
-def _sequence(request_id: int, n_prompt: int) -> Sequence:
-    return Sequence(request_id, list(range(n_prompt)), max_tokens=None)
+def _scheduler(
+    *, n_batch: int = 4, n_running: int = 1, n_cells: int = 4096, n_kept: int = 0
+) -> Scheduler:
+    slots = SlotTable(n_slots=n_running + n_kept, n_cells=n_cells)
+    return Scheduler(slots, n_batch=n_batch, max_running=n_running, max_waiting=8)
 
 
-def _shape(chunks: list[Chunk]) -> list[tuple[int, int, int, bool]]:
-    return [(c.sequence.request_id, c.start, c.count, c.needs_logits) for c in chunks]
+def _sequence(request_id: int, n_prompt: int, *, max_tokens: int | None = 8) -> Sequence:
+    first = 100_000 * request_id  # no two of them begin alike
+    return Sequence(request_id, list(range(first, first + n_prompt)), max_tokens)
+
+
+def _step(scheduler: Scheduler) -> list[Chunk]:
+    scheduler.admit()
+    chunks = scheduler.schedule().chunks
+    scheduler.advance(chunks)
+    for chunk in chunks:
+        if chunk.needs_logits:
+            chunk.sequence.tokens.append(7)
+    return chunks
+
+
+def _shape(chunks: list[Chunk]) -> list[tuple[int, int, int]]:
+    return [(c.sequence.request_id, c.start, c.count) for c in chunks]
 
 
 def test_a_prompt_is_computed_in_chunks_and_asks_for_logits_at_its_end() -> None:
-    scheduler = Scheduler(n_batch=4, n_seq_max=1)
+    scheduler = _scheduler(n_batch=4)
     scheduler.add(_sequence(1, 10))
-    steps = []
-    for _ in range(3):
-        chunks = scheduler.schedule()
-        steps.append(_shape(chunks))
-        scheduler.advance(chunks)
-    assert steps == [[(1, 0, 4, False)], [(1, 4, 4, False)], [(1, 8, 2, True)]]
+    assert [_shape(_step(scheduler)) for _ in range(4)] == [
+        [(1, 0, 4)],
+        [(1, 4, 4)],
+        [(1, 8, 2)],
+        [(1, 10, 1)],  # the first sampled token
+    ]
 
 
-def test_a_sampled_token_is_a_chunk_of_one() -> None:
-    scheduler = Scheduler(n_batch=4, n_seq_max=1)
-    sequence = _sequence(1, 2)
-    scheduler.add(sequence)
-    scheduler.advance(scheduler.schedule())
-    sequence.tokens.append(99)
-    assert _shape(scheduler.schedule()) == [(1, 2, 1, True)]
-    assert sequence.n_sampled == 1
-
-
-def test_requests_beyond_the_slots_wait_and_are_admitted_oldest_first() -> None:
-    scheduler = Scheduler(n_batch=8, n_seq_max=1)
+def test_requests_beyond_those_that_may_run_wait_and_are_admitted_oldest_first() -> None:
+    scheduler = _scheduler(n_batch=8)
     for request_id in (1, 2, 3):
         scheduler.add(_sequence(request_id, 2))
-    assert [c.sequence.request_id for c in scheduler.schedule()] == [1]
+    assert _shape(_step(scheduler)) == [(1, 0, 2)]
     scheduler.remove(1)
-    assert [c.sequence.request_id for c in scheduler.schedule()] == [2]
+    assert _shape(_step(scheduler)) == [(2, 0, 2)]
 
 
 def test_decoding_sequences_come_before_prompts_so_that_no_prompt_stalls_them() -> None:
-    scheduler = Scheduler(n_batch=4, n_seq_max=2)
-    answering = _sequence(1, 1)
-    scheduler.add(answering)
-    scheduler.advance(scheduler.schedule())
-    answering.tokens.append(7)
+    scheduler = _scheduler(n_batch=4, n_running=2)
+    scheduler.add(_sequence(1, 1))
+    _step(scheduler)
     scheduler.add(_sequence(2, 100))
-    assert _shape(scheduler.schedule()) == [(1, 1, 1, True), (2, 0, 3, False)]
+    assert _shape(_step(scheduler)) == [(1, 1, 1), (2, 0, 3)]
 
 
-def test_removing_is_idempotent_and_frees_the_slot() -> None:
-    scheduler = Scheduler(n_batch=4, n_seq_max=1)
-    first = _sequence(1, 3)
-    scheduler.add(first)
-    scheduler.schedule()
-    assert scheduler.remove(1) is first
-    assert scheduler.remove(1) is None
-    assert not scheduler.has_work
-    scheduler.add(_sequence(2, 3))
-    assert scheduler.schedule()[0].sequence.slot == first.slot
+def test_a_short_prompt_does_not_wait_for_a_long_one() -> None:
+    scheduler = _scheduler(n_batch=512, n_running=4)
+    scheduler.add(_sequence(1, 4000))
+    _step(scheduler)
+    scheduler.add(_sequence(2, 20))
+    assert _shape(_step(scheduler)) == [(1, 512, 492), (2, 0, 20)]
 
 
-def test_a_waiting_request_can_be_removed() -> None:
-    scheduler = Scheduler(n_batch=4, n_seq_max=1)
-    scheduler.add(_sequence(1, 3))
-    scheduler.add(_sequence(2, 3))
-    scheduler.schedule()
-    scheduler.remove(2)
+def test_the_queue_is_bounded() -> None:
+    scheduler = _scheduler()
+    for request_id in range(8):
+        scheduler.add(_sequence(request_id, 2))
+    with pytest.raises(QueueFull, match="8 requests wait already"):
+        scheduler.add(_sequence(9, 2))
+
+
+def test_a_prompt_waits_until_it_fits_beside_the_others_with_room_for_an_answer() -> None:
+    scheduler = _scheduler(n_batch=100, n_running=2, n_cells=100)
+    scheduler.add(_sequence(1, 60))
+    scheduler.add(_sequence(2, 35))  # and 8 tokens of an answer: 103
+    assert _shape(_step(scheduler)) == [(1, 0, 60)]
     scheduler.remove(1)
+    assert _shape(_step(scheduler)) == [(2, 0, 35)]
+
+
+def test_where_the_cache_fills_the_youngest_is_put_back_and_computed_again_later() -> None:
+    scheduler = _scheduler(n_batch=100, n_running=2, n_cells=100)
+    scheduler.add(_sequence(1, 40))
+    scheduler.add(_sequence(2, 40))
+    _step(scheduler)
+    old, young = 1, 2
+    for _ in range(10):  # 20 more tokens, one of each in every step
+        _step(scheduler)
+    assert {c.sequence.request_id for c in _step(scheduler)} == {old}
+    scheduler.remove(old)
+    (chunk,) = _step(scheduler)
+    assert chunk.sequence.request_id == young
+    assert chunk.sequence.n_sampled == 12  # what it had is kept, and the next one is sampled
+    assert chunk.sequence.n_computed == 51
+
+
+def test_a_request_waits_for_the_one_that_computes_its_beginning_and_then_shares_it() -> None:
+    scheduler = _scheduler(n_batch=100, n_running=2)
+    system = list(range(190))
+    scheduler.add(Sequence(1, [*system, 901], 8))
+    scheduler.add(Sequence(2, [*system, 902], 8))
+    assert _shape(_step(scheduler)) == [(1, 0, 100)]
+    assert _shape(_step(scheduler)) == [(1, 100, 91)]
+    assert _shape(_step(scheduler)) == [(1, 191, 1), (2, 190, 1)]
+
+
+def test_without_reuse_everything_is_computed() -> None:
+    scheduler = _scheduler(n_batch=100, n_kept=1)
+    scheduler.add(Sequence(1, list(range(50)), 8))
+    _step(scheduler)
+    scheduler.remove(1)
+    scheduler.add(Sequence(2, list(range(50)), 8, reuse=False))
+    assert _shape(_step(scheduler)) == [(2, 0, 50)]
+
+
+def test_removing_is_idempotent_in_every_phase() -> None:
+    scheduler = _scheduler(n_batch=4)
+    for request_id in (1, 2):
+        scheduler.add(_sequence(request_id, 3))
+    _step(scheduler)
+    for _ in range(2):
+        scheduler.remove(2)  # waiting
+        scheduler.remove(1)  # running
     assert not scheduler.has_work
 
 
-def test_nothing_is_recomputed_after_a_step_that_was_not_carried_out() -> None:
-    scheduler = Scheduler(n_batch=4, n_seq_max=1)
-    scheduler.add(_sequence(1, 6))
-    assert _shape(scheduler.schedule()) == _shape(scheduler.schedule()) == [(1, 0, 4, False)]
+def test_a_shift_forgets_the_older_half_behind_the_kept_tokens() -> None:
+    scheduler = _scheduler(n_batch=100, n_cells=20)
+    sequence = Sequence(1, list(range(20)), 50)
+    scheduler.add(sequence)
+    _step(scheduler)
+    sequence.tokens.pop()  # the cache is full: there is no cell for another
+    assert scheduler.shift(sequence, keep=4) == 8
+    assert sequence.tokens == [0, 1, 2, 3, *range(12, 20)]
+    assert (sequence.n_computed, sequence.n_sampled, sequence.n_shifted) == (12, 0, 8)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 60), st.integers(1, 40), st.integers(0, 3)),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_every_request_comes_to_its_end_within_the_cache(
+    wishes: list[tuple[int, int, int]],
+) -> None:
+    """Any mix of prompts, answers and shared beginnings, on a cache of 100 cells."""
+    scheduler = _scheduler(n_batch=16, n_running=3, n_cells=100, n_kept=2)
+    for number, (n_prompt, n_answer, family) in enumerate(wishes):
+        tokens = list(range(1000 * family, 1000 * family + n_prompt))
+        scheduler.add(Sequence(number, tokens, n_answer))
+    ended: set[int] = set()
+    for _ in range(2000):
+        for chunk in _step(scheduler):
+            sequence = chunk.sequence
+            if sequence.n_sampled == sequence.max_tokens:
+                assert sequence.n_computed == len(sequence.tokens) - 1
+                scheduler.remove(sequence.request_id)
+                ended.add(sequence.request_id)
+        if not scheduler.has_work:
+            break
+    assert ended == set(range(len(wishes)))

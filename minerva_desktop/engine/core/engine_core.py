@@ -5,22 +5,29 @@ Everything here runs on the engine child's main thread, but for `interrupt`.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
-
 from minerva_desktop.chat.completion import FinishReason
+from minerva_desktop.chat.limits import Overflow
 from minerva_desktop.chat.message import ChatTurn
-from minerva_desktop.engine.core.backend_devices import list_devices
-from minerva_desktop.engine.core.chat_template import ChatTemplate, TimeLimit
+from minerva_desktop.engine.core.chat_template import TimeLimit
 from minerva_desktop.engine.core.detokenizer import IncrementalDetokenizer
-from minerva_desktop.engine.core.llama import AbortFlag, LlamaContext, LlamaLog, LlamaModel
+from minerva_desktop.engine.core.llama import (
+    AbortFlag,
+    Decoded,
+    LlamaContext,
+    LlamaLog,
+    LlamaModel,
+)
+from minerva_desktop.engine.core.logits import token_logprob
+from minerva_desktop.engine.core.model_info import ALL_LAYERS, describe, physical_cores
+from minerva_desktop.engine.core.prompts import PromptBuilder
 from minerva_desktop.engine.core.request import RunningRequest
 from minerva_desktop.engine.core.sampler import Sampler
-from minerva_desktop.engine.core.scheduler import Chunk, Scheduler, Sequence
+from minerva_desktop.engine.core.scheduler import Batch, Chunk, Scheduler, Sequence
+from minerva_desktop.engine.core.slots import Placement, SlotTable
 from minerva_desktop.engine.messages import (
     ContextInfo,
     ErrorInfo,
@@ -28,18 +35,14 @@ from minerva_desktop.engine.messages import (
     LoadOptions,
     SequenceOutput,
 )
-from minerva_desktop.errors import (
-    ContextLimitExceeded,
-    InferenceError,
-    InvalidRequest,
-    MinervaError,
-    ModelLoadError,
-)
+from minerva_desktop.errors import InferenceError, MinervaError, ModelLoadError
 
 DEFAULT_N_CTX = 8192  # tokens; more is the user's choice, since the KV cache grows with it
-ALL_LAYERS = -1
-N_SEQ_MAX = 1  # sequences computed together; the requests beyond wait in the scheduler's queue
-_BUFFER_LINE = re.compile(r"(KV|RS|compute|output)\s+buffer size\s*=\s*([\d.]+) MiB")
+# Sequences beside those that run, for what finished requests leave behind: the last chats go on
+# without processing their history again. Recurrent models keep a whole state for each.
+N_KEPT = 8
+MAX_WAITING = 256  # requests; beyond, `QueueFull`
+KEPT_SHARE = 4  # a shift keeps the prompt's first tokens, at most a fourth of the context
 
 
 class EngineCore:
@@ -55,38 +58,43 @@ class EngineCore:
         limit: TimeLimit,
         abort: AbortFlag,
     ) -> None:
-        """Load the model. Raises `ModelLoadError` or `OutOfMemory`."""
+        """Load the model. Raises `ModelNotFound`, `ModelLoadError` or `OutOfMemory`."""
         started = time.perf_counter()
         self._abort_flag = abort
         gpu_layers = ALL_LAYERS if options.n_gpu_layers is None else options.n_gpu_layers
         self._model = LlamaModel(path, n_gpu_layers=gpu_layers, on_progress=on_progress, log=log)
         n_threads = options.n_threads or physical_cores()
         n_ctx = options.n_ctx or min(self._model.n_ctx_train, DEFAULT_N_CTX)
+        n_batch = max(min(options.n_batch, n_ctx), options.n_parallel)
+        n_slots = options.n_parallel + (0 if self._model.is_recurrent else N_KEPT)
         self._context = LlamaContext(
             self._model,
             n_ctx=n_ctx,
-            n_batch=min(options.n_batch, n_ctx),
+            n_batch=n_batch,
             n_threads=n_threads,
-            n_seq_max=N_SEQ_MAX,
+            n_seq_max=n_slots,
             abort=abort,
             log=log,
         )
         # Models of the BERT kind have no memory of a sequence, and ggml aborts on generating.
         if not (self._model.has_decoder and self._context.has_memory):
             raise ModelLoadError(f"{path.name} only makes embeddings; it cannot chat")
-        source = self._model.chat_template()
-        self._bos_text = self._model.token_text(self._model.bos)
-        self._template = ChatTemplate(
-            source,
-            bos=self._bos_text,
-            eos=self._model.token_text(self._model.eos),
-            limit=limit,
+        self._prompts = PromptBuilder(self._model, n_ctx=self._context.n_ctx, limit=limit)
+        n_cells, append_only = self._context.n_ctx, self._model.is_append_only
+        slots = SlotTable(n_slots=n_slots, n_cells=n_cells, append_only=append_only)
+        self._scheduler = Scheduler(
+            slots, n_batch=n_batch, max_running=options.n_parallel, max_waiting=MAX_WAITING
         )
-        self._scheduler = Scheduler(n_batch=min(options.n_batch, n_ctx), n_seq_max=N_SEQ_MAX)
         self._requests: dict[int, RunningRequest] = {}
         self._decoding: frozenset[int] = frozenset()
-        self._info = self._describe(
-            log.text(), gpu_layers, n_threads, source is not None, time.perf_counter() - started
+        self._info = describe(
+            self._model,
+            self._context,
+            log=log.text(),
+            gpu_layers=gpu_layers,
+            n_threads=n_threads,
+            n_parallel=options.n_parallel,
+            seconds=time.perf_counter() - started,
         )
 
     @property
@@ -102,18 +110,29 @@ class EngineCore:
     # -- requests --------------------------------------------------------------------------
 
     def add(self, request: Generate) -> None:
-        """Queue a generation. Raises `InvalidRequest`, `ContextLimitExceeded` or
+        """Queue a generation. Raises `InvalidRequest`, `ContextLimitExceeded`, `QueueFull` or
         `InferenceError` (its chat template) before anything is computed."""
-        request.sampling.check()
-        tokens = self._prompt_tokens(request)
-        n_ctx = self._context.n_ctx
-        if len(tokens) >= n_ctx:
-            raise ContextLimitExceeded.of(n_ctx, len(tokens) + 1)
-        sequence = Sequence(request.request_id, tokens, request.sampling.max_tokens)
-        sampler = Sampler(request.sampling, prompt=tokens, n_vocab=self._model.n_vocab)
-        detokenizer = IncrementalDetokenizer(request.sampling.stop)
-        self._requests[request.request_id] = RunningRequest(sequence, sampler, detokenizer)
-        self._scheduler.add(sequence)
+        sampling, limits = request.sampling, request.limits
+        sampling.check()
+        limits.check()
+        prompt = self._prompts.build(request)
+        sequence = Sequence(
+            request.request_id, prompt.tokens, sampling.max_tokens, request.cache_prompt
+        )
+        sampler = Sampler(sampling, prompt=prompt.tokens, model=self._model)
+        try:
+            self._scheduler.add(sequence)
+        except MinervaError:
+            sampler.close()
+            raise
+        self._requests[request.request_id] = RunningRequest(
+            sequence,
+            sampler,
+            IncrementalDetokenizer(sampling.stop),
+            limits=limits,
+            top_logprobs=sampling.top_logprobs,
+            n_dropped_turns=prompt.n_dropped_turns,
+        )
 
     def abort(self, request_id: int) -> tuple[SequenceOutput, ...]:
         """End a generation as ``cancelled``; nothing when it is unknown or over."""
@@ -121,58 +140,95 @@ class EngineCore:
         return () if request is None else (self._finish(request, FinishReason.CANCELLED),)
 
     def interrupt(self, request_id: int) -> None:
-        """End the running decode if it computes this request. Any thread; `abort` must follow."""
+        """End the running decode if it is mostly for this request. Any thread; `abort` must
+        follow."""
         if request_id in self._decoding:
             self._abort_flag.set()
 
     def count_tokens(self, turns: tuple[ChatTurn, ...]) -> int:
         """Tokens of the prompt that ``turns`` make. Raises as `add` does."""
-        return len(self._tokenize_chat(turns))
+        return len(self._prompts.chat_tokens(turns))
 
     # -- the step --------------------------------------------------------------------------
 
     def step(self) -> tuple[SequenceOutput, ...]:
         """Compute one batch and return what became of it."""
-        chunks = self._scheduler.schedule()
+        overdue = self._end_overdue()
+        batch = self._schedule()
         try:
-            rows = self._decode(chunks)
+            rows = self._decode(batch.chunks)
         except InferenceError as error:
-            return tuple(self._fail(chunk.sequence.request_id, error) for chunk in chunks)
+            failed = [self._fail(chunk.sequence.request_id, error) for chunk in batch.chunks]
+            return (*overdue, *failed)
         if rows is None:
-            return ()
-        self._scheduler.advance(chunks)
-        return tuple(self._deliver(chunk, row) for chunk, row in zip(chunks, rows, strict=True))
+            return overdue
+        self._scheduler.advance(batch.chunks)
+        delivered = [
+            self._deliver(chunk, row) for chunk, row in zip(batch.chunks, rows, strict=True)
+        ]
+        return (*overdue, *delivered)
+
+    def _end_overdue(self) -> tuple[SequenceOutput, ...]:
+        now = time.perf_counter()
+        overdue = [
+            (request.sequence.request_id, error)
+            for request in self._requests.values()
+            if (error := request.overdue(now)) is not None
+        ]
+        return tuple(self._fail(request_id, error) for request_id, error in overdue)
+
+    def _schedule(self) -> Batch:
+        for sequence, placement in self._scheduler.admit():
+            self._requests[sequence.request_id].mark_started()
+            self._place(sequence, placement)
+        batch = self._scheduler.schedule()
+        for slot in batch.evicted:
+            self._context.forget(slot.index)
+        return batch
+
+    def _place(self, sequence: Sequence, placement: Placement) -> None:
+        slot = placement.slot.index
+        if not self._context.forget(slot, placement.n_kept):
+            self._context.forget(slot)
+            self._scheduler.lost(sequence)
+        elif placement.donor is not None:
+            self._context.share(placement.donor.index, slot, placement.n_copied)
 
     def _decode(self, chunks: list[Chunk]) -> list[int] | None:
-        """Batch rows of the chunks' last tokens; None when an abort ended the computation."""
-        self._context.clear_batch()
-        rows = []
-        for chunk in chunks:
-            sequence = chunk.sequence
-            self._requests[sequence.request_id].mark_started()
-            rows.append(
-                self._context.add_to_batch(
-                    sequence.tokens[chunk.start : chunk.start + chunk.count],
-                    position=chunk.start,
-                    slot=sequence.slot,
-                    needs_logits=chunk.needs_logits,
-                )
+        """Batch rows of the chunks' last tokens; None when nothing was computed."""
+        context = self._context
+        context.clear_batch()
+        rows = [
+            context.add_to_batch(
+                chunk.sequence.tokens[chunk.start : chunk.start + chunk.count],
+                position=chunk.start,
+                slot=chunk.slot.index,
+                needs_logits=chunk.needs_logits,
             )
-        self._decoding = frozenset(chunk.sequence.request_id for chunk in chunks)
+            for chunk in chunks
+        ]
+        half = sum(chunk.count for chunk in chunks) / 2
+        self._decoding = frozenset(c.sequence.request_id for c in chunks if c.count > half)
         try:
-            done = self._context.decode()
+            decoded = context.decode()
         finally:
             self._decoding = frozenset()
-        if not done:
-            self._roll_back(chunks)
-        return rows if done else None
+        if decoded is Decoded.DONE:
+            return rows
+        self._roll_back(chunks)
+        if decoded is Decoded.NO_ROOM:
+            slot = self._scheduler.make_room()
+            if slot is None:
+                raise InferenceError("llama.cpp found no room in its KV cache")
+            context.forget(slot.index)
+        return None
 
     def _roll_back(self, chunks: list[Chunk]) -> None:
         for chunk in chunks:
-            if not self._context.forget(chunk.sequence.slot, chunk.start):
+            if not self._context.forget(chunk.slot.index, chunk.start):
                 # A recurrent model has no older state to go back to: compute it all again.
-                self._context.forget(chunk.sequence.slot)
-                chunk.sequence.n_computed = 0
+                self._context.forget(chunk.slot.index)
+                self._scheduler.lost(chunk.sequence)
 
     def _deliver(self, chunk: Chunk, row: int) -> SequenceOutput:
         sequence = chunk.sequence
@@ -180,34 +236,67 @@ class EngineCore:
             return SequenceOutput(
                 request_id=sequence.request_id,
                 prefill_done=sequence.n_computed,
-                prefill_total=sequence.n_prompt,
+                prefill_total=len(sequence.tokens),
             )
         request = self._requests[sequence.request_id]
-        token = request.sampler.sample(self._context, row)
+        try:
+            token = request.sampler.sample(self._context, row)
+        except InferenceError as error:
+            return self._fail(sequence.request_id, error)
         if self._model.ends_generation(token):
             return self._finish(request, FinishReason.STOP)
+        return self._take(request, token, row)
+
+    def _take(self, request: RunningRequest, token: int, row: int) -> SequenceOutput:
+        """Add a sampled token to its sequence and its text to the answer."""
+        sequence, logprob = request.sequence, None
+        if request.top_logprobs is not None:
+            n_top = request.top_logprobs
+            logprob = token_logprob(self._model, self._context, row, token, n_top)
         sequence.tokens.append(token)
         request.mark_token()
         delta = request.detokenizer.push(self._model.piece(token))
+        output = SequenceOutput(
+            request_id=sequence.request_id, delta=delta, n_tokens=1, logprob=logprob
+        )
         if request.detokenizer.stopped:
-            return self._finish(request, FinishReason.STOP, delta)
-        full = sequence.n_sampled == sequence.max_tokens
-        if full or len(sequence.tokens) >= self._context.n_ctx:
-            return self._finish(request, FinishReason.LENGTH, delta)
-        return SequenceOutput(request_id=sequence.request_id, delta=delta, n_tokens=1)
+            return self._finish(request, FinishReason.STOP, output)
+        if sequence.n_sampled == sequence.max_tokens:
+            return self._finish(request, FinishReason.LENGTH, output)
+        if len(sequence.tokens) >= self._context.n_ctx and not self._shift(request):
+            return self._finish(request, FinishReason.LENGTH, output)
+        return output
+
+    def _shift(self, request: RunningRequest) -> bool:
+        """Make room in a full context where the request and the model allow it."""
+        if request.overflow is not Overflow.SHIFT or not self._context.can_shift:
+            return False
+        sequence, slot = request.sequence, request.sequence.slot
+        if slot is None or self._model.is_append_only:
+            return False
+        keep = min(sequence.n_prompt, self._context.n_ctx // KEPT_SHARE)
+        count = self._scheduler.shift(sequence, keep)
+        if slot.n_held == keep:
+            self._context.forget(slot.index, keep)
+        elif not self._context.cut(slot.index, keep, count):
+            self._context.forget(slot.index)
+            self._scheduler.lost(sequence)
+        return True
 
     # -- ends ------------------------------------------------------------------------------
 
     def _finish(
-        self, request: RunningRequest, reason: FinishReason, delta: str = ""
+        self, request: RunningRequest, reason: FinishReason, last: SequenceOutput | None = None
     ) -> SequenceOutput:
+        """``last``: what the final token brought, if it is to be shown."""
         completion = request.completion(reason)
-        text = delta + request.detokenizer.flush()
+        rest = request.detokenizer.flush()
         self._release(request)
         return SequenceOutput(
             request_id=request.sequence.request_id,
-            delta=text,
-            n_tokens=1 if delta else 0,
+            delta=(last.delta if last else "") + rest,
+            n_tokens=last.n_tokens if last else 0,
+            logprob=last.logprob if last else None,
             completion=completion,
         )
 
@@ -216,69 +305,6 @@ class EngineCore:
         return SequenceOutput(request_id=request_id, error=ErrorInfo.of(error))
 
     def _release(self, request: RunningRequest) -> None:
-        sequence = request.sequence
-        self._scheduler.remove(sequence.request_id)
-        del self._requests[sequence.request_id]
+        self._scheduler.remove(request.sequence.request_id)
+        del self._requests[request.sequence.request_id]
         request.sampler.close()
-        if sequence.slot >= 0:
-            self._context.forget(sequence.slot)
-
-    # -- prompts ---------------------------------------------------------------------------
-
-    def _prompt_tokens(self, request: Generate) -> list[int]:
-        if request.messages is not None:
-            tokens = self._tokenize_chat(request.messages)
-        else:
-            tokens = self._model.tokenize(request.text or "", special=True)
-        if not tokens:
-            raise InvalidRequest("The prompt is empty", param="messages")
-        return tokens
-
-    def _tokenize_chat(self, turns: tuple[ChatTurn, ...]) -> list[int]:
-        text = self._template.render(turns)
-        # Many templates write the beginning-of-sequence token that the tokeniser adds as well.
-        if self._model.adds_bos and self._bos_text:
-            text = text.removeprefix(self._bos_text)
-        return self._model.tokenize(text, special=True)
-
-    def _describe(
-        self, log: str, gpu_layers: int, n_threads: int, has_template: bool, seconds: float
-    ) -> ContextInfo:
-        model = self._model
-        sizes = buffer_sizes(log)
-        devices = list_devices()
-        offloaded = any(device.kind != "cpu" for device in devices)
-        wanted = model.n_layers + 1 if gpu_layers == ALL_LAYERS else gpu_layers
-        return ContextInfo(
-            description=model.description,
-            n_ctx=self._context.n_ctx,
-            n_ctx_train=model.n_ctx_train,
-            n_params=model.n_params,
-            n_layers=model.n_layers,
-            n_gpu_layers=wanted if offloaded else 0,
-            n_threads=n_threads,
-            n_vocab=model.n_vocab,
-            weights_bytes=model.size,
-            kv_bytes=sizes.get("KV", 0) + sizes.get("RS", 0),
-            compute_bytes=sizes.get("compute", 0) + sizes.get("output", 0),
-            has_chat_template=has_template,
-            load_ms=seconds * 1000.0,
-            devices=devices,
-        )
-
-
-def physical_cores() -> int:
-    """Cores that this process may use, without hyper-threads (ggml's threads gain nothing
-    from them)."""
-    process = psutil.Process()
-    allowed = len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else 0
-    physical = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
-    return max(1, min(physical, allowed) if allowed else physical)
-
-
-def buffer_sizes(log: str) -> dict[str, int]:
-    """Bytes of the buffers that llama.cpp's load log names, summed over devices, by kind."""
-    sizes: dict[str, int] = {}
-    for kind, mebibytes in _BUFFER_LINE.findall(log):
-        sizes[kind] = sizes.get(kind, 0) + int(float(mebibytes) * 1024 * 1024)
-    return sizes

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,17 @@ class LlamaLog:
 class _Nothing(list[str]):
     def append(self, _item: str) -> None:
         """Keep nothing."""
+
+
+class Decoded(Enum):
+    """How a `LlamaContext.decode` went: well, ended by the abort flag, or without room."""
+
+    DONE = 0
+    NO_ROOM = 1
+    ABORTED = 2
+
+
+_DECODED = {decoded.value: decoded for decoded in Decoded}
 
 
 class AbortFlag:
@@ -114,6 +126,8 @@ class LlamaModel:
         if not self._handle:
             raise load_error(path.name, log)
         self.vocabulary = llama.llama_model_get_vocab(self._handle)
+        self.n_vocab = int(llama.llama_vocab_n_tokens(self.vocabulary))
+        self._end_tokens: tuple[int, ...] | None = None
         self._piece = ctypes.create_string_buffer(256)
 
     @property
@@ -135,11 +149,6 @@ class LlamaModel:
     def n_layers(self) -> int:
         """Transformer blocks."""
         return int(llama.llama_model_n_layer(self._handle))
-
-    @property
-    def n_vocab(self) -> int:
-        """Entries of the vocabulary."""
-        return int(llama.llama_vocab_n_tokens(self.vocabulary))
 
     @property
     def size(self) -> int:
@@ -184,6 +193,29 @@ class LlamaModel:
     def adds_bos(self) -> bool:
         """Whether `tokenize` puts the beginning-of-sequence token first."""
         return bool(llama.llama_vocab_get_add_bos(self.vocabulary))
+
+    @property
+    def is_recurrent(self) -> bool:
+        """Whether layers keep a state of fixed size instead of a cell per token, all or some."""
+        return bool(
+            llama.llama_model_is_recurrent(self._handle)
+            or llama.llama_model_is_hybrid(self._handle)
+        )
+
+    @property
+    def is_append_only(self) -> bool:
+        """Whether a sequence's end cannot be taken back exactly.
+
+        Recurrent state has no past, and a sliding window's is pruned as it moves on.
+        """
+        return self.is_recurrent or int(llama.llama_model_n_swa(self._handle)) > 0
+
+    def end_tokens(self) -> tuple[int, ...]:
+        """All tokens that end a turn."""
+        if self._end_tokens is None:
+            ends = (t for t in range(self.n_vocab) if self.ends_generation(t))
+            self._end_tokens = tuple(ends)
+        return self._end_tokens
 
     def ends_generation(self, token: int) -> bool:
         """Whether the model ends its turn with ``token``."""
@@ -233,6 +265,7 @@ class LlamaContext:
         params.n_seq_max = n_seq_max
         # Logits of one row a sequence: 34 MiB of compute buffer instead of 514 (Gemma 3, DESIGN 5).
         params.n_outputs_max = n_seq_max
+        params.swa_full = False  # cells for the window only, as llama-server has it
         params.n_threads = n_threads
         params.n_threads_batch = n_threads
         params.kv_unified = True
@@ -280,17 +313,37 @@ class LlamaContext:
         batch.n_tokens = row
         return int(row) - 1
 
-    def decode(self) -> bool:
-        """Compute the batch; False when the abort flag ended it half-way.
-
-        Raises `InferenceError` when llama.cpp gives up on this batch.
-        """
+    def decode(self) -> Decoded:
+        """Compute the batch. Raises `InferenceError` when llama.cpp gives up on it."""
         code = llama.llama_decode(self._handle, self._batch)
-        if code == 0:
-            return True
-        if code == 2:
-            return False
+        if code in _DECODED:
+            return _DECODED[code]
         raise InferenceError(f"llama.cpp could not compute the next step (llama_decode: {code})")
+
+    def logits(self, row: int, n_vocab: int) -> memoryview[float]:
+        """The logits of batch row ``row``, valid until the next `decode`."""
+        pointer = llama.llama_get_logits_ith(self._handle, row)
+        if not pointer:
+            raise InferenceError(f"llama.cpp has no logits for row {row} of its last step")
+        array = ctypes.cast(pointer, ctypes.POINTER(ctypes.c_float * n_vocab)).contents
+        return memoryview(array).cast("B").cast("f")
+
+    @property
+    def can_shift(self) -> bool:
+        """Whether the cells of a sequence can be moved to other positions."""
+        return bool(llama.llama_memory_can_shift(self._memory))
+
+    def cut(self, slot: int, start: int, count: int) -> bool:
+        """Forget ``count`` tokens from position ``start`` on and move those behind up; False when
+        the model cannot."""
+        if not llama.llama_memory_seq_rm(self._memory, slot, start, start + count):
+            return False
+        llama.llama_memory_seq_add(self._memory, slot, start + count, -1, -count)
+        return True
+
+    def share(self, donor: int, slot: int, length: int) -> None:
+        """Let ``slot``, which is empty, share the first ``length`` cells of ``donor``."""
+        llama.llama_memory_seq_cp(self._memory, donor, slot, 0, length)
 
     def forget(self, slot: int, from_position: int = 0) -> bool:
         """Drop a sequence's cells from a position on; False when the model cannot drop a part."""

@@ -5,20 +5,36 @@ from __future__ import annotations
 import time
 
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
+from minerva_desktop.chat.limits import RequestLimits
 from minerva_desktop.engine.core.detokenizer import IncrementalDetokenizer
 from minerva_desktop.engine.core.sampler import Sampler
 from minerva_desktop.engine.core.scheduler import Sequence
+from minerva_desktop.errors import GenerationTimeout
 
 
 class RunningRequest:
-    """What the engine keeps for a request beside the scheduler's `Sequence`."""
+    """What the engine keeps for a request beside the scheduler's `Sequence`.
+
+    ``top_logprobs``: how many alternatives to report with each token; None: no probabilities.
+    """
 
     def __init__(
-        self, sequence: Sequence, sampler: Sampler, detokenizer: IncrementalDetokenizer
+        self,
+        sequence: Sequence,
+        sampler: Sampler,
+        detokenizer: IncrementalDetokenizer,
+        *,
+        limits: RequestLimits,
+        top_logprobs: int | None,
+        n_dropped_turns: int,
     ) -> None:
         self.sequence = sequence
         self.sampler = sampler
         self.detokenizer = detokenizer
+        self.top_logprobs = top_logprobs
+        self.overflow = limits.overflow
+        self._limits = limits
+        self._n_dropped_turns = n_dropped_turns
         self._added = time.perf_counter()
         self._started: float | None = None
         self._first_token: float | None = None
@@ -35,6 +51,21 @@ class RunningRequest:
         if self._first_token is None:
             self._first_token = self._last_token
 
+    def overdue(self, now: float) -> GenerationTimeout | None:
+        """The error if a limit has passed at ``now`` (`time.perf_counter`)."""
+        limits, waited = self._limits, now - self._added
+        for what, limit, is_over in (
+            ("in the queue", limits.queue_seconds, self._started is not None),
+            ("before its first token", limits.first_token_seconds, self._first_token is not None),
+            ("in all", limits.total_seconds, False),
+        ):
+            if limit is not None and not is_over and waited > limit:
+                return GenerationTimeout(
+                    "Generation request timed out",
+                    detail=f"It took {waited:.1f} s {what}; at most {limit:g} s were allowed.",
+                )
+        return None
+
     def completion(self, reason: FinishReason) -> Completion:
         """The end's numbers, as of now."""
         now = time.perf_counter()
@@ -44,9 +75,16 @@ class RunningRequest:
         timings = Timings(
             queue_ms=(started - self._added) * 1000.0,
             prompt_tokens=self.sequence.n_prompt,
+            cached_tokens=self.sequence.n_cached,
             prefill_ms=(first - started) * 1000.0,
             first_token_ms=(first - self._added) * 1000.0,
             completion_tokens=self.sequence.n_sampled,
             decode_ms=(last - first) * 1000.0,
         )
-        return Completion(finish_reason=reason, timings=timings, seed=self.sampler.seed)
+        return Completion(
+            finish_reason=reason,
+            timings=timings,
+            seed=self.sampler.seed,
+            dropped_turns=self._n_dropped_turns,
+            shifted_tokens=self.sequence.n_shifted,
+        )

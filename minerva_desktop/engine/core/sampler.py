@@ -1,54 +1,209 @@
-"""llama.cpp's sampler chain for one sequence. Used on the engine child's main thread."""
+"""llama.cpp's samplers for one sequence. Used on the engine child's main thread.
+
+The chain has llama.cpp's own order (`common/sampling.cpp`, 0.3.36). Without a grammar and before
+anything else is asked for, one call into llama.cpp does it all.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import random
 from collections.abc import Sequence
 from typing import Any
 
 from minerva_desktop.chat.sampling import MAX_SEED, SamplingParameters
 from minerva_desktop.engine.core.bindings import llama
-from minerva_desktop.engine.core.llama import LlamaContext
+from minerva_desktop.engine.core.grammar import check_grammar
+from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
+from minerva_desktop.engine.core.logits import Candidates
+from minerva_desktop.errors import InferenceError, InvalidRequest
+
+BAN = float("-inf")
+_MIN_KEEP = 1
+_MIROSTAT_M = 100  # as in llama.cpp's `common_sampler_init`
 
 
 class Sampler:
-    """Picks the next token from a row of logits. Order of the chain as llama.cpp's default."""
+    """Picks the next token from a row of logits."""
 
     def __init__(
-        self, parameters: SamplingParameters, *, prompt: Sequence[int], n_vocab: int
+        self, parameters: SamplingParameters, *, prompt: Sequence[int], model: LlamaModel
     ) -> None:
-        """``prompt`` (token ids) counts for the repetition penalty, as in llama-server."""
-        seed = parameters.seed
-        self.seed = random.randint(0, MAX_SEED) if seed is None else seed
-        self._chain: Any = llama.llama_sampler_chain_init(
-            llama.llama_sampler_chain_default_params()
+        """``prompt`` (token ids) counts for the penalties, as in llama-server.
+
+        Raises `InvalidRequest` for a grammar that is wrong or dangerous, and for a bias of a token
+        that the vocabulary does not have.
+        """
+        self.seed = random.randint(0, MAX_SEED) if parameters.seed is None else parameters.seed
+        self._model = model
+        self._n_sampled = 0
+        self._min_tokens = parameters.min_tokens
+        self._handles: list[Any] = []
+        self._grammar: Any = None
+        self._ban_ends: Any = None
+        self._candidates: Candidates | None = None
+        self._chain = self._own(
+            llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
         )
-        if parameters.repeat_penalty != 1.0 and parameters.repeat_last_n > 0:
-            self._add(
-                llama.llama_sampler_init_penalties(
-                    n_vocab, parameters.repeat_last_n, parameters.repeat_penalty, 0.0, 0.0
-                )
-            )
-            for token in prompt[-parameters.repeat_last_n :]:
-                llama.llama_sampler_accept(self._chain, token)
-        if parameters.temperature <= 0.0:
-            self._add(llama.llama_sampler_init_greedy())
-            return
-        self._add(llama.llama_sampler_init_top_k(parameters.top_k))
-        self._add(llama.llama_sampler_init_top_p(parameters.top_p, 1))
-        self._add(llama.llama_sampler_init_min_p(parameters.min_p, 1))
-        self._add(llama.llama_sampler_init_temp(parameters.temperature))
-        self._add(llama.llama_sampler_init_dist(self.seed))
+        try:
+            self._build(parameters)
+        except InvalidRequest:
+            self.close()
+            raise
+        for token in prompt[-max(parameters.repeat_last_n, parameters.dry_penalty_last_n) :]:
+            llama.llama_sampler_accept(self._chain, token)
 
     def sample(self, context: LlamaContext, row: int) -> int:
-        """The next token, from the logits of batch row ``row``."""
-        return int(llama.llama_sampler_sample(self._chain, context.handle, row))
+        """The next token, from the logits of batch row ``row``. Raises `InferenceError` where a
+        grammar leaves none."""
+        if self._grammar is None and self._n_sampled >= self._min_tokens:
+            token = int(llama.llama_sampler_sample(self._chain, context.handle, row))
+        else:
+            token = self._sample_constrained(context, row)
+        self._n_sampled += 1
+        return token
 
     def close(self) -> None:
-        """Free the chain; no use after this."""
-        if self._chain:
-            llama.llama_sampler_free(self._chain)
-            self._chain = None
+        """Free all samplers; no use after this."""
+        while self._handles:
+            llama.llama_sampler_free(self._handles.pop())
+
+    # -- building --------------------------------------------------------------------------
+
+    def _own(self, handle: Any) -> Any:
+        self._handles.append(handle)
+        return handle
 
     def _add(self, sampler: Any) -> None:
         llama.llama_sampler_chain_add(self._chain, sampler)
+
+    def _build(self, parameters: SamplingParameters) -> None:
+        self._add_biases(parameters)
+        self._add_penalties(parameters)
+        if parameters.mirostat:
+            self._add_mirostat(parameters)
+        else:
+            self._add_truncation(parameters)
+        if parameters.min_tokens and not parameters.ignore_eos:
+            self._ban_ends = self._own(self._bias(dict.fromkeys(self._model.end_tokens(), BAN)))
+        if parameters.grammar is not None:
+            check_grammar(parameters.grammar)
+            text = parameters.grammar.encode()
+            self._grammar = self._own(
+                llama.llama_sampler_init_grammar(self._model.vocabulary, text, b"root")
+            )
+            if not self._grammar:
+                self._handles.pop()
+                raise InvalidRequest("llama.cpp does not accept the grammar", param="grammar")
+
+    def _add_biases(self, parameters: SamplingParameters) -> None:
+        n_vocab = self._model.n_vocab
+        for token in parameters.logit_bias:
+            if not 0 <= token < n_vocab:
+                raise InvalidRequest(
+                    f"logit_bias names token {token}, but the model has {n_vocab:,} tokens",
+                    param="logit_bias",
+                )
+        biases = dict(parameters.logit_bias)
+        if parameters.ignore_eos:
+            biases |= dict.fromkeys(self._model.end_tokens(), BAN)
+        if biases:
+            self._add(self._bias(biases))
+
+    def _bias(self, biases: dict[int, float]) -> Any:
+        array = (llama.llama_logit_bias * len(biases))(*biases.items())
+        return llama.llama_sampler_init_logit_bias(self._model.n_vocab, len(biases), array)
+
+    def _add_penalties(self, parameters: SamplingParameters) -> None:
+        repeat, frequency = parameters.repeat_penalty, parameters.frequency_penalty
+        penalised = (repeat, frequency, parameters.presence_penalty) != (1.0, 0.0, 0.0)
+        if penalised and parameters.repeat_last_n:
+            self._add(
+                llama.llama_sampler_init_penalties(
+                    self._model.n_vocab,
+                    parameters.repeat_last_n,
+                    repeat,
+                    frequency,
+                    parameters.presence_penalty,
+                )
+            )
+        if parameters.dry_multiplier and parameters.dry_penalty_last_n:
+            breakers = [
+                text.encode("utf-8", "replace") for text in parameters.dry_sequence_breakers
+            ]
+            self._add(
+                llama.llama_sampler_init_dry(
+                    self._model.vocabulary,
+                    parameters.dry_multiplier,
+                    parameters.dry_base,
+                    parameters.dry_allowed_length,
+                    parameters.dry_penalty_last_n,
+                    (ctypes.c_char_p * len(breakers))(*breakers),
+                    len(breakers),
+                )
+            )
+
+    def _add_mirostat(self, parameters: SamplingParameters) -> None:
+        tau, eta = parameters.mirostat_tau, parameters.mirostat_eta
+        self._add(llama.llama_sampler_init_temp(parameters.temperature))
+        if parameters.mirostat == 1:
+            n_vocab = self._model.n_vocab
+            self._add(llama.llama_sampler_init_mirostat(n_vocab, self.seed, tau, eta, _MIROSTAT_M))
+        else:
+            self._add(llama.llama_sampler_init_mirostat_v2(self.seed, tau, eta))
+
+    def _add_truncation(self, parameters: SamplingParameters) -> None:
+        """Those that would change nothing are left out: each costs a pass over the candidates."""
+        greedy = parameters.temperature <= 0.0 and not parameters.dynatemp_range
+        if parameters.top_n_sigma > 0.0:
+            self._add(llama.llama_sampler_init_top_n_sigma(parameters.top_n_sigma))
+        if parameters.top_k and not greedy:
+            self._add(llama.llama_sampler_init_top_k(parameters.top_k))
+        if parameters.typical_p < 1.0:
+            self._add(llama.llama_sampler_init_typical(parameters.typical_p, _MIN_KEEP))
+        if parameters.top_p < 1.0 and not greedy:
+            self._add(llama.llama_sampler_init_top_p(parameters.top_p, _MIN_KEEP))
+        if parameters.min_p > 0.0 and not greedy:
+            self._add(llama.llama_sampler_init_min_p(parameters.min_p, _MIN_KEEP))
+        if parameters.xtc_probability > 0.0:
+            self._add(
+                llama.llama_sampler_init_xtc(
+                    parameters.xtc_probability, parameters.xtc_threshold, _MIN_KEEP, self.seed
+                )
+            )
+        if greedy:
+            self._add(llama.llama_sampler_init_greedy())
+            return
+        self._add(
+            llama.llama_sampler_init_temp_ext(
+                parameters.temperature, parameters.dynatemp_range, parameters.dynatemp_exponent
+            )
+        )
+        self._add(llama.llama_sampler_init_dist(self.seed))
+
+    # -- with a grammar, or before an end is allowed ---------------------------------------
+
+    def _sample_constrained(self, context: LlamaContext, row: int) -> int:
+        """A grammar has to look at every candidate, which takes milliseconds. So the chain picks
+        first, and only a pick that the grammar forbids is made again among what it allows."""
+        candidates = self._candidates or Candidates(self._model.n_vocab)
+        self._candidates = candidates
+        candidates.fill(context, row)
+        self._apply_end_ban(candidates)
+        token = candidates.pick(self._chain)
+        if self._grammar is not None and not candidates.allows(self._grammar, token):
+            candidates.fill(context, row)
+            self._apply_end_ban(candidates)
+            candidates.apply(self._grammar)
+            token = candidates.pick(self._chain)
+            if not candidates.allows(self._grammar, token):
+                # Accepting it would end the process: llama.cpp throws.
+                raise InferenceError("The grammar allows no token of the model's vocabulary here")
+        if self._grammar is not None:
+            llama.llama_sampler_accept(self._grammar, token)
+        llama.llama_sampler_accept(self._chain, token)
+        return token
+
+    def _apply_end_ban(self, candidates: Candidates) -> None:
+        if self._ban_ends is not None and self._n_sampled < self._min_tokens:
+            candidates.apply(self._ban_ends)

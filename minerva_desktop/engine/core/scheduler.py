@@ -1,8 +1,12 @@
 """Which tokens the next decode computes. Pure Python: no ctypes, no clock, no I/O.
 
 There is no prefill phase and no decode phase: each step lets a sequence's computed tokens catch
-up with the tokens it has. A prompt catches up in chunks of ``n_batch``; a sampled token is a chunk
-of one. Waiting requests are admitted oldest first while a slot is free.
+up with the tokens it has. A prompt catches up in chunks; a sampled token is a chunk of one.
+
+Requests wait in a bounded queue and are admitted oldest first, once a slot is idle and the cache
+has room for the prompt and some of the answer. Where the cache fills up all the same, first what
+finished requests left behind goes, then the youngest running request is put back at the head of
+the queue; it is computed again later. So the oldest always goes on, and nobody starves.
 """
 
 from __future__ import annotations
@@ -10,25 +14,53 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
+from minerva_desktop.engine.core.slots import Placement, Slot, SlotTable, common_prefix
+from minerva_desktop.errors import QueueFull
+
+ANSWER_RESERVE = 256  # tokens of an answer that must fit beside the prompt for it to be admitted
+# A request waits for one that is computing its beginning anyway, if that saves so many tokens.
+WORTH_WAITING = 64
+
 
 @dataclass(slots=True, eq=False)
 class Sequence:
-    """One request's tokens and how many of them are in the KV cache."""
+    """One request's tokens, and the slot that holds the computed ones."""
 
     request_id: int
     tokens: list[int]
     max_tokens: int | None
+    reuse: bool = True
     n_prompt: int = field(init=False)
-    n_computed: int = 0
-    slot: int = -1
+    n_cached: int = 0
+    n_shifted: int = 0
+    slot: Slot | None = None
+    was_admitted: bool = False
 
     def __post_init__(self) -> None:
         self.n_prompt = len(self.tokens)
 
     @property
+    def n_computed(self) -> int:
+        """Tokens that are in the KV cache."""
+        return self.slot.n_held if self.slot is not None else 0
+
+    @property
     def n_sampled(self) -> int:
         """Tokens that were sampled so far."""
-        return len(self.tokens) - self.n_prompt
+        return len(self.tokens) + self.n_shifted - self.n_prompt
+
+    @property
+    def n_to_come(self) -> int:
+        """Tokens that it will have soon: those it has, and some more of its answer."""
+        reserve = ANSWER_RESERVE
+        if self.max_tokens is not None:
+            reserve = min(reserve, max(0, self.max_tokens - self.n_sampled))
+        return len(self.tokens) + reserve
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether more than one token is to be computed."""
+        return len(self.tokens) - self.n_computed > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +68,7 @@ class Chunk:
     """``count`` tokens of ``sequence`` from position ``start``, to be decoded in this step."""
 
     sequence: Sequence
+    slot: Slot
     start: int
     count: int
 
@@ -45,12 +78,28 @@ class Chunk:
         return self.start + self.count == len(self.sequence.tokens)
 
 
-class Scheduler:
-    """A queue of waiting sequences and the ``n_seq_max`` slots in which the others run."""
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One step: the slots to be emptied first, and what is computed then."""
 
-    def __init__(self, *, n_batch: int, n_seq_max: int) -> None:
+    evicted: list[Slot]
+    chunks: list[Chunk]
+
+
+class Scheduler:
+    """The queue of waiting sequences, and the running ones in their slots."""
+
+    def __init__(
+        self, slots: SlotTable, *, n_batch: int, max_running: int, max_waiting: int
+    ) -> None:
+        """``n_batch`` in tokens; at most ``max_running`` requests run while ``max_waiting`` wait.
+
+        ``slots`` may be more than run: the others keep what finished requests left.
+        """
+        self._slots = slots
+        self._max_running = max_running
         self._n_batch = n_batch
-        self._free_slots = list(reversed(range(n_seq_max)))
+        self._max_waiting = max_waiting
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
 
@@ -59,45 +108,136 @@ class Scheduler:
         """Whether `schedule` would return anything."""
         return bool(self._waiting or self._running)
 
-    @property
-    def running(self) -> tuple[Sequence, ...]:
-        """The admitted sequences, oldest first."""
-        return tuple(self._running)
-
     def add(self, sequence: Sequence) -> None:
-        """Queue a sequence. Its prompt is known to fit into the context."""
+        """Queue a sequence, whose prompt is known to fit into the context. Raises `QueueFull`."""
+        if len(self._waiting) >= self._max_waiting:
+            raise QueueFull(
+                f"{len(self._waiting)} requests wait already, and {len(self._running)} run"
+            )
         self._waiting.append(sequence)
 
-    def schedule(self) -> list[Chunk]:
-        """Admit what fits and fill one batch: sequences that decode first, then prompt chunks."""
-        while self._waiting and self._free_slots:
+    def admit(self) -> list[tuple[Sequence, Placement]]:
+        """Give slots to the waiting sequences that can start now, oldest first.
+
+        The placements are to be carried out in the cache, in order, before `schedule` is called.
+        """
+        admitted = []
+        while self._waiting and self._may_start(self._waiting[0]):
             sequence = self._waiting.popleft()
-            sequence.slot = self._free_slots.pop()
+            placement = self._slots.take(sequence.tokens, reuse=sequence.reuse)
+            sequence.slot = placement.slot
+            if not sequence.was_admitted:
+                sequence.was_admitted = True
+                sequence.n_cached = placement.n_reused
             self._running.append(sequence)
-        budget = self._n_batch
-        chunks = []
-        by_need = sorted(self._running, key=lambda s: len(s.tokens) - s.n_computed > 1)
-        for sequence in by_need:
-            count = min(budget, len(sequence.tokens) - sequence.n_computed)
-            if count > 0:
-                chunks.append(Chunk(sequence, sequence.n_computed, count))
-                budget -= count
-        return chunks
+            admitted.append((sequence, placement))
+        return admitted
+
+    def schedule(self) -> Batch:
+        """Fill one batch: the sequences that decode first, then prompts."""
+        evicted: list[Slot] = []
+        while True:
+            chunks = self._chunks()
+            if sum(chunk.count for chunk in chunks) <= self._slots.n_free_cells:
+                return Batch(evicted, chunks)
+            slot = self._slots.evict()
+            if slot is not None:
+                evicted.append(slot)
+            elif len(self._running) > 1:
+                self._put_back_youngest()
+            else:  # it is never longer than the cache
+                raise RuntimeError("the KV cache is smaller than one sequence")
+
+    def make_room(self) -> Slot | None:
+        """Empty a slot, which the cache has to forget: an idle one, or that of the youngest
+        sequence, which then waits again. None when there is nothing to give up."""
+        slot = self._slots.evict()
+        if slot is None and len(self._running) > 1:
+            self._put_back_youngest()
+            slot = self._slots.evict()
+        return slot
 
     def advance(self, chunks: list[Chunk]) -> None:
         """Note that ``chunks`` were decoded."""
         for chunk in chunks:
-            chunk.sequence.n_computed = chunk.start + chunk.count
+            self._slots.extend(chunk.slot, chunk.count)
 
-    def remove(self, request_id: int) -> Sequence | None:
-        """Forget a sequence, running or waiting, and free its slot; None when there is none."""
+    def lost(self, sequence: Sequence, n_left: int = 0) -> None:
+        """The cache holds only the first ``n_left`` tokens of a running sequence."""
+        if sequence.slot is not None:
+            self._slots.shorten(sequence.slot, n_left)
+            sequence.n_cached = min(sequence.n_cached, n_left)
+
+    def shift(self, sequence: Sequence, keep: int) -> int:
+        """Forget the older half of what is behind a sequence's first ``keep`` tokens. Returns how
+        many tokens that is; the cache has to do the same, unless the slot holds only ``keep`` now,
+        because it shares its cells: then the rest is computed anew."""
+        count = (len(sequence.tokens) - keep) // 2
+        slot = sequence.slot
+        if slot is not None and self._slots.is_shared(slot):
+            self._slots.shorten(slot, keep)
+        elif slot is not None:
+            self._slots.cut(slot, keep, count)
+        del sequence.tokens[keep : keep + count]
+        sequence.n_shifted += count
+        return count
+
+    def remove(self, request_id: int) -> None:
+        """Forget a sequence, running or waiting; idempotent. What its slot holds stays there."""
         for sequence in self._running:
             if sequence.request_id == request_id:
                 self._running.remove(sequence)
-                self._free_slots.append(sequence.slot)
-                return sequence
+                self._leave_slot(sequence)
+                return
         for sequence in self._waiting:
             if sequence.request_id == request_id:
                 self._waiting.remove(sequence)
-                return sequence
-        return None
+                return
+
+    def _put_back_youngest(self) -> None:
+        sequence = self._running.pop()
+        self._waiting.appendleft(sequence)
+        self._leave_slot(sequence)
+
+    def _leave_slot(self, sequence: Sequence) -> None:
+        if sequence.slot is not None:
+            self._slots.release(sequence.slot)
+            sequence.slot = None
+
+    def _may_start(self, sequence: Sequence) -> bool:
+        if not self._running:
+            return True
+        if len(self._running) >= self._max_running:
+            return False
+        donor, n_reused = self._slots.best_prefix(sequence.tokens) if sequence.reuse else (None, 0)
+        if sequence.reuse and self._slots.shares_running and self._will_share(sequence, n_reused):
+            return False
+        # Reused cells of an idle slot are lost to others now; those of a busy one were before.
+        n_shared = n_reused if donor is not None and donor.busy else 0
+        to_come = sum(other.n_to_come - other.n_computed for other in self._running)
+        return sequence.n_to_come - n_shared + to_come <= self._slots.n_usable_cells
+
+    def _will_share(self, sequence: Sequence, n_reused: int) -> bool:
+        """Whether a running prompt is about to compute much of this one's beginning."""
+        limit = len(sequence.tokens) - 1
+        return any(
+            other.is_prompt
+            and common_prefix(other.tokens, sequence.tokens, limit) >= n_reused + WORTH_WAITING
+            for other in self._running
+        )
+
+    def _chunks(self) -> list[Chunk]:
+        """One token for each sequence that decodes; the rest of the batch is shared out among the
+        prompts, smallest need first, so that a short prompt never waits for a long one."""
+        needs = [(len(s.tokens) - s.n_computed, order) for order, s in enumerate(self._running)]
+        counts = dict.fromkeys(range(len(needs)), 0)
+        budget = self._n_batch
+        for n_left, (need, order) in zip(range(len(needs), 0, -1), sorted(needs), strict=True):
+            counts[order] = min(need, max(budget // n_left, 1), budget)
+            budget -= counts[order]
+        chunks = []
+        for order in sorted(range(len(needs)), key=lambda order: needs[order][0] > 1):
+            sequence, count = self._running[order], counts[order]
+            if sequence.slot is not None and count > 0:
+                chunks.append(Chunk(sequence, sequence.slot, sequence.n_computed, count))
+        return chunks

@@ -1,0 +1,45 @@
+"""What a request may cost: how long it may take, and what happens when the context is too small."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from minerva_desktop.errors import InvalidRequest
+
+MAX_SECONDS = 7 * 24 * 3600.0
+
+
+class Overflow(StrEnum):
+    """What to do when a conversation outgrows the context.
+
+    ``stop``: refuse a prompt that is too long; end an answer that reaches the end with ``length``.
+    ``truncate_middle``: leave out the oldest turns after the system message, whole ones, until the
+    rest fits; the completion says how many. ``shift``: when an answer reaches the end, forget the
+    older half of what is behind the prompt's first tokens and go on; only with ``max_tokens``.
+    """
+
+    STOP = "stop"
+    TRUNCATE_MIDDLE = "truncate_middle"
+    SHIFT = "shift"
+
+
+class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds that a request may wait in the queue, may take to its first token, and may take in
+    all (each None: as long as it takes), all from when the engine got it."""
+
+    overflow: Overflow = Overflow.STOP
+    queue_seconds: float | None = None
+    first_token_seconds: float | None = None
+    total_seconds: float | None = None
+
+    def check(self) -> None:
+        """Raise `InvalidRequest`, naming the field, when a time is no time."""
+        for name in ("queue_seconds", "first_token_seconds", "total_seconds"):
+            value = getattr(self, name)
+            if value is not None and not 0.0 < value <= MAX_SECONDS:
+                raise InvalidRequest(
+                    f"{name} must be more than 0 and at most {MAX_SECONDS:.0f}, not {value}",
+                    param=name,
+                )

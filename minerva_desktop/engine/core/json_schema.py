@@ -1,0 +1,333 @@
+"""A JSON schema as a GBNF grammar, so that an answer can only be what the schema allows.
+
+Called in the engine child (main thread) for `response_format`; pure, needs no model. Every text
+of the grammar satisfies the schema. Not every valid text is in it (properties come in declared
+order, no extra ones where `additionalProperties` is not named), but no keyword is ignored: what
+cannot be honoured raises InvalidRequest(param="response_format") with its JSON pointer.
+"""
+
+from __future__ import annotations
+
+import json
+
+from minerva_desktop.engine.core.grammar import check_grammar
+from minerva_desktop.engine.core.json_schema_text import PRIMITIVES, one_of, other_key
+from minerva_desktop.engine.core.json_schema_values import (
+    Schema,
+    counts,
+    is_type,
+    number_expression,
+    pointer,
+    refused,
+    repeated,
+    string_expression,
+)
+from minerva_desktop.errors import InvalidRequest
+
+MAX_DEPTH = 32  # schemas within schemas
+MAX_SCHEMAS = 2_000
+MAX_CHOICES = 500  # of an enum, and properties of an object
+MAX_KEY = 200  # characters
+
+_DEFINITIONS = frozenset({"$defs", "definitions"})
+_ANNOTATIONS = _DEFINITIONS | {
+    *("title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"),
+    *("$schema", "$id", "$comment"),
+}
+_TYPE_KEYWORDS = {
+    "object": frozenset({"properties", "required", "additionalProperties"}),
+    "array": frozenset({"items", "prefixItems", "minItems", "maxItems"}),
+    "string": frozenset({"minLength", "maxLength", "pattern", "format"}),
+    "integer": frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}),
+    "number": frozenset({"minimum", "maximum"}),
+    "boolean": frozenset[str](),
+    "null": frozenset[str](),
+}
+
+
+def json_grammar() -> str:
+    """The grammar of JSON mode: any JSON object."""
+    return f"root ::= object\n{PRIMITIVES.strip()}\n"
+
+
+def schema_to_grammar(schema: object) -> str:
+    """GBNF that passes check_grammar; raises InvalidRequest(param="response_format")."""
+    grammar = _Compiler(schema).grammar()
+    try:
+        check_grammar(grammar)
+    except InvalidRequest as error:
+        raise InvalidRequest(
+            "The JSON schema makes a grammar that cannot be followed safely",
+            detail=error.message,
+            param="response_format",
+        ) from error
+    return grammar
+
+
+class _Compiler:
+    """Turns one schema into rules. Methods return expressions that may stand anywhere."""
+
+    def __init__(self, schema: object) -> None:
+        self._root = schema
+        self._rules: list[str] = []
+        self._references: dict[str, str] = {}
+        self._schemas = 0
+        self._depth = 0
+
+    def grammar(self) -> str:
+        expression = self._visit(self._root, "#")
+        return "\n".join([f"root ::= {expression}", *self._rules, PRIMITIVES.strip(), ""])
+
+    def _new_rule(self, body: str) -> str:
+        name = f"r{len(self._rules)}"
+        self._rules.append(f"{name} ::= {body}")
+        return name
+
+    def _visit(self, schema: object, where: str) -> str:
+        self._schemas += 1
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise refused(where, f"schemas are nested more than {MAX_DEPTH} deep")
+        if self._schemas > MAX_SCHEMAS:
+            raise refused(where, f"there are more than {MAX_SCHEMAS:,} schemas")
+        expression = self._expression(schema, where)
+        self._depth -= 1
+        return expression
+
+    def _expression(self, schema: object, where: str) -> str:
+        if schema is True:
+            schema = {}
+        if not isinstance(schema, dict):
+            raise refused(where, "a schema that allows something should stand here")
+        if not schema.keys() - _ANNOTATIONS:
+            return "value"
+        if "$ref" in schema:
+            self._only(schema, where, {"$ref"})
+            return self._reference(schema["$ref"], pointer(where, "$ref"))
+        if "const" in schema or "enum" in schema:
+            return self._constants(schema, where)
+        if keyword := next((word for word in ("anyOf", "oneOf") if word in schema), ""):
+            self._only(schema, where, {keyword})
+            return self._any_of(schema[keyword], pointer(where, keyword), keyword)
+        if "allOf" in schema:
+            return self._visit(self._merged(schema, where), where)
+        return self._of_types(schema, where)
+
+    def _of_types(self, schema: Schema, where: str) -> str:
+        types = self._types(schema, where)
+        self._only(schema, where, {"type"}.union(*(_TYPE_KEYWORDS[name] for name in types)))
+        return self._choice([self._typed(name, schema, where) for name in types])
+
+    def _only(self, schema: Schema, where: str, allowed: set[str]) -> None:
+        for keyword in schema.keys() - _ANNOTATIONS - allowed:
+            raise refused(pointer(where, keyword), f"“{keyword}” is not supported here")
+
+    def _choice(self, expressions: list[str]) -> str:
+        return expressions[0] if len(expressions) == 1 else f"({' | '.join(expressions)})"
+
+    def _types(self, schema: Schema, where: str) -> list[str]:
+        named = schema.get("type")
+        if named is None:
+            found = [name for name, words in _TYPE_KEYWORDS.items() if words & schema.keys()]
+            if not found:
+                self._only(schema, where, set())
+            return found[:1] if found[0] != "integer" else ["number"]
+        types = named if isinstance(named, list) else [named]
+        for name in types:
+            if not isinstance(name, str) or name not in _TYPE_KEYWORDS:
+                raise refused(pointer(where, "type"), f"“{name}” is not a type")
+        if not types or len(set(types)) != len(types):
+            raise refused(pointer(where, "type"), "the list of types is empty or repeats one")
+        return [name for name in types if name != "integer" or "number" not in types]
+
+    def _typed(self, name: str, schema: Schema, where: str) -> str:
+        if name == "object":
+            return self._object(schema, where)
+        if name == "array":
+            return self._array(schema, where)
+        if name == "string":
+            return string_expression(schema, where)
+        if name in {"integer", "number"}:
+            return number_expression(name, schema, where)
+        return name
+
+    def _reference(self, target: object, where: str) -> str:
+        known = self._references.get(str(target))
+        if known:
+            return known
+        schema = self._resolve(target, where)
+        name = f"ref{len(self._references)}"
+        self._references[str(target)] = name
+        expression = self._visit(schema, str(target))
+        self._rules.append(f"{name} ::= {expression}")
+        return name
+
+    def _resolve(self, target: object, where: str) -> object:
+        steps = str(target).split("/")
+        if steps[0] != "#" or (len(steps) > 1 and steps[1] not in {"$defs", "definitions"}):
+            raise refused(where, f"“{target}” is not in #/$defs or #/definitions")
+        found = self._root
+        for step in steps[1:]:
+            key = step.replace("~1", "/").replace("~0", "~")
+            if not isinstance(found, dict) or key not in found:
+                raise refused(where, f"“{target}” does not exist")
+            found = found[key]
+        return found
+
+    def _constants(self, schema: Schema, where: str) -> str:
+        keyword = "const" if "const" in schema else "enum"
+        self._only(schema, where, {keyword, "type"})
+        values = [schema["const"]] if keyword == "const" else schema["enum"]
+        where = pointer(where, keyword)
+        if not isinstance(values, list) or not 0 < len(values) <= MAX_CHOICES:
+            raise refused(where, f"there should be a list of 1 to {MAX_CHOICES} values")
+        if "type" in schema:
+            types = self._types(schema, where)
+            values = [value for value in values if any(is_type(value, name) for name in types)]
+            if not values:
+                raise refused(where, "no value is of the type that the schema names")
+        try:
+            texts = {json.dumps(value, ensure_ascii=False, allow_nan=False) for value in values}
+        except (ValueError, TypeError, RecursionError) as error:
+            raise refused(where, "a value cannot be written as JSON") from error
+        return one_of([(text, "") for text in texts])
+
+    def _any_of(self, schemas: object, where: str, keyword: str) -> str:
+        if not isinstance(schemas, list) or not 0 < len(schemas) <= MAX_CHOICES:
+            raise refused(where, f"there should be a list of 1 to {MAX_CHOICES} schemas")
+        if keyword == "oneOf":
+            kinds = [self._kinds(schema, where) for schema in schemas]
+            if sum(len(kind) for kind in kinds) != len(frozenset[str]().union(*kinds)):
+                raise refused(where, "the schemas may overlap; use “anyOf”")
+        return self._choice([self._visit(s, pointer(where, i)) for i, s in enumerate(schemas)])
+
+    def _kinds(self, schema: object, where: str) -> frozenset[str]:
+        """Names of which two schemas that no value satisfies both have none in common."""
+        for _ in range(MAX_DEPTH):
+            if isinstance(schema, dict) and "$ref" in schema:
+                schema = self._resolve(schema["$ref"], where)
+        if isinstance(schema, dict) and ("const" in schema or "enum" in schema):
+            values = schema.get("enum", [schema.get("const")])
+            if isinstance(values, list) and all(isinstance(value, str) for value in values):
+                return frozenset(f"string {value}" for value in values)
+        elif isinstance(schema, dict) and "type" in schema:
+            types = self._types(schema, where)
+            return frozenset("number" if name == "integer" else name for name in types)
+        raise refused(where, "“oneOf” needs schemas that name different types or string constants")
+
+    def _merged(self, schema: Schema, where: str) -> Schema:
+        """The schema and all of its `allOf`, which have to be objects, as one."""
+        parts = schema["allOf"]
+        if not isinstance(parts, list) or not 0 < len(parts) <= MAX_CHOICES:
+            raise refused(pointer(where, "allOf"), "there should be a list of schemas")
+        if len(parts) == 1 and schema.keys() - _ANNOTATIONS == {"allOf"}:
+            return {"anyOf": parts}
+        properties: Schema = {}
+        required: list[object] = []
+        own = {key: value for key, value in schema.items() if key != "allOf"}
+        for index, part in enumerate([own, *parts]):
+            at = where if not index else pointer(where, "allOf", index - 1)
+            found = part
+            if isinstance(found, dict) and "$ref" in found:
+                self._only(found, at, {"$ref"})
+                found = self._resolve(found["$ref"], at)
+            if not isinstance(found, dict):
+                raise refused(at, "only objects can be merged")
+            self._only(found, at, {"type", "properties", "required"})
+            if found.get("type", "object") != "object":
+                raise refused(at, "only objects can be merged")
+            for key, value in self._properties(found, at).items():
+                if properties.setdefault(key, value) != value:
+                    raise refused(at, f"“{key}” is in two of the merged schemas")
+            required.extend(self._required(found, at))
+        return {"type": "object", "properties": properties, "required": required}
+
+    def _properties(self, schema: Schema, where: str) -> Schema:
+        properties = schema.get("properties", {})
+        if not isinstance(properties, dict) or len(properties) > MAX_CHOICES:
+            at = pointer(where, "properties")
+            raise refused(at, f"there should be an object of at most {MAX_CHOICES} properties")
+        for key in properties:
+            if not isinstance(key, str) or len(key) > MAX_KEY:
+                raise refused(where, f"a property's name is over {MAX_KEY} characters long")
+        return properties
+
+    def _required(self, schema: Schema, where: str) -> list[str]:
+        required = schema.get("required", [])
+        if not isinstance(required, list) or not all(isinstance(key, str) for key in required):
+            raise refused(pointer(where, "required"), "there should be a list of names")
+        return required
+
+    def _object(self, schema: Schema, where: str) -> str:
+        properties = self._properties(schema, where)
+        required = set(self._required(schema, where))
+        if missing := sorted(required - properties.keys()):
+            at = pointer(where, "required")
+            raise refused(at, f"“{missing[0]}” is required but not among the properties")
+        keys = [json.dumps(key, ensure_ascii=False)[1:] for key in properties]
+        extra = self._extra(schema, where, keys)
+        if extra and not properties:
+            tail = f'("," ws "\\"" {extra})*'
+            return self._new_rule(f'"{{" ws ("\\"" {extra} {tail} ws)? "}}"')
+        more = self._new_rule(f'("," ws "\\"" {extra})*') if extra else ""
+        # From the last property to the first: what may come after it, and the keys to choose from.
+        options: list[tuple[str, str]] = []
+        optional = True
+        tail, head = more, ""
+        for index, (key, value) in reversed(list(enumerate(properties.items()))):
+            expression = self._visit(value, pointer(where, "properties", key))
+            entry = self._new_rule(f'":" ws {expression} {tail}')
+            if key in required:
+                options, optional = [], False
+            options.append((keys[index], entry))
+            extras = f"{extra} {more}" if optional and extra else ""
+            head = self._members(options, extras)
+            tail = self._new_rule(f'("," ws {head}){"?" if optional else ""}') if index else ""
+        if not properties:
+            return '"{" ws "}"'
+        return self._new_rule(f'"{{" ws ({head} ws){"?" if optional else ""} "}}"')
+
+    def _members(self, options: list[tuple[str, str]], extras: str) -> str:
+        found = one_of(options)
+        return f'"\\"" ({found} | {extras})' if extras else f'"\\"" {found}'
+
+    def _extra(self, schema: Schema, where: str, keys: list[str]) -> str:
+        """One more property after its opening quote, or "" where there may be none."""
+        allowed = schema.get("additionalProperties", not schema.keys() & {"properties"})
+        if allowed is False:
+            return ""
+        value = self._visit(allowed, pointer(where, "additionalProperties"))
+        key = other_key(keys, self._new_rule) if keys else 'char* "\\""'
+        return self._new_rule(f'{key} ":" ws {value}')
+
+    def _array(self, schema: Schema, where: str) -> str:
+        least, most = counts(schema, where, "minItems", "maxItems")
+        prefix = schema.get("prefixItems", [])
+        if not isinstance(prefix, list) or len(prefix) > MAX_CHOICES:
+            raise refused(pointer(where, "prefixItems"), "there should be a list of schemas")
+        fixed = [
+            self._visit(part, pointer(where, "prefixItems", index))
+            for index, part in enumerate(prefix)
+        ][:most]
+        further = ""
+        if most is None or most > len(prefix):
+            items = schema.get("items", not prefix)
+            further = "" if items is False else self._visit(items, pointer(where, "items"))
+        if not further and least > len(fixed):
+            raise refused(pointer(where, "minItems"), f"{least} items cannot be had")
+        left = None if most is None else most - len(fixed)
+        body = self._more_items(further, max(least - len(fixed), 0), left, first=not fixed)
+        # From the last to the first: each may be the last one once there are enough.
+        for index in range(len(fixed) - 1, -1, -1):
+            comma = '"," ws ' if index else ""
+            body = f"{comma}{fixed[index]} {body}"
+            body = self._new_rule(body if index < least else f"({body})?")
+        return self._new_rule(f'"[" ws {body} ws "]"') if body else '"[" ws "]"'
+
+    def _more_items(self, item: str, least: int, most: int | None, *, first: bool) -> str:
+        if not item or most == 0:
+            return ""
+        if not first:
+            return repeated(f'"," ws {item}', least, most)
+        rest = repeated(f'"," ws {item}', max(least - 1, 0), None if most is None else most - 1)
+        return f"({item} {rest}){'' if least else '?'}"

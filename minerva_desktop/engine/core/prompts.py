@@ -1,0 +1,102 @@
+"""From what a request brings, turns or text, to the tokens of its prompt. Child's main thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from minerva_desktop.chat.limits import Overflow
+from minerva_desktop.chat.message import ChatTurn, Role
+from minerva_desktop.engine.core.chat_template import ChatTemplate, TimeLimit
+from minerva_desktop.engine.core.llama import LlamaModel
+from minerva_desktop.engine.messages import Generate
+from minerva_desktop.errors import ContextLimitExceeded, InvalidRequest
+
+ANSWER_ROOM = 4  # a truncated prompt leaves a fourth of the context for the answer
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Token ids, and how many turns were left out to make them fit."""
+
+    tokens: list[int]
+    n_dropped_turns: int = 0
+
+
+class PromptBuilder:
+    """Renders and tokenises for one model."""
+
+    def __init__(self, model: LlamaModel, *, n_ctx: int, limit: TimeLimit) -> None:
+        """``n_ctx`` in tokens; ``limit`` bounds the chat template's run time."""
+        self._model = model
+        self._n_ctx = n_ctx
+        source = model.chat_template()
+        self._bos_text = model.token_text(model.bos)
+        eos_text = model.token_text(model.eos)
+        self._template = ChatTemplate(source, bos=self._bos_text, eos=eos_text, limit=limit)
+
+    def build(self, request: Generate) -> Prompt:
+        """The prompt of a request.
+
+        Raises `InvalidRequest` (empty, or an overflow that needs more), `ContextLimitExceeded`,
+        or `InferenceError` from a broken chat template.
+        """
+        overflow = request.limits.overflow
+        if overflow is Overflow.SHIFT and request.sampling.max_tokens is None:
+            raise InvalidRequest(
+                "overflow “shift” needs max_tokens: the answer might never end", param="overflow"
+            )
+        if request.messages is None:
+            if overflow is Overflow.TRUNCATE_MIDDLE:
+                raise InvalidRequest(
+                    "overflow “truncate_middle” needs messages, not a text", param="overflow"
+                )
+            prompt = Prompt(self._model.tokenize(request.text or "", special=True))
+        elif overflow is Overflow.TRUNCATE_MIDDLE:
+            prompt = self._truncated(request.messages, request.sampling.max_tokens)
+        else:
+            prompt = Prompt(self.chat_tokens(request.messages))
+        if not prompt.tokens:
+            raise InvalidRequest("The prompt is empty", param="messages")
+        if len(prompt.tokens) >= self._n_ctx:
+            raise ContextLimitExceeded.of(self._n_ctx, len(prompt.tokens) + 1)
+        return prompt
+
+    def chat_tokens(self, turns: tuple[ChatTurn, ...]) -> list[int]:
+        """Tokens of a conversation. A last turn of the assistant is one that goes on."""
+        if turns and turns[-1].role is Role.ASSISTANT:
+            text = self._continued(turns)
+        else:
+            text = self._template.render(turns)
+        # Many templates write the beginning-of-sequence token that the tokeniser adds as well.
+        if self._model.adds_bos and self._bos_text:
+            text = text.removeprefix(self._bos_text)
+        return self._model.tokenize(text, special=True)
+
+    def _continued(self, turns: tuple[ChatTurn, ...]) -> str:
+        """The conversation, cut right behind the last turn's text: no end of turn, no new turn."""
+        begun = turns[-1].text.rstrip()
+        text = self._template.render(turns, add_generation_prompt=False)
+        at = text.rfind(begun) if begun else -1
+        if at < 0:
+            if not begun:
+                return self._template.render(turns[:-1])
+            raise InvalidRequest(
+                "The model's chat template changes the text of the answer that is to go on, so it "
+                "cannot be continued",
+                param="messages",
+            )
+        return text[: at + len(begun)] + turns[-1].text[len(begun) :]
+
+    def _truncated(self, turns: tuple[ChatTurn, ...], max_tokens: int | None) -> Prompt:
+        room = max(1, self._n_ctx // ANSWER_ROOM)
+        limit = self._n_ctx - min(room, max_tokens or room)
+        n_system = 1 if turns and turns[0].role is Role.SYSTEM else 0
+        head, rest = turns[:n_system], turns[n_system:]
+        # Whole exchanges go: what is left begins with a turn of the user.
+        starts = [0, *(i for i, turn in enumerate(rest) if i and turn.role is Role.USER)]
+        tokens: list[int] = []
+        for n_dropped in starts:
+            tokens = self.chat_tokens(head + rest[n_dropped:])
+            if len(tokens) <= limit:
+                return Prompt(tokens, n_dropped)
+        raise ContextLimitExceeded.of(limit, len(tokens))

@@ -1,0 +1,132 @@
+"""What a JSON schema becomes, and what is refused. Real sampling: test_grammar_real.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from minerva_desktop.engine.core.grammar import check_grammar
+from minerva_desktop.engine.core.json_schema import json_grammar, schema_to_grammar
+from minerva_desktop.errors import InvalidRequest
+
+PERSON = {
+    "type": "object",
+    "title": "A person",
+    "properties": {
+        "name": {"type": "string", "minLength": 1, "maxLength": 40},
+        "age": {"type": "integer", "minimum": 0, "maximum": 130},
+        "mail": {"type": ["string", "null"]},
+    },
+    "required": ["name", "age"],
+    "additionalProperties": False,
+}
+TREE = {
+    "$ref": "#/$defs/node",
+    "$defs": {
+        "node": {
+            "type": "object",
+            "properties": {
+                "label": {"type": "string"},
+                "children": {"type": "array", "items": {"$ref": "#/$defs/node"}},
+            },
+            "required": ["label"],
+        }
+    },
+}
+ACCEPTED: list[Any] = [
+    True,
+    {},
+    PERSON,
+    TREE,
+    {"type": "object"},
+    {"type": "object", "properties": {"a": {}, "ab": {}}, "additionalProperties": True},
+    {"type": "object", "additionalProperties": {"type": "integer"}},
+    {"type": "object", "properties": {f"p{i}": {"type": "number"} for i in range(30)}},
+    {"type": "array", "items": {"type": "boolean"}, "minItems": 2, "maxItems": 5},
+    {"type": "array", "prefixItems": [{"type": "string"}, {"type": "null"}], "minItems": 1},
+    {"enum": ["red", "reddish", 1, 12, None, {"a": [1]}]},
+    {"const": 'a "quoted" \\ text'},
+    {"anyOf": [{"type": "string"}, PERSON]},
+    {"oneOf": [{"type": "string"}, {"type": "integer"}]},
+    {"allOf": [{"properties": {"a": {"type": "null"}}}, {"properties": {"b": {}}}]},
+    {"type": "string", "pattern": r"^[A-Z]{2}-\d{3,5}(?:\.x|y)?$"},
+    {"type": "string", "format": "date-time"},
+    {"type": "integer", "minimum": -17, "maximum": 2050},
+    {"type": "integer", "exclusiveMinimum": 0},
+    {"type": "number", "minimum": -2, "maximum": 3},
+]
+REFUSED: list[tuple[Any, str]] = [
+    (False, "#"),
+    ([], "#"),
+    ({"not": {}}, "#/not"),
+    ({"if": {}, "then": {}}, "#/"),
+    ({"type": "object", "patternProperties": {}}, "#/patternProperties"),
+    ({"type": "object", "minProperties": 1}, "#/minProperties"),
+    ({"type": "object", "dependentRequired": {}}, "#/dependentRequired"),
+    ({"type": "object", "required": ["x"]}, "#/required"),
+    ({"type": "integer", "multipleOf": 2}, "#/multipleOf"),
+    ({"type": "array", "uniqueItems": True}, "#/uniqueItems"),
+    ({"type": "array", "contains": {}}, "#/contains"),
+    ({"type": "number", "minimum": 0.5}, "#/minimum"),
+    ({"type": "number", "exclusiveMinimum": 0}, "#/exclusiveMinimum"),
+    ({"type": "integer", "minimum": 5, "maximum": 4}, "#"),
+    ({"type": "string", "format": "phone"}, "#/format"),
+    ({"type": "string", "pattern": "(?=a)b"}, "#/pattern"),
+    ({"type": "string", "pattern": r"(a)\1"}, "#/pattern"),
+    ({"type": "string", "pattern": "a(b"}, "#/pattern"),
+    ({"type": "string", "maxLength": 5000}, "#/maxLength"),
+    ({"type": "string", "minLength": 5, "maxLength": 4}, "#/maxLength"),
+    ({"type": "strin"}, "#/type"),
+    ({"type": "string", "minimum": 3}, "#/minimum"),
+    ({"$ref": "https://example.com/schema"}, "#/$ref"),
+    ({"$ref": "#/$defs/none"}, "#/$ref"),
+    ({"oneOf": [{"type": "integer"}, {"type": "number"}]}, "#/oneOf"),
+    ({"enum": []}, "#/enum"),
+    ({"enum": [1], "type": "string"}, "#/enum"),
+    ({"properties": {"a/b": {"type": "array", "items": {"not": {}}}}}, "#/properties/a~1b/items"),
+]
+
+
+@pytest.mark.parametrize("schema", ACCEPTED, ids=str)
+def test_a_schema_becomes_a_safe_grammar(schema: Any) -> None:
+    check_grammar(schema_to_grammar(schema))
+
+
+def test_json_mode_is_a_safe_grammar() -> None:
+    check_grammar(json_grammar())
+    assert json_grammar().startswith("root ::= object\n")
+
+
+@pytest.mark.parametrize(("schema", "where"), REFUSED, ids=str)
+def test_what_cannot_be_honoured_is_named(schema: Any, where: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        schema_to_grammar(schema)
+    assert caught.value.param == "response_format"
+    assert f"JSON schema, {where}" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#"},
+        {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}},
+        {"properties": {"a": {"$ref": "#"}}, "required": ["a"]},
+        {"type": "string", "pattern": "(a+)+"},
+        {"type": "string", "pattern": "(a?)*"},
+    ],
+    ids=str,
+)
+def test_a_schema_whose_grammar_is_not_safe_is_refused(schema: Any) -> None:
+    with pytest.raises(InvalidRequest, match="cannot be followed safely") as caught:
+        schema_to_grammar(schema)
+    assert caught.value.param == "response_format"
+    assert caught.value.detail.startswith("Grammar, line ")
+
+
+def test_depth_is_bounded() -> None:
+    schema: dict[str, Any] = {"type": "null"}
+    for _ in range(500):
+        schema = {"type": "array", "items": schema}
+    with pytest.raises(InvalidRequest, match="nested more than 32 deep"):
+        schema_to_grammar(schema)

@@ -1,0 +1,164 @@
+"""Every sampling parameter has its effect on the real model, or is refused."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from minerva_desktop.chat.completion import FinishReason
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.core.json_schema import json_grammar, schema_to_grammar
+from minerva_desktop.engine.engine import LlamaEngine
+from minerva_desktop.engine.messages import LoadOptions
+from minerva_desktop.errors import InvalidRequest
+
+PROMPT = "Once upon a time, in a village by the sea, there lived"
+PLAIN = SamplingParameters(temperature=1.0, seed=11, max_tokens=32)
+
+
+@pytest.fixture
+async def engine(model_path: Path) -> AsyncIterator[LlamaEngine]:
+    # From 512 cells on llama.cpp's attention on the CPU sums up in as many parts as it has threads,
+    # and what else is in the cache then decides how the last digit is rounded.
+    engine = LlamaEngine(model_path)
+    await engine.load(options=LoadOptions(n_ctx=480))
+    yield engine
+    await engine.unload()
+
+
+async def _text(engine: LlamaEngine, prompt: str = PROMPT, **changes: Any) -> str:
+    sampling = msgspec.structs.replace(PLAIN, **changes)
+    return await engine.generate(prompt, sampling=sampling).text()
+
+
+# One engine for all of these: loading the model takes longer than answering.
+EFFECTS: tuple[dict[str, Any], ...] = (
+    {"top_k": 2},
+    {"top_p": 0.3},
+    {"min_p": 0.5},
+    {"typical_p": 0.2},
+    {"top_n_sigma": 0.5},
+    {"xtc_probability": 1.0, "xtc_threshold": 0.05},
+    {"temperature": 0.2},
+    {"dynatemp_range": 0.9},
+    {"mirostat": 1, "mirostat_tau": 1.0},
+    {"mirostat": 2, "mirostat_tau": 1.0},
+    {"seed": 12},
+)
+PENALTIES: tuple[dict[str, Any], ...] = (
+    {"repeat_penalty": 1.5},
+    {"frequency_penalty": 1.5},
+    {"presence_penalty": 2.0},
+    {"dry_multiplier": 5.0, "dry_allowed_length": 1},
+)
+REFUSED: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("grammar", {"grammar": 'root ::= root "a"'}),
+    ("grammar", {"grammar": "root ::= missing"}),
+    ("logit_bias", {"logit_bias": {10_000_000: 1.0}}),
+    ("logit_bias", {"logit_bias": {1: math.nan}}),
+    ("mirostat", {"mirostat": 3}),
+    ("typical_p", {"mirostat": 2, "typical_p": 0.5}),
+    ("frequency_penalty", {"frequency_penalty": 3.0}),
+    ("top_logprobs", {"top_logprobs": 21}),
+    ("dry_sequence_breakers", {"dry_sequence_breakers": ("",)}),
+    ("xtc_threshold", {"xtc_threshold": math.nan}),
+)
+
+
+async def test_a_parameter_changes_the_answer_and_stays_reproducible(engine: LlamaEngine) -> None:
+    plain = await _text(engine)
+    for changes in EFFECTS:
+        text = await _text(engine, **changes)
+        assert text != plain, changes
+        assert text == await _text(engine, **changes), changes
+
+
+async def test_a_penalty_breaks_a_loop(engine: LlamaEngine) -> None:
+    loop: dict[str, Any] = {"prompt": "red " * 9 + "red", "temperature": 0.0, "max_tokens": 16}
+    assert "red red red" in await _text(engine, **loop)
+    for changes in PENALTIES:
+        assert "red red red" not in await _text(engine, **loop, **changes), changes
+
+
+async def test_a_bias_forces_and_bans_tokens(engine: LlamaEngine) -> None:
+    stream = engine.generate(
+        PROMPT, sampling=msgspec.structs.replace(PLAIN, top_logprobs=0, max_tokens=1)
+    )
+    await stream.text()
+    token = stream.logprobs[0].token
+    forced = engine.generate(
+        PROMPT,
+        sampling=msgspec.structs.replace(
+            PLAIN, logit_bias={token: 100.0}, top_logprobs=0, max_tokens=6
+        ),
+    )
+    await forced.text()
+    assert {entry.token for entry in forced.logprobs} == {token}
+    banned = engine.generate(
+        PROMPT,
+        sampling=msgspec.structs.replace(PLAIN, logit_bias={token: -math.inf}, top_logprobs=0),
+    )
+    await banned.text()
+    assert token not in {entry.token for entry in banned.logprobs}
+
+
+async def test_ends_can_be_ignored_or_put_off(engine: LlamaEngine) -> None:
+    question = "<|im_start|>user\nSay hi.<|im_end|>\n<|im_start|>assistant\n"
+    greedy = msgspec.structs.replace(PLAIN, temperature=0.0, max_tokens=120)
+    plain = await engine.generate(question, sampling=greedy).wait_completion()
+    n_plain = plain.timings.completion_tokens
+    assert plain.finish_reason is FinishReason.STOP
+    ignoring = msgspec.structs.replace(greedy, ignore_eos=True)
+    ignored = await engine.generate(question, sampling=ignoring).wait_completion()
+    assert (ignored.finish_reason, ignored.timings.completion_tokens) == (FinishReason.LENGTH, 120)
+    later = msgspec.structs.replace(greedy, min_tokens=n_plain + 5)
+    put_off = await engine.generate(question, sampling=later).wait_completion()
+    assert put_off.timings.completion_tokens >= n_plain + 5
+
+
+async def test_log_probabilities_are_the_models_own(engine: LlamaEngine) -> None:
+    sampling = msgspec.structs.replace(PLAIN, temperature=0.0, top_logprobs=5, max_tokens=8)
+    stream = engine.generate(PROMPT, sampling=sampling)
+    text = await stream.text()
+    entries = stream.logprobs
+    assert b"".join(entry.piece for entry in entries).decode() == text
+    for entry in entries:
+        likeliest = [other.logprob for other in entry.top]
+        assert likeliest == sorted(likeliest, reverse=True)
+        assert (entry.token, entry.logprob) == (entry.top[0].token, entry.top[0].logprob)
+        assert sum(math.exp(value) for value in likeliest) <= 1.0
+
+
+async def test_a_grammar_is_obeyed(engine: LlamaEngine) -> None:
+    grammar = 'root ::= "<" [a-z]+ " " [0-9] [0-9] ">"'
+    for seed in (1, 2, 3):
+        text = await _text(engine, grammar=grammar, seed=seed, max_tokens=100)
+        assert re.fullmatch(r"<[a-z]+ \d\d>", text) or len(text) > 60
+
+
+async def test_json_and_a_schema_are_obeyed(engine: LlamaEngine) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"name": {"type": "string", "maxLength": 12}, "age": {"type": "integer"}},
+        "required": ["name", "age"],
+    }
+    person = json.loads(await _text(engine, grammar=schema_to_grammar(schema), max_tokens=200))
+    assert isinstance(person["name"], str)
+    assert isinstance(person["age"], int)
+    text = await _text(engine, "An empty JSON object: ", grammar=json_grammar(), max_tokens=200)
+    assert text.lstrip().startswith("{")
+
+
+async def test_what_cannot_be_is_refused_by_name(engine: LlamaEngine) -> None:
+    for param, changes in REFUSED:
+        with pytest.raises(InvalidRequest) as refused:
+            await _text(engine, **changes)
+        assert refused.value.param == param, changes
+    assert await _text(engine)

@@ -1,0 +1,110 @@
+"""What is left in the cache, and who may build on it."""
+
+from __future__ import annotations
+
+import pytest
+
+from minerva_desktop.engine.core.slots import SlotTable, common_prefix
+
+CHAT = list(range(100))
+SYSTEM = CHAT[:60]
+
+
+def _table(*, n_slots: int = 3, append_only: bool = False) -> SlotTable:
+    return SlotTable(n_slots=n_slots, n_cells=1000, append_only=append_only)
+
+
+def _finished(table: SlotTable, tokens: list[int]) -> int:
+    """Compute ``tokens`` in a slot and leave it; the slot's number."""
+    placement = table.take(list(tokens))
+    table.extend(placement.slot, len(tokens) - placement.n_reused)
+    table.release(placement.slot)
+    return placement.slot.index
+
+
+def test_the_next_turn_of_a_chat_takes_the_chats_slot_and_all_it_holds() -> None:
+    table = _table()
+    slot = _finished(table, CHAT)
+    placement = table.take([*CHAT, 7, 8])
+    assert (placement.slot.index, placement.n_kept, placement.donor) == (slot, 100, None)
+
+
+def test_one_token_is_always_left_to_compute() -> None:
+    table = _table()
+    _finished(table, CHAT)
+    assert table.take(list(CHAT)).n_reused == 99
+
+
+def test_an_edit_near_the_end_trims_the_slot_in_place() -> None:
+    table = _table()
+    slot = _finished(table, CHAT)
+    placement = table.take([*CHAT[:80], 7, 8, 9])
+    assert (placement.slot.index, placement.n_kept) == (slot, 80)
+    assert placement.slot.n_held == 80
+
+
+def test_another_chat_shares_the_system_prompt_and_leaves_the_first_one_whole() -> None:
+    table = _table()
+    slot = _finished(table, [*SYSTEM, *range(500, 700)])
+    placement = table.take([*SYSTEM, 1, 2])
+    assert placement.donor is not None
+    assert (placement.donor.index, placement.n_copied, placement.n_reused) == (slot, 60, 60)
+    assert placement.slot.index != slot
+    assert table.n_free_cells == 1000 - 260  # shared cells count once
+    assert table.best_prefix([*SYSTEM, *range(500, 700), 1])[1] == 260
+
+
+def test_shared_cells_are_free_when_the_last_one_lets_go() -> None:
+    table = _table()
+    _finished(table, [*SYSTEM, *range(500, 700)])
+    placement = table.take([*SYSTEM, 1, 2])
+    table.extend(placement.slot, 2)
+    assert table.is_shared(placement.slot)
+    table.evict()
+    assert table.n_free_cells == 1000 - 62
+    table.release(placement.slot)
+    table.evict()
+    assert table.n_free_cells == 1000
+
+
+def test_a_running_request_is_built_on_too() -> None:
+    table = _table()
+    first = table.take([*SYSTEM, 1])
+    table.extend(first.slot, 61)
+    second = table.take([*SYSTEM, 2])
+    assert (second.donor, second.n_copied) == (first.slot, 60)
+    assert table.n_usable_cells == 1000 - 61
+
+
+def test_the_slot_that_was_used_longest_ago_is_given_up_first() -> None:
+    table = _table()
+    slots = [_finished(table, list(range(start, start + 50))) for start in (1000, 2000, 3000)]
+    assert sorted(slots) == [0, 1, 2]
+    assert table.take([1, 2, 3]).slot.index == slots[0]
+    evicted = table.evict()
+    assert evicted is not None
+    assert evicted.index == slots[1]
+
+
+@pytest.mark.parametrize(("n_begun", "n_reused"), [(100, 100), (99, 0), (60, 0)])
+def test_a_model_that_cannot_roll_back_goes_on_only_from_the_very_end(
+    n_begun: int, n_reused: int
+) -> None:
+    table = _table(append_only=True)
+    _finished(table, CHAT)
+    assert table.take([*CHAT[:n_begun], 7, 8]).n_reused == n_reused
+
+
+def test_with_every_slot_busy_there_is_none_to_take() -> None:
+    table = _table(n_slots=1)
+    table.take([1, 2])
+    with pytest.raises(LookupError):
+        table.take([3])
+
+
+def test_common_prefix() -> None:
+    assert common_prefix([1, 2, 3], [1, 2, 4], 3) == 2
+    assert common_prefix([1, 2, 3], [1, 2, 3], 2) == 2
+    assert common_prefix([], [1], 1) == 0
+    assert common_prefix([1], [2], 1) == 0
+    assert common_prefix([1], [1], -1) == 0
