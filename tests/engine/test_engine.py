@@ -242,8 +242,8 @@ BUSY_CHILD = """
 import sys
 from minerva_desktop.engine import messages as m
 info = m.ContextInfo(description="", n_ctx=64, n_ctx_train=64, n_params=1, n_layers=1,
-    n_gpu_layers=0, n_threads=1, n_parallel=1, n_vocab=1, weights_bytes=1, kv_bytes=1, compute_bytes=1,
-    has_chat_template=True, load_ms=1.0)
+    n_gpu_layers=0, n_threads=1, n_parallel=1, n_vocab=1, weights_bytes=1, kv_bytes=1,
+    compute_bytes=1, has_chat_template=True, load_ms=1.0)
 out = sys.stdout.buffer
 while (body := m.read_frame(sys.stdin.buffer)) is not None:
     request = m.decode_request(body)
