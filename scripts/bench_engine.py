@@ -104,7 +104,7 @@ async def _prompt(engine: LlamaEngine, n_tokens: int) -> str:
 
 
 async def _complete(engine: LlamaEngine, prompt: str) -> Completion:
-    stream = engine.generate(prompt, max_tokens=1)
+    stream = engine.generate(prompt, max_tokens=1, cache_prompt=False)
     return await stream.wait_completion()
 
 

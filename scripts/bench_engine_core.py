@@ -176,7 +176,8 @@ class Bench:
 
     def _request(self, prompt: str, max_tokens: int | None) -> Generate:
         sampling = SamplingParameters(seed=SEED, max_tokens=max_tokens)
-        return Generate(request_id=next(self._ids), sampling=sampling, text=prompt)
+        request_id = next(self._ids)
+        return Generate(request_id=request_id, sampling=sampling, text=prompt, cache_prompt=False)
 
 
 def main(model: Path, runs: int) -> dict[str, list[float]]:

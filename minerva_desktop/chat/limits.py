@@ -34,6 +34,12 @@ class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):
     first_token_seconds: float | None = None
     total_seconds: float | None = None
 
+    @property
+    def has_times(self) -> bool:
+        """Whether any of the times is limited."""
+        times = (self.queue_seconds, self.first_token_seconds, self.total_seconds)
+        return times != (None, None, None)
+
     def check(self) -> None:
         """Raise `InvalidRequest`, naming the field, when a time is no time."""
         for name in ("queue_seconds", "first_token_seconds", "total_seconds"):

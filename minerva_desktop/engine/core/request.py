@@ -54,6 +54,8 @@ class RunningRequest:
     def overdue(self, now: float) -> GenerationTimeout | None:
         """The error if a limit has passed at ``now`` (`time.perf_counter`)."""
         limits, waited = self._limits, now - self._added
+        if not limits.has_times:  # nearly always; asked in every step
+            return None
         for what, limit, is_over in (
             ("in the queue", limits.queue_seconds, self._started is not None),
             ("before its first token", limits.first_token_seconds, self._first_token is not None),

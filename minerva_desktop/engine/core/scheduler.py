@@ -230,6 +230,13 @@ class Scheduler:
         """One token for each sequence that decodes; the rest of the batch is shared out among the
         prompts, smallest need first, so that a short prompt never waits for a long one."""
         needs = [(len(s.tokens) - s.n_computed, order) for order, s in enumerate(self._running)]
+        if len(needs) <= self._n_batch and all(need == 1 for need, _ in needs):
+            # Nearly every step is like this, and what follows takes as long as all the rest of it.
+            return [
+                Chunk(sequence, sequence.slot, sequence.n_computed, 1)
+                for sequence in self._running
+                if sequence.slot is not None
+            ]
         counts = dict.fromkeys(range(len(needs)), 0)
         budget = self._n_batch
         for n_left, (need, order) in zip(range(len(needs), 0, -1), sorted(needs), strict=True):

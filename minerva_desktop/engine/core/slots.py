@@ -11,7 +11,6 @@ what it answers.
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -66,8 +65,8 @@ class SlotTable:
         self._slots = [Slot(index) for index in range(n_slots)]
         self._n_cells = n_cells
         self._append_only = append_only
-        self._users: Counter[int] = Counter()  # slots by cell
-        self._busy_users: Counter[int] = Counter()  # the busy ones of them
+        self._users: dict[int, int] = {}  # how many slots use each cell
+        self._busy_users: dict[int, int] = {}  # how many of them are busy
         self._next_cell = itertools.count()
         self._clock = itertools.count(1)
 
@@ -126,14 +125,14 @@ class SlotTable:
                 self._hold(slot, donor.cells[:length])
         slot = placement.slot
         slot.tokens, slot.busy = tokens, True
-        self._busy_users.update(slot.cells)
+        self._count(self._busy_users, slot.cells)
         return placement
 
     def extend(self, slot: Slot, count: int) -> None:
         """``count`` more tokens of a busy slot were computed."""
         cells = list(itertools.islice(self._next_cell, count))
         self._hold(slot, cells)
-        self._busy_users.update(cells)
+        self._count(self._busy_users, cells)
 
     def shorten(self, slot: Slot, length: int) -> None:
         """A busy slot holds only its first ``length`` tokens from now on."""
@@ -174,7 +173,7 @@ class SlotTable:
 
     def _hold(self, slot: Slot, cells: list[int]) -> None:
         slot.cells.extend(cells)
-        self._users.update(cells)
+        self._count(self._users, cells)
 
     def _drop(self, slot: Slot, length: int) -> None:
         self._let_go(self._users, slot.cells[length:])
@@ -182,7 +181,11 @@ class SlotTable:
         if not slot.busy:
             del slot.tokens[length:]
 
-    def _let_go(self, users: Counter[int], cells: list[int]) -> None:
+    def _count(self, users: dict[int, int], cells: list[int]) -> None:
+        for cell in cells:
+            users[cell] = users.get(cell, 0) + 1
+
+    def _let_go(self, users: dict[int, int], cells: list[int]) -> None:
         for cell in cells:
             if users[cell] > 1:
                 users[cell] -= 1
