@@ -68,11 +68,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the answer has gone (`| head`). Python would complain once more at its exit,
-        # where it flushes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILED
 
 
 # -- the window --------------------------------------------------------------------------------
@@ -162,9 +157,14 @@ def _chat(arguments: list[str]) -> int:
     sampling.check()
     model = _model_path(_catalog(_ready_paths()), options.model)
     chat = TerminalChat(model, LoadOptions(n_ctx=options.n_ctx), sampling)
-    if options.prompt is None:
-        return asyncio.run(chat.converse())
-    return asyncio.run(chat.answer_once(options.prompt))
+    talk = chat.converse() if options.prompt is None else chat.answer_once(options.prompt)
+    try:
+        return asyncio.run(talk)
+    except BrokenPipeError:
+        # Whoever read the answer has gone (`| head`). Python would complain once more at its exit,
+        # where it flushes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
 
 
 # -- the endpoint ------------------------------------------------------------------------------

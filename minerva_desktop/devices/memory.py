@@ -25,9 +25,13 @@ if TYPE_CHECKING:
     from minerva_desktop.devices.nvml import GpuReading, NvmlProbe
 
 NO_DRIVER = "No NVIDIA driver is installed."
-# Where its driver shows itself: the kernel's module, WSL's bridge to the one of Windows, Windows.
+# Where its driver shows itself: the kernel's module, its library (perhaps without the module),
+# WSL's bridge to the one of Windows, Windows.
 _DRIVER_SIGNS = (
     "/proc/driver/nvidia",
+    "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1",
+    "/usr/lib64/libnvidia-ml.so.1",
+    "/usr/lib/libnvidia-ml.so.1",
     "/dev/dxg",
     os.path.expandvars(r"%SystemRoot%\System32\nvml.dll"),
 )

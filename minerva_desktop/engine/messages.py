@@ -19,6 +19,7 @@ from minerva_desktop.errors import InvalidRequest, MinervaError, error_from_code
 
 # No honest message comes near it; a broken length must not become a huge allocation.
 MAX_FRAME_BYTES = 256 * 1024 * 1024
+MAX_PARALLEL = 256  # LLAMA_MAX_SEQ of llama.cpp 0.3.36
 HEADER = struct.Struct("<I")
 
 
@@ -43,7 +44,7 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
             ("n_gpu_layers", 0, 10_000),
             ("n_threads", 1, 1024),
             ("n_batch", 1, 65_536),
-            ("n_parallel", 1, 256),
+            ("n_parallel", 1, MAX_PARALLEL),
         ):
             value = getattr(self, name)
             if value is not None and not low <= value <= high:

@@ -289,7 +289,10 @@ def _reason(path: Path, error: Exception) -> str:
     reason = str(error)
     match error:
         case apsw.BusyError() | apsw.LockedError():
-            reason = "Minerva is open already and has them, in another window or in another session"
+            reason = (
+                "Minerva is open already in another window or session, or another program has "
+                "the file open"
+            )
         case apsw.FullError():
             free = shutil.disk_usage(path.parent).free
             reason = f"the disk is full ({free:,} bytes free)"

@@ -10,11 +10,6 @@ from minerva_desktop.units import format_bytes
 UNKNOWN = "–"
 
 
-def format_exact_bytes(size: int) -> str:
-    """``size`` in bytes as ``1.2 GB (1,204,224,000 bytes)``."""
-    return f"{format_bytes(size)} ({size:,} bytes)"
-
-
 def format_used(used: int, total: int) -> str:
     """Two amounts of bytes as ``1.2 of 25.8 GB``; the unit is said once where it is the same."""
     used_number, _, used_unit = format_bytes(used).partition(" ")

@@ -70,7 +70,7 @@ class MemoryGauge(QWidget):
         if detail:
             lines.append(detail)
         # A measurement comes every few seconds for as long as the app is open and mostly reads like
-        # the last one. What is no different in words is less than a pixel of the bar.
+        # the last one. What reads the same looks the same in a bar of 96 pixels, or nearly so.
         if lines == self._said:
             return
         self._said = lines

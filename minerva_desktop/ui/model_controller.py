@@ -91,7 +91,8 @@ class ModelController(QObject):
             self._window.notifications.show_notice(Notice(NoticeKind.WARNING, self._models.problem))
         chosen = (await self._models.first_choice(preferred)).path
         self._choose(chosen)
-        if preferred is not None and chosen != Path(preferred):
+        # By name: the embedded model moves with the installation.
+        if preferred is not None and chosen.name != Path(preferred).name:
             text = (
                 f"“{Path(preferred).name}”, the model of last time, cannot be opened any more; it "
                 f"may have been moved or deleted. {self.current_name} was chosen instead."
@@ -116,6 +117,8 @@ class ModelController(QObject):
             for entry in entries
         ]
         self._window.header.picker.set_models(self._items)
+        names = {path.name: name for path, name in self._names.items()}
+        self._window.chat_view.set_model_names(names)
 
     @Slot(list)
     def add_files(self, paths: Sequence[Path]) -> None:

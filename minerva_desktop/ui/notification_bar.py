@@ -118,6 +118,9 @@ class NotificationBar(QWidget):
         if len(self._notices) > MAX_NOTICES:
             self.closed.emit(self._notices.pop(0).identity)
         self._refresh()
+        self._announce(notice)
+
+    def _announce(self, notice: Notice) -> None:
         event = QAccessibleAnnouncementEvent(self, notice.text)
         if notice.kind is NoticeKind.ERROR:
             event.setPoliteness(QAccessible.AnnouncementPoliteness.Assertive)
@@ -167,6 +170,10 @@ class NotificationBar(QWidget):
         """The one beneath; the shown one goes to the bottom."""
         self._notices.insert(0, self._notices.pop())
         self._refresh()
+        more = self.findChild(QPushButton, "noticeMoreButton")
+        if more is not None:
+            more.setFocus()  # the button that was pressed went with its card
+        self._announce(self._notices[-1])
 
     @Slot(str)
     def _trigger(self, callback_id: str) -> None:

@@ -122,13 +122,13 @@ async def test_more_than_fits_is_computed_all_the_same(model_path: Path) -> None
 
 
 async def test_a_full_queue_refuses_with_numbers(engine: LlamaEngine) -> None:
-    streams = [engine.generate("Count:", sampling=GREEDY) for _ in range(300)]
+    endless = SamplingParameters(temperature=0.0, ignore_eos=True, max_tokens=450)
+    streams = [engine.generate(CAPITALS[0], sampling=endless) for _ in range(4 + 256)]
+    with pytest.raises(QueueFull, match="256 requests wait already, and 4 run"):
+        await engine.generate(CAPITALS[0], sampling=endless).text()
     for stream in streams:
         stream.cancel()
-    ends = await asyncio.gather(*(s.wait_completion() for s in streams), return_exceptions=True)
-    refused = [end for end in ends if isinstance(end, QueueFull)]
-    assert 0 < len(refused) < 60
-    assert "requests wait already" in refused[0].message
+    await asyncio.gather(*(stream.wait_completion() for stream in streams))
     assert (await _answer(engine, CAPITALS[0]))[0]
 
 
@@ -215,3 +215,21 @@ async def test_an_answer_that_was_begun_goes_on(engine: LlamaEngine) -> None:
     text, completion = await _answer(engine, [question, begun])
     assert "4" in text
     assert completion.timings.prompt_tokens < await engine.count_tokens([question, begun]) + 1
+
+
+@pytest.mark.parametrize("begun", ["<", "|", "s"])
+async def test_what_looks_like_the_end_of_a_turn_goes_on_too(
+    engine: LlamaEngine, begun: str
+) -> None:
+    question = ChatTurn(Role.USER, "Say it.")
+    open_ended = await engine.count_tokens([question])
+    _, completion = await _answer(engine, [question, ChatTurn(Role.ASSISTANT, begun)])
+    assert completion.timings.prompt_tokens == open_ended + 1
+
+
+async def test_as_many_may_run_as_llama_cpp_has_sequences(model_path: Path) -> None:
+    engine = LlamaEngine(model_path)
+    info = await engine.load(options=LoadOptions(n_ctx=512, n_parallel=256))
+    assert info.n_parallel == 256
+    assert (await _answer(engine, CAPITALS[0]))[0]
+    await engine.unload()

@@ -78,7 +78,7 @@ def test_the_queue_is_bounded() -> None:
     for request_id in range(8):
         scheduler.add(_sequence(request_id, 2))
     with pytest.raises(QueueFull, match="8 requests wait already"):
-        scheduler.add(_sequence(9, 2))
+        scheduler.check_room()
 
 
 def test_a_prompt_waits_until_it_fits_beside_the_others_with_room_for_an_answer() -> None:

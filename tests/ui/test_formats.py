@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from minerva_desktop.ui.formats import (
-    format_exact_bytes,
     format_ms,
     format_speed,
     format_tokens,
@@ -15,10 +14,6 @@ def test_amounts_share_a_unit_where_they_can() -> None:
     assert format_used(1_200_000_000, 24_000_000_000) == "1.2 of 24.0 GB"
     assert format_used(512_000_000, 24_000_000_000) == "512.0 MB of 24.0 GB"
     assert format_used(0, 24_000_000_000) == "0 bytes of 24.0 GB"
-
-
-def test_exact_amount_has_every_digit() -> None:
-    assert format_exact_bytes(1_204_224_000) == "1.2 GB (1,204,224,000 bytes)"
 
 
 def test_tokens_and_times() -> None:

@@ -29,6 +29,7 @@ from minerva_desktop.engine.core.sampler import Sampler
 from minerva_desktop.engine.core.scheduler import Batch, Chunk, Scheduler, Sequence
 from minerva_desktop.engine.core.slots import Placement, SlotTable
 from minerva_desktop.engine.messages import (
+    MAX_PARALLEL,
     ContextInfo,
     ErrorInfo,
     Generate,
@@ -66,7 +67,8 @@ class EngineCore:
         n_threads = options.n_threads or physical_cores()
         n_ctx = options.n_ctx or min(self._model.n_ctx_train, DEFAULT_N_CTX)
         n_batch = max(min(options.n_batch, n_ctx), options.n_parallel)
-        n_slots = options.n_parallel + (0 if self._model.is_recurrent else N_KEPT)
+        n_kept = 0 if self._model.is_recurrent else N_KEPT
+        n_slots = min(options.n_parallel + n_kept, MAX_PARALLEL)
         self._context = LlamaContext(
             self._model,
             n_ctx=n_ctx,
@@ -115,16 +117,13 @@ class EngineCore:
         sampling, limits = request.sampling, request.limits
         sampling.check()
         limits.check()
+        self._scheduler.check_room()
         prompt = self._prompts.build(request)
         sequence = Sequence(
             request.request_id, prompt.tokens, sampling.max_tokens, request.cache_prompt
         )
         sampler = Sampler(sampling, prompt=prompt.tokens, model=self._model)
-        try:
-            self._scheduler.add(sequence)
-        except MinervaError:
-            sampler.close()
-            raise
+        self._scheduler.add(sequence)
         self._requests[request.request_id] = RunningRequest(
             sequence,
             sampler,
@@ -191,6 +190,8 @@ class EngineCore:
         if not self._context.forget(slot, placement.n_kept):
             self._context.forget(slot)
             self._scheduler.lost(sequence)
+        elif placement.donor is not None and placement.donor.n_held < placement.n_copied:
+            self._scheduler.lost(sequence)  # the donor itself was just lost
         elif placement.donor is not None:
             self._context.share(placement.donor.index, slot, placement.n_copied)
 
@@ -241,11 +242,11 @@ class EngineCore:
         request = self._requests[sequence.request_id]
         try:
             token = request.sampler.sample(self._context, row)
+            if self._model.ends_generation(token):
+                return self._finish(request, FinishReason.STOP)
+            return self._take(request, token, row)
         except InferenceError as error:
             return self._fail(sequence.request_id, error)
-        if self._model.ends_generation(token):
-            return self._finish(request, FinishReason.STOP)
-        return self._take(request, token, row)
 
     def _take(self, request: RunningRequest, token: int, row: int) -> SequenceOutput:
         """Add a sampled token to its sequence and its text to the answer."""

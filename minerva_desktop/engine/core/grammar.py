@@ -7,12 +7,15 @@ each that json_schema.py writes; it needs no model. llama.cpp 0.3.36 dies of hos
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from minerva_desktop.engine.core.grammar_analysis import GrammarAnalysis
 from minerva_desktop.engine.core.grammar_copies import with_private_copies
 from minerva_desktop.engine.core.grammar_parser import GrammarParser
 from minerva_desktop.engine.core.grammar_readings import Readings
 
 
+@lru_cache(maxsize=64)
 def check_grammar(text: str) -> None:
     """Raise InvalidRequest(param="grammar") unless llama.cpp can parse and follow ``text``.
 

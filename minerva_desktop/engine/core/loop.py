@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import queue
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.engine.core.chat_template import TimeLimit
 from minerva_desktop.engine.core.engine_core import EngineCore
 from minerva_desktop.engine.core.llama import AbortFlag, LlamaLog
@@ -47,6 +49,7 @@ class EngineLoop:
         self._limit = TimeLimit()
         self._abort_flag = AbortFlag()
         self._core: EngineCore | None = None
+        self._begun: deque[Generate] = deque()  # not handed to the core yet
         self._last_progress = 0.0
 
     def post(self, request: Request) -> None:
@@ -72,27 +75,43 @@ class EngineLoop:
                 self._send(StepOutputs(outputs))
 
     def _drain(self) -> tuple[SequenceOutput, ...]:
+        """Handle what came in, but begin at most one generation: rendering its prompt and checking
+        its grammar takes time, and running answers go on in between."""
         outputs: tuple[SequenceOutput, ...] = ()
-        busy = self._core is not None and self._core.has_work
         while True:
             try:
-                request = self._inbox.get(block=not (busy or outputs))
+                request = self._inbox.get(block=not (self._is_busy() or outputs))
             except queue.Empty:
-                return outputs
+                break
             outputs += self._handle(request)
-            busy = self._core is not None and self._core.has_work
+        if self._begun:
+            outputs += self._generate(self._begun.popleft())
+        return outputs
+
+    def _is_busy(self) -> bool:
+        return bool(self._begun) or (self._core is not None and self._core.has_work)
 
     def _handle(self, request: Request) -> tuple[SequenceOutput, ...]:
         match request:
             case Load():
                 self._load(request)
             case Generate():
-                return self._generate(request)
+                self._begun.append(request)
             case Abort():
-                return () if self._core is None else self._core.abort(request.request_id)
+                return self._abort(request.request_id)
             case CountTokens():
                 self._count(request)
         return ()
+
+    def _abort(self, request_id: int) -> tuple[SequenceOutput, ...]:
+        for request in self._begun:
+            if request.request_id == request_id:
+                self._begun.remove(request)
+                never_begun = Completion(
+                    finish_reason=FinishReason.CANCELLED, timings=Timings(), seed=0
+                )
+                return (SequenceOutput(request_id=request_id, completion=never_begun),)
+        return () if self._core is None else self._core.abort(request_id)
 
     def _load(self, request: Load) -> None:
         try:

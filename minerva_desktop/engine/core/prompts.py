@@ -11,6 +11,8 @@ from minerva_desktop.engine.core.llama import LlamaModel
 from minerva_desktop.engine.messages import Generate
 from minerva_desktop.errors import ContextLimitExceeded, InvalidRequest
 
+# Where an answer that goes on ends so far. Private-use characters: no template knows them.
+_MARK = "\uf8ff\ue000\uf8ff"
 ANSWER_ROOM = 4  # a truncated prompt leaves a fourth of the context for the answer
 
 
@@ -74,18 +76,16 @@ class PromptBuilder:
 
     def _continued(self, turns: tuple[ChatTurn, ...]) -> str:
         """The conversation, cut right behind the last turn's text: no end of turn, no new turn."""
-        begun = turns[-1].text.rstrip()
-        text = self._template.render(turns, add_generation_prompt=False)
-        at = text.rfind(begun) if begun else -1
-        if at < 0:
-            if not begun:
-                return self._template.render(turns[:-1])
+        last = ChatTurn(turns[-1].role, turns[-1].text + _MARK)
+        text = self._template.render((*turns[:-1], last), add_generation_prompt=False)
+        head, mark, _ = text.rpartition(_MARK)
+        if not mark:
             raise InvalidRequest(
-                "The model's chat template changes the text of the answer that is to go on, so it "
-                "cannot be continued",
+                "The model's chat template leaves out the answer that is to go on, so it cannot be "
+                "continued",
                 param="messages",
             )
-        return text[: at + len(begun)] + turns[-1].text[len(begun) :]
+        return head
 
     def _truncated(self, turns: tuple[ChatTurn, ...], max_tokens: int | None) -> Prompt:
         room = max(1, self._n_ctx // ANSWER_ROOM)
@@ -94,9 +94,16 @@ class PromptBuilder:
         head, rest = turns[:n_system], turns[n_system:]
         # Whole exchanges go: what is left begins with a turn of the user.
         starts = [0, *(i for i, turn in enumerate(rest) if i and turn.role is Role.USER)]
-        tokens: list[int] = []
-        for n_dropped in starts:
-            tokens = self.chat_tokens(head + rest[n_dropped:])
+        fewest = Prompt(self.chat_tokens(head + rest[starts[-1] :]), starts[-1])
+        if len(fewest.tokens) > limit:
+            raise ContextLimitExceeded.of(limit, len(fewest.tokens))
+        # Bisected, for each try renders and tokenises: 400 exchanges take nine of them.
+        low, high = 0, len(starts) - 1
+        while low < high:
+            middle = (low + high) // 2
+            tokens = self.chat_tokens(head + rest[starts[middle] :])
             if len(tokens) <= limit:
-                return Prompt(tokens, n_dropped)
-        raise ContextLimitExceeded.of(limit, len(tokens))
+                fewest, high = Prompt(tokens, starts[middle]), middle
+            else:
+                low = middle + 1
+        return fewest

@@ -109,12 +109,15 @@ class Scheduler:
         return bool(self._waiting or self._running)
 
     def add(self, sequence: Sequence) -> None:
-        """Queue a sequence, whose prompt is known to fit into the context. Raises `QueueFull`."""
+        """Queue a sequence, whose prompt is known to fit into the context."""
+        self._waiting.append(sequence)
+
+    def check_room(self) -> None:
+        """Raise `QueueFull` when no more may wait."""
         if len(self._waiting) >= self._max_waiting:
             raise QueueFull(
                 f"{len(self._waiting)} requests wait already, and {len(self._running)} run"
             )
-        self._waiting.append(sequence)
 
     def admit(self) -> list[tuple[Sequence, Placement]]:
         """Give slots to the waiting sequences that can start now, oldest first.

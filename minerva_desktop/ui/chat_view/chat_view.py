@@ -90,6 +90,10 @@ class ChatView(QScrollArea):
         self._arrange()
         self._start_timer()
 
+    def set_model_names(self, names: dict[str, str]) -> None:
+        """What to call the models that answer, by file name."""
+        self._column.set_model_names(names)
+
     def append_message(self, message: Message) -> None:
         """Add a message at the end and go there."""
         self._column.append(message)

@@ -47,6 +47,7 @@ class MessageColumn(QWidget):
         super().__init__()
         self._icons = icons
         self._parser: MarkdownParser | None = None
+        self._model_names: dict[str, str] = {}
         self._messages: list[Message] = []
         self._views: list[MessageView] = []  # of the last messages, in order
         self._by_id: dict[str, MessageView] = {}
@@ -79,6 +80,13 @@ class MessageColumn(QWidget):
             self._views += [self._make_view(message) for message in messages[same:]]
         else:
             self._first_wanted = max(0, len(messages) - PAGE)
+
+    def set_model_names(self, names: dict[str, str]) -> None:
+        """What to call the models, by file name."""
+        if names != self._model_names:
+            self._model_names = names
+            for view in self._views:
+                view.show_author(names)
 
     def append(self, message: Message) -> None:
         """Add a message below the others."""
@@ -182,6 +190,7 @@ class MessageColumn(QWidget):
 
         self._parser = self._parser or MarkdownParser()
         view = MessageView(message, self._parser, self._icons, self)
+        view.show_author(self._model_names)
         view.retry_requested.connect(self.retry_requested)
         view.details_requested.connect(self.details_requested)
         view.rendering_needed.connect(self._on_rendering_needed)

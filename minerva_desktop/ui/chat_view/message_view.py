@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Mapping
 
 from PySide6.QtCore import QEvent, QRectF, Qt, Signal, Slot
 from PySide6.QtGui import (
@@ -71,13 +72,11 @@ class MessageView(QWidget):
         self._bubble = QRectF()
         self._fitted = (-1, 0)  # width and height of the last arrange, while still true
         self.setObjectName("message")
-        self.setAccessibleName(_author(message))
-        self._name = ElidedLabel(_author(message), self)
+        self._name = ElidedLabel("", self)
         self._name.setProperty("look", "muted")
         self._name.setVisible(message.role is not Role.USER)
         self._body = RichTextView(icons, self)
         self._body.setObjectName("messageText")
-        self._body.setAccessibleName(_author(message))
         self._body.ring_changed.connect(self._on_ring_changed)
         self._unfold = QPushButton(self)
         self._unfold.hide()
@@ -92,6 +91,13 @@ class MessageView(QWidget):
         self._copy.setVisible(message.role is Role.USER)
         self._begin()
         self._show_state()
+
+    def show_author(self, model_names: Mapping[str, str]) -> None:
+        """Say who speaks; a model by the name that its file has in ``model_names``, if any."""
+        author = _author(self._message, model_names)
+        self._name.set_full_text(author)
+        for widget in (self, self._body):
+            widget.setAccessibleName(author)
 
     # -- content -----------------------------------------------------------------------------
 
@@ -326,11 +332,12 @@ class MessageView(QWidget):
         self.details_requested.emit(self._message.id)
 
 
-def _author(message: Message) -> str:
+def _author(message: Message, model_names: Mapping[str, str]) -> str:
     match message.role:
         case Role.USER:
             return "You"
         case Role.SYSTEM:
             return "System prompt"
         case Role.ASSISTANT:
-            return (message.model or "Answer").removesuffix(".gguf")
+            file = message.model or "Answer"
+            return model_names.get(file) or file.removesuffix(".gguf")

@@ -93,6 +93,8 @@ def test_messages_are_shown_as_written_and_as_rendered(view: ChatView, qtbot: Qt
     assert view.plain_text() == "# not a *heading*\n  kept\n\nA heading\n• item"
     assert view.message_text(answered.id) == answered.text
     assert labels(message_view(view, answered.id)) == ["tiny-model"]
+    view.set_model_names({"tiny-model.gguf": "Tiny Model 1B"})
+    assert labels(message_view(view, answered.id)) == ["Tiny Model 1B"]
     with pytest.raises(KeyError):
         view.message_text("unknown")
 
