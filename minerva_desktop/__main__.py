@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from minerva_desktop.app.chat_session import SessionListener
     from minerva_desktop.app.generation import AnswerEngine
     from minerva_desktop.app.model_actions import ModelState
-    from minerva_desktop.engine.messages import LoadOptions
+    from minerva_desktop.engine.load_options import LoadOptions
     from minerva_desktop.engine.pool import PoolEvent
     from minerva_desktop.library.catalog import Catalog
     from minerva_desktop.runtime import Runtime
@@ -145,7 +145,7 @@ def _chat(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     from minerva_desktop.app.terminal_chat import TerminalChat
     from minerva_desktop.chat.sampling import SamplingParameters
-    from minerva_desktop.engine.messages import LoadOptions
+    from minerva_desktop.engine.load_options import LoadOptions
 
     start_logging(None)
     given = {

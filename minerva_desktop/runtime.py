@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from minerva_desktop.engine.messages import LoadOptions
+from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.pool import ModelPool, PoolEvent
 from minerva_desktop.library.catalog import Catalog
 

@@ -1,8 +1,9 @@
 """`python scripts/bench.py engine | ui`: measures the program and compares it with its targets.
 
-Prints a table and writes a JSON file into ``bench-results``. The peer of the engine's figures is
-llama.cpp's own ``llama-bench``, looked for in ``--llama-bin`` or ``$LLAMA_CPP_BIN``; without it
-the peer's columns stay empty.
+Prints a table and writes a JSON file into ``bench-results``. The peers of the engine's figures are
+llama.cpp's own ``llama-bench`` and ``llama-server``, looked for in ``--llama-bin`` or
+``$LLAMA_CPP_BIN``; without them the peer's columns stay empty. ``--only`` measures one group of the
+engine's figures.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ sys.path.insert(0, str(ROOT))
 import bench_engine  # noqa: E402
 import bench_report  # noqa: E402
 import bench_ui  # noqa: E402
+from bench_engine_requests import Bench  # noqa: E402
 from minerva_desktop.library.catalog import find_embedded_model  # noqa: E402
 
 PEER_VARIABLE = "LLAMA_CPP_BIN"
@@ -33,7 +35,7 @@ def main() -> int:
         return 1
     machine = bench_report.Machine.look()
     if options.bench == "engine":
-        figures = bench_engine.measure(model, options.runs, options.llama_bin)
+        figures = bench_engine.measure(Bench(model, options.runs, options.llama_bin), options.only)
     else:
         figures = bench_ui.measure(model, options.runs)
     facts = {**machine.facts(), "model": model.name}
@@ -53,9 +55,12 @@ def _options() -> argparse.Namespace:
         type=Path,
         metavar="DIR",
         default=Path(peer) if peer else None,
-        help=f"where llama-bench is (default: ${PEER_VARIABLE})",
+        help=f"where llama-bench and llama-server are (default: ${PEER_VARIABLE})",
     )
+    parser.add_argument("--only", choices=tuple(bench_engine.GROUPS), help="engine: these figures")
     options = parser.parse_args()
+    if options.only is not None and options.bench != "engine":
+        parser.error("--only is for the engine's figures")
     if options.runs < MIN_RUNS:
         parser.error(f"a median of fewer than {MIN_RUNS} runs says nothing")
     return options

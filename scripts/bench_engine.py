@@ -12,18 +12,20 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 
 import psutil
 
+import bench_engine_arrival
+import bench_engine_chat
 import bench_engine_core as core
+import bench_engine_streams
+from bench_engine_requests import Bench, complete, prompt_of
 from bench_peer import find_peer
 from bench_report import Figure, Target
-from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.messages import LoadOptions
+from minerva_desktop.engine.load_options import LoadOptions
 
 N_DECODE = 128  # tokens, as llama-bench's own default
 PREFILLS = (512, 4096)  # tokens
@@ -31,24 +33,24 @@ FULL_CTX = 1024  # tokens; a context that a prompt can fill quickly
 MB = 1_000_000
 
 
-def measure(model: Path, runs: int, llama_bin: Path | None) -> list[Figure]:
-    """All figures of the engine."""
-    loads = asyncio.run(_measure_loads(model, runs))
-    inside = _measure_inside(model, runs)
-    speeds = asyncio.run(_measure_speeds(model, runs, llama_bin))
-    beyond = asyncio.run(_measure_memory(model, runs))
-    memory = Figure("child's memory beyond weights, KV, compute", "MB", beyond, Target(80.0))
-    return [*loads, *speeds, *inside, memory]
+def measure(bench: Bench, only: str | None = None) -> list[Figure]:
+    """All figures of the engine, or those of one of the `GROUPS`."""
+    groups = GROUPS.values() if only is None else (GROUPS[only],)
+    return [figure for group in groups for figure in group(bench)]
 
 
 # -- load --------------------------------------------------------------------------------------
 
 
-async def _measure_loads(model: Path, runs: int) -> list[Figure]:
+def _load_figures(bench: Bench) -> list[Figure]:
+    return asyncio.run(_measure_loads(bench))
+
+
+async def _measure_loads(bench: Bench) -> list[Figure]:
     wall: list[float] = []
     start: list[float] = []
-    for _ in range(runs + 1):
-        engine = LlamaEngine(model)
+    for _ in range(bench.runs + 1):
+        engine = LlamaEngine(bench.model)
         started = time.perf_counter()
         info = await engine.load()
         wall.append((time.perf_counter() - started) * 1000.0)
@@ -64,16 +66,20 @@ async def _measure_loads(model: Path, runs: int) -> list[Figure]:
 # -- speed -------------------------------------------------------------------------------------
 
 
-async def _measure_speeds(model: Path, runs: int, llama_bin: Path | None) -> list[Figure]:
-    engine = LlamaEngine(model)
+def _speed_figures(bench: Bench) -> list[Figure]:
+    return asyncio.run(_measure_speeds(bench))
+
+
+async def _measure_speeds(bench: Bench) -> list[Figure]:
+    engine = LlamaEngine(bench.model)
     options = LoadOptions(n_ctx=core.N_CTX)
     info = await engine.load(options=options)
-    peer = find_peer(llama_bin, model, info.n_threads, options.n_batch)
-    prompts = {n_tokens: await _prompt(engine, n_tokens) for n_tokens in PREFILLS}
+    peer = find_peer(bench.llama_bin, bench.model, info.n_threads, options.n_batch)
+    prompts = {n_tokens: await prompt_of(engine, n_tokens) for n_tokens in PREFILLS}
     await _decode(engine)  # warms up
     ours: dict[str, list[float]] = {}
     theirs: dict[str, list[float]] = {}
-    for _ in range(runs):
+    for _ in range(bench.runs):
         ours.setdefault("decode", []).append(await _decode(engine))
         if peer is not None:
             theirs.setdefault("decode", []).append(peer.decode(N_DECODE))
@@ -88,24 +94,6 @@ async def _measure_speeds(model: Path, runs: int, llama_bin: Path | None) -> lis
         Figure(f"{name}, 1 stream", "tokens/s", tuple(samples), target, tuple(theirs.get(name, ())))
         for name, samples in ours.items()
     ]
-
-
-async def _prompt(engine: LlamaEngine, n_tokens: int) -> str:
-    """Text of ``n_tokens`` tokens, found by asking the model."""
-    words = n_tokens
-    for _ in range(8):
-        prompt = " sea" * words
-        completion = await _complete(engine, prompt)
-        missing = n_tokens - completion.timings.prompt_tokens
-        if missing == 0:
-            return prompt
-        words += missing
-    raise RuntimeError(f"No prompt of exactly {n_tokens:,} tokens was found")
-
-
-async def _complete(engine: LlamaEngine, prompt: str) -> Completion:
-    stream = engine.generate(prompt, max_tokens=1, cache_prompt=False)
-    return await stream.wait_completion()
 
 
 async def _decode(engine: LlamaEngine) -> float:
@@ -128,15 +116,15 @@ async def _decode(engine: LlamaEngine) -> float:
 async def _prefill(engine: LlamaEngine, prompt: str) -> float:
     """Prompt tokens per second, from the request to the first token's arrival."""
     started = time.perf_counter()
-    completion = await _complete(engine, prompt)
+    completion = await complete(engine, prompt)
     return completion.timings.prompt_tokens / (time.perf_counter() - started)
 
 
 # -- inside the child --------------------------------------------------------------------------
 
 
-def _measure_inside(model: Path, runs: int) -> list[Figure]:
-    command = [sys.executable, core.__file__, str(model), str(runs)]
+def _inside_figures(bench: Bench) -> list[Figure]:
+    command = [sys.executable, core.__file__, str(bench.model), str(bench.runs)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     samples: dict[str, list[float]] = json.loads(done.stdout)
     all_but_decode = _differences(samples["step"], samples["decode"])
@@ -174,13 +162,18 @@ def _middle(samples: Sequence[float]) -> float:
 # -- memory ------------------------------------------------------------------------------------
 
 
-async def _measure_memory(model: Path, runs: int) -> tuple[float, ...]:
+def _memory_figures(bench: Bench) -> list[Figure]:
+    beyond = asyncio.run(_measure_memory(bench))
+    return [Figure("child's memory beyond weights, KV, compute", "MB", beyond, Target(80.0))]
+
+
+async def _measure_memory(bench: Bench) -> tuple[float, ...]:
     """Megabytes of the child once its context is full, less what llama.cpp says it holds."""
     beyond = []
-    for _ in range(runs):
-        engine = LlamaEngine(model)
+    for _ in range(bench.runs):
+        engine = LlamaEngine(bench.model)
         info = await engine.load(n_ctx=FULL_CTX)
-        await _complete(engine, " sea" * (FULL_CTX - 8))
+        await complete(engine, " sea" * (FULL_CTX - 8))
         if engine.pid is None:
             raise RuntimeError("The engine's process has ended")
         resident = psutil.Process(engine.pid).memory_info().rss
@@ -188,3 +181,14 @@ async def _measure_memory(model: Path, runs: int) -> tuple[float, ...]:
         beyond.append((resident - known) / MB)
         await engine.unload()
     return tuple(beyond)
+
+
+GROUPS: Mapping[str, Callable[[Bench], list[Figure]]] = {
+    "load": _load_figures,
+    "speed": _speed_figures,
+    "streams": bench_engine_streams.measure,
+    "arrival": bench_engine_arrival.measure,
+    "chat": bench_engine_chat.measure,
+    "inside": _inside_figures,
+    "memory": _memory_figures,
+}

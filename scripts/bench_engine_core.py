@@ -25,6 +25,7 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.core.llama import LlamaContext
 from minerva_desktop.engine.core.loop import EngineLoop
 from minerva_desktop.engine.core.sampler import Sampler
+from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import (
     Abort,
     Event,
@@ -32,7 +33,6 @@ from minerva_desktop.engine.messages import (
     Load,
     Loaded,
     LoadFailed,
-    LoadOptions,
     StepOutputs,
     encode_frame,
 )

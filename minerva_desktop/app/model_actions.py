@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from minerva_desktop.engine.messages import LoadOptions
+from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.pool import ModelLoading, ModelReady, PoolEvent
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.library.catalog import Catalog, CatalogEntry

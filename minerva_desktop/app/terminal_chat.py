@@ -10,19 +10,20 @@ import asyncio
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.messages import LoadOptions
+from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.pool import ModelLoading, ModelPool, ModelReady, PoolEvent
 from minerva_desktop.engine.token_stream import TokenStream
-from minerva_desktop.errors import MinervaError
+from minerva_desktop.errors import LoadCancelled, MinervaError
 
-EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
+EXIT_OK, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 130, 143  # 128 and the signal's number
 
 
 class TerminalChat:
@@ -35,6 +36,13 @@ class TerminalChat:
 
     async def answer_once(self, prompt: str) -> int:
         """Answer ``prompt``; the exit code. Raises `MinervaError`."""
+        return await _unless_terminated(self._answer_once(prompt))
+
+    async def converse(self) -> int:
+        """Answer line after line of stdin until it ends; the exit code."""
+        return await _unless_terminated(self._converse())
+
+    async def _answer_once(self, prompt: str) -> int:
         try:
             async with self._pool.lease(self._model) as engine:
                 _, stopped = await self._answer(engine, [ChatTurn(Role.USER, prompt)])
@@ -42,8 +50,7 @@ class TerminalChat:
             await self._pool.close()
         return EXIT_INTERRUPTED if stopped else EXIT_OK
 
-    async def converse(self) -> int:
-        """Answer line after line of stdin until it ends; the exit code."""
+    async def _converse(self) -> int:
         turns: list[ChatTurn] = []
         try:
             async with self._pool.lease(self._model):
@@ -72,9 +79,30 @@ class TerminalChat:
             interrupted = True
             stream.cancel()
 
-        with _on_interrupt(stop):
+        with _on_signal(signal.SIGINT, stop):
             await _print_stream(stream)
         return str(stream), interrupted
+
+
+async def _unless_terminated(talk: Coroutine[Any, Any, int]) -> int:
+    """``talk``'s exit code. SIGTERM cancels it: it ends its line and its engine on the way out."""
+    task = asyncio.create_task(talk)
+    terminated = False
+
+    def stop() -> None:
+        nonlocal terminated
+        if not terminated:  # a second signal must not cut the way out short
+            terminated = True
+            task.cancel()
+
+    with _on_signal(signal.SIGTERM, stop):
+        try:
+            return await task
+        except (asyncio.CancelledError, LoadCancelled):
+            _clear_line()
+            if not terminated:
+                raise
+            return EXIT_TERMINATED
 
 
 async def _print_stream(stream: TokenStream) -> None:
@@ -89,18 +117,18 @@ async def _print_stream(stream: TokenStream) -> None:
 
 
 @contextmanager
-def _on_interrupt(action: Callable[[], None]) -> Iterator[None]:
+def _on_signal(number: signal.Signals, action: Callable[[], None]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
-    previous = signal.getsignal(signal.SIGINT)
+    previous = signal.getsignal(number)
 
     def handle(_number: int, _frame: object) -> None:
         loop.call_soon_threadsafe(action)
 
-    signal.signal(signal.SIGINT, handle)
+    signal.signal(number, handle)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        signal.signal(number, previous)
 
 
 async def _lines() -> AsyncIterator[str]:
@@ -119,7 +147,12 @@ async def _lines() -> AsyncIterator[str]:
         if sys.stdin.isatty():
             sys.stderr.write("> ")
             sys.stderr.flush()
-        line = await lines.get()
+        try:
+            line = await lines.get()
+        except asyncio.CancelledError:
+            if sys.stdin.isatty():
+                _note("")  # what the terminal shows next begins below the prompt
+            raise
         if not line:
             return
         if line.strip():
@@ -132,9 +165,16 @@ def _show_load(event: PoolEvent) -> None:
     match event:
         case ModelLoading(path, fraction):
             sys.stderr.write(f"\rLoading {path.name} {fraction:4.0%} ")
+            sys.stderr.flush()
         case ModelReady():
-            sys.stderr.write("\r\x1b[K")
-    sys.stderr.flush()
+            _clear_line()
+
+
+def _clear_line() -> None:
+    """Take a load's progress away; nothing at the beginning of a line."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
 
 
 def _note(text: str) -> None:

@@ -54,12 +54,25 @@ class TokenLogprob(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
     """The end of one generation.
 
+    ``model`` is the file's name, ``placement`` says which devices computed it.
     ``dropped_turns``: oldest messages that were left out of the prompt because they did not fit;
-    ``shifted_tokens``: how many the model forgot on the way. Only where the request allowed it.
+    ``shifted_tokens``: how many the model forgot on the way; only where the request allowed it.
+    ``drafted_tokens`` were guessed ahead, ``accepted_tokens`` of them rightly.
+    ``restored_tokens`` of the cached ones came from a snapshot on disk.
     """
 
     finish_reason: FinishReason
     timings: Timings
     seed: int
+    model: str = ""
+    placement: str = ""
     dropped_turns: int = 0
     shifted_tokens: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
+    restored_tokens: int = 0
+
+    @property
+    def acceptance_rate(self) -> float | None:
+        """The share of guessed tokens that were right; None where none were guessed."""
+        return self.accepted_tokens / self.drafted_tokens if self.drafted_tokens else None

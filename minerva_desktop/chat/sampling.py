@@ -48,7 +48,8 @@ class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
     full; before ``min_tokens`` the model cannot end. ``seed`` None draws one, which the completion
     then reports. ``mirostat`` 1 or 2 takes the place of top_k, top_p, min_p, typical_p,
     top_n_sigma, XTC and dynamic temperature, which then must be left alone. ``logit_bias`` adds to
-    a token's logit; ``-inf`` bans it. ``grammar`` is GBNF. ``top_logprobs`` None asks for no
+    a token's logit; ``-inf`` bans it. ``grammar`` is GBNF, which the answer follows; instead,
+    ``json_schema`` is a JSON schema as JSON text. ``top_logprobs`` None asks for no
     log-probabilities, 0 for those of the chosen tokens only.
     """
 
@@ -81,6 +82,7 @@ class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
     min_tokens: int = 0
     stop: tuple[str, ...] = ()
     grammar: str | None = None
+    json_schema: str | None = None
     top_logprobs: int | None = None
 
     def check(self) -> None:
@@ -97,6 +99,8 @@ class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
         _check_texts("dry_sequence_breakers", self.dry_sequence_breakers, MAX_BREAKERS)
         self._check_biases()
         self._check_mirostat()
+        if self.grammar is not None and self.json_schema is not None:
+            raise InvalidRequest("grammar and json_schema exclude each other", param="grammar")
 
     def _check_biases(self) -> None:
         if len(self.logit_bias) > MAX_BIASES:

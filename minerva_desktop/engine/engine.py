@@ -6,54 +6,47 @@ All methods are called on the asyncio loop on which `load` was awaited. The `Tok
 
 from __future__ import annotations
 
-import asyncio
-import functools
 import itertools
-import logging
+import sys
+from array import array
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.limits import RequestLimits
 from minerva_desktop.chat.message import ChatTurn
-from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.chat.sampling import MAX_SEED, SamplingParameters
+from minerva_desktop.engine.connection import EngineConnection
+from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import (
-    Abort,
+    ApplyTemplate,
     ContextInfo,
     CountTokens,
-    Event,
+    Detokenize,
+    Embed,
+    Embedded,
     Generate,
     Load,
-    Loaded,
-    LoadFailed,
-    LoadOptions,
-    LoadProgress,
-    Ping,
-    Pong,
-    Request,
-    SequenceOutput,
-    StepOutputs,
+    TextMade,
+    Tokenize,
+    Tokenized,
     TokensCounted,
 )
-from minerva_desktop.engine.process import ChildProcess, child_command, describe_exit
+from minerva_desktop.engine.process import child_command
 from minerva_desktop.engine.token_stream import TokenStream
-from minerva_desktop.errors import (
-    EngineDied,
-    InferenceError,
-    InvalidRequest,
-    MinervaError,
-    ModelLoadError,
-)
+from minerva_desktop.errors import EngineDied, InferenceError, InvalidRequest, ModelLoadError
 
-_log = logging.getLogger(__name__)
+MAX_CHOICES = 128
 
-# A cancelled generation that has not ended after so many looks is ended on this side, and a child
-# that does not even answer a ping by then hangs and is killed. Several looks, because this loop
-# may itself have been held up while the child's answer waits in the pipe.
-CANCEL_LOOKS = 6
-LOOK_SECONDS = 0.5
+Prompt = str | Sequence[ChatTurn] | Sequence[int]
+
+
+class Embeddings(msgspec.Struct, frozen=True):
+    """A vector for each text, in order, and how many tokens each text had."""
+
+    vectors: tuple[array[float], ...]
+    n_tokens: tuple[int, ...]
 
 
 class LlamaEngine:
@@ -73,17 +66,8 @@ class LlamaEngine:
         self.model_path = model_path
         self._command = tuple(command or child_command())
         self._on_death = on_death
-        self._child: ChildProcess | None = None
-        self._reader: asyncio.Task[None] | None = None
-        self._info: ContextInfo | None = None
-        self._loading: asyncio.Future[ContextInfo] | None = None
-        self._on_progress: Callable[[float], None] | None = None
-        self._streams: dict[int, TokenStream] = {}
-        self._counts: dict[int, asyncio.Future[int]] = {}
+        self._connection: EngineConnection | None = None
         self._ids = itertools.count(1)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._unanswered: set[int] = set()  # pings
-        self._closing = False
 
     # -- life ------------------------------------------------------------------------------
 
@@ -98,225 +82,169 @@ class LlamaEngine:
 
         ``on_progress`` gets 0.0 to 1.0. To cancel, cancel the awaiting task: the child ends.
         Raises `InvalidRequest` for impossible options, `ModelNotFound`, `ModelLoadError`,
-        `OutOfMemory`, or
-        `EngineDied` when llama.cpp crashes on the file or the process cannot be started.
+        `OutOfMemory`, or `EngineDied` when llama.cpp crashes on the file, the process cannot be
+        started, or it goes silent.
         """
-        if self._child is not None:
+        if self._connection is not None:
             raise ModelLoadError(f"{self.model_path.name} is loaded already")
         chosen = options or LoadOptions()
         if n_ctx is not None:
             chosen = msgspec.structs.replace(chosen, n_ctx=n_ctx)
         chosen.check()
-        self._on_progress = on_progress
-        self._loop = asyncio.get_running_loop()
-        self._loading = self._loop.create_future()
-        try:
-            self._child = await ChildProcess.start(self._command)
-        except OSError as error:
-            raise EngineDied(
-                "The engine process could not be started", detail=str(error)
-            ) from error
-        self._reader = asyncio.create_task(self._read_events(self._child))
-        self._child.send(Load(bytes(self.model_path), chosen))
-        try:
-            self._info = await self._loading
-        except BaseException:
-            self._child.kill()
-            await self.unload()
-            raise
-        return self._info
+        self._connection = await EngineConnection.start(
+            self.model_path.name, self._command, on_progress=on_progress, on_death=self._on_death
+        )
+        return await self._connection.load(Load(bytes(self.model_path), chosen))
 
     async def unload(self) -> None:
         """End the child, and with it every byte it held; idempotent. Running streams fail."""
-        self._closing = True
-        self._info = None
-        if self._child is None or self._reader is None:
-            return
-        await self._child.close()
-        await self._reader
+        if self._connection is not None:
+            await self._connection.close()
 
     def is_loaded(self) -> bool:
         """Whether `generate` may be called."""
-        return self._info is not None
+        return self._connection is not None and self._connection.info is not None
 
     def get_context_info(self) -> ContextInfo:
-        """What was loaded. Raises `InferenceError` when nothing is."""
-        if self._info is None:
+        """What is loaded, and how full its cache is. Raises `InferenceError` when nothing is."""
+        connection = self._loaded()
+        if connection.info is None:
             raise InferenceError(f"{self.model_path.name} is not loaded")
-        return self._info
+        return msgspec.structs.replace(connection.info, n_used_cells=connection.n_used_cells)
 
     @property
     def pid(self) -> int | None:
         """The child's process id; None when there is no child."""
-        return None if self._child is None else self._child.pid
+        return None if self._connection is None else self._connection.pid
+
+    def _loaded(self) -> EngineConnection:
+        if self._connection is None or self._connection.info is None:
+            raise InferenceError(f"{self.model_path.name} is not loaded")
+        return self._connection
 
     # -- work ------------------------------------------------------------------------------
 
     def generate(
         self,
-        prompt: str | Sequence[ChatTurn],
+        prompt: Prompt,
         max_tokens: int | None = None,
         *,
         sampling: SamplingParameters | None = None,
         limits: RequestLimits | None = None,
         cache_prompt: bool = True,
+        lora: Sequence[float] | None = None,
+        snapshot: str | None = None,
     ) -> TokenStream:
-        """Start a generation from plain text, or from turns through the model's chat template.
+        """Start a generation from plain text, from token ids, or from turns through the model's
+        chat template.
 
         ``max_tokens`` wins over the one in ``sampling``. ``cache_prompt`` False computes the prompt
-        anew, even if the engine still has its beginning. Errors (`ContextLimitExceeded`,
-        `GenerationTimeout`, `QueueFull`, `InvalidRequest`, `EngineDied`, …) come at the end of the
-        stream.
+        anew, even if the engine still has its beginning. ``lora`` gives each loaded adapter's scale
+        for this request. ``snapshot`` names the chat, whose state then outlives the engine if it
+        was loaded with a place for it. Errors (`ContextLimitExceeded`, `GenerationTimeout`,
+        `QueueFull`, `InvalidRequest`, `EngineDied`, …) come at the end of the stream.
         """
-        self.get_context_info()
+        connection = self._loaded()
         chosen = sampling or SamplingParameters()
         if max_tokens is not None:
             chosen = msgspec.structs.replace(chosen, max_tokens=max_tokens)
-        request_id = next(self._ids)
-        stream = TokenStream(on_cancel=functools.partial(self._cancel, request_id))
-        self._streams[request_id] = stream
+        text, tokens, messages = _sorted_prompt(prompt)
         request = Generate(
-            request_id=request_id,
+            request_id=next(self._ids),
             sampling=chosen,
             limits=limits or RequestLimits(),
             cache_prompt=cache_prompt,
-            text=prompt if isinstance(prompt, str) else None,
-            messages=None if isinstance(prompt, str) else tuple(prompt),
+            text=text,
+            tokens=tokens,
+            messages=messages,
+            lora=None if lora is None else tuple(lora),
+            snapshot=snapshot,
         )
-        try:
-            self._send(request)
-        except InvalidRequest as error:
-            del self._streams[request_id]
-            stream.fail(error)
-        return stream
+        return connection.generate(request)
+
+    def generate_choices(
+        self,
+        prompt: Prompt,
+        n: int,
+        *,
+        sampling: SamplingParameters | None = None,
+        limits: RequestLimits | None = None,
+        cache_prompt: bool = True,
+        lora: Sequence[float] | None = None,
+    ) -> tuple[TokenStream, ...]:
+        """``n`` answers to one prompt, computed together; the prompt is computed once.
+
+        With a seed, each choice has the next one, so that each could be had again by itself.
+        Raises `InvalidRequest` for ``n`` outside 1 to `MAX_CHOICES`.
+        """
+        if not 1 <= n <= MAX_CHOICES:
+            raise InvalidRequest(f"n must be between 1 and {MAX_CHOICES}, not {n}", param="n")
+        chosen = sampling or SamplingParameters()
+        return tuple(
+            self.generate(
+                prompt,
+                sampling=msgspec.structs.replace(chosen, seed=_later_seed(chosen.seed, index)),
+                limits=limits,
+                cache_prompt=cache_prompt,
+                lora=lora,
+            )
+            for index in range(n)
+        )
+
+    async def embed(
+        self, inputs: Sequence[str | Sequence[int]], *, normalize: bool = True
+    ) -> Embeddings:
+        """A vector for each text, or list of token ids; ``normalize`` gives each a length of 1.
+
+        To cancel, cancel the awaiting task. Raises `InvalidRequest` when the model makes none, or
+        for an empty text, and `ContextLimitExceeded` for a text that is too long.
+        """
+        request_id = next(self._ids)
+        given = tuple(text if isinstance(text, str) else tuple(text) for text in inputs)
+        request = Embed(request_id=request_id, inputs=given, normalize=normalize)
+        answer = await self._loaded().ask(request, Embedded)
+        vectors = []
+        for raw in answer.vectors:
+            vector = array("f", raw)
+            if sys.byteorder == "big":
+                vector.byteswap()
+            vectors.append(vector)
+        return Embeddings(tuple(vectors), answer.n_tokens)
 
     async def count_tokens(self, turns: Sequence[ChatTurn]) -> int:
-        """Tokens of the prompt that ``turns`` make, template included."""
-        self.get_context_info()
-        request_id = next(self._ids)
-        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._counts[request_id] = answer
-        try:
-            self._send(CountTokens(request_id=request_id, messages=tuple(turns)))
-            return await answer
-        finally:
-            self._counts.pop(request_id, None)
+        """Tokens of the prompt that ``turns`` make, template included. Like all questions it is
+        answered while something else is computed."""
+        question = CountTokens(next(self._ids), tuple(turns))
+        return (await self._loaded().ask(question, TokensCounted)).n_tokens
 
-    # -- inside ----------------------------------------------------------------------------
+    async def apply_template(self, turns: Sequence[ChatTurn]) -> str:
+        """The prompt that ``turns`` make."""
+        question = ApplyTemplate(next(self._ids), tuple(turns))
+        return (await self._loaded().ask(question, TextMade)).text.decode("utf-8", "replace")
 
-    def _send(self, request: Request) -> None:
-        if self._child is None:
-            return
-        try:
-            self._child.send(request)
-        except UnicodeEncodeError as error:
-            raise InvalidRequest(
-                "The prompt holds half a character (a lone surrogate)", param="messages"
-            ) from error
+    async def tokenize(
+        self, text: str, *, add_special: bool = False, parse_special: bool = True
+    ) -> Tokenized:
+        """The tokens of ``text`` and the bytes of each; the flags are those of `Tokenize`."""
+        question = Tokenize(next(self._ids), text, add_special, parse_special)
+        return await self._loaded().ask(question, Tokenized)
 
-    def _cancel(self, request_id: int) -> None:
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._cancel_now, request_id)
+    async def detokenize(self, tokens: Sequence[int]) -> str:
+        """The text of ``tokens``, control tokens written out."""
+        question = Detokenize(next(self._ids), tuple(tokens))
+        return (await self._loaded().ask(question, TextMade)).text.decode("utf-8", "replace")
 
-    def _cancel_now(self, request_id: int) -> None:
-        if request_id in self._streams:
-            self._send(Abort(request_id))
-            self._send(Ping(request_id))
-            self._unanswered.add(request_id)
-            self._look_after(request_id, CANCEL_LOOKS)
 
-    def _look_after(self, request_id: int, looks_left: int) -> None:
-        if self._child is None or self._loop is None:
-            return
-        if request_id not in self._streams and request_id not in self._unanswered:
-            return
-        if looks_left:
-            self._loop.call_later(LOOK_SECONDS, self._look_after, request_id, looks_left - 1)
-        elif request_id in self._unanswered:
-            _log.warning("The engine of %s hangs and is ended", self.model_path.name)
-            self._child.kill()
-        else:
-            # It is alive but in a long step; its own end of this request will be ignored.
-            self._streams.pop(request_id).finish(
-                Completion(finish_reason=FinishReason.CANCELLED, timings=Timings(), seed=0)
-            )
+def _later_seed(seed: int | None, index: int) -> int | None:
+    return None if seed is None else (seed + index) % (MAX_SEED + 1)
 
-    async def _read_events(self, child: ChildProcess) -> None:
-        try:
-            async for event in child.events():
-                self._handle(event)
-        except (msgspec.DecodeError, ValueError):
-            _log.exception("The engine child said something that cannot be read")
-            child.kill()
-        code = await child.wait()
-        self._bury(child, code)
 
-    def _handle(self, event: Event) -> None:
-        match event:
-            case StepOutputs(outputs):
-                for output in outputs:
-                    self._deliver(output)
-            case Pong(request_id):
-                self._unanswered.discard(request_id)
-            case LoadProgress(fraction):
-                if self._on_progress is not None:
-                    self._on_progress(fraction)
-            case Loaded(info):
-                self._settle_load(info)
-            case LoadFailed(error):
-                self._settle_load(error.to_error())
-            case TokensCounted():
-                answer = self._counts.get(event.request_id)
-                if answer is not None and not answer.done():
-                    if event.error is not None:
-                        answer.set_exception(event.error.to_error())
-                    else:
-                        answer.set_result(event.n_tokens)
-
-    def _deliver(self, output: SequenceOutput) -> None:
-        # A late output of a request that is over (an abort, a failure) is dropped.
-        stream = self._streams.get(output.request_id)
-        if stream is None:
-            return
-        if output.prefill_total:
-            stream.report_prefill(output.prefill_done, output.prefill_total)
-        if output.n_tokens or output.delta:
-            stream.push_token(output.delta, output.logprob)
-        if output.error is not None:
-            del self._streams[output.request_id]
-            stream.fail(output.error.to_error())
-        elif output.completion is not None:
-            del self._streams[output.request_id]
-            stream.finish(output.completion)
-
-    def _settle_load(self, result: ContextInfo | MinervaError) -> None:
-        if self._loading is None or self._loading.done():
-            return
-        if isinstance(result, MinervaError):
-            self._loading.set_exception(result)
-        else:
-            self._loading.set_result(result)
-
-    def _bury(self, child: ChildProcess, code: int) -> None:
-        """The child ended: everyone who waits for it is told once."""
-        was_loaded, self._info = self._info is not None, None
-        self._unanswered.clear()
-        death = EngineDied(self._death_sentence(code), detail=child.last_words())
-        self._settle_load(death)
-        streams, self._streams = self._streams, {}
-        for stream in streams.values():
-            stream.fail(death)
-        for answer in self._counts.values():
-            if not answer.done():
-                answer.set_exception(death)
-        if was_loaded and not self._closing and self._on_death is not None:
-            self._on_death(death)
-
-    def _death_sentence(self, code: int) -> str:
-        name = self.model_path.name
-        if self._closing:
-            return f"{name} was unloaded before the answer was finished"
-        sentence = f"The engine that ran {name} stopped ({describe_exit(code)})"
-        if code == -9:
-            sentence += "; it was killed from outside, perhaps because memory ran out"
-        return sentence
+def _sorted_prompt(
+    prompt: Prompt,
+) -> tuple[str | None, tuple[int, ...] | None, tuple[ChatTurn, ...] | None]:
+    """A prompt as text, as tokens or as messages: one of the three."""
+    if isinstance(prompt, str):
+        return prompt, None, None
+    if prompt and all(isinstance(item, int) for item in prompt):
+        return None, tuple(item for item in prompt if isinstance(item, int)), None
+    return None, None, tuple(item for item in prompt if isinstance(item, ChatTurn))

@@ -15,42 +15,12 @@ from minerva_desktop.chat.completion import Completion, TokenLogprob
 from minerva_desktop.chat.limits import RequestLimits
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.errors import InvalidRequest, MinervaError, error_from_code
+from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.errors import MinervaError, error_from_code
 
 # No honest message comes near it; a broken length must not become a huge allocation.
 MAX_FRAME_BYTES = 256 * 1024 * 1024
-MAX_PARALLEL = 256  # LLAMA_MAX_SEQ of llama.cpp 0.3.36
 HEADER = struct.Struct("<I")
-
-
-class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How to load a model.
-
-    ``n_ctx`` in tokens, None: the model's own, at most `DEFAULT_N_CTX`. ``n_gpu_layers`` None: all
-    that the build's GPU backend takes (none without one). ``n_threads`` None: physical cores.
-    ``n_parallel`` requests are computed together; they share the ``n_ctx`` tokens.
-    """
-
-    n_ctx: int | None = None
-    n_gpu_layers: int | None = None
-    n_threads: int | None = None
-    n_batch: int = 512
-    n_parallel: int = 4
-
-    def check(self) -> None:
-        """Raise `InvalidRequest`, naming the field, for a number that llama.cpp would choke on."""
-        for name, low, high in (
-            ("n_ctx", 16, 16_777_216),
-            ("n_gpu_layers", 0, 10_000),
-            ("n_threads", 1, 1024),
-            ("n_batch", 1, 65_536),
-            ("n_parallel", 1, MAX_PARALLEL),
-        ):
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise InvalidRequest(
-                    f"{name} must be between {low:,} and {high:,}, not {value:,}", param=name
-                )
 
 
 class DeviceInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,10 +33,36 @@ class DeviceInfo(msgspec.Struct, frozen=True, kw_only=True):
     free_memory: int
 
 
-class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What a loaded model is, as llama.cpp reports it. Sizes in bytes, lengths in tokens."""
+class LayerPlacement(msgspec.Struct, frozen=True):
+    """How many of a model's layers a device holds (the output layer counts as one)."""
 
+    device: str
+    n_layers: int
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model can do, as its files tell. ``tools`` and ``reasoning``: its chat template has a
+    place for tools, for a train of thought."""
+
+    chat: bool = False
+    tools: bool = False
+    embeddings: bool = False
+    vision: bool = False
+    reasoning: bool = False
+
+
+class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What a loaded model is, as llama.cpp reports it. Sizes in bytes, lengths in tokens.
+
+    ``name`` is the GGUF's own for itself, empty when it has none; ``placement`` says which device
+    holds how many layers; ``n_used_cells`` counts the tokens that the KV cache holds now;
+    ``warnings`` are llama.cpp's of the load, in its words.
+    """
+
+    name: str
     description: str
+    architecture: str
+    quantisation: str
     n_ctx: int
     n_ctx_train: int
     n_params: int
@@ -75,12 +71,18 @@ class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     n_threads: int
     n_parallel: int
     n_vocab: int
+    n_embd: int
     weights_bytes: int
     kv_bytes: int
     compute_bytes: int
+    flash_attention: bool
     has_chat_template: bool
     load_ms: float
+    capabilities: Capabilities
+    placement: tuple[LayerPlacement, ...] = ()
     devices: tuple[DeviceInfo, ...] = ()
+    warnings: tuple[str, ...] = ()
+    n_used_cells: int = 0
 
 
 class ErrorInfo(msgspec.Struct, frozen=True):
@@ -116,9 +118,13 @@ class Load(msgspec.Struct, frozen=True, tag="load"):
 
 
 class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True):
-    """Start a generation. Exactly one of ``messages`` (rendered with the model's chat template)
-    and ``text`` (tokenised as it is) is given. ``cache_prompt`` False computes all of the prompt
-    anew."""
+    """Start a generation. Exactly one of ``messages`` (rendered with the model's chat template),
+    ``text`` (tokenised as it is) and ``tokens`` is given.
+
+    ``cache_prompt`` False computes all of the prompt anew. ``lora``: the scale of each adapter
+    that was loaded, None: as they were loaded. ``snapshot`` names the chat whose state is kept on
+    disk, where the load options have a place for it.
+    """
 
     request_id: int
     sampling: SamplingParameters
@@ -126,28 +132,68 @@ class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True):
     cache_prompt: bool = True
     messages: tuple[ChatTurn, ...] | None = None
     text: str | None = None
+    tokens: tuple[int, ...] | None = None
+    lora: tuple[float, ...] | None = None
+    snapshot: str | None = None
+
+
+class Embed(msgspec.Struct, frozen=True, tag="embed", kw_only=True):
+    """Make an embedding of each input, a text or its tokens. Answered by `Embedded`; `Abort` ends
+    it. ``normalize`` scales each to a length of 1."""
+
+    request_id: int
+    inputs: tuple[str | tuple[int, ...], ...]
+    normalize: bool = True
 
 
 class Abort(msgspec.Struct, frozen=True, tag="abort"):
-    """End a generation; idempotent. It finishes with ``cancelled``, if it still ran."""
+    """End a generation or an `Embed`; idempotent. A generation that still ran finishes with
+    ``cancelled``."""
 
     request_id: int
 
 
-class CountTokens(msgspec.Struct, frozen=True, tag="count_tokens", kw_only=True):
-    """How many tokens ``messages`` make once rendered. Answered by `TokensCounted`."""
+class CountTokens(msgspec.Struct, frozen=True, tag="count_tokens"):
+    """How many tokens ``messages`` make once rendered. Answered by `TokensCounted`, also while
+    something is computed, as all questions are."""
 
     request_id: int
     messages: tuple[ChatTurn, ...]
 
 
+class ApplyTemplate(msgspec.Struct, frozen=True, tag="apply_template"):
+    """The prompt that ``messages`` make. Answered by `TextMade`."""
+
+    request_id: int
+    messages: tuple[ChatTurn, ...]
+
+
+class Tokenize(msgspec.Struct, frozen=True, tag="tokenize"):
+    """The tokens of ``text``. Answered by `Tokenized`.
+
+    ``add_special`` puts those that the model wants around a text, ``parse_special`` reads control
+    tokens that are written out in it.
+    """
+
+    request_id: int
+    text: str
+    add_special: bool = False
+    parse_special: bool = True
+
+
+class Detokenize(msgspec.Struct, frozen=True, tag="detokenize"):
+    """The text of ``tokens``, control tokens written out. Answered by `TextMade`."""
+
+    request_id: int
+    tokens: tuple[int, ...]
+
+
 class Ping(msgspec.Struct, frozen=True, tag="ping"):
     """Are you there? Answered by `Pong` at once, by the reader thread, whatever is computed."""
 
-    request_id: int
 
-
-Request = Load | Generate | Abort | CountTokens | Ping
+Question = CountTokens | ApplyTemplate | Tokenize | Detokenize
+Request = Load | Generate | Embed | Abort | Question | Ping
 
 
 # -- child to parent ---------------------------------------------------------------------------
@@ -189,26 +235,56 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class StepOutputs(msgspec.Struct, frozen=True, tag="step"):
-    """All outputs of one engine step: one frame a step, however many sequences run."""
+    """All outputs of one engine step: one frame a step, however many sequences run.
+    ``n_used_cells``: tokens that the KV cache holds after it."""
 
     outputs: tuple[SequenceOutput, ...]
+    n_used_cells: int = 0
 
 
-class TokensCounted(msgspec.Struct, frozen=True, tag="tokens_counted", kw_only=True):
+class TokensCounted(msgspec.Struct, frozen=True, tag="tokens_counted"):
     """Answer to `CountTokens`."""
 
     request_id: int
-    n_tokens: int = 0
-    error: ErrorInfo | None = None
+    n_tokens: int
+
+
+class Tokenized(msgspec.Struct, frozen=True, tag="tokenized"):
+    """Answer to `Tokenize`: token ids, and the bytes of each."""
+
+    request_id: int
+    tokens: tuple[int, ...]
+    pieces: tuple[bytes, ...]
+
+
+class TextMade(msgspec.Struct, frozen=True, tag="text_made"):
+    """Answer to `ApplyTemplate` and `Detokenize`. Bytes, for tokens may end inside a character."""
+
+    request_id: int
+    text: bytes
+
+
+class Embedded(msgspec.Struct, frozen=True, tag="embedded"):
+    """Answer to `Embed`: for each input ``n_embd`` little-endian 32-bit floats, and its tokens."""
+
+    request_id: int
+    vectors: tuple[bytes, ...]
+    n_tokens: tuple[int, ...]
+
+
+class RequestFailed(msgspec.Struct, frozen=True, tag="request_failed"):
+    """Answer to a question or an `Embed` that failed."""
+
+    request_id: int
+    error: ErrorInfo
 
 
 class Pong(msgspec.Struct, frozen=True, tag="pong"):
     """Answer to `Ping`."""
 
-    request_id: int
 
-
-Event = LoadProgress | Loaded | LoadFailed | StepOutputs | TokensCounted | Pong
+Answer = TokensCounted | Tokenized | TextMade | Embedded | RequestFailed
+Event = LoadProgress | Loaded | LoadFailed | StepOutputs | Answer | Pong
 
 
 _REQUESTS: Final = msgspec.msgpack.Decoder(Request)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.messages import ContextInfo, LoadOptions
+from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.errors import LoadCancelled, MinervaError
 
 

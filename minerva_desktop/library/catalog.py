@@ -17,7 +17,12 @@ import msgspec
 from minerva_desktop.errors import InvalidRequest, MinervaError, ModelNotFound, StoreError
 from minerva_desktop.library.catalog_file import CatalogFile
 from minerva_desktop.library.display_text import one_line
-from minerva_desktop.library.model_file import ModelFile, read_model_file, unread_model_file
+from minerva_desktop.library.model_file import (
+    ModelFile,
+    is_as_read,
+    read_model_file,
+    unread_model_file,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -82,15 +87,15 @@ class Catalog:
     def add(self, path: Path) -> ModelFile:
         """Take in the file at ``path``, in place; the model that is known already if it is one.
 
+        Of a model in several files, any of them takes in the model, through the first.
         Raises `ModelNotFound` and `ModelLoadError` when it is no model, and `StoreError` when the
         list could not be saved; the model is then there until the app ends.
         """
-        path = path.absolute()
-        added = read_model_file(path)
+        added = read_model_file(path.absolute())
         with self._lock:
             self._take_over_changes()
             for model in self._known():
-                if _same_file(model.path, path):
+                if _same_file(model.path, added.path):
                     return _check(model)[0]
             self._added.append(added)
             self._file.write(self._added)
@@ -174,13 +179,9 @@ class Catalog:
 
 
 def _check(model: ModelFile) -> _Checked:
-    """``model`` as its file is now, and what is wrong with it."""
-    try:
-        status = model.path.stat()
-        if (status.st_size, status.st_mtime_ns) == (model.size, model.modified_ns):
-            return model, None
-    except (OSError, ValueError):
-        pass  # Reading it below says in words what is wrong.
+    """``model`` as its files are now, and what is wrong with them."""
+    if is_as_read(model):
+        return model, None
     try:
         return read_model_file(model.path, embedded=model.embedded), None
     except MinervaError as error:

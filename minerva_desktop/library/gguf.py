@@ -1,6 +1,6 @@
 """Reads the header of a GGUF file: what the model is, and whether the file is whole.
 
-Called by `model_file`, on any thread but the window's (it reads files). A file is untrusted: no
+Called by `split_model`, on any thread but the window's (it reads files). A file is untrusted: no
 number in it is believed before it was compared with the size of the file, long lists are stepped
 over, and whatever is wrong becomes one sentence in a `ModelLoadError`. llama.cpp applies the same
 rules when it loads a file; here they cost milliseconds and no process.

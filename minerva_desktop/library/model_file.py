@@ -12,8 +12,14 @@ import msgspec
 
 from minerva_desktop.errors import ModelLoadError
 from minerva_desktop.library.display_text import one_line, shown_name
-from minerva_desktop.library.gguf import GgufHeader, read_header, regular_file_status
+from minerva_desktop.library.gguf import GgufHeader
 from minerva_desktop.library.gguf_types import FILE_TYPES
+from minerva_desktop.library.split_model import (
+    FileState,
+    file_states,
+    read_whole_model,
+    without_part_number,
+)
 from minerva_desktop.units import format_count
 
 # GGUF files that go with a model but are none, by `general.type`.
@@ -38,6 +44,8 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
 
     ``path`` is absolute, ``size`` in bytes, ``modified_ns`` the file's modification time in
     nanoseconds (the two tell that a file was replaced), ``n_ctx_train`` in tokens (0: not said).
+    A model in several files is one at its first file, and ``size`` is that of all of them;
+    ``later_parts`` are the others' states.
     ``name`` and ``parameters`` (such as ``135M``) are for people. All texts are safe to show and
     to encode; only ``path`` may hold bytes that are no UTF-8. Any thread.
     """
@@ -52,11 +60,13 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
     n_ctx_train: int
     has_chat_template: bool
     embedded: bool = False
+    later_parts: tuple[FileState, ...] = ()
 
     @property
     def model_id(self) -> str:
-        """What the HTTP endpoint calls the model: the file name without ``.gguf``."""
-        return one_line(self.path.stem)
+        """What the HTTP endpoint calls the model: the file name without ``.gguf``, and without
+        the ``-00001-of-00003`` of a model in several files."""
+        return one_line(without_part_number(self.path.stem))
 
     @property
     def file_name(self) -> str:
@@ -67,32 +77,44 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
 def read_model_file(path: Path, *, embedded: bool = False) -> ModelFile:
     """Read what the file at ``path`` (absolute) is. Blocks for some milliseconds.
 
-    Raises `ModelNotFound` when it is not there and `ModelLoadError` when it is no whole GGUF or
-    no model. Whether llama.cpp knows the architecture turns out only when it is loaded.
+    Any file of a model in several leads to the model at the first of them. Raises `ModelNotFound`
+    when it is not there and `ModelLoadError` when it is no whole GGUF, no model, or not all of a
+    model. Whether llama.cpp knows the architecture turns out only when it is loaded.
     """
-    # Before the header: a file that is replaced in between is then noticed at the next check.
-    status = regular_file_status(path)
-    header = read_header(path)
+    whole = read_whole_model(path)
+    header, path = whole.header, whole.path
     _check_is_model(header, path)
+    first, *later = whole.states
     return ModelFile(
         path=path,
         name=_name(header, path),
-        size=status.st_size,
-        modified_ns=status.st_mtime_ns,
+        size=sum(state.size for state in whole.states),
+        modified_ns=first.modified_ns,
         architecture=one_line(header.architecture),
         quantisation=header.quantisation,
         parameters=one_line(header.size_label, 16) or format_count(header.n_params),
         n_ctx_train=header.n_ctx_train,
         has_chat_template=header.has_chat_template,
         embedded=embedded,
+        later_parts=tuple(later),
     )
+
+
+def is_as_read(model: ModelFile) -> bool:
+    """Whether the files of ``model`` are there and were not replaced since it was read. Blocks."""
+    later = model.later_parts
+    first = FileState(model.size - sum(part.size for part in later), model.modified_ns)
+    try:
+        return file_states(model.path, 1 + len(later)) == (first, *later)
+    except (OSError, ValueError, ModelLoadError):
+        return False  # reading it says in words what is wrong
 
 
 def unread_model_file(path: Path, *, embedded: bool = False) -> ModelFile:
     """What can be said of ``path`` (absolute) before it was read: its name."""
     return ModelFile(
         path=path,
-        name=one_line(path.stem),
+        name=one_line(without_part_number(path.stem)),
         size=0,
         modified_ns=0,
         architecture="",
@@ -111,16 +133,9 @@ def _check_is_model(header: GgufHeader, path: Path) -> None:
         kind = "mmproj"
     if kind in COMPANIONS:
         raise ModelLoadError(f"{name} is {COMPANIONS[kind]}.")
-    part, parts = header.count("split.no") + 1, header.count("split.count")
-    if part > 1:
-        raise ModelLoadError(
-            f"{name} is part {part} of a model in several files. "
-            "Add the first part; it loads the others."
-        )
     if not header.architecture:
         raise ModelLoadError(f"{name} does not say which kind of model it is; it cannot be loaded.")
-    # The first part of a split model may hold nothing but the metadata.
-    if not header.tensors and parts < 2:
+    if not header.tensors:
         raise ModelLoadError(f"{name} holds no weights, only a vocabulary or settings.")
 
 
@@ -130,7 +145,7 @@ def _name(header: GgufHeader, path: Path) -> str:
     Not `general.name`: converters fill it with the name of a folder (the embedded model's is
     "Smollm2 135M 8k Lc100K Mix1 Ep2"), while people know their models by the files' names.
     """
-    stem = _QUANTISATION_SUFFIX.sub("", one_line(path.stem))
+    stem = _QUANTISATION_SUFFIX.sub("", one_line(without_part_number(path.stem)))
     if not stem or _MEANINGLESS_STEM.fullmatch(stem):
         return one_line(header.name) or stem or one_line(header.architecture)
     return stem

@@ -10,6 +10,8 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import psutil
+
 MINERVA = [sys.executable, "-m", "minerva_desktop"]
 
 
@@ -86,6 +88,41 @@ def test_ctrl_c_ends_an_answer(tmp_path: Path) -> None:
     process.stdout.close()
     assert process.wait(timeout=10) == 130
     assert rest.endswith("\n")
+
+
+def test_sigterm_ends_an_answer_its_line_and_its_engine() -> None:
+    command = [*MINERVA, "chat", "--prompt", "Tell a very long story.", "--seed", "1"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as chat:
+        assert chat.stdout is not None
+        assert chat.stderr is not None
+        assert chat.stdout.read(5)
+        (engine,) = psutil.Process(chat.pid).children()
+        chat.send_signal(signal.SIGTERM)
+        assert chat.stdout.read().endswith("\n")
+        assert chat.stderr.read() == ""
+        assert chat.wait(timeout=10) == 128 + signal.SIGTERM
+        assert not engine.is_running()
+
+
+def test_sigterm_ends_a_conversation_that_waits_for_its_next_line() -> None:
+    with subprocess.Popen(
+        [*MINERVA, "chat", "--max-tokens", "2"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as chat:
+        assert chat.stdin is not None
+        assert chat.stdout is not None
+        assert chat.stderr is not None
+        chat.stdin.write("Hello\n")
+        chat.stdin.flush()
+        assert chat.stdout.readline()
+        chat.send_signal(signal.SIGTERM)
+        assert chat.wait(timeout=10) == 128 + signal.SIGTERM
+        assert chat.stderr.read() == ""
 
 
 def test_serve_answers_over_http_until_it_is_told_to_stop() -> None:

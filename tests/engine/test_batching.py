@@ -13,7 +13,7 @@ from minerva_desktop.chat.limits import Overflow, RequestLimits
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.messages import LoadOptions
+from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import (
     ContextLimitExceeded,
     GenerationTimeout,

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from minerva_desktop.chat.message import ChatTurn, Role
-from minerva_desktop.engine.core.chat_template import ChatTemplate, TimeLimit
+from minerva_desktop.engine.core.chat_template import ChatTemplate
 from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
 
 TURNS = [ChatTurn(Role.USER, "Hi <b>&"), ChatTurn(Role.ASSISTANT, "Yes?"), ChatTurn(Role.USER, "Q")]
 
 
-@pytest.fixture
-def limit() -> Iterator[TimeLimit]:
-    before = signal.getsignal(signal.SIGINT)
-    limit = TimeLimit()
-    limit.install()
-    yield limit
-    signal.signal(signal.SIGINT, before)
+def _render(source: str | None) -> str:
+    return ChatTemplate(source, bos="<s>", eos="</s>").render(TURNS)
 
 
-def _render(source: str | None, limit: TimeLimit) -> str:
-    return ChatTemplate(source, bos="<s>", eos="</s>", limit=limit).render(TURNS)
-
-
-def test_without_a_template_it_is_chatml(limit: TimeLimit) -> None:
-    assert _render(None, limit) == (
+def test_without_a_template_it_is_chatml() -> None:
+    assert _render(None) == (
         "<|im_start|>user\nHi <b>&<|im_end|>\n"
         "<|im_start|>assistant\nYes?<|im_end|>\n"
         "<|im_start|>user\nQ<|im_end|>\n"
@@ -38,20 +27,20 @@ def test_without_a_template_it_is_chatml(limit: TimeLimit) -> None:
     )
 
 
-def test_what_templates_in_the_wild_use_works(limit: TimeLimit) -> None:
+def test_what_templates_in_the_wild_use_works() -> None:
     source = (
         "{{ bos_token }}{% for m in messages %}{% if loop.index0 == 1 %}{% continue %}{% endif %}"
         "{% generation %}{{ m | tojson }}{% endgeneration %}{% endfor %}"
         "{{ strftime_now('%Y') | length }}{{ eos_token }}"
     )
-    assert _render(source, limit) == (
+    assert _render(source) == (
         '<s>{"role": "user", "content": "Hi <b>&"}{"role": "user", "content": "Q"}4</s>'
     )
 
 
-def test_a_template_that_refuses_the_messages_is_the_callers_error(limit: TimeLimit) -> None:
+def test_a_template_that_refuses_the_messages_is_the_callers_error() -> None:
     with pytest.raises(InvalidRequest, match="roles must alternate"):
-        _render("{{ raise_exception('roles must alternate') }}", limit)
+        _render("{{ raise_exception('roles must alternate') }}")
 
 
 @pytest.mark.parametrize(
@@ -64,9 +53,9 @@ def test_a_template_that_refuses_the_messages_is_the_callers_error(limit: TimeLi
         "{{ 1 + 'a' }}",
     ],
 )
-def test_a_broken_template_is_an_error_and_not_a_crash(source: str, limit: TimeLimit) -> None:
+def test_a_broken_template_is_an_error_and_not_a_crash(source: str) -> None:
     with pytest.raises(MinervaError):
-        _render(source, limit)
+        _render(source)
 
 
 @pytest.mark.parametrize(
@@ -84,11 +73,11 @@ def test_a_broken_template_is_an_error_and_not_a_crash(source: str, limit: TimeL
     ],
 )
 def test_a_template_cannot_reach_out_of_the_sandbox(
-    source: str, limit: TimeLimit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(MinervaError):
-        _render(source, limit)
+        _render(source)
     assert list(tmp_path.glob("CANARY")) == []
 
 
@@ -115,17 +104,17 @@ def test_a_template_cannot_reach_out_of_the_sandbox(
         "{{ '\\t'.expandtabs(999999999) }}",
     ],
 )
-def test_a_small_template_cannot_build_a_huge_value(source: str, limit: TimeLimit) -> None:
+def test_a_small_template_cannot_build_a_huge_value(source: str) -> None:
     started = time.perf_counter()
     with pytest.raises(MinervaError):
-        _render(source, limit)
+        _render(source)
     assert time.perf_counter() - started < 10.0, "refused, not built"
 
 
-def test_an_endless_template_is_ended(limit: TimeLimit) -> None:
+def test_an_endless_template_is_ended() -> None:
     loops = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
     started = time.perf_counter()
     with pytest.raises(InferenceError, match="longer than 2 s"):
-        _render(loops, limit)
+        _render(loops)
     assert time.perf_counter() - started < 10.0
-    assert _render(None, limit).endswith("assistant\n"), "the next render works"
+    assert _render(None).endswith("assistant\n"), "the next render works"

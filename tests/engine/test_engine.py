@@ -17,7 +17,7 @@ from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.messages import LoadOptions
+from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import (
     ContextLimitExceeded,
@@ -219,52 +219,6 @@ async def test_a_dead_child_ends_its_answers_with_the_reason(
     assert str(stream) != ""
     assert not engine.is_loaded()
     assert [death.code for death in deaths] == ["engine_died"]
-    await engine.unload()
-
-
-async def test_a_stopped_child_does_not_hang_the_one_who_cancels(
-    model_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("minerva_desktop.engine.engine.LOOK_SECONDS", 0.05)
-    engine = LlamaEngine(model_path)
-    await engine.load(1024)
-    stream = engine.generate("Count: 1 2 3", 900, sampling=GREEDY)
-    await _first_token(stream)
-    assert engine.pid is not None
-    os.kill(engine.pid, signal.SIGSTOP)
-    stream.cancel()
-    with pytest.raises(EngineDied):
-        await stream.text()
-    await engine.unload()
-
-
-BUSY_CHILD = """
-import sys
-from minerva_desktop.engine import messages as m
-info = m.ContextInfo(description="", n_ctx=64, n_ctx_train=64, n_params=1, n_layers=1,
-    n_gpu_layers=0, n_threads=1, n_parallel=1, n_vocab=1, weights_bytes=1, kv_bytes=1,
-    compute_bytes=1, has_chat_template=True, load_ms=1.0)
-out = sys.stdout.buffer
-while (body := m.read_frame(sys.stdin.buffer)) is not None:
-    request = m.decode_request(body)
-    if isinstance(request, m.Load):
-        out.write(m.encode_frame(m.Loaded(info)))
-    if isinstance(request, m.Ping):
-        out.write(m.encode_frame(m.Pong(request.request_id)))
-    out.flush()
-"""
-
-
-async def test_a_child_in_a_long_step_is_not_killed_for_a_cancel(
-    model_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("minerva_desktop.engine.engine.LOOK_SECONDS", 0.05)
-    engine = LlamaEngine(model_path, command=[sys.executable, "-c", BUSY_CHILD])
-    await engine.load()
-    stream = engine.generate(HELLO, 4)
-    stream.cancel()
-    assert (await stream.wait_completion()).finish_reason is FinishReason.CANCELLED
-    assert engine.is_loaded()
     await engine.unload()
 
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.engine.messages import LoadOptions
+from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.pool import (
     ModelGone,
     ModelLoading,

@@ -16,7 +16,7 @@ from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.core.json_schema import json_grammar, schema_to_grammar
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.messages import LoadOptions
+from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import InvalidRequest
 
 PROMPT = "Once upon a time, in a village by the sea, there lived"

@@ -70,7 +70,6 @@ def test_parameters_are_counted_when_the_header_has_no_label(tmp_path: Path) -> 
         ({"general.type": "mmproj"}, "is a vision or audio projector"),
         ({"general.architecture": "clip"}, "is a vision or audio projector"),
         ({"general.type": "imatrix"}, "is an importance matrix for quantising models, not a model"),
-        ({"split.no": 1, "split.count": 3}, "is part 2 of a model in several files. Add the first"),
         ({"general.architecture": ""}, "does not say which kind of model it is"),
     ],
 )
@@ -83,13 +82,11 @@ def test_what_is_no_model_is_called_by_its_name(
     assert caught.value.message.startswith(f"“x.gguf” {sentence}")
 
 
-def test_a_file_without_weights_is_a_model_only_if_others_hold_them(tmp_path: Path) -> None:
+def test_a_file_without_weights_is_no_model(tmp_path: Path) -> None:
     path = tmp_path / "x.gguf"
     path.write_bytes(gguf_bytes(LLAMA, []))
     with pytest.raises(ModelLoadError, match="holds no weights"):
         read_model_file(path)
-    path.write_bytes(gguf_bytes({**LLAMA, "split.no": 0, "split.count": 3}, []))
-    assert read_model_file(path).n_ctx_train == 4096
 
 
 def test_names_from_hostile_files_are_safe_to_show(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from minerva_desktop.engine.messages import LoadOptions
+from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.pool import ModelPool
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.server.config import EndpointConfig

@@ -3,20 +3,18 @@
 The template comes with the GGUF, so it is untrusted input. It runs in Jinja's immutable sandbox,
 which stops it from reaching anything; what the sandbox does not stop is a template that never
 ends or builds gigabytes, so the filters that build text from a number are left out, repetition is
-bounded, and `TimeLimit` ends the render. Runs on the engine child's main thread.
+bounded, and `time_limit` ends the render. Runs on the engine child's desk threads.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import re
-import signal
 import threading
-from _thread import interrupt_main
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from types import FrameType
 from typing import Any, NoReturn
 
 import jinja2
@@ -26,7 +24,7 @@ from jinja2.filters import do_indent
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from minerva_desktop.chat.message import ChatTurn
-from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
+from minerva_desktop.errors import InferenceError, InvalidRequest
 
 RENDER_SECONDS = 2.0
 MAX_PROMPT_CHARACTERS = 64 * 1024 * 1024
@@ -57,47 +55,56 @@ _SIZED_METHODS = frozenset({"center", "ljust", "rjust", "zfill", "expandtabs", "
 _WIDTH = re.compile(r"\d{6,}|:[^}]*\{")
 
 
-class TemplateTimeout(MinervaError):
-    """Raised inside a render that takes too long; becomes an `InferenceError`."""
+class TemplateTimeout(Exception):
+    """Raised inside a render that takes too long; becomes an `InferenceError`. The interpreter
+    makes one without a message, so it is no `MinervaError`."""
 
 
-class TimeLimit:
-    """Ends pure Python code on the main thread after a time, on every platform.
+class _Timing:
+    """One timed block of one thread."""
 
-    A timer raises SIGINT in this process; its handler raises on the main thread, and only while
-    a block is being timed. Ctrl+C in a terminal reaches the child too and is ignored so.
-    """
-
-    def __init__(self) -> None:
+    def __init__(self, thread: int) -> None:
+        self._thread = thread
         self._lock = threading.Lock()
-        self._timing = False
+        self._is_over = False
+        self.expired = False
 
-    def install(self) -> None:
-        """Take over SIGINT. Main thread, once, before the first `within`."""
-        signal.signal(signal.SIGINT, self._on_signal)
-
-    @contextmanager
-    def within(self, seconds: float) -> Iterator[None]:
-        """Raise `TemplateTimeout` in the block when it takes longer than ``seconds``."""
-        timer = threading.Timer(seconds, self._expire)
-        timer.daemon = True
-        self._timing = True
-        timer.start()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._timing = False
-            timer.cancel()
-
-    def _expire(self) -> None:
+    def expire(self) -> None:
+        """Raise in the block's thread. Timer thread."""
         with self._lock:
-            if self._timing:
-                interrupt_main()
+            if not self._is_over:
+                self.expired = True
+                self._raise_later(ctypes.py_object(TemplateTimeout))
 
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        if self._timing:
-            raise TemplateTimeout("The chat template took too long")
+    def end(self) -> None:
+        """No more raising; what was not raised yet is taken back."""
+        with self._lock:
+            self._is_over = True
+        if self.expired:
+            self._raise_later(None)
+
+    def _raise_later(self, error: ctypes.py_object[type[Exception]] | None) -> None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), error)
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise `TemplateTimeout` in the block when it takes longer than ``seconds``.
+
+    Works for pure Python code, on any thread and every platform: the interpreter can be asked to
+    raise in another thread between two of its instructions.
+    """
+    timing = _Timing(threading.get_ident())
+    timer = threading.Timer(seconds, timing.expire)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timing.end()
+    if timing.expired:  # too late to be raised inside
+        raise TemplateTimeout
 
 
 class _GenerationTag(Extension):
@@ -216,14 +223,13 @@ def _environment() -> _Sandbox:
 
 
 class ChatTemplate:
-    """A compiled template. `render` is called on the child's main thread."""
+    """A compiled template. `render` may be called on any thread."""
 
-    def __init__(self, source: str | None, *, bos: str, eos: str, limit: TimeLimit) -> None:
+    def __init__(self, source: str | None, *, bos: str, eos: str) -> None:
         """``source`` None takes ChatML. Raises nothing: a broken template fails its renders, so
         that a model with one can still be loaded and used with plain text."""
         self._source = source or DEFAULT_TEMPLATE
         self._variables = {"bos_token": bos, "eos_token": eos}
-        self._limit = limit
         self._compiled: jinja2.Template | None = None
 
     def render(self, turns: Sequence[ChatTurn], *, add_generation_prompt: bool = True) -> str:
@@ -243,7 +249,7 @@ class ChatTemplate:
 
     def _guarded(self, run: Callable[[jinja2.Template], str]) -> str:
         try:
-            with self._limit.within(RENDER_SECONDS):
+            with time_limit(RENDER_SECONDS):
                 if self._compiled is None:
                     self._compiled = _environment().from_string(self._source)
                 text = run(self._compiled)

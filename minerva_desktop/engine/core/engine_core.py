@@ -1,48 +1,38 @@
-"""The child's side of a model: llama.cpp's model and context, the scheduler, and `step`.
+"""The child's side of a model that writes text: the scheduler, llama.cpp's context, and `step`.
 
-Everything here runs on the engine child's main thread, but for `interrupt`.
+`loading` puts it together. Everything here runs on the engine child's main thread, but for
+`interrupt`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from pathlib import Path
 
 from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.chat.limits import Overflow
-from minerva_desktop.chat.message import ChatTurn
-from minerva_desktop.engine.core.chat_template import TimeLimit
-from minerva_desktop.engine.core.detokenizer import IncrementalDetokenizer
-from minerva_desktop.engine.core.llama import (
-    AbortFlag,
-    Decoded,
-    LlamaContext,
-    LlamaLog,
-    LlamaModel,
-)
+from minerva_desktop.engine.core.adapters import AdapterSet
+from minerva_desktop.engine.core.chat_states import ChatStates
+from minerva_desktop.engine.core.desk import Prepared, PreparedGeneration
+from minerva_desktop.engine.core.llama import AbortFlag, Decoded, LlamaContext, LlamaModel
 from minerva_desktop.engine.core.logits import token_logprob
-from minerva_desktop.engine.core.model_info import ALL_LAYERS, describe, physical_cores
+from minerva_desktop.engine.core.model_info import placement_text
 from minerva_desktop.engine.core.prompts import PromptBuilder
 from minerva_desktop.engine.core.request import RunningRequest
 from minerva_desktop.engine.core.sampler import Sampler
 from minerva_desktop.engine.core.scheduler import Batch, Chunk, Scheduler, Sequence
-from minerva_desktop.engine.core.slots import Placement, SlotTable
+from minerva_desktop.engine.core.slots import Placement
+from minerva_desktop.engine.core.snapshots import check_name
+from minerva_desktop.engine.core.speculation import Drafter
+from minerva_desktop.engine.core.vocabulary import Vocabulary
 from minerva_desktop.engine.messages import (
-    MAX_PARALLEL,
     ContextInfo,
     ErrorInfo,
-    Generate,
-    LoadOptions,
+    Event,
     SequenceOutput,
+    StepOutputs,
 )
-from minerva_desktop.errors import InferenceError, MinervaError, ModelLoadError
+from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
 
-DEFAULT_N_CTX = 8192  # tokens; more is the user's choice, since the KV cache grows with it
-# Sequences beside those that run, for what finished requests leave behind: the last chats go on
-# without processing their history again. Recurrent models keep a whole state for each.
-N_KEPT = 8
-MAX_WAITING = 256  # requests; beyond, `QueueFull`
 KEPT_SHARE = 4  # a shift keeps the prompt's first tokens, at most a fourth of the context
 
 
@@ -51,58 +41,40 @@ class EngineCore:
 
     def __init__(
         self,
-        path: Path,
-        options: LoadOptions,
+        name: str,
+        model: LlamaModel,
+        context: LlamaContext,
+        scheduler: Scheduler,
+        info: ContextInfo,
         *,
-        on_progress: Callable[[float], None],
-        log: LlamaLog,
-        limit: TimeLimit,
+        adapters: AdapterSet,
+        drafter: Drafter | None,
+        states: ChatStates | None,
+        can_shift: bool,
         abort: AbortFlag,
     ) -> None:
-        """Load the model. Raises `ModelNotFound`, `ModelLoadError` or `OutOfMemory`."""
-        started = time.perf_counter()
+        """``name`` is the model file's; ``drafter`` guesses ahead; ``states`` keeps chats on
+        disk; ``can_shift``: a sequence's tokens can be moved to other positions."""
+        self.info = info
+        self._name = name
+        self._model = model
+        self._vocabulary = model.vocabulary
+        self._context = context
+        self._scheduler = scheduler
+        self._adapters = adapters
+        self._drafter = drafter
+        self._states = states
+        self._can_shift = can_shift
         self._abort_flag = abort
-        gpu_layers = ALL_LAYERS if options.n_gpu_layers is None else options.n_gpu_layers
-        self._model = LlamaModel(path, n_gpu_layers=gpu_layers, on_progress=on_progress, log=log)
-        n_threads = options.n_threads or physical_cores()
-        n_ctx = options.n_ctx or min(self._model.n_ctx_train, DEFAULT_N_CTX)
-        n_batch = max(min(options.n_batch, n_ctx), options.n_parallel)
-        n_kept = 0 if self._model.is_recurrent else N_KEPT
-        n_slots = min(options.n_parallel + n_kept, MAX_PARALLEL)
-        self._context = LlamaContext(
-            self._model,
-            n_ctx=n_ctx,
-            n_batch=n_batch,
-            n_threads=n_threads,
-            n_seq_max=n_slots,
-            abort=abort,
-            log=log,
-        )
-        # Models of the BERT kind have no memory of a sequence, and ggml aborts on generating.
-        if not (self._model.has_decoder and self._context.has_memory):
-            raise ModelLoadError(f"{path.name} only makes embeddings; it cannot chat")
-        self._prompts = PromptBuilder(self._model, n_ctx=self._context.n_ctx, limit=limit)
-        n_cells, append_only = self._context.n_ctx, self._model.is_append_only
-        slots = SlotTable(n_slots=n_slots, n_cells=n_cells, append_only=append_only)
-        self._scheduler = Scheduler(
-            slots, n_batch=n_batch, max_running=options.n_parallel, max_waiting=MAX_WAITING
-        )
+        self._placement = placement_text(info.placement)
         self._requests: dict[int, RunningRequest] = {}
         self._decoding: frozenset[int] = frozenset()
-        self._info = describe(
-            self._model,
-            self._context,
-            log=log.text(),
-            gpu_layers=gpu_layers,
-            n_threads=n_threads,
-            n_parallel=options.n_parallel,
-            seconds=time.perf_counter() - started,
-        )
 
-    @property
-    def info(self) -> ContextInfo:
-        """What was loaded."""
-        return self._info
+    def prompt_builder(self) -> PromptBuilder:
+        """For a thread of the desk."""
+        vocabulary = Vocabulary(self._model.handle)
+        template = self._model.chat_template()
+        return PromptBuilder(vocabulary, template=template, n_ctx=self._context.n_ctx)
 
     @property
     def has_work(self) -> bool:
@@ -111,32 +83,43 @@ class EngineCore:
 
     # -- requests --------------------------------------------------------------------------
 
-    def add(self, request: Generate) -> None:
-        """Queue a generation. Raises `InvalidRequest`, `ContextLimitExceeded`, `QueueFull` or
-        `InferenceError` (its chat template) before anything is computed."""
-        sampling, limits = request.sampling, request.limits
-        sampling.check()
-        limits.check()
+    def add(self, prepared: Prepared) -> None:
+        """Queue a generation. Raises `InvalidRequest` or `QueueFull` before anything is
+        computed."""
+        if not isinstance(prepared, PreparedGeneration):
+            raise InvalidRequest(f"{self._name} makes no embeddings", param="model")
+        request, prompt = prepared.request, prepared.prompt
+        sampling = request.sampling
         self._scheduler.check_room()
-        prompt = self._prompts.build(request)
+        variant = self._adapters.variant(request.lora)
+        if request.snapshot is not None:
+            check_name(request.snapshot)
+        if request.limits.overflow is Overflow.SHIFT and not self._can_shift:
+            raise InvalidRequest(
+                f"The memory of {self._name} cannot shift: it is no plain attention cache",
+                param="overflow",
+            )
         sequence = Sequence(
-            request.request_id, prompt.tokens, sampling.max_tokens, request.cache_prompt
+            request.request_id, prompt.tokens, sampling.max_tokens, request.cache_prompt, variant
         )
-        sampler = Sampler(sampling, prompt=prompt.tokens, model=self._model)
+        sampler = Sampler(
+            sampling, grammar=prepared.grammar, prompt=prompt.tokens, model=self._model
+        )
         self._scheduler.add(sequence)
         self._requests[request.request_id] = RunningRequest(
             sequence,
             sampler,
-            IncrementalDetokenizer(sampling.stop),
-            limits=limits,
-            top_logprobs=sampling.top_logprobs,
+            request,
             n_dropped_turns=prompt.n_dropped_turns,
+            arrived=prepared.arrived,
         )
 
-    def abort(self, request_id: int) -> tuple[SequenceOutput, ...]:
+    def abort(self, request_id: int) -> tuple[Event, ...]:
         """End a generation as ``cancelled``; nothing when it is unknown or over."""
         request = self._requests.get(request_id)
-        return () if request is None else (self._finish(request, FinishReason.CANCELLED),)
+        if request is None:
+            return ()
+        return (self._outputs((self._finish(request, FinishReason.CANCELLED),)),)
 
     def interrupt(self, request_id: int) -> None:
         """End the running decode if it is mostly for this request. Any thread; `abort` must
@@ -144,28 +127,42 @@ class EngineCore:
         if request_id in self._decoding:
             self._abort_flag.set()
 
-    def count_tokens(self, turns: tuple[ChatTurn, ...]) -> int:
-        """Tokens of the prompt that ``turns`` make. Raises as `add` does."""
-        return len(self._prompts.chat_tokens(turns))
-
     # -- the step --------------------------------------------------------------------------
 
-    def step(self) -> tuple[SequenceOutput, ...]:
-        """Compute one batch and return what became of it."""
-        overdue = self._end_overdue()
+    def step(self) -> tuple[Event, ...]:
+        """Compute one batch; what became of it."""
+        outputs = self._end_overdue()
+        if self._scheduler.has_work:
+            outputs += self._advance()
+        return (self._outputs(outputs),) if outputs else ()
+
+    def seconds_until_idle_work(self) -> float | None:
+        """How long to wait for a request before `idle_work`; None: for ever."""
+        if self._states is None:
+            return None
+        return self._states.seconds_until_save(busy=self.has_work)
+
+    def idle_work(self) -> None:
+        """Save a chat's state; takes as long as writing its file."""
+        if self._states is not None:
+            self._states.save()
+
+    def _advance(self) -> tuple[SequenceOutput, ...]:
         batch = self._schedule()
         try:
             rows = self._decode(batch.chunks)
         except InferenceError as error:
-            failed = [self._fail(chunk.sequence.request_id, error) for chunk in batch.chunks]
-            return (*overdue, *failed)
+            return tuple(self._fail(chunk.sequence.request_id, error) for chunk in batch.chunks)
         if rows is None:
-            return overdue
+            return ()
         self._scheduler.advance(batch.chunks)
-        delivered = [
-            self._deliver(chunk, row) for chunk, row in zip(batch.chunks, rows, strict=True)
-        ]
-        return (*overdue, *delivered)
+        delivered: list[SequenceOutput] = []
+        for chunk, row in zip(batch.chunks, rows, strict=True):
+            delivered += self._deliver(chunk, row)
+        return tuple(delivered)
+
+    def _outputs(self, outputs: tuple[SequenceOutput, ...]) -> StepOutputs:
+        return StepOutputs(outputs, self._scheduler.n_used_cells)
 
     def _end_overdue(self) -> tuple[SequenceOutput, ...]:
         now = time.perf_counter()
@@ -178,9 +175,16 @@ class EngineCore:
 
     def _schedule(self) -> Batch:
         for sequence, placement in self._scheduler.admit():
-            self._requests[sequence.request_id].mark_started()
+            request = self._requests[sequence.request_id]
+            request.mark_started()
             self._place(sequence, placement)
+            if request.snapshot is not None and self._states is not None and sequence.reuse:
+                name = request.snapshot
+                request.n_restored = self._states.restore(name, sequence, self._scheduler)
+        if self._drafter is not None:
+            self._drafter.draft(self._scheduler.decoding)
         batch = self._scheduler.schedule()
+        self._adapters.use(batch.variant)
         for slot in batch.evicted:
             self._context.forget(slot.index)
         return batch
@@ -201,10 +205,10 @@ class EngineCore:
         context.clear_batch()
         rows = [
             context.add_to_batch(
-                chunk.sequence.tokens[chunk.start : chunk.start + chunk.count],
+                chunk.tokens,
                 position=chunk.start,
                 slot=chunk.slot.index,
-                needs_logits=chunk.needs_logits,
+                n_outputs=chunk.n_drafts + 1 if chunk.needs_logits else 0,
             )
             for chunk in chunks
         ]
@@ -231,22 +235,58 @@ class EngineCore:
                 self._context.forget(chunk.slot.index)
                 self._scheduler.lost(chunk.sequence)
 
-    def _deliver(self, chunk: Chunk, row: int) -> SequenceOutput:
+    def _deliver(self, chunk: Chunk, row: int) -> list[SequenceOutput]:
+        """``row`` is that of the chunk's last token."""
         sequence = chunk.sequence
         if not chunk.needs_logits:
-            return SequenceOutput(
+            progress = SequenceOutput(
                 request_id=sequence.request_id,
                 prefill_done=sequence.n_computed,
                 prefill_total=len(sequence.tokens),
             )
+            return [progress]
         request = self._requests[sequence.request_id]
         try:
-            token = request.sampler.sample(self._context, row)
-            if self._model.ends_generation(token):
-                return self._finish(request, FinishReason.STOP)
-            return self._take(request, token, row)
+            sampled = self._sample(request, chunk, row - chunk.n_drafts)
+            return self._take_all(request, sampled)
         except InferenceError as error:
-            return self._fail(sequence.request_id, error)
+            return [self._fail(sequence.request_id, error)]
+
+    def _sample(self, request: RunningRequest, chunk: Chunk, row: int) -> list[tuple[int, int]]:
+        """The tokens of one step and their rows: one, and another for each guess that came true.
+        The guesses that did not are taken back."""
+        drafts = request.sequence.drafts[: chunk.n_drafts]
+        sampled = [(request.sampler.sample(self._context, row), row)]
+        for n_right, draft in enumerate(drafts, start=1):
+            token, _ = sampled[-1]
+            if token != draft or self._vocabulary.ends_generation(token):
+                break
+            sampled.append((request.sampler.sample(self._context, row + n_right), row + n_right))
+        request.n_drafted += len(drafts)
+        request.n_accepted += len(sampled) - 1
+        self._take_back(request.sequence, len(drafts) - (len(sampled) - 1))
+        request.sequence.drafts.clear()
+        return sampled
+
+    def _take_all(
+        self, request: RunningRequest, sampled: list[tuple[int, int]]
+    ) -> list[SequenceOutput]:
+        outputs = []
+        for token, row in sampled:
+            if self._vocabulary.ends_generation(token):
+                outputs.append(self._finish(request, FinishReason.STOP))
+            else:
+                outputs.append(self._take(request, token, row))
+            if outputs[-1].completion is not None:
+                break
+        return outputs
+
+    def _take_back(self, sequence: Sequence, n_tokens: int) -> None:
+        """Forget the last ``n_tokens`` that were computed of a sequence."""
+        slot = sequence.slot
+        if slot is not None and n_tokens > 0:
+            self._scheduler.reject(sequence, n_tokens)
+            self._context.forget(slot.index, slot.n_held)
 
     def _take(self, request: RunningRequest, token: int, row: int) -> SequenceOutput:
         """Add a sampled token to its sequence and its text to the answer."""
@@ -256,7 +296,7 @@ class EngineCore:
             logprob = token_logprob(self._model, self._context, row, token, n_top)
         sequence.tokens.append(token)
         request.mark_token()
-        delta = request.detokenizer.push(self._model.piece(token))
+        delta = request.detokenizer.push(self._vocabulary.piece(token))
         output = SequenceOutput(
             request_id=sequence.request_id, delta=delta, n_tokens=1, logprob=logprob
         )
@@ -270,10 +310,8 @@ class EngineCore:
 
     def _shift(self, request: RunningRequest) -> bool:
         """Make room in a full context where the request and the model allow it."""
-        if request.overflow is not Overflow.SHIFT or not self._context.can_shift:
-            return False
         sequence, slot = request.sequence, request.sequence.slot
-        if slot is None or self._model.is_append_only:
+        if request.overflow is not Overflow.SHIFT or slot is None:
             return False
         keep = min(sequence.n_prompt, self._context.n_ctx // KEPT_SHARE)
         count = self._scheduler.shift(sequence, keep)
@@ -290,7 +328,7 @@ class EngineCore:
         self, request: RunningRequest, reason: FinishReason, last: SequenceOutput | None = None
     ) -> SequenceOutput:
         """``last``: what the final token brought, if it is to be shown."""
-        completion = request.completion(reason)
+        completion = request.completion(reason, model=self._name, placement=self._placement)
         rest = request.detokenizer.flush()
         self._release(request)
         return SequenceOutput(
@@ -306,6 +344,14 @@ class EngineCore:
         return SequenceOutput(request_id=request_id, error=ErrorInfo.of(error))
 
     def _release(self, request: RunningRequest) -> None:
-        self._scheduler.remove(request.sequence.request_id)
-        del self._requests[request.sequence.request_id]
+        sequence = request.sequence
+        # An answer may end before the last guess that came true.
+        self._take_back(sequence, sequence.n_computed - len(sequence.tokens))
+        slot = sequence.slot
+        self._scheduler.remove(sequence.request_id)
+        del self._requests[sequence.request_id]
+        if self._drafter is not None:
+            self._drafter.forget(sequence.request_id)
+        if request.snapshot is not None and self._states is not None and slot is not None:
+            self._states.note(request.snapshot, slot)
         request.sampler.close()

@@ -1,6 +1,6 @@
 """Refuses every grammar that llama.cpp would not survive, before it sees it.
 
-``check_grammar`` is called in the engine child (main thread) for a request's own grammar and for
+``check_grammar`` is called in the engine child (a desk thread) for a request's own grammar and for
 each that json_schema.py writes; it needs no model. llama.cpp 0.3.36 dies of hostile grammars
 (measured: 5 of 6 with SIGSEGV), and a C++ exception out of its sampler ends the process too.
 """

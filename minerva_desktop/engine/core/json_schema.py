@@ -1,6 +1,6 @@
 """A JSON schema as a GBNF grammar, so that an answer can only be what the schema allows.
 
-Called in the engine child (main thread) for `response_format`; pure, needs no model. Every text
+Called in the engine child (a desk thread) for `response_format`; pure, needs no model. Every text
 of the grammar satisfies the schema. Not every valid text is in it (properties come in declared
 order, no extra ones where `additionalProperties` is not named), but no keyword is ignored: what
 cannot be honoured raises InvalidRequest(param="response_format") with its JSON pointer.

@@ -7,6 +7,7 @@ With `bindings` the only module that knows ctypes. Used on the engine child's ma
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from collections.abc import Callable, Sequence
 from enum import Enum
@@ -14,53 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from minerva_desktop.engine.core.bindings import llama
-from minerva_desktop.errors import InferenceError, ModelLoadError, ModelNotFound, OutOfMemory
+from minerva_desktop.engine.core.llama_log import LlamaLog, load_error
+from minerva_desktop.engine.core.vocabulary import Vocabulary
+from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.errors import InferenceError, ModelNotFound
 
-_LOG_ERROR = 4  # GGML_LOG_LEVEL_ERROR
-_LOG_CONTINUE = 5  # GGML_LOG_LEVEL_CONT: goes on with the line before
-_MEMORY_WORDS = ("out of memory", "failed to allocate", "unable to allocate", "cudamalloc failed")
-
-
-class LlamaLog:
-    """llama.cpp's log: every line goes to stderr, and the lines since `clear` can be read.
-
-    The native side keeps a pointer to the callback, so this object lives as long as the process.
-    """
-
-    def __init__(self) -> None:
-        self._parts: list[str] = []
-        self._level = 0
-        self.errors: list[str] = []
-        self._callback = llama.llama_log_callback(self._on_log)
-        llama.llama_log_set(self._callback, None)
-
-    def clear(self) -> None:
-        """Forget the lines so far."""
-        self._parts.clear()
-        self.errors.clear()
-
-    def text(self) -> str:
-        """All that was logged since `clear`."""
-        return "".join(self._parts)
-
-    def stop_keeping(self) -> None:
-        """Forget, and from now on keep errors only (a long-lived child must not grow)."""
-        self.clear()
-        self._parts = _Nothing()
-
-    def _on_log(self, level: int, text: bytes, _user: Any) -> None:
-        line = text.decode("utf-8", "replace")
-        self._level = self._level if level == _LOG_CONTINUE else level
-        self._parts.append(line)
-        if self._level == _LOG_ERROR:
-            self.errors.append(line.strip())
-            del self.errors[:-20]
-        sys.stderr.write(line)
-
-
-class _Nothing(list[str]):
-    def append(self, _item: str) -> None:
-        """Keep nothing."""
+ALL_LAYERS = -1
+_TEXT_BYTES = 512
+_LOAD_MODES = {  # by use_mmap, use_mlock
+    (False, False): llama.LLAMA_LOAD_MODE_NONE,
+    (True, False): llama.LLAMA_LOAD_MODE_MMAP,
+    (False, True): llama.LLAMA_LOAD_MODE_MLOCK,
+    (True, True): llama.LLAMA_LOAD_MODE_MMAP_MLOCK,
+}
 
 
 class Decoded(Enum):
@@ -102,10 +69,10 @@ class LlamaModel:
     def __init__(
         self,
         path: Path,
+        options: LoadOptions,
         *,
-        n_gpu_layers: int,
-        on_progress: Callable[[float], None],
         log: LlamaLog,
+        on_progress: Callable[[float], None] | None = None,
     ) -> None:
         """Load the file, telling ``on_progress`` how far it is (0.0 to 1.0).
 
@@ -114,25 +81,29 @@ class LlamaModel:
         if not path.is_file():
             raise ModelNotFound(f"“{path.name}” is not there; it may have been moved or deleted.")
         params = llama.llama_model_default_params()
-        params.n_gpu_layers = n_gpu_layers
+        layers = options.n_gpu_layers
+        params.n_gpu_layers = ALL_LAYERS if layers is None else layers
+        params.load_mode = _LOAD_MODES[options.use_mmap, options.use_mlock]
+        # llama.cpp reads as many values as there may ever be devices.
+        shares = (ctypes.c_float * llama.llama_max_devices())(*options.tensor_split)
+        if options.tensor_split:
+            params.tensor_split = shares
 
         def report(fraction: float, _user: Any) -> bool:
-            on_progress(fraction)
+            if on_progress is not None:
+                on_progress(fraction)
             return True
 
         params.progress_callback = llama.llama_progress_callback(report)
-        log.clear()
         self._handle = llama.llama_model_load_from_file(bytes(path), params)
         if not self._handle:
             raise load_error(path.name, log)
-        self.vocabulary = llama.llama_model_get_vocab(self._handle)
-        self.n_vocab = int(llama.llama_vocab_n_tokens(self.vocabulary))
-        self._end_tokens: tuple[int, ...] | None = None
-        self._piece = ctypes.create_string_buffer(256)
+        self.vocabulary = Vocabulary(self._handle)
+        self.n_vocab = self.vocabulary.n_tokens
 
     @property
     def handle(self) -> Any:
-        """For `LlamaContext`."""
+        """For `LlamaContext`, `Vocabulary` and `adapters`."""
         return self._handle
 
     @property
@@ -151,6 +122,11 @@ class LlamaModel:
         return int(llama.llama_model_n_layer(self._handle))
 
     @property
+    def n_embd(self) -> int:
+        """Numbers in an embedding."""
+        return int(llama.llama_model_n_embd_out(self._handle))
+
+    @property
     def size(self) -> int:
         """Bytes of all tensors."""
         return int(llama.llama_model_size(self._handle))
@@ -158,41 +134,42 @@ class LlamaModel:
     @property
     def description(self) -> str:
         """Architecture, size and quantisation, in llama.cpp's words."""
-        buffer = ctypes.create_string_buffer(256)
-        llama.llama_model_desc(self._handle, buffer, len(buffer))
-        return buffer.value.decode("utf-8", "replace")
+        return self._text(lambda buffer: llama.llama_model_desc(self._handle, buffer, len(buffer)))
+
+    @property
+    def quantisation(self) -> str:
+        """The name of the file's number format, such as ``Q4_K - Medium``."""
+        raw = llama.llama_ftype_name(llama.llama_model_ftype(self._handle))
+        return raw.decode("utf-8", "replace") if raw else ""
+
+    @property
+    def pooling(self) -> int | None:
+        """How the GGUF wants token embeddings made into one (``llama_pooling_type``); None: it
+        does not say, so that it is no embedding model."""
+        text = self.metadata(f"{self.metadata('general.architecture')}.pooling_type")
+        return int(text) if text.isdecimal() else None
+
+    def metadata(self, key: str) -> str:
+        """A value of the GGUF's metadata as text; empty when there is none."""
+        name = key.encode()
+        return self._text(
+            lambda buffer: llama.llama_model_meta_val_str(self._handle, name, buffer, len(buffer))
+        )
 
     @property
     def has_decoder(self) -> bool:
         """Whether the model generates text (an embedding model does not)."""
         return bool(llama.llama_model_has_decoder(self._handle))
 
+    @property
+    def has_encoder(self) -> bool:
+        """Whether the model reads its prompt with an encoder of its own (translation models)."""
+        return bool(llama.llama_model_has_encoder(self._handle))
+
     def chat_template(self) -> str | None:
         """The default template of the GGUF, if it brings one."""
         raw = llama.llama_model_chat_template(self._handle, None)
         return raw.decode("utf-8", "replace") if raw else None
-
-    def token_text(self, token: int) -> str:
-        """A token's text as the vocabulary spells it; empty for "no such token" (-1)."""
-        if token < 0:
-            return ""
-        raw = llama.llama_vocab_get_text(self.vocabulary, token)
-        return raw.decode("utf-8", "replace") if raw else ""
-
-    @property
-    def bos(self) -> int:
-        """The beginning-of-sequence token, -1 when the model has none."""
-        return int(llama.llama_vocab_bos(self.vocabulary))
-
-    @property
-    def eos(self) -> int:
-        """The end-of-sequence token, -1 when the model has none."""
-        return int(llama.llama_vocab_eos(self.vocabulary))
-
-    @property
-    def adds_bos(self) -> bool:
-        """Whether `tokenize` puts the beginning-of-sequence token first."""
-        return bool(llama.llama_vocab_get_add_bos(self.vocabulary))
 
     @property
     def is_recurrent(self) -> bool:
@@ -203,84 +180,38 @@ class LlamaModel:
         )
 
     @property
-    def is_append_only(self) -> bool:
-        """Whether a sequence's end cannot be taken back exactly.
+    def has_window(self) -> bool:
+        """Whether some layers see the last tokens only (sliding-window attention)."""
+        return int(llama.llama_model_n_swa(self._handle)) > 0
 
-        Recurrent state has no past, and a sliding window's is pruned as it moves on.
-        """
-        return self.is_recurrent or int(llama.llama_model_n_swa(self._handle)) > 0
-
-    def end_tokens(self) -> tuple[int, ...]:
-        """All tokens that end a turn."""
-        if self._end_tokens is None:
-            ends = (t for t in range(self.n_vocab) if self.ends_generation(t))
-            self._end_tokens = tuple(ends)
-        return self._end_tokens
-
-    def ends_generation(self, token: int) -> bool:
-        """Whether the model ends its turn with ``token``."""
-        return bool(llama.llama_vocab_is_eog(self.vocabulary, token))
-
-    def tokenize(self, text: str, *, special: bool) -> list[int]:
-        """Token ids of ``text``; ``special`` reads control tokens written out in it."""
-        raw = text.encode("utf-8", "replace")
-        # A token covers at least one byte, but for the ones that the model adds at the ends.
-        size = len(raw) + 8
-        tokens = (llama.llama_token * size)()
-        count = llama.llama_tokenize(self.vocabulary, raw, len(raw), tokens, size, True, special)
-        if count < 0:
-            raise InferenceError(f"llama.cpp could not tokenise a text of {len(raw):,} bytes")
-        return list(tokens[:count])
-
-    def piece(self, token: int) -> bytes:
-        """The bytes that ``token`` adds to the answer; none for a control token."""
-        size = llama.llama_token_to_piece(
-            self.vocabulary, token, self._piece, len(self._piece), 0, False
-        )
-        if size < 0:
-            self._piece = ctypes.create_string_buffer(-size)
-            return self.piece(token)
-        return self._piece.raw[:size]
+    def _text(self, fill: Callable[[Any], Any]) -> str:
+        buffer = ctypes.create_string_buffer(_TEXT_BYTES)
+        fill(buffer)
+        return buffer.value.decode("utf-8", "replace")
 
 
 class LlamaContext:
     """A KV cache and the compute buffers to fill it."""
 
-    def __init__(
-        self,
-        model: LlamaModel,
-        *,
-        n_ctx: int,
-        n_batch: int,
-        n_threads: int,
-        n_seq_max: int,
-        abort: AbortFlag,
-        log: LlamaLog,
-    ) -> None:
-        """Raises `OutOfMemory` or `ModelLoadError` when the buffers cannot be had."""
-        params = llama.llama_context_default_params()
-        params.n_ctx = n_ctx
-        params.n_batch = n_batch
-        params.n_ubatch = n_batch
-        params.n_seq_max = n_seq_max
-        # Logits of one row a sequence: 34 MiB of compute buffer instead of 514 (Gemma 3, DESIGN 5).
-        params.n_outputs_max = n_seq_max
-        params.swa_full = False  # cells for the window only, as llama-server has it
-        params.n_threads = n_threads
-        params.n_threads_batch = n_threads
-        params.kv_unified = True
+    def __init__(self, model: LlamaModel, params: Any, *, abort: AbortFlag, log: LlamaLog) -> None:
+        """``params`` come from `context_params` or `embedding_params`.
+
+        Raises `OutOfMemory` or `ModelLoadError` when the buffers cannot be had.
+        """
         params.no_perf = True
+        params.kv_unified = True
         params.abort_callback = abort.callback
         params.abort_callback_data = ctypes.cast(abort.text, ctypes.c_void_p)
         self._handle = llama.llama_init_from_model(model.handle, params)
         if not self._handle:
-            raise load_error(f"a context of {n_ctx:,} tokens", log)
+            raise load_error(f"a context of {params.n_ctx:,} tokens", log)
         self._memory = llama.llama_get_memory(self._handle)
-        self._batch = llama.llama_batch_init(n_batch, 0, 1)
+        self._batch = llama.llama_batch_init(params.n_batch, 0, 1)
+        self._n_embd = model.n_embd
 
     @property
     def handle(self) -> Any:
-        """For `sampler.Sampler`."""
+        """For `sampler.Sampler` and `adapters.AdapterSet`."""
         return self._handle
 
     @property
@@ -298,9 +229,10 @@ class LlamaContext:
         self._batch.n_tokens = 0
 
     def add_to_batch(
-        self, tokens: Sequence[int], *, position: int, slot: int, needs_logits: bool
+        self, tokens: Sequence[int], *, position: int, slot: int, n_outputs: int
     ) -> int:
-        """Append a chunk; returns the row of its last token, for the sampler."""
+        """Append a chunk whose last ``n_outputs`` tokens shall have logits (or embeddings);
+        returns the row of its last token, for the sampler."""
         batch, row = self._batch, self._batch.n_tokens
         for offset, token in enumerate(tokens):
             batch.token[row] = token
@@ -309,7 +241,8 @@ class LlamaContext:
             batch.seq_id[row][0] = slot
             batch.logits[row] = 0
             row += 1
-        batch.logits[row - 1] = int(needs_logits)
+        for output in range(row - n_outputs, row):
+            batch.logits[output] = 1
         batch.n_tokens = row
         return int(row) - 1
 
@@ -349,22 +282,39 @@ class LlamaContext:
         """Drop a sequence's cells from a position on; False when the model cannot drop a part."""
         return bool(llama.llama_memory_seq_rm(self._memory, slot, from_position, -1))
 
+    def embedding(self, slot: int) -> list[float]:
+        """The pooled embedding of a sequence of the last `decode`, as the model made it."""
+        pointer = llama.llama_get_embeddings_seq(self._handle, slot)
+        if not pointer:
+            raise InferenceError("llama.cpp has no embedding for a text of its last step")
+        return list(pointer[: self._n_embd])
 
-def load_error(what: str, log: LlamaLog) -> ModelLoadError | OutOfMemory:
-    """llama.cpp's reason for refusing to load ``what``, in words."""
-    detail = "\n".join(log.errors)
-    lowered = detail.lower()
-    if any(words in lowered for words in _MEMORY_WORDS):
-        return OutOfMemory(f"Not enough memory to load {what}", detail=detail)
-    marker = "unknown model architecture: '"
-    if marker in detail:
-        name = detail.split(marker, 1)[1].split("'", 1)[0]
-        return ModelLoadError(
-            f"{what} is a “{name}” model, an architecture that this version of llama.cpp "
-            "does not know yet",
-            detail=detail,
+    def forget_all(self) -> None:
+        """Empty the cache, where there is one."""
+        if self._memory:
+            llama.llama_memory_clear(self._memory, False)
+
+    def state_size(self, slot: int) -> int:
+        """Bytes that `save` would write, but for the tokens."""
+        return int(llama.llama_state_seq_get_size(self._handle, slot))
+
+    def save(self, slot: int, path: Path, tokens: Sequence[int]) -> int:
+        """Write the state of a sequence, which holds ``tokens``, to ``path``. Returns its bytes;
+        raises `InferenceError` when llama.cpp cannot."""
+        array = (llama.llama_token * len(tokens))(*tokens)
+        name = os.fsencode(path)
+        size = llama.llama_state_seq_save_file(self._handle, name, slot, array, len(tokens))
+        if not size:
+            raise InferenceError(f"llama.cpp could not save the state of {len(tokens):,} tokens")
+        return int(size)
+
+    def restore(self, slot: int, path: Path, n_tokens: int) -> bool:
+        """Read what `save` wrote into an empty sequence; False when the file does not fit this
+        context or there is no room."""
+        array = (llama.llama_token * n_tokens)()
+        count = ctypes.c_size_t()
+        name = os.fsencode(path)
+        size = llama.llama_state_seq_load_file(
+            self._handle, name, slot, array, n_tokens, ctypes.byref(count)
         )
-    reason = detail.rsplit("error loading model: ", 1)[-1].split("\n")[0] if detail else ""
-    return ModelLoadError(
-        f"llama.cpp could not load {what}" + (f": {reason}" if reason else ""), detail=detail
-    )
+        return bool(size) and count.value == n_tokens

@@ -49,6 +49,13 @@ class Candidates:
         self.apply(chain)
         return int(self._array.data[self._array.selected].id)
 
+    def best(self, count: int) -> list[tuple[int, float]]:
+        """The first ``count`` candidates as tokens and logits, once a sampler has sorted them."""
+        data = self._array.data
+        return [
+            (int(data[i].id), float(data[i].logit)) for i in range(min(count, self._array.size))
+        ]
+
     def allows(self, grammar: Any, token: int) -> bool:
         """Whether a grammar lets ``token`` come next."""
         single = (llama.llama_token_data * 1)((token, 1.0, 0.0))
@@ -68,7 +75,10 @@ def token_logprob(
 
     def one(which: int, top: tuple[TokenLogprob, ...] = ()) -> TokenLogprob:
         return TokenLogprob(
-            token=which, piece=model.piece(which), logprob=logits[which] - log_sum, top=top
+            token=which,
+            piece=model.vocabulary.piece(which),
+            logprob=logits[which] - log_sum,
+            top=top,
         )
 
     return one(token, tuple(one(which) for which in best))

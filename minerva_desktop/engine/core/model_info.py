@@ -3,49 +3,89 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import psutil
 
 from minerva_desktop.engine.core.backend_devices import list_devices
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
-from minerva_desktop.engine.messages import ContextInfo
+from minerva_desktop.engine.core.llama_log import LlamaLog
+from minerva_desktop.engine.load_options import FlashAttention, LoadOptions
+from minerva_desktop.engine.messages import Capabilities, ContextInfo, LayerPlacement
 
-ALL_LAYERS = -1
 _BUFFER_LINE = re.compile(r"(KV|RS|compute|output)\s+buffer size\s*=\s*([\d.]+) MiB")
+_LAYER_LINE = re.compile(r"load_tensors: layer\s+(\d+) assigned to device ([^,\s]+)")
+_NO_FLASH = ("Flash Attention not supported", "flash_attn is not compatible")
+_CPU = "CPU"
+# What chat templates call a train of thought, in the families that have one.
+_REASONING_MARKS = ("<think>", "reasoning_content", "enable_thinking", "<|channel|>", "[THINK]")
 
 
 def describe(
     model: LlamaModel,
     context: LlamaContext,
+    options: LoadOptions,
     *,
-    log: str,
-    gpu_layers: int,
+    log: LlamaLog,
     n_threads: int,
-    n_parallel: int,
     seconds: float,
 ) -> ContextInfo:
-    """``log`` is llama.cpp's of the load, which took ``seconds``; ``gpu_layers`` as asked for."""
-    sizes = buffer_sizes(log)
-    devices = list_devices()
-    offloaded = any(device.kind != "cpu" for device in devices)
-    wanted = model.n_layers + 1 if gpu_layers == ALL_LAYERS else gpu_layers
+    """``log`` is llama.cpp's of the load, which took ``seconds``."""
+    text = log.text()
+    sizes = buffer_sizes(text)
+    placement = layer_placement(text)
+    on_gpu = sum(layers.n_layers for layers in placement if layers.device != _CPU)
+    template = model.chat_template()
     return ContextInfo(
+        name=model.metadata("general.name"),
         description=model.description,
+        architecture=model.metadata("general.architecture"),
+        quantisation=model.quantisation,
         n_ctx=context.n_ctx,
         n_ctx_train=model.n_ctx_train,
         n_params=model.n_params,
         n_layers=model.n_layers,
-        n_gpu_layers=wanted if offloaded else 0,
+        n_gpu_layers=on_gpu,
         n_threads=n_threads,
-        n_parallel=n_parallel,
+        n_parallel=options.n_parallel,
         n_vocab=model.n_vocab,
+        n_embd=model.n_embd,
         weights_bytes=model.size,
         kv_bytes=sizes.get("KV", 0) + sizes.get("RS", 0),
         compute_bytes=sizes.get("compute", 0) + sizes.get("output", 0),
-        has_chat_template=model.chat_template() is not None,
+        flash_attention=_uses_flash_attention(options, text),
+        has_chat_template=template is not None,
         load_ms=seconds * 1000.0,
-        devices=devices,
+        capabilities=capabilities(template or "", is_embedding=model.pooling is not None),
+        placement=placement,
+        devices=list_devices(),
+        warnings=tuple(log.warnings),
     )
+
+
+def capabilities(template: str, *, is_embedding: bool) -> Capabilities:
+    """What a model with this chat template (empty: none) can do."""
+    if is_embedding:
+        return Capabilities(embeddings=True)
+    return Capabilities(
+        chat=True,
+        tools="tools" in template,
+        reasoning=any(mark in template for mark in _REASONING_MARKS),
+    )
+
+
+def layer_placement(log: str) -> tuple[LayerPlacement, ...]:
+    """Which device holds how many layers, from llama.cpp's load log. The last report counts:
+    llama.cpp may try a placement before it settles."""
+    devices = dict(_LAYER_LINE.findall(log))
+    return tuple(LayerPlacement(name, count) for name, count in Counter(devices.values()).items())
+
+
+def placement_text(placement: tuple[LayerPlacement, ...]) -> str:
+    """For people: ``CPU``, or ``CUDA0 29 layers, CPU 4 layers``."""
+    if len(placement) < 2:
+        return placement[0].device if placement else _CPU
+    return ", ".join(f"{part.device} {part.n_layers} layers" for part in placement)
 
 
 def physical_cores() -> int:
@@ -63,3 +103,8 @@ def buffer_sizes(log: str) -> dict[str, int]:
     for kind, mebibytes in _BUFFER_LINE.findall(log):
         sizes[kind] = sizes.get(kind, 0) + int(float(mebibytes) * 1024 * 1024)
     return sizes
+
+
+def _uses_flash_attention(options: LoadOptions, log: str) -> bool:
+    wanted = options.flash_attention is not FlashAttention.OFF
+    return wanted and not any(words in log for words in _NO_FLASH)

@@ -1,4 +1,4 @@
-"""From what a request brings, turns or text, to the tokens of its prompt. Child's main thread."""
+"""From what a request brings, turns or text, to the tokens of its prompt. A desk thread."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from minerva_desktop.chat.limits import Overflow
 from minerva_desktop.chat.message import ChatTurn, Role
-from minerva_desktop.engine.core.chat_template import ChatTemplate, TimeLimit
-from minerva_desktop.engine.core.llama import LlamaModel
+from minerva_desktop.engine.core.chat_template import ChatTemplate
+from minerva_desktop.engine.core.vocabulary import Vocabulary
 from minerva_desktop.engine.messages import Generate
 from minerva_desktop.errors import ContextLimitExceeded, InvalidRequest
 
@@ -27,14 +27,13 @@ class Prompt:
 class PromptBuilder:
     """Renders and tokenises for one model."""
 
-    def __init__(self, model: LlamaModel, *, n_ctx: int, limit: TimeLimit) -> None:
-        """``n_ctx`` in tokens; ``limit`` bounds the chat template's run time."""
-        self._model = model
+    def __init__(self, vocabulary: Vocabulary, *, template: str | None, n_ctx: int) -> None:
+        """``template``: the GGUF's, if it brings one; ``n_ctx`` in tokens."""
+        self.vocabulary = vocabulary
         self._n_ctx = n_ctx
-        source = model.chat_template()
-        self._bos_text = model.token_text(model.bos)
-        eos_text = model.token_text(model.eos)
-        self._template = ChatTemplate(source, bos=self._bos_text, eos=eos_text, limit=limit)
+        self._bos_text = vocabulary.text(vocabulary.bos)
+        eos_text = vocabulary.text(vocabulary.eos)
+        self._template = ChatTemplate(template, bos=self._bos_text, eos=eos_text)
 
     def build(self, request: Generate) -> Prompt:
         """The prompt of a request.
@@ -48,31 +47,46 @@ class PromptBuilder:
                 "overflow “shift” needs max_tokens: the answer might never end", param="overflow"
             )
         if request.messages is None:
-            if overflow is Overflow.TRUNCATE_MIDDLE:
-                raise InvalidRequest(
-                    "overflow “truncate_middle” needs messages, not a text", param="overflow"
-                )
-            prompt = Prompt(self._model.tokenize(request.text or "", special=True))
+            prompt = Prompt(self._plain_tokens(request))
         elif overflow is Overflow.TRUNCATE_MIDDLE:
             prompt = self._truncated(request.messages, request.sampling.max_tokens)
         else:
             prompt = Prompt(self.chat_tokens(request.messages))
         if not prompt.tokens:
             raise InvalidRequest("The prompt is empty", param="messages")
-        if len(prompt.tokens) >= self._n_ctx:
-            raise ContextLimitExceeded.of(self._n_ctx, len(prompt.tokens) + 1)
+        self.check_length(prompt.tokens, n_more=1)
         return prompt
 
+    def check_length(self, tokens: list[int], n_more: int = 0) -> None:
+        """Raise `ContextLimitExceeded` unless ``tokens`` and ``n_more`` of an answer fit."""
+        if len(tokens) + n_more > self._n_ctx:
+            raise ContextLimitExceeded.of(self._n_ctx, len(tokens) + n_more)
+
+    def _plain_tokens(self, request: Generate) -> list[int]:
+        if request.limits.overflow is Overflow.TRUNCATE_MIDDLE:
+            raise InvalidRequest(
+                "overflow “truncate_middle” needs messages, not a text", param="overflow"
+            )
+        if request.tokens is None:
+            return self.vocabulary.tokenize(request.text or "", special=True)
+        self.vocabulary.check(request.tokens, "prompt")
+        return list(request.tokens)
+
     def chat_tokens(self, turns: tuple[ChatTurn, ...]) -> list[int]:
-        """Tokens of a conversation. A last turn of the assistant is one that goes on."""
+        """Tokens of a conversation, as `chat_text` writes it."""
+        return self.vocabulary.tokenize(self.chat_text(turns), special=True)
+
+    def chat_text(self, turns: tuple[ChatTurn, ...]) -> str:
+        """A conversation as one text, without the beginning-of-sequence token that the tokeniser
+        adds. A last turn of the assistant is one that goes on."""
         if turns and turns[-1].role is Role.ASSISTANT:
             text = self._continued(turns)
         else:
             text = self._template.render(turns)
-        # Many templates write the beginning-of-sequence token that the tokeniser adds as well.
-        if self._model.adds_bos and self._bos_text:
+        # Many templates write the token that the tokeniser adds as well.
+        if self.vocabulary.adds_bos and self._bos_text:
             text = text.removeprefix(self._bos_text)
-        return self._model.tokenize(text, special=True)
+        return text
 
     def _continued(self, turns: tuple[ChatTurn, ...]) -> str:
         """The conversation, cut right behind the last turn's text: no end of turn, no new turn."""

@@ -5,37 +5,38 @@ from __future__ import annotations
 import time
 
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
-from minerva_desktop.chat.limits import RequestLimits
 from minerva_desktop.engine.core.detokenizer import IncrementalDetokenizer
 from minerva_desktop.engine.core.sampler import Sampler
 from minerva_desktop.engine.core.scheduler import Sequence
+from minerva_desktop.engine.messages import Generate
 from minerva_desktop.errors import GenerationTimeout
 
 
 class RunningRequest:
-    """What the engine keeps for a request beside the scheduler's `Sequence`.
-
-    ``top_logprobs``: how many alternatives to report with each token; None: no probabilities.
-    """
+    """What the engine keeps for a request beside the scheduler's `Sequence`."""
 
     def __init__(
         self,
         sequence: Sequence,
         sampler: Sampler,
-        detokenizer: IncrementalDetokenizer,
+        request: Generate,
         *,
-        limits: RequestLimits,
-        top_logprobs: int | None,
         n_dropped_turns: int,
+        arrived: float,
     ) -> None:
+        """``arrived`` (`time.perf_counter`): when the engine got it; all times count from there."""
         self.sequence = sequence
         self.sampler = sampler
-        self.detokenizer = detokenizer
-        self.top_logprobs = top_logprobs
-        self.overflow = limits.overflow
-        self._limits = limits
+        self.detokenizer = IncrementalDetokenizer(request.sampling.stop)
+        self.top_logprobs = request.sampling.top_logprobs
+        self.overflow = request.limits.overflow
+        self.snapshot = request.snapshot
+        self.n_drafted = 0
+        self.n_accepted = 0
+        self.n_restored = 0
+        self._limits = request.limits
         self._n_dropped_turns = n_dropped_turns
-        self._added = time.perf_counter()
+        self._added = arrived
         self._started: float | None = None
         self._first_token: float | None = None
         self._last_token: float | None = None
@@ -68,7 +69,7 @@ class RunningRequest:
                 )
         return None
 
-    def completion(self, reason: FinishReason) -> Completion:
+    def completion(self, reason: FinishReason, *, model: str, placement: str) -> Completion:
         """The end's numbers, as of now."""
         now = time.perf_counter()
         started = self._started or now
@@ -87,6 +88,11 @@ class RunningRequest:
             finish_reason=reason,
             timings=timings,
             seed=self.sampler.seed,
+            model=model,
+            placement=placement,
             dropped_turns=self._n_dropped_turns,
             shifted_tokens=self.sequence.n_shifted,
+            drafted_tokens=self.n_drafted,
+            accepted_tokens=self.n_accepted,
+            restored_tokens=self.n_restored,
         )

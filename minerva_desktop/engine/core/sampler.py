@@ -13,7 +13,6 @@ from typing import Any
 
 from minerva_desktop.chat.sampling import MAX_SEED, SamplingParameters
 from minerva_desktop.engine.core.bindings import llama
-from minerva_desktop.engine.core.grammar import check_grammar
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
 from minerva_desktop.engine.core.logits import Candidates
 from minerva_desktop.errors import InferenceError, InvalidRequest
@@ -27,12 +26,17 @@ class Sampler:
     """Picks the next token from a row of logits."""
 
     def __init__(
-        self, parameters: SamplingParameters, *, prompt: Sequence[int], model: LlamaModel
+        self,
+        parameters: SamplingParameters,
+        *,
+        grammar: str | None,
+        prompt: Sequence[int],
+        model: LlamaModel,
     ) -> None:
-        """``prompt`` (token ids) counts for the penalties, as in llama-server.
+        """``grammar`` is GBNF that `check_grammar` has passed; ``prompt`` (token ids) counts for
+        the penalties, as in llama-server.
 
-        Raises `InvalidRequest` for a grammar that is wrong or dangerous, and for a bias of a token
-        that the vocabulary does not have.
+        Raises `InvalidRequest` for a bias of a token that the vocabulary does not have.
         """
         self.seed = random.randint(0, MAX_SEED) if parameters.seed is None else parameters.seed
         self._model = model
@@ -46,7 +50,7 @@ class Sampler:
             llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
         )
         try:
-            self._build(parameters)
+            self._build(parameters, grammar)
         except InvalidRequest:
             self.close()
             raise
@@ -77,7 +81,7 @@ class Sampler:
     def _add(self, sampler: Any) -> None:
         llama.llama_sampler_chain_add(self._chain, sampler)
 
-    def _build(self, parameters: SamplingParameters) -> None:
+    def _build(self, parameters: SamplingParameters, grammar: str | None) -> None:
         self._add_biases(parameters)
         self._add_penalties(parameters)
         if parameters.mirostat:
@@ -85,12 +89,13 @@ class Sampler:
         else:
             self._add_truncation(parameters)
         if parameters.min_tokens and not parameters.ignore_eos:
-            self._ban_ends = self._own(self._bias(dict.fromkeys(self._model.end_tokens(), BAN)))
-        if parameters.grammar is not None:
-            check_grammar(parameters.grammar)
-            text = parameters.grammar.encode()
+            ends = self._model.vocabulary.end_tokens()
+            self._ban_ends = self._own(self._bias(dict.fromkeys(ends, BAN)))
+        if grammar is not None:
             self._grammar = self._own(
-                llama.llama_sampler_init_grammar(self._model.vocabulary, text, b"root")
+                llama.llama_sampler_init_grammar(
+                    self._model.vocabulary.handle, grammar.encode(), b"root"
+                )
             )
             if not self._grammar:
                 self._handles.pop()
@@ -106,7 +111,7 @@ class Sampler:
                 )
         biases = dict(parameters.logit_bias)
         if parameters.ignore_eos:
-            biases |= dict.fromkeys(self._model.end_tokens(), BAN)
+            biases |= dict.fromkeys(self._model.vocabulary.end_tokens(), BAN)
         if biases:
             self._add(self._bias(biases))
 
@@ -133,7 +138,7 @@ class Sampler:
             ]
             self._add(
                 llama.llama_sampler_init_dry(
-                    self._model.vocabulary,
+                    self._model.vocabulary.handle,
                     parameters.dry_multiplier,
                     parameters.dry_base,
                     parameters.dry_allowed_length,

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from minerva_desktop.engine.core.slots import Placement, Slot, SlotTable, common_prefix
+from minerva_desktop.engine.core.slots import Placement, Slot, SlotTable, Variant, common_prefix
 from minerva_desktop.errors import QueueFull
 
 ANSWER_RESERVE = 256  # tokens of an answer that must fit beside the prompt for it to be admitted
@@ -24,12 +24,17 @@ WORTH_WAITING = 64
 
 @dataclass(slots=True, eq=False)
 class Sequence:
-    """One request's tokens, and the slot that holds the computed ones."""
+    """One request's tokens, and the slot that holds the computed ones.
+
+    ``drafts``: guesses at the tokens to come, to be computed along with the last one.
+    """
 
     request_id: int
     tokens: list[int]
     max_tokens: int | None
     reuse: bool = True
+    variant: Variant = ()
+    drafts: list[int] = field(default_factory=list)
     n_prompt: int = field(init=False)
     n_cached: int = 0
     n_shifted: int = 0
@@ -65,25 +70,34 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """``count`` tokens of ``sequence`` from position ``start``, to be decoded in this step."""
+    """``count`` tokens of ``sequence`` from position ``start``, to be decoded in this step; the
+    last ``n_drafts`` of them are guesses."""
 
     sequence: Sequence
     slot: Slot
     start: int
     count: int
+    n_drafts: int = 0
 
     @property
     def needs_logits(self) -> bool:
         """Whether the chunk reaches the sequence's end, so that a token can be sampled."""
-        return self.start + self.count == len(self.sequence.tokens)
+        return self.start + self.count - self.n_drafts == len(self.sequence.tokens)
+
+    @property
+    def tokens(self) -> list[int]:
+        """What is computed, the guesses at its end."""
+        known = self.sequence.tokens[self.start : self.start + self.count - self.n_drafts]
+        return known + self.sequence.drafts[: self.n_drafts]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One step: the slots to be emptied first, and what is computed then."""
+    """One step: the slots to be emptied first, and what is computed then, with which adapters."""
 
     evicted: list[Slot]
     chunks: list[Chunk]
+    variant: Variant = ()
 
 
 class Scheduler:
@@ -102,11 +116,22 @@ class Scheduler:
         self._max_waiting = max_waiting
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
+        self._turn: Variant = ()
+
+    @property
+    def decoding(self) -> list[Sequence]:
+        """The sequences of which the next step computes the last token only."""
+        return [s for s in self._running if len(s.tokens) - s.n_computed == 1]
 
     @property
     def has_work(self) -> bool:
         """Whether `schedule` would return anything."""
         return bool(self._waiting or self._running)
+
+    @property
+    def n_used_cells(self) -> int:
+        """Tokens that the cache holds, also for those who may come back."""
+        return self._slots.n_used_cells
 
     def add(self, sequence: Sequence) -> None:
         """Queue a sequence, whose prompt is known to fit into the context."""
@@ -114,10 +139,11 @@ class Scheduler:
 
     def check_room(self) -> None:
         """Raise `QueueFull` when no more may wait."""
-        if len(self._waiting) >= self._max_waiting:
-            raise QueueFull(
-                f"{len(self._waiting)} requests wait already, and {len(self._running)} run"
-            )
+        # Those that came since the last step have not been admitted, though they could be.
+        n_there = len(self._waiting) + len(self._running)
+        n_run = min(n_there, self._max_running)
+        if n_there - n_run >= self._max_waiting:
+            raise QueueFull(f"{n_there - n_run} requests wait already, and {n_run} run")
 
     def admit(self) -> list[tuple[Sequence, Placement]]:
         """Give slots to the waiting sequences that can start now, oldest first.
@@ -127,7 +153,9 @@ class Scheduler:
         admitted = []
         while self._waiting and self._may_start(self._waiting[0]):
             sequence = self._waiting.popleft()
-            placement = self._slots.take(sequence.tokens, reuse=sequence.reuse)
+            placement = self._slots.take(
+                sequence.tokens, reuse=sequence.reuse, variant=sequence.variant
+            )
             sequence.slot = placement.slot
             if not sequence.was_admitted:
                 sequence.was_admitted = True
@@ -137,12 +165,22 @@ class Scheduler:
         return admitted
 
     def schedule(self) -> Batch:
-        """Fill one batch: the sequences that decode first, then prompts."""
+        """Fill one batch: the sequences that decode first, then prompts. Sequences with other
+        adapters cannot be in one batch: the variants take turns."""
         evicted: list[Slot] = []
+        self._next_turn()
         while True:
-            chunks = self._chunks()
-            if sum(chunk.count for chunk in chunks) <= self._slots.n_free_cells:
-                return Batch(evicted, chunks)
+            chunks = self._chunks([s for s in self._running if s.variant == self._turn])
+            n_missing = sum(chunk.count for chunk in chunks) - self._slots.n_free_cells
+            if chunks and n_missing <= 0:
+                return Batch(evicted, chunks, self._turn)
+            if not chunks:  # all of this variant were put back
+                self._next_turn()
+                continue
+            if any(chunk.n_drafts for chunk in chunks):
+                for chunk in chunks:
+                    chunk.sequence.drafts.clear()
+                continue
             slot = self._slots.evict()
             if slot is not None:
                 evicted.append(slot)
@@ -150,6 +188,18 @@ class Scheduler:
                 self._put_back_youngest()
             else:  # it is never longer than the cache
                 raise RuntimeError("the KV cache is smaller than one sequence")
+
+    def reserve(self, n_cells: int) -> list[Slot]:
+        """Empty idle slots, which the cache has to forget, until ``n_cells`` are free or nothing
+        more can be given up."""
+        evicted = []
+        while self._slots.n_free_cells < n_cells and (slot := self._slots.evict()) is not None:
+            evicted.append(slot)
+        return evicted
+
+    def has_free_cells(self, count: int) -> bool:
+        """Whether the cache has room for ``count`` more tokens without giving anything up."""
+        return self._slots.n_free_cells >= count
 
     def make_room(self) -> Slot | None:
         """Empty a slot, which the cache has to forget: an idle one, or that of the youngest
@@ -164,6 +214,19 @@ class Scheduler:
         """Note that ``chunks`` were decoded."""
         for chunk in chunks:
             self._slots.extend(chunk.slot, chunk.count)
+
+    def restored(self, sequence: Sequence, n_tokens: int) -> None:
+        """Note that the cache holds the first ``n_tokens`` of a running sequence, whose slot was
+        empty, read from a file."""
+        if sequence.slot is not None:
+            self._slots.extend(sequence.slot, n_tokens)
+            sequence.n_cached = n_tokens
+
+    def reject(self, sequence: Sequence, n_tokens: int) -> None:
+        """The last ``n_tokens`` that were computed of a sequence are to be forgotten: wrong
+        guesses."""
+        if sequence.slot is not None:
+            self._slots.shorten(sequence.slot, sequence.slot.n_held - n_tokens)
 
     def lost(self, sequence: Sequence, n_left: int = 0) -> None:
         """The cache holds only the first ``n_left`` tokens of a running sequence."""
@@ -212,7 +275,7 @@ class Scheduler:
             return True
         if len(self._running) >= self._max_running:
             return False
-        donor, n_reused = self._slots.best_prefix(sequence.tokens) if sequence.reuse else (None, 0)
+        donor, n_reused = self._best_prefix(sequence)
         if sequence.reuse and self._slots.shares_running and self._will_share(sequence, n_reused):
             return False
         # Reused cells of an idle slot are lost to others now; those of a busy one were before.
@@ -220,24 +283,39 @@ class Scheduler:
         to_come = sum(other.n_to_come - other.n_computed for other in self._running)
         return sequence.n_to_come - n_shared + to_come <= self._slots.n_usable_cells
 
+    def _best_prefix(self, sequence: Sequence) -> tuple[Slot | None, int]:
+        if not sequence.reuse:
+            return None, 0
+        return self._slots.best_prefix(sequence.tokens, sequence.variant)
+
+    def _next_turn(self) -> None:
+        variants = list(dict.fromkeys(sequence.variant for sequence in self._running))
+        last = variants.index(self._turn) if self._turn in variants else -1
+        self._turn = variants[(last + 1) % len(variants)]
+
     def _will_share(self, sequence: Sequence, n_reused: int) -> bool:
         """Whether a running prompt is about to compute much of this one's beginning."""
         limit = len(sequence.tokens) - 1
         return any(
             other.is_prompt
+            and other.variant == sequence.variant
             and common_prefix(other.tokens, sequence.tokens, limit) >= n_reused + WORTH_WAITING
             for other in self._running
         )
 
-    def _chunks(self) -> list[Chunk]:
-        """One token for each sequence that decodes; the rest of the batch is shared out among the
-        prompts, smallest need first, so that a short prompt never waits for a long one."""
-        needs = [(len(s.tokens) - s.n_computed, order) for order, s in enumerate(self._running)]
+    def _chunks(self, sequences: list[Sequence]) -> list[Chunk]:
+        """One token for each sequence that decodes, with its guesses; the rest of the batch is
+        shared out among the prompts, smallest need first, so that a short prompt never waits for
+        a long one."""
+        needs = [
+            (len(s.tokens) - s.n_computed + len(s.drafts), order)
+            for order, s in enumerate(sequences)
+        ]
         if len(needs) <= self._n_batch and all(need == 1 for need, _ in needs):
             # Nearly every step is like this, and what follows takes as long as all the rest of it.
             return [
                 Chunk(sequence, sequence.slot, sequence.n_computed, 1)
-                for sequence in self._running
+                for sequence in sequences
                 if sequence.slot is not None
             ]
         counts = dict.fromkeys(range(len(needs)), 0)
@@ -246,8 +324,10 @@ class Scheduler:
             counts[order] = min(need, max(budget // n_left, 1), budget)
             budget -= counts[order]
         chunks = []
-        for order in sorted(range(len(needs)), key=lambda order: needs[order][0] > 1):
-            sequence, count = self._running[order], counts[order]
+        for order in sorted(range(len(needs)), key=lambda order: sequences[order].is_prompt):
+            sequence, count = sequences[order], counts[order]
             if sequence.slot is not None and count > 0:
-                chunks.append(Chunk(sequence, sequence.slot, sequence.n_computed, count))
+                n_known = len(sequence.tokens) - sequence.n_computed
+                n_drafts = max(0, count - n_known)
+                chunks.append(Chunk(sequence, sequence.slot, sequence.n_computed, count, n_drafts))
         return chunks

@@ -20,15 +20,23 @@ from dataclasses import dataclass, field
 WORTH_SHARING = 32
 
 
+# The scale of each adapter that changes the model's weights.
+Variant = tuple[float, ...]
+
+
 @dataclass(slots=True, eq=False)
 class Slot:
-    """One sequence number. It holds ``tokens[: len(cells)]``, a cell of the cache for each."""
+    """One sequence number. It holds ``tokens[: len(cells)]``, a cell of the cache for each.
+
+    ``variant``: with which adapters they were computed; others have no use for them.
+    """
 
     index: int
     tokens: list[int] = field(default_factory=list)
     cells: list[int] = field(default_factory=list)
     busy: bool = False
     used_at: int = 0
+    variant: Variant = ()
 
     @property
     def n_held(self) -> int:
@@ -71,6 +79,11 @@ class SlotTable:
         self._clock = itertools.count(1)
 
     @property
+    def n_used_cells(self) -> int:
+        """Cells that hold something."""
+        return len(self._users)
+
+    @property
     def n_free_cells(self) -> int:
         """Cells that hold nothing."""
         return self._n_cells - len(self._users)
@@ -85,19 +98,19 @@ class SlotTable:
         """Whether a request can build on one that goes on growing."""
         return not self._append_only
 
-    def best_prefix(self, tokens: Sequence[int]) -> tuple[Slot | None, int]:
+    def best_prefix(self, tokens: Sequence[int], variant: Variant = ()) -> tuple[Slot | None, int]:
         """The slot that holds the longest beginning of ``tokens``, and how long that is.
 
         At least one token is always left to compute, because its logits are wanted.
         """
         best: tuple[Slot | None, int] = (None, 0)
         for slot in self._slots:
-            length = self._usable(slot, tokens)
+            length = self._usable(slot, tokens) if slot.variant == variant else 0
             if length > best[1] or (length == best[1] > 0 and not slot.busy):
                 best = (slot, length)
         return best
 
-    def take(self, tokens: list[int], *, reuse: bool = True) -> Placement:
+    def take(self, tokens: list[int], *, reuse: bool = True, variant: Variant = ()) -> Placement:
         """Make an idle slot busy with ``tokens``, reusing as much as there is.
 
         Raises `LookupError` when none is idle. An idle slot is trimmed in place if most of it is
@@ -106,7 +119,7 @@ class SlotTable:
         idle = [slot for slot in self._slots if not slot.busy]
         if not idle:
             raise LookupError("every slot is busy")
-        donor, length = self.best_prefix(tokens) if reuse else (None, 0)
+        donor, length = self.best_prefix(tokens, variant) if reuse else (None, 0)
         in_place = donor is not None and not donor.busy and 2 * length >= donor.n_held
         # An empty slot, or else the one that was used longest ago.
         others = [slot for slot in idle if slot is not donor]
@@ -124,7 +137,7 @@ class SlotTable:
             if donor is not None:
                 self._hold(slot, donor.cells[:length])
         slot = placement.slot
-        slot.tokens, slot.busy = tokens, True
+        slot.tokens, slot.busy, slot.variant = tokens, True, variant
         self._count(self._busy_users, slot.cells)
         return placement
 

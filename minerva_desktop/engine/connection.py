@@ -1,0 +1,278 @@
+"""A loaded engine child as `LlamaEngine` uses it: what was asked, what came back, how it ended.
+
+All methods are called on the asyncio loop on which `load` was awaited; only a stream's `cancel`
+may be called on any thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from minerva_desktop.chat.completion import Completion, FinishReason, Timings
+from minerva_desktop.engine.heartbeat import Heartbeat
+from minerva_desktop.engine.messages import (
+    Abort,
+    Answer,
+    ContextInfo,
+    Embed,
+    Event,
+    Generate,
+    Load,
+    Loaded,
+    LoadFailed,
+    LoadProgress,
+    Ping,
+    Pong,
+    Question,
+    Request,
+    RequestFailed,
+    SequenceOutput,
+    StepOutputs,
+)
+from minerva_desktop.engine.process import ChildProcess, describe_exit
+from minerva_desktop.engine.token_stream import TokenStream
+from minerva_desktop.errors import EngineDied, InferenceError, InvalidRequest, MinervaError
+
+_log = logging.getLogger(__name__)
+
+# A cancelled generation that has not ended by then is ended on this side: the child may be in a
+# step that takes long. Whether it hangs is the heartbeat's affair.
+CANCEL_SECONDS = 3.0
+
+_Wanted = TypeVar("_Wanted", bound=Answer)
+
+
+class EngineConnection:
+    """One child process, from its start to its end. Used once."""
+
+    def __init__(
+        self,
+        model_name: str,
+        child: ChildProcess,
+        *,
+        on_progress: Callable[[float], None] | None,
+        on_death: Callable[[EngineDied], None] | None,
+    ) -> None:
+        """``on_progress`` gets 0.0 to 1.0 while the model loads; ``on_death`` is told when a
+        loaded child ends by itself."""
+        self.info: ContextInfo | None = None
+        self.n_used_cells = 0
+        self._model_name = model_name
+        self._child = child
+        self._on_progress = on_progress
+        self._on_death = on_death
+        self._loop = asyncio.get_running_loop()
+        self._loading: asyncio.Future[ContextInfo] = self._loop.create_future()
+        self._streams: dict[int, TokenStream] = {}
+        self._given_up: set[int] = set()  # ended on this side, and not by the child so far
+        self._answers: dict[int, asyncio.Future[Answer]] = {}
+        self._heartbeat = Heartbeat(
+            self._loop,
+            ping=lambda: self._send(Ping()),
+            is_waiting=self._is_waiting,
+            on_silence=self._end_silent_child,
+        )
+        self._was_silent = False
+        self._closing = False
+        self._reader = asyncio.create_task(self._read_events())
+
+    @classmethod
+    async def start(
+        cls,
+        model_name: str,
+        command: Sequence[str],
+        *,
+        on_progress: Callable[[float], None] | None,
+        on_death: Callable[[EngineDied], None] | None,
+    ) -> EngineConnection:
+        """Start a child. Raises `EngineDied` when the system cannot."""
+        try:
+            child = await ChildProcess.start(command)
+        except OSError as error:
+            raise EngineDied(
+                "The engine process could not be started", detail=str(error)
+            ) from error
+        return cls(model_name, child, on_progress=on_progress, on_death=on_death)
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._child.pid
+
+    async def load(self, request: Load) -> ContextInfo:
+        """Load a model; the child is ended when that fails or is cancelled."""
+        self._send(request)
+        try:
+            self.info = await self._loading
+        except BaseException:  # a cancelled load too: only the child's end gives its memory back
+            self._child.kill()
+            await self.close()
+            raise
+        return self.info
+
+    async def close(self) -> None:
+        """End the child; idempotent. Running streams fail."""
+        self._closing = True
+        self.info = None
+        await self._child.close()
+        await self._reader
+
+    # -- work ------------------------------------------------------------------------------
+
+    def generate(self, request: Generate) -> TokenStream:
+        """Start a generation."""
+        request_id = request.request_id
+        stream = TokenStream(on_cancel=functools.partial(self._cancel, request_id))
+        self._streams[request_id] = stream
+        try:
+            self._send(request)
+        except InvalidRequest as error:
+            del self._streams[request_id]
+            stream.fail(error)
+        return stream
+
+    async def ask(self, question: Question | Embed, kind: type[_Wanted]) -> _Wanted:
+        """Wait for the answer. Raises what the child answers instead; cancelling the awaiting task
+        ends the work there too."""
+        future: asyncio.Future[Answer] = self._loop.create_future()
+        self._answers[question.request_id] = future
+        try:
+            self._send(question)
+            answer = await future
+        except asyncio.CancelledError:
+            self._send(Abort(question.request_id))
+            raise
+        finally:
+            self._answers.pop(question.request_id, None)
+        if isinstance(answer, RequestFailed):
+            raise answer.error.to_error()
+        if not isinstance(answer, kind):
+            raise InferenceError(f"The engine answered with {type(answer).__name__}")
+        return answer
+
+    # -- inside ----------------------------------------------------------------------------
+
+    def _send(self, request: Request) -> None:
+        try:
+            self._child.send(request)
+        except UnicodeEncodeError as error:
+            raise InvalidRequest(
+                "The prompt holds half a character (a lone surrogate)", param="messages"
+            ) from error
+        self._heartbeat.watch()
+
+    def _cancel(self, request_id: int) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._cancel_now, request_id)
+
+    def _cancel_now(self, request_id: int) -> None:
+        if request_id in self._streams:
+            self._send(Abort(request_id))
+            self._loop.call_later(CANCEL_SECONDS, self._give_up, request_id)
+
+    def _give_up(self, request_id: int) -> None:
+        """End a cancelled stream on this side; the child's own end of it will be ignored."""
+        stream = self._streams.pop(request_id, None)
+        if stream is not None:
+            self._given_up.add(request_id)
+            stream.finish(
+                Completion(finish_reason=FinishReason.CANCELLED, timings=Timings(), seed=0)
+            )
+
+    def _is_waiting(self) -> bool:
+        asked = self._streams or self._given_up or self._answers
+        return not self._loading.done() or bool(asked)
+
+    def _end_silent_child(self) -> None:
+        _log.warning("The engine of %s is silent and is ended", self._model_name)
+        self._was_silent = True
+        self._child.kill()
+
+    async def _read_events(self) -> None:
+        try:
+            async for event in self._child.events():
+                self._heartbeat.heard()
+                self._handle(event)
+        except (msgspec.DecodeError, ValueError):
+            _log.exception("The engine child said something that cannot be read")
+            self._child.kill()
+        self._bury(await self._child.wait())
+
+    def _handle(self, event: Event) -> None:
+        match event:
+            case StepOutputs(outputs):
+                self.n_used_cells = event.n_used_cells
+                for output in outputs:
+                    self._deliver(output)
+            case Pong():
+                pass  # a sign of life, like every event
+            case LoadProgress(fraction):
+                if self._on_progress is not None:
+                    self._on_progress(fraction)
+            case Loaded(info):
+                self._settle_load(info)
+            case LoadFailed(error):
+                self._settle_load(error.to_error())
+            case _:
+                future = self._answers.get(event.request_id)
+                if future is not None and not future.done():
+                    future.set_result(event)
+
+    def _deliver(self, output: SequenceOutput) -> None:
+        # A late output of a request that is over (an abort, a failure) is dropped.
+        if output.error is not None or output.completion is not None:
+            self._given_up.discard(output.request_id)
+        stream = self._streams.get(output.request_id)
+        if stream is None:
+            return
+        if output.prefill_total:
+            stream.report_prefill(output.prefill_done, output.prefill_total)
+        if output.n_tokens or output.delta:
+            stream.push_token(output.delta, output.logprob)
+        if output.error is not None:
+            del self._streams[output.request_id]
+            stream.fail(output.error.to_error())
+        elif output.completion is not None:
+            del self._streams[output.request_id]
+            stream.finish(output.completion)
+
+    def _settle_load(self, result: ContextInfo | MinervaError) -> None:
+        if self._loading.done():
+            return
+        if isinstance(result, MinervaError):
+            self._loading.set_exception(result)
+        else:
+            self._loading.set_result(result)
+
+    def _bury(self, code: int) -> None:
+        """The child ended: everyone who waits for it is told once."""
+        was_loaded, self.info = self.info is not None, None
+        self._heartbeat.stop()
+        self._given_up.clear()
+        death = EngineDied(self._death_sentence(code), detail=self._child.last_words())
+        self._settle_load(death)
+        streams, self._streams = self._streams, {}
+        for stream in streams.values():
+            stream.fail(death)
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(death)
+        if was_loaded and not self._closing and self._on_death is not None:
+            self._on_death(death)
+
+    def _death_sentence(self, code: int) -> str:
+        name = self._model_name
+        if self._closing:
+            return f"{name} was unloaded before the answer was finished"
+        if self._was_silent:
+            return f"The engine that ran {name} did not answer any more and was ended"
+        sentence = f"The engine that ran {name} stopped ({describe_exit(code)})"
+        if code == -9:
+            sentence += "; it was killed from outside, perhaps because memory ran out"
+        return sentence

@@ -1,0 +1,77 @@
+"""LoRA adapters: small files that change a model's weights while it computes.
+
+All of a model's adapters are loaded with it; which of them work, and how strongly, may change
+with every step. Engine child, main thread.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from minerva_desktop.engine.core.bindings import llama
+from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
+from minerva_desktop.engine.core.llama_log import LlamaLog
+from minerva_desktop.engine.core.slots import Variant
+from minerva_desktop.engine.load_options import LoraAdapter, check_lora_scale
+from minerva_desktop.errors import InferenceError, InvalidRequest, ModelLoadError, ModelNotFound
+
+
+class AdapterSet:
+    """The adapters of one context."""
+
+    def __init__(
+        self,
+        adapters: Sequence[LoraAdapter],
+        *,
+        model: LlamaModel,
+        context: LlamaContext,
+        log: LlamaLog,
+    ) -> None:
+        """Load them. Raises `ModelNotFound` or `ModelLoadError`."""
+        self._context = context
+        self._handles = [_load(Path(os.fsdecode(a.path)), model, log) for a in adapters]
+        self._default = tuple(adapter.scale for adapter in adapters)
+        self._current: Variant = ()
+        self.use(self._default)
+
+    def variant(self, scales: Sequence[float] | None) -> Variant:
+        """The scales of a request, checked; None: those that the adapters were loaded with.
+        Raises `InvalidRequest`."""
+        if scales is None:
+            return self._default
+        if len(scales) != len(self._handles):
+            raise InvalidRequest(
+                f"lora gives {len(scales)} scales, but {len(self._handles)} adapters are loaded",
+                param="lora",
+            )
+        for scale in scales:
+            check_lora_scale(scale)
+        return tuple(scales)
+
+    def use(self, variant: Variant) -> None:
+        """Let the next decodes work with these scales. Raises `InferenceError`."""
+        if variant == self._current:
+            return
+        n_adapters = len(self._handles)
+        handles = (llama.llama_adapter_lora_p_ctypes * n_adapters)(*self._handles)
+        scales = (ctypes.c_float * n_adapters)(*variant)
+        if llama.llama_set_adapters_lora(self._context.handle, handles, n_adapters, scales):
+            raise InferenceError("llama.cpp could not set the scales of the adapters")
+        self._current = variant
+
+
+def _load(path: Path, model: LlamaModel, log: LlamaLog) -> object:
+    if not path.is_file():
+        raise ModelNotFound(f"The adapter “{path.name}” is not there; it may have been moved.")
+    handle = llama.llama_adapter_lora_init(model.handle, bytes(path))
+    if not handle:
+        detail = "\n".join(log.errors)
+        reason = detail.rsplit("failed to apply lora adapter: ", 1)[-1].split("\n")[0]
+        raise ModelLoadError(
+            f"The adapter {path.name} does not fit this model" + (f": {reason}" if reason else ""),
+            detail=detail,
+        )
+    return handle

@@ -1,0 +1,84 @@
+"""Which chats' states are to be saved, and which can be read back, for one engine core.
+
+Between `snapshots` (files) and the scheduler (slots). Engine child, main thread.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from minerva_desktop.engine.core.llama import LlamaContext
+from minerva_desktop.engine.core.scheduler import Scheduler, Sequence
+from minerva_desktop.engine.core.slots import Slot, common_prefix
+from minerva_desktop.engine.core.snapshots import SnapshotStore
+
+# A chat is saved once the engine has been idle so long: who goes on at once, or regenerates an
+# answer, does not pay for writing a state that is about to change.
+SAVE_AFTER_SECONDS = 1.0
+WORTH_RESTORING = 128  # tokens more than the cache still has
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsaved:
+    slot: Slot
+    used_at: int
+
+
+class ChatStates:
+    """Restores the sequences of named chats, and saves them when there is nothing else to do."""
+
+    def __init__(self, store: SnapshotStore, *, context: LlamaContext, append_only: bool) -> None:
+        """``append_only``: see `SlotTable`."""
+        self._store = store
+        self._context = context
+        self._append_only = append_only
+        self._unsaved: dict[str, _Unsaved] = {}
+        self._idle_since: float | None = None
+
+    def restore(self, name: str, sequence: Sequence, scheduler: Scheduler) -> int:
+        """Read the state of chat ``name`` into the slot of a sequence that was just admitted, if it
+        holds much more of its prompt than the slot does. How many tokens that brought."""
+        snapshot, slot = self._store.find(name), sequence.slot
+        if snapshot is None or slot is None:
+            return 0
+        n_saved = len(snapshot.tokens)
+        length = common_prefix(snapshot.tokens, sequence.tokens, len(sequence.tokens) - 1)
+        if length < slot.n_held + WORTH_RESTORING or (self._append_only and length < n_saved):
+            return 0
+        if not self._store.is_whole(snapshot):
+            return 0
+        self._context.forget(slot.index)
+        scheduler.lost(sequence)
+        for evicted in scheduler.reserve(n_saved):
+            self._context.forget(evicted.index)
+        if not scheduler.has_free_cells(n_saved):
+            return 0
+        if not self._context.restore(slot.index, snapshot.path, n_saved):
+            self._context.forget(slot.index)
+            return 0
+        self._context.forget(slot.index, length)
+        scheduler.restored(sequence, length)
+        return length
+
+    def note(self, name: str, slot: Slot) -> None:
+        """What chat ``name`` left in ``slot``, which is idle now, is worth a file."""
+        self._unsaved[name] = _Unsaved(slot, slot.used_at)
+
+    def seconds_until_save(self, *, busy: bool) -> float | None:
+        """How long to wait for requests before `save`; None: for ever."""
+        if busy or not self._unsaved:
+            self._idle_since = None
+            return None
+        if self._idle_since is None:
+            self._idle_since = time.monotonic()
+        return max(0.0, self._idle_since + SAVE_AFTER_SECONDS - time.monotonic())
+
+    def save(self) -> None:
+        """Write one chat that is still in its slot."""
+        while self._unsaved:
+            name, unsaved = self._unsaved.popitem()
+            slot = unsaved.slot
+            if not slot.busy and slot.used_at == unsaved.used_at and slot.n_held:
+                self._store.save(name, self._context, slot.index, slot.tokens[: slot.n_held])
+                return

@@ -1,0 +1,209 @@
+"""The engine child's front desk: what needs the vocabulary but no decode.
+
+Prompts are rendered and tokenised, grammars checked and questions answered on threads of their
+own, so that neither a long prompt nor a costly grammar holds up the answers that run, and no
+question waits for a decode. Each thread has its own queue: questions do not wait for prompts.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from minerva_desktop.chat.completion import Completion, FinishReason, Timings
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.core.grammar import check_grammar
+from minerva_desktop.engine.core.json_schema import schema_to_grammar
+from minerva_desktop.engine.core.prompts import Prompt, PromptBuilder
+from minerva_desktop.engine.messages import (
+    Abort,
+    Answer,
+    ApplyTemplate,
+    CountTokens,
+    Detokenize,
+    Embed,
+    ErrorInfo,
+    Event,
+    Generate,
+    Question,
+    RequestFailed,
+    SequenceOutput,
+    StepOutputs,
+    TextMade,
+    Tokenize,
+    Tokenized,
+    TokensCounted,
+)
+from minerva_desktop.errors import InvalidRequest, MinervaError, QueueFull
+
+MAX_WAITING = 256  # requests that wait to be prepared; beyond, `QueueFull`
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedGeneration:
+    """A checked request with the tokens of its prompt and the grammar that it has to follow."""
+
+    request: Generate
+    prompt: Prompt
+    grammar: str | None
+    arrived: float  # `time.perf_counter`
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedEmbedding:
+    """A checked request with the tokens of each input."""
+
+    request: Embed
+    inputs: tuple[list[int], ...]
+
+
+Prepared = PreparedGeneration | PreparedEmbedding
+
+
+class Desk:
+    """Takes requests on the reader thread, hands them on prepared, and answers questions."""
+
+    def __init__(
+        self, send: Callable[[Event], None], hand_on: Callable[[Prepared | Abort], None]
+    ) -> None:
+        """Both are called on the desk's threads; ``hand_on`` on the reader thread too."""
+        self._send = send
+        self._hand_on = hand_on
+        self._lock = threading.Lock()
+        self._open: set[int] = set()  # requests that are not handed on yet
+        self._requests: queue.SimpleQueue[tuple[Generate | Embed, float]] = queue.SimpleQueue()
+        self._questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
+
+    def start(self, make_builder: Callable[[], PromptBuilder]) -> None:
+        """Begin work, once a model is there; each thread gets a builder of its own."""
+        for serve in (self._serve_requests, self._serve_questions):
+            threading.Thread(target=serve, args=(make_builder(),), daemon=True).start()
+
+    # -- reader thread ---------------------------------------------------------------------
+
+    def post(self, request: Generate | Embed) -> None:
+        """Take a request to prepare."""
+        with self._lock:
+            n_waiting = len(self._open)
+            if n_waiting < MAX_WAITING:
+                self._open.add(request.request_id)
+        if n_waiting < MAX_WAITING:
+            self._requests.put((request, time.perf_counter()))
+        else:
+            self._refuse(request, QueueFull(f"{n_waiting} requests wait to be prepared already"))
+
+    def ask(self, question: Question) -> None:
+        """Take a question."""
+        self._questions.put(question)
+
+    def abort(self, abort: Abort) -> None:
+        """End a request here, where it is still open, or hand the abort on."""
+        with self._lock:
+            if abort.request_id not in self._open:
+                self._hand_on(abort)
+                return
+            self._open.discard(abort.request_id)
+        never_begun = Completion(finish_reason=FinishReason.CANCELLED, timings=Timings(), seed=0)
+        output = SequenceOutput(request_id=abort.request_id, completion=never_begun)
+        self._send(StepOutputs((output,)))
+
+    # -- desk threads ----------------------------------------------------------------------
+
+    def _serve_requests(self, builder: PromptBuilder) -> None:
+        while True:
+            request, arrived = self._requests.get()
+            try:
+                prepared = _prepare(request, arrived, builder)
+            except MinervaError as error:
+                if self._close(request.request_id):
+                    self._refuse(request, error)
+                continue
+            with self._lock:  # an abort comes either before this or behind it
+                if request.request_id in self._open:
+                    self._open.discard(request.request_id)
+                    self._hand_on(prepared)
+
+    def _serve_questions(self, builder: PromptBuilder) -> None:
+        while True:
+            question = self._questions.get()
+            try:
+                self._send(_answer(question, builder))
+            except MinervaError as error:
+                self._send(RequestFailed(question.request_id, ErrorInfo.of(error)))
+
+    def _close(self, request_id: int) -> bool:
+        with self._lock:
+            was_open = request_id in self._open
+            self._open.discard(request_id)
+        return was_open
+
+    def _refuse(self, request: Generate | Embed, error: MinervaError) -> None:
+        info = ErrorInfo.of(error)
+        if isinstance(request, Embed):
+            self._send(RequestFailed(request.request_id, info))
+        else:
+            self._send(StepOutputs((SequenceOutput(request_id=request.request_id, error=info),)))
+
+
+def _prepare(request: Generate | Embed, arrived: float, builder: PromptBuilder) -> Prepared:
+    if isinstance(request, Embed):
+        return PreparedEmbedding(request, tuple(_input_tokens(request, builder)))
+    request.sampling.check()
+    request.limits.check()
+    prompt = builder.build(request)
+    return PreparedGeneration(request, prompt, _grammar(request.sampling), arrived)
+
+
+def _grammar(sampling: SamplingParameters) -> str | None:
+    if sampling.json_schema is None:
+        if sampling.grammar is not None:
+            check_grammar(sampling.grammar)
+        return sampling.grammar
+    try:
+        schema = msgspec.json.decode(sampling.json_schema)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InvalidRequest(
+            f"The JSON schema is no JSON: {error}", param="response_format"
+        ) from error
+    return schema_to_grammar(schema)
+
+
+def _input_tokens(request: Embed, builder: PromptBuilder) -> list[list[int]]:
+    if not request.inputs:
+        raise InvalidRequest("There is no text to embed", param="input")
+    inputs = []
+    for given in request.inputs:
+        if isinstance(given, str):
+            tokens = builder.vocabulary.tokenize(given, special=False)
+        else:
+            builder.vocabulary.check(given, "input")
+            tokens = list(given)
+        if not given or not tokens:
+            raise InvalidRequest("A text to embed is empty", param="input")
+        builder.check_length(tokens)
+        inputs.append(tokens)
+    return inputs
+
+
+def _answer(question: Question, builder: PromptBuilder) -> Answer:
+    vocabulary = builder.vocabulary
+    match question:
+        case CountTokens(request_id, messages):
+            return TokensCounted(request_id, len(builder.chat_tokens(messages)))
+        case ApplyTemplate(request_id, messages):
+            return TextMade(request_id, builder.chat_text(messages).encode("utf-8", "replace"))
+        case Tokenize(request_id, text):
+            tokens = vocabulary.tokenize(
+                text, special=question.parse_special, add_special=question.add_special
+            )
+            pieces = tuple(vocabulary.piece(token, special=True) for token in tokens)
+            return Tokenized(request_id, tuple(tokens), pieces)
+        case Detokenize(request_id, tokens):
+            vocabulary.check(tokens, "tokens")
+            whole = b"".join(vocabulary.piece(token, special=True) for token in tokens)
+            return TextMade(request_id, whole)

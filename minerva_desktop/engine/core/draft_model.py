@@ -1,0 +1,176 @@
+"""Guesses from a small model with the same vocabulary. Engine child, main thread."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import msgspec
+
+from minerva_desktop.engine.core.bindings import llama
+from minerva_desktop.engine.core.context_params import generation_params
+from minerva_desktop.engine.core.llama import AbortFlag, Decoded, LlamaContext, LlamaModel
+from minerva_desktop.engine.core.llama_log import LlamaLog
+from minerva_desktop.engine.core.logits import Candidates
+from minerva_desktop.engine.core.scheduler import Sequence
+from minerva_desktop.engine.core.slots import common_prefix
+from minerva_desktop.engine.core.speculation import room_for_drafts
+from minerva_desktop.engine.load_options import KvType, LoadOptions, RopeOptions, Speculation
+from minerva_desktop.errors import ModelLoadError
+
+# Likeliest tokens among which the first one's probability is taken, as llama.cpp's own
+# speculation does (common/speculative.cpp).
+_N_LIKELIEST = 10
+# llama.cpp's bound for vocabularies that differ in padding only (common/speculative.cpp).
+_MAX_VOCABULARY_DIFFERENCE = 128
+_FIRST_COMPARED = 5  # tokens before it are control tokens, which may be named otherwise
+
+
+class DraftModel:
+    """A second model that runs ahead of the first, greedily, while it is sure of itself.
+
+    It has a sequence for each slot of the first model's context and catches up with what that
+    holds, a batch at most in each step, so that a long prompt holds up nobody.
+    """
+
+    def __init__(
+        self,
+        target: LlamaModel,
+        options: LoadOptions,
+        speculation: Speculation,
+        *,
+        path: Path,
+        n_ctx: int,
+        n_batch: int,
+        n_threads: int,
+        n_slots: int,
+        abort: AbortFlag,
+        log: LlamaLog,
+    ) -> None:
+        """Load it. Raises `ModelNotFound`, `ModelLoadError` or `OutOfMemory`."""
+        # What was chosen for the large model's memory says nothing about this one's.
+        own = msgspec.structs.replace(
+            options,
+            n_gpu_layers=None,
+            tensor_split=(),
+            kv_type_k=KvType.F16,
+            kv_type_v=KvType.F16,
+            rope=RopeOptions(),
+        )
+        self.model = LlamaModel(path, own, log=log)
+        _check_vocabulary(self.model, target, path.name)
+        params = generation_params(
+            own,
+            n_ctx=n_ctx,
+            n_batch=n_batch,
+            n_threads=n_threads,
+            n_seq_max=n_slots,
+            n_outputs=n_slots,
+            swa_full=True,
+        )
+        self._context = LlamaContext(self.model, params, abort=abort, log=log)
+        if self.model.is_recurrent or not self._context.has_memory:
+            raise ModelLoadError(f"{path.name} cannot take tokens back, so it cannot guess ahead")
+        self._n_batch = n_batch
+        self._n_ctx = n_ctx
+        self._n_draft = speculation.n_draft
+        self._p_min = speculation.p_min
+        self._held: dict[int, list[int]] = {}  # tokens of each slot
+        self._candidates = Candidates(self.model.n_vocab)
+        self._top = llama.llama_sampler_init_top_k(_N_LIKELIEST)
+
+    def draft(self, sequences: list[Sequence]) -> None:
+        """Fill the ``drafts`` of sequences that decode."""
+        wanted = {
+            id(sequence): room
+            for sequence in sequences
+            if (room := room_for_drafts(sequence, self._n_draft, self._n_ctx - 1))
+        }
+        going = [s for s in sequences if id(s) in wanted and s.slot is not None]
+        for sequence in going:
+            sequence.drafts.clear()
+        while going:
+            rows = self._compute(going)
+            if rows is None:
+                return
+            going = [
+                sequence
+                for sequence in going
+                if (row := rows.get(id(sequence))) is not None
+                and self._guess(sequence, row)
+                and len(sequence.drafts) < wanted[id(sequence)]
+            ]
+
+    def forget(self, request_id: int) -> None:
+        """Nothing to do: what a slot holds is of use to whoever comes next."""
+
+    def _compute(self, sequences: list[Sequence]) -> dict[int, int] | None:
+        """Compute what each sequence has and this model lacks, as far as a batch goes. The rows of
+        those that are caught up; None when the cache is full or the step was aborted."""
+        context, budget = self._context, self._n_batch
+        context.clear_batch()
+        rows: dict[int, int] = {}
+        parts: list[tuple[int, list[int]]] = []
+        for sequence in sequences:
+            slot = -1 if sequence.slot is None else sequence.slot.index
+            tokens = sequence.tokens + sequence.drafts
+            start = self._keep_common(slot, tokens)
+            new = tokens[start : start + budget]
+            if not new:
+                continue
+            budget -= len(new)
+            is_end = start + len(new) == len(tokens)
+            row = context.add_to_batch(new, position=start, slot=slot, n_outputs=int(is_end))
+            parts.append((slot, new))
+            if is_end:
+                rows[id(sequence)] = row
+        if context.decode() is not Decoded.DONE:
+            context.forget_all()
+            self._held.clear()
+            return None
+        for slot, new in parts:
+            self._held.setdefault(slot, []).extend(new)
+        return rows
+
+    def _keep_common(self, slot: int, tokens: list[int]) -> int:
+        """How many of ``tokens`` are computed; the rest of the slot is forgotten."""
+        held = self._held.setdefault(slot, [])
+        length = common_prefix(held, tokens, len(tokens) - 1)
+        if length < len(held):
+            self._context.forget(slot, length)
+            del held[length:]
+        return length
+
+    def _guess(self, sequence: Sequence, row: int) -> bool:
+        """Add the likeliest token; False where the model is not sure or its turn ends."""
+        self._candidates.fill(self._context, row)
+        self._candidates.apply(self._top)
+        best = self._candidates.best(_N_LIKELIEST)
+        token, highest = best[0]
+        probability = 1.0 / math.fsum(math.exp(logit - highest) for _, logit in best)
+        if probability < self._p_min or self.model.vocabulary.ends_generation(token):
+            return False
+        sequence.drafts.append(token)
+        return True
+
+
+def _check_vocabulary(draft: LlamaModel, target: LlamaModel, name: str) -> None:
+    ours, theirs = draft.vocabulary, target.vocabulary
+    n_common = min(ours.n_tokens, theirs.n_tokens)
+    same = (
+        ours.kind == theirs.kind
+        and abs(ours.n_tokens - theirs.n_tokens) <= _MAX_VOCABULARY_DIFFERENCE
+        and all(ours.text(t) == theirs.text(t) for t in range(_FIRST_COMPARED, n_common))
+    )
+    if not same:
+        raise ModelLoadError(
+            f"{name} has another vocabulary ({ours.n_tokens:,} tokens) than the model "
+            f"({theirs.n_tokens:,} tokens), so it cannot guess ahead for it"
+        )
+
+
+def draft_path(speculation: Speculation) -> Path | None:
+    """The draft model's file, if the guesses come from a model."""
+    raw = speculation.draft_model
+    return None if raw is None else Path(os.fsdecode(raw))

@@ -1,0 +1,147 @@
+"""The child's side of an embedding model: texts in, vectors out, many texts in one batch.
+
+Runs on the engine child's main thread, but for `interrupt`.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections import deque
+
+from minerva_desktop.engine.core.desk import Prepared, PreparedEmbedding
+from minerva_desktop.engine.core.llama import AbortFlag, Decoded, LlamaContext, LlamaModel
+from minerva_desktop.engine.core.prompts import PromptBuilder
+from minerva_desktop.engine.core.vocabulary import Vocabulary
+from minerva_desktop.engine.messages import ContextInfo, Embedded, ErrorInfo, Event, RequestFailed
+from minerva_desktop.errors import InferenceError, InvalidRequest, QueueFull
+
+MAX_TEXTS = 64  # in one batch
+MAX_WAITING = 256  # requests; beyond, `QueueFull`
+
+
+class _Job:
+    """One request: which of its inputs come next, and the vectors so far."""
+
+    def __init__(self, prepared: PreparedEmbedding) -> None:
+        self.request_id = prepared.request.request_id
+        self.inputs = prepared.inputs
+        self.n_taken = 0
+        self._normalize = prepared.request.normalize
+        self._vectors: dict[int, bytes] = {}
+
+    def put(self, index: int, vector: list[float]) -> None:
+        """Keep the embedding of input ``index``."""
+        if self._normalize:
+            length = math.sqrt(math.fsum(value * value for value in vector)) or 1.0
+            vector = [value / length for value in vector]
+        self._vectors[index] = array("f", vector).tobytes()
+
+    def answer(self) -> Embedded | None:
+        """All vectors, once they are there."""
+        if len(self._vectors) < len(self.inputs):
+            return None
+        vectors = tuple(self._vectors[index] for index in range(len(self.inputs)))
+        return Embedded(self.request_id, vectors, tuple(len(tokens) for tokens in self.inputs))
+
+
+class EmbeddingCore:
+    """One loaded embedding model and the requests for it, a text of each in turn."""
+
+    def __init__(
+        self, model: LlamaModel, context: LlamaContext, info: ContextInfo, *, abort: AbortFlag
+    ) -> None:
+        """``context`` computes embeddings; a text may have ``info.n_ctx`` tokens."""
+        self.info = info
+        self._context = context
+        self._model = model
+        self._abort_flag = abort
+        self._n_ctx = info.n_ctx
+        self._jobs: deque[_Job] = deque()
+
+    def prompt_builder(self) -> PromptBuilder:
+        """For a thread of the desk."""
+        vocabulary = Vocabulary(self._model.handle)
+        return PromptBuilder(vocabulary, template=self._model.chat_template(), n_ctx=self._n_ctx)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether `step` would compute anything."""
+        return bool(self._jobs)
+
+    def add(self, prepared: Prepared) -> None:
+        """Queue a request. Raises `InvalidRequest` or `QueueFull`."""
+        if not isinstance(prepared, PreparedEmbedding):
+            raise InvalidRequest("This model only makes embeddings; it cannot chat", param="model")
+        if len(self._jobs) >= MAX_WAITING:
+            raise QueueFull(f"{len(self._jobs)} requests for embeddings wait already")
+        self._jobs.append(_Job(prepared))
+
+    def abort(self, request_id: int) -> tuple[Event, ...]:
+        """Forget a request; nobody waits for its answer any more."""
+        self._jobs = deque(job for job in self._jobs if job.request_id != request_id)
+        return ()
+
+    def interrupt(self, request_id: int) -> None:
+        """End the running decode if it is for this request alone. Any thread; `abort` must
+        follow."""
+        jobs = tuple(self._jobs)
+        if len(jobs) == 1 and jobs[0].request_id == request_id:
+            self._abort_flag.set()
+
+    def seconds_until_idle_work(self) -> float | None:
+        """None: there is nothing to do when no request comes."""
+        return None
+
+    def idle_work(self) -> None:
+        """Nothing."""
+
+    def step(self) -> tuple[Event, ...]:
+        """Compute one batch of texts; the answers that it completes."""
+        batch = self._next_texts()
+        self._context.clear_batch()
+        for slot, (job, index) in enumerate(batch):
+            tokens = job.inputs[index]
+            self._context.add_to_batch(tokens, position=0, slot=slot, n_outputs=len(tokens))
+        try:
+            self._compute(batch)
+        except InferenceError as error:
+            failed = {job.request_id for job, _ in batch}
+            self._jobs = deque(job for job in self._jobs if job.request_id not in failed)
+            return tuple(RequestFailed(number, ErrorInfo.of(error)) for number in failed)
+        answers = {job.request_id: job.answer() for job, _ in batch}
+        done = tuple(answer for answer in answers.values() if answer is not None)
+        over = {answer.request_id for answer in done}
+        self._jobs = deque(job for job in self._jobs if job.request_id not in over)
+        return done
+
+    def _next_texts(self) -> list[tuple[_Job, int]]:
+        """Texts that fit into one batch, one of each request in turn."""
+        batch: list[tuple[_Job, int]] = []
+        n_left = self._n_ctx
+        open_jobs = deque(job for job in self._jobs if job.n_taken < len(job.inputs))
+        while open_jobs and len(batch) < MAX_TEXTS:
+            job = open_jobs.popleft()
+            n_tokens = len(job.inputs[job.n_taken])
+            if n_tokens > n_left:
+                break
+            batch.append((job, job.n_taken))
+            n_left -= n_tokens
+            job.n_taken += 1
+            if job.n_taken < len(job.inputs):
+                open_jobs.append(job)
+        # The next batch begins with those that this one left out.
+        self._jobs.rotate(-1)
+        return batch
+
+    def _compute(self, batch: list[tuple[_Job, int]]) -> None:
+        """Put the vectors of ``batch``, or take it back when the decode was aborted."""
+        self._context.forget_all()
+        decoded = self._context.decode()
+        if decoded is Decoded.NO_ROOM:
+            raise InferenceError("llama.cpp found no room for the texts of one batch")
+        for slot, (job, index) in enumerate(batch):
+            if decoded is Decoded.DONE:
+                job.put(index, self._context.embedding(slot))
+            else:
+                job.n_taken = min(job.n_taken, index)

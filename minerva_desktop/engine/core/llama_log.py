@@ -1,0 +1,81 @@
+"""llama.cpp's log: to stderr, to what a load reports, and to the reason when it fails."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from minerva_desktop.engine.core.bindings import llama
+from minerva_desktop.errors import ModelLoadError, OutOfMemory
+
+_LOG_WARNING = 3  # GGML_LOG_LEVEL_WARN
+_LOG_ERROR = 4  # GGML_LOG_LEVEL_ERROR
+_LOG_CONTINUE = 5  # GGML_LOG_LEVEL_CONT: goes on with the line before
+_KEPT_LINES = 20
+_MEMORY_WORDS = ("out of memory", "failed to allocate", "unable to allocate", "cudamalloc failed")
+
+
+class LlamaLog:
+    """Every line goes to stderr, and the lines since `clear` can be read.
+
+    The native side keeps a pointer to the callback, so this object lives as long as the process.
+    Backends log on threads of their own too: only appends happen there.
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._level = 0
+        self.errors: list[str] = []
+        self.warnings: list[str] = []
+        self._callback = llama.llama_log_callback(self._on_log)
+        llama.llama_log_set(self._callback, None)
+
+    def clear(self) -> None:
+        """Forget the lines so far."""
+        self._parts.clear()
+        self.errors.clear()
+        self.warnings.clear()
+
+    def text(self) -> str:
+        """All that was logged since `clear`."""
+        return "".join(self._parts)
+
+    def stop_keeping(self) -> None:
+        """Forget, and from now on keep errors only (a long-lived child must not grow)."""
+        self.clear()
+        self._parts = _Nothing()
+
+    def _on_log(self, level: int, text: bytes, _user: Any) -> None:
+        line = text.decode("utf-8", "replace")
+        self._level = self._level if level == _LOG_CONTINUE else level
+        self._parts.append(line)
+        kept = {_LOG_ERROR: self.errors, _LOG_WARNING: self.warnings}.get(self._level)
+        if kept is not None:
+            kept.append(line.strip())
+            del kept[:-_KEPT_LINES]
+        sys.stderr.write(line)
+
+
+class _Nothing(list[str]):
+    def append(self, _item: str) -> None:
+        """Keep nothing."""
+
+
+def load_error(what: str, log: LlamaLog) -> ModelLoadError | OutOfMemory:
+    """llama.cpp's reason for refusing to load ``what``, in words."""
+    detail = "\n".join(log.errors)
+    lowered = detail.lower()
+    if any(words in lowered for words in _MEMORY_WORDS):
+        return OutOfMemory(f"Not enough memory to load {what}", detail=detail)
+    marker = "unknown model architecture: '"
+    if marker in detail:
+        name = detail.split(marker, 1)[1].split("'", 1)[0]
+        return ModelLoadError(
+            f"{what} is a “{name}” model, an architecture that this version of llama.cpp "
+            "does not know yet",
+            detail=detail,
+        )
+    reason = detail.rsplit("error loading model: ", 1)[-1].split("\n")[0] if detail else ""
+    return ModelLoadError(
+        f"llama.cpp could not load {what}" + (f": {reason}" if reason else ""), detail=detail
+    )

@@ -1,0 +1,197 @@
+"""Puts an engine core together: the composition root of the engine child. Main thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from minerva_desktop.devices.gpu_context import GpuDevice
+from minerva_desktop.engine.core.adapters import AdapterSet
+from minerva_desktop.engine.core.backend_devices import list_devices
+from minerva_desktop.engine.core.bindings import llama
+from minerva_desktop.engine.core.chat_states import ChatStates
+from minerva_desktop.engine.core.context_params import embedding_params, generation_params
+from minerva_desktop.engine.core.draft_model import DraftModel, draft_path
+from minerva_desktop.engine.core.embedding_core import MAX_TEXTS, EmbeddingCore
+from minerva_desktop.engine.core.engine_core import EngineCore
+from minerva_desktop.engine.core.llama import AbortFlag, LlamaContext, LlamaModel
+from minerva_desktop.engine.core.llama_log import LlamaLog
+from minerva_desktop.engine.core.model_info import buffer_sizes, describe, physical_cores
+from minerva_desktop.engine.core.scheduler import Scheduler
+from minerva_desktop.engine.core.slots import SlotTable
+from minerva_desktop.engine.core.snapshots import SnapshotStore, model_identity
+from minerva_desktop.engine.core.speculation import Drafter, PromptLookup
+from minerva_desktop.engine.load_options import MAX_PARALLEL, LoadOptions
+from minerva_desktop.engine.messages import ContextInfo
+from minerva_desktop.errors import InvalidRequest, ModelLoadError
+
+DEFAULT_N_CTX = 8192  # tokens; more is the user's choice, since the KV cache grows with it
+# Of one text, and of one batch of texts. The compute buffer grows with it, and the chunks into
+# which people cut documents are shorter; more is the user's choice.
+EMBEDDING_N_CTX = 2048
+# Sequences beside those that run, for what finished requests leave behind: the last chats go on
+# without processing their history again. Recurrent models keep a whole state for each.
+N_KEPT = 8
+MAX_WAITING = 256  # requests; beyond, `QueueFull`
+
+
+def load_core(
+    path: Path,
+    options: LoadOptions,
+    *,
+    on_progress: Callable[[float], None],
+    log: LlamaLog,
+    abort: AbortFlag,
+) -> EngineCore | EmbeddingCore:
+    """Load the model at ``path`` with what its options want beside it.
+
+    Raises `ModelNotFound`, `ModelLoadError`, `OutOfMemory`, or `InvalidRequest` for options that
+    this machine or this model cannot honour.
+    """
+    started = time.perf_counter()
+    _check_devices(options)
+    log.clear()
+    model = LlamaModel(path, options, log=log, on_progress=on_progress)
+    if model.pooling == llama.LLAMA_POOLING_TYPE_RANK:
+        raise ModelLoadError(f"{path.name} is a reranker: it can neither chat nor make embeddings")
+    loader = _Loader(path, model, options, options.n_threads or physical_cores(), log, abort)
+    if model.pooling is not None:
+        return loader.embedding_core(started)
+    return loader.engine_core(started)
+
+
+def _check_devices(options: LoadOptions) -> None:
+    n_gpus = sum(device.kind != GpuDevice.CPU for device in list_devices())
+    if len(options.tensor_split) > n_gpus:
+        raise InvalidRequest(
+            f"tensor_split names {len(options.tensor_split)} GPUs, but llama.cpp finds {n_gpus} "
+            "that this build can use",
+            param="tensor_split",
+        )
+
+
+@dataclass(frozen=True)
+class _Loader:
+    path: Path
+    model: LlamaModel
+    options: LoadOptions
+    n_threads: int
+    log: LlamaLog
+    abort: AbortFlag
+
+    def embedding_core(self, started: float) -> EmbeddingCore:
+        if self.options.lora or self.options.speculation is not None:
+            raise InvalidRequest(
+                f"{self.path.name} makes embeddings; it takes neither adapters nor speculation",
+                param="lora" if self.options.lora else "speculation",
+            )
+        # Positions beyond the trained ones do not exist in models of the BERT kind.
+        n_ctx = min(self.options.n_ctx or EMBEDDING_N_CTX, self.model.n_ctx_train)
+        params = embedding_params(
+            self.options, n_ctx=n_ctx, n_threads=self.n_threads, n_seq_max=MAX_TEXTS
+        )
+        context = LlamaContext(self.model, params, abort=self.abort, log=self.log)
+        info = msgspec.structs.replace(self._describe(context, started), n_ctx=n_ctx)
+        return EmbeddingCore(self.model, context, info, abort=self.abort)
+
+    def engine_core(self, started: float) -> EngineCore:
+        model, options = self.model, self.options
+        n_ctx = options.n_ctx or min(model.n_ctx_train, DEFAULT_N_CTX)
+        n_batch = max(min(options.n_batch, n_ctx), options.n_parallel)
+        n_kept = 0 if model.is_recurrent else N_KEPT
+        n_slots = min(options.n_parallel + n_kept, MAX_PARALLEL)
+        n_draft = options.speculation.n_draft if options.speculation is not None else 0
+        params = generation_params(
+            options,
+            n_ctx=n_ctx,
+            n_batch=n_batch,
+            n_threads=self.n_threads,
+            n_seq_max=n_slots,
+            n_outputs=options.n_parallel * (1 + n_draft),
+            swa_full=bool(n_draft),  # wrong guesses are taken back
+        )
+        context = LlamaContext(model, params, abort=self.abort, log=self.log)
+        # Models of the BERT kind have no memory of a sequence, and ggml aborts on generating.
+        if not (model.has_decoder and context.has_memory) or model.has_encoder:
+            raise ModelLoadError(f"{self.path.name} is no model that writes text by itself")
+        if n_draft and model.is_recurrent:
+            raise InvalidRequest(
+                f"{self.path.name} cannot take tokens back, so guessing ahead is of no use to it",
+                param="speculation",
+            )
+        append_only = model.is_recurrent or (model.has_window and not n_draft)
+        info = self._describe(context, started)
+        adapters = AdapterSet(options.lora, model=model, context=context, log=self.log)
+        drafter, info = self._drafter(info, context.n_ctx, n_batch, n_slots)
+        slots = SlotTable(n_slots=n_slots, n_cells=context.n_ctx, append_only=append_only)
+        scheduler = Scheduler(
+            slots, n_batch=n_batch, max_running=options.n_parallel, max_waiting=MAX_WAITING
+        )
+        return EngineCore(
+            self.path.name,
+            model,
+            context,
+            scheduler,
+            msgspec.structs.replace(info, load_ms=(time.perf_counter() - started) * 1000.0),
+            adapters=adapters,
+            drafter=drafter,
+            states=self._states(context, info, append_only=append_only),
+            can_shift=context.can_shift and not append_only,
+            abort=self.abort,
+        )
+
+    def _describe(self, context: LlamaContext, started: float) -> ContextInfo:
+        seconds = time.perf_counter() - started
+        return describe(
+            self.model,
+            context,
+            self.options,
+            log=self.log,
+            n_threads=self.n_threads,
+            seconds=seconds,
+        )
+
+    def _drafter(
+        self, info: ContextInfo, n_ctx: int, n_batch: int, n_slots: int
+    ) -> tuple[Drafter | None, ContextInfo]:
+        """Where guesses come from, and ``info`` with the memory that this takes."""
+        speculation = self.options.speculation
+        if speculation is None:
+            return None, info
+        path = draft_path(speculation)
+        if path is None:
+            return PromptLookup(n_draft=speculation.n_draft, n_ctx=n_ctx), info
+        self.log.clear()
+        drafter = DraftModel(
+            self.model,
+            self.options,
+            speculation,
+            path=path,
+            n_ctx=n_ctx,
+            n_batch=n_batch,
+            n_threads=self.n_threads,
+            n_slots=n_slots,
+            abort=self.abort,
+            log=self.log,
+        )
+        sizes = buffer_sizes(self.log.text())
+        return drafter, msgspec.structs.replace(
+            info,
+            weights_bytes=info.weights_bytes + drafter.model.size,
+            kv_bytes=info.kv_bytes + sizes.get("KV", 0),
+            compute_bytes=info.compute_bytes + sizes.get("compute", 0) + sizes.get("output", 0),
+        )
+
+    def _states(
+        self, context: LlamaContext, info: ContextInfo, *, append_only: bool
+    ) -> ChatStates | None:
+        wanted = self.options.snapshots
+        if wanted is None:
+            return None
+        identity = model_identity(self.path, self.options, flash_attention=info.flash_attention)
+        store = SnapshotStore(wanted, identity)
+        return ChatStates(store, context=context, append_only=append_only)

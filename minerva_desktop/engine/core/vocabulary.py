@@ -1,0 +1,97 @@
+"""A model's vocabulary: text to tokens and back.
+
+Reads constant data of a loaded model, so that several threads may each have one of their own,
+also while a decode runs.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+from minerva_desktop.engine.core.bindings import llama
+from minerva_desktop.errors import InferenceError, InvalidRequest
+
+
+class Vocabulary:
+    """The tokens of one model. Used on one thread: it has a buffer."""
+
+    def __init__(self, model_handle: Any) -> None:
+        self.handle = llama.llama_model_get_vocab(model_handle)
+        self.n_tokens = int(llama.llama_vocab_n_tokens(self.handle))
+        self._end_tokens: tuple[int, ...] | None = None
+        self._piece = ctypes.create_string_buffer(256)
+
+    @property
+    def bos(self) -> int:
+        """The beginning-of-sequence token, -1 when the model has none."""
+        return int(llama.llama_vocab_bos(self.handle))
+
+    @property
+    def eos(self) -> int:
+        """The end-of-sequence token, -1 when the model has none."""
+        return int(llama.llama_vocab_eos(self.handle))
+
+    @property
+    def adds_bos(self) -> bool:
+        """Whether `tokenize` puts the beginning-of-sequence token first."""
+        return bool(llama.llama_vocab_get_add_bos(self.handle))
+
+    @property
+    def kind(self) -> int:
+        """llama.cpp's kind of tokeniser (``llama_vocab_type``)."""
+        return int(llama.llama_vocab_type(self.handle))
+
+    def end_tokens(self) -> tuple[int, ...]:
+        """All tokens that end a turn."""
+        if self._end_tokens is None:
+            ends = (t for t in range(self.n_tokens) if self.ends_generation(t))
+            self._end_tokens = tuple(ends)
+        return self._end_tokens
+
+    def ends_generation(self, token: int) -> bool:
+        """Whether the model ends its turn with ``token``."""
+        return bool(llama.llama_vocab_is_eog(self.handle, token))
+
+    def text(self, token: int) -> str:
+        """A token's text as the vocabulary spells it; empty for "no such token" (-1)."""
+        if token < 0:
+            return ""
+        raw = llama.llama_vocab_get_text(self.handle, token)
+        return raw.decode("utf-8", "replace") if raw else ""
+
+    def tokenize(self, text: str, *, special: bool, add_special: bool = True) -> list[int]:
+        """Token ids of ``text``.
+
+        ``special`` reads control tokens written out in it; ``add_special`` puts those that the
+        model wants around a text (the beginning of a sequence, say).
+        """
+        raw = text.encode("utf-8", "replace")
+        # A token covers at least one byte, but for the ones that the model adds at the ends.
+        size = len(raw) + 8
+        tokens = (llama.llama_token * size)()
+        count = llama.llama_tokenize(self.handle, raw, len(raw), tokens, size, add_special, special)
+        if count < 0:
+            raise InferenceError(f"llama.cpp could not tokenise a text of {len(raw):,} bytes")
+        return list(tokens[:count])
+
+    def check(self, tokens: Sequence[int], param: str) -> None:
+        """Raise `InvalidRequest` for a token that the model does not have."""
+        for token in tokens:
+            if not 0 <= token < self.n_tokens:
+                raise InvalidRequest(
+                    f"{param} names token {token}, but the model has {self.n_tokens:,} tokens",
+                    param=param,
+                )
+
+    def piece(self, token: int, *, special: bool = False) -> bytes:
+        """The bytes that ``token`` adds to a text; none for a control token, unless ``special``
+        wants those written out."""
+        size = llama.llama_token_to_piece(
+            self.handle, token, self._piece, len(self._piece), 0, special
+        )
+        if size < 0:
+            self._piece = ctypes.create_string_buffer(-size)
+            return self.piece(token, special=special)
+        return self._piece.raw[:size]

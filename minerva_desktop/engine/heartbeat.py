@@ -1,0 +1,62 @@
+"""Finds an engine child that has gone silent: stopped, swapped out for good, or hung.
+
+Its reader thread answers a ping at once, whatever llama.cpp computes, so silence means that the
+whole process stands still. Used on the asyncio loop of its `LlamaEngine`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+BEAT_SECONDS = 1.0
+# Beats without a sign of life. Several, because this loop may itself be held up while an answer
+# waits in the pipe; many before the first one, when a cold disk has to give up the libraries.
+MAX_MISSED = 8
+MAX_MISSED_AT_START = 120
+
+
+class Heartbeat:
+    """Pings while something is expected of the child, and not otherwise: idle costs nothing."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        ping: Callable[[], None],
+        is_waiting: Callable[[], bool],
+        on_silence: Callable[[], None],
+    ) -> None:
+        self._loop = loop
+        self._ping = ping
+        self._is_waiting = is_waiting
+        self._on_silence = on_silence
+        self._missed = 0
+        self._limit = MAX_MISSED_AT_START
+        self._timer: asyncio.TimerHandle | None = None
+
+    def watch(self) -> None:
+        """Something was asked of the child: look after it until all is answered."""
+        if self._timer is None:
+            self._timer = self._loop.call_later(BEAT_SECONDS, self._beat)
+
+    def heard(self) -> None:
+        """The child said something."""
+        self._missed, self._limit = 0, MAX_MISSED
+
+    def stop(self) -> None:
+        """The child is gone; idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _beat(self) -> None:
+        self._timer = None
+        if not self._is_waiting() and not self._missed:
+            return
+        if self._missed >= self._limit:
+            self._on_silence()
+            return
+        self._missed += 1
+        self._ping()
+        self.watch()

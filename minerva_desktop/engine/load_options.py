@@ -1,0 +1,175 @@
+"""How to load a model: every option, its range, and what goes with what.
+
+Values without behaviour; any thread.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+
+import msgspec
+
+from minerva_desktop.errors import InvalidRequest
+
+MAX_PARALLEL = 256  # LLAMA_MAX_SEQ of llama.cpp 0.3.36
+MAX_ADAPTERS = 16
+MAX_DRAFT = 16  # tokens
+
+
+class KvType(StrEnum):
+    """Number format of the KV cache: ``q8_0`` takes 53 % of the memory of ``f16``, ``q4_0`` 28."""
+
+    F16 = "f16"
+    Q8_0 = "q8_0"
+    Q4_0 = "q4_0"
+
+
+class FlashAttention(StrEnum):
+    """Whether attention is computed in one fused step; ``auto``: where llama.cpp can."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+class RopeScaling(StrEnum):
+    """How positions beyond the trained context are squeezed into it."""
+
+    NONE = "none"
+    LINEAR = "linear"
+    YARN = "yarn"
+    LONGROPE = "longrope"
+
+
+class RopeOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Rotary position embedding, where it shall differ from what the GGUF says (None: as it says).
+
+    ``freq_scale`` is 1 / factor: 0.25 stretches the context to four times its length.
+    ``yarn_orig_ctx`` in tokens.
+    """
+
+    scaling: RopeScaling | None = None
+    freq_base: float | None = None
+    freq_scale: float | None = None
+    yarn_ext_factor: float | None = None
+    yarn_attn_factor: float | None = None
+    yarn_beta_fast: float | None = None
+    yarn_beta_slow: float | None = None
+    yarn_orig_ctx: int | None = None
+
+    def check(self) -> None:
+        """Raise `InvalidRequest`, naming the field, for a number out of range."""
+        for name, low, high in (
+            ("freq_base", 1.0, 1e10),
+            ("freq_scale", 1e-4, 100.0),
+            ("yarn_ext_factor", 0.0, 100.0),
+            ("yarn_attn_factor", 0.0, 100.0),
+            ("yarn_beta_fast", 0.0, 10_000.0),
+            ("yarn_beta_slow", 0.0, 10_000.0),
+            ("yarn_orig_ctx", 1, 16_777_216),
+        ):
+            _within(f"rope.{name}", getattr(self, name), low, high)
+
+
+class LoraAdapter(msgspec.Struct, frozen=True):
+    """A LoRA adapter file (path as bytes, see `Load`) and how strongly it works unless a request
+    says otherwise: 1.0 as trained, 0.0 not at all."""
+
+    path: bytes
+    scale: float = 1.0
+
+
+class Speculation(msgspec.Struct, frozen=True, kw_only=True):
+    """Guess up to ``n_draft`` tokens ahead and check them all in one decode.
+
+    The answer is the one that would have come without. The guesses come from ``draft_model`` (a
+    small GGUF with the same vocabulary; it stops guessing below a probability of ``p_min``), or,
+    where that is None, from the last place in prompt and answer that reads like the end so far.
+    """
+
+    draft_model: bytes | None = None
+    n_draft: int = 8
+    p_min: float = 0.75
+
+    def check(self) -> None:
+        """Raise `InvalidRequest`, naming the field, for a number out of range."""
+        _within("speculation.n_draft", self.n_draft, 1, MAX_DRAFT)
+        _within("speculation.p_min", self.p_min, 0.0, 1.0)
+
+
+class SnapshotOptions(msgspec.Struct, frozen=True):
+    """Where the states of named chats are kept (path as bytes), in at most ``max_bytes`` in all."""
+
+    folder: bytes
+    max_bytes: int
+
+
+class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How to load a model.
+
+    ``n_ctx`` in tokens, None: the model's own, at most `DEFAULT_N_CTX`. ``n_gpu_layers`` None: all
+    that the build's GPU backend takes (none without one). ``n_threads`` None: physical cores;
+    ``n_threads_batch`` (for prompts) None: as many as ``n_threads``. ``n_parallel`` requests are
+    computed together; they share the ``n_ctx`` tokens. ``tensor_split``: each GPU's share.
+    ``use_mlock`` keeps the weights from being swapped out.
+    """
+
+    n_ctx: int | None = None
+    n_gpu_layers: int | None = None
+    n_threads: int | None = None
+    n_threads_batch: int | None = None
+    n_batch: int = 512
+    n_parallel: int = 4
+    kv_type_k: KvType = KvType.F16
+    kv_type_v: KvType = KvType.F16
+    flash_attention: FlashAttention = FlashAttention.AUTO
+    use_mmap: bool = True
+    use_mlock: bool = False
+    tensor_split: tuple[float, ...] = ()
+    rope: RopeOptions = RopeOptions()
+    lora: tuple[LoraAdapter, ...] = ()
+    speculation: Speculation | None = None
+    snapshots: SnapshotOptions | None = None
+
+    def check(self) -> None:
+        """Raise `InvalidRequest`, naming the field, for what llama.cpp would choke on."""
+        for name, low, high in (
+            ("n_ctx", 16, 16_777_216),
+            ("n_gpu_layers", 0, 10_000),
+            ("n_threads", 1, 1024),
+            ("n_threads_batch", 1, 1024),
+            ("n_batch", 1, 65_536),
+            ("n_parallel", 1, MAX_PARALLEL),
+        ):
+            _within(name, getattr(self, name), low, high)
+        self.rope.check()
+        if self.speculation is not None:
+            self.speculation.check()
+        if len(self.lora) > MAX_ADAPTERS:
+            raise InvalidRequest(
+                f"lora takes at most {MAX_ADAPTERS} adapters, not {len(self.lora)}", param="lora"
+            )
+        for adapter in self.lora:
+            check_lora_scale(adapter.scale)
+        for share in self.tensor_split:
+            _within("tensor_split", share, 0.0, 1e6)
+        if self.flash_attention is FlashAttention.OFF and self.kv_type_v is not KvType.F16:
+            raise InvalidRequest(
+                f"kv_type_v “{self.kv_type_v}” needs flash attention, which is off",
+                param="flash_attention",
+            )
+
+
+def check_lora_scale(scale: float) -> None:
+    """Raise `InvalidRequest` for a scale that is no sensible number."""
+    _within("lora", scale, -100.0, 100.0)
+
+
+def _within(name: str, value: float | None, low: float, high: float) -> None:
+    if value is None:
+        return
+    if math.isnan(value) or not low <= value <= high:
+        raise InvalidRequest(
+            f"{name} must be between {low:,} and {high:,}, not {value:,}", param=name
+        )

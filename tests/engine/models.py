@@ -1,0 +1,151 @@
+"""Builds what the embedded model has no example of: a LoRA adapter, a model in several files and
+a recurrent model. All are made with the ``gguf`` package, the format's reference.
+
+Called by tests, on any thread; each call blocks for a second or two, most of it for reading the
+49,152 tokens of a vocabulary.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from gguf import GGUFReader, GGUFValueType, GGUFWriter, Keys
+
+from minerva_desktop.library.gguf import read_header
+
+Weights = npt.NDArray[np.float32]
+
+# What the adapter changes: where attention looks, and what it adds.
+LORA_TARGETS = (".attn_q.weight", ".attn_output.weight")
+LORA_RANK = 4
+LORA_ALPHA = 8.0
+
+# The smallest sizes with which every tensor of a Mamba layer has its own shape. llama.cpp allows
+# no inner size but twice the embedding.
+N_LAYERS = 2
+N_EMBEDDING = 32
+N_INNER = 2 * N_EMBEDDING
+N_STATE = 8
+N_TIME_STEP = 4
+N_CONVOLUTION = 4
+N_CTX_TRAIN = 2048
+
+
+def write_lora(path: Path, base: Path, *, seed: int, strength: float) -> None:
+    """Write a LoRA adapter with random weights for the GGUF model at ``base``.
+
+    It works on the attention of all layers. ``strength`` is how much it adds at scale 1 to the
+    outcome of a projection, measured by what goes in: at 1.0 the model says something else,
+    at 0.0 it is the same model.
+    """
+    header = read_header(base)
+    random = np.random.default_rng(seed)
+    writer = GGUFWriter(path, header.architecture)
+    writer.add_type("adapter")
+    writer.add_string(Keys.Adapter.TYPE, "lora")
+    writer.add_float32(Keys.Adapter.LORA_ALPHA, LORA_ALPHA)
+    for tensor in header.tensors:
+        if not tensor.name.endswith(LORA_TARGETS):
+            continue
+        n_in, n_out = tensor.shape
+        # llama.cpp adds scale * alpha / rank * B(A x). With these deviations A x is as large as
+        # the mean of x, and B brings it to `strength` times that.
+        down = _normal(random, (LORA_RANK, n_in), n_in**-0.5)
+        up = _normal(random, (n_out, LORA_RANK), strength * LORA_RANK**0.5 / LORA_ALPHA)
+        writer.add_tensor(f"{tensor.name}.lora_a", down)
+        writer.add_tensor(f"{tensor.name}.lora_b", up)
+    _write(writer)
+
+
+def split_model(source: Path, folder: Path, parts: int) -> list[Path]:
+    """Copy the GGUF model at ``source`` into ``parts`` files in ``folder``; their paths in order.
+
+    As llama.cpp's own tool writes them: ``name-00001-of-0000N.gguf`` holds all metadata, each file
+    holds its share of the tensors, and the files after the first know only their number.
+    """
+    reader = GGUFReader(source)
+    per_part = -(-len(reader.tensors) // parts)
+    architecture = str(reader.fields[Keys.General.ARCHITECTURE].contents())
+    writer = GGUFWriter(folder / source.name, architecture, split_max_tensors=per_part)
+    _copy_metadata(reader, writer, "")
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    assert len(writer.tensors) == parts, f"{parts} does not divide {len(reader.tensors)} tensors"
+    _write(writer)
+    return sorted(folder.glob(f"{source.stem}-*-of-{parts:05}.gguf"))
+
+
+def write_recurrent(path: Path, vocabulary_of: Path, *, seed: int) -> None:
+    """Write a tiny Mamba model with random weights, and the tokenizer of ``vocabulary_of``.
+
+    Its text is noise, but each token depends on all before it, and greedy choices are clear ones.
+    """
+    reader = GGUFReader(vocabulary_of)
+    random = np.random.default_rng(seed)
+    writer = GGUFWriter(path, "mamba")
+    writer.add_type("model")
+    writer.add_name("Tiny Mamba")
+    writer.add_context_length(N_CTX_TRAIN)
+    writer.add_embedding_length(N_EMBEDDING)
+    writer.add_feed_forward_length(0)
+    writer.add_head_count(0)
+    writer.add_block_count(N_LAYERS)
+    writer.add_ssm_conv_kernel(N_CONVOLUTION)
+    writer.add_ssm_inner_size(N_INNER)
+    writer.add_ssm_state_size(N_STATE)
+    writer.add_ssm_time_step_rank(N_TIME_STEP)
+    writer.add_layer_norm_rms_eps(1e-5)
+    _copy_metadata(reader, writer, "tokenizer.")
+    n_vocab = len(reader.fields[Keys.Tokenizer.LIST].data)
+    for name in ("token_embd.weight", "output.weight"):
+        writer.add_tensor(name, _normal(random, (n_vocab, N_EMBEDDING), 1.0).astype(np.float16))
+    writer.add_tensor("output_norm.weight", np.ones(N_EMBEDDING, np.float32))
+    for layer in range(N_LAYERS):
+        for name, weights in _mamba_layer(random).items():
+            writer.add_tensor(f"blk.{layer}.{name}", weights)
+    _write(writer)
+
+
+def _mamba_layer(random: np.random.Generator) -> dict[str, Weights]:
+    """One layer, by llama.cpp's names. Shapes are numpy's: the reverse of what llama.cpp prints.
+
+    ``ssm_a`` is how fast each number of the state fades: slowly, so that the model remembers.
+    """
+    n_mixed = N_TIME_STEP + 2 * N_STATE
+    fading = -np.linspace(0.02, 0.2, N_STATE, dtype=np.float32)
+    return {
+        "attn_norm.weight": np.ones(N_EMBEDDING, np.float32),
+        "ssm_in.weight": _normal(random, (2 * N_INNER, N_EMBEDDING), N_EMBEDDING**-0.5),
+        "ssm_conv1d.weight": _normal(random, (N_INNER, N_CONVOLUTION), N_CONVOLUTION**-0.5),
+        "ssm_conv1d.bias": np.zeros(N_INNER, np.float32),
+        "ssm_x.weight": _normal(random, (n_mixed, N_INNER), N_INNER**-0.5),
+        "ssm_dt.weight": _normal(random, (N_INNER, N_TIME_STEP), N_TIME_STEP**-0.5),
+        "ssm_dt.bias": np.zeros(N_INNER, np.float32),
+        "ssm_a": np.tile(fading, (N_INNER, 1)),
+        "ssm_d": np.ones(N_INNER, np.float32),
+        "ssm_out.weight": _normal(random, (N_EMBEDDING, N_INNER), 4 * N_INNER**-0.5),
+    }
+
+
+def _normal(random: np.random.Generator, shape: tuple[int, int], deviation: float) -> Weights:
+    return (random.standard_normal(shape) * deviation).astype(np.float32)
+
+
+def _copy_metadata(reader: GGUFReader, writer: GGUFWriter, begin: str) -> None:
+    """Copy the keys that begin with ``begin``, but for those that the package writes by itself."""
+    for key, field in reader.fields.items():
+        if key.startswith("GGUF.") or key == Keys.General.ARCHITECTURE:
+            continue
+        if key.startswith(begin):
+            kind = field.types[0]
+            elements = field.types[-1] if kind is GGUFValueType.ARRAY else None
+            writer.add_key_value(key, field.contents(), kind, elements)
+
+
+def _write(writer: GGUFWriter) -> None:
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()

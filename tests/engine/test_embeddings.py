@@ -1,0 +1,123 @@
+"""Embeddings from the real all-MiniLM-L6-v2, in the real child process."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from array import array
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from minerva_desktop.engine.engine import LlamaEngine
+from minerva_desktop.engine.load_options import LoadOptions, LoraAdapter
+from minerva_desktop.errors import ContextLimitExceeded, InvalidRequest
+
+CAT = "A cat sleeps on the sofa."
+KITTEN = "A kitten naps on the couch."
+TAXES = "The tax return is due in April."
+
+
+@pytest.fixture
+async def engine(embedding_model: Path) -> AsyncIterator[LlamaEngine]:
+    engine = LlamaEngine(embedding_model)
+    await engine.load()
+    yield engine
+    await engine.unload()
+
+
+def _dot(one: array[float], other: array[float]) -> float:
+    return math.fsum(a * b for a, b in zip(one, other, strict=True))
+
+
+async def test_texts_that_mean_the_same_lie_close_together(engine: LlamaEngine) -> None:
+    cat, kitten, taxes = (await engine.embed([CAT, KITTEN, TAXES])).vectors
+    assert len(cat) == engine.get_context_info().n_embd == 384
+    assert _dot(cat, kitten) > 0.6
+    assert abs(_dot(cat, taxes)) < 0.2
+
+
+async def test_vectors_have_a_length_of_1_unless_not_wanted(engine: LlamaEngine) -> None:
+    (vector,) = (await engine.embed([CAT])).vectors
+    assert math.sqrt(_dot(vector, vector)) == pytest.approx(1.0, abs=1e-5)
+    (raw,) = (await engine.embed([CAT], normalize=False)).vectors
+    length = math.sqrt(_dot(raw, raw))
+    assert length != pytest.approx(1.0, abs=0.01)
+    assert [value / length for value in raw] == pytest.approx(list(vector), abs=1e-6)
+
+
+async def test_a_text_has_the_same_vector_alone_and_in_a_batch_of_many(engine: LlamaEngine) -> None:
+    texts = [f"Sentence number {number}. " + "More words. " * (number % 7) for number in range(150)]
+    together = await engine.embed(texts)
+    assert len(together.vectors) == 150
+    for index in (0, 77, 149):
+        (alone,) = (await engine.embed([texts[index]])).vectors
+        assert _dot(alone, together.vectors[index]) == pytest.approx(1.0, abs=1e-3)
+
+
+async def test_tokens_are_taken_as_they_are(engine: LlamaEngine) -> None:
+    tokens = (await engine.tokenize(CAT, add_special=True)).tokens
+    by_text, by_tokens = (await engine.embed([CAT, tokens])).vectors
+    assert list(by_text) == pytest.approx(list(by_tokens), abs=1e-5)
+    assert (await engine.embed([CAT])).n_tokens == (len(tokens),)
+
+
+async def test_requests_are_served_in_turn(engine: LlamaEngine) -> None:
+    many = asyncio.create_task(engine.embed(["Long story. " * 100] * 40))
+    few = asyncio.create_task(engine.embed([CAT]))
+    done, _ = await asyncio.wait([many, few], return_when=asyncio.FIRST_COMPLETED)
+    assert done == {few}
+    assert len((await many).vectors) == 40
+
+
+async def test_a_cancelled_request_frees_the_engine(engine: LlamaEngine) -> None:
+    many = asyncio.create_task(engine.embed(["Long story. " * 100] * 200))
+    await engine.embed([CAT])
+    many.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await many
+    assert len((await engine.embed([CAT])).vectors) == 1
+
+
+async def test_a_text_that_is_too_long_is_refused_with_both_numbers(engine: LlamaEngine) -> None:
+    assert engine.get_context_info().n_ctx == 512  # what the model was trained for
+    with pytest.raises(ContextLimitExceeded, match=r"max 512, required \d{3,}"):
+        await engine.embed(["word " * 600])
+    assert (await engine.embed(["word " * 500])).n_tokens == (502,)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"), [([], "no text"), (["a", ""], "empty"), ([()], "empty")]
+)
+async def test_nothing_to_embed_is_said(engine: LlamaEngine, inputs: list[str], words: str) -> None:
+    with pytest.raises(InvalidRequest, match=words):
+        await engine.embed(inputs)
+
+
+async def test_a_token_that_is_not_there_is_named(engine: LlamaEngine) -> None:
+    with pytest.raises(InvalidRequest, match=r"input names token 999999.*30,522"):
+        await engine.embed([(101, 999999)])
+
+
+async def test_an_embedding_model_does_not_chat(engine: LlamaEngine) -> None:
+    info = engine.get_context_info()
+    assert (info.capabilities.embeddings, info.capabilities.chat) == (True, False)
+    with pytest.raises(InvalidRequest, match="only makes embeddings"):
+        await engine.generate("Once", 4).text()
+    assert len((await engine.embed([CAT])).vectors) == 1
+
+
+async def test_a_chat_model_makes_no_embeddings(model_path: Path) -> None:
+    engine = LlamaEngine(model_path)
+    await engine.load(512)
+    with pytest.raises(InvalidRequest, match="makes no embeddings"):
+        await engine.embed([CAT])
+    assert await engine.generate("Once", 4).text()
+    await engine.unload()
+
+
+async def test_options_that_mean_nothing_to_it_are_refused(embedding_model: Path) -> None:
+    engine = LlamaEngine(embedding_model)
+    with pytest.raises(InvalidRequest, match="neither adapters nor speculation"):
+        await engine.load(options=LoadOptions(lora=(LoraAdapter(b"x.gguf"),)))

@@ -1,0 +1,120 @@
+"""Models that cannot take back the end of a sequence: what is reused of them is never wrong.
+
+Gemma 3 looks back through a sliding window of 512 tokens and forgets what left it; Mamba has a
+state of fixed size and no past at all. What the engine still holds of an earlier request is of use
+only to a prompt that begins with all of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+import pytest
+
+from minerva_desktop.chat.completion import FinishReason
+from minerva_desktop.chat.message import ChatTurn, Role
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.engine import LlamaEngine
+from minerva_desktop.engine.load_options import LoadOptions
+
+GREEDY = SamplingParameters(temperature=0.0, ignore_eos=True, top_logprobs=0)
+# Counting, because a model that is sure of the next token is not swayed by how llama.cpp rounds
+# batches of different sizes (logits of Gemma differ by 0.5 between one row and four).
+COUNTS = [", ".join(str(start + n) for n in range(5)) + "," for start in (10, 200)]
+COUNT = ", ".join(str(number) for number in range(1, 126)) + ","  # longer than the window
+
+
+class Answer(NamedTuple):
+    """Greedy tokens, and how many of the prompt's were there already."""
+
+    text: str
+    tokens: list[int]
+    n_prompt: int
+    n_cached: int
+
+
+@pytest.fixture(params=["gemma_path", "recurrent_path"])
+async def engine(request: pytest.FixtureRequest) -> AsyncIterator[LlamaEngine]:
+    engine = LlamaEngine(request.getfixturevalue(request.param))
+    await engine.load(options=LoadOptions(n_ctx=2048, n_parallel=4))
+    yield engine
+    await engine.unload()
+
+
+async def _answer(
+    engine: LlamaEngine,
+    prompt: str | list[ChatTurn],
+    n_tokens: int = 12,
+    *,
+    cache_prompt: bool = True,
+) -> Answer:
+    stream = engine.generate(prompt, n_tokens, sampling=GREEDY, cache_prompt=cache_prompt)
+    text = await stream.text()
+    timings = (await stream.wait_completion()).timings
+    tokens = [entry.token for entry in stream.logprobs]
+    assert len(tokens) == timings.completion_tokens == n_tokens
+    return Answer(text, tokens, timings.prompt_tokens, timings.cached_tokens)
+
+
+async def _cancelled_in_decode(engine: LlamaEngine, prompt: str) -> None:
+    stream = engine.generate(prompt, 400, sampling=GREEDY)
+    async for batch in stream.batches():
+        if batch:
+            stream.cancel()
+    assert (await stream.wait_completion()).finish_reason is FinishReason.CANCELLED
+
+
+async def test_a_new_answer_an_edit_and_the_next_turn_are_as_if_computed_anew(
+    engine: LlamaEngine,
+) -> None:
+    first = await _answer(engine, COUNT)
+    assert first.n_prompt > 512
+    # What is held goes on behind the prompt, so nothing of it is of use.
+    again = await _answer(engine, COUNT)
+    assert (again.tokens, again.n_cached) == (first.tokens, 0)
+
+    edited = COUNT.replace(" 121, 122, 123, 124, 125,", " 305, 306, 307, 308, 309,")
+    other = await _answer(engine, edited, 1)
+    assert other.n_cached == 0
+
+    # The one token of that answer was not computed yet: all that is held is the prompt.
+    longer = f"{edited} 310, 311,"
+    following = await _answer(engine, longer)
+    assert following.n_cached == other.n_prompt
+    assert following.tokens == (await _answer(engine, longer, cache_prompt=False)).tokens
+    assert following.tokens != first.tokens
+
+
+async def test_two_at_once_answer_as_each_alone(engine: LlamaEngine) -> None:
+    alone = [await _answer(engine, prompt, cache_prompt=False) for prompt in COUNTS]
+    assert len({tuple(answer.tokens) for answer in alone}) == len(COUNTS)
+    together = await asyncio.gather(*(_answer(engine, prompt) for prompt in COUNTS))
+    assert [answer.tokens for answer in together] == [answer.tokens for answer in alone]
+
+
+async def test_an_answer_that_was_stopped_leaves_no_trace(engine: LlamaEngine) -> None:
+    anew = await _answer(engine, COUNTS[0], cache_prompt=False)
+    await _cancelled_in_decode(engine, COUNTS[0])
+    assert (await _answer(engine, COUNTS[0])).tokens == anew.tokens
+
+
+async def test_a_chat_goes_on_and_an_answer_that_was_begun_too(engine: LlamaEngine) -> None:
+    turns = [ChatTurn(Role.USER, "Count to ten, and on to twenty."), ChatTurn(Role.ASSISTANT, "1,")]
+    begun = await _answer(engine, turns)
+    turns[-1] = ChatTurn(Role.ASSISTANT, f"1,{begun.text}")
+    continued = await _answer(engine, turns)
+    assert continued.n_prompt > begun.n_prompt
+    assert continued.tokens == (await _answer(engine, turns, cache_prompt=False)).tokens
+    turns.append(ChatTurn(Role.USER, "And back again?"))
+    following = await _answer(engine, turns)
+    assert following.n_prompt > continued.n_prompt
+    assert following.tokens == (await _answer(engine, turns, cache_prompt=False)).tokens
+
+
+async def test_what_they_are_is_told(engine: LlamaEngine) -> None:
+    info = engine.get_context_info()
+    kinds = {info.description.split()[0]: (info.n_layers, info.n_vocab, info.n_ctx_train)}
+    assert kinds.items() <= {"gemma3": (18, 262_144, 32_768), "mamba": (2, 49_152, 2048)}.items()
+    assert info.kv_bytes > 0

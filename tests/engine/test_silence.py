@@ -1,0 +1,119 @@
+"""A child that stands still is found and ended; one that is merely busy is left alone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from minerva_desktop.chat.completion import FinishReason
+from minerva_desktop.chat.message import ChatTurn, Role
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine import connection, heartbeat
+from minerva_desktop.engine.engine import LlamaEngine
+from minerva_desktop.errors import EngineDied
+
+GREEDY = SamplingParameters(temperature=0.0)
+HELLO = [ChatTurn(Role.USER, "Write one sentence about the sea.")]
+LONG = " sea" * 900
+
+BUSY_CHILD = """
+import sys
+from minerva_desktop.engine import messages as m
+info = m.ContextInfo(name="", description="", architecture="", quantisation="", n_ctx=64,
+    n_ctx_train=64, n_params=1, n_layers=1, n_gpu_layers=0, n_threads=1, n_parallel=1, n_vocab=1,
+    n_embd=1, weights_bytes=1, kv_bytes=1, compute_bytes=1, flash_attention=True,
+    has_chat_template=True, load_ms=1.0, capabilities=m.Capabilities())
+out = sys.stdout.buffer
+while (body := m.read_frame(sys.stdin.buffer)) is not None:
+    request = m.decode_request(body)
+    if isinstance(request, m.Load):
+        out.write(m.encode_frame(m.Loaded(info)))
+    if isinstance(request, m.Ping):
+        out.write(m.encode_frame(m.Pong()))
+    out.flush()
+"""
+
+
+@pytest.fixture(autouse=True)
+def fast_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(heartbeat, "MAX_MISSED_AT_START", 60)
+
+
+def _stop(engine: LlamaEngine) -> None:
+    assert engine.pid is not None
+    os.kill(engine.pid, signal.SIGSTOP)
+
+
+async def test_a_child_that_stands_still_while_loading(model_path: Path) -> None:
+    engine = LlamaEngine(model_path)
+    with pytest.raises(EngineDied, match="did not answer any more and was ended"):
+        await engine.load(1024, on_progress=lambda _: _stop(engine))
+    assert not engine.is_loaded()
+
+
+@pytest.mark.parametrize(("prompt", "in_prefill"), [(LONG, True), ("Count: 1 2 3", False)])
+async def test_a_child_that_stands_still_while_computing(
+    model_path: Path, prompt: str, in_prefill: bool
+) -> None:
+    deaths: list[EngineDied] = []
+    engine = LlamaEngine(model_path, on_death=deaths.append)
+    await engine.load(1024)
+    stream = engine.generate(prompt, 100, sampling=GREEDY)
+    async for batch in stream.batches():
+        if batch or in_prefill:
+            break
+    _stop(engine)
+    with pytest.raises(EngineDied, match="did not answer any more"):
+        await stream.text()
+    assert len(deaths) == 1
+    assert not engine.is_loaded()
+    await engine.unload()
+
+
+async def test_a_question_to_a_child_that_stands_still_is_answered_with_its_end(
+    model_path: Path,
+) -> None:
+    engine = LlamaEngine(model_path)
+    await engine.load(1024)
+    _stop(engine)
+    with pytest.raises(EngineDied):
+        await engine.count_tokens(HELLO)
+    await engine.unload()
+
+
+async def test_cancelling_on_a_child_that_stands_still_ends_the_stream_and_the_child(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "CANCEL_SECONDS", 0.05)
+    died = asyncio.Event()
+    engine = LlamaEngine(model_path, on_death=lambda _: died.set())
+    await engine.load(1024)
+    stream = engine.generate("Count: 1 2 3", 900, sampling=GREEDY)
+    async for batch in stream.batches():
+        if batch:
+            break
+    _stop(engine)
+    stream.cancel()
+    assert (await stream.wait_completion()).finish_reason is FinishReason.CANCELLED
+    await died.wait()
+    await engine.unload()
+
+
+async def test_a_child_in_a_long_step_is_not_killed_for_a_cancel(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "CANCEL_SECONDS", 0.3)
+    engine = LlamaEngine(model_path, command=[sys.executable, "-c", BUSY_CHILD])
+    await engine.load()
+    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.02)
+    stream = engine.generate(HELLO, 4)
+    stream.cancel()
+    assert (await stream.wait_completion()).finish_reason is FinishReason.CANCELLED
+    assert engine.is_loaded()
+    await engine.unload()

@@ -1,0 +1,198 @@
+"""KV snapshots: a chat goes on after a restart without its history being processed again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from minerva_desktop.chat.completion import Completion
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.engine import LlamaEngine
+from minerva_desktop.engine.load_options import KvType, LoadOptions, SnapshotOptions
+from minerva_desktop.errors import InvalidRequest
+
+GREEDY = SamplingParameters(temperature=0.0, max_tokens=16)
+COUNT = ", ".join(str(number) for number in range(1, 100)) + ","
+BUDGET = 1 << 30
+
+
+class Chats:
+    """Engines with one snapshot folder, started and ended one after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.engine: LlamaEngine | None = None
+
+    async def start(
+        self, model: Path, *, max_bytes: int = BUDGET, kv_type: KvType = KvType.F16
+    ) -> LlamaEngine:
+        if self.engine is not None:
+            await self.engine.unload()
+        self.engine = LlamaEngine(model)
+        options = LoadOptions(
+            n_ctx=2048,
+            kv_type_k=kv_type,
+            snapshots=SnapshotOptions(bytes(self.folder), max_bytes),
+        )
+        await self.engine.load(options=options)
+        return self.engine
+
+    def files(self) -> list[Path]:
+        return sorted(self.folder.glob("*/*.kv"))
+
+    async def saved(self, count: int = 1) -> list[Path]:
+        """Wait until so many chats are on disk."""
+        async with asyncio.timeout(20):
+            while len(self.files()) < count:
+                await asyncio.sleep(0.05)
+        return self.files()
+
+
+@pytest.fixture
+async def chats(tmp_path: Path) -> AsyncIterator[Chats]:
+    chats = Chats(tmp_path / "snapshots")
+    yield chats
+    if chats.engine is not None:
+        await chats.engine.unload()
+
+
+async def _answer(
+    engine: LlamaEngine, prompt: str, chat: str | None = "chat-1"
+) -> tuple[str, Completion]:
+    stream = engine.generate(prompt, sampling=GREEDY, snapshot=chat)
+    return await stream.text(), await stream.wait_completion()
+
+
+async def test_a_chat_goes_on_after_a_restart_with_the_same_answer(
+    chats: Chats, model_path: Path
+) -> None:
+    engine = await chats.start(model_path)
+    first, cold = await _answer(engine, COUNT)
+    assert (cold.timings.cached_tokens, cold.restored_tokens) == (0, 0)
+    await chats.saved()
+    warm_text, warm = await _answer(engine, f"{COUNT}{first}\nAgain: 1, 2, 3,", None)
+    assert warm.restored_tokens == 0 < warm.timings.cached_tokens
+    engine = await chats.start(model_path)
+    text, done = await _answer(engine, f"{COUNT}{first}\nAgain: 1, 2, 3,")
+    assert done.timings.cached_tokens == done.restored_tokens > cold.timings.prompt_tokens
+    assert text == warm_text
+    # And the beginning alone: what was said since is forgotten again.
+    engine = await chats.start(model_path)
+    text, done = await _answer(engine, COUNT)
+    assert done.restored_tokens == done.timings.prompt_tokens - 1
+    assert text == first
+
+
+async def test_only_named_chats_are_written(chats: Chats, model_path: Path) -> None:
+    engine = await chats.start(model_path)
+    await _answer(engine, COUNT, None)
+    await _answer(engine, COUNT, "named")
+    (file,) = await chats.saved()
+    assert file.stem == "named"
+    assert not list(chats.folder.glob("*/*.partial"))
+
+
+async def test_a_short_chat_is_not_worth_a_file(chats: Chats, model_path: Path) -> None:
+    engine = await chats.start(model_path)
+    await _answer(engine, "1, 2, 3,", "short")
+    await _answer(engine, COUNT, "long")
+    assert [file.stem for file in await chats.saved()] == ["long"]
+
+
+@pytest.mark.slow
+async def test_other_cache_types_do_not_read_it(chats: Chats, model_path: Path) -> None:
+    engine = await chats.start(model_path)
+    await _answer(engine, COUNT)
+    await chats.saved()
+    engine = await chats.start(model_path, kv_type=KvType.Q8_0)
+    _, done = await _answer(engine, COUNT)
+    assert (done.restored_tokens, done.timings.cached_tokens) == (0, 0)
+    assert len(await chats.saved(2)) == 2
+
+
+@pytest.mark.slow
+async def test_the_budget_holds_and_the_oldest_goes_first(chats: Chats, model_path: Path) -> None:
+    engine = await chats.start(model_path)
+    await _answer(engine, COUNT, "one")
+    (one,) = await chats.saved()
+    budget = one.stat().st_size * 5 // 2
+    engine = await chats.start(model_path, max_bytes=budget)
+    await _answer(engine, f"A: {COUNT}", "two")
+    _, two = await chats.saved(2)
+    os.utime(one, (1, 1))
+    await _answer(engine, f"B: {COUNT}", "three")
+    async with asyncio.timeout(20):
+        while one.exists():
+            await asyncio.sleep(0.05)
+        while [file.stem for file in chats.files()] != ["three", "two"]:
+            await asyncio.sleep(0.05)
+    assert sum(file.stat().st_size for file in chats.files()) <= budget
+    assert two.exists()
+
+
+@pytest.mark.parametrize(
+    "damage", ["cut", pytest.param("empty", marks=pytest.mark.slow), "flipped"]
+)
+async def test_a_damaged_file_is_processed_anew(
+    chats: Chats, model_path: Path, damage: str
+) -> None:
+    engine = await chats.start(model_path)
+    text, _ = await _answer(engine, COUNT)
+    (file,) = await chats.saved()
+    whole = file.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    damaged = {"cut": whole[: len(whole) // 2], "empty": b"", "flipped": bytes(flipped)}
+    file.write_bytes(damaged[damage])
+    engine = await chats.start(model_path)
+    again, done = await _answer(engine, COUNT)
+    assert (again, done.restored_tokens) == (text, 0)
+
+
+async def test_a_folder_that_cannot_be_written_does_no_harm(chats: Chats, model_path: Path) -> None:
+    chats.folder.write_text("a file is in the way")
+    engine = await chats.start(model_path)
+    first, _ = await _answer(engine, COUNT)
+    text, _ = await _answer(engine, COUNT)
+    assert text == first
+    assert chats.folder.read_text() == "a file is in the way"
+
+
+async def test_a_name_that_is_a_path_is_refused(chats: Chats, model_path: Path) -> None:
+    engine = await chats.start(model_path)
+    with pytest.raises(InvalidRequest, match="letters, digits"):
+        await _answer(engine, COUNT, "../escape")
+
+
+async def test_an_append_only_state_is_resumed_at_its_end_only(
+    chats: Chats, gemma_path: Path
+) -> None:
+    engine = await chats.start(gemma_path)
+    first, _ = await _answer(engine, COUNT)
+    await chats.saved()
+    engine = await chats.start(gemma_path)
+    longer = f"{COUNT}{first}\nOnce more: 1, 2, 3,"
+    text, done = await _answer(engine, longer)
+    assert done.restored_tokens > 256
+    engine = await chats.start(gemma_path)
+    _, same = await _answer(engine, COUNT)
+    assert same.restored_tokens == 0  # its end would have to be taken back
+    cold = engine.generate(longer, sampling=GREEDY, cache_prompt=False)
+    assert await cold.text() == text
+
+
+async def test_a_recurrent_state_is_resumed_too(chats: Chats, recurrent_path: Path) -> None:
+    engine = await chats.start(recurrent_path)
+    first, _ = await _answer(engine, COUNT)
+    await chats.saved()
+    engine = await chats.start(recurrent_path)
+    tokens = (await engine.tokenize(f"{COUNT}{first}", add_special=True)).tokens
+    text, done = await _answer(engine, f"{COUNT}{first} and so on")
+    assert tokens
+    cold = engine.generate(f"{COUNT}{first} and so on", sampling=GREEDY, cache_prompt=False)
+    assert await cold.text() == text
+    assert done.timings.cached_tokens == done.restored_tokens

@@ -1,0 +1,151 @@
+"""Guessing ahead: never another answer, and fewer steps where the guesses are right."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minerva_desktop.chat.completion import Completion, FinishReason
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.core.scheduler import Sequence
+from minerva_desktop.engine.core.speculation import PromptLookup, room_for_drafts
+from minerva_desktop.engine.engine import LlamaEngine
+from minerva_desktop.engine.load_options import LoadOptions, Speculation
+from minerva_desktop.errors import InvalidRequest, ModelLoadError
+
+GREEDY = SamplingParameters(temperature=0.0, max_tokens=60)
+# Prompts whose answers leave the model no doubt: llama.cpp rounds several tokens in one decode
+# otherwise than one.
+COUNT = ", ".join(str(number) for number in range(1, 40)) + ","
+FOX = "The quick brown fox jumps over the lazy dog.\n" * 6
+PROMPTS = [COUNT, FOX]
+
+
+def _lookup(tokens: list[int], n_draft: int = 4) -> list[int]:
+    sequence = Sequence(1, tokens, None)
+    PromptLookup(n_draft=n_draft, n_ctx=1000).draft([sequence])
+    return sequence.drafts
+
+
+def test_a_guess_is_what_came_the_last_time() -> None:
+    assert _lookup([1, 2, 3, 9, 1, 2, 3, 7, 8, 5, 1, 2, 3]) == [7, 8, 5, 1]
+    assert _lookup([1, 2, 3, 4]) == []
+    assert _lookup([5, 5]) == []
+
+
+def test_a_longer_match_is_preferred() -> None:
+    assert _lookup([4, 1, 2, 50, 0, 1, 2, 60, 0, 4, 1, 2], n_draft=1) == [50]
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(1, 40))
+def test_guesses_grown_token_by_token_are_those_of_the_whole(tokens: list[int], start: int) -> None:
+    sequence = Sequence(1, tokens[:start], None)
+    lookup = PromptLookup(n_draft=4, n_ctx=1000)
+    lookup.draft([sequence])
+    for token in tokens[start:]:
+        sequence.tokens.append(token)
+        lookup.draft([sequence])
+    assert sequence.drafts == _lookup(list(sequence.tokens))
+
+
+def test_no_guess_goes_beyond_the_answer_or_the_context() -> None:
+    sequence = Sequence(1, [1] * 10, 3)
+    assert room_for_drafts(sequence, 8, n_ctx=100) == 2
+    assert room_for_drafts(Sequence(1, [1] * 10, None), 8, n_ctx=12) == 2
+    assert room_for_drafts(Sequence(1, [1] * 10, None), 8, n_ctx=10) == 0
+
+
+async def _run(
+    engine: LlamaEngine, prompt: str, sampling: SamplingParameters = GREEDY
+) -> tuple[str, Completion]:
+    stream = engine.generate(prompt, sampling=sampling, cache_prompt=False)
+    return await stream.text(), await stream.wait_completion()
+
+
+Load = Callable[..., Awaitable[LlamaEngine]]
+
+
+@pytest.fixture
+async def load() -> AsyncIterator[Load]:
+    """Loads engines that end with the test."""
+    engines: list[LlamaEngine] = []
+
+    async def start(
+        model_path: Path, speculation: Speculation | None = None, n_ctx: int = 1024
+    ) -> LlamaEngine:
+        engines.append(LlamaEngine(model_path))
+        await engines[-1].load(options=LoadOptions(n_ctx=n_ctx, speculation=speculation))
+        return engines[-1]
+
+    yield start
+    await asyncio.gather(*(engine.unload() for engine in engines))
+
+
+@pytest.mark.parametrize("with_model", [pytest.param(False, marks=pytest.mark.slow), True])
+async def test_the_answers_are_those_without_and_most_guesses_are_right(
+    model_path: Path, load: Load, with_model: bool
+) -> None:
+    plain = await load(model_path)
+    seeded = SamplingParameters(seed=5, temperature=0.3, max_tokens=40)
+    expected = [await _run(plain, prompt) for prompt in PROMPTS]
+    warm = await _run(plain, COUNT, seeded)
+    await plain.unload()
+    draft = bytes(model_path) if with_model else None
+    guessing = await load(model_path, Speculation(draft_model=draft, n_draft=4))
+    for prompt, (text, completion) in zip(PROMPTS, expected, strict=True):
+        guessed, done = await _run(guessing, prompt)
+        assert guessed == text
+        assert done.finish_reason == completion.finish_reason
+        assert done.timings.completion_tokens == completion.timings.completion_tokens
+        if with_model or prompt is FOX:
+            assert done.acceptance_rate is not None
+            assert done.acceptance_rate > 0.8
+    assert (await _run(guessing, COUNT, seeded))[0] == warm[0]
+    together = await asyncio.gather(*(_run(guessing, prompt) for prompt in PROMPTS))
+    assert [text for text, _ in together] == [text for text, _ in expected]
+
+
+async def test_ends_come_where_they_would_have_come(model_path: Path, load: Load) -> None:
+    plain = await load(model_path, n_ctx=256)
+    guessing = await load(model_path, Speculation(n_draft=8), n_ctx=256)
+    stops = SamplingParameters(temperature=0.0, max_tokens=100, stop=("45",))
+    full = SamplingParameters(temperature=0.0, ignore_eos=True)
+    for sampling, reason in ((stops, FinishReason.STOP), (full, FinishReason.LENGTH)):
+        text, done = await _run(plain, COUNT, sampling)
+        guessed, guessed_done = await _run(guessing, COUNT, sampling)
+        assert guessed == text
+        assert done.finish_reason is guessed_done.finish_reason is reason
+        assert done.timings.completion_tokens == guessed_done.timings.completion_tokens
+    # What is left in the cache is of use to the next turn, as without.
+    again = await guessing.generate(COUNT, sampling=GREEDY).wait_completion()
+    assert again.timings.cached_tokens == again.timings.prompt_tokens - 1
+
+
+async def test_a_sliding_window_takes_wrong_guesses_back(gemma_path: Path, load: Load) -> None:
+    plain = await load(gemma_path, n_ctx=1024)
+    text, _ = await _run(plain, COUNT)
+    await plain.unload()
+    guessing = await load(gemma_path, Speculation(n_draft=4), n_ctx=1024)
+    guessed, done = await _run(guessing, COUNT)
+    assert guessed == text
+    assert done.drafted_tokens > done.accepted_tokens > 0
+
+
+async def test_a_draft_model_with_another_vocabulary_is_refused(
+    model_path: Path, gemma_path: Path
+) -> None:
+    engine = LlamaEngine(model_path)
+    speculation = Speculation(draft_model=bytes(gemma_path))
+    with pytest.raises(ModelLoadError, match=r"another vocabulary \(262,144 tokens\).*49,152"):
+        await engine.load(options=LoadOptions(n_ctx=512, speculation=speculation))
+
+
+async def test_a_model_that_cannot_go_back_refuses_to_guess(recurrent_path: Path) -> None:
+    engine = LlamaEngine(recurrent_path)
+    with pytest.raises(InvalidRequest, match="cannot take tokens back"):
+        await engine.load(options=LoadOptions(n_ctx=512, speculation=Speculation()))
