@@ -6,12 +6,10 @@ whatever is missing ends in the system's numbers and a reason.
 
 from __future__ import annotations
 
-import importlib
 import logging
-import os
 import platform
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -19,22 +17,11 @@ from typing import TYPE_CHECKING
 import msgspec
 import psutil
 
+from minerva_desktop.devices.driver import DRIVER_SIGNS, NO_DRIVER, has_driver
 from minerva_desktop.devices.gpu_context import GpuContext, GpuDevice, default_budget
 
 if TYPE_CHECKING:
     from minerva_desktop.devices.nvml import GpuReading, NvmlProbe
-
-NO_DRIVER = "No NVIDIA driver is installed."
-# Where its driver shows itself: the kernel's module, its library (perhaps without the module),
-# WSL's bridge to the one of Windows, Windows.
-_DRIVER_SIGNS = (
-    "/proc/driver/nvidia",
-    "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1",
-    "/usr/lib64/libnvidia-ml.so.1",
-    "/usr/lib/libnvidia-ml.so.1",
-    "/dev/dxg",
-    os.path.expandvars(r"%SystemRoot%\System32\nvml.dll"),
-)
 
 logger = logging.getLogger(__name__)
 
@@ -105,15 +92,18 @@ class MemoryProbe:
             self._nvml.close()
 
 
-def find_nvml() -> NvmlProbe | None:
-    """The NVIDIA driver's probe; None without a driver, at no cost.
+def find_nvml(signs: Iterable[str | Path] = DRIVER_SIGNS) -> NvmlProbe | None:
+    """The NVIDIA driver's probe; None when none of the files ``signs`` is there, at no cost.
 
-    `pynvml` takes 0.1 s to import and 5 MB to keep: only who has the driver pays for it.
+    The answer holds for as long as the app runs: a driver that is installed meanwhile is seen at
+    the next start. Engines that are running would not use it either.
     """
-    if not any(Path(sign).exists() for sign in _DRIVER_SIGNS):
+    if not has_driver(signs):
         return None
-    probe: NvmlProbe = importlib.import_module("minerva_desktop.devices.nvml").NvmlProbe()
-    return probe
+    # `pynvml` takes 0.1 s to import and 5 MB to keep: only who has the driver pays for it.
+    from minerva_desktop.devices.nvml import NvmlProbe
+
+    return NvmlProbe()
 
 
 def detect_gpu_context(probe: MemoryProbe, *, can_offload: bool) -> GpuContext:

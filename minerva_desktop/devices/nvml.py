@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 import pynvml
 
-from minerva_desktop.devices.memory import NO_DRIVER
+from minerva_desktop.devices.driver import NO_DRIVER
 
 
 class NvmlMemory(Protocol):

@@ -62,6 +62,7 @@ class ChatStore:
             await _finished(self._database.open())
             await self._write(_prepare)
         except BaseException:
+            # Also one who stops waiting (a cancelled start) must not leave the thread and the lock.
             await self.close()
             raise
 

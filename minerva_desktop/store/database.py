@@ -146,6 +146,8 @@ class Database:
                 connection.execute(f"PRAGMA {pragma}").fetchall()
             _migrate(connection, self.path, self._migrations)
         except BaseException:
+            # Whatever it was: nobody else knows the connection, and open it would keep the file
+            # from being set aside on Windows.
             connection.close()
             raise
         return connection
@@ -182,6 +184,7 @@ def _locked(path: Path, timeout_ms: int) -> apsw.Connection:
         lock.execute("PRAGMA journal_mode = MEMORY").fetchall()
         lock.execute("BEGIN EXCLUSIVE")
     except BaseException:
+        # Whatever it was: nobody else could let go of the lock until the process ends.
         lock.close()
         raise
     return lock
@@ -194,7 +197,8 @@ def _transaction(connection: apsw.Connection) -> Iterator[None]:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        # A full disk may have ended the transaction already; then there is nothing to undo.
+        # Whatever it was: a transaction left open would swallow all later writes. A full disk may
+        # have ended it already; then there is nothing to undo.
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise

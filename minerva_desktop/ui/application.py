@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 import os
 import signal
@@ -31,6 +30,7 @@ from minerva_desktop.errors import MinervaError, StoreError
 from minerva_desktop.paths import resources_dir
 from minerva_desktop.settings import Settings
 from minerva_desktop.ui.chat_controller import ChatController
+from minerva_desktop.ui.chat_view.chat_view import import_message_view
 from minerva_desktop.ui.engine_worker import EngineWorker, RuntimeFactory
 from minerva_desktop.ui.garbage import MainThreadGarbage
 from minerva_desktop.ui.icons import Icons
@@ -43,7 +43,6 @@ from minerva_desktop.ui.tasks import UiTasks
 from minerva_desktop.ui.theme import ThemeSource
 
 OPEN_CHATS = "open-chats"
-MESSAGE_VIEW = "minerva_desktop.ui.chat_view.message_view"
 SWITCH_SECONDS = 0.0005
 
 _log = logging.getLogger(__name__)
@@ -106,9 +105,8 @@ class Application(QObject):
         if settings.set_aside is not None:
             text = f"The settings could not be read. They were kept as {settings.set_aside.name}."
             self._notify(NoticeKind.WARNING, text)
-        # Markdown and Pygments, which only messages need, take 0.1 s: the window is up by now, and
-        # a thread imports them.
-        await asyncio.to_thread(importlib.import_module, MESSAGE_VIEW)
+        # The window is up by now, and takes what is typed meanwhile.
+        await asyncio.to_thread(import_message_view)
         await self._open_chats()
         try:
             await self._models.start(settings.current.model)
@@ -161,6 +159,8 @@ class Application(QObject):
         self._themes.set_choice(settings.theme)
         self.window.composer.set_enter_sends(settings.send_with_enter)
         self._worker.use_settings(settings)
+        if settings.server_port != self._services.settings.current.server_port:
+            self.window.status.forget_server_failure()  # it was about the other port
         self._save(settings)
 
     @Slot()

@@ -17,7 +17,6 @@ from PySide6.QtGui import (
     QPainter,
     QPainterPath,
     QPaintEvent,
-    QPixmap,
     QRegion,
     QResizeEvent,
     QValidator,
@@ -33,7 +32,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from minerva_desktop.ui.icons import IconRole, Icons
+from minerva_desktop.ui.icons import IconRole, Icons, PaintedIconEngine
 from minerva_desktop.ui.theme import GRID, ThemeSource
 
 ICON_SIZE = 20  # px
@@ -83,7 +82,7 @@ def set_sign(button: QPushButton, icon: QIcon, size: int) -> None:
     button.setIconSize(QSize(size + ICON_GAP, size))
 
 
-class _GapEngine(QIconEngine):
+class _GapEngine(PaintedIconEngine):
     """Leaves `ICON_GAP` free to the right of an icon."""
 
     def __init__(self, icon: QIcon) -> None:
@@ -93,14 +92,6 @@ class _GapEngine(QIconEngine):
     def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, state: QIcon.State) -> None:
         place = QRect(rect.left(), rect.top(), rect.height(), rect.height())
         self._icon.paint(painter, place, Qt.AlignmentFlag.AlignCenter, mode, state)
-
-    def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
-        pixmap = QPixmap(size)
-        pixmap.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(pixmap)
-        self.paint(painter, QRect(0, 0, size.width(), size.height()), mode, state)
-        painter.end()
-        return pixmap
 
     def clone(self) -> QIconEngine:
         return _GapEngine(self._icon)
@@ -186,11 +177,6 @@ class ElidedLabel(QLabel):
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.set_full_text(text)
-
-    @property
-    def full_text(self) -> str:
-        """The text before eliding."""
-        return self._full
 
     def set_full_text(self, text: str) -> None:
         """Show ``text``, as much of it as fits."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from PySide6.QtCore import QByteArray, QRect, QRectF, QSize, Qt
+from PySide6.QtCore import QByteArray, QPoint, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QIconEngine, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 
@@ -75,7 +75,19 @@ class Icons:
         return self._sources[name]
 
 
-class _SvgEngine(QIconEngine):
+class PaintedIconEngine(QIconEngine):
+    """The base of icons that paint themselves; subclasses implement ``paint`` and ``clone``."""
+
+    def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
+        pixmap = QPixmap(size)
+        pixmap.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(pixmap)
+        self.paint(painter, QRect(QPoint(0, 0), size), mode, state)
+        painter.end()
+        return pixmap
+
+
+class _SvgEngine(PaintedIconEngine):
     """Lets a `QIcon` paint itself through `Icons` instead of keeping pixmaps."""
 
     def __init__(self, icons: Icons, name: str, role: IconRole) -> None:
@@ -90,14 +102,6 @@ class _SvgEngine(QIconEngine):
             painter.setOpacity(painter.opacity() * DISABLED_OPACITY)
             role = "muted"
         self._icons.paint(painter, self._name, QRectF(rect), role)
-
-    def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
-        pixmap = QPixmap(size)
-        pixmap.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(pixmap)
-        self.paint(painter, QRect(0, 0, size.width(), size.height()), mode, state)
-        painter.end()
-        return pixmap
 
     def clone(self) -> QIconEngine:
         return _SvgEngine(self._icons, self._name, self._role)

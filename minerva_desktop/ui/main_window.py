@@ -20,6 +20,7 @@ from PySide6.QtGui import (
     QGuiApplication,
     QKeySequence,
     QResizeEvent,
+    QScreen,
     QShortcut,
 )
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
@@ -38,6 +39,9 @@ from minerva_desktop.ui.status_bar import StatusBar
 
 DEFAULT_SIZE = (1120, 760)
 MINIMUM_SIZE = (560, 420)
+# The system's title bar, whose height is known only once the window is shown: 28 px on macOS, 31 on
+# Windows, up to 38 on Linux desktops.
+TITLE_BAR = 40  # px
 NARROW_WIDTH = 820  # px; below, the side panels make room for the transcript
 
 
@@ -53,8 +57,7 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("Minerva Desktop")
         self.setWindowIcon(icons.app_icon())
         self.setAcceptDrops(True)
-        room = self.screen().availableGeometry().size()
-        self.setMinimumSize(QSize(*MINIMUM_SIZE).boundedTo(room))
+        self.setMinimumSize(QSize(*MINIMUM_SIZE).boundedTo(_room_on(self.screen()).size()))
         self.sidebar = Sidebar(icons)
         self.parameters = ParametersPanel(icons)
         self.settings_action = make_settings_action(icons, self)
@@ -99,10 +102,11 @@ class MainWindow(QMainWindow):
         if not self.isMaximized() and not self.isFullScreen():
             place = self.geometry()
             screen = QGuiApplication.screenAt(place.center()) or self.screen()
-            fitting = fitted(place, screen.availableGeometry())
+            fitting = fitted(place, _room_on(screen))
             if place == fresh:
                 self.resize(fitting.size())  # where it goes is up to the desktop
-            else:
+            # What lay within the screen with its real title bar does so again.
+            elif not screen.availableGeometry().contains(place):
                 self.setGeometry(fitting)
         self.sidebar.toggle_action.setChecked(settings.sidebar_visible)
         self.parameters.toggle_action.setChecked(settings.parameters_visible)
@@ -184,6 +188,11 @@ class MainWindow(QMainWindow):
             self.hide()
             self.closing.emit()
         event.accept()
+
+
+def _room_on(screen: QScreen) -> QRect:
+    """Where a window's inside may lie on ``screen``, so that its title bar does too (px)."""
+    return screen.availableGeometry().adjusted(0, TITLE_BAR, 0, 0)
 
 
 def fitted(place: QRect, available: QRect) -> QRect:

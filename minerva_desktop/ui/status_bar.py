@@ -33,7 +33,9 @@ class ServerState(Enum):
 
 
 class ServerToggle(QWidget):
-    """The switch, and beside it the address (a click copies it) or what went wrong.
+    """The switch, and to its left the address (a click copies it) or what went wrong.
+
+    The bar pins the right edge, so that the switch stays under the pointer whatever is said.
 
     ``toggled`` is emitted for what the person does, never by `set_state`.
     """
@@ -58,9 +60,14 @@ class ServerToggle(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GRID)
-        for widget in (self._switch, self._address, self._note):
+        for widget in (self._address, self._note, self._switch):
             row.addWidget(widget)
         self.set_state(ServerState.OFF)
+
+    @property
+    def state(self) -> ServerState:
+        """What `set_state` told last."""
+        return self._state
 
     def set_state(self, state: ServerState, text: str = "") -> None:
         """``text`` is the URL when on, and the sentence about the failure when failed."""
@@ -179,6 +186,11 @@ class StatusBar(QWidget):
         """As `ServerToggle.set_state`: the URL when on, the reason when failed."""
         self._server.set_state(state, text)
         self._fit()
+
+    def forget_server_failure(self) -> None:
+        """Take the reason of a failure away, once it no longer holds."""
+        if self._server.state is ServerState.FAILED:
+            self.set_server(ServerState.OFF)
 
     def minimumSizeHint(self) -> QSize:
         return QSize(MIN_WIDTH, HEIGHT)

@@ -57,6 +57,33 @@ def test_the_real_probe_of_this_machine() -> None:
     assert (snapshot.reason is None) == (snapshot.kind is not GpuDevice.CPU)
 
 
+WITHOUT_DRIVER = """
+import sys
+from minerva_desktop.devices.memory import find_nvml
+print(find_nvml([sys.argv[1]]), "pynvml" in sys.modules)
+"""
+
+
+def test_without_a_sign_of_a_driver_its_library_is_not_even_imported(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WITHOUT_DRIVER, str(tmp_path / "missing")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["None", "False"]
+    snapshot = MemoryProbe(None).snapshot()
+    assert snapshot.kind is GpuDevice.METAL or snapshot.reason == "No NVIDIA driver is installed."
+
+
+def test_with_any_sign_of_a_driver_it_is_asked(tmp_path: Path) -> None:
+    sign = tmp_path / "libnvidia-ml.so.1"
+    sign.touch()
+    nvml = find_nvml([tmp_path / "missing", sign])
+    assert isinstance(nvml, NvmlProbe)
+    with MemoryProbe(nvml) as probe:
+        snapshot = probe.snapshot()
+        asked = nvml.read([])
+        assert (asked is None) == (nvml.problem is not None)
+        assert (snapshot.kind is GpuDevice.CUDA) == (asked is not None)
+
+
 def test_system_memory_with_this_process_as_engine(no_driver: MemoryProbe) -> None:
     before = no_driver.snapshot([os.getpid()])
     ballast = bytearray(os.urandom(1 << 20)) * 100

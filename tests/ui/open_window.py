@@ -13,7 +13,14 @@ import qasync
 from PySide6.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QListView, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QDialogButtonBox,
+    QLabel,
+    QListView,
+    QToolButton,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.library.catalog import Catalog
@@ -22,6 +29,7 @@ from minerva_desktop.settings import SettingsFile
 from minerva_desktop.ui.application import Application
 from minerva_desktop.ui.composer import MessageEdit
 from minerva_desktop.ui.main_window import DEFAULT_SIZE
+from minerva_desktop.ui.settings_dialog import SettingsDialog
 from tests.ui.parts import part
 from window_parts import compose
 
@@ -125,6 +133,18 @@ class OpenWindow:
         drop = QDropEvent(QPointF(middle), copy, data, NO_BUTTON, NO_KEYS)
         QApplication.sendEvent(self.window, drop)
         assert not self.part(QWidget, "dropOverlay").isVisible()
+
+    def open_settings(self) -> SettingsDialog:
+        """Open the settings by their button."""
+        QTest.mouseClick(self.part(QToolButton, "settingsActionButton"), Qt.MouseButton.LeftButton)
+        return self.part(SettingsDialog, "settingsDialog")
+
+    def accept(self, dialog: SettingsDialog) -> None:
+        """Press OK, and wait until the dialog has gone."""
+        (buttons,) = dialog.findChildren(QDialogButtonBox)
+        ok = buttons.button(QDialogButtonBox.StandardButton.Ok)
+        QTest.mouseClick(ok, Qt.MouseButton.LeftButton)
+        self.until("end", lambda: not self.window.findChildren(SettingsDialog))
 
     # -- eyes ------------------------------------------------------------------------------
 

@@ -79,10 +79,11 @@ def test_switch_by_mouse_and_keyboard(qtbot: QtBot, icons: Icons) -> None:
 
 
 def test_long_label_elides_and_tells_the_rest(qtbot: QtBot) -> None:
-    label = ElidedLabel("a sentence that is far too long for this little label")
+    sentence = "a sentence that is far too long for this little label"
+    label = ElidedLabel(sentence)
     qtbot.addWidget(label)
     label.resize(label.sizeHint())
-    assert label.text() == label.full_text
+    assert label.text() == sentence
     assert label.toolTip() == ""
     label.resize(100, 20)
     label.show()

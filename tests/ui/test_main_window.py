@@ -22,7 +22,6 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
     QApplication,
-    QDialogButtonBox,
     QLabel,
     QListView,
     QPlainTextEdit,
@@ -38,7 +37,6 @@ from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import SettingsFile, ThemeChoice
 from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.ui.composer import MessageEdit
-from minerva_desktop.ui.settings_dialog import SettingsDialog
 from minerva_desktop.ui.stylesheet import apply_theme
 from minerva_desktop.ui.theme import DARK, LIGHT
 from tests.chat.samples import make_conversation
@@ -341,10 +339,10 @@ def light_afterwards(dressed_app: QApplication) -> Iterator[None]:
 def test_the_theme_changes_at_once_and_settings_survive(open_app: OpenApp) -> None:
     with closing(open_app()) as opened:
         assert background(opened) == LIGHT.window
-        dialog = open_settings(opened)
+        dialog = opened.open_settings()
         QTest.mouseClick(part(dialog, QPushButton, "themeDark"), Qt.MouseButton.LeftButton)
         QTest.mouseClick(part(dialog, QAbstractButton, "sendWithEnter"), Qt.MouseButton.LeftButton)
-        accept(dialog)
+        opened.accept(dialog)
         opened.until("dark window", lambda: background(opened) == DARK.window)
         opened.window.resize(780, 560)
         opened.window.sidebar.toggle_action.setChecked(False)
@@ -364,27 +362,12 @@ def test_the_theme_changes_at_once_and_settings_survive(open_app: OpenApp) -> No
 
 
 def test_cancelled_settings_change_nothing(opened: OpenWindow) -> None:
-    dialog = open_settings(opened)
+    dialog = opened.open_settings()
     QTest.mouseClick(part(dialog, QPushButton, "themeDark"), Qt.MouseButton.LeftButton)
     QTest.keyClick(dialog, Qt.Key.Key_Escape)
     assert not dialog.isVisible()
     assert background(opened) == LIGHT.window
     assert opened.settings.current.theme is ThemeChoice.SYSTEM
-
-
-def open_settings(opened: OpenWindow) -> SettingsDialog:
-    """Open the settings by their button."""
-    button = opened.part(QToolButton, "settingsActionButton")
-    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
-    return opened.part(SettingsDialog, "settingsDialog")
-
-
-def accept(dialog: SettingsDialog) -> None:
-    """Press OK."""
-    buttons = dialog.findChild(QDialogButtonBox)
-    assert isinstance(buttons, QDialogButtonBox)
-    ok = buttons.button(QDialogButtonBox.StandardButton.Ok)
-    QTest.mouseClick(ok, Qt.MouseButton.LeftButton)
 
 
 def background(opened: OpenWindow) -> str:

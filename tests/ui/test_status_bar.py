@@ -148,6 +148,33 @@ def test_server_address_is_copied_by_a_click(qtbot: QtBot, bar: StatusBar) -> No
     assert QGuiApplication.clipboard().text() == URL
 
 
+@pytest.mark.parametrize("width", [700, 1280])
+def test_the_switch_stays_in_its_place_whatever_is_said(bar: StatusBar, width: int) -> None:
+    bar.resize(width, bar.height())
+    switch = part(bar, QAbstractButton, "serverToggle")
+    places = set()
+    for state, text in (
+        (ServerState.OFF, ""),
+        (ServerState.STARTING, ""),
+        (ServerState.ON, URL),
+        (ServerState.FAILED, "Port 8427 is used by another program"),
+    ):
+        bar.set_server(state, text)
+        bar.grab()
+        places.add(switch.mapTo(bar, QPoint(0, 0)).x())
+    assert len(places) == 1
+
+
+def test_only_a_failure_can_be_forgotten(bar: StatusBar) -> None:
+    bar.set_server(ServerState.ON, URL)
+    bar.forget_server_failure()
+    assert part(bar, QPushButton, "serverAddress").isVisible()
+    bar.set_server(ServerState.FAILED, "Port 8427 is used by another program")
+    bar.forget_server_failure()
+    assert not part(bar, QLabel, "serverNote").isVisible()
+    assert "other programs" in part(bar, QAbstractButton, "serverToggle").toolTip()
+
+
 def test_failed_server_says_why_and_is_off(bar: StatusBar) -> None:
     bar.set_server(ServerState.FAILED, "Port 8427 is used by another program")
     switch = part(bar, QAbstractButton, "serverToggle")
@@ -161,7 +188,7 @@ def test_nothing_overlaps_at_any_width(qtbot: QtBot, bar: StatusBar, width: int)
     fill(bar)
     bar.resize(width, bar.height())
     bar.grab()
-    names = ("memoryGauge", "contextMeter", "speedLabel", "serverToggle", "serverAddress")
+    names = ("memoryGauge", "contextMeter", "speedLabel", "serverAddress", "serverToggle")
     found = [part(bar, QWidget, name) for name in names]
     spans = []
     for each in found:
@@ -173,7 +200,7 @@ def test_nothing_overlaps_at_any_width(qtbot: QtBot, bar: StatusBar, width: int)
     assert all(first[1] <= second[0] for first, second in pairwise(spans))
     assert spans[-1][1] <= width
     assert all(each.isVisible() for each in found[:2])
-    assert found[3].isVisible()
+    assert found[4].isVisible()
 
 
 def test_words_come_back_when_there_is_room_again(bar: StatusBar) -> None:

@@ -272,6 +272,11 @@ class ChatView(QScrollArea):
                 super().keyPressEvent(event)
 
 
+def import_message_view() -> None:
+    """Import Markdown and Pygments, which only messages need. Takes 0.1 s, in any thread."""
+    import minerva_desktop.ui.chat_view.message_view  # noqa: F401 - importing it is all
+
+
 def _preload_lexers() -> None:
     # Late, for start-up time, as all that only a message needs.
     from minerva_desktop.ui.chat_view.code_highlight import preload_lexers
