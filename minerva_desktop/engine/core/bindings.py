@@ -12,6 +12,7 @@ import ctypes
 import importlib
 import importlib.util
 import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,16 +22,17 @@ from minerva_desktop.errors import ModelLoadError
 PACKAGE = "llama_cpp"
 
 
-def _package_folder() -> Path:
+def _find_package() -> ModuleSpec:
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise ModelLoadError("The llama.cpp bindings (llama-cpp-python) are not installed")
-    return Path(spec.submodule_search_locations[0])
+    return spec
 
 
-def _import_low_level(folder: Path) -> Any:
+def _import_low_level(spec: ModuleSpec) -> Any:
     package = ModuleType(PACKAGE)
-    package.__path__ = [str(folder)]
+    package.__spec__ = spec  # so that others can still look the package up
+    package.__path__ = list(spec.submodule_search_locations or ())
     sys.modules[PACKAGE] = package
     return importlib.import_module(f"{PACKAGE}.llama_cpp")
 
@@ -47,7 +49,8 @@ def _import_ggml(folder: Path) -> ctypes.CDLL:
     return library
 
 
-_folder = _package_folder()
-llama: Any = _import_low_level(_folder)
+_spec = _find_package()
+_folder = Path((_spec.submodule_search_locations or [""])[0])
+llama: Any = _import_low_level(_spec)
 ggml: ctypes.CDLL = _import_ggml(_folder)
 ggml_base: ctypes.CDLL = _import_ggml_base(_folder)
