@@ -1,0 +1,82 @@
+"""Several answers to one prompt, answers that follow a schema, and a shift that cannot be."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from minerva_desktop.chat.limits import Overflow, RequestLimits
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.engine import LlamaEngine
+from minerva_desktop.errors import InvalidRequest
+
+LONG = "The harbour town lay quiet. " * 20
+
+
+@pytest.fixture
+async def engine(model_path: Path) -> AsyncIterator[LlamaEngine]:
+    engine = LlamaEngine(model_path)
+    await engine.load(2048)
+    yield engine
+    await engine.unload()
+
+
+async def test_choices_share_the_prompt_and_have_seeds_of_their_own(engine: LlamaEngine) -> None:
+    sampling = SamplingParameters(seed=11, max_tokens=12)
+    streams = engine.generate_choices(LONG, 3, sampling=sampling)
+    done = await asyncio.gather(*(stream.wait_completion() for stream in streams))
+    assert [completion.seed for completion in done] == [11, 12, 13]
+    assert len({str(stream) for stream in streams}) == 3
+    n_prompt = done[0].timings.prompt_tokens
+    assert sorted(c.timings.cached_tokens for c in done) == [0, n_prompt - 1, n_prompt - 1]
+
+
+@pytest.mark.parametrize("n", [0, 129])
+async def test_a_number_of_choices_that_makes_no_sense_is_refused(
+    engine: LlamaEngine, n: int
+) -> None:
+    with pytest.raises(InvalidRequest, match=f"n must be between 1 and 128, not {n}"):
+        engine.generate_choices(LONG, n)
+
+
+async def test_an_answer_follows_a_json_schema(engine: LlamaEngine) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"ok": {"type": "boolean"}, "unit": {"enum": ["C", "F"]}},
+        "required": ["ok", "unit"],
+        "additionalProperties": False,
+    }
+    sampling = SamplingParameters(seed=1, max_tokens=60, json_schema=json.dumps(schema))
+    answer = json.loads(await engine.generate("Weather as JSON:", sampling=sampling).text())
+    assert set(answer) == {"ok", "unit"}
+    assert isinstance(answer["ok"], bool)
+    assert answer["unit"] in {"C", "F"}
+
+
+@pytest.mark.parametrize(
+    ("sampling", "words"),
+    [
+        (SamplingParameters(json_schema="{oops"), "no JSON"),
+        (SamplingParameters(json_schema='{"type": "mystery"}'), "mystery"),
+        (SamplingParameters(json_schema="{}", grammar='root ::= "a"'), "exclude each other"),
+    ],
+)
+async def test_a_schema_that_cannot_be_followed_is_refused(
+    engine: LlamaEngine, sampling: SamplingParameters, words: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=words):
+        await engine.generate("x", sampling=sampling).text()
+
+
+async def test_a_shift_is_refused_where_the_memory_cannot(recurrent_path: Path) -> None:
+    engine = LlamaEngine(recurrent_path)
+    await engine.load(256)
+    limits = RequestLimits(overflow=Overflow.SHIFT)
+    with pytest.raises(InvalidRequest, match="cannot shift") as caught:
+        await engine.generate("x", 600, limits=limits).text()
+    assert caught.value.param == "overflow"
+    await engine.unload()
