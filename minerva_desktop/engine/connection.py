@@ -37,13 +37,20 @@ from minerva_desktop.engine.messages import (
 )
 from minerva_desktop.engine.process import ChildProcess, describe_exit
 from minerva_desktop.engine.token_stream import TokenStream
-from minerva_desktop.errors import EngineDied, InferenceError, InvalidRequest, MinervaError
+from minerva_desktop.errors import (
+    EngineDied,
+    InferenceError,
+    InvalidRequest,
+    MinervaError,
+    QueueFull,
+)
 
 _log = logging.getLogger(__name__)
 
 # A cancelled generation that has not ended by then is ended on this side: the child may be in a
 # step that takes long. Whether it hangs is the heartbeat's affair.
 CANCEL_SECONDS = 3.0
+MAX_WAITING = 256  # requests and questions beside those that run; beyond, `QueueFull`
 
 _Wanted = TypeVar("_Wanted", bound=Answer)
 
@@ -126,20 +133,22 @@ class EngineConnection:
     # -- work ------------------------------------------------------------------------------
 
     def generate(self, request: Generate) -> TokenStream:
-        """Start a generation."""
+        """Start a generation; what speaks against it comes at the end of the stream."""
         request_id = request.request_id
         stream = TokenStream(on_cancel=functools.partial(self._cancel, request_id))
-        self._streams[request_id] = stream
         try:
+            self._check_room()
+            self._streams[request_id] = stream
             self._send(request)
-        except InvalidRequest as error:
-            del self._streams[request_id]
+        except (InvalidRequest, QueueFull) as error:
+            self._streams.pop(request_id, None)
             stream.fail(error)
         return stream
 
     async def ask(self, question: Question | Embed, kind: type[_Wanted]) -> _Wanted:
-        """Wait for the answer. Raises what the child answers instead; cancelling the awaiting task
-        ends the work there too."""
+        """Wait for the answer. Raises `QueueFull`, or what the child answers instead; cancelling
+        the awaiting task ends the work there too."""
+        self._check_room()
         future: asyncio.Future[Answer] = self._loop.create_future()
         self._answers[question.request_id] = future
         try:
@@ -157,6 +166,15 @@ class EngineConnection:
         return answer
 
     # -- inside ----------------------------------------------------------------------------
+
+    def _check_room(self) -> None:
+        """Bounds what the child may hold, wherever in it that is."""
+        n_run = 0
+        if self.info is not None:
+            n_run = min(len(self._streams), self.info.n_parallel)
+        n_waiting = len(self._streams) + len(self._given_up) + len(self._answers) - n_run
+        if n_waiting >= MAX_WAITING:
+            raise QueueFull(f"{n_waiting} requests wait already, and {n_run} run")
 
     def _send(self, request: Request) -> None:
         try:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from minerva_desktop.engine.core.scheduler import Chunk, Scheduler, Sequence
 from minerva_desktop.engine.core.slots import SlotTable
-from minerva_desktop.errors import QueueFull
 
 
 def _scheduler(
     *, n_batch: int = 4, n_running: int = 1, n_cells: int = 4096, n_kept: int = 0
 ) -> Scheduler:
     slots = SlotTable(n_slots=n_running + n_kept, n_cells=n_cells)
-    return Scheduler(slots, n_batch=n_batch, max_running=n_running, max_waiting=8)
+    return Scheduler(slots, n_batch=n_batch, max_running=n_running)
 
 
 def _sequence(request_id: int, n_prompt: int, *, max_tokens: int | None = 8) -> Sequence:
@@ -71,15 +69,6 @@ def test_a_short_prompt_does_not_wait_for_a_long_one() -> None:
     _step(scheduler)
     scheduler.add(_sequence(2, 20))
     assert _shape(_step(scheduler)) == [(1, 512, 492), (2, 0, 20)]
-
-
-def test_the_queue_is_bounded() -> None:
-    scheduler = _scheduler()
-    for request_id in range(1 + 8):  # the first one could run at once
-        scheduler.check_room()
-        scheduler.add(_sequence(request_id, 2))
-    with pytest.raises(QueueFull, match="8 requests wait already, and 1 run"):
-        scheduler.check_room()
 
 
 def test_a_prompt_waits_until_it_fits_beside_the_others_with_room_for_an_answer() -> None:

@@ -39,9 +39,7 @@ from minerva_desktop.engine.messages import (
     Tokenized,
     TokensCounted,
 )
-from minerva_desktop.errors import InvalidRequest, MinervaError, QueueFull
-
-MAX_WAITING = 256  # requests that wait to be prepared; beyond, `QueueFull`
+from minerva_desktop.errors import InvalidRequest, MinervaError
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +87,8 @@ class Desk:
     def post(self, request: Generate | Embed) -> None:
         """Take a request to prepare."""
         with self._lock:
-            n_waiting = len(self._open)
-            if n_waiting < MAX_WAITING:
-                self._open.add(request.request_id)
-        if n_waiting < MAX_WAITING:
-            self._requests.put((request, time.perf_counter()))
-        else:
-            self._refuse(request, QueueFull(f"{n_waiting} requests wait to be prepared already"))
+            self._open.add(request.request_id)
+        self._requests.put((request, time.perf_counter()))
 
     def ask(self, question: Question) -> None:
         """Take a question."""

@@ -14,10 +14,9 @@ from minerva_desktop.engine.core.llama import AbortFlag, Decoded, LlamaContext, 
 from minerva_desktop.engine.core.prompts import PromptBuilder
 from minerva_desktop.engine.core.vocabulary import Vocabulary
 from minerva_desktop.engine.messages import ContextInfo, Embedded, ErrorInfo, Event, RequestFailed
-from minerva_desktop.errors import InferenceError, InvalidRequest, QueueFull
+from minerva_desktop.errors import InferenceError, InvalidRequest
 
 MAX_TEXTS = 64  # in one batch
-MAX_WAITING = 256  # requests; beyond, `QueueFull`
 
 
 class _Job:
@@ -70,11 +69,9 @@ class EmbeddingCore:
         return bool(self._jobs)
 
     def add(self, prepared: Prepared) -> None:
-        """Queue a request. Raises `InvalidRequest` or `QueueFull`."""
+        """Queue a request. Raises `InvalidRequest`."""
         if not isinstance(prepared, PreparedEmbedding):
             raise InvalidRequest("This model only makes embeddings; it cannot chat", param="model")
-        if len(self._jobs) >= MAX_WAITING:
-            raise QueueFull(f"{len(self._jobs)} requests for embeddings wait already")
         self._jobs.append(_Job(prepared))
 
     def abort(self, request_id: int) -> tuple[Event, ...]:

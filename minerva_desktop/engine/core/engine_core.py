@@ -84,13 +84,11 @@ class EngineCore:
     # -- requests --------------------------------------------------------------------------
 
     def add(self, prepared: Prepared) -> None:
-        """Queue a generation. Raises `InvalidRequest` or `QueueFull` before anything is
-        computed."""
+        """Queue a generation. Raises `InvalidRequest` before anything is computed."""
         if not isinstance(prepared, PreparedGeneration):
             raise InvalidRequest(f"{self._name} makes no embeddings", param="model")
         request, prompt = prepared.request, prepared.prompt
         sampling = request.sampling
-        self._scheduler.check_room()
         variant = self._adapters.variant(request.lora)
         if request.snapshot is not None:
             check_name(request.snapshot)

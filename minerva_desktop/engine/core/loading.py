@@ -36,7 +36,6 @@ EMBEDDING_N_CTX = 2048
 # Sequences beside those that run, for what finished requests leave behind: the last chats go on
 # without processing their history again. Recurrent models keep a whole state for each.
 N_KEPT = 8
-MAX_WAITING = 256  # requests; beyond, `QueueFull`
 
 
 def load_core(
@@ -128,9 +127,7 @@ class _Loader:
         adapters = AdapterSet(options.lora, model=model, context=context, log=self.log)
         drafter, info = self._drafter(info, context.n_ctx, n_batch, n_slots)
         slots = SlotTable(n_slots=n_slots, n_cells=context.n_ctx, append_only=append_only)
-        scheduler = Scheduler(
-            slots, n_batch=n_batch, max_running=options.n_parallel, max_waiting=MAX_WAITING
-        )
+        scheduler = Scheduler(slots, n_batch=n_batch, max_running=options.n_parallel)
         return EngineCore(
             self.path.name,
             model,

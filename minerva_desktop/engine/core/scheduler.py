@@ -15,7 +15,6 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from minerva_desktop.engine.core.slots import Placement, Slot, SlotTable, Variant, common_prefix
-from minerva_desktop.errors import QueueFull
 
 ANSWER_RESERVE = 256  # tokens of an answer that must fit beside the prompt for it to be admitted
 # A request waits for one that is computing its beginning anyway, if that saves so many tokens.
@@ -103,17 +102,14 @@ class Batch:
 class Scheduler:
     """The queue of waiting sequences, and the running ones in their slots."""
 
-    def __init__(
-        self, slots: SlotTable, *, n_batch: int, max_running: int, max_waiting: int
-    ) -> None:
-        """``n_batch`` in tokens; at most ``max_running`` requests run while ``max_waiting`` wait.
+    def __init__(self, slots: SlotTable, *, n_batch: int, max_running: int) -> None:
+        """``n_batch`` in tokens; at most ``max_running`` requests run, the others wait.
 
         ``slots`` may be more than run: the others keep what finished requests left.
         """
         self._slots = slots
         self._max_running = max_running
         self._n_batch = n_batch
-        self._max_waiting = max_waiting
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
         self._turn: Variant = ()
@@ -136,14 +132,6 @@ class Scheduler:
     def add(self, sequence: Sequence) -> None:
         """Queue a sequence, whose prompt is known to fit into the context."""
         self._waiting.append(sequence)
-
-    def check_room(self) -> None:
-        """Raise `QueueFull` when no more may wait."""
-        # Those that came since the last step have not been admitted, though they could be.
-        n_there = len(self._waiting) + len(self._running)
-        n_run = min(n_there, self._max_running)
-        if n_there - n_run >= self._max_waiting:
-            raise QueueFull(f"{n_there - n_run} requests wait already, and {n_run} run")
 
     def admit(self) -> list[tuple[Sequence, Placement]]:
         """Give slots to the waiting sequences that can start now, oldest first.
