@@ -92,6 +92,7 @@ def _gui(arguments: list[str]) -> int:
     from minerva_desktop.app.chat_library import ChatLibrary
     from minerva_desktop.app.model_actions import ModelActions, load_options
     from minerva_desktop.app.services import Services
+    from minerva_desktop.engine.snapshot_files import SnapshotFiles
     from minerva_desktop.store.chat_store import ChatStore
     from minerva_desktop.ui.application import run_window
 
@@ -101,10 +102,12 @@ def _gui(arguments: list[str]) -> int:
     catalog = _catalog(paths)
 
     def make_runtime(on_change: Callable[[ModelState], None]) -> Runtime:
-        return _window_runtime(catalog, load_options(settings.current), on_change)
+        options = load_options(settings.current, paths.snapshots)
+        return _window_runtime(catalog, options, on_change)
 
     async def open_chats(engine: AnswerEngine, listener: SessionListener) -> ChatLibrary:
-        return ChatLibrary(await ChatStore.open(paths.database), engine, listener)
+        store = await ChatStore.open(paths.database)
+        return ChatLibrary(store, engine, listener, SnapshotFiles(paths.snapshots))
 
     services = Services(
         paths=paths,
@@ -189,7 +192,7 @@ def _serve(arguments: list[str]) -> int:
     paths = _ready_paths()
     start_logging(paths.logs)
     settings = SettingsFile(paths.settings).current
-    load = load_options(settings)
+    load = load_options(settings, paths.snapshots)
     if options.n_ctx is not None:
         load = msgspec.structs.replace(load, n_ctx=options.n_ctx)
     port = settings.server_port if options.port is None else options.port

@@ -32,6 +32,11 @@ class AppPaths:
         return self.data / "models.json"
 
     @property
+    def snapshots(self) -> Path:
+        """What the engines keep of long chats, so that these go on at once. Made when needed."""
+        return self.data / "snapshots"
+
+    @property
     def settings(self) -> Path:
         """Settings, window geometry included."""
         return self.config / "settings.json"

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.pool import ModelPool, PoolEvent
+from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.library.catalog import Catalog
 
 if TYPE_CHECKING:
@@ -36,8 +39,11 @@ class Runtime:
         self._switching = asyncio.Lock()  # starts and stops happen in the order they were asked for
 
     def set_load_options(self, options: LoadOptions) -> None:
-        """The options of the next loads."""
+        """The options of the next loads; disk that they no longer allow is given back."""
         self.pool.options = options
+        if options.snapshots is not None:
+            folder, max_bytes = options.snapshots.folder, options.snapshots.max_bytes
+            SnapshotFiles(Path(os.fsdecode(folder))).shrink(max_bytes)
 
     async def start_endpoint(
         self, *, host: str = "127.0.0.1", port: int, api_key: str | None = None

@@ -28,12 +28,16 @@ class ThemeChoice(StrEnum):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """All settings. None means "automatic". ``n_ctx`` in tokens; geometry is Qt's, in base64."""
+    """All settings. None means "automatic". ``n_ctx`` in tokens; geometry is Qt's, in base64.
+
+    ``snapshot_gb``: disk, in units of 10^9 bytes, for the states of long chats; 0 keeps none.
+    """
 
     theme: ThemeChoice = ThemeChoice.SYSTEM
     n_ctx: int | None = None
     n_gpu_layers: int | None = None
     n_threads: int | None = None
+    snapshot_gb: int | None = None
     server_port: int = DEFAULT_PORT
     server_enabled: bool = False
     send_with_enter: bool = True

@@ -13,6 +13,7 @@ from minerva_desktop.app.chat_session import SessionListener
 from minerva_desktop.app.generation import AnswerEngine
 from minerva_desktop.app.model_actions import ModelActions, ModelState, load_options, model_state
 from minerva_desktop.app.services import Services
+from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import AppPaths
 from minerva_desktop.runtime import Runtime
@@ -32,12 +33,12 @@ def compose(
     settings = SettingsFile(paths.settings)
 
     def make_runtime(on_change: Callable[[ModelState], None]) -> Runtime:
-        options = load_options(settings.current)
+        options = load_options(settings.current, paths.snapshots)
         return Runtime(catalog, options, on_event=lambda event: on_change(model_state(event)))
 
     async def open_chats(engine: AnswerEngine, listener: SessionListener) -> ChatLibrary:
         store = await ChatStore.open(paths.database)
-        return ChatLibrary(store, choose_engine(engine), listener)
+        return ChatLibrary(store, choose_engine(engine), listener, SnapshotFiles(paths.snapshots))
 
     services = Services(
         paths=paths, settings=settings, models=ModelActions(catalog), open_chats=open_chats

@@ -5,6 +5,7 @@ Lives on the thread and asyncio loop of its owner (the window's main thread).
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from minerva_desktop.app.generation import AnswerEngine
 from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.conversation import Conversation, ConversationSummary, new_id
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.store.chat_store import ChatStore
 
@@ -28,11 +30,13 @@ class ChatLibrary:
         store: ChatStore,
         engine: AnswerEngine,
         listener: SessionListener,
+        snapshots: SnapshotFiles,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._engine = engine
         self._listener = listener
+        self._snapshots = snapshots
         self._clock = clock
         self._sessions: dict[str, ChatSession] = {}
 
@@ -43,7 +47,8 @@ class ChatLibrary:
 
     async def tidy(self) -> None:
         """Destroy what has been in the trash for `TRASH_SECONDS`. Raises `StoreError`."""
-        await self._store.purge_trash(TRASH_SECONDS)
+        for conversation_id in await self._store.purge_trash(TRASH_SECONDS):
+            await asyncio.to_thread(self._snapshots.remove, conversation_id)
 
     async def summaries(self, query: str = "") -> list[ConversationSummary]:
         """The chats that match, newest first. Raises `StoreError`."""

@@ -214,8 +214,9 @@ class ChatSession:
             await self._save_beginning()
         if self.answer_id != answer.id:
             return  # stopped and ended while the disk was busy
+        conversation = self.conversation
         self._engine.start_answer(
-            AnswerRequest(answer.id, model_path, turns, self.conversation.sampling)
+            AnswerRequest(answer.id, model_path, turns, conversation.sampling, conversation.id)
         )
         if self._stopping:
             self._engine.cancel_answer(answer.id)

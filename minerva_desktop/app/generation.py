@@ -16,12 +16,16 @@ from minerva_desktop.chat.sampling import SamplingParameters
 
 @dataclass(frozen=True, slots=True)
 class AnswerRequest:
-    """What to answer; ``answer_id`` is the id of the message that the answer becomes."""
+    """What to answer; ``answer_id`` is the id of the message that the answer becomes.
+
+    ``snapshot`` names the chat whose state the engine may keep on disk; None keeps it off disk.
+    """
 
     answer_id: str
     model_path: Path
     turns: tuple[ChatTurn, ...]
     sampling: SamplingParameters
+    snapshot: str | None = None
 
 
 class AnswerEngine(Protocol):

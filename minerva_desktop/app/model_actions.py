@@ -7,17 +7,21 @@ asyncio loop.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.load_options import LoadOptions, SnapshotOptions
 from minerva_desktop.engine.pool import ModelLoading, ModelReady, PoolEvent
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.library.catalog import Catalog, CatalogEntry
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.settings import Settings
+
+GB = 10**9
+DEFAULT_SNAPSHOT_GB = 4  # a long chat with a model of 8 billion parameters takes about one
 
 
 class ModelPhase(StrEnum):
@@ -101,8 +105,13 @@ def model_state(event: PoolEvent) -> ModelState:
     return ModelState(event.path, ModelPhase.GONE, error=event.error)
 
 
-def load_options(settings: Settings) -> LoadOptions:
-    """How the settings want models loaded."""
+def load_options(settings: Settings, snapshots: Path) -> LoadOptions:
+    """How the settings want models loaded, with the folder for the states of long chats."""
+    given = settings.snapshot_gb
+    n_gb = DEFAULT_SNAPSHOT_GB if given is None else given
     return LoadOptions(
-        n_ctx=settings.n_ctx, n_gpu_layers=settings.n_gpu_layers, n_threads=settings.n_threads
+        n_ctx=settings.n_ctx,
+        n_gpu_layers=settings.n_gpu_layers,
+        n_threads=settings.n_threads,
+        snapshots=SnapshotOptions(os.fsencode(snapshots), n_gb * GB),
     )

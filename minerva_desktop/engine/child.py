@@ -2,7 +2,7 @@
 
 Keeps the real stdout for frames, points fd 1 at stderr so that no stray print of a native library
 can corrupt a frame, and only then imports llama.cpp. End of stdin means that the parent is gone or
-wants this process gone: it exits at once, whatever it computes.
+wants this process gone: it exits whatever it computes, and saves chats for a second at most.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ def _read_requests(loop: EngineLoop) -> None:
     try:
         while (body := read_frame(stdin)) is not None:
             loop.post(decode_request(body))
+        loop.close()
         exit_code = 0
     finally:
         if exit_code:

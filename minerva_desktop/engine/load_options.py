@@ -99,7 +99,8 @@ class Speculation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SnapshotOptions(msgspec.Struct, frozen=True):
-    """Where the states of named chats are kept (path as bytes), in at most ``max_bytes`` in all."""
+    """Where the states of named chats are kept (path as bytes), in at most ``max_bytes`` in all;
+    0 keeps none."""
 
     folder: bytes
     max_bytes: int

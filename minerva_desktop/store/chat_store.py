@@ -151,14 +151,17 @@ class ChatStore:
         bindings = (None, conversation_id)
         await self._write(lambda connection: _change(connection, MARK_DELETED, bindings))
 
-    async def purge_trash(self, older_than_seconds: float) -> None:
-        """Destroy what has been in the trash for longer than that."""
+    async def purge_trash(self, older_than_seconds: float) -> list[str]:
+        """Destroy what has been in the trash for longer than that; the ids of what went."""
         limit = (self._clock() - older_than_seconds,)
 
-        def purge(connection: apsw.Connection) -> None:
-            connection.execute("DELETE FROM conversations WHERE deleted_at < ?", limit)
+        def purge(connection: apsw.Connection) -> list[str]:
+            rows = connection.execute(
+                "DELETE FROM conversations WHERE deleted_at < ? RETURNING id", limit
+            )
+            return [str(row[0]) for row in rows]
 
-        await self._write(purge)
+        return await self._write(purge)
 
     async def _read(self, query: Callable[[apsw.Connection], Result]) -> Result:
         return await asyncio.wrap_future(self._database.run(query))

@@ -158,7 +158,7 @@ class Application(QObject):
     def _apply(self, settings: Settings) -> None:
         self._themes.set_choice(settings.theme)
         self.window.composer.set_enter_sends(settings.send_with_enter)
-        self._worker.use_settings(settings)
+        self._worker.use_settings(settings, self._services.paths.snapshots)
         if settings.server_port != self._services.settings.current.server_port:
             self.window.status.forget_server_failure()  # it was about the other port
         self._save(settings)

@@ -87,9 +87,10 @@ class EngineWorker(QThread):
         """End an answer early; idempotent."""
         self._call(self._cancel_answer, answer_id)
 
-    def use_settings(self, settings: Settings) -> None:
-        """Load models as these say from now on; an idle one is loaded anew with its next use."""
-        self._call(self._required().set_load_options, load_options(settings))
+    def use_settings(self, settings: Settings, snapshots: Path) -> None:
+        """Load models as these say from now on, with their chats' states in the folder
+        ``snapshots``; an idle one is loaded anew with its next use."""
+        self._call(self._required().set_load_options, load_options(settings, snapshots))
 
     async def load(self, path: Path) -> None:
         """Load a model now. Raises what the load raises."""
@@ -202,7 +203,9 @@ class EngineWorker(QThread):
         answer_id = request.answer_id
         try:
             async with self._required().pool.lease(request.model_path) as engine:
-                stream = engine.generate(request.turns, sampling=request.sampling)
+                stream = engine.generate(
+                    request.turns, sampling=request.sampling, snapshot=request.snapshot
+                )
                 self._cancels[answer_id] = stream.cancel
                 async for tokens in stream.batches():
                     if tokens:

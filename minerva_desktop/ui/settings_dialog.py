@@ -31,6 +31,7 @@ SHORTCUT = "Ctrl+,"
 WIDTH = 480  # px
 MIN_N_CTX, MAX_N_CTX = 256, 10_485_760  # tokens
 MAX_GPU_LAYERS = 1000
+MAX_SNAPSHOT_GB = 10_000
 MIN_PORT, MAX_PORT = 1, 65535
 FIELD_WIDTH = 36 * GRID
 FOLDER_SIGN = 16  # px
@@ -67,6 +68,9 @@ class SettingsDialog(QDialog):
             "nGpuLayers", "Layers on the GPU", settings.n_gpu_layers, 0, MAX_GPU_LAYERS
         )
         self._threads = _number("nThreads", "CPU threads", settings.n_threads, 1, max_threads)
+        self._snapshots = _number(
+            "snapshotGb", "Disk for long chats in GB", settings.snapshot_gb, 0, MAX_SNAPSHOT_GB
+        )
         self._port = _number("serverPort", "Server port", settings.server_port, MIN_PORT, MAX_PORT)
         self._port.setPlaceholderText(str(DEFAULT_PORT))
         self._lay_out(data_folder)
@@ -80,6 +84,7 @@ class SettingsDialog(QDialog):
             n_ctx=self._n_ctx.value(),
             n_gpu_layers=self._layers.value(),
             n_threads=self._threads.value(),
+            snapshot_gb=self._snapshots.value(),
             server_port=DEFAULT_PORT if port is None else port,
             send_with_enter=self._enter.isChecked(),
         )
@@ -96,6 +101,7 @@ class SettingsDialog(QDialog):
         form.add_section("Local server")
         form.add_row("Port", self._port, "on this computer only")
         form.add_section("Data")
+        form.add_row("Fast resume", self._snapshots, "GB, so that long chats go on at once; 0: off")
         form.add_whole(self._make_folder_row(data_folder))
         buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel

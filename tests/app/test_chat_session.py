@@ -14,6 +14,7 @@ from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.message import ChatTurn, MessageState, Role
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.errors import EngineDied, InvalidRequest, LoadCancelled
 from minerva_desktop.store.chat_store import ChatStore
 from tests.fakes import RecordingEngine, RecordingListener
@@ -28,10 +29,11 @@ CANCELLED = Completion(finish_reason=FinishReason.CANCELLED, timings=Timings(), 
 class Desk:
     """A library over a real store, an engine and a listener."""
 
-    def __init__(self, store: ChatStore) -> None:
+    def __init__(self, store: ChatStore, snapshots: Path) -> None:
         self.engine = RecordingEngine()
         self.listener = RecordingListener()
-        self.library = ChatLibrary(store, self.engine, self.listener)
+        self.snapshots = SnapshotFiles(snapshots)
+        self.library = ChatLibrary(store, self.engine, self.listener, self.snapshots)
 
     def new_session(self) -> ChatSession:
         return self.library.new_session("Be brief.", SamplingParameters(seed=7))
@@ -48,8 +50,8 @@ def database(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def desk(database: Path) -> AsyncIterator[Desk]:
-    desk = Desk(await ChatStore.open(database))
+async def desk(database: Path, tmp_path: Path) -> AsyncIterator[Desk]:
+    desk = Desk(await ChatStore.open(database), tmp_path / "snapshots")
     yield desk
     await desk.library.close()
 
@@ -78,6 +80,7 @@ async def test_a_question_is_on_disk_before_the_engine_sees_it(desk: Desk, datab
         ChatTurn(Role.USER, "What is a  sea?\nTell me."),
     )
     assert request.sampling.seed == 7
+    assert request.snapshot == session.conversation.id
     assert session.conversation.title == "What is a sea? Tell me."
     assert session.is_answering
 
@@ -249,6 +252,23 @@ async def test_the_trash_gives_back(desk: Desk) -> None:
     await desk.library.restore(chat)
     assert [s.title for s in await desk.library.summaries()] == ["Hi"]
     assert (await desk.reopened(session))[0][1] == "Hi"
+
+
+async def test_what_is_destroyed_leaves_no_state_of_the_engine(
+    desk: Desk, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = desk.new_session()
+    await session.send("Hi", MODEL)
+    chat = session.conversation.id
+    state = desk.snapshots.path("model", chat)
+    state.parent.mkdir(parents=True)
+    state.write_bytes(b"what was said, as numbers")
+    await desk.library.trash(chat)
+    await desk.library.tidy()
+    assert state.exists()  # it may still be taken back
+    monkeypatch.setattr("minerva_desktop.app.chat_library.TRASH_SECONDS", -1.0)
+    await desk.library.tidy()
+    assert (state.exists(), _on_disk(database)) == (False, [])
 
 
 async def test_a_new_title_and_new_parameters_are_kept(desk: Desk) -> None:

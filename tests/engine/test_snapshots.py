@@ -87,6 +87,24 @@ async def test_a_chat_goes_on_after_a_restart_with_the_same_answer(
     assert text == first
 
 
+async def test_an_engine_that_ends_at_once_still_saves_its_last_chat(
+    chats: Chats, model_path: Path
+) -> None:
+    engine = await chats.start(model_path)
+    first, _ = await _answer(engine, COUNT)
+    engine = await chats.start(model_path)
+    text, done = await _answer(engine, COUNT)
+    assert done.restored_tokens == done.timings.prompt_tokens - 1
+    assert text == first
+
+
+async def test_a_budget_of_nothing_writes_nothing(chats: Chats, model_path: Path) -> None:
+    engine = await chats.start(model_path, max_bytes=0)
+    await _answer(engine, COUNT)
+    await engine.unload()
+    assert not chats.folder.exists()
+
+
 async def test_only_named_chats_are_written(chats: Chats, model_path: Path) -> None:
     engine = await chats.start(model_path)
     await _answer(engine, COUNT, None)

@@ -97,7 +97,7 @@ async def test_only_what_was_long_in_the_trash_is_destroyed(path: Path) -> None:
     clock.now += 100.0
     await store.trash(recent.id)
 
-    await store.purge_trash(older_than_seconds=50.0)
+    assert await store.purge_trash(older_than_seconds=50.0) == [long.id]
 
     with pytest.raises(StoreError, match=long.id):
         await store.load(long.id)

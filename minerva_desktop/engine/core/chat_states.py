@@ -14,8 +14,10 @@ from minerva_desktop.engine.core.slots import Slot, common_prefix
 from minerva_desktop.engine.core.snapshots import SnapshotStore
 
 # A chat is saved once the engine has been idle so long: who goes on at once, or regenerates an
-# answer, does not pay for writing a state that is about to change.
+# answer, does not pay for writing a state that is about to change. Longer for a large state, so
+# that a day of chatting wears a disk by no more than this rate: 1 GB waits for 50 s.
 SAVE_AFTER_SECONDS = 1.0
+BYTES_PER_SECOND = 20_000_000
 WORTH_RESTORING = 128  # tokens more than the cache still has
 
 
@@ -34,7 +36,12 @@ class ChatStates:
         self._context = context
         self._append_only = append_only
         self._unsaved: dict[str, _Unsaved] = {}
-        self._idle_since: float | None = None
+        self._save_at: float | None = None  # `time.monotonic`; None while there is work
+
+    @property
+    def has_unsaved(self) -> bool:
+        """Whether `save` would write something. Any thread."""
+        return bool(self._unsaved)
 
     def restore(self, name: str, sequence: Sequence, scheduler: Scheduler) -> int:
         """Read the state of chat ``name`` into the slot of a sequence that was just admitted, if it
@@ -68,14 +75,17 @@ class ChatStates:
     def seconds_until_save(self, *, busy: bool) -> float | None:
         """How long to wait for requests before `save`; None: for ever."""
         if busy or not self._unsaved:
-            self._idle_since = None
+            self._save_at = None
             return None
-        if self._idle_since is None:
-            self._idle_since = time.monotonic()
-        return max(0.0, self._idle_since + SAVE_AFTER_SECONDS - time.monotonic())
+        now = time.monotonic()
+        if self._save_at is None:
+            slots = [unsaved.slot.index for unsaved in self._unsaved.values()]
+            n_bytes = sum(self._context.state_size(slot) for slot in slots)
+            self._save_at = now + max(SAVE_AFTER_SECONDS, n_bytes / BYTES_PER_SECOND)
+        return max(0.0, self._save_at - now)
 
     def save(self) -> None:
-        """Write one chat that is still in its slot."""
+        """Write one chat that is still in its slot, the latest first."""
         while self._unsaved:
             name, unsaved = self._unsaved.popitem()
             slot = unsaved.slot

@@ -90,6 +90,11 @@ class EmbeddingCore:
         """None: there is nothing to do when no request comes."""
         return None
 
+    @property
+    def has_unsaved_chats(self) -> bool:
+        """Never: these models have no chats."""
+        return False
+
     def idle_work(self) -> None:
         """Nothing."""
 

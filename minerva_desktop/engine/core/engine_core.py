@@ -21,7 +21,6 @@ from minerva_desktop.engine.core.request import RunningRequest
 from minerva_desktop.engine.core.sampler import Sampler
 from minerva_desktop.engine.core.scheduler import Batch, Chunk, Scheduler, Sequence
 from minerva_desktop.engine.core.slots import Placement
-from minerva_desktop.engine.core.snapshots import check_name
 from minerva_desktop.engine.core.speculation import Drafter
 from minerva_desktop.engine.core.vocabulary import Vocabulary
 from minerva_desktop.engine.messages import (
@@ -31,6 +30,7 @@ from minerva_desktop.engine.messages import (
     SequenceOutput,
     StepOutputs,
 )
+from minerva_desktop.engine.snapshot_files import check_name
 from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
 
 KEPT_SHARE = 4  # a shift keeps the prompt's first tokens, at most a fourth of the context
@@ -139,6 +139,11 @@ class EngineCore:
         if self._states is None:
             return None
         return self._states.seconds_until_save(busy=self.has_work)
+
+    @property
+    def has_unsaved_chats(self) -> bool:
+        """Whether `idle_work` is worth waiting for. Any thread."""
+        return self._states is not None and self._states.has_unsaved
 
     def idle_work(self) -> None:
         """Save a chat's state; takes as long as writing its file."""

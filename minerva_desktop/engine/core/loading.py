@@ -187,7 +187,7 @@ class _Loader:
         self, context: LlamaContext, info: ContextInfo, *, append_only: bool
     ) -> ChatStates | None:
         wanted = self.options.snapshots
-        if wanted is None:
+        if wanted is None or not wanted.max_bytes:
             return None
         identity = model_identity(self.path, self.options, flash_attention=info.flash_attention)
         store = SnapshotStore(wanted, identity)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import queue
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -38,19 +39,26 @@ from minerva_desktop.engine.messages import (
 from minerva_desktop.errors import MinervaError
 
 PROGRESS_SECONDS = 0.05  # between two LoadProgress events
+# At the end, for saving chats. The parent waits for a little longer before it kills.
+SAVE_SECONDS = 1.0
+
+
+class _Close:
+    """No more requests will come."""
 
 
 class EngineLoop:
-    """Runs until the process ends (end of stdin ends it, from the reader thread)."""
+    """Runs until the process ends, which is the reader thread's affair."""
 
     def __init__(self, send: Callable[[Event], None]) -> None:
         """``send`` is called on several threads."""
-        self._inbox: queue.SimpleQueue[Load | Prepared | Abort] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Load | Prepared | Abort | _Close] = queue.SimpleQueue()
         self._send = send
         self._log = LlamaLog()
         self._abort_flag = AbortFlag()
         self._desk = Desk(send, self._hand_on)
         self._core: EngineCore | EmbeddingCore | None = None
+        self._closed = threading.Event()
         self._last_progress = 0.0
 
     def post(self, request: Request) -> None:
@@ -66,6 +74,15 @@ class EngineLoop:
                 self._inbox.put(request)
             case _:
                 self._desk.ask(request)
+
+    def close(self) -> None:
+        """End what is computed, and give the chats that are not saved yet `SAVE_SECONDS` for it.
+        Reader thread."""
+        core = self._core
+        if core is not None and core.has_unsaved_chats:
+            self._inbox.put(_Close())
+            self._abort_flag.set()
+            self._closed.wait(SAVE_SECONDS)
 
     def run(self) -> None:
         """Serve requests for ever; main thread."""
@@ -99,12 +116,16 @@ class EngineLoop:
             else:
                 self._handle(request)
 
-    def _handle(self, request: Load | Prepared | Abort) -> None:
+    def _handle(self, request: Load | Prepared | Abort | _Close) -> None:
         core = self._core
         if isinstance(request, Load):
             self._load(request)
         elif core is None:
             return  # the desk opens when a model is loaded
+        elif isinstance(request, _Close):
+            while core.has_unsaved_chats:
+                core.idle_work()
+            self._closed.set()
         elif isinstance(request, Abort):
             for event in core.abort(request.request_id):
                 self._send(event)

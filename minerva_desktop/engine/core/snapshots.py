@@ -1,8 +1,8 @@
 """KV snapshots: the state of a chat's sequence on disk, so that a long chat goes on after a
 restart without processing its history again.
 
-One file a chat, named by whoever asks for it, in a folder for each model as it was loaded: a state
-fits only the weights, the llama.cpp and the cache types that made it. Engine child, main thread.
+A state fits only the weights, the llama.cpp and the cache types that made it. Engine child, main
+thread.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import re
+import shutil
 import struct
-import time
 import zlib
 from array import array
 from dataclasses import dataclass
@@ -24,17 +23,16 @@ import msgspec
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.llama import LlamaContext
 from minerva_desktop.engine.load_options import LoadOptions, SnapshotOptions
-from minerva_desktop.errors import InferenceError, InvalidRequest
+from minerva_desktop.engine.snapshot_files import SnapshotFiles
+from minerva_desktop.errors import InferenceError
 
 _log = logging.getLogger(__name__)
 
 # Computing fewer takes no time that is worth a file.
 MIN_TOKENS = 256
-_SUFFIX = ".kv"
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HEADER = struct.Struct("=III")  # magic, version, number of tokens: llama_state_seq_save_file
 _MAGIC = 0x67677371  # LLAMA_STATE_SEQ_MAGIC
-_CRASHED_SECONDS = 3600.0  # another model's process may be writing a younger one
+_DISK_SHARE = 2  # a state takes at most so much of what is free: one part in this many
 # Behind llama.cpp's own bytes, which it reads without a check: it aborts on a file that is cut off.
 _FOOTER = struct.Struct("=8sI")  # mark, CRC-32 of all before it
 _MARK = b"minervKV"
@@ -48,12 +46,6 @@ class Snapshot:
 
     path: Path
     tokens: list[int]
-
-
-def check_name(name: str) -> None:
-    """Raise `InvalidRequest` for what is no plain file name."""
-    if not _NAME.fullmatch(name):
-        raise InvalidRequest("snapshot must be 1 to 64 letters, digits, _ or -", param="snapshot")
 
 
 def model_identity(path: Path, options: LoadOptions, *, flash_attention: bool) -> str:
@@ -79,13 +71,13 @@ class SnapshotStore:
     """The snapshots of one loaded model, within the byte budget of all models."""
 
     def __init__(self, options: SnapshotOptions, identity: str) -> None:
-        self._root = Path(os.fsdecode(options.folder))
-        self._folder = self._root / identity
+        self._files = SnapshotFiles(Path(os.fsdecode(options.folder)))
+        self._identity = identity
         self._max_bytes = options.max_bytes
 
     def find(self, name: str) -> Snapshot | None:
         """The snapshot of chat ``name``; None where there is no whole one."""
-        path = self._folder / (name + _SUFFIX)
+        path = self._files.path(self._identity, name)
         tokens = array("i")
         try:
             with path.open("rb") as file:
@@ -116,11 +108,13 @@ class SnapshotStore:
         size = context.state_size(slot)
         if len(tokens) < MIN_TOKENS or size > self._max_bytes:
             return False
-        path = self._folder / (name + _SUFFIX)
+        path = self._files.path(self._identity, name)
         partial = path.with_suffix(f".{os.getpid()}.partial")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._make_room(size, spare=path)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._files.shrink(self._max_bytes - size, spare=path)
+            if size > shutil.disk_usage(path.parent).free / _DISK_SHARE:
+                return False
             context.save(slot, partial, tokens)
             with partial.open("r+b") as file:
                 checksum = _checksum(file, os.fstat(file.fileno()).st_size)
@@ -131,19 +125,6 @@ class SnapshotStore:
             partial.unlink(missing_ok=True)
             return False
         return True
-
-    def _make_room(self, size: int, *, spare: Path) -> None:
-        """Delete what was not used for longest, and what a crash left, until ``size`` fits."""
-        for leftover in self._root.glob("*/*.partial"):
-            if leftover.stat().st_mtime < time.time() - _CRASHED_SECONDS:
-                leftover.unlink(missing_ok=True)
-        files = [(file, file.stat()) for file in self._root.glob(f"*/*{_SUFFIX}") if file != spare]
-        held = sum(status.st_size for _, status in files)
-        for file, status in sorted(files, key=lambda item: item[1].st_mtime_ns):
-            if held + size <= self._max_bytes:
-                return
-            file.unlink(missing_ok=True)
-            held -= status.st_size
 
 
 def _checksum(file: BinaryIO, size: int) -> int:
