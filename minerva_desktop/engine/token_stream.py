@@ -187,7 +187,17 @@ class TokenStream:
     def _wake(self) -> None:
         waiters, self._waiters = self._waiters, []
         for loop, waiter in waiters:
-            loop.call_soon_threadsafe(_resolve, waiter)
+            if loop is self._producer_loop():
+                _resolve(waiter)  # the usual case; the other one costs two system calls a token
+            else:
+                loop.call_soon_threadsafe(_resolve, waiter)
+
+    @staticmethod
+    def _producer_loop() -> asyncio.AbstractEventLoop | None:
+        try:
+            return asyncio.get_running_loop()
+        except RuntimeError:
+            return None
 
 
 def _resolve(waiter: asyncio.Future[None]) -> None:

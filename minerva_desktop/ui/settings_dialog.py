@@ -101,7 +101,7 @@ class SettingsDialog(QDialog):
         form.add_section("Local server")
         form.add_row("Port", self._port, "on this computer only")
         form.add_section("Data")
-        form.add_row("Fast resume", self._snapshots, "GB, so that long chats go on at once; 0: off")
+        form.add_row("Fast resume", self._snapshots, "GB of disk; 0 turns it off")
         form.add_whole(self._make_folder_row(data_folder))
         buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel

@@ -194,9 +194,9 @@ def _answer(question: Question, builder: PromptBuilder) -> Answer:
             tokens = vocabulary.tokenize(
                 text, special=question.parse_special, add_special=question.add_special
             )
-            pieces = tuple(vocabulary.piece(token, special=True) for token in tokens)
+            pieces = tuple(vocabulary.written_out(token) for token in tokens)
             return Tokenized(request_id, tuple(tokens), pieces)
         case Detokenize(request_id, tokens):
             vocabulary.check(tokens, "tokens")
-            whole = b"".join(vocabulary.piece(token, special=True) for token in tokens)
+            whole = b"".join(vocabulary.written_out(token) for token in tokens)
             return TextMade(request_id, whole)

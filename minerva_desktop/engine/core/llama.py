@@ -208,16 +208,12 @@ class LlamaContext:
         self._memory = llama.llama_get_memory(self._handle)
         self._batch = llama.llama_batch_init(params.n_batch, 0, 1)
         self._n_embd = model.n_embd
+        self.n_ctx = int(llama.llama_n_ctx(self._handle))  # tokens that the KV cache holds
 
     @property
     def handle(self) -> Any:
         """For `sampler.Sampler` and `adapters.AdapterSet`."""
         return self._handle
-
-    @property
-    def n_ctx(self) -> int:
-        """Tokens that the KV cache holds."""
-        return int(llama.llama_n_ctx(self._handle))
 
     @property
     def has_memory(self) -> bool:

@@ -15,13 +15,16 @@ from minerva_desktop.errors import InferenceError, InvalidRequest
 
 
 class Vocabulary:
-    """The tokens of one model. Used on one thread: it has a buffer."""
+    """The tokens of one model. Used on one thread: it has a buffer, and remembers the answers
+    that every step of a decode asks for."""
 
     def __init__(self, model_handle: Any) -> None:
         self.handle = llama.llama_model_get_vocab(model_handle)
         self.n_tokens = int(llama.llama_vocab_n_tokens(self.handle))
         self._end_tokens: tuple[int, ...] | None = None
-        self._piece = ctypes.create_string_buffer(256)
+        self._buffer = ctypes.create_string_buffer(256)
+        self._pieces: dict[int, bytes] = {}
+        self._is_end: dict[int, bool] = {}
 
     @property
     def bos(self) -> int:
@@ -52,7 +55,10 @@ class Vocabulary:
 
     def ends_generation(self, token: int) -> bool:
         """Whether the model ends its turn with ``token``."""
-        return bool(llama.llama_vocab_is_eog(self.handle, token))
+        known = self._is_end.get(token)
+        if known is None:
+            known = self._is_end[token] = bool(llama.llama_vocab_is_eog(self.handle, token))
+        return known
 
     def text(self, token: int) -> str:
         """A token's text as the vocabulary spells it; empty for "no such token" (-1)."""
@@ -85,13 +91,22 @@ class Vocabulary:
                     param=param,
                 )
 
-    def piece(self, token: int, *, special: bool = False) -> bytes:
-        """The bytes that ``token`` adds to a text; none for a control token, unless ``special``
-        wants those written out."""
+    def piece(self, token: int) -> bytes:
+        """The bytes that ``token`` adds to a text; none for a control token."""
+        known = self._pieces.get(token)
+        if known is None:
+            known = self._pieces[token] = self._spell(token, special=False)
+        return known
+
+    def written_out(self, token: int) -> bytes:
+        """The bytes of ``token``, those of control tokens too."""
+        return self._spell(token, special=True)
+
+    def _spell(self, token: int, *, special: bool) -> bytes:
         size = llama.llama_token_to_piece(
-            self.handle, token, self._piece, len(self._piece), 0, special
+            self.handle, token, self._buffer, len(self._buffer), 0, special
         )
         if size < 0:
-            self._piece = ctypes.create_string_buffer(-size)
-            return self.piece(token, special=special)
-        return self._piece.raw[:size]
+            self._buffer = ctypes.create_string_buffer(-size)
+            return self._spell(token, special=special)
+        return self._buffer.raw[:size]
