@@ -44,7 +44,16 @@ HOMES = {
     "uvicorn": ("server/",),
     "apsw": ("store/",),
     "huggingface_hub": ("library/",),
-    "ctypes": ("engine/core/",),
+    "ctypes": (
+        "engine/core/llama.py",
+        "engine/core/vocabulary.py",
+        "engine/core/sampler.py",
+        "engine/core/logits.py",
+        "engine/core/adapters.py",
+        "engine/core/backend_devices.py",
+        "engine/core/bindings.py",
+        "engine/core/chat_template.py",  # ends a template in its thread
+    ),
 }
 # Imports inside functions, and by name. Each says why in its own words, too.
 LATE_IMPORTS = {

@@ -32,11 +32,6 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
         steps = self.completion_tokens - 1
         return steps * 1000.0 / self.decode_ms if steps > 0 and self.decode_ms > 0 else 0.0
 
-    @property
-    def context_used(self) -> int:
-        """Tokens that prompt and answer hold in the context."""
-        return self.prompt_tokens + self.completion_tokens
-
 
 class TokenLogprob(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A token's natural log-probability, as the model gave it before any sampler.
@@ -71,6 +66,12 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     drafted_tokens: int = 0
     accepted_tokens: int = 0
     restored_tokens: int = 0
+
+    @property
+    def context_used(self) -> int:
+        """Tokens that prompt and answer hold in the context."""
+        timings = self.timings
+        return timings.prompt_tokens + timings.completion_tokens - self.shifted_tokens
 
     @property
     def acceptance_rate(self) -> float | None:

@@ -119,12 +119,15 @@ class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
         """Mirostat truncates by itself: what it would have to ignore is refused."""
         if not self.mirostat:
             return
-        for name in ("typical_p", "top_n_sigma", "xtc_probability", "dynatemp_range"):
+        for name in _REPLACED_BY_MIROSTAT:
             if getattr(self, name) != getattr(_DEFAULTS, name):
                 raise InvalidRequest(f"{name} has no effect together with mirostat", param=name)
 
 
 _DEFAULTS = SamplingParameters()
+_REPLACED_BY_MIROSTAT = (
+    "top_k", "top_p", "min_p", "typical_p", "top_n_sigma", "xtc_probability", "dynatemp_range",
+)  # fmt: skip
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:

@@ -69,6 +69,7 @@ class EngineConnection:
         """``on_progress`` gets 0.0 to 1.0 while the model loads; ``on_death`` is told when a
         loaded child ends by itself."""
         self.info: ContextInfo | None = None
+        self.is_over = False  # the child has ended
         self.n_used_cells = 0
         self._model_name = model_name
         self._child = child
@@ -271,6 +272,7 @@ class EngineConnection:
     def _bury(self, code: int) -> None:
         """The child ended: everyone who waits for it is told once."""
         was_loaded, self.info = self.info is not None, None
+        self.is_over = True
         self._heartbeat.stop()
         self._given_up.clear()
         death = EngineDied(self._death_sentence(code), detail=self._child.last_words())

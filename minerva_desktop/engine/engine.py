@@ -78,14 +78,15 @@ class LlamaEngine:
         options: LoadOptions | None = None,
         on_progress: Callable[[float], None] | None = None,
     ) -> ContextInfo:
-        """Start the child and load the model; ``n_ctx`` (tokens) wins over the one in ``options``.
+        """Start a child and load the model; ``n_ctx`` (tokens) wins over the one in ``options``.
+        An engine that was unloaded, died or failed to load can be loaded again.
 
         ``on_progress`` gets 0.0 to 1.0. To cancel, cancel the awaiting task: the child ends.
         Raises `InvalidRequest` for impossible options, `ModelNotFound`, `ModelLoadError`,
         `OutOfMemory`, or `EngineDied` when llama.cpp crashes on the file, the process cannot be
         started, or it goes silent.
         """
-        if self._connection is not None:
+        if self._connection is not None and not self._connection.is_over:
             raise ModelLoadError(f"{self.model_path.name} is loaded already")
         chosen = options or LoadOptions()
         if n_ctx is not None:

@@ -1,5 +1,6 @@
-"""Builds what the embedded model has no example of: a LoRA adapter, a model in several files and
-a recurrent model. All are made with the ``gguf`` package, the format's reference.
+"""Builds what the embedded model has no example of: a LoRA adapter, a model in several files, one
+with fewer tokens and a recurrent model. All are made with the ``gguf`` package, the format's
+reference.
 
 Called by tests, on any thread; each call blocks for a second or two, most of it for reading the
 49,152 tokens of a vocabulary.
@@ -77,6 +78,18 @@ def split_model(source: Path, folder: Path, parts: int) -> list[Path]:
     return sorted(folder.glob(f"{source.stem}-*-of-{parts:05}.gguf"))
 
 
+def write_with_fewer_tokens(path: Path, source: Path, n_tokens: int) -> None:
+    """Copy the GGUF model at ``source`` without the tokens from number ``n_tokens`` on."""
+    reader = GGUFReader(source)
+    writer = GGUFWriter(path, str(reader.fields[Keys.General.ARCHITECTURE].contents()))
+    _copy_metadata(reader, writer, "", n_tokens=n_tokens)
+    for tensor in reader.tensors:
+        is_table = tensor.name == "token_embd.weight"
+        data = tensor.data[:n_tokens] if is_table else tensor.data
+        writer.add_tensor(tensor.name, data, raw_dtype=tensor.tensor_type)
+    _write(writer)
+
+
 def write_recurrent(path: Path, vocabulary_of: Path, *, seed: int) -> None:
     """Write a tiny Mamba model with random weights, and the tokenizer of ``vocabulary_of``.
 
@@ -133,15 +146,23 @@ def _normal(random: np.random.Generator, shape: tuple[int, int], deviation: floa
     return (random.standard_normal(shape) * deviation).astype(np.float32)
 
 
-def _copy_metadata(reader: GGUFReader, writer: GGUFWriter, begin: str) -> None:
-    """Copy the keys that begin with ``begin``, but for those that the package writes by itself."""
+def _copy_metadata(
+    reader: GGUFReader, writer: GGUFWriter, begin: str, *, n_tokens: int | None = None
+) -> None:
+    """Copy the keys that begin with ``begin``, but for those that the package writes by itself;
+    of what each token has, the first ``n_tokens``."""
     for key, field in reader.fields.items():
         if key.startswith("GGUF.") or key == Keys.General.ARCHITECTURE:
             continue
         if key.startswith(begin):
             kind = field.types[0]
             elements = field.types[-1] if kind is GGUFValueType.ARRAY else None
-            writer.add_key_value(key, field.contents(), kind, elements)
+            value = field.contents()
+            if n_tokens is not None and key in (Keys.Tokenizer.LIST, Keys.Tokenizer.TOKEN_TYPE):
+                value = value[:n_tokens]
+            elif n_tokens is not None and key.endswith(".vocab_size"):
+                value = n_tokens
+            writer.add_key_value(key, value, kind, elements)
 
 
 def _write(writer: GGUFWriter) -> None:

@@ -201,6 +201,7 @@ async def test_shift_goes_on_at_the_end_of_the_context(model_path: Path) -> None
     await engine.unload()
     assert completion.timings.completion_tokens == 300
     assert completion.shifted_tokens > 100
+    assert completion.context_used <= 128
 
 
 async def test_shift_without_an_end_is_refused(engine: LlamaEngine) -> None:

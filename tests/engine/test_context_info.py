@@ -35,11 +35,10 @@ async def test_used_cells_follow_what_the_cache_holds(model_path: Path) -> None:
     await engine.load(1024)
     assert engine.get_context_info().n_used_cells == 0
     completion = await engine.generate("The sea is", 10, sampling=GREEDY).wait_completion()
-    timings = completion.timings
     # The last token was sampled, but never computed.
-    assert engine.get_context_info().n_used_cells == timings.context_used - 1
+    assert engine.get_context_info().n_used_cells == completion.context_used - 1
     await engine.generate("A mountain", 5, sampling=GREEDY, cache_prompt=False).text()
-    assert engine.get_context_info().n_used_cells > timings.context_used
+    assert engine.get_context_info().n_used_cells > completion.context_used
     await engine.unload()
 
 
@@ -50,7 +49,7 @@ async def test_an_answer_says_which_model_computed_it_and_where(model_path: Path
     completion = await engine.generate(turns, 4, sampling=GREEDY).wait_completion()
     assert completion.model == model_path.name
     assert completion.placement == placement_text(engine.get_context_info().placement)
-    assert completion.timings.context_used == completion.timings.prompt_tokens + 4
+    assert completion.context_used == completion.timings.prompt_tokens + 4
     assert completion.acceptance_rate is None
     await engine.unload()
 

@@ -25,6 +25,7 @@ from minerva_desktop.errors import (
     InferenceError,
     InvalidRequest,
     ModelLoadError,
+    OutOfMemory,
 )
 
 GREEDY = SamplingParameters(temperature=0.0)
@@ -170,7 +171,7 @@ async def test_an_answer_that_fills_the_context_ends_with_length(model_path: Pat
     completion = await engine.generate("1, 2, 3, 4, 5, 6,", sampling=sampling).wait_completion()
     await engine.unload()
     assert completion.finish_reason is FinishReason.LENGTH
-    assert completion.timings.context_used == 256
+    assert completion.context_used == 256
 
 
 @pytest.mark.parametrize(
@@ -219,6 +220,50 @@ async def test_a_dead_child_ends_its_answers_with_the_reason(
     assert str(stream) != ""
     assert not engine.is_loaded()
     assert [death.code for death in deaths] == ["engine_died"]
+    await engine.unload()
+
+
+async def test_a_child_that_dies_while_loading_is_told_with_the_reason(model_path: Path) -> None:
+    engine = LlamaEngine(model_path)
+
+    def abort(_: float) -> None:
+        assert engine.pid is not None
+        os.kill(engine.pid, signal.SIGABRT)
+
+    with pytest.raises(EngineDied, match="SIGABRT"):
+        await engine.load(1024, on_progress=abort)
+    assert not engine.is_loaded()
+
+
+async def test_a_child_that_dies_in_a_prefill_takes_no_other_engine_along(
+    model_path: Path,
+) -> None:
+    engine, other = LlamaEngine(model_path), LlamaEngine(model_path)
+    await engine.load(2048)
+    await other.load(512)
+    stream = engine.generate(" sea" * 1800, 10)
+    async for _ in stream.batches():
+        assert engine.pid is not None
+        os.kill(engine.pid, signal.SIGSEGV)
+        break
+    with pytest.raises(EngineDied, match="SIGSEGV"):
+        await stream.text()
+    assert await other.generate("The sea is", 4, sampling=GREEDY).text()
+    await other.unload()
+    await engine.unload()
+
+
+async def test_too_little_memory_is_an_error_and_no_crash(model_path: Path) -> None:
+    limited = (
+        "import resource, runpy\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (2_000_000_000, 2_000_000_000))\n"
+        "runpy.run_module('minerva_desktop.engine.child', run_name='__main__')"
+    )
+    engine = LlamaEngine(model_path, command=[sys.executable, "-c", limited])
+    with pytest.raises(OutOfMemory, match="Not enough memory to load a context of 200,192 tokens"):
+        await engine.load(200_192)
+    await engine.load(512)
+    assert await engine.generate("The sea is", 4, sampling=GREEDY).text()
     await engine.unload()
 
 

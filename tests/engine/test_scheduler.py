@@ -23,7 +23,7 @@ def _sequence(request_id: int, n_prompt: int, *, max_tokens: int | None = 8) -> 
 
 def _step(scheduler: Scheduler) -> list[Chunk]:
     scheduler.admit()
-    chunks = scheduler.schedule().chunks
+    chunks = [chunk for group in scheduler.schedule().groups for chunk in group]
     scheduler.advance(chunks)
     for chunk in chunks:
         if chunk.needs_logits:
@@ -60,7 +60,7 @@ def test_decoding_sequences_come_before_prompts_so_that_no_prompt_stalls_them() 
     scheduler.add(_sequence(1, 1))
     _step(scheduler)
     scheduler.add(_sequence(2, 100))
-    assert _shape(_step(scheduler)) == [(1, 1, 1), (2, 0, 3)]
+    assert _shape(_step(scheduler)) == [(1, 1, 1), (2, 0, 4)]
 
 
 def test_a_short_prompt_does_not_wait_for_a_long_one() -> None:
@@ -68,7 +68,52 @@ def test_a_short_prompt_does_not_wait_for_a_long_one() -> None:
     scheduler.add(_sequence(1, 4000))
     _step(scheduler)
     scheduler.add(_sequence(2, 20))
-    assert _shape(_step(scheduler)) == [(1, 512, 492), (2, 0, 20)]
+    assert _shape(_step(scheduler)) == [(2, 0, 20)]
+
+
+def test_short_prompts_do_not_overtake_a_long_one_for_ever() -> None:
+    scheduler = _scheduler(n_batch=512, n_running=4)
+    scheduler.add(_sequence(1, 4000))
+    _step(scheduler)
+    computed = []
+    for request_id in range(2, 8):
+        scheduler.add(_sequence(request_id, 20))
+        computed += [c.sequence.request_id for c in _step(scheduler)]
+        scheduler.remove(request_id - 1 if request_id > 2 else 0)
+    assert computed.count(1) >= 3
+
+
+@given(st.lists(st.integers(2, 60), min_size=1, max_size=4))
+def test_a_prompt_is_cut_the_same_beside_any_others_and_computed_apart(sizes: list[int]) -> None:
+    """Only so does an answer on a CPU not depend on what runs beside it."""
+    scheduler = _scheduler(n_batch=16, n_running=5)
+    scheduler.add(_sequence(100, 50, max_tokens=None))
+    for request_id, size in enumerate(sizes):
+        scheduler.add(_sequence(request_id, size, max_tokens=None))
+    cuts: list[tuple[int, int]] = []
+    for _ in range(30):
+        scheduler.admit()
+        for group in scheduler.schedule().groups:
+            scheduler.advance(group)
+            cuts += [(c.start, c.count) for c in group if c.sequence.request_id == 100]
+            if any(chunk.count > 1 for chunk in group):
+                assert len(group) == 1
+            for chunk in group:
+                if chunk.needs_logits:
+                    chunk.sequence.tokens.append(7)
+    assert cuts[:4] == [(0, 16), (16, 16), (32, 16), (48, 2)]
+
+
+def test_where_a_gpu_computes_one_decode_takes_all_that_fits() -> None:
+    scheduler = Scheduler(
+        SlotTable(n_slots=3, n_cells=4096), n_batch=8, max_running=3, prompts_apart=False
+    )
+    scheduler.add(_sequence(1, 1))
+    _step(scheduler)
+    scheduler.add(_sequence(2, 3))
+    scheduler.add(_sequence(3, 30))
+    scheduler.admit()
+    assert [_shape(group) for group in scheduler.schedule().groups] == [[(1, 1, 1), (2, 0, 3)]]
 
 
 def test_a_prompt_waits_until_it_fits_beside_the_others_with_room_for_an_answer() -> None:

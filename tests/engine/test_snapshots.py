@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,8 +13,15 @@ import pytest
 from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.load_options import KvType, LoadOptions, SnapshotOptions
+from minerva_desktop.engine.load_options import (
+    KvType,
+    LoadOptions,
+    LoraAdapter,
+    SnapshotOptions,
+    Speculation,
+)
 from minerva_desktop.errors import InvalidRequest
+from tests.engine.models import write_lora
 
 GREEDY = SamplingParameters(temperature=0.0, max_tokens=16)
 COUNT = ", ".join(str(number) for number in range(1, 100)) + ","
@@ -26,16 +34,25 @@ class Chats:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.engine: LlamaEngine | None = None
+        self.died = asyncio.Event()
 
     async def start(
-        self, model: Path, *, max_bytes: int = BUDGET, kv_type: KvType = KvType.F16
+        self,
+        model: Path,
+        *,
+        max_bytes: int = BUDGET,
+        kv_type: KvType = KvType.F16,
+        lora: tuple[LoraAdapter, ...] = (),
+        speculation: Speculation | None = None,
     ) -> LlamaEngine:
         if self.engine is not None:
             await self.engine.unload()
-        self.engine = LlamaEngine(model)
+        self.engine = LlamaEngine(model, on_death=lambda _: self.died.set())
         options = LoadOptions(
             n_ctx=2048,
             kv_type_k=kv_type,
+            lora=lora,
+            speculation=speculation,
             snapshots=SnapshotOptions(bytes(self.folder), max_bytes),
         )
         await self.engine.load(options=options)
@@ -171,6 +188,26 @@ async def test_a_damaged_file_is_processed_anew(
     assert (again, done.restored_tokens) == (text, 0)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe with a name")
+async def test_a_death_while_saving_leaves_the_state_before(chats: Chats, model_path: Path) -> None:
+    engine = await chats.start(model_path)
+    first, _ = await _answer(engine, COUNT)
+    (whole,) = await chats.saved()
+    engine = await chats.start(model_path)
+    assert engine.pid is not None
+    # The child opens what it writes to, and waits there for a reader.
+    pipe = whole.with_suffix(f".{engine.pid}.partial")
+    os.mkfifo(pipe)
+    await _answer(engine, f"{COUNT}{first} and so on")
+    reader = await asyncio.to_thread(os.open, pipe, os.O_RDONLY)  # returns once it writes
+    os.kill(engine.pid, signal.SIGKILL)
+    await chats.died.wait()
+    os.close(reader)
+    engine = await chats.start(model_path)
+    text, done = await _answer(engine, COUNT)
+    assert (text, done.restored_tokens > 256) == (first, True)
+
+
 async def test_a_folder_that_cannot_be_written_does_no_harm(chats: Chats, model_path: Path) -> None:
     chats.folder.write_text("a file is in the way")
     engine = await chats.start(model_path)
@@ -201,6 +238,52 @@ async def test_an_append_only_state_is_resumed_at_its_end_only(
     assert same.restored_tokens == 0  # its end would have to be taken back
     cold = engine.generate(longer, sampling=GREEDY, cache_prompt=False)
     assert await cold.text() == text
+
+
+async def test_a_window_that_was_written_without_its_past_is_not_taken_back(
+    chats: Chats, gemma_path: Path
+) -> None:
+    """Guessing ahead keeps all cells in memory; llama.cpp does not write them to the file."""
+    guessing = Speculation(n_draft=4)
+    numbers = ", ".join(str(number) for number in range(1, 300)) + ","
+    beginning = numbers[: numbers.index(" 150,")]
+    engine = await chats.start(gemma_path, speculation=guessing)
+    await _answer(engine, numbers)
+    engine = await chats.start(gemma_path, speculation=guessing)
+    text, done = await _answer(engine, beginning)
+    assert (done.restored_tokens, " 150, 151," in text) == (0, True)
+
+
+async def test_a_state_belongs_to_the_scales_of_the_adapters(
+    chats: Chats, model_path: Path, tmp_path: Path
+) -> None:
+    adapter = tmp_path / "adapter.gguf"
+    write_lora(adapter, model_path, seed=1, strength=1.0)
+    lora = (LoraAdapter(bytes(adapter), 0.0),)
+    engine = await chats.start(model_path, lora=lora)
+    await engine.generate(COUNT, sampling=GREEDY, snapshot="chat-1", lora=(1.0,)).text()
+    engine = await chats.start(model_path, lora=lora)
+    _, other = await _answer(engine, COUNT)
+    engine = await chats.start(model_path, lora=lora)
+    _, same = await _answer(engine, COUNT)
+    assert other.restored_tokens == 0 < same.restored_tokens
+
+
+async def test_other_weights_behind_the_same_header_are_another_model(
+    chats: Chats, model_path: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "tuned.gguf"
+    weights = bytearray(model_path.read_bytes())
+    model.write_bytes(weights)
+    engine = await chats.start(model)
+    await _answer(engine, COUNT)
+    middle = len(weights) // 2
+    weights[middle : middle + 1_000_000] = weights[middle + 1 : middle + 1_000_001]
+    await engine.unload()
+    model.write_bytes(weights)
+    engine = await chats.start(model)
+    _, done = await _answer(engine, COUNT)
+    assert done.restored_tokens == 0
 
 
 async def test_a_recurrent_state_is_resumed_too(chats: Chats, recurrent_path: Path) -> None:

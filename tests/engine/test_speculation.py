@@ -17,6 +17,7 @@ from minerva_desktop.engine.core.speculation import PromptLookup, room_for_draft
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions, Speculation
 from minerva_desktop.errors import InvalidRequest, ModelLoadError
+from tests.engine.models import write_with_fewer_tokens
 
 GREEDY = SamplingParameters(temperature=0.0, max_tokens=60)
 # Prompts whose answers leave the model no doubt: llama.cpp rounds several tokens in one decode
@@ -149,3 +150,18 @@ async def test_a_model_that_cannot_go_back_refuses_to_guess(recurrent_path: Path
     engine = LlamaEngine(recurrent_path)
     with pytest.raises(InvalidRequest, match="cannot take tokens back"):
         await engine.load(options=LoadOptions(n_ctx=512, speculation=Speculation()))
+
+
+async def test_a_draft_model_that_lacks_some_tokens_passes_over_them(
+    load: Load, model_path: Path, tmp_path: Path
+) -> None:
+    smaller = tmp_path / "smaller.gguf"
+    write_with_fewer_tokens(smaller, model_path, 49_100)
+    engine = await load(model_path, Speculation(draft_model=bytes(smaller), n_draft=4, p_min=0.5))
+    known = (await engine.tokenize(COUNT)).tokens
+    strange = [49_151, *known]  # llama.cpp refuses a token that the model does not have
+    stream = engine.generate(strange, sampling=GREEDY)
+    assert await stream.text()
+    assert (await stream.wait_completion()).drafted_tokens == 0
+    _, completion = await _run(engine, COUNT)
+    assert completion.accepted_tokens > 10

@@ -31,7 +31,8 @@ class ChatStates:
     """Restores the sequences of named chats, and saves them when there is nothing else to do."""
 
     def __init__(self, store: SnapshotStore, *, context: LlamaContext, append_only: bool) -> None:
-        """``append_only``: see `SlotTable`."""
+        """``append_only``: see `SlotTable`; llama.cpp never writes the cells that a sliding window
+        has passed, even where the cache still holds them."""
         self._store = store
         self._context = context
         self._append_only = append_only
@@ -46,14 +47,14 @@ class ChatStates:
     def restore(self, name: str, sequence: Sequence, scheduler: Scheduler) -> int:
         """Read the state of chat ``name`` into the slot of a sequence that was just admitted, if it
         holds much more of its prompt than the slot does. How many tokens that brought."""
-        snapshot, slot = self._store.find(name), sequence.slot
+        snapshot, slot = self._store.find(name, sequence.variant), sequence.slot
         if snapshot is None or slot is None:
             return 0
         n_saved = len(snapshot.tokens)
         length = common_prefix(snapshot.tokens, sequence.tokens, len(sequence.tokens) - 1)
         if length < slot.n_held + WORTH_RESTORING or (self._append_only and length < n_saved):
             return 0
-        if not self._store.is_whole(snapshot):
+        if not scheduler.may_hold(slot, n_saved) or not self._store.is_whole(snapshot):
             return 0
         self._context.forget(slot.index)
         scheduler.lost(sequence)
@@ -61,7 +62,7 @@ class ChatStates:
             self._context.forget(evicted.index)
         if not scheduler.has_free_cells(n_saved):
             return 0
-        if not self._context.restore(slot.index, snapshot.path, n_saved):
+        if not self._context.restore(slot.index, snapshot.path, snapshot.tokens):
             self._context.forget(slot.index)
             return 0
         self._context.forget(slot.index, length)
@@ -70,6 +71,7 @@ class ChatStates:
 
     def note(self, name: str, slot: Slot) -> None:
         """What chat ``name`` left in ``slot``, which is idle now, is worth a file."""
+        self._unsaved.pop(name, None)  # the latest is the last one
         self._unsaved[name] = _Unsaved(slot, slot.used_at)
 
     def seconds_until_save(self, *, busy: bool) -> float | None:
@@ -90,5 +92,5 @@ class ChatStates:
             name, unsaved = self._unsaved.popitem()
             slot = unsaved.slot
             if not slot.busy and slot.used_at == unsaved.used_at and slot.n_held:
-                self._store.save(name, self._context, slot.index, slot.tokens[: slot.n_held])
+                self._store.save(name, self._context, slot)
                 return

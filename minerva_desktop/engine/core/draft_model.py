@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from pathlib import Path
@@ -17,7 +18,9 @@ from minerva_desktop.engine.core.scheduler import Sequence
 from minerva_desktop.engine.core.slots import common_prefix
 from minerva_desktop.engine.core.speculation import room_for_drafts
 from minerva_desktop.engine.load_options import KvType, LoadOptions, RopeOptions, Speculation
-from minerva_desktop.errors import ModelLoadError
+from minerva_desktop.errors import InferenceError, ModelLoadError
+
+_log = logging.getLogger(__name__)
 
 # Likeliest tokens among which the first one's probability is taken, as llama.cpp's own
 # speculation does (common/speculative.cpp).
@@ -79,6 +82,7 @@ class DraftModel:
         self._held: dict[int, list[int]] = {}  # tokens of each slot
         self._candidates = Candidates(self.model.n_vocab)
         self._top = llama.llama_sampler_init_top_k(_N_LIKELIEST)
+        self._n_vocab = min(self.model.n_vocab, target.n_vocab)
 
     def draft(self, sequences: list[Sequence]) -> None:
         """Fill the ``drafts`` of sequences that decode."""
@@ -87,7 +91,7 @@ class DraftModel:
             for sequence in sequences
             if (room := room_for_drafts(sequence, self._n_draft, self._n_ctx - 1))
         }
-        going = [s for s in sequences if id(s) in wanted and s.slot is not None]
+        going = self._that_fit([s for s in sequences if id(s) in wanted])
         for sequence in going:
             sequence.drafts.clear()
         while going:
@@ -105,9 +109,28 @@ class DraftModel:
     def forget(self, request_id: int) -> None:
         """Nothing to do: what a slot holds is of use to whoever comes next."""
 
+    def _that_fit(self, sequences: list[Sequence]) -> list[Sequence]:
+        """As many of them, from the first on, as the cache holds; it shares no beginnings. The
+        slots of all others are emptied when their cells are needed."""
+        fitting: list[Sequence] = []
+        n_cells = 0
+        for sequence in sequences:
+            n_cells += len(sequence.tokens) + self._n_draft
+            if sequence.slot is None or n_cells > self._n_ctx:
+                break
+            fitting.append(sequence)
+        used = {sequence.slot.index for sequence in fitting if sequence.slot is not None}
+        n_held = sum(len(held) for slot, held in self._held.items() if slot not in used)
+        for slot in [slot for slot in self._held if slot not in used]:
+            if n_held + n_cells <= self._n_ctx:
+                break
+            n_held -= len(self._held.pop(slot))
+            self._context.forget(slot)
+        return fitting
+
     def _compute(self, sequences: list[Sequence]) -> dict[int, int] | None:
         """Compute what each sequence has and this model lacks, as far as a batch goes. The rows of
-        those that are caught up; None when the cache is full or the step was aborted."""
+        those that are caught up; None when llama.cpp could not, or the step was aborted."""
         context, budget = self._context, self._n_batch
         context.clear_batch()
         rows: dict[int, int] = {}
@@ -117,7 +140,7 @@ class DraftModel:
             tokens = sequence.tokens + sequence.drafts
             start = self._keep_common(slot, tokens)
             new = tokens[start : start + budget]
-            if not new:
+            if not new or max(new) >= self._n_vocab:  # a token that only the other model knows
                 continue
             budget -= len(new)
             is_end = start + len(new) == len(tokens)
@@ -125,13 +148,22 @@ class DraftModel:
             parts.append((slot, new))
             if is_end:
                 rows[id(sequence)] = row
-        if context.decode() is not Decoded.DONE:
-            context.forget_all()
-            self._held.clear()
+        if not parts or not self._decodes():
             return None
         for slot, new in parts:
             self._held.setdefault(slot, []).extend(new)
         return rows
+
+    def _decodes(self) -> bool:
+        """Compute the batch. A model that only guesses never ends an answer by its failure."""
+        try:
+            if self._context.decode() is Decoded.DONE:
+                return True
+        except InferenceError as error:
+            _log.warning("The draft model: %s", error)
+        self._context.forget_all()
+        self._held.clear()
+        return False
 
     def _keep_common(self, slot: int, tokens: list[int]) -> int:
         """How many of ``tokens`` are computed; the rest of the slot is forgotten."""
@@ -149,10 +181,14 @@ class DraftModel:
         best = self._candidates.best(_N_LIKELIEST)
         token, highest = best[0]
         probability = 1.0 / math.fsum(math.exp(logit - highest) for _, logit in best)
-        if probability < self._p_min or self.model.vocabulary.ends_generation(token):
+        is_known = token < self._n_vocab
+        if not is_known or probability < self._p_min or self._ends(token):
             return False
         sequence.drafts.append(token)
         return True
+
+    def _ends(self, token: int) -> bool:
+        return self.model.vocabulary.ends_generation(token)
 
 
 def _check_vocabulary(draft: LlamaModel, target: LlamaModel, name: str) -> None:

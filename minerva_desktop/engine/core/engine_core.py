@@ -151,17 +151,18 @@ class EngineCore:
             self._states.save()
 
     def _advance(self) -> tuple[SequenceOutput, ...]:
-        batch = self._schedule()
-        try:
-            rows = self._decode(batch.chunks)
-        except InferenceError as error:
-            return tuple(self._fail(chunk.sequence.request_id, error) for chunk in batch.chunks)
-        if rows is None:
-            return ()
-        self._scheduler.advance(batch.chunks)
         delivered: list[SequenceOutput] = []
-        for chunk, row in zip(batch.chunks, rows, strict=True):
-            delivered += self._deliver(chunk, row)
+        for chunks in self._schedule().groups:
+            try:
+                rows = self._decode(chunks)
+            except InferenceError as error:
+                delivered += [self._fail(chunk.sequence.request_id, error) for chunk in chunks]
+                continue
+            if rows is None:
+                break  # aborted, or the cache has other room now: what is left is scheduled anew
+            self._scheduler.advance(chunks)
+            for chunk, row in zip(chunks, rows, strict=True):
+                delivered += self._deliver(chunk, row)
         return tuple(delivered)
 
     def _outputs(self, outputs: tuple[SequenceOutput, ...]) -> StepOutputs:
@@ -177,13 +178,12 @@ class EngineCore:
         return tuple(self._fail(request_id, error) for request_id, error in overdue)
 
     def _schedule(self) -> Batch:
-        for sequence, placement in self._scheduler.admit():
-            request = self._requests[sequence.request_id]
-            request.mark_started()
+        admitted = self._scheduler.admit()
+        for sequence, placement in admitted:
+            self._requests[sequence.request_id].mark_started()
             self._place(sequence, placement)
-            if request.snapshot is not None and self._states is not None and sequence.reuse:
-                name = request.snapshot
-                request.n_restored = self._states.restore(name, sequence, self._scheduler)
+        for sequence, _ in admitted:  # only now: one may have given cells to the next
+            self._restore(self._requests[sequence.request_id])
         if self._drafter is not None:
             self._drafter.draft(self._scheduler.decoding)
         batch = self._scheduler.schedule()
@@ -191,6 +191,14 @@ class EngineCore:
         for slot in batch.evicted:
             self._context.forget(slot.index)
         return batch
+
+    def _restore(self, request: RunningRequest) -> None:
+        """Read the chat's state from disk, where there is one; not for an answer half-way."""
+        sequence = request.sequence
+        if self._states is None or request.snapshot is None:
+            return
+        if sequence.reuse and not sequence.n_sampled:
+            request.n_restored = self._states.restore(request.snapshot, sequence, self._scheduler)
 
     def _place(self, sequence: Sequence, placement: Placement) -> None:
         slot = placement.slot.index
@@ -219,6 +227,9 @@ class EngineCore:
         self._decoding = frozenset(c.sequence.request_id for c in chunks if c.count > half)
         try:
             decoded = context.decode()
+        except InferenceError:
+            self._roll_back(chunks)
+            raise
         finally:
             self._decoding = frozenset()
         if decoded is Decoded.DONE:
@@ -351,6 +362,10 @@ class EngineCore:
         # An answer may end before the last guess that came true.
         self._take_back(sequence, sequence.n_computed - len(sequence.tokens))
         slot = sequence.slot
+        if slot is not None and sequence.n_shifted:
+            # What is left was computed after text that is gone: nobody can build on it.
+            self._context.forget(slot.index)
+            self._scheduler.lost(sequence)
         self._scheduler.remove(sequence.request_id)
         del self._requests[sequence.request_id]
         if self._drafter is not None:

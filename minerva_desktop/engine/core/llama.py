@@ -1,7 +1,8 @@
 """A typed wrapper around llama.cpp that raises instead of crashing or returning codes.
 
-With `bindings` the only module that knows ctypes. Used on the engine child's main thread;
-`AbortFlag` alone may be set from another.
+What else touches llama.cpp's C interface stands beside it, one part each: `vocabulary`, `sampler`,
+`logits`, `adapters` and `backend_devices`; `tests/test_architecture.py` holds the list. Used on the
+engine child's main thread; `AbortFlag` alone may be set from another.
 """
 
 from __future__ import annotations
@@ -304,13 +305,13 @@ class LlamaContext:
             raise InferenceError(f"llama.cpp could not save the state of {len(tokens):,} tokens")
         return int(size)
 
-    def restore(self, slot: int, path: Path, n_tokens: int) -> bool:
+    def restore(self, slot: int, path: Path, tokens: Sequence[int]) -> bool:
         """Read what `save` wrote into an empty sequence; False when the file does not fit this
-        context or there is no room."""
-        array = (llama.llama_token * n_tokens)()
+        context, holds the state of other ``tokens``, or there is no room."""
+        array = (llama.llama_token * len(tokens))()
         count = ctypes.c_size_t()
         name = os.fsencode(path)
         size = llama.llama_state_seq_load_file(
-            self._handle, name, slot, array, n_tokens, ctypes.byref(count)
+            self._handle, name, slot, array, len(tokens), ctypes.byref(count)
         )
-        return bool(size) and count.value == n_tokens
+        return bool(size) and list(array[: count.value]) == list(tokens)

@@ -127,7 +127,12 @@ class _Loader:
         adapters = AdapterSet(options.lora, model=model, context=context, log=self.log)
         drafter, info = self._drafter(info, context.n_ctx, n_batch, n_slots)
         slots = SlotTable(n_slots=n_slots, n_cells=context.n_ctx, append_only=append_only)
-        scheduler = Scheduler(slots, n_batch=n_batch, max_running=options.n_parallel)
+        scheduler = Scheduler(
+            slots,
+            n_batch=n_batch,
+            max_running=options.n_parallel,
+            prompts_apart=not info.n_gpu_layers,
+        )
         return EngineCore(
             self.path.name,
             model,
@@ -136,7 +141,7 @@ class _Loader:
             msgspec.structs.replace(info, load_ms=(time.perf_counter() - started) * 1000.0),
             adapters=adapters,
             drafter=drafter,
-            states=self._states(context, info, append_only=append_only),
+            states=self._states(context, info, append_only=model.is_recurrent or model.has_window),
             can_shift=context.can_shift and not append_only,
             abort=self.abort,
         )

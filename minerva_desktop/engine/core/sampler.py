@@ -54,7 +54,8 @@ class Sampler:
         except InvalidRequest:
             self.close()
             raise
-        for token in prompt[-max(parameters.repeat_last_n, parameters.dry_penalty_last_n) :]:
+        n_seen = max(parameters.repeat_last_n, parameters.dry_penalty_last_n)
+        for token in prompt[max(0, len(prompt) - n_seen) :]:
             llama.llama_sampler_accept(self._chain, token)
 
     def sample(self, context: LlamaContext, row: int) -> int:

@@ -3,7 +3,12 @@
 There is no prefill phase and no decode phase: each step lets a sequence's computed tokens catch
 up with the tokens it has. A prompt catches up in chunks; a sampled token is a chunk of one.
 
-Requests wait in a bounded queue and are admitted oldest first, once a slot is idle and the cache
+What a prompt is cut into depends on nothing but the prompt, and on a CPU each chunk is computed by
+itself: llama.cpp's attention rounds 64 rows and more otherwise than fewer, so that an answer would
+depend on whose prompts happened to be in the same batch. (16 questions to SmolLM2, greedy, alone
+and eight at once: 9 answers differed with mixed batches, 1 with these.)
+
+Requests wait in a queue and are admitted oldest first, once a slot is idle and the cache
 has room for the prompt and some of the answer. Where the cache fills up all the same, first what
 finished requests left behind goes, then the youngest running request is put back at the head of
 the queue; it is computed again later. So the oldest always goes on, and nobody starves.
@@ -92,24 +97,32 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One step: the slots to be emptied first, and what is computed then, with which adapters."""
+    """One step: the slots to be emptied first, and what is computed then, with which adapters.
+
+    ``groups``: the chunks of one decode each.
+    """
 
     evicted: list[Slot]
-    chunks: list[Chunk]
+    groups: list[list[Chunk]]
     variant: Variant = ()
 
 
 class Scheduler:
     """The queue of waiting sequences, and the running ones in their slots."""
 
-    def __init__(self, slots: SlotTable, *, n_batch: int, max_running: int) -> None:
+    def __init__(
+        self, slots: SlotTable, *, n_batch: int, max_running: int, prompts_apart: bool = True
+    ) -> None:
         """``n_batch`` in tokens; at most ``max_running`` requests run, the others wait.
+        ``prompts_apart``: a prompt shares a decode with nothing else.
 
         ``slots`` may be more than run: the others keep what finished requests left.
         """
         self._slots = slots
         self._max_running = max_running
         self._n_batch = n_batch
+        self._prompts_apart = prompts_apart
+        self._oldest_first = False
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
         self._turn: Variant = ()
@@ -161,7 +174,8 @@ class Scheduler:
             chunks = self._chunks([s for s in self._running if s.variant == self._turn])
             n_missing = sum(chunk.count for chunk in chunks) - self._slots.n_free_cells
             if chunks and n_missing <= 0:
-                return Batch(evicted, chunks, self._turn)
+                self._oldest_first = self._is_oldest_left_out(chunks)
+                return Batch(evicted, self._groups(chunks), self._turn)
             if not chunks:  # all of this variant were put back
                 self._next_turn()
                 continue
@@ -184,6 +198,10 @@ class Scheduler:
         while self._slots.n_free_cells < n_cells and (slot := self._slots.evict()) is not None:
             evicted.append(slot)
         return evicted
+
+    def may_hold(self, slot: Slot, count: int) -> bool:
+        """Whether ``slot`` could come to hold ``count`` tokens if all idle ones gave theirs up."""
+        return count <= self._slots.n_usable_cells + slot.n_held
 
     def has_free_cells(self, count: int) -> bool:
         """Whether the cache has room for ``count`` more tokens without giving anything up."""
@@ -292,30 +310,43 @@ class Scheduler:
         )
 
     def _chunks(self, sequences: list[Sequence]) -> list[Chunk]:
-        """One token for each sequence that decodes, with its guesses; the rest of the batch is
-        shared out among the prompts, smallest need first, so that a short prompt never waits for
-        a long one."""
-        needs = [
-            (len(s.tokens) - s.n_computed + len(s.drafts), order)
-            for order, s in enumerate(sequences)
+        """One token for each sequence that decodes, with its guesses, and then prompts."""
+        decoding = [s for s in sequences if not s.is_prompt]
+        if len(decoding) + sum(len(s.drafts) for s in decoding) > self._n_batch:
+            for sequence in decoding:
+                sequence.drafts.clear()
+        chunks = [
+            Chunk(s, s.slot, s.n_computed, 1 + len(s.drafts), len(s.drafts))
+            for s in decoding
+            if s.slot is not None
         ]
-        if len(needs) <= self._n_batch and all(need == 1 for need, _ in needs):
-            # Nearly every step is like this, and what follows takes as long as all the rest of it.
-            return [
-                Chunk(sequence, sequence.slot, sequence.n_computed, 1)
-                for sequence in sequences
-                if sequence.slot is not None
-            ]
-        counts = dict.fromkeys(range(len(needs)), 0)
-        budget = self._n_batch
-        for n_left, (need, order) in zip(range(len(needs), 0, -1), sorted(needs), strict=True):
-            counts[order] = min(need, max(budget // n_left, 1), budget)
-            budget -= counts[order]
-        chunks = []
-        for order in sorted(range(len(needs)), key=lambda order: sequences[order].is_prompt):
-            sequence, count = sequences[order], counts[order]
-            if sequence.slot is not None and count > 0:
-                n_known = len(sequence.tokens) - sequence.n_computed
-                n_drafts = max(0, count - n_known)
-                chunks.append(Chunk(sequence, sequence.slot, sequence.n_computed, count, n_drafts))
+        if len(decoding) < len(sequences):
+            chunks += self._prompt_chunks([s for s in sequences if s.is_prompt])
         return chunks
+
+    def _prompt_chunks(self, prompts: list[Sequence]) -> list[Chunk]:
+        """As many chunks as make ``n_batch`` tokens: the shortest first, so that a short prompt
+        never waits for a long one, but before them the oldest if there was no room for it in the
+        last step, so that it is not overtaken for ever."""
+        n_first = 1 if self._oldest_first else 0
+        rest = sorted(prompts[n_first:], key=lambda s: len(s.tokens) - s.n_computed)
+        budget = self._n_batch
+        chunks = []
+        for sequence in prompts[:n_first] + rest:
+            count = min(len(sequence.tokens) - sequence.n_computed, self._n_batch)
+            if sequence.slot is not None and count <= budget:
+                chunks.append(Chunk(sequence, sequence.slot, sequence.n_computed, count))
+                budget -= count
+        return chunks
+
+    def _is_oldest_left_out(self, chunks: list[Chunk]) -> bool:
+        prompts = [s for s in self._running if s.is_prompt and s.variant == self._turn]
+        return bool(prompts) and all(chunk.sequence is not prompts[0] for chunk in chunks)
+
+    def _groups(self, chunks: list[Chunk]) -> list[list[Chunk]]:
+        fits = sum(chunk.count for chunk in chunks) <= self._n_batch
+        if fits and not self._prompts_apart:
+            return [chunks]
+        decoding = [chunk for chunk in chunks if not chunk.sequence.is_prompt]
+        prompts = [[chunk] for chunk in chunks if chunk.sequence.is_prompt]
+        return [decoding, *prompts] if decoding else prompts

@@ -22,6 +22,7 @@ import msgspec
 
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.llama import LlamaContext
+from minerva_desktop.engine.core.slots import Slot, Variant
 from minerva_desktop.engine.load_options import LoadOptions, SnapshotOptions
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.errors import InferenceError
@@ -37,7 +38,7 @@ _DISK_SHARE = 2  # a state takes at most so much of what is free: one part in th
 _FOOTER = struct.Struct("=8sI")  # mark, CRC-32 of all before it
 _MARK = b"minervKV"
 _PIECE_BYTES = 1 << 20
-_SAMPLED_BYTES = 1 << 20  # of the model file, for its identity
+_N_SAMPLES, _SAMPLE_BYTES = 256, 4096  # of a model file, for its identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,36 +49,39 @@ class Snapshot:
     tokens: list[int]
 
 
-def model_identity(path: Path, options: LoadOptions, *, flash_attention: bool) -> str:
-    """Names the model, the engine and the options that a state depends on.
+def model_identity(path: Path, options: LoadOptions, *, flash_attention: bool) -> bytes:
+    """Tells the model, the engine and the options that a state depends on.
 
-    Of the model file its size and first bytes count, so that one that was moved is known again.
+    Of each file its size and samples of all of it count, so that one that was moved is known again
+    and other weights behind the same header are not taken for it.
     """
     digest = hashlib.sha256()
     for file in (path, *(Path(os.fsdecode(adapter.path)) for adapter in options.lora)):
+        size = file.stat().st_size
+        digest.update(str(size).encode())
         with file.open("rb") as opened:
-            digest.update(opened.read(_SAMPLED_BYTES))
-        digest.update(str(file.stat().st_size).encode())
-    scales = [adapter.scale for adapter in options.lora]
+            for sample in range(_N_SAMPLES):
+                opened.seek(max(0, size - _SAMPLE_BYTES) * sample // (_N_SAMPLES - 1))
+                digest.update(opened.read(_SAMPLE_BYTES))
     window = options.speculation is not None  # keeps cells that a sliding window would drop
-    parts = (options.kv_type_k, options.kv_type_v, options.rope, scales, flash_attention, window)
+    parts = (options.kv_type_k, options.kv_type_v, options.rope, flash_attention, window)
     digest.update(msgspec.json.encode(parts))
     digest.update(llama.llama_print_system_info() or b"")
     digest.update(llama.llama_version() or b"")
-    return digest.hexdigest()[:32]
+    return digest.digest()
 
 
 class SnapshotStore:
     """The snapshots of one loaded model, within the byte budget of all models."""
 
-    def __init__(self, options: SnapshotOptions, identity: str) -> None:
+    def __init__(self, options: SnapshotOptions, identity: bytes) -> None:
         self._files = SnapshotFiles(Path(os.fsdecode(options.folder)))
         self._identity = identity
         self._max_bytes = options.max_bytes
 
-    def find(self, name: str) -> Snapshot | None:
+    def find(self, name: str, variant: Variant) -> Snapshot | None:
         """The snapshot of chat ``name``; None where there is no whole one."""
-        path = self._files.path(self._identity, name)
+        path = self._path(name, variant)
         tokens = array("i")
         try:
             with path.open("rb") as file:
@@ -100,22 +104,23 @@ class SnapshotStore:
         except OSError:
             return False
 
-    def save(self, name: str, context: LlamaContext, slot: int, tokens: list[int]) -> bool:
-        """Write the state of ``slot``, which holds ``tokens``; False where it has no room.
+    def save(self, name: str, context: LlamaContext, slot: Slot) -> bool:
+        """Write the state of ``slot``; False where it has no room.
 
         The file is replaced as a whole: one that is cut off by a crash never counts.
         """
-        size = context.state_size(slot)
+        tokens = slot.tokens[: slot.n_held]
+        size = context.state_size(slot.index)
         if len(tokens) < MIN_TOKENS or size > self._max_bytes:
             return False
-        path = self._files.path(self._identity, name)
+        path = self._path(name, slot.variant)
         partial = path.with_suffix(f".{os.getpid()}.partial")
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._files.shrink(self._max_bytes - size, spare=path)
             if size > shutil.disk_usage(path.parent).free / _DISK_SHARE:
                 return False
-            context.save(slot, partial, tokens)
+            context.save(slot.index, partial, tokens)
             with partial.open("r+b") as file:
                 checksum = _checksum(file, os.fstat(file.fileno()).st_size)
                 file.write(_FOOTER.pack(_MARK, checksum))
@@ -125,6 +130,11 @@ class SnapshotStore:
             partial.unlink(missing_ok=True)
             return False
         return True
+
+    def _path(self, name: str, variant: Variant) -> Path:
+        """A state belongs to the adapters' scales that it was computed with."""
+        digest = hashlib.sha256(self._identity + msgspec.json.encode(variant))
+        return self._files.path(digest.hexdigest()[:32], name)
 
 
 def _checksum(file: BinaryIO, size: int) -> int:
