@@ -7,6 +7,7 @@ stopwatch around them. It imports llama.cpp, as a child does.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -43,6 +44,8 @@ Result = TypeVar("Result")
 STORY = "Once upon a time, in a village by the sea, there lived"
 N_CTX = 4608  # tokens
 N_STEPS = 128
+N_STARTING = 4  # steps after which every stream decodes
+STREAMS = (1, 4, 16)
 LONG_PROMPT = " sea" * 4000
 SEED = 7
 
@@ -77,21 +80,24 @@ class _Over(Exception):
 
 
 class Child:
-    """The main loop of an engine child, run until one request is over."""
+    """The main loop of an engine child, run until all requests are over."""
 
     def __init__(self, sink: int) -> None:
         self.loop = EngineLoop(self._send)
         self.on_output: Callable[[], None] = lambda: None
         self._sink = sink
+        self._n_open = 0
 
     def load(self, model: Path) -> None:
         """Load ``model``; raises `RuntimeError` when that fails."""
-        self.loop.post(Load(bytes(model), LoadOptions(n_ctx=N_CTX)))
+        self.loop.post(Load(bytes(model), LoadOptions(n_ctx=N_CTX, n_parallel=max(STREAMS))))
         self._run()
 
-    def generate(self, request: Generate) -> None:
-        """Run a request to its end."""
-        self.loop.post(request)
+    def generate(self, *requests: Generate) -> None:
+        """Run requests together to their ends."""
+        self._n_open = len(requests)
+        for request in requests:
+            self.loop.post(request)
         self._run()
 
     def _run(self) -> None:
@@ -109,7 +115,8 @@ class Child:
                 raise _Over
             case StepOutputs(outputs):
                 self.on_output()
-                if any(output.completion or output.error for output in outputs):
+                self._n_open -= sum(bool(o.completion or o.error) for o in outputs)
+                if not self._n_open:
                     raise _Over
 
 
@@ -122,18 +129,21 @@ class Bench:
         self._sample = sample
         self._ids = iter(range(1, 1_000_000))
 
-    def steps(self) -> dict[str, float]:
-        """One stream's decode step: in all, in ``llama_decode``, in llama.cpp's sampler."""
+    def steps(self, n_streams: int) -> dict[str, float]:
+        """A decode step of so many streams: in all, in ``llama_decode``, in llama.cpp's sampler."""
         times: list[float] = []
+        n_seen = itertools.count(1)
 
         def note() -> None:
-            if not times:  # the first one ends the prompt
+            if next(n_seen) < N_STARTING:
+                return
+            if not times:
                 self._decode.reset()
                 self._sample.reset()
             times.append(time.perf_counter())
 
         self._child.on_output = note
-        self._child.generate(self._request(STORY, N_STEPS + 1))
+        self._child.generate(*(self._request(STORY, N_STEPS) for _ in range(n_streams)))
         n_steps = len(times) - 1
         parts = {
             "step": times[-1] - times[0],
@@ -175,7 +185,7 @@ class Bench:
         return self._decode.seconds * 1000.0 / self._decode.calls
 
     def _request(self, prompt: str, max_tokens: int | None) -> Generate:
-        sampling = SamplingParameters(seed=SEED, max_tokens=max_tokens)
+        sampling = SamplingParameters(seed=SEED, max_tokens=max_tokens, ignore_eos=True)
         request_id = next(self._ids)
         return Generate(request_id=request_id, sampling=sampling, text=prompt, cache_prompt=False)
 
@@ -191,12 +201,13 @@ def main(model: Path, runs: int) -> dict[str, list[float]]:
         child = Child(sink.fileno())
         child.load(model)
         bench = Bench(child, decode, sample)
-        bench.steps()  # warms up
+        bench.steps(1)  # warms up
         figures: dict[str, list[float]] = {}
         for _ in range(runs):
-            for name, value in bench.steps().items():
-                figures.setdefault(name, []).append(value)
-        step = statistics.median(figures["step"])
+            for n_streams in STREAMS:
+                for name, value in bench.steps(n_streams).items():
+                    figures.setdefault(f"{name} {n_streams}", []).append(value)
+        step = statistics.median(figures["step 1"])
         figures["prefill_step"] = [bench.prefill_step() for _ in range(runs)]
         chunk = statistics.median(figures["prefill_step"])
         figures["cancel_decode"] = [bench.cancel(STORY, 10, step) for _ in range(runs)]

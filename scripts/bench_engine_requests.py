@@ -74,10 +74,13 @@ async def answer(
     n_tokens: int,
     *,
     cache_prompt: bool,
+    snapshot: str | None = None,
 ) -> Answer:
-    """A greedy answer of ``n_tokens`` tokens."""
+    """A greedy answer of ``n_tokens`` tokens; ``snapshot`` names a chat to be kept on disk."""
     started = time.perf_counter()
-    stream = engine.generate(prompt, n_tokens, sampling=GREEDY, cache_prompt=cache_prompt)
+    stream = engine.generate(
+        prompt, n_tokens, sampling=GREEDY, cache_prompt=cache_prompt, snapshot=snapshot
+    )
     first = 0.0
     async for tokens in stream.batches():
         if tokens and not first:
