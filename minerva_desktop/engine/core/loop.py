@@ -106,6 +106,8 @@ class EngineLoop:
         while True:
             core = self._core
             is_busy = core is not None and core.has_work
+            if is_busy and self._inbox.empty():
+                return  # nearly every time, and without the cost of an exception
             patience = None if core is None else core.seconds_until_idle_work()
             try:
                 request = self._inbox.get(block=not is_busy, timeout=patience)

@@ -174,7 +174,6 @@ class Scheduler:
             chunks = self._chunks([s for s in self._running if s.variant == self._turn])
             n_missing = sum(chunk.count for chunk in chunks) - self._slots.n_free_cells
             if chunks and n_missing <= 0:
-                self._oldest_first = self._is_oldest_left_out(chunks)
                 return Batch(evicted, self._groups(chunks), self._turn)
             if not chunks:  # all of this variant were put back
                 self._next_turn()
@@ -295,6 +294,9 @@ class Scheduler:
         return self._slots.best_prefix(sequence.tokens, sequence.variant)
 
     def _next_turn(self) -> None:
+        if len(self._running) == 1:
+            self._turn = self._running[0].variant
+            return
         variants = list(dict.fromkeys(sequence.variant for sequence in self._running))
         last = variants.index(self._turn) if self._turn in variants else -1
         self._turn = variants[(last + 1) % len(variants)]
@@ -344,6 +346,10 @@ class Scheduler:
         return bool(prompts) and all(chunk.sequence is not prompts[0] for chunk in chunks)
 
     def _groups(self, chunks: list[Chunk]) -> list[list[Chunk]]:
+        """The decodes of a step; also notes whether its prompts left out the oldest."""
+        if len(chunks) == 1 and not self._oldest_first and len(self._running) == 1:
+            return [chunks]  # one stream: most steps of most people
+        self._oldest_first = self._is_oldest_left_out(chunks)
         fits = sum(chunk.count for chunk in chunks) <= self._n_batch
         if fits and not self._prompts_apart:
             return [chunks]

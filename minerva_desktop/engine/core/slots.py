@@ -143,9 +143,10 @@ class SlotTable:
 
     def extend(self, slot: Slot, count: int) -> None:
         """``count`` more tokens of a busy slot were computed."""
-        cells = list(itertools.islice(self._next_cell, count))
-        self._hold(slot, cells)
-        self._count(self._busy_users, cells)
+        # New cells have no users yet.
+        for cell in itertools.islice(self._next_cell, count):
+            slot.cells.append(cell)
+            self._users[cell] = self._busy_users[cell] = 1
 
     def shorten(self, slot: Slot, length: int) -> None:
         """A busy slot holds only its first ``length`` tokens from now on."""
