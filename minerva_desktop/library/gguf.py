@@ -43,6 +43,10 @@ MAX_TENSORS = 16_384
 MAX_TENSOR_NAME_BYTES = 63
 MAX_DIMENSIONS = 4
 MAX_INT64 = 2**63 - 1
+# A list of numbers says something of each layer, or it is long and nobody reads it. Together the
+# lists that are kept stay small, however many a file has.
+MAX_LISTED_NUMBERS = 4_096
+MAX_LISTED_NUMBERS_IN_ALL = 65_536
 # The least that a key with a one-byte value and a tensor without dimensions take in a file.
 MIN_KEY_BYTES = 14
 MIN_TENSOR_BYTES = 24
@@ -57,10 +61,12 @@ IMPOSTORS = (
 
 
 class GgufArray(msgspec.Struct, frozen=True):
-    """A list among the metadata, of which only the number of elements is kept."""
+    """A list among the metadata. ``values`` is empty for texts and for more than
+    `MAX_LISTED_NUMBERS` numbers: of these only the ``count`` is kept."""
 
     element_type: int
     count: int
+    values: tuple[int | float | bool, ...] = ()
 
 
 class GgufTensor(msgspec.Struct, frozen=True):
@@ -255,6 +261,7 @@ def _read_metadata(
     metadata: dict[str, Scalar] = {}
     arrays: dict[str, GgufArray] = {}
     keys: set[str] = set()
+    n_kept_left = MAX_LISTED_NUMBERS_IN_ALL
     for _ in range(n_keys):
         key = reader.text("a metadata key", MAX_KEY_BYTES)
         if not key:
@@ -264,7 +271,8 @@ def _read_metadata(
         keys.add(key)
         value_type = reader.u32()
         if value_type == ARRAY_TYPE:
-            arrays[key] = _skip_array(reader, key)
+            arrays[key] = _read_array(reader, key, min(n_kept_left, MAX_LISTED_NUMBERS))
+            n_kept_left -= len(arrays[key].values)
             continue
         value = _read_value(reader, key, value_type)
         if key == "general.alignment" and value_type != UINT32_TYPE:
@@ -283,15 +291,19 @@ def _read_value(reader: HeaderReader, key: str, value_type: int) -> Scalar | Non
     return reader.number(layout)
 
 
-def _skip_array(reader: HeaderReader, key: str) -> GgufArray:
+def _read_array(reader: HeaderReader, key: str, max_kept: int) -> GgufArray:
     element_type = reader.u32()
     count = reader.u64()
     if element_type == STRING_TYPE:
         reader.skip_texts(count)
-    elif element_type in NUMBER_LAYOUTS:
-        reader.skip(count * NUMBER_LAYOUTS[element_type].size)
-    else:
+        return GgufArray(element_type, count)
+    layout = NUMBER_LAYOUTS.get(element_type)
+    if layout is None:
         raise reader.damaged(f"the list “{one_line(key)}” has an unknown type ({element_type})")
+    if count <= max_kept:
+        values = tuple(reader.number(layout) for _ in range(count))
+        return GgufArray(element_type, count, values)
+    reader.skip(count * layout.size)
     return GgufArray(element_type, count)
 
 

@@ -1,0 +1,320 @@
+"""The estimate of a model's memory: against numbers worked out by hand, and against real loads."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from minerva_desktop.engine.core.loading import MIN_SLOTS
+from minerva_desktop.engine.engine import LlamaEngine
+from minerva_desktop.engine.load_options import FlashAttention, KvType, LoadOptions, Speculation
+from minerva_desktop.library.gguf import (
+    MAX_LISTED_NUMBERS,
+    MAX_LISTED_NUMBERS_IN_ALL,
+    GgufHeader,
+    parse_header,
+    read_header,
+)
+from minerva_desktop.library.layer_memory import is_recurrent
+from minerva_desktop.library.memory_estimate import (
+    EstimateOptions,
+    estimate_memory,
+    largest_n_ctx,
+    most_gpu_layers,
+)
+from tests.engine.models import write_recurrent
+from tests.library.gguf_writer import Tensor, Value, gguf_bytes
+
+F16 = 2  # bytes
+F32 = 4
+# llama.cpp reports each buffer in hundredths of a MiB. A model has at most two for the KV cache
+# (with and without a window; convolutions and states are one), and a cell of the smallest model
+# here, times the 256 in which they come, is far more.
+REPORTED_KV = 2 * 0.005 * 1024 * 1024 + 2
+
+OPTIONS = EstimateOptions(n_ctx=300, n_seq_max=2)
+
+
+def _header(kind: str, **keys: Value) -> GgufHeader:
+    """A header of 4 layers, 64 wide, with 8 heads of 8; ``__`` in a key stands for a dot."""
+    shape: Mapping[str, Value] = {
+        "block_count": 4,
+        "context_length": 4096,
+        "embedding_length": 64,
+        "attention.head_count": 8,
+        "feed_forward_length": 256,
+    }
+    own = {key.replace("__", "."): value for key, value in keys.items()}
+    metadata: dict[str, Value] = {"general.architecture": kind}
+    metadata |= {f"{kind}.{key}": value for key, value in {**shape, **own}.items()}
+    tensors = [
+        Tensor("token_embd.weight", (64, 100)),
+        *(Tensor(f"blk.{index}.ffn_up.weight", (64, 10)) for index in range(4)),
+        Tensor("output_norm.weight", (64,)),
+    ]
+    data = gguf_bytes(metadata, tensors)
+    return parse_header(io.BytesIO(data), len(data), "test.gguf")
+
+
+def _kv(header: GgufHeader, options: EstimateOptions = OPTIONS) -> int:
+    return estimate_memory(header, options).kv_bytes
+
+
+def test_cells_come_in_steps_of_256() -> None:
+    per_cell = 4 * (64 + 64) * F16
+    assert _kv(_header("llama"), replace(OPTIONS, n_ctx=256)) == 256 * per_cell
+    assert _kv(_header("llama"), replace(OPTIONS, n_ctx=257)) == 512 * per_cell
+
+
+def test_grouped_queries_share_keys_and_values() -> None:
+    grouped = _header("llama", attention__head_count_kv=2)
+    assert _kv(grouped) == 512 * 4 * (16 + 16) * F16
+    # Blocks of 32 numbers: 34 bytes as q8_0, 18 as q4_0.
+    quantised = replace(OPTIONS, kv_type_k="q8_0", kv_type_v="q4_0")
+    assert _kv(_header("llama"), quantised) == 512 * 4 * (2 * 34 + 2 * 18)
+
+
+def test_heads_may_differ_in_length() -> None:
+    header = _header("llama", attention__key_length=12, attention__value_length=20)
+    assert _kv(header) == 512 * 4 * 8 * (12 + 20) * F16
+
+
+def test_heads_may_differ_from_layer_to_layer() -> None:
+    header = _header("openelm", attention__head_count_kv=[4, 1, 1, 2])
+    assert _kv(header) == 512 * 8 * (4 + 1 + 1 + 2) * 2 * F16
+    # Without flash attention V is as wide in each layer as in the widest.
+    assert _kv(header, replace(OPTIONS, flash_attention=False)) == 512 * 8 * (8 + 4 * 4) * F16
+
+
+def test_windowed_layers_keep_their_window_and_a_batch() -> None:
+    header = _header("gemma3", attention__sliding_window=300, block_count=7)
+    options = replace(OPTIONS, n_ctx=4096, n_batch=100)
+    window = 768  # 2 sequences * 300 + 100, in steps of 256
+    per_cell = 128 * F16
+    assert _kv(header, options) == (6 * window + 1 * 4096) * per_cell
+    assert _kv(header, replace(options, n_draft=8)) == 7 * 4096 * per_cell
+    assert _kv(header, replace(options, n_ctx=512)) == 7 * 512 * per_cell
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys", "n_windowed"),
+    [
+        ("gemma2", {"attention__sliding_window": 128}, 2),
+        ("cohere2moe", {"attention__sliding_window": 128}, 3),
+        ("gemma3", {}, 0),
+        ("exaone4", {"attention__sliding_window": 128}, 0),  # only with 64 layers
+        # These models have the key, and llama.cpp does not look at it.
+        ("qwen2", {"attention__sliding_window": 128}, 0),
+        ("phi3", {"attention__sliding_window": 128}, 0),
+        (
+            "gpt-oss",
+            {"attention__sliding_window": 128, "attention__sliding_window_pattern": [1, 1, 1, 0]},
+            3,
+        ),
+        ("olmo2", {"attention__sliding_window": 128, "attention__sliding_window_pattern": 2}, 2),
+    ],
+)
+def test_each_architecture_has_its_own_windows(
+    kind: str, keys: dict[str, Value], n_windowed: int
+) -> None:
+    options = replace(OPTIONS, n_ctx=4096, n_batch=256)
+    cells = n_windowed * 512 + (4 - n_windowed) * 4096
+    assert _kv(_header(kind, **keys), options) == cells * 128 * F16
+
+
+def test_latent_attention_keeps_one_row_for_keys_and_values() -> None:
+    keys: dict[str, Value] = {
+        "attention__head_count_kv": 1,
+        "attention__key_length": 576,  # a rank of 512 and 64 rotated
+        "attention__value_length": 512,
+        "attention__key_length_mla": 192,
+        "attention__value_length_mla": 128,
+    }
+    assert _kv(_header("deepseek2", **keys)) == 512 * 4 * 576 * F16
+    indexed = _header("deepseek32", **keys, attention__indexer__key_length=128)
+    assert _kv(indexed) == 512 * 4 * (576 + 128) * F16
+
+
+def test_recurrent_layers_keep_a_state_of_each_sequence() -> None:
+    sizes: dict[str, Value] = {
+        "ssm__conv_kernel": 4,
+        "ssm__inner_size": 128,
+        "ssm__state_size": 16,
+        "ssm__group_count": 2,
+    }
+    state = 3 * (128 + 2 * 2 * 16) + 16 * 128
+    assert _kv(_header("mamba2", **sizes)) == 4 * 2 * state * F32
+    attends = 512 * (16 + 16) * F16
+    jamba = _header("jamba", **sizes, attention__head_count_kv=[0, 0, 2, 0])
+    assert _kv(jamba) == 3 * 2 * state * F32 + attends
+    both = _header("falcon-h1", **sizes, attention__head_count_kv=2)
+    assert _kv(both) == 4 * (2 * state * F32 + attends)
+    interval = _header("qwen3next", **sizes, attention__head_count_kv=2, full_attention_interval=2)
+    assert _kv(interval) == 2 * (2 * state * F32 + attends)
+    rwkv = _header("rwkv7", wkv__head_size=8, attention__head_count=0)
+    assert _kv(rwkv) == 4 * 2 * (2 * 64 + 64 * 8) * F32
+    lfm2 = _header("lfm2", shortconv__l_cache=3, attention__head_count_kv=[0, 2, 0, 2])
+    assert _kv(lfm2) == 2 * 2 * (64 * 2) * F32 + 2 * attends
+
+
+def test_layers_that_share_or_only_guess_keep_nothing() -> None:
+    per_layer = 512 * 128 * F16
+    assert _kv(_header("glm4moe", nextn_predict_layers=1)) == 3 * per_layer
+    shared = _header(
+        "gemma4",
+        attention__sliding_window=1024,
+        attention__sliding_window_pattern=[0, 0, 0, 0],
+        attention__shared_kv_layers=2,
+    )
+    assert _kv(shared) == 2 * per_layer
+    assert _kv(_header("bert")) == 0
+
+
+def test_numbers_that_no_model_has_are_survived() -> None:
+    header = _header("llama", block_count=2**32 - 1, attention__head_count_kv=[1, -5])
+    assert _kv(header) > 0
+    nothing = parse_header(io.BytesIO(gguf_bytes({}, [])), 24, "test.gguf")
+    assert estimate_memory(nothing, OPTIONS).kv_bytes == 0
+
+
+TABLE = 64 * 100 * F32
+LAYER = 64 * 10 * F32
+NORM = 64 * F32
+
+
+def test_layers_go_to_the_gpu_from_the_end_on() -> None:
+    header = _header("llama")
+    one_gpu = replace(OPTIONS, gpu_shares=(1.0,), n_gpu_layers=3)
+    cpu, gpu = estimate_memory(header, one_gpu).devices
+    assert (cpu.device, gpu.device) == ("CPU", "GPU0")
+    assert cpu.weights_bytes == TABLE + 2 * LAYER
+    # The output layer uses the table of tokens, and the GPU needs its own.
+    assert gpu.weights_bytes == 2 * LAYER + NORM + TABLE
+    assert cpu.kv_bytes == gpu.kv_bytes == 2 * 512 * 128 * F16
+    (alone,) = estimate_memory(header, replace(OPTIONS, n_gpu_layers=3)).devices
+    assert alone.weights_bytes == TABLE + 4 * LAYER + NORM
+
+
+def test_two_gpus_take_their_shares() -> None:
+    header = _header("llama")
+    shares = replace(OPTIONS, gpu_shares=(3.0, 2.0))
+    cpu, first, second = estimate_memory(header, shares).devices
+    assert (cpu.weights_bytes, cpu.kv_bytes) == (TABLE, 0)
+    assert first.weights_bytes == 3 * LAYER
+    assert second.weights_bytes == LAYER + NORM + TABLE
+
+
+def test_a_measured_compute_buffer_counts_more() -> None:
+    header = _header("llama")
+    estimate = estimate_memory(header, OPTIONS, measured_compute_bytes=12_345)
+    assert estimate.compute_bytes == 12_345
+    weights_and_kv = estimate.weights_bytes + estimate.kv_bytes
+    assert estimate.total_bytes == weights_and_kv + 12_345
+    spread = replace(OPTIONS, gpu_shares=(1.0, 1.0))
+    assert estimate_memory(header, spread, measured_compute_bytes=12_345).compute_bytes == 12_345
+
+
+def test_the_largest_context_is_the_last_that_fits() -> None:
+    header = _header("llama")
+    room = estimate_memory(header, replace(OPTIONS, n_ctx=1024)).total_bytes
+    assert largest_n_ctx(header, OPTIONS, {"CPU": room}) == 1024
+    assert largest_n_ctx(header, OPTIONS, {"CPU": room - 1}) == 768
+    assert largest_n_ctx(header, OPTIONS, {"CPU": 0}) == 0
+    assert largest_n_ctx(header, OPTIONS, {}) == 4096  # as trained
+    on_gpu = replace(OPTIONS, gpu_shares=(1.0,))
+    cpu, gpu = estimate_memory(header, replace(on_gpu, n_ctx=512)).devices
+    assert cpu.kv_bytes == 0
+    assert largest_n_ctx(header, on_gpu, {"GPU0": gpu.total_bytes}) == 512
+
+
+def test_as_many_layers_as_fit_are_offloaded() -> None:
+    header = _header("llama")
+    options = replace(OPTIONS, gpu_shares=(1.0,))
+    whole = estimate_memory(header, options).devices[1].total_bytes
+    assert most_gpu_layers(header, options, {"GPU0": whole}) == 5
+    assert most_gpu_layers(header, options, {"GPU0": whole - 1}) == 4
+    assert most_gpu_layers(header, options, {"GPU0": 0}) == 0
+    assert most_gpu_layers(header, options, {}) == 5
+    assert most_gpu_layers(header, OPTIONS, {}) == 0
+
+
+def test_only_short_lists_of_numbers_are_kept() -> None:
+    # All in one dictionary, so that the sum is over what is kept in all, too.
+    n_full = MAX_LISTED_NUMBERS_IN_ALL // MAX_LISTED_NUMBERS
+    metadata: dict[str, Value] = {"a": [1] * (MAX_LISTED_NUMBERS + 1)}
+    metadata |= {f"b{index}": [1] * MAX_LISTED_NUMBERS for index in range(n_full)}
+    metadata |= {"c": [1, 2, 3]}
+    data = gguf_bytes(metadata)
+    arrays = parse_header(io.BytesIO(data), len(data), "test.gguf").arrays
+    assert (arrays["a"].values, arrays["a"].count) == ((), MAX_LISTED_NUMBERS + 1)
+    assert arrays[f"b{n_full - 1}"].values == (1,) * MAX_LISTED_NUMBERS
+    assert (arrays["c"].values, arrays["c"].count) == ((), 3)
+
+
+@pytest.fixture(scope="module")
+def mamba_path(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Mamba with random weights."""
+    path = tmp_path_factory.mktemp("models") / "mamba.gguf"
+    write_recurrent(path, model_path, seed=1)
+    return path
+
+
+def _estimate_options(header: GgufHeader, options: LoadOptions) -> EstimateOptions:
+    assert options.n_ctx is not None
+    least = 1 if is_recurrent(header) else MIN_SLOTS
+    speculation = options.speculation
+    return EstimateOptions(
+        n_ctx=options.n_ctx,
+        n_seq_max=max(options.n_parallel, least),
+        n_parallel=options.n_parallel,
+        n_batch=options.n_batch,
+        n_draft=speculation.n_draft if speculation else 0,
+        kv_type_k=options.kv_type_k.value,
+        kv_type_v=options.kv_type_v.value,
+        flash_attention=options.flash_attention is not FlashAttention.OFF,
+    )
+
+
+async def _compare(model: Path, options: LoadOptions) -> None:
+    engine = LlamaEngine(model)
+    info = await engine.load(options=options)
+    await engine.unload()
+    header = read_header(model)
+    estimate = estimate_memory(header, _estimate_options(header, options))
+    measured = info.weights_bytes + info.kv_bytes + info.compute_bytes
+    if not info.n_gpu_layers:  # There a tied table counts once more.
+        assert estimate.weights_bytes == info.weights_bytes
+    assert estimate.kv_bytes == pytest.approx(info.kv_bytes, abs=REPORTED_KV)
+    assert estimate.total_bytes >= measured - REPORTED_KV, "an estimate may not be too small"
+    # The 1 MiB is for Mamba: it has 6 of weights.
+    assert estimate.total_bytes == pytest.approx(measured, rel=0.05, abs=1024 * 1024)
+
+
+TOGETHER = (
+    LoadOptions(n_ctx=512),
+    LoadOptions(n_ctx=1000, n_batch=64),
+    LoadOptions(n_ctx=4096, kv_type_k=KvType.Q8_0, kv_type_v=KvType.Q4_0),
+    LoadOptions(n_ctx=8192, n_parallel=12),
+    LoadOptions(n_ctx=8192, n_batch=128, speculation=Speculation()),
+    LoadOptions(n_ctx=4096, flash_attention=FlashAttention.OFF),
+    LoadOptions(n_ctx=16_384, kv_type_k=KvType.Q4_0),
+)
+
+
+@pytest.mark.parametrize("options", TOGETHER)
+async def test_smollm2_takes_what_was_estimated(model_path: Path, options: LoadOptions) -> None:
+    await _compare(model_path, options)
+
+
+@pytest.mark.parametrize("options", TOGETHER[2:])
+async def test_gemma_takes_what_was_estimated(gemma_path: Path, options: LoadOptions) -> None:
+    await _compare(gemma_path, options)
+
+
+@pytest.mark.parametrize("n_parallel", [1, 9])
+async def test_mamba_takes_what_was_estimated(mamba_path: Path, n_parallel: int) -> None:
+    await _compare(mamba_path, LoadOptions(n_ctx=1024, n_parallel=n_parallel))
