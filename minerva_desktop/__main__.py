@@ -3,6 +3,7 @@
     minerva [FILE.gguf …]     the window
     minerva chat [MODEL]      a conversation in the terminal
     minerva serve             the HTTP endpoint without a window
+    minerva models …          the library: list, show, add, remove
     --engine-child            an engine child (how the frozen app starts its own)
 
 The imports inside the functions keep each of these free of the libraries of the others: `serve`
@@ -27,23 +28,25 @@ from minerva_desktop import __version__
 from minerva_desktop.errors import MinervaError, StoreError
 from minerva_desktop.logs import start_logging
 from minerva_desktop.paths import AppPaths, app_paths
-from minerva_desktop.settings import SettingsFile
+from minerva_desktop.settings import Settings, SettingsFile
 
 if TYPE_CHECKING:
     from minerva_desktop.app.chat_session import SessionListener
     from minerva_desktop.app.generation import AnswerEngine
     from minerva_desktop.app.model_actions import ModelState
     from minerva_desktop.engine.load_options import LoadOptions
-    from minerva_desktop.engine.pool import PoolEvent
+    from minerva_desktop.engine.pool_events import PoolEvent
     from minerva_desktop.library.catalog import Catalog
     from minerva_desktop.runtime import Runtime
 
+IDLE_SECONDS = 600.0  # a model that `serve` was not asked for so long gives its memory back
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 _EPILOG = """\
 commands:
   minerva [FILE.gguf ...]       open the window (with these models)
   minerva chat [MODEL] [...]    chat in the terminal; --help tells more
   minerva serve [...]           serve the models to OpenAI clients; --help tells more
+  minerva models [...]          list, show, add or remove models; --help tells more
 
 MINERVA_HOME puts all settings, chats and logs into one folder.
 """
@@ -57,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         child.main()
         return EXIT_OK
-    commands = {"chat": _chat, "serve": _serve}
+    commands = {"chat": _chat, "serve": _serve, "models": _models}
     run = commands.get(given[0]) if given else None
     try:
         return run(given[1:]) if run else _gui(given)
@@ -90,7 +93,7 @@ def _gui(arguments: list[str]) -> int:
 
     stop_import_scan()
     from minerva_desktop.app.chat_library import ChatLibrary
-    from minerva_desktop.app.model_actions import ModelActions, load_options
+    from minerva_desktop.app.model_actions import ModelActions
     from minerva_desktop.app.services import Services
     from minerva_desktop.engine.snapshot_files import SnapshotFiles
     from minerva_desktop.store.chat_store import ChatStore
@@ -102,8 +105,7 @@ def _gui(arguments: list[str]) -> int:
     catalog = _catalog(paths)
 
     def make_runtime(on_change: Callable[[ModelState], None]) -> Runtime:
-        options = load_options(settings.current, paths.snapshots)
-        return _window_runtime(catalog, options, on_change)
+        return _window_runtime(catalog, settings.current, paths, on_change)
 
     async def open_chats(engine: AnswerEngine, listener: SessionListener) -> ChatLibrary:
         store = await ChatStore.open(paths.database)
@@ -119,15 +121,19 @@ def _gui(arguments: list[str]) -> int:
 
 
 def _window_runtime(
-    catalog: Catalog, options: LoadOptions, on_change: Callable[[ModelState], None]
+    catalog: Catalog,
+    settings: Settings,
+    paths: AppPaths,
+    on_change: Callable[[ModelState], None],
 ) -> Runtime:
-    from minerva_desktop.app.model_actions import model_state
+    from minerva_desktop.app.model_actions import load_options, memory_bytes, model_state
     from minerva_desktop.runtime import Runtime
 
     def tell(event: PoolEvent) -> None:
         on_change(model_state(event))
 
-    return Runtime(catalog, options, on_event=tell)
+    options = load_options(settings, paths.snapshots)
+    return Runtime(catalog, options, memory_bytes=memory_bytes(settings), on_event=tell)
 
 
 # -- the terminal ------------------------------------------------------------------------------
@@ -187,7 +193,7 @@ def _serve(arguments: list[str]) -> int:
     parser.add_argument("--model", help="load this one at the start")
     parser.add_argument("--n-ctx", type=int, metavar="N", help="context in tokens")
     options = parser.parse_args(arguments)
-    from minerva_desktop.app.model_actions import load_options
+    from minerva_desktop.app.model_actions import load_options, memory_bytes
 
     paths = _ready_paths()
     start_logging(paths.logs)
@@ -197,17 +203,18 @@ def _serve(arguments: list[str]) -> int:
         load = msgspec.structs.replace(load, n_ctx=options.n_ctx)
     port = settings.server_port if options.port is None else options.port
     address = _Address(options.host, port, options.api_key)
-    asyncio.run(_serve_until_stopped(paths, address, load, options.model))
+    budget = memory_bytes(settings)
+    asyncio.run(_serve_until_stopped(paths, address, load, budget, options.model))
     return EXIT_OK
 
 
 async def _serve_until_stopped(
-    paths: AppPaths, address: _Address, load: LoadOptions, model: str | None
+    paths: AppPaths, address: _Address, load: LoadOptions, budget: int | None, model: str | None
 ) -> None:
     from minerva_desktop.runtime import Runtime
 
     catalog = _catalog(paths)
-    runtime = Runtime(catalog, load)
+    runtime = Runtime(catalog, load, memory_bytes=budget, idle_seconds=IDLE_SECONDS)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -216,7 +223,7 @@ async def _serve_until_stopped(
             loop.add_signal_handler(number, stopped.set)
     try:
         if model is not None:
-            async with runtime.pool.lease(_model_path(catalog, model)):
+            async with runtime.pool.lease(_model_path(catalog, model), forced=True):
                 pass
         url = await runtime.start_endpoint(
             host=address.host, port=address.port, api_key=address.api_key
@@ -225,6 +232,55 @@ async def _serve_until_stopped(
         await stopped.wait()
     finally:
         await runtime.close()
+
+
+# -- the library -------------------------------------------------------------------------------
+
+
+def _models(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="minerva models", description="The models you have.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="all models, and what is wrong with those that do not load")
+    show = commands.add_parser("show", help="what a model is, and the memory that it would take")
+    show.add_argument("model", help="a library model or a GGUF file")
+    show.add_argument("--n-ctx", type=int, metavar="N", help="context in tokens")
+    show.add_argument("--parallel", type=int, metavar="N", help="requests computed together")
+    show.add_argument("--kv-type", choices=["f16", "q8_0", "q4_0"], help="of the KV cache")
+    add = commands.add_parser("add", help="take in GGUF files, in place")
+    add.add_argument("files", nargs="+", type=Path, metavar="FILE.gguf")
+    remove = commands.add_parser("remove", help="forget a model; its file stays")
+    remove.add_argument("model", help="a library model")
+    for command in commands.choices.values():
+        command.add_argument("--json", action="store_true", help="for scripts")
+    options = parser.parse_args(arguments)
+    from minerva_desktop.app.model_commands import ModelCommands
+    from minerva_desktop.runtime import estimate_load
+
+    start_logging(None)
+    library = ModelCommands(_catalog(_ready_paths()), estimate_load, as_json=options.json)
+    match options.command:
+        case "list":
+            library.list_models()
+        case "show":
+            library.show(options.model, _wanted_options(options))
+        case "add":
+            return EXIT_OK if library.add(options.files) else EXIT_FAILED
+        case "remove":
+            library.remove(options.model)
+    return EXIT_OK
+
+
+def _wanted_options(given: argparse.Namespace) -> LoadOptions:
+    from minerva_desktop.engine.load_options import KvType, LoadOptions
+
+    wanted = LoadOptions(n_ctx=given.n_ctx)
+    if given.parallel is not None:
+        wanted = msgspec.structs.replace(wanted, n_parallel=given.parallel)
+    if given.kv_type is not None:
+        kind = KvType(given.kv_type)
+        wanted = msgspec.structs.replace(wanted, kv_type_k=kind, kv_type_v=kind)
+    wanted.check()
+    return wanted
 
 
 # -- what they share ---------------------------------------------------------------------------

@@ -12,10 +12,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.engine.pool import ModelPool, PoolEvent
+from minerva_desktop.devices.gpu_context import (
+    UNKNOWN_BUDGET,
+    GpuContext,
+    GpuDevice,
+    default_budget,
+)
+from minerva_desktop.devices.ledgers import CPU, DeviceLedgers, Needs
+from minerva_desktop.engine.engine import LlamaEngine
+from minerva_desktop.engine.load_options import DEFAULT_N_CTX, FlashAttention, LoadOptions
+from minerva_desktop.engine.pool import ModelPool
+from minerva_desktop.engine.pool_events import ModelReady, PoolEvent
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
+from minerva_desktop.engine.spare import SpareChild
+from minerva_desktop.errors import EngineDied
 from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.library.gguf import GgufHeader
+from minerva_desktop.library.layer_memory import is_recurrent
+from minerva_desktop.library.memory_estimate import EstimateOptions, MemoryEstimate, estimate_memory
+from minerva_desktop.library.split_model import read_whole_model
 
 if TYPE_CHECKING:
     from minerva_desktop.devices.memory import MemoryProbe, MemorySnapshot
@@ -30,9 +45,25 @@ class Runtime:
         catalog: Catalog,
         options: LoadOptions,
         *,
+        memory_bytes: int | None = None,
+        idle_seconds: float | None = None,
         on_event: Callable[[PoolEvent], None] | None = None,
     ) -> None:
-        self.pool = ModelPool(options, on_event=on_event)
+        """``memory_bytes``: what loaded models may take together (None: a share of the machine's
+        memory); ``idle_seconds`` and ``on_event``: see `ModelPool`."""
+        self._ledger = GpuContext(GpuDevice.CPU, UNKNOWN_BUDGET)
+        self._memory_bytes = memory_bytes
+        self._spare = SpareChild()
+        self._spares: set[asyncio.Task[None]] = set()
+        self._on_event = on_event
+        self.pool: ModelPool[LlamaEngine] = ModelPool(
+            self._make_engine,
+            ledgers=DeviceLedgers({CPU: self._ledger}),
+            estimate=self._estimate,
+            options=options,
+            idle_seconds=idle_seconds,
+            on_event=self._tell,
+        )
         self._catalog = catalog
         self._probe: MemoryProbe | None = None
         self._endpoint: Endpoint | None = None
@@ -44,6 +75,10 @@ class Runtime:
         if options.snapshots is not None:
             folder, max_bytes = options.snapshots.folder, options.snapshots.max_bytes
             SnapshotFiles(Path(os.fsdecode(folder))).shrink(max_bytes)
+
+    def set_memory_budget(self, memory_bytes: int | None) -> None:
+        """What loaded models may take together from now on; those that are loaded stay."""
+        self._memory_bytes = memory_bytes
 
     async def start_endpoint(
         self, *, host: str = "127.0.0.1", port: int, api_key: str | None = None
@@ -92,5 +127,61 @@ class Runtime:
         """Stop the endpoint and end every engine child."""
         await self.stop_endpoint()
         await self.pool.close()
+        if self._spares:
+            await asyncio.wait(self._spares)
+        await self._spare.close()
         if self._probe is not None:
             self._probe.close()
+
+    # -- what the pool needs ---------------------------------------------------------------
+
+    def _make_engine(self, path: Path, on_death: Callable[[EngineDied], None]) -> LlamaEngine:
+        return LlamaEngine(path, spare=self._spare, on_death=on_death)
+
+    async def _estimate(self, path: Path, options: LoadOptions) -> Needs:
+        budget = self._memory_bytes
+        if budget is None:
+            budget = await asyncio.to_thread(_default_memory_budget)
+        self._ledger.set_budget(budget)
+        return await asyncio.to_thread(model_needs, path, options)
+
+    def _tell(self, event: PoolEvent) -> None:
+        if isinstance(event, ModelReady):
+            # Only now: a start beside a load would slow it down.
+            task = asyncio.ensure_future(self._spare.prepare())
+            self._spares.add(task)
+            task.add_done_callback(self._spares.discard)
+        if self._on_event is not None:
+            self._on_event(event)
+
+
+def model_needs(path: Path, options: LoadOptions) -> Needs:
+    """Bytes by device that the model at ``path`` will take. Blocks for some milliseconds; raises
+    `ModelNotFound` or `ModelLoadError`."""
+    return {CPU: estimate_load(read_whole_model(path).header, options).total_bytes}
+
+
+def estimate_load(header: GgufHeader, options: LoadOptions) -> MemoryEstimate:
+    """What a model will take if it is loaded with ``options``."""
+    slots = options.n_slots(is_recurrent=is_recurrent(header))
+    speculation = options.speculation
+    wanted = EstimateOptions(
+        n_ctx=options.n_ctx or min(header.n_ctx_train or DEFAULT_N_CTX, DEFAULT_N_CTX),
+        n_seq_max=slots,
+        n_parallel=options.n_parallel,
+        n_batch=options.n_batch,
+        n_draft=speculation.n_draft if speculation is not None else 0,
+        kv_type_k=options.kv_type_k.value,
+        kv_type_v=options.kv_type_v.value,
+        flash_attention=options.flash_attention is not FlashAttention.OFF,
+        n_gpu_layers=options.n_gpu_layers,
+    )
+    return estimate_memory(header, wanted)
+
+
+def _default_memory_budget() -> int:
+    # psutil takes 60 ms to import, which the window's start need not wait for.
+    from minerva_desktop.devices.memory import system_snapshot
+
+    memory = system_snapshot()
+    return default_budget(memory.kind, memory.total)

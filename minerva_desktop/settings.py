@@ -30,6 +30,7 @@ class ThemeChoice(StrEnum):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings. None means "automatic". ``n_ctx`` in tokens; geometry is Qt's, in base64.
 
+    ``memory_gb``: memory that loaded models may take together, in units of 10^9 bytes;
     ``snapshot_gb``: disk, in units of 10^9 bytes, for the states of long chats; 0 keeps none.
     """
 
@@ -37,6 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     n_ctx: int | None = None
     n_gpu_layers: int | None = None
     n_threads: int | None = None
+    memory_gb: int | None = None
     snapshot_gb: int | None = None
     server_port: int = DEFAULT_PORT
     server_enabled: bool = False

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.generation import AnswerRequest
 from minerva_desktop.chat.message import Message
-from minerva_desktop.errors import StoreError
+from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.messages import Capabilities, ContextInfo
+from minerva_desktop.errors import EngineDied, MinervaError, StoreError
 
 
 @dataclass
@@ -60,3 +65,79 @@ class RecordingListener:
     def on_store_failed(self, error: StoreError) -> None:
         """Note it."""
         self.errors.append(error)
+
+
+class ScriptedEngine:
+    """A `PooledEngine` without a process: it loads once it is allowed to, or fails."""
+
+    _pids = itertools.count(100_000)
+
+    def __init__(
+        self, n_bytes: int, on_death: Callable[[EngineDied], None], failure: MinervaError | None
+    ) -> None:
+        """``n_bytes`` are what it will report as its weights."""
+        self.pid: int | None = None
+        self.may_load = asyncio.Event()
+        self.n_unloads = 0
+        self._n_bytes = n_bytes
+        self._on_death = on_death
+        self._failure = failure
+        self._is_loaded = False
+
+    async def load(
+        self, *, options: LoadOptions, on_progress: Callable[[float], None]
+    ) -> ContextInfo:
+        """Wait for ``may_load``; without a process again if nothing comes of it."""
+        self.pid = next(self._pids)
+        on_progress(0.5)
+        try:
+            await self.may_load.wait()
+            if self._failure is not None:
+                raise self._failure
+        except BaseException:
+            self.pid = None
+            raise
+        self._is_loaded = True
+        return context_info(weights_bytes=self._n_bytes, n_ctx=options.n_ctx or 512)
+
+    async def unload(self) -> None:
+        """End, after other tasks had a turn."""
+        self._is_loaded = False
+        self.n_unloads += 1
+        await asyncio.sleep(0)
+        self.pid = None
+
+    def is_loaded(self) -> bool:
+        """Whether it has loaded and not ended."""
+        return self._is_loaded
+
+    def die(self) -> None:
+        """End by itself, as a crashed child does."""
+        self._is_loaded, self.pid = False, None
+        self._on_death(EngineDied("It died"))
+
+
+def context_info(*, weights_bytes: int, n_ctx: int) -> ContextInfo:
+    """What an engine says of a model of that size."""
+    return ContextInfo(
+        name="scripted",
+        description="",
+        architecture="llama",
+        quantisation="Q4_0",
+        n_ctx=n_ctx,
+        n_ctx_train=n_ctx,
+        n_params=1,
+        n_layers=1,
+        n_gpu_layers=0,
+        n_threads=1,
+        n_parallel=1,
+        n_vocab=1,
+        n_embd=1,
+        weights_bytes=weights_bytes,
+        kv_bytes=0,
+        compute_bytes=0,
+        flash_attention=True,
+        has_chat_template=True,
+        load_ms=1.0,
+        capabilities=Capabilities(chat=True),
+    )

@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from minerva_desktop.engine.load_options import LoadOptions, SnapshotOptions
-from minerva_desktop.engine.pool import ModelLoading, ModelReady, PoolEvent
+from minerva_desktop.engine.pool_events import ModelLoading, ModelReady, PoolEvent
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.library.catalog import Catalog, CatalogEntry
 from minerva_desktop.library.model_file import ModelFile
@@ -42,6 +42,7 @@ class ModelState:
     fraction: float = 0.0
     n_ctx: int | None = None
     error: MinervaError | None = None
+    room_for: Path | None = None  # the model for which it went
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +101,14 @@ def model_state(event: PoolEvent) -> ModelState:
     match event:
         case ModelLoading(path, fraction):
             return ModelState(path, ModelPhase.LOADING, fraction=fraction)
-        case ModelReady(path, info, _):
+        case ModelReady(path, info):
             return ModelState(path, ModelPhase.READY, n_ctx=info.n_ctx)
-    return ModelState(event.path, ModelPhase.GONE, error=event.error)
+    return ModelState(event.path, ModelPhase.GONE, error=event.error, room_for=event.room_for)
+
+
+def memory_bytes(settings: Settings) -> int | None:
+    """What loaded models may take together; None: what fits the machine."""
+    return None if settings.memory_gb is None else settings.memory_gb * GB
 
 
 def load_options(settings: Settings, snapshots: Path) -> LoadOptions:

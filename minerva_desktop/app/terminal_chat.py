@@ -19,7 +19,6 @@ from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.engine.pool import ModelLoading, ModelPool, ModelReady, PoolEvent
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import LoadCancelled, MinervaError
 
@@ -30,9 +29,9 @@ class TerminalChat:
     """One run of the command."""
 
     def __init__(self, model: Path, options: LoadOptions, sampling: SamplingParameters) -> None:
-        self._model = model
+        self._engine = LlamaEngine(model)
+        self._options = options
         self._sampling = sampling
-        self._pool = ModelPool(options, on_event=_show_load)
 
     async def answer_once(self, prompt: str) -> int:
         """Answer ``prompt``; the exit code. Raises `MinervaError`."""
@@ -44,34 +43,38 @@ class TerminalChat:
 
     async def _answer_once(self, prompt: str) -> int:
         try:
-            async with self._pool.lease(self._model) as engine:
-                _, stopped = await self._answer(engine, [ChatTurn(Role.USER, prompt)])
+            await self._ensure_loaded()
+            _, stopped = await self._answer([ChatTurn(Role.USER, prompt)])
         finally:
-            await self._pool.close()
+            await self._engine.unload()
         return EXIT_INTERRUPTED if stopped else EXIT_OK
 
     async def _converse(self) -> int:
         turns: list[ChatTurn] = []
         try:
-            async with self._pool.lease(self._model):
-                pass  # load before the first question, so that its answer starts at once
+            await self._ensure_loaded()  # now, so that the first answer starts at once
             if sys.stdin.isatty():
                 _note("Ctrl+C stops an answer, Ctrl+D ends the chat.")
             async for line in _lines():
                 turns.append(ChatTurn(Role.USER, line))
                 try:
-                    async with self._pool.lease(self._model) as engine:
-                        text, _ = await self._answer(engine, turns)
+                    await self._ensure_loaded()  # again, if it died
+                    text, _ = await self._answer(turns)
                     turns.append(ChatTurn(Role.ASSISTANT, text))
                 except MinervaError as error:
                     turns.pop()
                     _note(f"error: {error.message}")
         finally:
-            await self._pool.close()
+            await self._engine.unload()
         return EXIT_OK
 
-    async def _answer(self, engine: LlamaEngine, turns: list[ChatTurn]) -> tuple[str, bool]:
-        stream = engine.generate(turns, sampling=self._sampling)
+    async def _ensure_loaded(self) -> None:
+        if not self._engine.is_loaded():
+            await self._engine.load(options=self._options, on_progress=_show_progress)
+            _clear_line()
+
+    async def _answer(self, turns: list[ChatTurn]) -> tuple[str, bool]:
+        stream = self._engine.generate(turns, sampling=self._sampling)
         interrupted = False
 
         def stop() -> None:
@@ -159,15 +162,10 @@ async def _lines() -> AsyncIterator[str]:
             yield line.rstrip("\n")
 
 
-def _show_load(event: PoolEvent) -> None:
-    if not sys.stderr.isatty():
-        return
-    match event:
-        case ModelLoading(path, fraction):
-            sys.stderr.write(f"\rLoading {path.name} {fraction:4.0%} ")
-            sys.stderr.flush()
-        case ModelReady():
-            _clear_line()
+def _show_progress(fraction: float) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\rLoading the model {fraction:4.0%} ")
+        sys.stderr.flush()
 
 
 def _clear_line() -> None:

@@ -62,12 +62,13 @@ class GpuContext:
         """What the ledger is about."""
         return self._device
 
-    def allocate(self, n_bytes: int) -> None:
-        """Take ``n_bytes`` (>= 0) of the budget; `OutOfMemory`, taking none, if they don't fit."""
+    def allocate(self, n_bytes: int, *, forced: bool = False) -> None:
+        """Take ``n_bytes`` (>= 0) of the budget; `OutOfMemory`, taking none, if they don't fit.
+        ``forced`` takes them all the same: the person said so, or they are in use already."""
         if n_bytes < 0:
             raise ValueError(f"allocation of {n_bytes} bytes")
         with self._lock:
-            if self._allocated + n_bytes > self._budget:
+            if not forced and self._allocated + n_bytes > self._budget:
                 raise self._out_of_memory(n_bytes)
             self._allocated += n_bytes
 
@@ -83,9 +84,9 @@ class GpuContext:
             logger.error("%d bytes more were given back than had been taken", excess)
 
     def available_memory(self) -> int:
-        """Bytes of the budget that are not taken."""
+        """Bytes of the budget that are not taken; none where more than it was taken by force."""
         with self._lock:
-            return self._budget - self._allocated
+            return max(0, self._budget - self._allocated)
 
     def allocated_memory(self) -> int:
         """Bytes that are taken."""
@@ -94,7 +95,15 @@ class GpuContext:
 
     def max_memory(self) -> int:
         """The budget in bytes."""
-        return self._budget
+        with self._lock:
+            return self._budget
+
+    def set_budget(self, budget: int) -> None:
+        """Another budget (bytes, >= 0) from now on; what is taken stays taken."""
+        if budget < 0:
+            raise ValueError(f"a budget of {budget} bytes")
+        with self._lock:
+            self._budget = budget
 
     def _out_of_memory(self, n_bytes: int) -> OutOfMemory:
         memory = "Memory" if self._device is GpuDevice.CPU else "GPU memory"

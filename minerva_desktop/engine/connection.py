@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -36,6 +36,7 @@ from minerva_desktop.engine.messages import (
     StepOutputs,
 )
 from minerva_desktop.engine.process import ChildProcess, describe_exit
+from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import (
     EngineDied,
@@ -94,14 +95,14 @@ class EngineConnection:
     async def start(
         cls,
         model_name: str,
-        command: Sequence[str],
+        children: SpareChild,
         *,
         on_progress: Callable[[float], None] | None,
         on_death: Callable[[EngineDied], None] | None,
     ) -> EngineConnection:
-        """Start a child. Raises `EngineDied` when the system cannot."""
+        """Take a child. Raises `EngineDied` when the system cannot start one."""
         try:
-            child = await ChildProcess.start(command)
+            child = await children.take()
         except OSError as error:
             raise EngineDied(
                 "The engine process could not be started", detail=str(error)

@@ -33,7 +33,7 @@ from minerva_desktop.engine.messages import (
     Tokenized,
     TokensCounted,
 )
-from minerva_desktop.engine.process import child_command
+from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import EngineDied, InferenceError, InvalidRequest, ModelLoadError
 
@@ -60,11 +60,13 @@ class LlamaEngine:
         model_path: Path,
         *,
         command: Sequence[str] | None = None,
+        spare: SpareChild | None = None,
         on_death: Callable[[EngineDied], None] | None = None,
     ) -> None:
-        """``command`` starts the child; ``on_death`` is told when a loaded child ends by itself."""
+        """``command`` starts the child, unless there is a ``spare`` one; ``on_death`` is told when
+        a loaded child ends by itself."""
         self.model_path = model_path
-        self._command = tuple(command or child_command())
+        self._children = spare or SpareChild(command)
         self._on_death = on_death
         self._connection: EngineConnection | None = None
         self._ids = itertools.count(1)
@@ -93,7 +95,7 @@ class LlamaEngine:
             chosen = msgspec.structs.replace(chosen, n_ctx=n_ctx)
         chosen.check()
         self._connection = await EngineConnection.start(
-            self.model_path.name, self._command, on_progress=on_progress, on_death=self._on_death
+            self.model_path.name, self._children, on_progress=on_progress, on_death=self._on_death
         )
         return await self._connection.load(Load(bytes(self.model_path), chosen))
 

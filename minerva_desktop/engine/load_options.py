@@ -14,6 +14,10 @@ from minerva_desktop.errors import InvalidRequest
 
 MAX_PARALLEL = 256  # LLAMA_MAX_SEQ of llama.cpp 0.3.36
 MAX_ADAPTERS = 16
+DEFAULT_N_CTX = 8192  # tokens; more is the user's choice, since the KV cache grows with it
+# Sequences at least, so that the last chats go on without processing their history again. Not more:
+# a step looks at every cell that is in use. Recurrent models keep a whole state for each.
+MIN_SLOTS = 8
 MAX_DRAFT = 16  # tokens
 
 
@@ -132,6 +136,10 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
     lora: tuple[LoraAdapter, ...] = ()
     speculation: Speculation | None = None
     snapshots: SnapshotOptions | None = None
+
+    def n_slots(self, *, is_recurrent: bool) -> int:
+        """Sequences that the KV cache can hold: those that run, and what others left behind."""
+        return max(self.n_parallel, 1 if is_recurrent else MIN_SLOTS)
 
     def check(self) -> None:
         """Raise `InvalidRequest`, naming the field, for what llama.cpp would choke on."""

@@ -1,110 +1,166 @@
 """`ModelPool`: the engines that are loaded, shared by the window and the HTTP endpoint.
 
-All methods run on one asyncio loop, so that there are no locks: `runtime.Runtime` owns both.
+All methods run on one asyncio loop, so that there are no locks but the one that lets loads make
+room one after the other: `runtime.Runtime` owns both.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
-from minerva_desktop.engine.engine import LlamaEngine
+from minerva_desktop.devices.ledgers import DeviceLedgers, Needs
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import ContextInfo
-from minerva_desktop.errors import LoadCancelled, MinervaError
+from minerva_desktop.engine.pool_events import (
+    GoneCause,
+    LoadPlan,
+    ModelGone,
+    ModelLoading,
+    ModelReady,
+    PooledEngine,
+    PoolEvent,
+)
+from minerva_desktop.errors import EngineDied, LoadCancelled, MinervaError
 
-
-@dataclass(frozen=True, slots=True)
-class ModelLoading:
-    """A load goes on; ``fraction`` 0.0 to 1.0."""
-
-    path: Path
-    fraction: float
-
-
-@dataclass(frozen=True, slots=True)
-class ModelReady:
-    """A model is loaded, in process ``pid``."""
-
-    path: Path
-    info: ContextInfo
-    pid: int
-
-
-@dataclass(frozen=True, slots=True)
-class ModelGone:
-    """A model is no longer loaded (or failed to); ``error`` says why if nobody asked for it."""
-
-    path: Path
-    error: MinervaError | None = None
-
-
-PoolEvent = ModelLoading | ModelReady | ModelGone
+EngineT = TypeVar("EngineT", bound=PooledEngine)
+# The model's file, and whom to tell when the loaded engine dies by itself.
+EngineFactory = Callable[[Path, Callable[[EngineDied], None]], EngineT]
+# What a model will need, from its file; raises `ModelLoadError` or `ModelNotFound`.
+Estimate = Callable[[Path, LoadOptions], Awaitable[Needs]]
 
 
 @dataclass(slots=True, eq=False)
-class _Entry:
-    engine: LlamaEngine
+class _Entry(Generic[EngineT]):
+    path: Path
     options: LoadOptions
-    load: asyncio.Task[ContextInfo]
+    forced: bool
     leases: int = 0
     last_used: int = 0
+    held: Needs = field(default_factory=dict)  # what the ledgers count for it
+    is_over: bool = False
+    idle_timer: asyncio.TimerHandle | None = None
+    engine: EngineT = field(init=False)
+    load: asyncio.Task[ContextInfo] = field(init=False)
+
+    @property
+    def is_idle(self) -> bool:
+        return self.leases == 0 and self.load.done()
 
 
-class ModelPool:
-    """Loads a model once however many ask, keeps it while it is leased, and makes room.
+class ModelPool(Generic[EngineT]):
+    """Loads a model once however many ask, keeps it while it is leased, and makes room by bytes.
 
-    Before a load, models that nobody uses are unloaded, the least recently used first; a model
-    with a lease is never touched.
+    Where a load needs memory that the ledgers' budgets do not have, models that nobody uses are
+    unloaded, the least recently used first, and no more of them than it takes. A model that is
+    leased, loading or pinned is never touched. A load that fails leaves the pool as it was: what
+    went for it is loaded again.
     """
 
     def __init__(
         self,
-        options: LoadOptions | None = None,
+        make_engine: EngineFactory[EngineT],
         *,
+        ledgers: DeviceLedgers,
+        estimate: Estimate,
+        options: LoadOptions | None = None,
+        idle_seconds: float | None = None,
         on_event: Callable[[PoolEvent], None] | None = None,
     ) -> None:
-        """``options`` are those of the next loads; ``on_event`` is called on the pool's loop."""
+        """``options`` are those of the next loads; a model that was not used for ``idle_seconds``
+        is unloaded (None: never); ``on_event`` is called on the pool's loop."""
         self.options = options or LoadOptions()
+        self.idle_seconds = idle_seconds
+        self._make_engine = make_engine
+        self._ledgers = ledgers
+        self._estimate = estimate
         self._on_event = on_event
-        self._entries: dict[Path, _Entry] = {}
+        self._entries: dict[Path, _Entry[EngineT]] = {}
+        self._pinned: set[Path] = set()
+        self._own_idle_seconds: dict[Path, float | None] = {}
         self._uses = itertools.count(1)
+        self._making_room = asyncio.Lock()
+        self._background: set[asyncio.Task[None]] = set()
+        self._closing = False
+
+    @property
+    def ledgers(self) -> DeviceLedgers:
+        """What the loaded models hold."""
+        return self._ledgers
+
+    # -- use -------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def lease(self, path: Path) -> AsyncIterator[LlamaEngine]:
+    async def lease(self, path: Path, *, forced: bool = False) -> AsyncIterator[EngineT]:
         """The engine of ``path``, loaded if it was not, kept for as long as the block runs.
 
-        A loaded, idle model whose options are no longer `options` is loaded again. Raises what
+        A loaded, idle model whose options are no longer `options` is loaded again. ``forced`` loads
+        it beyond the budget, too. Raises `OutOfMemory` where the budget does not allow it, what
         `LlamaEngine.load` raises, and `LoadCancelled` after `cancel_load`.
         """
-        entry = await self._entry(path)
+        entry = await self._entry(path, forced=forced)
         entry.leases += 1
         entry.last_used = next(self._uses)
+        if entry.idle_timer is not None:
+            entry.idle_timer.cancel()
         try:
             # Shielded: one who stops waiting must not end the load for the others.
             await asyncio.shield(entry.load)
             yield entry.engine
         finally:
             entry.leases -= 1
+            self._watch_idleness(entry)
+
+    async def plan(self, path: Path) -> LoadPlan:
+        """What a lease of ``path`` would do now. Raises `ModelNotFound` or `ModelLoadError`."""
+        entry = self._entries.get(path)
+        if entry is not None and (entry.options == self.options or entry.leases):
+            return LoadPlan(path, {}, (), 0, {})
+        return self._plan(path, await self._estimate(path, self.options))
 
     def loaded(self) -> list[Path]:
         """Models that are ready, the most recently used first."""
         ready = [item for item in self._entries.items() if item[1].engine.is_loaded()]
         return [path for path, _ in sorted(ready, key=lambda item: -item[1].last_used)]
 
-    def loaded_engine(self, path: Path) -> LlamaEngine | None:
+    def loaded_engine(self, path: Path) -> EngineT | None:
         """The engine of a model that is ready, as it is; None otherwise. Not leased."""
         entry = self._entries.get(path)
         return entry.engine if entry is not None and entry.engine.is_loaded() else None
+
+    def held(self, path: Path) -> Needs:
+        """Bytes by device that the ledgers count for a model."""
+        entry = self._entries.get(path)
+        return {} if entry is None else entry.held
 
     def pids(self) -> list[int]:
         """Process ids of the engine children."""
         pids = [entry.engine.pid for entry in self._entries.values()]
         return [pid for pid in pids if pid is not None]
+
+    # -- what a person decides -------------------------------------------------------------
+
+    def pin(self, path: Path, *, pinned: bool) -> None:
+        """Keep a model however long it is idle and whatever is loaded, or no longer."""
+        if pinned:
+            self._pinned.add(path)
+        else:
+            self._pinned.discard(path)
+            self._watch_all(path)
+
+    def is_pinned(self, path: Path) -> bool:
+        """Whether `pin` keeps it."""
+        return path in self._pinned
+
+    def set_idle_seconds(self, path: Path, seconds: float | None) -> None:
+        """Another time to live for one model; None: it stays."""
+        self._own_idle_seconds[path] = seconds
+        self._watch_all(path)
 
     def cancel_load(self, path: Path) -> None:
         """Give up a load that runs; no-op otherwise."""
@@ -114,68 +170,172 @@ class ModelPool:
 
     async def unload(self, path: Path) -> None:
         """End a model's process, also when it is in use; idempotent."""
-        entry = self._entries.pop(path, None)
-        if entry is None:
-            return
-        entry.load.cancel()
-        await asyncio.wait([entry.load])
-        await entry.engine.unload()
-        self._tell(ModelGone(path))
+        entry = self._entries.get(path)
+        if entry is not None:
+            await self._end(entry, ModelGone(path))
 
     async def close(self) -> None:
         """End every child."""
-        await asyncio.gather(*(self.unload(path) for path in list(self._entries)))
+        self._closing = True
+        while self._entries or self._background:
+            await asyncio.gather(*(self.unload(path) for path in list(self._entries)))
+            if self._background:
+                await asyncio.wait(self._background)
 
-    async def _entry(self, path: Path) -> _Entry:
+    # -- loading ---------------------------------------------------------------------------
+
+    async def _entry(self, path: Path, *, forced: bool) -> _Entry[EngineT]:
         entry = self._entries.get(path)
         if entry is not None and entry.leases == 0 and entry.options != self.options:
             await self.unload(path)
             entry = self._entries.get(path)
         if entry is None:
-            entry = self._start_load(path)
+            entry = self._start_load(path, self.options, forced=forced)
         return entry
 
-    def _start_load(self, path: Path) -> _Entry:
-        engine = LlamaEngine(path, on_death=lambda death: self._drop(path, engine, death))
-        load = asyncio.create_task(self._load(path, engine, self.options))
-        load.add_done_callback(_retrieve)  # nobody may be left to wait for a failed load
-        entry = _Entry(engine, self.options, load)
+    def _start_load(self, path: Path, options: LoadOptions, *, forced: bool) -> _Entry[EngineT]:
+        entry: _Entry[EngineT] = _Entry(path, options, forced)
+        entry.engine = self._make_engine(path, lambda death: self._on_death(entry, death))
+        entry.load = asyncio.create_task(self._load(entry))
+        entry.load.add_done_callback(_retrieve)  # nobody may be left to wait for a failed load
         self._entries[path] = entry
         return entry
 
-    async def _load(self, path: Path, engine: LlamaEngine, options: LoadOptions) -> ContextInfo:
+    async def _load(self, entry: _Entry[EngineT]) -> ContextInfo:
+        path, unloaded = entry.path, list[_Entry[EngineT]]()
         self._tell(ModelLoading(path, 0.0))
         try:
-            await self._make_room(path)
-            info = await engine.load(options=options, on_progress=self._progress_of(path))
+            await self._make_room(entry, unloaded)
+            info = await entry.engine.load(
+                options=entry.options,
+                on_progress=lambda fraction: self._tell(ModelLoading(path, fraction)),
+            )
         except asyncio.CancelledError:
-            self._drop(path, engine)
+            self._fail(entry, unloaded, None)
             raise LoadCancelled(f"Loading {path.name} was cancelled") from None
-        except MinervaError:
-            self._drop(path, engine)
+        except MinervaError as error:
+            self._fail(entry, unloaded, error)
             raise
-        self._tell(ModelReady(path, info, engine.pid or 0))
+        self._settle(entry, info)
+        gone = tuple(other.path for other in unloaded)
+        self._tell(ModelReady(path, info, entry.engine.pid or 0, gone))
         return info
 
-    def _progress_of(self, path: Path) -> Callable[[float], None]:
-        return lambda fraction: self._tell(ModelLoading(path, fraction))
+    async def _make_room(self, entry: _Entry[EngineT], unloaded: list[_Entry[EngineT]]) -> None:
+        """Take the model's memory from the ledgers, after as many others went as that needs;
+        ``unloaded`` gets them."""
+        needs = await self._estimate(entry.path, entry.options)
+        async with self._making_room:
+            while True:
+                plan = self._plan(entry.path, needs)
+                if plan.missing and not entry.forced:
+                    break
+                goes = next((self._entries[path] for path in plan.unloads), None)
+                if goes is None:
+                    break
+                unloaded.append(goes)
+                gone = ModelGone(goes.path, cause=GoneCause.ROOM, room_for=entry.path)
+                # Shielded: who gives up this load must not leave that one half-ended.
+                await asyncio.shield(self._in_background(self._end(goes, gone)))
+            self._ledgers.allocate(needs, forced=entry.forced)
+            entry.held = needs
 
-    async def _make_room(self, path: Path) -> None:
-        idle = [
-            other
-            for other, entry in sorted(self._entries.items(), key=lambda item: item[1].last_used)
-            if other != path and entry.leases == 0 and entry.load.done()
-        ]
-        for other in idle:
-            entry = self._entries.get(other)  # anew: it may have found a use meanwhile
-            if entry is not None and entry.leases == 0:
-                await self.unload(other)
+    def _plan(self, path: Path, needs: Needs) -> LoadPlan:
+        missing = self._ledgers.missing(needs)
+        freed: dict[str, int] = {}
+        unloads: list[Path] = []
+        n_freed = 0
+        for other in sorted(self._entries.values(), key=lambda entry: entry.last_used):
+            if not missing:
+                break
+            if other.path == path or not other.is_idle or other.path in self._pinned:
+                continue
+            if self._ledgers.relief(other.held, missing):
+                unloads.append(other.path)
+                n_freed += sum(other.held.values())
+                for name, n_bytes in other.held.items():
+                    freed[name] = freed.get(name, 0) + n_bytes
+                missing = self._ledgers.missing(needs, freed)
+        return LoadPlan(path, needs, tuple(unloads), n_freed, missing)
 
-    def _drop(self, path: Path, engine: LlamaEngine, death: MinervaError | None = None) -> None:
+    def _settle(self, entry: _Entry[EngineT], info: ContextInfo) -> None:
+        """Let the ledgers count what llama.cpp measured instead of what was estimated."""
+        measured = info.weights_bytes + info.kv_bytes + info.compute_bytes
+        estimated = sum(entry.held.values())
+        if measured and estimated:
+            shares = {name: n * measured // estimated for name, n in entry.held.items()}
+            self._ledgers.deallocate(entry.held)
+            self._ledgers.allocate(shares, forced=True)  # it is in use, whatever the budget says
+            entry.held = shares
+
+    # -- ends ------------------------------------------------------------------------------
+
+    async def _end(self, entry: _Entry[EngineT], event: ModelGone) -> None:
+        """End an entry's process; its memory counts until that is gone."""
+        self._forget(entry)
+        entry.load.cancel()
+        await asyncio.wait([entry.load])
+        await entry.engine.unload()
+        self._finish(entry, event)
+
+    def _fail(
+        self,
+        entry: _Entry[EngineT],
+        unloaded: list[_Entry[EngineT]],
+        error: MinervaError | None,
+    ) -> None:
+        self._forget(entry)
+        cause = GoneCause.ASKED if error is None else GoneCause.FAILED
+        self._finish(entry, ModelGone(entry.path, error, cause))
+        for other in unloaded:
+            if not self._closing and other.path not in self._entries:
+                self._start_load(other.path, other.options, forced=other.forced)
+
+    def _on_death(self, entry: _Entry[EngineT], death: EngineDied) -> None:
+        self._forget(entry)
+        self._finish(entry, ModelGone(entry.path, death, GoneCause.FAILED))
+
+    def _forget(self, entry: _Entry[EngineT]) -> None:
+        if entry.idle_timer is not None:
+            entry.idle_timer.cancel()
+        if self._entries.get(entry.path) is entry:
+            del self._entries[entry.path]
+
+    def _finish(self, entry: _Entry[EngineT], event: ModelGone) -> None:
+        """Give the memory back and tell, once."""
+        if not entry.is_over:
+            entry.is_over = True
+            held, entry.held = entry.held, {}
+            self._ledgers.deallocate(held)
+            self._tell(event)
+
+    # -- idleness --------------------------------------------------------------------------
+
+    def _watch_all(self, path: Path) -> None:
         entry = self._entries.get(path)
-        if entry is not None and entry.engine is engine:
-            del self._entries[path]
-        self._tell(ModelGone(path, death))
+        if entry is not None:
+            self._watch_idleness(entry)
+
+    def _watch_idleness(self, entry: _Entry[EngineT]) -> None:
+        """Start the time to live of a model that nobody uses any more."""
+        if entry.idle_timer is not None:
+            entry.idle_timer.cancel()
+        seconds = self._own_idle_seconds.get(entry.path, self.idle_seconds)
+        if not entry.is_over and entry.leases == 0 and seconds is not None:
+            loop = asyncio.get_running_loop()
+            entry.idle_timer = loop.call_later(seconds, self._expire, entry)
+
+    def _expire(self, entry: _Entry[EngineT]) -> None:
+        is_known = self._entries.get(entry.path) is entry
+        if is_known and entry.is_idle and entry.path not in self._pinned:
+            gone = ModelGone(entry.path, cause=GoneCause.IDLE)
+            _ = self._in_background(self._end(entry, gone))
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
 
     def _tell(self, event: PoolEvent) -> None:
         if self._on_event is not None:

@@ -63,6 +63,11 @@ class ChildProcess:
         """Process id."""
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended, as far as the system has told."""
+        return self._process.returncode is None
+
     def send(self, request: Request) -> None:
         """Write a request; dropped when the child is gone (its death is told by `events`)."""
         stdin = self._process.stdin

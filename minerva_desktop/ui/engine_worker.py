@@ -19,7 +19,7 @@ from PySide6.QtCore import QObject, QThread, Signal
 
 from minerva_desktop.app.generation import AnswerRequest
 from minerva_desktop.app.memory import UNKNOWN_MEMORY, memory_reading
-from minerva_desktop.app.model_actions import ModelState, load_options
+from minerva_desktop.app.model_actions import ModelState, load_options, memory_bytes
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.errors import LoadCancelled, MinervaError
 from minerva_desktop.runtime import Runtime
@@ -90,7 +90,9 @@ class EngineWorker(QThread):
     def use_settings(self, settings: Settings, snapshots: Path) -> None:
         """Load models as these say from now on, with their chats' states in the folder
         ``snapshots``; an idle one is loaded anew with its next use."""
-        self._call(self._required().set_load_options, load_options(settings, snapshots))
+        runtime = self._required()
+        self._call(runtime.set_memory_budget, memory_bytes(settings))
+        self._call(runtime.set_load_options, load_options(settings, snapshots))
 
     async def load(self, path: Path) -> None:
         """Load a model now. Raises what the load raises."""
@@ -174,7 +176,8 @@ class EngineWorker(QThread):
             await asyncio.sleep(MEMORY_SECONDS)
 
     async def _load(self, path: Path) -> None:
-        async with self._required().pool.lease(path):
+        # Forced: the person chose this one. What stands idle goes for it all the same.
+        async with self._required().pool.lease(path, forced=True):
             pass
 
     async def _count_tokens(self, path: Path, turns: tuple[ChatTurn, ...]) -> int | None:
@@ -202,7 +205,7 @@ class EngineWorker(QThread):
     async def _answer(self, request: AnswerRequest) -> None:
         answer_id = request.answer_id
         try:
-            async with self._required().pool.lease(request.model_path) as engine:
+            async with self._required().pool.lease(request.model_path, forced=True) as engine:
                 stream = engine.generate(
                     request.turns, sampling=request.sampling, snapshot=request.snapshot
                 )

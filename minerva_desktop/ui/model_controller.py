@@ -215,10 +215,16 @@ class ModelController(QObject):
             self._ready.pop(state.path, None)
             if state.error is not None:
                 self.engine_died.emit(state.error)
+            if state.room_for is not None:
+                self._tell_eviction(state.path, state.room_for)
         if state.path == self._current:
             self._show_state(state)
         if state.phase is not ModelPhase.LOADING:
             self._tasks.start(self.refresh())
+
+    def _tell_eviction(self, path: Path, room_for: Path) -> None:
+        text = f"{path.stem} was unloaded to make room for {room_for.stem}."
+        self._window.notifications.show_notice(Notice(NoticeKind.INFO, text))
 
     def _show_state(self, state: ModelState) -> None:
         header = self._window.header

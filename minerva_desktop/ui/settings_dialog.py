@@ -32,6 +32,7 @@ WIDTH = 480  # px
 MIN_N_CTX, MAX_N_CTX = 256, 10_485_760  # tokens
 MAX_GPU_LAYERS = 1000
 MAX_SNAPSHOT_GB = 10_000
+MAX_MEMORY_GB = 100_000
 MIN_PORT, MAX_PORT = 1, 65535
 FIELD_WIDTH = 36 * GRID
 FOLDER_SIGN = 16  # px
@@ -68,6 +69,9 @@ class SettingsDialog(QDialog):
             "nGpuLayers", "Layers on the GPU", settings.n_gpu_layers, 0, MAX_GPU_LAYERS
         )
         self._threads = _number("nThreads", "CPU threads", settings.n_threads, 1, max_threads)
+        self._memory = _number(
+            "memoryGb", "Memory for models in GB", settings.memory_gb, 1, MAX_MEMORY_GB
+        )
         self._snapshots = _number(
             "snapshotGb", "Disk for long chats in GB", settings.snapshot_gb, 0, MAX_SNAPSHOT_GB
         )
@@ -84,6 +88,7 @@ class SettingsDialog(QDialog):
             n_ctx=self._n_ctx.value(),
             n_gpu_layers=self._layers.value(),
             n_threads=self._threads.value(),
+            memory_gb=self._memory.value(),
             snapshot_gb=self._snapshots.value(),
             server_port=DEFAULT_PORT if port is None else port,
             send_with_enter=self._enter.isChecked(),
@@ -98,6 +103,7 @@ class SettingsDialog(QDialog):
         form.add_row("Context size", self._n_ctx, "tokens")
         form.add_row("Layers on the GPU", self._layers, "0 uses the CPU alone")
         form.add_row("CPU threads", self._threads)
+        form.add_row("Memory for models", self._memory, "GB; beyond it idle ones are unloaded")
         form.add_section("Local server")
         form.add_row("Port", self._port, "on this computer only")
         form.add_section("Data")

@@ -15,6 +15,7 @@ import psutil
 from minerva_desktop.paths import HOME_VARIABLE, AppPaths, app_paths
 from tests.end_to_end.desktop import Desktop, wait_for
 from tests.end_to_end.screen_reader import NoAnswerError, Part, ScreenReader
+from tests.processes import engines_with_models
 from tests.stored_messages import StoredMessage, stored_messages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,7 +112,7 @@ class RunningApp:
 
     def engine_children(self) -> list[psutil.Process]:
         """The processes that compute."""
-        return [child for child in self.process.children() if "engine" in " ".join(child.cmdline())]
+        return engines_with_models(self.process)
 
     def stored_messages(self) -> list[StoredMessage]:
         """The messages on disk, oldest first."""

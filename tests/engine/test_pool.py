@@ -7,42 +7,54 @@ import os
 import shutil
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.devices.ledgers import CPU
 from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.engine.pool import (
+from minerva_desktop.engine.pool_events import (
+    GoneCause,
     ModelGone,
     ModelLoading,
-    ModelPool,
     ModelReady,
     PoolEvent,
 )
-from minerva_desktop.errors import EngineDied, LoadCancelled, ModelLoadError
+from minerva_desktop.errors import EngineDied, LoadCancelled, ModelLoadError, OutOfMemory
+from minerva_desktop.runtime import model_needs
+from tests.pools import RealPool, real_pool
 
 SMALL = LoadOptions(n_ctx=512)
 
 
-class Watched(ModelPool):
-    """A pool that keeps its events."""
+@dataclass
+class Watched:
+    """A pool and its events. Its budget holds one of the models."""
 
-    def __init__(self) -> None:
-        self.events: list[PoolEvent] = []
-        super().__init__(SMALL, on_event=self.events.append)
+    pool: RealPool
+    events: list[PoolEvent]
 
     def ready(self) -> list[ModelReady]:
         return [event for event in self.events if isinstance(event, ModelReady)]
 
 
 @pytest.fixture
-async def pool() -> AsyncIterator[Watched]:
-    pool = Watched()
-    yield pool
+async def watched(model_path: Path) -> AsyncIterator[Watched]:
+    events: list[PoolEvent] = []
+    budget = sum(model_needs(model_path, SMALL).values()) * 3 // 2
+    pool = real_pool(SMALL, budget=budget, on_event=events.append)
+    yield Watched(pool, events)
     await pool.close()
     assert pool.pids() == []
+    assert pool.ledgers.contexts[CPU].allocated_memory() == 0
+
+
+@pytest.fixture
+def pool(watched: Watched) -> RealPool:
+    return watched.pool
 
 
 @pytest.fixture
@@ -55,20 +67,22 @@ def second_model(tmp_path: Path, model_path: Path) -> Path:
     return path
 
 
-async def test_all_who_ask_at_once_share_one_load(pool: Watched, model_path: Path) -> None:
+async def test_all_who_ask_at_once_share_one_load(
+    watched: Watched, pool: RealPool, model_path: Path
+) -> None:
     async def use() -> int | None:
         async with pool.lease(model_path) as engine:
             return engine.pid
 
     pids = await asyncio.gather(use(), use(), use())
     assert len(set(pids)) == 1
-    assert len(pool.ready()) == 1
+    assert len(watched.ready()) == 1
     assert pool.loaded() == [model_path]
-    assert isinstance(pool.events[0], ModelLoading)
+    assert isinstance(watched.events[0], ModelLoading)
 
 
 async def test_another_model_takes_the_place_of_an_idle_one(
-    pool: Watched, model_path: Path, second_model: Path
+    watched: Watched, pool: RealPool, model_path: Path, second_model: Path
 ) -> None:
     async with pool.lease(model_path) as engine:
         first_pid = engine.pid
@@ -76,19 +90,24 @@ async def test_another_model_takes_the_place_of_an_idle_one(
         assert pool.loaded() == [second_model]
     assert first_pid is not None
     assert not psutil.pid_exists(first_pid)
-    assert ModelGone(model_path) in pool.events
+    gone = ModelGone(model_path, cause=GoneCause.ROOM, room_for=second_model)
+    assert gone in watched.events
 
 
 async def test_a_model_in_use_is_never_unloaded_for_another(
-    pool: Watched, model_path: Path, second_model: Path
+    pool: RealPool, model_path: Path, second_model: Path
 ) -> None:
-    async with pool.lease(model_path) as first, pool.lease(second_model) as second:
-        assert first.is_loaded()
-        assert second.is_loaded()
-        assert set(pool.loaded()) == {model_path, second_model}
+    async with pool.lease(model_path) as first:
+        with pytest.raises(OutOfMemory, match=r"Memory exceeded: .* MB \+ .* MB > .* MB"):
+            async with pool.lease(second_model):
+                raise AssertionError("there is no room")
+        async with pool.lease(second_model, forced=True) as second:
+            assert first.is_loaded()
+            assert second.is_loaded()
+            assert set(pool.loaded()) == {model_path, second_model}
 
 
-async def test_changed_options_load_an_idle_model_anew(pool: Watched, model_path: Path) -> None:
+async def test_changed_options_load_an_idle_model_anew(pool: RealPool, model_path: Path) -> None:
     async with pool.lease(model_path):
         pool.options = LoadOptions(n_ctx=256)
         async with pool.lease(model_path) as busy:
@@ -97,13 +116,15 @@ async def test_changed_options_load_an_idle_model_anew(pool: Watched, model_path
         assert engine.get_context_info().n_ctx == 256
 
 
-async def test_a_cancelled_load_is_told_to_all_who_wait(pool: Watched, model_path: Path) -> None:
+async def test_a_cancelled_load_is_told_to_all_who_wait(
+    watched: Watched, pool: RealPool, model_path: Path
+) -> None:
     async def use() -> None:
         async with pool.lease(model_path):
             raise AssertionError("the load was cancelled")
 
     waiting = [asyncio.create_task(use()) for _ in range(2)]
-    while not pool.events:
+    while not watched.events:
         await asyncio.sleep(0)
     pool.cancel_load(model_path)
     results = await asyncio.gather(*waiting, return_exceptions=True)
@@ -113,13 +134,15 @@ async def test_a_cancelled_load_is_told_to_all_who_wait(pool: Watched, model_pat
         assert engine.is_loaded()
 
 
-async def test_one_who_stops_waiting_does_not_end_the_load(pool: Watched, model_path: Path) -> None:
+async def test_one_who_stops_waiting_does_not_end_the_load(
+    watched: Watched, pool: RealPool, model_path: Path
+) -> None:
     async def use() -> None:
         async with pool.lease(model_path):
             pass
 
     impatient, patient = asyncio.create_task(use()), asyncio.create_task(use())
-    while not pool.events:
+    while not watched.events:
         await asyncio.sleep(0)
     impatient.cancel()
     await patient
@@ -127,7 +150,7 @@ async def test_one_who_stops_waiting_does_not_end_the_load(pool: Watched, model_
     assert pool.loaded() == [model_path]
 
 
-async def test_a_bad_file_fails_each_time_anew(pool: Watched, tmp_path: Path) -> None:
+async def test_a_bad_file_fails_each_time_anew(pool: RealPool, tmp_path: Path) -> None:
     path = tmp_path / "bad.gguf"
     path.write_bytes(b"GGUF not really")
     for _ in range(2):
@@ -138,7 +161,7 @@ async def test_a_bad_file_fails_each_time_anew(pool: Watched, tmp_path: Path) ->
 
 
 async def test_a_dead_engine_is_reported_and_the_next_lease_loads_again(
-    pool: Watched, model_path: Path
+    watched: Watched, pool: RealPool, model_path: Path
 ) -> None:
     async with pool.lease(model_path) as engine:
         stream = engine.generate("Count: 1 2", 400, sampling=SamplingParameters(temperature=0.0))
@@ -146,22 +169,24 @@ async def test_a_dead_engine_is_reported_and_the_next_lease_loads_again(
         os.kill(engine.pid, signal.SIGKILL)
         with pytest.raises(EngineDied):
             await stream.text()
-    gone = [event for event in pool.events if isinstance(event, ModelGone)]
+    gone = [event for event in watched.events if isinstance(event, ModelGone)]
     assert [type(event.error) for event in gone] == [EngineDied]
     async with pool.lease(model_path) as again:
         assert await again.generate("Hi", 2).text() != ""
 
 
-async def test_a_look_at_what_is_loaded_loads_nothing(pool: Watched, model_path: Path) -> None:
+async def test_a_look_at_what_is_loaded_loads_nothing(
+    watched: Watched, pool: RealPool, model_path: Path
+) -> None:
     assert pool.loaded_engine(model_path) is None
     async with pool.lease(model_path) as engine:
         pass
     pool.options = LoadOptions(n_ctx=256)
     assert pool.loaded_engine(model_path) is engine
-    assert len(pool.ready()) == 1
+    assert len(watched.ready()) == 1
 
 
-async def test_unload_ends_the_process_even_in_use(pool: Watched, model_path: Path) -> None:
+async def test_unload_ends_the_process_even_in_use(pool: RealPool, model_path: Path) -> None:
     async with pool.lease(model_path) as engine:
         stream = engine.generate("Count: 1 2", 400)
         await pool.unload(model_path)

@@ -9,9 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from minerva_desktop.engine.core.loading import MIN_SLOTS
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.load_options import FlashAttention, KvType, LoadOptions, Speculation
+from minerva_desktop.engine.load_options import (
+    MIN_SLOTS,
+    FlashAttention,
+    KvType,
+    LoadOptions,
+    Speculation,
+)
 from minerva_desktop.library.gguf import (
     MAX_LISTED_NUMBERS,
     MAX_LISTED_NUMBERS_IN_ALL,

@@ -10,24 +10,24 @@ import openai
 import pytest
 
 from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.engine.pool import ModelPool
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.endpoint import Endpoint
+from tests.pools import RealPool, real_pool
 
 QUESTION = "What is the capital of France? Answer in one word."
 N_CTX = 512
 
 
 @pytest.fixture
-async def pool() -> AsyncIterator[ModelPool]:
-    pool = ModelPool(LoadOptions(n_ctx=N_CTX))
+async def pool() -> AsyncIterator[RealPool]:
+    pool = real_pool(LoadOptions(n_ctx=N_CTX))
     yield pool
     await pool.close()
 
 
 @pytest.fixture
-async def client(pool: ModelPool, catalog: Catalog) -> AsyncIterator[openai.AsyncOpenAI]:
+async def client(pool: RealPool, catalog: Catalog) -> AsyncIterator[openai.AsyncOpenAI]:
     endpoint = Endpoint(pool, catalog, EndpointConfig(port=0))
     url = await endpoint.start()
     async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
@@ -36,7 +36,7 @@ async def client(pool: ModelPool, catalog: Catalog) -> AsyncIterator[openai.Asyn
 
 
 async def test_a_model_is_loaded_on_demand_and_answers(
-    client: openai.AsyncOpenAI, pool: ModelPool, model_path: Path
+    client: openai.AsyncOpenAI, pool: RealPool, model_path: Path
 ) -> None:
     (listed,) = (await client.models.list()).data
     assert listed.model_dump()["meta"]["loaded"] is False
@@ -117,7 +117,7 @@ async def test_closing_a_stream_frees_the_model_for_the_next(
 
 
 async def test_a_model_that_is_unloaded_ends_its_stream_with_an_error(
-    client: openai.AsyncOpenAI, pool: ModelPool, model_path: Path
+    client: openai.AsyncOpenAI, pool: RealPool, model_path: Path
 ) -> None:
     stream = await client.chat.completions.create(
         model=model_path.stem,

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QToolButton
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.library.catalog import Catalog
+from tests.processes import engines_with_models
 from tests.ui.open_window import OpenWindow
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
@@ -27,10 +28,10 @@ def test_a_deleted_model_is_told_now_and_at_the_next_start(
     mine = tmp_path / "mine.gguf"
     shutil.copy(model_path, mine)
     with closing(open_app([mine])) as opened:
-        opened.until("load", lambda: bool(_engines()))
+        opened.until("load", lambda: bool(engines_with_models(psutil.Process())))
         opened.until("eject", opened.part(QToolButton, "ejectButton").isEnabled)
         mine.unlink()
-        (engine,) = _engines()
+        engine = next(e for e in engines_with_models(psutil.Process()) if _maps(e, mine))
         os.kill(engine.pid, signal.SIGKILL)
         opened.until("notice", lambda: "loaded again with your next message" in opened.notice)
         opened.send("Hello")
@@ -61,6 +62,5 @@ def endings(opened: OpenWindow) -> str:
     return "\n".join(label.text() for label in labels if label.isVisible())
 
 
-def _engines() -> list[psutil.Process]:
-    children = psutil.Process().children(recursive=True)
-    return [child for child in children if "minerva_desktop.engine.child" in child.cmdline()]
+def _maps(engine: psutil.Process, model: Path) -> bool:
+    return any(region.path.startswith(str(model)) for region in engine.memory_maps())

@@ -48,6 +48,7 @@ def test_what_is_changed_is_taken_and_the_rest_kept(qtbot: QtBot, icons: Icons) 
     QTest.keyClicks(part(dialog, QLineEdit, "nCtx"), "16384")
     QTest.keyClicks(part(dialog, QLineEdit, "nGpuLayers"), "12")
     QTest.keyClicks(part(dialog, QLineEdit, "nThreads"), "99")
+    QTest.keyClicks(part(dialog, QLineEdit, "memoryGb"), "6")
     QTest.keyClicks(part(dialog, QLineEdit, "snapshotGb"), "0")
     port = part(dialog, QLineEdit, "serverPort")
     port.selectAll()
@@ -60,6 +61,7 @@ def test_what_is_changed_is_taken_and_the_rest_kept(qtbot: QtBot, icons: Icons) 
         n_ctx=16384,
         n_gpu_layers=12,
         n_threads=9,  # 16 at most: the second digit did not fit
+        memory_gb=6,
         snapshot_gb=0,
         server_port=8500,
         send_with_enter=False,

@@ -25,17 +25,13 @@ from minerva_desktop.engine.core.scheduler import Scheduler
 from minerva_desktop.engine.core.slots import SlotTable
 from minerva_desktop.engine.core.snapshots import SnapshotStore, model_identity
 from minerva_desktop.engine.core.speculation import Drafter, PromptLookup
-from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.load_options import DEFAULT_N_CTX, LoadOptions
 from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.errors import InvalidRequest, ModelLoadError
 
-DEFAULT_N_CTX = 8192  # tokens; more is the user's choice, since the KV cache grows with it
 # Of one text, and of one batch of texts. The compute buffer grows with it, and the chunks into
 # which people cut documents are shorter; more is the user's choice.
 EMBEDDING_N_CTX = 2048
-# Sequences at least, so that the last chats go on without processing their history again. Not more:
-# a step looks at every cell that is in use. Recurrent models keep a whole state for each.
-MIN_SLOTS = 8
 
 
 def load_core(
@@ -101,7 +97,7 @@ class _Loader:
         model, options = self.model, self.options
         n_ctx = options.n_ctx or min(model.n_ctx_train, DEFAULT_N_CTX)
         n_batch = max(min(options.n_batch, n_ctx), options.n_parallel)
-        n_slots = max(options.n_parallel, 1 if model.is_recurrent else MIN_SLOTS)
+        n_slots = options.n_slots(is_recurrent=model.is_recurrent)
         n_draft = options.speculation.n_draft if options.speculation is not None else 0
         params = generation_params(
             options,

@@ -1,0 +1,82 @@
+"""The memory ledgers of all devices together: a model may need some of several.
+
+Owned by `runtime`, used by the pool on its loop. It counts promises, as each `GpuContext` does.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from minerva_desktop.devices.gpu_context import GpuContext, GpuDevice
+
+logger = logging.getLogger(__name__)
+
+# Bytes by the device's name, as llama.cpp calls it: "CPU", "CUDA0".
+Needs = Mapping[str, int]
+CPU = "CPU"
+NOTHING: Needs = MappingProxyType({})
+
+
+class DeviceLedgers:
+    """One `GpuContext` for each device. What is needed of a device that is not there is counted on
+    the CPU's, which is always there."""
+
+    def __init__(self, contexts: Mapping[str, GpuContext]) -> None:
+        """``contexts`` by the name of the device, that of the CPU among them."""
+        if CPU not in contexts:
+            raise ValueError("there is no ledger of the CPU's memory")
+        self._contexts = dict(contexts)
+
+    @property
+    def contexts(self) -> Mapping[str, GpuContext]:
+        """The ledgers by the name of the device."""
+        return MappingProxyType(self._contexts)
+
+    def missing(self, needs: Needs, freed: Needs = NOTHING) -> dict[str, int]:
+        """Bytes that the budgets lack for ``needs``, by device, once ``freed`` was given back;
+        empty when all fits."""
+        lacking = {}
+        given_back = self._sorted(freed)
+        for name, n_bytes in self._sorted(needs).items():
+            context = self._contexts[name]
+            taken = context.allocated_memory() - given_back.get(name, 0)
+            excess = taken + n_bytes - context.max_memory()
+            if n_bytes and excess > 0:
+                lacking[name] = excess
+        return lacking
+
+    def allocate(self, needs: Needs, *, forced: bool = False) -> None:
+        """Take what is needed of every device, or nothing at all. ``forced`` takes it beyond the
+        budgets too. Raises `OutOfMemory`."""
+        taken: dict[str, int] = {}
+        try:
+            for name, n_bytes in self._sorted(needs).items():
+                self._contexts[name].allocate(n_bytes, forced=forced)
+                taken[name] = n_bytes
+        except BaseException:
+            self.deallocate(taken)
+            raise
+
+    def deallocate(self, needs: Needs) -> None:
+        """Give back what `allocate` took."""
+        for name, n_bytes in self._sorted(needs).items():
+            self._contexts[name].deallocate(n_bytes)
+
+    def relief(self, held: Needs, lacking: Needs) -> int:
+        """Bytes by which ``held``, given back, would help against ``lacking``."""
+        ours = self._sorted(held)
+        return sum(min(ours.get(name, 0), n_bytes) for name, n_bytes in lacking.items())
+
+    def _sorted(self, needs: Needs) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for name, n_bytes in needs.items():
+            known = name if name in self._contexts else CPU
+            found[known] = found.get(known, 0) + n_bytes
+        return found
+
+
+def cpu_ledgers(budget: int) -> DeviceLedgers:
+    """The ledgers of a machine on which models run on the CPU; ``budget`` in bytes."""
+    return DeviceLedgers({CPU: GpuContext(GpuDevice.CPU, budget)})

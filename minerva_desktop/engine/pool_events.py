@@ -1,0 +1,87 @@
+"""What a pool plans, tells and needs: values, and the Protocol of an engine in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from minerva_desktop.devices.ledgers import Needs
+from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.messages import ContextInfo
+from minerva_desktop.errors import MinervaError
+
+
+class GoneCause(StrEnum):
+    """Why a model is no longer loaded."""
+
+    ASKED = "asked"
+    FAILED = "failed"
+    ROOM = "room"  # another one needed its memory
+    IDLE = "idle"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """What loading a model takes: ``needs`` by device, and which idle models go for it, freeing
+    ``n_freed`` bytes. ``missing`` by device says what the budgets lack even then; empty: it fits.
+    """
+
+    path: Path
+    needs: Needs
+    unloads: tuple[Path, ...]
+    n_freed: int
+    missing: Needs
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLoading:
+    """A load goes on; ``fraction`` 0.0 to 1.0."""
+
+    path: Path
+    fraction: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReady:
+    """A model is loaded, in process ``pid``; ``unloaded`` went for it."""
+
+    path: Path
+    info: ContextInfo
+    pid: int
+    unloaded: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelGone:
+    """A model is no longer loaded (or failed to); ``error`` says why if nobody asked for it, and
+    ``room_for`` names the model that took its place."""
+
+    path: Path
+    error: MinervaError | None = None
+    cause: GoneCause = GoneCause.ASKED
+    room_for: Path | None = None
+
+
+PoolEvent = ModelLoading | ModelReady | ModelGone
+
+
+class PooledEngine(Protocol):
+    """What the pool needs of an engine; `LlamaEngine` is one."""
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id."""
+
+    async def load(
+        self, *, options: LoadOptions, on_progress: Callable[[float], None]
+    ) -> ContextInfo:
+        """Load; may be cancelled."""
+
+    async def unload(self) -> None:
+        """End the child; idempotent."""
+
+    def is_loaded(self) -> bool:
+        """Whether it can be used."""

@@ -1,0 +1,56 @@
+"""A child process that is started before it is needed, so that a load does not wait for Python and
+llama.cpp's libraries.
+
+Used on the asyncio loop of the engines that take it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from minerva_desktop.engine.process import ChildProcess, child_command
+
+_log = logging.getLogger(__name__)
+
+
+class SpareChild:
+    """At most one child waits for a model."""
+
+    def __init__(self, command: Sequence[str] | None = None) -> None:
+        """``command`` starts a child."""
+        self._command = tuple(command or child_command())
+        self._child: ChildProcess | None = None
+        self._starting = asyncio.Lock()
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id; None when there is none."""
+        return None if self._child is None else self._child.pid
+
+    async def take(self) -> ChildProcess:
+        """The child that waits, or a new one. Raises `OSError` when the system cannot start one."""
+        async with self._starting:
+            child, self._child = self._child, None
+        if child is not None and child.is_running:
+            return child
+        if child is not None:
+            await child.close()
+        return await ChildProcess.start(self._command)
+
+    async def prepare(self) -> None:
+        """Start one, if none waits; without it a load only takes a little longer."""
+        async with self._starting:
+            if self._child is None:
+                try:
+                    self._child = await ChildProcess.start(self._command)
+                except OSError as error:
+                    _log.warning("No spare engine process could be started: %s", error)
+
+    async def close(self) -> None:
+        """End the one that waits; idempotent."""
+        async with self._starting:
+            child, self._child = self._child, None
+        if child is not None:
+            await child.close()

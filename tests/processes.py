@@ -1,0 +1,18 @@
+"""Which of a process's children is an engine with a model, and which only waits for one."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import psutil
+
+
+def engines_with_models(parent: psutil.Process) -> list[psutil.Process]:
+    """The children that have mapped a GGUF file; a spare one has none yet."""
+    return [child for child in parent.children(recursive=True) if _has_model(child)]
+
+
+def _has_model(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return any(region.path.split(" (")[0].endswith(".gguf") for region in process.memory_maps())
+    return False
