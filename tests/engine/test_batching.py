@@ -183,7 +183,7 @@ async def test_truncate_middle_drops_the_oldest_turns_and_says_how_many(
     with pytest.raises(ContextLimitExceeded):
         await engine.generate(_long_chat(), sampling=GREEDY).text()
     limits = RequestLimits(overflow=Overflow.TRUNCATE_MIDDLE)
-    stream = engine.generate(_long_chat(), sampling=GREEDY, limits=limits)
+    stream = engine.generate(_long_chat(), 2, sampling=GREEDY, limits=limits)
     completion = await stream.wait_completion()
     assert completion.dropped_turns > 0
     assert completion.dropped_turns % 2 == 0  # a question goes with its answer

@@ -24,7 +24,7 @@ from minerva_desktop.engine.core.json_schema import json_grammar, schema_to_gram
 from minerva_desktop.errors import InvalidRequest
 
 MAX_TOKENS = 60
-SEEDS = 3
+SEEDS = 2
 
 SAMPLE = r"""
 import ctypes, json, random, sys

@@ -20,7 +20,7 @@ from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import InvalidRequest
 
 PROMPT = "Once upon a time, in a village by the sea, there lived"
-PLAIN = SamplingParameters(temperature=1.0, seed=11, max_tokens=32)
+PLAIN = SamplingParameters(temperature=1.0, seed=11, max_tokens=24)
 
 
 @pytest.fixture

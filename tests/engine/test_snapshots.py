@@ -170,7 +170,12 @@ async def test_the_budget_holds_and_the_oldest_goes_first(chats: Chats, model_pa
 
 
 @pytest.mark.parametrize(
-    "damage", ["cut", pytest.param("empty", marks=pytest.mark.slow), "flipped"]
+    "damage",
+    [
+        "cut",
+        pytest.param("empty", marks=pytest.mark.slow),
+        pytest.param("flipped", marks=pytest.mark.slow),
+    ],
 )
 async def test_a_damaged_file_is_processed_anew(
     chats: Chats, model_path: Path, damage: str

@@ -19,7 +19,7 @@ from minerva_desktop.engine.load_options import LoadOptions, Speculation
 from minerva_desktop.errors import InvalidRequest, ModelLoadError
 from tests.engine.models import write_with_fewer_tokens
 
-GREEDY = SamplingParameters(temperature=0.0, max_tokens=60)
+GREEDY = SamplingParameters(temperature=0.0, max_tokens=36)
 # Prompts whose answers leave the model no doubt: llama.cpp rounds several tokens in one decode
 # otherwise than one.
 COUNT = ", ".join(str(number) for number in range(1, 40)) + ","
@@ -92,7 +92,7 @@ async def test_the_answers_are_those_without_and_most_guesses_are_right(
     model_path: Path, load: Load, with_model: bool
 ) -> None:
     plain = await load(model_path)
-    seeded = SamplingParameters(seed=5, temperature=0.3, max_tokens=40)
+    seeded = SamplingParameters(seed=5, temperature=0.3, max_tokens=24)
     expected = [await _run(plain, prompt) for prompt in PROMPTS]
     warm = await _run(plain, COUNT, seeded)
     await plain.unload()
