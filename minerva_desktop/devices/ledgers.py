@@ -5,13 +5,11 @@ Owned by `runtime`, used by the pool on its loop. It counts promises, as each `G
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from minerva_desktop.devices.gpu_context import GpuContext, GpuDevice
-
-logger = logging.getLogger(__name__)
+from minerva_desktop.errors import OutOfMemory
 
 # Bytes by the device's name, as llama.cpp calls it: "CPU", "CUDA0".
 Needs = Mapping[str, int]
@@ -55,7 +53,7 @@ class DeviceLedgers:
             for name, n_bytes in self._sorted(needs).items():
                 self._contexts[name].allocate(n_bytes, forced=forced)
                 taken[name] = n_bytes
-        except BaseException:
+        except OutOfMemory:
             self.deallocate(taken)
             raise
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minerva_desktop.devices.gpu_context import GpuContext, GpuDevice, default_budget
+from minerva_desktop.devices.ledgers import DeviceLedgers
 from minerva_desktop.errors import OutOfMemory
 
 GB = 10**9
@@ -115,3 +116,14 @@ def test_threads_share_one_ledger() -> None:
         list(threads.map(hammer, range(8)))
     assert ledger.allocated_memory() == 0
     assert ledger.available_memory() == 1000
+
+
+def test_what_one_of_several_devices_cannot_give_is_taken_of_none() -> None:
+    gpu, cpu = GpuContext(GpuDevice.CUDA, 100), GpuContext(GpuDevice.CPU, 50)
+    ledgers = DeviceLedgers({"CUDA0": gpu, "CPU": cpu})
+    with pytest.raises(OutOfMemory, match=r"^Memory exceeded: 0 bytes \+ 60 bytes > 50 bytes"):
+        ledgers.allocate({"CUDA0": 80, "CPU": 60})
+    assert (gpu.allocated_memory(), cpu.allocated_memory()) == (0, 0)
+    assert ledgers.missing({"CUDA0": 120, "CPU": 60}) == {"CUDA0": 20, "CPU": 10}
+    ledgers.allocate({"CUDA0": 80, "CPU": 60}, forced=True)
+    assert (gpu.allocated_memory(), cpu.allocated_memory(), cpu.available_memory()) == (80, 60, 0)
