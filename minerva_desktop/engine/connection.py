@@ -12,8 +12,6 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
-import msgspec
-
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.engine.heartbeat import Heartbeat
 from minerva_desktop.engine.messages import (
@@ -89,7 +87,8 @@ class EngineConnection:
         )
         self._was_silent = False
         self._closing = False
-        self._reader = asyncio.create_task(self._read_events())
+        child.listen(self._hear)
+        self._end = asyncio.create_task(self._await_end())
 
     @classmethod
     async def start(
@@ -130,7 +129,7 @@ class EngineConnection:
         self._closing = True
         self.info = None
         await self._child.close()
-        await self._reader
+        await self._end
 
     # -- work ------------------------------------------------------------------------------
 
@@ -214,14 +213,11 @@ class EngineConnection:
         self._was_silent = True
         self._child.kill()
 
-    async def _read_events(self) -> None:
-        try:
-            async for event in self._child.events():
-                self._heartbeat.heard()
-                self._handle(event)
-        except (msgspec.DecodeError, ValueError):
-            _log.exception("The engine child said something that cannot be read")
-            self._child.kill()
+    def _hear(self, event: Event) -> None:
+        self._heartbeat.heard()
+        self._handle(event)
+
+    async def _await_end(self) -> None:
         self._bury(await self._child.wait())
 
     def _handle(self, event: Event) -> None:

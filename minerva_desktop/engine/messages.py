@@ -299,12 +299,36 @@ def encode_frame(value: Request | Event) -> bytes:
     return HEADER.pack(len(body)) + body
 
 
-def frame_length(header: bytes) -> int:
+def frame_length(header: bytes | bytearray) -> int:
     """Length in bytes of the value that follows ``header``; raises `ValueError` past the limit."""
     (length,) = HEADER.unpack(header)
     if length > MAX_FRAME_BYTES:
         raise ValueError(f"a frame of {length} bytes is over the limit of {MAX_FRAME_BYTES}")
     return int(length)
+
+
+class EventFrames:
+    """Puts events together from the pieces in which they arrive."""
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Add what arrived; the events that are whole now. Raises `ValueError` for a frame over
+        the limit, `msgspec.DecodeError` for one that is no event."""
+        pending = self._pending
+        pending += data
+        events: list[Event] = []
+        start = 0
+        while len(pending) - start >= HEADER.size:
+            body = start + HEADER.size
+            end = body + frame_length(pending[start:body])
+            if end > len(pending):
+                break
+            events.append(_EVENTS.decode(pending[body:end]))
+            start = end
+        del pending[:start]
+        return events
 
 
 def read_frame(stream: BinaryIO) -> bytes | None:
@@ -321,9 +345,3 @@ def decode_request(body: bytes) -> Request:
     """Raises `msgspec.DecodeError` when ``body`` is no request."""
     request: Request = _REQUESTS.decode(body)
     return request
-
-
-def decode_event(body: bytes) -> Event:
-    """Raises `msgspec.DecodeError` when ``body`` is no event."""
-    event: Event = _EVENTS.decode(body)
-    return event

@@ -14,10 +14,10 @@ from minerva_desktop.engine.messages import (
     HEADER,
     MAX_FRAME_BYTES,
     ErrorInfo,
+    EventFrames,
     Generate,
     SequenceOutput,
     StepOutputs,
-    decode_event,
     decode_request,
     encode_frame,
     frame_length,
@@ -41,9 +41,18 @@ def test_a_request_survives_the_wire() -> None:
 def test_an_event_survives_the_wire() -> None:
     end = Completion(finish_reason=FinishReason.LENGTH, timings=Timings(prefill_ms=1.5), seed=9)
     event = StepOutputs((SequenceOutput(request_id=1, delta="a", n_tokens=1, completion=end),))
-    body = read_frame(io.BytesIO(encode_frame(event)))
-    assert body is not None
-    assert decode_event(body) == event
+    assert EventFrames().feed(encode_frame(event)) == [event]
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 1000])
+def test_events_arrive_whole_however_the_pipe_cuts_them(size: int) -> None:
+    events = [
+        StepOutputs((SequenceOutput(request_id=n, delta="x" * n, n_tokens=1),)) for n in range(9)
+    ]
+    wire = b"".join(encode_frame(event) for event in events)
+    frames = EventFrames()
+    pieces = [wire[at : at + size] for at in range(0, len(wire), size)]
+    assert [event for piece in pieces for event in frames.feed(piece)] == events
 
 
 def test_an_error_keeps_its_class_and_numbers() -> None:
@@ -61,3 +70,7 @@ def test_a_cut_frame_is_an_end_and_a_huge_one_is_refused() -> None:
         frame_length(HEADER.pack(MAX_FRAME_BYTES + 1))
     with pytest.raises(msgspec.DecodeError):
         decode_request(b"\xc1")
+    with pytest.raises(ValueError, match="over the limit"):
+        EventFrames().feed(HEADER.pack(MAX_FRAME_BYTES + 1))
+    with pytest.raises(msgspec.DecodeError):
+        EventFrames().feed(HEADER.pack(1) + b"\xc1")
