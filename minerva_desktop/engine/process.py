@@ -35,6 +35,10 @@ def child_command() -> tuple[str, ...]:
     return (sys.executable, "-m", "minerva_desktop.engine.child")
 
 
+def _unheard(_event: Event) -> None:
+    """Who listens before `ChildProcess.listen`, and after the child said nonsense."""
+
+
 class ChildProcess(asyncio.SubprocessProtocol):
     """A running child. `start` it, then say who listens: a child says nothing before it is asked
     for something."""
@@ -43,7 +47,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         """Called by asyncio; use `start`."""
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._frames = EventFrames()
-        self._on_event: Callable[[Event], None] = lambda event: None
+        self._on_event: Callable[[Event], None] = _unheard
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
         self._line = b""
         self._transport: asyncio.SubprocessTransport
@@ -129,10 +133,10 @@ class ChildProcess(asyncio.SubprocessProtocol):
                 self._on_event(event)
         except (msgspec.DecodeError, ValueError):
             _log.exception("The engine child said something that cannot be read")
-            self._on_event = lambda event: None
+            self._on_event = _unheard
             self.kill()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         """The child ended, and everything that it wrote is read."""
         if self._line:
             self._keep_lines(b"\n")
