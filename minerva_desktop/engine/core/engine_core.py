@@ -17,7 +17,7 @@ from minerva_desktop.engine.core.llama import AbortFlag, Decoded, LlamaContext, 
 from minerva_desktop.engine.core.logits import token_logprob
 from minerva_desktop.engine.core.model_info import placement_text
 from minerva_desktop.engine.core.prompts import PromptBuilder
-from minerva_desktop.engine.core.request import RunningRequest
+from minerva_desktop.engine.core.request import RunningRequest, steady_until
 from minerva_desktop.engine.core.sampler import Sampler
 from minerva_desktop.engine.core.scheduler import Batch, Chunk, Scheduler, Sequence
 from minerva_desktop.engine.core.slots import Placement
@@ -98,7 +98,12 @@ class EngineCore:
                 param="overflow",
             )
         sequence = Sequence(
-            request.request_id, prompt.tokens, sampling.max_tokens, request.cache_prompt, variant
+            request.request_id,
+            prompt.tokens,
+            sampling.max_tokens,
+            request.cache_prompt,
+            variant,
+            steady_until(sampling),
         )
         sampler = Sampler(
             sampling, grammar=prepared.grammar, prompt=prompt.tokens, model=self._model
@@ -223,6 +228,12 @@ class EngineCore:
             )
             for chunk in chunks
         ]
+        company = [chunk for chunk in chunks if chunk.has_company]
+        for chunk in company:
+            end = chunk.start + chunk.count
+            context.add_to_batch(
+                chunk.tokens[-1:], position=end, slot=chunk.slot.index, n_outputs=0
+            )
         half = sum(chunk.count for chunk in chunks) / 2
         self._decoding = frozenset(c.sequence.request_id for c in chunks if c.count > half)
         try:
@@ -233,6 +244,8 @@ class EngineCore:
         finally:
             self._decoding = frozenset()
         if decoded is Decoded.DONE:
+            for chunk in company:
+                context.forget(chunk.slot.index, chunk.start + chunk.count)
             return rows
         self._roll_back(chunks)
         if decoded is Decoded.NO_ROOM:

@@ -127,6 +127,7 @@ class _Loader:
             n_batch=n_batch,
             max_running=options.n_parallel,
             prompts_apart=not info.n_gpu_layers,
+            keeps_company=not info.n_gpu_layers and not model.is_recurrent,
         )
         return EngineCore(
             self.path.name,

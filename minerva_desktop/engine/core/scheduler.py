@@ -24,12 +24,15 @@ from minerva_desktop.engine.core.slots import Placement, Slot, SlotTable, Varian
 ANSWER_RESERVE = 256  # tokens of an answer that must fit beside the prompt for it to be admitted
 # A request waits for one that is computing its beginning anyway, if that saves so many tokens.
 WORTH_WAITING = 64
+STEADY_ROWS = 63  # ggml takes tiles from 64 rows on (GGML_FA_TILE_Q)
+LONE_CELLS = 256  # llama.cpp rounds up to a multiple of 256, and 512 are shared out to the threads
 
 
 @dataclass(slots=True, eq=False)
 class Sequence:
     """One request's tokens, and the slot that holds the computed ones.
 
+    ``steady_until``: up to how many tokens what runs beside it must not change its rounding.
     ``drafts``: guesses at the tokens to come, to be computed along with the last one.
     """
 
@@ -38,6 +41,7 @@ class Sequence:
     max_tokens: int | None
     reuse: bool = True
     variant: Variant = ()
+    steady_until: int = 0
     drafts: list[int] = field(default_factory=list)
     n_prompt: int = field(init=False)
     n_cached: int = 0
@@ -67,6 +71,11 @@ class Sequence:
         return len(self.tokens) + reserve
 
     @property
+    def is_steady(self) -> bool:
+        """Whether its next rows must not depend on others."""
+        return len(self.tokens) <= self.steady_until
+
+    @property
     def is_prompt(self) -> bool:
         """Whether more than one token is to be computed."""
         return len(self.tokens) - self.n_computed > 1
@@ -75,13 +84,15 @@ class Sequence:
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """``count`` tokens of ``sequence`` from position ``start``, to be decoded in this step; the
-    last ``n_drafts`` of them are guesses."""
+    last ``n_drafts`` of them are guesses. ``has_company``: it is a lone row, and another is to be
+    computed behind it and forgotten."""
 
     sequence: Sequence
     slot: Slot
     start: int
     count: int
     n_drafts: int = 0
+    has_company: bool = False
 
     @property
     def needs_logits(self) -> bool:
@@ -111,10 +122,17 @@ class Scheduler:
     """The queue of waiting sequences, and the running ones in their slots."""
 
     def __init__(
-        self, slots: SlotTable, *, n_batch: int, max_running: int, prompts_apart: bool = True
+        self,
+        slots: SlotTable,
+        *,
+        n_batch: int,
+        max_running: int,
+        prompts_apart: bool = True,
+        keeps_company: bool = True,
     ) -> None:
         """``n_batch`` in tokens; at most ``max_running`` requests run, the others wait.
-        ``prompts_apart``: a prompt shares a decode with nothing else.
+        ``prompts_apart``: a prompt shares a decode with nothing else. ``keeps_company``: the lone
+        row of a steady sequence gets another, which the cache can forget.
 
         ``slots`` may be more than run: the others keep what finished requests left.
         """
@@ -122,6 +140,7 @@ class Scheduler:
         self._max_running = max_running
         self._n_batch = n_batch
         self._prompts_apart = prompts_apart
+        self._keeps_company = keeps_company and n_batch > 1
         self._oldest_first = False
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
@@ -317,14 +336,25 @@ class Scheduler:
         if len(decoding) + sum(len(s.drafts) for s in decoding) > self._n_batch:
             for sequence in decoding:
                 sequence.drafts.clear()
+        is_lone = len(decoding) == 1 and self._needs_company(decoding[0])
         chunks = [
-            Chunk(s, s.slot, s.n_computed, 1 + len(s.drafts), len(s.drafts))
+            Chunk(s, s.slot, s.n_computed, 1 + len(s.drafts), len(s.drafts), is_lone)
             for s in decoding
             if s.slot is not None
         ]
         if len(decoding) < len(sequences):
             chunks += self._prompt_chunks([s for s in sequences if s.is_prompt])
         return chunks
+
+    def _needs_company(self, sequence: Sequence) -> bool:
+        """Whether ggml would share out the row of ``sequence``, alone, to its threads."""
+        return (
+            self._keeps_company
+            and sequence.is_steady
+            and not sequence.drafts
+            and self._slots.n_peak_cells + 1 > LONE_CELLS
+            and self._slots.n_free_cells > 1
+        )
 
     def _prompt_chunks(self, prompts: list[Sequence]) -> list[Chunk]:
         """As many chunks as make ``n_batch`` tokens: the shortest first, so that a short prompt
@@ -335,7 +365,8 @@ class Scheduler:
         budget = self._n_batch
         chunks = []
         for sequence in prompts[:n_first] + rest:
-            count = min(len(sequence.tokens) - sequence.n_computed, self._n_batch)
+            most = STEADY_ROWS if sequence.is_steady and self._prompts_apart else self._n_batch
+            count = min(len(sequence.tokens) - sequence.n_computed, self._n_batch, most)
             if sequence.slot is not None and count <= budget:
                 chunks.append(Chunk(sequence, sequence.slot, sequence.n_computed, count))
                 budget -= count

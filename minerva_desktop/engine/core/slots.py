@@ -76,12 +76,19 @@ class SlotTable:
         self._users: dict[int, int] = {}  # how many slots use each cell
         self._busy_users: dict[int, int] = {}  # how many of them are busy
         self._next_cell = itertools.count()
+        self._peak = 0
         self._clock = itertools.count(1)
 
     @property
     def n_used_cells(self) -> int:
         """Cells that hold something."""
         return len(self._users)
+
+    @property
+    def n_peak_cells(self) -> int:
+        """The most cells that held something since all were free: llama.cpp fills the first free
+        one, and each step looks at all up to the last that holds anything."""
+        return self._peak if self._users else 0
 
     @property
     def n_free_cells(self) -> int:
@@ -143,10 +150,13 @@ class SlotTable:
 
     def extend(self, slot: Slot, count: int) -> None:
         """``count`` more tokens of a busy slot were computed."""
+        if not self._users:
+            self._peak = 0
         # New cells have no users yet.
         for cell in itertools.islice(self._next_cell, count):
             slot.cells.append(cell)
             self._users[cell] = self._busy_users[cell] = 1
+        self._peak = max(self._peak, len(self._users))
 
     def shorten(self, slot: Slot, length: int) -> None:
         """A busy slot holds only its first ``length`` tokens from now on."""
