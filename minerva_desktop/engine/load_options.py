@@ -139,7 +139,9 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     def n_slots(self, *, is_recurrent: bool) -> int:
         """Sequences that the KV cache can hold: those that run, and what others left behind."""
-        return max(self.n_parallel, 1 if is_recurrent else MIN_SLOTS)
+        if is_recurrent:
+            return self.n_parallel
+        return min(max(2 * self.n_parallel, MIN_SLOTS), MAX_PARALLEL)
 
     def check(self) -> None:
         """Raise `InvalidRequest`, naming the field, for what llama.cpp would choke on."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from minerva_desktop.chat.completion import Completion, FinishReason
+from minerva_desktop.chat.completion import Completion, FinishReason, TokenLogprob
 from minerva_desktop.chat.limits import Overflow, RequestLimits
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
@@ -45,6 +45,35 @@ async def test_answers_are_the_same_alone_and_four_at_once(engine: LlamaEngine) 
     alone = [(await _answer(engine, prompt, cache_prompt=False))[0] for prompt in CAPITALS]
     together = await asyncio.gather(*(_answer(engine, p, cache_prompt=False) for p in CAPITALS))
     assert [text for text, _ in together] == alone
+
+
+async def _logprobs(engine: LlamaEngine, prompt: str, seed: int) -> list[TokenLogprob]:
+    sampling = SamplingParameters(seed=seed, top_logprobs=0, max_tokens=24, ignore_eos=True)
+    stream = engine.generate(prompt, sampling=sampling)
+    await stream.text()
+    return list(stream.logprobs)
+
+
+async def test_a_seed_gives_the_same_text_to_the_last_bit_whatever_else_there_is(
+    engine: LlamaEngine,
+) -> None:
+    alone = [await _logprobs(engine, prompt, seed) for seed, prompt in enumerate(CAPITALS)]
+    # Long enough that ggml would share out a lone row to its threads from now on.
+    await _answer(engine, "one two three four five " * 60)
+    again = [await _logprobs(engine, prompt, seed) for seed, prompt in enumerate(CAPITALS)]
+    together = await asyncio.gather(
+        *(_logprobs(engine, prompt, seed) for seed, prompt in enumerate(CAPITALS))
+    )
+    assert [len(logprobs) for logprobs in alone] == [24] * 4
+    assert again == alone
+    assert together == alone
+
+
+async def test_a_long_prompt_with_a_seed_is_computed_the_same_from_the_cache(
+    engine: LlamaEngine,
+) -> None:
+    first = await _logprobs(engine, COUNT, 1)
+    assert await _logprobs(engine, COUNT, 1) == first
 
 
 async def test_requests_run_together(engine: LlamaEngine) -> None:

@@ -208,3 +208,41 @@ def test_every_request_comes_to_its_end_within_the_cache(
         if not scheduler.has_work:
             break
     assert ended == set(range(len(wishes)))
+
+
+def _steady(request_id: int, n_prompt: int, until: int = 10_000) -> Sequence:
+    sequence = _sequence(request_id, n_prompt)
+    sequence.steady_until = until
+    return sequence
+
+
+def test_a_steady_prompt_is_cut_below_the_rows_that_ggml_puts_into_tiles() -> None:
+    scheduler = _scheduler(n_batch=512)
+    scheduler.add(_steady(1, 150))
+    assert [_shape(_step(scheduler)) for _ in range(3)] == [
+        [(1, 0, 63)],
+        [(1, 63, 63)],
+        [(1, 126, 24)],
+    ]
+
+
+def test_the_lone_row_of_a_steady_sequence_has_company_once_the_cache_is_long() -> None:
+    scheduler = _scheduler(n_batch=512, n_running=2)
+    scheduler.add(_steady(1, 250))
+    lone = []
+    for _ in range(12):
+        (chunk,) = _step(scheduler)
+        if chunk.count == 1:
+            lone.append(chunk.has_company)
+    assert lone == [False] * 6 + [True] * 2  # 250 to 255 cells before it, and then more
+    scheduler.add(_sequence(2, 3))
+    assert [c.has_company for c in _step(scheduler) + _step(scheduler)] == [True, False] + [
+        False
+    ] * 2
+
+
+def test_company_ends_where_steadiness_does() -> None:
+    scheduler = _scheduler(n_batch=512)
+    scheduler.add(_steady(1, 260, until=262))
+    chunks = [_step(scheduler)[0] for _ in range(9)]
+    assert [c.has_company for c in chunks if c.count == 1] == [True, True, False, False]

@@ -108,3 +108,28 @@ def test_common_prefix() -> None:
     assert common_prefix([], [1], 1) == 0
     assert common_prefix([1], [2], 1) == 0
     assert common_prefix([1], [1], -1) == 0
+
+
+def test_while_a_slot_is_empty_no_hole_is_made_in_the_cache() -> None:
+    table = _table()
+    first = _finished(table, CHAT)
+    _finished(table, list(range(500, 560)))
+    placement = table.take([*CHAT[:80], 7, 8, 9])  # an edit; another chat lies behind this one
+    assert placement.donor is not None
+    assert (placement.donor.index, placement.n_copied) == (first, 80)
+    table.release(placement.slot)
+    placement = table.take([*CHAT[:80], 9, 9])  # no slot is empty now
+    assert (placement.n_kept, placement.donor) == (80, None)
+
+
+def test_what_has_to_lie_in_order_is_computed_anew_where_a_hole_would_be_filled_first() -> None:
+    table = _table()
+    _finished(table, list(range(500, 560)))
+    kept = _finished(table, CHAT)
+    assert table.evict() is not None  # the first; its 60 cells come next
+    assert table.take([*CHAT, 7], in_order=True).n_reused == 0
+    assert table.n_used_cells == 0
+    table = _table()
+    kept = _finished(table, CHAT)
+    placement = table.take([*CHAT, 7], in_order=True)
+    assert (placement.slot.index, placement.n_reused) == (kept, 100)

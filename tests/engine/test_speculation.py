@@ -116,7 +116,7 @@ async def test_ends_come_where_they_would_have_come(model_path: Path, load: Load
     guessing = await load(model_path, Speculation(n_draft=8), n_ctx=256)
     stops = SamplingParameters(temperature=0.0, max_tokens=100, stop=("45",))
     full = SamplingParameters(temperature=0.0, ignore_eos=True)
-    for sampling, reason in ((stops, FinishReason.STOP), (full, FinishReason.LENGTH)):
+    for sampling, reason in ((full, FinishReason.LENGTH), (stops, FinishReason.STOP)):
         text, done = await _run(plain, COUNT, sampling)
         guessed, guessed_done = await _run(guessing, COUNT, sampling)
         assert guessed == text

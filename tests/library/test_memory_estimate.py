@@ -11,7 +11,6 @@ import pytest
 
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import (
-    MIN_SLOTS,
     FlashAttention,
     KvType,
     LoadOptions,
@@ -270,11 +269,10 @@ def mamba_path(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def _estimate_options(header: GgufHeader, options: LoadOptions) -> EstimateOptions:
     assert options.n_ctx is not None
-    least = 1 if is_recurrent(header) else MIN_SLOTS
     speculation = options.speculation
     return EstimateOptions(
         n_ctx=options.n_ctx,
-        n_seq_max=max(options.n_parallel, least),
+        n_seq_max=options.n_slots(is_recurrent=is_recurrent(header)),
         n_parallel=options.n_parallel,
         n_batch=options.n_batch,
         n_draft=speculation.n_draft if speculation else 0,

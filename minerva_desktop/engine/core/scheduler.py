@@ -174,7 +174,10 @@ class Scheduler:
         while self._waiting and self._may_start(self._waiting[0]):
             sequence = self._waiting.popleft()
             placement = self._slots.take(
-                sequence.tokens, reuse=sequence.reuse, variant=sequence.variant
+                sequence.tokens,
+                reuse=sequence.reuse,
+                variant=sequence.variant,
+                in_order=sequence.is_steady and self._keeps_company,
             )
             sequence.slot = placement.slot
             if not sequence.was_admitted:
@@ -352,7 +355,7 @@ class Scheduler:
             self._keeps_company
             and sequence.is_steady
             and not sequence.drafts
-            and self._slots.n_peak_cells + 1 > LONE_CELLS
+            and self._slots.n_spanned_cells + 1 > LONE_CELLS
             and self._slots.n_free_cells > 1
         )
 

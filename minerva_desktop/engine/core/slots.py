@@ -14,6 +14,8 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from minerva_desktop.engine.core.cells import CellMap
+
 # Tokens of a prefix for which it is shared. Computing fewer takes no time that anyone notices, and
 # a sequence whose cells lie in the order of its tokens is summed up in that order: llama.cpp's
 # attention (f16 values) then rounds exactly as it does for a sequence that was never shared.
@@ -73,27 +75,24 @@ class SlotTable:
         self._slots = [Slot(index) for index in range(n_slots)]
         self._n_cells = n_cells
         self._append_only = append_only
-        self._users: dict[int, int] = {}  # how many slots use each cell
-        self._busy_users: dict[int, int] = {}  # how many of them are busy
-        self._next_cell = itertools.count()
-        self._peak = 0
+        self._cells = CellMap(n_cells)
+        self._busy_users: dict[int, int] = {}  # how many busy slots use each cell
         self._clock = itertools.count(1)
 
     @property
     def n_used_cells(self) -> int:
         """Cells that hold something."""
-        return len(self._users)
+        return self._cells.n_used
 
     @property
-    def n_peak_cells(self) -> int:
-        """The most cells that held something since all were free: llama.cpp fills the first free
-        one, and each step looks at all up to the last that holds anything."""
-        return self._peak if self._users else 0
+    def n_spanned_cells(self) -> int:
+        """Cells up to the last that holds something."""
+        return self._cells.n_spanned
 
     @property
     def n_free_cells(self) -> int:
         """Cells that hold nothing."""
-        return self._n_cells - len(self._users)
+        return self._cells.n_free
 
     @property
     def n_usable_cells(self) -> int:
@@ -117,46 +116,48 @@ class SlotTable:
                 best = (slot, length)
         return best
 
-    def take(self, tokens: list[int], *, reuse: bool = True, variant: Variant = ()) -> Placement:
-        """Make an idle slot busy with ``tokens``, reusing as much as there is.
+    def take(
+        self,
+        tokens: list[int],
+        *,
+        reuse: bool = True,
+        variant: Variant = (),
+        in_order: bool = False,
+    ) -> Placement:
+        """Make an idle slot busy with ``tokens``, reusing as much as there is; ``in_order``: only
+        where the new cells will lie behind the reused ones, or there is none to be reused.
 
-        Raises `LookupError` when none is idle. An idle slot is trimmed in place if most of it is
-        of use; else its prefix is shared, and what another chat may still want stays there.
+        Raises `LookupError` when none is idle. An idle slot is continued in place if all of it is
+        of use, or if most of it is and the rest lies at the cache's end; else its prefix is shared.
+        So as long as there are empty slots, no hole appears that a running sequence would fill out
+        of order, and what another chat may still want stays there.
         """
         idle = [slot for slot in self._slots if not slot.busy]
         if not idle:
             raise LookupError("every slot is busy")
         donor, length = self.best_prefix(tokens, variant) if reuse else (None, 0)
-        in_place = donor is not None and not donor.busy and 2 * length >= donor.n_held
-        # An empty slot, or else the one that was used longest ago.
-        others = [slot for slot in idle if slot is not donor]
-        if donor is not None and not donor.busy and not others:
-            in_place = True
-        if donor is not None and in_place:
-            placement = Placement(donor, length)
-            self._drop(donor, length)
-        else:
-            slot = min(others, key=lambda slot: (slot.n_held > 0, slot.used_at))
-            if length < WORTH_SHARING:
-                donor, length = None, 0
+        slot = self._choose(idle, donor, length)
+        if slot is not donor and length < WORTH_SHARING:
+            donor, length = None, 0
+        self._drop(slot, length if slot is donor else 0)
+        if in_order and donor is not None and not self._goes_on_in_order(donor.cells[:length]):
+            donor, length = None, 0
             self._drop(slot, 0)
+        if slot is donor or donor is None:
+            placement = Placement(slot, length)
+        else:
             placement = Placement(slot, 0, donor, length)
-            if donor is not None:
-                self._hold(slot, donor.cells[:length])
-        slot = placement.slot
+            self._cells.share(donor.cells[:length])
+            slot.cells.extend(donor.cells[:length])
         slot.tokens, slot.busy, slot.variant = tokens, True, variant
         self._count(self._busy_users, slot.cells)
         return placement
 
     def extend(self, slot: Slot, count: int) -> None:
         """``count`` more tokens of a busy slot were computed."""
-        if not self._users:
-            self._peak = 0
-        # New cells have no users yet.
-        for cell in itertools.islice(self._next_cell, count):
-            slot.cells.append(cell)
-            self._users[cell] = self._busy_users[cell] = 1
-        self._peak = max(self._peak, len(self._users))
+        cells = self._cells.take(count)
+        slot.cells.extend(cells)
+        self._busy_users.update(dict.fromkeys(cells, 1))
 
     def shorten(self, slot: Slot, length: int) -> None:
         """A busy slot holds only its first ``length`` tokens from now on."""
@@ -166,13 +167,14 @@ class SlotTable:
 
     def is_shared(self, slot: Slot) -> bool:
         """Whether another slot holds some of this one's cells."""
-        return any(self._users[cell] > 1 for cell in slot.cells)
+        return any(self._cells.n_users(cell) > 1 for cell in slot.cells)
 
     def cut(self, slot: Slot, start: int, count: int) -> None:
         """Forget ``count`` tokens of a busy slot from ``start`` on; those behind move up."""
         gone = slot.cells[start : start + count]
         del slot.cells[start : start + count]
-        self._let_go(self._users, gone)
+        self._cells.let_go(gone)
+        self._cells.look_from_start()
         self._let_go(self._busy_users, gone)
 
     def release(self, slot: Slot) -> None:
@@ -191,16 +193,35 @@ class SlotTable:
         self._drop(oldest, 0)
         return oldest
 
+    def _choose(self, idle: list[Slot], donor: Slot | None, length: int) -> Slot:
+        """The slot for a request of which ``donor`` holds ``length`` tokens: that one, an empty
+        one, or else the one that was used longest ago."""
+        others = [slot for slot in idle if slot is not donor]
+        other = min(others, key=lambda slot: (slot.n_held > 0, slot.used_at), default=None)
+        if donor is None or donor.busy:
+            return other or idle[0]
+        n_behind = donor.n_held - length
+        if other is None or not n_behind:
+            return donor
+        if length < n_behind:  # the rest is worth more
+            return other
+        is_end = donor.cells[length] == self._cells.n_spanned - n_behind
+        return donor if is_end or other.n_held else other
+
+    def _goes_on_in_order(self, cells: list[int]) -> bool:
+        """Whether ``cells`` lie in the order of their tokens, and the next one behind them."""
+        return not cells or bool(
+            self._cells.n_free
+            and cells[-1] < self._cells.next_free
+            and all(one < next_one for one, next_one in itertools.pairwise(cells))
+        )
+
     def _usable(self, slot: Slot, tokens: Sequence[int]) -> int:
         length = common_prefix(slot.tokens, tokens, min(slot.n_held, len(tokens) - 1))
         return 0 if self._append_only and length < slot.n_held else length
 
-    def _hold(self, slot: Slot, cells: list[int]) -> None:
-        slot.cells.extend(cells)
-        self._count(self._users, cells)
-
     def _drop(self, slot: Slot, length: int) -> None:
-        self._let_go(self._users, slot.cells[length:])
+        self._cells.let_go(slot.cells[length:])
         del slot.cells[length:]
         if not slot.busy:
             del slot.tokens[length:]
