@@ -26,7 +26,7 @@ async def engine(model_path: Path) -> AsyncIterator[LlamaEngine]:
 
 
 async def test_choices_share_the_prompt_and_have_seeds_of_their_own(engine: LlamaEngine) -> None:
-    sampling = SamplingParameters(seed=11, max_tokens=12)
+    sampling = SamplingParameters(seed=11, temperature=1.5, max_tokens=12)
     streams = engine.generate_choices(LONG, 3, sampling=sampling)
     done = await asyncio.gather(*(stream.wait_completion() for stream in streams))
     assert [completion.seed for completion in done] == [11, 12, 13]
