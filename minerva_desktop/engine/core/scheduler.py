@@ -326,12 +326,15 @@ class Scheduler:
     def _will_share(self, sequence: Sequence, n_reused: int) -> bool:
         """Whether a running prompt is about to compute much of this one's beginning."""
         limit = len(sequence.tokens) - 1
-        return any(
-            other.is_prompt
-            and other.variant == sequence.variant
-            and common_prefix(other.tokens, sequence.tokens, limit) >= n_reused + WORTH_WAITING
-            for other in self._running
-        )
+        for other in self._running:
+            if other.is_prompt and other.variant == sequence.variant:
+                n_common = common_prefix(other.tokens, sequence.tokens, limit)
+                if n_common >= n_reused + WORTH_WAITING:
+                    return True
+                # It waited already, for what is half done now.
+                if n_common >= WORTH_WAITING and n_reused <= other.n_computed < n_common:
+                    return True
+        return False
 
     def _chunks(self, sequences: list[Sequence]) -> list[Chunk]:
         """One token for each sequence that decodes, with its guesses, and then prompts."""
