@@ -127,13 +127,20 @@ def _window_runtime(
     on_change: Callable[[ModelState], None],
 ) -> Runtime:
     from minerva_desktop.app.model_actions import load_options, memory_bytes, model_state
+    from minerva_desktop.library.measured_memory import MeasuredMemory
     from minerva_desktop.runtime import Runtime
 
     def tell(event: PoolEvent) -> None:
         on_change(model_state(event))
 
     options = load_options(settings, paths.snapshots)
-    return Runtime(catalog, options, memory_bytes=memory_bytes(settings), on_event=tell)
+    return Runtime(
+        catalog,
+        options,
+        memory_bytes=memory_bytes(settings),
+        measured=MeasuredMemory(paths.measured_memory),
+        on_event=tell,
+    )
 
 
 # -- the terminal ------------------------------------------------------------------------------
@@ -211,10 +218,14 @@ def _serve(arguments: list[str]) -> int:
 async def _serve_until_stopped(
     paths: AppPaths, address: _Address, load: LoadOptions, budget: int | None, model: str | None
 ) -> None:
+    from minerva_desktop.library.measured_memory import MeasuredMemory
     from minerva_desktop.runtime import Runtime
 
     catalog = _catalog(paths)
-    runtime = Runtime(catalog, load, memory_bytes=budget, idle_seconds=IDLE_SECONDS)
+    measured = MeasuredMemory(paths.measured_memory)
+    runtime = Runtime(
+        catalog, load, memory_bytes=budget, measured=measured, idle_seconds=IDLE_SECONDS
+    )
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -254,7 +265,7 @@ def _models(arguments: list[str]) -> int:
         command.add_argument("--json", action="store_true", help="for scripts")
     options = parser.parse_args(arguments)
     from minerva_desktop.app.model_commands import ModelCommands
-    from minerva_desktop.runtime import estimate_load
+    from minerva_desktop.load_choice import estimate_load
 
     start_logging(None)
     library = ModelCommands(_catalog(_ready_paths()), estimate_load, as_json=options.json)

@@ -37,6 +37,11 @@ class AppPaths:
         return self.data / "snapshots"
 
     @property
+    def measured_memory(self) -> Path:
+        """What loads of models took on this machine."""
+        return self.data / "measured-memory.json"
+
+    @property
     def settings(self) -> Path:
         """Settings, window geometry included."""
         return self.config / "settings.json"

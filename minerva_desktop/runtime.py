@@ -20,17 +20,15 @@ from minerva_desktop.devices.gpu_context import (
 )
 from minerva_desktop.devices.ledgers import CPU, DeviceLedgers, Needs
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.load_options import DEFAULT_N_CTX, FlashAttention, LoadOptions
+from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.pool import ModelPool
-from minerva_desktop.engine.pool_events import ModelReady, PoolEvent
+from minerva_desktop.engine.pool_events import LoadChoice, LoadPlan, ModelReady, PoolEvent
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.errors import EngineDied
 from minerva_desktop.library.catalog import Catalog
-from minerva_desktop.library.gguf import GgufHeader
-from minerva_desktop.library.layer_memory import is_recurrent
-from minerva_desktop.library.memory_estimate import EstimateOptions, MemoryEstimate, estimate_memory
-from minerva_desktop.library.split_model import read_whole_model
+from minerva_desktop.library.measured_memory import MeasuredLoad, MeasuredMemory
+from minerva_desktop.load_choice import choose_load, load_key
 
 if TYPE_CHECKING:
     from minerva_desktop.devices.memory import MemoryProbe, MemorySnapshot
@@ -46,20 +44,23 @@ class Runtime:
         options: LoadOptions,
         *,
         memory_bytes: int | None = None,
+        measured: MeasuredMemory | None = None,
         idle_seconds: float | None = None,
         on_event: Callable[[PoolEvent], None] | None = None,
     ) -> None:
         """``memory_bytes``: what loaded models may take together (None: a share of the machine's
-        memory); ``idle_seconds`` and ``on_event``: see `ModelPool`."""
+        memory); ``measured`` is told what loads took, and asked; ``idle_seconds`` and
+        ``on_event``: see `ModelPool`."""
         self._ledger = GpuContext(GpuDevice.CPU, UNKNOWN_BUDGET)
         self._memory_bytes = memory_bytes
+        self._measured = measured
         self._spare = SpareChild()
         self._spares: set[asyncio.Task[None]] = set()
         self._on_event = on_event
         self.pool: ModelPool[LlamaEngine] = ModelPool(
             self._make_engine,
             ledgers=DeviceLedgers({CPU: self._ledger}),
-            estimate=self._estimate,
+            choose=self._choose,
             options=options,
             idle_seconds=idle_seconds,
             on_event=self._tell,
@@ -138,15 +139,22 @@ class Runtime:
     def _make_engine(self, path: Path, on_death: Callable[[EngineDied], None]) -> LlamaEngine:
         return LlamaEngine(path, spare=self._spare, on_death=on_death)
 
-    async def _estimate(self, path: Path, options: LoadOptions) -> Needs:
+    async def fit_of(self, path: Path) -> LoadPlan:
+        """What loading a model would take, with which options, and what would go for it. Raises
+        `ModelNotFound` or `ModelLoadError`."""
+        return await self.pool.plan(path)
+
+    async def _choose(self, path: Path, options: LoadOptions, kept: Needs) -> LoadChoice:
         budget = self._memory_bytes
         if budget is None:
             budget = await asyncio.to_thread(_default_memory_budget)
         self._ledger.set_budget(budget)
-        return await asyncio.to_thread(model_needs, path, options)
+        room = self.pool.ledgers.room(kept)
+        return await asyncio.to_thread(choose_load, path, options, room, self._measured)
 
     def _tell(self, event: PoolEvent) -> None:
         if isinstance(event, ModelReady):
+            self._note_memory(event)
             # Only now: a start beside a load would slow it down.
             task = asyncio.ensure_future(self._spare.prepare())
             self._spares.add(task)
@@ -154,29 +162,15 @@ class Runtime:
         if self._on_event is not None:
             self._on_event(event)
 
-
-def model_needs(path: Path, options: LoadOptions) -> Needs:
-    """Bytes by device that the model at ``path`` will take. Blocks for some milliseconds; raises
-    `ModelNotFound` or `ModelLoadError`."""
-    return {CPU: estimate_load(read_whole_model(path).header, options).total_bytes}
-
-
-def estimate_load(header: GgufHeader, options: LoadOptions) -> MemoryEstimate:
-    """What a model will take if it is loaded with ``options``."""
-    slots = options.n_slots(is_recurrent=is_recurrent(header))
-    speculation = options.speculation
-    wanted = EstimateOptions(
-        n_ctx=options.n_ctx or min(header.n_ctx_train or DEFAULT_N_CTX, DEFAULT_N_CTX),
-        n_seq_max=slots,
-        n_parallel=options.n_parallel,
-        n_batch=options.n_batch,
-        n_draft=speculation.n_draft if speculation is not None else 0,
-        kv_type_k=options.kv_type_k.value,
-        kv_type_v=options.kv_type_v.value,
-        flash_attention=options.flash_attention is not FlashAttention.OFF,
-        n_gpu_layers=options.n_gpu_layers,
-    )
-    return estimate_memory(header, wanted)
+    def _note_memory(self, event: ModelReady) -> None:
+        info = event.info
+        if self._measured is not None:
+            took = MeasuredLoad(
+                weights_bytes=info.weights_bytes,
+                kv_bytes=info.kv_bytes,
+                compute_bytes=info.compute_bytes,
+            )
+            self._measured.note(load_key(event.path, event.choice.options), took)
 
 
 def _default_memory_budget() -> int:

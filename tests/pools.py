@@ -10,8 +10,8 @@ from minerva_desktop.devices.ledgers import Needs, cpu_ledgers
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.pool import ModelPool
-from minerva_desktop.engine.pool_events import PoolEvent
-from minerva_desktop.runtime import model_needs
+from minerva_desktop.engine.pool_events import LoadChoice, PoolEvent
+from minerva_desktop.load_choice import model_needs
 
 GB = 10**9
 RealPool = ModelPool[LlamaEngine]
@@ -25,13 +25,13 @@ def real_pool(
 ) -> RealPool:
     """``budget`` in bytes."""
 
-    async def estimate(path: Path, options: LoadOptions) -> Needs:
-        return await asyncio.to_thread(model_needs, path, options)
+    async def choose(path: Path, options: LoadOptions, _kept: Needs) -> LoadChoice:
+        return LoadChoice(options, await asyncio.to_thread(model_needs, path, options))
 
     return ModelPool(
         lambda path, on_death: LlamaEngine(path, on_death=on_death),
         ledgers=cpu_ledgers(budget),
-        estimate=estimate,
+        choose=choose,
         options=options,
         on_event=on_event,
     )

@@ -18,7 +18,8 @@ ANYONE = {"errors", "paths", "settings", "logs", "units", ""}
 ALLOWED = {
     "ui": {"app", "chat"},
     "app": {"chat", "engine", "library", "store", "devices"},
-    "runtime": {"server", "engine", "library", "devices"},
+    "runtime": {"server", "engine", "library", "devices", "load_choice"},
+    "load_choice": {"engine", "library", "devices"},
     "server": {"chat", "engine", "library", "devices"},
     "engine": {"chat", "devices"},
     "library": {"devices"},

@@ -62,6 +62,14 @@ class DeviceLedgers:
         for name, n_bytes in self._sorted(needs).items():
             self._contexts[name].deallocate(n_bytes)
 
+    def room(self, kept: Needs = NOTHING) -> dict[str, int]:
+        """Bytes of each device that models may take beside those that hold ``kept``."""
+        held = self._sorted(kept)
+        return {
+            name: max(0, context.max_memory() - held.get(name, 0))
+            for name, context in self._contexts.items()
+        }
+
     def relief(self, held: Needs, lacking: Needs) -> int:
         """Bytes by which ``held``, given back, would help against ``lacking``."""
         ours = self._sorted(held)
@@ -73,6 +81,12 @@ class DeviceLedgers:
             known = name if name in self._contexts else CPU
             found[known] = found.get(known, 0) + n_bytes
         return found
+
+
+def scaled(needs: Needs, total: int) -> Needs:
+    """The same proportions that make up ``total`` bytes; ``needs`` where there are none."""
+    estimated = sum(needs.values())
+    return {n: b * total // estimated for n, b in needs.items()} if estimated else needs
 
 
 def cpu_ledgers(budget: int) -> DeviceLedgers:

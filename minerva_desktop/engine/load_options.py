@@ -22,8 +22,10 @@ MAX_DRAFT = 16  # tokens
 
 
 class KvType(StrEnum):
-    """Number format of the KV cache: ``q8_0`` takes 53 % of the memory of ``f16``, ``q4_0`` 28."""
+    """Number format of the KV cache: ``q8_0`` takes 53 % of the memory of ``f16``, ``q4_0`` 28.
+    ``auto``: ``f16``, unless whoever knows the memory (`load_choice`) finds that it is short."""
 
+    AUTO = "auto"
     F16 = "f16"
     Q8_0 = "q8_0"
     Q4_0 = "q4_0"
@@ -126,8 +128,8 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
     n_threads_batch: int | None = None
     n_batch: int = 512
     n_parallel: int = 4
-    kv_type_k: KvType = KvType.F16
-    kv_type_v: KvType = KvType.F16
+    kv_type_k: KvType = KvType.AUTO
+    kv_type_v: KvType = KvType.AUTO
     flash_attention: FlashAttention = FlashAttention.AUTO
     use_mmap: bool = True
     use_mlock: bool = False
@@ -165,7 +167,10 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
             check_lora_scale(adapter.scale)
         for share in self.tensor_split:
             _within("tensor_split", share, 0.0, 1e6)
-        if self.flash_attention is FlashAttention.OFF and self.kv_type_v is not KvType.F16:
+        if self.flash_attention is FlashAttention.OFF and self.kv_type_v in (
+            KvType.Q8_0,
+            KvType.Q4_0,
+        ):
             raise InvalidRequest(
                 f"kv_type_v “{self.kv_type_v}” needs flash attention, which is off",
                 param="flash_attention",

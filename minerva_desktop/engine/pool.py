@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from minerva_desktop.devices.ledgers import DeviceLedgers, Needs
+from minerva_desktop.devices.ledgers import DeviceLedgers, Needs, scaled
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.engine.pool_events import (
     GoneCause,
+    LoadChoice,
     LoadPlan,
     ModelGone,
     ModelLoading,
@@ -31,8 +32,9 @@ from minerva_desktop.errors import EngineDied, LoadCancelled, MinervaError
 EngineT = TypeVar("EngineT", bound=PooledEngine)
 # The model's file, and whom to tell when the loaded engine dies by itself.
 EngineFactory = Callable[[Path, Callable[[EngineDied], None]], EngineT]
-# What a model will need, from its file; raises `ModelLoadError` or `ModelNotFound`.
-Estimate = Callable[[Path, LoadOptions], Awaitable[Needs]]
+# How a model is best loaded, given what the models that have to stay hold; raises
+# `ModelLoadError` or `ModelNotFound`.
+Choose = Callable[[Path, LoadOptions, Needs], Awaitable[LoadChoice]]
 
 
 @dataclass(slots=True, eq=False)
@@ -67,7 +69,7 @@ class ModelPool(Generic[EngineT]):
         make_engine: EngineFactory[EngineT],
         *,
         ledgers: DeviceLedgers,
-        estimate: Estimate,
+        choose: Choose,
         options: LoadOptions | None = None,
         idle_seconds: float | None = None,
         on_event: Callable[[PoolEvent], None] | None = None,
@@ -78,7 +80,7 @@ class ModelPool(Generic[EngineT]):
         self.idle_seconds = idle_seconds
         self._make_engine = make_engine
         self._ledgers = ledgers
-        self._estimate = estimate
+        self._choose = choose
         self._on_event = on_event
         self._entries: dict[Path, _Entry[EngineT]] = {}
         self._pinned: set[Path] = set()
@@ -120,8 +122,9 @@ class ModelPool(Generic[EngineT]):
         """What a lease of ``path`` would do now. Raises `ModelNotFound` or `ModelLoadError`."""
         entry = self._entries.get(path)
         if entry is not None and (entry.options == self.options or entry.leases):
-            return LoadPlan(path, {}, (), 0, {})
-        return self._plan(path, await self._estimate(path, self.options))
+            return LoadPlan(path, LoadChoice(entry.options, {}), (), 0, {})
+        choice = await self._choose(path, self.options, self._kept(path))
+        return self._plan(path, choice)
 
     def loaded(self) -> list[Path]:
         """Models that are ready, the most recently used first."""
@@ -205,9 +208,9 @@ class ModelPool(Generic[EngineT]):
         path, unloaded = entry.path, list[_Entry[EngineT]]()
         self._tell(ModelLoading(path, 0.0))
         try:
-            await self._make_room(entry, unloaded)
+            choice = await self._make_room(entry, unloaded)
             info = await entry.engine.load(
-                options=entry.options,
+                options=choice.options,
                 on_progress=lambda fraction: self._tell(ModelLoading(path, fraction)),
             )
         except asyncio.CancelledError:
@@ -218,16 +221,18 @@ class ModelPool(Generic[EngineT]):
             raise
         self._settle(entry, info)
         gone = tuple(other.path for other in unloaded)
-        self._tell(ModelReady(path, info, entry.engine.pid or 0, gone))
+        self._tell(ModelReady(path, info, entry.engine.pid or 0, choice, gone))
         return info
 
-    async def _make_room(self, entry: _Entry[EngineT], unloaded: list[_Entry[EngineT]]) -> None:
+    async def _make_room(
+        self, entry: _Entry[EngineT], unloaded: list[_Entry[EngineT]]
+    ) -> LoadChoice:
         """Take the model's memory from the ledgers, after as many others went as that needs;
-        ``unloaded`` gets them."""
-        needs = await self._estimate(entry.path, entry.options)
+        ``unloaded`` gets them. Returns how to load it."""
         async with self._making_room:
+            choice = await self._choose(entry.path, entry.options, self._kept(entry.path))
             while True:
-                plan = self._plan(entry.path, needs)
+                plan = self._plan(entry.path, choice)
                 if plan.missing and not entry.forced:
                     break
                 goes = next((self._entries[path] for path in plan.unloads), None)
@@ -237,10 +242,24 @@ class ModelPool(Generic[EngineT]):
                 gone = ModelGone(goes.path, cause=GoneCause.ROOM, room_for=entry.path)
                 # Shielded: who gives up this load must not leave that one half-ended.
                 await asyncio.shield(self._in_background(self._end(goes, gone)))
-            self._ledgers.allocate(needs, forced=entry.forced)
-            entry.held = needs
+            self._ledgers.allocate(choice.needs, forced=entry.forced)
+            entry.held = choice.needs
+            return choice
 
-    def _plan(self, path: Path, needs: Needs) -> LoadPlan:
+    def _kept(self, path: Path) -> Needs:
+        """What all models hold that cannot go for ``path``."""
+        kept: dict[str, int] = {}
+        for entry in self._entries.values():
+            if entry.path != path and not self._may_go(entry):
+                for name, n_bytes in entry.held.items():
+                    kept[name] = kept.get(name, 0) + n_bytes
+        return kept
+
+    def _may_go(self, entry: _Entry[EngineT]) -> bool:
+        return entry.is_idle and entry.path not in self._pinned
+
+    def _plan(self, path: Path, choice: LoadChoice) -> LoadPlan:
+        needs = choice.needs
         missing = self._ledgers.missing(needs)
         freed: dict[str, int] = {}
         unloads: list[Path] = []
@@ -248,7 +267,7 @@ class ModelPool(Generic[EngineT]):
         for other in sorted(self._entries.values(), key=lambda entry: entry.last_used):
             if not missing:
                 break
-            if other.path == path or not other.is_idle or other.path in self._pinned:
+            if other.path == path or not self._may_go(other):
                 continue
             if self._ledgers.relief(other.held, missing):
                 unloads.append(other.path)
@@ -256,14 +275,13 @@ class ModelPool(Generic[EngineT]):
                 for name, n_bytes in other.held.items():
                     freed[name] = freed.get(name, 0) + n_bytes
                 missing = self._ledgers.missing(needs, freed)
-        return LoadPlan(path, needs, tuple(unloads), n_freed, missing)
+        return LoadPlan(path, choice, tuple(unloads), n_freed, missing)
 
     def _settle(self, entry: _Entry[EngineT], info: ContextInfo) -> None:
         """Let the ledgers count what llama.cpp measured instead of what was estimated."""
         measured = info.weights_bytes + info.kv_bytes + info.compute_bytes
-        estimated = sum(entry.held.values())
-        if measured and estimated:
-            shares = {name: n * measured // estimated for name, n in entry.held.items()}
+        if measured:
+            shares = scaled(entry.held, measured)
             self._ledgers.deallocate(entry.held)
             self._ledgers.allocate(shares, forced=True)  # it is in use, whatever the budget says
             entry.held = shares
@@ -327,7 +345,7 @@ class ModelPool(Generic[EngineT]):
 
     def _expire(self, entry: _Entry[EngineT]) -> None:
         is_known = self._entries.get(entry.path) is entry
-        if is_known and entry.is_idle and entry.path not in self._pinned:
+        if is_known and self._may_go(entry):
             gone = ModelGone(entry.path, cause=GoneCause.IDLE)
             _ = self._in_background(self._end(entry, gone))
 

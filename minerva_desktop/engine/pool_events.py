@@ -24,13 +24,24 @@ class GoneCause(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class LoadChoice:
+    """How a model is best loaded: ``options`` with nothing left open, the memory that they take by
+    device, how that fits (a `library.fit.Fit`), and a sentence for each thing that had to give."""
+
+    options: LoadOptions
+    needs: Needs
+    fit: str = "fits"
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """What loading a model takes: ``needs`` by device, and which idle models go for it, freeing
+    """What loading a model takes: with which options, and which idle models go for it, freeing
     ``n_freed`` bytes. ``missing`` by device says what the budgets lack even then; empty: it fits.
     """
 
     path: Path
-    needs: Needs
+    choice: LoadChoice
     unloads: tuple[Path, ...]
     n_freed: int
     missing: Needs
@@ -46,11 +57,12 @@ class ModelLoading:
 
 @dataclass(frozen=True, slots=True)
 class ModelReady:
-    """A model is loaded, in process ``pid``; ``unloaded`` went for it."""
+    """A model is loaded as ``choice`` says, in process ``pid``; ``unloaded`` went for it."""
 
     path: Path
     info: ContextInfo
     pid: int
+    choice: LoadChoice
     unloaded: tuple[Path, ...] = ()
 
 

@@ -24,7 +24,7 @@ from minerva_desktop.engine.pool_events import (
     PoolEvent,
 )
 from minerva_desktop.errors import EngineDied, LoadCancelled, ModelLoadError, OutOfMemory
-from minerva_desktop.runtime import model_needs
+from minerva_desktop.load_choice import model_needs
 from tests.pools import RealPool, real_pool
 
 SMALL = LoadOptions(n_ctx=512)

@@ -15,7 +15,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from minerva_desktop.devices.ledgers import CPU, Needs, cpu_ledgers
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.pool import ModelPool
-from minerva_desktop.engine.pool_events import GoneCause, ModelGone, ModelReady, PoolEvent
+from minerva_desktop.engine.pool_events import (
+    GoneCause,
+    LoadChoice,
+    ModelGone,
+    ModelReady,
+    PoolEvent,
+)
 from minerva_desktop.errors import (
     EngineDied,
     LoadCancelled,
@@ -40,7 +46,7 @@ class Scripted:
         self.engines: list[tuple[Path, ScriptedEngine]] = []
         self.ledgers = cpu_ledgers(BUDGET)
         self.pool: ModelPool[ScriptedEngine] = ModelPool(
-            self._make, ledgers=self.ledgers, estimate=self._estimate, on_event=self.events.append
+            self._make, ledgers=self.ledgers, choose=self._choose, on_event=self.events.append
         )
 
     @property
@@ -63,9 +69,9 @@ class Scripted:
         self.engines.append((path, engine))
         return engine
 
-    async def _estimate(self, path: Path, _options: LoadOptions) -> Needs:
+    async def _choose(self, path: Path, options: LoadOptions, _kept: Needs) -> LoadChoice:
         await asyncio.sleep(0)
-        return {CPU: SIZES[path.name]}
+        return LoadChoice(options, {CPU: SIZES[path.name]})
 
 
 @pytest.fixture

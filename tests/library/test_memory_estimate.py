@@ -23,13 +23,13 @@ from minerva_desktop.library.gguf import (
     parse_header,
     read_header,
 )
-from minerva_desktop.library.layer_memory import is_recurrent
 from minerva_desktop.library.memory_estimate import (
     EstimateOptions,
     estimate_memory,
     largest_n_ctx,
     most_gpu_layers,
 )
+from minerva_desktop.load_choice import estimate_options
 from tests.engine.models import write_recurrent
 from tests.library.gguf_writer import Tensor, Value, gguf_bytes
 
@@ -267,27 +267,12 @@ def mamba_path(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return path
 
 
-def _estimate_options(header: GgufHeader, options: LoadOptions) -> EstimateOptions:
-    assert options.n_ctx is not None
-    speculation = options.speculation
-    return EstimateOptions(
-        n_ctx=options.n_ctx,
-        n_seq_max=options.n_slots(is_recurrent=is_recurrent(header)),
-        n_parallel=options.n_parallel,
-        n_batch=options.n_batch,
-        n_draft=speculation.n_draft if speculation else 0,
-        kv_type_k=options.kv_type_k.value,
-        kv_type_v=options.kv_type_v.value,
-        flash_attention=options.flash_attention is not FlashAttention.OFF,
-    )
-
-
 async def _compare(model: Path, options: LoadOptions) -> None:
     engine = LlamaEngine(model)
     info = await engine.load(options=options)
     await engine.unload()
     header = read_header(model)
-    estimate = estimate_memory(header, _estimate_options(header, options))
+    estimate = estimate_memory(header, estimate_options(header, options))
     measured = info.weights_bytes + info.kv_bytes + info.compute_bytes
     if not info.n_gpu_layers:  # There a tied table counts once more.
         assert estimate.weights_bytes == info.weights_bytes

@@ -8,6 +8,7 @@ from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.load_options import FlashAttention, KvType, LoadOptions, RopeScaling
 
 _KV_TYPES = {
+    KvType.AUTO: llama.GGML_TYPE_F16,
     KvType.F16: llama.GGML_TYPE_F16,
     KvType.Q8_0: llama.GGML_TYPE_Q8_0,
     KvType.Q4_0: llama.GGML_TYPE_Q4_0,
