@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from minerva_desktop.app.generation import AnswerEngine
     from minerva_desktop.app.model_actions import ModelState
     from minerva_desktop.engine.load_options import LoadOptions
+    from minerva_desktop.engine.messages import ContextInfo
     from minerva_desktop.engine.pool_events import PoolEvent
     from minerva_desktop.library.catalog import Catalog
     from minerva_desktop.runtime import Runtime
@@ -257,6 +258,7 @@ def _models(arguments: list[str]) -> int:
     show.add_argument("--n-ctx", type=int, metavar="N", help="context in tokens")
     show.add_argument("--parallel", type=int, metavar="N", help="requests computed together")
     show.add_argument("--kv-type", choices=["f16", "q8_0", "q4_0"], help="of the KV cache")
+    show.add_argument("--load", action="store_true", help="load it, and say what it takes really")
     add = commands.add_parser("add", help="take in GGUF files, in place")
     add.add_argument("files", nargs="+", type=Path, metavar="FILE.gguf")
     remove = commands.add_parser("remove", help="forget a model; its file stays")
@@ -264,21 +266,42 @@ def _models(arguments: list[str]) -> int:
     for command in commands.choices.values():
         command.add_argument("--json", action="store_true", help="for scripts")
     options = parser.parse_args(arguments)
+    from minerva_desktop.app.model_actions import memory_bytes
     from minerva_desktop.app.model_commands import ModelCommands
-    from minerva_desktop.load_choice import estimate_load
+    from minerva_desktop.devices.ledgers import CPU
+    from minerva_desktop.load_choice import choose
+    from minerva_desktop.runtime import default_memory_budget
 
     start_logging(None)
-    library = ModelCommands(_catalog(_ready_paths()), estimate_load, as_json=options.json)
+    paths = _ready_paths()
+    budget = memory_bytes(SettingsFile(paths.settings).current)
+    room = {CPU: default_memory_budget() if budget is None else budget}
+    library = ModelCommands(
+        _catalog(paths),
+        lambda header, wanted: choose(header, wanted, room),
+        lambda path, wanted: asyncio.run(_load_once(path, wanted)),
+        as_json=options.json,
+    )
     match options.command:
         case "list":
             library.list_models()
         case "show":
-            library.show(options.model, _wanted_options(options))
+            library.show(options.model, _wanted_options(options), load=options.load)
         case "add":
             return EXIT_OK if library.add(options.files) else EXIT_FAILED
         case "remove":
             library.remove(options.model)
     return EXIT_OK
+
+
+async def _load_once(path: Path, options: LoadOptions) -> ContextInfo:
+    from minerva_desktop.engine.engine import LlamaEngine
+
+    engine = LlamaEngine(path)
+    try:
+        return await engine.load(options=options)
+    finally:
+        await engine.unload()
 
 
 def _wanted_options(given: argparse.Namespace) -> LoadOptions:

@@ -51,15 +51,7 @@ def choose_load(
 
     Raises `ModelNotFound` or `ModelLoadError`.
     """
-    choice = choose(read_whole_model(path).header, options, room)
-    found = choice.options
-    chosen = msgspec.structs.replace(
-        options,
-        n_ctx=found.n_ctx,
-        kv_type_k=KvType(found.kv_type_k),
-        kv_type_v=KvType(found.kv_type_v),
-        n_gpu_layers=found.n_gpu_layers,
-    )
+    choice, chosen = choose(read_whole_model(path).header, options, room)
     needs = _needs(choice.estimate)
     before = measured.find(load_key(path, chosen)) if measured is not None else None
     if before is not None:
@@ -67,14 +59,24 @@ def choose_load(
     return LoadChoice(chosen, needs, choice.fit.value, choice.reasons)
 
 
-def choose(header: GgufHeader, options: LoadOptions, room: Mapping[str, int]) -> Choice:
-    """The same for a header that was read."""
+def choose(
+    header: GgufHeader, options: LoadOptions, room: Mapping[str, int]
+) -> tuple[Choice, LoadOptions]:
+    """The same for a header that was read: the choice, and ``options`` with it."""
     free = Free(
         n_ctx=options.n_ctx is None,
         kv_type=options.kv_type_k is KvType.AUTO and options.kv_type_v is KvType.AUTO,
         n_gpu_layers=options.n_gpu_layers is None,
     )
-    return choose_options(header, estimate_options(header, options), room, free)
+    choice = choose_options(header, estimate_options(header, options), room, free)
+    found = choice.options
+    return choice, msgspec.structs.replace(
+        options,
+        n_ctx=found.n_ctx,
+        kv_type_k=KvType(found.kv_type_k),
+        kv_type_v=KvType(found.kv_type_v),
+        n_gpu_layers=found.n_gpu_layers,
+    )
 
 
 def model_needs(path: Path, options: LoadOptions) -> Needs:

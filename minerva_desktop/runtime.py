@@ -147,7 +147,7 @@ class Runtime:
     async def _choose(self, path: Path, options: LoadOptions, kept: Needs) -> LoadChoice:
         budget = self._memory_bytes
         if budget is None:
-            budget = await asyncio.to_thread(_default_memory_budget)
+            budget = await asyncio.to_thread(default_memory_budget)
         self._ledger.set_budget(budget)
         room = self.pool.ledgers.room(kept)
         return await asyncio.to_thread(choose_load, path, options, room, self._measured)
@@ -173,7 +173,8 @@ class Runtime:
             self._measured.note(load_key(event.path, event.choice.options), took)
 
 
-def _default_memory_budget() -> int:
+def default_memory_budget() -> int:
+    """What loaded models may take together until the person says otherwise, in bytes."""
     # psutil takes 60 ms to import, which the window's start need not wait for.
     from minerva_desktop.devices.memory import system_snapshot
 

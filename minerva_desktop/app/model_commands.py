@@ -7,24 +7,37 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.library.display_text import one_line
+from minerva_desktop.library.fit import Choice, Fit
 from minerva_desktop.library.gguf import GgufHeader
-from minerva_desktop.library.memory_estimate import DeviceMemory, MemoryEstimate
+from minerva_desktop.library.memory_estimate import DeviceMemory
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.library.split_model import read_whole_model
 from minerva_desktop.units import format_bytes, format_count
 
-Estimator = Callable[[GgufHeader, LoadOptions], MemoryEstimate]
+# The best options that fit, and the load options with them.
+Chooser = Callable[[GgufHeader, LoadOptions], tuple[Choice, LoadOptions]]
+# Loads a model as given and ends it again: what llama.cpp says that it took.
+Loader = Callable[[Path, LoadOptions], ContextInfo]
+
+_FITS = {
+    Fit.FITS: "fits",
+    Fit.SMALLER_CONTEXT: "fits with less memory for the context",
+    Fit.NEEDS_OFFLOAD: "fits with some layers on the CPU",
+    Fit.WONT_FIT: "does not fit",
+}
 
 
 class ModelCommands:
     """One run of a command on ``catalog``. ``as_json``: for scripts instead of for people."""
 
-    def __init__(self, catalog: Catalog, estimate: Estimator, *, as_json: bool) -> None:
+    def __init__(self, catalog: Catalog, choose: Chooser, load: Loader, *, as_json: bool) -> None:
         self._catalog = catalog
-        self._estimate = estimate
+        self._choose = choose
+        self._load = load
         self._as_json = as_json
 
     def list_models(self) -> None:
@@ -83,24 +96,47 @@ class ModelCommands:
                 return model
         return self._catalog.find(wanted)
 
-    def show(self, wanted: str, options: LoadOptions) -> None:
-        """What a file is, and the memory that it would take. Raises `MinervaError`."""
+    def show(self, wanted: str, options: LoadOptions, *, load: bool) -> None:
+        """What a file is, and the memory that it would take with the best options that fit;
+        ``load``: also what it takes really. Raises `MinervaError`."""
         path = Path(wanted).expanduser()
         is_file = path.suffix.lower() == ".gguf" or path.exists()
         model_path = path.absolute() if is_file else self._catalog.find(wanted).path
         header = read_whole_model(model_path).header
-        estimate = self._estimate(header, options)
-        memory = [_memory(device) for device in estimate.devices]
+        choice, chosen_options = self._choose(header, options)
+        memory = [_memory(device) for device in choice.estimate.devices]
+        if load:
+            info = self._load(model_path, chosen_options)
+            took = info.weights_bytes + info.kv_bytes + info.compute_bytes
+            memory[0] |= {"measured_bytes": took}
         if self._as_json:
-            _print_json(_header_facts(header) | {"memory": memory})
+            chosen = {
+                "n_ctx": choice.options.n_ctx,
+                "kv_type": choice.options.kv_type_k,
+                "fit": choice.fit.value,
+                "reasons": choice.reasons,
+            }
+            _print_json(_header_facts(header) | {"load": chosen, "memory": memory})
             return
         _print_header(header)
+        print(f"{'context':<16} {choice.options.n_ctx:,} tokens, KV in {choice.options.kv_type_k}")
+        print(f"{'fit':<16} {_FITS[choice.fit]}")
+        for reason in choice.reasons:
+            print(f"{'':<16} {reason}")
         print()
         rows = [
             [format_bytes(value) if isinstance(value, int) else value for value in device.values()]
             for device in memory
         ]
-        _print_table(("MEMORY", "WEIGHTS", "KV CACHE", "COMPUTE", "TOTAL"), rows)
+        head = (
+            "MEMORY",
+            "WEIGHTS",
+            "KV CACHE",
+            "COMPUTE",
+            "TOTAL",
+            *(["MEASURED"] if load else []),
+        )
+        _print_table(head, [row + [""] * (len(head) - len(row)) for row in rows])
 
 
 def _memory(device: DeviceMemory) -> dict[str, str | int]:
