@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from minerva_desktop.runtime import Runtime
 
 IDLE_SECONDS = 600.0  # a model that `serve` was not asked for so long gives its memory back
+MEMORY_SECONDS = 5.0  # between two looks at the memory
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 _EPILOG = """\
 commands:
@@ -241,9 +242,17 @@ async def _serve_until_stopped(
             host=address.host, port=address.port, api_key=address.api_key
         )
         print(f"Minerva serves its models at {url} (Ctrl+C stops)", file=sys.stderr, flush=True)
-        await stopped.wait()
+        await _watch_memory(runtime, stopped)
     finally:
         await runtime.close()
+
+
+async def _watch_memory(runtime: Runtime, stopped: asyncio.Event) -> None:
+    """Until ``stopped``, let the runtime see whether other programs need the memory."""
+    while not stopped.is_set():
+        await runtime.measure_memory()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(stopped.wait(), MEMORY_SECONDS)
 
 
 # -- the library -------------------------------------------------------------------------------

@@ -25,14 +25,17 @@ from minerva_desktop.engine.pool import ModelPool
 from minerva_desktop.engine.pool_events import LoadChoice, LoadPlan, ModelReady, PoolEvent
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.engine.spare import SpareChild
-from minerva_desktop.errors import EngineDied
+from minerva_desktop.errors import EngineDied, OutOfMemory
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.library.measured_memory import MeasuredLoad, MeasuredMemory
 from minerva_desktop.load_choice import choose_load, load_key
+from minerva_desktop.units import format_bytes
 
 if TYPE_CHECKING:
     from minerva_desktop.devices.memory import MemoryProbe, MemorySnapshot
     from minerva_desktop.server.endpoint import Endpoint
+
+SHORT_BYTES = 1 << 30
 
 
 class Runtime:
@@ -113,8 +116,16 @@ class Runtime:
             await endpoint.stop()
 
     async def measure_memory(self) -> MemorySnapshot:
-        """Memory of the device in use, and the share of our engine children."""
-        return await asyncio.to_thread(self._measure_memory, self.pool.pids())
+        """Memory of the device in use, and the share of our engine children. Where other programs
+        have left hardly any, a model that nobody uses is unloaded; to be called every few
+        seconds."""
+        snapshot = await asyncio.to_thread(self._measure_memory, self.pool.pids())
+        if is_short(snapshot.free, snapshot.total):
+            free = format_bytes(snapshot.free)
+            self.pool.relieve(
+                OutOfMemory(f"A model was unloaded: other programs left only {free} of memory free")
+            )
+        return snapshot
 
     def _measure_memory(self, pids: list[int]) -> MemorySnapshot:
         if self._probe is None:
@@ -171,6 +182,12 @@ class Runtime:
                 compute_bytes=info.compute_bytes,
             )
             self._measured.note(load_key(event.path, event.choice.options), took)
+
+
+def is_short(free: int, total: int) -> bool:
+    """Whether ``free`` of ``total`` bytes (0: unknown) are so few that the system begins to swap:
+    a twentieth, but never more than a gigabyte."""
+    return total > 0 and free < min(total // 20, SHORT_BYTES)
 
 
 def default_memory_budget() -> int:

@@ -165,6 +165,17 @@ class ModelPool(Generic[EngineT]):
         self._own_idle_seconds[path] = seconds
         self._watch_all(path)
 
+    def relieve(self, reason: MinervaError) -> Path | None:
+        """Begin to unload the idle model that was not used for longest, because other programs
+        need its memory: ``reason`` says how much. Returns which one; None when none may go."""
+        idle = [entry for entry in self._entries.values() if self._may_go(entry)]
+        if not idle:
+            return None
+        entry = min(idle, key=lambda entry: entry.last_used)
+        gone = ModelGone(entry.path, reason, GoneCause.PRESSURE)
+        _ = self._in_background(self._end(entry, gone))
+        return entry.path
+
     def cancel_load(self, path: Path) -> None:
         """Give up a load that runs; no-op otherwise."""
         entry = self._entries.get(path)

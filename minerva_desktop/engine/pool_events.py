@@ -21,6 +21,7 @@ class GoneCause(StrEnum):
     FAILED = "failed"
     ROOM = "room"  # another one needed its memory
     IDLE = "idle"
+    PRESSURE = "pressure"  # other programs need the memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,13 @@ def test_show_says_what_it_is_and_what_it_takes(run: Run, model_path: Path) -> N
     assert half["memory"][0]["kv_bytes"] == 8192 * 30 * 2 * 3 * 64 * 34 // 32
 
 
+def test_show_loads_it_and_says_what_it_took(run: Run, model_path: Path) -> None:
+    shown = json.loads(run("show", str(model_path), "--json", "--load", "--n-ctx", "512")[1])
+    assert shown["load"] == {"n_ctx": 512, "kv_type": "f16", "fit": "fits", "reasons": []}
+    (memory,) = shown["memory"]
+    assert memory["measured_bytes"] == pytest.approx(memory["total_bytes"], rel=0.05)
+
+
 def test_what_is_not_there_or_impossible_is_said(run: Run) -> None:
     code, _, said = run("show", "nothing-like-this")
     assert (code, "There is no model" in said) == (1, True)

@@ -109,6 +109,25 @@ async def test_a_leased_or_pinned_model_never_goes(scripted: Scripted) -> None:
     assert scripted.pool.loaded() == [LARGE]
 
 
+async def test_when_others_need_memory_the_least_recently_used_goes_and_it_is_told(
+    scripted: Scripted,
+) -> None:
+    await scripted.use(SMALL, MEDIUM)
+    scripted.pool.pin(SMALL, pinned=True)
+    short = OutOfMemory("only 1 MB left")
+    assert scripted.pool.relieve(short) == MEDIUM
+    await scripted.pool.close()
+    assert ModelGone(MEDIUM, short, GoneCause.PRESSURE) in scripted.events
+    assert scripted.allocated == 0
+
+
+async def test_a_model_in_use_stays_however_short_memory_is(scripted: Scripted) -> None:
+    async with scripted.pool.lease(MEDIUM):
+        assert scripted.pool.relieve(OutOfMemory("only 1 MB left")) is None
+        assert scripted.pool.loaded() == [MEDIUM]
+    await scripted.pool.close()
+
+
 async def test_what_can_never_fit_is_refused_and_nothing_goes_for_it(scripted: Scripted) -> None:
     await scripted.use(SMALL)
     with pytest.raises(OutOfMemory, match="130 bytes > 100 bytes"):
