@@ -25,6 +25,7 @@ import msgspec
 from minerva_desktop.errors import ModelLoadError, ModelNotFound
 from minerva_desktop.library.display_text import one_line, shown_name
 from minerva_desktop.library.gguf_reader import HeaderReader, Scalar
+from minerva_desktop.library.gguf_shapes import check_shapes
 from minerva_desktop.library.gguf_types import (
     ARRAY_TYPE,
     FILE_TYPE_GUESSED,
@@ -227,9 +228,11 @@ def parse_header(stream: BinaryIO, size: int, name: str) -> GgufHeader:
     data_start = _padded(reader.position, alignment) if tensors else reader.position
     if tensors:
         reader.check_whole(data_start + tensors[-1].offset + tensors[-1].size)
-    return GgufHeader(
+    header = GgufHeader(
         version=version, metadata=metadata, arrays=arrays, tensors=tensors, data_start=data_start
     )
+    check_shapes(header, name)
+    return header
 
 
 def _read_version(reader: HeaderReader) -> int:

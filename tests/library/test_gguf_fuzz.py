@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import fuzz_gguf
 from minerva_desktop.errors import ModelLoadError
 from minerva_desktop.library.catalog import find_embedded_model
 from minerva_desktop.library.gguf import parse_header
@@ -90,3 +91,17 @@ def test_the_embedded_models_header_mutated(changes: list[tuple[int, int, bytes]
         assert result.n_params >= 0
         assert result.n_vocab >= 0
         assert isinstance(result.quantisation, str)
+
+
+@pytest.mark.slow
+def test_many_small_headers_mutated() -> None:
+    outcome = fuzz_gguf.fuzz(range(200_000))
+    assert outcome.failures == ()
+    assert 1_000 < outcome.n_accepted < 100_000
+
+
+def test_every_header_that_the_fuzzer_begins_with_is_whole() -> None:
+    for content in fuzz_gguf.whole_headers():
+        size = len(content) + fuzz_gguf.DATA_SIZES[0]
+        assert parse_header(io.BytesIO(content), size, "“x”").n_vocab == 4
+        assert len(content) < 1_000
