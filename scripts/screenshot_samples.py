@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from itertools import count
+from pathlib import Path
 
+from minerva_desktop.app.loaded_models import LoadedModel, TimeToLive
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.ui.chat_list import ChatItem
-from minerva_desktop.ui.model_list import PickerItem
+from minerva_desktop.ui.model_list import PickerFit, PickerItem
 
 NOW = datetime(2026, 3, 14, 15, 9).astimezone()
 OPEN_CHAT = "chat-1"
@@ -35,6 +37,37 @@ MODELS = (
 LONG_MODELS = (
     PickerItem(f"/models/{LONG_NAME}.gguf", LONG_NAME, 142_000_000_000, "IQ4_XS", 1_048_576),
     *MODELS,
+)
+
+FITS = (
+    PickerFit("Fits", "success", "Takes about 2.9 GB with a context of 8,192 tokens"),
+    PickerFit("Smaller context", "warning", "Takes about 6.4 GB", f"{MODEL} and Gemma 3 4B"),
+)
+LOADED = (
+    LoadedModel(
+        path=Path(MODEL_PATH),
+        name=MODEL,
+        weights_bytes=98_000_000,
+        kv_bytes=188_700_000,
+        compute_bytes=34_000_000,
+        devices=(("CPU", 320_700_000),),
+        pinned=False,
+        in_use=True,
+        time_to_live=TimeToLive(None, is_own=False),
+        tokens_per_second=43.2,
+    ),
+    LoadedModel(
+        path=Path("/models/gemma-3-4b-it-q4_k_m.gguf"),
+        name="Gemma 3 4B",
+        weights_bytes=2_490_000_000,
+        kv_bytes=285_000_000,
+        compute_bytes=96_000_000,
+        devices=(("CPU", 2_871_000_000),),
+        pinned=True,
+        in_use=False,
+        time_to_live=TimeToLive(1800.0, is_own=True),
+        tokens_per_second=None,
+    ),
 )
 
 _TITLES = (

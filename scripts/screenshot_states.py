@@ -12,10 +12,13 @@ from dataclasses import dataclass, replace
 from PySide6.QtWidgets import QApplication, QWidget
 
 import screenshot_samples as samples
+from minerva_desktop.app.loaded_models import LoadedModel
+from minerva_desktop.app.memory import MemoryReading
 from minerva_desktop.chat.message import MessageState, Role
 from minerva_desktop.settings import Settings
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.memory_shares import ColourSlots
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.settings_dialog import SettingsDialog
 from minerva_desktop.ui.status_bar import ServerState
@@ -168,10 +171,37 @@ def loading(stage: Stage) -> list[QWidget]:
 
 
 def models(stage: Stage) -> list[QWidget]:
-    """The list of models is open."""
+    """The list of models is open, with its badges."""
     conversation(stage)
-    stage.window.header.picker.open_list()
+    picker = stage.window.header.picker
+    for item, fit in zip(samples.MODELS[1:], samples.FITS, strict=False):
+        picker.set_fit(item.path, fit)
+    picker.open_list()
     return [_part(stage, "pickerPopup")]
+
+
+def memory(stage: Stage) -> list[QWidget]:
+    """The panel of loaded models is open."""
+    conversation(stage)
+    return _memory_panel(stage, samples.LOADED)
+
+
+def memory_empty(stage: Stage) -> list[QWidget]:
+    """The same panel while nothing is loaded."""
+    empty(stage)
+    return _memory_panel(stage, ())
+
+
+def _memory_panel(stage: Stage, models: tuple[LoadedModel, ...]) -> list[QWidget]:
+    window = stage.window
+    used = sum(model.total_bytes for model in models)
+    free = 10 * GIB - used
+    reading = MemoryReading(16 * GIB, used, 6 * GIB, free, "Memory", "")
+    shares = ColourSlots().shares(models, reading)
+    window.status.set_memory(16 * GIB, used, 6 * GIB, free, shares=shares)
+    window.models_panel.set_models(shares, reading)
+    window.status.memory.click()
+    return [window.models_panel]
 
 
 def settings(stage: Stage) -> list[QWidget]:
@@ -253,6 +283,8 @@ STATES: dict[str, State] = {
     "undo": undo,
     "loading": loading,
     "models": models,
+    "memory": memory,
+    "memory-empty": memory_empty,
     "settings": settings,
     "parameters": parameters,
     "long-names": long_names,

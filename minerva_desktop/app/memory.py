@@ -13,7 +13,8 @@ if TYPE_CHECKING:  # it brings psutil, which would make the window's start slowe
 
 @dataclass(frozen=True, slots=True)
 class MemoryReading:
-    """Bytes of the memory that models are in; None where nothing is known. ``label`` names it."""
+    """Bytes of the memory that models are in; None where nothing is known. ``label`` names it,
+    ``kind`` says whose it is (``CPU``: the system's)."""
 
     total: int | None
     models: int | None
@@ -21,6 +22,7 @@ class MemoryReading:
     free: int | None
     label: str
     detail: str
+    kind: GpuDevice = GpuDevice.CPU
 
 
 UNKNOWN_MEMORY = MemoryReading(None, None, None, None, "Memory", "It could not be measured")
@@ -29,13 +31,15 @@ UNKNOWN_MEMORY = MemoryReading(None, None, None, None, "Memory", "It could not b
 def memory_reading(snapshot: MemorySnapshot) -> MemoryReading:
     """What the gauge shows of a measurement."""
     label = "Memory" if snapshot.kind is GpuDevice.CPU else snapshot.device_name
+    detail = snapshot.reason or ""
     if snapshot.total == 0:
-        return MemoryReading(None, None, None, None, label, snapshot.reason or "")
+        return MemoryReading(None, None, None, None, label, detail, snapshot.kind)
     return MemoryReading(
         snapshot.total,
         snapshot.used_by_models,
         snapshot.used_by_others,
         snapshot.free,
         label,
-        snapshot.reason or "",
+        detail,
+        snapshot.kind,
     )

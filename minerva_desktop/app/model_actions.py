@@ -12,13 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 
 from minerva_desktop.engine.load_options import LoadOptions, SnapshotOptions
-from minerva_desktop.engine.pool_events import ModelLoading, ModelReady, PoolEvent
+from minerva_desktop.engine.pool_events import LoadPlan, ModelLoading, ModelReady, PoolEvent
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.library.catalog import Catalog, CatalogEntry
+from minerva_desktop.library.fit import Fit
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.settings import Settings
+from minerva_desktop.units import format_bytes
 
 GB = 10**9
 DEFAULT_SNAPSHOT_GB = 4  # a long chat with a model of 8 billion parameters takes about one
@@ -51,6 +54,53 @@ class AddOutcome:
 
     added: tuple[ModelFile, ...]
     refused: tuple[MinervaError, ...]
+
+
+_FIT_LABELS: MappingProxyType[Fit, str] = MappingProxyType(
+    {
+        Fit.FITS: "Fits",
+        Fit.SMALLER_CONTEXT: "Smaller context",
+        Fit.NEEDS_OFFLOAD: "Needs offload",
+        Fit.WONT_FIT: "Won’t fit",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFit:
+    """How a model that is not loaded would fit: with a context of ``n_ctx`` tokens it takes
+    ``n_bytes``, and the models ``unloads`` go for it. ``reasons`` are sentences on what had to
+    give, or on what does not fit."""
+
+    path: Path
+    fit: Fit
+    n_ctx: int | None
+    n_bytes: int
+    reasons: tuple[str, ...]
+    unloads: tuple[Path, ...]
+
+    @property
+    def label(self) -> str:
+        """The badge's words."""
+        return _FIT_LABELS[self.fit]
+
+    @property
+    def is_as_wished(self) -> bool:
+        """Whether nothing has to give."""
+        return self.fit is Fit.FITS
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether the memory for models is enough in some way."""
+        return self.fit is not Fit.WONT_FIT
+
+    @property
+    def detail(self) -> str:
+        """The numbers, in sentences."""
+        context = f" with a context of {self.n_ctx:,} tokens" if self.n_ctx is not None else ""
+        takes = f"Takes about {format_bytes(self.n_bytes)}{context}"
+        sentences = [reason[:1].upper() + reason[1:] for reason in self.reasons]
+        return ". ".join([takes, *sentences])
 
 
 class ModelActions:
@@ -104,6 +154,19 @@ def model_state(event: PoolEvent) -> ModelState:
         case ModelReady(path, info):
             return ModelState(path, ModelPhase.READY, n_ctx=info.n_ctx)
     return ModelState(event.path, ModelPhase.GONE, error=event.error, room_for=event.room_for)
+
+
+def model_fit(plan: LoadPlan) -> ModelFit:
+    """A pool's plan as the picker tells it."""
+    choice = plan.choice
+    return ModelFit(
+        path=plan.path,
+        fit=Fit(choice.fit),
+        n_ctx=choice.options.n_ctx,
+        n_bytes=sum(choice.needs.values()),
+        reasons=choice.reasons,
+        unloads=plan.unloads,
+    )
 
 
 def memory_bytes(settings: Settings) -> int | None:

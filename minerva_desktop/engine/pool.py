@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from minerva_desktop.devices.ledgers import DeviceLedgers, Needs, scaled
@@ -141,6 +142,11 @@ class ModelPool(Generic[EngineT]):
         entry = self._entries.get(path)
         return {} if entry is None else entry.held
 
+    def is_in_use(self, path: Path) -> bool:
+        """Whether anyone leases it now."""
+        entry = self._entries.get(path)
+        return entry is not None and entry.leases > 0
+
     def pids(self) -> list[int]:
         """Process ids of the engine children."""
         pids = [entry.engine.pid for entry in self._entries.values()]
@@ -164,6 +170,16 @@ class ModelPool(Generic[EngineT]):
         """Another time to live for one model; None: it stays."""
         self._own_idle_seconds[path] = seconds
         self._watch_all(path)
+
+    def reset_idle_seconds(self, path: Path) -> None:
+        """The time to live of all the others again."""
+        self._own_idle_seconds.pop(path, None)
+        self._watch_all(path)
+
+    @property
+    def own_idle_seconds(self) -> Mapping[Path, float | None]:
+        """The times to live that `set_idle_seconds` gave."""
+        return MappingProxyType(self._own_idle_seconds)
 
     def relieve(self, reason: MinervaError) -> Path | None:
         """Begin to unload the idle model that was not used for longest, because other programs

@@ -18,8 +18,21 @@ from typing import Any, TypeVar
 from PySide6.QtCore import QObject, QThread, Signal
 
 from minerva_desktop.app.generation import AnswerRequest
+from minerva_desktop.app.loaded_models import (
+    TimeToLive,
+    TokenSpeeds,
+    loaded_models,
+    use_time_to_live,
+)
 from minerva_desktop.app.memory import UNKNOWN_MEMORY, memory_reading
-from minerva_desktop.app.model_actions import ModelState, load_options, memory_bytes
+from minerva_desktop.app.model_actions import (
+    ModelFit,
+    ModelPhase,
+    ModelState,
+    load_options,
+    memory_bytes,
+    model_fit,
+)
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.errors import LoadCancelled, MinervaError
 from minerva_desktop.runtime import Runtime
@@ -53,6 +66,8 @@ class EngineWorker(QThread):
     model_changed = Signal(object)
     # MemoryReading
     memory_measured = Signal(object)
+    # tuple of LoadedModel
+    models_listed = Signal(object)
 
     def __init__(self, make_runtime: RuntimeFactory, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -66,6 +81,7 @@ class EngineWorker(QThread):
         self._stop: asyncio.Event | None = None
         self._answers: dict[str, asyncio.Task[None]] = {}
         self._cancels: dict[str, Callable[[], None]] = {}
+        self._speeds = TokenSpeeds()
 
     # -- the window's thread ---------------------------------------------------------------
 
@@ -105,6 +121,22 @@ class EngineWorker(QThread):
     def cancel_load(self, path: Path) -> None:
         """Give up a load; whoever waits for it gets `LoadCancelled`."""
         self._call(self._required().pool.cancel_load, path)
+
+    def pin(self, path: Path, *, pinned: bool) -> None:
+        """Keep a model loaded whatever happens, or no longer."""
+        self._call(self._pin, path, pinned)
+
+    def set_time_to_live(self, path: Path, choice: TimeToLive) -> None:
+        """Unload a model when it was idle for that long."""
+        self._call(self._set_time_to_live, path, choice)
+
+    def list_models(self) -> None:
+        """Have ``models_listed`` emitted now, besides after each change and measurement."""
+        self._call(self._list_models)
+
+    async def fit_of(self, path: Path) -> ModelFit:
+        """How a model would fit, and what would go for it. Raises what `Runtime.fit_of` raises."""
+        return model_fit(await self._await(self._required().fit_of(path)))
 
     async def count_tokens(self, path: Path, turns: tuple[ChatTurn, ...]) -> int | None:
         """Tokens of a prompt; None when that model is not loaded (it is not loaded for this)."""
@@ -151,7 +183,7 @@ class EngineWorker(QThread):
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         try:
-            self._runtime = self._make_runtime(self.model_changed.emit)
+            self._runtime = self._make_runtime(self._tell_model)
         except Exception as error:  # noqa: BLE001 - the top of a thread; raised in the window's
             self._start_error = error
             return
@@ -173,7 +205,24 @@ class EngineWorker(QThread):
                 _log.exception("The memory cannot be measured")
                 reading = UNKNOWN_MEMORY
             self.memory_measured.emit(reading)
+            self._list_models()
             await asyncio.sleep(MEMORY_SECONDS)
+
+    def _tell_model(self, state: ModelState) -> None:
+        self.model_changed.emit(state)
+        if state.phase is not ModelPhase.LOADING:
+            self._list_models()
+
+    def _list_models(self) -> None:
+        self.models_listed.emit(loaded_models(self._required().pool, self._speeds))
+
+    def _pin(self, path: Path, pinned: bool) -> None:
+        self._required().pool.pin(path, pinned=pinned)
+        self._list_models()
+
+    def _set_time_to_live(self, path: Path, choice: TimeToLive) -> None:
+        use_time_to_live(self._required().pool, path, choice)
+        self._list_models()
 
     async def _load(self, path: Path) -> None:
         # Forced: the person chose this one. What stands idle goes for it all the same.
@@ -210,8 +259,10 @@ class EngineWorker(QThread):
                     request.turns, sampling=request.sampling, snapshot=request.snapshot
                 )
                 self._cancels[answer_id] = stream.cancel
+                self._list_models()  # it is in use now
                 async for tokens in stream.batches():
                     if tokens:
+                        self._speeds.count(request.model_path, len(tokens))
                         self.tokens_ready.emit(answer_id, tokens)
                     else:
                         self.prefill_advanced.emit(answer_id, *stream.prefill)
@@ -223,3 +274,4 @@ class EngineWorker(QThread):
             self.answer_failed.emit(answer_id, MinervaError(f"The answer failed: {error}"))
         finally:
             self._cancels.pop(answer_id, None)
+            self._list_models()

@@ -10,7 +10,7 @@ import binascii
 from pathlib import Path
 
 import msgspec
-from PySide6.QtCore import QByteArray, QRect, QSize, Signal
+from PySide6.QtCore import QByteArray, QRect, QSize, Signal, Slot
 from PySide6.QtGui import (
     QAction,
     QCloseEvent,
@@ -31,6 +31,7 @@ from minerva_desktop.ui.composer import Composer
 from minerva_desktop.ui.drop_overlay import DropOverlay
 from minerva_desktop.ui.header import Header
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.models_panel import ModelsPanel
 from minerva_desktop.ui.notification_bar import NotificationBar
 from minerva_desktop.ui.parameters_panel import ParametersPanel
 from minerva_desktop.ui.settings_dialog import make_settings_action
@@ -70,6 +71,8 @@ class MainWindow(QMainWindow):
         self.chat_view = ChatView(icons)
         self.composer = Composer(icons)
         self.status = StatusBar(icons.themes)
+        self.models_panel = ModelsPanel(icons, self)
+        self.status.memory_clicked.connect(self._open_models)
         self._overlay = DropOverlay(icons.themes, self)
         self._closing_told = False
         self._lay_out()
@@ -155,6 +158,10 @@ class MainWindow(QMainWindow):
         quit_action.setMenuRole(QAction.MenuRole.QuitRole)
         quit_action.triggered.connect(self.close)
         self.addAction(quit_action)
+
+    @Slot()
+    def _open_models(self) -> None:
+        self.models_panel.open_above(self.status.memory)
 
     # -- events ----------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Models in the window: the picker, loading and ejecting, dropped files, memory, the endpoint.
+"""Models in the window: the picker, loading and ejecting, dropped files, the endpoint.
 
 Glue between the widgets of `MainWindow`, the library and `EngineWorker`. Main thread.
 """
@@ -11,7 +11,6 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog
 
-from minerva_desktop.app.memory import MemoryReading
 from minerva_desktop.app.model_actions import ModelPhase, ModelState
 from minerva_desktop.app.services import Services
 from minerva_desktop.errors import LoadCancelled, MinervaError, ModelLoadError
@@ -62,7 +61,6 @@ class ModelController(QObject):
         window.notifications.action_triggered.connect(self._on_notice_action)
         window.status.server_toggled.connect(self._on_server_toggled)
         worker.model_changed.connect(self._on_model_changed)
-        worker.memory_measured.connect(self._on_memory)
 
     @property
     def current_path(self) -> Path | None:
@@ -73,6 +71,10 @@ class ModelController(QObject):
     def current_name(self) -> str:
         """Its name for people."""
         return self._names.get(self._current, "") if self._current else ""
+
+    def name_of(self, path: Path) -> str | None:
+        """A model's name for people; None when it is not in the library."""
+        return self._names.get(path)
 
     @property
     def n_ctx(self) -> int | None:
@@ -235,17 +237,6 @@ class ModelController(QObject):
         header.hide_progress()
         header.set_can_eject(state.phase is ModelPhase.READY)
         self.context_changed.emit(state.n_ctx)
-
-    @Slot(object)
-    def _on_memory(self, reading: MemoryReading) -> None:
-        self._window.status.set_memory(
-            reading.total,
-            reading.models,
-            reading.others,
-            reading.free,
-            reading.label,
-            reading.detail,
-        )
 
     # -- the endpoint ----------------------------------------------------------------------
 

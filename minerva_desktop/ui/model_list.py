@@ -6,7 +6,8 @@ Used by `model_picker` only. Main thread.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from PySide6.QtCore import (
     QAbstractListModel,
@@ -30,13 +31,31 @@ from minerva_desktop.units import format_bytes
 ITEM_ROLE = Qt.ItemDataRole.UserRole
 ROW_HEIGHT = 12 * GRID
 
+FitTone = Literal["success", "warning", "danger"]
 Index = QModelIndex | QPersistentModelIndex
+
+
+@dataclass(frozen=True, slots=True)
+class PickerFit:
+    """How a model would fit into the memory: the badge, its numbers in sentences, and the names of
+    the models that would go for it (empty: none)."""
+
+    label: str
+    tone: FitTone
+    detail: str
+    unloads: str = ""
+
+    @property
+    def warning(self) -> str:
+        """What loading does to others; empty when nothing."""
+        return f"Loading it unloads {self.unloads}" if self.unloads else ""
 
 
 @dataclass(frozen=True, slots=True)
 class PickerItem:
     """One model. ``size_bytes`` and ``n_ctx`` (tokens) are None while unknown; ``problem`` is why
-    it cannot be used, in words; ``removable`` is False for the model that comes with the app."""
+    it cannot be used, in words; ``removable`` is False for the model that comes with the app;
+    ``fit`` is None while unknown, and says nothing of a loaded model."""
 
     path: str
     name: str
@@ -46,6 +65,12 @@ class PickerItem:
     loaded: bool = False
     problem: str = ""
     removable: bool = True
+    fit: PickerFit | None = None
+
+    @property
+    def shown_fit(self) -> PickerFit | None:
+        """What there is to tell of its fit."""
+        return None if self.loaded or self.problem else self.fit
 
     @property
     def facts(self) -> str:
@@ -61,7 +86,17 @@ class PickerItem:
     def spoken(self) -> str:
         """The row in one line, for a screen reader."""
         state = "loaded" if self.loaded else ""
-        return ", ".join(part for part in (self.name, self.facts, self.problem, state) if part)
+        fit = self.shown_fit
+        told = (fit.label, fit.warning) if fit is not None else ()
+        parts = (self.name, self.facts, self.problem, state, *told)
+        return ", ".join(part for part in parts if part)
+
+    @property
+    def tip(self) -> str:
+        """All that the row has no room for."""
+        fit = self.shown_fit
+        told = (self.facts, f"{fit.label}. {fit.detail}", fit.warning) if fit is not None else ()
+        return "\n".join(part for part in (self.path, *told) if part)
 
     def matches(self, words: Sequence[str]) -> bool:
         """Whether name, quantisation and file name together hold every one of ``words``."""
@@ -82,6 +117,16 @@ class PickerModel(QAbstractListModel):
         """Replace all items; the filter stays."""
         self._items = tuple(items)
         self._refilter()
+
+    def set_fit(self, path: str, fit: PickerFit | None) -> None:
+        """Change the badge of one model; nothing moves."""
+        self._items = tuple(
+            replace(item, fit=fit) if item.path == path else item for item in self._items
+        )
+        for row, item in enumerate(self._shown):
+            if item.path == path:
+                self._shown[row] = replace(item, fit=fit)
+                self.dataChanged.emit(self.index(row), self.index(row))
 
     def set_filter(self, text: str) -> None:
         """Show the items that hold every word of ``text``."""
@@ -104,7 +149,7 @@ class PickerModel(QAbstractListModel):
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return item.spoken
         if role == Qt.ItemDataRole.ToolTipRole:
-            return plain_tip(item.path)
+            return plain_tip(item.tip)
         return None
 
     def _refilter(self) -> None:
@@ -139,24 +184,30 @@ class PickerDelegate(QStyledItemDelegate):
             self._icons.paint(painter, "check", mark, "accent")
         text = box.adjusted(8 * GRID, 5, -3 * GRID, -5)
         if item.loaded:
-            text.setRight(self._paint_loaded(painter, option.font, text) - 2 * GRID)
+            left = self._paint_mark(painter, option.font, text, "Loaded", theme.success)
+            text.setRight(left - 2 * GRID)
+        elif (fit := item.shown_fit) is not None:
+            colour = getattr(theme, fit.tone)
+            left = self._paint_mark(painter, option.font, text, fit.label, colour)
+            text.setRight(left - 2 * GRID)
         self._paint_lines(painter, option.font, text, item)
         painter.restore()
 
-    def _paint_loaded(self, painter: QPainter, font: QFont, text: QRect) -> int:
-        """Draw the mark at the right end; return its left edge."""
-        theme = self._icons.theme
+    def _paint_mark(
+        self, painter: QPainter, font: QFont, text: QRect, words: str, colour: str
+    ) -> int:
+        """Draw a mark at the right end; return its left edge."""
         small = _smaller(font)
         painter.setFont(small)
-        left = text.right() - QFontMetrics(small).horizontalAdvance("Loaded")
-        painter.setPen(QColor(theme.success))
+        left = text.right() - QFontMetrics(small).horizontalAdvance(words)
+        painter.setPen(QColor(colour))
         painter.drawText(
             QRect(left, text.top(), text.right() - left + 1, text.height()),
             int(Qt.AlignmentFlag.AlignVCenter),
-            "Loaded",
+            words,
         )
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(theme.success))
+        painter.setBrush(QColor(colour))
         dot = left - 3 * GRID
         painter.drawEllipse(QRectF(dot, text.center().y() - 2.5, 6, 6))
         return dot
@@ -166,14 +217,14 @@ class PickerDelegate(QStyledItemDelegate):
         name_font = QFont(font)
         name_font.setWeight(QFont.Weight.Medium)
         half = text.height() // 2
+        second, second_colour = item.facts, theme.muted
+        if item.problem:
+            second, second_colour = item.problem, theme.danger
+        elif (fit := item.shown_fit) is not None and fit.warning:
+            second, second_colour = f"Unloads {fit.unloads}", theme.warning
         lines = (
             (name_font, theme.muted if item.problem else theme.text, item.name, text.top()),
-            (
-                _smaller(font),
-                theme.danger if item.problem else theme.muted,
-                item.problem or item.facts,
-                text.top() + half,
-            ),
+            (_smaller(font), second_colour, second, text.top() + half),
         )
         for line_font, colour, words, top in lines:
             painter.setFont(line_font)

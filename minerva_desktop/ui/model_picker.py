@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from PySide6.QtCore import QEvent, QModelIndex, QObject, QPoint, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import (
@@ -38,6 +39,7 @@ from minerva_desktop.ui.model_list import (
     ITEM_ROLE,
     ROW_HEIGHT,
     PickerDelegate,
+    PickerFit,
     PickerItem,
     PickerModel,
 )
@@ -45,7 +47,7 @@ from minerva_desktop.ui.theme import GRID
 
 NO_MODEL = "Choose a model"
 SHORTCUT = "Ctrl+L"
-POPUP_WIDTH = 400  # px
+POPUP_WIDTH = 440  # px
 POPUP_RADIUS = 12  # px, as in the style sheet
 MAX_ROWS = 7  # before the list scrolls
 MAX_BUTTON_WIDTH = 440  # px
@@ -231,8 +233,10 @@ class PickerPopup(QFrame):
 
 
 class ModelPicker(QPushButton):
-    """The button. ``selected`` and ``remove_requested`` carry a path given in `set_models`."""
+    """The button. ``selected`` and ``remove_requested`` carry a path given in `set_models`;
+    ``opened`` when the list is, so that its badges can be found out."""
 
+    opened = Signal()
     selected = Signal(str)
     add_requested = Signal()
     remove_requested = Signal(str)
@@ -241,6 +245,7 @@ class ModelPicker(QPushButton):
         super().__init__(parent)
         self._icons = icons
         self._items: tuple[PickerItem, ...] = ()
+        self._fits: dict[str, PickerFit | None] = {}
         self._current = ""
         self._popup = PickerPopup(icons, self)
         self.setObjectName("modelPicker")
@@ -259,9 +264,29 @@ class ModelPicker(QPushButton):
 
     def set_models(self, items: Sequence[PickerItem]) -> None:
         """Replace the list. Call it again whenever a fact or a state changed."""
-        self._items = tuple(items)
+        self._items = tuple(replace(item, fit=self._fits.get(item.path)) for item in items)
         self._popup.refresh(self._items)
         self._describe()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the list is."""
+        return self._popup.isVisible()
+
+    @property
+    def ratable(self) -> tuple[str, ...]:
+        """The paths for which a badge would be shown."""
+        return tuple(item.path for item in self._items if not item.loaded and not item.problem)
+
+    def set_fit(self, path: str, fit: PickerFit | None) -> None:
+        """Show how that model fits, or nothing; also while the list is open."""
+        self._fits[path] = fit
+        self._items = tuple(
+            replace(item, fit=fit) if item.path == path else item for item in self._items
+        )
+        self._popup.model.set_fit(path, fit)
+        if path == self._current:
+            self._describe()
 
     def set_current(self, path: str) -> None:
         """Show this model as the one in use; empty for none. Emits nothing."""
@@ -272,6 +297,7 @@ class ModelPicker(QPushButton):
     def open_list(self) -> None:
         """Open the list, ready to filter."""
         self._popup.open_below(self, self._current)
+        self.opened.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         opening = (Qt.Key.Key_Down, Qt.Key.Key_Return, Qt.Key.Key_Enter)

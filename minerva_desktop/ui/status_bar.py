@@ -6,6 +6,7 @@ nothing ever overlaps. Main thread.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal, Slot
@@ -16,6 +17,7 @@ from minerva_desktop.ui.context_meter import ContextMeter
 from minerva_desktop.ui.controls import ElidedLabel, Switch, plain_tip
 from minerva_desktop.ui.formats import format_ms, format_speed
 from minerva_desktop.ui.memory_gauge import MemoryGauge
+from minerva_desktop.ui.memory_shares import ModelShare
 from minerva_desktop.ui.theme import GRID, ThemeSource
 
 HEIGHT = 8 * GRID
@@ -134,9 +136,11 @@ class SpeedLabel(QLabel):
 
 
 class StatusBar(QWidget):
-    """Places the four; ``server_toggled`` is what the person did to the switch."""
+    """Places the four; ``server_toggled`` is what the person did to the switch, and
+    ``memory_clicked`` that they want to know more of the gauge."""
 
     server_toggled = Signal(bool)
+    memory_clicked = Signal()
 
     def __init__(self, themes: ThemeSource, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -144,6 +148,7 @@ class StatusBar(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setFixedHeight(HEIGHT)
         self._memory = MemoryGauge(themes)
+        self._memory.clicked.connect(self.memory_clicked)
         self._context = ContextMeter(themes)
         self._speed = SpeedLabel()
         self._server = ServerToggle(themes)
@@ -159,6 +164,11 @@ class StatusBar(QWidget):
         row.addStretch(1)
         row.addWidget(self._server)
 
+    @property
+    def memory(self) -> MemoryGauge:
+        """The gauge, over which its panel opens."""
+        return self._memory
+
     def set_memory(
         self,
         total: int | None,
@@ -167,9 +177,10 @@ class StatusBar(QWidget):
         free: int | None,
         label: str = "Memory",
         detail: str = "",
+        shares: Sequence[ModelShare] = (),
     ) -> None:
         """As `MemoryGauge.set_snapshot`: bytes, None where not known."""
-        self._memory.set_snapshot(total, models, others, free, label, detail)
+        self._memory.set_snapshot(total, models, others, free, label, detail, shares)
         self._fit()
 
     def set_context(self, used: int | None, n_ctx: int | None) -> None:

@@ -65,6 +65,7 @@ QPushButton[look="link"] {
   background: transparent; border-color: transparent; color: $link; padding: 1px 4px;
 }
 QPushButton[look="link"]:hover { background: $hover; }
+QPushButton[look="link"]:disabled { color: $faint; }
 QPushButton[look="link"]:focus { border-color: $accent; }
 QToolButton {
   background: transparent; color: $text; border: 1px solid transparent; border-radius: 8px;
@@ -140,7 +141,7 @@ QToolButton#sendButton:hover, QToolButton#stopButton:hover { background: $accent
 QToolButton#sendButton:focus, QToolButton#stopButton:focus { border: 2px solid $text; }
 QToolButton#sendButton:disabled { background: $selected; }
 QPushButton#modelPicker { padding: 5px 10px; text-align: left; }
-QFrame#pickerPopup {
+QFrame#pickerPopup, QFrame#modelsPanel {
   background: $surface; border: 1px solid $border; border-radius: 12px;
 }
 QListView#pickerList { background: transparent; border: none; outline: 0; }
@@ -182,7 +183,7 @@ def build_stylesheet(theme: Theme, font_px: int = MIN_FONT_PX) -> str:
     colours = {
         field: getattr(theme, field)
         for field in Theme.__dataclass_fields__
-        if field not in ("dark", "code_style")
+        if field not in ("dark", "series", "code_style")
     }
     derived = {
         "accent_hover": mix(theme.accent, theme.text, 0.15),

@@ -41,6 +41,7 @@ class Theme:
     bubble: str  # the user's messages
     code: str  # background of code
     link: str
+    series: tuple[str, ...]  # loaded models side by side in a bar, the accent colour first
     code_style: str  # name of the Pygments style for highlighted code
 
 
@@ -63,6 +64,7 @@ LIGHT = Theme(
     bubble="#f0f0ee",
     code="#f6f6f4",
     link="#3543c6",
+    series=("#4350d6", "#0f766e", "#a8327d", "#8a5a00", "#1a6fb0"),
     code_style="friendly",
 )
 
@@ -85,6 +87,7 @@ DARK = Theme(
     bubble="#2c2c31",
     code="#232326",
     link="#a0a9ff",
+    series=("#7c88ff", "#45b8a8", "#e583bd", "#d9a55a", "#62b0ea"),
     code_style="github-dark",
 )
 

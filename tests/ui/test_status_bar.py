@@ -42,7 +42,7 @@ def test_gauge_says_who_uses_the_memory(qtbot: QtBot, themes: ThemeSource) -> No
     gauge = MemoryGauge(themes)
     qtbot.addWidget(gauge)
     gauge.set_snapshot(24 * GB, 1 * GB, 3 * GB, 20 * GB, detail="KV cache 95 MB")
-    assert gauge.text == "Memory 4.0 of 24.0 GB"
+    assert gauge.summary == "Memory 4.0 of 24.0 GB"
     spoken = gauge.accessibleDescription()
     assert "Models of this app: 1.0 GB." in spoken
     assert "Other programs: 3.0 GB" in spoken
@@ -68,9 +68,9 @@ def test_gauge_draws_the_shares_in_their_colours(qtbot: QtBot, themes: ThemeSour
 def test_gauge_never_shows_the_unknown_as_zero(qtbot: QtBot, themes: ThemeSource) -> None:
     gauge = MemoryGauge(themes)
     qtbot.addWidget(gauge)
-    assert gauge.text == "Memory –"
+    assert gauge.summary == "Memory –"
     gauge.set_snapshot(24 * GB, None, None, 20 * GB)
-    assert gauge.text == "Memory 4.0 of 24.0 GB"
+    assert gauge.summary == "Memory 4.0 of 24.0 GB"
     assert "Models of this app: not known" in gauge.accessibleDescription()
     assert ": 0 bytes" not in gauge.accessibleDescription()
 
@@ -86,7 +86,7 @@ def test_gpu_name_is_shown_as_text(qtbot: QtBot, themes: ThemeSource) -> None:
     gauge = MemoryGauge(themes)
     qtbot.addWidget(gauge)
     gauge.set_snapshot(GB, 0, 0, GB, label="<b>GPU</b>\nX")
-    assert gauge.text.startswith("<b>GPU</b> X ")
+    assert gauge.summary.startswith("<b>GPU</b> X ")
     assert "<b>" not in gauge.toolTip()
 
 

@@ -80,9 +80,18 @@ def test_text_is_readable_on_what_is_behind_it(theme: Theme) -> None:
 def test_marks_are_visible(theme: Theme) -> None:
     grounds = (theme.window, theme.sidebar, theme.surface)
     track = mix(theme.border, theme.muted, 0.1)
-    for mark in (theme.accent, theme.muted, theme.success, theme.danger, theme.warning):
+    for mark in (
+        theme.accent,
+        theme.muted,
+        theme.success,
+        theme.danger,
+        theme.warning,
+        *theme.series,
+    ):
         assert min(contrast(mark, ground) for ground in grounds) >= VISIBLE
-    assert contrast(theme.accent, track) >= VISIBLE
+    assert min(contrast(colour, track) for colour in theme.series) >= VISIBLE
+    assert theme.series[0] == theme.accent
+    assert len(set(theme.series)) == len(theme.series)
     assert contrast(theme.muted, track) >= VISIBLE
 
 

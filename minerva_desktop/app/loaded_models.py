@@ -1,0 +1,146 @@
+"""The loaded models as the window shows them: what each holds, how fast it is, how long it stays.
+
+Made on the pool's loop by `ui.engine_worker`; the values then go to the window's thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from minerva_desktop.app.memory import MemoryReading
+from minerva_desktop.devices.gpu_context import GpuDevice
+from minerva_desktop.devices.ledgers import CPU
+from minerva_desktop.engine.messages import ContextInfo
+from minerva_desktop.engine.pool import ModelPool
+from minerva_desktop.engine.pool_events import PooledEngine
+
+SPEED_SECONDS = 3.0  # how far back "now" reaches; less jumps about, more is stale
+
+
+@dataclass(frozen=True, slots=True)
+class TimeToLive:
+    """After how many idle ``seconds`` a model is unloaded (None: never), and whether that
+    ``is_own``: chosen for this model instead of holding for all of them."""
+
+    seconds: float | None
+    is_own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """One loaded model. Sizes in bytes as llama.cpp measured them; ``devices`` are those it is
+    on, by name, with its bytes there. ``tokens_per_second`` is None while it generates nothing.
+    """
+
+    path: Path
+    name: str
+    weights_bytes: int
+    kv_bytes: int
+    compute_bytes: int
+    devices: tuple[tuple[str, int], ...]
+    pinned: bool
+    in_use: bool
+    time_to_live: TimeToLive
+    tokens_per_second: float | None
+
+    @property
+    def total_bytes(self) -> int:
+        """Weights, KV cache and compute buffers together."""
+        return self.weights_bytes + self.kv_bytes + self.compute_bytes
+
+    def bytes_in(self, memory: MemoryReading) -> int:
+        """How much of it lies in the memory that was measured."""
+        if memory.kind is GpuDevice.METAL:
+            return self.total_bytes  # the only memory that there is
+        is_system = memory.kind is GpuDevice.CPU
+        return sum(n_bytes for name, n_bytes in self.devices if (name == CPU) is is_system)
+
+
+class DescribedEngine(PooledEngine, Protocol):
+    """An engine that tells what it has loaded; `LlamaEngine` is one."""
+
+    def get_context_info(self) -> ContextInfo:
+        """What is loaded; raises `InferenceError` when nothing is."""
+
+
+EngineT = TypeVar("EngineT", bound=DescribedEngine)
+
+
+class TokenSpeeds:
+    """Tokens per second of each model over the last `SPEED_SECONDS`, all its answers together.
+
+    One thread only.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """``clock`` counts seconds."""
+        self._clock = clock
+        self._counted: dict[Path, deque[tuple[float, int]]] = {}
+
+    def count(self, path: Path, n_tokens: int) -> None:
+        """A model has generated ``n_tokens`` more."""
+        counted = self._counted.setdefault(path, deque())
+        counted.append((self._clock(), n_tokens))
+        self._drop_old(counted)
+
+    def now(self, path: Path) -> float | None:
+        """The speed of a model; None when it generated nothing lately."""
+        counted = self._counted.get(path)
+        if counted is None:
+            return None
+        self._drop_old(counted)
+        if len(counted) < 2:
+            return None
+        # The first entry only says when counting began.
+        n_tokens = sum(n for _, n in counted) - counted[0][1]
+        seconds = self._clock() - counted[0][0]
+        return n_tokens / seconds if seconds > 0 else None
+
+    def _drop_old(self, counted: deque[tuple[float, int]]) -> None:
+        oldest = self._clock() - SPEED_SECONDS
+        while counted and counted[0][0] < oldest:
+            counted.popleft()
+
+
+def loaded_models(pool: ModelPool[EngineT], speeds: TokenSpeeds) -> tuple[LoadedModel, ...]:
+    """All models that are ready now, by name. On the pool's loop."""
+    found = [_loaded_model(pool, path, engine, speeds) for path, engine in _ready(pool)]
+    return tuple(sorted(found, key=lambda model: (model.name.casefold(), model.path)))
+
+
+def use_time_to_live(pool: ModelPool[EngineT], path: Path, choice: TimeToLive) -> None:
+    """Obey what was chosen for a model. On the pool's loop."""
+    if choice.is_own:
+        pool.set_idle_seconds(path, choice.seconds)
+    else:
+        pool.reset_idle_seconds(path)
+
+
+def _ready(pool: ModelPool[EngineT]) -> list[tuple[Path, EngineT]]:
+    engines = [(path, pool.loaded_engine(path)) for path in pool.loaded()]
+    return [(path, engine) for path, engine in engines if engine is not None]
+
+
+def _loaded_model(
+    pool: ModelPool[EngineT], path: Path, engine: EngineT, speeds: TokenSpeeds
+) -> LoadedModel:
+    info = engine.get_context_info()
+    own = pool.own_idle_seconds
+    in_use = pool.is_in_use(path)
+    return LoadedModel(
+        path=path,
+        name=info.name or path.stem,
+        weights_bytes=info.weights_bytes,
+        kv_bytes=info.kv_bytes,
+        compute_bytes=info.compute_bytes,
+        devices=tuple(sorted(pool.held(path).items())),
+        pinned=pool.is_pinned(path),
+        in_use=in_use,
+        time_to_live=TimeToLive(own.get(path, pool.idle_seconds), path in own),
+        tokens_per_second=speeds.now(path) if in_use else None,
+    )

@@ -1,0 +1,121 @@
+"""Memory in the window: the gauge, the panel of loaded models, and the picker's fit badges.
+
+Glue between the widgets of `MainWindow` and `EngineWorker`. Main thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Slot
+
+from minerva_desktop.app.loaded_models import LoadedModel, TimeToLive
+from minerva_desktop.app.memory import UNKNOWN_MEMORY, MemoryReading
+from minerva_desktop.app.model_actions import ModelFit, ModelPhase, ModelState
+from minerva_desktop.errors import MinervaError
+from minerva_desktop.ui.engine_worker import EngineWorker
+from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.memory_shares import ColourSlots
+from minerva_desktop.ui.model_list import FitTone, PickerFit
+from minerva_desktop.ui.tasks import UiTasks
+
+
+class MemoryController(QObject):
+    """Shows measurements and estimates, and obeys the panel."""
+
+    def __init__(
+        self,
+        window: MainWindow,
+        worker: EngineWorker,
+        tasks: UiTasks,
+        name_of: Callable[[Path], str | None],
+    ) -> None:
+        """``name_of``: a model's name in the library; None where it is not in there."""
+        super().__init__(window)
+        self._window = window
+        self._worker = worker
+        self._tasks = tasks
+        self._name_of = name_of
+        self._colours = ColourSlots()
+        self._reading = UNKNOWN_MEMORY
+        self._models: tuple[LoadedModel, ...] = ()
+        self._round = 0  # of fit badges; a new one ends the one before
+        panel, picker = window.models_panel, window.header.picker
+        panel.pin_toggled.connect(self._on_pin)
+        panel.unload_requested.connect(self._on_unload)
+        panel.time_chosen.connect(self._on_time)
+        panel.look_wanted.connect(worker.list_models)
+        picker.opened.connect(self._rate_models)
+        worker.memory_measured.connect(self._on_memory)
+        worker.models_listed.connect(self._on_models)
+        worker.model_changed.connect(self._on_model_changed)
+
+    @Slot(object)
+    def _on_memory(self, reading: MemoryReading) -> None:
+        self._reading = reading
+        self._show()
+
+    @Slot(object)
+    def _on_models(self, models: Sequence[LoadedModel]) -> None:
+        self._models = tuple(
+            replace(model, name=self._name_of(model.path) or model.name) for model in models
+        )
+        self._show()
+
+    def _show(self) -> None:
+        reading = self._reading
+        shares = self._colours.shares(self._models, reading)
+        self._window.status.set_memory(
+            reading.total,
+            reading.models,
+            reading.others,
+            reading.free,
+            reading.label,
+            reading.detail,
+            shares,
+        )
+        self._window.models_panel.set_models(shares, reading)
+
+    # -- the panel -------------------------------------------------------------------------
+
+    @Slot(object, bool)
+    def _on_pin(self, path: Path, pinned: bool) -> None:
+        self._worker.pin(path, pinned=pinned)
+
+    @Slot(object)
+    def _on_unload(self, path: Path) -> None:
+        self._tasks.start(self._worker.unload(path))
+
+    @Slot(object, object)
+    def _on_time(self, path: Path, choice: TimeToLive) -> None:
+        self._worker.set_time_to_live(path, choice)
+
+    # -- the picker's badges ---------------------------------------------------------------
+
+    @Slot(object)
+    def _on_model_changed(self, state: ModelState) -> None:
+        if state.phase is not ModelPhase.LOADING and self._window.header.picker.is_open:
+            self._rate_models()
+
+    @Slot()
+    def _rate_models(self) -> None:
+        self._round += 1
+        self._tasks.start(self._rate(self._round, self._window.header.picker.ratable))
+
+    async def _rate(self, number: int, paths: Sequence[str]) -> None:
+        """One after the other: each reads a file's header, and the person waits for none."""
+        for path in paths:
+            try:
+                fit = self._picker_fit(await self._worker.fit_of(Path(path)))
+            except MinervaError:
+                fit = None  # what is wrong with it is said when it is loaded
+            if number != self._round or not self._window.header.picker.is_open:
+                return
+            self._window.header.picker.set_fit(path, fit)
+
+    def _picker_fit(self, fit: ModelFit) -> PickerFit:
+        tone: FitTone = "success" if fit.is_as_wished else "warning"
+        names = " and ".join(self._name_of(path) or path.stem for path in fit.unloads)
+        return PickerFit(fit.label, tone if fit.is_possible else "danger", fit.detail, names)

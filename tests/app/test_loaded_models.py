@@ -1,0 +1,79 @@
+"""What the window is told of loaded models: real sizes of a real load, and speeds that decay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from minerva_desktop.app.loaded_models import (
+    SPEED_SECONDS,
+    TimeToLive,
+    TokenSpeeds,
+    loaded_models,
+    use_time_to_live,
+)
+from minerva_desktop.app.model_actions import model_fit
+from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.pool_events import LoadChoice, LoadPlan
+from tests.pools import real_pool
+
+MODEL = Path("/m/a.gguf")
+
+
+class Clock:
+    """A clock that stands until it is told."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_a_real_model_with_its_switches(model_path: Path) -> None:
+    pool = real_pool(LoadOptions(n_ctx=512))
+    speeds = TokenSpeeds()
+    assert loaded_models(pool, speeds) == ()
+    async with pool.lease(model_path):
+        (model,) = loaded_models(pool, speeds)
+        assert model.in_use
+        assert 80_000_000 < model.weights_bytes < 120_000_000
+        assert model.total_bytes == sum(n_bytes for _, n_bytes in model.devices)
+        assert model.kv_bytes > 0
+        assert model.time_to_live == TimeToLive(None, is_own=False)
+    pool.pin(model_path, pinned=True)
+    use_time_to_live(pool, model_path, TimeToLive(300.0, is_own=True))
+    (model,) = loaded_models(pool, speeds)
+    assert model.pinned
+    assert not model.in_use
+    assert model.time_to_live == TimeToLive(300.0, is_own=True)
+    use_time_to_live(pool, model_path, TimeToLive(None, is_own=False))
+    assert loaded_models(pool, speeds)[0].time_to_live == TimeToLive(None, is_own=False)
+    await pool.close()
+
+
+def test_speed_is_that_of_the_last_seconds() -> None:
+    clock = Clock()
+    speeds = TokenSpeeds(clock)
+    assert speeds.now(MODEL) is None
+    for _ in range(11):
+        speeds.count(MODEL, 2)
+        clock.now += 0.1
+    assert speeds.now(MODEL) == pytest.approx(20 / 1.1)
+    clock.now += SPEED_SECONDS
+    assert speeds.now(MODEL) is None
+
+
+def test_a_fit_is_told_in_sentences() -> None:
+    options = LoadOptions(n_ctx=4096)
+    choice = LoadChoice(
+        options, {"CPU": 2_000_000_000}, "smaller_context", ("context of 4,096 tokens",)
+    )
+    fit = model_fit(LoadPlan(MODEL, choice, (Path("/m/b.gguf"),), 1, {}))
+    assert fit.label == "Smaller context"
+    assert fit.is_possible
+    assert not fit.is_as_wished
+    assert fit.detail == (
+        "Takes about 2.0 GB with a context of 4,096 tokens. Context of 4,096 tokens"
+    )
+    assert fit.unloads == (Path("/m/b.gguf"),)

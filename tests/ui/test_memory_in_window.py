@@ -1,0 +1,79 @@
+"""The whole window with two models: its gauge, the panel, and the picker's badges."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLabel, QListView, QPushButton, QToolButton, QWidget
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.paths import app_paths
+from minerva_desktop.settings import Settings, SettingsFile
+from minerva_desktop.ui.controls import Switch
+from minerva_desktop.ui.memory_gauge import MemoryGauge
+from minerva_desktop.ui.model_list import PickerItem
+from minerva_desktop.ui.models_panel import ModelRow
+from tests.ui.open_window import OpenWindow
+
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+
+
+def badge(opened: OpenWindow, path: str) -> str:
+    """What the picker's row of that model tells a screen reader."""
+    model = opened.part(QListView, "pickerList").model()
+    rows = [model.index(row, 0) for row in range(model.rowCount())]
+    items: list[PickerItem] = [row.data(Qt.ItemDataRole.UserRole) for row in rows]
+    return next(item.spoken for item in items if item.path == path)
+
+
+def test_from_the_badge_to_the_panel(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, model_path: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.gguf"
+    shutil.copy(model_path, mine)
+    with closing(OpenWindow(qtbot, dressed_app, catalog, [mine])) as opened:
+        opened.until("eject", opened.part(QToolButton, "ejectButton").isEnabled)
+        gauge = opened.part(MemoryGauge, "memoryGauge")
+        opened.until("segment", lambda: "KV cache" in gauge.accessibleDescription())
+        picker = opened.window.header.picker
+        other = next(path for path in opened.model_paths if path != str(mine))
+        picker.open_list()
+        opened.until("badge", lambda: badge(opened, other).endswith(", Fits"))
+        assert badge(opened, str(mine)).endswith(", loaded")
+        opened.part(QWidget, "pickerPopup").hide()
+
+        QTest.mouseClick(gauge, Qt.MouseButton.LeftButton)
+        opened.until("row", lambda: bool(opened.window.findChildren(ModelRow)))
+        switch = opened.part(Switch, "pinSwitch")
+        when = opened.part(QPushButton, "timeToLiveButton")
+        switch.click()
+        opened.until("pin", lambda: not when.isEnabled())
+        switch.click()
+        opened.until("end of the pin", when.isEnabled)
+        opened.part(QToolButton, "unloadButton").click()
+        opened.until("empty panel", opened.part(QLabel, "noModelsLabel").isVisible)
+        opened.part(QWidget, "modelsPanel").hide()
+
+
+def test_the_picker_says_which_model_will_go(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, gemma_path: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "gemma.gguf"
+    mine.symlink_to(gemma_path)
+    paths = app_paths()
+    paths.create()
+    # Holds either of the two models, and not both.
+    SettingsFile(paths.settings).save(Settings(memory_gb=1, n_ctx=24_576))
+    with closing(OpenWindow(qtbot, dressed_app, catalog, [mine])) as opened:
+        opened.until("eject", opened.part(QToolButton, "ejectButton").isEnabled)
+        opened.accept(opened.open_settings())  # which puts the budget into force
+        other = next(path for path in opened.model_paths if path != str(mine))
+        opened.window.header.picker.open_list()
+        opened.until("warning", lambda: "Loading it unloads" in badge(opened, other))
+        opened.part(QWidget, "pickerPopup").hide()

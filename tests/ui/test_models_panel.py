@@ -1,0 +1,173 @@
+"""The panel of loaded models, and the gauge's segments that it explains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QPoint, Qt, QTimer
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLabel, QMenu, QPushButton, QToolButton, QWidget
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.app.loaded_models import TimeToLive
+from minerva_desktop.ui.controls import Switch
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.memory_gauge import BAR_WIDTH, MemoryGauge
+from minerva_desktop.ui.memory_shares import ColourSlots
+from minerva_desktop.ui.models_panel import ModelRow, ModelsPanel, time_text
+from minerva_desktop.ui.theme import LIGHT, ThemeSource
+from tests.ui.loaded import GB, GPU, SYSTEM, loaded
+from tests.ui.parts import colour_at, part
+
+# What the offscreen platform says about every popup.
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+
+
+@pytest.fixture
+def gauge(qtbot: QtBot, themes: ThemeSource) -> MemoryGauge:
+    gauge = MemoryGauge(themes)
+    qtbot.addWidget(gauge)
+    gauge.show()
+    return gauge
+
+
+@pytest.fixture
+def panel(qtbot: QtBot, icons: Icons, gauge: MemoryGauge) -> ModelsPanel:
+    panel = ModelsPanel(icons, gauge)
+    models = [loaded("Ant", speed=43.21), loaded("Bee", n_gb=3, pinned=True)]
+    panel.set_models(ColourSlots().shares(models, SYSTEM), SYSTEM)
+    panel.open_above(gauge)
+    qtbot.waitExposed(panel)
+    return panel
+
+
+def rows(panel: ModelsPanel) -> list[ModelRow]:
+    return sorted(
+        (row for row in panel.findChildren(ModelRow) if row.isVisible()), key=lambda row: row.y()
+    )
+
+
+def show_in(gauge: MemoryGauge, *names: str, slots: ColourSlots | None = None) -> None:
+    models = [loaded(name) for name in names]
+    shares = (slots or ColourSlots()).shares(models, SYSTEM)
+    gauge.set_snapshot(8 * GB, 4 * GB, 2 * GB, 2 * GB, shares=shares)
+    gauge.resize(gauge.sizeHint())
+
+
+def colour_in(gauge: MemoryGauge, sixteenths: int) -> str:
+    left = gauge.width() - BAR_WIDTH
+    return colour_at(gauge, QPoint(left + sixteenths * BAR_WIDTH // 16, gauge.height() // 2))
+
+
+def test_each_loaded_model_has_a_segment(gauge: MemoryGauge) -> None:
+    show_in(gauge, "Ant", "Bee")
+    assert colour_in(gauge, 2) == LIGHT.series[0]
+    assert colour_in(gauge, 6) == LIGHT.series[1]
+    assert colour_in(gauge, 10) == LIGHT.muted
+    told = "Ant: 1.2 GB (weights 1.0 GB, KV cache 100.0 MB, compute 100.0 MB)"
+    assert told in gauge.toolTip()
+    assert told in gauge.accessibleDescription()
+
+
+def test_a_model_keeps_its_colour_while_others_go(gauge: MemoryGauge) -> None:
+    slots = ColourSlots()
+    show_in(gauge, "Ant", "Bee", slots=slots)
+    show_in(gauge, "Bee", slots=slots)
+    assert colour_in(gauge, 4) == LIGHT.series[1]
+    show_in(gauge, "Aphid", "Bee", slots=slots)
+    assert colour_in(gauge, 2) == LIGHT.series[0]
+
+
+def test_only_what_lies_in_the_measured_memory_counts() -> None:
+    split = loaded("Split", devices=(("CPU", GB), ("CUDA0", 2 * GB), ("CUDA1", 3 * GB)))
+    assert split.bytes_in(SYSTEM) == GB
+    assert split.bytes_in(GPU) == 5 * GB
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_Return, Qt.Key.Key_Space])
+def test_the_gauge_is_a_button(qtbot: QtBot, gauge: MemoryGauge, key: Qt.Key) -> None:
+    with qtbot.waitSignal(gauge.clicked):
+        QTest.keyClick(gauge, key)
+    with qtbot.waitSignal(gauge.clicked):
+        QTest.mouseClick(gauge, Qt.MouseButton.LeftButton)
+
+
+def test_a_row_tells_the_numbers_of_its_model(panel: ModelsPanel) -> None:
+    ant, bee = rows(panel)
+    assert part(ant, QLabel, "modelName").text() == "Ant"
+    assert part(ant, QLabel, "modelSpeed").text() == "43.2 tokens/s"
+    assert part(ant, QLabel, "modelMemory").accessibleName() == (
+        "1.2 GB: weights 1.0 GB, KV cache 100.0 MB, compute 100.0 MB"
+    )
+    assert part(bee, QLabel, "modelSpeed").text() == "Idle"
+    rest = part(panel, QLabel, "memoryRestLabel").text()
+    assert rest == "Memory: 8.0 GB in all\nmodels 4.0 GB · other programs 2.0 GB · free 2.0 GB"
+
+
+def test_pinning_tells_the_person_and_not_the_program(qtbot: QtBot, panel: ModelsPanel) -> None:
+    ant, bee = rows(panel)
+    assert part(bee, Switch, "pinSwitch").isChecked()
+    assert not part(bee, QPushButton, "timeToLiveButton").isEnabled()
+    with qtbot.waitSignal(panel.pin_toggled) as pinned:
+        QTest.keyClick(part(ant, Switch, "pinSwitch"), Qt.Key.Key_Space)
+    assert pinned.args == [Path("/m/Ant.gguf"), True]
+    with qtbot.assertNotEmitted(panel.pin_toggled):
+        models = [loaded("Ant"), loaded("Bee")]
+        panel.set_models(ColourSlots().shares(models, SYSTEM), SYSTEM)
+    assert not part(ant, Switch, "pinSwitch").isChecked()
+
+
+def test_unload_and_time_to_live(qtbot: QtBot, panel: ModelsPanel) -> None:
+    ant = rows(panel)[0]
+    with qtbot.waitSignal(panel.unload_requested) as asked:
+        QTest.mouseClick(part(ant, QToolButton, "unloadButton"), Qt.MouseButton.LeftButton)
+    assert asked.args == [Path("/m/Ant.gguf")]
+    when = part(ant, QPushButton, "timeToLiveButton")
+    assert when.text() == "Unload when idle: default"
+    QTest.mouseClick(when, Qt.MouseButton.LeftButton)
+    menu = ant.findChild(QMenu)
+    assert isinstance(menu, QMenu)
+    names = [action.text() for action in menu.actions()]
+    assert names == ["Default", "5 minutes", "30 minutes", "2 hours", "Never"]
+    assert [action.text() for action in menu.actions() if action.isChecked()] == ["Default"]
+    with qtbot.waitSignal(panel.time_chosen) as chosen:
+        menu.actions()[2].trigger()
+    assert chosen.args == [Path("/m/Ant.gguf"), TimeToLive(1800.0, is_own=True)]
+    menu.close()
+
+
+def test_rows_keep_the_focus_while_the_numbers_change(panel: ModelsPanel) -> None:
+    switch = part(rows(panel)[1], Switch, "pinSwitch")
+    switch.setFocus()
+    panel.set_models(ColourSlots().shares([loaded("Bee", n_gb=2)], SYSTEM), SYSTEM)
+    assert [part(row, QLabel, "modelName").text() for row in rows(panel)] == ["Bee"]
+    assert QApplication.focusWidget() is switch
+
+
+def test_nothing_loaded_is_said_and_escape_closes(panel: ModelsPanel) -> None:
+    panel.set_models((), SYSTEM)
+    assert part(panel, QWidget, "noModelsLabel").isVisible()
+    QTest.keyClick(panel, Qt.Key.Key_Escape)
+    assert not panel.isVisible()
+
+
+def test_speeds_are_wanted_only_while_it_is_open(qtbot: QtBot, panel: ModelsPanel) -> None:
+    with qtbot.waitSignal(panel.look_wanted, timeout=3000):
+        pass
+    panel.hide()
+    assert not any(timer.isActive() for timer in panel.findChildren(QTimer))
+
+
+@pytest.mark.parametrize(
+    ("choice", "text"),
+    [
+        (TimeToLive(None, is_own=False), "Default"),
+        (TimeToLive(None, is_own=True), "Never"),
+        (TimeToLive(600.0, is_own=False), "10 minutes"),
+        (TimeToLive(60.0, is_own=True), "1 minute"),
+        (TimeToLive(3600.0, is_own=True), "1 hour"),
+    ],
+)
+def test_times_are_words(choice: TimeToLive, text: str) -> None:
+    assert time_text(choice) == text
