@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from minerva_desktop.engine.messages import ContextInfo
     from minerva_desktop.engine.pool_events import PoolEvent
     from minerva_desktop.library.catalog import Catalog
+    from minerva_desktop.library.fit import Choice
+    from minerva_desktop.library.gguf import GgufHeader
     from minerva_desktop.runtime import Runtime
 
 IDLE_SECONDS = 600.0  # a model that `serve` was not asked for so long gives its memory back
@@ -128,7 +130,7 @@ def _window_runtime(
     paths: AppPaths,
     on_change: Callable[[ModelState], None],
 ) -> Runtime:
-    from minerva_desktop.app.model_actions import load_options, memory_bytes, model_state
+    from minerva_desktop.app.model_actions import gpu_bytes, load_options, memory_bytes, model_state
     from minerva_desktop.library.measured_memory import MeasuredMemory
     from minerva_desktop.runtime import Runtime
 
@@ -140,6 +142,7 @@ def _window_runtime(
         catalog,
         options,
         memory_bytes=memory_bytes(settings),
+        gpu_bytes=gpu_bytes(settings),
         measured=MeasuredMemory(paths.measured_memory),
         on_event=tell,
     )
@@ -202,7 +205,7 @@ def _serve(arguments: list[str]) -> int:
     parser.add_argument("--model", help="load this one at the start")
     parser.add_argument("--n-ctx", type=int, metavar="N", help="context in tokens")
     options = parser.parse_args(arguments)
-    from minerva_desktop.app.model_actions import load_options, memory_bytes
+    from minerva_desktop.app.model_actions import load_options
 
     paths = _ready_paths()
     start_logging(paths.logs)
@@ -212,21 +215,26 @@ def _serve(arguments: list[str]) -> int:
         load = msgspec.structs.replace(load, n_ctx=options.n_ctx)
     port = settings.server_port if options.port is None else options.port
     address = _Address(options.host, port, options.api_key)
-    budget = memory_bytes(settings)
-    asyncio.run(_serve_until_stopped(paths, address, load, budget, options.model))
+    asyncio.run(_serve_until_stopped(paths, address, load, settings, options.model))
     return EXIT_OK
 
 
 async def _serve_until_stopped(
-    paths: AppPaths, address: _Address, load: LoadOptions, budget: int | None, model: str | None
+    paths: AppPaths, address: _Address, load: LoadOptions, settings: Settings, model: str | None
 ) -> None:
+    from minerva_desktop.app.model_actions import gpu_bytes, memory_bytes
     from minerva_desktop.library.measured_memory import MeasuredMemory
     from minerva_desktop.runtime import Runtime
 
     catalog = _catalog(paths)
     measured = MeasuredMemory(paths.measured_memory)
     runtime = Runtime(
-        catalog, load, memory_bytes=budget, measured=measured, idle_seconds=IDLE_SECONDS
+        catalog,
+        load,
+        memory_bytes=memory_bytes(settings),
+        gpu_bytes=gpu_bytes(settings),
+        measured=measured,
+        idle_seconds=IDLE_SECONDS,
     )
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -249,6 +257,10 @@ async def _serve_until_stopped(
 
 async def _watch_memory(runtime: Runtime, stopped: asyncio.Event) -> None:
     """Until ``stopped``, let the runtime see whether other programs need the memory."""
+    await runtime.devices()
+    snapshot = await runtime.measure_memory()
+    if snapshot.has_unused_gpu:
+        print(snapshot.reason, file=sys.stderr, flush=True)
     while not stopped.is_set():
         await runtime.measure_memory()
         with contextlib.suppress(asyncio.TimeoutError):
@@ -275,19 +287,14 @@ def _models(arguments: list[str]) -> int:
     for command in commands.choices.values():
         command.add_argument("--json", action="store_true", help="for scripts")
     options = parser.parse_args(arguments)
-    from minerva_desktop.app.model_actions import memory_bytes
     from minerva_desktop.app.model_commands import ModelCommands
-    from minerva_desktop.devices.ledgers import CPU
-    from minerva_desktop.load_choice import choose
-    from minerva_desktop.runtime import default_memory_budget
 
     start_logging(None)
     paths = _ready_paths()
-    budget = memory_bytes(SettingsFile(paths.settings).current)
-    room = {CPU: default_memory_budget() if budget is None else budget}
+    settings = SettingsFile(paths.settings).current
     library = ModelCommands(
         _catalog(paths),
-        lambda header, wanted: choose(header, wanted, room),
+        lambda header, wanted: asyncio.run(_choose_once(header, wanted, settings)),
         lambda path, wanted: asyncio.run(_load_once(path, wanted)),
         as_json=options.json,
     )
@@ -301,6 +308,28 @@ def _models(arguments: list[str]) -> int:
         case "remove":
             library.remove(options.model)
     return EXIT_OK
+
+
+async def _choose_once(
+    header: GgufHeader, options: LoadOptions, settings: Settings
+) -> tuple[Choice, LoadOptions]:
+    from minerva_desktop.app.model_actions import gpu_bytes, memory_bytes
+    from minerva_desktop.devices.device_list import discrete_gpus, use_gpus
+    from minerva_desktop.devices.ledgers import cpu_ledgers
+    from minerva_desktop.engine.device_query import list_devices
+    from minerva_desktop.engine.spare import SpareChild
+    from minerva_desktop.load_choice import choose
+    from minerva_desktop.runtime import default_memory_budget
+
+    spare = SpareChild()
+    try:
+        gpus = discrete_gpus(await list_devices(spare))
+    finally:
+        await spare.close()
+    budget = memory_bytes(settings)
+    ledgers = cpu_ledgers(default_memory_budget() if budget is None else budget)
+    use_gpus(ledgers, gpus, gpu_bytes(settings))
+    return choose(header, options, ledgers.room(), gpus)
 
 
 async def _load_once(path: Path, options: LoadOptions) -> ContextInfo:

@@ -8,12 +8,13 @@ milliseconds to read a header.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
 
+from minerva_desktop.devices.device_list import DeviceInfo
 from minerva_desktop.devices.ledgers import Needs, scaled
 from minerva_desktop.engine.load_options import (
     DEFAULT_N_CTX,
@@ -29,6 +30,7 @@ from minerva_desktop.library.layer_memory import is_recurrent
 from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.library.memory_estimate import (
     EstimateOptions,
+    GpuShare,
     KvTypeName,
     MemoryEstimate,
     estimate_memory,
@@ -45,13 +47,15 @@ def choose_load(
     options: LoadOptions,
     room: Mapping[str, int],
     measured: MeasuredMemory | None = None,
+    gpus: Sequence[DeviceInfo] = (),
 ) -> LoadChoice:
     """The best way to load the model at ``path`` with ``room`` bytes on each device; what such a
-    load took before, if ``measured`` knows, counts instead of the estimate.
+    load took before, if ``measured`` knows, counts instead of the estimate. ``gpus``
+    (`discrete_gpus`) get the layers.
 
     Raises `ModelNotFound` or `ModelLoadError`.
     """
-    choice, chosen = choose(read_whole_model(path).header, options, room)
+    choice, chosen = choose(read_whole_model(path).header, options, room, gpus)
     needs = _needs(choice.estimate)
     before = measured.find(load_key(path, chosen)) if measured is not None else None
     if before is not None:
@@ -60,7 +64,10 @@ def choose_load(
 
 
 def choose(
-    header: GgufHeader, options: LoadOptions, room: Mapping[str, int]
+    header: GgufHeader,
+    options: LoadOptions,
+    room: Mapping[str, int],
+    gpus: Sequence[DeviceInfo] = (),
 ) -> tuple[Choice, LoadOptions]:
     """The same for a header that was read: the choice, and ``options`` with it."""
     free = Free(
@@ -68,7 +75,7 @@ def choose(
         kv_type=options.kv_type_k is KvType.AUTO and options.kv_type_v is KvType.AUTO,
         n_gpu_layers=options.n_gpu_layers is None,
     )
-    choice = choose_options(header, estimate_options(header, options), room, free)
+    choice = choose_options(header, estimate_options(header, options, gpus), room, free)
     found = choice.options
     return choice, msgspec.structs.replace(
         options,
@@ -90,9 +97,15 @@ def estimate_load(header: GgufHeader, options: LoadOptions) -> MemoryEstimate:
     return estimate_memory(header, estimate_options(header, options))
 
 
-def estimate_options(header: GgufHeader, options: LoadOptions) -> EstimateOptions:
+def estimate_options(
+    header: GgufHeader, options: LoadOptions, gpus: Sequence[DeviceInfo] = ()
+) -> EstimateOptions:
     """``options`` as far as they decide about memory, with what they leave open as wished."""
     speculation = options.speculation
+    split = options.tensor_split
+    if not any(split):
+        split = tuple(float(gpu.free_memory) for gpu in gpus)
+    shares = (*split, *[0.0] * len(gpus))
     return EstimateOptions(
         n_ctx=options.n_ctx or min(header.n_ctx_train or DEFAULT_N_CTX, DEFAULT_N_CTX),
         n_seq_max=options.n_slots(is_recurrent=is_recurrent(header)),
@@ -103,6 +116,7 @@ def estimate_options(header: GgufHeader, options: LoadOptions) -> EstimateOption
         kv_type_v=_KV_TYPES[options.kv_type_v],
         flash_attention=options.flash_attention is not FlashAttention.OFF,
         n_gpu_layers=options.n_gpu_layers,
+        gpus=tuple(GpuShare(gpu.name, share) for gpu, share in zip(gpus, shares, strict=False)),
     )
 
 

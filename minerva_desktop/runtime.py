@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from minerva_desktop.devices.device_list import DeviceInfo, discrete_gpus, use_gpus
 from minerva_desktop.devices.gpu_context import (
     UNKNOWN_BUDGET,
     GpuContext,
@@ -19,6 +20,7 @@ from minerva_desktop.devices.gpu_context import (
     default_budget,
 )
 from minerva_desktop.devices.ledgers import CPU, DeviceLedgers, Needs
+from minerva_desktop.engine.device_query import list_devices
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.pool import ModelPool
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from minerva_desktop.server.endpoint import Endpoint
 
 SHORT_BYTES = 1 << 30
+FRESH_SECONDS = 5.0  # for as long is what a GPU has free taken as known
 
 
 class Runtime:
@@ -47,15 +50,20 @@ class Runtime:
         options: LoadOptions,
         *,
         memory_bytes: int | None = None,
+        gpu_bytes: int | None = None,
         measured: MeasuredMemory | None = None,
         idle_seconds: float | None = None,
         on_event: Callable[[PoolEvent], None] | None = None,
     ) -> None:
         """``memory_bytes``: what loaded models may take together (None: a share of the machine's
-        memory); ``measured`` is told what loads took, and asked; ``idle_seconds`` and
-        ``on_event``: see `ModelPool`."""
+        memory), ``gpu_bytes`` on each GPU (None: a share of its memory); ``measured`` is told what
+        loads took, and asked; ``idle_seconds`` and ``on_event``: see `ModelPool`."""
         self._ledger = GpuContext(GpuDevice.CPU, UNKNOWN_BUDGET)
         self._memory_bytes = memory_bytes
+        self._gpu_bytes = gpu_bytes
+        self._devices: tuple[DeviceInfo, ...] | None = None
+        self._asked = 0.0  # when, on the loop's clock
+        self._asking = asyncio.Lock()
         self._measured = measured
         self._spare = SpareChild()
         self._spares: set[asyncio.Task[None]] = set()
@@ -80,9 +88,11 @@ class Runtime:
             folder, max_bytes = options.snapshots.folder, options.snapshots.max_bytes
             SnapshotFiles(Path(os.fsdecode(folder))).shrink(max_bytes)
 
-    def set_memory_budget(self, memory_bytes: int | None) -> None:
-        """What loaded models may take together from now on; those that are loaded stay."""
+    def set_memory_budget(self, memory_bytes: int | None, gpu_bytes: int | None = None) -> None:
+        """What loaded models may take together from now on, and on each GPU; those that are loaded
+        stay."""
         self._memory_bytes = memory_bytes
+        self._gpu_bytes = gpu_bytes
 
     async def start_endpoint(
         self, *, host: str = "127.0.0.1", port: int, api_key: str | None = None
@@ -133,7 +143,7 @@ class Runtime:
             from minerva_desktop.devices.memory import MemoryProbe, find_nvml
 
             self._probe = MemoryProbe(find_nvml())
-        return self._probe.snapshot(pids)
+        return self._probe.snapshot(pids, self._devices)
 
     async def close(self) -> None:
         """Stop the endpoint and end every engine child."""
@@ -155,13 +165,27 @@ class Runtime:
         `ModelNotFound` or `ModelLoadError`."""
         return await self.pool.plan(path)
 
+    async def devices(self) -> tuple[DeviceInfo, ...]:
+        """The compute devices of this build of llama.cpp, the CPU too. Asked of a child process:
+        once, or anew after `FRESH_SECONDS` where GPUs are among them, whose free memory changes.
+        Never fails: without an answer there is none."""
+        async with self._asking:
+            now = asyncio.get_running_loop().time()
+            known = self._devices
+            if known is None or (discrete_gpus(known) and now - self._asked > FRESH_SECONDS):
+                known = await list_devices(self._spare)
+                self._devices, self._asked = known, asyncio.get_running_loop().time()
+            return known
+
     async def _choose(self, path: Path, options: LoadOptions, kept: Needs) -> LoadChoice:
         budget = self._memory_bytes
         if budget is None:
             budget = await asyncio.to_thread(default_memory_budget)
         self._ledger.set_budget(budget)
+        gpus = discrete_gpus(await self.devices())
+        use_gpus(self.pool.ledgers, gpus, self._gpu_bytes)
         room = self.pool.ledgers.room(kept)
-        return await asyncio.to_thread(choose_load, path, options, room, self._measured)
+        return await asyncio.to_thread(choose_load, path, options, room, self._measured, gpus)
 
     def _tell(self, event: PoolEvent) -> None:
         if isinstance(event, ModelReady):

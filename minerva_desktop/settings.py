@@ -30,7 +30,8 @@ class ThemeChoice(StrEnum):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings. None means "automatic". ``n_ctx`` in tokens; geometry is Qt's, in base64.
 
-    ``memory_gb``: memory that loaded models may take together, in units of 10^9 bytes;
+    ``memory_gb``: memory that loaded models may take together, in units of 10^9 bytes, and
+    ``gpu_memory_gb`` the memory of each GPU;
     ``snapshot_gb``: disk, in units of 10^9 bytes, for the states of long chats; 0 keeps none.
     """
 
@@ -39,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     n_gpu_layers: int | None = None
     n_threads: int | None = None
     memory_gb: int | None = None
+    gpu_memory_gb: int | None = None
     snapshot_gb: int | None = None
     server_port: int = DEFAULT_PORT
     server_enabled: bool = False

@@ -8,12 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from minerva_desktop.devices.device_list import DeviceInfo
+from minerva_desktop.devices.gpu_context import GpuDevice
 from minerva_desktop.devices.ledgers import CPU
 from minerva_desktop.engine.load_options import KvType, LoadOptions
 from minerva_desktop.errors import ModelNotFound
 from minerva_desktop.library.fit import LEAST_N_CTX, Fit, Free, choose_options
 from minerva_desktop.library.measured_memory import MAX_LOADS, MeasuredLoad, MeasuredMemory
-from minerva_desktop.library.memory_estimate import EstimateOptions, estimate_memory
+from minerva_desktop.library.memory_estimate import EstimateOptions, GpuShare, estimate_memory
 from minerva_desktop.library.split_model import read_whole_model
 from minerva_desktop.load_choice import choose_load, estimate_load, load_key, model_needs
 
@@ -68,8 +70,8 @@ def test_a_context_that_is_of_no_use_is_not_chosen(model_path: Path) -> None:
 
 def test_layers_go_to_the_cpu_where_the_gpu_is_too_small(model_path: Path) -> None:
     header = read_whole_model(model_path).header
-    wished = EstimateOptions(n_ctx=8192, n_seq_max=8, gpu_shares=(1.0,))
-    half = EstimateOptions(n_ctx=4096, n_seq_max=8, gpu_shares=(1.0,), n_gpu_layers=15)
+    wished = EstimateOptions(n_ctx=8192, n_seq_max=8, gpus=(GpuShare("GPU0", 1.0),))
+    half = EstimateOptions(n_ctx=4096, n_seq_max=8, gpus=(GpuShare("GPU0", 1.0),), n_gpu_layers=15)
     gpu = next(d for d in estimate_memory(header, half).devices if d.device == "GPU0").total_bytes
     choice = choose_options(header, wished, {"CPU": 4_000 * MB, "GPU0": gpu}, Free())
     assert choice.fit is Fit.NEEDS_OFFLOAD
@@ -107,3 +109,41 @@ def test_the_oldest_measurements_are_forgotten_and_a_broken_file_is_none(tmp_pat
 def test_a_file_that_is_gone_has_no_key(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFound, match=r"“gone.gguf” is not there"):
         load_key(tmp_path / "gone.gguf", OPEN)
+
+
+def test_discrete_gpus_get_the_layers_by_their_free_memory(model_path: Path) -> None:
+    gpus = [
+        DeviceInfo(
+            name=name,
+            description=name,
+            kind=GpuDevice.CUDA,
+            total_memory=2_000 * MB,
+            free_memory=free,
+        )
+        for name, free in (("CUDA0", 1_500 * MB), ("CUDA1", 500 * MB))
+    ]
+    room = {CPU: 4_000 * MB, "CUDA0": 1_000 * MB, "CUDA1": 400 * MB}
+    choice = choose_load(model_path, OPEN, room, gpus=gpus)
+    assert choice.fit == "fits"
+    assert set(choice.needs) == {CPU, "CUDA0", "CUDA1"}
+    assert choice.needs["CUDA0"] > 2 * choice.needs["CUDA1"] > 0
+    even = choose_load(model_path, LoadOptions(tensor_split=(1.0, 1.0)), room, gpus=gpus)
+    assert even.needs["CUDA1"] > choice.needs["CUDA1"]
+    first = choose_load(model_path, LoadOptions(tensor_split=(1.0,)), room, gpus=gpus)
+    assert first.needs["CUDA1"] == 0
+
+
+def test_too_small_gpus_leave_layers_to_the_cpu(model_path: Path) -> None:
+    gpu = DeviceInfo(
+        name="Vulkan0",
+        description="",
+        kind=GpuDevice.VULKAN,
+        total_memory=100 * MB,
+        free_memory=100 * MB,
+    )
+    room = {CPU: 4_000 * MB, "Vulkan0": 100 * MB}
+    choice = choose_load(model_path, OPEN, room, gpus=[gpu])
+    assert choice.fit == "needs_offload"
+    assert choice.options.n_gpu_layers in range(1, 30)
+    assert choice.needs["Vulkan0"] <= 100 * MB
+    assert "layers on the GPU, the others on the CPU" in choice.reasons[-1]

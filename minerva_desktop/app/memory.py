@@ -14,7 +14,8 @@ if TYPE_CHECKING:  # it brings psutil, which would make the window's start slowe
 @dataclass(frozen=True, slots=True)
 class MemoryReading:
     """Bytes of the memory that models are in; None where nothing is known. ``label`` names it,
-    ``kind`` says whose it is (``CPU``: the system's)."""
+    ``kind`` says whose it is (``CPU``: the system's), ``unused_gpu`` why a GPU of this machine is
+    not used though models run, with what to install."""
 
     total: int | None
     models: int | None
@@ -23,6 +24,7 @@ class MemoryReading:
     label: str
     detail: str
     kind: GpuDevice = GpuDevice.CPU
+    unused_gpu: str | None = None
 
 
 UNKNOWN_MEMORY = MemoryReading(None, None, None, None, "Memory", "It could not be measured")
@@ -31,7 +33,8 @@ UNKNOWN_MEMORY = MemoryReading(None, None, None, None, "Memory", "It could not b
 def memory_reading(snapshot: MemorySnapshot) -> MemoryReading:
     """What the gauge shows of a measurement."""
     label = "Memory" if snapshot.kind is GpuDevice.CPU else snapshot.device_name
-    detail = snapshot.reason or ""
+    detail = "\n".join(part for part in (snapshot.reason, _activity(snapshot)) if part)
+    unused = snapshot.reason if snapshot.has_unused_gpu else None
     if snapshot.total == 0:
         return MemoryReading(None, None, None, None, label, detail, snapshot.kind)
     return MemoryReading(
@@ -42,4 +45,15 @@ def memory_reading(snapshot: MemorySnapshot) -> MemoryReading:
         label,
         detail,
         snapshot.kind,
+        unused,
     )
+
+
+def _activity(snapshot: MemorySnapshot) -> str:
+    """``GPU 97 % busy, 71 °C``; empty where it isn't told."""
+    parts = []
+    if snapshot.utilisation is not None:
+        parts.append(f"GPU {snapshot.utilisation:.0%} busy".replace("%", " %"))
+    if snapshot.celsius is not None:
+        parts.append(f"{snapshot.celsius:.0f} °C")
+    return ", ".join(parts)

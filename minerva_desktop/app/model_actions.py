@@ -174,6 +174,11 @@ def memory_bytes(settings: Settings) -> int | None:
     return None if settings.memory_gb is None else settings.memory_gb * GB
 
 
+def gpu_bytes(settings: Settings) -> int | None:
+    """What loaded models may take of each GPU; None: a share of its memory."""
+    return None if settings.gpu_memory_gb is None else settings.gpu_memory_gb * GB
+
+
 def load_options(settings: Settings, snapshots: Path) -> LoadOptions:
     """How the settings want models loaded, with the folder for the states of long chats."""
     given = settings.snapshot_gb

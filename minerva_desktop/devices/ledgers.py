@@ -27,6 +27,13 @@ class DeviceLedgers:
             raise ValueError("there is no ledger of the CPU's memory")
         self._contexts = dict(contexts)
 
+    def add(self, name: str, context: GpuContext) -> None:
+        """Count what is needed of the device ``name`` in a ledger of its own from now on. It must
+        not have one yet."""
+        if name in self._contexts:
+            raise ValueError(f"there is a ledger of {name} already")
+        self._contexts[name] = context
+
     @property
     def contexts(self) -> Mapping[str, GpuContext]:
         """The ledgers by the name of the device."""

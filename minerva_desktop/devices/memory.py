@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import platform
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -17,21 +17,34 @@ from typing import TYPE_CHECKING
 import msgspec
 import psutil
 
+from minerva_desktop.devices.device_list import DeviceInfo, can_offload, discrete_gpus
 from minerva_desktop.devices.driver import DRIVER_SIGNS, NO_DRIVER, has_driver
-from minerva_desktop.devices.gpu_context import GpuContext, GpuDevice, default_budget
+from minerva_desktop.devices.gpu_context import GpuDevice
+from minerva_desktop.devices.gpu_reading import GpuReading, sum_readings
+from minerva_desktop.devices.sysfs import SysfsProbe
 
 if TYPE_CHECKING:
-    from minerva_desktop.devices.nvml import GpuReading, NvmlProbe
+    from minerva_desktop.devices.nvml import NvmlProbe
 
 logger = logging.getLogger(__name__)
+
+# What to install for a GPU that lies idle. The flags are llama.cpp's own (its docs/build.md).
+CUDA_ADVICE = (
+    "To use it, install NVIDIA’s CUDA toolkit and build llama-cpp-python with "
+    "CMAKE_ARGS=-DGGML_CUDA=on."
+)
+VULKAN_ADVICE = (
+    "To use it, install the Vulkan SDK and build llama-cpp-python with CMAKE_ARGS=-DGGML_VULKAN=on."
+)
 
 
 class MemorySnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One moment of the memory that models are in. Bytes; the three parts make up ``total``.
 
     ``kind`` and ``device_name`` say whose memory it is. ``utilisation`` of the GPU from 0.0 to
-    1.0, None where it isn't known. ``reason`` is a sentence on why these are not (or not wholly)
-    a GPU's numbers, None when they are.
+    1.0 and ``celsius``, its temperature, are None where they aren't known. ``reason`` is a
+    sentence on why these are not (or not wholly) a GPU's numbers, None when they are;
+    ``has_unused_gpu``: because this build of llama.cpp cannot use the GPU that there is.
     """
 
     kind: GpuDevice
@@ -41,18 +54,22 @@ class MemorySnapshot(msgspec.Struct, frozen=True, kw_only=True):
     used_by_others: int
     free: int
     utilisation: float | None = None
+    celsius: float | None = None
     reason: str | None = None
+    has_unused_gpu: bool = False
 
 
 class MemoryProbe:
     """Reads memory numbers until `close`; also a context manager. One thread at a time.
 
-    ``nvml`` asks the NVIDIA driver (None: there is none) and is closed with it. A call of
-    `snapshot` costs well under a millisecond without a GPU.
+    ``nvml`` asks the NVIDIA driver (None: there is none) and is closed with it; ``sysfs`` the
+    kernel, for AMD's and Intel's. A call of `snapshot` costs well under a millisecond without a
+    GPU.
     """
 
-    def __init__(self, nvml: NvmlProbe | None) -> None:
+    def __init__(self, nvml: NvmlProbe | None, sysfs: SysfsProbe | None = None) -> None:
         self._nvml = nvml
+        self._sysfs = sysfs or SysfsProbe()
         self._logged_reason: str | None = None
 
     def __enter__(self) -> MemoryProbe:
@@ -66,21 +83,26 @@ class MemoryProbe:
     ) -> None:
         self.close()
 
-    def snapshot(self, engine_pids: Collection[int] = ()) -> MemorySnapshot:
+    def snapshot(
+        self, engine_pids: Collection[int] = (), devices: Sequence[DeviceInfo] | None = None
+    ) -> MemorySnapshot:
         """The memory now. ``engine_pids``: the engine children; ended ones count nothing.
+        ``devices``: those of ggml, None while they are not known.
 
-        With an NVIDIA GPU these are its numbers, unless children run and none of them is on it:
-        then the models are in system memory, and its numbers are the true ones.
+        With a GPU these are its numbers, unless this build of llama.cpp cannot use it, or children
+        run and none of them is on it: then the models are in system memory, and its numbers are
+        the true ones.
         """
-        reading = self._nvml.read(engine_pids) if self._nvml else None
-        if reading is None:
+        readings = self._nvml.read(engine_pids) if self._nvml else []
+        kind = GpuDevice.CUDA
+        if not readings:
+            readings, kind = self._sysfs.read(engine_pids), GpuDevice.VULKAN
+        kind = next((gpu.kind for gpu in discrete_gpus(devices or ())), kind)
+        if not readings:
             problem = self._nvml.problem if self._nvml else NO_DRIVER
             snapshot = system_snapshot(engine_pids, problem)
-        elif engine_pids and not reading.engine_pids:
-            reason = f"The loaded models are in system memory, not on the GPU ({reading.name})."
-            snapshot = system_snapshot(engine_pids, reason)
         else:
-            snapshot = _gpu_snapshot(reading)
+            snapshot = _snapshot_of(sum_readings(readings), kind, engine_pids, devices)
         if snapshot.reason and snapshot.reason != self._logged_reason:
             logger.info("Memory numbers of %s: %s", snapshot.device_name, snapshot.reason)
             self._logged_reason = snapshot.reason
@@ -104,17 +126,6 @@ def find_nvml(signs: Iterable[str | Path] = DRIVER_SIGNS) -> NvmlProbe | None:
     from minerva_desktop.devices.nvml import NvmlProbe
 
     return NvmlProbe()
-
-
-def detect_gpu_context(probe: MemoryProbe, *, can_offload: bool) -> GpuContext:
-    """A ledger with the default budget over the memory that models will be loaded into.
-
-    ``can_offload``: whether this build of llama.cpp can use a GPU; the engine child's device list
-    tells. Without it models go to system memory, whatever GPU the machine has.
-    """
-    snapshot = probe.snapshot() if can_offload else system_snapshot()
-    kind = snapshot.kind if can_offload else GpuDevice.CPU
-    return GpuContext(kind, default_budget(kind, snapshot.total))
 
 
 def system_snapshot(engine_pids: Collection[int] = (), reason: str | None = None) -> MemorySnapshot:
@@ -165,18 +176,32 @@ def _engines_memory(pids: Collection[int]) -> tuple[int, int]:
     return resident, private
 
 
-def _gpu_snapshot(reading: GpuReading) -> MemorySnapshot:
+def _snapshot_of(
+    reading: GpuReading,
+    kind: GpuDevice,
+    engine_pids: Collection[int],
+    devices: Sequence[DeviceInfo] | None,
+) -> MemorySnapshot:
+    """The GPU's numbers, or the system's where the models are there, with why."""
+    if devices is not None and not can_offload(devices):
+        advice = CUDA_ADVICE if kind is GpuDevice.CUDA else VULKAN_ADVICE
+        reason = f"Models run on the CPU: this build of llama.cpp cannot use {reading.name}."
+        return msgspec.structs.replace(
+            system_snapshot(engine_pids, f"{reason} {advice}"), has_unused_gpu=True
+        )
+    if engine_pids and not reading.engine_pids:
+        reason = f"The loaded models are in system memory, not on the GPU ({reading.name})."
+        return system_snapshot(engine_pids, reason)
     models = min(reading.used_by_engines or 0, reading.used)
-    reason = None
-    if reading.used_by_engines is None:
-        reason = "The NVIDIA driver does not say how much memory each program uses."
+    untold = "The NVIDIA driver does not say how much memory each program uses."
     return MemorySnapshot(
-        kind=GpuDevice.CUDA,
+        kind=kind,
         device_name=reading.name,
         total=reading.total,
         used_by_models=models,
         used_by_others=reading.used - models,
         free=reading.total - reading.used,
         utilisation=reading.utilisation,
-        reason=reason,
+        celsius=reading.celsius,
+        reason=untold if reading.used_by_engines is None else None,
     )

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-import msgspec
 import pynvml
 
 from minerva_desktop.devices.driver import NO_DRIVER
+from minerva_desktop.devices.gpu_reading import GpuReading
 
 
 class NvmlMemory(Protocol):
@@ -47,25 +47,9 @@ class NvmlLibrary(Protocol):
     def nvmlDeviceGetName(self, handle: object) -> str: ...
     def nvmlDeviceGetMemoryInfo(self, handle: object) -> NvmlMemory: ...
     def nvmlDeviceGetUtilizationRates(self, handle: object) -> NvmlUtilisation: ...
+    def nvmlDeviceGetTemperature(self, handle: object, sensor: int) -> int: ...
     def nvmlDeviceGetComputeRunningProcesses(self, handle: object) -> Sequence[NvmlProcess]: ...
     def nvmlDeviceGetGraphicsRunningProcesses(self, handle: object) -> Sequence[NvmlProcess]: ...
-
-
-class GpuReading(msgspec.Struct, frozen=True, kw_only=True):
-    """One moment of one GPU, or the sum of several. Memory in bytes.
-
-    ``engine_pids``: those of the asked-for processes that are on the GPU. ``used_by_engines`` is
-    None when the driver doesn't say how much they use. ``utilisation`` from 0.0 to 1.0, None when
-    it isn't told.
-    """
-
-    name: str
-    total: int
-    used: int
-    free: int
-    engine_pids: frozenset[int]
-    used_by_engines: int | None
-    utilisation: float | None
 
 
 class NvmlProbe:
@@ -83,22 +67,22 @@ class NvmlProbe:
         self._is_open = False
         self._handles: list[object] | None = None
 
-    def read(self, engine_pids: Collection[int]) -> GpuReading | None:
-        """All GPUs summed up, because llama.cpp spreads a model over all of them by default.
+    def read(self, engine_pids: Collection[int]) -> list[GpuReading]:
+        """One reading for each GPU, in NVML's order.
 
-        None with `problem` set when a GPU didn't answer; the next call tries again.
+        Empty with `problem` set when one didn't answer; the next call tries again.
         """
         if self._handles is None:
             self._handles = self._open()
         if not self._handles:
-            return None
+            return []
         try:
             readings = [self._read_one(handle, engine_pids) for handle in self._handles]
         except pynvml.NVMLError as error:
             self.problem = _in_words(error)
-            return None
+            return []
         self.problem = None
-        return _sum(readings)
+        return readings
 
     def close(self) -> None:
         """Let go of the driver. May be called twice."""
@@ -136,6 +120,10 @@ class NvmlProbe:
             utilisation = library.nvmlDeviceGetUtilizationRates(handle).gpu / 100
         except pynvml.NVMLError:
             utilisation = None
+        try:
+            celsius = float(library.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU))
+        except pynvml.NVMLError:
+            celsius = None
         return GpuReading(
             name=library.nvmlDeviceGetName(handle),
             total=memory.total,
@@ -144,6 +132,7 @@ class NvmlProbe:
             engine_pids=ours,
             used_by_engines=sum(known) if len(known) == len(amounts) else None,
             utilisation=utilisation,
+            celsius=celsius,
         )
 
     def _memory_of_processes(self, handle: object) -> dict[int, int | None]:
@@ -158,23 +147,6 @@ class NvmlProbe:
             except pynvml.NVMLError:
                 continue  # Some GPUs keep only one of the two lists.
         return processes
-
-
-def _sum(readings: list[GpuReading]) -> GpuReading:
-    if len(readings) == 1:
-        return readings[0]
-    names = {reading.name for reading in readings}
-    amounts = [reading.used_by_engines for reading in readings]
-    busy = [reading.utilisation for reading in readings if reading.utilisation is not None]
-    return GpuReading(
-        name=f"{len(readings)} × {names.pop()}" if len(names) == 1 else f"{len(readings)} GPUs",
-        total=sum(reading.total for reading in readings),
-        used=sum(reading.used for reading in readings),
-        free=sum(reading.free for reading in readings),
-        engine_pids=frozenset().union(*(reading.engine_pids for reading in readings)),
-        used_by_engines=None if None in amounts else sum(amount or 0 for amount in amounts),
-        utilisation=sum(busy) / len(busy) if busy else None,
-    )
 
 
 def _in_words(error: pynvml.NVMLError) -> str:

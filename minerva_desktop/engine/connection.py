@@ -18,6 +18,7 @@ from minerva_desktop.engine.messages import (
     Abort,
     Answer,
     ContextInfo,
+    DevicesListed,
     Embed,
     Event,
     Generate,
@@ -235,6 +236,8 @@ class EngineConnection:
                 self._settle_load(info)
             case LoadFailed(error):
                 self._settle_load(error.to_error())
+            case DevicesListed():
+                pass  # nobody asks a child that has a model
             case _:
                 future = self._answers.get(event.request_id)
                 if future is not None and not future.done():

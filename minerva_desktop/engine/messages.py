@@ -15,22 +15,13 @@ from minerva_desktop.chat.completion import Completion, TokenLogprob
 from minerva_desktop.chat.limits import RequestLimits
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.devices.device_list import DeviceInfo
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import MinervaError, error_from_code
 
 # No honest message comes near it; a broken length must not become a huge allocation.
 MAX_FRAME_BYTES = 256 * 1024 * 1024
 HEADER = struct.Struct("<I")
-
-
-class DeviceInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A compute device as ggml lists it. ``kind`` is a `GpuDevice` value; memory in bytes."""
-
-    name: str
-    description: str
-    kind: str
-    total_memory: int
-    free_memory: int
 
 
 class LayerPlacement(msgspec.Struct, frozen=True):
@@ -192,8 +183,12 @@ class Ping(msgspec.Struct, frozen=True, tag="ping"):
     """Are you there? Answered by `Pong` at once, by the reader thread, whatever is computed."""
 
 
+class ListDevices(msgspec.Struct, frozen=True, tag="list_devices"):
+    """Which devices does ggml find? Answered by `DevicesListed`; no model need be loaded."""
+
+
 Question = CountTokens | ApplyTemplate | Tokenize | Detokenize
-Request = Load | Generate | Embed | Abort | Question | Ping
+Request = Load | Generate | Embed | Abort | Question | ListDevices | Ping
 
 
 # -- child to parent ---------------------------------------------------------------------------
@@ -283,8 +278,14 @@ class Pong(msgspec.Struct, frozen=True, tag="pong"):
     """Answer to `Ping`."""
 
 
+class DevicesListed(msgspec.Struct, frozen=True, tag="devices_listed"):
+    """Answer to `ListDevices`: all of them, in ggml's order."""
+
+    devices: tuple[DeviceInfo, ...]
+
+
 Answer = TokensCounted | Tokenized | TextMade | Embedded | RequestFailed
-Event = LoadProgress | Loaded | LoadFailed | StepOutputs | Answer | Pong
+Event = LoadProgress | Loaded | LoadFailed | StepOutputs | Answer | DevicesListed | Pong
 
 
 _REQUESTS: Final = msgspec.msgpack.Decoder(Request)

@@ -48,6 +48,14 @@ class SpareChild:
                 except OSError as error:
                     _log.warning("No spare engine process could be started: %s", error)
 
+    async def put_back(self, child: ChildProcess) -> None:
+        """Let ``child``, which has no model, wait again; it is ended if another one waits."""
+        async with self._starting:
+            if self._child is None and child.is_running:
+                self._child = child
+                return
+        await child.close()
+
     async def close(self) -> None:
         """End the one that waits; idempotent."""
         async with self._starting:

@@ -82,7 +82,7 @@ def _by_preference(
         yield options
     if free.n_ctx:
         yield from _shortened(header, options, room, least=GOOD_N_CTX)
-    if free.n_gpu_layers and options.gpu_shares:
+    if free.n_gpu_layers and options.gpus:
         least = min(options.n_ctx, GOOD_N_CTX) if free.n_ctx else options.n_ctx
         for n_ctx in dict.fromkeys((options.n_ctx, least)):
             fewer = replace(options, n_ctx=n_ctx)

@@ -53,14 +53,23 @@ _INPUT = (
 )
 
 
+@dataclass(frozen=True)
+class GpuShare:
+    """A GPU by name, and its share of the offloaded layers by proportion: of the tensor split, or
+    of the free memory, as llama.cpp takes it."""
+
+    device: str
+    share: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class EstimateOptions:
     """The load options that decide about memory.
 
     ``n_ctx`` and ``n_batch`` in tokens. ``n_seq_max`` sequences may be kept, ``n_parallel`` of
     them are computed at once, each with up to ``n_draft`` guessed tokens (0: no guessing; with it,
-    windowed layers keep all tokens). ``gpu_shares`` has a number for each GPU, its share of the
-    offloaded layers by proportion: the tensor split, or the free memory, as llama.cpp takes it.
+    windowed layers keep all tokens). ``gpus`` are those
+    that layers go to.
     ``n_gpu_layers`` None: all; without GPUs it means nothing, and all is on the CPU.
     """
 
@@ -73,11 +82,11 @@ class EstimateOptions:
     kv_type_v: KvTypeName = "f16"
     flash_attention: bool = True
     n_gpu_layers: int | None = None
-    gpu_shares: tuple[float, ...] = ()
+    gpus: tuple[GpuShare, ...] = ()
 
 
 class DeviceMemory(msgspec.Struct, frozen=True, kw_only=True):
-    """What one device holds, in bytes. ``device``: ``CPU``, or ``GPU0`` for the first GPU."""
+    """What one device holds, in bytes. ``device``: ``CPU``, or the GPU's name."""
 
     device: str
     weights_bytes: int
@@ -174,7 +183,7 @@ def most_gpu_layers(
 
     ``options.n_gpu_layers`` plays no part.
     """
-    if not options.gpu_shares:
+    if not options.gpus:
         return 0
     model = _Model(header)
     return next(
@@ -205,8 +214,8 @@ class _Model:
     def estimate(self, options: EstimateOptions) -> MemoryEstimate:
         """The memory for ``options``."""
         places = self._places(options)
-        n_devices = 1 + len(options.gpu_shares)
-        weights = [self._input_bytes] + [0] * len(options.gpu_shares)
+        n_devices = 1 + len(options.gpus)
+        weights = [self._input_bytes] + [0] * len(options.gpus)
         kv = [0] * n_devices
         for layer_bytes, place in zip(self._layer_bytes, places, strict=True):
             weights[place] += layer_bytes
@@ -218,7 +227,7 @@ class _Model:
         return MemoryEstimate(
             tuple(
                 DeviceMemory(
-                    device=f"GPU{index - 1}" if index else CPU,
+                    device=options.gpus[index - 1].device if index else CPU,
                     weights_bytes=weights[index],
                     kv_bytes=kv[index],
                     compute_bytes=compute[index],
@@ -245,9 +254,9 @@ class _Model:
         layers are offloaded first."""
         total = self.n_layers + 1
         wanted = total if options.n_gpu_layers is None else options.n_gpu_layers
-        on_gpu = min(wanted, total) if options.gpu_shares else 0
-        ends = list(accumulate(options.gpu_shares))
-        last = len(options.gpu_shares)
+        on_gpu = min(wanted, total) if options.gpus else 0
+        ends = list(accumulate(gpu.share for gpu in options.gpus))
+        last = len(options.gpus)
         return (0,) * (total - on_gpu) + tuple(
             min(bisect_right(ends, ends[-1] * index / on_gpu) + 1, last) for index in range(on_gpu)
         )
@@ -278,7 +287,7 @@ class _Model:
         tokens = _batch_tokens(options)
         n_outputs = max(options.n_parallel * (1 + options.n_draft), options.n_seq_max)
         logits = header.n_vocab * F32_BYTES
-        compute = [0] * (1 + len(options.gpu_shares))
+        compute = [0] * (1 + len(options.gpus))
         for place in set(places[:-1]):
             compute[place] += self._step_bytes(options, tokens)
         compute[0] = max(compute[0], tokens * header.n_embedding * F32_BYTES)

@@ -29,6 +29,7 @@ from minerva_desktop.app.model_actions import (
     ModelFit,
     ModelPhase,
     ModelState,
+    gpu_bytes,
     load_options,
     memory_bytes,
     model_fit,
@@ -107,7 +108,7 @@ class EngineWorker(QThread):
         """Load models as these say from now on, with their chats' states in the folder
         ``snapshots``; an idle one is loaded anew with its next use."""
         runtime = self._required()
-        self._call(runtime.set_memory_budget, memory_bytes(settings))
+        self._call(runtime.set_memory_budget, memory_bytes(settings), gpu_bytes(settings))
         self._call(runtime.set_load_options, load_options(settings, snapshots))
 
     async def load(self, path: Path) -> None:

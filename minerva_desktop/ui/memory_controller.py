@@ -19,6 +19,7 @@ from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.memory_shares import ColourSlots
 from minerva_desktop.ui.model_list import FitTone, PickerFit
+from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks
 
 
@@ -41,6 +42,7 @@ class MemoryController(QObject):
         self._colours = ColourSlots()
         self._reading = UNKNOWN_MEMORY
         self._models: tuple[LoadedModel, ...] = ()
+        self._told_of_gpu = False
         self._round = 0  # of fit badges; a new one ends the one before
         panel, picker = window.models_panel, window.header.picker
         panel.pin_toggled.connect(self._on_pin)
@@ -55,6 +57,9 @@ class MemoryController(QObject):
     @Slot(object)
     def _on_memory(self, reading: MemoryReading) -> None:
         self._reading = reading
+        if reading.unused_gpu is not None and not self._told_of_gpu:
+            self._told_of_gpu = True
+            self._window.notifications.show_notice(Notice(NoticeKind.WARNING, reading.unused_gpu))
         self._show()
 
     @Slot(object)

@@ -72,6 +72,9 @@ class SettingsDialog(QDialog):
         self._memory = _number(
             "memoryGb", "Memory for models in GB", settings.memory_gb, 1, MAX_MEMORY_GB
         )
+        self._gpu_memory = _number(
+            "gpuMemoryGb", "Memory of each GPU in GB", settings.gpu_memory_gb, 1, MAX_MEMORY_GB
+        )
         self._snapshots = _number(
             "snapshotGb", "Disk for long chats in GB", settings.snapshot_gb, 0, MAX_SNAPSHOT_GB
         )
@@ -89,6 +92,7 @@ class SettingsDialog(QDialog):
             n_gpu_layers=self._layers.value(),
             n_threads=self._threads.value(),
             memory_gb=self._memory.value(),
+            gpu_memory_gb=self._gpu_memory.value(),
             snapshot_gb=self._snapshots.value(),
             server_port=DEFAULT_PORT if port is None else port,
             send_with_enter=self._enter.isChecked(),
@@ -104,6 +108,7 @@ class SettingsDialog(QDialog):
         form.add_row("Layers on the GPU", self._layers, "0 uses the CPU alone")
         form.add_row("CPU threads", self._threads)
         form.add_row("Memory for models", self._memory, "GB; beyond it idle ones are unloaded")
+        form.add_row("Memory of each GPU", self._gpu_memory, "GB; the same")
         form.add_section("Local server")
         form.add_row("Port", self._port, "on this computer only")
         form.add_section("Data")

@@ -38,6 +38,7 @@ class Gpu:
     compute: dict[int, int | None] | None = field(default_factory=dict)
     graphics: dict[int, int | None] | None = field(default_factory=dict)
     busy_percent: int | None = 0
+    celsius: int | None = 40
 
 
 class ScriptedNvml:
@@ -79,6 +80,12 @@ class ScriptedNvml:
         if percent is None:
             raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
         return Utilisation(percent)
+
+    def nvmlDeviceGetTemperature(self, handle: object, sensor: int) -> int:
+        celsius = self._gpu(handle).celsius
+        if celsius is None or sensor != pynvml.NVML_TEMPERATURE_GPU:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+        return celsius
 
     def nvmlDeviceGetComputeRunningProcesses(self, handle: object) -> list[Process]:
         return self._processes(self._gpu(handle).compute)

@@ -14,11 +14,11 @@ import psutil
 import pynvml
 import pytest
 
+from minerva_desktop.devices.device_list import DeviceInfo
 from minerva_desktop.devices.gpu_context import GpuDevice
 from minerva_desktop.devices.memory import (
     MemoryProbe,
     MemorySnapshot,
-    detect_gpu_context,
     find_nvml,
     system_snapshot,
 )
@@ -80,8 +80,8 @@ def test_with_any_sign_of_a_driver_it_is_asked(tmp_path: Path) -> None:
     with MemoryProbe(nvml) as probe:
         snapshot = probe.snapshot()
         asked = nvml.read([])
-        assert (asked is None) == (nvml.problem is not None)
-        assert (snapshot.kind is GpuDevice.CUDA) == (asked is not None)
+        assert (not asked) == (nvml.problem is not None)
+        assert (snapshot.kind is GpuDevice.CUDA) == bool(asked)
 
 
 def test_system_memory_with_this_process_as_engine(no_driver: MemoryProbe) -> None:
@@ -162,7 +162,13 @@ def test_a_driver_without_gpu() -> None:
 
 
 def test_gpu_numbers_and_the_engines_share() -> None:
-    gpu = Gpu(used=10 * GB, compute={OURS: 4 * GB, 1: 5 * GB}, graphics={2: GB}, busy_percent=97)
+    gpu = Gpu(
+        used=10 * GB,
+        compute={OURS: 4 * GB, 1: 5 * GB},
+        graphics={2: GB},
+        busy_percent=97,
+        celsius=71,
+    )
     with probe_of(gpu) as probe:
         assert probe.snapshot([OURS, 99]) == MemorySnapshot(
             kind=GpuDevice.CUDA,
@@ -172,6 +178,7 @@ def test_gpu_numbers_and_the_engines_share() -> None:
             used_by_others=6 * GB,
             free=14 * GB,
             utilisation=0.97,
+            celsius=71.0,
             reason=None,
         )
         assert probe.snapshot().used_by_models == 0
@@ -185,13 +192,14 @@ def test_a_process_in_both_lists_counts_once() -> None:
 
 def test_several_gpus_are_summed_up() -> None:
     first = Gpu(used=6 * GB, compute={OURS: 5 * GB}, busy_percent=80)
-    second = Gpu(used=2 * GB, compute={OURS: 2 * GB}, busy_percent=40)
+    second = Gpu(used=2 * GB, compute={OURS: 2 * GB}, busy_percent=40, celsius=55)
     with probe_of(first, second) as probe:
         snapshot = probe.snapshot([OURS])
     assert snapshot.device_name == "2 × NVIDIA Test"
     assert (snapshot.total, snapshot.free) == (48 * GB, 40 * GB)
     assert (snapshot.used_by_models, snapshot.used_by_others) == (7 * GB, 1 * GB)
     assert snapshot.utilisation == pytest.approx(0.6)
+    assert snapshot.celsius == 55.0
 
 
 def test_models_that_are_not_on_the_gpu_are_shown_where_they_are() -> None:
@@ -207,12 +215,12 @@ def test_models_that_are_not_on_the_gpu_are_shown_where_they_are() -> None:
 
 def test_a_driver_that_tells_less() -> None:
     # Windows keeps the amounts to itself; some GPUs have no graphics list and no utilisation.
-    gpu = Gpu(used=3 * GB, compute={OURS: None}, graphics=None, busy_percent=None)
+    gpu = Gpu(used=3 * GB, compute={OURS: None}, graphics=None, busy_percent=None, celsius=None)
     with probe_of(gpu) as probe:
         snapshot = probe.snapshot([OURS])
     assert (snapshot.kind, snapshot.used_by_models) == (GpuDevice.CUDA, 0)
     assert (snapshot.used_by_others, snapshot.free) == (3 * GB, 21 * GB)
-    assert snapshot.utilisation is None
+    assert (snapshot.utilisation, snapshot.celsius) == (None, None)
     assert snapshot.reason == ("The NVIDIA driver does not say how much memory each program uses.")
 
 
@@ -250,12 +258,16 @@ def test_a_call_without_gpu_is_cheap(no_driver: MemoryProbe) -> None:
     assert sorted(durations)[25] < 0.003
 
 
-def test_the_detected_ledger_has_the_budget_of_where_models_go(no_driver: MemoryProbe) -> None:
-    quarter = psutil.virtual_memory().total // 4
-    with probe_of(Gpu(total=10 * GB)) as with_gpu:
-        ledger = detect_gpu_context(with_gpu, can_offload=True)
-        assert (ledger.device(), ledger.max_memory()) == (GpuDevice.CUDA, 8 * GB)
-        ledger = detect_gpu_context(with_gpu, can_offload=False)
-        assert (ledger.device(), ledger.max_memory()) == (GpuDevice.CPU, quarter)
-    ledger = detect_gpu_context(no_driver, can_offload=True)
-    assert (ledger.device(), ledger.max_memory()) == (GpuDevice.CPU, quarter)
+def test_a_gpu_that_the_build_cannot_use_is_told_with_what_to_install() -> None:
+    cpu = DeviceInfo(
+        name="CPU", description="", kind=GpuDevice.CPU, total_memory=GB, free_memory=GB
+    )
+    with probe_of(Gpu(name="NVIDIA Test")) as probe:
+        snapshot = probe.snapshot([os.getpid()], [cpu])
+    assert snapshot.kind is GpuDevice.CPU
+    assert snapshot.has_unused_gpu
+    assert snapshot.reason is not None
+    assert snapshot.reason.startswith(
+        "Models run on the CPU: this build of llama.cpp cannot use NVIDIA Test."
+    )
+    assert "CMAKE_ARGS=-DGGML_CUDA=on" in snapshot.reason

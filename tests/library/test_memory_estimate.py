@@ -25,6 +25,7 @@ from minerva_desktop.library.gguf import (
 )
 from minerva_desktop.library.memory_estimate import (
     EstimateOptions,
+    GpuShare,
     estimate_memory,
     largest_n_ctx,
     most_gpu_layers,
@@ -192,7 +193,7 @@ NORM = 64 * F32
 
 def test_layers_go_to_the_gpu_from_the_end_on() -> None:
     header = _header("llama")
-    one_gpu = replace(OPTIONS, gpu_shares=(1.0,), n_gpu_layers=3)
+    one_gpu = replace(OPTIONS, gpus=(GpuShare("GPU0", 1.0),), n_gpu_layers=3)
     cpu, gpu = estimate_memory(header, one_gpu).devices
     assert (cpu.device, gpu.device) == ("CPU", "GPU0")
     assert cpu.weights_bytes == TABLE + 2 * LAYER
@@ -205,7 +206,7 @@ def test_layers_go_to_the_gpu_from_the_end_on() -> None:
 
 def test_two_gpus_take_their_shares() -> None:
     header = _header("llama")
-    shares = replace(OPTIONS, gpu_shares=(3.0, 2.0))
+    shares = replace(OPTIONS, gpus=(GpuShare("GPU0", 3.0), GpuShare("GPU1", 2.0)))
     cpu, first, second = estimate_memory(header, shares).devices
     assert (cpu.weights_bytes, cpu.kv_bytes) == (TABLE, 0)
     assert first.weights_bytes == 3 * LAYER
@@ -218,7 +219,7 @@ def test_a_measured_compute_buffer_counts_more() -> None:
     assert estimate.compute_bytes == 12_345
     weights_and_kv = estimate.weights_bytes + estimate.kv_bytes
     assert estimate.total_bytes == weights_and_kv + 12_345
-    spread = replace(OPTIONS, gpu_shares=(1.0, 1.0))
+    spread = replace(OPTIONS, gpus=(GpuShare("GPU0", 1.0), GpuShare("GPU1", 1.0)))
     assert estimate_memory(header, spread, measured_compute_bytes=12_345).compute_bytes == 12_345
 
 
@@ -229,7 +230,7 @@ def test_the_largest_context_is_the_last_that_fits() -> None:
     assert largest_n_ctx(header, OPTIONS, {"CPU": room - 1}) == 768
     assert largest_n_ctx(header, OPTIONS, {"CPU": 0}) == 0
     assert largest_n_ctx(header, OPTIONS, {}) == 4096  # as trained
-    on_gpu = replace(OPTIONS, gpu_shares=(1.0,))
+    on_gpu = replace(OPTIONS, gpus=(GpuShare("GPU0", 1.0),))
     cpu, gpu = estimate_memory(header, replace(on_gpu, n_ctx=512)).devices
     assert cpu.kv_bytes == 0
     assert largest_n_ctx(header, on_gpu, {"GPU0": gpu.total_bytes}) == 512
@@ -237,7 +238,7 @@ def test_the_largest_context_is_the_last_that_fits() -> None:
 
 def test_as_many_layers_as_fit_are_offloaded() -> None:
     header = _header("llama")
-    options = replace(OPTIONS, gpu_shares=(1.0,))
+    options = replace(OPTIONS, gpus=(GpuShare("GPU0", 1.0),))
     whole = estimate_memory(header, options).devices[1].total_bytes
     assert most_gpu_layers(header, options, {"GPU0": whole}) == 5
     assert most_gpu_layers(header, options, {"GPU0": whole - 1}) == 4

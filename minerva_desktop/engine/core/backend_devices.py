@@ -9,10 +9,11 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
+from minerva_desktop.devices.device_list import DeviceInfo
 from minerva_desktop.devices.gpu_context import GpuDevice
 from minerva_desktop.engine.core.bindings import ggml, ggml_base
-from minerva_desktop.engine.messages import DeviceInfo
 
+_INTEGRATED = 2  # GGML_BACKEND_DEVICE_TYPE_IGPU
 _PREFIXES = {
     "CUDA": GpuDevice.CUDA,
     "ROCM": GpuDevice.ROCM,
@@ -40,6 +41,7 @@ def _describe(device: int) -> DeviceInfo:
     _function(ggml_base, "ggml_backend_dev_memory", None, [ctypes.c_void_p, size, size])(
         device, ctypes.byref(free), ctypes.byref(total)
     )
+    kind_of = _function(ggml_base, "ggml_backend_dev_type", ctypes.c_int, text)
     label = name.decode("utf-8", "replace")
     return DeviceInfo(
         name=label,
@@ -47,6 +49,7 @@ def _describe(device: int) -> DeviceInfo:
         kind=_kind(label),
         total_memory=total.value,
         free_memory=free.value,
+        is_integrated=kind_of(device) == _INTEGRATED,
     )
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from minerva_desktop.engine.core.backend_devices import list_devices
 from minerva_desktop.engine.core.desk import Desk, Prepared, PreparedEmbedding
 from minerva_desktop.engine.core.embedding_core import EmbeddingCore
 from minerva_desktop.engine.core.engine_core import EngineCore
@@ -21,10 +22,12 @@ from minerva_desktop.engine.core.llama_log import LlamaLog
 from minerva_desktop.engine.core.loading import load_core
 from minerva_desktop.engine.messages import (
     Abort,
+    DevicesListed,
     Embed,
     ErrorInfo,
     Event,
     Generate,
+    ListDevices,
     Load,
     Loaded,
     LoadFailed,
@@ -47,12 +50,15 @@ class _Close:
     """No more requests will come."""
 
 
+_Work = Load | ListDevices | Prepared | Abort | _Close
+
+
 class EngineLoop:
     """Runs until the process ends, which is the reader thread's affair."""
 
     def __init__(self, send: Callable[[Event], None]) -> None:
         """``send`` is called on several threads."""
-        self._inbox: queue.SimpleQueue[Load | Prepared | Abort | _Close] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[_Work] = queue.SimpleQueue()
         self._send = send
         self._log = LlamaLog()
         self._abort_flag = AbortFlag()
@@ -70,7 +76,7 @@ class EngineLoop:
                 self._desk.post(request)
             case Abort():
                 self._desk.abort(request)
-            case Load():
+            case Load() | ListDevices():
                 self._inbox.put(request)
             case _:
                 self._desk.ask(request)
@@ -118,10 +124,12 @@ class EngineLoop:
             else:
                 self._handle(request)
 
-    def _handle(self, request: Load | Prepared | Abort | _Close) -> None:
+    def _handle(self, request: _Work) -> None:
         core = self._core
         if isinstance(request, Load):
             self._load(request)
+        elif isinstance(request, ListDevices):
+            self._send(DevicesListed(list_devices()))
         elif core is None:
             return  # the desk opens when a model is loaded
         elif isinstance(request, _Close):
