@@ -199,7 +199,8 @@ class Runtime:
 
     def _note_memory(self, event: ModelReady) -> None:
         info = event.info
-        if self._measured is not None:
+        # On a GPU its free memory decides, and what is on the CPU beside it is not measured.
+        if self._measured is not None and not info.shares:
             took = MeasuredLoad(
                 weights_bytes=info.weights_bytes,
                 kv_bytes=info.kv_bytes,

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -35,7 +35,8 @@ class TimeToLive:
 class LoadedModel:
     """One loaded model. Sizes in bytes as llama.cpp measured them; ``devices`` are those it is
     on, by name, with its bytes there. ``tokens_per_second`` is None while it generates nothing.
-    """
+    ``n_ctx`` in tokens; of ``n_layers`` (the output layer counts as one) ``n_gpu_layers`` are on
+    GPUs. ``reasons`` are sentences on what had to give for it to fit."""
 
     path: Path
     name: str
@@ -47,6 +48,10 @@ class LoadedModel:
     in_use: bool
     time_to_live: TimeToLive
     tokens_per_second: float | None
+    n_ctx: int
+    n_layers: int
+    n_gpu_layers: int
+    reasons: tuple[str, ...] = ()
 
     @property
     def total_bytes(self) -> int:
@@ -107,9 +112,15 @@ class TokenSpeeds:
             counted.popleft()
 
 
-def loaded_models(pool: ModelPool[EngineT], speeds: TokenSpeeds) -> tuple[LoadedModel, ...]:
-    """All models that are ready now, by name. On the pool's loop."""
-    found = [_loaded_model(pool, path, engine, speeds) for path, engine in _ready(pool)]
+def loaded_models(
+    pool: ModelPool[EngineT], speeds: TokenSpeeds, reasons: Mapping[Path, tuple[str, ...]]
+) -> tuple[LoadedModel, ...]:
+    """All models that are ready now, by name; ``reasons`` of each as `ModelState` told them. On the
+    pool's loop."""
+    found = [
+        replace(_loaded_model(pool, path, engine, speeds), reasons=reasons.get(path, ()))
+        for path, engine in _ready(pool)
+    ]
     return tuple(sorted(found, key=lambda model: (model.name.casefold(), model.path)))
 
 
@@ -143,4 +154,7 @@ def _loaded_model(
         in_use=in_use,
         time_to_live=TimeToLive(own.get(path, pool.idle_seconds), path in own),
         tokens_per_second=speeds.now(path) if in_use else None,
+        n_ctx=info.n_ctx,
+        n_layers=info.n_layers + 1,
+        n_gpu_layers=info.n_gpu_layers,
     )

@@ -38,7 +38,8 @@ class ModelPhase(StrEnum):
 @dataclass(frozen=True, slots=True)
 class ModelState:
     """A change of one model. ``fraction`` 0.0 to 1.0 while loading, ``n_ctx`` in tokens once
-    ready, ``error`` when it went by itself."""
+    ready, with ``reasons``, sentences on what had to give for it to fit; ``error`` when it went by
+    itself."""
 
     path: Path
     phase: ModelPhase
@@ -46,6 +47,7 @@ class ModelState:
     n_ctx: int | None = None
     error: MinervaError | None = None
     room_for: Path | None = None  # the model for which it went
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,8 @@ def model_state(event: PoolEvent) -> ModelState:
         case ModelLoading(path, fraction):
             return ModelState(path, ModelPhase.LOADING, fraction=fraction)
         case ModelReady(path, info):
-            return ModelState(path, ModelPhase.READY, n_ctx=info.n_ctx)
+            reasons = event.choice.reasons
+            return ModelState(path, ModelPhase.READY, n_ctx=info.n_ctx, reasons=reasons)
     return ModelState(event.path, ModelPhase.GONE, error=event.error, room_for=event.room_for)
 
 

@@ -31,6 +31,13 @@ class LayerPlacement(msgspec.Struct, frozen=True):
     n_layers: int
 
 
+class DeviceShare(msgspec.Struct, frozen=True):
+    """What a loaded model holds on a GPU, in bytes."""
+
+    device: str
+    n_bytes: int
+
+
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What a model can do, as its files tell. ``tools`` and ``reasoning``: its chat template has a
     place for tools, for a train of thought."""
@@ -46,8 +53,8 @@ class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What a loaded model is, as llama.cpp reports it. Sizes in bytes, lengths in tokens.
 
     ``name`` is the GGUF's own for itself, empty when it has none; ``placement`` says which device
-    holds how many layers; ``n_used_cells`` counts the tokens that the KV cache holds now;
-    ``warnings`` are llama.cpp's of the load, in its words.
+    holds how many layers, ``shares`` how many bytes each GPU does; ``n_used_cells`` counts the
+    tokens that the KV cache holds now; ``warnings`` are llama.cpp's of the load, in its words.
     """
 
     name: str
@@ -71,6 +78,7 @@ class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     load_ms: float
     capabilities: Capabilities
     placement: tuple[LayerPlacement, ...] = ()
+    shares: tuple[DeviceShare, ...] = ()
     devices: tuple[DeviceInfo, ...] = ()
     warnings: tuple[str, ...] = ()
     n_used_cells: int = 0

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
-from minerva_desktop.devices.ledgers import DeviceLedgers, Needs, scaled
+from minerva_desktop.devices.ledgers import CPU, DeviceLedgers, Needs
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.engine.pool_events import (
@@ -308,7 +308,10 @@ class ModelPool(Generic[EngineT]):
         """Let the ledgers count what llama.cpp measured instead of what was estimated."""
         measured = info.weights_bytes + info.kv_bytes + info.compute_bytes
         if measured:
-            shares = scaled(entry.held, measured)
+            on_gpus = {share.device: share.n_bytes for share in info.shares}
+            # Beside a GPU, llama.cpp does not tell what the CPU keeps of a mapped file.
+            on_cpu = entry.held.get(CPU, 0) if on_gpus else measured
+            shares: Needs = {CPU: on_cpu, **on_gpus}
             self._ledgers.deallocate(entry.held)
             self._ledgers.allocate(shares, forced=True)  # it is in use, whatever the budget says
             entry.held = shares

@@ -83,6 +83,7 @@ class EngineWorker(QThread):
         self._answers: dict[str, asyncio.Task[None]] = {}
         self._cancels: dict[str, Callable[[], None]] = {}
         self._speeds = TokenSpeeds()
+        self._reasons: dict[Path, tuple[str, ...]] = {}
 
     # -- the window's thread ---------------------------------------------------------------
 
@@ -211,11 +212,13 @@ class EngineWorker(QThread):
 
     def _tell_model(self, state: ModelState) -> None:
         self.model_changed.emit(state)
+        self._reasons[state.path] = state.reasons
         if state.phase is not ModelPhase.LOADING:
             self._list_models()
 
     def _list_models(self) -> None:
-        self.models_listed.emit(loaded_models(self._required().pool, self._speeds))
+        models = loaded_models(self._required().pool, self._speeds, self._reasons)
+        self.models_listed.emit(models)
 
     def _pin(self, path: Path, pinned: bool) -> None:
         self._required().pool.pin(path, pinned=pinned)

@@ -181,6 +181,9 @@ class ModelRow(QWidget):
         self._memory = ElidedLabel()
         self._memory.setObjectName("modelMemory")
         self._memory.setProperty("look", "muted")
+        self._choice = ElidedLabel()
+        self._choice.setObjectName("modelChoice")
+        self._choice.setProperty("look", "muted")
         self._pin = Switch("Keep loaded", icons.themes)
         self._pin.setObjectName("pinSwitch")
         self._pin.setToolTip(
@@ -204,6 +207,7 @@ class ModelRow(QWidget):
         self._name.set_full_text(model.name)
         self._speed.setText(_activity(model))
         self._memory.set_full_text(f"{format_bytes(model.total_bytes)}: {_where(model)}")
+        self._choice.set_full_text(_chosen(model))
         with QSignalBlocker(self._pin):
             self._pin.setChecked(model.pinned)
         self._pin.update()
@@ -231,6 +235,7 @@ class ModelRow(QWidget):
         rows.setSpacing(GRID)
         rows.addLayout(head)
         rows.addWidget(self._memory)
+        rows.addWidget(self._choice)
         rows.addLayout(foot)
 
     @Slot(bool)
@@ -322,6 +327,15 @@ def _activity(model: LoadedModel) -> str:
     if model.tokens_per_second is not None:
         return format_speed(model.tokens_per_second)
     return "In use" if model.in_use else "Idle"
+
+
+def _chosen(model: LoadedModel) -> str:
+    """How it was loaded, and what had to give for it to fit."""
+    place = "on the CPU"
+    if model.n_gpu_layers:
+        place = f"{model.n_gpu_layers} of {model.n_layers} layers on the GPU"
+    reasons = [f"{reason[:1].upper()}{reason[1:]}" for reason in model.reasons]
+    return ". ".join((f"Context of {model.n_ctx:,} tokens, {place}", *reasons))
 
 
 def _where(model: LoadedModel) -> str:

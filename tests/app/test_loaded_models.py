@@ -33,22 +33,25 @@ class Clock:
 async def test_a_real_model_with_its_switches(model_path: Path) -> None:
     pool = real_pool(LoadOptions(n_ctx=512))
     speeds = TokenSpeeds()
-    assert loaded_models(pool, speeds) == ()
+    assert loaded_models(pool, speeds, {model_path: ("smaller",)}) == ()
     async with pool.lease(model_path):
-        (model,) = loaded_models(pool, speeds)
+        (model,) = loaded_models(pool, speeds, {model_path: ("smaller",)})
         assert model.in_use
         assert 80_000_000 < model.weights_bytes < 120_000_000
         assert model.total_bytes == sum(n_bytes for _, n_bytes in model.devices)
         assert model.kv_bytes > 0
+        assert (model.n_ctx, model.n_layers, model.reasons) == (512, 31, ("smaller",))
         assert model.time_to_live == TimeToLive(None, is_own=False)
     pool.pin(model_path, pinned=True)
     use_time_to_live(pool, model_path, TimeToLive(300.0, is_own=True))
-    (model,) = loaded_models(pool, speeds)
+    (model,) = loaded_models(pool, speeds, {model_path: ("smaller",)})
     assert model.pinned
     assert not model.in_use
     assert model.time_to_live == TimeToLive(300.0, is_own=True)
     use_time_to_live(pool, model_path, TimeToLive(None, is_own=False))
-    assert loaded_models(pool, speeds)[0].time_to_live == TimeToLive(None, is_own=False)
+    assert loaded_models(pool, speeds, {model_path: ("smaller",)})[0].time_to_live == TimeToLive(
+        None, is_own=False
+    )
     await pool.close()
 
 

@@ -20,6 +20,8 @@ def loaded(
     devices: tuple[tuple[str, int], ...] | None = None,
     pinned: bool = False,
     speed: float | None = None,
+    n_gpu_layers: int = 0,
+    reasons: tuple[str, ...] = (),
 ) -> LoadedModel:
     """A model of ``n_gb`` gigabytes of weights, and 0.1 each for its KV cache and its buffers."""
     return LoadedModel(
@@ -33,4 +35,8 @@ def loaded(
         in_use=speed is not None,
         time_to_live=TimeToLive(None, is_own=False),
         tokens_per_second=speed,
+        n_ctx=8192,
+        n_layers=31,
+        n_gpu_layers=n_gpu_layers,
+        reasons=reasons,
     )

@@ -105,6 +105,17 @@ def test_a_row_tells_the_numbers_of_its_model(panel: ModelsPanel) -> None:
     assert rest == "Memory: 8.0 GB in all\nmodels 4.0 GB · other programs 2.0 GB · free 2.0 GB"
 
 
+def test_a_row_tells_how_its_model_was_loaded_and_why(panel: ModelsPanel) -> None:
+    why = "9 layers on the GPU, the others on the CPU: as wished it would take 9.0 GB"
+    models = [loaded("Ant"), loaded("Bee", n_gpu_layers=9, reasons=(why,))]
+    panel.set_models(ColourSlots().shares(models, SYSTEM), SYSTEM)
+    told = [part(row, QLabel, "modelChoice").accessibleName() for row in rows(panel)]
+    assert told == [
+        "Context of 8,192 tokens, on the CPU",
+        f"Context of 8,192 tokens, 9 of 31 layers on the GPU. {why}",
+    ]
+
+
 def test_pinning_tells_the_person_and_not_the_program(qtbot: QtBot, panel: ModelsPanel) -> None:
     ant, bee = rows(panel)
     assert part(bee, Switch, "pinSwitch").isChecked()

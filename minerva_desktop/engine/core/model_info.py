@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 import psutil
 
+from minerva_desktop.devices.device_list import discrete_gpus
 from minerva_desktop.engine.core.backend_devices import list_devices
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
 from minerva_desktop.engine.core.llama_log import LlamaLog
 from minerva_desktop.engine.load_options import FlashAttention, LoadOptions
-from minerva_desktop.engine.messages import Capabilities, ContextInfo, LayerPlacement
+from minerva_desktop.engine.messages import Capabilities, ContextInfo, DeviceShare, LayerPlacement
 
-_BUFFER_LINE = re.compile(r"(KV|RS|compute|output)\s+buffer size\s*=\s*([\d.]+) MiB")
+_BUFFER_LINE = re.compile(r"(\S+)\s+(model|KV|RS|compute|output)\s+buffer size\s*=\s*([\d.]+) MiB")
 _LAYER_LINE = re.compile(r"load_tensors: layer\s+(\d+) assigned to device ([^,\s]+)")
 _NO_FLASH = ("Flash Attention not supported", "flash_attn is not compatible")
 _CPU = "CPU"
@@ -33,6 +35,7 @@ def describe(
     """``log`` is llama.cpp's of the load, which took ``seconds``."""
     text = log.text()
     sizes = buffer_sizes(text)
+    devices = list_devices()
     placement = layer_placement(text)
     on_gpu = sum(layers.n_layers for layers in placement if layers.device != _CPU)
     template = model.chat_template()
@@ -58,7 +61,8 @@ def describe(
         load_ms=seconds * 1000.0,
         capabilities=capabilities(template or "", is_embedding=model.pooling is not None),
         placement=placement,
-        devices=list_devices(),
+        shares=gpu_shares(text, [gpu.name for gpu in discrete_gpus(devices)]),
+        devices=devices,
         warnings=tuple(log.warnings),
     )
 
@@ -100,9 +104,28 @@ def physical_cores() -> int:
 def buffer_sizes(log: str) -> dict[str, int]:
     """Bytes of the buffers that llama.cpp's load log names, summed over devices, by kind."""
     sizes: dict[str, int] = {}
-    for kind, mebibytes in _BUFFER_LINE.findall(log):
-        sizes[kind] = sizes.get(kind, 0) + int(float(mebibytes) * 1024 * 1024)
+    for _, kind, mebibytes in _BUFFER_LINE.findall(log):
+        sizes[kind] = sizes.get(kind, 0) + _bytes(mebibytes)
     return sizes
+
+
+def gpu_shares(log: str, gpus: Sequence[str]) -> tuple[DeviceShare, ...]:
+    """What each of the ``gpus`` (by name) holds, from llama.cpp's load log; buffers of the system's
+    memory that a GPU reads (``CUDA_Host``) are not on it. Those that hold nothing are left out.
+
+    Of the CPU's the log tells no such number: a mapped file is in there with all of its pages
+    between the first and the last that the CPU needs.
+    """
+    held = dict.fromkeys(gpus, 0)
+    for name, _, mebibytes in _BUFFER_LINE.findall(log):
+        gpu = next((gpu for gpu in gpus if name == gpu or name.startswith(f"{gpu}_")), None)
+        if gpu is not None:
+            held[gpu] += _bytes(mebibytes)
+    return tuple(DeviceShare(gpu, n_bytes) for gpu, n_bytes in held.items() if n_bytes)
+
+
+def _bytes(mebibytes: str) -> int:
+    return int(float(mebibytes) * 1024 * 1024)
 
 
 def _uses_flash_attention(options: LoadOptions, log: str) -> bool:
