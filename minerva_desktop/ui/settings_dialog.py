@@ -108,7 +108,7 @@ class SettingsDialog(QDialog):
         form.add_row("Layers on the GPU", self._layers, "0 uses the CPU alone")
         form.add_row("CPU threads", self._threads)
         form.add_row("Memory for models", self._memory, "GB; beyond it idle ones are unloaded")
-        form.add_row("Memory of each GPU", self._gpu_memory, "GB; the same")
+        form.add_row("Memory of each GPU", self._gpu_memory, "GB for models")
         form.add_section("Local server")
         form.add_row("Port", self._port, "on this computer only")
         form.add_section("Data")

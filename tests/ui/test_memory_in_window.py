@@ -12,6 +12,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QListView, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.devices import memory
+from minerva_desktop.devices.nvml import NvmlProbe
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import Settings, SettingsFile
@@ -19,6 +21,7 @@ from minerva_desktop.ui.controls import Switch
 from minerva_desktop.ui.memory_gauge import MemoryGauge
 from minerva_desktop.ui.model_list import PickerItem
 from minerva_desktop.ui.models_panel import ModelRow
+from tests.devices.nvml_script import Gpu, ScriptedNvml
 from tests.ui.open_window import OpenWindow
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
@@ -77,3 +80,23 @@ def test_the_picker_says_which_model_will_go(
         opened.window.header.picker.open_list()
         opened.until("warning", lambda: "Loading it unloads" in badge(opened, other))
         opened.part(QWidget, "pickerPopup").hide()
+
+
+def test_a_gpu_that_this_build_cannot_use_is_told_with_what_to_install(
+    qtbot: QtBot,
+    dressed_app: QApplication,
+    catalog: Catalog,
+    model_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nvml = NvmlProbe(ScriptedNvml(Gpu(name="NVIDIA Test")))
+    monkeypatch.setattr(memory, "find_nvml", lambda: nvml)
+    mine = tmp_path / "mine.gguf"
+    shutil.copy(model_path, mine)
+    with closing(OpenWindow(qtbot, dressed_app, catalog, [mine])) as opened:
+        opened.until("eject", opened.part(QToolButton, "ejectButton").isEnabled)
+        opened.until("notice", lambda: "GGML_CUDA" in opened.notice)
+        assert opened.notice.startswith(
+            "Models run on the CPU: this build of llama.cpp cannot use NVIDIA Test."
+        )

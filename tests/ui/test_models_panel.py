@@ -109,7 +109,7 @@ def test_a_row_tells_how_its_model_was_loaded_and_why(panel: ModelsPanel) -> Non
     why = "9 layers on the GPU, the others on the CPU: as wished it would take 9.0 GB"
     models = [loaded("Ant"), loaded("Bee", n_gpu_layers=9, reasons=(why,))]
     panel.set_models(ColourSlots().shares(models, SYSTEM), SYSTEM)
-    told = [part(row, QLabel, "modelChoice").accessibleName() for row in rows(panel)]
+    told = [part(row, QLabel, "modelChoice").text() for row in rows(panel)]
     assert told == [
         "Context of 8,192 tokens, on the CPU",
         f"Context of 8,192 tokens, 9 of 31 layers on the GPU. {why}",
