@@ -1,4 +1,4 @@
-"""`python scripts/bench.py engine | ui`: measures the program and compares it with its targets.
+"""`python scripts/bench.py engine | memory | library | ui`: measures against the targets.
 
 Prints a table and writes a JSON file into ``bench-results``. The peers of the engine's figures are
 llama.cpp's own ``llama-bench`` and ``llama-server``, looked for in ``--llama-bin`` or
@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import bench_engine  # noqa: E402
+import bench_library  # noqa: E402
+import bench_memory  # noqa: E402
 import bench_report  # noqa: E402
 import bench_ui  # noqa: E402
 from bench_engine_requests import Bench  # noqa: E402
@@ -36,6 +38,10 @@ def main() -> int:
     machine = bench_report.Machine.look()
     if options.bench == "engine":
         figures = bench_engine.measure(Bench(model, options.runs, options.llama_bin), options.only)
+    elif options.bench == "memory":
+        figures = bench_memory.measure([model, *options.also], options.runs)
+    elif options.bench == "library":
+        figures = bench_library.measure(options.runs)
     else:
         figures = bench_ui.measure(model, options.runs)
     facts = {**machine.facts(), "model": model.name}
@@ -45,8 +51,16 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure the program against its targets.")
-    parser.add_argument("bench", choices=("engine", "ui"))
+    parser.add_argument("bench", choices=("engine", "memory", "library", "ui"))
     parser.add_argument("--model", type=Path, metavar="GGUF", help="default: the embedded model")
+    parser.add_argument(
+        "--also",
+        type=Path,
+        nargs="*",
+        default=[],
+        metavar="GGUF",
+        help="memory: these models as well",
+    )
     parser.add_argument("--runs", type=int, default=MIN_RUNS, metavar="N", help="%(default)s")
     parser.add_argument("--out", type=Path, default=ROOT / "bench-results", help="%(default)s")
     peer = os.environ.get(PEER_VARIABLE)
