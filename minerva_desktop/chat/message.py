@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from minerva_desktop.chat.completion import Completion
+from minerva_desktop.chat.tools import ToolCall
 
 
 class Role(StrEnum):
@@ -15,6 +16,7 @@ class Role(StrEnum):
     SYSTEM = "system"
     USER = "user"
     ASSISTANT = "assistant"
+    TOOL = "tool"
 
 
 class MessageState(StrEnum):
@@ -46,8 +48,16 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-class ChatTurn(msgspec.Struct, frozen=True):
-    """What a model is given of a message: role and text."""
+class ChatTurn(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a model is given of a message: role and text.
+
+    Of an assistant's turn also its train of thought (``reasoning``) and its ``tool_calls``; a
+    tool's turn is the result of the call ``tool_call_id``, and ``name`` is the tool's.
+    """
 
     role: Role
     text: str
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    name: str | None = None
