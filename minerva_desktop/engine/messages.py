@@ -231,7 +231,8 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """What one step made for one request: at most one new token, or the end.
 
     ``delta`` may be empty though a token was sampled (half a UTF-8 character, a possible stop
-    string). ``prefill_done``/``prefill_total`` (tokens) tell how far prefill is.
+    string). ``prefill_done``/``prefill_total`` (tokens) tell how far prefill is, and how much of
+    it was in the cache (``prefill_cached``); they also come with the first token.
     """
 
     request_id: int
@@ -239,6 +240,7 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     n_tokens: int = 0
     prefill_done: int = 0
     prefill_total: int = 0
+    prefill_cached: int = 0
     logprob: TokenLogprob | None = None
     completion: Completion | None = None
     error: ErrorInfo | None = None

@@ -24,7 +24,7 @@ from minerva_desktop.server.errors import (
     json_response,
 )
 from minerva_desktop.server.lifetime import Lifetime
-from minerva_desktop.server.parameters import IGNORED_FIELDS_HEADER
+from minerva_desktop.server.parameters.parser import IGNORED_FIELDS_HEADER
 from minerva_desktop.server.routes.chat import chat_router
 from minerva_desktop.server.routes.health import health_router
 from minerva_desktop.server.routes.models import models_router

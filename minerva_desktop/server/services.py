@@ -11,8 +11,11 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
+from minerva_desktop.chat.limits import RequestLimits
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.chat.tools import ChatOptions
+from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.library.model_file import ModelFile
 
@@ -30,14 +33,21 @@ class Catalog(Protocol):
 class Engine(Protocol):
     """A loaded model."""
 
-    def generate(
+    def get_context_info(self) -> ContextInfo:
+        """What it is."""
+
+    def generate_choices(
         self,
-        prompt: str | Sequence[ChatTurn],
-        max_tokens: int | None = None,
+        prompt: str | Sequence[ChatTurn] | Sequence[int],
+        n: int,
         *,
         sampling: SamplingParameters | None = None,
-    ) -> TokenStream:
-        """Start one generation; the stream tells how it goes and cancels it."""
+        limits: RequestLimits | None = None,
+        cache_prompt: bool = True,
+        lora: Sequence[float] | None = None,
+        chat: ChatOptions | None = None,
+    ) -> tuple[TokenStream, ...]:
+        """Start ``n`` generations; their streams tell how they go and cancel them."""
 
 
 class Pool(Protocol):

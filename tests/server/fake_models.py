@@ -9,16 +9,22 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import msgspec
 import openai
 
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
+from minerva_desktop.chat.limits import RequestLimits
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.chat.tools import ChatOptions
+from minerva_desktop.engine.answer_format import AnswerFormat
+from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import MinervaError, ModelNotFound
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.endpoint import Endpoint
+from tests.fakes import context_info
 
 MODEL = ModelFile(
     path=Path("/models/tiny-1b-q4_0.gguf"),
@@ -96,26 +102,40 @@ class FakeEngine:
 
     def __init__(self, script: Script) -> None:
         self.script = script
-        self.prompts: list[str | Sequence[ChatTurn]] = []
+        self.answer_format = AnswerFormat()
+        self.prompts: list[str | Sequence[ChatTurn] | Sequence[int]] = []
         self.samplings: list[SamplingParameters | None] = []
+        self.asked_with: list[dict[str, object]] = []
         self.streams: list[TokenStream] = []
         self.asked = asyncio.Event()
         self.cancelled = asyncio.Event()
 
-    def generate(
+    def get_context_info(self) -> ContextInfo:
+        info = context_info(weights_bytes=1, n_ctx=2048)
+        return msgspec.structs.replace(info, answer_format=self.answer_format)
+
+    def generate_choices(
         self,
-        prompt: str | Sequence[ChatTurn],
-        max_tokens: int | None = None,
+        prompt: str | Sequence[ChatTurn] | Sequence[int],
+        n: int,
         *,
         sampling: SamplingParameters | None = None,
-    ) -> TokenStream:
-        stream = TokenStream(on_cancel=self.cancelled.set)
+        limits: RequestLimits | None = None,
+        cache_prompt: bool = True,
+        lora: Sequence[float] | None = None,
+        chat: ChatOptions | None = None,
+    ) -> tuple[TokenStream, ...]:
+        streams = tuple(TokenStream(on_cancel=self.cancelled.set) for _ in range(n))
         self.prompts.append(prompt)
         self.samplings.append(sampling)
-        self.streams.append(stream)
-        self.script(stream)
+        self.asked_with.append(
+            {"limits": limits, "cache_prompt": cache_prompt, "lora": lora, "chat": chat}
+        )
+        self.streams += streams
+        for stream in streams:
+            self.script(stream)
         self.asked.set()
-        return stream
+        return streams
 
 
 class FakePool:

@@ -8,12 +8,12 @@ from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
-from minerva_desktop.server.parameters import ChatParameters, ParameterParser
+from minerva_desktop.server.parameters.chat import ChatParameters, chat_parameters
 from tests.server.fake_models import chat_body
 
 
 def parse(**fields: object) -> ChatParameters:
-    return ParameterParser(chat_body(**fields)).chat()
+    return chat_parameters(chat_body(**fields), None)
 
 
 def refusal(**fields: object) -> InvalidRequest:
@@ -31,7 +31,7 @@ def test_a_bare_request_takes_the_engines_defaults() -> None:
     assert parameters.turns == (ChatTurn(Role.USER, "Hi"),)
     assert parameters.sampling == SamplingParameters()
     assert not parameters.stream
-    assert parameters.headers() == {}
+    assert parameters.headers == {}
 
 
 def test_every_sampling_field_reaches_the_engine() -> None:
@@ -210,14 +210,14 @@ def test_fields_that_ask_for_nothing_pass() -> None:
 
 def test_unknown_fields_are_named() -> None:
     parameters = parse(zap=1, stream=True, stream_options={"zip": 1}, **message(user="x"))
-    assert parameters.headers() == {
+    assert parameters.headers == {
         "X-Minerva-Ignored-Fields": "zap, messages[0].user, stream_options.zip"
     }
 
 
 def test_an_unknown_field_cannot_forge_headers() -> None:
     names = ["a\r\nSet-Cookie: b", "é", "x" * 1000, *(f"f{number}" for number in range(100))]
-    (value,) = parse(**dict.fromkeys(names)).headers().values()
+    (value,) = parse(**dict.fromkeys(names)).headers.values()
     assert value.startswith("a%0D%0ASet-Cookie%3A%20b, %C3%A9, xxx")
     assert value.endswith("f28, and 71 more")
     assert len(value) < 500

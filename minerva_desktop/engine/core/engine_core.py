@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 
+import msgspec
+
 from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.chat.limits import Overflow
 from minerva_desktop.engine.core.adapters import AdapterSet
@@ -270,6 +272,7 @@ class EngineCore:
                 request_id=sequence.request_id,
                 prefill_done=sequence.n_computed,
                 prefill_total=len(sequence.tokens),
+                prefill_cached=sequence.n_cached,
             )
             return [progress]
         request = self._requests[sequence.request_id]
@@ -327,6 +330,11 @@ class EngineCore:
         output = SequenceOutput(
             request_id=sequence.request_id, delta=delta, n_tokens=1, logprob=logprob
         )
+        if sequence.n_sampled == 1:
+            n_prompt, n_cached = sequence.n_prompt, sequence.n_cached
+            output = msgspec.structs.replace(
+                output, prefill_done=n_prompt, prefill_total=n_prompt, prefill_cached=n_cached
+            )
         if request.detokenizer.stopped:
             return self._finish(request, FinishReason.STOP, output)
         if sequence.n_sampled == sequence.max_tokens:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from minerva_desktop import __version__
 from minerva_desktop.library.display_text import one_line
 from minerva_desktop.server.errors import json_response
-from minerva_desktop.server.schemas import Health
+from minerva_desktop.server.schemas.models import Health
 from minerva_desktop.server.services import Pool
 
 

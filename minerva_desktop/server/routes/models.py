@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.errors import json_response
-from minerva_desktop.server.schemas import ModelList, ModelMeta, ModelObject
+from minerva_desktop.server.schemas.models import ModelList, ModelMeta, ModelObject
 from minerva_desktop.server.services import Catalog, Pool
 
 
