@@ -1,4 +1,4 @@
-"""What the endpoint needs of the rest of the app, as Protocols.
+"""What the endpoint needs of the rest of the app, as Protocols, and all that its routes share.
 
 `engine.pool.ModelPool` and `library.catalog.Catalog` are what the app passes in; tests pass
 scripted ones. All but the catalog's methods are called on the endpoint's asyncio loop.
@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.library.model_file import ModelFile
+from minerva_desktop.server.activity import Activity
+from minerva_desktop.server.config import EndpointConfig
+from minerva_desktop.server.lifetime import Lifetime
+from minerva_desktop.server.metrics import Metrics
 
 
 class Catalog(Protocol):
@@ -39,6 +45,9 @@ class Engine(Protocol):
     ) -> TokenStream:
         """Start one generation; the stream tells how it goes and cancels it."""
 
+    def get_context_info(self) -> ContextInfo:
+        """What is loaded; raises `InferenceError` when nothing is."""
+
 
 class Pool(Protocol):
     """The loaded models."""
@@ -48,3 +57,18 @@ class Pool(Protocol):
 
     def loaded(self) -> Iterable[Path]:
         """The files of the models that are loaded now."""
+
+    def loaded_engine(self, path: Path) -> Engine | None:
+        """That of a model that is loaded now; it is not leased, so use it at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerContext:
+    """What the routes of one endpoint share. ``activity`` outlives the endpoint's stop."""
+
+    pool: Pool
+    catalog: Catalog
+    config: EndpointConfig
+    lifetime: Lifetime
+    activity: Activity
+    metrics: Metrics

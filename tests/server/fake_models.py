@@ -14,11 +14,13 @@ import openai
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import MinervaError, ModelNotFound
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.endpoint import Endpoint
+from tests.fakes import context_info
 
 MODEL = ModelFile(
     path=Path("/models/tiny-1b-q4_0.gguf"),
@@ -117,6 +119,9 @@ class FakeEngine:
         self.asked.set()
         return stream
 
+    def get_context_info(self) -> ContextInfo:
+        return context_info(weights_bytes=MODEL.size, n_ctx=2048)
+
 
 class FakePool:
     """Always has its one engine; a test can hold a load back or let it fail."""
@@ -145,6 +150,9 @@ class FakePool:
 
     def loaded(self) -> list[Path]:
         return [MODEL.path]
+
+    def loaded_engine(self, path: Path) -> FakeEngine | None:
+        return self.engine if path == MODEL.path else None
 
 
 class FakeCatalog:

@@ -23,7 +23,6 @@ from minerva_desktop.errors import InferenceError
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.errors import json_response
 from minerva_desktop.server.json_body import read_json_object
-from minerva_desktop.server.lifetime import Lifetime
 from minerva_desktop.server.parameters import ChatParameters, ParameterParser
 from minerva_desktop.server.schemas import (
     AnswerTimings,
@@ -36,12 +35,14 @@ from minerva_desktop.server.schemas import (
     PromptTokensDetails,
     Usage,
 )
-from minerva_desktop.server.services import Catalog, Pool
+from minerva_desktop.server.services import Pool, ServerContext
 from minerva_desktop.server.sse import DONE, EventSink, EventStream, encode_event
 
 
-def chat_router(pool: Pool, catalog: Catalog, lifetime: Lifetime, keep_alive_s: float) -> APIRouter:
-    """The route, on the models of ``catalog``, loaded by ``pool``."""
+def chat_router(context: ServerContext) -> APIRouter:
+    """The route, on the models of the catalog, loaded by the pool."""
+    pool, catalog, lifetime = context.pool, context.catalog, context.lifetime
+    keep_alive_s = context.config.keep_alive_s
     router = APIRouter()
 
     @router.post("/v1/chat/completions")
