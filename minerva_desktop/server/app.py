@@ -23,29 +23,25 @@ from minerva_desktop.server.errors import (
     error_type,
     json_response,
 )
-from minerva_desktop.server.lifetime import Lifetime
 from minerva_desktop.server.parameters.parser import IGNORED_FIELDS_HEADER
 from minerva_desktop.server.routes.chat import chat_router
 from minerva_desktop.server.routes.health import health_router
 from minerva_desktop.server.routes.models import models_router
-from minerva_desktop.server.services import Catalog, Pool
+from minerva_desktop.server.services import ServerContext
 
 CLIENT_GONE = 499  # as nginx logs it; nobody is left to read it
 MAX_ECHOED_PATH = 100
 
 
-def create_app(
-    pool: Pool, catalog: Catalog, config: EndpointConfig, lifetime: Lifetime | None = None
-) -> FastAPI:
-    """The application. ``lifetime`` lets its maker end running requests; None: they run out."""
-    lifetime = lifetime or Lifetime()
+def create_app(context: ServerContext) -> FastAPI:
+    """The application."""
     app = FastAPI(
         title="Minerva Desktop",
         version=__version__,
         # FastAPI's page for it loads scripts from the network.
         openapi_url=None,
         redirect_slashes=False,
-        middleware=_guards(config),
+        middleware=_guards(context.config),
         exception_handlers={
             MinervaError: _on_minerva_error,
             HTTPException: _on_http_exception,
@@ -53,9 +49,9 @@ def create_app(
             Exception: _on_unforeseen_error,
         },
     )
-    app.include_router(health_router(pool))
-    app.include_router(models_router(pool, catalog))
-    app.include_router(chat_router(pool, catalog, lifetime, config.keep_alive_s))
+    app.include_router(health_router(context))
+    app.include_router(models_router(context))
+    app.include_router(chat_router(context))
     return app
 
 

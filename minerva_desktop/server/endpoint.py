@@ -19,11 +19,13 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from minerva_desktop.errors import EndpointError, InvalidRequest
+from minerva_desktop.server.activity import Activity
 from minerva_desktop.server.app import create_app
 from minerva_desktop.server.config import EndpointConfig, bracketed
 from minerva_desktop.server.errors import error_response
 from minerva_desktop.server.lifetime import Lifetime
-from minerva_desktop.server.services import Catalog, Pool
+from minerva_desktop.server.metrics import Metrics
+from minerva_desktop.server.services import Catalog, Pool, ServerContext
 
 BACKLOG = 512
 # Longer than clients keep idle connections, so that none is closed while a request is on its way.
@@ -37,10 +39,18 @@ logger = logging.getLogger(__name__)
 class Endpoint:
     """The OpenAI-compatible endpoint on one address. Use it on one asyncio loop only."""
 
-    def __init__(self, pool: Pool, catalog: Catalog, config: EndpointConfig) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        catalog: Catalog,
+        config: EndpointConfig,
+        activity: Activity | None = None,
+    ) -> None:
+        """``activity`` lists its requests; one of its own when None."""
         self._pool = pool
         self._catalog = catalog
         self._config = config
+        self._activity = activity or Activity()
         self._running: _Running | None = None
 
     @property
@@ -57,7 +67,9 @@ class Endpoint:
         if self._running is None:
             self._config.check()
             listener = await _listen(self._config.host, self._config.port)
-            self._running = _Running(self._pool, self._catalog, self._config, listener)
+            self._running = _Running(
+                self._pool, self._catalog, self._config, self._activity, listener
+            )
             await self._running.wait_listening()
             logger.info("The HTTP endpoint listens on %s", self._running.url)
         return self._running.url
@@ -74,14 +86,20 @@ class _Running:
     """What exists between `Endpoint.start` and `Endpoint.stop`."""
 
     def __init__(
-        self, pool: Pool, catalog: Catalog, config: EndpointConfig, listener: socket.socket
+        self,
+        pool: Pool,
+        catalog: Catalog,
+        config: EndpointConfig,
+        activity: Activity,
+        listener: socket.socket,
     ) -> None:
         port = listener.getsockname()[1]
         self.url = f"http://{bracketed(_reachable(config.host))}:{port}"
         self._lifetime = Lifetime()
+        context = ServerContext(pool, catalog, config, self._lifetime, activity, Metrics())
         self._server = _Server(
             uvicorn.Config(
-                create_app(pool, catalog, config, self._lifetime),
+                create_app(context),
                 http=_HttpProtocol,
                 ws="none",
                 lifespan="off",

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, MutableMapping, Sequence
 from contextlib import aclosing, asynccontextmanager
+from typing import Any
 
 import msgspec
 
+from minerva_desktop import __version__
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings, TokenLogprob
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import SamplingParameters
@@ -28,10 +30,10 @@ from minerva_desktop.engine.answer_parser import (
     ToolCallDelta,
 )
 from minerva_desktop.engine.token_stream import TokenStream
-from minerva_desktop.errors import InferenceError
+from minerva_desktop.errors import InferenceError, ModelNotFound
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.parameters.sampling import RunParameters
-from minerva_desktop.server.services import Pool
+from minerva_desktop.server.services import Engine, ServerContext
 
 TOOL_CALLS = "tool_calls"  # a finish reason, besides those of `FinishReason`
 
@@ -82,35 +84,64 @@ GenerationEvent = PromptRead | Said | Ended
 class Generation:
     """The answers to one request. Made for one `running`."""
 
-    def __init__(self, pool: Pool, request: GenerationRequest) -> None:
-        self._pool = pool
+    def __init__(self, context: ServerContext, request: GenerationRequest) -> None:
+        self._pool = context.pool
+        self._activity = context.activity
         self._request = request
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[RunningGeneration]:
-        """Lease the model, begin, and cancel what still runs at the end. Raises what loading
-        raises."""
+    async def running(
+        self, scope: MutableMapping[str, Any], *, dialect: str, is_stream: bool
+    ) -> AsyncIterator[RunningGeneration]:
+        """Lease the model, begin, and cancel what still runs at the end; ``scope`` is the HTTP
+        request's, for the list of requests. Raises what loading raises."""
+        request = self._request
+        with self._activity.begin(
+            scope,
+            dialect=dialect,
+            model=request.model.model_id,
+            is_stream=is_stream,
+            prompt=self._prompt_text,
+        ) as active:
+            async with self._pool.lease(request.model.path) as engine:
+                streams = self._begin(engine)
+                active.follow(*streams)
+                answer_format = _format(request, engine.get_context_info().answer_format)
+                choices = [
+                    _Choice(index, stream, AnswerParser(answer_format, request.chat))
+                    for index, stream in enumerate(streams)
+                ]
+                try:
+                    yield RunningGeneration(choices)
+                finally:
+                    for stream in streams:
+                        stream.cancel()
+
+    def _begin(self, engine: Engine) -> tuple[TokenStream, ...]:
         request, run = self._request, self._request.run
-        async with self._pool.lease(request.model.path) as engine:
-            answer_format = _format(request, engine.get_context_info().answer_format)
-            streams = engine.generate_choices(
-                request.prompt,
-                run.n,
-                sampling=request.sampling,
-                limits=run.limits,
-                cache_prompt=run.cache_prompt,
-                lora=run.lora,
-                chat=request.chat,
-            )
-            choices = [
-                _Choice(index, stream, AnswerParser(answer_format, request.chat))
-                for index, stream in enumerate(streams)
-            ]
-            try:
-                yield RunningGeneration(choices)
-            finally:
-                for stream in streams:
-                    stream.cancel()
+        return engine.generate_choices(
+            request.prompt,
+            run.n,
+            sampling=request.sampling,
+            limits=run.limits,
+            cache_prompt=run.cache_prompt,
+            lora=run.lora,
+            chat=request.chat,
+        )
+
+    async def _prompt_text(self) -> str:
+        """What the model got, for the list of requests. Raises `ModelNotFound` when the model is
+        no longer loaded."""
+        model, prompt = self._request.model, self._request.prompt
+        engine = self._pool.loaded_engine(model.path)
+        if engine is None:
+            raise ModelNotFound(f"{model.model_id} is not loaded any more")
+        if isinstance(prompt, str):
+            return prompt
+        turns = [turn for turn in prompt if isinstance(turn, ChatTurn)]
+        if turns:
+            return await engine.apply_template(turns, chat=self._request.chat)
+        return await engine.detokenize([token for token in prompt if isinstance(token, int)])
 
 
 class RunningGeneration:
@@ -244,6 +275,12 @@ class CollectedAnswer:
                 if index == len(self.calls):
                     self.calls.append(CollectedCall(call_id or "", name or ""))
                 self.calls[index].arguments += arguments
+
+
+def fingerprint(model: ModelFile) -> str:
+    """What computed an answer. A version of ours stands for one build of the engine: the bindings
+    are pinned."""
+    return f"minerva-{__version__}-{model.model_id}"
 
 
 async def collect(running: RunningGeneration, n: int) -> list[CollectedAnswer]:

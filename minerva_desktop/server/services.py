@@ -1,4 +1,4 @@
-"""What the endpoint needs of the rest of the app, as Protocols.
+"""What the endpoint needs of the rest of the app, as Protocols, and all that its routes share.
 
 `engine.pool.ModelPool` and `library.catalog.Catalog` are what the app passes in; tests pass
 scripted ones. All but the catalog's methods are called on the endpoint's asyncio loop.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -15,9 +16,14 @@ from minerva_desktop.chat.limits import RequestLimits
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
-from minerva_desktop.engine.messages import ContextInfo
+from minerva_desktop.engine.engine import Embeddings, Prompt
+from minerva_desktop.engine.messages import ContextInfo, Tokenized
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.library.model_file import ModelFile
+from minerva_desktop.server.activity import Activity
+from minerva_desktop.server.config import EndpointConfig
+from minerva_desktop.server.lifetime import Lifetime
+from minerva_desktop.server.metrics import Metrics
 
 
 class Catalog(Protocol):
@@ -31,14 +37,14 @@ class Catalog(Protocol):
 
 
 class Engine(Protocol):
-    """A loaded model."""
+    """A loaded model, as `LlamaEngine` describes its methods."""
 
     def get_context_info(self) -> ContextInfo:
-        """What it is."""
+        """What is loaded; raises `InferenceError` when nothing is."""
 
     def generate_choices(
         self,
-        prompt: str | Sequence[ChatTurn] | Sequence[int],
+        prompt: Prompt,
         n: int,
         *,
         sampling: SamplingParameters | None = None,
@@ -49,6 +55,29 @@ class Engine(Protocol):
     ) -> tuple[TokenStream, ...]:
         """Start ``n`` generations; their streams tell how they go and cancel them."""
 
+    async def embed(
+        self, inputs: Sequence[str | Sequence[int]], *, normalize: bool = True
+    ) -> Embeddings:
+        """A vector for each input."""
+
+    async def count_tokens(
+        self, turns: Sequence[ChatTurn], *, chat: ChatOptions | None = None
+    ) -> int:
+        """Tokens of the prompt that ``turns`` make."""
+
+    async def apply_template(
+        self, turns: Sequence[ChatTurn], *, chat: ChatOptions | None = None
+    ) -> str:
+        """The prompt that ``turns`` make."""
+
+    async def tokenize(
+        self, text: str, *, add_special: bool = False, parse_special: bool = True
+    ) -> Tokenized:
+        """The tokens of ``text``."""
+
+    async def detokenize(self, tokens: Sequence[int]) -> str:
+        """The text of ``tokens``."""
+
 
 class Pool(Protocol):
     """The loaded models."""
@@ -58,3 +87,18 @@ class Pool(Protocol):
 
     def loaded(self) -> Iterable[Path]:
         """The files of the models that are loaded now."""
+
+    def loaded_engine(self, path: Path) -> Engine | None:
+        """That of a model that is loaded now; it is not leased, so use it at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerContext:
+    """What the routes of one endpoint share. ``activity`` outlives the endpoint's stop."""
+
+    pool: Pool
+    catalog: Catalog
+    config: EndpointConfig
+    lifetime: Lifetime
+    activity: Activity
+    metrics: Metrics

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from array import array
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,7 +19,8 @@ from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.engine.answer_format import AnswerFormat
-from minerva_desktop.engine.messages import ContextInfo
+from minerva_desktop.engine.engine import Embeddings
+from minerva_desktop.engine.messages import ContextInfo, Tokenized
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import MinervaError, ModelNotFound
 from minerva_desktop.library.model_file import ModelFile
@@ -107,6 +109,7 @@ class FakeEngine:
         self.samplings: list[SamplingParameters | None] = []
         self.asked_with: list[dict[str, object]] = []
         self.streams: list[TokenStream] = []
+        self.embedded: list[Sequence[str | Sequence[int]]] = []
         self.asked = asyncio.Event()
         self.cancelled = asyncio.Event()
 
@@ -137,6 +140,32 @@ class FakeEngine:
         self.asked.set()
         return streams
 
+    async def embed(
+        self, inputs: Sequence[str | Sequence[int]], *, normalize: bool = True
+    ) -> Embeddings:
+        self.embedded.append(inputs)
+        vector = array("f", (0.6, 0.8) if normalize else (3.0, 4.0))
+        return Embeddings(tuple(vector for _ in inputs), tuple(len(each) for each in inputs))
+
+    async def count_tokens(
+        self, turns: Sequence[ChatTurn], *, chat: ChatOptions | None = None
+    ) -> int:
+        return sum(len(turn.text) for turn in turns)
+
+    async def apply_template(
+        self, turns: Sequence[ChatTurn], *, chat: ChatOptions | None = None
+    ) -> str:
+        return "\n".join(f"{turn.role.value}: {turn.text}" for turn in turns)
+
+    async def tokenize(
+        self, text: str, *, add_special: bool = False, parse_special: bool = True
+    ) -> Tokenized:
+        raw = text.encode()
+        return Tokenized(0, tuple(raw), tuple(bytes([each]) for each in raw))
+
+    async def detokenize(self, tokens: Sequence[int]) -> str:
+        return bytes(tokens).decode()
+
 
 class FakePool:
     """Always has its one engine; a test can hold a load back or let it fail."""
@@ -165,6 +194,9 @@ class FakePool:
 
     def loaded(self) -> list[Path]:
         return [MODEL.path]
+
+    def loaded_engine(self, path: Path) -> FakeEngine | None:
+        return self.engine if path == MODEL.path else None
 
 
 class FakeCatalog:

@@ -137,7 +137,7 @@ def token_limit(**limits: int | None) -> int | None:
                 f"{name} must be between 1 and {MAX_TOKENS}, not {value}", param=name
             )
         if limit not in (None, value):
-            raise InvalidRequest(f"{' and '.join(limits)} differ", param=name)
+            raise InvalidRequest(f"{name} and another limit of tokens differ", param=name)
         limit = value
     return None if limit == UNLIMITED else limit
 
@@ -152,7 +152,7 @@ def _repeat_penalty(fields: SamplingFields) -> float | None:
         return fields.repeat_penalty
     if fields.repeat_penalty not in (None, fields.repetition_penalty):
         raise InvalidRequest(
-            "repeat_penalty and repetition_penalty differ", param="repetition_penalty"
+            "repetition_penalty and repeat_penalty differ", param="repetition_penalty"
         )
     return fields.repetition_penalty
 

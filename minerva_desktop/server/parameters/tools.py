@@ -86,7 +86,7 @@ def function_tool(name: str, description: str | None, parameters: dict[str, Any]
 def _tool(parser: ParameterParser, definition: ToolDefinition, where: str) -> Tool:
     if definition.type != "function":
         raise UnsupportedParameter(
-            f"{where}: only functions are supported, not {definition.type[:MAX_FIELD_NAME]!r}",
+            f"{where}.type: only functions are supported, not {definition.type[:MAX_FIELD_NAME]!r}",
             param=f"{where}.type",
         )
     function = definition.function

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import MutableMapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
+from typing import Any
 
 from fastapi import APIRouter, Request
 from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
-from minerva_desktop import __version__
 from minerva_desktop.chat.completion import Completion, TokenLogprob
 from minerva_desktop.engine.answer_parser import (
     AnswerPart,
@@ -32,9 +32,9 @@ from minerva_desktop.server.generation import (
     RunningGeneration,
     Said,
     collect,
+    fingerprint,
 )
 from minerva_desktop.server.json_body import read_json_object
-from minerva_desktop.server.lifetime import Lifetime
 from minerva_desktop.server.parameters.chat import ChatParameters, chat_parameters
 from minerva_desktop.server.schemas.chat import (
     AnswerFunction,
@@ -53,22 +53,25 @@ from minerva_desktop.server.schemas.chat import (
     TopLogprob,
 )
 from minerva_desktop.server.schemas.common import AnswerTimings, Usage
-from minerva_desktop.server.services import Catalog, Pool
+from minerva_desktop.server.services import ServerContext
 from minerva_desktop.server.sse import DONE, EventSink, EventStream, encode_event
 
+DIALECT = "chat"
 
-def chat_router(pool: Pool, catalog: Catalog, lifetime: Lifetime, keep_alive_s: float) -> APIRouter:
-    """The route, on the models of ``catalog``, loaded by ``pool``."""
+
+def chat_router(context: ServerContext) -> APIRouter:
+    """The route, on the models of the catalog, loaded by the pool."""
+    lifetime, config = context.lifetime, context.config
     router = APIRouter()
 
     @router.post("/v1/chat/completions")
     async def create_chat_completion(request: Request) -> Response:
         body = await lifetime.run(read_json_object(request))
         parameters = chat_parameters(body, None)
-        model = await asyncio.to_thread(catalog.find, parameters.model)
-        answer = ChatAnswer(pool, model, parameters)
+        model = await asyncio.to_thread(context.catalog.find, parameters.model)
+        answer = ChatAnswer(context, request.scope, model, parameters)
         if parameters.stream:
-            return EventStream(answer.stream, lifetime, keep_alive_s, parameters.headers)
+            return EventStream(answer.stream, lifetime, config.keep_alive_s, parameters.headers)
         completion = await lifetime.run(answer.complete(), request.receive)
         return json_response(completion, headers=parameters.headers)
 
@@ -78,10 +81,17 @@ def chat_router(pool: Pool, catalog: Catalog, lifetime: Lifetime, keep_alive_s: 
 class ChatAnswer:
     """One request's answer, for one `complete` or one `stream`."""
 
-    def __init__(self, pool: Pool, model: ModelFile, parameters: ChatParameters) -> None:
+    def __init__(
+        self,
+        context: ServerContext,
+        scope: MutableMapping[str, Any],
+        model: ModelFile,
+        parameters: ChatParameters,
+    ) -> None:
         self._parameters = parameters
+        self._scope = scope
         self._generation = Generation(
-            pool,
+            context,
             GenerationRequest(
                 model=model,
                 prompt=parameters.turns,
@@ -94,13 +104,12 @@ class ChatAnswer:
         self._model_id = model.model_id
         self._id = f"chatcmpl-{uuid.uuid4().hex}"
         self._created = int(time.time())
-        # A version of ours stands for one build of the engine: the bindings are pinned.
-        self._fingerprint = f"minerva-{__version__}-{model.model_id}"
+        self._fingerprint = fingerprint(model)
         self._ended: list[Ended] = []
 
     async def complete(self) -> ChatCompletion:
         """The whole answer. Raises what loading and generating raise."""
-        async with self._generation.running() as running:
+        async with self._running() as running:
             answers = await collect(running, self._parameters.run.n)
         first = answers[0].ended.completion
         return ChatCompletion(
@@ -119,7 +128,7 @@ class ChatAnswer:
         """Send the answer to ``sink``, a chunk for every batch of tokens. Raises as `complete`."""
         begun: set[int] = set()
         async with (
-            self._generation.running() as running,
+            self._running() as running,
             aclosing(running.events()) as events,
         ):
             async for event in events:
@@ -131,6 +140,11 @@ class ChatAnswer:
         if self._parameters.include_usage:
             await sink.send(self._event((), usage=_usage(self._ended)))
         await sink.send(DONE)
+
+    def _running(self) -> AbstractAsyncContextManager[RunningGeneration]:
+        return self._generation.running(
+            self._scope, dialect=DIALECT, is_stream=self._parameters.stream
+        )
 
     # -- whole answers ---------------------------------------------------------------------
 

@@ -12,11 +12,12 @@ from starlette.responses import Response
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.errors import json_response
 from minerva_desktop.server.schemas.models import ModelList, ModelMeta, ModelObject
-from minerva_desktop.server.services import Catalog, Pool
+from minerva_desktop.server.services import ServerContext
 
 
-def models_router(pool: Pool, catalog: Catalog) -> APIRouter:
-    """The routes, on the models of ``catalog``; ``pool`` says which are loaded."""
+def models_router(context: ServerContext) -> APIRouter:
+    """The routes, on the models of the catalog; the pool says which are loaded."""
+    catalog, pool = context.catalog, context.pool
     router = APIRouter()
 
     @router.api_route("/v1/models", methods=["GET", "HEAD"])
