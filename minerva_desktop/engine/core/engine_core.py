@@ -78,6 +78,10 @@ class EngineCore:
         template = self._model.chat_template()
         return PromptBuilder(vocabulary, template=template, n_ctx=self._context.n_ctx)
 
+    def use_threads(self, n_threads: int) -> None:
+        """Compute the next steps with so many."""
+        self._context.use_threads(n_threads)
+
     @property
     def has_work(self) -> bool:
         """Whether `step` would compute anything."""
