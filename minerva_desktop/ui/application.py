@@ -37,6 +37,7 @@ from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.memory_controller import MemoryController
 from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.model_options_controller import ModelOptionsController
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.settings_dialog import SettingsDialog
 from minerva_desktop.ui.stylesheet import apply_theme
@@ -76,6 +77,7 @@ class Application(QObject):
         self._tasks = UiTasks(loop, self._show_error)
         self._worker = EngineWorker(make_runtime)
         self._models = ModelController(self.window, services, self._worker, self._tasks)
+        self._options = ModelOptionsController(self.window, services, self._worker, self._tasks)
         self._memory = MemoryController(
             self.window, self._worker, self._tasks, self._models.name_of
         )

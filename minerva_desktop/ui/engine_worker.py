@@ -33,11 +33,13 @@ from minerva_desktop.app.model_actions import (
     load_options,
     memory_bytes,
     model_fit,
+    overridden,
+    own_options,
 )
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.errors import LoadCancelled, MinervaError
 from minerva_desktop.runtime import Runtime
-from minerva_desktop.settings import Settings
+from minerva_desktop.settings import ModelOverrides, Settings
 
 Result = TypeVar("Result")
 # Given what to call with each change of a model, make the runtime; called in the worker's thread.
@@ -110,11 +112,13 @@ class EngineWorker(QThread):
         ``snapshots``; an idle one is loaded anew with its next use."""
         runtime = self._required()
         self._call(runtime.set_memory_budget, memory_bytes(settings), gpu_bytes(settings))
-        self._call(runtime.set_load_options, load_options(settings, snapshots))
+        options = load_options(settings, snapshots)
+        self._call(runtime.set_load_options, options, own_options(settings, options))
 
-    async def load(self, path: Path) -> None:
-        """Load a model now. Raises what the load raises."""
-        await self._await(self._load(path))
+    async def load(self, path: Path, *, forced: bool = False) -> None:
+        """Load a model now; ``forced``: beyond the memory for models, too. Raises what the load
+        raises, `OutOfMemory` where that memory is not enough."""
+        await self._await(self._load(path, forced=forced))
 
     async def unload(self, path: Path) -> None:
         """Give a model's memory back."""
@@ -136,9 +140,14 @@ class EngineWorker(QThread):
         """Have ``models_listed`` emitted now, besides after each change and measurement."""
         self._call(self._list_models)
 
-    async def fit_of(self, path: Path) -> ModelFit:
-        """How a model would fit, and what would go for it. Raises what `Runtime.fit_of` raises."""
-        return model_fit(await self._await(self._required().fit_of(path)))
+    async def fit_of(self, path: Path, overrides: ModelOverrides | None = None) -> ModelFit:
+        """How a model would fit, and what would go for it; with ``overrides`` instead of those that
+        were kept. Raises what `Runtime.fit_of` raises."""
+        return await self._await(self._fit_of(path, overrides))
+
+    async def is_loaded(self, path: Path) -> bool:
+        """Whether that model is ready."""
+        return await self._await(self._is_loaded(path))
 
     async def count_tokens(self, path: Path, turns: tuple[ChatTurn, ...]) -> int | None:
         """Tokens of a prompt; None when that model is not loaded (it is not loaded for this)."""
@@ -228,10 +237,20 @@ class EngineWorker(QThread):
         use_time_to_live(self._required().pool, path, choice)
         self._list_models()
 
-    async def _load(self, path: Path) -> None:
-        # Forced: the person chose this one. What stands idle goes for it all the same.
-        async with self._required().pool.lease(path, forced=True):
+    async def _load(self, path: Path, *, forced: bool) -> None:
+        async with self._required().pool.lease(path, forced=forced):
             pass
+
+    async def _fit_of(self, path: Path, overrides: ModelOverrides | None) -> ModelFit:
+        runtime = self._required()
+        if overrides is None:
+            return model_fit(await runtime.fit_of(path))
+        options = overridden(runtime.pool.options, overrides)
+        options.check()
+        return model_fit(await runtime.fit_of(path, options))
+
+    async def _is_loaded(self, path: Path) -> bool:
+        return self._required().pool.loaded_engine(path) is not None
 
     async def _count_tokens(self, path: Path, turns: tuple[ChatTurn, ...]) -> int | None:
         engine = self._required().pool.loaded_engine(path)
@@ -258,7 +277,7 @@ class EngineWorker(QThread):
     async def _answer(self, request: AnswerRequest) -> None:
         answer_id = request.answer_id
         try:
-            async with self._required().pool.lease(request.model_path, forced=True) as engine:
+            async with self._required().pool.lease(request.model_path) as engine:
                 stream = engine.generate(
                     request.turns, sampling=request.sampling, snapshot=request.snapshot
                 )

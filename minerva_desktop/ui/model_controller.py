@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QFileDialog
 
 from minerva_desktop.app.model_actions import ModelPhase, ModelState
 from minerva_desktop.app.services import Services
-from minerva_desktop.errors import LoadCancelled, MinervaError, ModelLoadError
+from minerva_desktop.errors import LoadCancelled, MinervaError, ModelLoadError, OutOfMemory
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_list import PickerItem
@@ -22,6 +22,9 @@ from minerva_desktop.ui.status_bar import ServerState
 from minerva_desktop.ui.tasks import UiTasks
 
 RETRY_LOAD = "retry-load"
+LOAD_ANYWAY = "load-anyway"
+LOAD_OPTIONS = "load-options"
+TOO_LARGE = "model-too-large"
 
 
 class ModelController(QObject):
@@ -61,6 +64,7 @@ class ModelController(QObject):
         window.notifications.action_triggered.connect(self._on_notice_action)
         window.status.server_toggled.connect(self._on_server_toggled)
         worker.model_changed.connect(self._on_model_changed)
+        worker.answer_failed.connect(self._on_answer_failed)
 
     @property
     def current_path(self) -> Path | None:
@@ -145,6 +149,8 @@ class ModelController(QObject):
             await self._worker.load(added)
         except LoadCancelled:
             return
+        except OutOfMemory as error:
+            self._offer_ways_out(error)  # it is a good model: it stays, chosen
         except MinervaError as error:
             self._show(error)
             if is_new and isinstance(error, ModelLoadError):
@@ -167,11 +173,13 @@ class ModelController(QObject):
         self._choose(Path(path))
         self._tasks.start(self._load(Path(path)))
 
-    async def _load(self, path: Path) -> None:
+    async def _load(self, path: Path, *, forced: bool = False) -> None:
         try:
-            await self._worker.load(path)
+            await self._worker.load(path, forced=forced)
         except LoadCancelled:
             return
+        except OutOfMemory as error:
+            self._offer_ways_out(error)
         except MinervaError as error:
             self._show(error, NoticeAction("Try again", RETRY_LOAD))
 
@@ -263,8 +271,28 @@ class ModelController(QObject):
 
     @Slot(str)
     def _on_notice_action(self, callback_id: str) -> None:
-        if callback_id == RETRY_LOAD and self._current is not None:
-            self._tasks.start(self._load(self._current))
+        if self._current is None:
+            return
+        if callback_id in (RETRY_LOAD, LOAD_ANYWAY):
+            self._tasks.start(self._load(self._current, forced=callback_id == LOAD_ANYWAY))
+        elif callback_id == LOAD_OPTIONS:
+            self._window.header.picker.options_requested.emit(str(self._current))
+
+    @Slot(str, object)
+    def _on_answer_failed(self, _answer_id: str, error: MinervaError) -> None:
+        """The chat shows the error; what can be done about it is ours."""
+        if isinstance(error, OutOfMemory):
+            self._offer_ways_out(error)
+
+    def _offer_ways_out(self, error: OutOfMemory) -> None:
+        actions = (
+            NoticeAction("Load anyway", LOAD_ANYWAY),
+            NoticeAction("Load options…", LOAD_OPTIONS),
+        )
+        text = f"{self.current_name} was not loaded. {error.message}"
+        self._window.notifications.show_notice(
+            Notice(NoticeKind.WARNING, text, error.detail, actions, key=TOO_LARGE)
+        )
 
     def _show(self, error: MinervaError, *actions: NoticeAction) -> None:
         self._window.notifications.show_notice(

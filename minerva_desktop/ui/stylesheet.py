@@ -154,6 +154,10 @@ QFrame#noticeCard[kind="warning"] { background: $warning_surface; border-color: 
 QFrame#noticeCard QPlainTextEdit { background: $code; font-size: ${small}px; }
 QFrame#noticeCard QPushButton { padding: 2px 12px; }
 QFrame#noticeCard QPushButton[look="link"] { padding: 1px 4px; }
+QFrame#optionsFit { border: 1px solid $border; border-radius: 8px; background: $bubble; }
+QFrame#optionsFit[tone="success"] { border-color: $success; }
+QFrame#optionsFit[tone="warning"] { background: $warning_surface; border-color: $warning_edge; }
+QFrame#optionsFit[tone="danger"] { background: $danger_surface; border-color: $danger_edge; }
 QFrame#segmented { background: $hover; border: none; border-radius: 8px; }
 QFrame#segmented QPushButton {
   background: transparent; border: 1px solid transparent; border-radius: 8px;
