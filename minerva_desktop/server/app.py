@@ -14,8 +14,9 @@ from starlette.responses import Response
 
 from minerva_desktop import __version__
 from minerva_desktop.errors import MinervaError
+from minerva_desktop.server.access import CLIENT_GONE
+from minerva_desktop.server.api_operations import OPERATIONS
 from minerva_desktop.server.auth import ApiKeyGuard, HostOriginGuard
-from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.errors import (
     ErrorBody,
     ErrorObject,
@@ -25,12 +26,14 @@ from minerva_desktop.server.errors import (
 )
 from minerva_desktop.server.parameters.parser import IGNORED_FIELDS_HEADER
 from minerva_desktop.server.routes.chat import chat_router
+from minerva_desktop.server.routes.docs import docs_router
 from minerva_desktop.server.routes.health import health_router
+from minerva_desktop.server.routes.metrics import metrics_router
 from minerva_desktop.server.routes.models import models_router
 from minerva_desktop.server.services import ServerContext
 
-CLIENT_GONE = 499  # as nginx logs it; nobody is left to read it
 MAX_ECHOED_PATH = 100
+WHOLE_SERVER = "*"  # as OPTIONS may ask
 
 
 def create_app(context: ServerContext) -> FastAPI:
@@ -38,10 +41,11 @@ def create_app(context: ServerContext) -> FastAPI:
     app = FastAPI(
         title="Minerva Desktop",
         version=__version__,
-        # FastAPI's page for it loads scripts from the network.
+        # FastAPI knows nothing of bodies that are read by hand, and its page for the description
+        # loads scripts from the network: `routes.docs` has our own.
         openapi_url=None,
         redirect_slashes=False,
-        middleware=_guards(context.config),
+        middleware=_guards(context),
         exception_handlers={
             MinervaError: _on_minerva_error,
             HTTPException: _on_http_exception,
@@ -52,11 +56,14 @@ def create_app(context: ServerContext) -> FastAPI:
     app.include_router(health_router(context))
     app.include_router(models_router(context))
     app.include_router(chat_router(context))
+    app.include_router(metrics_router(context))
+    app.include_router(docs_router(context, OPERATIONS))
     return app
 
 
-def _guards(config: EndpointConfig) -> list[Middleware]:
+def _guards(context: ServerContext) -> list[Middleware]:
     """Outermost first: a browser's CORS preflight carries an Origin but no API key."""
+    config = context.config
     guards = [Middleware(HostOriginGuard, config=config)]
     if config.allowed_origins:
         cors = Middleware(
@@ -65,11 +72,10 @@ def _guards(config: EndpointConfig) -> list[Middleware]:
             allow_methods=("*",),
             allow_headers=("*",),
             allow_private_network=True,
-            expose_headers=(IGNORED_FIELDS_HEADER,),
+            expose_headers=(IGNORED_FIELDS_HEADER, "X-Request-Id"),
         )
         guards.append(cors)
-    if config.api_key is not None:
-        guards.append(Middleware(ApiKeyGuard, api_key=config.api_key))
+    guards.append(Middleware(ApiKeyGuard, key_ring=context.key_ring))
     return guards
 
 
@@ -83,7 +89,9 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
     path = request.url.path[:MAX_ECHOED_PATH]
-    if error.status_code == 405 and request.method == "OPTIONS":
+    if request.method == "OPTIONS" and request.scope["path"] == WHOLE_SERVER:
+        return Response(status_code=204, headers={"Allow": "GET, HEAD, POST, OPTIONS"})
+    if request.method == "OPTIONS" and error.status_code == 405:
         return Response(status_code=204, headers=headers)
     if error.status_code == 405:
         code, message = "method_not_allowed", f"{path} does not take {request.method}"
@@ -94,6 +102,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 async def _on_client_disconnect(_: Request, __: Exception) -> Response:
+    """Nobody is left to read it."""
     return Response(status_code=CLIENT_GONE)
 
 

@@ -53,6 +53,33 @@ class PayloadTooLarge(InvalidRequest):
     http_status = 413
 
 
+class RequestTimeout(InvalidRequest):
+    """The client began a request and did not end it."""
+
+    code = "request_timeout"
+    http_status = 408
+
+
+class HeadersTooLarge(InvalidRequest):
+    """The request's head is over the limits."""
+
+    code = "headers_too_large"
+    http_status = 431
+
+
+class HttpVersionNotSupported(InvalidRequest):
+    """Neither HTTP/1.0 nor 1.1."""
+
+    code = "http_version_not_supported"
+    http_status = 505
+
+
+class TooManyConnections(QueueFull):
+    """As many clients as may be are connected."""
+
+    code = "too_many_connections"
+
+
 class EndpointStopped(EndpointError):
     """The endpoint was switched off while the request ran."""
 

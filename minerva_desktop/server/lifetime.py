@@ -24,6 +24,11 @@ class Lifetime:
     def __init__(self) -> None:
         self._stopping = asyncio.Event()
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping.is_set()
+
     def stop(self) -> None:
         """End what runs, and what comes from now on, with `EndpointStopped`."""
         self._stopping.set()

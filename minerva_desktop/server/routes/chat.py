@@ -67,7 +67,7 @@ def chat_router(context: ServerContext) -> APIRouter:
     @router.post("/v1/chat/completions")
     async def create_chat_completion(request: Request) -> Response:
         body = await lifetime.run(read_json_object(request))
-        parameters = chat_parameters(body, None)
+        parameters = chat_parameters(body, config.request_timeout_s)
         model = await asyncio.to_thread(context.catalog.find, parameters.model)
         answer = ChatAnswer(context, request.scope, model, parameters)
         if parameters.stream:
