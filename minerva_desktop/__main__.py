@@ -94,6 +94,8 @@ def _gui(arguments: list[str]) -> int:
     from minerva_desktop.ui.import_scan import stop_import_scan
 
     stop_import_scan()
+    from minerva_desktop.api_keys import KeyFile
+    from minerva_desktop.app.access_keys import AccessKeys
     from minerva_desktop.app.chat_library import ChatLibrary
     from minerva_desktop.app.model_actions import ModelActions
     from minerva_desktop.app.services import Services
@@ -118,6 +120,7 @@ def _gui(arguments: list[str]) -> int:
         paths=paths,
         settings=settings,
         models=ModelActions(catalog),
+        access_keys=AccessKeys(KeyFile(paths.api_keys)),
         open_chats=open_chats,
     )
     return run_window(services, make_runtime, [path.absolute() for path in options.files])
