@@ -142,11 +142,13 @@ def _object(text: str, what: str, field: str) -> dict[str, Any]:
         raise InvalidRequest(f"{what}: this is no JSON ({error})", param=field) from error
     if not isinstance(found, dict):
         raise InvalidRequest(f"{what}: there should be a JSON object", param=field)
-    _check_depth(found, what, field)
+    if is_deep(found):
+        raise InvalidRequest(f"{what}: it is nested over {MAX_JSON_DEPTH} levels deep", param=field)
     return found
 
 
-def _check_depth(value: object, what: str, field: str) -> None:
+def is_deep(value: object) -> bool:
+    """Whether a JSON value has more than `MAX_JSON_DEPTH` levels; without recursion."""
     level = [value]
     for _ in range(MAX_JSON_DEPTH):
         inner: list[object] = []
@@ -156,6 +158,6 @@ def _check_depth(value: object, what: str, field: str) -> None:
             elif isinstance(container, list):
                 inner.extend(container)
         if not inner:
-            return
+            return False
         level = inner
-    raise InvalidRequest(f"{what}: it is nested over {MAX_JSON_DEPTH} levels deep", param=field)
+    return True

@@ -148,6 +148,7 @@ def _prepare(request: Generate | Embed, arrived: float, builder: PromptBuilder) 
         return PreparedEmbedding(request, tuple(_input_tokens(request, builder)))
     request.sampling.check()
     request.limits.check()
+    request.chat.check()
     prompt = builder.build(request)
     return PreparedGeneration(request, prompt, _grammar(request.sampling), arrived)
 
@@ -186,10 +187,13 @@ def _input_tokens(request: Embed, builder: PromptBuilder) -> list[list[int]]:
 def _answer(question: Question, builder: PromptBuilder) -> Answer:
     vocabulary = builder.vocabulary
     match question:
-        case CountTokens(request_id, messages):
-            return TokensCounted(request_id, len(builder.chat_tokens(messages)))
-        case ApplyTemplate(request_id, messages):
-            return TextMade(request_id, builder.chat_text(messages).encode("utf-8", "replace"))
+        case CountTokens(request_id, messages, chat):
+            chat.check()
+            return TokensCounted(request_id, len(builder.chat_tokens(messages, chat)))
+        case ApplyTemplate(request_id, messages, chat):
+            chat.check()
+            text = builder.chat_text(messages, chat)
+            return TextMade(request_id, text.encode("utf-8", "replace"))
         case Tokenize(request_id, text):
             tokens = vocabulary.tokenize(
                 text, special=question.parse_special, add_special=question.add_special

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.sampling import SamplingParameters
@@ -39,14 +40,17 @@ class RunningRequest:
         *,
         n_dropped_turns: int,
         arrived: float,
+        spell: Callable[[int], bytes],
     ) -> None:
-        """``arrived`` (`time.perf_counter`): when the engine got it; all times count from there."""
+        """``arrived`` (`time.perf_counter`): when the engine got it; all times count from there.
+        ``spell`` gives the bytes that a token adds to the answer."""
         self.sequence = sequence
         self.sampler = sampler
         self.detokenizer = IncrementalDetokenizer(request.sampling.stop)
         self.top_logprobs = request.sampling.top_logprobs
         self.overflow = request.limits.overflow
         self.snapshot = request.snapshot
+        self.spell = spell
         self.n_drafted = 0
         self.n_accepted = 0
         self.n_restored = 0
