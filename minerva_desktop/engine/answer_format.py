@@ -45,6 +45,7 @@ class ReasoningFormat(StrEnum):
     SEED_THINK = "seed_think"
     THINKING = "thinking"
     REASONING = "reasoning"
+    CHANNEL = "channel"  # Gemma 4
     HARMONY = "harmony"
 
 

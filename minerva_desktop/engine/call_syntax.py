@@ -162,6 +162,7 @@ THOUGHTS = MappingProxyType(
         ReasoningFormat.START_THINKING: ThoughtMarks("<|START_THINKING|>", "<|END_THINKING|>"),
         ReasoningFormat.SEED_THINK: ThoughtMarks("<seed:think>", "</seed:think>"),
         ReasoningFormat.THINKING: ThoughtMarks("<thinking>", "</thinking>"),
+        ReasoningFormat.CHANNEL: ThoughtMarks("<|channel>thought", "<channel|>"),
         ReasoningFormat.REASONING: ThoughtMarks("<reasoning>", "</reasoning>"),
     }
 )

@@ -29,7 +29,9 @@ from minerva_desktop.errors import InvalidRequest, MinervaError
 # Nine letters and digits, which is what Mistral's templates want.
 _PROBE_CALL = ToolCall(id="probe0000", name="probe_called", arguments='{"probe_key": "value"}')
 _PROBE_TOOL = Tool(
-    "probe_listed", "probe", '{"type":"object","properties":{"a":{"type":"string"}},"required":[]}'
+    "probe_listed",
+    "probe",
+    '{"type":"object","properties":{"a":{"type":"string","description":"b"}},"required":["a"]}',
 )
 _PROBE_RESULT = "probe_returned"
 
@@ -127,6 +129,9 @@ class ChatRenderer:
     # -- what the template can do ----------------------------------------------------------
 
     def _abilities(self) -> _Abilities:
+        if self._tools is ToolFormat.GENERIC:
+            # It may know tools, but in a syntax that we do not: then all of it is said in words.
+            return _Abilities(False, False, MessageStyle(self._tools))
         if self._known is None:
             user = ChatTurn(Role.USER, "probe")
             called = ChatTurn(Role.ASSISTANT, "", tool_calls=(_PROBE_CALL,))

@@ -109,18 +109,17 @@ class EngineCore:
             steady_until(sampling),
         )
         sampler = Sampler(
-            sampling, grammar=prepared.grammar, prompt=prompt.tokens, model=self._model
+            sampling,
+            grammar=prepared.grammar,
+            watch=prepared.watch,
+            spell=self._spell_marks,
+            prompt=prompt.tokens,
+            model=self._model,
         )
-        is_chat = request.messages is not None
         self._scheduler.add(sequence)
-        self._requests[request.request_id] = RunningRequest(
-            sequence,
-            sampler,
-            request,
-            n_dropped_turns=prompt.n_dropped_turns,
-            arrived=prepared.arrived,
-            spell=self._spell_marks if is_chat else self._vocabulary.piece,
-        )
+        spell = self._vocabulary.piece if request.messages is None else self._spell_marks
+        running = RunningRequest(sequence, sampler, prepared, spell=spell)
+        self._requests[request.request_id] = running
         if not prompt.opening:
             return ()
         return (

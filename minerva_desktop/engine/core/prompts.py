@@ -107,7 +107,7 @@ class PromptBuilder:
     def chat_text(self, turns: tuple[ChatTurn, ...], chat: ChatOptions) -> str:
         """A conversation as one text, without the beginning-of-sequence token that the tokeniser
         adds. A last turn of the assistant is one that goes on, unless it calls tools."""
-        if _goes_on(turns):
+        if goes_on(turns):
             text = self._continued(turns, chat)
         else:
             text = self._renderer.render(turns, chat)
@@ -120,7 +120,7 @@ class PromptBuilder:
         text = self.chat_text(turns, chat)
         tokens = self.vocabulary.tokenize(text, special=True)
         # An answer that goes on has its opening in the turn that it continues.
-        return Prompt(tokens, opening="" if _goes_on(turns) else self._opening(text))
+        return Prompt(tokens, opening="" if goes_on(turns) else self._opening(text))
 
     def _opening(self, text: str) -> str:
         end = len(text.rstrip())
@@ -170,7 +170,8 @@ class PromptBuilder:
         return fewest
 
 
-def _goes_on(turns: tuple[ChatTurn, ...]) -> bool:
+def goes_on(turns: tuple[ChatTurn, ...]) -> bool:
+    """Whether the answer continues the last turn."""
     return bool(turns) and turns[-1].role is Role.ASSISTANT and not turns[-1].tool_calls
 
 

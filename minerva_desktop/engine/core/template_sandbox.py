@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from types import GeneratorType
 from typing import Any, NoReturn
 
 import jinja2
@@ -154,7 +155,11 @@ def _tojson(
         if max(map(len, pair)) > MAX_INDENT:
             raise SecurityError("a separator is too long")
     return json.dumps(
-        value, ensure_ascii=ensure_ascii, indent=indent, separators=pair, sort_keys=sort_keys
+        list(value) if isinstance(value, GeneratorType) else value,  # what `map` gives
+        ensure_ascii=ensure_ascii,
+        indent=indent,
+        separators=pair,
+        sort_keys=sort_keys,
     )
 
 

@@ -38,6 +38,7 @@ _THOUGHT_MARKS = (
     (ReasoningFormat.SEED_THINK, "<seed:think>"),
     (ReasoningFormat.THINK, "<think>"),
     (ReasoningFormat.THINK, "</think>"),
+    (ReasoningFormat.CHANNEL, "<|channel>thought"),
     (ReasoningFormat.THINKING, "<thinking>"),
     (ReasoningFormat.REASONING, "<reasoning>"),
 )
