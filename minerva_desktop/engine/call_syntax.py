@@ -76,14 +76,14 @@ SYNTAXES = MappingProxyType(
         ToolFormat.QWEN_XML: CallSyntax(
             Shape.TAGGED,
             call=("<tool_call>\n<function=", "</function>\n</tool_call>"),
-            others=(_FUNCTION,),
+            others=(("<function=", "</function>\n</tool_call>"),),
             middle=">\n",
             parameter=("<parameter=", ">\n", "\n</parameter>\n"),
         ),
         ToolFormat.SEED: CallSyntax(
             Shape.TAGGED,
             call=("<seed:tool_call>\n<function=", "</function>\n</seed:tool_call>"),
-            others=(_FUNCTION,),
+            others=(("<function=", "</function>\n</seed:tool_call>"),),
             middle=">\n",
             parameter=("<parameter=", ">", "</parameter>\n"),
         ),
