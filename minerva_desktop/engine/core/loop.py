@@ -174,7 +174,8 @@ class EngineLoop:
 
     def _add(self, core: EngineCore | EmbeddingCore, prepared: Prepared) -> None:
         try:
-            core.add(prepared)
+            for event in core.add(prepared):
+                self._send(event)
         except MinervaError as error:
             request_id, info = prepared.request.request_id, ErrorInfo.of(error)
             if isinstance(prepared, PreparedEmbedding):
