@@ -31,6 +31,7 @@ from minerva_desktop.server.schemas.response_events import (
     ArgumentsDelta,
     ArgumentsDone,
     ErrorEvent,
+    ItemChange,
     ItemChanged,
     PartChange,
     PartChanged,
@@ -158,17 +159,26 @@ class ResponseWriter:
         return written
 
     def _opened(self, block: Block) -> list[ResponseEvent]:
+        """Where the block began it was empty, however long it is by now."""
         item_id = _new_id(_ID_PREFIXES[block.kind])
         self._ids.append(item_id)
-        added = ItemChanged(
-            type="response.output_item.added",
-            sequence_number=self._next(),
-            output_index=block.index,
-            item=self._item(block, IN_PROGRESS),
-        )
-        if block.kind is BlockKind.CALL:
-            return [added]
-        return [added, self._part(block, "response.content_part.added")]
+        item: OutputItem
+        part: OutputText | ReasoningText
+        match block.kind:
+            case BlockKind.TEXT:
+                item, part = OutputMessage(id=item_id, status=IN_PROGRESS), OutputText(text="")
+            case BlockKind.REASONING:
+                item = OutputReasoning(id=item_id, status=IN_PROGRESS)
+                part = ReasoningText(text="")
+            case BlockKind.CALL:
+                call = OutputCall(
+                    id=item_id, status=IN_PROGRESS, call_id=block.call_id, name=block.name
+                )
+                return [self._item_changed(block, call, "response.output_item.added")]
+        return [
+            self._item_changed(block, item, "response.output_item.added"),
+            self._part_changed(block, part, "response.content_part.added"),
+        ]
 
     def _grew(
         self, block: Block, text: str, logprobs: tuple[TokenLogprob, ...]
@@ -196,15 +206,9 @@ class ResponseWriter:
         item = self._item(block, status)
         self._items.append(item)
         done: list[ResponseEvent] = [self._whole(block)]
-        if block.kind is not BlockKind.CALL:
-            done.append(self._part(block, "response.content_part.done"))
-        last = ItemChanged(
-            type="response.output_item.done",
-            sequence_number=self._next(),
-            output_index=block.index,
-            item=item,
-        )
-        return [*done, last]
+        if not isinstance(item, OutputCall):
+            done.append(self._part_changed(block, item.content[0], "response.content_part.done"))
+        return [*done, self._item_changed(block, item, "response.output_item.done")]
 
     def _whole(self, block: Block) -> TextDone | ReasoningDone | ArgumentsDone:
         number, item_id, index = self._next(), self._ids[block.index], block.index
@@ -230,31 +234,40 @@ class ResponseWriter:
                     arguments=block.text,
                 )
 
-    def _part(self, block: Block, kind: PartChange) -> PartChanged:
+    def _item_changed(self, block: Block, item: OutputItem, kind: ItemChange) -> ItemChanged:
+        return ItemChanged(
+            type=kind, sequence_number=self._next(), output_index=block.index, item=item
+        )
+
+    def _part_changed(
+        self, block: Block, part: OutputText | ReasoningText, kind: PartChange
+    ) -> PartChanged:
         return PartChanged(
             type=kind,
             sequence_number=self._next(),
             item_id=self._ids[block.index],
             output_index=block.index,
-            part=_part_of(block),
+            part=part,
         )
 
     def _item(self, block: Block, status: ItemStatus) -> OutputItem:
-        item_id, is_begun = self._ids[block.index], status == IN_PROGRESS
+        """All of a block."""
+        item_id, text = self._ids[block.index], block.text
         match block.kind:
             case BlockKind.TEXT:
-                content = () if is_begun else (_text_of(block),)
-                return OutputMessage(id=item_id, status=status, content=content)
+                part = OutputText(text=text, logprobs=_logprobs(block.logprobs))
+                return OutputMessage(id=item_id, status=status, content=(part,))
             case BlockKind.REASONING:
-                thoughts = () if is_begun else (ReasoningText(text=block.text),)
-                return OutputReasoning(id=item_id, status=status, content=thoughts)
+                return OutputReasoning(
+                    id=item_id, status=status, content=(ReasoningText(text=text),)
+                )
             case BlockKind.CALL:
                 return OutputCall(
                     id=item_id,
                     status=status,
                     call_id=block.call_id,
                     name=block.name,
-                    arguments=block.text,
+                    arguments=text,
                 )
 
     def _next(self) -> int:
@@ -264,14 +277,6 @@ class ResponseWriter:
 
 def _new_id(prefix: str) -> str:
     return f"{prefix}_{uuid.uuid4().hex}"
-
-
-def _part_of(block: Block) -> OutputText | ReasoningText:
-    return _text_of(block) if block.kind is BlockKind.TEXT else ReasoningText(text=block.text)
-
-
-def _text_of(block: Block) -> OutputText:
-    return OutputText(text=block.text, logprobs=_logprobs(block.logprobs))
 
 
 def _logprobs(logprobs: Iterable[TokenLogprob]) -> tuple[ContentLogprob, ...]:

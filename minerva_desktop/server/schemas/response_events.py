@@ -25,6 +25,7 @@ ResponseChange = Literal[
     "response.incomplete",
     "response.failed",
 ]
+ItemChange = Literal["response.output_item.added", "response.output_item.done"]
 PartChange = Literal["response.content_part.added", "response.content_part.done"]
 
 
@@ -39,7 +40,7 @@ class ResponseChanged(msgspec.Struct, frozen=True, kw_only=True):
 class ItemChanged(msgspec.Struct, frozen=True, kw_only=True):
     """An item began or is whole."""
 
-    type: Literal["response.output_item.added", "response.output_item.done"]
+    type: ItemChange
     sequence_number: int
     output_index: int
     item: OutputItem
