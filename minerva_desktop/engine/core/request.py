@@ -114,4 +114,5 @@ class RunningRequest:
             drafted_tokens=self.n_drafted,
             accepted_tokens=self.n_accepted,
             restored_tokens=self.n_restored,
+            stop_string=self.detokenizer.stop_string,
         )
