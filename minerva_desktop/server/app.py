@@ -25,8 +25,12 @@ from minerva_desktop.server.errors import (
 )
 from minerva_desktop.server.parameters.parser import IGNORED_FIELDS_HEADER
 from minerva_desktop.server.routes.chat import chat_router
+from minerva_desktop.server.routes.completions import completions_router
+from minerva_desktop.server.routes.embeddings import embeddings_router
 from minerva_desktop.server.routes.health import health_router
 from minerva_desktop.server.routes.models import models_router
+from minerva_desktop.server.routes.props import props_router
+from minerva_desktop.server.routes.tokens import tokens_router
 from minerva_desktop.server.services import ServerContext
 
 CLIENT_GONE = 499  # as nginx logs it; nobody is left to read it
@@ -52,6 +56,10 @@ def create_app(context: ServerContext) -> FastAPI:
     app.include_router(health_router(context))
     app.include_router(models_router(context))
     app.include_router(chat_router(context))
+    app.include_router(completions_router(context))
+    app.include_router(embeddings_router(context))
+    app.include_router(tokens_router(context))
+    app.include_router(props_router(context))
     return app
 
 

@@ -7,6 +7,8 @@ A `MinervaError`'s ``detail`` stays out of it: it may hold paths and a dead chil
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 
 import msgspec
@@ -79,6 +81,18 @@ class ErrorBody(msgspec.Struct, frozen=True):
         """Pack ``error`` for a client."""
         kind = error_type(error.http_status)
         return cls(ErrorObject(error.message, kind, error.param, error.code))
+
+
+@contextmanager
+def renamed_fields(names: Mapping[str, str]) -> Iterator[None]:
+    """Let errors name the request's own fields: ``names`` are those of the chat completions, by
+    which the engine calls what it was given, with what this endpoint calls them."""
+    try:
+        yield
+    except MinervaError as error:
+        if error.param is not None:
+            error.param = names.get(error.param, error.param)
+        raise
 
 
 def error_type(status: int) -> str:
