@@ -145,10 +145,12 @@ class LlamaEngine:
         lora: Sequence[float] | None = None,
         snapshot: str | None = None,
         chat: ChatOptions | None = None,
+        suffix: str | None = None,
     ) -> TokenStream:
         """Start a generation from plain text, from token ids, or from turns through the model's
         chat template. ``chat`` goes with turns: tools, and what the template is told. The text of
-        the answer is read with `AnswerParser`.
+        the answer is read with `AnswerParser`. ``suffix`` goes with text or tokens: the answer is
+        what belongs between them and it, for models that were trained to fill in the middle.
 
         ``max_tokens`` wins over the one in ``sampling``. ``cache_prompt`` False computes the prompt
         anew, even if the engine still has its beginning. ``lora`` gives each loaded adapter's scale
@@ -172,6 +174,7 @@ class LlamaEngine:
             lora=None if lora is None else tuple(lora),
             snapshot=snapshot,
             chat=chat or ChatOptions(),
+            suffix=suffix,
         )
         return connection.generate(request)
 
@@ -185,6 +188,7 @@ class LlamaEngine:
         cache_prompt: bool = True,
         lora: Sequence[float] | None = None,
         chat: ChatOptions | None = None,
+        suffix: str | None = None,
     ) -> tuple[TokenStream, ...]:
         """``n`` answers to one prompt, computed together; the prompt is computed once.
 
@@ -202,6 +206,7 @@ class LlamaEngine:
                 cache_prompt=cache_prompt,
                 lora=lora,
                 chat=chat,
+                suffix=suffix,
             )
             for index in range(n)
         )

@@ -57,7 +57,8 @@ class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     ``name`` is the GGUF's own for itself, empty when it has none; ``placement`` says which device
     holds how many layers, ``shares`` how many bytes each GPU does; ``n_used_cells`` counts the
     tokens that the KV cache holds now; ``warnings`` are llama.cpp's of the load, in its words;
-    ``answer_format`` says how answers to messages are to be read.
+    ``answer_format`` says how answers to messages are to be read. ``chat_template`` is the GGUF's,
+    empty when it brings none; ``can_infill``: the model can write what comes before a suffix.
     """
 
     name: str
@@ -86,6 +87,8 @@ class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     n_used_cells: int = 0
     answer_format: AnswerFormat = AnswerFormat()
+    chat_template: str = ""
+    can_infill: bool = False
 
 
 class ErrorInfo(msgspec.Struct, frozen=True):
@@ -126,7 +129,8 @@ class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True):
 
     ``cache_prompt`` False computes all of the prompt anew. ``lora``: the scale of each adapter
     that was loaded, None: as they were loaded. ``snapshot`` names the chat whose state is kept on
-    disk, where the load options have a place for it. ``chat`` goes with ``messages`` only.
+    disk, where the load options have a place for it. ``chat`` goes with ``messages`` only;
+    ``suffix``, the text that comes behind the answer, with the other two only.
     """
 
     request_id: int
@@ -139,6 +143,7 @@ class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True):
     tokens: tuple[int, ...] | None = None
     lora: tuple[float, ...] | None = None
     snapshot: str | None = None
+    suffix: str | None = None
 
 
 class Embed(msgspec.Struct, frozen=True, tag="embed", kw_only=True):

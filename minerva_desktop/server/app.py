@@ -25,11 +25,15 @@ from minerva_desktop.server.errors import (
 )
 from minerva_desktop.server.parameters.parser import IGNORED_FIELDS_HEADER
 from minerva_desktop.server.routes.chat import chat_router
+from minerva_desktop.server.routes.completions import completions_router
 from minerva_desktop.server.routes.docs import docs_router
+from minerva_desktop.server.routes.embeddings import embeddings_router
 from minerva_desktop.server.routes.health import health_router
 from minerva_desktop.server.routes.metrics import metrics_router
 from minerva_desktop.server.routes.models import models_router
+from minerva_desktop.server.routes.props import props_router
 from minerva_desktop.server.routes.responses import responses_router
+from minerva_desktop.server.routes.tokens import tokens_router
 from minerva_desktop.server.services import ServerContext
 
 MAX_ECHOED_PATH = 100
@@ -59,6 +63,10 @@ def create_app(context: ServerContext) -> FastAPI:
     app.include_router(responses_router(context))
     app.include_router(metrics_router(context))
     app.include_router(docs_router(context, OPERATIONS))
+    app.include_router(completions_router(context))
+    app.include_router(embeddings_router(context))
+    app.include_router(tokens_router(context))
+    app.include_router(props_router(context))
     return app
 
 

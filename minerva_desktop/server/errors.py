@@ -11,6 +11,8 @@ A `MinervaError`'s ``detail`` stays out of it: it may hold paths and a dead chil
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Literal
 
@@ -196,6 +198,18 @@ def speaks_messages(path: str) -> bool:
 def request_id_headers(request_id: str) -> dict[str, str]:
     """The headers in which Anthropic's clients look for the id, where there is one."""
     return {REQUEST_ID_HEADER: request_id} if request_id else {}
+
+
+@contextmanager
+def renamed_fields(names: Mapping[str, str]) -> Iterator[None]:
+    """Let errors name the request's own fields: ``names`` are those of the chat completions, by
+    which the engine calls what it was given, with what this endpoint calls them."""
+    try:
+        yield
+    except MinervaError as error:
+        if error.param is not None:
+            error.param = names.get(error.param, error.param)
+        raise
 
 
 def error_type(status: int) -> str:

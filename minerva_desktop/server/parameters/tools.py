@@ -12,7 +12,7 @@ from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
 from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValues, ParameterParser
 from minerva_desktop.server.schemas.chat import (
-    ChatCompletionRequest,
+    ChatFields,
     FunctionDefinition,
     NamedTool,
     ToolDefinition,
@@ -22,7 +22,7 @@ EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _NOTHING: NeutralValues = MappingProxyType({})
 
 
-def chat_options(parser: ParameterParser, request: ChatCompletionRequest) -> ChatOptions:
+def chat_options(parser: ParameterParser, request: ChatFields) -> ChatOptions:
     """What ``request`` asks of the template and of the answer's shape."""
     tools = tuple(
         _tool(parser, definition, f"tools[{index}]")

@@ -135,13 +135,27 @@ class ResponseFormat(RequestModel):
     schema_: Annotated[JsonObject | None, Field(alias="schema")] = None
 
 
-class ChatCompletionRequest(SamplingFields, RunFields):
-    """Body of ``POST /v1/chat/completions``: the fields that are obeyed."""
+class ChatFields(RequestModel):
+    """What makes the prompt of a chat."""
 
-    model: ModelName
     messages: Annotated[
         list[ChatMessage], Field(min_length=1, max_length=MAX_MESSAGES, fail_fast=True)
     ]
+    tools: Annotated[list[ToolDefinition], Field(max_length=MAX_TOOLS, fail_fast=True)] | None = (
+        None
+    )
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    reasoning_effort: str | None = None
+    chat_template_kwargs: JsonObject | None = None
+    add_generation_prompt: bool | None = None
+    continue_final_message: bool | None = None
+
+
+class ChatCompletionRequest(ChatFields, SamplingFields, RunFields):
+    """Body of ``POST /v1/chat/completions``: the fields that are obeyed."""
+
+    model: ModelName
     max_tokens: Int64 | None = None
     max_completion_tokens: Int64 | None = None
     n_predict: Int64 | None = None
@@ -150,16 +164,7 @@ class ChatCompletionRequest(SamplingFields, RunFields):
     logprobs: bool | None = None
     top_logprobs: Int64 | None = None
     response_format: ResponseFormat | None = None
-    tools: Annotated[list[ToolDefinition], Field(max_length=MAX_TOOLS, fail_fast=True)] | None = (
-        None
-    )
-    tool_choice: ToolChoice | None = None
-    parallel_tool_calls: bool | None = None
-    reasoning_effort: str | None = None
     reasoning_format: str | None = None
-    chat_template_kwargs: JsonObject | None = None
-    add_generation_prompt: bool | None = None
-    continue_final_message: bool | None = None
 
 
 # -- answers -----------------------------------------------------------------------------------

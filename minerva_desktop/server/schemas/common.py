@@ -162,15 +162,22 @@ class Usage(msgspec.Struct, frozen=True):
     completion_tokens_details: CompletionTokensDetails
 
     @classmethod
-    def of(cls, completions: tuple[Completion, ...], n_reasoning: int = 0) -> Usage:
-        """The usage of the choices of one request, which share their prompt."""
-        first = completions[0].timings
+    def of(
+        cls,
+        completions: tuple[Completion, ...],
+        n_reasoning: int = 0,
+        per_prompt: int | None = None,
+    ) -> Usage:
+        """The usage of the choices of one request, which share their prompt; ``per_prompt`` of
+        them do where there are several prompts."""
+        firsts = [each.timings for each in completions[:: per_prompt or len(completions)]]
+        n_prompt = sum(timings.prompt_tokens for timings in firsts)
         n_completion = sum(each.timings.completion_tokens for each in completions)
         return cls(
-            first.prompt_tokens,
+            n_prompt,
             n_completion,
-            first.prompt_tokens + n_completion,
-            PromptTokensDetails(first.cached_tokens),
+            n_prompt + n_completion,
+            PromptTokensDetails(sum(timings.cached_tokens for timings in firsts)),
             CompletionTokensDetails(n_reasoning),
         )
 
