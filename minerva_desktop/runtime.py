@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from minerva_desktop.api_keys import KeyFile, KeyWatch, NamedKey
 from minerva_desktop.devices.device_list import DeviceInfo, discrete_gpus, use_gpus
@@ -31,8 +31,8 @@ from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.errors import EngineDied, OutOfMemory
 from minerva_desktop.library.catalog import Catalog
-from minerva_desktop.library.measured_memory import MeasuredLoad, MeasuredMemory
-from minerva_desktop.load_choice import choose_load, load_key
+from minerva_desktop.library.measured_memory import MeasuredMemory
+from minerva_desktop.load_choice import LoadChooser
 from minerva_desktop.server.activity import Activity
 from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.units import format_bytes
@@ -61,21 +61,24 @@ class Runtime:
         on_request: Callable[[], None] | None = None,
         max_waiting: int = MAX_WAITING,
         key_file: KeyFile | None = None,
+        keeps_spare: bool = True,
     ) -> None:
         """``memory_bytes``: what loaded models may take together (None: a share of the machine's
         memory), ``gpu_bytes`` on each GPU (None: a share of its memory); ``measured`` is told what
         loads took, and asked; ``idle_seconds`` and ``on_event``: see `ModelPool`;
         ``on_request``: see `Activity`; ``max_waiting``: requests that may wait for each model;
-        ``key_file``: the keys that open the endpoint, also when they change while it serves."""
+        ``key_file``: the keys that open the endpoint, also when they change while it serves;
+        ``keeps_spare``: after a load, have a child ready for the next one."""
         self._ledger = GpuContext(GpuDevice.CPU, UNKNOWN_BUDGET)
         self._memory_bytes = memory_bytes
         self._gpu_bytes = gpu_bytes
         self._devices: tuple[DeviceInfo, ...] | None = None
         self._asked = 0.0  # when, on the loop's clock
         self._asking = asyncio.Lock()
-        self._measured = measured
         self._spare = SpareChild()
-        self._spares: set[asyncio.Task[None]] = set()
+        self._keeps_spare = keeps_spare
+        self._chooser = LoadChooser(self._spare, measured)
+        self._background: set[asyncio.Task[None]] = set()
         self._on_event = on_event
         self.pool: ModelPool[LlamaEngine] = ModelPool(
             self._make_engine,
@@ -186,8 +189,8 @@ class Runtime:
         """Stop the endpoint and end every engine child."""
         await self.stop_endpoint()
         await self.pool.close()
-        if self._spares:
-            await asyncio.wait(self._spares)
+        if self._background:
+            await asyncio.wait(self._background)
         await self._spare.close()
         if self._probe is not None:
             self._probe.close()
@@ -217,35 +220,29 @@ class Runtime:
             return known
 
     async def _choose(self, path: Path, options: LoadOptions, kept: Needs) -> LoadChoice:
-        budget = self._memory_bytes
-        if budget is None:
-            budget = await asyncio.to_thread(default_memory_budget)
+        budget = await asyncio.to_thread(memory_budget, self._memory_bytes, self.pool.pids())
         self._ledger.set_budget(budget)
         gpus = discrete_gpus(await self.devices())
         use_gpus(self.pool.ledgers, gpus, self._gpu_bytes)
         room = self.pool.ledgers.room(kept)
-        return await asyncio.to_thread(choose_load, path, options, room, self._measured, gpus)
+        return await self._chooser.choose(path, options, room, gpus)
 
     def _tell(self, event: PoolEvent) -> None:
         if isinstance(event, ModelReady):
-            self._note_memory(event)
-            # Only now: a start beside a load would slow it down.
-            task = asyncio.ensure_future(self._spare.prepare())
-            self._spares.add(task)
-            task.add_done_callback(self._spares.discard)
+            gpus = discrete_gpus(event.info.devices)
+            self._in_background(
+                self._chooser.note_load(event.path, event.choice.options, gpus, event.info)
+            )
+            if self._keeps_spare:
+                # Only now: a start beside a load would slow it down.
+                self._in_background(self._spare.prepare())
         if self._on_event is not None:
             self._on_event(event)
 
-    def _note_memory(self, event: ModelReady) -> None:
-        info = event.info
-        # On a GPU its free memory decides, and what is on the CPU beside it is not measured.
-        if self._measured is not None and not info.shares:
-            took = MeasuredLoad(
-                weights_bytes=info.weights_bytes,
-                kv_bytes=info.kv_bytes,
-                compute_bytes=info.compute_bytes,
-            )
-            self._measured.note(load_key(event.path, event.choice.options), took)
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
 
 def is_short(free: int, total: int) -> bool:
@@ -254,10 +251,16 @@ def is_short(free: int, total: int) -> bool:
     return total > 0 and free < min(total // 20, SHORT_BYTES)
 
 
-def default_memory_budget() -> int:
-    """What loaded models may take together until the person says otherwise, in bytes."""
+def memory_budget(wished: int | None, engine_pids: Collection[int] = ()) -> int:
+    """What loaded models may take together, in bytes: ``wished``, or a share of the machine's
+    memory, but never more than other programs leave. ``engine_pids`` are those of the models."""
     # psutil takes 60 ms to import, which the window's start need not wait for.
     from minerva_desktop.devices.memory import system_snapshot
 
-    memory = system_snapshot()
-    return default_budget(memory.kind, memory.total)
+    memory = system_snapshot(engine_pids)
+    budget = default_budget(memory.kind, memory.total) if wished is None else wished
+    if not memory.total:
+        return budget
+    # A model that filled the last of it would be unloaded at once: `is_short`.
+    spared = min(memory.total // 20, SHORT_BYTES)
+    return max(min(budget, memory.total - memory.used_by_others - spared), 0)

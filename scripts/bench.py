@@ -39,7 +39,7 @@ def main() -> int:
     if options.bench == "engine":
         figures = bench_engine.measure(Bench(model, options.runs, options.llama_bin), options.only)
     elif options.bench == "memory":
-        figures = bench_memory.measure([model, *options.also], options.runs)
+        figures = bench_memory.measure(model, options.out / "models", options.runs)
     elif options.bench == "library":
         figures = bench_library.measure(options.runs)
     else:
@@ -53,14 +53,6 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure the program against its targets.")
     parser.add_argument("bench", choices=("engine", "memory", "library", "ui"))
     parser.add_argument("--model", type=Path, metavar="GGUF", help="default: the embedded model")
-    parser.add_argument(
-        "--also",
-        type=Path,
-        nargs="*",
-        default=[],
-        metavar="GGUF",
-        help="memory: these models as well",
-    )
     parser.add_argument("--runs", type=int, default=MIN_RUNS, metavar="N", help="%(default)s")
     parser.add_argument("--out", type=Path, default=ROOT / "bench-results", help="%(default)s")
     peer = os.environ.get(PEER_VARIABLE)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
 from minerva_desktop.devices.device_list import DeviceInfo, can_offload
-from minerva_desktop.engine.messages import DevicesListed, Event, ListDevices
-from minerva_desktop.engine.process import describe_exit
+from minerva_desktop.engine.messages import DevicesListed, ListDevices
 from minerva_desktop.engine.spare import SpareChild
+from minerva_desktop.engine.spare_question import NoAnswerError, ask
 
 _log = logging.getLogger(__name__)
 
@@ -19,39 +18,16 @@ async def list_devices(children: SpareChild) -> tuple[DeviceInfo, ...]:
     """Every device, the CPU too, with its memory now. Never fails: a driver that kills the child
     or hangs ends in no device at all and a logged reason."""
     try:
-        child = await children.take()
+        answer, child = await ask(children, ListDevices(), DevicesListed, ASK_SECONDS)
     except OSError as error:
         _log.warning("The devices cannot be listed: %s", error)
         return ()
-    answer: asyncio.Future[tuple[DeviceInfo, ...]] = asyncio.get_running_loop().create_future()
-
-    def hear(event: Event) -> None:
-        if isinstance(event, DevicesListed) and not answer.done():
-            answer.set_result(event.devices)
-
-    child.listen(hear)
-    child.send(ListDevices())
-    end = asyncio.ensure_future(child.wait())
-    try:
-        await asyncio.wait((answer, end), timeout=ASK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-    except asyncio.CancelledError:
-        child.kill()
-        await end
-        raise
-    if not answer.done():
-        child.kill()
-        code = await child.wait()
-        _log.warning(
-            "No GPU is used: llama.cpp did not list its devices (%s). %s",
-            describe_exit(code),
-            child.last_words(),
-        )
+    except NoAnswerError as reason:
+        _log.warning("No GPU is used: llama.cpp did not list its devices %s", reason)
         return ()
-    end.cancel()
-    devices = answer.result()
-    if can_offload(devices):
+    if can_offload(answer.devices):
         # Who has asked a GPU for its memory keeps some hundred megabytes of it.
         await child.close()
     else:
         await children.put_back(child)
-    return devices
+    return answer.devices

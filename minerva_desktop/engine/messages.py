@@ -19,6 +19,7 @@ from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.devices.device_list import DeviceInfo
 from minerva_desktop.engine.answer_format import AnswerFormat
 from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.simulated_context import SimulatedContext
 from minerva_desktop.errors import MinervaError, error_from_code
 
 # No honest message comes near it; a broken length must not become a huge allocation.
@@ -34,10 +35,13 @@ class LayerPlacement(msgspec.Struct, frozen=True):
 
 
 class DeviceShare(msgspec.Struct, frozen=True):
-    """What a loaded model holds on a GPU, in bytes."""
+    """What a loaded model holds on a GPU, in bytes: in all, and of that its cache and its compute
+    buffers."""
 
     device: str
     n_bytes: int
+    kv_bytes: int = 0
+    compute_bytes: int = 0
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,8 +211,18 @@ class ListDevices(msgspec.Struct, frozen=True, tag="list_devices"):
     """Which devices does ggml find? Answered by `DevicesListed`; no model need be loaded."""
 
 
+class DryRun(msgspec.Struct, frozen=True, tag="dry_run"):
+    """What would the GGUF at ``path`` (bytes, as in `Load`) take with ``options`` and contexts of
+    these lengths (tokens)? Weights are neither read nor allocated. Answered by `DryRunDone`; no
+    model must be loaded, and none is afterwards."""
+
+    path: bytes
+    options: LoadOptions
+    n_ctx: tuple[int, ...]
+
+
 Question = CountTokens | ApplyTemplate | Tokenize | Detokenize
-Request = Load | Generate | Embed | Abort | Question | ListDevices | Ping
+Request = Load | Generate | Embed | Abort | Question | ListDevices | DryRun | Ping
 
 
 # -- child to parent ---------------------------------------------------------------------------
@@ -306,8 +320,17 @@ class DevicesListed(msgspec.Struct, frozen=True, tag="devices_listed"):
     devices: tuple[DeviceInfo, ...]
 
 
+class DryRunDone(msgspec.Struct, frozen=True, tag="dry_run_done"):
+    """Answer to `DryRun`: a value for each length, or why llama.cpp could not say."""
+
+    contexts: tuple[SimulatedContext, ...] = ()
+    error: ErrorInfo | None = None
+
+
 Answer = TokensCounted | Tokenized | TextMade | Embedded | RequestFailed
-Event = LoadProgress | Loaded | LoadFailed | StepOutputs | Answer | DevicesListed | Pong
+Event = (
+    LoadProgress | Loaded | LoadFailed | StepOutputs | Answer | DevicesListed | DryRunDone | Pong
+)
 
 
 _REQUESTS: Final = msgspec.msgpack.Decoder(Request)
