@@ -110,7 +110,7 @@ async def test_what_runs_and_what_waits() -> None:
         activity.begin({}, dialect="chat", model="m", is_stream=False),
         activity.begin({}, dialect="embeddings", model="m", is_stream=False) as second,
     ):
-        second.count(prompt_tokens=3)
+        second.follow()
         found = samples(metrics.render(activity.snapshot(), ()).decode())
     assert value(found, "minerva_requests_waiting") == 1
     assert value(found, "minerva_requests_running") == 1
