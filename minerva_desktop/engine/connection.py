@@ -260,7 +260,8 @@ class EngineConnection:
         if stream is None:
             return
         if output.prefill_total:
-            stream.report_prefill(output.prefill_done, output.prefill_total)
+            done, total, cached = output.prefill_done, output.prefill_total, output.prefill_cached
+            stream.report_prefill(done, total, cached)
         if output.n_tokens or output.delta:
             stream.push_token(output.delta, output.logprob)
         if output.error is not None:

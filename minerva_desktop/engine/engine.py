@@ -17,6 +17,7 @@ import msgspec
 from minerva_desktop.chat.limits import RequestLimits
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import MAX_SEED, SamplingParameters
+from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.engine.connection import MAX_WAITING, EngineConnection
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import (
@@ -143,9 +144,13 @@ class LlamaEngine:
         cache_prompt: bool = True,
         lora: Sequence[float] | None = None,
         snapshot: str | None = None,
+        chat: ChatOptions | None = None,
+        suffix: str | None = None,
     ) -> TokenStream:
         """Start a generation from plain text, from token ids, or from turns through the model's
-        chat template.
+        chat template. ``chat`` goes with turns: tools, and what the template is told. The text of
+        the answer is read with `AnswerParser`. ``suffix`` goes with text or tokens: the answer is
+        what belongs between them and it, for models that were trained to fill in the middle.
 
         ``max_tokens`` wins over the one in ``sampling``. ``cache_prompt`` False computes the prompt
         anew, even if the engine still has its beginning. ``lora`` gives each loaded adapter's scale
@@ -168,6 +173,8 @@ class LlamaEngine:
             messages=messages,
             lora=None if lora is None else tuple(lora),
             snapshot=snapshot,
+            chat=chat or ChatOptions(),
+            suffix=suffix,
         )
         return connection.generate(request)
 
@@ -180,6 +187,8 @@ class LlamaEngine:
         limits: RequestLimits | None = None,
         cache_prompt: bool = True,
         lora: Sequence[float] | None = None,
+        chat: ChatOptions | None = None,
+        suffix: str | None = None,
     ) -> tuple[TokenStream, ...]:
         """``n`` answers to one prompt, computed together; the prompt is computed once.
 
@@ -196,6 +205,8 @@ class LlamaEngine:
                 limits=limits,
                 cache_prompt=cache_prompt,
                 lora=lora,
+                chat=chat,
+                suffix=suffix,
             )
             for index in range(n)
         )
@@ -220,15 +231,19 @@ class LlamaEngine:
             vectors.append(vector)
         return Embeddings(tuple(vectors), answer.n_tokens)
 
-    async def count_tokens(self, turns: Sequence[ChatTurn]) -> int:
-        """Tokens of the prompt that ``turns`` make, template included. Like all questions it is
-        answered while something else is computed."""
-        question = CountTokens(next(self._ids), tuple(turns))
+    async def count_tokens(
+        self, turns: Sequence[ChatTurn], *, chat: ChatOptions | None = None
+    ) -> int:
+        """Tokens of the prompt that ``turns`` make, template and tools included. Like all questions
+        it is answered while something else is computed."""
+        question = CountTokens(next(self._ids), tuple(turns), chat or ChatOptions())
         return (await self._loaded().ask(question, TokensCounted)).n_tokens
 
-    async def apply_template(self, turns: Sequence[ChatTurn]) -> str:
+    async def apply_template(
+        self, turns: Sequence[ChatTurn], *, chat: ChatOptions | None = None
+    ) -> str:
         """The prompt that ``turns`` make."""
-        question = ApplyTemplate(next(self._ids), tuple(turns))
+        question = ApplyTemplate(next(self._ids), tuple(turns), chat or ChatOptions())
         return (await self._loaded().ask(question, TextMade)).text.decode("utf-8", "replace")
 
     async def tokenize(

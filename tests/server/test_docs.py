@@ -24,7 +24,7 @@ from minerva_desktop.server.docs_style import STYLE
 from minerva_desktop.server.lifetime import Lifetime
 from minerva_desktop.server.metrics import Metrics
 from minerva_desktop.server.operation import Operation
-from minerva_desktop.server.schemas import ChatCompletionRequest
+from minerva_desktop.server.schemas.chat import ChatCompletionRequest
 from minerva_desktop.server.services import ServerContext
 from tests.server.fake_models import MODEL, FakeCatalog, FakeEngine, FakePool, says, serving
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from minerva_desktop import __version__
 from minerva_desktop.library.model_file import model_id_of
 from minerva_desktop.server.errors import json_response
-from minerva_desktop.server.schemas import Health
+from minerva_desktop.server.schemas.models import Health
 from minerva_desktop.server.services import ServerContext
 
 
