@@ -69,18 +69,30 @@ def _operation(operation: Operation, method: str) -> Json:
         described["description"] = operation.details
     if operation.is_open:
         described["security"] = []
-    parameters = _PARAMETER.findall(operation.path)
+    parameters = _parameters(operation)
     if parameters:
-        described["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in parameters
-        ]
+        described["parameters"] = parameters
     if operation.request is not None:
         content: Json = {"schema": _reference(operation.request)}
         if operation.example:
             content["example"] = dict(operation.example)
         described["requestBody"] = {"required": True, "content": {"application/json": content}}
     return described
+
+
+def _parameters(operation: Operation) -> list[Json]:
+    parameters: list[Json] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PARAMETER.findall(operation.path)
+    ]
+    if operation.query is not None:
+        schema = operation.query.model_json_schema()
+        required = schema.get("required", ())
+        parameters += [
+            {"name": name, "in": "query", "required": name in required, "schema": field}
+            for name, field in schema["properties"].items()
+        ]
+    return parameters
 
 
 def _responses(operation: Operation, method: str) -> Json:

@@ -92,6 +92,8 @@ class DocsPage:
         if operation.details:
             parts.append(f"<p>{_text(operation.details)}</p>")
         parts.append(_samples(operation, path, filler))
+        if "parameters" in described:
+            parts.append(_parameters(described["parameters"]))
         if operation.request is not None:
             name = operation.request.__name__
             parts.append(
@@ -170,6 +172,17 @@ def _curl(operation: Operation, path: str, filler: _Filler) -> str:
     return " \\\n  ".join(parts)
 
 
+def _parameters(parameters: list[Json]) -> str:
+    rows = "".join(
+        f"<tr><td><code>{html.escape(each['name'])}</code></td>"
+        f'<td>{_kind(each["schema"])}</td><td class="muted">in the {each["in"]}'
+        f"{', ' if each['required'] else ''}{_notes({}, is_required=each['required'])}</td></tr>"
+        for each in parameters
+    )
+    head = "<tr><th>Parameter</th><th>Type</th><th></th></tr>"
+    return f'<div class="scroll"><table>{head}{rows}</table></div>'
+
+
 def _answers(responses: Json) -> str:
     rows = []
     for status, response in responses.items():
@@ -208,6 +221,8 @@ def _kind(schema: Json) -> str:
 def _notes(schema: Json, *, is_required: bool) -> str:
     """What else is known of a field."""
     notes = ["required"] if is_required else []
+    if "description" in schema:
+        notes.append(_text(schema["description"]).rstrip("."))
     for bounds in (schema, *schema.get("anyOf", ())):
         for low, high, unit in (
             ("minimum", "maximum", ""),

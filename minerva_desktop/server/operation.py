@@ -18,6 +18,7 @@ class Operation:
     """One route.
 
     ``path`` and ``methods`` are the route's own, the first method is the one that is described.
+    ``request`` is the type of its JSON body, the fields of ``query`` come in the URL.
     ``answer`` is the type of a JSON answer, or a media type. ``events``: what a streamed answer
     consists of, where there is one. ``errors``: statuses beside those of every route. ``example``
     is a request's body, ``python`` a program; ``$URL`` and ``$MODEL`` stand in for this
@@ -30,6 +31,7 @@ class Operation:
     summary: str
     details: str = ""
     request: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
     answer: type[msgspec.Struct] | str
     events: tuple[type[msgspec.Struct], ...] = ()
     errors: tuple[int, ...] = ()
