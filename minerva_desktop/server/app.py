@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from minerva_desktop import __version__
-from minerva_desktop.errors import MinervaError
+from minerva_desktop.errors import InvalidRequest, MinervaError
 from minerva_desktop.server.auth import ApiKeyGuard, HostOriginGuard
 from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.errors import (
@@ -25,6 +25,7 @@ from minerva_desktop.server.errors import (
 from minerva_desktop.server.parameters.parser import IGNORED_FIELDS_HEADER
 from minerva_desktop.server.routes.chat import chat_router
 from minerva_desktop.server.routes.health import health_router
+from minerva_desktop.server.routes.messages import messages_router
 from minerva_desktop.server.routes.models import models_router
 from minerva_desktop.server.routes.responses import responses_router
 from minerva_desktop.server.services import ServerContext
@@ -46,6 +47,7 @@ def create_app(context: ServerContext) -> FastAPI:
             MinervaError: _on_minerva_error,
             HTTPException: _on_http_exception,
             ClientDisconnect: _on_client_disconnect,
+            RecursionError: _on_deep_body,
             Exception: _on_unforeseen_error,
         },
     )
@@ -53,6 +55,7 @@ def create_app(context: ServerContext) -> FastAPI:
     app.include_router(models_router(context))
     app.include_router(chat_router(context))
     app.include_router(responses_router(context))
+    app.include_router(messages_router(context))
     return app
 
 
@@ -96,6 +99,11 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 async def _on_client_disconnect(_: Request, __: Exception) -> Response:
     return Response(status_code=CLIENT_GONE)
+
+
+async def _on_deep_body(_: Request, __: Exception) -> Response:
+    """Nothing but a body's value is that deep. Python could read it, but not write it again."""
+    return error_response(InvalidRequest("The body is nested too deeply"))
 
 
 async def _on_unforeseen_error(_: Request, __: Exception) -> Response:
