@@ -136,7 +136,7 @@ async def test_a_message_and_the_results_of_its_calls_can_be_sent_back() -> None
     assert served.engine.prompts[1] == (
         ChatTurn(Role.USER, "Hi"),
         ChatTurn(Role.ASSISTANT, "Hello, world", reasoning="hm", tool_calls=(call,)),
-        ChatTurn(Role.TOOL, "Rain", tool_call_id="call_1", name="weather"),
+        ChatTurn(Role.TOOL, "Rain", tool_call_id="call_1"),
     )
     chat: Any = asked["chat"]
     assert [tool.name for tool in chat.tools] == ["weather"]

@@ -88,7 +88,7 @@ def test_blocks_become_turns() -> None:
             reasoning="hm",
             tool_calls=(ToolCall("t1", "f", '{"ä": 1}'),),
         ),
-        ChatTurn(Role.TOOL, "r1\nr2", tool_call_id="t1", name="f"),
+        ChatTurn(Role.TOOL, "r1\nr2", tool_call_id="t1"),
         ChatTurn(Role.TOOL, "Error: no", tool_call_id="t2"),
         ChatTurn(Role.USER, "and?"),
         ChatTurn(Role.ASSISTANT, "The answer"),
@@ -108,7 +108,7 @@ def test_messages_of_one_role_in_a_row_are_one_turn() -> None:
     ).turns
     assert turns == (
         ChatTurn(Role.ASSISTANT, "a", tool_calls=(ToolCall("t1", "f", "{}"),)),
-        ChatTurn(Role.TOOL, "", tool_call_id="t1", name="f"),
+        ChatTurn(Role.TOOL, "", tool_call_id="t1"),
         ChatTurn(Role.USER, ""),
     )
 

@@ -13,7 +13,7 @@ from minerva_desktop.chat.tools import ToolCall
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
 from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValues, ParameterParser
-from minerva_desktop.server.parameters.turns import one_system_turn, with_tool_names
+from minerva_desktop.server.parameters.turns import one_system_turn
 from minerva_desktop.server.schemas.anthropic import (
     REDACTED_THINKING,
     TEXT,
@@ -59,7 +59,7 @@ def prompt_turns(parser: ParameterParser, request: PromptFields) -> tuple[ChatTu
                 turns[-1] = _joined(turns[-1], turn)
             else:
                 turns.append(turn)
-    return with_tool_names(one_system_turn(turns))
+    return one_system_turn(turns)
 
 
 def _turns(parser: ParameterParser, message: InputMessage, where: str) -> list[ChatTurn]:
