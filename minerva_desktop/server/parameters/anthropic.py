@@ -28,11 +28,11 @@ from minerva_desktop.server.parameters.sampling import (
 from minerva_desktop.server.parameters.tools import function_tool, template_variables, with_tools
 from minerva_desktop.server.schemas.anthropic import (
     MessagesRequest,
+    MessageTool,
     OutputFormat,
     PromptFields,
     ThinkingConfig,
     ToolChoice,
-    ToolDefinition,
 )
 
 BETA_HEADER = "anthropic-beta"
@@ -198,7 +198,7 @@ def _chat_options(parser: ParameterParser, request: PromptFields) -> ChatOptions
     )
 
 
-def _tool(parser: ParameterParser, tool: ToolDefinition, where: str) -> Tool:
+def _tool(parser: ParameterParser, tool: MessageTool, where: str) -> Tool:
     if tool.type not in (None, CUSTOM):
         raise UnsupportedParameter(
             f"{where}.type: only tools that the client defines are supported, not "

@@ -117,7 +117,7 @@ _SystemBlocks = Annotated[
 System = Annotated[Text | _SystemBlocks, one_of("a string or a list of text blocks")]
 
 
-class ToolDefinition(RequestModel):
+class MessageTool(RequestModel):
     """A tool that the model may use. Those that the client runs are the only kind."""
 
     type: str | None = None
@@ -165,9 +165,7 @@ class PromptFields(RequestModel):
         list[InputMessage], Field(min_length=1, max_length=MAX_MESSAGES, fail_fast=True)
     ]
     system: System | None = None
-    tools: Annotated[list[ToolDefinition], Field(max_length=MAX_TOOLS, fail_fast=True)] | None = (
-        None
-    )
+    tools: Annotated[list[MessageTool], Field(max_length=MAX_TOOLS, fail_fast=True)] | None = None
     tool_choice: ToolChoice | None = None
     thinking: ThinkingConfig | None = None
     output_config: OutputConfig | None = None

@@ -14,26 +14,23 @@ StopReason = Literal[
 ]
 
 
-class TextAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class TextAnswer(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="text"):
     """What the model said."""
 
-    type: Literal["text"] = "text"
     text: str
     citations: None = None
 
 
-class ThinkingAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class ThinkingAnswer(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="thinking"):
     """What the model thought. Nobody signs it."""
 
-    type: Literal["thinking"] = "thinking"
     thinking: str
     signature: Literal[""] = ""
 
 
-class ToolUseAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class ToolUseAnswer(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="tool_use"):
     """What the model wants to have called."""
 
-    type: Literal["tool_use"] = "tool_use"
     id: str
     name: str
     input: dict[str, Any]
@@ -101,31 +98,33 @@ class BlockStart(msgspec.Struct, frozen=True, kw_only=True):
     content_block: AnswerBlock
 
 
-class TextDelta(msgspec.Struct, frozen=True, kw_only=True):
+class TextDelta(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="text_delta"):
     """More text."""
 
-    type: Literal["text_delta"] = "text_delta"
     text: str
 
 
-class ThinkingDelta(msgspec.Struct, frozen=True, kw_only=True):
+class ThinkingDelta(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="thinking_delta"
+):
     """More thoughts."""
 
-    type: Literal["thinking_delta"] = "thinking_delta"
     thinking: str
 
 
-class SignatureDelta(msgspec.Struct, frozen=True, kw_only=True):
+class SignatureDelta(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="signature_delta"
+):
     """The end of thoughts, as clients expect it."""
 
-    type: Literal["signature_delta"] = "signature_delta"
     signature: Literal[""] = ""
 
 
-class InputDelta(msgspec.Struct, frozen=True, kw_only=True):
+class InputDelta(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="input_json_delta"
+):
     """More of the JSON text of a call's input."""
 
-    type: Literal["input_json_delta"] = "input_json_delta"
     partial_json: str
 
 
