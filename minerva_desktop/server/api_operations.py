@@ -5,8 +5,16 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import get_args
 
+from minerva_desktop.server.errors import MessagesErrorBody
 from minerva_desktop.server.metrics import CONTENT_TYPE
 from minerva_desktop.server.operation import Operation
+from minerva_desktop.server.schemas.anthropic import MessagesRequest, PromptFields
+from minerva_desktop.server.schemas.anthropic_answer import (
+    MessageAnswer,
+    MessageEvent,
+    Ping,
+    TokenCount,
+)
 from minerva_desktop.server.schemas.chat import (
     ChatCompletion,
     ChatCompletionChunk,
@@ -56,6 +64,17 @@ from openai import OpenAI
 client = OpenAI(base_url="$URL/v1", api_key="$KEY")
 response = client.responses.create(model="$MODEL", input="Hello!")
 print(response.output_text)
+"""
+_MESSAGE_IN_PYTHON = """\
+from anthropic import Anthropic
+
+client = Anthropic(base_url="$URL", api_key="$KEY")
+message = client.messages.create(
+    model="$MODEL",
+    max_tokens=256,
+    messages=[{"role": "user", "content": "Hello!"}],
+)
+print(message.content[0].text)
 """
 _EMBEDDINGS_IN_PYTHON = """\
 from openai import OpenAI
@@ -108,6 +127,39 @@ OPERATIONS: tuple[Operation, ...] = (
         errors=WORK_ERRORS,
         example=MappingProxyType({"model": "$MODEL", "input": "Hello!"}),
         python=_RESPONSE_IN_PYTHON,
+    ),
+    Operation(
+        path="/v1/messages",
+        methods=("POST",),
+        group="Chat",
+        summary="Answer a conversation, in Anthropic’s way",
+        details="Anthropic's messages API, with its event stream and its errors.",
+        request=MessagesRequest,
+        answer=MessageAnswer,
+        events=(*get_args(MessageEvent), Ping),
+        errors=WORK_ERRORS,
+        error=MessagesErrorBody,
+        example=MappingProxyType(
+            {
+                "model": "$MODEL",
+                "max_tokens": 256,
+                "messages": [{"role": "user", "content": "Hello!"}],
+            }
+        ),
+        python=_MESSAGE_IN_PYTHON,
+    ),
+    Operation(
+        path="/v1/messages/count_tokens",
+        methods=("POST",),
+        group="Chat",
+        summary="Count the tokens of a conversation",
+        request=PromptFields,
+        answer=TokenCount,
+        errors=WORK_ERRORS,
+        error=MessagesErrorBody,
+        example=MappingProxyType(
+            {"model": "$MODEL", "messages": [{"role": "user", "content": "Hello!"}]}
+        ),
     ),
     Operation(
         path="/v1/completions",

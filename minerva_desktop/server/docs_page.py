@@ -59,8 +59,9 @@ class DocsPage:
 {self._navigation()}
 <main>
 <h1>HTTP endpoint</h1>
-<p class="lead">Clients of OpenAI’s API work with this base URL:
-<code>{html.escape(url)}/v1</code></p>
+<p class="lead">Clients of OpenAI’s API work with the base URL
+<code>{html.escape(url)}/v1</code>, clients of Anthropic’s with
+<code>{html.escape(url)}</code></p>
 <div class="facts"><span>Minerva Desktop {__version__}</span><span>{key}</span>
 <span><a href="/openapi.json">openapi.json</a></span></div>
 {"".join(sections)}
@@ -95,7 +96,8 @@ class DocsPage:
         if "parameters" in described:
             parts.append(_parameters(described["parameters"]))
         if operation.request is not None:
-            name = operation.request.__name__
+            body = described["requestBody"]["content"]["application/json"]["schema"]
+            name = body["$ref"].removeprefix(REFERENCE)
             parts.append(
                 f"<details><summary>Request: {name}</summary>{self._table(name)}</details>"
             )
@@ -127,7 +129,7 @@ class DocsPage:
         rows = "".join(
             f"<tr><td><code>{html.escape(field)}</code></td><td>{_kind(kind)}</td>"
             f'<td class="muted">{_notes(kind, is_required=field in required)}</td></tr>'
-            for field, kind in fields.items()
+            for field, kind in sorted(fields.items(), key=lambda each: each[0] not in required)
         )
         head = "<tr><th>Field</th><th>Type</th><th></th></tr>"
         return f'<div class="scroll"><table>{head}{rows}</table></div>'
