@@ -270,7 +270,8 @@ class Served:
 
     async def hang_up(self) -> None:
         """Close what `connect` opened."""
-        for writer in self._writers:
+        while self._writers:
+            writer = self._writers.pop()
             writer.transport.abort()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
