@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from minerva_desktop.api_keys import KeyFile, KeyWatch, NamedKey
 from minerva_desktop.devices.device_list import DeviceInfo, discrete_gpus, use_gpus
 from minerva_desktop.devices.gpu_context import (
     UNKNOWN_BUDGET,
@@ -20,6 +21,7 @@ from minerva_desktop.devices.gpu_context import (
     default_budget,
 )
 from minerva_desktop.devices.ledgers import CPU, DeviceLedgers, Needs
+from minerva_desktop.engine.connection import MAX_WAITING
 from minerva_desktop.engine.device_query import list_devices
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
@@ -31,6 +33,8 @@ from minerva_desktop.errors import EngineDied, OutOfMemory
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.library.measured_memory import MeasuredLoad, MeasuredMemory
 from minerva_desktop.load_choice import choose_load, load_key
+from minerva_desktop.server.activity import Activity
+from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.units import format_bytes
 
 if TYPE_CHECKING:
@@ -54,10 +58,15 @@ class Runtime:
         measured: MeasuredMemory | None = None,
         idle_seconds: float | None = None,
         on_event: Callable[[PoolEvent], None] | None = None,
+        on_request: Callable[[], None] | None = None,
+        max_waiting: int = MAX_WAITING,
+        key_file: KeyFile | None = None,
     ) -> None:
         """``memory_bytes``: what loaded models may take together (None: a share of the machine's
         memory), ``gpu_bytes`` on each GPU (None: a share of its memory); ``measured`` is told what
-        loads took, and asked; ``idle_seconds`` and ``on_event``: see `ModelPool`."""
+        loads took, and asked; ``idle_seconds`` and ``on_event``: see `ModelPool`;
+        ``on_request``: see `Activity`; ``max_waiting``: requests that may wait for each model;
+        ``key_file``: the keys that open the endpoint, also when they change while it serves."""
         self._ledger = GpuContext(GpuDevice.CPU, UNKNOWN_BUDGET)
         self._memory_bytes = memory_bytes
         self._gpu_bytes = gpu_bytes
@@ -76,6 +85,10 @@ class Runtime:
             idle_seconds=idle_seconds,
             on_event=self._tell,
         )
+        self.activity = Activity(on_request, max_loading=max_waiting)
+        self._max_waiting = max_waiting
+        self._key_file = key_file
+        self._watching_keys: asyncio.Task[None] | None = None
         self._catalog = catalog
         self._probe: MemoryProbe | None = None
         self._endpoint: Endpoint | None = None
@@ -95,35 +108,59 @@ class Runtime:
         self._gpu_bytes = gpu_bytes
 
     async def start_endpoint(
-        self, *, host: str = "127.0.0.1", port: int, api_key: str | None = None
+        self,
+        *,
+        port: int,
+        host: str = "127.0.0.1",
+        api_keys: tuple[NamedKey, ...] = (),
+        allowed_origins: tuple[str, ...] = (),
+        request_timeout_s: float | None = None,
     ) -> str:
-        """Serve the catalog's models; the base URL.
+        """Serve the catalog's models; the base URL. The parameters are `EndpointConfig`'s;
+        ``api_keys`` open beside those of the key file.
 
-        Raises `EndpointError` when the port is taken, `InvalidRequest` for an unsafe address.
+        Raises `EndpointError` when the port is taken, `InvalidRequest` for an unsafe address, and
+        `StoreError` when the key file cannot be read.
         """
         async with self._switching:
             await self._stop()
             # FastAPI takes 0.4 s to import. The window's start need not wait for it, nor need the
             # answers that run on this loop: a thread does it first.
             await asyncio.to_thread(importlib.import_module, "minerva_desktop.server.endpoint")
-            from minerva_desktop.server.config import EndpointConfig
             from minerva_desktop.server.endpoint import Endpoint
 
-            config = EndpointConfig(host=host, port=port, api_key=api_key)
-            endpoint = Endpoint(self.pool, self._catalog, config)
+            keys = KeyWatch(self._key_file, api_keys)
+            config = EndpointConfig(
+                host=host,
+                port=port,
+                api_keys=await asyncio.to_thread(keys.read),
+                allowed_origins=allowed_origins,
+                request_timeout_s=request_timeout_s,
+            )
+            endpoint = Endpoint(self.pool, self._catalog, config, self.activity)
             url = await endpoint.start()
             self._endpoint = endpoint
+            self._watching_keys = asyncio.create_task(keys.watch(endpoint.use_api_keys))
             return url
 
-    async def stop_endpoint(self) -> None:
-        """Stop serving; running answers are cancelled. Idempotent."""
+    async def stop_endpoint(self, grace_s: float = 0.0) -> None:
+        """Stop serving; running answers are cancelled after ``grace_s`` seconds. Idempotent."""
         async with self._switching:
-            await self._stop()
+            await self._stop(grace_s)
 
-    async def _stop(self) -> None:
-        endpoint, self._endpoint = self._endpoint, None
-        if endpoint is not None:
-            await endpoint.stop()
+    def hurry(self) -> None:
+        """End the grace of a `stop_endpoint` that runs."""
+        if self._endpoint is not None:
+            self._endpoint.hurry()
+
+    async def _stop(self, grace_s: float = 0.0) -> None:
+        if self._watching_keys is not None:
+            self._watching_keys.cancel()
+            await asyncio.gather(self._watching_keys, return_exceptions=True)
+            self._watching_keys = None
+        if self._endpoint is not None:
+            await self._endpoint.stop(grace_s)
+            self._endpoint = None
 
     async def measure_memory(self) -> MemorySnapshot:
         """Memory of the device in use, and the share of our engine children. Where other programs
@@ -158,7 +195,9 @@ class Runtime:
     # -- what the pool needs ---------------------------------------------------------------
 
     def _make_engine(self, path: Path, on_death: Callable[[EngineDied], None]) -> LlamaEngine:
-        return LlamaEngine(path, spare=self._spare, on_death=on_death)
+        return LlamaEngine(
+            path, spare=self._spare, on_death=on_death, max_waiting=self._max_waiting
+        )
 
     async def fit_of(self, path: Path) -> LoadPlan:
         """What loading a model would take, with which options, and what would go for it. Raises

@@ -18,7 +18,7 @@ from minerva_desktop.chat.limits import RequestLimits
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import MAX_SEED, SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
-from minerva_desktop.engine.connection import EngineConnection
+from minerva_desktop.engine.connection import MAX_WAITING, EngineConnection
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import (
     ApplyTemplate,
@@ -63,12 +63,14 @@ class LlamaEngine:
         command: Sequence[str] | None = None,
         spare: SpareChild | None = None,
         on_death: Callable[[EngineDied], None] | None = None,
+        max_waiting: int = MAX_WAITING,
     ) -> None:
         """``command`` starts the child, unless there is a ``spare`` one; ``on_death`` is told when
-        a loaded child ends by itself."""
+        a loaded child ends by itself; ``max_waiting`` requests may wait beside those that run."""
         self.model_path = model_path
         self._children = spare or SpareChild(command)
         self._on_death = on_death
+        self._max_waiting = max_waiting
         self._connection: EngineConnection | None = None
         self._ids = itertools.count(1)
 
@@ -96,7 +98,11 @@ class LlamaEngine:
             chosen = msgspec.structs.replace(chosen, n_ctx=n_ctx)
         chosen.check()
         self._connection = await EngineConnection.start(
-            self.model_path.name, self._children, on_progress=on_progress, on_death=self._on_death
+            self.model_path.name,
+            self._children,
+            on_progress=on_progress,
+            on_death=self._on_death,
+            max_waiting=self._max_waiting,
         )
         return await self._connection.load(Load(bytes(self.model_path), chosen))
 

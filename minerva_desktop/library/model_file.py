@@ -69,14 +69,19 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def model_id(self) -> str:
-        """What the HTTP endpoint calls the model: the file name without ``.gguf``, and without
-        the ``-00001-of-00003`` of a model in several files."""
-        return one_line(without_part_number(self.path.stem))
+        """What the HTTP endpoint calls the model."""
+        return model_id_of(self.path)
 
     @property
     def file_name(self) -> str:
         """The file's name, without its folder."""
         return one_line(self.path.name)
+
+
+def model_id_of(path: Path) -> str:
+    """What the HTTP endpoint calls the model at ``path``: the file name without ``.gguf``, and
+    without the ``-00001-of-00003`` of a model in several files."""
+    return one_line(without_part_number(path.stem))
 
 
 def read_model_file(path: Path, *, embedded: bool = False) -> ModelFile:

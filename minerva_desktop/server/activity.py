@@ -18,10 +18,11 @@ from typing import Any
 from minerva_desktop.chat.completion import Timings
 from minerva_desktop.chat.served_request import RequestRecord, RequestState
 from minerva_desktop.engine.token_stream import TokenStream
-from minerva_desktop.errors import InvalidRequest, MinervaError, RequestCancelled
+from minerva_desktop.errors import InvalidRequest, MinervaError, QueueFull, RequestCancelled
 from minerva_desktop.server.request_info import RequestInfo, request_info
 
 MAX_FINISHED = 100
+MAX_LOADING = 256
 # What requests that are over may keep alive together, by the sizes of their bodies.
 MAX_PROMPT_BYTES = 16 * 1024 * 1024
 CLIENT_CLOSED = 499  # as nginx logs it
@@ -49,6 +50,7 @@ class ActiveRequest:
         self._dialect = dialect
         self._is_stream = is_stream
         self._on_change = on_change
+        self.is_loading = True
         self._task = asyncio.current_task()
         self._streams: list[TokenStream] = []
         self._seen: tuple[float, int] | None = None  # when it had tokens first, and how many
@@ -56,10 +58,12 @@ class ActiveRequest:
     def follow(self, *streams: TokenStream) -> None:
         """From now on these say how far it is: its model is loaded, its generations began."""
         self._streams += streams
+        self.is_loading = False
         self._on_change()
 
     def count(self, *, prompt_tokens: int, cached_tokens: int = 0) -> None:
-        """Note tokens of work that is no generation (embeddings)."""
+        """Note tokens of work that is no generation (embeddings), and that its model is loaded."""
+        self.is_loading = False
         self.info.generations.append(
             Timings(prompt_tokens=prompt_tokens, cached_tokens=cached_tokens)
         )
@@ -119,7 +123,7 @@ class ActiveRequest:
         )
 
     def _state(self, prompt_tokens: int, generated_tokens: int) -> RequestState:
-        if not self._streams:
+        if self.is_loading:
             return RequestState.LOADING
         if generated_tokens:
             return RequestState.DECODING
@@ -144,10 +148,14 @@ class _Finished:
 class Activity:
     """What runs and what ran, over all starts and stops of the endpoint. One asyncio loop."""
 
-    def __init__(self, on_change: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, on_change: Callable[[], None] | None = None, *, max_loading: int = MAX_LOADING
+    ) -> None:
         """``on_change`` is called when a request begins, moves on or ends, but not for each token:
-        whoever shows the list looks again from time to time while any runs."""
+        whoever shows the list looks again from time to time while any runs. ``max_loading``
+        requests may wait for models that load; the engine itself bounds those that wait in it."""
         self._on_change = on_change
+        self._max_loading = max_loading
         self._numbers = itertools.count(1)
         self._active: dict[int, ActiveRequest] = {}
         self._finished: deque[_Finished] = deque(maxlen=MAX_FINISHED)
@@ -166,8 +174,11 @@ class Activity:
         that enters it: put the lease and the generation inside.
 
         ``prompt`` renders the text that the model gets, when somebody asks for it. After `cancel`
-        the block ends with `RequestCancelled`.
+        the block ends with `RequestCancelled`. Raises `QueueFull`.
         """
+        n_loading = sum(request.is_loading for request in self._active.values())
+        if n_loading >= self._max_loading:
+            raise QueueFull(f"{n_loading} requests wait already for models to load")
         info = request_info(scope)
         info.model = model
         request = ActiveRequest(

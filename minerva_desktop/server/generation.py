@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, MutableMapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
@@ -75,7 +75,7 @@ class PromptRead(msgspec.Struct, frozen=True):
 
 
 class Said(msgspec.Struct, frozen=True):
-    """What came of the next ``n_tokens`` of a choice."""
+    """What came of the next ``n_tokens`` of a choice; of one, where there are ``logprobs``."""
 
     choice: int
     parts: tuple[AnswerPart, ...]
@@ -213,8 +213,8 @@ class _Choice:
             if self._stream.prefill != prefill:
                 prefill = self._stream.prefill
                 yield self._prompt_read(*prefill)
-            if batch:
-                yield self._said(batch)
+            for said in self._said(batch):
+                yield said
         completion = await self._stream.wait_completion()
         if rest := self._noted(self._parser.finish()):
             yield Said(self._index, rest)
@@ -236,7 +236,16 @@ class _Choice:
         milliseconds = round((time.perf_counter() - self._began) * 1000.0)
         return PromptRead(self._index, done, total, self._stream.n_cached, milliseconds)
 
-    def _said(self, batch: list[str]) -> Said:
+    def _said(self, batch: list[str]) -> Iterator[Said]:
+        logprobs = self._stream.logprobs_from(self._n_logprobs)[: len(batch)]
+        self._n_logprobs += len(logprobs)
+        if logprobs:
+            for at, token in enumerate(batch):
+                yield self._read([token], logprobs[at : at + 1])
+        elif batch:
+            yield self._read(batch, ())
+
+    def _read(self, batch: list[str], logprobs: tuple[TokenLogprob, ...]) -> Said:
         if self._first is None:
             self._first = time.perf_counter()
         self._n_tokens += len(batch)
@@ -244,8 +253,6 @@ class _Choice:
         for token in batch:
             parts += self._noted(self._parser.feed(token))
             self._n_reasoning += self._reasons
-        logprobs = self._stream.logprobs_from(self._n_logprobs)
-        self._n_logprobs += len(logprobs)
         return Said(self._index, tuple(parts), len(batch), logprobs)
 
     def _noted(self, parts: Sequence[AnswerPart]) -> tuple[AnswerPart, ...]:

@@ -6,14 +6,18 @@ all on the endpoint's asyncio loop. No prompt and no key is ever in it.
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import MutableMapping
+import uuid
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from minerva_desktop.chat.completion import Timings
 
 SCOPE_KEY = "minerva.request"
+ID_HEADER = b"x-request-id"
+_SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
 @dataclass(slots=True, eq=False)
@@ -67,3 +71,16 @@ def request_info(scope: MutableMapping[str, Any]) -> RequestInfo:
         client = scope.get("client")
         info = scope[SCOPE_KEY] = RequestInfo("", client[0] if client else "")
     return info
+
+
+def new_request_id() -> str:
+    """An id that no other request has."""
+    return f"req-{uuid.uuid4().hex}"
+
+
+def sane_request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The client's own id for its request, if it sent one that may be logged; else a new one."""
+    given = [value for name, value in headers if name == ID_HEADER]
+    if len(given) == 1 and _SANE_ID.fullmatch(given[0]):
+        return given[0].decode()
+    return new_request_id()

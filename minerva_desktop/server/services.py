@@ -21,6 +21,7 @@ from minerva_desktop.engine.messages import ContextInfo, Tokenized
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.activity import Activity
+from minerva_desktop.server.auth import KeyRing
 from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.lifetime import Lifetime
 from minerva_desktop.server.metrics import Metrics
@@ -107,3 +108,4 @@ class ServerContext:
     lifetime: Lifetime
     activity: Activity
     metrics: Metrics
+    key_ring: KeyRing

@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 
 from minerva_desktop.chat.message import ChatTurn, Role
+from minerva_desktop.engine.answer_format import ToolFormat
 from minerva_desktop.engine.core.chat_template import ChatTemplate
+from minerva_desktop.engine.core.template_messages import MessageStyle, template_messages
 from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
 
 TURNS = [ChatTurn(Role.USER, "Hi <b>&"), ChatTurn(Role.ASSISTANT, "Yes?"), ChatTurn(Role.USER, "Q")]
 
 
 def _render(source: str | None) -> str:
-    return ChatTemplate(source, bos="<s>", eos="</s>").render(TURNS)
+    messages = template_messages(TURNS, MessageStyle(ToolFormat.GENERIC))
+    return ChatTemplate(source, bos="<s>", eos="</s>").render(messages)
 
 
 def test_without_a_template_it_is_chatml() -> None:
@@ -95,6 +98,7 @@ def test_a_template_cannot_reach_out_of_the_sandbox(
         "{{ '7'.zfill(999999999) }}",
         "{{ ('a' * 100000).replace('a', 'b' * 100000) }}",
         "{{ messages | tojson(indent=999999999) }}",
+        "{{ messages | tojson(separators=['a' * 999999, 'b']) }}",
         "{{ ('a' * 16000000) | replace('a', 'b' * 1000) }}",
         "{{ (['a' * 16000] * 16000) | join }}",
         "{{ 'x'.join(['a' * 16000] * 16000) }}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from array import array
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -252,6 +253,7 @@ class Served:
         self.activity = Activity()
         self.endpoint = Endpoint(self.pool, FakeCatalog(), config, self.activity)
         self.http = plain_client()
+        self._writers: list[asyncio.StreamWriter] = []
 
     @property
     def url(self) -> str:
@@ -267,8 +269,17 @@ class Served:
         return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0)
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A bare connection, for clients that behave badly."""
-        return await asyncio.open_connection("127.0.0.1", self.port)
+        """A bare connection, for clients that behave badly; closed at the end of the test."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self._writers.append(writer)
+        return reader, writer
+
+    async def hang_up(self) -> None:
+        """Close what `connect` opened."""
+        for writer in self._writers:
+            writer.transport.abort()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     async def exchange(self, request: bytes) -> bytes:
         """All that the endpoint answers to ``request`` until it hangs up."""
@@ -297,6 +308,7 @@ async def serving(script: Script | None = None, **settings: object) -> AsyncIter
             yield served
     finally:
         await served.endpoint.stop()
+        await served.hang_up()
 
 
 def chat_body(**fields: object) -> dict[str, object]:

@@ -17,9 +17,13 @@ import msgspec
 
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.chat.tools import ToolMode
+from minerva_desktop.engine.call_syntax import THOUGHTS
+from minerva_desktop.engine.core.call_grammar import forced_calls, started_call
+from minerva_desktop.engine.core.call_watch import CallWatch
 from minerva_desktop.engine.core.grammar import check_grammar
 from minerva_desktop.engine.core.json_schema import schema_to_grammar
-from minerva_desktop.engine.core.prompts import Prompt, PromptBuilder
+from minerva_desktop.engine.core.prompts import Prompt, PromptBuilder, goes_on
 from minerva_desktop.engine.messages import (
     Abort,
     Answer,
@@ -49,6 +53,7 @@ class PreparedGeneration:
     request: Generate
     prompt: Prompt
     grammar: str | None
+    watch: CallWatch | None  # for calls that the model begins by itself
     arrived: float  # `time.perf_counter`
 
 
@@ -148,8 +153,33 @@ def _prepare(request: Generate | Embed, arrived: float, builder: PromptBuilder) 
         return PreparedEmbedding(request, tuple(_input_tokens(request, builder)))
     request.sampling.check()
     request.limits.check()
+    request.chat.check()
     prompt = builder.build(request)
-    return PreparedGeneration(request, prompt, _grammar(request.sampling), arrived)
+    grammar = _grammar(request.sampling)
+    watch = None
+    # Which variables the template sees makes no other grammar: it is made once for each tool set.
+    chat = msgspec.structs.replace(request.chat, variables=None)
+    if chat.mode is ToolMode.REQUIRED:
+        _check_forced(request)
+        grammar = forced_calls(chat, builder.answer_format, prompt.opening)
+    elif chat.shown_tools and grammar is None:
+        started = started_call(chat, builder.answer_format)
+        thought = THOUGHTS.get(builder.answer_format.reasoning)
+        watch = CallWatch(started, thought, prompt.opening) if started is not None else None
+    return PreparedGeneration(request, prompt, grammar, watch, arrived)
+
+
+def _check_forced(request: Generate) -> None:
+    """A call that has to be made decides about the whole answer."""
+    if request.sampling.grammar is not None or request.sampling.json_schema is not None:
+        raise InvalidRequest(
+            "A required tool call excludes a grammar and a JSON schema for the answer",
+            param="tool_choice",
+        )
+    if request.messages is not None and goes_on(request.messages):
+        raise InvalidRequest(
+            "A tool call cannot be required of an answer that goes on", param="tool_choice"
+        )
 
 
 def _grammar(sampling: SamplingParameters) -> str | None:
@@ -186,10 +216,13 @@ def _input_tokens(request: Embed, builder: PromptBuilder) -> list[list[int]]:
 def _answer(question: Question, builder: PromptBuilder) -> Answer:
     vocabulary = builder.vocabulary
     match question:
-        case CountTokens(request_id, messages):
-            return TokensCounted(request_id, len(builder.chat_tokens(messages)))
-        case ApplyTemplate(request_id, messages):
-            return TextMade(request_id, builder.chat_text(messages).encode("utf-8", "replace"))
+        case CountTokens(request_id, messages, chat):
+            chat.check()
+            return TokensCounted(request_id, len(builder.chat_tokens(messages, chat)))
+        case ApplyTemplate(request_id, messages, chat):
+            chat.check()
+            text = builder.chat_text(messages, chat)
+            return TextMade(request_id, text.encode("utf-8", "replace"))
         case Tokenize(request_id, text):
             tokens = vocabulary.tokenize(
                 text, special=question.parse_special, add_special=question.add_special

@@ -11,6 +11,7 @@ from collections import deque
 
 from minerva_desktop.engine.core.desk import Prepared, PreparedEmbedding
 from minerva_desktop.engine.core.llama import AbortFlag, Decoded, LlamaContext, LlamaModel
+from minerva_desktop.engine.core.model_info import templates_of
 from minerva_desktop.engine.core.prompts import PromptBuilder
 from minerva_desktop.engine.core.vocabulary import Vocabulary
 from minerva_desktop.engine.messages import ContextInfo, Embedded, ErrorInfo, Event, RequestFailed
@@ -61,18 +62,23 @@ class EmbeddingCore:
     def prompt_builder(self) -> PromptBuilder:
         """For a thread of the desk."""
         vocabulary = Vocabulary(self._model.handle)
-        return PromptBuilder(vocabulary, template=self._model.chat_template(), n_ctx=self._n_ctx)
+        return PromptBuilder(vocabulary, templates=templates_of(self._model), n_ctx=self._n_ctx)
+
+    def use_threads(self, n_threads: int) -> None:
+        """Compute the next steps with so many."""
+        self._context.use_threads(n_threads)
 
     @property
     def has_work(self) -> bool:
         """Whether `step` would compute anything."""
         return bool(self._jobs)
 
-    def add(self, prepared: Prepared) -> None:
-        """Queue a request. Raises `InvalidRequest`."""
+    def add(self, prepared: Prepared) -> tuple[Event, ...]:
+        """Queue a request; there is nothing to tell yet. Raises `InvalidRequest`."""
         if not isinstance(prepared, PreparedEmbedding):
             raise InvalidRequest("This model only makes embeddings; it cannot chat", param="model")
         self._jobs.append(_Job(prepared))
+        return ()
 
     def abort(self, request_id: int) -> tuple[Event, ...]:
         """Forget a request; nobody waits for its answer any more."""

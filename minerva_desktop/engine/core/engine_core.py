@@ -17,13 +17,14 @@ from minerva_desktop.engine.core.chat_states import ChatStates
 from minerva_desktop.engine.core.desk import Prepared, PreparedGeneration
 from minerva_desktop.engine.core.llama import AbortFlag, Decoded, LlamaContext, LlamaModel
 from minerva_desktop.engine.core.logits import token_logprob
-from minerva_desktop.engine.core.model_info import placement_text
+from minerva_desktop.engine.core.model_info import placement_text, templates_of
 from minerva_desktop.engine.core.prompts import PromptBuilder
 from minerva_desktop.engine.core.request import RunningRequest, steady_until
 from minerva_desktop.engine.core.sampler import Sampler
 from minerva_desktop.engine.core.scheduler import Batch, Chunk, Scheduler, Sequence
 from minerva_desktop.engine.core.slots import Placement
 from minerva_desktop.engine.core.speculation import Drafter
+from minerva_desktop.engine.core.tool_calls import control_marks
 from minerva_desktop.engine.core.vocabulary import Vocabulary
 from minerva_desktop.engine.messages import (
     ContextInfo,
@@ -71,12 +72,17 @@ class EngineCore:
         self._placement = placement_text(info.placement)
         self._requests: dict[int, RunningRequest] = {}
         self._decoding: frozenset[int] = frozenset()
+        self._spell_marks = model.vocabulary.speller(control_marks(info.answer_format))
 
     def prompt_builder(self) -> PromptBuilder:
         """For a thread of the desk."""
         vocabulary = Vocabulary(self._model.handle)
-        template = self._model.chat_template()
-        return PromptBuilder(vocabulary, template=template, n_ctx=self._context.n_ctx)
+        templates = templates_of(self._model)
+        return PromptBuilder(vocabulary, templates=templates, n_ctx=self._context.n_ctx)
+
+    def use_threads(self, n_threads: int) -> None:
+        """Compute the next steps with so many."""
+        self._context.use_threads(n_threads)
 
     @property
     def has_work(self) -> bool:
@@ -85,8 +91,9 @@ class EngineCore:
 
     # -- requests --------------------------------------------------------------------------
 
-    def add(self, prepared: Prepared) -> None:
-        """Queue a generation. Raises `InvalidRequest` before anything is computed."""
+    def add(self, prepared: Prepared) -> tuple[Event, ...]:
+        """Queue a generation; what its text begins with, where its prompt has opened that. Raises
+        `InvalidRequest` before anything is computed."""
         if not isinstance(prepared, PreparedGeneration):
             raise InvalidRequest(f"{self._name} makes no embeddings", param="model")
         request, prompt = prepared.request, prepared.prompt
@@ -108,15 +115,21 @@ class EngineCore:
             steady_until(sampling),
         )
         sampler = Sampler(
-            sampling, grammar=prepared.grammar, prompt=prompt.tokens, model=self._model
+            sampling,
+            grammar=prepared.grammar,
+            watch=prepared.watch,
+            spell=self._spell_marks,
+            prompt=prompt.tokens,
+            model=self._model,
         )
         self._scheduler.add(sequence)
-        self._requests[request.request_id] = RunningRequest(
-            sequence,
-            sampler,
-            request,
-            n_dropped_turns=prompt.n_dropped_turns,
-            arrived=prepared.arrived,
+        spell = self._vocabulary.piece if request.messages is None else self._spell_marks
+        running = RunningRequest(sequence, sampler, prepared, spell=spell)
+        self._requests[request.request_id] = running
+        if not prompt.opening:
+            return ()
+        return (
+            self._outputs((SequenceOutput(request_id=request.request_id, delta=prompt.opening),)),
         )
 
     def abort(self, request_id: int) -> tuple[Event, ...]:
@@ -326,7 +339,7 @@ class EngineCore:
             logprob = token_logprob(self._model, self._context, row, token, n_top)
         sequence.tokens.append(token)
         request.mark_token()
-        delta = request.detokenizer.push(self._vocabulary.piece(token))
+        delta = request.detokenizer.push(request.spell(token))
         output = SequenceOutput(
             request_id=sequence.request_id, delta=delta, n_tokens=1, logprob=logprob
         )

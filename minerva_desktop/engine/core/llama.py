@@ -167,9 +167,9 @@ class LlamaModel:
         """Whether the model reads its prompt with an encoder of its own (translation models)."""
         return bool(llama.llama_model_has_encoder(self._handle))
 
-    def chat_template(self) -> str | None:
-        """The default template of the GGUF, if it brings one."""
-        raw = llama.llama_model_chat_template(self._handle, None)
+    def chat_template(self, name: str | None = None) -> str | None:
+        """A template of the GGUF, if it brings one: the one of that ``name``, or the default."""
+        raw = llama.llama_model_chat_template(self._handle, name and name.encode())
         return raw.decode("utf-8", "replace") if raw else None
 
     @property
@@ -220,6 +220,10 @@ class LlamaContext:
     def has_memory(self) -> bool:
         """Whether sequences can be continued; embedding models have none."""
         return bool(self._memory)
+
+    def use_threads(self, n_threads: int) -> None:
+        """Compute the next batches, prompts too, with so many."""
+        llama.llama_set_n_threads(self._handle, n_threads, n_threads)
 
     def clear_batch(self) -> None:
         """Start a new batch."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.core.desk import PreparedGeneration
 from minerva_desktop.engine.core.detokenizer import IncrementalDetokenizer
 from minerva_desktop.engine.core.sampler import Sampler
 from minerva_desktop.engine.core.scheduler import Sequence
-from minerva_desktop.engine.messages import Generate
 from minerva_desktop.errors import GenerationTimeout
 
 STEADY_GREEDY = 256  # tokens
@@ -35,24 +36,26 @@ class RunningRequest:
         self,
         sequence: Sequence,
         sampler: Sampler,
-        request: Generate,
+        prepared: PreparedGeneration,
         *,
-        n_dropped_turns: int,
-        arrived: float,
+        spell: Callable[[int], bytes],
     ) -> None:
-        """``arrived`` (`time.perf_counter`): when the engine got it; all times count from there."""
+        """All times count from when the engine got the request. ``spell`` gives the bytes that a
+        token adds to the answer."""
+        request = prepared.request
         self.sequence = sequence
         self.sampler = sampler
         self.detokenizer = IncrementalDetokenizer(request.sampling.stop)
         self.top_logprobs = request.sampling.top_logprobs
         self.overflow = request.limits.overflow
         self.snapshot = request.snapshot
+        self.spell = spell
         self.n_drafted = 0
         self.n_accepted = 0
         self.n_restored = 0
         self._limits = request.limits
-        self._n_dropped_turns = n_dropped_turns
-        self._added = arrived
+        self._n_dropped_turns = prepared.prompt.n_dropped_turns
+        self._added = prepared.arrived
         self._started: float | None = None
         self._first_token: float | None = None
         self._last_token: float | None = None
@@ -111,4 +114,5 @@ class RunningRequest:
             drafted_tokens=self.n_drafted,
             accepted_tokens=self.n_accepted,
             restored_tokens=self.n_restored,
+            stop_string=self.detokenizer.stop_string,
         )

@@ -7,7 +7,7 @@ also while a decode runs.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from minerva_desktop.engine.core.bindings import llama
@@ -119,6 +119,25 @@ class Vocabulary:
     def written_out(self, token: int) -> bytes:
         """The bytes of ``token``, those of control tokens too."""
         return self._spell(token, special=True)
+
+    def speller(self, marks: Iterable[str]) -> Callable[[int], bytes]:
+        """Like `piece`, but for the control tokens among those that make up ``marks``, which are
+        written out; `piece` itself where there is none."""
+        tokens = {
+            token
+            for mark in marks
+            for token in self.tokenize(mark, special=True, add_special=False)
+            if not self.piece(token)
+        }
+        shown = {token: self.written_out(token) for token in tokens}
+        if not shown:
+            return self.piece
+
+        def spell(token: int) -> bytes:
+            known = shown.get(token)
+            return self.piece(token) if known is None else known
+
+        return spell
 
     def _spell(self, token: int, *, special: bool) -> bytes:
         size = llama.llama_token_to_piece(

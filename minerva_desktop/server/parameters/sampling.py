@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -13,8 +14,14 @@ from minerva_desktop.chat.limits import Overflow, RequestLimits
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import MAX_CHOICES
 from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.server.errors import UnsupportedParameter
 from minerva_desktop.server.parameters.parser import NeutralValues
-from minerva_desktop.server.schemas.common import LoraScale, RunFields, SamplingFields
+from minerva_desktop.server.schemas.common import (
+    LoraScale,
+    RequestModel,
+    RunFields,
+    SamplingFields,
+)
 
 MAX_TOKENS = 10_000_000  # as in `SamplingParameters.check`
 UNLIMITED = -1  # for max_tokens, as LM Studio and llama-server take it
@@ -140,6 +147,15 @@ def token_limit(**limits: int | None) -> int | None:
             raise InvalidRequest(f"{name} and another limit of tokens differ", param=name)
         limit = value
     return None if limit == UNLIMITED else limit
+
+
+def refuse_given(fields: RequestModel, names: Sequence[str]) -> None:
+    """Refuse those of the shared fields that one dialect has no place for; raises
+    `UnsupportedParameter`. ``n`` may ask for one answer."""
+    for name in names:
+        given = getattr(fields, name)
+        if given is not None and given is not False and not (name == "n" and given == 1):
+            raise UnsupportedParameter(f"{name} is not supported here", param=name)
 
 
 def schema_text(schema: Any) -> str:

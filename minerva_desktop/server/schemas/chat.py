@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from pydantic import Field, Tag
 
+from minerva_desktop.chat.completion import TokenLogprob
 from minerva_desktop.server.schemas.common import (
     LIST_BRANCH,
     MAX_NAME,
@@ -78,10 +79,13 @@ class ChatMessage(RequestModel):
     tool_call_id: str | None = None
 
 
+ToolName = Annotated[str, Field(pattern=rf"^[a-zA-Z0-9_.-]{{1,{MAX_NAME}}}$")]
+
+
 class FunctionDefinition(RequestModel):
     """A function that the model may call."""
 
-    name: Annotated[str, Field(pattern=rf"^[a-zA-Z0-9_.-]{{1,{MAX_NAME}}}$")]
+    name: ToolName
     description: str | None = None
     parameters: JsonObject | None = None
     strict: bool | None = None
@@ -181,6 +185,17 @@ class ContentLogprob(msgspec.Struct, frozen=True):
     logprob: float
     bytes: tuple[int, ...]
     top_logprobs: tuple[TopLogprob, ...]
+
+    @classmethod
+    def of(cls, logprob: TokenLogprob) -> ContentLogprob:
+        """From the engine's."""
+        top = tuple(TopLogprob(*_token(other)) for other in logprob.top)
+        return cls(*_token(logprob), top)
+
+
+def _token(logprob: TokenLogprob) -> tuple[str, float, tuple[int, ...]]:
+    piece = logprob.piece
+    return piece.decode("utf-8", "replace"), logprob.logprob, tuple(piece)
 
 
 class ChoiceLogprobs(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Any
 
 import msgspec
@@ -16,11 +17,16 @@ MAX_NAME = 64
 STRING_BRANCH = "<string>"
 LIST_BRANCH = "<list>"
 OBJECT_BRANCH = "<object>"
-BRANCHES = frozenset({STRING_BRANCH, LIST_BRANCH, OBJECT_BRANCH, "<tokens>", "<token lists>"})
+OTHER_BRANCH = "<other>"
 
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 ModelName = Annotated[str, Field(min_length=1, max_length=MAX_MODEL_NAME)]
 JsonObject = dict[str, Any]
+
+
+def is_branch(step: str) -> bool:
+    """Whether a step of an error's location names a branch of a union."""
+    return step.startswith("<") and step.endswith(">")
 
 
 def branch_of(value: object) -> str | None:
@@ -38,6 +44,25 @@ def one_of(expected: str) -> Discriminator:
         branch_of,
         custom_error_type="wrong_json_type",
         custom_error_message=f"Input should be {expected}",
+    )
+
+
+def one_of_types(types: Collection[str], default: str | None = None) -> Discriminator:
+    """Tells the branches of a union of objects by their ``type``: ``<type>`` for each of ``types``,
+    `OTHER_BRANCH` for all others; ``default`` is the type of an object that has none."""
+
+    def branch(value: object) -> str | None:
+        if isinstance(value, BaseModel):
+            return f"<{getattr(value, 'type', default)}>"
+        if not isinstance(value, dict):
+            return None
+        kind = value.get("type", default)
+        return f"<{kind}>" if isinstance(kind, str) and kind in types else OTHER_BRANCH
+
+    return Discriminator(
+        branch,
+        custom_error_type="wrong_json_type",
+        custom_error_message="Input should be an object",
     )
 
 
