@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -43,7 +44,7 @@ from minerva_desktop.engine.messages import (
     Tokenized,
     TokensCounted,
 )
-from minerva_desktop.errors import InvalidRequest, MinervaError
+from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +118,9 @@ class Desk:
             request, arrived = self._requests.get()
             try:
                 prepared = _prepare(request, arrived, builder)
-            except MinervaError as error:
+            except Exception as error:  # noqa: BLE001 - the top of a thread that has to live on
                 if self._close(request.request_id):
-                    self._refuse(request, error)
+                    self._refuse(request, _foreseen(error))
                 continue
             with self._lock:  # an abort comes either before this or behind it
                 if request.request_id in self._open:
@@ -131,8 +132,8 @@ class Desk:
             question = self._questions.get()
             try:
                 self._send(_answer(question, builder))
-            except MinervaError as error:
-                self._send(RequestFailed(question.request_id, ErrorInfo.of(error)))
+            except Exception as error:  # noqa: BLE001 - the top of a thread that has to live on
+                self._send(RequestFailed(question.request_id, ErrorInfo.of(_foreseen(error))))
 
     def _close(self, request_id: int) -> bool:
         with self._lock:
@@ -146,6 +147,15 @@ class Desk:
             self._send(RequestFailed(request.request_id, info))
         else:
             self._send(StepOutputs((SequenceOutput(request_id=request.request_id, error=info),)))
+
+
+def _foreseen(error: Exception) -> MinervaError:
+    """``error``, or what there is to say about one that nobody thought of."""
+    if isinstance(error, MinervaError):
+        return error
+    return InferenceError(
+        "The request could not be prepared", detail="".join(traceback.format_exception(error))
+    )
 
 
 def _prepare(request: Generate | Embed, arrived: float, builder: PromptBuilder) -> Prepared:
