@@ -1,9 +1,9 @@
 """Messages to the one prompt text that a model was trained on.
 
 The template comes with the GGUF, so it is untrusted input. It runs in `template_sandbox`, which
-bounds what one operation may build, and `time_limit` ends a render that goes on for too long between
-two operations. What gets past both (a comparison of lists that hold themselves many times over) is a
-silent child, which `heartbeat` ends. Runs on the engine child's desk threads.
+bounds what one operation may build, and `time_limit` ends a render that goes on for too long
+between two operations. What gets past both (a comparison of lists that hold themselves many times
+over) is a silent child, which `heartbeat` ends. Runs on the engine child's desk threads.
 """
 
 from __future__ import annotations

@@ -23,7 +23,11 @@ from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ToolMode
 from minerva_desktop.engine.call_syntax import THOUGHTS
-from minerva_desktop.engine.core.call_grammar import forced_calls, started_call
+from minerva_desktop.engine.core.call_grammar import (
+    forced_calls,
+    grammar_after_thought,
+    started_call,
+)
 from minerva_desktop.engine.core.call_watch import CallWatch
 from minerva_desktop.engine.core.grammar import check_grammar
 from minerva_desktop.engine.core.json_schema import schema_to_grammar
@@ -210,7 +214,10 @@ def _prepared_generation(
     if chat.mode is ToolMode.REQUIRED:
         _check_forced(request)
         grammar = forced_calls(chat, builder.answer_format, prompt.opening)
-    elif chat.shown_tools and grammar is None:
+    elif grammar is not None:
+        if request.messages is not None and not goes_on(request.messages):
+            grammar = grammar_after_thought(grammar, builder.answer_format, prompt.opening)
+    elif chat.shown_tools:
         started = started_call(chat, builder.answer_format)
         thought = THOUGHTS.get(builder.answer_format.reasoning)
         watch = CallWatch(started, thought, prompt.opening) if started is not None else None
