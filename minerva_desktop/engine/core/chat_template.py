@@ -22,6 +22,7 @@ from minerva_desktop.engine.core.template_sandbox import sandbox
 from minerva_desktop.errors import InferenceError, InvalidRequest
 
 RENDER_SECONDS = 2.0
+MAX_REASON = 1000  # characters of what a template gives as the reason of its refusal
 
 # llama.cpp falls back to ChatML for a model that brings no template (common/chat.cpp).
 DEFAULT_TEMPLATE = (
@@ -131,7 +132,8 @@ class ChatTemplate:
             raise _broken(error) from error
         except jinja2.TemplateError as error:
             raise InvalidRequest(
-                f"The model's chat template refuses these messages: {error}", param="messages"
+                f"The model's chat template refuses these messages: {_words(error)}",
+                param="messages",
             ) from error
         except Exception as error:  # the template is a foreign program: what it
             # makes Python raise is open-ended (a SyntaxError of the code that Jinja makes of it,
@@ -141,5 +143,10 @@ class ChatTemplate:
 
 def _broken(error: BaseException) -> InferenceError:
     return InferenceError(
-        "The model's chat template is broken", detail=f"{type(error).__name__}: {error}"
+        "The model's chat template is broken", detail=f"{type(error).__name__}: {_words(error)}"
     )
+
+
+def _words(error: BaseException) -> str:
+    words = str(error)
+    return words if len(words) <= MAX_REASON else f"{words[:MAX_REASON]}…"
