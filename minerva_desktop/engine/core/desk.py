@@ -86,7 +86,8 @@ class Desk:
     def __init__(
         self, send: Callable[[Event], None], hand_on: Callable[[Prepared | Abort], None]
     ) -> None:
-        """Both are called on the desk's threads; ``hand_on`` on the reader thread too."""
+        """Both are called on the desk's threads and on the reader thread; ``send`` also on the main
+        thread, when a request whose time in the queue is limited begins."""
         self._send = send
         self._hand_on = hand_on
         self._lock = threading.Lock()

@@ -22,7 +22,7 @@ MAX_BITS = 4096  # of a whole number
 MAX_NUMBER = 100_000  # a width, a count
 MAX_PATTERN = 10_000  # characters of what `str.format` is called on
 _MAX_WIDTH = 1000
-_ITEM_SIZE = 8
+ITEM_SIZE = 8  # bytes of a list for each of its items
 
 # A format's width that is huge, or that comes from a value.
 _WIDTH = re.compile(r"\{[^{}]*:([^{}]*\d{4,}|[^}]*\{)")
@@ -59,7 +59,7 @@ class Bounds:
         if isinstance(value, str):
             self.take(len(value))
         elif isinstance(value, list | tuple | dict):
-            self.take(len(value) * _ITEM_SIZE)
+            self.take(len(value) * ITEM_SIZE)
         elif isinstance(value, int):
             bound_number(value)
         return value
@@ -148,7 +148,7 @@ def _bound_text_method(name: str, owner: str, given: Sequence[Any]) -> None:
         width = max((arg for arg in given if isinstance(arg, int)), default=8)
         if owner.count("\t") * width > MAX_BUILT:
             raise SecurityError("a text with tabs is too long")
-    elif name in _SPLITTING and len(owner) > MAX_BUILT // _ITEM_SIZE:
+    elif name in _SPLITTING and len(owner) > MAX_BUILT // ITEM_SIZE:
         raise SecurityError("a text to split is too long")
     elif name == "replace" and len(given) > 1:
         texts = (str(given[0]), str(given[1])) if all(map(_is_text, given[:2])) else ("", "")

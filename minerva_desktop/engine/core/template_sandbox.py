@@ -24,6 +24,7 @@ from jinja2.filters import do_indent, do_round, sync_do_sum
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from minerva_desktop.engine.core.template_bounds import (
+    ITEM_SIZE,
     MAX_BUILT,
     Bounds,
     bound_format,
@@ -52,7 +53,7 @@ _LIST_FILTERS = frozenset(
     | {"length", "map", "max", "min", "random", "reject", "rejectattr", "reverse", "safe", "select"}
     | {"selectattr", "sort", "sum", "unique"}
 )
-
+# All of them: each takes long with a number that is huge.
 _OPERATORS = frozenset({"+", "-", "*", "/", "//", "**", "%"})
 
 
@@ -230,7 +231,7 @@ def _bounded_sum(
 
 
 def _bounded_list(value: Iterable[Any]) -> list[Any]:
-    if isinstance(value, str) and len(value) * 8 > MAX_BUILT:
+    if isinstance(value, str) and len(value) * ITEM_SIZE > MAX_BUILT:
         raise SecurityError("a text is too long to be a list")
     return list(value)
 
