@@ -90,6 +90,15 @@ class DeviceLedgers:
         return found
 
 
+def added(*amounts: Needs) -> dict[str, int]:
+    """The sums by device."""
+    total: dict[str, int] = {}
+    for needs in amounts:
+        for name, n_bytes in needs.items():
+            total[name] = total.get(name, 0) + n_bytes
+    return total
+
+
 def scaled(needs: Needs, total: int) -> Needs:
     """The same proportions that make up ``total`` bytes; ``needs`` where there are none."""
     estimated = sum(needs.values())

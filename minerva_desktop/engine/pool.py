@@ -10,14 +10,14 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
-from minerva_desktop.devices.ledgers import CPU, DeviceLedgers, Needs
+from minerva_desktop.devices.ledgers import DeviceLedgers, Needs
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import ContextInfo
+from minerva_desktop.engine.pool_entries import EngineT, Entries, Entry
 from minerva_desktop.engine.pool_events import (
     GoneCause,
     LoadChoice,
@@ -25,35 +25,15 @@ from minerva_desktop.engine.pool_events import (
     ModelGone,
     ModelLoading,
     ModelReady,
-    PooledEngine,
     PoolEvent,
 )
 from minerva_desktop.errors import EngineDied, LoadCancelled, MinervaError
 
-EngineT = TypeVar("EngineT", bound=PooledEngine)
 # The model's file, and whom to tell when the loaded engine dies by itself.
 EngineFactory = Callable[[Path, Callable[[EngineDied], None]], EngineT]
 # How a model is best loaded, given what the models that have to stay hold; raises
 # `ModelLoadError` or `ModelNotFound`.
 Choose = Callable[[Path, LoadOptions, Needs], Awaitable[LoadChoice]]
-
-
-@dataclass(slots=True, eq=False)
-class _Entry(Generic[EngineT]):
-    path: Path
-    options: LoadOptions
-    forced: bool
-    leases: int = 0
-    last_used: int = 0
-    held: Needs = field(default_factory=dict)  # what the ledgers count for it
-    is_over: bool = False
-    idle_timer: asyncio.TimerHandle | None = None
-    engine: EngineT = field(init=False)
-    load: asyncio.Task[ContextInfo] = field(init=False)
-
-    @property
-    def is_idle(self) -> bool:
-        return self.leases == 0 and self.load.done()
 
 
 class ModelPool(Generic[EngineT]):
@@ -83,8 +63,7 @@ class ModelPool(Generic[EngineT]):
         self._ledgers = ledgers
         self._choose = choose
         self._on_event = on_event
-        self._entries: dict[Path, _Entry[EngineT]] = {}
-        self._pinned: set[Path] = set()
+        self._entries: Entries[EngineT] = Entries(ledgers)
         self._own_idle_seconds: dict[Path, float | None] = {}
         self._uses = itertools.count(1)
         self._making_room = asyncio.Lock()
@@ -121,35 +100,35 @@ class ModelPool(Generic[EngineT]):
 
     async def plan(self, path: Path) -> LoadPlan:
         """What a lease of ``path`` would do now. Raises `ModelNotFound` or `ModelLoadError`."""
-        entry = self._entries.get(path)
+        entry = self._entries.known.get(path)
         if entry is not None and (entry.options == self.options or entry.leases):
             return LoadPlan(path, LoadChoice(entry.options, {}), (), 0, {})
-        choice = await self._choose(path, self.options, self._kept(path))
-        return self._plan(path, choice)
+        choice = await self._choose(path, self.options, self._entries.kept(path))
+        return self._entries.plan(path, choice)
 
     def loaded(self) -> list[Path]:
         """Models that are ready, the most recently used first."""
-        ready = [item for item in self._entries.items() if item[1].engine.is_loaded()]
+        ready = [item for item in self._entries.known.items() if item[1].engine.is_loaded()]
         return [path for path, _ in sorted(ready, key=lambda item: -item[1].last_used)]
 
     def loaded_engine(self, path: Path) -> EngineT | None:
         """The engine of a model that is ready, as it is; None otherwise. Not leased."""
-        entry = self._entries.get(path)
+        entry = self._entries.known.get(path)
         return entry.engine if entry is not None and entry.engine.is_loaded() else None
 
     def held(self, path: Path) -> Needs:
         """Bytes by device that the ledgers count for a model."""
-        entry = self._entries.get(path)
+        entry = self._entries.known.get(path)
         return {} if entry is None else entry.held
 
     def is_in_use(self, path: Path) -> bool:
         """Whether anyone leases it now."""
-        entry = self._entries.get(path)
+        entry = self._entries.known.get(path)
         return entry is not None and entry.leases > 0
 
     def pids(self) -> list[int]:
         """Process ids of the engine children."""
-        pids = [entry.engine.pid for entry in self._entries.values()]
+        pids = [entry.engine.pid for entry in self._entries.known.values()]
         return [pid for pid in pids if pid is not None]
 
     # -- what a person decides -------------------------------------------------------------
@@ -157,14 +136,14 @@ class ModelPool(Generic[EngineT]):
     def pin(self, path: Path, *, pinned: bool) -> None:
         """Keep a model however long it is idle and whatever is loaded, or no longer."""
         if pinned:
-            self._pinned.add(path)
+            self._entries.pinned.add(path)
         else:
-            self._pinned.discard(path)
+            self._entries.pinned.discard(path)
             self._watch_all(path)
 
     def is_pinned(self, path: Path) -> bool:
         """Whether `pin` keeps it."""
-        return path in self._pinned
+        return path in self._entries.pinned
 
     def set_idle_seconds(self, path: Path, seconds: float | None) -> None:
         """Another time to live for one model; None: it stays."""
@@ -184,55 +163,55 @@ class ModelPool(Generic[EngineT]):
     def relieve(self, reason: MinervaError) -> Path | None:
         """Begin to unload the idle model that was not used for longest, because other programs
         need its memory: ``reason`` says how much. Returns which one; None when none may go."""
-        idle = [entry for entry in self._entries.values() if self._may_go(entry)]
+        idle = self._entries.idle()
         if not idle:
             return None
-        entry = min(idle, key=lambda entry: entry.last_used)
+        entry = idle[0]
         gone = ModelGone(entry.path, reason, GoneCause.PRESSURE)
         _ = self._in_background(self._end(entry, gone))
         return entry.path
 
     def cancel_load(self, path: Path) -> None:
         """Give up a load that runs; no-op otherwise."""
-        entry = self._entries.get(path)
+        entry = self._entries.known.get(path)
         if entry is not None:
             entry.load.cancel()
 
     async def unload(self, path: Path) -> None:
         """End a model's process, also when it is in use; idempotent."""
-        entry = self._entries.get(path)
+        entry = self._entries.known.get(path)
         if entry is not None:
             await self._end(entry, ModelGone(path))
 
     async def close(self) -> None:
         """End every child."""
         self._closing = True
-        while self._entries or self._background:
-            await asyncio.gather(*(self.unload(path) for path in list(self._entries)))
+        while self._entries.known or self._background:
+            await asyncio.gather(*(self.unload(path) for path in list(self._entries.known)))
             if self._background:
                 await asyncio.wait(self._background)
 
     # -- loading ---------------------------------------------------------------------------
 
-    async def _entry(self, path: Path, *, forced: bool) -> _Entry[EngineT]:
-        entry = self._entries.get(path)
+    async def _entry(self, path: Path, *, forced: bool) -> Entry[EngineT]:
+        entry = self._entries.known.get(path)
         if entry is not None and entry.leases == 0 and entry.options != self.options:
             await self.unload(path)
-            entry = self._entries.get(path)
+            entry = self._entries.known.get(path)
         if entry is None:
             entry = self._start_load(path, self.options, forced=forced)
         return entry
 
-    def _start_load(self, path: Path, options: LoadOptions, *, forced: bool) -> _Entry[EngineT]:
-        entry: _Entry[EngineT] = _Entry(path, options, forced)
+    def _start_load(self, path: Path, options: LoadOptions, *, forced: bool) -> Entry[EngineT]:
+        entry: Entry[EngineT] = Entry(path, options, forced)
         entry.engine = self._make_engine(path, lambda death: self._on_death(entry, death))
         entry.load = asyncio.create_task(self._load(entry))
         entry.load.add_done_callback(_retrieve)  # nobody may be left to wait for a failed load
-        self._entries[path] = entry
+        self._entries.known[path] = entry
         return entry
 
-    async def _load(self, entry: _Entry[EngineT]) -> ContextInfo:
-        path, unloaded = entry.path, list[_Entry[EngineT]]()
+    async def _load(self, entry: Entry[EngineT]) -> ContextInfo:
+        path, unloaded = entry.path, list[Entry[EngineT]]()
         self._tell(ModelLoading(path, 0.0))
         try:
             choice = await self._make_room(entry, unloaded)
@@ -246,81 +225,35 @@ class ModelPool(Generic[EngineT]):
         except MinervaError as error:
             self._fail(entry, unloaded, error)
             raise
-        self._settle(entry, info)
+        self._entries.settle(entry, info)
         gone = tuple(other.path for other in unloaded)
         self._tell(ModelReady(path, info, entry.engine.pid or 0, choice, gone))
         return info
 
-    async def _make_room(
-        self, entry: _Entry[EngineT], unloaded: list[_Entry[EngineT]]
-    ) -> LoadChoice:
+    async def _make_room(self, entry: Entry[EngineT], unloaded: list[Entry[EngineT]]) -> LoadChoice:
         """Take the model's memory from the ledgers, after as many others went as that needs;
         ``unloaded`` gets them. Returns how to load it."""
         async with self._making_room:
-            choice = await self._choose(entry.path, entry.options, self._kept(entry.path))
+            choice = await self._choose(entry.path, entry.options, self._entries.kept(entry.path))
             while True:
-                plan = self._plan(entry.path, choice)
+                plan = self._entries.plan(entry.path, choice)
                 if plan.missing and not entry.forced:
                     break
-                goes = next((self._entries[path] for path in plan.unloads), None)
+                goes = next((self._entries.known[path] for path in plan.unloads), None)
                 if goes is None:
                     break
                 unloaded.append(goes)
                 gone = ModelGone(goes.path, cause=GoneCause.ROOM, room_for=entry.path)
                 # Shielded: who gives up this load must not leave that one half-ended.
                 await asyncio.shield(self._in_background(self._end(goes, gone)))
-            self._ledgers.allocate(choice.needs, forced=entry.forced)
-            entry.held = choice.needs
+            self._entries.take(entry, choice)
             return choice
-
-    def _kept(self, path: Path) -> Needs:
-        """What all models hold that cannot go for ``path``."""
-        kept: dict[str, int] = {}
-        for entry in self._entries.values():
-            if entry.path != path and not self._may_go(entry):
-                for name, n_bytes in entry.held.items():
-                    kept[name] = kept.get(name, 0) + n_bytes
-        return kept
-
-    def _may_go(self, entry: _Entry[EngineT]) -> bool:
-        return entry.is_idle and entry.path not in self._pinned
-
-    def _plan(self, path: Path, choice: LoadChoice) -> LoadPlan:
-        needs = choice.needs
-        missing = self._ledgers.missing(needs)
-        freed: dict[str, int] = {}
-        unloads: list[Path] = []
-        n_freed = 0
-        for other in sorted(self._entries.values(), key=lambda entry: entry.last_used):
-            if not missing:
-                break
-            if other.path == path or not self._may_go(other):
-                continue
-            if self._ledgers.relief(other.held, missing):
-                unloads.append(other.path)
-                n_freed += sum(other.held.values())
-                for name, n_bytes in other.held.items():
-                    freed[name] = freed.get(name, 0) + n_bytes
-                missing = self._ledgers.missing(needs, freed)
-        return LoadPlan(path, choice, tuple(unloads), n_freed, missing)
-
-    def _settle(self, entry: _Entry[EngineT], info: ContextInfo) -> None:
-        """Let the ledgers count what llama.cpp measured instead of what was estimated."""
-        measured = info.weights_bytes + info.kv_bytes + info.compute_bytes
-        if measured:
-            on_gpus = {share.device: share.n_bytes for share in info.shares}
-            # Beside a GPU, llama.cpp does not tell what the CPU keeps of a mapped file.
-            on_cpu = entry.held.get(CPU, 0) if on_gpus else measured
-            shares: Needs = {CPU: on_cpu, **on_gpus}
-            self._ledgers.deallocate(entry.held)
-            self._ledgers.allocate(shares, forced=True)  # it is in use, whatever the budget says
-            entry.held = shares
 
     # -- ends ------------------------------------------------------------------------------
 
-    async def _end(self, entry: _Entry[EngineT], event: ModelGone) -> None:
+    async def _end(self, entry: Entry[EngineT], event: ModelGone) -> None:
         """End an entry's process; its memory counts until that is gone."""
-        self._forget(entry)
+        self._entries.forget(entry)
         entry.load.cancel()
         await asyncio.wait([entry.load])
         await entry.engine.unload()
@@ -328,43 +261,36 @@ class ModelPool(Generic[EngineT]):
 
     def _fail(
         self,
-        entry: _Entry[EngineT],
-        unloaded: list[_Entry[EngineT]],
+        entry: Entry[EngineT],
+        unloaded: list[Entry[EngineT]],
         error: MinervaError | None,
     ) -> None:
-        self._forget(entry)
+        self._entries.forget(entry)
         cause = GoneCause.ASKED if error is None else GoneCause.FAILED
         self._finish(entry, ModelGone(entry.path, error, cause))
         for other in unloaded:
-            if not self._closing and other.path not in self._entries:
+            if not self._closing and other.path not in self._entries.known:
                 self._start_load(other.path, other.options, forced=other.forced)
 
-    def _on_death(self, entry: _Entry[EngineT], death: EngineDied) -> None:
-        self._forget(entry)
+    def _on_death(self, entry: Entry[EngineT], death: EngineDied) -> None:
+        self._entries.forget(entry)
         self._finish(entry, ModelGone(entry.path, death, GoneCause.FAILED))
 
-    def _forget(self, entry: _Entry[EngineT]) -> None:
-        if entry.idle_timer is not None:
-            entry.idle_timer.cancel()
-        if self._entries.get(entry.path) is entry:
-            del self._entries[entry.path]
-
-    def _finish(self, entry: _Entry[EngineT], event: ModelGone) -> None:
+    def _finish(self, entry: Entry[EngineT], event: ModelGone) -> None:
         """Give the memory back and tell, once."""
         if not entry.is_over:
             entry.is_over = True
-            held, entry.held = entry.held, {}
-            self._ledgers.deallocate(held)
+            self._entries.give_back(entry)
             self._tell(event)
 
     # -- idleness --------------------------------------------------------------------------
 
     def _watch_all(self, path: Path) -> None:
-        entry = self._entries.get(path)
+        entry = self._entries.known.get(path)
         if entry is not None:
             self._watch_idleness(entry)
 
-    def _watch_idleness(self, entry: _Entry[EngineT]) -> None:
+    def _watch_idleness(self, entry: Entry[EngineT]) -> None:
         """Start the time to live of a model that nobody uses any more."""
         if entry.idle_timer is not None:
             entry.idle_timer.cancel()
@@ -373,9 +299,9 @@ class ModelPool(Generic[EngineT]):
             loop = asyncio.get_running_loop()
             entry.idle_timer = loop.call_later(seconds, self._expire, entry)
 
-    def _expire(self, entry: _Entry[EngineT]) -> None:
-        is_known = self._entries.get(entry.path) is entry
-        if is_known and self._may_go(entry):
+    def _expire(self, entry: Entry[EngineT]) -> None:
+        is_known = self._entries.known.get(entry.path) is entry
+        if is_known and self._entries.may_go(entry):
             gone = ModelGone(entry.path, cause=GoneCause.IDLE)
             _ = self._in_background(self._end(entry, gone))
 
