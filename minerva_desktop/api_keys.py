@@ -8,6 +8,7 @@ enough, because a key has 256 random bits: there is nothing to guess.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import hmac
@@ -16,7 +17,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -30,6 +31,7 @@ RANDOM_BYTES = 32
 MAX_NAME = 64
 MAX_KEYS = 1000
 FORMAT = 1
+WATCH_SECONDS = 2.0  # until a change of the file is seen
 _STALE_SECONDS = 10.0  # a change takes milliseconds: who takes longer has crashed
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -98,7 +100,7 @@ class KeyFile:
         self._path = path
         self.problem: str | None = None
 
-    def keys(self) -> tuple[StoredKey, ...]:
+    def stored_keys(self) -> tuple[StoredKey, ...]:
         """All of them, the oldest first. Raises `StoreError` when the file cannot be read: to go
         on without would leave a door open that was meant to be locked."""
         try:
@@ -113,10 +115,20 @@ class KeyFile:
             raise StoreError(f"The API keys in {self._path} are of a newer Minerva")
         return content.keys
 
+    def stamp(self) -> tuple[int, int, int] | None:
+        """Differs once the file was changed; None where there is none. Raises `OSError`."""
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino
+
     def named_keys(self) -> tuple[NamedKey, ...]:
         """The same for the endpoint. Raises `StoreError`."""
         try:
-            return tuple(NamedKey(key.name, bytes.fromhex(key.sha256)) for key in self.keys())
+            return tuple(
+                NamedKey(key.name, bytes.fromhex(key.sha256)) for key in self.stored_keys()
+            )
         except ValueError as error:
             raise StoreError(f"The API keys in {self._path} cannot be read: {error}") from error
 
@@ -135,7 +147,7 @@ class KeyFile:
             name=name, sha256=digest(key).hex(), ends_with=key[-4:], created=int(time.time())
         )
         with self._changing() as draft:
-            keys = self.keys()
+            keys = self.stored_keys()
             if any(known.name == name for known in keys):
                 raise InvalidRequest(f"There is an API key “{name}” already", param="name")
             if len(keys) >= MAX_KEYS:
@@ -146,7 +158,7 @@ class KeyFile:
     def revoke(self, name: str) -> None:
         """Forget a key. Raises `InvalidRequest` when there is none of that name, `StoreError`."""
         with self._changing() as draft:
-            keys = self.keys()
+            keys = self.stored_keys()
             left = tuple(key for key in keys if key.name != name)
             if left == keys:
                 raise InvalidRequest(f"There is no API key “{name}”", param="name")
@@ -168,10 +180,12 @@ class KeyFile:
             with os.fdopen(number, "wb") as file:
                 yield file
             draft.replace(self._path)
-        except OSError as error:
-            raise StoreError(f"The API keys cannot be saved: {error}") from error
-        finally:
+        except BaseException as error:
+            # Only here: once it is in place, a draft of that name is somebody else's.
             draft.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise StoreError(f"The API keys cannot be saved: {error}") from error
+            raise
 
     @staticmethod
     def _write(draft: BinaryIO, keys: tuple[StoredKey, ...]) -> None:
@@ -198,3 +212,32 @@ class KeyFile:
                 " whoever could change it may have added one: look through the list."
             )
             _log.warning("%s", self.problem)
+
+
+class KeyWatch:
+    """The keys that open an endpoint: ``extra`` ones and those of a file, as these change."""
+
+    def __init__(self, file: KeyFile | None, extra: tuple[NamedKey, ...] = ()) -> None:
+        self._file = file
+        self._extra = extra
+        self._stamp: tuple[int, int, int] | None = None
+
+    def read(self) -> tuple[NamedKey, ...]:
+        """All of them now. Raises `StoreError`."""
+        if self._file is None:
+            return self._extra
+        # Before the keys: a change in between is then seen as one.
+        with contextlib.suppress(OSError):
+            self._stamp = self._file.stamp()
+        return (*self._extra, *self._file.named_keys())
+
+    async def watch(self, use: Callable[[tuple[NamedKey, ...]], None]) -> None:
+        """Call ``use`` with them after each change of the file, until cancelled."""
+        while self._file is not None:
+            await asyncio.sleep(WATCH_SECONDS)
+            try:
+                if await asyncio.to_thread(self._file.stamp) != self._stamp:
+                    use(await asyncio.to_thread(self.read))
+            except (OSError, StoreError) as error:
+                # Those that opened go on: a revoked key works until the file can be read.
+                _log.warning("The API keys cannot be read anew: %s", error)

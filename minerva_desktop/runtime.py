@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from minerva_desktop.api_keys import NamedKey
+from minerva_desktop.api_keys import KeyFile, KeyWatch, NamedKey
 from minerva_desktop.devices.device_list import DeviceInfo, discrete_gpus, use_gpus
 from minerva_desktop.devices.gpu_context import (
     UNKNOWN_BUDGET,
@@ -60,11 +60,13 @@ class Runtime:
         on_event: Callable[[PoolEvent], None] | None = None,
         on_request: Callable[[], None] | None = None,
         max_waiting: int = MAX_WAITING,
+        key_file: KeyFile | None = None,
     ) -> None:
         """``memory_bytes``: what loaded models may take together (None: a share of the machine's
         memory), ``gpu_bytes`` on each GPU (None: a share of its memory); ``measured`` is told what
         loads took, and asked; ``idle_seconds`` and ``on_event``: see `ModelPool`;
-        ``on_request``: see `Activity`; ``max_waiting``: requests that may wait for each model."""
+        ``on_request``: see `Activity`; ``max_waiting``: requests that may wait for each model;
+        ``key_file``: the keys that open the endpoint, also when they change while it serves."""
         self._ledger = GpuContext(GpuDevice.CPU, UNKNOWN_BUDGET)
         self._memory_bytes = memory_bytes
         self._gpu_bytes = gpu_bytes
@@ -85,6 +87,8 @@ class Runtime:
         )
         self.activity = Activity(on_request, max_loading=max_waiting)
         self._max_waiting = max_waiting
+        self._key_file = key_file
+        self._watching_keys: asyncio.Task[None] | None = None
         self._catalog = catalog
         self._probe: MemoryProbe | None = None
         self._endpoint: Endpoint | None = None
@@ -112,9 +116,11 @@ class Runtime:
         allowed_origins: tuple[str, ...] = (),
         request_timeout_s: float | None = None,
     ) -> str:
-        """Serve the catalog's models; the base URL. The parameters are `EndpointConfig`'s.
+        """Serve the catalog's models; the base URL. The parameters are `EndpointConfig`'s;
+        ``api_keys`` open beside those of the key file.
 
-        Raises `EndpointError` when the port is taken, `InvalidRequest` for an unsafe address.
+        Raises `EndpointError` when the port is taken, `InvalidRequest` for an unsafe address, and
+        `StoreError` when the key file cannot be read.
         """
         async with self._switching:
             await self._stop()
@@ -123,16 +129,18 @@ class Runtime:
             await asyncio.to_thread(importlib.import_module, "minerva_desktop.server.endpoint")
             from minerva_desktop.server.endpoint import Endpoint
 
+            keys = KeyWatch(self._key_file, api_keys)
             config = EndpointConfig(
                 host=host,
                 port=port,
-                api_keys=api_keys,
+                api_keys=await asyncio.to_thread(keys.read),
                 allowed_origins=allowed_origins,
                 request_timeout_s=request_timeout_s,
             )
             endpoint = Endpoint(self.pool, self._catalog, config, self.activity)
             url = await endpoint.start()
             self._endpoint = endpoint
+            self._watching_keys = asyncio.create_task(keys.watch(endpoint.use_api_keys))
             return url
 
     async def stop_endpoint(self, grace_s: float = 0.0) -> None:
@@ -145,12 +153,11 @@ class Runtime:
         if self._endpoint is not None:
             self._endpoint.hurry()
 
-    def use_api_keys(self, keys: tuple[NamedKey, ...]) -> None:
-        """From the next request on only these open the endpoint, if it serves."""
-        if self._endpoint is not None:
-            self._endpoint.use_api_keys(keys)
-
     async def _stop(self, grace_s: float = 0.0) -> None:
+        if self._watching_keys is not None:
+            self._watching_keys.cancel()
+            await asyncio.gather(self._watching_keys, return_exceptions=True)
+            self._watching_keys = None
         if self._endpoint is not None:
             await self._endpoint.stop(grace_s)
             self._endpoint = None

@@ -18,6 +18,8 @@ ANYONE = {"errors", "paths", "settings", "logs", "units", "api_keys", ""}
 ALLOWED = {
     "ui": {"app", "chat"},
     "app": {"chat", "engine", "library", "store", "devices"},
+    # Entry points, like `__main__`, but with no window.
+    "commands": {"app", "runtime", "server", "engine", "library", "devices", "load_choice", "chat"},
     "runtime": {"server", "engine", "library", "devices", "load_choice"},
     "load_choice": {"engine", "library", "devices"},
     "server": {"chat", "engine", "library", "devices"},
@@ -209,7 +211,8 @@ def test_serving_loads_no_qt() -> None:
     loaded = _loaded_by(
         "import minerva_desktop.__main__, minerva_desktop.runtime, "
         "minerva_desktop.server.endpoint, minerva_desktop.app.model_actions, "
-        "minerva_desktop.app.terminal_chat"
+        "minerva_desktop.app.terminal_chat, minerva_desktop.commands.serve, "
+        "minerva_desktop.commands.keys"
     )
     assert loaded.isdisjoint({"PySide6", "shiboken6", "qasync", "llama_cpp"})
 

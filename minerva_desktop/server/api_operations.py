@@ -6,14 +6,12 @@ from types import MappingProxyType
 
 from minerva_desktop.server.metrics import CONTENT_TYPE
 from minerva_desktop.server.operation import Operation
-from minerva_desktop.server.schemas import (
+from minerva_desktop.server.schemas.chat import (
     ChatCompletion,
     ChatCompletionChunk,
     ChatCompletionRequest,
-    Health,
-    ModelList,
-    ModelObject,
 )
+from minerva_desktop.server.schemas.models import Health, ModelList, ModelObject
 
 READ = ("GET", "HEAD")
 # A generation's: what a body, a model and an engine can be wrong with.

@@ -66,7 +66,9 @@ pre {
 pre code { padding: 0; background: none; overflow-wrap: normal; }
 .samples { margin-top: 12px; }
 .samples > div { margin-top: 12px; }
-.samples span { display: block; margin-bottom: -4px; font-size: 12px; font-weight: 600; color: var(--muted); }
+.samples span {
+  display: block; margin-bottom: -4px; font-size: 12px; font-weight: 600; color: var(--muted);
+}
 details { margin-top: 12px; }
 summary { cursor: pointer; font-weight: 600; font-size: 13px; padding: 4px 0; }
 summary:focus-visible, a:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }

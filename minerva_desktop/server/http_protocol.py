@@ -9,6 +9,7 @@ of all other errors.
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from typing import Any, cast
 
@@ -29,6 +30,8 @@ from minerva_desktop.server.errors import (
 from minerva_desktop.server.request_info import RequestInfo, new_request_id
 
 TLS_HANDSHAKE = b"\x16"
+# h11 quotes what it objects to, which may be a key or a prompt.
+_QUOTED_BYTES = re.compile(r":? (?:bytearray\(|b['\"])")
 # Connections beyond the limit that are told so; beyond these they are only dropped.
 SPARE_CONNECTIONS = 50
 # A client that still sends has time to read the answer that ended its request.
@@ -204,7 +207,8 @@ class HttpProtocol(H11Protocol):
         elif hint == HeadersTooLarge.http_status:
             self._refuse(HeadersTooLarge("The request's head is too large"))
         else:
-            self._refuse(InvalidRequest(f"This is no valid HTTP/1.1 request: {error or msg}"))
+            reason = _QUOTED_BYTES.split(str(error or msg), maxsplit=1)[0]
+            self._refuse(InvalidRequest(f"This is no valid HTTP/1.1 request: {reason}"))
 
     def _unsupported_upgrade_warning(self) -> None:
         """Nothing: a client may ask for an upgrade and has to live without it."""
