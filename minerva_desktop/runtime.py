@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from minerva_desktop.api_keys import KeyFile, KeyWatch, NamedKey
@@ -29,7 +30,7 @@ from minerva_desktop.engine.pool import ModelPool
 from minerva_desktop.engine.pool_events import LoadChoice, LoadPlan, ModelReady, PoolEvent
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.engine.spare import SpareChild
-from minerva_desktop.errors import EngineDied, OutOfMemory
+from minerva_desktop.errors import EngineDied
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.library.measured_memory import MeasuredLoad, MeasuredMemory
 from minerva_desktop.load_choice import choose_load, load_key
@@ -94,9 +95,13 @@ class Runtime:
         self._endpoint: Endpoint | None = None
         self._switching = asyncio.Lock()  # starts and stops happen in the order they were asked for
 
-    def set_load_options(self, options: LoadOptions) -> None:
-        """The options of the next loads; disk that they no longer allow is given back."""
+    def set_load_options(
+        self, options: LoadOptions, own: Mapping[Path, LoadOptions] = MappingProxyType({})
+    ) -> None:
+        """The options of the next loads, and ``own`` ones of single models; disk that they no
+        longer allow is given back."""
         self.pool.options = options
+        self.pool.own_options = own
         if options.snapshots is not None:
             folder, max_bytes = options.snapshots.folder, options.snapshots.max_bytes
             SnapshotFiles(Path(os.fsdecode(folder))).shrink(max_bytes)
@@ -169,9 +174,7 @@ class Runtime:
         snapshot = await asyncio.to_thread(self._measure_memory, self.pool.pids())
         if is_short(snapshot.free, snapshot.total):
             free = format_bytes(snapshot.free)
-            self.pool.relieve(
-                OutOfMemory(f"A model was unloaded: other programs left only {free} of memory free")
-            )
+            self.pool.relieve(CPU, f"other programs left only {free} of memory free")
         return snapshot
 
     def _measure_memory(self, pids: list[int]) -> MemorySnapshot:
@@ -199,10 +202,10 @@ class Runtime:
             path, spare=self._spare, on_death=on_death, max_waiting=self._max_waiting
         )
 
-    async def fit_of(self, path: Path) -> LoadPlan:
-        """What loading a model would take, with which options, and what would go for it. Raises
-        `ModelNotFound` or `ModelLoadError`."""
-        return await self.pool.plan(path)
+    async def fit_of(self, path: Path, options: LoadOptions | None = None) -> LoadPlan:
+        """What loading a model would take, with which options, and what would go for it; see
+        `ModelPool.plan`. Raises `ModelNotFound` or `ModelLoadError`."""
+        return await self.pool.plan(path, options)
 
     async def devices(self) -> tuple[DeviceInfo, ...]:
         """The compute devices of this build of llama.cpp, the CPU too. Asked of a child process:
