@@ -54,6 +54,7 @@ class Runtime:
         catalog: Catalog,
         options: LoadOptions,
         *,
+        own_options: Mapping[Path, LoadOptions] = MappingProxyType({}),
         memory_bytes: int | None = None,
         gpu_bytes: int | None = None,
         measured: MeasuredMemory | None = None,
@@ -63,10 +64,10 @@ class Runtime:
         max_waiting: int = MAX_WAITING,
         key_file: KeyFile | None = None,
     ) -> None:
-        """``memory_bytes``: what loaded models may take together (None: a share of the machine's
-        memory), ``gpu_bytes`` on each GPU (None: a share of its memory); ``measured`` is told what
-        loads took, and asked; ``idle_seconds`` and ``on_event``: see `ModelPool`;
-        ``on_request``: see `Activity`; ``max_waiting``: requests that may wait for each model;
+        """``own_options``: those of single models; ``memory_bytes``: what loaded models may take
+        together (None: a share of the machine's memory), ``gpu_bytes`` on each GPU (None: a share
+        of its memory); ``measured`` is told what loads took, and asked; ``idle_seconds`` and
+        ``on_event``: see `ModelPool`; ``on_request``: see `Activity`; ``max_waiting``: requests that may wait for each model;
         ``key_file``: the keys that open the endpoint, also when they change while it serves."""
         self._ledger = GpuContext(GpuDevice.CPU, UNKNOWN_BUDGET)
         self._memory_bytes = memory_bytes
@@ -86,6 +87,7 @@ class Runtime:
             idle_seconds=idle_seconds,
             on_event=self._tell,
         )
+        self.pool.own_options = own_options
         self.activity = Activity(on_request, max_loading=max_waiting)
         self._max_waiting = max_waiting
         self._key_file = key_file
