@@ -67,8 +67,9 @@ class Runtime:
         """``own_options``: those of single models; ``memory_bytes``: what loaded models may take
         together (None: a share of the machine's memory), ``gpu_bytes`` on each GPU (None: a share
         of its memory); ``measured`` is told what loads took, and asked; ``idle_seconds`` and
-        ``on_event``: see `ModelPool`; ``on_request``: see `Activity`; ``max_waiting``: requests that may wait for each model;
-        ``key_file``: the keys that open the endpoint, also when they change while it serves."""
+        ``on_event``: see `ModelPool`; ``on_request``: see `Activity`; ``max_waiting``: requests
+        that may wait for each model; ``key_file``: the keys that open the endpoint, also when they
+        change while it serves."""
         self._ledger = GpuContext(GpuDevice.CPU, UNKNOWN_BUDGET)
         self._memory_bytes = memory_bytes
         self._gpu_bytes = gpu_bytes

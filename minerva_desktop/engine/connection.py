@@ -72,6 +72,7 @@ class EngineConnection:
         self.info: ContextInfo | None = None
         self.is_over = False  # the child has ended
         self.n_used_cells = 0
+        self.n_generated = 0  # tokens of all answers so far
         self._model_name = model_name
         self._child = child
         self._on_progress = on_progress
@@ -262,6 +263,7 @@ class EngineConnection:
         if output.prefill_total:
             done, total, cached = output.prefill_done, output.prefill_total, output.prefill_cached
             stream.report_prefill(done, total, cached)
+        self.n_generated += output.n_tokens
         if output.n_tokens or output.delta:
             stream.push_token(output.delta, output.logprob)
         if output.error is not None:

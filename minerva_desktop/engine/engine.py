@@ -123,6 +123,11 @@ class LlamaEngine:
         return msgspec.structs.replace(connection.info, n_used_cells=connection.n_used_cells)
 
     @property
+    def n_generated(self) -> int:
+        """Tokens of all answers since the load, whoever asked for them."""
+        return 0 if self._connection is None else self._connection.n_generated
+
+    @property
     def pid(self) -> int | None:
         """The child's process id; None when there is no child."""
         return None if self._connection is None else self._connection.pid
