@@ -29,6 +29,7 @@ from minerva_desktop.engine.messages import (
     Embedded,
     Generate,
     Load,
+    PromptEnd,
     TextMade,
     Tokenize,
     Tokenized,
@@ -245,10 +246,14 @@ class LlamaEngine:
         return (await self._loaded().ask(question, TokensCounted)).n_tokens
 
     async def apply_template(
-        self, turns: Sequence[ChatTurn], *, chat: ChatOptions | None = None
+        self,
+        turns: Sequence[ChatTurn],
+        *,
+        chat: ChatOptions | None = None,
+        end: PromptEnd = PromptEnd.GENERATION,
     ) -> str:
         """The prompt that ``turns`` make."""
-        question = ApplyTemplate(next(self._ids), tuple(turns), chat or ChatOptions())
+        question = ApplyTemplate(next(self._ids), tuple(turns), chat or ChatOptions(), end)
         return (await self._loaded().ask(question, TextMade)).text.decode("utf-8", "replace")
 
     async def tokenize(

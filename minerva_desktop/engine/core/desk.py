@@ -219,9 +219,9 @@ def _answer(question: Question, builder: PromptBuilder) -> Answer:
         case CountTokens(request_id, messages, chat):
             chat.check()
             return TokensCounted(request_id, len(builder.chat_tokens(messages, chat)))
-        case ApplyTemplate(request_id, messages, chat):
+        case ApplyTemplate(request_id, messages, chat, end):
             chat.check()
-            text = builder.chat_text(messages, chat)
+            text = builder.chat_text(messages, chat, end)
             return TextMade(request_id, text.encode("utf-8", "replace"))
         case Tokenize(request_id, text):
             tokens = vocabulary.tokenize(
