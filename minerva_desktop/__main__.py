@@ -3,7 +3,8 @@
     minerva [FILE.gguf …]     the window
     minerva chat [MODEL]      a conversation in the terminal
     minerva serve             the HTTP endpoint without a window
-    minerva models …          the library: list, show, add, remove
+    minerva keys …            the endpoint's API keys: list, create, revoke
+    minerva models …          the library: list, show, add, remove, alias
     --engine-child            an engine child (how the frozen app starts its own)
 
 The imports inside the functions keep each of these free of the libraries of the others: `serve`
@@ -14,20 +15,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from minerva_desktop import __version__
-from minerva_desktop.errors import MinervaError, StoreError
+from minerva_desktop.errors import MinervaError
 from minerva_desktop.logs import start_logging
-from minerva_desktop.paths import AppPaths, app_paths
 from minerva_desktop.settings import Settings, SettingsFile
 
 if TYPE_CHECKING:
@@ -40,17 +38,17 @@ if TYPE_CHECKING:
     from minerva_desktop.library.catalog import Catalog
     from minerva_desktop.library.fit import Choice
     from minerva_desktop.library.gguf import GgufHeader
+    from minerva_desktop.paths import AppPaths
     from minerva_desktop.runtime import Runtime
 
-IDLE_SECONDS = 600.0  # a model that `serve` was not asked for so long gives its memory back
-MEMORY_SECONDS = 5.0  # between two looks at the memory
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 _EPILOG = """\
 commands:
   minerva [FILE.gguf ...]       open the window (with these models)
   minerva chat [MODEL] [...]    chat in the terminal; --help tells more
   minerva serve [...]           serve the models to OpenAI clients; --help tells more
-  minerva models [...]          list, show, add or remove models; --help tells more
+  minerva keys [...]            list, create or revoke API keys; --help tells more
+  minerva models [...]          list, show, add, remove or name models; --help tells more
 
 MINERVA_HOME puts all settings, chats and logs into one folder.
 """
@@ -64,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         child.main()
         return EXIT_OK
-    commands = {"chat": _chat, "serve": _serve, "models": _models}
+    commands = {"chat": _chat, "keys": _keys, "serve": _serve, "models": _models}
     run = commands.get(given[0]) if given else None
     try:
         return run(given[1:]) if run else _gui(given)
@@ -96,17 +94,20 @@ def _gui(arguments: list[str]) -> int:
     from minerva_desktop.ui.import_scan import stop_import_scan
 
     stop_import_scan()
+    from minerva_desktop.api_keys import KeyFile
+    from minerva_desktop.app.access_keys import AccessKeys
     from minerva_desktop.app.chat_library import ChatLibrary
     from minerva_desktop.app.model_actions import ModelActions
     from minerva_desktop.app.services import Services
+    from minerva_desktop.commands.folders import open_catalog, ready_paths
     from minerva_desktop.engine.snapshot_files import SnapshotFiles
     from minerva_desktop.store.chat_store import ChatStore
     from minerva_desktop.ui.application import run_window
 
-    paths = _ready_paths()
+    paths = ready_paths()
     start_logging(paths.logs)
     settings = SettingsFile(paths.settings)
-    catalog = _catalog(paths)
+    catalog = open_catalog(paths)
 
     def make_runtime(on_change: Callable[[ModelState], None]) -> Runtime:
         return _window_runtime(catalog, settings.current, paths, on_change)
@@ -119,6 +120,7 @@ def _gui(arguments: list[str]) -> int:
         paths=paths,
         settings=settings,
         models=ModelActions(catalog),
+        access_keys=AccessKeys(KeyFile(paths.api_keys)),
         open_chats=open_chats,
     )
     return run_window(services, make_runtime, [path.absolute() for path in options.files])
@@ -130,7 +132,14 @@ def _window_runtime(
     paths: AppPaths,
     on_change: Callable[[ModelState], None],
 ) -> Runtime:
-    from minerva_desktop.app.model_actions import gpu_bytes, load_options, memory_bytes, model_state
+    from minerva_desktop.api_keys import KeyFile
+    from minerva_desktop.app.model_actions import (
+        gpu_bytes,
+        load_options,
+        memory_bytes,
+        model_state,
+        own_options,
+    )
     from minerva_desktop.library.measured_memory import MeasuredMemory
     from minerva_desktop.runtime import Runtime
 
@@ -141,10 +150,12 @@ def _window_runtime(
     return Runtime(
         catalog,
         options,
+        own_options=own_options(settings, options),
         memory_bytes=memory_bytes(settings),
         gpu_bytes=gpu_bytes(settings),
         measured=MeasuredMemory(paths.measured_memory),
         on_event=tell,
+        key_file=KeyFile(paths.api_keys),
     )
 
 
@@ -166,6 +177,7 @@ def _chat(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     from minerva_desktop.app.terminal_chat import TerminalChat
     from minerva_desktop.chat.sampling import SamplingParameters
+    from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
     from minerva_desktop.engine.load_options import LoadOptions
 
     start_logging(None)
@@ -176,7 +188,7 @@ def _chat(arguments: list[str]) -> int:
     }
     sampling = SamplingParameters(**given)
     sampling.check()
-    model = _model_path(_catalog(_ready_paths()), options.model)
+    model = model_path(open_catalog(ready_paths()), options.model)
     chat = TerminalChat(model, LoadOptions(n_ctx=options.n_ctx), sampling)
     talk = chat.converse() if options.prompt is None else chat.answer_once(options.prompt)
     try:
@@ -191,80 +203,16 @@ def _chat(arguments: list[str]) -> int:
 # -- the endpoint ------------------------------------------------------------------------------
 
 
-class _Address(NamedTuple):
-    host: str
-    port: int
-    api_key: str | None
-
-
 def _serve(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="minerva serve", description="Serve models over HTTP.")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, help="port to listen on (default: from the settings)")
-    parser.add_argument("--api-key", help="key that clients must send; needed beyond loopback")
-    parser.add_argument("--model", help="load this one at the start")
-    parser.add_argument("--n-ctx", type=int, metavar="N", help="context in tokens")
-    options = parser.parse_args(arguments)
-    from minerva_desktop.app.model_actions import load_options
+    from minerva_desktop.commands.serve import serve
 
-    paths = _ready_paths()
-    start_logging(paths.logs)
-    settings = SettingsFile(paths.settings).current
-    load = load_options(settings, paths.snapshots)
-    if options.n_ctx is not None:
-        load = msgspec.structs.replace(load, n_ctx=options.n_ctx)
-    port = settings.server_port if options.port is None else options.port
-    address = _Address(options.host, port, options.api_key)
-    asyncio.run(_serve_until_stopped(paths, address, load, settings, options.model))
-    return EXIT_OK
+    return serve(arguments)
 
 
-async def _serve_until_stopped(
-    paths: AppPaths, address: _Address, load: LoadOptions, settings: Settings, model: str | None
-) -> None:
-    from minerva_desktop.app.model_actions import gpu_bytes, memory_bytes
-    from minerva_desktop.library.measured_memory import MeasuredMemory
-    from minerva_desktop.runtime import Runtime
+def _keys(arguments: list[str]) -> int:
+    from minerva_desktop.commands.keys import keys
 
-    catalog = _catalog(paths)
-    measured = MeasuredMemory(paths.measured_memory)
-    runtime = Runtime(
-        catalog,
-        load,
-        memory_bytes=memory_bytes(settings),
-        gpu_bytes=gpu_bytes(settings),
-        measured=measured,
-        idle_seconds=IDLE_SECONDS,
-    )
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Windows has no handlers on the loop; there Ctrl+C cancels this task.
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, stopped.set)
-    try:
-        if model is not None:
-            async with runtime.pool.lease(_model_path(catalog, model), forced=True):
-                pass
-        url = await runtime.start_endpoint(
-            host=address.host, port=address.port, api_key=address.api_key
-        )
-        print(f"Minerva serves its models at {url} (Ctrl+C stops)", file=sys.stderr, flush=True)
-        await _watch_memory(runtime, stopped)
-    finally:
-        await runtime.close()
-
-
-async def _watch_memory(runtime: Runtime, stopped: asyncio.Event) -> None:
-    """Until ``stopped``, let the runtime see whether other programs need the memory."""
-    await runtime.devices()
-    snapshot = await runtime.measure_memory()
-    if snapshot.has_unused_gpu:
-        print(snapshot.reason, file=sys.stderr, flush=True)
-    while not stopped.is_set():
-        await runtime.measure_memory()
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(stopped.wait(), MEMORY_SECONDS)
+    return keys(arguments)
 
 
 # -- the library -------------------------------------------------------------------------------
@@ -284,16 +232,21 @@ def _models(arguments: list[str]) -> int:
     add.add_argument("files", nargs="+", type=Path, metavar="FILE.gguf")
     remove = commands.add_parser("remove", help="forget a model; its file stays")
     remove.add_argument("model", help="a library model")
+    alias = commands.add_parser("alias", help="give a model another name, for HTTP clients")
+    alias.add_argument("model", help="a library model")
+    alias.add_argument("name", help="what it is called too")
+    alias.add_argument("--remove", action="store_true", help="take the name away again")
     for command in commands.choices.values():
         command.add_argument("--json", action="store_true", help="for scripts")
     options = parser.parse_args(arguments)
     from minerva_desktop.app.model_commands import ModelCommands
+    from minerva_desktop.commands.folders import open_catalog, ready_paths
 
     start_logging(None)
-    paths = _ready_paths()
+    paths = ready_paths()
     settings = SettingsFile(paths.settings).current
     library = ModelCommands(
-        _catalog(paths),
+        open_catalog(paths),
         lambda header, wanted: asyncio.run(_choose_once(header, wanted, settings)),
         lambda path, wanted: asyncio.run(_load_once(path, wanted)),
         as_json=options.json,
@@ -307,6 +260,8 @@ def _models(arguments: list[str]) -> int:
             return EXIT_OK if library.add(options.files) else EXIT_FAILED
         case "remove":
             library.remove(options.model)
+        case "alias":
+            library.alias(options.model, options.name, remove=options.remove)
     return EXIT_OK
 
 
@@ -353,36 +308,6 @@ def _wanted_options(given: argparse.Namespace) -> LoadOptions:
         wanted = msgspec.structs.replace(wanted, kv_type_k=kind, kv_type_v=kind)
     wanted.check()
     return wanted
-
-
-# -- what they share ---------------------------------------------------------------------------
-
-
-def _ready_paths() -> AppPaths:
-    paths = app_paths()
-    try:
-        paths.create()
-    except OSError as error:
-        raise StoreError(f"The data folder {paths.data} cannot be used: {error}") from error
-    return paths
-
-
-def _catalog(paths: AppPaths) -> Catalog:
-    from minerva_desktop.library.catalog import Catalog, find_embedded_model
-
-    return Catalog(paths.catalog, embedded=find_embedded_model())
-
-
-def _model_path(catalog: Catalog, wanted: str | None) -> Path:
-    """A library model by name, or a GGUF file by path, which is not added to the library."""
-    from minerva_desktop.library.model_file import read_model_file
-
-    if wanted is None:
-        return catalog.default().path
-    path = Path(wanted).expanduser().absolute()
-    if path.suffix.lower() == ".gguf" or path.exists():
-        return read_model_file(path).path
-    return catalog.find(wanted).path
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@
     ├── InferenceError           500  inference_failed
     ├── EngineDied               503  engine_died
     ├── QueueFull                503  queue_full
+    ├── RequestCancelled         499  request_cancelled
     ├── InvalidRequest           400  invalid_request_error
     ├── Unauthorized             401  invalid_api_key
     ├── Forbidden                403  forbidden
@@ -101,6 +102,13 @@ class QueueFull(MinervaError):
 
     code = "queue_full"
     http_status = 503
+
+
+class RequestCancelled(MinervaError):
+    """The person ended the request in the window. No status that clients try again at."""
+
+    code = "request_cancelled"
+    http_status = 499
 
 
 class InvalidRequest(MinervaError):

@@ -46,6 +46,11 @@ class AppPaths:
         """Settings, window geometry included."""
         return self.config / "settings.json"
 
+    @property
+    def api_keys(self) -> Path:
+        """Digests of the keys that HTTP clients show."""
+        return self.config / "api-keys.json"
+
     def create(self) -> None:
         """Make the folders, for this user only. Raises `OSError`."""
         for folder in (self.data, self.config, self.logs):

@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from minerva_desktop.api_keys import KeyFile, KeyWatch, NamedKey
 from minerva_desktop.devices.device_list import DeviceInfo, discrete_gpus, use_gpus
 from minerva_desktop.devices.gpu_context import (
     UNKNOWN_BUDGET,
@@ -20,6 +22,7 @@ from minerva_desktop.devices.gpu_context import (
     default_budget,
 )
 from minerva_desktop.devices.ledgers import CPU, DeviceLedgers, Needs
+from minerva_desktop.engine.connection import MAX_WAITING
 from minerva_desktop.engine.device_query import list_devices
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
@@ -27,10 +30,12 @@ from minerva_desktop.engine.pool import ModelPool
 from minerva_desktop.engine.pool_events import LoadChoice, LoadPlan, ModelReady, PoolEvent
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.engine.spare import SpareChild
-from minerva_desktop.errors import EngineDied, OutOfMemory
+from minerva_desktop.errors import EngineDied
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.library.measured_memory import MeasuredLoad, MeasuredMemory
 from minerva_desktop.load_choice import choose_load, load_key
+from minerva_desktop.server.activity import Activity
+from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.units import format_bytes
 
 if TYPE_CHECKING:
@@ -49,15 +54,22 @@ class Runtime:
         catalog: Catalog,
         options: LoadOptions,
         *,
+        own_options: Mapping[Path, LoadOptions] = MappingProxyType({}),
         memory_bytes: int | None = None,
         gpu_bytes: int | None = None,
         measured: MeasuredMemory | None = None,
         idle_seconds: float | None = None,
         on_event: Callable[[PoolEvent], None] | None = None,
+        on_request: Callable[[], None] | None = None,
+        max_waiting: int = MAX_WAITING,
+        key_file: KeyFile | None = None,
     ) -> None:
-        """``memory_bytes``: what loaded models may take together (None: a share of the machine's
-        memory), ``gpu_bytes`` on each GPU (None: a share of its memory); ``measured`` is told what
-        loads took, and asked; ``idle_seconds`` and ``on_event``: see `ModelPool`."""
+        """``own_options``: those of single models; ``memory_bytes``: what loaded models may take
+        together (None: a share of the machine's memory), ``gpu_bytes`` on each GPU (None: a share
+        of its memory); ``measured`` is told what loads took, and asked; ``idle_seconds`` and
+        ``on_event``: see `ModelPool`; ``on_request``: see `Activity`; ``max_waiting``: requests
+        that may wait for each model; ``key_file``: the keys that open the endpoint, also when they
+        change while it serves."""
         self._ledger = GpuContext(GpuDevice.CPU, UNKNOWN_BUDGET)
         self._memory_bytes = memory_bytes
         self._gpu_bytes = gpu_bytes
@@ -76,14 +88,23 @@ class Runtime:
             idle_seconds=idle_seconds,
             on_event=self._tell,
         )
+        self.pool.own_options = own_options
+        self.activity = Activity(on_request, max_loading=max_waiting)
+        self._max_waiting = max_waiting
+        self._key_file = key_file
+        self._watching_keys: asyncio.Task[None] | None = None
         self._catalog = catalog
         self._probe: MemoryProbe | None = None
         self._endpoint: Endpoint | None = None
         self._switching = asyncio.Lock()  # starts and stops happen in the order they were asked for
 
-    def set_load_options(self, options: LoadOptions) -> None:
-        """The options of the next loads; disk that they no longer allow is given back."""
+    def set_load_options(
+        self, options: LoadOptions, own: Mapping[Path, LoadOptions] = MappingProxyType({})
+    ) -> None:
+        """The options of the next loads, and ``own`` ones of single models; disk that they no
+        longer allow is given back."""
         self.pool.options = options
+        self.pool.own_options = own
         if options.snapshots is not None:
             folder, max_bytes = options.snapshots.folder, options.snapshots.max_bytes
             SnapshotFiles(Path(os.fsdecode(folder))).shrink(max_bytes)
@@ -95,35 +116,59 @@ class Runtime:
         self._gpu_bytes = gpu_bytes
 
     async def start_endpoint(
-        self, *, host: str = "127.0.0.1", port: int, api_key: str | None = None
+        self,
+        *,
+        port: int,
+        host: str = "127.0.0.1",
+        api_keys: tuple[NamedKey, ...] = (),
+        allowed_origins: tuple[str, ...] = (),
+        request_timeout_s: float | None = None,
     ) -> str:
-        """Serve the catalog's models; the base URL.
+        """Serve the catalog's models; the base URL. The parameters are `EndpointConfig`'s;
+        ``api_keys`` open beside those of the key file.
 
-        Raises `EndpointError` when the port is taken, `InvalidRequest` for an unsafe address.
+        Raises `EndpointError` when the port is taken, `InvalidRequest` for an unsafe address, and
+        `StoreError` when the key file cannot be read.
         """
         async with self._switching:
             await self._stop()
             # FastAPI takes 0.4 s to import. The window's start need not wait for it, nor need the
             # answers that run on this loop: a thread does it first.
             await asyncio.to_thread(importlib.import_module, "minerva_desktop.server.endpoint")
-            from minerva_desktop.server.config import EndpointConfig
             from minerva_desktop.server.endpoint import Endpoint
 
-            config = EndpointConfig(host=host, port=port, api_key=api_key)
-            endpoint = Endpoint(self.pool, self._catalog, config)
+            keys = KeyWatch(self._key_file, api_keys)
+            config = EndpointConfig(
+                host=host,
+                port=port,
+                api_keys=await asyncio.to_thread(keys.read),
+                allowed_origins=allowed_origins,
+                request_timeout_s=request_timeout_s,
+            )
+            endpoint = Endpoint(self.pool, self._catalog, config, self.activity)
             url = await endpoint.start()
             self._endpoint = endpoint
+            self._watching_keys = asyncio.create_task(keys.watch(endpoint.use_api_keys))
             return url
 
-    async def stop_endpoint(self) -> None:
-        """Stop serving; running answers are cancelled. Idempotent."""
+    async def stop_endpoint(self, grace_s: float = 0.0) -> None:
+        """Stop serving; running answers are cancelled after ``grace_s`` seconds. Idempotent."""
         async with self._switching:
-            await self._stop()
+            await self._stop(grace_s)
 
-    async def _stop(self) -> None:
-        endpoint, self._endpoint = self._endpoint, None
-        if endpoint is not None:
-            await endpoint.stop()
+    def hurry(self) -> None:
+        """End the grace of a `stop_endpoint` that runs."""
+        if self._endpoint is not None:
+            self._endpoint.hurry()
+
+    async def _stop(self, grace_s: float = 0.0) -> None:
+        if self._watching_keys is not None:
+            self._watching_keys.cancel()
+            await asyncio.gather(self._watching_keys, return_exceptions=True)
+            self._watching_keys = None
+        if self._endpoint is not None:
+            await self._endpoint.stop(grace_s)
+            self._endpoint = None
 
     async def measure_memory(self) -> MemorySnapshot:
         """Memory of the device in use, and the share of our engine children. Where other programs
@@ -132,9 +177,7 @@ class Runtime:
         snapshot = await asyncio.to_thread(self._measure_memory, self.pool.pids())
         if is_short(snapshot.free, snapshot.total):
             free = format_bytes(snapshot.free)
-            self.pool.relieve(
-                OutOfMemory(f"A model was unloaded: other programs left only {free} of memory free")
-            )
+            self.pool.relieve(CPU, f"other programs left only {free} of memory free")
         return snapshot
 
     def _measure_memory(self, pids: list[int]) -> MemorySnapshot:
@@ -158,12 +201,14 @@ class Runtime:
     # -- what the pool needs ---------------------------------------------------------------
 
     def _make_engine(self, path: Path, on_death: Callable[[EngineDied], None]) -> LlamaEngine:
-        return LlamaEngine(path, spare=self._spare, on_death=on_death)
+        return LlamaEngine(
+            path, spare=self._spare, on_death=on_death, max_waiting=self._max_waiting
+        )
 
-    async def fit_of(self, path: Path) -> LoadPlan:
-        """What loading a model would take, with which options, and what would go for it. Raises
-        `ModelNotFound` or `ModelLoadError`."""
-        return await self.pool.plan(path)
+    async def fit_of(self, path: Path, options: LoadOptions | None = None) -> LoadPlan:
+        """What loading a model would take, with which options, and what would go for it; see
+        `ModelPool.plan`. Raises `ModelNotFound` or `ModelLoadError`."""
+        return await self.pool.plan(path, options)
 
     async def devices(self) -> tuple[DeviceInfo, ...]:
         """The compute devices of this build of llama.cpp, the CPU too. Asked of a child process:

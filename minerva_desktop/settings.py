@@ -27,12 +27,25 @@ class ThemeChoice(StrEnum):
     DARK = "dark"
 
 
+class ModelOverrides(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How one model is loaded instead of as all others are; None leaves it to them. ``n_ctx`` in
+    tokens; ``kv_type`` is f16, q8_0 or q4_0, ``flash_attention`` on or off."""
+
+    n_ctx: int | None = None
+    n_gpu_layers: int | None = None
+    n_threads: int | None = None
+    kv_type: str | None = None
+    flash_attention: str | None = None
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings. None means "automatic". ``n_ctx`` in tokens; geometry is Qt's, in base64.
 
     ``memory_gb``: memory that loaded models may take together, in units of 10^9 bytes, and
     ``gpu_memory_gb`` the memory of each GPU;
     ``snapshot_gb``: disk, in units of 10^9 bytes, for the states of long chats; 0 keeps none.
+    ``server_network``: the local server lets other machines in, too.
+    ``models``: the overrides of single models, by path.
     """
 
     theme: ThemeChoice = ThemeChoice.SYSTEM
@@ -44,10 +57,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_gb: int | None = None
     server_port: int = DEFAULT_PORT
     server_enabled: bool = False
+    server_network: bool = False
     send_with_enter: bool = True
     sampling: SamplingParameters = SamplingParameters()
     system_prompt: str = ""
     model: str | None = None
+    models: dict[str, ModelOverrides] = {}
     conversation_id: str | None = None
     window_geometry: str = ""
     sidebar_visible: bool = True
@@ -72,6 +87,13 @@ class SettingsFile:
             temporary.replace(self._path)
         except OSError as error:
             raise StoreError(f"Settings could not be saved to {self._path}: {error}") from error
+
+    def override(self, path: Path, overrides: ModelOverrides) -> None:
+        """Load the model at ``path`` so from now on. Raises `StoreError` as `save`."""
+        models = {**self.current.models, str(path): overrides}
+        if overrides == ModelOverrides():
+            del models[str(path)]
+        self.save(msgspec.structs.replace(self.current, models=models))
 
     def remember(self, **changes: object) -> None:
         """Keep what can be lost without harm; a file that cannot be written is only logged."""

@@ -15,7 +15,7 @@ import environment_state
 import system_packages
 
 # The app's commands that open no window, and so need nothing of Qt.
-HEADLESS = frozenset({"serve", "chat", "--help", "-h", "--version"})
+HEADLESS = frozenset({"serve", "chat", "keys", "models", "--help", "-h", "--version"})
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -14,13 +14,20 @@ from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
-from minerva_desktop.engine.load_options import LoadOptions, SnapshotOptions
+import msgspec
+
+from minerva_desktop.engine.load_options import (
+    FlashAttention,
+    KvType,
+    LoadOptions,
+    SnapshotOptions,
+)
 from minerva_desktop.engine.pool_events import LoadPlan, ModelLoading, ModelReady, PoolEvent
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.library.catalog import Catalog, CatalogEntry
 from minerva_desktop.library.fit import Fit
 from minerva_desktop.library.model_file import ModelFile
-from minerva_desktop.settings import Settings
+from minerva_desktop.settings import ModelOverrides, Settings
 from minerva_desktop.units import format_bytes
 
 GB = 10**9
@@ -120,6 +127,11 @@ class ModelActions:
         """All models with what is wrong with them, if anything."""
         return await asyncio.to_thread(self._catalog.entries)
 
+    async def model_at(self, path: Path) -> ModelFile | None:
+        """What the library knows of the model at ``path``; None when it is not in there."""
+        entries = await self.entries()
+        return next((entry.model for entry in entries if entry.model.path == path), None)
+
     async def add(self, paths: Sequence[Path]) -> AddOutcome:
         """Take files into the library, in place. Raises nothing for a file that is no model."""
         added: list[ModelFile] = []
@@ -192,3 +204,26 @@ def load_options(settings: Settings, snapshots: Path) -> LoadOptions:
         n_threads=settings.n_threads,
         snapshots=SnapshotOptions(os.fsencode(snapshots), n_gb * GB),
     )
+
+
+def own_options(settings: Settings, options: LoadOptions) -> dict[Path, LoadOptions]:
+    """``options`` of the models that have overrides, with these."""
+    return {Path(path): overridden(options, each) for path, each in settings.models.items()}
+
+
+def overridden(options: LoadOptions, overrides: ModelOverrides) -> LoadOptions:
+    """``options`` with a model's own ones. Overrides that a file edited by hand brings and nobody
+    knows are left out."""
+    given = {
+        name: value
+        for name in ("n_ctx", "n_gpu_layers", "n_threads")
+        if (value := getattr(overrides, name)) is not None
+    }
+    changed = msgspec.structs.replace(options, **given)
+    if overrides.flash_attention in set(FlashAttention):
+        flash = FlashAttention(overrides.flash_attention)
+        changed = msgspec.structs.replace(changed, flash_attention=flash)
+    if overrides.kv_type in set(KvType):
+        kind = KvType(overrides.kv_type)
+        changed = msgspec.structs.replace(changed, kv_type_k=kind, kv_type_v=kind)
+    return changed

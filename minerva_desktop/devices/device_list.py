@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from minerva_desktop.devices.gpu_context import GpuContext, GpuDevice, default_budget
+from minerva_desktop.devices.gpu_context import GpuDevice, default_budget
 from minerva_desktop.devices.ledgers import DeviceLedgers
 
 
@@ -49,8 +49,7 @@ def use_gpus(
     for gpu in gpus:
         context = ledgers.contexts.get(gpu.name)
         if context is None:
-            context = GpuContext(gpu.kind, 0)
-            ledgers.add(gpu.name, context)
+            context = ledgers.add(gpu.name, gpu.kind)
         budget = budget_bytes
         if budget is None:
             budget = default_budget(gpu.kind, gpu.total_memory)

@@ -50,7 +50,7 @@ _log = logging.getLogger(__name__)
 # A cancelled generation that has not ended by then is ended on this side: the child may be in a
 # step that takes long. Whether it hangs is the heartbeat's affair.
 CANCEL_SECONDS = 3.0
-MAX_WAITING = 256  # requests and questions beside those that run; beyond, `QueueFull`
+MAX_WAITING = 256  # requests and questions beside those that run, unless told otherwise
 
 _Wanted = TypeVar("_Wanted", bound=Answer)
 
@@ -65,16 +65,19 @@ class EngineConnection:
         *,
         on_progress: Callable[[float], None] | None,
         on_death: Callable[[EngineDied], None] | None,
+        max_waiting: int = MAX_WAITING,
     ) -> None:
         """``on_progress`` gets 0.0 to 1.0 while the model loads; ``on_death`` is told when a
-        loaded child ends by itself."""
+        loaded child ends by itself; beyond ``max_waiting`` requests that wait come `QueueFull`."""
         self.info: ContextInfo | None = None
         self.is_over = False  # the child has ended
         self.n_used_cells = 0
+        self.n_generated = 0  # tokens of all answers so far
         self._model_name = model_name
         self._child = child
         self._on_progress = on_progress
         self._on_death = on_death
+        self._max_waiting = max_waiting
         self._loop = asyncio.get_running_loop()
         self._loading: asyncio.Future[ContextInfo] = self._loop.create_future()
         self._streams: dict[int, TokenStream] = {}
@@ -99,6 +102,7 @@ class EngineConnection:
         *,
         on_progress: Callable[[float], None] | None,
         on_death: Callable[[EngineDied], None] | None,
+        max_waiting: int = MAX_WAITING,
     ) -> EngineConnection:
         """Take a child. Raises `EngineDied` when the system cannot start one."""
         try:
@@ -107,7 +111,13 @@ class EngineConnection:
             raise EngineDied(
                 "The engine process could not be started", detail=str(error)
             ) from error
-        return cls(model_name, child, on_progress=on_progress, on_death=on_death)
+        return cls(
+            model_name,
+            child,
+            on_progress=on_progress,
+            on_death=on_death,
+            max_waiting=max_waiting,
+        )
 
     @property
     def pid(self) -> int:
@@ -175,7 +185,7 @@ class EngineConnection:
         if self.info is not None:
             n_run = min(len(self._streams), self.info.n_parallel)
         n_waiting = len(self._streams) + len(self._given_up) + len(self._answers) - n_run
-        if n_waiting >= MAX_WAITING:
+        if n_waiting >= self._max_waiting:
             raise QueueFull(f"{n_waiting} requests wait already, and {n_run} run")
 
     def _send(self, request: Request) -> None:
@@ -251,7 +261,9 @@ class EngineConnection:
         if stream is None:
             return
         if output.prefill_total:
-            stream.report_prefill(output.prefill_done, output.prefill_total)
+            done, total, cached = output.prefill_done, output.prefill_total, output.prefill_cached
+            stream.report_prefill(done, total, cached)
+        self.n_generated += output.n_tokens
         if output.n_tokens or output.delta:
             stream.push_token(output.delta, output.logprob)
         if output.error is not None:

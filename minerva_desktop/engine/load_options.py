@@ -116,9 +116,10 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How to load a model.
 
     ``n_ctx`` in tokens, None: the model's own, at most `DEFAULT_N_CTX`. ``n_gpu_layers`` None: all
-    that the build's GPU backend takes (none without one). ``n_threads`` None: physical cores;
-    ``n_threads_batch`` (for prompts) None: as many as ``n_threads``. ``n_parallel`` requests are
-    computed together; they share the ``n_ctx`` tokens. ``tensor_split``: each GPU's share.
+    that the build's GPU backend takes (none without one). ``n_threads`` None: physical cores, or
+    fewer beside busy programs; ``n_threads_batch`` (for prompts) None: as many as ``n_threads``.
+    ``n_parallel`` requests are computed together; they share the ``n_ctx`` tokens.
+    ``tensor_split``: each GPU's share.
     ``use_mlock`` keeps the weights from being swapped out.
     """
 

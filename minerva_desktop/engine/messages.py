@@ -57,7 +57,8 @@ class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     ``name`` is the GGUF's own for itself, empty when it has none; ``placement`` says which device
     holds how many layers, ``shares`` how many bytes each GPU does; ``n_used_cells`` counts the
     tokens that the KV cache holds now; ``warnings`` are llama.cpp's of the load, in its words;
-    ``answer_format`` says how answers to messages are to be read.
+    ``answer_format`` says how answers to messages are to be read. ``chat_template`` is the GGUF's,
+    empty when it brings none; ``can_infill``: the model can write what comes before a suffix.
     """
 
     name: str
@@ -86,6 +87,8 @@ class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     n_used_cells: int = 0
     answer_format: AnswerFormat = AnswerFormat()
+    chat_template: str = ""
+    can_infill: bool = False
 
 
 class ErrorInfo(msgspec.Struct, frozen=True):
@@ -126,7 +129,8 @@ class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True):
 
     ``cache_prompt`` False computes all of the prompt anew. ``lora``: the scale of each adapter
     that was loaded, None: as they were loaded. ``snapshot`` names the chat whose state is kept on
-    disk, where the load options have a place for it. ``chat`` goes with ``messages`` only.
+    disk, where the load options have a place for it. ``chat`` goes with ``messages`` only;
+    ``suffix``, the text that comes behind the answer, with the other two only.
     """
 
     request_id: int
@@ -139,6 +143,7 @@ class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True):
     tokens: tuple[int, ...] | None = None
     lora: tuple[float, ...] | None = None
     snapshot: str | None = None
+    suffix: str | None = None
 
 
 class Embed(msgspec.Struct, frozen=True, tag="embed", kw_only=True):
@@ -231,7 +236,8 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """What one step made for one request: at most one new token, or the end.
 
     ``delta`` may be empty though a token was sampled (half a UTF-8 character, a possible stop
-    string). ``prefill_done``/``prefill_total`` (tokens) tell how far prefill is.
+    string). ``prefill_done``/``prefill_total`` (tokens) tell how far prefill is, and how much of
+    it was in the cache (``prefill_cached``); they also come with the first token.
     """
 
     request_id: int
@@ -239,6 +245,7 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     n_tokens: int = 0
     prefill_done: int = 0
     prefill_total: int = 0
+    prefill_cached: int = 0
     logprob: TokenLogprob | None = None
     completion: Completion | None = None
     error: ErrorInfo | None = None

@@ -26,6 +26,7 @@ class TokenStream:
         self._completion: Completion | None = None
         self._error: MinervaError | None = None
         self._prefill = (0, 0)
+        self._n_cached = 0
         self._on_cancel = on_cancel
         self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
 
@@ -41,10 +42,12 @@ class TokenStream:
                 self._logprobs.append(logprob)
             self._wake()
 
-    def report_prefill(self, done: int, total: int) -> None:
-        """Say that ``done`` of ``total`` prompt tokens are processed."""
+    def report_prefill(self, done: int, total: int, n_cached: int = 0) -> None:
+        """Say that ``done`` of ``total`` prompt tokens are processed, ``n_cached`` of which had
+        been before."""
         with self._lock:
             self._prefill = (done, total)
+            self._n_cached = n_cached
             self._wake()
 
     def finish(self, completion: Completion) -> None:
@@ -100,6 +103,12 @@ class TokenStream:
             return self._prefill
 
     @property
+    def n_cached(self) -> int:
+        """Prompt tokens that did not have to be processed; 0 before the first step."""
+        with self._lock:
+            return self._n_cached
+
+    @property
     def is_finished(self) -> bool:
         """Whether the stream ended, well or not. Unread tokens may be left."""
         with self._lock:
@@ -110,6 +119,11 @@ class TokenStream:
         """Of the tokens so far, in order; empty unless the request asked for them."""
         with self._lock:
             return tuple(self._logprobs)
+
+    def logprobs_from(self, start: int) -> tuple[TokenLogprob, ...]:
+        """`logprobs` without the first ``start``."""
+        with self._lock:
+            return tuple(self._logprobs[start:])
 
     @property
     def completion(self) -> Completion | None:

@@ -1,4 +1,4 @@
-"""Puts the HTTP application together: guards, routes, and one error shape for all of them.
+"""Puts the HTTP application together: guards, routes, and the errors of all of them.
 
 `endpoint.Endpoint` makes one application for each time it listens; its asyncio loop runs it.
 """
@@ -13,54 +13,69 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from minerva_desktop import __version__
-from minerva_desktop.errors import MinervaError
+from minerva_desktop.errors import InvalidRequest, MinervaError
+from minerva_desktop.server.access import CLIENT_GONE
+from minerva_desktop.server.api_operations import OPERATIONS
 from minerva_desktop.server.auth import ApiKeyGuard, HostOriginGuard
-from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.errors import (
-    ErrorBody,
+    ErrorAnswer,
     ErrorObject,
     error_response,
     error_type,
-    json_response,
 )
-from minerva_desktop.server.lifetime import Lifetime
-from minerva_desktop.server.parameters import IGNORED_FIELDS_HEADER
+from minerva_desktop.server.parameters.parser import IGNORED_FIELDS_HEADER
 from minerva_desktop.server.routes.chat import chat_router
+from minerva_desktop.server.routes.completions import completions_router
+from minerva_desktop.server.routes.docs import docs_router
+from minerva_desktop.server.routes.embeddings import embeddings_router
 from minerva_desktop.server.routes.health import health_router
+from minerva_desktop.server.routes.messages import messages_router
+from minerva_desktop.server.routes.metrics import metrics_router
 from minerva_desktop.server.routes.models import models_router
-from minerva_desktop.server.services import Catalog, Pool
+from minerva_desktop.server.routes.props import props_router
+from minerva_desktop.server.routes.responses import responses_router
+from minerva_desktop.server.routes.tokens import tokens_router
+from minerva_desktop.server.services import ServerContext
 
-CLIENT_GONE = 499  # as nginx logs it; nobody is left to read it
 MAX_ECHOED_PATH = 100
+WHOLE_SERVER = "*"  # as OPTIONS may ask
 
 
-def create_app(
-    pool: Pool, catalog: Catalog, config: EndpointConfig, lifetime: Lifetime | None = None
-) -> FastAPI:
-    """The application. ``lifetime`` lets its maker end running requests; None: they run out."""
-    lifetime = lifetime or Lifetime()
+def create_app(context: ServerContext) -> FastAPI:
+    """The application."""
     app = FastAPI(
         title="Minerva Desktop",
         version=__version__,
-        # FastAPI's page for it loads scripts from the network.
+        # FastAPI knows nothing of bodies that are read by hand, and its page for the description
+        # loads scripts from the network: `routes.docs` has our own.
         openapi_url=None,
         redirect_slashes=False,
-        middleware=_guards(config),
+        middleware=_guards(context),
         exception_handlers={
             MinervaError: _on_minerva_error,
             HTTPException: _on_http_exception,
             ClientDisconnect: _on_client_disconnect,
+            RecursionError: _on_deep_body,
             Exception: _on_unforeseen_error,
         },
     )
-    app.include_router(health_router(pool))
-    app.include_router(models_router(pool, catalog))
-    app.include_router(chat_router(pool, catalog, lifetime, config.keep_alive_s))
+    app.include_router(health_router(context))
+    app.include_router(models_router(context))
+    app.include_router(chat_router(context))
+    app.include_router(responses_router(context))
+    app.include_router(messages_router(context))
+    app.include_router(metrics_router(context))
+    app.include_router(docs_router(context, OPERATIONS))
+    app.include_router(completions_router(context))
+    app.include_router(embeddings_router(context))
+    app.include_router(tokens_router(context))
+    app.include_router(props_router(context))
     return app
 
 
-def _guards(config: EndpointConfig) -> list[Middleware]:
+def _guards(context: ServerContext) -> list[Middleware]:
     """Outermost first: a browser's CORS preflight carries an Origin but no API key."""
+    config = context.config
     guards = [Middleware(HostOriginGuard, config=config)]
     if config.allowed_origins:
         cors = Middleware(
@@ -69,11 +84,10 @@ def _guards(config: EndpointConfig) -> list[Middleware]:
             allow_methods=("*",),
             allow_headers=("*",),
             allow_private_network=True,
-            expose_headers=(IGNORED_FIELDS_HEADER,),
+            expose_headers=(IGNORED_FIELDS_HEADER, "X-Request-Id"),
         )
         guards.append(cors)
-    if config.api_key is not None:
-        guards.append(Middleware(ApiKeyGuard, api_key=config.api_key))
+    guards.append(Middleware(ApiKeyGuard, key_ring=context.key_ring))
     return guards
 
 
@@ -87,18 +101,26 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
     path = request.url.path[:MAX_ECHOED_PATH]
-    if error.status_code == 405 and request.method == "OPTIONS":
+    if request.method == "OPTIONS" and request.scope["path"] == WHOLE_SERVER:
+        return Response(status_code=204, headers={"Allow": "GET, HEAD, POST, OPTIONS"})
+    if request.method == "OPTIONS" and error.status_code == 405:
         return Response(status_code=204, headers=headers)
     if error.status_code == 405:
         code, message = "method_not_allowed", f"{path} does not take {request.method}"
     else:
         code, message = "not_found", f"There is no {path} here"
-    body = ErrorBody(ErrorObject(message, error_type(error.status_code), None, code))
-    return json_response(body, error.status_code, headers)
+    found = ErrorObject(message, error_type(error.status_code), None, code)
+    return ErrorAnswer(found, error.status_code, headers)
 
 
 async def _on_client_disconnect(_: Request, __: Exception) -> Response:
+    """Nobody is left to read it."""
     return Response(status_code=CLIENT_GONE)
+
+
+async def _on_deep_body(_: Request, __: Exception) -> Response:
+    """Nothing but a body's value is that deep. Python could read it, but not write it again."""
+    return error_response(InvalidRequest("The body is nested too deeply"))
 
 
 async def _on_unforeseen_error(_: Request, __: Exception) -> Response:

@@ -8,22 +8,30 @@ Both run on the endpoint's asyncio loop, before a body is read.
 
 from __future__ import annotations
 
-import hmac
+from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from minerva_desktop.api_keys import NamedKey, matching_name
 from minerva_desktop.errors import Forbidden, MinervaError, Unauthorized
 from minerva_desktop.server.config import EndpointConfig, bracketed
 from minerva_desktop.server.errors import error_response
+from minerva_desktop.server.request_info import request_info
 
-# Lets a supervisor see that the server lives, without giving it a key.
-OPEN_PATHS = frozenset({"/health"})
+# `/health` lets a supervisor see that the server lives, without giving it a key. The descriptions
+# of the API are the same everywhere, and a browser has no way to send a key.
+OPEN_PATHS = frozenset({"/health", "/docs", "/openapi.json"})
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 HTTP_PORT = 80
+ABSOLUTE = "http://"
 
 
 class HostOriginGuard:
-    """Answers 403 unless Host is an address of this endpoint and Origin absent or allowed."""
+    """Answers 403 unless Host is an address of this endpoint and Origin absent or allowed.
+
+    A target in absolute form (``GET http://host:port/path``, as clients write it that take us for
+    a proxy) has to name this endpoint, too, and goes on as its path.
+    """
 
     def __init__(self, app: ASGIApp, config: EndpointConfig) -> None:
         self._app = app
@@ -39,11 +47,19 @@ class HostOriginGuard:
             await error_response(error)(scope, receive, send)
 
     def _objection(self, scope: Scope) -> MinervaError | None:
+        own = self._own_hosts(scope)
         hosts = _header_values(scope, b"host")
-        if len(hosts) != 1 or hosts[0].lower() not in self._own_hosts(scope):
+        if len(hosts) != 1 or hosts[0].lower() not in own:
             return Forbidden("The Host header does not name this endpoint")
         if any(origin not in self._origins for origin in _header_values(scope, b"origin")):
             return Forbidden("The Origin header names a web page that is not allowed to call")
+        target = scope["raw_path"].decode("ascii")
+        if target[: len(ABSOLUTE)].lower() == ABSOLUTE:
+            host, slash, path = target[len(ABSOLUTE) :].partition("/")
+            if host.lower() not in own:
+                return Forbidden("The request's target does not name this endpoint")
+            scope["raw_path"] = (slash + path or "/").encode("ascii")
+            scope["path"] = unquote(slash + path or "/")
         return None
 
     def _own_hosts(self, scope: Scope) -> set[str]:
@@ -55,28 +71,64 @@ class HostOriginGuard:
         return hosts | names if port == HTTP_PORT else hosts
 
 
-class ApiKeyGuard:
-    """Answers 401 unless the request carries the key as ``Authorization: Bearer KEY``."""
+class KeyRing:
+    """The keys that open one endpoint. They can be exchanged while it runs."""
 
-    def __init__(self, app: ASGIApp, api_key: str) -> None:
+    def __init__(self, keys: tuple[NamedKey, ...]) -> None:
+        self._keys = keys
+        self._is_locked = bool(keys)
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether a key is asked for. What asked once goes on: when the last key is revoked, no
+        key opens, instead of none being needed."""
+        return self._is_locked
+
+    def use(self, keys: tuple[NamedKey, ...]) -> None:
+        """From the next request on, only ``keys`` open."""
+        self._keys = keys
+        self._is_locked = self._is_locked or bool(keys)
+
+    def name_of(self, presented: str) -> str | None:
+        """The name of a key that opens, None for any other text."""
+        return matching_name(self._keys, presented)
+
+
+class ApiKeyGuard:
+    """Answers 401 unless the request carries a key, as ``Authorization: Bearer KEY`` or, in
+    Anthropic's way, as ``x-api-key: KEY``; notes whose it is."""
+
+    def __init__(self, app: ASGIApp, key_ring: KeyRing) -> None:
         self._app = app
-        self._api_key = api_key.encode()
+        self._key_ring = key_ring
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on or refuse one request."""
-        if scope["type"] != "http" or scope["path"] in OPEN_PATHS or self._knows_key(scope):
+        if scope["type"] != "http" or self._may_pass(scope):
             await self._app(scope, receive, send)
         else:
-            error = Unauthorized("This endpoint needs its API key as Authorization: Bearer KEY")
+            error = Unauthorized(
+                "This endpoint needs an API key, as Authorization: Bearer KEY or x-api-key: KEY"
+            )
             await error_response(error)(scope, receive, send)
 
-    def _knows_key(self, scope: Scope) -> bool:
-        values = _header_values(scope, b"authorization")
-        scheme, _, key = values[0].partition(" ") if len(values) == 1 else ("", "", "")
-        # compare_digest takes the same time however much of the key is right.
-        return scheme.lower() == "bearer" and hmac.compare_digest(
-            key.strip().encode("latin-1"), self._api_key
-        )
+    def _may_pass(self, scope: Scope) -> bool:
+        if not self._key_ring.is_locked:
+            return True
+        names = [self._key_ring.name_of(key) for key in _presented_keys(scope)]
+        name = next((name for name in names if name is not None), None)
+        request_info(scope).key_name = name
+        return name is not None or scope["path"] in OPEN_PATHS
+
+
+def _presented_keys(scope: Scope) -> list[str]:
+    """Clients that speak both APIs may send a key in one way and nonsense in the other."""
+    keys = _header_values(scope, b"x-api-key")
+    for value in _header_values(scope, b"authorization"):
+        scheme, _, key = value.partition(" ")
+        if scheme.lower() == "bearer":
+            keys.append(key.strip())
+    return keys
 
 
 def _header_values(scope: Scope, name: bytes) -> list[str]:

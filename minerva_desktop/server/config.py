@@ -3,28 +3,52 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from minerva_desktop.api_keys import NamedKey
+from minerva_desktop.chat.limits import MAX_SECONDS
 from minerva_desktop.errors import InvalidRequest
 
 DEFAULT_PORT = 8427
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLimits:
+    """What a connection may cost. Times in seconds.
+
+    ``head_s``: until a request's head is there, from its first byte (or from the connection).
+    ``body_idle_s``: between two pieces of a body, ``body_s``: for all of it. ``stall_s``: a client
+    that takes nothing of its answer for so long is hung up on. ``idle_s``: between two requests;
+    longer than clients keep idle connections, so that none is closed while a request is on its
+    way. ``max_connections``: beyond, new ones are answered 503.
+    """
+
+    head_s: float = 10.0
+    body_idle_s: float = 30.0
+    body_s: float = 300.0
+    stall_s: float = 60.0
+    idle_s: int = 75
+    max_connections: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointConfig:
     """Settings of one endpoint; a value, usable on any thread.
 
-    ``port`` 0 takes any free one. ``api_key`` None: no key is asked for, which only loopback
+    ``port`` 0 takes any free one. ``api_keys`` empty: no key is asked for, which only loopback
     allows. ``allowed_origins`` are the web origins (``https://host[:port]``) whose pages may call.
     ``keep_alive_s``: a streamed answer that is silent for so long sends an SSE comment.
+    ``request_timeout_s``: what one request may take in all (None: as long as it takes).
     """
 
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
-    api_key: str | None = field(default=None, repr=False)
+    api_keys: tuple[NamedKey, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     keep_alive_s: float = 5.0
+    request_timeout_s: float | None = None
+    limits: ConnectionLimits = ConnectionLimits()
 
     def check(self) -> None:
         """Raise `InvalidRequest`, naming the field, for a setting that is wrong or unsafe."""
@@ -34,17 +58,20 @@ class EndpointConfig:
             raise InvalidRequest(
                 f"The port must be between 0 and 65535, not {self.port}", param="port"
             )
-        if self.api_key is not None and not _fits_into_a_header(self.api_key):
-            raise InvalidRequest(
-                "The API key must be printable ASCII characters without spaces", param="api_key"
-            )
-        if self.api_key is None and not is_loopback(self.host):
+        if not self.api_keys and not is_loopback(self.host):
             raise InvalidRequest(
                 f"Listening on {self.host} lets other machines in, so it needs an API key",
                 param="api_key",
             )
         for origin in self.allowed_origins:
             _check_origin(origin)
+        timeout = self.request_timeout_s
+        if timeout is not None and not 0.0 < timeout <= MAX_SECONDS:
+            raise InvalidRequest(
+                f"A request's time must be more than 0 and at most {MAX_SECONDS:.0f} seconds,"
+                f" not {timeout:g}",
+                param="request_timeout_s",
+            )
 
 
 def is_loopback(host: str) -> bool:
@@ -58,10 +85,6 @@ def is_loopback(host: str) -> bool:
 def bracketed(host: str) -> str:
     """``host`` as URLs and Host headers write it: IPv6 addresses in brackets."""
     return f"[{host}]" if ":" in host else host
-
-
-def _fits_into_a_header(key: str) -> bool:
-    return bool(key) and key.isascii() and key.isprintable() and " " not in key
 
 
 def _check_origin(origin: str) -> None:

@@ -9,25 +9,35 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import logging
 import os
 import socket
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
-import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from minerva_desktop.errors import EndpointError, InvalidRequest
+from minerva_desktop.api_keys import NamedKey
+from minerva_desktop.errors import EndpointError
+from minerva_desktop.server.access import MAX_HEAD_BYTES, AccessLayer
+from minerva_desktop.server.activity import Activity
 from minerva_desktop.server.app import create_app
-from minerva_desktop.server.config import EndpointConfig, bracketed
-from minerva_desktop.server.errors import error_response
+from minerva_desktop.server.auth import KeyRing
+from minerva_desktop.server.config import ConnectionLimits, EndpointConfig, bracketed
+from minerva_desktop.server.http_protocol import HttpProtocol
 from minerva_desktop.server.lifetime import Lifetime
-from minerva_desktop.server.services import Catalog, Pool
+from minerva_desktop.server.metrics import Metrics
+from minerva_desktop.server.services import Catalog, Pool, ServerContext
+
+if sys.platform != "win32":
+    import resource
 
 BACKLOG = 512
-# Longer than clients keep idle connections, so that none is closed while a request is on its way.
-IDLE_CONNECTION_S = 75
+SEND_BUFFER_BYTES = 128 * 1024
+# Files that the rest of the app may have open.
+SPARE_FILES = 128
 STOP_TIMEOUT_S = 0.8
 STOP_POLL_S = 0.01
 
@@ -37,11 +47,20 @@ logger = logging.getLogger(__name__)
 class Endpoint:
     """The OpenAI-compatible endpoint on one address. Use it on one asyncio loop only."""
 
-    def __init__(self, pool: Pool, catalog: Catalog, config: EndpointConfig) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        catalog: Catalog,
+        config: EndpointConfig,
+        activity: Activity | None = None,
+    ) -> None:
+        """``activity`` lists its requests; one of its own when None."""
         self._pool = pool
         self._catalog = catalog
         self._config = config
+        self._activity = activity or Activity()
         self._running: _Running | None = None
+        self._leaving: _Running | None = None
 
     @property
     def url(self) -> str | None:
@@ -57,65 +76,96 @@ class Endpoint:
         if self._running is None:
             self._config.check()
             listener = await _listen(self._config.host, self._config.port)
-            self._running = _Running(self._pool, self._catalog, self._config, listener)
+            context = ServerContext(
+                self._pool,
+                self._catalog,
+                self._config,
+                Lifetime(),
+                self._activity,
+                Metrics(),
+                KeyRing(self._config.api_keys),
+            )
+            self._running = _Running(context, listener)
             await self._running.wait_listening()
             logger.info("The HTTP endpoint listens on %s", self._running.url)
         return self._running.url
 
-    async def stop(self) -> None:
-        """Stop listening. Running answers end with an error, and their generations, at once."""
+    def use_api_keys(self, keys: tuple[NamedKey, ...]) -> None:
+        """From the next request on only these open, until the next `start`. An endpoint that asks
+        for keys goes on to do so when there are none left."""
+        if self._running is not None:
+            self._running.context.key_ring.use(keys)
+
+    async def stop(self, grace_s: float = 0.0) -> None:
+        """Stop listening. Running answers have ``grace_s`` seconds to come to their end; then
+        they end with an error, and their generations, at once."""
         running, self._running = self._running, None
         if running is not None:
-            await running.stop()
+            self._leaving = running
+            await running.stop(grace_s)
+            self._leaving = None
             logger.info("The HTTP endpoint on %s is stopped", running.url)
+
+    def hurry(self) -> None:
+        """End the grace of a `stop` that runs."""
+        if self._leaving is not None:
+            self._leaving.context.lifetime.stop()
 
 
 class _Running:
     """What exists between `Endpoint.start` and `Endpoint.stop`."""
 
-    def __init__(
-        self, pool: Pool, catalog: Catalog, config: EndpointConfig, listener: socket.socket
-    ) -> None:
+    def __init__(self, context: ServerContext, listener: socket.socket) -> None:
+        self.context = context
+        config = context.config
+        limits = config.limits
         port = listener.getsockname()[1]
         self.url = f"http://{bracketed(_reachable(config.host))}:{port}"
-        self._lifetime = Lifetime()
+        protocol = functools.partial(
+            HttpProtocol, limits=replace(limits, max_connections=_affordable(limits))
+        )
         self._server = _Server(
             uvicorn.Config(
-                create_app(pool, catalog, config, self._lifetime),
-                http=_HttpProtocol,
+                AccessLayer(create_app(context), context.metrics),
+                http=protocol,  # type: ignore[arg-type]  # called as the class would be
                 ws="none",
                 lifespan="off",
                 log_config=None,
-                log_level="warning",
+                # It warns of every malformed request; `HttpProtocol` logs them in one line each.
+                log_level="error",
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
                 backlog=BACKLOG,
-                timeout_keep_alive=IDLE_CONNECTION_S,
-            )
+                timeout_keep_alive=limits.idle_s,
+                h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+            ),
+            context.lifetime,
         )
         self._task = asyncio.create_task(self._server.serve(sockets=[listener]))
 
     async def wait_listening(self) -> None:
         await self._server.listening.wait()
 
-    async def stop(self) -> None:
-        self._lifetime.stop()
-        self._server.leave()
+    async def stop(self, grace_s: float) -> None:
+        self._server.leave(grace_s)
         await self._task
 
 
 class _Server(uvicorn.Server):
     """uvicorn's server as a guest in somebody else's loop."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, lifetime: Lifetime) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
+        self._lifetime = lifetime
         self._leaving = asyncio.Event()
+        self._grace_s = 0.0
 
-    def leave(self) -> None:
+    def leave(self, grace_s: float) -> None:
         """End `serve`."""
         self.should_exit = True
+        self._grace_s = grace_s
         self._leaving.set()
 
     @contextlib.contextmanager
@@ -136,7 +186,8 @@ class _Server(uvicorn.Server):
                     await self._leaving.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let answers that are about to end reach their clients, then hang up.
+        """Let answers come to their end for the time of grace, end the others, and let these ends
+        reach their clients; then hang up.
 
         Unlike uvicorn's, without a fixed wait, and sure to be rid of clients that never read.
         """
@@ -147,31 +198,23 @@ class _Server(uvicorn.Server):
         state = self.server_state
         for connection in list(state.connections):
             connection.shutdown()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_TIMEOUT_S):
-                while state.connections:  # noqa: ASYNC110 - uvicorn tells nobody when one ends
-                    await asyncio.sleep(STOP_POLL_S)
+        if self._grace_s > 0:
+            await self._wait_for_ends(self._grace_s, hurried=True)
+        self._lifetime.stop()
+        await self._wait_for_ends(STOP_TIMEOUT_S)
         for connection in list(state.connections):
             connection.transport.abort()
         if state.tasks:
             await asyncio.wait(set(state.tasks), timeout=STOP_TIMEOUT_S)
 
-
-class _HttpProtocol(H11Protocol):
-    """Answers what is no HTTP in the shape of all other errors."""
-
-    def send_400_response(self, msg: str) -> None:
-        """Refuse, and hang up: where the next request would begin is unknown."""
-        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            response = error_response(InvalidRequest(msg))
-            headers = [*response.raw_headers, (b"connection", b"close")]
-            for event in (
-                h11.Response(status_code=response.status_code, headers=headers),
-                h11.Data(data=bytes(response.body)),
-                h11.EndOfMessage(),
-            ):
-                self.transport.write(self.conn.send(event))
-        self.transport.close()
+    async def _wait_for_ends(self, seconds: float, *, hurried: bool = False) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                # Polled, because uvicorn tells nobody when a connection ends.
+                while self.server_state.connections:
+                    if hurried and self._lifetime.is_stopping:
+                        return
+                    await asyncio.sleep(STOP_POLL_S)
 
 
 async def _listen(host: str, port: int) -> socket.socket:
@@ -190,6 +233,9 @@ async def _listen(host: str, port: int) -> socket.socket:
             # Else the port stays taken for a minute after a stop. On Windows the option would let
             # two programs share a port.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Connections inherit it. Left alone, the system buffers megabytes for a client that does
+        # not read, and we would learn of it late.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind(address)
@@ -216,3 +262,13 @@ def _listen_error(host: str, port: int, error: OSError) -> EndpointError:
 def _reachable(host: str) -> str:
     """An address to connect to: "all addresses" is none."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+
+def _affordable(limits: ConnectionLimits) -> int:
+    """Connections that the process has file numbers for, up to the limit."""
+    if sys.platform == "win32":
+        return limits.max_connections
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return limits.max_connections
+    return max(1, min(limits.max_connections, soft - SPARE_FILES))

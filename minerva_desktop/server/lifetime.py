@@ -24,6 +24,11 @@ class Lifetime:
     def __init__(self) -> None:
         self._stopping = asyncio.Event()
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping.is_set()
+
     def stop(self) -> None:
         """End what runs, and what comes from now on, with `EndpointStopped`."""
         self._stopping.set()
@@ -39,13 +44,17 @@ class Lifetime:
         if receive is not None:
             enders.append(asyncio.ensure_future(_disconnected(receive)))
         tasks = [task, *enders]
+        reason = ""
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             # Work that got done counts, even if its client left in the same moment.
             return (task if task in done else done.pop()).result()
+        except EndpointStopped as stopped:
+            reason = stopped.message
+            raise
         finally:
             for each in tasks:
-                each.cancel()
+                each.cancel(reason)
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _stopped(self) -> Any:

@@ -1,4 +1,4 @@
-"""What the endpoint needs of the rest of the app, as Protocols.
+"""What the endpoint needs of the rest of the app, as Protocols, and all that its routes share.
 
 `engine.pool.ModelPool` and `library.catalog.Catalog` are what the app passes in; tests pass
 scripted ones. All but the catalog's methods are called on the endpoint's asyncio loop.
@@ -8,13 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from minerva_desktop.chat.limits import RequestLimits
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.chat.tools import ChatOptions
+from minerva_desktop.engine.engine import Embeddings, Prompt
+from minerva_desktop.engine.messages import ContextInfo, Tokenized
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.library.model_file import ModelFile
+from minerva_desktop.server.activity import Activity
+from minerva_desktop.server.auth import KeyRing
+from minerva_desktop.server.config import EndpointConfig
+from minerva_desktop.server.lifetime import Lifetime
+from minerva_desktop.server.metrics import Metrics
 
 
 class Catalog(Protocol):
@@ -23,21 +33,56 @@ class Catalog(Protocol):
     def models(self) -> Sequence[ModelFile]:
         """All that can be loaded."""
 
-    def find(self, wanted: str) -> ModelFile:
-        """The one of that name; raises `ModelNotFound`, or why it cannot be loaded."""
+    def find(self, wanted: str | Path) -> ModelFile:
+        """The one of that name, or at that path, which then comes from us and not from a client;
+        raises `ModelNotFound`, or why it cannot be loaded."""
+
+    def default(self) -> ModelFile:
+        """The one to take where nobody says; raises `ModelNotFound` when there is none."""
 
 
 class Engine(Protocol):
-    """A loaded model."""
+    """A loaded model, as `LlamaEngine` describes its methods."""
 
-    def generate(
+    def get_context_info(self) -> ContextInfo:
+        """What is loaded; raises `InferenceError` when nothing is."""
+
+    def generate_choices(
         self,
-        prompt: str | Sequence[ChatTurn],
-        max_tokens: int | None = None,
+        prompt: Prompt,
+        n: int,
         *,
         sampling: SamplingParameters | None = None,
-    ) -> TokenStream:
-        """Start one generation; the stream tells how it goes and cancels it."""
+        limits: RequestLimits | None = None,
+        cache_prompt: bool = True,
+        lora: Sequence[float] | None = None,
+        chat: ChatOptions | None = None,
+        suffix: str | None = None,
+    ) -> tuple[TokenStream, ...]:
+        """Start ``n`` generations; their streams tell how they go and cancel them."""
+
+    async def embed(
+        self, inputs: Sequence[str | Sequence[int]], *, normalize: bool = True
+    ) -> Embeddings:
+        """A vector for each input."""
+
+    async def count_tokens(
+        self, turns: Sequence[ChatTurn], *, chat: ChatOptions | None = None
+    ) -> int:
+        """Tokens of the prompt that ``turns`` make."""
+
+    async def apply_template(
+        self, turns: Sequence[ChatTurn], *, chat: ChatOptions | None = None
+    ) -> str:
+        """The prompt that ``turns`` make."""
+
+    async def tokenize(
+        self, text: str, *, add_special: bool = False, parse_special: bool = True
+    ) -> Tokenized:
+        """The tokens of ``text``."""
+
+    async def detokenize(self, tokens: Sequence[int]) -> str:
+        """The text of ``tokens``."""
 
 
 class Pool(Protocol):
@@ -47,4 +92,20 @@ class Pool(Protocol):
         """The model at ``path``, loaded when needed and kept loaded until the context ends."""
 
     def loaded(self) -> Iterable[Path]:
-        """The files of the models that are loaded now."""
+        """The files of the models that are loaded now, the most recently used first."""
+
+    def loaded_engine(self, path: Path) -> Engine | None:
+        """That of a model that is loaded now; it is not leased, so use it at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerContext:
+    """What the routes of one endpoint share. ``activity`` outlives the endpoint's stop."""
+
+    pool: Pool
+    catalog: Catalog
+    config: EndpointConfig
+    lifetime: Lifetime
+    activity: Activity
+    metrics: Metrics
+    key_ring: KeyRing

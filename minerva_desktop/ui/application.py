@@ -37,7 +37,9 @@ from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.memory_controller import MemoryController
 from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.model_options_controller import ModelOptionsController
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.server_controller import ServerController
 from minerva_desktop.ui.settings_dialog import SettingsDialog
 from minerva_desktop.ui.stylesheet import apply_theme
 from minerva_desktop.ui.tasks import UiTasks
@@ -76,6 +78,8 @@ class Application(QObject):
         self._tasks = UiTasks(loop, self._show_error)
         self._worker = EngineWorker(make_runtime)
         self._models = ModelController(self.window, services, self._worker, self._tasks)
+        self._options = ModelOptionsController(self.window, services, self._worker, self._tasks)
+        self._server = ServerController(self.window, icons, services, self._worker, self._tasks)
         self._memory = MemoryController(
             self.window, self._worker, self._tasks, self._models.name_of
         )
@@ -118,7 +122,7 @@ class Application(QObject):
             self._chats.begin()
         if self._files:
             self.open_files(self._files)
-        self._models.start_server_if_wanted()
+        self._server.start_if_wanted()
 
     async def _open_chats(self) -> None:
         try:
@@ -164,7 +168,7 @@ class Application(QObject):
         self.window.composer.set_enter_sends(settings.send_with_enter)
         self._worker.use_settings(settings, self._services.paths.snapshots)
         if settings.server_port != self._services.settings.current.server_port:
-            self.window.status.forget_server_failure()  # it was about the other port
+            self._server.forget_failure()  # it was about the other port
         self._save(settings)
 
     @Slot()

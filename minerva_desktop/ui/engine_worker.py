@@ -33,11 +33,13 @@ from minerva_desktop.app.model_actions import (
     load_options,
     memory_bytes,
     model_fit,
+    overridden,
+    own_options,
 )
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.errors import LoadCancelled, MinervaError
 from minerva_desktop.runtime import Runtime
-from minerva_desktop.settings import Settings
+from minerva_desktop.settings import ModelOverrides, Settings
 
 Result = TypeVar("Result")
 # Given what to call with each change of a model, make the runtime; called in the worker's thread.
@@ -45,6 +47,7 @@ RuntimeFactory = Callable[[Callable[[ModelState], None]], Runtime]
 
 # Between two looks at the memory: each costs about 2 ms.
 MEMORY_SECONDS = 3.0
+LOOPBACK, ANY_ADDRESS = "127.0.0.1", "0.0.0.0"
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +72,8 @@ class EngineWorker(QThread):
     memory_measured = Signal(object)
     # tuple of LoadedModel
     models_listed = Signal(object)
+    # tuple of RequestRecord
+    requests_listed = Signal(object)
 
     def __init__(self, make_runtime: RuntimeFactory, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -110,11 +115,13 @@ class EngineWorker(QThread):
         ``snapshots``; an idle one is loaded anew with its next use."""
         runtime = self._required()
         self._call(runtime.set_memory_budget, memory_bytes(settings), gpu_bytes(settings))
-        self._call(runtime.set_load_options, load_options(settings, snapshots))
+        options = load_options(settings, snapshots)
+        self._call(runtime.set_load_options, options, own_options(settings, options))
 
-    async def load(self, path: Path) -> None:
-        """Load a model now. Raises what the load raises."""
-        await self._await(self._load(path))
+    async def load(self, path: Path, *, forced: bool = False) -> None:
+        """Load a model now; ``forced``: beyond the memory for models, too. Raises what the load
+        raises, `OutOfMemory` where that memory is not enough."""
+        await self._await(self._load(path, forced=forced))
 
     async def unload(self, path: Path) -> None:
         """Give a model's memory back."""
@@ -136,21 +143,40 @@ class EngineWorker(QThread):
         """Have ``models_listed`` emitted now, besides after each change and measurement."""
         self._call(self._list_models)
 
-    async def fit_of(self, path: Path) -> ModelFit:
-        """How a model would fit, and what would go for it. Raises what `Runtime.fit_of` raises."""
-        return model_fit(await self._await(self._required().fit_of(path)))
+    async def fit_of(self, path: Path, overrides: ModelOverrides | None = None) -> ModelFit:
+        """How a model would fit, and what would go for it; with ``overrides`` instead of those that
+        were kept. Raises what `Runtime.fit_of` raises."""
+        return await self._await(self._fit_of(path, overrides))
+
+    async def is_loaded(self, path: Path) -> bool:
+        """Whether that model is ready."""
+        return await self._await(self._is_loaded(path))
 
     async def count_tokens(self, path: Path, turns: tuple[ChatTurn, ...]) -> int | None:
         """Tokens of a prompt; None when that model is not loaded (it is not loaded for this)."""
         return await self._await(self._count_tokens(path, turns))
 
-    async def start_endpoint(self, port: int) -> str:
-        """Serve over HTTP to this machine; the base URL. Raises `EndpointError`."""
-        return await self._await(self._required().start_endpoint(port=port))
+    async def start_endpoint(self, port: int, *, reaches_network: bool = False) -> str:
+        """Serve over HTTP, to this machine or to the network too; the base URL. Raises
+        `EndpointError`, and `InvalidRequest` for the network without a key."""
+        host = ANY_ADDRESS if reaches_network else LOOPBACK
+        return await self._await(self._required().start_endpoint(host=host, port=port))
 
     async def stop_endpoint(self) -> None:
         """Stop serving."""
         await self._await(self._required().stop_endpoint())
+
+    def list_requests(self) -> None:
+        """Have ``requests_listed`` emitted."""
+        self._call(self._list_requests)
+
+    def cancel_request(self, number: int) -> None:
+        """End a request of the endpoint; no-op when it is over."""
+        self._call(self._required().activity.cancel, number)
+
+    async def request_prompt(self, number: int) -> str:
+        """The text that the model got for a request. Raises `InvalidRequest` when it is gone."""
+        return await self._await(self._required().activity.prompt(number))
 
     async def close(self) -> None:
         """End all answers, models and the endpoint, then the thread."""
@@ -220,6 +246,9 @@ class EngineWorker(QThread):
         models = loaded_models(self._required().pool, self._speeds, self._reasons)
         self.models_listed.emit(models)
 
+    def _list_requests(self) -> None:
+        self.requests_listed.emit(self._required().activity.snapshot())
+
     def _pin(self, path: Path, pinned: bool) -> None:
         self._required().pool.pin(path, pinned=pinned)
         self._list_models()
@@ -228,10 +257,20 @@ class EngineWorker(QThread):
         use_time_to_live(self._required().pool, path, choice)
         self._list_models()
 
-    async def _load(self, path: Path) -> None:
-        # Forced: the person chose this one. What stands idle goes for it all the same.
-        async with self._required().pool.lease(path, forced=True):
+    async def _load(self, path: Path, *, forced: bool) -> None:
+        async with self._required().pool.lease(path, forced=forced):
             pass
+
+    async def _fit_of(self, path: Path, overrides: ModelOverrides | None) -> ModelFit:
+        runtime = self._required()
+        if overrides is None:
+            return model_fit(await runtime.fit_of(path))
+        options = overridden(runtime.pool.options, overrides)
+        options.check()
+        return model_fit(await runtime.fit_of(path, options))
+
+    async def _is_loaded(self, path: Path) -> bool:
+        return self._required().pool.loaded_engine(path) is not None
 
     async def _count_tokens(self, path: Path, turns: tuple[ChatTurn, ...]) -> int | None:
         engine = self._required().pool.loaded_engine(path)
@@ -258,7 +297,7 @@ class EngineWorker(QThread):
     async def _answer(self, request: AnswerRequest) -> None:
         answer_id = request.answer_id
         try:
-            async with self._required().pool.lease(request.model_path, forced=True) as engine:
+            async with self._required().pool.lease(request.model_path) as engine:
                 stream = engine.generate(
                     request.turns, sampling=request.sampling, snapshot=request.snapshot
                 )
@@ -266,7 +305,6 @@ class EngineWorker(QThread):
                 self._list_models()  # it is in use now
                 async for tokens in stream.batches():
                     if tokens:
-                        self._speeds.count(request.model_path, len(tokens))
                         self.tokens_ready.emit(answer_id, tokens)
                     else:
                         self.prefill_advanced.emit(answer_id, *stream.prefill)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QToolButton, QWidget
 
@@ -17,6 +17,7 @@ from minerva_desktop.ui.model_picker import ModelPicker
 from minerva_desktop.ui.theme import GRID
 
 HEIGHT = 13 * GRID
+OPTIONS_SHORTCUT = "Ctrl+Shift+L"
 
 
 class LoadIndicator(QWidget):
@@ -82,6 +83,12 @@ class Header(QWidget):
         self._eject = icon_button(icons, "eject", "Unload the model and free its memory")
         self._eject.setObjectName("ejectButton")
         self._eject.clicked.connect(self.eject_requested)
+        self._options = icon_button(
+            icons, "chip", "Load options of the model", shortcut=OPTIONS_SHORTCUT
+        )
+        self._options.setObjectName("modelOptionsButton")
+        self._options.setShortcut(OPTIONS_SHORTCUT)
+        self._options.clicked.connect(self._ask_for_options)
         self._load = LoadIndicator()
         self._load.cancel_requested.connect(self.cancel_requested)
         row = QHBoxLayout(self)
@@ -90,6 +97,7 @@ class Header(QWidget):
         for action in leading:
             row.addWidget(_action_button(action))
         row.addWidget(self.picker)
+        row.addWidget(self._options)
         row.addWidget(self._eject)
         row.addWidget(self._load, 1)
         row.addStretch(1)
@@ -100,6 +108,11 @@ class Header(QWidget):
     def set_can_eject(self, can_eject: bool) -> None:
         """Offer Eject only while a model is loaded."""
         self._eject.setEnabled(can_eject)
+
+    @Slot()
+    def _ask_for_options(self) -> None:
+        if self.picker.current is not None:
+            self.picker.options_requested.emit(self.picker.current.path)
 
     def show_progress(self, fraction: float) -> None:
         """Show the load progress, ``fraction`` from 0 to 1, and its Cancel button."""

@@ -1,4 +1,4 @@
-"""Models in the window: the picker, loading and ejecting, dropped files, the endpoint.
+"""Models in the window: the picker, loading and ejecting, dropped files.
 
 Glue between the widgets of `MainWindow`, the library and `EngineWorker`. Main thread.
 """
@@ -13,15 +13,17 @@ from PySide6.QtWidgets import QFileDialog
 
 from minerva_desktop.app.model_actions import ModelPhase, ModelState
 from minerva_desktop.app.services import Services
-from minerva_desktop.errors import LoadCancelled, MinervaError, ModelLoadError
+from minerva_desktop.errors import LoadCancelled, MinervaError, ModelLoadError, OutOfMemory
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_list import PickerItem
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
-from minerva_desktop.ui.status_bar import ServerState
 from minerva_desktop.ui.tasks import UiTasks
 
 RETRY_LOAD = "retry-load"
+LOAD_ANYWAY = "load-anyway"
+LOAD_OPTIONS = "load-options"
+TOO_LARGE = "model-too-large"
 
 
 class ModelController(QObject):
@@ -59,8 +61,8 @@ class ModelController(QObject):
         header.cancel_requested.connect(self._on_cancel_load)
         window.files_dropped.connect(self.add_files)
         window.notifications.action_triggered.connect(self._on_notice_action)
-        window.status.server_toggled.connect(self._on_server_toggled)
         worker.model_changed.connect(self._on_model_changed)
+        worker.answer_failed.connect(self._on_answer_failed)
 
     @property
     def current_path(self) -> Path | None:
@@ -80,11 +82,6 @@ class ModelController(QObject):
     def n_ctx(self) -> int | None:
         """Context of the chosen model in tokens, once it is loaded."""
         return self._ready.get(self._current) if self._current else None
-
-    def start_server_if_wanted(self) -> None:
-        """Switch the endpoint on if it was on when the app was closed."""
-        if self._settings.current.server_enabled:
-            self._on_server_toggled(True)
 
     async def start(self, preferred: str | None) -> None:
         """Fill the picker and choose the model of last time, or the embedded one."""
@@ -145,6 +142,8 @@ class ModelController(QObject):
             await self._worker.load(added)
         except LoadCancelled:
             return
+        except OutOfMemory as error:
+            self._offer_ways_out(error)  # it is a good model: it stays, chosen
         except MinervaError as error:
             self._show(error)
             if is_new and isinstance(error, ModelLoadError):
@@ -167,11 +166,13 @@ class ModelController(QObject):
         self._choose(Path(path))
         self._tasks.start(self._load(Path(path)))
 
-    async def _load(self, path: Path) -> None:
+    async def _load(self, path: Path, *, forced: bool = False) -> None:
         try:
-            await self._worker.load(path)
+            await self._worker.load(path, forced=forced)
         except LoadCancelled:
             return
+        except OutOfMemory as error:
+            self._offer_ways_out(error)
         except MinervaError as error:
             self._show(error, NoticeAction("Try again", RETRY_LOAD))
 
@@ -238,33 +239,32 @@ class ModelController(QObject):
         header.set_can_eject(state.phase is ModelPhase.READY)
         self.context_changed.emit(state.n_ctx)
 
-    # -- the endpoint ----------------------------------------------------------------------
-
-    @Slot(bool)
-    def _on_server_toggled(self, on: bool) -> None:
-        self._settings.remember(server_enabled=on)
-        self._tasks.start(self._start_server() if on else self._stop_server())
-
-    async def _start_server(self) -> None:
-        status = self._window.status
-        status.set_server(ServerState.STARTING)
-        try:
-            url = await self._worker.start_endpoint(self._settings.current.server_port)
-        except MinervaError as error:
-            status.set_server(ServerState.FAILED, error.message)
-            return
-        status.set_server(ServerState.ON, url)
-
-    async def _stop_server(self) -> None:
-        await self._worker.stop_endpoint()
-        self._window.status.set_server(ServerState.OFF)
-
     # -- notices ---------------------------------------------------------------------------
 
     @Slot(str)
     def _on_notice_action(self, callback_id: str) -> None:
-        if callback_id == RETRY_LOAD and self._current is not None:
-            self._tasks.start(self._load(self._current))
+        if self._current is None:
+            return
+        if callback_id in (RETRY_LOAD, LOAD_ANYWAY):
+            self._tasks.start(self._load(self._current, forced=callback_id == LOAD_ANYWAY))
+        elif callback_id == LOAD_OPTIONS:
+            self._window.header.picker.options_requested.emit(str(self._current))
+
+    @Slot(str, object)
+    def _on_answer_failed(self, _answer_id: str, error: MinervaError) -> None:
+        """The chat shows the error; what can be done about it is ours."""
+        if isinstance(error, OutOfMemory):
+            self._offer_ways_out(error)
+
+    def _offer_ways_out(self, error: OutOfMemory) -> None:
+        actions = (
+            NoticeAction("Load anyway", LOAD_ANYWAY),
+            NoticeAction("Load options…", LOAD_OPTIONS),
+        )
+        text = f"{self.current_name} was not loaded. {error.message}"
+        self._window.notifications.show_notice(
+            Notice(NoticeKind.WARNING, text, error.detail, actions, key=TOO_LARGE)
+        )
 
     def _show(self, error: MinervaError, *actions: NoticeAction) -> None:
         self._window.notifications.show_notice(

@@ -60,6 +60,7 @@ class PickerPopup(QFrame):
     selected = Signal(str)
     add_requested = Signal()
     remove_requested = Signal(str)
+    options_requested = Signal(str)
 
     def __init__(self, icons: Icons, parent: QWidget) -> None:
         super().__init__(parent, Qt.WindowType.Popup | Qt.WindowType.FramelessWindowHint)
@@ -187,10 +188,16 @@ class PickerPopup(QFrame):
             return
         self._list.setCurrentIndex(index)
         menu = PopupMenu(self)
+        menu.addAction("Load options…").triggered.connect(self._ask_for_options)
         remove = menu.addAction("Remove from list (keeps the file)")
         remove.setEnabled(index.data(ITEM_ROLE).removable)
         remove.triggered.connect(self._remove_current)
         menu.popup(self._list.viewport().mapToGlobal(position))
+
+    @Slot()
+    def _ask_for_options(self) -> None:
+        self.hide()
+        self.options_requested.emit(self._list.currentIndex().data(ITEM_ROLE).path)
 
     @Slot()
     def _remove_current(self) -> None:
@@ -233,13 +240,14 @@ class PickerPopup(QFrame):
 
 
 class ModelPicker(QPushButton):
-    """The button. ``selected`` and ``remove_requested`` carry a path given in `set_models`;
-    ``opened`` when the list is, so that its badges can be found out."""
+    """The button. ``selected``, ``remove_requested`` and ``options_requested`` carry a path given
+    in `set_models`; ``opened`` when the list is, so that its badges can be found out."""
 
     opened = Signal()
     selected = Signal(str)
     add_requested = Signal()
     remove_requested = Signal(str)
+    options_requested = Signal(str)
 
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -255,6 +263,7 @@ class ModelPicker(QPushButton):
         self._popup.selected.connect(self.selected)
         self._popup.add_requested.connect(self.add_requested)
         self._popup.remove_requested.connect(self.remove_requested)
+        self._popup.options_requested.connect(self.options_requested)
         self._describe()
 
     @property

@@ -10,20 +10,17 @@ import msgspec
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QDialog,
     QDialogButtonBox,
-    QFrame,
-    QGridLayout,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
 from minerva_desktop.settings import DEFAULT_PORT, Settings, ThemeChoice
-from minerva_desktop.ui.controls import ElidedLabel, OptionalIntEdit, Switch, plain_tip, set_sign
+from minerva_desktop.ui.controls import ElidedLabel, Switch, plain_tip, set_sign
+from minerva_desktop.ui.forms import Form, SegmentedChoice, number_field
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 
@@ -34,9 +31,7 @@ MAX_GPU_LAYERS = 1000
 MAX_SNAPSHOT_GB = 10_000
 MAX_MEMORY_GB = 100_000
 MIN_PORT, MAX_PORT = 1, 65535
-FIELD_WIDTH = 36 * GRID
 FOLDER_SIGN = 16  # px
-AUTOMATIC = "Automatic"
 
 
 class SettingsDialog(QDialog):
@@ -57,28 +52,35 @@ class SettingsDialog(QDialog):
         self.setObjectName("settingsDialog")
         self.setWindowTitle("Settings")
         self.setMinimumWidth(WIDTH)
-        self._theme = _ThemeChooser(settings.theme)
+        self._theme = SegmentedChoice(
+            "theme",
+            "Theme",
+            [(each.value, each.value.capitalize()) for each in ThemeChoice],
+            settings.theme.value,
+        )
         self._enter = Switch("Send with Enter", icons.themes)
         self._enter.setObjectName("sendWithEnter")
         self._enter.setChecked(settings.send_with_enter)
         self._enter.setToolTip(plain_tip("Off: Enter starts a new line, Ctrl+Enter sends"))
-        self._n_ctx = _number(
+        self._n_ctx = number_field(
             "nCtx", "Context size in tokens", settings.n_ctx, MIN_N_CTX, MAX_N_CTX
         )
-        self._layers = _number(
+        self._layers = number_field(
             "nGpuLayers", "Layers on the GPU", settings.n_gpu_layers, 0, MAX_GPU_LAYERS
         )
-        self._threads = _number("nThreads", "CPU threads", settings.n_threads, 1, max_threads)
-        self._memory = _number(
+        self._threads = number_field("nThreads", "CPU threads", settings.n_threads, 1, max_threads)
+        self._memory = number_field(
             "memoryGb", "Memory for models in GB", settings.memory_gb, 1, MAX_MEMORY_GB
         )
-        self._gpu_memory = _number(
+        self._gpu_memory = number_field(
             "gpuMemoryGb", "Memory of each GPU in GB", settings.gpu_memory_gb, 1, MAX_MEMORY_GB
         )
-        self._snapshots = _number(
+        self._snapshots = number_field(
             "snapshotGb", "Disk for long chats in GB", settings.snapshot_gb, 0, MAX_SNAPSHOT_GB
         )
-        self._port = _number("serverPort", "Server port", settings.server_port, MIN_PORT, MAX_PORT)
+        self._port = number_field(
+            "serverPort", "Server port", settings.server_port, MIN_PORT, MAX_PORT
+        )
         self._port.setPlaceholderText(str(DEFAULT_PORT))
         self._lay_out(data_folder)
 
@@ -87,7 +89,7 @@ class SettingsDialog(QDialog):
         port = self._port.value()
         return msgspec.structs.replace(
             settings,
-            theme=self._theme.choice(),
+            theme=ThemeChoice(self._theme.value()),
             n_ctx=self._n_ctx.value(),
             n_gpu_layers=self._layers.value(),
             n_threads=self._threads.value(),
@@ -99,7 +101,7 @@ class SettingsDialog(QDialog):
         )
 
     def _lay_out(self, data_folder: str) -> None:
-        form = _Form()
+        form = Form()
         form.add_section("Window")
         form.add_row("Theme", self._theme)
         form.add_row("", self._enter)
@@ -142,62 +144,6 @@ class SettingsDialog(QDialog):
         return row
 
 
-class _Form(QGridLayout):
-    """Labels and fields on one baseline; `QFormLayout` puts a label a little above the middle."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setHorizontalSpacing(6 * GRID)
-        self.setVerticalSpacing(3 * GRID)
-        self.setColumnStretch(1, 1)
-
-    def add_section(self, title: str, hint: str = "") -> None:
-        """A heading, with a hint beside it."""
-        self.addWidget(_section(title, hint), self.rowCount(), 0, 1, 2)
-
-    def add_row(self, text: str, field: QWidget, hint: str = "") -> None:
-        """``field`` with its label before and a hint behind it."""
-        row = self.rowCount()
-        if text:
-            label = QLabel(text)
-            label.setBuddy(field)
-            self.addWidget(label, row, 0)
-        if hint:
-            self.addLayout(_with_hint(field, hint), row, 1)
-        else:
-            self.addWidget(field, row, 1)
-
-    def add_whole(self, layout: QHBoxLayout) -> None:
-        """Something as wide as the page."""
-        self.addLayout(layout, self.rowCount(), 0, 1, 2)
-
-
-class _ThemeChooser(QFrame):
-    """System, Light, Dark as one row of three."""
-
-    def __init__(self, choice: ThemeChoice) -> None:
-        super().__init__()
-        self.setObjectName("segmented")
-        self.setAccessibleName("Theme")
-        self._group = QButtonGroup(self)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(2, 2, 2, 2)
-        row.setSpacing(2)
-        for index, each in enumerate(ThemeChoice):
-            button = QPushButton(each.value.capitalize())
-            button.setObjectName(f"theme{each.value.capitalize()}")
-            button.setCheckable(True)
-            button.setChecked(each is choice)
-            button.setAutoDefault(False)
-            button.setAccessibleName(f"Theme: {each.value}")
-            self._group.addButton(button, index)
-            row.addWidget(button, 1)
-
-    def choice(self) -> ThemeChoice:
-        """The one that is pressed."""
-        return tuple(ThemeChoice)[self._group.checkedId()]
-
-
 def make_settings_action(icons: Icons, parent: QWidget) -> QAction:
     """The action that opens the settings; the main window connects it."""
     action = QAction(icons.icon("settings", "muted"), "Settings", parent)
@@ -206,39 +152,3 @@ def make_settings_action(icons: Icons, parent: QWidget) -> QAction:
     action.setMenuRole(QAction.MenuRole.PreferencesRole)
     action.setToolTip(plain_tip("Settings", SHORTCUT))
     return action
-
-
-def _number(
-    name: str, label: str, value: int | None, minimum: int, maximum: int
-) -> OptionalIntEdit:
-    edit = OptionalIntEdit(minimum, maximum, AUTOMATIC)
-    edit.setObjectName(name)
-    edit.setAccessibleName(label)
-    edit.setToolTip(plain_tip(f"{minimum:,} to {maximum:,}"))
-    edit.setFixedWidth(FIELD_WIDTH)
-    edit.set_value(value)
-    return edit
-
-
-def _with_hint(edit: QWidget, hint: str) -> QHBoxLayout:
-    label = QLabel(hint)
-    label.setProperty("look", "muted")
-    row = QHBoxLayout()
-    row.setSpacing(2 * GRID)
-    row.addWidget(edit)
-    row.addWidget(label, 1)
-    return row
-
-
-def _section(title: str, hint: str = "") -> QWidget:
-    holder = QWidget()
-    row = QHBoxLayout(holder)
-    row.setContentsMargins(0, 2 * GRID, 0, 0)
-    row.setSpacing(2 * GRID)
-    label = QLabel(title)
-    label.setProperty("look", "heading")
-    row.addWidget(label)
-    note = QLabel(hint)
-    note.setProperty("look", "muted")
-    row.addWidget(note, 1)
-    return holder

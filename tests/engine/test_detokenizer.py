@@ -49,6 +49,14 @@ def test_what_could_become_a_stop_string_is_held_back_and_released() -> None:
     assert detokenizer.push(b"\n\nUse") == ""
     assert detokenizer.push(b"r: more") == ""
     assert detokenizer.stopped
+    assert detokenizer.stop_string == "\n\nUser:"
+
+
+def test_the_stop_string_that_comes_first_in_the_text_is_the_one_that_counts() -> None:
+    detokenizer = IncrementalDetokenizer(["two", "one"])
+    assert detokenizer.stop_string is None
+    assert detokenizer.push(b"zero one two") == "zero "
+    assert detokenizer.stop_string == "one"
 
 
 def test_a_cut_character_at_the_end_is_marked() -> None:

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
+from array import array
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import msgspec
 import openai
 
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
+from minerva_desktop.chat.limits import RequestLimits
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.chat.tools import ChatOptions
+from minerva_desktop.engine.answer_format import AnswerFormat
+from minerva_desktop.engine.engine import Embeddings
+from minerva_desktop.engine.messages import Capabilities, ContextInfo, Tokenized
 from minerva_desktop.engine.token_stream import TokenStream
-from minerva_desktop.errors import MinervaError, ModelNotFound
+from minerva_desktop.errors import InvalidRequest, MinervaError, ModelNotFound
 from minerva_desktop.library.model_file import ModelFile
+from minerva_desktop.server.activity import Activity
 from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.endpoint import Endpoint
+from tests.fakes import context_info
 
 MODEL = ModelFile(
     path=Path("/models/tiny-1b-q4_0.gguf"),
@@ -96,26 +106,91 @@ class FakeEngine:
 
     def __init__(self, script: Script) -> None:
         self.script = script
-        self.prompts: list[str | Sequence[ChatTurn]] = []
+        self.answer_format = AnswerFormat()
+        self.makes_embeddings = True
+        self.can_infill = False
+        self.prompts: list[str | Sequence[ChatTurn] | Sequence[int]] = []
         self.samplings: list[SamplingParameters | None] = []
+        self.asked_with: list[dict[str, object]] = []
         self.streams: list[TokenStream] = []
+        self.embedded: list[Sequence[str | Sequence[int]]] = []
+        self.tokenized: list[tuple[str, bool, bool]] = []
+        self.rendered_with: list[ChatOptions | None] = []
         self.asked = asyncio.Event()
         self.cancelled = asyncio.Event()
 
-    def generate(
+    def get_context_info(self) -> ContextInfo:
+        info = context_info(weights_bytes=1, n_ctx=2048)
+        return msgspec.structs.replace(
+            info,
+            answer_format=self.answer_format,
+            capabilities=Capabilities(chat=True, embeddings=self.makes_embeddings),
+            chat_template="{{ messages }}",
+            n_embd=2,
+            can_infill=self.can_infill,
+        )
+
+    def generate_choices(
         self,
-        prompt: str | Sequence[ChatTurn],
-        max_tokens: int | None = None,
+        prompt: str | Sequence[ChatTurn] | Sequence[int],
+        n: int,
         *,
         sampling: SamplingParameters | None = None,
-    ) -> TokenStream:
-        stream = TokenStream(on_cancel=self.cancelled.set)
+        limits: RequestLimits | None = None,
+        cache_prompt: bool = True,
+        lora: Sequence[float] | None = None,
+        chat: ChatOptions | None = None,
+        suffix: str | None = None,
+    ) -> tuple[TokenStream, ...]:
+        streams = tuple(TokenStream(on_cancel=self.cancelled.set) for _ in range(n))
         self.prompts.append(prompt)
         self.samplings.append(sampling)
-        self.streams.append(stream)
-        self.script(stream)
+        self.asked_with.append(
+            {
+                "limits": limits,
+                "cache_prompt": cache_prompt,
+                "lora": lora,
+                "chat": chat,
+                "suffix": suffix,
+            }
+        )
+        self.streams += streams
+        for stream in streams:
+            self.script(stream)
         self.asked.set()
-        return stream
+        return streams
+
+    async def embed(
+        self, inputs: Sequence[str | Sequence[int]], *, normalize: bool = True
+    ) -> Embeddings:
+        self.embedded.append(inputs)
+        vector = array("f", (0.6, 0.8) if normalize else (3.0, 4.0))
+        return Embeddings(tuple(vector for _ in inputs), tuple(len(each) for each in inputs))
+
+    async def count_tokens(
+        self, turns: Sequence[ChatTurn], *, chat: ChatOptions | None = None
+    ) -> int:
+        return sum(len(turn.text) for turn in turns)
+
+    async def apply_template(
+        self, turns: Sequence[ChatTurn], *, chat: ChatOptions | None = None
+    ) -> str:
+        self.rendered_with.append(chat)
+        return "\n".join(f"{turn.role.value}: {turn.text}" for turn in turns)
+
+    async def tokenize(
+        self, text: str, *, add_special: bool = False, parse_special: bool = True
+    ) -> Tokenized:
+        self.tokenized.append((text, add_special, parse_special))
+        raw = text.encode()
+        return Tokenized(0, tuple(raw), tuple(bytes([each]) for each in raw))
+
+    async def detokenize(self, tokens: Sequence[int]) -> str:
+        if any(token > 255 for token in tokens):
+            raise InvalidRequest(
+                "tokens names a token that the model does not have", param="tokens"
+            )
+        return bytes(tokens).decode("utf-8", "replace")
 
 
 class FakePool:
@@ -124,6 +199,8 @@ class FakePool:
     def __init__(self, engine: FakeEngine) -> None:
         self.engine = engine
         self.leases = 0
+        self.loaded_paths = [MODEL.path]
+        self.lease_paths: list[Path] = []
         self.leased = asyncio.Event()
         self.returned = asyncio.Event()
         self.may_load = asyncio.Event()
@@ -133,6 +210,7 @@ class FakePool:
     @asynccontextmanager
     async def lease(self, path: Path) -> AsyncIterator[FakeEngine]:
         self.leases += 1
+        self.lease_paths.append(path)
         self.leased.set()
         try:
             await self.may_load.wait()
@@ -144,7 +222,10 @@ class FakePool:
             self.returned.set()
 
     def loaded(self) -> list[Path]:
-        return [MODEL.path]
+        return self.loaded_paths
+
+    def loaded_engine(self, path: Path) -> FakeEngine | None:
+        return self.engine if path in self.loaded_paths else None
 
 
 class FakeCatalog:
@@ -153,11 +234,14 @@ class FakeCatalog:
     def models(self) -> list[ModelFile]:
         return [MODEL, OTHER_MODEL]
 
-    def find(self, wanted: str) -> ModelFile:
+    def find(self, wanted: str | Path) -> ModelFile:
         for model in self.models():
-            if model.model_id == wanted:
+            if wanted in (model.model_id, model.path):
                 return model
         raise ModelNotFound(f"There is no model {wanted}.", param="model")
+
+    def default(self) -> ModelFile:
+        return MODEL
 
 
 class Served:
@@ -166,8 +250,10 @@ class Served:
     def __init__(self, script: Script, config: EndpointConfig) -> None:
         self.engine = FakeEngine(script)
         self.pool = FakePool(self.engine)
-        self.endpoint = Endpoint(self.pool, FakeCatalog(), config)
+        self.activity = Activity()
+        self.endpoint = Endpoint(self.pool, FakeCatalog(), config, self.activity)
         self.http = plain_client()
+        self._writers: list[asyncio.StreamWriter] = []
 
     @property
     def url(self) -> str:
@@ -183,8 +269,18 @@ class Served:
         return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0)
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A bare connection, for clients that behave badly."""
-        return await asyncio.open_connection("127.0.0.1", self.port)
+        """A bare connection, for clients that behave badly; closed at the end of the test."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self._writers.append(writer)
+        return reader, writer
+
+    async def hang_up(self) -> None:
+        """Close what `connect` opened."""
+        while self._writers:
+            writer = self._writers.pop()
+            writer.transport.abort()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     async def exchange(self, request: bytes) -> bytes:
         """All that the endpoint answers to ``request`` until it hangs up."""
@@ -213,6 +309,7 @@ async def serving(script: Script | None = None, **settings: object) -> AsyncIter
             yield served
     finally:
         await served.endpoint.stop()
+        await served.hang_up()
 
 
 def chat_body(**fields: object) -> dict[str, object]:

@@ -80,6 +80,7 @@ async def test_the_official_client_gets_a_whole_answer() -> None:
         "completion_tokens": 3,
         "total_tokens": 15,
         "prompt_tokens_details": {"cached_tokens": 4},
+        "completion_tokens_details": {"reasoning_tokens": 0},
     }
     assert answer.model_dump()["timings"] == {
         "cache_n": 4,
@@ -247,11 +248,11 @@ async def test_unknown_model() -> None:
 
 async def test_the_official_client_understands_a_refused_parameter() -> None:
     async with serving() as served, served.openai() as client:
-        with pytest.raises(openai.BadRequestError, match="n is not supported yet") as caught:
+        with pytest.raises(openai.BadRequestError, match="store is not supported") as caught:
             await client.chat.completions.create(
-                model=MODEL.model_id, messages=[{"role": "user", "content": "Hi"}], n=3
+                model=MODEL.model_id, messages=[{"role": "user", "content": "Hi"}], store=True
             )
-    assert caught.value.param == "n"
+    assert caught.value.param == "store"
     assert caught.value.code == "unsupported_parameter"
     assert served.engine.prompts == []
 
@@ -272,7 +273,7 @@ async def test_a_client_that_goes_away_cancels_its_generation(stream: bool) -> N
         assert served.pool.leases == 1
         writer.transport.abort()
         await asyncio.wait_for(served.engine.cancelled.wait(), 1)
-        assert (await ask(served, n=2)).status_code == 400
+        assert (await ask(served, n=0)).status_code == 400
         assert served.pool.leases == 0
 
 

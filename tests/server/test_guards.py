@@ -3,6 +3,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from minerva_desktop.api_keys import NamedKey
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.config import EndpointConfig
 from tests.server.fake_models import Served, chat_body, serving
@@ -39,6 +40,15 @@ FOREIGN_HOSTS = (
     "mybox.local:PORT",
     "::1:PORT",
     "[::]:PORT",
+    "169.254.169.254:PORT",
+    "127.0.0.1:PORT:PORT",
+    "127.0.0.1:0PORT",
+    "user@127.0.0.1:PORT",
+    "127.0.0.1:PORT, evil.example",
+    "127.0.0.1:PORT/",
+    "localhost.localdomain:PORT",
+    "LOCALHOST\t:PORT",
+    "[::ffff:127.0.0.1]:PORT",
     "",
 )
 
@@ -60,11 +70,27 @@ async def test_no_host_and_two_hosts_are_refused(head: str) -> None:
     assert answer.split(b" ")[1] in {b"400", b"403"}
 
 
-async def test_an_absolute_target_does_not_stand_in_for_a_host() -> None:
+@pytest.mark.parametrize(
+    ("target", "host", "status"),
+    [
+        ("http://127.0.0.1:PORT/v1/models", "127.0.0.1:PORT", 200),
+        ("HTTP://LOCALHOST:PORT/v1/models?a=b", "127.0.0.1:PORT", 200),
+        ("http://127.0.0.1:PORT", "127.0.0.1:PORT", 404),
+        ("http://evil.example/v1/models", "127.0.0.1:PORT", 403),
+        ("http://127.0.0.1/v1/models", "127.0.0.1:PORT", 403),
+        ("http://127.0.0.1:PORT@evil.example/v1/models", "127.0.0.1:PORT", 403),
+        ("http://127.0.0.1:PORT/v1/models", "evil.example", 403),
+        ("https://127.0.0.1:PORT/v1/models", "127.0.0.1:PORT", 404),
+        ("ftp://127.0.0.1:PORT/v1/models", "127.0.0.1:PORT", 404),
+    ],
+)
+async def test_an_absolute_target_has_to_name_this_endpoint_too(
+    target: str, host: str, status: int
+) -> None:
     async with serving() as served:
-        request = f"http://evil.example/v1/models HTTP/1.1\r\nHost: 127.0.0.1:{served.port}"
-        answer = await served.exchange(f"GET {request}\r\nConnection: close\r\n\r\n".encode())
-    assert answer.startswith(b"HTTP/1.1 404")
+        head = f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        answer = await served.exchange(head.replace("PORT", str(served.port)).encode())
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
@@ -79,7 +105,7 @@ async def test_foreign_origins_are_refused_before_any_work(method: str) -> None:
 
 
 async def test_an_allowed_origin_gets_cors() -> None:
-    async with serving(allowed_origins=(APP,), api_key=KEY) as served:
+    async with serving(allowed_origins=(APP,), api_keys=(NamedKey.of("canary", KEY),)) as served:
         preflight = await served.http.options(
             PATH,
             headers={
@@ -100,14 +126,16 @@ async def test_an_allowed_origin_gets_cors() -> None:
     assert "access-control-allow-credentials" not in preflight.headers
     assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] == APP
-    assert answer.headers["access-control-expose-headers"] == "X-Minerva-Ignored-Fields"
+    assert answer.headers["access-control-expose-headers"] == (
+        "X-Minerva-Ignored-Fields, X-Request-Id"
+    )
     assert foreign.status_code == 403
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/nothing"])
 async def test_without_the_key_nothing_is_answered(path: str) -> None:
     wrong = (KEY, "", "Bearer", f"Bearer {KEY}x", f"Bearer {KEY[:-1]}", f"Basic {KEY}")
-    async with serving(api_key=KEY) as served:
+    async with serving(api_keys=(NamedKey.of("canary", KEY),)) as served:
         for headers in ({}, *({"Authorization": value} for value in wrong)):
             answer = await get(served, path, **headers)
             assert answer.status_code == 401, headers
@@ -117,7 +145,7 @@ async def test_without_the_key_nothing_is_answered(path: str) -> None:
 
 
 async def test_the_key_opens_and_health_needs_none() -> None:
-    async with serving(api_key=KEY) as served:
+    async with serving(api_keys=(NamedKey.of("canary", KEY),)) as served:
         assert (await get(served, Authorization=f"Bearer {KEY}")).status_code == 200
         assert (await get(served, Authorization=f"bearer {KEY}")).status_code == 200
         assert (await get(served, "/health")).status_code == 200
@@ -133,10 +161,8 @@ async def test_the_key_opens_and_health_needs_none() -> None:
         (EndpointConfig(host=""), "host"),
         (EndpointConfig(port=70_000), "port"),
         (EndpointConfig(port=-1), "port"),
-        (EndpointConfig(api_key=""), "api_key"),
-        (EndpointConfig(api_key="naïve"), "api_key"),
-        (EndpointConfig(api_key="a\nb"), "api_key"),
-        (EndpointConfig(api_key=" a"), "api_key"),
+        (EndpointConfig(request_timeout_s=0.0), "request_timeout_s"),
+        (EndpointConfig(request_timeout_s=float("nan")), "request_timeout_s"),
         (EndpointConfig(allowed_origins=("*",)), "allowed_origins"),
         (EndpointConfig(allowed_origins=("null",)), "allowed_origins"),
         (EndpointConfig(allowed_origins=("https://app.example/",)), "allowed_origins"),
@@ -154,4 +180,4 @@ def test_loopback_needs_no_key(host: str) -> None:
 
 
 def test_the_key_is_not_in_the_configs_text() -> None:
-    assert KEY not in repr(EndpointConfig(api_key=KEY))
+    assert KEY not in repr(EndpointConfig(api_keys=(NamedKey.of("canary", KEY),)))

@@ -1,19 +1,24 @@
 from __future__ import annotations
 
+import json
+import math
 from typing import Any
 
 import pytest
 
+from minerva_desktop.chat.limits import Overflow, RequestLimits
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.chat.tools import ANY_OBJECT, ToolCall, ToolMode
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
-from minerva_desktop.server.parameters import ChatParameters, ParameterParser
+from minerva_desktop.server.parameters.chat import JSON_OBJECT, ChatParameters, chat_parameters
+from minerva_desktop.server.parameters.sampling import RunParameters
 from tests.server.fake_models import chat_body
 
 
 def parse(**fields: object) -> ChatParameters:
-    return ParameterParser(chat_body(**fields)).chat()
+    return chat_parameters(chat_body(**fields), None)
 
 
 def refusal(**fields: object) -> InvalidRequest:
@@ -26,12 +31,20 @@ def message(**fields: object) -> dict[str, object]:
     return {"messages": [{"role": "user", "content": "Hi", **fields}]}
 
 
+def tool(name: str, **function: object) -> dict[str, object]:
+    return {"type": "function", "function": {"name": name, **function}}
+
+
+def named(name: str) -> dict[str, object]:
+    return {"type": "function", "function": {"name": name}}
+
+
 def test_a_bare_request_takes_the_engines_defaults() -> None:
     parameters = parse()
     assert parameters.turns == (ChatTurn(Role.USER, "Hi"),)
     assert parameters.sampling == SamplingParameters()
     assert not parameters.stream
-    assert parameters.headers() == {}
+    assert parameters.headers == {}
 
 
 def test_every_sampling_field_reaches_the_engine() -> None:
@@ -44,6 +57,21 @@ def test_every_sampling_field_reaches_the_engine() -> None:
         "repeat_last_n": 32,
         "seed": 42,
         "max_tokens": 9,
+        "min_tokens": 2,
+        "frequency_penalty": 0.5,
+        "presence_penalty": -0.5,
+        "dynatemp_range": 0.2,
+        "dynatemp_exponent": 1.5,
+        "typical_p": 0.9,
+        "top_n_sigma": 1.5,
+        "xtc_probability": 0.3,
+        "xtc_threshold": 0.2,
+        "dry_multiplier": 0.8,
+        "dry_base": 1.6,
+        "dry_allowed_length": 3,
+        "dry_penalty_last_n": 99,
+        "ignore_eos": True,
+        "grammar": 'root ::= "a"',
     }
     assert parse(**fields, stop="END").sampling == SamplingParameters(**fields, stop=("END",))
 
@@ -58,7 +86,7 @@ def test_no_seed_and_no_limit(value: int | None) -> None:
 def test_the_new_name_of_the_token_limit() -> None:
     assert parse(max_completion_tokens=5).sampling.max_tokens == 5
     assert parse(max_completion_tokens=5, max_tokens=5).sampling.max_tokens == 5
-    assert refusal(max_completion_tokens=5, max_tokens=6).param == "max_tokens"
+    assert refusal(max_completion_tokens=5, max_tokens=6).param == "max_completion_tokens"
     assert refusal(max_completion_tokens=0).param == "max_completion_tokens"
 
 
@@ -143,6 +171,40 @@ def test_an_answer_of_ours_can_be_sent_back() -> None:
         ({"stream": "true"}, "stream"),
         ({"stream_options": {"include_usage": True}}, "stream_options"),
         ({"stream": True, "stream_options": []}, "stream_options"),
+        ({"n": 0}, "n"),
+        ({"n": 129}, "n"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+        ({"top_logprobs": 1}, "top_logprobs"),
+        ({"logit_bias": {"the": 1}}, "logit_bias"),
+        ({"logit_bias": {"5": 101}}, "logit_bias"),
+        ({"logit_bias": [[5]]}, "logit_bias"),
+        ({"logit_bias": {"5": True}}, "logit_bias"),
+        ({"mirostat": 3}, "mirostat"),
+        ({"mirostat": 2, "top_p": 0.5}, "top_p"),
+        ({"repeat_penalty": 1.1, "repetition_penalty": 1.2}, "repetition_penalty"),
+        ({"overflow": "forget"}, "overflow"),
+        ({"response_format": {"type": "xml"}}, "response_format.type"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "a"}}},
+            "response_format.json_schema.schema",
+        ),
+        ({"response_format": {"type": "json_object"}, "grammar": "x"}, "response_format"),
+        ({"json_schema": {"type": "object"}, "grammar": "x"}, "grammar"),
+        ({"reasoning_effort": "huge"}, "reasoning_effort"),
+        ({"reasoning_format": "deepseek-legacy"}, "reasoning_format"),
+        ({"tools": [{"type": "function"}]}, "tools[0].function"),
+        ({"tools": [tool("a b")]}, "tools[0].function.name"),
+        ({"tools": [tool("a"), tool("a")]}, "tools"),
+        ({"tools": [tool("a")], "tool_choice": "a"}, "tool_choice"),
+        ({"tools": [tool("a")], "tool_choice": named("b")}, "tool_choice"),
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"continue_final_message": True}, "continue_final_message"),
+        ({"add_generation_prompt": False}, "add_generation_prompt"),
+        (message(role="tool"), "messages[0].tool_call_id"),
+        (message(tool_call_id="1"), "messages[0].tool_call_id"),
+        (message(reasoning_content="hm"), "messages[0].reasoning_content"),
+        (message(tool_calls=[{"id": "1"}]), "messages[0].tool_calls[0].function"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(fields: dict[str, object], param: str) -> None:
@@ -154,22 +216,19 @@ def test_a_wrong_value_is_refused_by_name(fields: dict[str, object], param: str)
 
 def test_model_is_required() -> None:
     with pytest.raises(InvalidRequest, match="model is required"):
-        ParameterParser({"messages": [{"role": "user", "content": "Hi"}]}).chat()
+        chat_parameters({"messages": [{"role": "user", "content": "Hi"}]}, None)
 
 
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"n": 2}, "n"),
-        ({"tools": [{"type": "function"}]}, "tools"),
-        ({"logprobs": True}, "logprobs"),
-        ({"frequency_penalty": 0.5}, "frequency_penalty"),
-        ({"logit_bias": {"50256": -100}}, "logit_bias"),
-        ({"response_format": {"type": "json_object"}}, "response_format"),
-        ({"grammar": 'root ::= "a"'}, "grammar"),
-        ({"mirostat": 2}, "mirostat"),
-        (message(role="tool"), "messages[0].role"),
-        (message(tool_calls=[{"id": "1"}]), "messages[0].tool_calls"),
+        ({"samplers": ["top_k"]}, "samplers"),
+        ({"n_probs": 3}, "n_probs"),
+        ({"functions": [{"name": "f"}]}, "functions"),
+        ({"store": True}, "store"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+        ({"best_of": True}, "best_of"),
+        ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
         (
             message(content=[{"type": "text", "text": "?"}, {"type": "image_url"}]),
             "messages[0].content[1]",
@@ -205,19 +264,19 @@ def test_fields_that_ask_for_nothing_pass() -> None:
         mirostat=0,
         mirostat_tau=5.0,
     )
-    assert parameters.ignored_fields == ()
+    assert parameters.headers == {}
 
 
 def test_unknown_fields_are_named() -> None:
     parameters = parse(zap=1, stream=True, stream_options={"zip": 1}, **message(user="x"))
-    assert parameters.headers() == {
+    assert parameters.headers == {
         "X-Minerva-Ignored-Fields": "zap, messages[0].user, stream_options.zip"
     }
 
 
 def test_an_unknown_field_cannot_forge_headers() -> None:
     names = ["a\r\nSet-Cookie: b", "é", "x" * 1000, *(f"f{number}" for number in range(100))]
-    (value,) = parse(**dict.fromkeys(names)).headers().values()
+    (value,) = parse(**dict.fromkeys(names)).headers.values()
     assert value.startswith("a%0D%0ASet-Cookie%3A%20b, %C3%A9, xxx")
     assert value.endswith("f28, and 71 more")
     assert len(value) < 500
@@ -227,3 +286,100 @@ def test_two_million_wrong_items_are_refused_at_the_first() -> None:
     assert refusal(**message(content=[5] * 2_000_000)).param == "messages[0].content[0]"
     assert refusal(stop=[5] * 2_000_000).param == "stop[0]"
     assert refusal(messages=[5] * 100_000).param == "messages[0]"
+
+
+def test_biases_in_both_notations() -> None:
+    ban = -math.inf
+    assert parse(logit_bias={"5": -100, "7": 2}).sampling.logit_bias == {5: ban, 7: 2.0}
+    assert parse(logit_bias=[[5, False], [7, 2.5]]).sampling.logit_bias == {5: ban, 7: 2.5}
+
+
+def test_answers_in_json() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    assert parse(response_format={"type": "json_object"}).sampling.json_schema == JSON_OBJECT
+    for form in (
+        {"type": "json_schema", "json_schema": {"name": "n", "schema": schema, "strict": True}},
+        {"type": "json_object", "schema": schema},
+    ):
+        text = parse(response_format=form).sampling.json_schema
+        assert text is not None
+        assert json.loads(text) == schema
+    text = parse(json_schema=schema).sampling.json_schema
+    assert text is not None
+    assert json.loads(text) == schema
+
+
+def test_how_a_request_is_run() -> None:
+    run = parse(
+        n=3,
+        cache_prompt=False,
+        lora=[{"id": 1, "scale": 0.5}],
+        timings_per_token=True,
+        return_progress=True,
+        overflow="truncate_middle",
+    ).run
+    assert run == RunParameters(
+        n=3,
+        cache_prompt=False,
+        lora=(0.0, 0.5),
+        timings_per_token=True,
+        return_progress=True,
+        limits=RequestLimits(overflow=Overflow.TRUNCATE_MIDDLE),
+    )
+    timed = chat_parameters(chat_body(), 12.5).run
+    assert timed.limits.total_seconds == 12.5
+
+
+def test_log_probabilities() -> None:
+    assert parse(logprobs=True).sampling.top_logprobs == 0
+    assert parse(logprobs=True, top_logprobs=20).sampling.top_logprobs == 20
+    assert parse(logprobs=False).sampling.top_logprobs is None
+
+
+def test_tools_and_the_choice_among_them() -> None:
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+    tools = [tool("weather", description="Tells it", parameters=schema, strict=True), tool("time")]
+    chat = parse(tools=tools).chat
+    assert chat.mode is ToolMode.AUTO
+    assert [each.name for each in chat.tools] == ["weather", "time"]
+    assert chat.tools[0].description == "Tells it"
+    assert json.loads(chat.tools[0].parameters) == schema
+    assert chat.tools[1].parameters == ANY_OBJECT
+    assert chat.parallel
+    only = parse(tools=tools, tool_choice=named("time"), parallel_tool_calls=False).chat
+    assert (only.mode, only.only_tool, only.parallel) == (ToolMode.REQUIRED, "time", False)
+    assert parse(tools=tools, tool_choice="none").chat.mode is ToolMode.NONE
+
+
+def test_what_the_template_is_told() -> None:
+    assert parse().chat.variables is None
+    told = parse(reasoning_effort="none", chat_template_kwargs={"a": [1]}).chat.variables
+    assert told is not None
+    assert json.loads(told) == {"reasoning_effort": "none", "enable_thinking": False, "a": [1]}
+
+
+def test_calls_and_their_results_in_the_prompt() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
+    turns = parse(
+        messages=[
+            {"role": "user", "content": "Hi", "name": "Ann"},
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "name": "f", "content": "2"},
+            {"role": "assistant", "content": "It is 2", "reasoning_content": "hm"},
+        ]
+    ).turns
+    assert turns == (
+        ChatTurn(Role.USER, "Hi", name="Ann"),
+        ChatTurn(Role.ASSISTANT, "", tool_calls=(ToolCall("c1", "f", '{"a": 1}'),)),
+        ChatTurn(Role.TOOL, "2", tool_call_id="c1", name="f"),
+        ChatTurn(Role.ASSISTANT, "It is 2", reasoning="hm"),
+    )
+
+
+def test_an_answer_that_goes_on_may_be_called_so() -> None:
+    messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    said = parse(messages=messages, continue_final_message=True, add_generation_prompt=False)
+    assert said.turns[-1] == ChatTurn(Role.ASSISTANT, "b")
+    assert refusal(messages=messages, continue_final_message=False).param == (
+        "continue_final_message"
+    )

@@ -42,14 +42,14 @@ class AdapterSet:
         Raises `InvalidRequest`."""
         if scales is None:
             return self._default
-        if len(scales) != len(self._handles):
+        if len(scales) > len(self._handles):
             raise InvalidRequest(
                 f"lora gives {len(scales)} scales, but {len(self._handles)} adapters are loaded",
                 param="lora",
             )
         for scale in scales:
             check_lora_scale(scale)
-        return tuple(scales)
+        return (*scales, *[0.0] * (len(self._handles) - len(scales)))
 
     def use(self, variant: Variant) -> None:
         """Let the next decodes work with these scales. Raises `InferenceError`."""

@@ -106,6 +106,10 @@ class DraftModel:
                 and len(sequence.drafts) < wanted[id(sequence)]
             ]
 
+    def use_threads(self, n_threads: int) -> None:
+        """Compute the next guesses with so many."""
+        self._context.use_threads(n_threads)
+
     def forget(self, request_id: int) -> None:
         """Nothing to do: what a slot holds is of use to whoever comes next."""
 

@@ -64,6 +64,10 @@ class EmbeddingCore:
         vocabulary = Vocabulary(self._model.handle)
         return PromptBuilder(vocabulary, templates=templates_of(self._model), n_ctx=self._n_ctx)
 
+    def use_threads(self, n_threads: int) -> None:
+        """Compute the next steps with so many."""
+        self._context.use_threads(n_threads)
+
     @property
     def has_work(self) -> bool:
         """Whether `step` would compute anything."""

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import time
 
+import msgspec
+
 from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.chat.limits import Overflow
 from minerva_desktop.engine.core.adapters import AdapterSet
 from minerva_desktop.engine.core.chat_states import ChatStates
 from minerva_desktop.engine.core.desk import Prepared, PreparedGeneration
-from minerva_desktop.engine.core.llama import AbortFlag, Decoded, LlamaContext, LlamaModel
+from minerva_desktop.engine.core.llama import AbortFlag, LlamaContext, LlamaModel
 from minerva_desktop.engine.core.logits import token_logprob
 from minerva_desktop.engine.core.model_info import placement_text, templates_of
 from minerva_desktop.engine.core.prompts import PromptBuilder
 from minerva_desktop.engine.core.request import RunningRequest, steady_until
 from minerva_desktop.engine.core.sampler import Sampler
 from minerva_desktop.engine.core.scheduler import Batch, Chunk, Scheduler, Sequence
-from minerva_desktop.engine.core.slots import Placement
+from minerva_desktop.engine.core.sequence_cache import SequenceCache
 from minerva_desktop.engine.core.speculation import Drafter
 from minerva_desktop.engine.core.tool_calls import control_marks
 from minerva_desktop.engine.core.vocabulary import Vocabulary
@@ -33,8 +35,6 @@ from minerva_desktop.engine.messages import (
 )
 from minerva_desktop.engine.snapshot_files import check_name
 from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
-
-KEPT_SHARE = 4  # a shift keeps the prompt's first tokens, at most a fourth of the context
 
 
 class EngineCore:
@@ -66,10 +66,9 @@ class EngineCore:
         self._drafter = drafter
         self._states = states
         self._can_shift = can_shift
-        self._abort_flag = abort
+        self._cache = SequenceCache(context, scheduler, abort)
         self._placement = placement_text(info.placement)
         self._requests: dict[int, RunningRequest] = {}
-        self._decoding: frozenset[int] = frozenset()
         self._spell_marks = model.vocabulary.speller(control_marks(info.answer_format))
 
     def prompt_builder(self) -> PromptBuilder:
@@ -77,6 +76,12 @@ class EngineCore:
         vocabulary = Vocabulary(self._model.handle)
         templates = templates_of(self._model)
         return PromptBuilder(vocabulary, templates=templates, n_ctx=self._context.n_ctx)
+
+    def use_threads(self, n_threads: int) -> None:
+        """Compute the next steps with so many."""
+        self._context.use_threads(n_threads)
+        if self._drafter is not None:
+            self._drafter.use_threads(n_threads)
 
     @property
     def has_work(self) -> bool:
@@ -136,8 +141,7 @@ class EngineCore:
     def interrupt(self, request_id: int) -> None:
         """End the running decode if it is mostly for this request. Any thread; `abort` must
         follow."""
-        if request_id in self._decoding:
-            self._abort_flag.set()
+        self._cache.interrupt(request_id)
 
     # -- the step --------------------------------------------------------------------------
 
@@ -168,7 +172,7 @@ class EngineCore:
         delivered: list[SequenceOutput] = []
         for chunks in self._schedule().groups:
             try:
-                rows = self._decode(chunks)
+                rows = self._cache.decode(chunks)
             except InferenceError as error:
                 delivered += [self._fail(chunk.sequence.request_id, error) for chunk in chunks]
                 continue
@@ -195,15 +199,14 @@ class EngineCore:
         admitted = self._scheduler.admit()
         for sequence, placement in admitted:
             self._requests[sequence.request_id].mark_started()
-            self._place(sequence, placement)
+            self._cache.place(sequence, placement)
         for sequence, _ in admitted:  # only now: one may have given cells to the next
             self._restore(self._requests[sequence.request_id])
         if self._drafter is not None:
             self._drafter.draft(self._scheduler.decoding)
         batch = self._scheduler.schedule()
         self._adapters.use(batch.variant)
-        for slot in batch.evicted:
-            self._context.forget(slot.index)
+        self._cache.forget(batch.evicted)
         return batch
 
     def _restore(self, request: RunningRequest) -> None:
@@ -214,63 +217,6 @@ class EngineCore:
         if sequence.reuse and not sequence.n_sampled:
             request.n_restored = self._states.restore(request.snapshot, sequence, self._scheduler)
 
-    def _place(self, sequence: Sequence, placement: Placement) -> None:
-        slot = placement.slot.index
-        if not self._context.forget(slot, placement.n_kept):
-            self._context.forget(slot)
-            self._scheduler.lost(sequence)
-        elif placement.donor is not None and placement.donor.n_held < placement.n_copied:
-            self._scheduler.lost(sequence)  # the donor itself was just lost
-        elif placement.donor is not None:
-            self._context.share(placement.donor.index, slot, placement.n_copied)
-
-    def _decode(self, chunks: list[Chunk]) -> list[int] | None:
-        """Batch rows of the chunks' last tokens; None when nothing was computed."""
-        context = self._context
-        context.clear_batch()
-        rows = [
-            context.add_to_batch(
-                chunk.tokens,
-                position=chunk.start,
-                slot=chunk.slot.index,
-                n_outputs=chunk.n_drafts + 1 if chunk.needs_logits else 0,
-            )
-            for chunk in chunks
-        ]
-        company = [chunk for chunk in chunks if chunk.has_company]
-        for chunk in company:
-            end = chunk.start + chunk.count
-            context.add_to_batch(
-                chunk.tokens[-1:], position=end, slot=chunk.slot.index, n_outputs=0
-            )
-        half = sum(chunk.count for chunk in chunks) / 2
-        self._decoding = frozenset(c.sequence.request_id for c in chunks if c.count > half)
-        try:
-            decoded = context.decode()
-        except InferenceError:
-            self._roll_back(chunks)
-            raise
-        finally:
-            self._decoding = frozenset()
-        if decoded is Decoded.DONE:
-            for chunk in company:
-                context.forget(chunk.slot.index, chunk.start + chunk.count)
-            return rows
-        self._roll_back(chunks)
-        if decoded is Decoded.NO_ROOM:
-            slot = self._scheduler.make_room()
-            if slot is None:
-                raise InferenceError("llama.cpp found no room in its KV cache")
-            context.forget(slot.index)
-        return None
-
-    def _roll_back(self, chunks: list[Chunk]) -> None:
-        for chunk in chunks:
-            if not self._context.forget(chunk.slot.index, chunk.start):
-                # A recurrent model has no older state to go back to: compute it all again.
-                self._context.forget(chunk.slot.index)
-                self._scheduler.lost(chunk.sequence)
-
     def _deliver(self, chunk: Chunk, row: int) -> list[SequenceOutput]:
         """``row`` is that of the chunk's last token."""
         sequence = chunk.sequence
@@ -279,6 +225,7 @@ class EngineCore:
                 request_id=sequence.request_id,
                 prefill_done=sequence.n_computed,
                 prefill_total=len(sequence.tokens),
+                prefill_cached=sequence.n_cached,
             )
             return [progress]
         request = self._requests[sequence.request_id]
@@ -300,7 +247,7 @@ class EngineCore:
             sampled.append((request.sampler.sample(self._context, row + n_right), row + n_right))
         request.n_drafted += len(drafts)
         request.n_accepted += len(sampled) - 1
-        self._take_back(request.sequence, len(drafts) - (len(sampled) - 1))
+        self._cache.take_back(request.sequence, len(drafts) - (len(sampled) - 1))
         request.sequence.drafts.clear()
         return sampled
 
@@ -317,13 +264,6 @@ class EngineCore:
                 break
         return outputs
 
-    def _take_back(self, sequence: Sequence, n_tokens: int) -> None:
-        """Forget the last ``n_tokens`` that were computed of a sequence."""
-        slot = sequence.slot
-        if slot is not None and n_tokens > 0:
-            self._scheduler.reject(sequence, n_tokens)
-            self._context.forget(slot.index, slot.n_held)
-
     def _take(self, request: RunningRequest, token: int, row: int) -> SequenceOutput:
         """Add a sampled token to its sequence and its text to the answer."""
         sequence, logprob = request.sequence, None
@@ -336,27 +276,19 @@ class EngineCore:
         output = SequenceOutput(
             request_id=sequence.request_id, delta=delta, n_tokens=1, logprob=logprob
         )
+        if sequence.n_sampled == 1:
+            n_prompt, n_cached = sequence.n_prompt, sequence.n_cached
+            output = msgspec.structs.replace(
+                output, prefill_done=n_prompt, prefill_total=n_prompt, prefill_cached=n_cached
+            )
         if request.detokenizer.stopped:
             return self._finish(request, FinishReason.STOP, output)
         if sequence.n_sampled == sequence.max_tokens:
             return self._finish(request, FinishReason.LENGTH, output)
-        if len(sequence.tokens) >= self._context.n_ctx and not self._shift(request):
+        is_full = len(sequence.tokens) >= self._context.n_ctx
+        if is_full and not (request.shifts and self._cache.shift(sequence)):
             return self._finish(request, FinishReason.LENGTH, output)
         return output
-
-    def _shift(self, request: RunningRequest) -> bool:
-        """Make room in a full context where the request and the model allow it."""
-        sequence, slot = request.sequence, request.sequence.slot
-        if request.overflow is not Overflow.SHIFT or slot is None:
-            return False
-        keep = min(sequence.n_prompt, self._context.n_ctx // KEPT_SHARE)
-        count = self._scheduler.shift(sequence, keep)
-        if slot.n_held == keep:
-            self._context.forget(slot.index, keep)
-        elif not self._context.cut(slot.index, keep, count):
-            self._context.forget(slot.index)
-            self._scheduler.lost(sequence)
-        return True
 
     # -- ends ------------------------------------------------------------------------------
 
@@ -382,12 +314,11 @@ class EngineCore:
     def _release(self, request: RunningRequest) -> None:
         sequence = request.sequence
         # An answer may end before the last guess that came true.
-        self._take_back(sequence, sequence.n_computed - len(sequence.tokens))
+        self._cache.take_back(sequence, sequence.n_computed - len(sequence.tokens))
         slot = sequence.slot
         if slot is not None and sequence.n_shifted:
             # What is left was computed after text that is gone: nobody can build on it.
-            self._context.forget(slot.index)
-            self._scheduler.lost(sequence)
+            self._cache.drop(sequence)
         self._scheduler.remove(sequence.request_id)
         del self._requests[sequence.request_id]
         if self._drafter is not None:

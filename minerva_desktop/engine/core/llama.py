@@ -221,6 +221,10 @@ class LlamaContext:
         """Whether sequences can be continued; embedding models have none."""
         return bool(self._memory)
 
+    def use_threads(self, n_threads: int) -> None:
+        """Compute the next batches, prompts too, with so many."""
+        llama.llama_set_n_threads(self._handle, n_threads, n_threads)
+
     def clear_batch(self) -> None:
         """Start a new batch."""
         self._batch.n_tokens = 0

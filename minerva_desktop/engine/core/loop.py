@@ -20,6 +20,7 @@ from minerva_desktop.engine.core.engine_core import EngineCore
 from minerva_desktop.engine.core.llama import AbortFlag
 from minerva_desktop.engine.core.llama_log import LlamaLog
 from minerva_desktop.engine.core.loading import load_core
+from minerva_desktop.engine.core.threads import ThreadBalance
 from minerva_desktop.engine.messages import (
     Abort,
     DevicesListed,
@@ -64,6 +65,7 @@ class EngineLoop:
         self._abort_flag = AbortFlag()
         self._desk = Desk(send, self._hand_on)
         self._core: EngineCore | EmbeddingCore | None = None
+        self._balance: ThreadBalance | None = None  # None too where a number was asked for
         self._closed = threading.Event()
         self._last_progress = 0.0
 
@@ -98,6 +100,8 @@ class EngineLoop:
             self._drain()
             core = self._core
             if core is not None and core.has_work:
+                if self._balance is not None:
+                    self._balance.look()
                 for event in core.step():
                     self._send(event)
 
@@ -156,6 +160,9 @@ class EngineLoop:
             return
         self._log.stop_keeping()
         self._core = core
+        options = request.options
+        if options.n_threads is None and options.n_threads_batch is None:
+            self._balance = ThreadBalance(core.info.n_threads, core.use_threads)
         self._desk.start(core.prompt_builder)
         self._send(Loaded(core.info))
 

@@ -68,6 +68,8 @@ def describe(
         shares=gpu_shares(text, [gpu.name for gpu in discrete_gpus(devices)]),
         devices=devices,
         warnings=tuple(log.warnings),
+        chat_template=model.chat_template() or "",
+        can_infill=model.pooling is None and model.vocabulary.infill is not None,
     )
 
 

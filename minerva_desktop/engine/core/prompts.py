@@ -90,11 +90,34 @@ class PromptBuilder:
         if len(tokens) + n_more > self._n_ctx:
             raise ContextLimitExceeded.of(self._n_ctx, len(tokens) + n_more)
 
+    def _infill_tokens(self, request: Generate, suffix: str) -> list[int]:
+        """As code models are trained (Qwen, DeepSeek, Granite, Code Llama): what is in front of the
+        gap, what is behind it, then the gap. Control tokens that the texts spell are text."""
+        marks = self.vocabulary.infill
+        if marks is None:
+            raise InvalidRequest(
+                "suffix needs a model that fills in the middle; this one has no tokens for that",
+                param="suffix",
+            )
+        if request.tokens is None:
+            prefix = self._text_alone(request.text or "")
+        else:
+            self.vocabulary.check(request.tokens, "prompt")
+            prefix = list(request.tokens)
+        begin = [self.vocabulary.bos] if self.vocabulary.adds_bos else []
+        behind = self._text_alone(suffix)
+        return [*begin, marks.prefix, *prefix, marks.suffix, *behind, marks.middle]
+
+    def _text_alone(self, text: str) -> list[int]:
+        return self.vocabulary.tokenize(text, special=False, add_special=False)
+
     def _plain_tokens(self, request: Generate) -> list[int]:
         if request.limits.overflow is Overflow.TRUNCATE_MIDDLE:
             raise InvalidRequest(
                 "overflow “truncate_middle” needs messages, not a text", param="overflow"
             )
+        if request.suffix is not None:
+            return self._infill_tokens(request, request.suffix)
         if request.tokens is None:
             return self.vocabulary.tokenize(request.text or "", special=True)
         self.vocabulary.check(request.tokens, "prompt")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
+from minerva_desktop.chat.limits import Overflow
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.core.desk import PreparedGeneration
 from minerva_desktop.engine.core.detokenizer import IncrementalDetokenizer
@@ -47,7 +48,7 @@ class RunningRequest:
         self.sampler = sampler
         self.detokenizer = IncrementalDetokenizer(request.sampling.stop)
         self.top_logprobs = request.sampling.top_logprobs
-        self.overflow = request.limits.overflow
+        self.shifts = request.limits.overflow is Overflow.SHIFT
         self.snapshot = request.snapshot
         self.spell = spell
         self.n_drafted = 0
@@ -114,4 +115,5 @@ class RunningRequest:
             drafted_tokens=self.n_drafted,
             accepted_tokens=self.n_accepted,
             restored_tokens=self.n_restored,
+            stop_string=self.detokenizer.stop_string,
         )

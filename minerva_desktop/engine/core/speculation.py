@@ -24,6 +24,9 @@ class Drafter(Protocol):
     def forget(self, request_id: int) -> None:
         """A sequence is over; idempotent."""
 
+    def use_threads(self, n_threads: int) -> None:
+        """Compute the next guesses with so many."""
+
 
 def room_for_drafts(sequence: Sequence, n_draft: int, n_ctx: int) -> int:
     """How many guesses make sense: none beyond the answer's length or the context's end."""
@@ -43,6 +46,9 @@ class PromptLookup:
         self._n_draft = n_draft
         self._n_ctx = n_ctx
         self._indexes: dict[int, _Index] = {}
+
+    def use_threads(self, n_threads: int) -> None:
+        """Nothing is computed with threads here."""
 
     def draft(self, sequences: list[Sequence]) -> None:
         """As in `Drafter`."""

@@ -8,10 +8,18 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.errors import InferenceError, InvalidRequest
+
+
+class InfillTokens(NamedTuple):
+    """What stands before the text in front of a gap, before that behind it, and at the gap."""
+
+    prefix: int
+    suffix: int
+    middle: int
 
 
 class Vocabulary:
@@ -40,6 +48,16 @@ class Vocabulary:
     def adds_bos(self) -> bool:
         """Whether `tokenize` puts the beginning-of-sequence token first."""
         return bool(llama.llama_vocab_get_add_bos(self.handle))
+
+    @property
+    def infill(self) -> InfillTokens | None:
+        """Those for filling in the middle, where the model has all of them."""
+        found = InfillTokens(
+            int(llama.llama_vocab_fim_pre(self.handle)),
+            int(llama.llama_vocab_fim_suf(self.handle)),
+            int(llama.llama_vocab_fim_mid(self.handle)),
+        )
+        return found if min(found) >= 0 else None
 
     @property
     def kind(self) -> int:

@@ -1,60 +1,78 @@
-"""``POST /v1/chat/completions``, streamed and not.
-
-A generation holds a lease on its model, and is cancelled on every way out but its own end: a
-client that left, a stopped endpoint, an error while sending.
-"""
+"""``POST /v1/chat/completions``, streamed and not."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import MutableMapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
+from typing import Any
 
 from fastapi import APIRouter, Request
 from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
-from minerva_desktop import __version__
-from minerva_desktop.chat.completion import Completion, FinishReason, Timings
-from minerva_desktop.engine.token_stream import TokenStream
-from minerva_desktop.errors import InferenceError
+from minerva_desktop.chat.completion import Completion, TokenLogprob
+from minerva_desktop.engine.answer_parser import (
+    AnswerPart,
+    ContentDelta,
+    ReasoningDelta,
+    ToolCallDelta,
+)
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.errors import json_response
+from minerva_desktop.server.generation import (
+    CollectedAnswer,
+    Ended,
+    Generation,
+    GenerationEvent,
+    GenerationRequest,
+    PromptRead,
+    RunningGeneration,
+    Said,
+    collect,
+    fingerprint,
+)
 from minerva_desktop.server.json_body import read_json_object
-from minerva_desktop.server.lifetime import Lifetime
-from minerva_desktop.server.parameters import ChatParameters, ParameterParser
-from minerva_desktop.server.schemas import (
-    AnswerTimings,
+from minerva_desktop.server.parameters.chat import ChatParameters, chat_parameters
+from minerva_desktop.server.schemas.chat import (
+    AnswerFunction,
+    AnswerToolCall,
     AssistantMessage,
     ChatCompletion,
     ChatCompletionChunk,
     Choice,
+    ChoiceLogprobs,
     ChunkChoice,
+    ContentLogprob,
     Delta,
-    PromptTokensDetails,
-    Usage,
+    DeltaFunction,
+    DeltaToolCall,
+    PromptProgress,
 )
-from minerva_desktop.server.services import Catalog, Pool
+from minerva_desktop.server.schemas.common import AnswerTimings, Usage
+from minerva_desktop.server.services import ServerContext
 from minerva_desktop.server.sse import DONE, EventSink, EventStream, encode_event
 
+DIALECT = "chat"
 
-def chat_router(pool: Pool, catalog: Catalog, lifetime: Lifetime, keep_alive_s: float) -> APIRouter:
-    """The route, on the models of ``catalog``, loaded by ``pool``."""
+
+def chat_router(context: ServerContext) -> APIRouter:
+    """The route, on the models of the catalog, loaded by the pool."""
+    lifetime, config = context.lifetime, context.config
     router = APIRouter()
 
     @router.post("/v1/chat/completions")
     async def create_chat_completion(request: Request) -> Response:
         body = await lifetime.run(read_json_object(request))
-        parameters = ParameterParser(body).chat()
-        model = await asyncio.to_thread(catalog.find, parameters.model)
-        answer = ChatAnswer(pool, model, parameters)
-        headers = parameters.headers()
+        parameters = chat_parameters(body, config.request_timeout_s)
+        model = await asyncio.to_thread(context.catalog.find, parameters.model)
+        answer = ChatAnswer(context, request.scope, model, parameters)
         if parameters.stream:
-            return EventStream(answer.stream, lifetime, keep_alive_s, headers)
+            return EventStream(answer.stream, lifetime, config.keep_alive_s, parameters.headers)
         completion = await lifetime.run(answer.complete(), request.receive)
-        return json_response(completion, headers=headers)
+        return json_response(completion, headers=parameters.headers)
 
     return router
 
@@ -62,126 +80,211 @@ def chat_router(pool: Pool, catalog: Catalog, lifetime: Lifetime, keep_alive_s: 
 class ChatAnswer:
     """One request's answer, for one `complete` or one `stream`."""
 
-    def __init__(self, pool: Pool, model: ModelFile, parameters: ChatParameters) -> None:
-        self._pool = pool
-        self._model = model
+    def __init__(
+        self,
+        context: ServerContext,
+        scope: MutableMapping[str, Any],
+        model: ModelFile,
+        parameters: ChatParameters,
+    ) -> None:
         self._parameters = parameters
+        self._scope = scope
+        self._generation = Generation(
+            context,
+            GenerationRequest(
+                model=model,
+                prompt=parameters.turns,
+                sampling=parameters.sampling,
+                run=parameters.run,
+                chat=parameters.chat,
+                separates_reasoning=parameters.separates_reasoning,
+            ),
+        )
+        self._model_id = model.model_id
         self._id = f"chatcmpl-{uuid.uuid4().hex}"
         self._created = int(time.time())
-        # A version of ours stands for one build of the engine: the bindings are pinned.
-        self._fingerprint = f"minerva-{__version__}-{model.model_id}"
+        self._fingerprint = fingerprint(model)
+        self._ended: list[Ended] = []
 
     async def complete(self) -> ChatCompletion:
         """The whole answer. Raises what loading and generating raise."""
-        async with self._generation() as tokens:
-            completion = await tokens.wait_completion()
+        async with self._running() as running:
+            answers = await collect(running, self._parameters.run.n)
+        first = answers[0].ended.completion
         return ChatCompletion(
             id=self._id,
             created=self._created,
-            model=self._model.model_id,
+            model=self._model_id,
             system_fingerprint=self._fingerprint,
-            choices=(Choice(AssistantMessage(str(tokens)), _finish_reason(completion)),),
-            usage=_usage(completion.timings),
-            timings=_timings(completion.timings),
+            choices=tuple(self._choice(answer) for answer in answers),
+            usage=_usage([answer.ended for answer in answers]),
+            timings=_timings(first),
+            dropped_messages=first.dropped_turns or UNSET,
+            shifted_tokens=first.shifted_tokens or UNSET,
         )
 
     async def stream(self, sink: EventSink) -> None:
         """Send the answer to ``sink``, a chunk for every batch of tokens. Raises as `complete`."""
-        async with self._generation() as tokens:
-            role_sent = False
-            async for batch in tokens.batches():
-                if not role_sent:
-                    await sink.send(self._chunk(Delta(role="assistant", content="")))
-                    role_sent = True
-                if text := "".join(batch):
-                    await sink.send(self._chunk(Delta(content=text)))
-            completion = await tokens.wait_completion()
-            if not role_sent:
-                await sink.send(self._chunk(Delta(role="assistant", content="")))
-        await sink.send(
-            self._chunk(Delta(), _finish_reason(completion), _timings(completion.timings))
-        )
+        begun: set[int] = set()
+        async with (
+            self._running() as running,
+            aclosing(running.events()) as events,
+        ):
+            async for event in events:
+                if event.choice not in begun and not isinstance(event, PromptRead):
+                    begun.add(event.choice)
+                    await sink.send(self._first_chunk(event.choice))
+                for chunk in self._chunks(event, running):
+                    await sink.send(chunk)
         if self._parameters.include_usage:
-            await sink.send(self._usage_chunk(completion.timings))
+            await sink.send(self._event((), usage=_usage(self._ended)))
         await sink.send(DONE)
 
-    @asynccontextmanager
-    async def _generation(self) -> AsyncIterator[TokenStream]:
-        async with self._pool.lease(self._model.path) as engine:
-            tokens = engine.generate(self._parameters.turns, sampling=self._parameters.sampling)
-            try:
-                yield tokens
-            finally:
-                tokens.cancel()
-
-    def _chunk(
-        self,
-        delta: Delta,
-        finish_reason: str | None = None,
-        timings: AnswerTimings | UnsetType = UNSET,
-    ) -> bytes:
-        return self._event(
-            (ChunkChoice(delta, finish_reason),),
-            usage=None if self._parameters.include_usage else UNSET,
-            timings=timings,
+    def _running(self) -> AbstractAsyncContextManager[RunningGeneration]:
+        return self._generation.running(
+            self._scope, dialect=DIALECT, is_stream=self._parameters.stream
         )
 
-    def _usage_chunk(self, timings: Timings) -> bytes:
-        return self._event((), usage=_usage(timings))
+    # -- whole answers ---------------------------------------------------------------------
+
+    def _choice(self, answer: CollectedAnswer) -> Choice:
+        calls = tuple(
+            AnswerToolCall(call.id, AnswerFunction(call.name, call.arguments))
+            for call in answer.calls
+        )
+        message = AssistantMessage(
+            content=None if calls and not answer.content else answer.content,
+            reasoning_content=answer.reasoning or UNSET,
+            tool_calls=calls or UNSET,
+        )
+        return Choice(
+            index=answer.ended.choice,
+            message=message,
+            logprobs=self._logprobs(answer.logprobs),
+            finish_reason=answer.ended.finish_reason,
+        )
+
+    def _logprobs(self, logprobs: Sequence[TokenLogprob]) -> ChoiceLogprobs | None:
+        if self._parameters.sampling.top_logprobs is None:
+            return None
+        return ChoiceLogprobs(tuple(ContentLogprob.of(logprob) for logprob in logprobs))
+
+    # -- chunks ----------------------------------------------------------------------------
+
+    def _first_chunk(self, choice: int) -> bytes:
+        return self._chunk(ChunkChoice(index=choice, delta=Delta(role="assistant", content="")))
+
+    def _chunks(self, event: GenerationEvent, running: RunningGeneration) -> list[bytes]:
+        match event:
+            case Said():
+                return self._said_chunks(event, running)
+            case Ended():
+                self._ended.append(event)
+                return [self._last_chunk(event)]
+            case PromptRead() if self._parameters.run.return_progress:
+                progress = PromptProgress(event.total, event.cached, event.done, event.milliseconds)
+                choice = ChunkChoice(index=event.choice, delta=Delta())
+                return [self._event((choice,), progress=progress)]
+        return []
+
+    def _said_chunks(self, event: Said, running: RunningGeneration) -> list[bytes]:
+        deltas = [_delta(part) for part in _joined(event.parts)]
+        if not deltas and not event.logprobs:
+            return []
+        timings: AnswerTimings | UnsetType = UNSET
+        if self._parameters.run.timings_per_token:
+            timings = AnswerTimings.of(running.live_timings(event.choice))
+        chunks = [
+            self._chunk(ChunkChoice(index=event.choice, delta=delta), timings)
+            for delta in deltas[:-1]
+        ]
+        last = ChunkChoice(
+            index=event.choice,
+            delta=deltas[-1] if deltas else Delta(),
+            logprobs=self._logprobs(event.logprobs),
+        )
+        return [*chunks, self._chunk(last, timings)]
+
+    def _last_chunk(self, event: Ended) -> bytes:
+        choice = ChunkChoice(index=event.choice, delta=Delta(), finish_reason=event.finish_reason)
+        completion = event.completion
+        return self._event(
+            (choice,),
+            usage=None if self._parameters.include_usage else UNSET,
+            timings=_timings(completion),
+            n_dropped=completion.dropped_turns,
+            n_shifted=completion.shifted_tokens,
+        )
+
+    def _chunk(self, choice: ChunkChoice, timings: AnswerTimings | UnsetType = UNSET) -> bytes:
+        usage = None if self._parameters.include_usage else UNSET
+        return self._event((choice,), usage=usage, timings=timings)
 
     def _event(
         self,
         choices: tuple[ChunkChoice, ...],
-        usage: Usage | UnsetType | None,
+        *,
+        usage: Usage | UnsetType | None = UNSET,
         timings: AnswerTimings | UnsetType = UNSET,
+        progress: PromptProgress | UnsetType = UNSET,
+        n_dropped: int = 0,
+        n_shifted: int = 0,
     ) -> bytes:
         return encode_event(
             ChatCompletionChunk(
                 id=self._id,
                 created=self._created,
-                model=self._model.model_id,
+                model=self._model_id,
                 system_fingerprint=self._fingerprint,
                 choices=choices,
                 usage=usage,
                 timings=timings,
+                prompt_progress=progress,
+                dropped_messages=n_dropped or UNSET,
+                shifted_tokens=n_shifted or UNSET,
             )
         )
 
 
-def _finish_reason(completion: Completion) -> str:
-    # The API has no word for it, and half an answer must not look whole. The client is still
-    # there, so it was the window that ended this generation.
-    if completion.finish_reason is FinishReason.CANCELLED:
-        raise InferenceError("The answer was cancelled before its end")
-    return completion.finish_reason.value
+def _joined(parts: Sequence[AnswerPart]) -> list[AnswerPart]:
+    """``parts`` with neighbours of one kind made one: a chunk for each is enough."""
+    joined: list[AnswerPart] = []
+    for part in parts:
+        match joined[-1:], part:
+            case [ContentDelta(before)], ContentDelta(text):
+                joined[-1] = ContentDelta(before + text)
+            case [ReasoningDelta(before)], ReasoningDelta(text):
+                joined[-1] = ReasoningDelta(before + text)
+            case [ToolCallDelta() as call], ToolCallDelta(index, None, None, arguments) if (
+                call.index == index
+            ):
+                joined[-1] = ToolCallDelta(index, call.id, call.name, call.arguments + arguments)
+            case _:
+                joined.append(part)
+    return joined
 
 
-def _usage(timings: Timings) -> Usage:
-    return Usage(
-        prompt_tokens=timings.prompt_tokens,
-        completion_tokens=timings.completion_tokens,
-        total_tokens=timings.prompt_tokens + timings.completion_tokens,
-        prompt_tokens_details=PromptTokensDetails(timings.cached_tokens),
+def _delta(part: AnswerPart) -> Delta:
+    match part:
+        case ContentDelta(text):
+            return Delta(content=text)
+        case ReasoningDelta(text):
+            return Delta(reasoning_content=text)
+        case ToolCallDelta(index, None, _, arguments):
+            return Delta(tool_calls=(DeltaToolCall(index, DeltaFunction(arguments)),))
+        case ToolCallDelta(index, call_id, name, arguments):
+            function = DeltaFunction(arguments, name or "")
+            call = DeltaToolCall(index, function, call_id or "", "function")
+            return Delta(tool_calls=(call,))
+
+
+def _usage(ended: Sequence[Ended]) -> Usage:
+    by_choice = sorted(ended, key=lambda each: each.choice)
+    n_reasoning = sum(each.n_reasoning for each in by_choice)
+    return Usage.of(tuple(each.completion for each in by_choice), n_reasoning)
+
+
+def _timings(completion: Completion) -> AnswerTimings:
+    return AnswerTimings.of(
+        completion.timings, completion.drafted_tokens, completion.accepted_tokens
     )
-
-
-def _timings(timings: Timings) -> AnswerTimings:
-    prompt_n = timings.prompt_tokens - timings.cached_tokens
-    predicted_per_second = timings.tokens_per_second
-    return AnswerTimings(
-        cache_n=timings.cached_tokens,
-        prompt_n=prompt_n,
-        prompt_ms=timings.prefill_ms,
-        prompt_per_token_ms=_ratio(timings.prefill_ms, prompt_n),
-        prompt_per_second=_ratio(1000.0 * prompt_n, timings.prefill_ms),
-        predicted_n=timings.completion_tokens,
-        predicted_ms=timings.decode_ms,
-        predicted_per_token_ms=_ratio(1000.0, predicted_per_second),
-        predicted_per_second=predicted_per_second,
-        queue_ms=timings.queue_ms,
-        first_token_ms=timings.first_token_ms,
-    )
-
-
-def _ratio(value: float, by: float) -> float:
-    return value / by if by > 0 else 0.0

@@ -6,19 +6,19 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from minerva_desktop import __version__
-from minerva_desktop.library.display_text import one_line
+from minerva_desktop.library.model_file import model_id_of
 from minerva_desktop.server.errors import json_response
-from minerva_desktop.server.schemas import Health
-from minerva_desktop.server.services import Pool
+from minerva_desktop.server.schemas.models import Health
+from minerva_desktop.server.services import ServerContext
 
 
-def health_router(pool: Pool) -> APIRouter:
-    """The route, on the models of ``pool``."""
+def health_router(context: ServerContext) -> APIRouter:
+    """The route, on the models of the pool."""
     router = APIRouter()
 
     @router.api_route("/health", methods=["GET", "HEAD"])
     async def health() -> Response:
-        loaded = tuple(sorted(one_line(path.stem) for path in pool.loaded()))
+        loaded = tuple(sorted(model_id_of(path) for path in context.pool.loaded()))
         return json_response(Health(version=__version__, loaded=loaded))
 
     return router

@@ -338,6 +338,8 @@ def _author(message: Message, model_names: Mapping[str, str]) -> str:
             return "You"
         case Role.SYSTEM:
             return "System prompt"
+        case Role.TOOL:
+            return "Tool"
         case Role.ASSISTANT:
             file = message.model or "Answer"
             return model_names.get(file) or file.removesuffix(".gguf")

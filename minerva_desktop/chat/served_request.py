@@ -1,0 +1,55 @@
+"""A request at the HTTP endpoint as the window's list shows it: a frozen value, for any thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class RequestState(StrEnum):
+    """Where a request is. The last three are ends."""
+
+    LOADING = "loading"  # waits for its model
+    QUEUED = "queued"  # waits for its turn
+    PREFILL = "prefill"
+    DECODING = "decoding"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRecord:
+    """One request at one moment.
+
+    ``number`` is ours and unique, ``request_id`` may be the client's choice. ``dialect`` is the
+    API that it spoke ("chat", "messages", …). ``started`` is Unix time in seconds, ``seconds`` how
+    long it took until then; ``read_tokens`` of ``prompt_tokens`` are processed.
+    ``tokens_per_second`` is the answer's, 0.0 before its second token. ``error`` is a sentence,
+    empty where all went well; ``status`` is None while it runs. ``has_prompt``: what the model got
+    can still be shown.
+    """
+
+    number: int
+    request_id: str
+    dialect: str
+    model: str
+    client: str
+    key_name: str | None
+    is_stream: bool
+    started: float
+    seconds: float
+    state: RequestState
+    status: int | None
+    prompt_tokens: int
+    read_tokens: int
+    cached_tokens: int
+    generated_tokens: int
+    tokens_per_second: float
+    error: str
+    has_prompt: bool
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it ended, well or not."""
+        return self.status is not None

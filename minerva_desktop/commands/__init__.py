@@ -1,0 +1,1 @@
+"""Commands without a window, one module each: what `__main__` hands its arguments to."""

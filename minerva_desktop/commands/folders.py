@@ -1,0 +1,36 @@
+"""The person's folders and library, as every command opens them. Main thread."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from minerva_desktop.errors import StoreError
+from minerva_desktop.library.catalog import Catalog, find_embedded_model
+from minerva_desktop.library.model_file import read_model_file
+from minerva_desktop.paths import AppPaths, app_paths
+
+
+def ready_paths() -> AppPaths:
+    """The folders, made where they were not. Raises `StoreError`."""
+    paths = app_paths()
+    try:
+        paths.create()
+    except OSError as error:
+        raise StoreError(f"The data folder {paths.data} cannot be used: {error}") from error
+    return paths
+
+
+def open_catalog(paths: AppPaths) -> Catalog:
+    """The library."""
+    return Catalog(paths.catalog, embedded=find_embedded_model())
+
+
+def model_path(catalog: Catalog, wanted: str | None) -> Path:
+    """A library model by name, or a GGUF file by path, which is not added to the library; None:
+    the default model. Raises `ModelNotFound` or `ModelLoadError`."""
+    if wanted is None:
+        return catalog.default().path
+    path = Path(wanted).expanduser().absolute()
+    if path.suffix.lower() == ".gguf" or path.exists():
+        return read_model_file(path).path
+    return catalog.find(wanted).path

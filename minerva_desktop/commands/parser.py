@@ -1,0 +1,33 @@
+"""Arguments of commands: what is wrong with them is said in one line, with exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+
+class CommandParser(argparse.ArgumentParser):
+    """argparse's parser without the usage text before each error: ``--help`` shows it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say ``message`` and leave with exit code 2."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def count(text: str) -> int:
+    """A whole number from 1 on."""
+    value = int(text) if text.isdecimal() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"“{text}” is no whole number from 1 on")
+    return value
+
+
+def seconds(text: str) -> float:
+    """Seconds, at least 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"“{text}” is no number of seconds")
+    return value

@@ -1,0 +1,241 @@
+"""``minerva serve``: the HTTP endpoint without a window. Puts together what it needs of the app;
+its `Runtime` has the main thread. Never loads Qt."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from minerva_desktop.api_keys import KeyFile, NamedKey
+from minerva_desktop.app.model_actions import gpu_bytes, load_options, memory_bytes, own_options
+from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
+from minerva_desktop.commands.parser import CommandParser, count, seconds
+from minerva_desktop.engine.connection import MAX_WAITING
+from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.library.measured_memory import MeasuredMemory
+from minerva_desktop.logs import start_logging
+from minerva_desktop.runtime import Runtime
+from minerva_desktop.server.config import EndpointConfig
+from minerva_desktop.settings import SettingsFile
+
+IDLE_SECONDS = 600.0  # a model that was not asked for so long gives its memory back
+MEMORY_SECONDS = 5.0  # between two looks at the memory
+GRACE_SECONDS = 10.0  # for running answers, after the first signal
+KEY_VARIABLE = "MINERVA_API_KEY"
+MAX_KEY_FILE_BYTES = 4096
+
+
+def serve(arguments: Sequence[str]) -> int:
+    """Serve until a signal comes; the exit code. Raises what starting raises."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    paths = ready_paths()
+    start_logging(paths.logs)
+    settings = SettingsFile(paths.settings).current
+    key_file = KeyFile(paths.api_keys)
+    try:
+        wanted = load_options(settings, paths.snapshots)
+        load = _as_asked(given, wanted)
+        own = {path: _as_asked(given, each) for path, each in own_options(settings, wanted).items()}
+        extra = _extra_keys(given)
+        config = EndpointConfig(
+            host=given.host,
+            port=settings.server_port if given.port is None else given.port,
+            api_keys=(*extra, *key_file.named_keys()),
+            allowed_origins=tuple(given.allow_origin),
+            request_timeout_s=given.timeout,
+        )
+        config.check()
+    except InvalidRequest as error:
+        parser.error(error.message)
+    catalog = open_catalog(paths)
+    models = [model_path(catalog, wanted) for wanted in given.model]
+
+    def make_runtime() -> Runtime:
+        return Runtime(
+            catalog,
+            load,
+            own_options=own,
+            memory_bytes=memory_bytes(settings),
+            gpu_bytes=gpu_bytes(settings),
+            measured=MeasuredMemory(paths.measured_memory),
+            idle_seconds=given.idle_seconds or None,
+            max_waiting=given.max_queue,
+            key_file=key_file,
+        )
+
+    async def run() -> None:
+        server = _Server(make_runtime())
+        await server.run(models, config, extra)
+
+    asyncio.run(run())
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = CommandParser(prog="minerva serve", description="Serve models over HTTP.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, help="port to listen on (default: from the settings)")
+    key = parser.add_mutually_exclusive_group()
+    key.add_argument(
+        "--api-key",
+        metavar="KEY",
+        help="a key that clients may send beside those of `minerva keys`; other users of this"
+        f" machine can see it, unlike one in {KEY_VARIABLE} or a file",
+    )
+    key.add_argument("--api-key-file", type=Path, metavar="FILE", help="the same, read from FILE")
+    parser.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="a web origin (https://host[:port]) whose pages may call; can be repeated",
+    )
+    parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        help="load this one at the start; can be repeated (others are loaded when asked for)",
+    )
+    parser.add_argument("--n-ctx", type=count, metavar="N", help="context in tokens")
+    parser.add_argument("--parallel", type=count, metavar="N", help="requests computed together")
+    parser.add_argument(
+        "--max-queue",
+        type=count,
+        metavar="N",
+        default=MAX_WAITING,
+        help="requests that may wait for a model; more are answered 503 (%(default)s)",
+    )
+    parser.add_argument(
+        "--idle-seconds",
+        type=seconds,
+        metavar="S",
+        default=IDLE_SECONDS,
+        help="unload a model that was not asked for so long, 0: never (%(default)g)",
+    )
+    parser.add_argument(
+        "--timeout", type=seconds, metavar="S", help="what a request may take (default: any time)"
+    )
+    return parser
+
+
+def _as_asked(given: argparse.Namespace, load: LoadOptions) -> LoadOptions:
+    """``load`` with what the command line says, which wins."""
+    if given.n_ctx is not None:
+        load = msgspec.structs.replace(load, n_ctx=given.n_ctx)
+    if given.parallel is not None:
+        load = msgspec.structs.replace(load, n_parallel=given.parallel)
+    load.check()
+    return load
+
+
+def _extra_keys(given: argparse.Namespace) -> tuple[NamedKey, ...]:
+    """Those that no file of ours holds, named by where they come from. Raises `InvalidRequest`."""
+    keys = []
+    # Out of the environment, so that no child process gets it.
+    from_environment = os.environ.pop(KEY_VARIABLE, None)
+    if from_environment is not None:
+        keys.append(NamedKey.of(KEY_VARIABLE, from_environment))
+    if given.api_key is not None:
+        keys.append(NamedKey.of("--api-key", given.api_key))
+    if given.api_key_file is not None:
+        keys.append(NamedKey.of("--api-key-file", _key_in(given.api_key_file)))
+    return tuple(keys)
+
+
+def _key_in(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_KEY_FILE_BYTES).decode("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"No API key can be read from {path}: {error}") from error
+
+
+class _Server:
+    """The endpoint from its start to the second signal at the latest."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._stopped = asyncio.Event()
+
+    async def run(
+        self, models: Sequence[Path], config: EndpointConfig, extra: tuple[NamedKey, ...]
+    ) -> None:
+        """Load ``models``, and serve until told to stop."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # Windows has no handlers on the loop; there Ctrl+C cancels this task.
+            with contextlib.suppress(NotImplementedError):
+                loop.add_signal_handler(number, self._on_signal)
+        try:
+            await self._until_stopped(self._serve(models, config, extra))
+            await self._runtime.stop_endpoint(GRACE_SECONDS)
+        finally:
+            await self._runtime.close()
+
+    def _on_signal(self) -> None:
+        if self._stopped.is_set():
+            self._runtime.hurry()
+            return
+        self._stopped.set()
+        if any(not request.is_over for request in self._runtime.activity.snapshot()):
+            _say(
+                f"Running answers have {GRACE_SECONDS:.0f} seconds to end"
+                " (Ctrl+C once more ends them now)"
+            )
+
+    async def _until_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        """Until ``stopped``, or until ``work`` fails."""
+        task = asyncio.ensure_future(work)
+        stopped = asyncio.ensure_future(self._stopped.wait())
+        try:
+            await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                task.result()
+        finally:
+            for each in (task, stopped):
+                each.cancel()
+            await asyncio.gather(task, stopped, return_exceptions=True)
+
+    async def _serve(
+        self, models: Sequence[Path], config: EndpointConfig, extra: tuple[NamedKey, ...]
+    ) -> None:
+        await self._load(models)
+        url = await self._runtime.start_endpoint(
+            host=config.host,
+            port=config.port,
+            api_keys=extra,
+            allowed_origins=config.allowed_origins,
+            request_timeout_s=config.request_timeout_s,
+        )
+        _say(f"Minerva serves its models at {url} (Ctrl+C stops)")
+        await self._watch_memory()
+
+    async def _load(self, models: Sequence[Path]) -> None:
+        async with contextlib.AsyncExitStack() as kept:  # none may go for the next
+            for path in models:
+                await kept.enter_async_context(self._runtime.pool.lease(path, forced=True))
+
+    async def _watch_memory(self) -> None:
+        """Let the runtime see whether other programs need the memory."""
+        await self._runtime.devices()
+        snapshot = await self._runtime.measure_memory()
+        if snapshot.has_unused_gpu and snapshot.reason:
+            _say(snapshot.reason)
+        while True:
+            await self._runtime.measure_memory()
+            await asyncio.sleep(MEMORY_SECONDS)
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)

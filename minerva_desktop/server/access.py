@@ -1,0 +1,177 @@
+"""The outermost layer: gives each request its id, and tells log and metrics how it went.
+
+One line a request goes to the logger ``minerva_desktop.server.access``: who asked, for what, with
+which key (its name), and what came of it. No prompt, no key, no query; nothing that a client sent
+gets into the line but what is checked or escaped. Asyncio loop of the endpoint.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from minerva_desktop.errors import InvalidRequest, MinervaError, QueueFull
+from minerva_desktop.server.errors import (
+    HeadersTooLarge,
+    HttpVersionNotSupported,
+    error_response,
+)
+from minerva_desktop.server.metrics import Metrics
+from minerva_desktop.server.request_info import SCOPE_KEY, RequestInfo, sane_request_id
+
+MAX_HEADERS = 100
+MAX_HEAD_BYTES = 32 * 1024
+MAX_LOGGED_PATH = 200
+MAX_BODIES_BYTES = 256 * 1024 * 1024  # of all requests that run
+CLIENT_GONE = 499  # as nginx logs it
+UNROUTED = "other"
+# Asked for every few seconds, for ever: at the usual level they would push all else out.
+QUIET_PATHS = frozenset({"/health", "/metrics"})
+NO_SNIFFING = (b"x-content-type-options", b"nosniff")
+Headers = list[tuple[bytes, bytes]]
+
+_log = logging.getLogger(__name__)
+
+
+class AccessLayer:
+    """Wraps the whole application. Answers requests that are no HTTP/1.x or oversized itself."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._bodies = _Bodies()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on, and note what becomes of it."""
+        client = scope["client"]
+        info = RequestInfo(sane_request_id(scope["headers"]), client[0] if client else "")
+        scope[SCOPE_KEY] = info
+        exchange = _Exchange(scope, receive, send, info, self._bodies)
+        error = _objection(scope)
+        app = self._app if error is None else error_response(error)
+        try:
+            await app(scope, exchange.receive, exchange.send)
+        finally:
+            self._bodies.n_bytes -= info.body_bytes
+            self._note(scope, exchange)
+
+    def _note(self, scope: Scope, exchange: _Exchange) -> None:
+        info = exchange.info
+        info.status = info.status or CLIENT_GONE
+        path = getattr(scope.get("route"), "path", UNROUTED)
+        self._metrics.observe(info, path=path, method=scope["method"])
+        level = logging.DEBUG if path in QUIET_PATHS else logging.INFO
+        if _log.isEnabledFor(level):
+            _log.log(level, "%s", _line(scope, exchange))
+
+
+@dataclass(slots=True)
+class _Bodies:
+    """What the bodies of all running requests take."""
+
+    n_bytes: int = 0
+
+
+class _Exchange:
+    """Receives and sends for one request, and counts."""
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, info: RequestInfo, bodies: _Bodies
+    ) -> None:
+        self.info = info
+        self._bodies = bodies
+        self.is_complete = False
+        self._receive = receive
+        self._send = send
+        self._is_head = scope["method"] == "HEAD"
+        self._owes_body = any(
+            name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+            for name, value in scope["headers"]
+        )
+
+    async def receive(self) -> Message:
+        """The next piece of the body; raises `QueueFull` where there are too many."""
+        message = await self._receive()
+        if message["type"] == "http.request":
+            n_bytes = len(message["body"])
+            self.info.body_bytes += n_bytes
+            self._bodies.n_bytes += n_bytes
+            self._owes_body = self._owes_body and message["more_body"]
+            if n_bytes and self._bodies.n_bytes > MAX_BODIES_BYTES:
+                raise QueueFull("Too much is being sent to this endpoint already")
+        return message
+
+    async def send(self, message: Message) -> None:
+        """The next piece of the answer."""
+        if message["type"] == "http.response.start":
+            self.info.status = message["status"]
+            headers = stamped_headers(self.info, message.get("headers", ()))
+            if self._owes_body:
+                headers.append((b"connection", b"close"))
+            message = {**message, "headers": headers}
+        else:
+            if not self._is_head:
+                self.info.sent_bytes += len(message.get("body", b""))
+            self.is_complete = not message.get("more_body", False)
+        await self._send(message)
+
+
+def stamped_headers(info: RequestInfo, headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """``headers`` with those that every answer has."""
+    return [*headers, (b"x-request-id", info.request_id.encode()), NO_SNIFFING]
+
+
+def log_refusal(info: RequestInfo, error: MinervaError) -> None:
+    """Log what never became a request."""
+    _log.info(
+        "%s - - %d id=%s %s", info.client, info.status, info.request_id, printable(error.message)
+    )
+
+
+def printable(text: str) -> str:
+    """``text`` in one line, with whatever a terminal might obey written out."""
+    return text if text.isascii() and text.isprintable() else ascii(text)[1:-1]
+
+
+def _objection(scope: Scope) -> MinervaError | None:
+    if scope["http_version"] not in {"1.0", "1.1"}:
+        return HttpVersionNotSupported("This endpoint speaks HTTP/1.1")
+    headers = scope["headers"]
+    if len(headers) > MAX_HEADERS:
+        return HeadersTooLarge(f"The request has more than {MAX_HEADERS} headers")
+    n_bytes = len(scope["raw_path"]) + len(scope["query_string"])
+    n_bytes += sum(len(name) + len(value) for name, value in headers)
+    if n_bytes > MAX_HEAD_BYTES:
+        return HeadersTooLarge(f"The request's head is larger than {MAX_HEAD_BYTES} bytes")
+    names = [name for name, _ in headers]
+    # What two servers read differently is how a request is smuggled past one of them.
+    if b"transfer-encoding" in names and b"content-length" in names:
+        return InvalidRequest("The request has both Content-Length and Transfer-Encoding")
+    return None
+
+
+def _line(scope: Scope, exchange: _Exchange) -> str:
+    info = exchange.info
+    path = scope["raw_path"][:MAX_LOGGED_PATH].decode("latin-1")
+    parts = [
+        info.client or "-",
+        printable(scope["method"][:MAX_LOGGED_PATH]),
+        printable(path),
+        str(info.status),
+        f"{info.seconds() * 1000:.1f}ms",
+        f"{info.sent_bytes}B",
+        f"id={info.request_id}",
+    ]
+    if info.key_name is not None:
+        parts.append(f'key="{printable(info.key_name)}"')
+    if info.model:
+        parts.append(f"model={printable(info.model)}")
+    if info.generations:
+        tokens = f"{info.prompt_tokens}+{info.generated_tokens}"
+        parts.append(f"tokens={tokens} cached={info.cached_tokens}")
+    if not exchange.is_complete:
+        parts.append("incomplete")
+    return " ".join(parts)

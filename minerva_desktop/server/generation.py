@@ -1,0 +1,380 @@
+"""`Generation`: one request's answers, from the lease of its model to the last number.
+
+The dialects (chat completions, responses, messages, plain completions) differ in what they write;
+all of them read the events that come from here. Everything runs on the endpoint's asyncio loop. A
+generation is cancelled on every way out but its own end: a client that left, a stopped endpoint, an
+error while sending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, MutableMapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from minerva_desktop import __version__
+from minerva_desktop.chat.completion import Completion, FinishReason, Timings, TokenLogprob
+from minerva_desktop.chat.message import ChatTurn
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.chat.tools import ChatOptions
+from minerva_desktop.engine.answer_format import AnswerFormat, ReasoningFormat, ToolFormat
+from minerva_desktop.engine.answer_parser import (
+    AnswerParser,
+    AnswerPart,
+    ContentDelta,
+    ReasoningDelta,
+    ToolCallDelta,
+)
+from minerva_desktop.engine.token_stream import TokenStream
+from minerva_desktop.errors import InferenceError, ModelNotFound
+from minerva_desktop.library.model_file import ModelFile
+from minerva_desktop.server.parameters.sampling import RunParameters
+from minerva_desktop.server.services import Engine, ServerContext
+
+TOOL_CALLS = "tool_calls"  # a finish reason, besides those of `FinishReason`
+GAP = "\n[…]\n"  # where the answer goes, when the text behind it is given too
+
+PlainPrompt = tuple[int, ...] | str
+
+
+class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What to generate. ``separates_reasoning`` False leaves a train of thought in the content.
+
+    ``more_prompts`` are answered beside ``prompt``, each ``run.n`` times; choices are numbered
+    prompt by prompt. ``suffix`` is the text behind each answer, where prompts are plain.
+    """
+
+    model: ModelFile
+    prompt: tuple[ChatTurn, ...] | PlainPrompt
+    more_prompts: tuple[PlainPrompt, ...] = ()
+    suffix: str | None = None
+    sampling: SamplingParameters
+    run: RunParameters = RunParameters()
+    chat: ChatOptions = ChatOptions()
+    separates_reasoning: bool = True
+
+    @property
+    def prompts(self) -> tuple[tuple[ChatTurn, ...] | PlainPrompt, ...]:
+        """All of them."""
+        return (self.prompt, *self.more_prompts)
+
+
+class PromptRead(msgspec.Struct, frozen=True):
+    """``done`` of ``total`` prompt tokens are processed, ``cached`` of them had been before;
+    ``milliseconds`` after the request began."""
+
+    choice: int
+    done: int
+    total: int
+    cached: int
+    milliseconds: int
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What came of the next ``n_tokens`` of a choice; of one, where there are ``logprobs``."""
+
+    choice: int
+    parts: tuple[AnswerPart, ...]
+    n_tokens: int = 0
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """A choice is whole. ``n_reasoning`` of its tokens were a train of thought."""
+
+    choice: int
+    completion: Completion
+    finish_reason: str
+    n_reasoning: int
+
+
+GenerationEvent = PromptRead | Said | Ended
+
+
+class Generation:
+    """The answers to one request. Made for one `running`."""
+
+    def __init__(self, context: ServerContext, request: GenerationRequest) -> None:
+        self._pool = context.pool
+        self._activity = context.activity
+        self._request = request
+
+    @asynccontextmanager
+    async def running(
+        self, scope: MutableMapping[str, Any], *, dialect: str, is_stream: bool
+    ) -> AsyncIterator[RunningGeneration]:
+        """Lease the model, begin, and cancel what still runs at the end; ``scope`` is the HTTP
+        request's, for the list of requests. Raises what loading raises."""
+        request = self._request
+        with self._activity.begin(
+            scope,
+            dialect=dialect,
+            model=request.model.model_id,
+            is_stream=is_stream,
+            prompt=self._prompt_text,
+        ) as active:
+            async with self._pool.lease(request.model.path) as engine:
+                streams = self._begin(engine)
+                active.follow(*streams)
+                answer_format = _format(request, engine.get_context_info().answer_format)
+                choices = [
+                    _Choice(index, stream, AnswerParser(answer_format, request.chat))
+                    for index, stream in enumerate(streams)
+                ]
+                try:
+                    yield RunningGeneration(choices, engine, request)
+                finally:
+                    for stream in streams:
+                        stream.cancel()
+
+    def _begin(self, engine: Engine) -> tuple[TokenStream, ...]:
+        request, run = self._request, self._request.run
+        return tuple(
+            stream
+            for prompt in request.prompts
+            for stream in engine.generate_choices(
+                prompt,
+                run.n,
+                sampling=request.sampling,
+                limits=run.limits,
+                cache_prompt=run.cache_prompt,
+                lora=run.lora,
+                chat=request.chat,
+                suffix=request.suffix,
+            )
+        )
+
+    async def _prompt_text(self) -> str:
+        """What the model got, for the list of requests. Raises `ModelNotFound` when the model is
+        no longer loaded."""
+        request = self._request
+        engine = self._pool.loaded_engine(request.model.path)
+        if engine is None:
+            raise ModelNotFound(f"{request.model.model_id} is not loaded any more")
+        behind = "" if request.suffix is None else GAP + request.suffix
+        texts = [await _text(engine, prompt, request.chat) for prompt in request.prompts]
+        return "\n".join(text + behind for text in texts)
+
+
+class RunningGeneration:
+    """The choices of one request, while they are computed."""
+
+    def __init__(
+        self, choices: Sequence[_Choice], engine: Engine, request: GenerationRequest
+    ) -> None:
+        self._choices = choices
+        self._engine = engine
+        self._request = request
+
+    async def prompt_text(self, choice: int) -> str:
+        """The prompt that a choice answers, as text. Raises `InvalidRequest` for tokens that the
+        model does not have."""
+        prompt = self._request.prompts[choice // self._request.run.n]
+        return await _text(self._engine, prompt, self._request.chat)
+
+    async def events(self) -> AsyncGenerator[GenerationEvent, None]:
+        """All that happens to all choices; of one choice in order, its `Ended` last. Raises what
+        generating raises."""
+        if len(self._choices) == 1:
+            async for event in self._choices[0].events():
+                yield event
+            return
+        async with aclosing(_merged([choice.events() for choice in self._choices])) as merged:
+            async for event in merged:
+                yield event
+
+    def live_timings(self, choice: int) -> Timings:
+        """The numbers of a choice that still runs, as of now."""
+        return self._choices[choice].live_timings()
+
+
+class _Choice:
+    """One of the answers, on its way from tokens to parts."""
+
+    def __init__(self, index: int, stream: TokenStream, parser: AnswerParser) -> None:
+        self._index = index
+        self._stream = stream
+        self._parser = parser
+        self._began = time.perf_counter()
+        self._first: float | None = None
+        self._n_tokens = 0
+        self._n_logprobs = 0
+        self._n_reasoning = 0
+        self._reasons = False
+        self._calls = False
+
+    async def events(self) -> AsyncGenerator[GenerationEvent, None]:
+        prefill = (0, 0)
+        async for batch in self._stream.batches():
+            if self._stream.prefill != prefill:
+                prefill = self._stream.prefill
+                yield self._prompt_read(*prefill)
+            for said in self._said(batch):
+                yield said
+        completion = await self._stream.wait_completion()
+        if rest := self._noted(self._parser.finish()):
+            yield Said(self._index, rest)
+        yield Ended(self._index, completion, self._finish_reason(completion), self._n_reasoning)
+
+    def live_timings(self) -> Timings:
+        now = time.perf_counter()
+        first = self._first or now
+        return Timings(
+            prompt_tokens=self._stream.prefill[1],
+            cached_tokens=self._stream.n_cached,
+            prefill_ms=(first - self._began) * 1000.0,
+            first_token_ms=(first - self._began) * 1000.0,
+            completion_tokens=self._n_tokens,
+            decode_ms=(now - first) * 1000.0,
+        )
+
+    def _prompt_read(self, done: int, total: int) -> PromptRead:
+        milliseconds = round((time.perf_counter() - self._began) * 1000.0)
+        return PromptRead(self._index, done, total, self._stream.n_cached, milliseconds)
+
+    def _said(self, batch: list[str]) -> Iterator[Said]:
+        logprobs = self._stream.logprobs_from(self._n_logprobs)[: len(batch)]
+        self._n_logprobs += len(logprobs)
+        if logprobs:
+            for at, token in enumerate(batch):
+                yield self._read([token], logprobs[at : at + 1])
+        elif batch:
+            yield self._read(batch, ())
+
+    def _read(self, batch: list[str], logprobs: tuple[TokenLogprob, ...]) -> Said:
+        if self._first is None:
+            self._first = time.perf_counter()
+        self._n_tokens += len(batch)
+        parts: list[AnswerPart] = []
+        for token in batch:
+            parts += self._noted(self._parser.feed(token))
+            self._n_reasoning += self._reasons
+        return Said(self._index, tuple(parts), len(batch), logprobs)
+
+    def _noted(self, parts: Sequence[AnswerPart]) -> tuple[AnswerPart, ...]:
+        for part in parts:
+            self._reasons = isinstance(part, ReasoningDelta)
+            self._calls = self._calls or isinstance(part, ToolCallDelta)
+        return tuple(parts)
+
+    def _finish_reason(self, completion: Completion) -> str:
+        # The APIs have no word for it, and half an answer must not look whole. The client is still
+        # there, so it was the window that ended this generation.
+        if completion.finish_reason is FinishReason.CANCELLED:
+            raise InferenceError("The answer was cancelled before its end")
+        if self._calls and completion.finish_reason is FinishReason.STOP:
+            return TOOL_CALLS
+        return completion.finish_reason.value
+
+
+class CollectedCall(msgspec.Struct):
+    """A tool call, put together from its deltas."""
+
+    id: str
+    name: str
+    arguments: str = ""
+
+
+class CollectedAnswer:
+    """A choice, put together from its events."""
+
+    def __init__(self) -> None:
+        self.content = ""
+        self.reasoning = ""
+        self.calls: list[CollectedCall] = []
+        self.logprobs: list[TokenLogprob] = []
+        self.ended: Ended
+
+    def add(self, event: GenerationEvent) -> None:
+        """Take in an event of this choice."""
+        if isinstance(event, Ended):
+            self.ended = event
+        elif isinstance(event, Said):
+            self.logprobs += event.logprobs
+            for part in event.parts:
+                self._add_part(part)
+
+    def _add_part(self, part: AnswerPart) -> None:
+        match part:
+            case ContentDelta(text):
+                self.content += text
+            case ReasoningDelta(text):
+                self.reasoning += text
+            case ToolCallDelta(index, call_id, name, arguments):
+                if index == len(self.calls):
+                    self.calls.append(CollectedCall(call_id or "", name or ""))
+                self.calls[index].arguments += arguments
+
+
+def fingerprint(model: ModelFile) -> str:
+    """What computed an answer. A version of ours stands for one build of the engine: the bindings
+    are pinned."""
+    return f"minerva-{__version__}-{model.model_id}"
+
+
+async def _text(
+    engine: Engine, prompt: tuple[ChatTurn, ...] | PlainPrompt, chat: ChatOptions
+) -> str:
+    if isinstance(prompt, str):
+        return prompt
+    turns = [turn for turn in prompt if isinstance(turn, ChatTurn)]
+    if turns:
+        return await engine.apply_template(turns, chat=chat)
+    return await engine.detokenize([token for token in prompt if isinstance(token, int)])
+
+
+async def collect(running: RunningGeneration, n: int) -> list[CollectedAnswer]:
+    """The whole of all ``n`` choices (of all prompts). Raises what generating raises."""
+    answers = [CollectedAnswer() for _ in range(n)]
+    async with aclosing(running.events()) as events:
+        async for event in events:
+            answers[event.choice].add(event)
+    return answers
+
+
+def _format(request: GenerationRequest, found: AnswerFormat) -> AnswerFormat:
+    """What of the model's format is looked for: plain text has none, and without tools nothing is
+    a call."""
+    is_chat = bool(request.prompt) and isinstance(request.prompt[0], ChatTurn)
+    return AnswerFormat(
+        tools=found.tools if is_chat and request.chat.tools else ToolFormat.NONE,
+        reasoning=found.reasoning
+        if is_chat and request.separates_reasoning
+        else ReasoningFormat.NONE,
+    )
+
+
+async def _merged(
+    sources: Sequence[AsyncIterator[GenerationEvent]],
+) -> AsyncGenerator[GenerationEvent, None]:
+    """The events of all ``sources`` as they come; the first error ends all of them."""
+    arrived: asyncio.Queue[GenerationEvent | BaseException | None] = asyncio.Queue(1)
+
+    async def pump(source: AsyncIterator[GenerationEvent]) -> None:
+        try:
+            async for event in source:
+                await arrived.put(event)
+        except Exception as error:  # noqa: BLE001 - the top of a task; raised by its reader
+            await arrived.put(error)
+        else:
+            await arrived.put(None)
+
+    tasks = [asyncio.create_task(pump(source)) for source in sources]
+    try:
+        n_running = len(tasks)
+        while n_running:
+            event = await arrived.get()
+            if event is None:
+                n_running -= 1
+            elif isinstance(event, BaseException):
+                raise event
+            else:
+                yield event
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,254 @@
+"""uvicorn's HTTP/1.1 protocol with what it leaves out: how long a client may take, and a clean end.
+
+One `HttpProtocol` a connection, on the endpoint's asyncio loop. It hangs up on clients that begin
+a request and do not end it, and on those that take nothing of their answer, so that none of them
+holds a connection, a generation or memory for long. Whatever is no HTTP is answered in the shape
+of all other errors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from typing import Any, cast
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from minerva_desktop.errors import InvalidRequest, MinervaError
+from minerva_desktop.server.access import log_refusal, stamped_headers
+from minerva_desktop.server.config import ConnectionLimits
+from minerva_desktop.server.errors import (
+    HeadersTooLarge,
+    RequestTimeout,
+    TooManyConnections,
+    error_response,
+)
+from minerva_desktop.server.request_info import RequestInfo, new_request_id
+
+TLS_HANDSHAKE = b"\x16"
+# h11 quotes what it objects to, which may be a key or a prompt.
+_QUOTED_BYTES = re.compile(r":? (?:bytearray\(|b['\"])")
+# Connections beyond the limit that are told so; beyond these they are only dropped.
+SPARE_CONNECTIONS = 50
+# A client that still sends has time to read the answer that ended its request.
+LINGER_S = 2.0
+MAX_DISCARDED_BYTES = 64 * 1024 * 1024
+
+
+class HttpProtocol(H11Protocol):
+    """One connection. ``limits`` come on top of uvicorn's own parameters."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        limits: ConnectionLimits,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._limits = limits
+        self._first_byte = b""
+        self._n_discarded: int | None = None  # bytes since we hung up; None: we did not
+        self._is_refused = False
+        self._is_lost = False
+        self._waiting: asyncio.TimerHandle | None = None  # for a head or a body
+        self._body_until: float | None = None
+        self._stalling: asyncio.TimerHandle | None = None
+        self._closing: asyncio.TimerHandle | None = None
+        self._n_unsent = 0
+
+    # -- the connection --------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take it, or say that there are too many."""
+        super().connection_made(cast("asyncio.Transport", _LingeringTransport(transport, self)))
+        n_over = len(self.connections) - self._limits.max_connections
+        if n_over > SPARE_CONNECTIONS:
+            self.transport.abort()
+        elif n_over > 0:
+            self._refuse(TooManyConnections("Too many connections are open already"))
+        else:
+            self._waiting = self.loop.call_later(self._limits.head_s, self._on_late_head)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is left to wait for."""
+        self._is_lost = True
+        for timer in (self._waiting, self._stalling, self._closing):
+            if timer is not None:
+                timer.cancel()
+        super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """The endpoint stops: end what is idle, let what runs be the last."""
+        if self._n_discarded is not None:
+            self.transport.abort()
+        else:
+            super().shutdown()
+
+    def hang_up(self, transport: asyncio.Transport) -> None:
+        """Close ``transport``, uvicorn's request for which comes here.
+
+        While the client is still sending, a plain close would reset the connection, and take the
+        answer away from a client that has not read it.
+        """
+        if self._is_lost or self._n_discarded is not None:
+            transport.close()
+            return
+        self._stop_waiting()
+        may_send = self._is_refused or self.conn.their_state is h11.SEND_BODY
+        if may_send and transport.can_write_eof():
+            self._n_discarded = 0
+            transport.write_eof()
+            transport.resume_reading()
+            self._closing = self.loop.call_later(LINGER_S, transport.abort)
+        else:
+            transport.close()
+            # What is unsent keeps it open for as long as the client likes.
+            self._closing = self.loop.call_later(self._limits.stall_s, transport.abort)
+
+    @property
+    def has_hung_up(self) -> bool:
+        """Whether nothing is read or written any more."""
+        return self._n_discarded is not None
+
+    # -- what comes ------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, and see what has to come next."""
+        if self._n_discarded is not None:
+            self._n_discarded += len(data)
+            if self._n_discarded > MAX_DISCARDED_BYTES:
+                self.transport.abort()
+            return
+        self._first_byte = self._first_byte or data[:1]
+        super().data_received(data)
+        if self.has_hung_up or self.transport.is_closing():
+            return
+        if self.conn.their_state is h11.IDLE:
+            if self._waiting is None:
+                self._waiting = self.loop.call_later(self._limits.head_s, self._on_late_head)
+        elif self.conn.their_state is h11.SEND_BODY:
+            self._await_body()
+        else:
+            self._stop_waiting()
+
+    def on_response_complete(self) -> None:
+        """The connection is free for the next request."""
+        self._stop_waiting()
+        super().on_response_complete()
+
+    def _await_body(self) -> None:
+        now = self.loop.time()
+        if self._body_until is None:
+            self._body_until = now + self._limits.body_s
+        if self._waiting is not None:
+            self._waiting.cancel()
+        moment = min(now + self._limits.body_idle_s, self._body_until)
+        self._waiting = self.loop.call_at(moment, self._on_late_body)
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+        self._waiting = self._body_until = None
+
+    def _on_late_head(self) -> None:
+        self._waiting = None
+        if self._first_byte:
+            seconds = f"{self._limits.head_s:g}"
+            self._refuse(RequestTimeout(f"The request's head did not come within {seconds} s"))
+        else:
+            self.transport.close()
+
+    def _on_late_body(self) -> None:
+        self._waiting = None
+        if self.flow.read_paused:  # by us: its route has not taken what came
+            self._await_body()
+        else:
+            self._refuse(RequestTimeout("The request's body did not come in time"))
+
+    # -- what goes -------------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        """The client takes less than we have for it."""
+        super().pause_writing()
+        self._watch_writing()
+
+    def resume_writing(self) -> None:
+        """It took most of it."""
+        super().resume_writing()
+        if self._stalling is not None:
+            self._stalling.cancel()
+            self._stalling = None
+
+    def _watch_writing(self) -> None:
+        self._n_unsent = self.transport.get_write_buffer_size()
+        self._stalling = self.loop.call_later(self._limits.stall_s, self._on_stalled)
+
+    def _on_stalled(self) -> None:
+        if self.transport.get_write_buffer_size() < self._n_unsent:
+            self._watch_writing()
+        else:
+            self.transport.abort()  # whoever writes the answer learns that its client is gone
+
+    # -- refusals --------------------------------------------------------------------------
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what h11 did not understand; called while its error is handled."""
+        error = sys.exception()
+        hint = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
+        if self._first_byte == TLS_HANDSHAKE:
+            self._refuse(InvalidRequest("This endpoint speaks plain HTTP: use http://, not https"))
+        elif hint == HeadersTooLarge.http_status:
+            self._refuse(HeadersTooLarge("The request's head is too large"))
+        else:
+            reason = _QUOTED_BYTES.split(str(error or msg), maxsplit=1)[0]
+            self._refuse(InvalidRequest(f"This is no valid HTTP/1.1 request: {reason}"))
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing: a client may ask for an upgrade and has to live without it."""
+
+    def _refuse(self, error: MinervaError) -> None:
+        """Answer, and hang up: where the next request would begin is unknown."""
+        info = RequestInfo(new_request_id(), self.client[0] if self.client else "")
+        info.status = error.http_status
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            response = error_response(error)
+            headers = [*stamped_headers(info, response.raw_headers), (b"connection", b"close")]
+            for event in (
+                h11.Response(status_code=response.status_code, headers=headers),
+                h11.Data(data=bytes(response.body)),
+                h11.EndOfMessage(),
+            ):
+                self.transport.write(self.conn.send(event) or b"")
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        log_refusal(info, error)
+        self._is_refused = True
+        self.transport.close()
+
+
+class _LingeringTransport:
+    """A transport whose `close` is the protocol's to do."""
+
+    def __init__(self, transport: asyncio.Transport, protocol: HttpProtocol) -> None:
+        self._transport = transport
+        self._protocol = protocol
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._protocol.hang_up(self._transport)
+
+    def is_closing(self) -> bool:
+        """Whether there is no use in writing."""
+        return self._protocol.has_hung_up or self._transport.is_closing()

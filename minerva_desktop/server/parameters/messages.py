@@ -1,0 +1,122 @@
+"""The messages of a chat completion, as turns."""
+
+from __future__ import annotations
+
+import json
+from types import MappingProxyType
+
+from minerva_desktop.chat.message import ChatTurn, Role
+from minerva_desktop.chat.tools import ToolCall
+from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.server.errors import UnsupportedParameter
+from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValues, ParameterParser
+from minerva_desktop.server.schemas.chat import ChatMessage, ContentPart, RequestToolCall
+
+_ROLES = MappingProxyType(
+    {
+        "system": Role.SYSTEM,
+        "developer": Role.SYSTEM,
+        "user": Role.USER,
+        "assistant": Role.ASSISTANT,
+        "tool": Role.TOOL,
+    }
+)
+_MESSAGE_FIELDS: NeutralValues = MappingProxyType(
+    {
+        "annotations": ([],),
+        "audio": (),
+        "function_call": (),
+        "reasoning": ("",),
+        "refusal": ("",),
+    }
+)
+_NOTHING: NeutralValues = MappingProxyType({})
+
+
+def chat_turn(parser: ParameterParser, message: ChatMessage, where: str) -> ChatTurn:
+    """One message as a turn; ``where`` it stands is for errors."""
+    parser.judge(message, _MESSAGE_FIELDS, f"{where}.")
+    role = _role(message, where)
+    calls = _tool_calls(parser, message, role, where)
+    if role is Role.TOOL and message.tool_call_id is None:
+        raise InvalidRequest(
+            f"{where}.tool_call_id is required: it says whose result this is",
+            param=f"{where}.tool_call_id",
+        )
+    _check_only_with(role, Role.TOOL, message.tool_call_id, f"{where}.tool_call_id")
+    _check_only_with(role, Role.ASSISTANT, message.reasoning_content, f"{where}.reasoning_content")
+    text = "" if message.content is None and calls else _text(parser, message, f"{where}.content")
+    return ChatTurn(
+        role,
+        text,
+        reasoning=message.reasoning_content or "",
+        tool_calls=calls,
+        tool_call_id=message.tool_call_id,
+        name=message.name,
+    )
+
+
+def _role(message: ChatMessage, where: str) -> Role:
+    role = _ROLES.get(message.role)
+    if role is None:
+        raise InvalidRequest(
+            f"{where}.role must be one of {', '.join(_ROLES)}", param=f"{where}.role"
+        )
+    return role
+
+
+def _check_only_with(role: Role, wanted: Role, value: str | None, where: str) -> None:
+    if value and role is not wanted:
+        raise InvalidRequest(
+            f"{where} belongs to messages of the role {wanted.value!r}", param=where
+        )
+
+
+def _tool_calls(
+    parser: ParameterParser, message: ChatMessage, role: Role, where: str
+) -> tuple[ToolCall, ...]:
+    given = message.tool_calls or []
+    if given and role is not Role.ASSISTANT:
+        raise InvalidRequest(
+            f"{where}.tool_calls belong to messages of the role 'assistant'",
+            param=f"{where}.tool_calls",
+        )
+    return tuple(
+        _tool_call(parser, call, index, f"{where}.tool_calls[{index}]")
+        for index, call in enumerate(given)
+    )
+
+
+def _tool_call(parser: ParameterParser, call: RequestToolCall, index: int, where: str) -> ToolCall:
+    parser.judge(call, MappingProxyType({"index": (index,)}), f"{where}.")
+    parser.judge(call.function, _NOTHING, f"{where}.function.")
+    arguments = call.function.arguments
+    if not isinstance(arguments, str):
+        arguments = json.dumps(arguments, ensure_ascii=False)
+    return ToolCall(call.id or f"call_{index}", call.function.name, arguments)
+
+
+def _text(parser: ParameterParser, message: ChatMessage, where: str) -> str:
+    match message.content:
+        case None:
+            raise InvalidRequest(f"{where} is required", param=where)
+        case str(text):
+            return text
+        case parts:
+            # Joined as llama-server joins them for templates that take one text.
+            return "\n".join(
+                _part(parser, part, f"{where}[{index}]") for index, part in enumerate(parts)
+            )
+
+
+def _part(parser: ParameterParser, part: ContentPart, where: str) -> str:
+    if part.type not in ("text", "refusal"):
+        raise UnsupportedParameter(
+            f"{where}: only text parts are supported, not {part.type[:MAX_FIELD_NAME]!r}",
+            param=where,
+        )
+    text = part.text if part.type == "text" else part.refusal
+    if text is None:
+        raise InvalidRequest(f"{where}.{part.type} is required", param=f"{where}.{part.type}")
+    parser.judge(part, _NOTHING, f"{where}.")
+    return text

@@ -1,0 +1,105 @@
+"""`ParameterParser`: validates one request's body, and judges the fields that no schema names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.server.errors import UnsupportedParameter
+from minerva_desktop.server.schemas.common import RequestModel, is_branch
+
+IGNORED_FIELDS_HEADER = "X-Minerva-Ignored-Fields"
+MAX_IGNORED_FIELDS = 32
+MAX_FIELD_NAME = 64
+
+# Names of fields that cannot be honoured, with the values (besides null) that ask for nothing.
+NeutralValues = Mapping[str, tuple[Any, ...]]
+RequestT = TypeVar("RequestT", bound=RequestModel)
+
+
+class ParameterParser:
+    """Parses one request's ``body``, and keeps the names of the fields that nothing comes of."""
+
+    def __init__(self, body: Mapping[str, Any]) -> None:
+        self._body = body
+        self._ignored: list[str] = []
+
+    def validated(self, schema: type[RequestT]) -> RequestT:
+        """The body as ``schema`` has it; raises `InvalidRequest` for the first field that is
+        wrong."""
+        try:
+            return schema.model_validate(self._body)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            param = _path(first["loc"])
+            match first["type"]:
+                case "missing":
+                    message = f"{param} is required"
+                case "model_type":
+                    message = f"{param} must be an object"
+                case _:
+                    message = f"{param}: {first['msg']}"
+            raise InvalidRequest(message, param=param) from None
+
+    def judge(
+        self,
+        value: RequestModel,
+        neutral: NeutralValues,
+        prefix: str = "",
+        without_effect: frozenset[str] = frozenset(),
+    ) -> None:
+        """Refuse the fields of ``value`` that ask for what is not to be had, and note those that
+        nobody knows. ``without_effect`` may say anything: nothing comes of them elsewhere either.
+        """
+        for name, given in (value.model_extra or {}).items():
+            if name in neutral:
+                if given is not None and not _among(given, neutral[name]):
+                    raise _unsupported(f"{prefix}{name}", neutral[name])
+            elif name not in without_effect:
+                self._ignored.append(f"{prefix}{name}")
+
+    def ignore(self, name: str) -> None:
+        """Note a field that is known and that nothing comes of here."""
+        self._ignored.append(name)
+
+    def headers(self) -> dict[str, str]:
+        """Response headers that tell what was ignored."""
+        if not self._ignored:
+            return {}
+        # Names come from outside: percent-encoding keeps line breaks out of the header.
+        shown = [
+            quote(name[:MAX_FIELD_NAME], safe="[]", errors="replace")
+            for name in self._ignored[:MAX_IGNORED_FIELDS]
+        ]
+        more = len(self._ignored) - len(shown)
+        return {IGNORED_FIELDS_HEADER: ", ".join([*shown, f"and {more} more"] if more else shown)}
+
+
+def _among(given: Any, values: tuple[Any, ...]) -> bool:
+    # To Python 0 is False and 1 is True; to JSON they are not.
+    return any(
+        given == value and isinstance(given, bool) == isinstance(value, bool) for value in values
+    )
+
+
+def _unsupported(param: str, neutral: tuple[Any, ...]) -> UnsupportedParameter:
+    message = f"{param} is not supported"
+    if neutral:
+        message += f", except as {' or '.join(json.dumps(value) for value in neutral)}"
+    return UnsupportedParameter(message, param=param)
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """``messages[0].content`` for pydantic's ("messages", 0, "content", "<string>")."""
+    path = ""
+    for step in location:
+        if isinstance(step, int):
+            path += f"[{step}]"
+        elif not is_branch(step):
+            path += f".{step}" if path else step
+    return path

@@ -1,0 +1,86 @@
+"""What the parts of the endpoint know of one request: one note that travels in its ASGI scope.
+
+The access log makes it, the guards and routes add to it, and log and metrics read it at the end;
+all on the endpoint's asyncio loop. No prompt and no key is ever in it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Iterable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from minerva_desktop.chat.completion import Timings
+
+SCOPE_KEY = "minerva.request"
+ID_HEADER = b"x-request-id"
+_SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+
+
+@dataclass(slots=True, eq=False)
+class RequestInfo:
+    """One request. ``started`` is Unix time in seconds; ``key_name`` is the name of the API key
+    that it came with; ``model`` is empty until its route knows it. ``body_bytes`` came,
+    ``sent_bytes`` of body went; ``status`` is 0 until the answer begins."""
+
+    request_id: str
+    client: str
+    started: float = field(default_factory=time.time)
+    begun: float = field(default_factory=time.monotonic)
+    key_name: str | None = None
+    model: str = ""
+    body_bytes: int = 0
+    sent_bytes: int = 0
+    status: int = 0
+    generations: list[Timings] = field(default_factory=list)
+
+    def seconds(self) -> float:
+        """How long it takes already."""
+        return time.monotonic() - self.begun
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Of all its generations, the cached ones too."""
+        return sum(each.prompt_tokens for each in self.generations)
+
+    @property
+    def cached_tokens(self) -> int:
+        """Those of the prompt that the KV cache had."""
+        return sum(each.cached_tokens for each in self.generations)
+
+    @property
+    def generated_tokens(self) -> int:
+        """Of all its generations."""
+        return sum(each.completion_tokens for each in self.generations)
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Of its generations together; 0.0 where there was none with two tokens."""
+        slowest_ms = max((each.decode_ms for each in self.generations), default=0.0)
+        steps = sum(max(0, each.completion_tokens - 1) for each in self.generations)
+        return steps * 1000.0 / slowest_ms if slowest_ms > 0 else 0.0
+
+
+def request_info(scope: MutableMapping[str, Any]) -> RequestInfo:
+    """The note of the request with that ASGI scope; made now if it had none."""
+    info = scope.get(SCOPE_KEY)
+    if not isinstance(info, RequestInfo):
+        client = scope.get("client")
+        info = scope[SCOPE_KEY] = RequestInfo("", client[0] if client else "")
+    return info
+
+
+def new_request_id() -> str:
+    """An id that no other request has."""
+    return f"req-{uuid.uuid4().hex}"
+
+
+def sane_request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The client's own id for its request, if it sent one that may be logged; else a new one."""
+    given = [value for name, value in headers if name == ID_HEADER]
+    if len(given) == 1 and _SANE_ID.fullmatch(given[0]):
+        return given[0].decode()
+    return new_request_id()

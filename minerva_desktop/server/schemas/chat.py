@@ -1,0 +1,318 @@
+"""``POST /v1/chat/completions``: its body and its answers. Field names are the OpenAI API's."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from pydantic import Field, Tag
+
+from minerva_desktop.chat.completion import TokenLogprob
+from minerva_desktop.server.schemas.common import (
+    LIST_BRANCH,
+    MAX_NAME,
+    OBJECT_BRANCH,
+    AnswerTimings,
+    Int64,
+    JsonObject,
+    ModelName,
+    RequestModel,
+    RunFields,
+    SamplingFields,
+    StreamOptions,
+    Text,
+    Usage,
+    one_of,
+)
+
+MAX_MESSAGES = 10_000
+MAX_CONTENT_PARTS = 1_000
+MAX_TOOLS = 128  # OpenAI's bound
+MAX_TOOL_CALLS = 1_000
+
+
+class ContentPart(RequestModel):
+    """One part of a message's content. ``refusal`` comes back in an assistant's message."""
+
+    type: str
+    text: str | None = None
+    refusal: str | None = None
+
+
+Content = Annotated[
+    Text
+    | Annotated[
+        list[ContentPart],
+        Tag(LIST_BRANCH),
+        Field(min_length=1, max_length=MAX_CONTENT_PARTS, fail_fast=True),
+    ],
+    one_of("a string or a list of content parts"),
+]
+
+
+class CalledFunction(RequestModel):
+    """The function of a call that the model made earlier."""
+
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME * 4)]
+    arguments: str | JsonObject
+
+
+class RequestToolCall(RequestModel):
+    """A call that the model made earlier."""
+
+    id: str | None = None
+    type: Literal["function"] = "function"
+    function: CalledFunction
+
+
+class ChatMessage(RequestModel):
+    """One message of the prompt. ``reasoning_content`` is an assistant's train of thought."""
+
+    role: str
+    content: Content | None = None
+    name: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: (
+        Annotated[list[RequestToolCall], Field(max_length=MAX_TOOL_CALLS, fail_fast=True)] | None
+    ) = None
+    tool_call_id: str | None = None
+
+
+ToolName = Annotated[str, Field(pattern=rf"^[a-zA-Z0-9_.-]{{1,{MAX_NAME}}}$")]
+
+
+class FunctionDefinition(RequestModel):
+    """A function that the model may call."""
+
+    name: ToolName
+    description: str | None = None
+    parameters: JsonObject | None = None
+    strict: bool | None = None
+
+
+class ToolDefinition(RequestModel):
+    """A tool that the model may use; functions are the only kind."""
+
+    type: str
+    function: FunctionDefinition | None = None
+
+
+class NamedFunction(RequestModel):
+    """The function that has to be called."""
+
+    name: str
+
+
+class NamedTool(RequestModel):
+    """The tool that has to be used."""
+
+    type: Literal["function"]
+    function: NamedFunction
+
+
+ToolChoice = Annotated[
+    Text | Annotated[NamedTool, Tag(OBJECT_BRANCH)],
+    one_of("“none”, “auto”, “required” or a named function"),
+]
+
+
+class SchemaFormat(RequestModel):
+    """A JSON schema that the answer has to follow."""
+
+    name: str | None = None
+    description: str | None = None
+    schema_: Annotated[JsonObject | None, Field(alias="schema")] = None
+    strict: bool | None = None
+
+
+class ResponseFormat(RequestModel):
+    """Which form the answer has."""
+
+    type: str
+    json_schema: SchemaFormat | None = None
+    # llama-server takes the schema of a `json_object` here.
+    schema_: Annotated[JsonObject | None, Field(alias="schema")] = None
+
+
+class ChatFields(RequestModel):
+    """What makes the prompt of a chat."""
+
+    messages: Annotated[
+        list[ChatMessage], Field(min_length=1, max_length=MAX_MESSAGES, fail_fast=True)
+    ]
+    tools: Annotated[list[ToolDefinition], Field(max_length=MAX_TOOLS, fail_fast=True)] | None = (
+        None
+    )
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    reasoning_effort: str | None = None
+    chat_template_kwargs: JsonObject | None = None
+    add_generation_prompt: bool | None = None
+    continue_final_message: bool | None = None
+
+
+class ChatCompletionRequest(ChatFields, SamplingFields, RunFields):
+    """Body of ``POST /v1/chat/completions``: the fields that are obeyed."""
+
+    model: ModelName
+    max_tokens: Int64 | None = None
+    max_completion_tokens: Int64 | None = None
+    n_predict: Int64 | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    logprobs: bool | None = None
+    top_logprobs: Int64 | None = None
+    response_format: ResponseFormat | None = None
+    reasoning_format: str | None = None
+
+
+# -- answers -----------------------------------------------------------------------------------
+
+
+class TopLogprob(msgspec.Struct, frozen=True):
+    """A token that could have stood here. ``bytes`` is its UTF-8, which ``token`` may lack."""
+
+    token: str
+    logprob: float
+    bytes: tuple[int, ...]
+
+
+class ContentLogprob(msgspec.Struct, frozen=True):
+    """A token of the answer and its natural log-probability."""
+
+    token: str
+    logprob: float
+    bytes: tuple[int, ...]
+    top_logprobs: tuple[TopLogprob, ...]
+
+    @classmethod
+    def of(cls, logprob: TokenLogprob) -> ContentLogprob:
+        """From the engine's."""
+        top = tuple(TopLogprob(*_token(other)) for other in logprob.top)
+        return cls(*_token(logprob), top)
+
+
+def _token(logprob: TokenLogprob) -> tuple[str, float, tuple[int, ...]]:
+    piece = logprob.piece
+    return piece.decode("utf-8", "replace"), logprob.logprob, tuple(piece)
+
+
+class ChoiceLogprobs(msgspec.Struct, frozen=True):
+    """Log-probabilities of a choice's tokens."""
+
+    content: tuple[ContentLogprob, ...]
+    refusal: None = None
+
+
+class AnswerFunction(msgspec.Struct, frozen=True):
+    """The function that the model wants to have called; ``arguments`` is JSON text."""
+
+    name: str
+    arguments: str
+
+
+class AnswerToolCall(msgspec.Struct, frozen=True):
+    """A call that the model makes."""
+
+    id: str
+    function: AnswerFunction
+    type: Literal["function"] = "function"
+
+
+class AssistantMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole answer. ``content`` is null where there are only tool calls."""
+
+    role: Literal["assistant"] = "assistant"
+    content: str | None
+    refusal: None = None
+    reasoning_content: str | UnsetType = UNSET
+    tool_calls: tuple[AnswerToolCall, ...] | UnsetType = UNSET
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """One of ``n`` answers."""
+
+    index: int
+    message: AssistantMessage
+    logprobs: ChoiceLogprobs | None = None
+    finish_reason: str
+
+
+class ChatCompletion(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that is not streamed. ``timings`` are those of the first choice.
+
+    ``dropped_messages`` oldest ones were left out of the prompt, and ``shifted_tokens`` forgotten
+    on the way, where ``overflow`` allowed it.
+    """
+
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    model: str
+    system_fingerprint: str
+    choices: tuple[Choice, ...]
+    usage: Usage
+    timings: AnswerTimings
+    dropped_messages: int | UnsetType = UNSET
+    shifted_tokens: int | UnsetType = UNSET
+
+
+class DeltaFunction(msgspec.Struct, frozen=True):
+    """What a chunk adds to a call."""
+
+    arguments: str
+    name: str | UnsetType = UNSET
+
+
+class DeltaToolCall(msgspec.Struct, frozen=True):
+    """What a chunk adds to a call; its id, type and name come with its first chunk."""
+
+    index: int
+    function: DeltaFunction
+    id: str | UnsetType = UNSET
+    type: Literal["function"] | UnsetType = UNSET
+
+
+class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one chunk adds to the message."""
+
+    role: Literal["assistant"] | UnsetType = UNSET
+    content: str | UnsetType | None = UNSET
+    reasoning_content: str | UnsetType = UNSET
+    tool_calls: tuple[DeltaToolCall, ...] | UnsetType = UNSET
+
+
+class ChunkChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """What a chunk adds to one of ``n`` answers."""
+
+    index: int
+    delta: Delta
+    logprobs: ChoiceLogprobs | None = None
+    finish_reason: str | None = None
+
+
+class PromptProgress(msgspec.Struct, frozen=True):
+    """How far the prompt is read, in tokens, after so many milliseconds."""
+
+    total: int
+    cache: int
+    processed: int
+    time_ms: int
+
+
+class ChatCompletionChunk(msgspec.Struct, frozen=True, kw_only=True):
+    """One event of a streamed answer. ``usage`` is null until the chunk that brings it, and not
+    there at all when the client did not ask for it."""
+
+    id: str
+    object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
+    created: int
+    model: str
+    system_fingerprint: str
+    choices: tuple[ChunkChoice, ...]
+    usage: Usage | UnsetType | None = UNSET
+    timings: AnswerTimings | UnsetType = UNSET
+    prompt_progress: PromptProgress | UnsetType = UNSET
+    dropped_messages: int | UnsetType = UNSET
+    shifted_tokens: int | UnsetType = UNSET

@@ -1,0 +1,228 @@
+"""What several groups of endpoints share: field types, samplers, usage, timings."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from minerva_desktop.chat.completion import Completion, Timings
+
+MAX_MODEL_NAME = 512
+MAX_NAME = 64
+# Union branches as they appear in pydantic's error locations; no field has such a name.
+STRING_BRANCH = "<string>"
+LIST_BRANCH = "<list>"
+OBJECT_BRANCH = "<object>"
+OTHER_BRANCH = "<other>"
+
+Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+ModelName = Annotated[str, Field(min_length=1, max_length=MAX_MODEL_NAME)]
+JsonObject = dict[str, Any]
+
+
+def is_branch(step: str) -> bool:
+    """Whether a step of an error's location names a branch of a union."""
+    return step.startswith("<") and step.endswith(">")
+
+
+def branch_of(value: object) -> str | None:
+    """The branch of a union that ``value`` belongs to."""
+    if isinstance(value, str):
+        return STRING_BRANCH
+    if isinstance(value, list):
+        return LIST_BRANCH
+    return OBJECT_BRANCH if isinstance(value, dict | BaseModel) else None
+
+
+def one_of(expected: str) -> Discriminator:
+    """Tells the branches of a union by their JSON type; ``expected`` ends the error's sentence."""
+    return Discriminator(
+        branch_of,
+        custom_error_type="wrong_json_type",
+        custom_error_message=f"Input should be {expected}",
+    )
+
+
+def one_of_types(types: Collection[str], default: str | None = None) -> Discriminator:
+    """Tells the branches of a union of objects by their ``type``: ``<type>`` for each of ``types``,
+    `OTHER_BRANCH` for all others; ``default`` is the type of an object that has none."""
+
+    def branch(value: object) -> str | None:
+        if isinstance(value, BaseModel):
+            return f"<{getattr(value, 'type', default)}>"
+        if not isinstance(value, dict):
+            return None
+        kind = value.get("type", default)
+        return f"<{kind}>" if isinstance(kind, str) and kind in types else OTHER_BRANCH
+
+    return Discriminator(
+        branch,
+        custom_error_type="wrong_json_type",
+        custom_error_message="Input should be an object",
+    )
+
+
+Text = Annotated[str, Tag(STRING_BRANCH)]
+Texts = Annotated[list[str], Tag(LIST_BRANCH), Field(fail_fast=True)]
+Stop = Annotated[Text | Texts, one_of("a string or a list of strings")]
+
+
+class RequestModel(BaseModel):
+    """Base of the request bodies."""
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True, allow_inf_nan=False)
+
+
+class StreamOptions(RequestModel):
+    """How to stream."""
+
+    include_usage: bool | None = None
+
+
+class LoraScale(RequestModel):
+    """The scale of one adapter that the model was loaded with, by its place."""
+
+    id: Annotated[int, Field(ge=0, lt=1024)]
+    scale: float
+
+
+class SamplingFields(RequestModel):
+    """How tokens are chosen: the OpenAI API's fields, and llama.cpp's samplers in the names that
+    llama-server gives them."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    logit_bias: JsonObject | list[Any] | None = None
+    seed: Int64 | None = None
+    stop: Stop | None = None
+    n: Int64 | None = None
+    dynatemp_range: float | None = None
+    dynatemp_exponent: float | None = None
+    top_k: Int64 | None = None
+    min_p: float | None = None
+    typical_p: float | None = None
+    top_n_sigma: float | None = None
+    xtc_probability: float | None = None
+    xtc_threshold: float | None = None
+    repeat_penalty: float | None = None
+    repetition_penalty: float | None = None
+    repeat_last_n: Int64 | None = None
+    dry_multiplier: float | None = None
+    dry_base: float | None = None
+    dry_allowed_length: Int64 | None = None
+    dry_penalty_last_n: Int64 | None = None
+    dry_sequence_breakers: Annotated[list[str], Field(fail_fast=True)] | None = None
+    mirostat: Int64 | None = None
+    mirostat_tau: float | None = None
+    mirostat_eta: float | None = None
+    ignore_eos: bool | None = None
+    min_tokens: Int64 | None = None
+    grammar: str | None = None
+    json_schema: JsonObject | None = None
+
+
+class RunFields(RequestModel):
+    """How a request is run, in llama-server's names, and ``overflow``, which is Minerva's own."""
+
+    cache_prompt: bool | None = None
+    lora: Annotated[list[LoraScale], Field(max_length=1024, fail_fast=True)] | None = None
+    timings_per_token: bool | None = None
+    return_progress: bool | None = None
+    overflow: str | None = None
+
+
+# -- answers -----------------------------------------------------------------------------------
+
+
+class PromptTokensDetails(msgspec.Struct, frozen=True):
+    """Prompt tokens that were taken from the KV cache."""
+
+    cached_tokens: int
+
+
+class CompletionTokensDetails(msgspec.Struct, frozen=True):
+    """Tokens of the train of thought, which count among the completion's."""
+
+    reasoning_tokens: int
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens of one answer. ``prompt_tokens`` includes the cached ones."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: PromptTokensDetails
+    completion_tokens_details: CompletionTokensDetails
+
+    @classmethod
+    def of(
+        cls,
+        completions: tuple[Completion, ...],
+        n_reasoning: int = 0,
+        per_prompt: int | None = None,
+    ) -> Usage:
+        """The usage of the choices of one request, which share their prompt; ``per_prompt`` of
+        them do where there are several prompts."""
+        firsts = [each.timings for each in completions[:: per_prompt or len(completions)]]
+        n_prompt = sum(timings.prompt_tokens for timings in firsts)
+        n_completion = sum(each.timings.completion_tokens for each in completions)
+        return cls(
+            n_prompt,
+            n_completion,
+            n_prompt + n_completion,
+            PromptTokensDetails(sum(timings.cached_tokens for timings in firsts)),
+            CompletionTokensDetails(n_reasoning),
+        )
+
+
+class AnswerTimings(msgspec.Struct, frozen=True, kw_only=True):
+    """Speeds of one answer, in llama-server's names, and the waits before its first token.
+
+    ``draft_n`` tokens were guessed ahead, ``draft_n_accepted`` of them rightly.
+    """
+
+    cache_n: int
+    prompt_n: int
+    prompt_ms: float
+    prompt_per_token_ms: float
+    prompt_per_second: float
+    predicted_n: int
+    predicted_ms: float
+    predicted_per_token_ms: float
+    predicted_per_second: float
+    queue_ms: float
+    first_token_ms: float
+    draft_n: int | UnsetType = UNSET
+    draft_n_accepted: int | UnsetType = UNSET
+
+    @classmethod
+    def of(cls, timings: Timings, n_drafted: int = 0, n_accepted: int = 0) -> AnswerTimings:
+        """From the engine's numbers."""
+        prompt_n = timings.prompt_tokens - timings.cached_tokens
+        per_second = timings.tokens_per_second
+        return cls(
+            cache_n=timings.cached_tokens,
+            prompt_n=prompt_n,
+            prompt_ms=timings.prefill_ms,
+            prompt_per_token_ms=_ratio(timings.prefill_ms, prompt_n),
+            prompt_per_second=_ratio(1000.0 * prompt_n, timings.prefill_ms),
+            predicted_n=timings.completion_tokens,
+            predicted_ms=timings.decode_ms,
+            predicted_per_token_ms=_ratio(1000.0, per_second),
+            predicted_per_second=per_second,
+            queue_ms=timings.queue_ms,
+            first_token_ms=timings.first_token_ms,
+            draft_n=n_drafted or UNSET,
+            draft_n_accepted=n_accepted if n_drafted else UNSET,
+        )
+
+
+def _ratio(value: float, by: float) -> float:
+    return value / by if by > 0 else 0.0

@@ -1,0 +1,136 @@
+"""What the pages of settings are made of: sections, labelled fields, rows of choices.
+
+Used by `settings_dialog` and `model_options_dialog`. Main thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLayout,
+    QPushButton,
+    QWidget,
+)
+
+from minerva_desktop.ui.controls import OptionalIntEdit, plain_tip
+from minerva_desktop.ui.theme import GRID
+
+FIELD_WIDTH = 36 * GRID
+AUTOMATIC = "Automatic"
+
+
+class Form(QGridLayout):
+    """Labels and fields on one baseline; `QFormLayout` puts a label a little above the middle."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setHorizontalSpacing(6 * GRID)
+        self.setVerticalSpacing(3 * GRID)
+        self.setColumnStretch(1, 1)
+
+    def add_section(self, title: str, hint: str = "") -> None:
+        """A heading, with a hint beside it."""
+        self.addWidget(_section(title, hint), self.rowCount(), 0, 1, 2)
+
+    def add_row(self, text: str, field: QWidget, hint: str = "") -> None:
+        """``field`` with its label before and a hint behind it."""
+        row = self.rowCount()
+        if text:
+            label = QLabel(text)
+            label.setBuddy(field)
+            self.addWidget(label, row, 0)
+        if hint:
+            self.addLayout(_with_hint(field, hint), row, 1)
+        else:
+            self.addWidget(field, row, 1)
+
+    def add_whole(self, layout: QLayout) -> None:
+        """Something as wide as the page."""
+        self.addLayout(layout, self.rowCount(), 0, 1, 2)
+
+
+class SegmentedChoice(QFrame):
+    """A few values in one row of buttons, one of which is pressed. ``chosen`` is what the person
+    did."""
+
+    chosen = Signal()
+
+    def __init__(
+        self, name: str, label: str, choices: Sequence[tuple[str, str]], current: str
+    ) -> None:
+        """``choices`` are pairs of a value and the words on its button."""
+        super().__init__()
+        self.setObjectName("segmented")
+        self.setAccessibleName(label)
+        self._values = tuple(value for value, _ in choices)
+        self._group = QButtonGroup(self)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(2, 2, 2, 2)
+        row.setSpacing(2)
+        for index, (value, words) in enumerate(choices):
+            button = QPushButton(words)
+            button.setObjectName(f"{name}{value.capitalize()}")
+            button.setCheckable(True)
+            button.setChecked(value == current)
+            button.setAutoDefault(False)
+            button.setAccessibleName(f"{label}: {words}")
+            self._group.addButton(button, index)
+            row.addWidget(button, 1)
+        self._group.idClicked.connect(self.chosen)
+
+    def value(self) -> str:
+        """That of the button that is pressed."""
+        return self._values[self._group.checkedId()]
+
+    def set_value(self, value: str) -> None:
+        """Press a button without a ``chosen`` signal."""
+        self._group.button(self._values.index(value)).setChecked(True)
+
+
+def number_field(
+    name: str,
+    label: str,
+    value: int | None,
+    minimum: int,
+    maximum: int,
+    meaning_of_empty: str = AUTOMATIC,
+) -> OptionalIntEdit:
+    """A whole number that may be left empty."""
+    edit = OptionalIntEdit(minimum, maximum, meaning_of_empty)
+    edit.setObjectName(name)
+    edit.setAccessibleName(label)
+    edit.setToolTip(plain_tip(f"{minimum:,} to {maximum:,}"))
+    edit.setFixedWidth(FIELD_WIDTH)
+    edit.set_value(value)
+    return edit
+
+
+def _with_hint(edit: QWidget, hint: str) -> QHBoxLayout:
+    label = QLabel(hint)
+    label.setProperty("look", "muted")
+    row = QHBoxLayout()
+    row.setSpacing(2 * GRID)
+    row.addWidget(edit)
+    row.addWidget(label, 1)
+    return row
+
+
+def _section(title: str, hint: str = "") -> QWidget:
+    holder = QWidget()
+    row = QHBoxLayout(holder)
+    row.setContentsMargins(0, 2 * GRID, 0, 0)
+    row.setSpacing(2 * GRID)
+    label = QLabel(title)
+    label.setProperty("look", "heading")
+    row.addWidget(label)
+    note = QLabel(hint)
+    note.setProperty("look", "muted")
+    row.addWidget(note, 1)
+    return holder

@@ -1,0 +1,100 @@
+"""Opens the load options of a model, tells how they would fit, and keeps them. Main thread."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Slot
+
+from minerva_desktop.app.services import Services
+from minerva_desktop.errors import LoadCancelled, MinervaError
+from minerva_desktop.settings import ModelOverrides
+from minerva_desktop.ui.engine_worker import EngineWorker
+from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
+from minerva_desktop.ui.notification_bar import Notice, NoticeKind
+from minerva_desktop.ui.tasks import UiTasks
+
+
+class ModelOptionsController(QObject):
+    """At most one dialog is open: it keeps the window from being used."""
+
+    def __init__(
+        self, window: MainWindow, services: Services, worker: EngineWorker, tasks: UiTasks
+    ) -> None:
+        super().__init__(window)
+        self._window = window
+        self._services = services
+        self._worker = worker
+        self._tasks = tasks
+        self._path = Path()
+        self._dialog: ModelOptionsDialog | None = None
+        self._question = 0  # a new one makes the answers to those before it stale
+        window.header.picker.options_requested.connect(self.open)
+
+    @Slot(str)
+    def open(self, path: str) -> None:
+        """Show the options of the model at ``path``."""
+        self._tasks.start(self._open(Path(path)))
+
+    async def _open(self, path: Path) -> None:
+        model = await self._services.models.model_at(path)
+        if model is None or self._dialog is not None:
+            return
+        settings = self._services.settings.current
+        self._path = path
+        self._dialog = ModelOptionsDialog(
+            model.name,
+            settings.models.get(str(path), ModelOverrides()),
+            settings,
+            n_ctx_train=model.n_ctx_train or None,
+            max_threads=os.cpu_count() or 1,
+            parent=self._window,
+        )
+        self._dialog.options_changed.connect(self._on_options_changed)
+        self._dialog.accepted.connect(self._on_accepted)
+        self._dialog.finished.connect(self._on_finished)
+        self._dialog.open()
+
+    @Slot(object)
+    def _on_options_changed(self, overrides: ModelOverrides) -> None:
+        self._question += 1
+        self._tasks.start(self._rate(self._question, overrides))
+
+    async def _rate(self, question: int, overrides: ModelOverrides) -> None:
+        try:
+            fit = await self._worker.fit_of(self._path, overrides)
+        except MinervaError as error:
+            if self._dialog is not None and question == self._question:
+                self._dialog.show_problem(error.message)
+            return
+        if self._dialog is not None and question == self._question:
+            self._dialog.show_fit(fit)
+
+    @Slot()
+    def _on_accepted(self) -> None:
+        if self._dialog is not None:
+            self._tasks.start(self._keep(self._path, self._dialog.overrides()))
+
+    @Slot()
+    def _on_finished(self) -> None:
+        dialog, self._dialog = self._dialog, None
+        if dialog is not None:
+            dialog.deleteLater()
+
+    async def _keep(self, path: Path, overrides: ModelOverrides) -> None:
+        """A model that is loaded is loaded anew, unless it answers just now: then after that."""
+        settings = self._services.settings
+        before = settings.current.models.get(str(path), ModelOverrides())
+        try:
+            settings.override(path, overrides)
+            self._worker.use_settings(settings.current, self._services.paths.snapshots)
+            if overrides != before and await self._worker.is_loaded(path):
+                await self._worker.load(path)
+        except LoadCancelled:
+            return
+        except MinervaError as error:
+            self._window.notifications.show_notice(
+                Notice(NoticeKind.ERROR, error.message, error.detail)
+            )

@@ -1,0 +1,193 @@
+"""How one model is loaded: its own context, KV cache, layers, threads, and what that would take.
+
+`model_options_controller` opens it and tells it how the options fit. Main thread.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QTimer, Signal, Slot
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFrame,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from minerva_desktop.app.model_actions import ModelFit
+from minerva_desktop.settings import ModelOverrides, Settings
+from minerva_desktop.ui.controls import ElidedLabel
+from minerva_desktop.ui.forms import AUTOMATIC, Form, SegmentedChoice, number_field
+from minerva_desktop.ui.settings_dialog import MAX_GPU_LAYERS, MAX_N_CTX, MIN_N_CTX
+from minerva_desktop.ui.theme import GRID
+
+WIDTH = 520  # px
+ASK_MS = 250  # from the last key to the question how it fits
+_AUTO = ""
+KV_TYPES = ((_AUTO, AUTOMATIC), ("f16", "f16"), ("q8_0", "q8_0"), ("q4_0", "q4_0"))
+FLASH_CHOICES = ((_AUTO, AUTOMATIC), ("on", "On"), ("off", "Off"))
+
+
+class ModelOptionsDialog(QDialog):
+    """Shows a model's ``overrides``; ``accepted`` is Save, ``rejected`` Cancel and Esc.
+
+    ``options_changed`` carries the `ModelOverrides` that the page shows, a moment after the last
+    change and once at the start: `show_fit` answers it.
+    """
+
+    options_changed = Signal(object)
+
+    def __init__(
+        self,
+        name: str,
+        overrides: ModelOverrides,
+        settings: Settings,
+        *,
+        n_ctx_train: int | None,
+        max_threads: int,
+        parent: QWidget | None = None,
+    ) -> None:
+        """``settings`` hold what counts where a field is left empty; ``n_ctx_train`` is the length,
+        in tokens, that the model was trained for."""
+        super().__init__(parent)
+        self.setObjectName("modelOptionsDialog")
+        self.setWindowTitle("Load options")
+        self.setFixedWidth(WIDTH)
+        self._n_ctx = number_field(
+            "modelNCtx", "Context size in tokens", overrides.n_ctx, MIN_N_CTX, MAX_N_CTX,
+            _inherited(settings.n_ctx),
+        )  # fmt: skip
+        self._layers = number_field(
+            "modelGpuLayers", "Layers on the GPU", overrides.n_gpu_layers, 0, MAX_GPU_LAYERS,
+            _inherited(settings.n_gpu_layers),
+        )  # fmt: skip
+        self._threads = number_field(
+            "modelThreads", "CPU threads", overrides.n_threads, 1, max_threads,
+            _inherited(settings.n_threads),
+        )  # fmt: skip
+        self._kv_type = SegmentedChoice(
+            "kvType", "KV cache", KV_TYPES, _known(overrides.kv_type, KV_TYPES)
+        )
+        self._flash = SegmentedChoice(
+            "flash",
+            "Flash attention",
+            FLASH_CHOICES,
+            _known(overrides.flash_attention, FLASH_CHOICES),
+        )
+        self._fit = _FitLabel()
+        self._wait = QTimer(self)
+        self._wait.setSingleShot(True)
+        self._wait.setInterval(ASK_MS)
+        self._wait.timeout.connect(self._tell)
+        self._lay_out(name, n_ctx_train)
+        self._connect()
+        self._wait.start()
+
+    def overrides(self) -> ModelOverrides:
+        """What the page shows now."""
+        return ModelOverrides(
+            n_ctx=self._n_ctx.value(),
+            n_gpu_layers=self._layers.value(),
+            n_threads=self._threads.value(),
+            kv_type=self._kv_type.value() or None,
+            flash_attention=self._flash.value() or None,
+        )
+
+    def show_fit(self, fit: ModelFit) -> None:
+        """Show what the options of the last ``options_changed`` would take."""
+        self._fit.show_words(f"{fit.label}. {fit.detail}", _tone(fit))
+
+    def show_problem(self, words: str) -> None:
+        """Show why they cannot be used."""
+        self._fit.show_words(words, "danger")
+
+    def _lay_out(self, name: str, n_ctx_train: int | None) -> None:
+        trained = "" if n_ctx_train is None else f"tokens; trained for {n_ctx_train:,}"
+        form = Form()
+        form.add_row("Context size", self._n_ctx, trained or "tokens")
+        form.add_row("KV cache", self._kv_type)
+        form.add_row("Flash attention", self._flash)
+        form.add_row("Layers on the GPU", self._layers, "0 uses the CPU alone")
+        form.add_row("CPU threads", self._threads)
+        title = ElidedLabel(name)
+        title.setProperty("look", "heading")
+        buttons = QDialogButtonBox(
+            QDialogButtonBox.StandardButton.Save | QDialogButtonBox.StandardButton.Cancel
+        )
+        reset = QPushButton("Reset")
+        reset.setObjectName("resetModelOptions")
+        reset.setAutoDefault(False)
+        reset.setAccessibleName("Leave everything to Minerva")
+        buttons.addButton(reset, QDialogButtonBox.ButtonRole.ResetRole)
+        reset.clicked.connect(self._reset)
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(6 * GRID, 5 * GRID, 6 * GRID, 5 * GRID)
+        box.setSpacing(4 * GRID)
+        box.addWidget(title)
+        box.addLayout(form)
+        box.addWidget(self._fit)
+        box.addStretch(1)
+        box.addWidget(buttons)
+
+    def _connect(self) -> None:
+        for edit in (self._n_ctx, self._layers, self._threads):
+            edit.textChanged.connect(self._on_change)
+        for choice in (self._kv_type, self._flash):
+            choice.chosen.connect(self._on_change)
+
+    @Slot()
+    def _on_change(self) -> None:
+        self._wait.start()
+
+    @Slot()
+    def _tell(self) -> None:
+        self.options_changed.emit(self.overrides())
+
+    @Slot()
+    def _reset(self) -> None:
+        for edit in (self._n_ctx, self._layers, self._threads):
+            edit.set_value(None)
+        self._kv_type.set_value(_AUTO)
+        self._flash.set_value(_AUTO)
+        self._on_change()
+
+
+class _FitLabel(QFrame):
+    """How the options fit, as sentences with a coloured edge."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("optionsFit")
+        self._words = QLabel("Finding out what this takes…")
+        self._words.setObjectName("optionsFitLabel")
+        self._words.setWordWrap(True)
+        self._words.setMinimumHeight(3 * self._words.fontMetrics().lineSpacing())
+        box = QVBoxLayout(self)
+        box.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 2 * GRID)
+        box.addWidget(self._words)
+
+    def show_words(self, words: str, tone: str) -> None:
+        """``tone``: success, warning or danger."""
+        self._words.setText(words)
+        self._words.setAccessibleName(words)
+        self.setProperty("tone", tone)
+        self.style().unpolish(self)
+        self.style().polish(self)
+
+
+def _inherited(value: int | None) -> str:
+    return AUTOMATIC if value is None else f"{value:,} (from Settings)"
+
+
+def _known(value: str | None, choices: tuple[tuple[str, str], ...]) -> str:
+    return value if value in {each for each, _ in choices} and value is not None else _AUTO
+
+
+def _tone(fit: ModelFit) -> str:
+    if not fit.is_possible:
+        return "danger"
+    return "success" if fit.is_as_wished else "warning"

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from minerva_desktop.app.model_actions import load_options, overridden, own_options
+from minerva_desktop.engine.load_options import FlashAttention, KvType
+from minerva_desktop.settings import ModelOverrides, Settings, SettingsFile
+
+
+def test_a_models_own_options_win_and_the_rest_is_as_for_all(tmp_path: Path) -> None:
+    own = ModelOverrides(n_ctx=2048, kv_type="q4_0", flash_attention="on")
+    settings = Settings(n_ctx=4096, n_threads=3, models={"/m/a.gguf": own})
+    common = load_options(settings, tmp_path)
+    options = own_options(settings, common)[Path("/m/a.gguf")]
+    assert (options.n_ctx, options.n_threads) == (2048, 3)
+    assert (options.kv_type_k, options.kv_type_v) == (KvType.Q4_0, KvType.Q4_0)
+    assert options.flash_attention is FlashAttention.ON
+    assert options.snapshots == common.snapshots
+
+
+def test_words_that_nobody_knows_are_left_out(tmp_path: Path) -> None:
+    options = load_options(Settings(), tmp_path)
+    assert overridden(options, ModelOverrides(kv_type="f8", flash_attention="maybe")) == options
+
+
+def test_overrides_outlive_a_restart_and_go_when_they_say_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    path = Path("/m/a.gguf")
+    SettingsFile(file).override(path, ModelOverrides(n_ctx=2048))
+    again = SettingsFile(file)
+    assert again.current.models == {"/m/a.gguf": ModelOverrides(n_ctx=2048)}
+    again.override(path, ModelOverrides())
+    assert SettingsFile(file).current.models == {}

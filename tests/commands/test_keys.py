@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from minerva_desktop.__main__ import main
+from minerva_desktop.api_keys import KeyFile, matching_name
+
+
+@pytest.fixture
+def file(minerva_home: Path) -> KeyFile:
+    return KeyFile(minerva_home / "config" / "api-keys.json")
+
+
+def test_a_key_is_shown_once_and_alone(file: KeyFile, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", "create", "laptop"]) == 0
+    said = capsys.readouterr()
+    key = said.out.strip()
+    assert matching_name(file.named_keys(), key) == "laptop"
+    assert "cannot be shown again" in said.err
+    assert main(["keys", "list"]) == 0
+    listed = capsys.readouterr().out
+    assert key not in listed
+    assert listed.startswith(f"laptop  …{key[-4:]}  20")
+
+
+def test_for_scripts(file: KeyFile, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", "list", "--json"]) == 0
+    assert main(["keys", "create", "--json", "a b"]) == 0
+    assert main(["keys", "list", "--json"]) == 0
+    assert main(["keys", "revoke", "--json", "a b"]) == 0
+    said = capsys.readouterr()
+    before, made, after = (json.loads(line) for line in said.out.splitlines())
+    assert before == []
+    assert set(made) == {"name", "ends_with", "created", "key"}
+    assert made["key"].endswith(made["ends_with"])
+    del made["key"]
+    assert after == [made]
+    assert said.err == ""
+    assert file.stored_keys() == ()
+
+
+def test_revoking(file: KeyFile, capsys: pytest.CaptureFixture[str]) -> None:
+    file_there_is = main(["keys", "create", "a"])
+    assert (file_there_is, main(["keys", "revoke", "a"]), main(["keys", "revoke", "a"])) == (
+        0,
+        0,
+        1,
+    )
+    assert capsys.readouterr().err.endswith("minerva: There is no API key “a”\n")
+    assert main(["keys", "list"]) == 0
+    assert "There are no API keys" in capsys.readouterr().err
+
+
+def test_a_broken_file_is_told_in_one_line(
+    file: KeyFile, minerva_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["keys", "create", "a"]) == 0
+    (minerva_home / "config" / "api-keys.json").write_bytes(b"{")
+    capsys.readouterr()
+    assert main(["keys", "list"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["create"], ["burn"], ["list", "x"]])
+def test_what_is_no_command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["keys", *arguments])
+    assert left.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -1,0 +1,234 @@
+"""`minerva serve` as a process of its own, with the embedded model, as a person starts it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from minerva_desktop.__main__ import main
+from minerva_desktop.api_keys import KeyFile
+from tests.server.fake_models import plain_client
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "sk-canary-0123456789"
+START_SECONDS = 60.0
+MODEL = "SmolLM2-135M-Instruct.Q4_1"
+CHAT = "/v1/chat/completions"
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
+
+
+class Served:
+    """The process, and a client for it."""
+
+    def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
+        self.process = process
+        self.url = url
+        self.http = plain_client()
+        self.http.base_url = url
+        self.http.timeout = httpx.Timeout(60)
+
+    async def said(self) -> str:
+        """What it still says until it ends."""
+        assert self.process.stderr is not None
+        return (await self.process.stderr.read()).decode()
+
+
+@asynccontextmanager
+async def serve(*arguments: str, **environment: str) -> AsyncIterator[Served]:
+    """`minerva serve` on a free port, until it ends or the block does."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "minerva_desktop", "serve", "--port", "0", *arguments),
+        stderr=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+    )
+    assert process.stderr is not None
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            line = (await process.stderr.readline()).decode()
+        assert line.startswith("Minerva serves its models at http://"), line
+        served = Served(process, line.split()[5])
+        async with served.http:
+            yield served
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+def chat(*, max_tokens: int, stream: bool = False) -> dict[str, object]:
+    """A request that is answered with about ``max_tokens`` tokens."""
+    return {
+        "model": MODEL,
+        "messages": [{"role": "user", "content": "Count from one to one thousand."}],
+        "max_tokens": max_tokens,
+        "stream": stream,
+        "temperature": 0,
+    }
+
+
+async def test_options_reach_the_model_and_the_guards() -> None:
+    options = ("--n-ctx", "512", "--parallel", "2", "--allow-origin", "https://app.example")
+    async with serve("--model", MODEL, *options) as served:
+        assert (await served.http.get("/health")).json()["loaded"] == [MODEL]
+        preflight = await served.http.options(
+            CHAT,
+            headers={"Origin": "https://app.example", "Access-Control-Request-Method": "POST"},
+        )
+        assert preflight.headers["access-control-allow-origin"] == "https://app.example"
+        body = chat(max_tokens=4)
+        body["messages"] = [{"role": "user", "content": "word " * 1000}]
+        answer = await served.http.post(CHAT, json=body)
+        assert answer.status_code == 400
+        assert "512" in answer.json()["error"]["message"]
+        served.process.send_signal(signal.SIGTERM)
+        assert await served.said() == ""
+        assert await served.process.wait() == 0
+
+
+async def test_a_running_answer_may_end_after_the_signal() -> None:
+    async with serve("--model", MODEL) as served:
+        request = served.http.stream("POST", CHAT, json=chat(max_tokens=40, stream=True))
+        async with request as answer:
+            pieces = answer.aiter_text()
+            text = await anext(pieces)
+            served.process.send_signal(signal.SIGTERM)
+            async for piece in pieces:
+                text += piece
+        assert text.endswith("data: [DONE]\n\n")
+        assert await served.process.wait() == 0
+
+
+async def test_a_second_signal_ends_it_at_once() -> None:
+    async with serve("--model", MODEL) as served:
+        body = chat(max_tokens=2000, stream=True)
+        body["messages"] = [{"role": "user", "content": "Tell a very long story."}]
+        async with served.http.stream("POST", CHAT, json=body) as answer:
+            pieces = answer.aiter_text()
+            text = await anext(pieces)
+            loop = asyncio.get_running_loop()
+            begun = loop.time()
+            served.process.send_signal(signal.SIGINT)
+            # The listener closes with the first signal: the second comes when that is done.
+            await _refused(served.url)
+            served.process.send_signal(signal.SIGINT)
+            async for piece in pieces:
+                text += piece
+        assert await served.process.wait() == 0
+        assert loop.time() - begun < 8
+    error = json.loads(text.split("data: ")[-1])["error"]
+    assert error["code"] == "endpoint_stopped"
+
+
+async def _refused(url: str) -> None:
+    host, _, port = url.removeprefix("http://").partition(":")
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(host, int(port))
+        except ConnectionRefusedError:
+            return
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_keys_of_all_kinds_open_and_none_of_them_is_seen(
+    tmp_path: Path, minerva_home: Path
+) -> None:
+    (minerva_home / "config").mkdir(parents=True)
+    file = KeyFile(minerva_home / "config" / "api-keys.json")
+    _, stored = file.create("stored")
+    in_file = tmp_path / "key"
+    in_file.write_text(f"{KEY}-file\n")
+    async with serve(
+        "--api-key-file", str(in_file), "--model", MODEL, MINERVA_API_KEY=f"{KEY}-environment"
+    ) as served:
+
+        async def status(key: str) -> int:
+            headers = {"Authorization": f"Bearer {key}"}
+            return (await served.http.get("/v1/models", headers=headers)).status_code
+
+        assert (await served.http.get("/v1/models")).status_code == 401
+        for key in (f"{KEY}-file", f"{KEY}-environment", stored):
+            assert await status(key) == 200
+        assert await status(KEY) == 401
+        for child in _children(served.process.pid):
+            assert KEY.encode() not in Path(f"/proc/{child}/environ").read_bytes()
+        _, later = file.create("later")
+        async with asyncio.timeout(10):
+            while await status(later) != 200:
+                await asyncio.sleep(0.1)
+            file.revoke("stored")
+            while await status(stored) != 401:
+                await asyncio.sleep(0.1)
+        served.process.send_signal(signal.SIGTERM)
+        said = await served.said()
+    log = (minerva_home / "logs" / "minerva.log").read_text()
+    assert 'key="stored"' in log
+    assert 'key="MINERVA_API_KEY"' in log
+    for text in (said, log):
+        assert KEY not in text
+        assert stored not in text
+
+
+def _children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+WRONG = [
+    ("--port", "x"),
+    ("--port", "70000"),
+    ("--host", ""),
+    ("--host", "0.0.0.0"),
+    ("--parallel", "0"),
+    ("--parallel", "1000"),
+    ("--n-ctx", "-1"),
+    ("--max-queue", "0"),
+    ("--timeout", "0"),
+    ("--timeout", "nan"),
+    ("--idle-seconds", "-1"),
+    ("--idle-seconds", "inf"),
+    ("--allow-origin", "*"),
+    ("--allow-origin", "https://app.example/"),
+    ("--api-key", ""),
+    ("--api-key", "naïve"),
+    ("--api-key-file", "/nothing/here"),
+    ("--api-key", "a", "--api-key-file", "b"),
+    ("--unknown",),
+]
+
+
+@pytest.mark.parametrize("arguments", WRONG, ids=" ".join)
+def test_a_wrong_value_is_one_line_and_exit_code_2(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["serve", *arguments])
+    said = capsys.readouterr()
+    assert left.value.code == 2
+    assert said.err.startswith("minerva serve: ")
+    assert said.err.count("\n") == 1
+    assert said.out == ""
+
+
+def test_a_model_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--port", "0", "--model", "nothing"]) == 1
+    assert capsys.readouterr().err.startswith("minerva: There is no model “nothing”")
+
+
+def test_a_key_file_that_cannot_be_read_opens_nothing(
+    minerva_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (minerva_home / "config").mkdir(parents=True)
+    (minerva_home / "config" / "api-keys.json").write_bytes(b"{")
+    assert main(["serve", "--port", "0"]) == 1
+    assert "API keys" in capsys.readouterr().err

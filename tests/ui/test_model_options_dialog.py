@@ -1,0 +1,84 @@
+"""The load options of one model: shown as they are, rated while they change, taken as shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.app.model_actions import ModelFit
+from minerva_desktop.library.fit import Fit
+from minerva_desktop.settings import ModelOverrides, Settings
+from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
+from tests.ui.parts import part
+
+# What the offscreen platform says about every dialog.
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+
+OWN = ModelOverrides(n_ctx=4096, n_gpu_layers=3, n_threads=2, kv_type="q8_0", flash_attention="off")
+WONT_FIT = ModelFit(
+    path=Path("/m/a.gguf"),
+    fit=Fit.WONT_FIT,
+    n_ctx=4096,
+    n_bytes=2 * 10**9,
+    reasons=("it takes 2 GB of the CPU's memory, and there are 1 GB for models",),
+    unloads=(),
+)
+
+
+def open_dialog(
+    qtbot: QtBot, overrides: ModelOverrides, settings: Settings | None = None
+) -> ModelOptionsDialog:
+    dialog = ModelOptionsDialog(
+        "Tiny", overrides, settings or Settings(), n_ctx_train=8192, max_threads=16
+    )
+    qtbot.addWidget(dialog)
+    dialog.open()
+    qtbot.waitExposed(dialog)
+    return dialog
+
+
+@pytest.mark.parametrize("overrides", [ModelOverrides(), OWN], ids=["none", "all"])
+def test_untouched_options_stay(qtbot: QtBot, overrides: ModelOverrides) -> None:
+    assert open_dialog(qtbot, overrides).overrides() == overrides
+
+
+def test_it_asks_how_the_options_fit_at_the_start_and_after_changes(qtbot: QtBot) -> None:
+    dialog = ModelOptionsDialog(
+        "Tiny", ModelOverrides(), Settings(), n_ctx_train=None, max_threads=16
+    )
+    qtbot.addWidget(dialog)
+    with qtbot.waitSignal(dialog.options_changed) as asked:
+        dialog.open()
+    assert asked.args == [ModelOverrides()]
+    with qtbot.waitSignal(dialog.options_changed) as asked:
+        QTest.keyClicks(part(dialog, QLineEdit, "modelNCtx"), "2048")
+        QTest.mouseClick(part(dialog, QPushButton, "kvTypeQ8_0"), Qt.MouseButton.LeftButton)
+    assert asked.args == [ModelOverrides(n_ctx=2048, kv_type="q8_0")]
+
+
+def test_the_answer_is_shown_in_words(qtbot: QtBot) -> None:
+    dialog = open_dialog(qtbot, OWN)
+    dialog.show_fit(WONT_FIT)
+    words = part(dialog, QLabel, "optionsFitLabel").text()
+    assert words.startswith(
+        "Won’t fit. Takes about 2.0 GB with a context of 4,096 tokens. It takes"
+    )
+    dialog.show_problem("n_ctx must be between 16 and 16,777,216, not 3")
+    assert "n_ctx must be" in part(dialog, QLabel, "optionsFitLabel").text()
+
+
+def test_reset_leaves_everything_to_the_app(qtbot: QtBot) -> None:
+    dialog = open_dialog(qtbot, OWN)
+    QTest.mouseClick(part(dialog, QPushButton, "resetModelOptions"), Qt.MouseButton.LeftButton)
+    assert dialog.overrides() == ModelOverrides()
+
+
+def test_an_empty_field_says_what_counts_then(qtbot: QtBot) -> None:
+    dialog = open_dialog(qtbot, ModelOverrides(), Settings(n_ctx=12_288))
+    assert part(dialog, QLineEdit, "modelNCtx").placeholderText() == "12,288 (from Settings)"
+    assert part(dialog, QLineEdit, "modelThreads").placeholderText() == "Automatic"
