@@ -163,10 +163,16 @@ def _prepare(request: Generate | Embed, arrived: float, builder: PromptBuilder) 
         _check_forced(request)
         grammar = forced_calls(chat, builder.answer_format, prompt.opening)
     elif chat.shown_tools and grammar is None:
+        if _must_go_on(request.sampling):
+            chat = msgspec.structs.replace(chat, parallel=True)  # a call cannot be the end
         started = started_call(chat, builder.answer_format)
         thought = THOUGHTS.get(builder.answer_format.reasoning)
         watch = CallWatch(started, thought, prompt.opening) if started is not None else None
     return PreparedGeneration(request, prompt, grammar, watch, arrived)
+
+
+def _must_go_on(sampling: SamplingParameters) -> bool:
+    return sampling.ignore_eos or sampling.min_tokens > 0
 
 
 def _check_forced(request: Generate) -> None:
@@ -174,6 +180,11 @@ def _check_forced(request: Generate) -> None:
     if request.sampling.grammar is not None or request.sampling.json_schema is not None:
         raise InvalidRequest(
             "A required tool call excludes a grammar and a JSON schema for the answer",
+            param="tool_choice",
+        )
+    if _must_go_on(request.sampling):
+        raise InvalidRequest(
+            "A required tool call ends the answer, which excludes ignore_eos and min_tokens",
             param="tool_choice",
         )
     if request.messages is not None and goes_on(request.messages):

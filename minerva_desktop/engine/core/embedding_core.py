@@ -73,12 +73,11 @@ class EmbeddingCore:
         """Whether `step` would compute anything."""
         return bool(self._jobs)
 
-    def add(self, prepared: Prepared) -> tuple[Event, ...]:
-        """Queue a request; there is nothing to tell yet. Raises `InvalidRequest`."""
+    def add(self, prepared: Prepared) -> None:
+        """Queue a request. Raises `InvalidRequest`."""
         if not isinstance(prepared, PreparedEmbedding):
             raise InvalidRequest("This model only makes embeddings; it cannot chat", param="model")
         self._jobs.append(_Job(prepared))
-        return ()
 
     def abort(self, request_id: int) -> tuple[Event, ...]:
         """Forget a request; nobody waits for its answer any more."""

@@ -90,9 +90,8 @@ class EngineCore:
 
     # -- requests --------------------------------------------------------------------------
 
-    def add(self, prepared: Prepared) -> tuple[Event, ...]:
-        """Queue a generation; what its text begins with, where its prompt has opened that. Raises
-        `InvalidRequest` before anything is computed."""
+    def add(self, prepared: Prepared) -> None:
+        """Queue a generation. Raises `InvalidRequest` before anything is computed."""
         if not isinstance(prepared, PreparedGeneration):
             raise InvalidRequest(f"{self._name} makes no embeddings", param="model")
         request, prompt = prepared.request, prepared.prompt
@@ -125,11 +124,6 @@ class EngineCore:
         spell = self._vocabulary.piece if request.messages is None else self._spell_marks
         running = RunningRequest(sequence, sampler, prepared, spell=spell)
         self._requests[request.request_id] = running
-        if not prompt.opening:
-            return ()
-        return (
-            self._outputs((SequenceOutput(request_id=request.request_id, delta=prompt.opening),)),
-        )
 
     def abort(self, request_id: int) -> tuple[Event, ...]:
         """End a generation as ``cancelled``; nothing when it is unknown or over."""

@@ -174,8 +174,7 @@ class EngineLoop:
 
     def _add(self, core: EngineCore | EmbeddingCore, prepared: Prepared) -> None:
         try:
-            for event in core.add(prepared):
-                self._send(event)
+            core.add(prepared)
         except MinervaError as error:
             request_id, info = prepared.request.request_id, ErrorInfo.of(error)
             if isinstance(prepared, PreparedEmbedding):
