@@ -18,7 +18,7 @@ from minerva_desktop.chat.limits import RequestLimits
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import MAX_SEED, SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
-from minerva_desktop.engine.connection import MAX_WAITING, EngineConnection
+from minerva_desktop.engine.connection import MAX_STEP_SECONDS, MAX_WAITING, EngineConnection
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import (
     ApplyTemplate,
@@ -65,13 +65,16 @@ class LlamaEngine:
         spare: SpareChild | None = None,
         on_death: Callable[[EngineDied], None] | None = None,
         max_waiting: int = MAX_WAITING,
+        max_step_seconds: float = MAX_STEP_SECONDS,
     ) -> None:
         """``command`` starts the child, unless there is a ``spare`` one; ``on_death`` is told when
-        a loaded child ends by itself; ``max_waiting`` requests may wait beside those that run."""
+        a loaded child ends by itself; ``max_waiting`` requests may wait beside those that run. A
+        child that is longer than ``max_step_seconds`` at one step hangs, and is ended."""
         self.model_path = model_path
         self._children = spare or SpareChild(command)
         self._on_death = on_death
         self._max_waiting = max_waiting
+        self._max_step_seconds = max_step_seconds
         self._connection: EngineConnection | None = None
         self._ids = itertools.count(1)
 
@@ -104,6 +107,7 @@ class LlamaEngine:
             on_progress=on_progress,
             on_death=self._on_death,
             max_waiting=self._max_waiting,
+            max_step_seconds=self._max_step_seconds,
         )
         return await self._connection.load(Load(bytes(self.model_path), chosen))
 

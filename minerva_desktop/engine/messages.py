@@ -20,7 +20,7 @@ from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.devices.device_list import DeviceInfo
 from minerva_desktop.engine.answer_format import AnswerFormat
 from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.errors import MinervaError, error_from_code
+from minerva_desktop.errors import InvalidRequest, MinervaError, error_from_code
 
 # No honest message comes near it; a broken length must not become a huge allocation.
 MAX_FRAME_BYTES = 256 * 1024 * 1024
@@ -239,7 +239,7 @@ class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
 
 
 class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):
-    """The child is about to exit."""
+    """The model could not be loaded. The child is of no more use, and its parent ends it."""
 
     error: ErrorInfo
 
@@ -249,7 +249,8 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
     ``delta`` may be empty though a token was sampled (half a UTF-8 character, a possible stop
     string). ``prefill_done``/``prefill_total`` (tokens) tell how far prefill is, and how much of
-    it was in the cache (``prefill_cached``); they also come with the first token.
+    it was in the cache (``prefill_cached``); they also come with the first token. ``started``: it
+    waits no longer; told of requests whose time in the queue is limited.
     """
 
     request_id: int
@@ -258,6 +259,7 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     prefill_done: int = 0
     prefill_total: int = 0
     prefill_cached: int = 0
+    started: bool = False
     logprob: TokenLogprob | None = None
     completion: Completion | None = None
     error: ErrorInfo | None = None
@@ -265,10 +267,11 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 class StepOutputs(msgspec.Struct, frozen=True, tag="step"):
     """All outputs of one engine step: one frame a step, however many sequences run.
-    ``n_used_cells``: tokens that the KV cache holds after it."""
+    ``n_used_cells``: tokens that the KV cache holds after it; None where the sender does not know.
+    """
 
     outputs: tuple[SequenceOutput, ...]
-    n_used_cells: int = 0
+    n_used_cells: int | None = None
 
 
 class TokensCounted(msgspec.Struct, frozen=True, tag="tokens_counted"):
@@ -302,14 +305,17 @@ class Embedded(msgspec.Struct, frozen=True, tag="embedded"):
 
 
 class RequestFailed(msgspec.Struct, frozen=True, tag="request_failed"):
-    """Answer to a question or an `Embed` that failed."""
+    """Answer to a question or an `Embed` that failed, or whose answer cannot be sent."""
 
     request_id: int
     error: ErrorInfo
 
 
 class Pong(msgspec.Struct, frozen=True, tag="pong"):
-    """Answer to `Ping`."""
+    """Answer to `Ping`. ``step_seconds``: how long the main thread has been at what it does now, a
+    step for the most part; 0 while it waits or loads."""
+
+    step_seconds: float = 0.0
 
 
 class DevicesListed(msgspec.Struct, frozen=True, tag="devices_listed"):
@@ -329,8 +335,14 @@ _EVENTS: Final = msgspec.msgpack.Decoder(Event)
 
 
 def encode_frame(value: Request | Event) -> bytes:
-    """One frame, ready to write."""
+    """One frame, ready to write. Raises `InvalidRequest` for one over the limit, and
+    `UnicodeEncodeError` or `OverflowError` for what MessagePack has no form for."""
     body = msgspec.msgpack.encode(value)
+    if len(body) > MAX_FRAME_BYTES:
+        raise InvalidRequest(
+            f"A message to or from the engine has {len(body):,} bytes; "
+            f"at most {MAX_FRAME_BYTES:,} are taken"
+        )
     return HEADER.pack(len(body)) + body
 
 
