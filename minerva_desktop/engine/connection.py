@@ -263,7 +263,7 @@ class EngineConnection:
             done, total, cached = output.prefill_done, output.prefill_total, output.prefill_cached
             stream.report_prefill(done, total, cached)
         if output.n_tokens or output.delta:
-            stream.push_token(output.delta, output.logprob)
+            stream.push_token(output.delta, output.logprob, n_tokens=output.n_tokens)
         if output.error is not None:
             del self._streams[output.request_id]
             stream.fail(output.error.to_error())
