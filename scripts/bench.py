@@ -37,7 +37,8 @@ def main() -> int:
         return 1
     machine = bench_report.Machine.look()
     if options.bench == "engine":
-        figures = bench_engine.measure(Bench(model, options.runs, options.llama_bin), options.only)
+        bench = Bench(model, options.runs, options.llama_bin, options.threads)
+        figures = bench_engine.measure(bench, options.only)
     elif options.bench == "memory":
         figures = bench_memory.measure([model, *options.also], options.runs)
     elif options.bench == "library":
@@ -45,6 +46,8 @@ def main() -> int:
     else:
         figures = bench_ui.measure(model, options.runs)
     facts = {**machine.facts(), "model": model.name}
+    if options.bench == "engine":
+        facts["engine_threads"] = bench_engine.threads_fact(options.threads)
     bench_report.publish(options.bench, figures, facts, options.out)
     return 0
 
@@ -72,6 +75,9 @@ def _options() -> argparse.Namespace:
         help=f"where llama-bench and llama-server are (default: ${PEER_VARIABLE})",
     )
     parser.add_argument("--only", choices=tuple(bench_engine.GROUPS), help="engine: these figures")
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="engine: as many on both sides (default: cores)"
+    )
     options = parser.parse_args()
     if options.only is not None and options.bench != "engine":
         parser.error("--only is for the engine's figures")
