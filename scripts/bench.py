@@ -39,9 +39,12 @@ def main() -> int:
     machine = bench_report.Machine.look()
     asked: dict[str, object] = {}
     if options.bench == "engine":
-        figures = bench_engine.measure(Bench(model, options.runs, options.llama_bin), options.only)
+        bench = Bench(model, options.runs, options.llama_bin, options.threads)
+        figures = bench_engine.measure(bench, options.only)
+        asked = {"engine_threads": bench_engine.threads_fact(options.threads)}
     elif options.bench == "http":
-        figures, asked = bench_http.measure(Bench(model, options.runs, options.llama_bin))
+        bench = Bench(model, options.runs, options.llama_bin, options.threads)
+        figures, asked = bench_http.measure(bench)
     elif options.bench == "memory":
         figures = bench_memory.measure([model, *options.also], options.runs)
     elif options.bench == "library":
@@ -76,6 +79,9 @@ def _options() -> argparse.Namespace:
         help=f"where llama-bench and llama-server are (default: ${PEER_VARIABLE})",
     )
     parser.add_argument("--only", choices=tuple(bench_engine.GROUPS), help="engine: these figures")
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="engine: as many on both sides (default: cores)"
+    )
     options = parser.parse_args()
     if options.only is not None and options.bench != "engine":
         parser.error("--only is for the engine's figures")

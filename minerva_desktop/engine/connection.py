@@ -304,7 +304,7 @@ class EngineConnection:
             stream.report_prefill(done, total, cached)
         self.n_generated += output.n_tokens
         if output.n_tokens or output.delta:
-            stream.push_token(output.delta, output.logprob)
+            stream.push_token(output.delta, output.logprob, n_tokens=output.n_tokens)
             if output.n_tokens:
                 self._deadlines.note(request_id, Wait.QUEUE, Wait.FIRST_TOKEN)
         if output.error is not None:
