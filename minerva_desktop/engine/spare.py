@@ -50,10 +50,14 @@ class SpareChild:
 
     async def put_back(self, child: ChildProcess) -> None:
         """Let ``child``, which has no model, wait again; it is ended if another one waits."""
-        async with self._starting:
-            if self._child is None and child.is_running:
-                self._child = child
-                return
+        try:
+            async with self._starting:
+                if self._child is None and child.is_running:
+                    self._child = child
+                    return
+        except asyncio.CancelledError:
+            child.kill()  # nobody else knows it
+            raise
         await child.close()
 
     async def close(self) -> None:
