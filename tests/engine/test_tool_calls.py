@@ -159,7 +159,7 @@ async def test_a_call_that_began_is_valid_too(marked: LlamaEngine) -> None:
     check_calls(read(text, AnswerFormat(F.HERMES, R.THINK), one))
     assert stream.completion is not None
     assert stream.completion.finish_reason is FinishReason.STOP, "one call, and the answer ends"
-    biased = hot(6, 60, logit_bias={CALL: 50.0})
+    biased = hot(6, 45, logit_bias={CALL: 50.0})
     text = await marked.generate(ASKED, sampling=biased, chat=AUTO).text()
     check_calls(read(text, AnswerFormat(F.HERMES, R.THINK), AUTO), is_whole=False)
 
@@ -229,12 +229,12 @@ async def test_hostile_schemas_do_no_harm(marked: LlamaEngine) -> None:
         '{"properties": {"a": {"items": {"anyOf": [{"pattern": "a*"}, {"pattern": "a*"}]}}}}',
         '{"properties": {"\\"} ::= [": {"enum": ["\\u0000", "\\"", "\\\\"]}}}',
     ]
-    sampling = hot(1, 10, logit_bias={CALL: 50.0})
+    sampling = hot(1, 5, logit_bias={CALL: 50.0})
     for schema in schemas:
         tools = (Tool("f", parameters=schema),)
         await marked.generate(ASKED, sampling=sampling, chat=ChatOptions(tools=tools)).text()
         forced = ChatOptions(tools=tools, mode=ToolMode.REQUIRED)
-        stream = marked.generate(ASKED, sampling=sampling, chat=forced)
+        stream = marked.generate(ASKED, sampling=hot(1, 8), chat=forced)
         with contextlib.suppress(InvalidRequest):
             await stream.text()
         error = stream.error
