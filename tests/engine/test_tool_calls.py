@@ -62,9 +62,10 @@ def hot(seed: int, max_tokens: int = 70, **changes: object) -> SamplingParameter
 
 
 def check_calls(answer: Answer, *, is_whole: bool = True) -> None:
-    """The calls are of the tools and fit their schemas; the last one may be cut."""
-    assert answer.calls
-    assert not answer.content.strip()
+    """The calls are of the tools and fit their schemas. Of an answer that was cut the last one may
+    be cut too, or have no more than a beginning that could still be text."""
+    assert answer.calls or not is_whole
+    assert not is_whole or not answer.content.strip()
     for name, arguments in answer.calls if is_whole else answer.calls[:-1]:
         values = json.loads(arguments)
         if name == "get_weather":
@@ -94,15 +95,20 @@ async def test_forced_calls_parse_however_hot(plain: LlamaEngine) -> None:
     assert [name for name, _ in read(text, AnswerFormat(F.GENERIC)).calls] == ["now"]
 
 
-async def test_forced_calls_parse_with_another_model(gemma_path: Path) -> None:
+@pytest.fixture
+async def gemma(gemma_path: Path) -> AsyncIterator[LlamaEngine]:
     engine = LlamaEngine(gemma_path)
     await engine.load(1024)
-    streams = engine.generate_choices(ASKED, 2, sampling=hot(1, 40), chat=ONE)
-    for stream in streams:
-        answer = read(await stream.text(), engine.get_context_info().answer_format, ONE)
+    yield engine
+    await engine.unload()
+
+
+async def test_forced_calls_parse_with_another_model(gemma: LlamaEngine) -> None:
+    answer_format = gemma.get_context_info().answer_format
+    for stream in gemma.generate_choices(ASKED, 2, sampling=hot(1), chat=ONE):
+        answer = read(await stream.text(), answer_format, ONE)
         assert stream.completion is not None
         check_calls(answer, is_whole=stream.completion.finish_reason is FinishReason.STOP)
-    await engine.unload()
 
 
 async def test_forced_marks_may_be_control_tokens(marked: LlamaEngine) -> None:
@@ -153,7 +159,7 @@ async def test_a_call_that_began_is_valid_too(marked: LlamaEngine) -> None:
     check_calls(read(text, AnswerFormat(F.HERMES, R.THINK), one))
     assert stream.completion is not None
     assert stream.completion.finish_reason is FinishReason.STOP, "one call, and the answer ends"
-    biased = hot(6, 60, logit_bias={CALL: 50.0})
+    biased = hot(6, 45, logit_bias={CALL: 50.0})
     text = await marked.generate(ASKED, sampling=biased, chat=AUTO).text()
     check_calls(read(text, AnswerFormat(F.HERMES, R.THINK), AUTO), is_whole=False)
 
@@ -223,12 +229,12 @@ async def test_hostile_schemas_do_no_harm(marked: LlamaEngine) -> None:
         '{"properties": {"a": {"items": {"anyOf": [{"pattern": "a*"}, {"pattern": "a*"}]}}}}',
         '{"properties": {"\\"} ::= [": {"enum": ["\\u0000", "\\"", "\\\\"]}}}',
     ]
-    sampling = hot(1, 10, logit_bias={CALL: 50.0})
+    sampling = hot(1, 5, logit_bias={CALL: 50.0})
     for schema in schemas:
         tools = (Tool("f", parameters=schema),)
         await marked.generate(ASKED, sampling=sampling, chat=ChatOptions(tools=tools)).text()
         forced = ChatOptions(tools=tools, mode=ToolMode.REQUIRED)
-        stream = marked.generate(ASKED, sampling=sampling, chat=forced)
+        stream = marked.generate(ASKED, sampling=hot(1, 8), chat=forced)
         with contextlib.suppress(InvalidRequest):
             await stream.text()
         error = stream.error
