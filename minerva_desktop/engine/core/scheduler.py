@@ -64,7 +64,7 @@ class Scheduler:
     @property
     def decoding(self) -> list[Sequence]:
         """The sequences of which the next step computes the last token only."""
-        return [s for s in self._running if len(s.tokens) - s.n_computed == 1]
+        return [s for s in self._running if not s.is_prompt]
 
     @property
     def has_work(self) -> bool:
@@ -108,16 +108,16 @@ class Scheduler:
         evicted: list[Slot] = []
         self._next_turn()
         while True:
-            sequences = [s for s in self._running if s.variant == self._turn]
-            chunks = self._filler.fill(sequences)
-            n_missing = sum(chunk.count for chunk in chunks) - self._slots.n_free_cells
-            if chunks and n_missing <= 0:
-                return Batch(evicted, self._filler.share_out(chunks, sequences), self._turn)
-            if not chunks:  # all of this variant were put back
+            turn = self._turn
+            sequences = [s for s in self._running if s.variant == turn]
+            filled = self._filler.fill(sequences)
+            if 0 < filled.n_cells <= self._slots.n_free_cells:
+                return Batch(evicted, self._filler.share_out(filled), self._turn)
+            if not filled.n_cells:  # all of this variant were put back
                 self._next_turn()
                 continue
-            if any(chunk.n_drafts for chunk in chunks):
-                for chunk in chunks:
+            if any(chunk.n_drafts for chunk in filled.decoding):
+                for chunk in filled.decoding:
                     chunk.sequence.drafts.clear()
                 continue
             slot = self._slots.evict()
