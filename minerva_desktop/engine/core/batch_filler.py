@@ -105,6 +105,8 @@ class BatchFiller:
                 count = min(count, budget)
             elif sequence.is_steady:
                 count = min(count, STEADY_ROWS)
+            if sequence.pause_at > sequence.n_computed:
+                count = min(count, sequence.pause_at - sequence.n_computed)
             if sequence.slot is not None and 0 < count <= budget:
                 chunks.append(Chunk(sequence, sequence.slot, sequence.n_computed, count))
                 budget -= count
