@@ -11,9 +11,14 @@ from minerva_desktop.engine.core.slots import SlotTable
 
 
 def _scheduler(
-    *, n_batch: int = 4, n_running: int = 1, n_cells: int = 4096, n_kept: int = 0
+    *,
+    n_batch: int = 4,
+    n_running: int = 1,
+    n_cells: int = 4096,
+    n_kept: int = 0,
+    append_only: bool = False,
 ) -> Scheduler:
-    slots = SlotTable(n_slots=n_running + n_kept, n_cells=n_cells)
+    slots = SlotTable(n_slots=n_running + n_kept, n_cells=n_cells, append_only=append_only)
     return Scheduler(slots, n_batch=n_batch, max_running=n_running)
 
 
@@ -220,16 +225,17 @@ def test_a_shift_forgets_the_older_half_behind_the_kept_tokens() -> None:
 
 @given(
     st.lists(
-        st.tuples(st.integers(1, 60), st.integers(1, 40), st.integers(0, 3)),
+        st.tuples(st.integers(1, 150), st.integers(1, 90), st.integers(0, 3)),
         min_size=1,
         max_size=8,
-    )
+    ),
+    st.booleans(),
 )
 def test_every_request_comes_to_its_end_within_the_cache(
-    wishes: list[tuple[int, int, int]],
+    wishes: list[tuple[int, int, int]], append_only: bool
 ) -> None:
-    """Any mix of prompts, answers and shared beginnings, on a cache of 100 cells."""
-    scheduler = _scheduler(n_batch=16, n_running=3, n_cells=100, n_kept=2)
+    """Any mix of prompts, answers and shared beginnings, on a cache of 250 cells."""
+    scheduler = _scheduler(n_batch=16, n_running=3, n_cells=250, n_kept=2, append_only=append_only)
     for number, (n_prompt, n_answer, family) in enumerate(wishes):
         tokens = list(range(1000 * family, 1000 * family + n_prompt))
         scheduler.add(Sequence(number, tokens, n_answer))
@@ -331,3 +337,13 @@ def test_what_one_shares_is_there_though_the_next_takes_the_slot_that_gave_it() 
     assert admitted[1].slot is first.donor
     assert (first.donor.n_held, first.slot.n_held) == (0, 100)
     assert scheduler.admit() is None
+
+
+def test_a_state_that_cannot_go_back_is_shared_where_it_holds_what_they_have_in_common() -> None:
+    scheduler = _scheduler(n_batch=100, n_running=3, append_only=True)
+    prompt = list(range(190))
+    for number in (1, 2):
+        scheduler.add(Sequence(number, list(prompt), 8))
+    scheduler.add(Sequence(3, [*prompt[:100], 903], 8))
+    shapes = [_shape(_step(scheduler)) for _ in range(3)]
+    assert shapes == [[(1, 0, 100)], [(1, 100, 89)], [(1, 189, 1), (2, 189, 1), (3, 0, 100)]]

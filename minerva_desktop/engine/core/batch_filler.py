@@ -11,11 +11,24 @@ sequences that decode are shared out to several decodes, where one of them must 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
 from minerva_desktop.engine.core.slots import SlotTable
 
 STEADY_ROWS = 63  # ggml takes tiles from 64 rows on (GGML_FA_TILE_Q)
 LONE_CELLS = 256  # llama.cpp rounds up to a multiple of 256, and 512 are shared out to the threads
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What a step is to compute: ``n_cells`` tokens in all. ``leaves_out_oldest``: there was no
+    room for the oldest prompt."""
+
+    decoding: list[Chunk]
+    prompts: list[Chunk]
+    n_cells: int
+    leaves_out_oldest: bool
 
 
 class BatchFiller:
@@ -36,14 +49,18 @@ class BatchFiller:
         """Whether a lone row may get another."""
         return self._keeps_company
 
-    def fill(self, sequences: list[Sequence]) -> list[Chunk]:
+    def fill(self, sequences: list[Sequence]) -> Filled:
         """One token for each of ``sequences`` (oldest first) that decodes, with its guesses, and
         then prompts."""
         decoding: list[Sequence] = []
         prompts: list[Sequence] = []
+        n_rows = 0
         for sequence in sequences:
-            (prompts if sequence.is_prompt else decoding).append(sequence)
-        n_rows = len(decoding) + sum(len(sequence.drafts) for sequence in decoding)
+            if sequence.is_prompt:
+                prompts.append(sequence)
+            else:
+                decoding.append(sequence)
+                n_rows += 1 + len(sequence.drafts)
         # In a batch that prompts share, one row at least is theirs.
         if n_rows > self._n_batch - (1 if prompts and not self._prompts_apart else 0):
             n_rows = len(decoding)
@@ -54,23 +71,20 @@ class BatchFiller:
             for s in decoding
             if s.slot is not None
         ]
-        if prompts:
-            chunks += self._prompt_chunks(prompts, n_rows)
-        return chunks
+        if not prompts:
+            return Filled(chunks, [], n_rows, False)
+        prompt_chunks = self._prompt_chunks(prompts, n_rows)
+        n_cells = n_rows + sum(chunk.count for chunk in prompt_chunks)
+        leaves_out_oldest = all(chunk.sequence is not prompts[0] for chunk in prompt_chunks)
+        return Filled(chunks, prompt_chunks, n_cells, leaves_out_oldest)
 
-    def share_out(self, chunks: list[Chunk], sequences: list[Sequence]) -> list[list[Chunk]]:
-        """The decodes for what `fill` made of ``sequences``. Called once for each step: notes
-        whether its prompts left out the oldest."""
-        if len(chunks) == 1 and len(sequences) == 1:  # one stream: most steps of most people
-            self._oldest_first = False
-            return self._with_company([chunks])
-        prompts = [s for s in sequences if s.is_prompt]
-        self._oldest_first = bool(prompts) and all(c.sequence is not prompts[0] for c in chunks)
+    def share_out(self, filled: Filled) -> list[list[Chunk]]:
+        """The decodes of a step that computes ``filled``."""
+        self._oldest_first = filled.leaves_out_oldest
         if not self._prompts_apart:
-            return [chunks]
-        apart = [[chunk] for chunk in chunks if chunk.sequence.is_prompt]
-        decoding = [chunk for chunk in chunks if not chunk.sequence.is_prompt]
-        return self._with_company(_steady_groups(decoding)) + apart
+            return [filled.decoding + filled.prompts]
+        groups = self._with_company(_steady_groups(filled.decoding))
+        return groups + [[chunk] for chunk in filled.prompts]
 
     def _prompt_chunks(self, prompts: list[Sequence], n_decoding: int) -> list[Chunk]:
         """As many chunks as make ``n_batch`` tokens: the shortest first, so that a short prompt
@@ -91,6 +105,8 @@ class BatchFiller:
                 count = min(count, budget)
             elif sequence.is_steady:
                 count = min(count, STEADY_ROWS)
+            if sequence.pause_at > sequence.n_computed:
+                count = min(count, sequence.pause_at - sequence.n_computed)
             if sequence.slot is not None and 0 < count <= budget:
                 chunks.append(Chunk(sequence, sequence.slot, sequence.n_computed, count))
                 budget -= count
@@ -101,9 +117,9 @@ class BatchFiller:
         to be computed with."""
         for group in groups:
             group[0].has_company = (
-                self._keeps_company
-                and len(group) == 1
+                len(group) == 1
                 and group[0].count == 1
+                and self._keeps_company
                 and group[0].sequence.is_steady
                 and self._slots.n_spanned_cells + 1 > LONE_CELLS
                 and self._slots.n_free_cells > len(groups)

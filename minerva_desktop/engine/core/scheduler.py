@@ -64,7 +64,7 @@ class Scheduler:
     @property
     def decoding(self) -> list[Sequence]:
         """The sequences of which the next step computes the last token only."""
-        return [s for s in self._running if len(s.tokens) - s.n_computed == 1]
+        return [s for s in self._running if not s.is_prompt]
 
     @property
     def has_work(self) -> bool:
@@ -108,16 +108,16 @@ class Scheduler:
         evicted: list[Slot] = []
         self._next_turn()
         while True:
-            sequences = [s for s in self._running if s.variant == self._turn]
-            chunks = self._filler.fill(sequences)
-            n_missing = sum(chunk.count for chunk in chunks) - self._slots.n_free_cells
-            if chunks and n_missing <= 0:
-                return Batch(evicted, self._filler.share_out(chunks, sequences), self._turn)
-            if not chunks:  # all of this variant were put back
+            turn = self._turn
+            sequences = [s for s in self._running if s.variant == turn]
+            filled = self._filler.fill(sequences)
+            if 0 < filled.n_cells <= self._slots.n_free_cells:
+                return Batch(evicted, self._filler.share_out(filled), self._turn)
+            if not filled.n_cells:  # all of this variant were put back
                 self._next_turn()
                 continue
-            if any(chunk.n_drafts for chunk in chunks):
-                for chunk in chunks:
+            if any(chunk.n_drafts for chunk in filled.decoding):
+                for chunk in filled.decoding:
                     chunk.sequence.drafts.clear()
                 continue
             slot = self._slots.evict()
@@ -219,12 +219,25 @@ class Scheduler:
         if len(self._running) >= self._max_running:
             return False
         donor, n_reused = self._best_prefix(sequence)
-        if sequence.reuse and self._slots.shares_running and self._will_share(sequence, n_reused):
+        will_share = self._will_share if self._slots.shares_running else self._will_meet
+        if sequence.reuse and will_share(sequence, n_reused):
             return False
         # Reused cells of an idle slot are lost to others now; those of a busy one were before.
         n_shared = n_reused if donor is not None and donor.busy else 0
         to_come = sum(other.n_to_come - other.n_computed for other in self._running)
         return sequence.n_to_come - n_shared + to_come <= self._slots.n_usable_cells
+
+    def _will_meet(self, sequence: Sequence, n_reused: int) -> bool:
+        """Whether a running prompt is about to hold this one's beginning and nothing else. A state
+        that cannot go back can be shared right there only, so the prompt pauses."""
+        for other in self._running:
+            if other.is_prompt and other.variant == sequence.variant:
+                limit = min(len(other.tokens), len(sequence.tokens)) - 1
+                n_common = common_prefix(other.tokens, sequence.tokens, limit)
+                if n_common >= n_reused + WORTH_WAITING and other.n_computed < n_common:
+                    other.pause_at = n_common
+                    return True
+        return False
 
     def _best_prefix(self, sequence: Sequence) -> tuple[Slot | None, int]:
         if not sequence.reuse:

@@ -17,7 +17,8 @@ class Sequence:
     """One request's tokens, and the slot that holds the computed ones.
 
     ``steady_until``: up to how many tokens what runs beside it must not change its rounding.
-    ``drafts``: guesses at the tokens to come, to be computed along with the last one.
+    ``drafts``: guesses at the tokens to come, to be computed along with the last one. ``pause_at``:
+    no chunk of its prompt goes beyond so many tokens; there another takes what it holds.
     """
 
     request_id: int
@@ -32,6 +33,7 @@ class Sequence:
     n_shifted: int = 0
     slot: Slot | None = None
     was_admitted: bool = False
+    pause_at: int = 0
 
     def __post_init__(self) -> None:
         self.n_prompt = len(self.tokens)
