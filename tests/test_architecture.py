@@ -58,6 +58,7 @@ HOMES = {
         "engine/core/backend_devices.py",
         "engine/core/bindings.py",
         "engine/core/chat_template.py",  # ends a template in its thread
+        "engine/parent_death.py",  # a call of the kernel's that Python has no name for
     ),
 }
 # Imports inside functions, and by name. Each says why in its own words, too.

@@ -24,6 +24,7 @@ from minerva_desktop.engine.messages import (
     encode_frame,
     read_frame,
 )
+from minerva_desktop.engine.parent_death import wake_when_the_parent_dies
 from minerva_desktop.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ SWITCH_SECONDS = 0.0005
 
 def main() -> None:
     """Run the child until its stdin ends."""
+    wake_when_the_parent_dies()
     frames = _take_over_stdout()
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE, encoding="ascii")

@@ -172,7 +172,12 @@ class LlamaEngine:
         chosen = sampling or SamplingParameters()
         if max_tokens is not None:
             chosen = msgspec.structs.replace(chosen, max_tokens=max_tokens)
-        text, tokens, messages = _sorted_prompt(prompt)
+        try:
+            text, tokens, messages = _sorted_prompt(prompt)
+        except InvalidRequest as error:
+            refused = TokenStream()
+            refused.fail(error)
+            return refused
         request = Generate(
             request_id=next(self._ids),
             sampling=chosen,
@@ -280,9 +285,16 @@ def _later_seed(seed: int | None, index: int) -> int | None:
 def _sorted_prompt(
     prompt: Prompt,
 ) -> tuple[str | None, tuple[int, ...] | None, tuple[ChatTurn, ...] | None]:
-    """A prompt as text, as tokens or as messages: one of the three."""
+    """A prompt as text, as tokens or as messages: one of the three. Raises `InvalidRequest` for
+    what is none of them."""
     if isinstance(prompt, str):
         return prompt, None, None
-    if prompt and all(isinstance(item, int) for item in prompt):
-        return None, tuple(item for item in prompt if isinstance(item, int)), None
-    return None, None, tuple(item for item in prompt if isinstance(item, ChatTurn))
+    if not prompt:
+        raise InvalidRequest("The prompt is empty", param="prompt")
+    tokens = tuple(item for item in prompt if isinstance(item, int))
+    turns = tuple(item for item in prompt if isinstance(item, ChatTurn))
+    if len(tokens) == len(prompt):
+        return None, tokens, None
+    if len(turns) == len(prompt):
+        return None, None, turns
+    raise InvalidRequest("A prompt is a text, or tokens alone, or turns alone", param="prompt")

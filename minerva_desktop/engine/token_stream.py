@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 from minerva_desktop.chat.completion import Completion, TokenLogprob
 from minerva_desktop.errors import InferenceError, MinervaError
@@ -209,7 +210,10 @@ class TokenStream:
             if loop is self._producer_loop():
                 _resolve(waiter)  # the usual case; the other one costs two system calls a token
             else:
-                loop.call_soon_threadsafe(_resolve, waiter)
+                # A reader whose loop is closed reads no more; that must not reach the producer,
+                # which has other streams to serve.
+                with suppress(RuntimeError):
+                    loop.call_soon_threadsafe(_resolve, waiter)
 
     @staticmethod
     def _producer_loop() -> asyncio.AbstractEventLoop | None:

@@ -11,6 +11,7 @@ from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.engine.answer_format import ToolFormat
 from minerva_desktop.engine.core.chat_template import ChatTemplate
 from minerva_desktop.engine.core.template_messages import MessageStyle, template_messages
+from minerva_desktop.engine.messages import ErrorInfo, RequestFailed, encode_frame
 from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
 
 TURNS = [ChatTurn(Role.USER, "Hi <b>&"), ChatTurn(Role.ASSISTANT, "Yes?"), ChatTurn(Role.USER, "Q")]
@@ -25,6 +26,10 @@ def _render(source: str | None) -> str:
 _DOUBLED = (
     "{%% macro twice(x) %%}{{ x }}{{ x }}{%% endmacro %%}{%% set ns = namespace(x='a') %%}"
     "{%% for i in range(40) %%}%s{%% endfor %%}"
+)
+_NESTED = (
+    "{% set ns = namespace(x=[0] * 100000) %}"
+    "{% for i in range(900) %}{% set ns.x = [ns.x] %}{% endfor %}"
 )
 _SQUARED = (
     "{%% set ns = namespace(n=10) %%}{%% for i in range(40) %%}{%% set ns.n = %s %%}{%% endfor %%}"
@@ -84,17 +89,28 @@ def test_what_is_joined_counted_and_formatted_is_what_jinja_makes_of_it() -> Non
         "|{% set b %}{{ 1 + 2 }}{{ missing }}{% endset %}{{ b ~ (b | length) }}"
         "|{% macro m(x) %}<{{ x }}>{% endmacro %}{{ m('y') + m(3) }}"
         "|{{ '{:>4}:{a}'.format(7, a=[1]) }}|{{ 'abc'[1:] }}{{ 7 * 6 }}{{ 7 // 2 }}{{ -7 % 4 }}"
+        "|{{ [{'n': 1}, {'n': 2.5}] | sum('n') }}{{ 2.345 | round(1) }}{{ [1] | tojson(indent=1) }}"
         "|{{ 'a-b'.split('-') | reverse | list }}|{{ 'abc' | list }}|{{ ' t ' | trim | upper }}"
     )
     assert _render(source) == (
         "1None[True, 'a']{'b': 2.5}|user+assistant+user|Hi <b>&,Yes?,Q|axbxc|31|<y><3>"
-        "|   7:[1]|bc4231|['b', 'a']|['a', 'b', 'c']|T"
+        "|   7:[1]|bc4231|3.52.3[\n 1\n]|['b', 'a']|['a', 'b', 'c']|T"
     )
 
 
 def test_a_template_that_refuses_the_messages_is_the_callers_error() -> None:
     with pytest.raises(InvalidRequest, match="roles must alternate"):
         _render("{{ raise_exception('roles must alternate') }}")
+
+
+def test_the_words_of_a_refusal_are_bounded_and_can_be_sent() -> None:
+    with pytest.raises(InvalidRequest, match="refuses these messages: aaaa") as caught:
+        _render("{{ raise_exception('a' * 9999999) }}")
+    assert len(caught.value.message) < 2000
+    with pytest.raises(InvalidRequest) as caught:
+        _render("{{ raise_exception('half \\ud83d') }}")
+    frame = encode_frame(RequestFailed(1, ErrorInfo.of(caught.value)))
+    assert b"refuses these messages: half ?" in frame
 
 
 @pytest.mark.parametrize(
@@ -189,6 +205,10 @@ def test_a_template_cannot_reach_out_of_the_sandbox(
         "{{ ('a ' * 8000000).split() }}",
         "{{ ('a' * 9999999) | list }}",
         "{{ 'a' | indent('b' * 9999999) }}",
+        "{{ 1.5 | round(999999999, 'floor') }}",
+        "{{ ([[0] * 1000000] * 1000) | sum(start=[]) }}",
+        _NESTED + "{{ ns.x | tojson(indent=16) }}",
+        "{{ (5).from_bytes([255] * 1000000, 'big') }}",
         _DOUBLED % "{% set ns.x = ns.x ~ ns.x %}",
         _DOUBLED % "{% set b %}{{ ns.x }}{{ ns.x }}{% endset %}{% set ns.x = b %}",
         _DOUBLED % "{% set ns.x = twice(ns.x) %}",

@@ -66,6 +66,8 @@ REFUSED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("frequency_penalty", {"frequency_penalty": 3.0}),
     ("top_logprobs", {"top_logprobs": 21}),
     ("dry_sequence_breakers", {"dry_sequence_breakers": ("",)}),
+    ("dry_sequence_breakers", {"dry_sequence_breakers": ("a",) * 17}),
+    ("dry_sequence_breakers", {"dry_sequence_breakers": ("ä" * 21,)}),
     ("xtc_threshold", {"xtc_threshold": math.nan}),
 )
 
@@ -195,3 +197,15 @@ async def test_what_cannot_be_is_refused_by_name(engine: LlamaEngine) -> None:
             await _text(engine, **changes)
         assert refused.value.param == param, changes
     assert await _text(engine)
+
+
+async def test_dry_is_the_same_each_time_and_its_breakers_count(engine: LlamaEngine) -> None:
+    """The sampler is made once for all requests with its parameters, and copied."""
+    prompt = "one two three four, one two three four, one two three"
+    strong = {"dry_multiplier": 5.0, "dry_base": 2.0, "dry_allowed_length": 1}
+    texts = [
+        await _text(engine, prompt, **strong, dry_sequence_breakers=breakers)
+        for breakers in ((), ("two", "three", "four"), (), ("two", "three", "four"))
+    ]
+    assert texts[:2] == texts[2:]
+    assert texts[0] != texts[1]

@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from minerva_desktop.chat.completion import FinishReason
@@ -38,6 +39,20 @@ while (body := m.read_frame(sys.stdin.buffer)) is not None:
     if isinstance(request, m.Ping):
         out.write(m.encode_frame(m.Pong(STEP_SECONDS)))
     out.flush()
+"""
+
+
+STOPPING_PARENT = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from minerva_desktop.engine.engine import LlamaEngine
+async def main():
+    engine = LlamaEngine(Path(sys.argv[1]))
+    await engine.load(512)
+    os.kill(engine.pid, signal.SIGSTOP)
+    print(engine.pid, flush=True)
+    await asyncio.Event().wait()
+asyncio.run(main())
 """
 
 
@@ -187,3 +202,18 @@ async def test_a_request_that_was_begun_is_not_in_the_queue(model_path: Path) ->
     stream = engine.generate("sea " * 1000, 1, limits=RequestLimits(queue_seconds=0.5))
     assert (await stream.wait_completion()).timings.prefill_ms > 500.0
     await engine.unload()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs PR_SET_PDEATHSIG")
+async def test_a_stopped_child_does_not_outlive_a_parent_that_is_killed(model_path: Path) -> None:
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", STOPPING_PARENT, str(model_path), stdout=asyncio.subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    child = psutil.Process(int(await parent.stdout.readline()))
+    parent.kill()
+    await parent.wait()
+    _, alive = await asyncio.to_thread(psutil.wait_procs, [child], timeout=20.0)
+    for process in alive:
+        process.kill()
+    assert alive == []

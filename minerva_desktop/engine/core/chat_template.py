@@ -1,7 +1,9 @@
 """Messages to the one prompt text that a model was trained on.
 
-The template comes with the GGUF, so it is untrusted input. It runs in `template_sandbox`, and
-`time_limit` ends a render that does not end by itself. Runs on the engine child's desk threads.
+The template comes with the GGUF, so it is untrusted input. It runs in `template_sandbox`, which
+bounds what one operation may build, and `time_limit` ends a render that goes on for too long
+between two operations. What gets past both (a comparison of lists that hold themselves many times
+over) is a silent child, which `heartbeat` ends. Runs on the engine child's desk threads.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from minerva_desktop.engine.core.template_sandbox import sandbox
 from minerva_desktop.errors import InferenceError, InvalidRequest
 
 RENDER_SECONDS = 2.0
+MAX_REASON = 1000  # characters of what a template gives as the reason of its refusal
 
 # llama.cpp falls back to ChatML for a model that brings no template (common/chat.cpp).
 DEFAULT_TEMPLATE = (
@@ -129,7 +132,8 @@ class ChatTemplate:
             raise _broken(error) from error
         except jinja2.TemplateError as error:
             raise InvalidRequest(
-                f"The model's chat template refuses these messages: {error}", param="messages"
+                f"The model's chat template refuses these messages: {_words(error)}",
+                param="messages",
             ) from error
         except Exception as error:  # the template is a foreign program: what it
             # makes Python raise is open-ended (a SyntaxError of the code that Jinja makes of it,
@@ -139,5 +143,10 @@ class ChatTemplate:
 
 def _broken(error: BaseException) -> InferenceError:
     return InferenceError(
-        "The model's chat template is broken", detail=f"{type(error).__name__}: {error}"
+        "The model's chat template is broken", detail=f"{type(error).__name__}: {_words(error)}"
     )
+
+
+def _words(error: BaseException) -> str:
+    words = str(error)
+    return words if len(words) <= MAX_REASON else f"{words[:MAX_REASON]}…"

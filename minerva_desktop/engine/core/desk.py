@@ -3,7 +3,8 @@
 Prompts are rendered and tokenised, grammars checked and questions answered on threads of their
 own, so that neither a long prompt nor a costly grammar holds up the answers that run, and no
 question waits for a decode. Each thread has its own queue: questions do not wait for prompts, and
-requests without a grammar do not wait for those with one, whose check may take seconds.
+requests that are quickly prepared do not wait for those with a grammar, whose check may take
+seconds.
 """
 
 from __future__ import annotations
@@ -22,11 +23,16 @@ from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ToolMode
 from minerva_desktop.engine.call_syntax import THOUGHTS
-from minerva_desktop.engine.core.call_grammar import forced_calls, started_call
+from minerva_desktop.engine.core.call_grammar import (
+    forced_calls,
+    grammar_after_thought,
+    started_call,
+)
 from minerva_desktop.engine.core.call_watch import CallWatch
 from minerva_desktop.engine.core.grammar import check_grammar
 from minerva_desktop.engine.core.json_schema import schema_to_grammar
 from minerva_desktop.engine.core.prompts import Prompt, PromptBuilder, goes_on
+from minerva_desktop.engine.core.sampler import DryPrototype, dry_prototype
 from minerva_desktop.engine.messages import (
     Abort,
     Answer,
@@ -58,6 +64,7 @@ class PreparedGeneration:
     grammar: str | None
     watch: CallWatch | None  # for calls that the model begins by itself
     arrived: float  # `time.perf_counter`
+    dry: DryPrototype | None = None
     on_start: Callable[[], None] | None = None  # called when it waits no longer
 
 
@@ -185,12 +192,12 @@ def _foreseen(error: Exception) -> MinervaError:
 
 
 def _is_costly(request: Generate | Embed) -> bool:
-    """Whether a grammar has to be made or checked for it."""
+    """Whether a grammar has to be made or checked for it, or the vocabulary be searched."""
     if isinstance(request, Embed):
         return False
     sampling = request.sampling
     has_grammar = sampling.grammar is not None or sampling.json_schema is not None
-    return has_grammar or bool(request.chat.shown_tools)
+    return has_grammar or bool(sampling.dry_multiplier) or bool(request.chat.shown_tools)
 
 
 def _prepared_generation(
@@ -207,13 +214,17 @@ def _prepared_generation(
     if chat.mode is ToolMode.REQUIRED:
         _check_forced(request)
         grammar = forced_calls(chat, builder.answer_format, prompt.opening)
-    elif chat.shown_tools and grammar is None:
+    elif grammar is not None:
+        if request.messages is not None and not goes_on(request.messages):
+            grammar = grammar_after_thought(grammar, builder.answer_format, prompt.opening)
+    elif chat.shown_tools:
         if _must_go_on(request.sampling):
             chat = msgspec.structs.replace(chat, parallel=True)  # a call cannot be the end
         started = started_call(chat, builder.answer_format)
         thought = THOUGHTS.get(builder.answer_format.reasoning)
         watch = CallWatch(started, thought, prompt.opening) if started is not None else None
-    return PreparedGeneration(request, prompt, grammar, watch, arrived)
+    dry = dry_prototype(request.sampling, builder.vocabulary)
+    return PreparedGeneration(request, prompt, grammar, watch, arrived, dry)
 
 
 def _must_go_on(sampling: SamplingParameters) -> bool:
@@ -264,7 +275,7 @@ def _input_tokens(request: Embed, builder: PromptBuilder) -> list[list[int]]:
             tokens = list(given)
         if not given or not tokens:
             raise InvalidRequest("A text to embed is empty", param="input")
-        builder.check_length(tokens)
+        builder.check_length(tokens, "input")
         inputs.append(tokens)
     return inputs
 

@@ -118,6 +118,7 @@ class EngineCore:
             sampling,
             grammar=prepared.grammar,
             watch=prepared.watch,
+            dry=prepared.dry,
             spell=self._spell_marks,
             prompt=prompt.tokens,
             model=self._model,
@@ -321,8 +322,10 @@ class EngineCore:
         )
 
     def _fail(self, request_id: int, error: MinervaError) -> SequenceOutput:
-        self._release(self._requests[request_id])
-        return SequenceOutput(request_id=request_id, error=ErrorInfo.of(error))
+        request = self._requests[request_id]
+        rest = request.detokenizer.flush()
+        self._release(request)
+        return SequenceOutput(request_id=request_id, delta=rest, error=ErrorInfo.of(error))
 
     def _release(self, request: RunningRequest) -> None:
         sequence = request.sequence

@@ -80,15 +80,17 @@ class PromptBuilder:
             prompt = self._truncated(request.messages, request.chat, request.sampling.max_tokens)
         else:
             prompt = self._prompt(request.messages, request.chat)
+        param = "prompt" if request.messages is None else "messages"
         if not prompt.tokens:
-            raise InvalidRequest("The prompt is empty", param="messages")
-        self.check_length(prompt.tokens, n_more=1)
+            raise InvalidRequest("The prompt is empty", param=param)
+        self.check_length(prompt.tokens, param, n_more=1)
         return prompt
 
-    def check_length(self, tokens: list[int], n_more: int = 0) -> None:
-        """Raise `ContextLimitExceeded` unless ``tokens`` and ``n_more`` of an answer fit."""
+    def check_length(self, tokens: list[int], param: str, n_more: int = 0) -> None:
+        """Raise `ContextLimitExceeded`, naming ``param``, unless ``tokens`` and ``n_more`` of an
+        answer fit."""
         if len(tokens) + n_more > self._n_ctx:
-            raise ContextLimitExceeded.of(self._n_ctx, len(tokens) + n_more)
+            raise ContextLimitExceeded.of(self._n_ctx, len(tokens) + n_more, param=param)
 
     def _infill_tokens(self, request: Generate, suffix: str) -> list[int]:
         """As code models are trained (Qwen, DeepSeek, Granite, Code Llama): what is in front of the
@@ -187,7 +189,7 @@ class PromptBuilder:
 
         fewest = prompt_from(starts[-1])
         if len(fewest.tokens) > limit:
-            raise ContextLimitExceeded.of(limit, len(fewest.tokens))
+            return fewest  # it leaves less room than wanted; `build` sees whether it leaves any
         # Bisected, for each try renders and tokenises: 400 exchanges take nine of them.
         low, high = 0, len(starts) - 1
         while low < high:

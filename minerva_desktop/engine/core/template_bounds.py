@@ -26,7 +26,10 @@ _ITEM_SIZE = 8
 
 # A format's width that is huge, or that comes from a value.
 _WIDTH = re.compile(r"\{[^{}]*:([^{}]*\d{4,}|[^}]*\{)")
-_PADDING = frozenset({"center", "ljust", "rjust", "zfill", "to_bytes", "expandtabs"})
+_PADDING = frozenset({"center", "ljust", "rjust", "zfill", "expandtabs"})
+# The first builds what its argument says for each character; the others make bytes, whose methods
+# are those of texts once more, and which no prompt needs.
+_REFUSED = frozenset({"translate", "encode", "to_bytes"})
 _SPLITTING = frozenset({"split", "rsplit", "splitlines"})
 _LISTS = (list, tuple, set, frozenset, KeysView, ItemsView, ValuesView)
 
@@ -53,7 +56,7 @@ class Bounds:
 
     def built(self, value: _Value) -> _Value:
         """Count what a call has made, and pass it on."""
-        if isinstance(value, str | bytes):
+        if isinstance(value, str):
             self.take(len(value))
         elif isinstance(value, list | tuple | dict):
             self.take(len(value) * _ITEM_SIZE)
@@ -88,7 +91,7 @@ def text_size(value: Any) -> int:
     waiting = [value]
     while waiting:
         found = waiting.pop()
-        size += len(found) + 2 if isinstance(found, str | bytes) else 4
+        size += len(found) + 2 if isinstance(found, str) else 4
         if isinstance(found, Namespace):
             raise SecurityError("a namespace is no text")
         if isinstance(found, Mapping):
@@ -118,7 +121,7 @@ def bound_operands(operator: str, left: Any, right: Any) -> None:
         bound_number(right)
     elif operator == "*":
         for value, times in ((left, right), (right, left)):
-            repeats = isinstance(value, str | bytes | list | tuple) and isinstance(times, int)
+            repeats = isinstance(value, str | list | tuple) and isinstance(times, int)
             if repeats and len(value) * times > MAX_BUILT:
                 raise SecurityError("a repeated value is too long")
     elif operator == "+":
@@ -128,12 +131,12 @@ def bound_operands(operator: str, left: Any, right: Any) -> None:
 
 
 def bound_method(
-    name: str, owner: str | bytes | int, args: Sequence[Any], named: Mapping[str, Any]
+    name: str, owner: str | int, args: Sequence[Any], named: Mapping[str, Any]
 ) -> None:
     """Refuse a call of a method of a text or a number that would build too much."""
     given = [*args, *named.values()]
-    if name == "translate":
-        raise SecurityError("translate is not available in chat templates")
+    if name in _REFUSED:
+        raise SecurityError(f"{name} is not available in chat templates")
     if name in _PADDING and any(isinstance(arg, int) and arg > MAX_NUMBER for arg in given):
         raise SecurityError("a padded text is too long")
     if isinstance(owner, str):

@@ -16,11 +16,11 @@ from types import GeneratorType
 from typing import Any, NoReturn
 
 import jinja2
-from jinja2 import nodes
+from jinja2 import nodes, pass_environment
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, loopcontrols
-from jinja2.filters import do_indent
+from jinja2.filters import do_indent, do_round, sync_do_sum
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from minerva_desktop.engine.core.template_bounds import (
@@ -34,6 +34,7 @@ from minerva_desktop.engine.core.template_bounds import (
 )
 
 MAX_INDENT = 16
+MAX_DIGITS = 100
 
 # Each builds text or lists whose size is a number in the template.
 _SIZED_FILTERS = (
@@ -111,7 +112,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """Called for each operator of a template."""
         if operator == "**":
             raise SecurityError("powers are not available in chat templates")
-        if operator == "%" and isinstance(left, str | bytes):
+        if operator == "%" and isinstance(left, str):
             raise SecurityError("text formatting is not available in chat templates")
         if isinstance(left, str) and isinstance(right, JsonObject):
             right = bounded_text(right)
@@ -123,7 +124,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def call(self, context: Any, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Called for each call of a template."""
         owner = getattr(obj, "__self__", None)
-        if isinstance(owner, str | bytes | int):
+        if isinstance(owner, str | int):
             name = getattr(obj, "__name__", "")
             bound_method(name, owner, args, kwargs)
             if name == "join" and isinstance(owner, str) and args:
@@ -157,6 +158,33 @@ class Sandbox(ImmutableSandboxedEnvironment):
         next(parts, None)  # the separator before the first
         return self.bounds.joined(parts)
 
+    def to_json(
+        self,
+        value: Any,
+        ensure_ascii: bool = False,
+        indent: int | None = None,
+        separators: Sequence[str] | None = None,
+        sort_keys: bool = False,
+    ) -> str:
+        """Not Jinja's own, which escapes <, > and & for HTML; models are trained on plain JSON. The
+        arguments are those of Hugging Face's transformers."""
+        if indent is not None and indent > MAX_INDENT:
+            raise SecurityError("an indent is too wide")
+        if separators is None:
+            pair = None
+        else:
+            pair = (str(separators[0]), str(separators[1]))
+            if max(map(len, pair)) > MAX_INDENT:
+                raise SecurityError("a separator is too long")
+        encoder = json.JSONEncoder(
+            ensure_ascii=ensure_ascii, indent=indent, separators=pair, sort_keys=sort_keys
+        )
+        plain = list(value) if isinstance(value, GeneratorType) else value  # what `map` gives
+        if indent is None:
+            return encoder.encode(plain)
+        # Piece by piece: at each level of a deep list there is more to indent.
+        return self.bounds.joined(encoder.iterencode(plain))
+
     def bounded_filter(self, name: str, run: Callable[..., Any]) -> Callable[..., Any]:
         """A filter that asks before it makes texts of lists, and counts what it made."""
 
@@ -183,6 +211,24 @@ def _bounded_indent(text: str, width: int | str = 4, first: bool = False) -> str
     return do_indent(text, width, first)
 
 
+def _bounded_round(value: float, precision: int = 0, method: Any = "common") -> float:
+    if not abs(precision) <= MAX_DIGITS:
+        raise SecurityError("a number has too many digits")
+    return do_round(value, precision, method)
+
+
+@pass_environment
+def _bounded_sum(
+    environment: jinja2.Environment,
+    values: Iterable[Any],
+    attribute: str | int | None = None,
+    start: Any = 0,
+) -> Any:
+    if not isinstance(start, int | float):
+        raise SecurityError("only numbers can be summed up")
+    return sync_do_sum(environment, values, attribute, start)
+
+
 def _bounded_list(value: Iterable[Any]) -> list[Any]:
     if isinstance(value, str) and len(value) * 8 > MAX_BUILT:
         raise SecurityError("a text is too long to be a list")
@@ -191,32 +237,6 @@ def _bounded_list(value: Iterable[Any]) -> list[Any]:
 
 def _raise(message: str) -> NoReturn:
     raise jinja2.TemplateError(bounded_text(message))
-
-
-def _tojson(
-    value: Any,
-    ensure_ascii: bool = False,
-    indent: int | None = None,
-    separators: Sequence[str] | None = None,
-    sort_keys: bool = False,
-) -> str:
-    # Not Jinja's own, which escapes <, > and & for HTML; models are trained on plain JSON. The
-    # arguments are those of Hugging Face's transformers.
-    if indent is not None and indent > MAX_INDENT:
-        raise SecurityError("an indent is too wide")
-    if separators is None:
-        pair = None
-    else:
-        pair = (str(separators[0]), str(separators[1]))
-        if max(map(len, pair)) > MAX_INDENT:
-            raise SecurityError("a separator is too long")
-    return json.dumps(
-        list(value) if isinstance(value, GeneratorType) else value,  # what `map` gives
-        ensure_ascii=ensure_ascii,
-        indent=indent,
-        separators=pair,
-        sort_keys=sort_keys,
-    )
 
 
 def _from_json(text: str) -> Any:
@@ -241,13 +261,15 @@ def sandbox() -> Sandbox:
     for name in _SIZED_FILTERS:
         del filters[name]
     del environment.globals["lipsum"]
-    filters["tojson"] = _tojson
+    filters["tojson"] = environment.to_json
     filters["from_json"] = _from_json  # in templates that llama.cpp brings
     filters["safe"] = _as_it_is
     filters["replace"] = _bounded_replace
     filters["join"] = environment.joined
     filters["indent"] = _bounded_indent
     filters["list"] = _bounded_list
+    filters["round"] = _bounded_round
+    filters["sum"] = _bounded_sum
     for name, run in tuple(filters.items()):
         filters[name] = environment.bounded_filter(name, run)
     environment.globals["raise_exception"] = _raise
