@@ -4,7 +4,7 @@
     minerva chat [MODEL]      a conversation in the terminal
     minerva serve             the HTTP endpoint without a window
     minerva keys …            the endpoint's API keys: list, create, revoke
-    minerva models …          the library: list, show, add, remove
+    minerva models …          the library: list, show, add, remove, alias
     --engine-child            an engine child (how the frozen app starts its own)
 
 The imports inside the functions keep each of these free of the libraries of the others: `serve`
@@ -48,7 +48,7 @@ commands:
   minerva chat [MODEL] [...]    chat in the terminal; --help tells more
   minerva serve [...]           serve the models to OpenAI clients; --help tells more
   minerva keys [...]            list, create or revoke API keys; --help tells more
-  minerva models [...]          list, show, add or remove models; --help tells more
+  minerva models [...]          list, show, add, remove or name models; --help tells more
 
 MINERVA_HOME puts all settings, chats and logs into one folder.
 """
@@ -94,6 +94,8 @@ def _gui(arguments: list[str]) -> int:
     from minerva_desktop.ui.import_scan import stop_import_scan
 
     stop_import_scan()
+    from minerva_desktop.api_keys import KeyFile
+    from minerva_desktop.app.access_keys import AccessKeys
     from minerva_desktop.app.chat_library import ChatLibrary
     from minerva_desktop.app.model_actions import ModelActions
     from minerva_desktop.app.services import Services
@@ -118,6 +120,7 @@ def _gui(arguments: list[str]) -> int:
         paths=paths,
         settings=settings,
         models=ModelActions(catalog),
+        access_keys=AccessKeys(KeyFile(paths.api_keys)),
         open_chats=open_chats,
     )
     return run_window(services, make_runtime, [path.absolute() for path in options.files])
@@ -130,7 +133,13 @@ def _window_runtime(
     on_change: Callable[[ModelState], None],
 ) -> Runtime:
     from minerva_desktop.api_keys import KeyFile
-    from minerva_desktop.app.model_actions import gpu_bytes, load_options, memory_bytes, model_state
+    from minerva_desktop.app.model_actions import (
+        gpu_bytes,
+        load_options,
+        memory_bytes,
+        model_state,
+        own_options,
+    )
     from minerva_desktop.library.measured_memory import MeasuredMemory
     from minerva_desktop.runtime import Runtime
 
@@ -141,6 +150,7 @@ def _window_runtime(
     return Runtime(
         catalog,
         options,
+        own_options=own_options(settings, options),
         memory_bytes=memory_bytes(settings),
         gpu_bytes=gpu_bytes(settings),
         measured=MeasuredMemory(paths.measured_memory),
@@ -222,6 +232,10 @@ def _models(arguments: list[str]) -> int:
     add.add_argument("files", nargs="+", type=Path, metavar="FILE.gguf")
     remove = commands.add_parser("remove", help="forget a model; its file stays")
     remove.add_argument("model", help="a library model")
+    alias = commands.add_parser("alias", help="give a model another name, for HTTP clients")
+    alias.add_argument("model", help="a library model")
+    alias.add_argument("name", help="what it is called too")
+    alias.add_argument("--remove", action="store_true", help="take the name away again")
     for command in commands.choices.values():
         command.add_argument("--json", action="store_true", help="for scripts")
     options = parser.parse_args(arguments)
@@ -246,6 +260,8 @@ def _models(arguments: list[str]) -> int:
             return EXIT_OK if library.add(options.files) else EXIT_FAILED
         case "remove":
             library.remove(options.model)
+        case "alias":
+            library.alias(options.model, options.name, remove=options.remove)
     return EXIT_OK
 
 

@@ -68,6 +68,7 @@ class Runtime:
         catalog: Catalog,
         options: LoadOptions,
         *,
+        own_options: Mapping[Path, LoadOptions] = MappingProxyType({}),
         memory_bytes: int | None = None,
         gpu_bytes: int | None = None,
         measured: MeasuredMemory | None = None,
@@ -79,13 +80,13 @@ class Runtime:
         find_devices: Callable[[], Awaitable[DeviceList]] | None = None,
         probe: MemoryProbe | None = None,
     ) -> None:
-        """``memory_bytes``: what loaded models may take together (None: a share of the machine's
-        memory), ``gpu_bytes`` on each GPU (None: a share of its memory); ``measured`` is told what
-        loads took, and asked; ``idle_seconds`` and ``on_event``: see `ModelPool`;
-        ``on_request``: see `Activity`; ``max_waiting``: requests that may wait for each model;
-        ``key_file``: the keys that open the endpoint, also when they change while it serves;
-        ``find_devices`` and ``probe`` tell of the machine's devices and memory, if not this
-        machine's own are meant; the probe is closed with the runtime."""
+        """``own_options``: those of single models; ``memory_bytes``: what loaded models may take
+        together (None: a share of the machine's memory), ``gpu_bytes`` on each GPU (None: a share
+        of its memory); ``measured`` is told what loads took, and asked; ``idle_seconds`` and
+        ``on_event``: see `ModelPool`; ``on_request``: see `Activity`; ``max_waiting``: requests
+        that may wait for each model; ``key_file``: the keys that open the endpoint, also when they
+        change while it serves; ``find_devices`` and ``probe`` tell of the machine's devices and
+        memory, if not this machine's own are meant; the probe is closed with the runtime."""
         self._ledger = GpuContext(GpuDevice.CPU, UNKNOWN_BUDGET)
         self._memory_bytes = memory_bytes
         self._gpu_bytes = gpu_bytes
@@ -102,6 +103,7 @@ class Runtime:
             idle_seconds=idle_seconds,
             on_event=self._tell,
         )
+        self.pool.own_options = own_options
         self._devices = KnownDevices(
             find_devices or functools.partial(ask_devices, self._spare),
             self.pool.ledgers,

@@ -44,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ``memory_gb``: memory that loaded models may take together, in units of 10^9 bytes, and
     ``gpu_memory_gb`` the memory of each GPU;
     ``snapshot_gb``: disk, in units of 10^9 bytes, for the states of long chats; 0 keeps none.
+    ``server_network``: the local server lets other machines in, too.
     ``models``: the overrides of single models, by path.
     """
 
@@ -56,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_gb: int | None = None
     server_port: int = DEFAULT_PORT
     server_enabled: bool = False
+    server_network: bool = False
     send_with_enter: bool = True
     sampling: SamplingParameters = SamplingParameters()
     system_prompt: str = ""

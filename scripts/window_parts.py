@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from minerva_desktop.api_keys import KeyFile
+from minerva_desktop.app.access_keys import AccessKeys
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import SessionListener
 from minerva_desktop.app.generation import AnswerEngine
@@ -34,13 +36,22 @@ def compose(
 
     def make_runtime(on_change: Callable[[ModelState], None]) -> Runtime:
         options = load_options(settings.current, paths.snapshots)
-        return Runtime(catalog, options, on_event=lambda event: on_change(model_state(event)))
+        return Runtime(
+            catalog,
+            options,
+            on_event=lambda event: on_change(model_state(event)),
+            key_file=KeyFile(paths.api_keys),
+        )
 
     async def open_chats(engine: AnswerEngine, listener: SessionListener) -> ChatLibrary:
         store = await ChatStore.open(paths.database)
         return ChatLibrary(store, choose_engine(engine), listener, SnapshotFiles(paths.snapshots))
 
     services = Services(
-        paths=paths, settings=settings, models=ModelActions(catalog), open_chats=open_chats
+        paths=paths,
+        settings=settings,
+        models=ModelActions(catalog),
+        access_keys=AccessKeys(KeyFile(paths.api_keys)),
+        open_chats=open_chats,
     )
     return services, make_runtime

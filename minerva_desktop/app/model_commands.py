@@ -13,6 +13,7 @@ from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.library.display_text import one_line
 from minerva_desktop.library.fit import Choice, Fit
 from minerva_desktop.library.gguf import GgufHeader
+from minerva_desktop.library.header_capabilities import header_capabilities
 from minerva_desktop.library.memory_estimate import DeviceMemory
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.library.split_model import read_whole_model
@@ -52,11 +53,12 @@ class ModelCommands:
                 entry.model.parameters,
                 entry.model.quantisation,
                 format_bytes(entry.model.size),
+                ", ".join(entry.model.aliases),
                 entry.problem or str(entry.model.path),
             )
             for entry in entries
         ]
-        _print_table(("MODEL", "PARAMETERS", "QUANTISATION", "SIZE", "FILE"), rows)
+        _print_table(("MODEL", "PARAMETERS", "QUANTISATION", "SIZE", "ALIASES", "FILE"), rows)
 
     def add(self, paths: Sequence[Path]) -> bool:
         """Take files in, in place; whether all of them could be. Each that could not is told."""
@@ -86,11 +88,25 @@ class ModelCommands:
         else:
             print(f"removed {one_line(model.model_id)}; the file {model.path} stays")
 
+    def alias(self, wanted: str, alias: str, *, remove: bool) -> None:
+        """Give a model another name, or take it away. Raises `MinervaError`."""
+        path = self._known(wanted).path
+        if remove:
+            model = self._catalog.remove_alias(path, alias)
+        else:
+            model = self._catalog.add_alias(path, alias)
+        if self._as_json:
+            _print_json({"removed" if remove else "added": alias, "model": _facts(model)})
+        elif remove:
+            print(f"{alias} is no longer a name of {model.model_id}")
+        else:
+            print(f"{alias} is now a name of {model.model_id}")
+
     def _known(self, wanted: str) -> ModelFile:
         """Also one that cannot be loaded any more: it is to be removed all the more."""
         for entry in self._catalog.entries():
             model = entry.model
-            if wanted in (model.model_id, model.file_name, str(model.path)):
+            if wanted in (model.model_id, *model.aliases, model.file_name, str(model.path)):
                 return model
             if Path(wanted).absolute() == model.path:
                 return model
@@ -102,6 +118,7 @@ class ModelCommands:
         path = Path(wanted).expanduser()
         is_file = path.suffix.lower() == ".gguf" or path.exists()
         model_path = path.absolute() if is_file else self._catalog.find(wanted).path
+        aliases = self._aliases(model_path)
         header = read_whole_model(model_path).header
         choice, chosen_options = self._choose(header, options)
         memory = [_memory(device) for device in choice.estimate.devices]
@@ -116,9 +133,11 @@ class ModelCommands:
                 "fit": choice.fit.value,
                 "reasons": choice.reasons,
             }
-            _print_json(_header_facts(header) | {"load": chosen, "memory": memory})
+            facts = _header_facts(header) | {"aliases": aliases}
+            _print_json(facts | {"load": chosen, "memory": memory})
             return
         _print_header(header)
+        print(f"{'aliases':<16} {', '.join(aliases) or '-'}")
         print(f"{'context':<16} {choice.options.n_ctx:,} tokens, KV in {choice.options.kv_type_k}")
         print(f"{'fit':<16} {_FITS[choice.fit]}")
         for reason in choice.reasons:
@@ -137,6 +156,11 @@ class ModelCommands:
             *(["MEASURED"] if load else []),
         )
         _print_table(head, [row + [""] * (len(head) - len(row)) for row in rows])
+
+    def _aliases(self, path: Path) -> tuple[str, ...]:
+        entries = self._catalog.entries()
+        found = (entry.model.aliases for entry in entries if entry.model.path == path)
+        return next(found, ())
 
 
 def _memory(device: DeviceMemory) -> dict[str, str | int]:
@@ -162,6 +186,7 @@ def _header_facts(header: GgufHeader) -> dict[str, object]:
         "n_ctx_train": header.n_ctx_train,
         "tensor_bytes": header.tensor_bytes,
         "has_chat_template": header.has_chat_template,
+        "capabilities": header_capabilities(header),
     }
 
 
@@ -178,6 +203,7 @@ def _print_header(header: GgufHeader) -> None:
         ("vocabulary", f"{header.n_vocab:,} tokens"),
         ("trained context", f"{header.n_ctx_train:,} tokens"),
         ("chat template", "yes" if header.has_chat_template else "no"),
+        ("capabilities", ", ".join(header_capabilities(header))),
     )
     for name, value in rows:
         print(f"{name:<16} {value}")
@@ -193,6 +219,8 @@ def _facts(model: ModelFile) -> dict[str, object]:
         "quantisation": model.quantisation,
         "parameters": model.parameters,
         "n_ctx_train": model.n_ctx_train,
+        "capabilities": model.capabilities,
+        "aliases": model.aliases,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from minerva_desktop.app.access_keys import AccessKeys
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import SessionListener
 from minerva_desktop.app.generation import AnswerEngine
@@ -20,4 +21,5 @@ class Services:
     paths: AppPaths
     settings: SettingsFile
     models: ModelActions
+    access_keys: AccessKeys
     open_chats: Callable[[AnswerEngine, SessionListener], Awaitable[ChatLibrary]]

@@ -53,7 +53,8 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     ``dropped_turns``: oldest messages that were left out of the prompt because they did not fit;
     ``shifted_tokens``: how many the model forgot on the way; only where the request allowed it.
     ``drafted_tokens`` were guessed ahead, ``accepted_tokens`` of them rightly.
-    ``restored_tokens`` of the cached ones came from a snapshot on disk.
+    ``restored_tokens`` of the cached ones came from a snapshot on disk. ``stop_string``: which of
+    the request's ended the answer, None where it ended otherwise.
     """
 
     finish_reason: FinishReason
@@ -66,6 +67,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     drafted_tokens: int = 0
     accepted_tokens: int = 0
     restored_tokens: int = 0
+    stop_string: str | None = None
 
     @property
     def context_used(self) -> int:

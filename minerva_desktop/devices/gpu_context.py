@@ -123,5 +123,9 @@ class GpuContext:
         return OutOfMemory(
             f"{memory} exceeded: {format_bytes(allocated)} + {format_bytes(n_bytes)} "
             f"> {format_bytes(budget)}",
-            detail=f"{allocated:,} + {n_bytes:,} > {budget:,} bytes",
+            detail=(
+                f"It needs {format_bytes(n_bytes)}; of the {format_bytes(budget)} for models "
+                f"{format_bytes(max(0, budget - allocated))} are free. "
+                f"In bytes: {allocated:,} + {n_bytes:,} > {budget:,}."
+            ),
         )

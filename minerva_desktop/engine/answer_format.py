@@ -1,7 +1,7 @@
 """How a model writes tool calls and trains of thought, as its chat template tells.
 
 Detected in the engine child (`core/tool_calls.py`), used on both sides: `answer_parser` takes
-answers apart, the child's grammars force calls. Values only.
+answers apart, the child's grammars force calls. Values only; `call_syntax` spells them out.
 """
 
 from __future__ import annotations
@@ -16,18 +16,23 @@ class ToolFormat(StrEnum):
 
     NONE = "none"
     GENERIC = "generic"
-    HERMES = "hermes"
-    QWEN_XML = "qwen_xml"
-    LLAMA = "llama"
-    MISTRAL = "mistral"
-    MISTRAL_ARGS = "mistral_args"
+    HERMES = "hermes"  # and Qwen 2.5, Qwen 3, Granite 4
+    QWEN_XML = "qwen_xml"  # Qwen3-Coder, Nemotron 3
+    SEED = "seed"
+    GLM = "glm"
+    LLAMA = "llama"  # 3.1 to 3.3
+    MISTRAL = "mistral"  # Nemo, Small 3.1
+    MISTRAL_ARGS = "mistral_args"  # Small 3.2, Devstral, Magistral, Ministral
     COMMAND_R = "command_r"
     COMMAND_R7B = "command_r7b"
-    DEEPSEEK = "deepseek"
+    DEEPSEEK = "deepseek"  # V3, R1
     DEEPSEEK_V31 = "deepseek_v31"
     FUNCTIONARY_V31 = "functionary_v31"
     FUNCTIONARY_V32 = "functionary_v32"
-    HARMONY = "harmony"
+    GRANITE = "granite"  # 3
+    PHI = "phi"  # 4 mini
+    NEMOTRON = "nemotron"  # Nano 2
+    HARMONY = "harmony"  # gpt-oss
 
 
 class ReasoningFormat(StrEnum):
@@ -40,6 +45,7 @@ class ReasoningFormat(StrEnum):
     SEED_THINK = "seed_think"
     THINKING = "thinking"
     REASONING = "reasoning"
+    CHANNEL = "channel"  # Gemma 4
     HARMONY = "harmony"
 
 

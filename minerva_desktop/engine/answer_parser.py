@@ -1,6 +1,9 @@
 """The text of an answer, as it arrives, to content, reasoning and tool calls.
 
-Pure, for the parent's side; one `AnswerParser` reads one answer on one thread.
+Pure, for the parent's side; one `AnswerParser` reads one answer on one thread. However the text is
+cut into pieces, the parts put together are the same. Nothing of the text is lost but the marks of
+calls and reasoning, and the white space around them; nothing is raised: what looks like a call and
+is none is content. The cost is linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -8,44 +11,41 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
-import msgspec
+from minerva_desktop.chat.tools import ChatOptions, tool_schema
+from minerva_desktop.engine.answer_format import AnswerFormat, ToolFormat
+from minerva_desktop.engine.answer_parts import (
+    AnswerPart,
+    AnswerParts,
+    ContentDelta,
+    ReasoningDelta,
+    ToolCallDelta,
+)
+from minerva_desktop.engine.answer_text import AnswerText, Marks, Reading
+from minerva_desktop.engine.call_reader import CallReader
+from minerva_desktop.engine.call_syntax import SYNTAXES, THOUGHTS
+from minerva_desktop.engine.harmony_reader import HarmonyReader
 
-from minerva_desktop.chat.tools import ChatOptions
-from minerva_desktop.engine.answer_format import AnswerFormat
-
-
-class ContentDelta(msgspec.Struct, frozen=True):
-    """More of what the answer says."""
-
-    text: str
-
-
-class ReasoningDelta(msgspec.Struct, frozen=True):
-    """More of the train of thought."""
-
-    text: str
-
-
-class ToolCallDelta(msgspec.Struct, frozen=True):
-    """More of the call number ``index`` (from 0). The first delta of a call has its ``id`` and
-    ``name``; ``arguments`` of all of them together are the JSON text of its arguments."""
-
-    index: int
-    id: str | None = None
-    name: str | None = None
-    arguments: str = ""
-
-
-AnswerPart = ContentDelta | ReasoningDelta | ToolCallDelta
+__all__ = [
+    "AnswerParser",
+    "AnswerPart",
+    "ContentDelta",
+    "ReasoningDelta",
+    "ToolCallDelta",
+    "new_call_id",
+]
 
 
 def new_call_id() -> str:
-    """An id that no other call has."""
+    """An id that no other call has: ``call_`` and 24 characters."""
     return f"call_{secrets.token_urlsafe(18)}"
 
 
 class AnswerParser:
-    """Feed it the deltas of a `TokenStream` that messages started."""
+    """Feed it the deltas of a `TokenStream` that messages started.
+
+    Where the messages end in an assistant's turn that the answer continues, feed that turn's text
+    first and leave out what comes of it: the answer may begin inside a train of thought.
+    """
 
     def __init__(
         self,
@@ -55,15 +55,81 @@ class AnswerParser:
         new_id: Callable[[], str] = new_call_id,
     ) -> None:
         """``answer_format`` is the model's (`ContextInfo.answer_format`), ``chat`` what the request
-        asked for; ``new_id`` makes the ids of calls."""
-        self._format = answer_format
-        self._chat = chat
-        self._new_id = new_id
+        asked for, which `ChatOptions.check` has passed; ``new_id`` makes the ids of calls."""
+        self._text = AnswerText()
+        self._parts = AnswerParts()
+        tools = {tool.name: tool_schema(tool, index) for index, tool in enumerate(chat.shown_tools)}
+        most = None if chat.parallel else 1
+        self._thought = THOUGHTS.get(answer_format.reasoning)
+        self._harmony: HarmonyReader | None = None
+        self._calls: CallReader | None = None
+        self._is_bare = False
+        if answer_format.tools is ToolFormat.HARMONY:
+            self._harmony = HarmonyReader(
+                tools, most=most, text=self._text, parts=self._parts, new_id=new_id
+            )
+        elif answer_format.tools in SYNTAXES:
+            syntax = SYNTAXES[answer_format.tools]
+            if tools or syntax.content_name:
+                self._is_bare = syntax.bare
+                self._calls = CallReader(
+                    syntax, tools, most=most, text=self._text, parts=self._parts, new_id=new_id
+                )
+        self._is_plain = not (self._harmony or self._calls or self._thought)
+        self._reading = self._read()
 
     def feed(self, text: str) -> list[AnswerPart]:
         """Add text; the parts that became certain."""
-        return [ContentDelta(text)] if text else []
+        if self._is_plain:
+            return [ContentDelta(text)] if text else []
+        self._text.append(text)
+        next(self._reading, None)
+        return self._parts.taken()
 
     def finish(self) -> list[AnswerPart]:
         """The text has ended; what was held back."""
-        return []
+        self._text.end()
+        next(self._reading, None)
+        self._parts.release_space()
+        return self._parts.taken()
+
+    def _read(self) -> Reading[None]:
+        if self._harmony is not None:
+            yield from self._harmony.read()
+            return
+        yield from self._thoughts()
+        if self._calls is not None:
+            yield from self._answer(self._calls)
+        yield from self._text.rest(self._pass_on)
+
+    def _pass_on(self, text: str) -> None:
+        self._parts.say(text)
+        self._parts.release_space()
+
+    def _thoughts(self) -> Reading[None]:
+        """Trains of thought at the beginning; further on, their marks are text like any other."""
+        if self._thought is None:
+            return
+        text, parts = self._text, self._parts
+        end = Marks([self._thought.closing])
+        while True:
+            before = yield from text.space()
+            if not (yield from text.literal(self._thought.opening)):
+                parts.say(before)
+                return
+            parts.drop_space()
+            yield from text.until(end, parts.think)
+            parts.drop_space()
+            yield from text.literal(self._thought.closing)
+
+    def _answer(self, calls: CallReader) -> Reading[None]:
+        """Content and calls."""
+        text, parts = self._text, self._parts
+        if self._is_bare:
+            parts.say((yield from text.space()))
+            if (yield from text.peek()) in {"{", "["}:
+                yield from calls.read("", parts.take_space())
+        openings = Marks(calls.openings())
+        while calls.may_read and (opening := (yield from text.until(openings, parts.say))):
+            yield from text.literal(opening)
+            yield from calls.read(opening, parts.take_space())

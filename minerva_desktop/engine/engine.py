@@ -18,7 +18,7 @@ from minerva_desktop.chat.limits import RequestLimits
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import MAX_SEED, SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
-from minerva_desktop.engine.connection import MAX_WAITING, EngineConnection
+from minerva_desktop.engine.connection import MAX_STEP_SECONDS, MAX_WAITING, EngineConnection
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import (
     ApplyTemplate,
@@ -29,6 +29,7 @@ from minerva_desktop.engine.messages import (
     Embedded,
     Generate,
     Load,
+    PromptEnd,
     TextMade,
     Tokenize,
     Tokenized,
@@ -64,13 +65,16 @@ class LlamaEngine:
         spare: SpareChild | None = None,
         on_death: Callable[[EngineDied], None] | None = None,
         max_waiting: int = MAX_WAITING,
+        max_step_seconds: float = MAX_STEP_SECONDS,
     ) -> None:
         """``command`` starts the child, unless there is a ``spare`` one; ``on_death`` is told when
-        a loaded child ends by itself; ``max_waiting`` requests may wait beside those that run."""
+        a loaded child ends by itself; ``max_waiting`` requests may wait beside those that run. A
+        child that is longer than ``max_step_seconds`` at one step hangs, and is ended."""
         self.model_path = model_path
         self._children = spare or SpareChild(command)
         self._on_death = on_death
         self._max_waiting = max_waiting
+        self._max_step_seconds = max_step_seconds
         self._connection: EngineConnection | None = None
         self._ids = itertools.count(1)
 
@@ -103,6 +107,7 @@ class LlamaEngine:
             on_progress=on_progress,
             on_death=self._on_death,
             max_waiting=self._max_waiting,
+            max_step_seconds=self._max_step_seconds,
         )
         return await self._connection.load(Load(bytes(self.model_path), chosen))
 
@@ -121,6 +126,11 @@ class LlamaEngine:
         if connection.info is None:
             raise InferenceError(f"{self.model_path.name} is not loaded")
         return msgspec.structs.replace(connection.info, n_used_cells=connection.n_used_cells)
+
+    @property
+    def n_generated(self) -> int:
+        """Tokens of all answers since the load, whoever asked for them."""
+        return 0 if self._connection is None else self._connection.n_generated
 
     @property
     def pid(self) -> int | None:
@@ -145,10 +155,12 @@ class LlamaEngine:
         lora: Sequence[float] | None = None,
         snapshot: str | None = None,
         chat: ChatOptions | None = None,
+        suffix: str | None = None,
     ) -> TokenStream:
         """Start a generation from plain text, from token ids, or from turns through the model's
         chat template. ``chat`` goes with turns: tools, and what the template is told. The text of
-        the answer is read with `AnswerParser`.
+        the answer is read with `AnswerParser`. ``suffix`` goes with text or tokens: the answer is
+        what belongs between them and it, for models that were trained to fill in the middle.
 
         ``max_tokens`` wins over the one in ``sampling``. ``cache_prompt`` False computes the prompt
         anew, even if the engine still has its beginning. ``lora`` gives each loaded adapter's scale
@@ -172,6 +184,7 @@ class LlamaEngine:
             lora=None if lora is None else tuple(lora),
             snapshot=snapshot,
             chat=chat or ChatOptions(),
+            suffix=suffix,
         )
         return connection.generate(request)
 
@@ -185,6 +198,7 @@ class LlamaEngine:
         cache_prompt: bool = True,
         lora: Sequence[float] | None = None,
         chat: ChatOptions | None = None,
+        suffix: str | None = None,
     ) -> tuple[TokenStream, ...]:
         """``n`` answers to one prompt, computed together; the prompt is computed once.
 
@@ -202,6 +216,7 @@ class LlamaEngine:
                 cache_prompt=cache_prompt,
                 lora=lora,
                 chat=chat,
+                suffix=suffix,
             )
             for index in range(n)
         )
@@ -235,10 +250,14 @@ class LlamaEngine:
         return (await self._loaded().ask(question, TokensCounted)).n_tokens
 
     async def apply_template(
-        self, turns: Sequence[ChatTurn], *, chat: ChatOptions | None = None
+        self,
+        turns: Sequence[ChatTurn],
+        *,
+        chat: ChatOptions | None = None,
+        end: PromptEnd = PromptEnd.GENERATION,
     ) -> str:
         """The prompt that ``turns`` make."""
-        question = ApplyTemplate(next(self._ids), tuple(turns), chat or ChatOptions())
+        question = ApplyTemplate(next(self._ids), tuple(turns), chat or ChatOptions(), end)
         return (await self._loaded().ask(question, TextMade)).text.decode("utf-8", "replace")
 
     async def tokenize(

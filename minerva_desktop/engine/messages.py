@@ -7,6 +7,7 @@ child's stdin, events come from its stdout. All values are frozen and may be use
 from __future__ import annotations
 
 import struct
+from enum import StrEnum
 from typing import BinaryIO, Final
 
 import msgspec
@@ -19,7 +20,7 @@ from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.devices.device_list import DeviceInfo
 from minerva_desktop.engine.answer_format import AnswerFormat
 from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.errors import MinervaError, error_from_code
+from minerva_desktop.errors import InvalidRequest, MinervaError, error_from_code
 
 # No honest message comes near it; a broken length must not become a huge allocation.
 MAX_FRAME_BYTES = 256 * 1024 * 1024
@@ -57,7 +58,8 @@ class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     ``name`` is the GGUF's own for itself, empty when it has none; ``placement`` says which device
     holds how many layers, ``shares`` how many bytes each GPU does; ``n_used_cells`` counts the
     tokens that the KV cache holds now; ``warnings`` are llama.cpp's of the load, in its words;
-    ``answer_format`` says how answers to messages are to be read.
+    ``answer_format`` says how answers to messages are to be read. ``chat_template`` is the GGUF's,
+    empty when it brings none; ``can_infill``: the model can write what comes before a suffix.
     """
 
     name: str
@@ -86,6 +88,8 @@ class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     n_used_cells: int = 0
     answer_format: AnswerFormat = AnswerFormat()
+    chat_template: str = ""
+    can_infill: bool = False
 
 
 class ErrorInfo(msgspec.Struct, frozen=True):
@@ -126,7 +130,8 @@ class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True):
 
     ``cache_prompt`` False computes all of the prompt anew. ``lora``: the scale of each adapter
     that was loaded, None: as they were loaded. ``snapshot`` names the chat whose state is kept on
-    disk, where the load options have a place for it. ``chat`` goes with ``messages`` only.
+    disk, where the load options have a place for it. ``chat`` goes with ``messages`` only;
+    ``suffix``, the text that comes behind the answer, with the other two only.
     """
 
     request_id: int
@@ -139,6 +144,7 @@ class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True):
     tokens: tuple[int, ...] | None = None
     lora: tuple[float, ...] | None = None
     snapshot: str | None = None
+    suffix: str | None = None
 
 
 class Embed(msgspec.Struct, frozen=True, tag="embed", kw_only=True):
@@ -166,12 +172,23 @@ class CountTokens(msgspec.Struct, frozen=True, tag="count_tokens"):
     chat: ChatOptions = ChatOptions()
 
 
+class PromptEnd(StrEnum):
+    """How a rendered prompt ends: as a generation's does (a last turn of the assistant goes on,
+    else a turn of its own is opened), with a turn of the assistant opened in any case, or with
+    the end of the last turn."""
+
+    GENERATION = "generation"
+    OPENED = "opened"
+    CLOSED = "closed"
+
+
 class ApplyTemplate(msgspec.Struct, frozen=True, tag="apply_template"):
     """The prompt that ``messages`` make. Answered by `TextMade`."""
 
     request_id: int
     messages: tuple[ChatTurn, ...]
     chat: ChatOptions = ChatOptions()
+    end: PromptEnd = PromptEnd.GENERATION
 
 
 class Tokenize(msgspec.Struct, frozen=True, tag="tokenize"):
@@ -222,7 +239,7 @@ class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
 
 
 class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):
-    """The child is about to exit."""
+    """The model could not be loaded. The child is of no more use, and its parent ends it."""
 
     error: ErrorInfo
 
@@ -232,7 +249,8 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
     ``delta`` may be empty though a token was sampled (half a UTF-8 character, a possible stop
     string). ``prefill_done``/``prefill_total`` (tokens) tell how far prefill is, and how much of
-    it was in the cache (``prefill_cached``); they also come with the first token.
+    it was in the cache (``prefill_cached``); they also come with the first token. ``started``: it
+    waits no longer; told of requests whose time in the queue is limited.
     """
 
     request_id: int
@@ -241,6 +259,7 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     prefill_done: int = 0
     prefill_total: int = 0
     prefill_cached: int = 0
+    started: bool = False
     logprob: TokenLogprob | None = None
     completion: Completion | None = None
     error: ErrorInfo | None = None
@@ -248,10 +267,11 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 class StepOutputs(msgspec.Struct, frozen=True, tag="step"):
     """All outputs of one engine step: one frame a step, however many sequences run.
-    ``n_used_cells``: tokens that the KV cache holds after it."""
+    ``n_used_cells``: tokens that the KV cache holds after it; None where the sender does not know.
+    """
 
     outputs: tuple[SequenceOutput, ...]
-    n_used_cells: int = 0
+    n_used_cells: int | None = None
 
 
 class TokensCounted(msgspec.Struct, frozen=True, tag="tokens_counted"):
@@ -285,14 +305,17 @@ class Embedded(msgspec.Struct, frozen=True, tag="embedded"):
 
 
 class RequestFailed(msgspec.Struct, frozen=True, tag="request_failed"):
-    """Answer to a question or an `Embed` that failed."""
+    """Answer to a question or an `Embed` that failed, or whose answer cannot be sent."""
 
     request_id: int
     error: ErrorInfo
 
 
 class Pong(msgspec.Struct, frozen=True, tag="pong"):
-    """Answer to `Ping`."""
+    """Answer to `Ping`. ``step_seconds``: how long the main thread has been at what it does now, a
+    step for the most part; 0 while it waits or loads."""
+
+    step_seconds: float = 0.0
 
 
 class DevicesListed(msgspec.Struct, frozen=True, tag="devices_listed"):
@@ -312,8 +335,14 @@ _EVENTS: Final = msgspec.msgpack.Decoder(Event)
 
 
 def encode_frame(value: Request | Event) -> bytes:
-    """One frame, ready to write."""
+    """One frame, ready to write. Raises `InvalidRequest` for one over the limit, and
+    `UnicodeEncodeError` or `OverflowError` for what MessagePack has no form for."""
     body = msgspec.msgpack.encode(value)
+    if len(body) > MAX_FRAME_BYTES:
+        raise InvalidRequest(
+            f"A message to or from the engine has {len(body):,} bytes; "
+            f"at most {MAX_FRAME_BYTES:,} are taken"
+        )
     return HEADER.pack(len(body)) + body
 
 

@@ -94,9 +94,11 @@ class ChildProcess(asyncio.SubprocessProtocol):
         self._on_event = on_event
 
     def send(self, request: Request) -> None:
-        """Write a request; dropped when the child is gone (`wait` tells of its end)."""
+        """Write a request; dropped when the child is gone (`wait` tells of its end). Raises what
+        `encode_frame` does."""
+        frame = encode_frame(request)
         if not self._stdin.is_closing():
-            self._stdin.write(encode_frame(request))
+            self._stdin.write(frame)
 
     async def wait(self) -> int:
         """Wait for the end, and for all that was said before it; the exit code, negative for a

@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 
 from minerva_desktop.errors import InvalidRequest, MinervaError, ModelNotFound, StoreError
-from minerva_desktop.library.catalog_file import CatalogFile
-from minerva_desktop.library.display_text import one_line
+from minerva_desktop.library.catalog_file import CatalogContent, CatalogFile
+from minerva_desktop.library.display_text import MAX_LENGTH, one_line
 from minerva_desktop.library.model_file import (
     ModelFile,
     is_as_read,
@@ -64,6 +64,8 @@ class Catalog:
         self._file = CatalogFile(file)
         self._embedded = unread_model_file(embedded, embedded=True) if embedded else None
         self._added: list[ModelFile] = []
+        self._guests: list[ModelFile] = []  # known until the app ends
+        self._embedded_aliases: tuple[str, ...] = ()  # kept, also while there is no such model
         self._lock = threading.Lock()
 
     @property
@@ -98,8 +100,20 @@ class Catalog:
                 if _same_file(model.path, added.path):
                     return _check(model)[0]
             self._added.append(added)
-            self._file.write(self._added)
+            self._write()
         return added
+
+    def welcome(self, path: Path) -> ModelFile:
+        """Know the file at ``path`` until the app ends, without keeping it; the model that is known
+        already if it is one. Raises `ModelNotFound` and `ModelLoadError` when it is no model."""
+        guest = read_model_file(path.absolute())
+        with self._lock:
+            self._take_over_changes()
+            for model in self._known():
+                if _same_file(model.path, guest.path):
+                    return _check(model)[0]
+            self._guests.append(guest)
+        return guest
 
     def remove(self, path: Path) -> None:
         """Forget the model at ``path``; its file stays.
@@ -113,15 +127,53 @@ class Catalog:
             model = self._at(path)
             if model is self._embedded:
                 raise InvalidRequest("The model that comes with Minerva cannot be removed.")
+            self._check_is_kept(model)
             self._added.remove(model)
-            self._file.write(self._added)
+            self._write()
+
+    def add_alias(self, path: Path, alias: str) -> ModelFile:
+        """Give the model at ``path`` another name, by which `find` knows it; the model with it.
+
+        Raises `ModelNotFound`, `InvalidRequest` for a name that is unfit or that another model
+        has, and `StoreError` when the list could not be saved.
+        """
+        if not alias or one_line(alias) != alias:
+            raise InvalidRequest(
+                f"An alias is one line of at most {MAX_LENGTH} characters without spaces at its "
+                "ends.",
+                param="alias",
+            )
+        with self._lock:
+            self._take_over_changes()
+            model = self._at(path.absolute())
+            owner = next((other for other in self._known() if alias in _names(other)), None)
+            if owner is not None and owner is not model:
+                raise InvalidRequest(f"“{alias}” is a name of {owner.model_id}.", param="alias")
+            if owner is model:
+                return model
+            return self._rename(model, (*model.aliases, alias))
+
+    def remove_alias(self, path: Path, alias: str) -> ModelFile:
+        """Take a name away again; the model without it.
+
+        Raises `ModelNotFound`, `InvalidRequest` when it is no alias of the model, and
+        `StoreError` when the list could not be saved.
+        """
+        with self._lock:
+            self._take_over_changes()
+            model = self._at(path.absolute())
+            if alias not in model.aliases:
+                raise InvalidRequest(
+                    f"“{one_line(alias)}” is no alias of {model.model_id}.", param="alias"
+                )
+            return self._rename(model, tuple(name for name in model.aliases if name != alias))
 
     def find(self, wanted: str | Path) -> ModelFile:
         """The loadable model that ``wanted`` names.
 
-        A text is compared with model ids, file names and paths, in that order; it may come over
-        HTTP, so it never touches the disk. A `Path` is compared as a file. Raises `ModelNotFound`
-        (with what there is), or the reason why the model cannot be loaded.
+        A text is compared with model ids, aliases, file names and paths, in that order; it may come
+        over HTTP, so it never touches the disk. A `Path` is compared as a file. Raises
+        `ModelNotFound` (with what there is), or the reason why the model cannot be loaded.
         """
         with self._lock:
             checked = self._check_all()
@@ -144,7 +196,12 @@ class Catalog:
         return models[0]
 
     def _known(self) -> list[ModelFile]:
-        return [self._embedded, *self._added] if self._embedded else list(self._added)
+        embedded = [self._embedded] if self._embedded else []
+        return [*embedded, *self._guests, *self._added]
+
+    def _check_is_kept(self, model: ModelFile) -> None:
+        if model in self._guests:
+            raise InvalidRequest(f"{model.model_id} is not in the library.")
 
     def _at(self, path: Path) -> ModelFile:
         known = self._known()
@@ -153,10 +210,29 @@ class Catalog:
                 return model
         raise _not_found(path.name, known)
 
+    def _rename(self, model: ModelFile, aliases: tuple[str, ...]) -> ModelFile:
+        renamed = msgspec.structs.replace(model, aliases=aliases)
+        if model is self._embedded:
+            self._embedded = renamed
+        else:
+            self._check_is_kept(model)
+            self._added[self._added.index(model)] = renamed
+        self._write()
+        return renamed
+
+    def _write(self) -> None:
+        embedded = self._embedded.aliases if self._embedded else self._embedded_aliases
+        self._file.write(CatalogContent(self._added, embedded))
+
     def _take_over_changes(self) -> None:
         changed = self._file.read_if_changed()
         if changed is not None:
-            self._added = changed
+            self._added = changed.models
+            self._embedded_aliases = changed.embedded_aliases
+            if self._embedded:
+                self._embedded = msgspec.structs.replace(
+                    self._embedded, aliases=changed.embedded_aliases
+                )
 
     def _check_all(self) -> list[_Checked]:
         self._take_over_changes()
@@ -168,12 +244,14 @@ class Catalog:
         if current != self._added:
             self._added = current
             self._save_in_passing()
-        return embedded + sorted(added, key=lambda checked: checked[0].name.casefold())
+        guests = [_check(model) for model in self._guests]
+        self._guests = [model for model, _ in guests]
+        return embedded + sorted(guests + added, key=lambda checked: checked[0].name.casefold())
 
     def _save_in_passing(self) -> None:
         """Keep facts that were read again; they can be read again next time too."""
         try:
-            self._file.write(self._added)
+            self._write()
         except StoreError as error:
             logger.warning("%s (%s)", error.message, error.detail)
 
@@ -183,7 +261,8 @@ def _check(model: ModelFile) -> _Checked:
     if is_as_read(model):
         return model, None
     try:
-        return read_model_file(model.path, embedded=model.embedded), None
+        read = read_model_file(model.path, embedded=model.embedded)
+        return msgspec.structs.replace(read, aliases=model.aliases), None
     except MinervaError as error:
         return model, error
 
@@ -201,9 +280,16 @@ def _named(wanted: str, models: list[ModelFile]) -> ModelFile:
         if wanted == model.model_id:
             return model
     for model in models:
+        if wanted in model.aliases:
+            return model
+    for model in models:
         if wanted in {model.file_name, str(model.path)}:
             return model
     raise _not_found(wanted, models)
+
+
+def _names(model: ModelFile) -> set[str]:
+    return {model.model_id, model.file_name, *model.aliases}
 
 
 def _not_found(wanted: str, models: list[ModelFile]) -> ModelNotFound:

@@ -18,8 +18,11 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED_SURROGATE = re.compile("\0([0-9a-f]{4})")
 
 
-class _Document(msgspec.Struct, frozen=True):
-    models: list[ModelFile]
+class CatalogContent(msgspec.Struct, frozen=True):
+    """The models that were added, and the other names of the embedded one."""
+
+    models: list[ModelFile] = []
+    embedded_aliases: tuple[str, ...] = ()
 
 
 class CatalogFile:
@@ -34,8 +37,8 @@ class CatalogFile:
         self._path = path
         self._seen: tuple[int, int, int] | None = None
 
-    def read_if_changed(self) -> list[ModelFile] | None:
-        """The models in the file, or None when it is as it was at the last call or write.
+    def read_if_changed(self) -> CatalogContent | None:
+        """What is in the file, or None when it is as it was at the last call or write.
 
         A file that cannot be read is set aside under another name, not overwritten and not fatal:
         the list is empty then and `problem` says so.
@@ -46,16 +49,16 @@ class CatalogFile:
         self._seen = seen
         try:
             content = self._path.read_bytes()
-            return msgspec.json.decode(content, type=_Document, dec_hook=_decode_path).models
+            return msgspec.json.decode(content, type=CatalogContent, dec_hook=_decode_path)
         except FileNotFoundError:
-            return []
+            return CatalogContent()
         except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self._set_aside(error)
-            return []
+            return CatalogContent()
 
-    def write(self, models: list[ModelFile]) -> None:
+    def write(self, value: CatalogContent) -> None:
         """Replace the file's content, all or nothing. Raises `StoreError`."""
-        content = msgspec.json.encode(_Document(models), enc_hook=_encode_path)
+        content = msgspec.json.encode(value, enc_hook=_encode_path)
         draft = self._path.with_name(f"{self._path.name}.{os.getpid()}.tmp")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from minerva_desktop.errors import ModelLoadError
 from minerva_desktop.library.display_text import one_line, shown_name
 from minerva_desktop.library.gguf import GgufHeader
 from minerva_desktop.library.gguf_types import FILE_TYPES
+from minerva_desktop.library.header_capabilities import header_capabilities
 from minerva_desktop.library.split_model import (
     FileState,
     file_states,
@@ -46,6 +47,8 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
     nanoseconds (the two tell that a file was replaced), ``n_ctx_train`` in tokens (0: not said).
     A model in several files is one at its first file, and ``size`` is that of all of them;
     ``later_parts`` are the others' states.
+    ``capabilities`` are those that the header tells, None: not read yet; ``aliases`` are other
+    names that the person gave it.
     ``name`` and ``parameters`` (such as ``135M``) are for people. All texts are safe to show and
     to encode; only ``path`` may hold bytes that are no UTF-8. Any thread.
     """
@@ -61,6 +64,8 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
     has_chat_template: bool
     embedded: bool = False
     later_parts: tuple[FileState, ...] = ()
+    capabilities: tuple[str, ...] | None = None
+    aliases: tuple[str, ...] = ()
 
     @property
     def model_id(self) -> str:
@@ -102,11 +107,15 @@ def read_model_file(path: Path, *, embedded: bool = False) -> ModelFile:
         has_chat_template=header.has_chat_template,
         embedded=embedded,
         later_parts=tuple(later),
+        capabilities=header_capabilities(header),
     )
 
 
 def is_as_read(model: ModelFile) -> bool:
-    """Whether the files of ``model`` are there and were not replaced since it was read. Blocks."""
+    """Whether the files of ``model`` are there and were not replaced since all that is known of it
+    was read (an older version may have kept less). Blocks."""
+    if model.capabilities is None:
+        return False
     later = model.later_parts
     first = FileState(model.size - sum(part.size for part in later), model.modified_ns)
     try:

@@ -1,4 +1,4 @@
-"""Puts the HTTP application together: guards, routes, and one error shape for all of them.
+"""Puts the HTTP application together: guards, routes, and the errors of all of them.
 
 `endpoint.Endpoint` makes one application for each time it listens; its asyncio loop runs it.
 """
@@ -13,23 +13,28 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from minerva_desktop import __version__
-from minerva_desktop.errors import MinervaError
+from minerva_desktop.errors import InvalidRequest, MinervaError
 from minerva_desktop.server.access import CLIENT_GONE
 from minerva_desktop.server.api_operations import OPERATIONS
 from minerva_desktop.server.auth import ApiKeyGuard, HostOriginGuard
 from minerva_desktop.server.errors import (
-    ErrorBody,
+    ErrorAnswer,
     ErrorObject,
     error_response,
     error_type,
-    json_response,
 )
 from minerva_desktop.server.parameters.parser import IGNORED_FIELDS_HEADER
 from minerva_desktop.server.routes.chat import chat_router
+from minerva_desktop.server.routes.completions import completions_router
 from minerva_desktop.server.routes.docs import docs_router
+from minerva_desktop.server.routes.embeddings import embeddings_router
 from minerva_desktop.server.routes.health import health_router
+from minerva_desktop.server.routes.messages import messages_router
 from minerva_desktop.server.routes.metrics import metrics_router
 from minerva_desktop.server.routes.models import models_router
+from minerva_desktop.server.routes.props import props_router
+from minerva_desktop.server.routes.responses import responses_router
+from minerva_desktop.server.routes.tokens import tokens_router
 from minerva_desktop.server.services import ServerContext
 
 MAX_ECHOED_PATH = 100
@@ -50,14 +55,21 @@ def create_app(context: ServerContext) -> FastAPI:
             MinervaError: _on_minerva_error,
             HTTPException: _on_http_exception,
             ClientDisconnect: _on_client_disconnect,
+            RecursionError: _on_deep_body,
             Exception: _on_unforeseen_error,
         },
     )
     app.include_router(health_router(context))
     app.include_router(models_router(context))
     app.include_router(chat_router(context))
+    app.include_router(responses_router(context))
+    app.include_router(messages_router(context))
     app.include_router(metrics_router(context))
     app.include_router(docs_router(context, OPERATIONS))
+    app.include_router(completions_router(context))
+    app.include_router(embeddings_router(context))
+    app.include_router(tokens_router(context))
+    app.include_router(props_router(context))
     return app
 
 
@@ -97,13 +109,18 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         code, message = "method_not_allowed", f"{path} does not take {request.method}"
     else:
         code, message = "not_found", f"There is no {path} here"
-    body = ErrorBody(ErrorObject(message, error_type(error.status_code), None, code))
-    return json_response(body, error.status_code, headers)
+    found = ErrorObject(message, error_type(error.status_code), None, code)
+    return ErrorAnswer(found, error.status_code, headers)
 
 
 async def _on_client_disconnect(_: Request, __: Exception) -> Response:
     """Nobody is left to read it."""
     return Response(status_code=CLIENT_GONE)
+
+
+async def _on_deep_body(_: Request, __: Exception) -> Response:
+    """Nothing but a body's value is that deep. Python could read it, but not write it again."""
+    return error_response(InvalidRequest("The body is nested too deeply"))
 
 
 async def _on_unforeseen_error(_: Request, __: Exception) -> Response:

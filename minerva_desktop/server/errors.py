@@ -1,16 +1,24 @@
-"""Errors as HTTP answers: one body shape on every path, in every status.
+"""Errors as HTTP answers, in the shape that the clients of a path read, in every status.
 
 Called by the exception handlers of `app`, by the guards of `auth` and by running event streams,
-on the endpoint's asyncio loop. The body is OpenAI's: ``{"error": {message, type, param, code}}``.
+on the endpoint's asyncio loop. The body is OpenAI's, ``{"error": {message, type, param, code}}``,
+on every path but ``/v1/messages`` and below: the clients of those know only Anthropic's,
+``{"type": "error", "error": {type, message, details}, "request_id"}``; our code and the name of
+the field stand in its ``details``. An answer finds out where it goes when it is sent, so whoever
+makes one need not know.
 A `MinervaError`'s ``detail`` stays out of it: it may hold paths and a dead child's stderr.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
+from typing import Literal
 
 import msgspec
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from minerva_desktop.errors import (
     EndpointError,
@@ -19,8 +27,12 @@ from minerva_desktop.errors import (
     QueueFull,
     Unauthorized,
 )
+from minerva_desktop.server.request_info import request_info
 
 RETRY_AFTER_S = 1
+MESSAGES_PATH = "/v1/messages"
+# Anthropic's clients find the id of their request here.
+REQUEST_ID_HEADER = "request-id"
 
 _TYPE_OF_STATUS = MappingProxyType(
     {
@@ -29,6 +41,17 @@ _TYPE_OF_STATUS = MappingProxyType(
         408: "timeout_error",
         500: "server_error",
         503: "unavailable_error",
+    }
+)
+_MESSAGES_TYPE_OF_STATUS = MappingProxyType(
+    {
+        401: "authentication_error",
+        403: "permission_error",
+        404: "not_found_error",
+        408: "timeout_error",
+        413: "request_too_large",
+        429: "rate_limit_error",
+        499: "api_error",
     }
 )
 
@@ -108,19 +131,100 @@ class ErrorBody(msgspec.Struct, frozen=True):
         return cls(ErrorObject(error.message, kind, error.param, error.code))
 
 
+class MessagesErrorDetails(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What programs branch on: our code, and the field that was wrong."""
+
+    error_code: str
+    param: str | None = None
+
+
+class MessagesErrorObject(msgspec.Struct, frozen=True):
+    """What Anthropic's clients read out of ``error``."""
+
+    type: str
+    message: str
+    details: MessagesErrorDetails
+
+
+class MessagesErrorBody(msgspec.Struct, frozen=True, kw_only=True):
+    """An error as Anthropic's API writes it, as a body and as an event."""
+
+    type: Literal["error"] = "error"
+    error: MessagesErrorObject
+    request_id: str | None
+
+    @classmethod
+    def of(cls, error: ErrorObject, status: int, request_id: str) -> MessagesErrorBody:
+        """The same error. ``status`` is that of HTTP; ``request_id`` may be empty."""
+        if error.code == QueueFull.code:
+            kind = "overloaded_error"
+        else:
+            default = "api_error" if status >= 500 else "invalid_request_error"
+            kind = _MESSAGES_TYPE_OF_STATUS.get(status, default)
+        details = MessagesErrorDetails(error.code, error.param)
+        return cls(
+            error=MessagesErrorObject(kind, error.message, details), request_id=request_id or None
+        )
+
+
+class ErrorAnswer(Response):
+    """An error on its way to a client, which chooses the shape by its path."""
+
+    media_type = "application/json"
+
+    def __init__(
+        self, error: ErrorObject, status: int, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(msgspec.json.encode(ErrorBody(error)), status, headers)
+        self._error = error
+        self._own_headers = headers or {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if not speaks_messages(scope["path"]):
+            await super().__call__(scope, receive, send)
+            return
+        request_id = request_info(scope).request_id
+        body = MessagesErrorBody.of(self._error, self.status_code, request_id)
+        headers = self._own_headers | request_id_headers(request_id)
+        await json_response(body, self.status_code, headers)(scope, receive, send)
+
+
+def speaks_messages(path: str) -> bool:
+    """Whether the clients of ``path`` are Anthropic's."""
+    return path == MESSAGES_PATH or path.startswith(f"{MESSAGES_PATH}/")
+
+
+def request_id_headers(request_id: str) -> dict[str, str]:
+    """The headers in which Anthropic's clients look for the id, where there is one."""
+    return {REQUEST_ID_HEADER: request_id} if request_id else {}
+
+
+@contextmanager
+def renamed_fields(names: Mapping[str, str]) -> Iterator[None]:
+    """Let errors name the request's own fields: ``names`` are those of the chat completions, by
+    which the engine calls what it was given, with what this endpoint calls them."""
+    try:
+        yield
+    except MinervaError as error:
+        if error.param is not None:
+            error.param = names.get(error.param, error.param)
+        raise
+
+
 def error_type(status: int) -> str:
     """The ``type`` that goes with an HTTP status."""
     return _TYPE_OF_STATUS.get(status, "invalid_request_error")
 
 
-def error_response(error: MinervaError) -> Response:
+def error_response(error: MinervaError) -> ErrorAnswer:
     """The answer to a request that failed with ``error``."""
     headers = {}
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, QueueFull):
         headers["Retry-After"] = str(RETRY_AFTER_S)
-    return json_response(ErrorBody.of(error), error.http_status, headers)
+    return ErrorAnswer(ErrorBody.of(error).error, error.http_status, headers)
 
 
 def json_response(

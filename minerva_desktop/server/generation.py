@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, MutableMapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
@@ -36,17 +36,31 @@ from minerva_desktop.server.parameters.sampling import RunParameters
 from minerva_desktop.server.services import Engine, ServerContext
 
 TOOL_CALLS = "tool_calls"  # a finish reason, besides those of `FinishReason`
+GAP = "\n[…]\n"  # where the answer goes, when the text behind it is given too
+
+PlainPrompt = tuple[int, ...] | str
 
 
 class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What to generate. ``separates_reasoning`` False leaves a train of thought in the content."""
+    """What to generate. ``separates_reasoning`` False leaves a train of thought in the content.
+
+    ``more_prompts`` are answered beside ``prompt``, each ``run.n`` times; choices are numbered
+    prompt by prompt. ``suffix`` is the text behind each answer, where prompts are plain.
+    """
 
     model: ModelFile
-    prompt: tuple[ChatTurn, ...] | tuple[int, ...] | str
+    prompt: tuple[ChatTurn, ...] | PlainPrompt
+    more_prompts: tuple[PlainPrompt, ...] = ()
+    suffix: str | None = None
     sampling: SamplingParameters
     run: RunParameters = RunParameters()
     chat: ChatOptions = ChatOptions()
     separates_reasoning: bool = True
+
+    @property
+    def prompts(self) -> tuple[tuple[ChatTurn, ...] | PlainPrompt, ...]:
+        """All of them."""
+        return (self.prompt, *self.more_prompts)
 
 
 class PromptRead(msgspec.Struct, frozen=True):
@@ -61,7 +75,7 @@ class PromptRead(msgspec.Struct, frozen=True):
 
 
 class Said(msgspec.Struct, frozen=True):
-    """What came of the next ``n_tokens`` of a choice."""
+    """What came of the next ``n_tokens`` of a choice; of one, where there are ``logprobs``."""
 
     choice: int
     parts: tuple[AnswerPart, ...]
@@ -112,43 +126,55 @@ class Generation:
                     for index, stream in enumerate(streams)
                 ]
                 try:
-                    yield RunningGeneration(choices)
+                    yield RunningGeneration(choices, engine, request)
                 finally:
                     for stream in streams:
                         stream.cancel()
 
     def _begin(self, engine: Engine) -> tuple[TokenStream, ...]:
         request, run = self._request, self._request.run
-        return engine.generate_choices(
-            request.prompt,
-            run.n,
-            sampling=request.sampling,
-            limits=run.limits,
-            cache_prompt=run.cache_prompt,
-            lora=run.lora,
-            chat=request.chat,
+        return tuple(
+            stream
+            for prompt in request.prompts
+            for stream in engine.generate_choices(
+                prompt,
+                run.n,
+                sampling=request.sampling,
+                limits=run.limits,
+                cache_prompt=run.cache_prompt,
+                lora=run.lora,
+                chat=request.chat,
+                suffix=request.suffix,
+            )
         )
 
     async def _prompt_text(self) -> str:
         """What the model got, for the list of requests. Raises `ModelNotFound` when the model is
         no longer loaded."""
-        model, prompt = self._request.model, self._request.prompt
-        engine = self._pool.loaded_engine(model.path)
+        request = self._request
+        engine = self._pool.loaded_engine(request.model.path)
         if engine is None:
-            raise ModelNotFound(f"{model.model_id} is not loaded any more")
-        if isinstance(prompt, str):
-            return prompt
-        turns = [turn for turn in prompt if isinstance(turn, ChatTurn)]
-        if turns:
-            return await engine.apply_template(turns, chat=self._request.chat)
-        return await engine.detokenize([token for token in prompt if isinstance(token, int)])
+            raise ModelNotFound(f"{request.model.model_id} is not loaded any more")
+        behind = "" if request.suffix is None else GAP + request.suffix
+        texts = [await _text(engine, prompt, request.chat) for prompt in request.prompts]
+        return "\n".join(text + behind for text in texts)
 
 
 class RunningGeneration:
     """The choices of one request, while they are computed."""
 
-    def __init__(self, choices: Sequence[_Choice]) -> None:
+    def __init__(
+        self, choices: Sequence[_Choice], engine: Engine, request: GenerationRequest
+    ) -> None:
         self._choices = choices
+        self._engine = engine
+        self._request = request
+
+    async def prompt_text(self, choice: int) -> str:
+        """The prompt that a choice answers, as text. Raises `InvalidRequest` for tokens that the
+        model does not have."""
+        prompt = self._request.prompts[choice // self._request.run.n]
+        return await _text(self._engine, prompt, self._request.chat)
 
     async def events(self) -> AsyncGenerator[GenerationEvent, None]:
         """All that happens to all choices; of one choice in order, its `Ended` last. Raises what
@@ -187,8 +213,8 @@ class _Choice:
             if self._stream.prefill != prefill:
                 prefill = self._stream.prefill
                 yield self._prompt_read(*prefill)
-            if batch:
-                yield self._said(batch)
+            for said in self._said(batch):
+                yield said
         completion = await self._stream.wait_completion()
         if rest := self._noted(self._parser.finish()):
             yield Said(self._index, rest)
@@ -210,7 +236,16 @@ class _Choice:
         milliseconds = round((time.perf_counter() - self._began) * 1000.0)
         return PromptRead(self._index, done, total, self._stream.n_cached, milliseconds)
 
-    def _said(self, batch: list[str]) -> Said:
+    def _said(self, batch: list[str]) -> Iterator[Said]:
+        logprobs = self._stream.logprobs_from(self._n_logprobs)[: len(batch)]
+        self._n_logprobs += len(logprobs)
+        if logprobs:
+            for at, token in enumerate(batch):
+                yield self._read([token], logprobs[at : at + 1])
+        elif batch:
+            yield self._read(batch, ())
+
+    def _read(self, batch: list[str], logprobs: tuple[TokenLogprob, ...]) -> Said:
         if self._first is None:
             self._first = time.perf_counter()
         self._n_tokens += len(batch)
@@ -218,8 +253,6 @@ class _Choice:
         for token in batch:
             parts += self._noted(self._parser.feed(token))
             self._n_reasoning += self._reasons
-        logprobs = self._stream.logprobs_from(self._n_logprobs)
-        self._n_logprobs += len(logprobs)
         return Said(self._index, tuple(parts), len(batch), logprobs)
 
     def _noted(self, parts: Sequence[AnswerPart]) -> tuple[AnswerPart, ...]:
@@ -283,8 +316,19 @@ def fingerprint(model: ModelFile) -> str:
     return f"minerva-{__version__}-{model.model_id}"
 
 
+async def _text(
+    engine: Engine, prompt: tuple[ChatTurn, ...] | PlainPrompt, chat: ChatOptions
+) -> str:
+    if isinstance(prompt, str):
+        return prompt
+    turns = [turn for turn in prompt if isinstance(turn, ChatTurn)]
+    if turns:
+        return await engine.apply_template(turns, chat=chat)
+    return await engine.detokenize([token for token in prompt if isinstance(token, int)])
+
+
 async def collect(running: RunningGeneration, n: int) -> list[CollectedAnswer]:
-    """The whole of all ``n`` choices. Raises what generating raises."""
+    """The whole of all ``n`` choices (of all prompts). Raises what generating raises."""
     answers = [CollectedAnswer() for _ in range(n)]
     async with aclosing(running.events()) as events:
         async for event in events:

@@ -17,7 +17,7 @@ from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.engine.engine import Embeddings, Prompt
-from minerva_desktop.engine.messages import ContextInfo, Tokenized
+from minerva_desktop.engine.messages import ContextInfo, PromptEnd, Tokenized
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.activity import Activity
@@ -33,8 +33,12 @@ class Catalog(Protocol):
     def models(self) -> Sequence[ModelFile]:
         """All that can be loaded."""
 
-    def find(self, wanted: str) -> ModelFile:
-        """The one of that name; raises `ModelNotFound`, or why it cannot be loaded."""
+    def find(self, wanted: str | Path) -> ModelFile:
+        """The one of that name, or at that path, which then comes from us and not from a client;
+        raises `ModelNotFound`, or why it cannot be loaded."""
+
+    def default(self) -> ModelFile:
+        """The one to take where nobody says; raises `ModelNotFound` when there is none."""
 
 
 class Engine(Protocol):
@@ -53,6 +57,7 @@ class Engine(Protocol):
         cache_prompt: bool = True,
         lora: Sequence[float] | None = None,
         chat: ChatOptions | None = None,
+        suffix: str | None = None,
     ) -> tuple[TokenStream, ...]:
         """Start ``n`` generations; their streams tell how they go and cancel them."""
 
@@ -67,7 +72,11 @@ class Engine(Protocol):
         """Tokens of the prompt that ``turns`` make."""
 
     async def apply_template(
-        self, turns: Sequence[ChatTurn], *, chat: ChatOptions | None = None
+        self,
+        turns: Sequence[ChatTurn],
+        *,
+        chat: ChatOptions | None = None,
+        end: PromptEnd = PromptEnd.GENERATION,
     ) -> str:
         """The prompt that ``turns`` make."""
 
@@ -87,7 +96,7 @@ class Pool(Protocol):
         """The model at ``path``, loaded when needed and kept loaded until the context ends."""
 
     def loaded(self) -> Iterable[Path]:
-        """The files of the models that are loaded now."""
+        """The files of the models that are loaded now, the most recently used first."""
 
     def loaded_engine(self, path: Path) -> Engine | None:
         """That of a model that is loaded now; it is not leased, so use it at once."""

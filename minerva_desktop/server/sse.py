@@ -1,16 +1,17 @@
 """Server-sent events: a streamed answer on its way to a client. Used by the POST routes.
 
 The answer's status goes out with its first event. Until then an error is a plain HTTP error with
-its own status; afterwards it is one ``data: {"error": …}`` event, which ends the stream.
+its own status; afterwards it ends the stream, in the words of the stream's dialect: in most, one
+``data: {"error": …}`` event.
 Everything here runs on the endpoint's asyncio loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from starlette.requests import ClientDisconnect
@@ -27,9 +28,30 @@ KEEP_ALIVE = b": keep-alive\n\n"
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
+class NamedEvent(Protocol):
+    """A msgspec Struct, the value of an event whose name is its ``type``."""
+
+    @property
+    def type(self) -> str:
+        """The name."""
+
+
 def encode_event(value: msgspec.Struct) -> bytes:
     """``value`` as one event."""
     return b"data: " + msgspec.json.encode(value) + b"\n\n"
+
+
+def encode_named_events(values: Iterable[NamedEvent]) -> bytes:
+    """``values`` as events."""
+    return b"".join(
+        b"event: " + value.type.encode() + b"\ndata: " + msgspec.json.encode(value) + b"\n\n"
+        for value in values
+    )
+
+
+def error_event(error: MinervaError) -> bytes:
+    """The end of a stream that failed, in OpenAI's chat API and its kin."""
+    return encode_event(ErrorBody.of(error))
 
 
 class EventSink:
@@ -59,8 +81,9 @@ class EventSink:
 class EventStream(Response):
     """An answer whose events ``produce`` sends, for as long as ``lifetime`` allows.
 
-    When nothing was sent for ``keep_alive_s``, a comment is, so that neither the client nor a
-    proxy takes a loading model for a dead connection.
+    When nothing was sent for ``keep_alive_s``, ``keep_alive`` is (a comment, unless the dialect has
+    an event for it), so that neither the client nor a proxy takes a loading model for a dead
+    connection. ``failed`` makes the events that end a stream which an error broke off.
     """
 
     media_type = "text/event-stream"
@@ -71,6 +94,9 @@ class EventStream(Response):
         lifetime: Lifetime,
         keep_alive_s: float,
         headers: dict[str, str],
+        *,
+        failed: Callable[[MinervaError], bytes] = error_event,
+        keep_alive: bytes = KEEP_ALIVE,
     ) -> None:
         # Not Response's own __init__: that one would announce a body of length 0.
         self.status_code = 200
@@ -79,6 +105,8 @@ class EventStream(Response):
         self._produce = produce
         self._lifetime = lifetime
         self._keep_alive_s = keep_alive_s
+        self._failed = failed
+        self._keep_alive = keep_alive
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Answer one request; raises the `MinervaError` that came before the first event."""
@@ -94,17 +122,17 @@ class EventStream(Response):
         except MinervaError as error:
             if not sink.started:
                 raise
-            await sink.send(encode_event(ErrorBody.of(error)))
+            await sink.send(self._failed(error))
         await sink.end()
 
     async def _produce_alive(self, sink: EventSink) -> None:
-        async with _keep_alive(sink, self._keep_alive_s):
+        async with _kept_alive(sink, self._keep_alive_s, self._keep_alive):
             await self._produce(sink)
 
 
 @asynccontextmanager
-async def _keep_alive(sink: EventSink, interval_s: float) -> AsyncIterator[None]:
-    beat = asyncio.create_task(_beat(sink, interval_s))
+async def _kept_alive(sink: EventSink, interval_s: float, event: bytes) -> AsyncIterator[None]:
+    beat = asyncio.create_task(_beat(sink, interval_s, event))
     try:
         yield
     finally:
@@ -112,9 +140,9 @@ async def _keep_alive(sink: EventSink, interval_s: float) -> AsyncIterator[None]
         await asyncio.gather(beat, return_exceptions=True)
 
 
-async def _beat(sink: EventSink, interval_s: float) -> None:
+async def _beat(sink: EventSink, interval_s: float, event: bytes) -> None:
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(sink.last_sent + interval_s - loop.time())
         if loop.time() >= sink.last_sent + interval_s:
-            await sink.send(KEEP_ALIVE)
+            await sink.send(event)

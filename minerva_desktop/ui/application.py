@@ -39,6 +39,7 @@ from minerva_desktop.ui.memory_controller import MemoryController
 from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.model_options_controller import ModelOptionsController
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.server_controller import ServerController
 from minerva_desktop.ui.settings_dialog import SettingsDialog
 from minerva_desktop.ui.stylesheet import apply_theme
 from minerva_desktop.ui.tasks import UiTasks
@@ -78,6 +79,7 @@ class Application(QObject):
         self._worker = EngineWorker(make_runtime)
         self._models = ModelController(self.window, services, self._worker, self._tasks)
         self._options = ModelOptionsController(self.window, services, self._worker, self._tasks)
+        self._server = ServerController(self.window, icons, services, self._worker, self._tasks)
         self._memory = MemoryController(
             self.window, self._worker, self._tasks, self._models.name_of
         )
@@ -120,7 +122,7 @@ class Application(QObject):
             self._chats.begin()
         if self._files:
             self.open_files(self._files)
-        self._models.start_server_if_wanted()
+        self._server.start_if_wanted()
 
     async def _open_chats(self) -> None:
         try:
@@ -166,7 +168,7 @@ class Application(QObject):
         self.window.composer.set_enter_sends(settings.send_with_enter)
         self._worker.use_settings(settings, self._services.paths.snapshots)
         if settings.server_port != self._services.settings.current.server_port:
-            self.window.status.forget_server_failure()  # it was about the other port
+            self._server.forget_failure()  # it was about the other port
         self._save(settings)
 
     @Slot()

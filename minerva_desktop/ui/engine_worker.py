@@ -47,6 +47,7 @@ RuntimeFactory = Callable[[Callable[[ModelState], None]], Runtime]
 
 # Between two looks at the memory: each costs about 2 ms.
 MEMORY_SECONDS = 3.0
+LOOPBACK, ANY_ADDRESS = "127.0.0.1", "0.0.0.0"
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +72,8 @@ class EngineWorker(QThread):
     memory_measured = Signal(object)
     # tuple of LoadedModel
     models_listed = Signal(object)
+    # tuple of RequestRecord
+    requests_listed = Signal(object)
 
     def __init__(self, make_runtime: RuntimeFactory, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -153,13 +156,27 @@ class EngineWorker(QThread):
         """Tokens of a prompt; None when that model is not loaded (it is not loaded for this)."""
         return await self._await(self._count_tokens(path, turns))
 
-    async def start_endpoint(self, port: int) -> str:
-        """Serve over HTTP to this machine; the base URL. Raises `EndpointError`."""
-        return await self._await(self._required().start_endpoint(port=port))
+    async def start_endpoint(self, port: int, *, reaches_network: bool = False) -> str:
+        """Serve over HTTP, to this machine or to the network too; the base URL. Raises
+        `EndpointError`, and `InvalidRequest` for the network without a key."""
+        host = ANY_ADDRESS if reaches_network else LOOPBACK
+        return await self._await(self._required().start_endpoint(host=host, port=port))
 
     async def stop_endpoint(self) -> None:
         """Stop serving."""
         await self._await(self._required().stop_endpoint())
+
+    def list_requests(self) -> None:
+        """Have ``requests_listed`` emitted."""
+        self._call(self._list_requests)
+
+    def cancel_request(self, number: int) -> None:
+        """End a request of the endpoint; no-op when it is over."""
+        self._call(self._required().activity.cancel, number)
+
+    async def request_prompt(self, number: int) -> str:
+        """The text that the model got for a request. Raises `InvalidRequest` when it is gone."""
+        return await self._await(self._required().activity.prompt(number))
 
     async def close(self) -> None:
         """End all answers, models and the endpoint, then the thread."""
@@ -229,6 +246,9 @@ class EngineWorker(QThread):
         models = loaded_models(self._required().pool, self._speeds, self._reasons)
         self.models_listed.emit(models)
 
+    def _list_requests(self) -> None:
+        self.requests_listed.emit(self._required().activity.snapshot())
+
     def _pin(self, path: Path, pinned: bool) -> None:
         self._required().pool.pin(path, pinned=pinned)
         self._list_models()
@@ -285,7 +305,6 @@ class EngineWorker(QThread):
                 self._list_models()  # it is in use now
                 async for tokens in stream.batches():
                     if tokens:
-                        self._speeds.count(request.model_path, len(tokens))
                         self.tokens_ready.emit(answer_id, tokens)
                     else:
                         self.prefill_advanced.emit(answer_id, *stream.prefill)

@@ -70,7 +70,7 @@ class MainWindow(QMainWindow):
         self.notifications = NotificationBar(icons)
         self.chat_view = ChatView(icons)
         self.composer = Composer(icons)
-        self.status = StatusBar(icons.themes)
+        self.status = StatusBar(icons)
         self.models_panel = ModelsPanel(icons, self)
         self.status.memory_clicked.connect(self._open_models)
         self._overlay = DropOverlay(icons.themes, self)

@@ -1,4 +1,4 @@
-"""Models in the window: the picker, loading and ejecting, dropped files, the endpoint.
+"""Models in the window: the picker, loading and ejecting, dropped files.
 
 Glue between the widgets of `MainWindow`, the library and `EngineWorker`. Main thread.
 """
@@ -18,7 +18,6 @@ from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_list import PickerItem
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
-from minerva_desktop.ui.status_bar import ServerState
 from minerva_desktop.ui.tasks import UiTasks
 from minerva_desktop.units import format_bytes
 
@@ -63,7 +62,6 @@ class ModelController(QObject):
         header.cancel_requested.connect(self._on_cancel_load)
         window.files_dropped.connect(self.add_files)
         window.notifications.action_triggered.connect(self._on_notice_action)
-        window.status.server_toggled.connect(self._on_server_toggled)
         worker.model_changed.connect(self._on_model_changed)
         worker.answer_failed.connect(self._on_answer_failed)
 
@@ -85,11 +83,6 @@ class ModelController(QObject):
     def n_ctx(self) -> int | None:
         """Context of the chosen model in tokens, once it is loaded."""
         return self._ready.get(self._current) if self._current else None
-
-    def start_server_if_wanted(self) -> None:
-        """Switch the endpoint on if it was on when the app was closed."""
-        if self._settings.current.server_enabled:
-            self._on_server_toggled(True)
 
     async def start(self, preferred: str | None) -> None:
         """Fill the picker and choose the model of last time, or the embedded one."""
@@ -253,27 +246,6 @@ class ModelController(QObject):
         header.hide_progress()
         header.set_can_eject(state.phase is ModelPhase.READY)
         self.context_changed.emit(state.n_ctx)
-
-    # -- the endpoint ----------------------------------------------------------------------
-
-    @Slot(bool)
-    def _on_server_toggled(self, on: bool) -> None:
-        self._settings.remember(server_enabled=on)
-        self._tasks.start(self._start_server() if on else self._stop_server())
-
-    async def _start_server(self) -> None:
-        status = self._window.status
-        status.set_server(ServerState.STARTING)
-        try:
-            url = await self._worker.start_endpoint(self._settings.current.server_port)
-        except MinervaError as error:
-            status.set_server(ServerState.FAILED, error.message)
-            return
-        status.set_server(ServerState.ON, url)
-
-    async def _stop_server(self) -> None:
-        await self._worker.stop_endpoint()
-        self._window.status.set_server(ServerState.OFF)
 
     # -- notices ---------------------------------------------------------------------------
 

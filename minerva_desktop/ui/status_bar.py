@@ -14,15 +14,17 @@ from PySide6.QtGui import QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLayout, QPushButton, QWidget
 
 from minerva_desktop.ui.context_meter import ContextMeter
-from minerva_desktop.ui.controls import ElidedLabel, Switch, plain_tip
+from minerva_desktop.ui.controls import ElidedLabel, Switch, icon_button, plain_tip
 from minerva_desktop.ui.formats import format_ms, format_speed
+from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.memory_gauge import MemoryGauge
 from minerva_desktop.ui.memory_shares import ModelShare
-from minerva_desktop.ui.theme import GRID, ThemeSource
+from minerva_desktop.ui.theme import GRID
 
 HEIGHT = 8 * GRID
 GAP = 5 * GRID
-MIN_WIDTH = 480  # px; memory, context and the switch in their shortest form
+SERVER_SHORTCUT = "Ctrl+Shift+S"
+MIN_WIDTH = 500  # px; memory, context and the switch in their shortest form
 
 
 class ServerState(Enum):
@@ -43,11 +45,12 @@ class ServerToggle(QWidget):
     """
 
     toggled = Signal(bool)
+    details_clicked = Signal()
 
-    def __init__(self, themes: ThemeSource, parent: QWidget | None = None) -> None:
+    def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._state = ServerState.OFF
-        self._switch = Switch("Local server", themes)
+        self._switch = Switch("Local server", icons.themes)
         self._switch.setObjectName("serverToggle")
         # Not `clicked`: a screen reader toggles a button without clicking it.
         self._switch.toggled.connect(self.toggled)
@@ -56,13 +59,19 @@ class ServerToggle(QWidget):
         self._address.setProperty("look", "link")
         self._address.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._address.clicked.connect(self._copy_address)
+        self._details = icon_button(
+            icons, "more", "Local server: requests, keys, port", shortcut=SERVER_SHORTCUT, size=24
+        )
+        self._details.setObjectName("serverDetailsButton")
+        self._details.setShortcut(SERVER_SHORTCUT)
+        self._details.clicked.connect(self.details_clicked)
         self._note = ElidedLabel()
         self._note.setObjectName("serverNote")
         self._note.setMaximumWidth(60 * GRID)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GRID)
-        for widget in (self._address, self._note, self._switch):
+        for widget in (self._address, self._note, self._switch, self._details):
             row.addWidget(widget)
         self.set_state(ServerState.OFF)
 
@@ -136,23 +145,26 @@ class SpeedLabel(QLabel):
 
 
 class StatusBar(QWidget):
-    """Places the four; ``server_toggled`` is what the person did to the switch, and
-    ``memory_clicked`` that they want to know more of the gauge."""
+    """Places the four; ``server_toggled`` is what the person did to the switch;
+    ``server_details_clicked`` and ``memory_clicked``: they want to know more of the server, of the
+    gauge."""
 
     server_toggled = Signal(bool)
+    server_details_clicked = Signal()
     memory_clicked = Signal()
 
-    def __init__(self, themes: ThemeSource, parent: QWidget | None = None) -> None:
+    def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("statusBar")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setFixedHeight(HEIGHT)
-        self._memory = MemoryGauge(themes)
+        self._memory = MemoryGauge(icons.themes)
         self._memory.clicked.connect(self.memory_clicked)
-        self._context = ContextMeter(themes)
+        self._context = ContextMeter(icons.themes)
         self._speed = SpeedLabel()
-        self._server = ServerToggle(themes)
+        self._server = ServerToggle(icons)
         self._server.toggled.connect(self.server_toggled)
+        self._server.details_clicked.connect(self.server_details_clicked)
         row = self._row = QHBoxLayout(self)
         # What is shown follows the width; it must not keep the window from getting narrower.
         row.setSizeConstraint(QLayout.SizeConstraint.SetNoConstraint)
@@ -197,11 +209,6 @@ class StatusBar(QWidget):
         """As `ServerToggle.set_state`: the URL when on, the reason when failed."""
         self._server.set_state(state, text)
         self._fit()
-
-    def forget_server_failure(self) -> None:
-        """Take the reason of a failure away, once it no longer holds."""
-        if self._server.state is ServerState.FAILED:
-            self.set_server(ServerState.OFF)
 
     def minimumSizeHint(self) -> QSize:
         return QSize(MIN_WIDTH, HEIGHT)

@@ -158,6 +158,18 @@ QFrame#optionsFit { border: 1px solid $border; border-radius: 8px; background: $
 QFrame#optionsFit[tone="success"] { border-color: $success; }
 QFrame#optionsFit[tone="warning"] { background: $warning_surface; border-color: $warning_edge; }
 QFrame#optionsFit[tone="danger"] { background: $danger_surface; border-color: $danger_edge; }
+QLabel#requestError, QLabel#keyProblem { color: $danger; }
+QTableView#requestTable {
+  background: $surface; border: 1px solid $border; border-radius: 8px; outline: 0;
+  selection-background-color: $selected; selection-color: $text;
+}
+QTableView#requestTable::item { padding: 0px 8px; border: none; }
+QHeaderView { background: transparent; border: none; }
+QHeaderView::section {
+  background: transparent; color: $muted; border: none; border-bottom: 1px solid $border;
+  padding: 4px 8px; font-size: ${small}px;
+}
+QSplitter::handle { background: transparent; }
 QFrame#segmented { background: $hover; border: none; border-radius: 8px; }
 QFrame#segmented QPushButton {
   background: transparent; border: 1px solid transparent; border-radius: 8px;

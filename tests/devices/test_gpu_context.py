@@ -43,7 +43,10 @@ def test_what_does_not_fit_is_refused_with_the_numbers(device: GpuDevice, memory
     with pytest.raises(OutOfMemory) as caught:
         ledger.allocate(1_200_000_000)
     assert caught.value.message == f"{memory} exceeded: 3.0 GB + 1.2 GB > 4.0 GB"
-    assert caught.value.detail == "3,000,000,000 + 1,200,000,000 > 4,000,000,000 bytes"
+    assert caught.value.detail == (
+        "It needs 1.2 GB; of the 4.0 GB for models 1.0 GB are free. "
+        "In bytes: 3,000,000,000 + 1,200,000,000 > 4,000,000,000."
+    )
     assert caught.value.http_status == 500
     assert ledger.allocated_memory() == 3 * GB
 

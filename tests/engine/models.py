@@ -90,6 +90,22 @@ def write_with_fewer_tokens(path: Path, source: Path, n_tokens: int) -> None:
     _write(writer)
 
 
+def write_with_templates(
+    path: Path, source: Path, templates: dict[str, str], control_tokens: dict[int, str]
+) -> None:
+    """Copy the GGUF model at ``source`` with other chat templates ("" is the default one's name)
+    and other texts for some of its control tokens."""
+    reader = GGUFReader(source)
+    writer = GGUFWriter(path, str(reader.fields[Keys.General.ARCHITECTURE].contents()))
+    _copy_metadata(reader, writer, "", tokens=control_tokens, without=Keys.Tokenizer.CHAT_TEMPLATE)
+    for name, template in templates.items():
+        key = Keys.Tokenizer.CHAT_TEMPLATE + (f".{name}" if name else "")
+        writer.add_string(key, template)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    _write(writer)
+
+
 def write_recurrent(path: Path, vocabulary_of: Path, *, seed: int) -> None:
     """Write a tiny Mamba model with random weights, and the tokenizer of ``vocabulary_of``.
 
@@ -147,12 +163,19 @@ def _normal(random: np.random.Generator, shape: tuple[int, int], deviation: floa
 
 
 def _copy_metadata(
-    reader: GGUFReader, writer: GGUFWriter, begin: str, *, n_tokens: int | None = None
+    reader: GGUFReader,
+    writer: GGUFWriter,
+    begin: str,
+    *,
+    n_tokens: int | None = None,
+    tokens: dict[int, str] | None = None,
+    without: str = "",
 ) -> None:
-    """Copy the keys that begin with ``begin``, but for those that the package writes by itself;
-    of what each token has, the first ``n_tokens``."""
+    """Copy the keys that begin with ``begin``, but for those that the package writes by itself and
+    the one called ``without``; of what each token has, the first ``n_tokens``. ``tokens`` replaces
+    the texts of some."""
     for key, field in reader.fields.items():
-        if key.startswith("GGUF.") or key == Keys.General.ARCHITECTURE:
+        if key.startswith("GGUF.") or key in (Keys.General.ARCHITECTURE, without):
             continue
         if key.startswith(begin):
             kind = field.types[0]
@@ -162,6 +185,8 @@ def _copy_metadata(
                 value = value[:n_tokens]
             elif n_tokens is not None and key.endswith(".vocab_size"):
                 value = n_tokens
+            if key == Keys.Tokenizer.LIST and tokens:
+                value = [tokens.get(token, text) for token, text in enumerate(value)]
             writer.add_key_value(key, value, kind, elements)
 
 

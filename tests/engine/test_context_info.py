@@ -15,6 +15,8 @@ from minerva_desktop.engine.core.model_info import (
     layer_placement,
     placement_text,
 )
+from minerva_desktop.engine.core.prompts import Templates
+from minerva_desktop.engine.core.tool_calls import answer_format
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.messages import DeviceShare, LayerPlacement
 
@@ -99,5 +101,6 @@ def test_placement_is_read_from_the_last_report_of_the_log() -> None:
     ],
 )
 def test_a_template_tells_what_a_model_can_do(template: str, tools: bool, reasoning: bool) -> None:
-    able = capabilities(template, is_embedding=False)
+    templates = Templates(template, None, answer_format(template))
+    able = capabilities(templates, is_embedding=False)
     assert (able.chat, able.tools, able.reasoning) == (True, tools, reasoning)

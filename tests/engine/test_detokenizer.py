@@ -49,9 +49,25 @@ def test_what_could_become_a_stop_string_is_held_back_and_released() -> None:
     assert detokenizer.push(b"\n\nUse") == ""
     assert detokenizer.push(b"r: more") == ""
     assert detokenizer.stopped
+    assert detokenizer.stop_string == "\n\nUser:"
+
+
+def test_the_stop_string_that_comes_first_in_the_text_is_the_one_that_counts() -> None:
+    detokenizer = IncrementalDetokenizer(["two", "one"])
+    assert detokenizer.stop_string is None
+    assert detokenizer.push(b"zero one two") == "zero "
+    assert detokenizer.stop_string == "one"
 
 
 def test_a_cut_character_at_the_end_is_marked() -> None:
     detokenizer = IncrementalDetokenizer()
     assert detokenizer.push(b"ok\xe2\x98") == "ok"
     assert detokenizer.flush() == "\ufffd"
+
+
+def test_what_the_prompt_has_opened_comes_with_the_first_token_and_stops_nothing() -> None:
+    detokenizer = IncrementalDetokenizer(["\n"], "<think>\n")
+    assert [detokenizer.push(piece) for piece in (b"a", b"b\n", b"c")] == ["<think>\na", "b", ""]
+    assert IncrementalDetokenizer((), "<think>").flush() == "", "there was no answer"
+    at_once = IncrementalDetokenizer(["x"], "<think>")
+    assert (at_once.push(b"x"), at_once.flush()) == ("<think>", "")

@@ -119,6 +119,7 @@ async def test_a_stop_string_ends_the_answer_before_it(engine: LlamaEngine) -> N
     assert await cut.text() == whole.split(stop)[0]
     assert cut.completion is not None
     assert cut.completion.finish_reason is FinishReason.STOP
+    assert cut.completion.stop_string == stop
 
 
 async def test_emoji_arrive_whole(engine: LlamaEngine) -> None:

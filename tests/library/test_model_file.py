@@ -28,6 +28,7 @@ def test_the_embedded_model() -> None:
         n_ctx_train=8192,
         has_chat_template=True,
         embedded=True,
+        capabilities=("chat",),
     )
 
 

@@ -21,10 +21,11 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.engine.answer_format import AnswerFormat
 from minerva_desktop.engine.engine import Embeddings
-from minerva_desktop.engine.messages import ContextInfo, Tokenized
+from minerva_desktop.engine.messages import Capabilities, ContextInfo, PromptEnd, Tokenized
 from minerva_desktop.engine.token_stream import TokenStream
-from minerva_desktop.errors import MinervaError, ModelNotFound
+from minerva_desktop.errors import InvalidRequest, MinervaError, ModelNotFound
 from minerva_desktop.library.model_file import ModelFile
+from minerva_desktop.server.activity import Activity
 from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.endpoint import Endpoint
 from tests.fakes import context_info
@@ -106,17 +107,28 @@ class FakeEngine:
     def __init__(self, script: Script) -> None:
         self.script = script
         self.answer_format = AnswerFormat()
+        self.makes_embeddings = True
+        self.can_infill = False
         self.prompts: list[str | Sequence[ChatTurn] | Sequence[int]] = []
         self.samplings: list[SamplingParameters | None] = []
         self.asked_with: list[dict[str, object]] = []
         self.streams: list[TokenStream] = []
         self.embedded: list[Sequence[str | Sequence[int]]] = []
+        self.tokenized: list[tuple[str, bool, bool]] = []
+        self.rendered_with: list[tuple[ChatOptions | None, PromptEnd]] = []
         self.asked = asyncio.Event()
         self.cancelled = asyncio.Event()
 
     def get_context_info(self) -> ContextInfo:
         info = context_info(weights_bytes=1, n_ctx=2048)
-        return msgspec.structs.replace(info, answer_format=self.answer_format)
+        return msgspec.structs.replace(
+            info,
+            answer_format=self.answer_format,
+            capabilities=Capabilities(chat=True, embeddings=self.makes_embeddings),
+            chat_template="{{ messages }}",
+            n_embd=2,
+            can_infill=self.can_infill,
+        )
 
     def generate_choices(
         self,
@@ -128,12 +140,19 @@ class FakeEngine:
         cache_prompt: bool = True,
         lora: Sequence[float] | None = None,
         chat: ChatOptions | None = None,
+        suffix: str | None = None,
     ) -> tuple[TokenStream, ...]:
         streams = tuple(TokenStream(on_cancel=self.cancelled.set) for _ in range(n))
         self.prompts.append(prompt)
         self.samplings.append(sampling)
         self.asked_with.append(
-            {"limits": limits, "cache_prompt": cache_prompt, "lora": lora, "chat": chat}
+            {
+                "limits": limits,
+                "cache_prompt": cache_prompt,
+                "lora": lora,
+                "chat": chat,
+                "suffix": suffix,
+            }
         )
         self.streams += streams
         for stream in streams:
@@ -154,18 +173,28 @@ class FakeEngine:
         return sum(len(turn.text) for turn in turns)
 
     async def apply_template(
-        self, turns: Sequence[ChatTurn], *, chat: ChatOptions | None = None
+        self,
+        turns: Sequence[ChatTurn],
+        *,
+        chat: ChatOptions | None = None,
+        end: PromptEnd = PromptEnd.GENERATION,
     ) -> str:
+        self.rendered_with.append((chat, end))
         return "\n".join(f"{turn.role.value}: {turn.text}" for turn in turns)
 
     async def tokenize(
         self, text: str, *, add_special: bool = False, parse_special: bool = True
     ) -> Tokenized:
+        self.tokenized.append((text, add_special, parse_special))
         raw = text.encode()
         return Tokenized(0, tuple(raw), tuple(bytes([each]) for each in raw))
 
     async def detokenize(self, tokens: Sequence[int]) -> str:
-        return bytes(tokens).decode()
+        if any(token > 255 for token in tokens):
+            raise InvalidRequest(
+                "tokens names a token that the model does not have", param="tokens"
+            )
+        return bytes(tokens).decode("utf-8", "replace")
 
 
 class FakePool:
@@ -174,6 +203,8 @@ class FakePool:
     def __init__(self, engine: FakeEngine) -> None:
         self.engine = engine
         self.leases = 0
+        self.loaded_paths = [MODEL.path]
+        self.lease_paths: list[Path] = []
         self.leased = asyncio.Event()
         self.returned = asyncio.Event()
         self.may_load = asyncio.Event()
@@ -183,6 +214,7 @@ class FakePool:
     @asynccontextmanager
     async def lease(self, path: Path) -> AsyncIterator[FakeEngine]:
         self.leases += 1
+        self.lease_paths.append(path)
         self.leased.set()
         try:
             await self.may_load.wait()
@@ -194,10 +226,10 @@ class FakePool:
             self.returned.set()
 
     def loaded(self) -> list[Path]:
-        return [MODEL.path]
+        return self.loaded_paths
 
     def loaded_engine(self, path: Path) -> FakeEngine | None:
-        return self.engine if path == MODEL.path else None
+        return self.engine if path in self.loaded_paths else None
 
 
 class FakeCatalog:
@@ -206,11 +238,14 @@ class FakeCatalog:
     def models(self) -> list[ModelFile]:
         return [MODEL, OTHER_MODEL]
 
-    def find(self, wanted: str) -> ModelFile:
+    def find(self, wanted: str | Path) -> ModelFile:
         for model in self.models():
-            if model.model_id == wanted:
+            if wanted in (model.model_id, model.path):
                 return model
         raise ModelNotFound(f"There is no model {wanted}.", param="model")
+
+    def default(self) -> ModelFile:
+        return MODEL
 
 
 class Served:
@@ -219,7 +254,8 @@ class Served:
     def __init__(self, script: Script, config: EndpointConfig) -> None:
         self.engine = FakeEngine(script)
         self.pool = FakePool(self.engine)
-        self.endpoint = Endpoint(self.pool, FakeCatalog(), config)
+        self.activity = Activity()
+        self.endpoint = Endpoint(self.pool, FakeCatalog(), config, self.activity)
         self.http = plain_client()
         self._writers: list[asyncio.StreamWriter] = []
 
@@ -244,7 +280,8 @@ class Served:
 
     async def hang_up(self) -> None:
         """Close what `connect` opened."""
-        for writer in self._writers:
+        while self._writers:
+            writer = self._writers.pop()
             writer.transport.abort()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()

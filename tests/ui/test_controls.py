@@ -33,7 +33,7 @@ def everything(qtbot: QtBot, icons: Icons) -> QWidget:
         [sidebar.toggle_action],
         [panel.toggle_action, make_settings_action(icons, window)],
     )
-    notices, status = NotificationBar(icons), StatusBar(icons.themes)
+    notices, status = NotificationBar(icons), StatusBar(icons)
     dialog = SettingsDialog(icons, Settings(), "/data", 8, window)
     for widget in (sidebar, panel, header, notices, status, Composer(icons)):
         widget.setParent(window)

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QAbstractButton, QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.ui.context_meter import ContextMeter
+from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.memory_gauge import BAR_WIDTH, MemoryGauge
 from minerva_desktop.ui.status_bar import ServerState, ServerToggle, StatusBar
 from minerva_desktop.ui.theme import LIGHT, ThemeSource
@@ -22,8 +23,8 @@ URL = "http://127.0.0.1:8427/v1"
 
 
 @pytest.fixture
-def bar(qtbot: QtBot, themes: ThemeSource) -> StatusBar:
-    bar = StatusBar(themes)
+def bar(qtbot: QtBot, icons: Icons) -> StatusBar:
+    bar = StatusBar(icons)
     qtbot.addWidget(bar)
     bar.resize(1280, bar.height())
     bar.show()
@@ -165,16 +166,6 @@ def test_the_switch_stays_in_its_place_whatever_is_said(bar: StatusBar, width: i
     assert len(places) == 1
 
 
-def test_only_a_failure_can_be_forgotten(bar: StatusBar) -> None:
-    bar.set_server(ServerState.ON, URL)
-    bar.forget_server_failure()
-    assert part(bar, QPushButton, "serverAddress").isVisible()
-    bar.set_server(ServerState.FAILED, "Port 8427 is used by another program")
-    bar.forget_server_failure()
-    assert not part(bar, QLabel, "serverNote").isVisible()
-    assert "other programs" in part(bar, QAbstractButton, "serverToggle").toolTip()
-
-
 def test_failed_server_says_why_and_is_off(bar: StatusBar) -> None:
     bar.set_server(ServerState.FAILED, "Port 8427 is used by another program")
     switch = part(bar, QAbstractButton, "serverToggle")
@@ -188,7 +179,14 @@ def test_nothing_overlaps_at_any_width(qtbot: QtBot, bar: StatusBar, width: int)
     fill(bar)
     bar.resize(width, bar.height())
     bar.grab()
-    names = ("memoryGauge", "contextMeter", "speedLabel", "serverAddress", "serverToggle")
+    names = (
+        "memoryGauge",
+        "contextMeter",
+        "speedLabel",
+        "serverAddress",
+        "serverToggle",
+        "serverDetailsButton",
+    )
     found = [part(bar, QWidget, name) for name in names]
     spans = []
     for each in found:
@@ -215,8 +213,8 @@ def test_words_come_back_when_there_is_room_again(bar: StatusBar) -> None:
     assert "first token" in part(bar, QLabel, "speedLabel").text()
 
 
-def test_a_screen_reader_switches_the_server_too(qtbot: QtBot, themes: ThemeSource) -> None:
-    toggle = ServerToggle(themes)
+def test_a_screen_reader_switches_the_server_too(qtbot: QtBot, icons: Icons) -> None:
+    toggle = ServerToggle(icons)
     qtbot.addWidget(toggle)
     switch = part(toggle, QAbstractButton, "serverToggle")
     actions = QAccessible.queryAccessibleInterface(switch).actionInterface()

@@ -9,7 +9,8 @@ import time
 from dataclasses import dataclass
 
 from minerva_desktop.engine.core.llama import LlamaContext
-from minerva_desktop.engine.core.scheduler import Scheduler, Sequence
+from minerva_desktop.engine.core.scheduler import Scheduler
+from minerva_desktop.engine.core.sequence import Sequence
 from minerva_desktop.engine.core.slots import Slot, common_prefix
 from minerva_desktop.engine.core.snapshots import SnapshotStore
 

@@ -12,19 +12,30 @@ from collections.abc import Sequence
 
 
 class IncrementalDetokenizer:
-    """Text of one generation. After `stopped`, all further input is dropped."""
+    """Text of one generation. After `stopped`, all further input is dropped.
 
-    def __init__(self, stop: Sequence[str] = ()) -> None:
+    ``stop_string`` is the stop string that was found, the first in the text.
+    """
+
+    def __init__(self, stop: Sequence[str] = (), opening: str = "") -> None:
+        """``opening`` comes with the first token's text; stop strings are not looked for in it."""
+        self._opening = opening
         self._stop = tuple(stop)
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._held = ""
-        self.stopped = False
+        self.stop_string: str | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop string was found."""
+        return self.stop_string is not None
 
     def push(self, piece: bytes) -> str:
         """Add one token's bytes; the text that became certain, without any stop string."""
         if self.stopped:
             return ""
-        return self._release(self._decoder.decode(piece))
+        text = self._release(self._decoder.decode(piece))
+        return self._opened(text) if self._opening else text
 
     def flush(self) -> str:
         """What is left at the end of the generation; a cut character becomes U+FFFD."""
@@ -32,15 +43,20 @@ class IncrementalDetokenizer:
             return ""
         text = self._release(self._decoder.decode(b"", final=True))
         held, self._held = self._held, ""
-        return text + held
+        text += held
+        return self._opened(text) if text else ""
+
+    def _opened(self, text: str) -> str:
+        opening, self._opening = self._opening, ""
+        return opening + text
 
     def _release(self, fresh: str) -> str:
         text = self._held + fresh
-        ends = [at for at in (text.find(stop) for stop in self._stop) if at >= 0]
-        if ends:
-            self.stopped = True
+        found = [(at, stop) for stop in self._stop if (at := text.find(stop)) >= 0]
+        if found:
+            end, self.stop_string = min(found, key=lambda each: each[0])
             self._held = ""
-            return text[: min(ends)]
+            return text[:end]
         keep = max((_overlap(text, stop) for stop in self._stop), default=0)
         cut = len(text) - keep
         self._held = text[cut:]

@@ -11,10 +11,11 @@ from collections import deque
 
 from minerva_desktop.engine.core.desk import Prepared, PreparedEmbedding
 from minerva_desktop.engine.core.llama import AbortFlag, Decoded, LlamaContext, LlamaModel
+from minerva_desktop.engine.core.model_info import templates_of
 from minerva_desktop.engine.core.prompts import PromptBuilder
 from minerva_desktop.engine.core.vocabulary import Vocabulary
 from minerva_desktop.engine.messages import ContextInfo, Embedded, ErrorInfo, Event, RequestFailed
-from minerva_desktop.errors import InferenceError, InvalidRequest
+from minerva_desktop.errors import InferenceError, InvalidRequest, OutOfMemory
 
 MAX_TEXTS = 64  # in one batch
 
@@ -61,7 +62,7 @@ class EmbeddingCore:
     def prompt_builder(self) -> PromptBuilder:
         """For a thread of the desk."""
         vocabulary = Vocabulary(self._model.handle)
-        return PromptBuilder(vocabulary, template=self._model.chat_template(), n_ctx=self._n_ctx)
+        return PromptBuilder(vocabulary, templates=templates_of(self._model), n_ctx=self._n_ctx)
 
     def use_threads(self, n_threads: int) -> None:
         """Compute the next steps with so many."""
@@ -111,7 +112,7 @@ class EmbeddingCore:
             self._context.add_to_batch(tokens, position=0, slot=slot, n_outputs=len(tokens))
         try:
             self._compute(batch)
-        except InferenceError as error:
+        except (InferenceError, OutOfMemory) as error:
             failed = {job.request_id for job, _ in batch}
             self._jobs = deque(job for job in self._jobs if job.request_id not in failed)
             return tuple(RequestFailed(number, ErrorInfo.of(error)) for number in failed)

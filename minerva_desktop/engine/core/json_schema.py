@@ -52,7 +52,9 @@ def json_grammar() -> str:
 
 def schema_to_grammar(schema: object) -> str:
     """GBNF that passes check_grammar; raises InvalidRequest(param="response_format")."""
-    grammar = _Compiler(schema).grammar()
+    rules = SchemaRules(schema)
+    root = rules.visit(schema, "#")
+    grammar = "\n".join([f"root ::= {root}", *rules.rules, PRIMITIVES.strip(), ""])
     try:
         check_grammar(grammar)
     except InvalidRequest as error:
@@ -64,26 +66,31 @@ def schema_to_grammar(schema: object) -> str:
     return grammar
 
 
-class _Compiler:
-    """Turns one schema into rules. Methods return expressions that may stand anywhere."""
+class SchemaRules:
+    """Turns one schema into rules, which a grammar needs beside `PRIMITIVES`. Methods return
+    expressions that may stand anywhere in it."""
 
-    def __init__(self, schema: object) -> None:
+    def __init__(self, schema: object, prefix: str = "") -> None:
+        """``schema`` is where references lead into; each of several in one grammar has a
+        ``prefix`` of its own for the names of its rules."""
+        self.rules: list[str] = []
+        self.prefix = prefix
         self._root = schema
-        self._rules: list[str] = []
+        # No text can be read in two ways that differ for more than a few characters, so that
+        # nothing that the schema says can make the grammar costly. Without patterns, choices do it.
+        self.is_plain = True
         self._references: dict[str, str] = {}
         self._schemas = 0
         self._depth = 0
 
-    def grammar(self) -> str:
-        expression = self._visit(self._root, "#")
-        return "\n".join([f"root ::= {expression}", *self._rules, PRIMITIVES.strip(), ""])
-
     def _new_rule(self, body: str) -> str:
-        name = f"r{len(self._rules)}"
-        self._rules.append(f"{name} ::= {body}")
+        name = f"{self.prefix}r{len(self.rules)}"
+        self.rules.append(f"{name} ::= {body}")
         return name
 
-    def _visit(self, schema: object, where: str) -> str:
+    def visit(self, schema: object, where: str) -> str:
+        """The expression of ``schema``, which stands at the JSON pointer ``where``; raises
+        InvalidRequest(param="response_format")."""
         self._schemas += 1
         self._depth += 1
         if self._depth > MAX_DEPTH:
@@ -110,7 +117,7 @@ class _Compiler:
             self._only(schema, where, {keyword})
             return self._any_of(schema[keyword], pointer(where, keyword), keyword)
         if "allOf" in schema:
-            return self._visit(self._merged(schema, where), where)
+            return self.visit(self._merged(schema, where), where)
         return self._of_types(schema, where)
 
     def _of_types(self, schema: Schema, where: str) -> str:
@@ -146,6 +153,7 @@ class _Compiler:
         if name == "array":
             return self._array(schema, where)
         if name == "string":
+            self.is_plain = self.is_plain and "pattern" not in schema
             return string_expression(schema, where)
         if name in {"integer", "number"}:
             return number_expression(name, schema, where)
@@ -156,10 +164,10 @@ class _Compiler:
         if known:
             return known
         schema = self._resolve(target, where)
-        name = f"ref{len(self._references)}"
+        name = f"{self.prefix}ref{len(self._references)}"
         self._references[str(target)] = name
-        expression = self._visit(schema, str(target))
-        self._rules.append(f"{name} ::= {expression}")
+        expression = self.visit(schema, str(target))
+        self.rules.append(f"{name} ::= {expression}")
         return name
 
     def _resolve(self, target: object, where: str) -> object:
@@ -195,11 +203,21 @@ class _Compiler:
     def _any_of(self, schemas: object, where: str, keyword: str) -> str:
         if not isinstance(schemas, list) or not 0 < len(schemas) <= MAX_CHOICES:
             raise refused(where, f"there should be a list of 1 to {MAX_CHOICES} schemas")
+        self.is_plain = self.is_plain and self._starts_differ(schemas, where)
         if keyword == "oneOf":
             kinds = [self._kinds(schema, where) for schema in schemas]
             if sum(len(kind) for kind in kinds) != len(frozenset[str]().union(*kinds)):
                 raise refused(where, "the schemas may overlap; use “anyOf”")
-        return self._choice([self._visit(s, pointer(where, i)) for i, s in enumerate(schemas)])
+        return self._choice([self.visit(s, pointer(where, i)) for i, s in enumerate(schemas)])
+
+    def _starts_differ(self, schemas: list[object], where: str) -> bool:
+        """Whether the first character of a value tells which of the schemas it is for."""
+        try:
+            kinds = [self._kinds(schema, where) for schema in schemas]
+        except InvalidRequest:
+            return len(schemas) == 1
+        firsts = [{name.partition(" ")[0] for name in kind} for kind in kinds]
+        return sum(map(len, firsts)) == len(set().union(*firsts))
 
     def _kinds(self, schema: object, where: str) -> frozenset[str]:
         """Names of which two schemas that no value satisfies both have none in common."""
@@ -275,7 +293,7 @@ class _Compiler:
         optional = True
         tail, head = more, ""
         for index, (key, value) in reversed(list(enumerate(properties.items()))):
-            expression = self._visit(value, pointer(where, "properties", key))
+            expression = self.visit(value, pointer(where, "properties", key))
             entry = self._new_rule(f'":" ws {expression} {tail}')
             if key in required:
                 options, optional = [], False
@@ -296,7 +314,7 @@ class _Compiler:
         allowed = schema.get("additionalProperties", not schema.keys() & {"properties"})
         if allowed is False:
             return ""
-        value = self._visit(allowed, pointer(where, "additionalProperties"))
+        value = self.visit(allowed, pointer(where, "additionalProperties"))
         key = other_key(keys, self._new_rule) if keys else 'char* "\\""'
         return self._new_rule(f'{key} ":" ws {value}')
 
@@ -306,13 +324,13 @@ class _Compiler:
         if not isinstance(prefix, list) or len(prefix) > MAX_CHOICES:
             raise refused(pointer(where, "prefixItems"), "there should be a list of schemas")
         fixed = [
-            self._visit(part, pointer(where, "prefixItems", index))
+            self.visit(part, pointer(where, "prefixItems", index))
             for index, part in enumerate(prefix)
         ][:most]
         further = ""
         if most is None or most > len(prefix):
             items = schema.get("items", not prefix)
-            further = "" if items is False else self._visit(items, pointer(where, "items"))
+            further = "" if items is False else self.visit(items, pointer(where, "items"))
         if not further and least > len(fixed):
             raise refused(pointer(where, "minItems"), f"{least} items cannot be had")
         left = None if most is None else most - len(fixed)

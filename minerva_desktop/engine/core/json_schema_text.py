@@ -51,7 +51,7 @@ _NOT_PLAIN = [(0, 0x1F), (0x22, 0x22), (0x5C, 0x5C), (0x7F, 0x7F)]
 
 def literal(text: str) -> str:
     """``text`` as a GBNF literal."""
-    return '"' + "".join(_escaped(ord(character)) for character in text) + '"'
+    return '"' + "".join(escaped(ord(character)) for character in text) + '"'
 
 
 def character_class(ranges: Ranges) -> str:
@@ -60,10 +60,11 @@ def character_class(ranges: Ranges) -> str:
     taken = matched_ranges(rest, negated=True)
     if not taken:
         return ""
-    return "[" + "".join(f"{_escaped(low)}-{_escaped(high)}" for low, high in taken) + "]"
+    return "[" + "".join(f"{escaped(low)}-{escaped(high)}" for low, high in taken) + "]"
 
 
-def _escaped(code: int) -> str:
+def escaped(code: int) -> str:
+    """A character as it may stand in a GBNF literal or class."""
     if chr(code).isascii() and (chr(code).isalnum() or chr(code) in " {}:,._/"):
         return chr(code)
     if code <= 0xFF:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from minerva_desktop.engine.core.bindings import llama
-from minerva_desktop.engine.core.llama_log import LlamaLog, load_error
+from minerva_desktop.engine.core.llama_log import LlamaLog, decode_error, load_error
 from minerva_desktop.engine.core.vocabulary import Vocabulary
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import InferenceError, ModelNotFound
@@ -167,9 +167,9 @@ class LlamaModel:
         """Whether the model reads its prompt with an encoder of its own (translation models)."""
         return bool(llama.llama_model_has_encoder(self._handle))
 
-    def chat_template(self) -> str | None:
-        """The default template of the GGUF, if it brings one."""
-        raw = llama.llama_model_chat_template(self._handle, None)
+    def chat_template(self, name: str | None = None) -> str | None:
+        """A template of the GGUF, if it brings one: the one of that ``name``, or the default."""
+        raw = llama.llama_model_chat_template(self._handle, name and name.encode())
         return raw.decode("utf-8", "replace") if raw else None
 
     @property
@@ -206,6 +206,7 @@ class LlamaContext:
         self._handle = llama.llama_init_from_model(model.handle, params)
         if not self._handle:
             raise load_error(f"a context of {params.n_ctx:,} tokens", log)
+        self._log = log
         self._memory = llama.llama_get_memory(self._handle)
         self._batch = llama.llama_batch_init(params.n_batch, 0, 1)
         self._n_embd = model.n_embd
@@ -248,17 +249,22 @@ class LlamaContext:
         return int(row) - 1
 
     def decode(self) -> Decoded:
-        """Compute the batch. Raises `InferenceError` when llama.cpp gives up on it."""
+        """Compute the batch. Raises `InferenceError` or `OutOfMemory`, in llama.cpp's words, when
+        it gives up on it."""
+        self._log.errors.clear()  # what it says from now on is about this step
         code = llama.llama_decode(self._handle, self._batch)
         if code in _DECODED:
             return _DECODED[code]
-        raise InferenceError(f"llama.cpp could not compute the next step (llama_decode: {code})")
+        raise decode_error(code, self._log.errors)
 
     def logits(self, row: int, n_vocab: int) -> memoryview[float]:
         """The logits of batch row ``row``, valid until the next `decode`."""
         pointer = llama.llama_get_logits_ith(self._handle, row)
         if not pointer:
-            raise InferenceError(f"llama.cpp has no logits for row {row} of its last step")
+            raise InferenceError(
+                f"llama.cpp has no logits for row {row} of its last step",
+                detail="\n".join(self._log.errors),
+            )
         array = ctypes.cast(pointer, ctypes.POINTER(ctypes.c_float * n_vocab)).contents
         return memoryview(array).cast("B").cast("f")
 
@@ -287,7 +293,10 @@ class LlamaContext:
         """The pooled embedding of a sequence of the last `decode`, as the model made it."""
         pointer = llama.llama_get_embeddings_seq(self._handle, slot)
         if not pointer:
-            raise InferenceError("llama.cpp has no embedding for a text of its last step")
+            raise InferenceError(
+                "llama.cpp has no embedding for a text of its last step",
+                detail="\n".join(self._log.errors),
+            )
         return list(pointer[: self._n_embd])
 
     def forget_all(self) -> None:
@@ -306,7 +315,10 @@ class LlamaContext:
         name = os.fsencode(path)
         size = llama.llama_state_seq_save_file(self._handle, name, slot, array, len(tokens))
         if not size:
-            raise InferenceError(f"llama.cpp could not save the state of {len(tokens):,} tokens")
+            raise InferenceError(
+                f"llama.cpp could not save the state of {len(tokens):,} tokens",
+                detail="\n".join(self._log.errors),
+            )
         return int(size)
 
     def restore(self, slot: int, path: Path, tokens: Sequence[int]) -> bool:

@@ -68,12 +68,13 @@ class EngineLoop:
         self._balance: ThreadBalance | None = None  # None too where a number was asked for
         self._closed = threading.Event()
         self._last_progress = 0.0
+        self._busy_since: float | None = None  # `time.monotonic`
 
     def post(self, request: Request) -> None:
         """Hand over a request. Reader thread; an abort also ends the decode that runs now."""
         match request:
             case Ping():
-                self._send(Pong())
+                self._send(Pong(self._busy_seconds()))
             case Generate() | Embed():
                 self._desk.post(request)
             case Abort():
@@ -102,8 +103,15 @@ class EngineLoop:
             if core is not None and core.has_work:
                 if self._balance is not None:
                     self._balance.look()
+                self._busy_since = time.monotonic()
                 for event in core.step():
                     self._send(event)
+                self._busy_since = None
+
+    def _busy_seconds(self) -> float:
+        """How long the main thread has been at one thing. Reader thread."""
+        since = self._busy_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def _hand_on(self, request: Prepared | Abort) -> None:
         self._inbox.put(request)
@@ -124,9 +132,14 @@ class EngineLoop:
             except queue.Empty:
                 if is_busy or core is None:
                     return
+                self._busy_since = time.monotonic()
                 core.idle_work()
             else:
+                # Nobody can say how long a load may take: the disk may be a network's.
+                is_load = isinstance(request, Load)
+                self._busy_since = None if is_load else time.monotonic()
                 self._handle(request)
+            self._busy_since = None
 
     def _handle(self, request: _Work) -> None:
         core = self._core

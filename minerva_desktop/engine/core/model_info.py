@@ -9,9 +9,12 @@ from collections.abc import Sequence
 import psutil
 
 from minerva_desktop.devices.device_list import discrete_gpus
+from minerva_desktop.engine.answer_format import AnswerFormat, ReasoningFormat
 from minerva_desktop.engine.core.backend_devices import list_devices
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
 from minerva_desktop.engine.core.llama_log import LlamaLog
+from minerva_desktop.engine.core.prompts import Templates
+from minerva_desktop.engine.core.tool_calls import answer_format, knows_tools
 from minerva_desktop.engine.load_options import FlashAttention, LoadOptions
 from minerva_desktop.engine.messages import Capabilities, ContextInfo, DeviceShare, LayerPlacement
 
@@ -19,8 +22,8 @@ _BUFFER_LINE = re.compile(r"(\S+)\s+(model|KV|RS|compute|output)\s+buffer size\s
 _LAYER_LINE = re.compile(r"load_tensors: layer\s+(\d+) assigned to device ([^,\s]+)")
 _NO_FLASH = ("Flash Attention not supported", "flash_attn is not compatible")
 _CPU = "CPU"
-# What chat templates call a train of thought, in the families that have one.
-_REASONING_MARKS = ("<think>", "reasoning_content", "enable_thinking", "<|channel|>", "[THINK]")
+# The name that llama.cpp's converter gives a second template: tokenizer.chat_template.tool_use
+_TOOL_TEMPLATE = "tool_use"
 
 
 def describe(
@@ -38,7 +41,7 @@ def describe(
     devices = list_devices()
     placement = layer_placement(text)
     on_gpu = sum(layers.n_layers for layers in placement if layers.device != _CPU)
-    template = model.chat_template()
+    templates = templates_of(model)
     return ContextInfo(
         name=model.metadata("general.name"),
         description=model.description,
@@ -57,24 +60,34 @@ def describe(
         kv_bytes=sizes.get("KV", 0) + sizes.get("RS", 0),
         compute_bytes=sizes.get("compute", 0) + sizes.get("output", 0),
         flash_attention=_uses_flash_attention(options, text),
-        has_chat_template=template is not None,
+        has_chat_template=templates.chat is not None,
         load_ms=seconds * 1000.0,
-        capabilities=capabilities(template or "", is_embedding=model.pooling is not None),
+        capabilities=capabilities(templates, is_embedding=model.pooling is not None),
+        answer_format=templates.answer_format,
         placement=placement,
         shares=gpu_shares(text, [gpu.name for gpu in discrete_gpus(devices)]),
         devices=devices,
         warnings=tuple(log.warnings),
+        chat_template=model.chat_template() or "",
+        can_infill=model.pooling is None and model.vocabulary.infill is not None,
     )
 
 
-def capabilities(template: str, *, is_embedding: bool) -> Capabilities:
-    """What a model with this chat template (empty: none) can do."""
+def templates_of(model: LlamaModel) -> Templates:
+    """The chat templates of a model, and how it answers to them."""
+    chat, tools = model.chat_template(), model.chat_template(_TOOL_TEMPLATE)
+    writes = model.pooling is None
+    return Templates(chat, tools, answer_format(chat, tools) if writes else AnswerFormat())
+
+
+def capabilities(templates: Templates, *, is_embedding: bool) -> Capabilities:
+    """What a model with these chat templates can do."""
     if is_embedding:
         return Capabilities(embeddings=True)
     return Capabilities(
         chat=True,
-        tools="tools" in template,
-        reasoning=any(mark in template for mark in _REASONING_MARKS),
+        tools=knows_tools(templates.chat, templates.tools),
+        reasoning=templates.answer_format.reasoning is not ReasoningFormat.NONE,
     )
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import msgspec
 
 from minerva_desktop.chat.limits import Overflow
 from minerva_desktop.chat.message import ChatTurn, Role
-from minerva_desktop.engine.core.chat_template import ChatTemplate
+from minerva_desktop.chat.tools import ChatOptions
+from minerva_desktop.engine.answer_format import AnswerFormat
+from minerva_desktop.engine.call_syntax import SYNTAXES, THOUGHTS
+from minerva_desktop.engine.core.chat_renderer import ChatRenderer
 from minerva_desktop.engine.core.vocabulary import Vocabulary
-from minerva_desktop.engine.messages import Generate
+from minerva_desktop.engine.messages import Generate, PromptEnd
 from minerva_desktop.errors import ContextLimitExceeded, InvalidRequest
 
 # Where an answer that goes on ends so far. Private-use characters: no template knows them.
@@ -17,29 +22,50 @@ ANSWER_ROOM = 4  # a truncated prompt leaves a fourth of the context for the ans
 
 
 @dataclass(frozen=True, slots=True)
+class Templates:
+    """The chat templates of a GGUF, as far as it brings them, and what they are for."""
+
+    chat: str | None
+    tools: str | None
+    answer_format: AnswerFormat
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
-    """Token ids, and how many turns were left out to make them fit."""
+    """Token ids, and how many turns were left out to make them fit.
+
+    ``opening`` is the end of the prompt where the answer's text begins with it: the mark of a
+    train of thought that the template has opened, and the white space behind it.
+    """
 
     tokens: list[int]
     n_dropped_turns: int = 0
+    opening: str = ""
 
 
 class PromptBuilder:
     """Renders and tokenises for one model."""
 
-    def __init__(self, vocabulary: Vocabulary, *, template: str | None, n_ctx: int) -> None:
-        """``template``: the GGUF's, if it brings one; ``n_ctx`` in tokens."""
+    def __init__(self, vocabulary: Vocabulary, *, templates: Templates, n_ctx: int) -> None:
+        """``n_ctx`` in tokens."""
         self.vocabulary = vocabulary
+        self.answer_format = templates.answer_format
         self._n_ctx = n_ctx
         self._bos_text = vocabulary.text(vocabulary.bos)
-        eos_text = vocabulary.text(vocabulary.eos)
-        self._template = ChatTemplate(template, bos=self._bos_text, eos=eos_text)
+        self._openings = _openings(templates.answer_format)
+        self._renderer = ChatRenderer(
+            templates.chat,
+            templates.tools,
+            answer_format=templates.answer_format,
+            bos=self._bos_text,
+            eos=vocabulary.text(vocabulary.eos),
+        )
 
     def build(self, request: Generate) -> Prompt:
         """The prompt of a request.
 
-        Raises `InvalidRequest` (empty, or an overflow that needs more), `ContextLimitExceeded`,
-        or `InferenceError` from a broken chat template.
+        Raises `InvalidRequest` (empty, an overflow that needs more, chat options without messages),
+        `ContextLimitExceeded`, or `InferenceError` from a broken chat template.
         """
         overflow = request.limits.overflow
         if overflow is Overflow.SHIFT and request.sampling.max_tokens is None:
@@ -47,11 +73,13 @@ class PromptBuilder:
                 "overflow “shift” needs max_tokens: the answer might never end", param="overflow"
             )
         if request.messages is None:
+            if request.chat != ChatOptions():
+                raise InvalidRequest("Tools and template variables need messages", param="tools")
             prompt = Prompt(self._plain_tokens(request))
         elif overflow is Overflow.TRUNCATE_MIDDLE:
-            prompt = self._truncated(request.messages, request.sampling.max_tokens)
+            prompt = self._truncated(request.messages, request.chat, request.sampling.max_tokens)
         else:
-            prompt = Prompt(self.chat_tokens(request.messages))
+            prompt = self._prompt(request.messages, request.chat)
         if not prompt.tokens:
             raise InvalidRequest("The prompt is empty", param="messages")
         self.check_length(prompt.tokens, n_more=1)
@@ -62,36 +90,79 @@ class PromptBuilder:
         if len(tokens) + n_more > self._n_ctx:
             raise ContextLimitExceeded.of(self._n_ctx, len(tokens) + n_more)
 
+    def _infill_tokens(self, request: Generate, suffix: str) -> list[int]:
+        """As code models are trained (Qwen, DeepSeek, Granite, Code Llama): what is in front of the
+        gap, what is behind it, then the gap. Control tokens that the texts spell are text."""
+        marks = self.vocabulary.infill
+        if marks is None:
+            raise InvalidRequest(
+                "suffix needs a model that fills in the middle; this one has no tokens for that",
+                param="suffix",
+            )
+        if request.tokens is None:
+            prefix = self._text_alone(request.text or "")
+        else:
+            self.vocabulary.check(request.tokens, "prompt")
+            prefix = list(request.tokens)
+        begin = [self.vocabulary.bos] if self.vocabulary.adds_bos else []
+        behind = self._text_alone(suffix)
+        return [*begin, marks.prefix, *prefix, marks.suffix, *behind, marks.middle]
+
+    def _text_alone(self, text: str) -> list[int]:
+        return self.vocabulary.tokenize(text, special=False, add_special=False)
+
     def _plain_tokens(self, request: Generate) -> list[int]:
         if request.limits.overflow is Overflow.TRUNCATE_MIDDLE:
             raise InvalidRequest(
                 "overflow “truncate_middle” needs messages, not a text", param="overflow"
             )
+        if request.suffix is not None:
+            return self._infill_tokens(request, request.suffix)
         if request.tokens is None:
             return self.vocabulary.tokenize(request.text or "", special=True)
         self.vocabulary.check(request.tokens, "prompt")
         return list(request.tokens)
 
-    def chat_tokens(self, turns: tuple[ChatTurn, ...]) -> list[int]:
+    def chat_tokens(self, turns: tuple[ChatTurn, ...], chat: ChatOptions) -> list[int]:
         """Tokens of a conversation, as `chat_text` writes it."""
-        return self.vocabulary.tokenize(self.chat_text(turns), special=True)
+        return self._prompt(turns, chat).tokens
 
-    def chat_text(self, turns: tuple[ChatTurn, ...]) -> str:
+    def chat_text(
+        self,
+        turns: tuple[ChatTurn, ...],
+        chat: ChatOptions,
+        end: PromptEnd = PromptEnd.GENERATION,
+    ) -> str:
         """A conversation as one text, without the beginning-of-sequence token that the tokeniser
-        adds. A last turn of the assistant is one that goes on."""
-        if turns and turns[-1].role is Role.ASSISTANT:
-            text = self._continued(turns)
+        adds. In a generation a last turn of the assistant is one that goes on, unless it calls
+        tools."""
+        if end is PromptEnd.GENERATION and goes_on(turns):
+            text = self._continued(turns, chat)
         else:
-            text = self._template.render(turns)
+            opens = end is not PromptEnd.CLOSED
+            text = self._renderer.render(turns, chat, add_generation_prompt=opens)
         # Many templates write the token that the tokeniser adds as well.
         if self.vocabulary.adds_bos and self._bos_text:
             text = text.removeprefix(self._bos_text)
         return text
 
-    def _continued(self, turns: tuple[ChatTurn, ...]) -> str:
+    def _prompt(self, turns: tuple[ChatTurn, ...], chat: ChatOptions) -> Prompt:
+        text = self.chat_text(turns, chat)
+        tokens = self.vocabulary.tokenize(text, special=True)
+        # An answer that goes on has its opening in the turn that it continues.
+        return Prompt(tokens, opening="" if goes_on(turns) else self._opening(text))
+
+    def _opening(self, text: str) -> str:
+        end = len(text.rstrip())
+        for mark in self._openings:
+            if text.endswith(mark, 0, end):
+                return text[end - len(mark) :]
+        return ""
+
+    def _continued(self, turns: tuple[ChatTurn, ...], chat: ChatOptions) -> str:
         """The conversation, cut right behind the last turn's text: no end of turn, no new turn."""
-        last = ChatTurn(turns[-1].role, turns[-1].text + _MARK)
-        text = self._template.render((*turns[:-1], last), add_generation_prompt=False)
+        last = msgspec.structs.replace(turns[-1], text=turns[-1].text + _MARK)
+        text = self._renderer.render((*turns[:-1], last), chat, add_generation_prompt=False)
         head, mark, _ = text.rpartition(_MARK)
         if not mark:
             raise InvalidRequest(
@@ -101,23 +172,45 @@ class PromptBuilder:
             )
         return head
 
-    def _truncated(self, turns: tuple[ChatTurn, ...], max_tokens: int | None) -> Prompt:
+    def _truncated(
+        self, turns: tuple[ChatTurn, ...], chat: ChatOptions, max_tokens: int | None
+    ) -> Prompt:
         room = max(1, self._n_ctx // ANSWER_ROOM)
         limit = self._n_ctx - min(room, max_tokens or room)
         n_system = 1 if turns and turns[0].role is Role.SYSTEM else 0
         head, rest = turns[:n_system], turns[n_system:]
         # Whole exchanges go: what is left begins with a turn of the user.
         starts = [0, *(i for i, turn in enumerate(rest) if i and turn.role is Role.USER)]
-        fewest = Prompt(self.chat_tokens(head + rest[starts[-1] :]), starts[-1])
+
+        def prompt_from(start: int) -> Prompt:
+            return replace(self._prompt(head + rest[start:], chat), n_dropped_turns=start)
+
+        fewest = prompt_from(starts[-1])
         if len(fewest.tokens) > limit:
             raise ContextLimitExceeded.of(limit, len(fewest.tokens))
         # Bisected, for each try renders and tokenises: 400 exchanges take nine of them.
         low, high = 0, len(starts) - 1
         while low < high:
             middle = (low + high) // 2
-            tokens = self.chat_tokens(head + rest[starts[middle] :])
-            if len(tokens) <= limit:
-                fewest, high = Prompt(tokens, starts[middle]), middle
+            tried = prompt_from(starts[middle])
+            if len(tried.tokens) <= limit:
+                fewest, high = tried, middle
             else:
                 low = middle + 1
         return fewest
+
+
+def goes_on(turns: tuple[ChatTurn, ...]) -> bool:
+    """Whether the answer continues the last turn."""
+    return bool(turns) and turns[-1].role is Role.ASSISTANT and not turns[-1].tool_calls
+
+
+def _openings(answer_format: AnswerFormat) -> tuple[str, ...]:
+    """What a template may open for the answer: a train of thought, or a recipient (`>>>`)."""
+    found = []
+    if answer_format.reasoning in THOUGHTS:
+        found.append(THOUGHTS[answer_format.reasoning].opening)
+    syntax = SYNTAXES.get(answer_format.tools)
+    if syntax is not None and syntax.content_name:
+        found.append(syntax.call[0])
+    return tuple(found)

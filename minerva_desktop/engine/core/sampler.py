@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from minerva_desktop.chat.sampling import MAX_SEED, SamplingParameters
 from minerva_desktop.engine.core.bindings import llama
+from minerva_desktop.engine.core.call_watch import CallWatch
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
 from minerva_desktop.engine.core.logits import Candidates
 from minerva_desktop.errors import InferenceError, InvalidRequest
@@ -30,11 +31,14 @@ class Sampler:
         parameters: SamplingParameters,
         *,
         grammar: str | None,
+        watch: CallWatch | None,
+        spell: Callable[[int], bytes],
         prompt: Sequence[int],
         model: LlamaModel,
     ) -> None:
-        """``grammar`` is GBNF that `check_grammar` has passed; ``prompt`` (token ids) counts for
-        the penalties, as in llama-server.
+        """``grammar`` is GBNF that `check_grammar` has passed, as is that of ``watch``, which says
+        where it begins by what ``spell`` makes of the tokens; not both. ``prompt`` (token ids)
+        counts for the penalties, as in llama-server.
 
         Raises `InvalidRequest` for a bias of a token that the vocabulary does not have.
         """
@@ -43,6 +47,8 @@ class Sampler:
         self._n_sampled = 0
         self._min_tokens = parameters.min_tokens
         self._handles: list[Any] = []
+        self._watch = watch
+        self._spell = spell
         self._grammar: Any = None
         self._ban_ends: Any = None
         self._candidates: Candidates | None = None
@@ -66,6 +72,8 @@ class Sampler:
         else:
             token = self._sample_constrained(context, row)
         self._n_sampled += 1
+        if self._watch is not None:
+            self._follow_calls(self._watch, token)
         return token
 
     def close(self) -> None:
@@ -93,14 +101,19 @@ class Sampler:
             ends = self._model.vocabulary.end_tokens()
             self._ban_ends = self._own(self._bias(dict.fromkeys(ends, BAN)))
         if grammar is not None:
-            self._grammar = self._own(
-                llama.llama_sampler_init_grammar(
-                    self._model.vocabulary.handle, grammar.encode(), b"root"
-                )
-            )
-            if not self._grammar:
-                self._handles.pop()
-                raise InvalidRequest("llama.cpp does not accept the grammar", param="grammar")
+            self._start_grammar(grammar)
+
+    def _start_grammar(self, grammar: str) -> None:
+        vocabulary = self._model.vocabulary.handle
+        handle = llama.llama_sampler_init_grammar(vocabulary, grammar.encode(), b"root")
+        if not handle:
+            raise InvalidRequest("llama.cpp does not accept the grammar", param="grammar")
+        self._grammar = self._own(handle)
+
+    def _end_grammar(self) -> None:
+        self._handles.remove(self._grammar)
+        llama.llama_sampler_free(self._grammar)
+        self._grammar = None
 
     def _add_biases(self, parameters: SamplingParameters) -> None:
         n_vocab = self._model.n_vocab
@@ -161,15 +174,19 @@ class Sampler:
     def _add_truncation(self, parameters: SamplingParameters) -> None:
         """Those that would change nothing are left out: each costs a pass over the candidates."""
         greedy = parameters.temperature <= 0.0 and not parameters.dynatemp_range
-        if parameters.top_n_sigma > 0.0:
+        # The likeliest token stays in whatever narrows, but these two may take it away, and what
+        # they take away depends on what is left of the others.
+        spares_likeliest = parameters.typical_p >= 1.0 and parameters.xtc_probability <= 0.0
+        narrows = not (greedy and spares_likeliest)
+        if parameters.top_n_sigma > 0.0 and narrows:
             self._add(llama.llama_sampler_init_top_n_sigma(parameters.top_n_sigma))
-        if parameters.top_k and not greedy:
+        if parameters.top_k and narrows:
             self._add(llama.llama_sampler_init_top_k(parameters.top_k))
         if parameters.typical_p < 1.0:
             self._add(llama.llama_sampler_init_typical(parameters.typical_p, _MIN_KEEP))
-        if parameters.top_p < 1.0 and not greedy:
+        if parameters.top_p < 1.0 and narrows:
             self._add(llama.llama_sampler_init_top_p(parameters.top_p, _MIN_KEEP))
-        if parameters.min_p > 0.0 and not greedy:
+        if parameters.min_p > 0.0 and narrows:
             self._add(llama.llama_sampler_init_min_p(parameters.min_p, _MIN_KEEP))
         if parameters.xtc_probability > 0.0:
             self._add(
@@ -209,6 +226,34 @@ class Sampler:
             llama.llama_sampler_accept(self._grammar, token)
         llama.llama_sampler_accept(self._chain, token)
         return token
+
+    # -- calls that the model begins by itself ---------------------------------------------
+
+    def _follow_calls(self, watch: CallWatch, token: int) -> None:
+        """Bind the answer from where a call begins to where it is over."""
+        if self._grammar is None:
+            rest = watch.feed(self._spell(token))
+            if rest is not None:
+                self._start_grammar(watch.started.grammar)
+                if not self._takes(rest):
+                    self._end_grammar()
+        elif not watch.started.is_last and self._candidates is not None:
+            ends = self._model.vocabulary.end_tokens()
+            if ends and self._candidates.allows(self._grammar, ends[0]):
+                self._end_grammar()
+
+    def _takes(self, text: bytes) -> bool:
+        """Whether the grammar takes ``text``, which stands behind the beginning of a call in the
+        same token. Each token is asked for before it is accepted, for a wrong one would throw."""
+        candidates = self._candidates = self._candidates or Candidates(self._model.n_vocab)
+        vocabulary = self._model.vocabulary
+        for token in vocabulary.tokenize(
+            text.decode("utf-8", "replace"), special=True, add_special=False
+        ):
+            if not candidates.allows(self._grammar, token):
+                return False
+            llama.llama_sampler_accept(self._grammar, token)
+        return True
 
     def _apply_end_ban(self, candidates: Candidates) -> None:
         if self._ban_ends is not None and self._n_sampled < self._min_tokens:

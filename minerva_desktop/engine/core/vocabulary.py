@@ -7,11 +7,19 @@ also while a decode runs.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.errors import InferenceError, InvalidRequest
+
+
+class InfillTokens(NamedTuple):
+    """What stands before the text in front of a gap, before that behind it, and at the gap."""
+
+    prefix: int
+    suffix: int
+    middle: int
 
 
 class Vocabulary:
@@ -40,6 +48,16 @@ class Vocabulary:
     def adds_bos(self) -> bool:
         """Whether `tokenize` puts the beginning-of-sequence token first."""
         return bool(llama.llama_vocab_get_add_bos(self.handle))
+
+    @property
+    def infill(self) -> InfillTokens | None:
+        """Those for filling in the middle, where the model has all of them."""
+        found = InfillTokens(
+            int(llama.llama_vocab_fim_pre(self.handle)),
+            int(llama.llama_vocab_fim_suf(self.handle)),
+            int(llama.llama_vocab_fim_mid(self.handle)),
+        )
+        return found if min(found) >= 0 else None
 
     @property
     def kind(self) -> int:
@@ -101,6 +119,25 @@ class Vocabulary:
     def written_out(self, token: int) -> bytes:
         """The bytes of ``token``, those of control tokens too."""
         return self._spell(token, special=True)
+
+    def speller(self, marks: Iterable[str]) -> Callable[[int], bytes]:
+        """Like `piece`, but for the control tokens among those that make up ``marks``, which are
+        written out; `piece` itself where there is none."""
+        tokens = {
+            token
+            for mark in marks
+            for token in self.tokenize(mark, special=True, add_special=False)
+            if not self.piece(token)
+        }
+        shown = {token: self.written_out(token) for token in tokens}
+        if not shown:
+            return self.piece
+
+        def spell(token: int) -> bytes:
+            known = shown.get(token)
+            return self.piece(token) if known is None else known
+
+        return spell
 
     def _spell(self, token: int, *, special: bool) -> bytes:
         size = llama.llama_token_to_piece(

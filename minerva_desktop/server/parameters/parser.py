@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
-from minerva_desktop.server.schemas.common import BRANCHES, RequestModel
+from minerva_desktop.server.schemas.common import RequestModel, is_branch
 
 IGNORED_FIELDS_HEADER = "X-Minerva-Ignored-Fields"
 MAX_IGNORED_FIELDS = 32
@@ -23,7 +23,7 @@ RequestT = TypeVar("RequestT", bound=RequestModel)
 
 
 class ParameterParser:
-    """Parses one request's ``body``, and keeps the names of the fields that nobody knows."""
+    """Parses one request's ``body``, and keeps the names of the fields that nothing comes of."""
 
     def __init__(self, body: Mapping[str, Any]) -> None:
         self._body = body
@@ -63,6 +63,10 @@ class ParameterParser:
             elif name not in without_effect:
                 self._ignored.append(f"{prefix}{name}")
 
+    def ignore(self, name: str) -> None:
+        """Note a field that is known and that nothing comes of here."""
+        self._ignored.append(name)
+
     def headers(self) -> dict[str, str]:
         """Response headers that tell what was ignored."""
         if not self._ignored:
@@ -96,6 +100,6 @@ def _path(location: tuple[int | str, ...]) -> str:
     for step in location:
         if isinstance(step, int):
             path += f"[{step}]"
-        elif step not in BRANCHES:
+        elif not is_branch(step):
             path += f".{step}" if path else step
     return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -13,8 +14,14 @@ from minerva_desktop.chat.limits import Overflow, RequestLimits
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import MAX_CHOICES
 from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.server.errors import UnsupportedParameter
 from minerva_desktop.server.parameters.parser import NeutralValues
-from minerva_desktop.server.schemas.common import LoraScale, RunFields, SamplingFields
+from minerva_desktop.server.schemas.common import (
+    LoraScale,
+    RequestModel,
+    RunFields,
+    SamplingFields,
+)
 
 MAX_TOKENS = 10_000_000  # as in `SamplingParameters.check`
 UNLIMITED = -1  # for max_tokens, as LM Studio and llama-server take it
@@ -88,7 +95,6 @@ def sampling_parameters(
 
     A field that is not there leaves the default.
     """
-    stop = (fields.stop,) if isinstance(fields.stop, str) else tuple(fields.stop or ())
     given = {name: getattr(fields, name) for name in _AS_THEY_ARE}
     given |= {
         "repeat_penalty": _repeat_penalty(fields),
@@ -96,6 +102,7 @@ def sampling_parameters(
         "dry_penalty_last_n": _window(fields.dry_penalty_last_n),
         "seed": None if fields.seed == RANDOM_SEED else fields.seed,
         "max_tokens": max_tokens,
+        "stop": (fields.stop,) if isinstance(fields.stop, str) else tuple(fields.stop or ()),
         "logit_bias": None if fields.logit_bias is None else _biases(fields.logit_bias),
         "grammar": fields.grammar or None,
         "json_schema": schema_text(fields.json_schema) if fields.json_schema else None,
@@ -104,7 +111,7 @@ def sampling_parameters(
     if fields.dry_sequence_breakers is not None:
         given["dry_sequence_breakers"] = tuple(fields.dry_sequence_breakers)
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    sampling = SamplingParameters(stop=stop, **changes)
+    sampling = SamplingParameters(**changes)
     sampling.check()
     return sampling
 
@@ -140,6 +147,15 @@ def token_limit(**limits: int | None) -> int | None:
             raise InvalidRequest(f"{name} and another limit of tokens differ", param=name)
         limit = value
     return None if limit == UNLIMITED else limit
+
+
+def refuse_given(fields: RequestModel, names: Sequence[str]) -> None:
+    """Refuse those of the shared fields that one dialect has no place for; raises
+    `UnsupportedParameter`. ``n`` may ask for one answer."""
+    for name in names:
+        given = getattr(fields, name)
+        if given is not None and given is not False and not (name == "n" and given == 1):
+            raise UnsupportedParameter(f"{name} is not supported here", param=name)
 
 
 def schema_text(schema: Any) -> str:

@@ -12,17 +12,17 @@ from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
 from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValues, ParameterParser
 from minerva_desktop.server.schemas.chat import (
-    ChatCompletionRequest,
+    ChatFields,
     FunctionDefinition,
     NamedTool,
     ToolDefinition,
 )
 
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _NOTHING: NeutralValues = MappingProxyType({})
 
 
-def chat_options(parser: ParameterParser, request: ChatCompletionRequest) -> ChatOptions:
+def chat_options(parser: ParameterParser, request: ChatFields) -> ChatOptions:
     """What ``request`` asks of the template and of the answer's shape."""
     tools = tuple(
         _tool(parser, definition, f"tools[{index}]")
@@ -63,15 +63,15 @@ def with_tools(
     )
 
 
-def template_variables(effort: str | None, given: dict[str, Any] | None) -> str | None:
+def template_variables(
+    effort: str | None, given: dict[str, Any] | None, where: str = "reasoning_effort"
+) -> str | None:
     """The variables of the chat template, as JSON text. An effort of ``none`` also turns off the
-    thinking of templates that have a switch for it."""
+    thinking of templates that have a switch for it. ``where`` the effort stands is for errors."""
     variables: dict[str, Any] = {}
     if effort is not None:
         if effort not in EFFORTS:
-            raise InvalidRequest(
-                f"reasoning_effort must be one of {', '.join(EFFORTS)}", param="reasoning_effort"
-            )
+            raise InvalidRequest(f"{where} must be one of {', '.join(EFFORTS)}", param=where)
         variables = {"reasoning_effort": effort, "enable_thinking": effort != "none"}
     variables |= given or {}
     return json.dumps(variables, ensure_ascii=False) if variables else None

@@ -50,7 +50,6 @@ from minerva_desktop.server.schemas.chat import (
     DeltaFunction,
     DeltaToolCall,
     PromptProgress,
-    TopLogprob,
 )
 from minerva_desktop.server.schemas.common import AnswerTimings, Usage
 from minerva_desktop.server.services import ServerContext
@@ -168,7 +167,7 @@ class ChatAnswer:
     def _logprobs(self, logprobs: Sequence[TokenLogprob]) -> ChoiceLogprobs | None:
         if self._parameters.sampling.top_logprobs is None:
             return None
-        return ChoiceLogprobs(tuple(_content_logprob(logprob) for logprob in logprobs))
+        return ChoiceLogprobs(tuple(ContentLogprob.of(logprob) for logprob in logprobs))
 
     # -- chunks ----------------------------------------------------------------------------
 
@@ -277,16 +276,6 @@ def _delta(part: AnswerPart) -> Delta:
             function = DeltaFunction(arguments, name or "")
             call = DeltaToolCall(index, function, call_id or "", "function")
             return Delta(tool_calls=(call,))
-
-
-def _content_logprob(logprob: TokenLogprob) -> ContentLogprob:
-    top = tuple(TopLogprob(*_token(other)) for other in logprob.top)
-    return ContentLogprob(*_token(logprob), top)
-
-
-def _token(logprob: TokenLogprob) -> tuple[str, float, tuple[int, ...]]:
-    piece = logprob.piece
-    return piece.decode("utf-8", "replace"), logprob.logprob, tuple(piece)
 
 
 def _usage(ended: Sequence[Ended]) -> Usage:

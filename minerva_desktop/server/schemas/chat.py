@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from pydantic import Field, Tag
 
+from minerva_desktop.chat.completion import TokenLogprob
 from minerva_desktop.server.schemas.common import (
     LIST_BRANCH,
     MAX_NAME,
@@ -78,10 +79,13 @@ class ChatMessage(RequestModel):
     tool_call_id: str | None = None
 
 
+ToolName = Annotated[str, Field(pattern=rf"^[a-zA-Z0-9_.-]{{1,{MAX_NAME}}}$")]
+
+
 class FunctionDefinition(RequestModel):
     """A function that the model may call."""
 
-    name: Annotated[str, Field(pattern=rf"^[a-zA-Z0-9_.-]{{1,{MAX_NAME}}}$")]
+    name: ToolName
     description: str | None = None
     parameters: JsonObject | None = None
     strict: bool | None = None
@@ -131,13 +135,27 @@ class ResponseFormat(RequestModel):
     schema_: Annotated[JsonObject | None, Field(alias="schema")] = None
 
 
-class ChatCompletionRequest(SamplingFields, RunFields):
-    """Body of ``POST /v1/chat/completions``: the fields that are obeyed."""
+class ChatFields(RequestModel):
+    """What makes the prompt of a chat."""
 
-    model: ModelName
     messages: Annotated[
         list[ChatMessage], Field(min_length=1, max_length=MAX_MESSAGES, fail_fast=True)
     ]
+    tools: Annotated[list[ToolDefinition], Field(max_length=MAX_TOOLS, fail_fast=True)] | None = (
+        None
+    )
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    reasoning_effort: str | None = None
+    chat_template_kwargs: JsonObject | None = None
+    add_generation_prompt: bool | None = None
+    continue_final_message: bool | None = None
+
+
+class ChatCompletionRequest(ChatFields, SamplingFields, RunFields):
+    """Body of ``POST /v1/chat/completions``: the fields that are obeyed."""
+
+    model: ModelName
     max_tokens: Int64 | None = None
     max_completion_tokens: Int64 | None = None
     n_predict: Int64 | None = None
@@ -146,16 +164,7 @@ class ChatCompletionRequest(SamplingFields, RunFields):
     logprobs: bool | None = None
     top_logprobs: Int64 | None = None
     response_format: ResponseFormat | None = None
-    tools: Annotated[list[ToolDefinition], Field(max_length=MAX_TOOLS, fail_fast=True)] | None = (
-        None
-    )
-    tool_choice: ToolChoice | None = None
-    parallel_tool_calls: bool | None = None
-    reasoning_effort: str | None = None
     reasoning_format: str | None = None
-    chat_template_kwargs: JsonObject | None = None
-    add_generation_prompt: bool | None = None
-    continue_final_message: bool | None = None
 
 
 # -- answers -----------------------------------------------------------------------------------
@@ -176,6 +185,17 @@ class ContentLogprob(msgspec.Struct, frozen=True):
     logprob: float
     bytes: tuple[int, ...]
     top_logprobs: tuple[TopLogprob, ...]
+
+    @classmethod
+    def of(cls, logprob: TokenLogprob) -> ContentLogprob:
+        """From the engine's."""
+        top = tuple(TopLogprob(*_token(other)) for other in logprob.top)
+        return cls(*_token(logprob), top)
+
+
+def _token(logprob: TokenLogprob) -> tuple[str, float, tuple[int, ...]]:
+    piece = logprob.piece
+    return piece.decode("utf-8", "replace"), logprob.logprob, tuple(piece)
 
 
 class ChoiceLogprobs(msgspec.Struct, frozen=True):

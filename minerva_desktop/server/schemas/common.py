@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Any
 
 import msgspec
@@ -16,11 +17,16 @@ MAX_NAME = 64
 STRING_BRANCH = "<string>"
 LIST_BRANCH = "<list>"
 OBJECT_BRANCH = "<object>"
-BRANCHES = frozenset({STRING_BRANCH, LIST_BRANCH, OBJECT_BRANCH})
+OTHER_BRANCH = "<other>"
 
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 ModelName = Annotated[str, Field(min_length=1, max_length=MAX_MODEL_NAME)]
 JsonObject = dict[str, Any]
+
+
+def is_branch(step: str) -> bool:
+    """Whether a step of an error's location names a branch of a union."""
+    return step.startswith("<") and step.endswith(">")
 
 
 def branch_of(value: object) -> str | None:
@@ -38,6 +44,25 @@ def one_of(expected: str) -> Discriminator:
         branch_of,
         custom_error_type="wrong_json_type",
         custom_error_message=f"Input should be {expected}",
+    )
+
+
+def one_of_types(types: Collection[str], default: str | None = None) -> Discriminator:
+    """Tells the branches of a union of objects by their ``type``: ``<type>`` for each of ``types``,
+    `OTHER_BRANCH` for all others; ``default`` is the type of an object that has none."""
+
+    def branch(value: object) -> str | None:
+        if isinstance(value, BaseModel):
+            return f"<{getattr(value, 'type', default)}>"
+        if not isinstance(value, dict):
+            return None
+        kind = value.get("type", default)
+        return f"<{kind}>" if isinstance(kind, str) and kind in types else OTHER_BRANCH
+
+    return Discriminator(
+        branch,
+        custom_error_type="wrong_json_type",
+        custom_error_message="Input should be an object",
     )
 
 
@@ -137,15 +162,22 @@ class Usage(msgspec.Struct, frozen=True):
     completion_tokens_details: CompletionTokensDetails
 
     @classmethod
-    def of(cls, completions: tuple[Completion, ...], n_reasoning: int = 0) -> Usage:
-        """The usage of the choices of one request, which share their prompt."""
-        first = completions[0].timings
+    def of(
+        cls,
+        completions: tuple[Completion, ...],
+        n_reasoning: int = 0,
+        per_prompt: int | None = None,
+    ) -> Usage:
+        """The usage of the choices of one request, which share their prompt; ``per_prompt`` of
+        them do where there are several prompts."""
+        firsts = [each.timings for each in completions[:: per_prompt or len(completions)]]
+        n_prompt = sum(timings.prompt_tokens for timings in firsts)
         n_completion = sum(each.timings.completion_tokens for each in completions)
         return cls(
-            first.prompt_tokens,
+            n_prompt,
             n_completion,
-            first.prompt_tokens + n_completion,
-            PromptTokensDetails(first.cached_tokens),
+            n_prompt + n_completion,
+            PromptTokensDetails(sum(timings.cached_tokens for timings in firsts)),
             CompletionTokensDetails(n_reasoning),
         )
 

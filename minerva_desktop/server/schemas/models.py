@@ -1,19 +1,32 @@
-"""``GET /v1/models`` and ``GET /health``."""
+"""``GET /v1/models``, ``/props`` and ``/health``."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
+from minerva_desktop.engine.answer_format import AnswerFormat
+from minerva_desktop.server.schemas.common import ModelName, RequestModel
+
 
 class ModelMeta(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a model without loading it. Sizes in bytes, lengths in tokens."""
+    """What is known of a model. Sizes in bytes, lengths in tokens.
+
+    ``n_ctx`` is null unless the model is loaded. ``capabilities``: of ``chat``, ``tools``,
+    ``reasoning``, ``embeddings``, ``vision`` and ``infill``, those that the loaded model has; of
+    one that is not loaded, those that its file's header tells (``infill`` it does not), null where
+    that was not read yet. ``aliases`` are other names for it.
+    """
 
     size_bytes: int
     quantisation: str | None
-    n_ctx_train: int | None
+    parameters: str | None
     architecture: str
+    n_ctx: int | None
+    n_ctx_train: int | None
+    capabilities: tuple[str, ...] | None
+    aliases: tuple[str, ...]
     loaded: bool
 
 
@@ -32,6 +45,50 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
 
     object: Literal["list"] = "list"
     data: tuple[ModelObject, ...]
+
+
+class PropsQuery(RequestModel):
+    """Query of ``GET /props``."""
+
+    model: ModelName | None = None
+
+
+class GenerationSettings(msgspec.Struct, frozen=True):
+    """What holds where a request says nothing; ``n_ctx`` in tokens, null unless loaded."""
+
+    n_ctx: int | None
+    params: dict[str, Any]
+
+
+class Modalities(msgspec.Struct, frozen=True):
+    """What a prompt may hold beside text."""
+
+    vision: bool
+    audio: bool = False
+
+
+class ModelProps(msgspec.Struct, frozen=True, kw_only=True):
+    """A model as ``GET /props`` shows it, in llama-server's names where it has one. Null is what
+    only a loaded model tells. ``total_slots`` requests are computed together."""
+
+    model: str
+    loaded: bool
+    default_generation_settings: GenerationSettings
+    total_slots: int | None
+    n_ctx: int | None
+    n_ctx_train: int | None
+    chat_template: str | None
+    modalities: Modalities
+    capabilities: tuple[str, ...] | None
+    answer_format: AnswerFormat | None
+    build_info: str
+
+
+class Props(ModelProps, frozen=True, kw_only=True):
+    """Answer to ``GET /props``: the model that was asked for, or else the one that is taken where
+    a request names none. ``models`` are all that are loaded, the last used first."""
+
+    models: tuple[ModelProps, ...]
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):

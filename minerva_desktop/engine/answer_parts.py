@@ -1,0 +1,112 @@
+"""What an answer is made of, and the list in which its parts are put together."""
+
+from __future__ import annotations
+
+import msgspec
+
+SPACE = " \t\r\n"
+
+
+class ContentDelta(msgspec.Struct, frozen=True):
+    """More of what the answer says."""
+
+    text: str
+
+
+class ReasoningDelta(msgspec.Struct, frozen=True):
+    """More of the train of thought."""
+
+    text: str
+
+
+class ToolCallDelta(msgspec.Struct, frozen=True):
+    """More of the call number ``index`` (from 0). The first delta of a call has its ``id`` and
+    ``name``; ``arguments`` of all of them together are the JSON text of its arguments."""
+
+    index: int
+    id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+
+
+AnswerPart = ContentDelta | ReasoningDelta | ToolCallDelta
+
+
+class AnswerParts:
+    """Collects parts; neighbours of one kind become one. White space at the edges is dropped or
+    kept as the caller says, whenever it is known what stands behind it."""
+
+    def __init__(self) -> None:
+        self._parts: list[AnswerPart] = []
+        self._pieces: list[str] = []
+        self._is_thought = False
+        self._space: list[str] = []  # at the end of the text so far
+        self._skip_space = False
+        self.n_calls = 0
+
+    def say(self, text: str) -> None:
+        """Add content."""
+        self._add(text, is_thought=False)
+
+    def think(self, text: str) -> None:
+        """Add reasoning."""
+        self._add(text, is_thought=True)
+
+    def begin_call(self, call_id: str, name: str) -> int:
+        """Start a call; its index. Content after it begins without white space."""
+        self.drop_space()
+        self._close()
+        self._parts.append(ToolCallDelta(self.n_calls, call_id, name))
+        self.n_calls += 1
+        return self.n_calls - 1
+
+    def add_arguments(self, index: int, text: str) -> None:
+        """Add to a call's arguments."""
+        last = self._parts[-1] if self._parts else None
+        if isinstance(last, ToolCallDelta) and last.index == index and not last.arguments:
+            self._parts[-1] = msgspec.structs.replace(last, arguments=text)
+        elif text:
+            self._parts.append(ToolCallDelta(index, arguments=text))
+
+    def drop_space(self) -> None:
+        """The white space at the end so far, and at the beginning of what comes, is not wanted."""
+        self._space.clear()
+        self._skip_space = True
+
+    def take_space(self) -> str:
+        """Take the white space at the end so far back, in case it is wanted after all."""
+        space = "".join(self._space)
+        self._space.clear()
+        return space
+
+    def release_space(self) -> None:
+        """The white space at the end so far is wanted."""
+        if self._space:
+            self._pieces.append(self.take_space())
+
+    def taken(self) -> list[AnswerPart]:
+        """All parts so far; they are gone from here."""
+        self._close()
+        parts, self._parts = self._parts, []
+        return parts
+
+    def _add(self, text: str, *, is_thought: bool) -> None:
+        if is_thought is not self._is_thought:
+            self.release_space()
+            self._close()
+            self._is_thought = is_thought
+        if self._skip_space:
+            text = text.lstrip(SPACE)
+        body = text.rstrip(SPACE)
+        if body:
+            self._skip_space = False
+            self.release_space()
+            self._pieces.append(body)
+        if len(body) < len(text):
+            self._space.append(text[len(body) :])
+
+    def _close(self) -> None:
+        if self._pieces:
+            text = "".join(self._pieces)
+            self._pieces.clear()
+            self._parts.append(ReasoningDelta(text) if self._is_thought else ContentDelta(text))

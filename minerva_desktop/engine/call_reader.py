@@ -1,0 +1,288 @@
+"""Reads tool calls of every family but harmony out of an answer's text, as they arrive.
+
+A call counts from the moment when its name is one of the request's tools and its arguments begin;
+before that, everything can be given back as content. Part of `answer_parser`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from minerva_desktop.engine.answer_parts import AnswerParts
+from minerva_desktop.engine.answer_text import AnswerText, Marks, Reading
+from minerva_desktop.engine.call_syntax import CallSyntax, Shape
+from minerva_desktop.engine.typed_arguments import typed_argument
+
+_NAME_KEYS = frozenset({"name", "tool_name"})
+_ARGUMENTS_KEYS = frozenset({"arguments", "parameters"})
+_OTHER_KEYS = frozenset({"id", "tool_call_id", "type"})
+_LONGEST_KEY = 256  # characters
+_ESCAPED = 6  # characters that JSON may need for one
+# A closing is read mark by mark: models leave some out, or put white space between them.
+_CLOSING_MARKS = re.compile(r"```|<[^>]+>|[^\s<`]+")
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What is known of a JSON call so far. ``early``: arguments that came before the name."""
+
+    name: str | None = None
+    early: str | None = None
+    is_call: bool = False
+
+
+class CallReader:
+    """Reads calls from where an opening was found."""
+
+    def __init__(
+        self,
+        syntax: CallSyntax,
+        tools: Mapping[str, Mapping[str, Any]],
+        *,
+        most: int | None,
+        text: AnswerText,
+        parts: AnswerParts,
+        new_id: Callable[[], str],
+    ) -> None:
+        """``tools``: names with their JSON schemas; ``most``: how many calls there may be."""
+        self._syntax = syntax
+        self._tools = tools
+        self._most = most
+        self._text = text
+        self._parts = parts
+        self._new_id = new_id
+        self._longest_name = max(map(len, (*tools, syntax.content_name))) + 1
+        self._pairs = [pair for pair in (syntax.call, *syntax.others) if pair[0]]
+        self._between, self._behind = (
+            Marks(part.split()[:1]) if part else None for part in syntax.parameter[1:]
+        )
+
+    def openings(self) -> Iterable[str]:
+        """What a call can begin with, up to the first white space."""
+        if self._syntax.section[0]:
+            yield self._syntax.section[0]
+        for opening, _ in self._pairs:
+            yield opening.split()[0]
+
+    @property
+    def may_read(self) -> bool:
+        """Whether an opening can be one: another call is allowed, or it may open content."""
+        return bool(self._syntax.content_name) or self._may_call
+
+    @property
+    def _may_call(self) -> bool:
+        return bool(self._tools) and (self._most is None or self._parts.n_calls < self._most)
+
+    def read(self, opening: str, before: str) -> Reading[None]:
+        """Read the calls behind ``opening``, which is read already ("" for a bare one).
+
+        What is none becomes content again, with ``before`` in front. Stops behind the last call.
+        """
+        self._text.keep(before + opening)
+        start, closing = self._pair(opening)
+        is_section = bool(opening) and opening == self._syntax.section[0]
+        more = start.split() if is_section else start.split()[1:]
+        if (yield from self._spaced(more)):
+            yield from self._body(closing, bare=not opening or opening.startswith("`"))
+        self._parts.say(self._text.kept())
+
+    def _pair(self, opening: str) -> tuple[str, str]:
+        for pair in self._pairs:
+            if pair[0].split()[0] == opening:
+                return pair
+        return self._syntax.call if opening else ("", "")
+
+    def _body(self, closing: str, *, bare: bool) -> Reading[None]:
+        if self._syntax.shape is Shape.JSON:
+            is_over = yield from self._json(bare=bare)
+        elif self._syntax.shape is Shape.NAMED:
+            is_over = yield from self._named()
+        else:
+            is_over = yield from self._tagged()
+        for part in _CLOSING_MARKS.findall(closing + self._syntax.section[1]):
+            if is_over and (yield from self._spaced([part])):
+                self._text.kept()
+                self._text.keep()
+
+    def _spaced(self, parts: Iterable[str]) -> Reading[bool]:
+        """Read ``parts`` with any white space, or none, before each."""
+        for part in parts:
+            yield from self._text.space()
+            if not (yield from self._text.literal(part)):
+                return False
+        return True
+
+    # -- the beginning and the end of a call -----------------------------------------------
+
+    def _begin(self, name: str) -> int:
+        """It is a call: what was kept is no content, and nothing more needs to be kept."""
+        self._text.kept()
+        return self._parts.begin_call(self._new_id(), name)
+
+    def _end(self) -> None:
+        """The call is over. What follows may be content."""
+        self._parts.drop_space()
+        self._text.keep()
+
+    # -- JSON objects ----------------------------------------------------------------------
+
+    def _json(self, *, bare: bool) -> Reading[bool]:
+        text = self._text
+        yield from text.space()
+        is_list = yield from text.literal("[")
+        while self._may_call and (yield from self._object(bare=bare)):
+            yield from text.space()
+            if is_list and (yield from text.literal("]")):
+                text.kept()
+                text.keep()
+                return True
+            has_more = (yield from text.literal(",")) or (yield from text.literal(";"))
+            yield from text.space()
+            if is_list and not has_more:
+                return False
+            if not is_list and (yield from text.peek()) != "{":
+                return True
+        return False
+
+    def _object(self, *, bare: bool) -> Reading[bool]:
+        """Read one call; False when it is none, or breaks off."""
+        text = self._text
+        yield from text.space()
+        if not (yield from text.literal("{")):
+            return False
+        draft = _Draft()
+        is_first = True
+        while True:
+            yield from text.space()
+            if (yield from text.literal("}")):
+                break
+            if not is_first and not (yield from text.literal(",")):
+                return False
+            is_first = False
+            yield from text.space()
+            key = yield from text.json_string(_LONGEST_KEY)
+            if key is None or not (yield from self._spaced([":"])):
+                return False
+            yield from text.space()
+            if not (yield from self._member(draft, key, bare=bare)):
+                return False
+        if draft.name is None:
+            return False
+        if not draft.is_call:
+            self._parts.add_arguments(self._begin(draft.name), draft.early or "{}")
+        self._end()
+        return True
+
+    def _member(self, draft: _Draft, key: str, *, bare: bool) -> Reading[bool]:
+        if key in _NAME_KEYS and draft.name is None:
+            draft.name = yield from self._text.json_string(self._longest_name * _ESCAPED)
+            return draft.name in self._tools
+        if key in _ARGUMENTS_KEYS and not draft.is_call and draft.early is None:
+            return (yield from self._arguments(draft))
+        if bare and key not in _OTHER_KEYS and not draft.is_call:
+            return False
+        return (yield from self._text.json_value(lambda _: None))
+
+    def _arguments(self, draft: _Draft) -> Reading[bool]:
+        text = self._text
+        if draft.name is not None and (yield from text.peek()) == "{":
+            index = self._begin(draft.name)
+            draft.is_call = True
+            return (
+                yield from text.json_value(lambda piece: self._parts.add_arguments(index, piece))
+            )
+        pieces: list[str] = []
+        if not (yield from text.json_value(pieces.append)):
+            return False
+        draft.early = _object_text("".join(pieces))
+        return draft.early is not None
+
+    # -- a name, then its arguments --------------------------------------------------------
+
+    def _named(self) -> Reading[bool]:
+        text, syntax = self._text, self._syntax
+        name = yield from text.word(self._longest_name)
+        if name and name == syntax.content_name:
+            if (yield from text.peek()) in {"", "\n"}:
+                text.kept()
+                self._parts.drop_space()
+            return False
+        if name not in self._tools or not self._may_call:
+            return False
+        if syntax.id_between and (yield from text.literal(syntax.id_between)):
+            yield from text.word(_LONGEST_KEY)
+        if not (yield from self._spaced(syntax.middle.split())):
+            return False
+        yield from text.space()
+        if (yield from text.peek()) != "{":
+            return False
+        index = self._begin(name)
+        if not (yield from text.json_value(lambda piece: self._parts.add_arguments(index, piece))):
+            return False
+        self._end()
+        return True
+
+    # -- a name, then arguments between tags -----------------------------------------------
+
+    def _tagged(self) -> Reading[bool]:
+        text = self._text
+        yield from text.space()
+        name = yield from text.word(self._longest_name)
+        if name not in self._tools or not self._may_call:
+            return False
+        if not (yield from self._spaced(self._syntax.middle.split())):
+            return False
+        yield from text.space()
+        index = self._begin(name)
+        separator = "{"
+        while (yield from text.literal(self._syntax.parameter[0])):
+            if not (yield from self._parameter(name, index, separator)):
+                return False
+            separator = ", "
+            yield from text.space()
+        if not (yield from text.peek()):
+            return False
+        self._parts.add_arguments(index, "{}" if separator == "{" else "}")
+        self._end()
+        return True
+
+    def _parameter(self, tool: str, index: int, separator: str) -> Reading[bool]:
+        """One argument, given out when it closes; what is cut is given out as far as it came."""
+        text = self._text
+        _, between, behind = self._syntax.parameter
+        assert self._between is not None
+        assert self._behind is not None
+        pieces: list[str] = []
+        is_whole = yield from text.until(self._between, pieces.append)
+        name = "".join(pieces).strip()
+        start = f"{separator}{json.dumps(name, ensure_ascii=False)}"
+        if not is_whole or not (yield from self._spaced(between.split())):
+            self._parts.add_arguments(index, start[:-1] if not is_whole else f"{start}: null}}")
+            return False
+        pieces.clear()
+        is_whole = yield from text.until(self._behind, pieces.append)
+        value = "".join(pieces)
+        if between.endswith("\n"):
+            value = value.removeprefix("\n")
+        if behind.startswith("\n"):
+            value = value.removesuffix("\n")
+        typed = typed_argument(self._tools[tool], name, value)
+        self._parts.add_arguments(index, f"{start}: {typed}")
+        return bool(is_whole) and (yield from self._spaced(behind.split()))
+
+
+def _object_text(value: str) -> str | None:
+    """Arguments that are a JSON value as the text of an object; models also write them as a string
+    that holds it. None when there is none."""
+    if value.startswith('"'):
+        try:
+            value = str(json.loads(value, strict=False)).strip() or "{}"
+        except ValueError:
+            return None
+    if value == "null":
+        return "{}"
+    return value if value.startswith("{") else None

@@ -1,0 +1,178 @@
+"""The text around tool calls and trains of thought, one entry for each family.
+
+Read by the parent (`answer_parser`) and by the child (grammars, prompts, control tokens). The
+facts are from the chat templates that the models bring; llama.cpp 0.3.36 keeps a collection of
+them in ``models/templates``. White space in a text is how the models are taught to write it, and
+what grammars demand; the parser takes any, or none.
+"""
+
+# DeepSeek's tokens hold U+FF5C.
+# ruff: noqa: RUF001
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from types import MappingProxyType
+
+from minerva_desktop.engine.answer_format import ReasoningFormat, ToolFormat
+
+
+class Shape(Enum):
+    """What stands between a call's opening and its closing."""
+
+    JSON = auto()  # an object of name and arguments, or a list of them
+    NAMED = auto()  # the name, something between, the arguments as JSON
+    TAGGED = auto()  # the name, then each argument between tags
+    HARMONY = auto()  # the recipient and the channel of a message
+
+
+@dataclass(frozen=True, slots=True)
+class CallSyntax:
+    """One family's way to write calls.
+
+    ``section`` stands around all of them, ``call`` around each (or around the list of them, where
+    they are ``listed``); ``others`` are further pairs that models write. ``bare``: a whole answer
+    can be a call with nothing around it. ``middle`` follows a name that is no JSON.
+    ``parameter`` stands before an argument's name, between it and its value, and behind that.
+    """
+
+    shape: Shape
+    section: tuple[str, str] = ("", "")
+    call: tuple[str, str] = ("", "")
+    others: tuple[tuple[str, str], ...] = ()
+    bare: bool = False
+    listed: bool = False
+    name_key: str = "name"
+    arguments_key: str = "arguments"
+    id_before: str = ""  # the key of a number that stands before the name
+    id_after: str = ""  # the key of nine characters that may follow the arguments
+    middle: str = ""
+    id_between: str = ""  # before an id of the call that may stand before `middle`
+    separator: str = "\n"
+    parameter: tuple[str, str, str] = ("", "", "")
+    content_name: str = ""  # the name that means: no call, text for the user
+    single: bool = False  # the templates refuse more than one call in a turn
+
+
+@dataclass(frozen=True, slots=True)
+class ThoughtMarks:
+    """What stands before and behind a train of thought."""
+
+    opening: str
+    closing: str
+
+
+_TAGS = ("<tool_call>\n", "\n</tool_call>")
+_FUNCTION = ("<function=", "</function>")
+_DEEPSEEK = ("<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>")
+
+SYNTAXES = MappingProxyType(
+    {
+        ToolFormat.GENERIC: CallSyntax(
+            Shape.JSON, call=_TAGS, others=(("```json\n", "\n```"),), bare=True
+        ),
+        ToolFormat.HERMES: CallSyntax(Shape.JSON, call=_TAGS, bare=True),
+        ToolFormat.QWEN_XML: CallSyntax(
+            Shape.TAGGED,
+            call=("<tool_call>\n<function=", "</function>\n</tool_call>"),
+            others=(("<function=", "</function>\n</tool_call>"),),
+            middle=">\n",
+            parameter=("<parameter=", ">\n", "\n</parameter>\n"),
+        ),
+        ToolFormat.SEED: CallSyntax(
+            Shape.TAGGED,
+            call=("<seed:tool_call>\n<function=", "</function>\n</seed:tool_call>"),
+            others=(("<function=", "</function>\n</seed:tool_call>"),),
+            middle=">\n",
+            parameter=("<parameter=", ">", "</parameter>\n"),
+        ),
+        ToolFormat.GLM: CallSyntax(
+            Shape.TAGGED,
+            call=("<tool_call>", "</tool_call>"),
+            middle="\n",
+            parameter=("<arg_key>", "</arg_key>\n<arg_value>", "</arg_value>\n"),
+        ),
+        ToolFormat.LLAMA: CallSyntax(
+            Shape.JSON,
+            others=(("<|python_tag|>", ""),),
+            bare=True,
+            arguments_key="parameters",
+            single=True,
+        ),
+        ToolFormat.MISTRAL: CallSyntax(
+            Shape.JSON, call=("[TOOL_CALLS]", ""), listed=True, id_after="id"
+        ),
+        ToolFormat.MISTRAL_ARGS: CallSyntax(
+            Shape.NAMED,
+            call=("[TOOL_CALLS]", ""),
+            middle="[ARGS]",
+            id_between="[CALL_ID]",
+            separator="",
+        ),
+        ToolFormat.COMMAND_R: CallSyntax(
+            Shape.JSON,
+            call=("Action:\n```json\n", "\n```"),
+            listed=True,
+            name_key="tool_name",
+            arguments_key="parameters",
+        ),
+        ToolFormat.COMMAND_R7B: CallSyntax(
+            Shape.JSON,
+            call=("<|START_ACTION|>", "<|END_ACTION|>"),
+            listed=True,
+            name_key="tool_name",
+            arguments_key="parameters",
+            id_before="tool_call_id",
+        ),
+        ToolFormat.DEEPSEEK: CallSyntax(
+            Shape.NAMED,
+            section=_DEEPSEEK,
+            call=("<｜tool▁call▁begin｜>function<｜tool▁sep｜>", "\n```<｜tool▁call▁end｜>"),
+            middle="\n```json\n",
+        ),
+        ToolFormat.DEEPSEEK_V31: CallSyntax(
+            Shape.NAMED,
+            section=_DEEPSEEK,
+            call=("<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>"),
+            middle="<｜tool▁sep｜>",
+            separator="",
+        ),
+        ToolFormat.FUNCTIONARY_V31: CallSyntax(Shape.NAMED, call=_FUNCTION, middle=">"),
+        ToolFormat.FUNCTIONARY_V32: CallSyntax(
+            Shape.NAMED, call=(">>>", ""), middle="\n", separator="", content_name="all"
+        ),
+        ToolFormat.GRANITE: CallSyntax(
+            Shape.JSON, call=("<|tool_call|>", ""), others=(_TAGS,), listed=True
+        ),
+        ToolFormat.PHI: CallSyntax(
+            Shape.JSON, call=("<|tool_call|>", "<|/tool_call|>"), listed=True
+        ),
+        ToolFormat.NEMOTRON: CallSyntax(
+            Shape.JSON, call=("<TOOLCALL>", "</TOOLCALL>"), listed=True
+        ),
+        ToolFormat.HARMONY: CallSyntax(Shape.HARMONY, single=True),
+    }
+)
+
+THOUGHTS = MappingProxyType(
+    {
+        ReasoningFormat.THINK: ThoughtMarks("<think>", "</think>"),
+        ReasoningFormat.THINK_BRACKETS: ThoughtMarks("[THINK]", "[/THINK]"),
+        ReasoningFormat.START_THINKING: ThoughtMarks("<|START_THINKING|>", "<|END_THINKING|>"),
+        ReasoningFormat.SEED_THINK: ThoughtMarks("<seed:think>", "</seed:think>"),
+        ReasoningFormat.THINKING: ThoughtMarks("<thinking>", "</thinking>"),
+        ReasoningFormat.CHANNEL: ThoughtMarks("<|channel>thought", "<channel|>"),
+        ReasoningFormat.REASONING: ThoughtMarks("<reasoning>", "</reasoning>"),
+    }
+)
+
+HARMONY_MARKS = (
+    "<|start|>",
+    "<|channel|>",
+    "<|constrain|>",
+    "<|message|>",
+    "<|end|>",
+    "<|call|>",
+    "<|return|>",
+)

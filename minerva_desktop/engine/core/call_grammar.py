@@ -1,0 +1,249 @@
+"""Grammars of tool calls: those that an answer must consist of, and those of a call that began.
+
+Pure Python, called on a desk thread. What the grammar demands is in the family's own syntax, so
+that `answer_parser` reads it as it reads a call that the model made by itself. llama.cpp's grammar
+sampler sees a control token as the text that it is written with (0.3.36: its pieces are made with
+``special``), so that marks which are control tokens can be demanded as text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from minerva_desktop.chat.tools import ChatOptions, Tool, schema_field, tool_schema
+from minerva_desktop.engine.answer_format import AnswerFormat, ToolFormat
+from minerva_desktop.engine.call_syntax import SYNTAXES, THOUGHTS, CallSyntax, Shape
+from minerva_desktop.engine.core.grammar import check_grammar, check_structure
+from minerva_desktop.engine.core.json_schema_text import PRIMITIVES, literal, one_of
+from minerva_desktop.engine.core.tagged_rules import tagged_call
+from minerva_desktop.engine.core.text_rules import text_until
+from minerva_desktop.engine.core.tool_schema import ToolSchema
+from minerva_desktop.errors import InvalidRequest
+
+# Whose ambiguity has to be counted, which takes up to three seconds each.
+MAX_COSTLY_TOOLS = 8
+
+_HARMONY_THOUGHT = "<|channel|>analysis<|message|>"
+_HARMONY_MORE = "<|end|><|start|>assistant"
+# Small models that must call repeat themselves, and would up to the end of the context.
+_FURTHER = "{0,15}"
+# Any object, for a schema that makes no grammar.
+_ANY_ARGUMENTS = "object"
+_BREAK = r'("\n" "\n"?)?'  # behind a train of thought
+# What a text can hold without a call: after these alone, nothing may be demanded.
+_AMBIGUOUS_STARTS = frozenset({"Action:", ">>>"})
+
+
+@dataclass(frozen=True, slots=True)
+class StartedCall:
+    """What has to follow once a model wrote ``trigger``. ``is_last``: the answer ends with it."""
+
+    trigger: str
+    grammar: str
+    is_last: bool
+
+
+@lru_cache(maxsize=32)
+def forced_calls(chat: ChatOptions, answer_format: AnswerFormat, opening: str) -> str:
+    """The grammar of an answer that calls tools, with a train of thought before it where the
+    model has one; ``opening`` is what its prompt has opened (`Prompt.opening`).
+
+    Raises `InvalidRequest` for a schema that cannot be honoured.
+    """
+    rules = _Rules(SYNTAXES[answer_format.tools])
+    tools = [
+        rules.tool(tool, index)
+        for index, tool in enumerate(chat.tools)
+        if chat.only_tool in {None, tool.name}
+    ]
+    is_one = not chat.parallel or chat.only_tool is not None
+    body = rules.all_calls(tools, is_one=is_one, opened=opening)
+    return rules.grammar(rules.after_thought(body, answer_format, opening))
+
+
+@lru_cache(maxsize=32)
+def started_call(chat: ChatOptions, answer_format: AnswerFormat) -> StartedCall | None:
+    """What has to follow when a model begins a call by itself; None where the family's calls begin
+    like any other text. A schema that cannot be honoured leaves that tool's arguments free: they
+    are some object then, which is still more than was promised."""
+    syntax = SYNTAXES[answer_format.tools]
+    start = syntax.section[0] or syntax.call[0]
+    if not start or start.split()[0] in _AMBIGUOUS_STARTS:
+        return None
+    trigger = start.split()[0]
+    is_last = not chat.parallel
+    for is_free in (False, True):
+        rules = _Rules(syntax)
+        tools = [rules.any_tool(tool, n, is_free=is_free) for n, tool in enumerate(chat.tools)]
+        body = rules.one_section(tools, is_one=is_last, written=trigger)
+        try:
+            return StartedCall(trigger, rules.grammar(body), is_last)
+        except InvalidRequest:
+            continue  # they are too many, or too large
+    return None
+
+
+class _Rules:
+    """Collects the rules of one grammar."""
+
+    def __init__(self, syntax: CallSyntax) -> None:
+        self._syntax = syntax
+        self._rules: list[str] = []
+        self._n_checked = 0
+
+    def grammar(self, root: str) -> str:
+        """The whole grammar; raises `InvalidRequest` where llama.cpp would not survive it.
+
+        That it is not ambiguous was seen tool by tool, for their names tell them apart: a text
+        cannot be read in more ways than with the tool alone that it calls. Seen all at once, ten
+        tools would be over the bounds.
+        """
+        text = _text(root, self._rules)
+        try:
+            check_structure(text)
+        except InvalidRequest as error:
+            raise InvalidRequest(
+                "The tools make a grammar that cannot be followed safely",
+                detail=error.message,
+                param="tools",
+            ) from error
+        return text
+
+    def _new(self, name: str, body: str) -> str:
+        self._rules.append(f"{name} ::= {body}")
+        return name
+
+    # -- one tool --------------------------------------------------------------------------
+
+    def any_tool(self, tool: Tool, index: int, *, is_free: bool) -> tuple[str, str]:
+        """Like `tool`, but with free arguments where the schema cannot be honoured."""
+        if not is_free:
+            try:
+                return self.tool(tool, index)
+            except InvalidRequest:
+                pass  # nothing was promised that needs it
+        schema = ToolSchema({}, f"t{index}-")
+        if self._syntax.shape is Shape.TAGGED:
+            body = tagged_call(self._syntax, schema, is_free=True)
+        else:
+            body = _ANY_ARGUMENTS
+        self._rules += schema.rules
+        return self._named(tool, index, body)
+
+    def tool(self, tool: Tool, index: int) -> tuple[str, str]:
+        """A tool's name as it stands in a call, and the expression of all that follows it."""
+        schema = ToolSchema(tool_schema(tool, index), f"t{index}-")
+        try:
+            if self._syntax.shape is Shape.TAGGED:
+                body = tagged_call(self._syntax, schema, is_free=False)
+            else:
+                body = schema.arguments()
+            if not schema.is_plain:
+                self._check_ambiguity(_text(body, schema.rules))
+        except InvalidRequest as error:
+            raise InvalidRequest(
+                f"A call of “{tool.name}” cannot be forced. {error.message}",
+                param=schema_field(index),
+            ) from error
+        self._rules += schema.rules
+        return self._named(tool, index, body)
+
+    def _check_ambiguity(self, text: str) -> None:
+        self._n_checked += 1
+        if self._n_checked > MAX_COSTLY_TOOLS:
+            raise InvalidRequest(
+                f"More than {MAX_COSTLY_TOOLS} tools have patterns, or choices that begin alike"
+            )
+        check_grammar(text)
+
+    def _named(self, tool: Tool, index: int, body: str) -> tuple[str, str]:
+        syntax = self._syntax
+        if syntax.shape is Shape.TAGGED:
+            return tool.name, self._new(f"t{index}", body)
+        if syntax.shape is Shape.JSON:
+            key = literal(json.dumps(syntax.arguments_key))
+            number = f'(ws "," ws {literal(json.dumps(syntax.id_after))} ":" ws "\\"" id "\\"")?'
+            after = f' {number} ws "}}"' if syntax.id_after else ' ws "}"'
+            rest = f'ws "," ws {key} ":" ws {body}{after}'
+            return f"{json.dumps(tool.name)[1:]}", self._new(f"t{index}", rest)
+        if syntax.shape is Shape.HARMONY:
+            rest = f"{literal(' <|constrain|>json<|message|>')} {body}"
+            return tool.name, self._new(f"t{index}", rest)
+        closing = f" {literal(syntax.call[1])}" if syntax.call[1] else ""
+        return tool.name, self._new(f"t{index}", f"{literal(syntax.middle)} {body}{closing}")
+
+    # -- calls -----------------------------------------------------------------------------
+
+    def all_calls(self, tools: Sequence[tuple[str, str]], *, is_one: bool, opened: str) -> str:
+        """All that an answer has to hold. ``opened``: what the prompt ends with."""
+        syntax = self._syntax
+        is_one = is_one or syntax.single
+        written = opened if opened and syntax.call[0] == opened else ""
+        first = self.one_section(tools, is_one=is_one, written=written)
+        if is_one or syntax.listed or syntax.section[0]:
+            return first
+        more = self.one_section(tools, is_one=True, written="")
+        between = f"{literal(syntax.separator)} " if syntax.separator else ""
+        return f"{first} ({between}{more}){_FURTHER}"
+
+    def one_section(self, tools: Sequence[tuple[str, str]], *, is_one: bool, written: str) -> str:
+        """One call, or the section or the list of them, less what is ``written`` already."""
+        syntax = self._syntax
+        call = self._one_call(tools)
+        opening, closing = syntax.call
+        if syntax.section[0]:
+            start = literal(syntax.section[0].removeprefix(written))
+            separator = f"{literal(syntax.separator)} " if syntax.separator else ""
+            more = "" if is_one else f" ({separator}{literal(opening)} {call}){_FURTHER}"
+            return f"{start} {literal(opening)} {call}{more} {literal(syntax.section[1])}"
+        start = f"{literal(opening.removeprefix(written))} " if opening != written else ""
+        if syntax.shape is not Shape.JSON:
+            return f"{start}{call}"
+        end = f" {literal(closing)}" if closing else ""
+        if syntax.listed:
+            more = "" if is_one else f' (ws "," ws {call}){_FURTHER}'
+            return f'{start}"[" ws {call}{more} ws "]"{end}'
+        return f"{start}{call}{end}"
+
+    def _one_call(self, tools: Sequence[tuple[str, str]]) -> str:
+        """A call from its name, or from its JSON object, on."""
+        if any(rule.startswith("call ::=") for rule in self._rules):
+            return "call"
+        syntax, named = self._syntax, one_of(list(tools))
+        if syntax.shape is Shape.HARMONY:
+            return self._new("call", f"{literal('<|channel|>commentary to=functions.')} {named}")
+        if syntax.shape is not Shape.JSON:
+            return self._new("call", named)
+        if syntax.id_after:
+            self._new("id", "[a-zA-Z0-9]{9}")
+        number = literal(json.dumps(syntax.id_before))
+        before = f'{number} ":" ws "\\"" [0-9]{{1,2}} "\\"" "," ws ' if syntax.id_before else ""
+        key = literal(json.dumps(syntax.name_key))
+        return self._new("call", f'"{{" ws {before}{key} ":" ws "\\"" {named}')
+
+    # -- a train of thought ----------------------------------------------------------------
+
+    def after_thought(self, body: str, answer_format: AnswerFormat, opening: str) -> str:
+        """``body`` behind a train of thought, which may come first, or has begun."""
+        if answer_format.tools is ToolFormat.HARMONY:
+            thought = f"{literal(_HARMONY_THOUGHT)} {self._until(_HARMONY_MORE)}"
+            return f"({thought})? {body}"
+        marks = THOUGHTS.get(answer_format.reasoning)
+        if marks is None or self._syntax.content_name:  # there, all that is said has a recipient
+            return body
+        thought = f"{self._until(marks.closing)} {_BREAK}"
+        if opening.startswith(marks.opening):
+            return f"{thought} {body}"
+        return f"({literal(marks.opening)} {thought})? {body}"
+
+    def _until(self, mark: str) -> str:
+        start, rules = text_until(mark, "thought")
+        self._rules += rules
+        return start
+
+
+def _text(root: str, rules: Sequence[str]) -> str:
+    return "\n".join([f"root ::= {root}", *rules, PRIMITIVES.strip(), ""])

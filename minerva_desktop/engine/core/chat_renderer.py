@@ -1,0 +1,160 @@
+"""A conversation with its tools to the text of a prompt, whatever the model's template knows.
+
+A template may list tools, write calls and take results, or do any part of that, or nothing; which
+one it is, is found out by rendering a small conversation. What it does not do is done in words.
+Runs on one desk thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from minerva_desktop.chat.message import ChatTurn, Role
+from minerva_desktop.chat.tools import ChatOptions, Tool, ToolCall
+from minerva_desktop.engine.answer_format import AnswerFormat, ToolFormat
+from minerva_desktop.engine.call_syntax import SYNTAXES
+from minerva_desktop.engine.core.call_text import described_tool, tool_instruction
+from minerva_desktop.engine.core.chat_template import ChatTemplate
+from minerva_desktop.engine.core.template_messages import (
+    MessageStyle,
+    template_messages,
+    with_calls_as_text,
+    with_system_text,
+    without_system,
+)
+from minerva_desktop.errors import InvalidRequest, MinervaError
+
+# Nine letters and digits, which is what Mistral's templates want.
+_PROBE_CALL = ToolCall(id="probe0000", name="probe_called", arguments='{"probe_key": "value"}')
+_PROBE_TOOL = Tool(
+    "probe_listed",
+    "probe",
+    '{"type":"object","properties":{"a":{"type":"string","description":"b"}},"required":["a"]}',
+)
+_PROBE_RESULT = "probe_returned"
+
+
+@dataclass(frozen=True, slots=True)
+class _Abilities:
+    """What a template does by itself, and how it wants a turn that only calls."""
+
+    lists_tools: bool
+    writes_calls: bool
+    style: MessageStyle
+
+
+class ChatRenderer:
+    """Renders with a model's template, and with the one that it has for tools."""
+
+    def __init__(
+        self,
+        template: str | None,
+        tool_template: str | None,
+        *,
+        answer_format: AnswerFormat,
+        bos: str,
+        eos: str,
+    ) -> None:
+        """``template`` None is ChatML; ``answer_format`` is that of these templates."""
+        self._template = ChatTemplate(template, bos=bos, eos=eos)
+        self._tool_template = self._template
+        if tool_template is not None:
+            self._tool_template = ChatTemplate(tool_template, bos=bos, eos=eos)
+        self._tools = answer_format.tools
+        if self._tools is ToolFormat.NONE:
+            self._tools = ToolFormat.GENERIC
+        self._known: _Abilities | None = None
+
+    def render(
+        self,
+        turns: Sequence[ChatTurn],
+        chat: ChatOptions,
+        *,
+        add_generation_prompt: bool = True,
+    ) -> str:
+        """The prompt. Raises what `ChatTemplate.render` does, and `InvalidRequest` for variables
+        that cannot be."""
+        variables = chat.template_variables()
+        tools = chat.shown_tools
+        has_calls = any(turn.tool_calls or turn.role is Role.TOOL for turn in turns)
+        if not tools and not has_calls:
+            style = MessageStyle(self._tools)
+            return self._render(self._template, turns, style, variables, add_generation_prompt)
+        able = self._abilities()
+        if has_calls and not able.writes_calls:
+            turns = with_calls_as_text(turns, self._tools)
+        if tools and able.lists_tools:
+            variables = {**variables, "tools": [described_tool(tool) for tool in tools]}
+        elif tools:
+            words = tool_instruction(SYNTAXES[self._tools], tools)
+            turns = with_system_text(turns, words)
+            text = self._render(
+                self._tool_template, turns, able.style, variables, add_generation_prompt
+            )
+            if words in text:
+                return text
+            turns = without_system(turns)  # the template leaves a system's turn out
+        return self._render(
+            self._tool_template, turns, able.style, variables, add_generation_prompt
+        )
+
+    def _render(
+        self,
+        template: ChatTemplate,
+        turns: Sequence[ChatTurn],
+        style: MessageStyle,
+        variables: dict[str, Any],
+        add_generation_prompt: bool,
+    ) -> str:
+        def render(turns: Sequence[ChatTurn]) -> str:
+            return template.render(
+                template_messages(turns, style),
+                add_generation_prompt=add_generation_prompt,
+                variables=variables,
+            )
+
+        try:
+            return render(turns)
+        except InvalidRequest:
+            if not any(turn.role is Role.SYSTEM for turn in turns):
+                raise
+            try:
+                return render(without_system(turns))
+            except InvalidRequest:
+                pass  # it was not the system's turn; the first refusal tells what it was
+            raise
+
+    # -- what the template can do ----------------------------------------------------------
+
+    def _abilities(self) -> _Abilities:
+        if self._tools is ToolFormat.GENERIC:
+            # It may know tools, but in a syntax that we do not: then all of it is said in words.
+            return _Abilities(False, False, MessageStyle(self._tools))
+        if self._known is None:
+            user = ChatTurn(Role.USER, "probe")
+            called = ChatTurn(Role.ASSISTANT, "", tool_calls=(_PROBE_CALL,))
+            result = ChatTurn(Role.TOOL, _PROBE_RESULT, tool_call_id=_PROBE_CALL.id)
+            plain = MessageStyle(self._tools)
+            lists_tools = _PROBE_TOOL.name in self._probed([user], plain)
+            writing = [
+                style
+                for style in (plain, MessageStyle(self._tools, empty=None))
+                if _shows_call(self._probed([user, called, result], style))
+            ]
+            self._known = _Abilities(lists_tools, bool(writing), writing[0] if writing else plain)
+        return self._known
+
+    def _probed(self, turns: Sequence[ChatTurn], style: MessageStyle) -> str:
+        """What comes of ``turns`` and a tool; "" where the template does not take them."""
+        try:
+            return self._tool_template.render(
+                template_messages(turns, style), variables={"tools": [described_tool(_PROBE_TOOL)]}
+            )
+        except MinervaError:
+            return ""
+
+
+def _shows_call(text: str) -> bool:
+    return _PROBE_CALL.name in text and _PROBE_RESULT in text

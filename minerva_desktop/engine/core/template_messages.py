@@ -1,0 +1,124 @@
+"""Turns of a conversation in the form in which chat templates take messages. Pure Python.
+
+That is OpenAI's, with two differences that templates expect: a call's arguments are an object, and
+a message that only calls has an empty text. Where a template knows no calls they become text, so
+that roles still alternate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from minerva_desktop.chat.message import ChatTurn, Role
+from minerva_desktop.chat.tools import ToolCall, is_deep
+from minerva_desktop.engine.answer_format import ToolFormat
+from minerva_desktop.engine.call_syntax import SYNTAXES
+from minerva_desktop.engine.core.call_text import call_text, result_text
+from minerva_desktop.engine.core.template_sandbox import JsonObject
+
+_MISTRAL = frozenset({ToolFormat.MISTRAL, ToolFormat.MISTRAL_ARGS})
+_MISTRAL_ID = re.compile(r"[A-Za-z0-9]{9}")
+_BREAK = "\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageStyle:
+    """What a template wants. ``empty`` is the text of a turn that only calls: most templates add
+    texts, for which None would be an error; some tell such a turn by None."""
+
+    tools: ToolFormat
+    empty: str | None = ""
+
+
+def template_messages(turns: Sequence[ChatTurn], style: MessageStyle) -> list[dict[str, Any]]:
+    """Messages for a template that knows tool calls, or for turns without any."""
+    names = _call_names(turns)
+    return [_message(turn, style, names) for turn in turns]
+
+
+def with_calls_as_text(turns: Sequence[ChatTurn], tools: ToolFormat) -> list[ChatTurn]:
+    """The same conversation for a template that knows no calls: what the assistant called is in
+    its text, what came of it is in turns of the user."""
+    syntax, names = SYNTAXES[tools], _call_names(turns)
+    found: list[ChatTurn] = []
+    previous: Role | None = None
+    for turn in turns:
+        if turn.role is Role.TOOL:
+            name = turn.name or names.get(turn.tool_call_id or "", "")
+            plain = ChatTurn(Role.USER, result_text(name, turn.text))
+        elif turn.tool_calls:
+            text = "\n".join(filter(None, (turn.text, call_text(syntax, turn.tool_calls))))
+            plain = msgspec.structs.replace(turn, text=text, tool_calls=())
+        else:
+            plain = turn
+        if previous is Role.TOOL and plain.role is Role.USER:
+            found[-1] = ChatTurn(Role.USER, f"{found[-1].text}{_BREAK}{plain.text}")
+        else:
+            found.append(plain)
+        previous = turn.role
+    return found
+
+
+def with_system_text(turns: Sequence[ChatTurn], text: str) -> list[ChatTurn]:
+    """``text`` added to the system's turn, or as one."""
+    if turns and turns[0].role is Role.SYSTEM:
+        return [ChatTurn(Role.SYSTEM, f"{turns[0].text}{_BREAK}{text}"), *turns[1:]]
+    return [ChatTurn(Role.SYSTEM, text), *turns]
+
+
+def without_system(turns: Sequence[ChatTurn]) -> list[ChatTurn]:
+    """What the system says, moved into the first turn of the user; for templates that refuse a
+    system's turn."""
+    said = [turn.text for turn in turns if turn.role is Role.SYSTEM]
+    rest = [turn for turn in turns if turn.role is not Role.SYSTEM]
+    at = next((index for index, turn in enumerate(rest) if turn.role is Role.USER), None)
+    if at is None:
+        return [ChatTurn(Role.USER, _BREAK.join(said)), *rest]
+    rest[at] = ChatTurn(Role.USER, _BREAK.join([*said, rest[at].text]))
+    return rest
+
+
+def _message(turn: ChatTurn, style: MessageStyle, names: dict[str, str]) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": turn.role.value, "content": turn.text}
+    if turn.reasoning:
+        message["reasoning_content"] = turn.reasoning
+        # gpt-oss has another name for it, and refuses both a text and a thought before a call.
+        if style.tools is ToolFormat.HARMONY and not (turn.tool_calls and turn.text):
+            message["thinking"] = turn.reasoning
+    if turn.tool_calls:
+        message["content"] = turn.text or style.empty
+        message["tool_calls"] = [_call(call, style) for call in turn.tool_calls]
+    if turn.tool_call_id is not None:
+        message["tool_call_id"] = _id(turn.tool_call_id, style)
+    name = turn.name or (names.get(turn.tool_call_id or "") if turn.role is Role.TOOL else None)
+    if name:
+        message["name"] = name
+    return message
+
+
+def _call(call: ToolCall, style: MessageStyle) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(call.arguments or "{}")
+    except (msgspec.DecodeError, RecursionError):
+        found = None
+    is_plain = isinstance(found, dict) and not is_deep(found)
+    arguments = JsonObject(found) if is_plain else call.arguments
+    function = {"name": call.name, "arguments": arguments}
+    return {"id": _id(call.id, style), "type": "function", "function": function}
+
+
+def _id(call_id: str, style: MessageStyle) -> str:
+    """Mistral's templates refuse ids that are not nine letters and digits."""
+    if style.tools not in _MISTRAL or _MISTRAL_ID.fullmatch(call_id):
+        return call_id
+    return hashlib.sha256(call_id.encode("utf-8", "replace")).hexdigest()[:9]
+
+
+def _call_names(turns: Sequence[ChatTurn]) -> dict[str, str]:
+    return {call.id: call.name for turn in turns for call in turn.tool_calls}

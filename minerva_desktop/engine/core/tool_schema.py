@@ -1,0 +1,56 @@
+"""A tool's parameters as grammar rules: `json_schema` for what must be an object. Pure."""
+
+from __future__ import annotations
+
+from minerva_desktop.engine.core.json_schema import MAX_DEPTH, MAX_SCHEMAS, SchemaRules
+from minerva_desktop.engine.core.json_schema_values import Schema, refused
+
+_KINDS = frozenset({"type", "$ref", "const", "enum", "anyOf", "oneOf", "allOf"})
+_OBJECT = frozenset({"type", "properties", "required", "additionalProperties"})
+
+
+class ToolSchema(SchemaRules):
+    """The rules of one tool. All methods raise InvalidRequest(param="response_format")."""
+
+    def arguments(self) -> str:
+        """The expression of the arguments, a JSON object."""
+        return self.visit(self._object_schema(), "#")
+
+    def members(self) -> tuple[Schema, set[str]]:
+        """Schemas of the arguments by name, and which are required. Refuses an object that more
+        than its properties decides about."""
+        schema = self.resolved(self._object_schema())
+        if not isinstance(schema, dict):
+            raise refused("#", "a schema of an object should stand here")
+        self._only(schema, "#", set(_OBJECT))
+        properties, required = self._properties(schema, "#"), set(self._required(schema, "#"))
+        if missing := sorted(required - properties.keys()):
+            raise refused("#/required", f"“{missing[0]}” is required but not among the properties")
+        return properties, required
+
+    def resolved(self, schema: object) -> object:
+        """``schema``, or what its reference leads to."""
+        for _ in range(MAX_DEPTH):
+            if not isinstance(schema, dict) or "$ref" not in schema:
+                break
+            schema = self._resolve(schema["$ref"], "#")
+        return schema
+
+    def _object_schema(self) -> Schema:
+        """The root; refused unless all that it allows are objects."""
+        schema = self._root
+        if not isinstance(schema, dict):
+            raise refused("#", "a schema of an object should stand here")
+        if not schema.keys() & _KINDS:
+            return {**schema, "type": "object"}
+        waiting: list[object] = [schema]
+        for part in waiting:  # grows while it is read
+            found = self.resolved(part)
+            if not isinstance(found, dict) or len(waiting) > MAX_SCHEMAS:
+                raise refused("#", "only objects can be arguments")
+            choices = found.get("anyOf", found.get("oneOf", found.get("allOf")))
+            if isinstance(choices, list) and found.get("type", "object") == "object":
+                waiting.extend(choices)
+            elif found.get("type") != "object" and "properties" not in found:
+                raise refused("#", "only objects can be arguments")
+        return schema

@@ -1,0 +1,89 @@
+"""Reads the answers of gpt-oss: messages in channels. Part of `answer_parser`.
+
+``<|channel|>analysis<|message|>…<|end|>`` is reasoning, ``final`` is content, and a message with a
+recipient (``to=functions.name``) is a tool call. The template has written the first message's
+``<|start|>assistant`` already.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Container
+
+from minerva_desktop.engine.answer_parts import AnswerParts
+from minerva_desktop.engine.answer_text import AnswerText, Marks, Reading
+from minerva_desktop.engine.call_syntax import HARMONY_MARKS
+
+_MARKS = Marks(HARMONY_MARKS)
+_HEADER_ENDS = Marks(["<|message|>", "<|end|>", "<|call|>", "<|return|>", "\n"])
+_RECIPIENT = re.compile(r"to=([^\s<]+)")
+_CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)")
+
+
+class HarmonyReader:
+    """Reads one answer to its end."""
+
+    def __init__(
+        self,
+        tools: Container[str],
+        *,
+        most: int | None,
+        text: AnswerText,
+        parts: AnswerParts,
+        new_id: Callable[[], str],
+    ) -> None:
+        """``most``: how many calls there may be."""
+        self._tools = tools
+        self._most = most
+        self._text = text
+        self._parts = parts
+        self._new_id = new_id
+
+    def read(self) -> Reading[None]:
+        """To the end of the text."""
+        text, parts = self._text, self._parts
+        before = yield from text.space()
+        if (yield from text.literal("to=")):
+            yield from self._message(f"{before}to=")
+        else:
+            parts.say(before)
+        while mark := (yield from text.until(_MARKS, parts.say)):
+            yield from text.literal(mark)
+            parts.drop_space()
+            if mark in {"<|start|>", "<|channel|>"}:
+                yield from self._message(mark)
+
+    def _message(self, opening: str) -> Reading[None]:
+        """The header behind ``opening``, and of a message that is no content its body."""
+        text, parts = self._text, self._parts
+        text.keep(opening)
+        header = [opening]
+        end = yield from text.until(_HEADER_ENDS, header.append)
+        if end != "<|message|>":
+            parts.say(text.kept())
+            return
+        yield from text.literal(end)
+        head = "".join(header)
+        recipient, channel = _RECIPIENT.search(head), _CHANNEL.search(head)
+        if recipient is not None:
+            yield from self._call(recipient[1].removeprefix("functions."))
+        elif channel is not None and channel[1] == "analysis":
+            text.kept()
+            parts.drop_space()
+            yield from text.until(_MARKS, parts.think)
+            parts.drop_space()
+        parts.drop_space()
+        text.kept()
+
+    def _call(self, name: str) -> Reading[None]:
+        """The arguments of a call; where it is none, its header is content, and so is the rest."""
+        parts = self._parts
+        if name not in self._tools or (self._most is not None and parts.n_calls >= self._most):
+            parts.say(self._text.kept())
+            return
+        self._text.kept()
+        index = parts.begin_call(self._new_id(), name)
+        yield from self._text.space()
+        if (yield from self._text.peek()) in {"", "<"}:
+            parts.add_arguments(index, "{}")
+        yield from self._text.until(_MARKS, lambda piece: parts.add_arguments(index, piece))

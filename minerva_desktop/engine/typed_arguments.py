@@ -1,0 +1,81 @@
+"""Arguments that a model writes as plain text, as JSON of the type that the tool's schema names.
+
+Pure. Families that write arguments between tags (Qwen3-Coder, GLM) leave strings unquoted, so only
+the schema tells a text from a number.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+_MAX_REFERENCES = 8
+_TYPES_BY_VALUE = {bool: "boolean", str: "string", int: "integer", float: "number"}
+# Python's spelling, which models fall into.
+_SPELLINGS = {"True": "true", "False": "false", "None": "null"}
+
+
+def typed_argument(schema: Mapping[str, Any], name: str, text: str) -> str:
+    """``text`` as JSON for the argument ``name`` of a tool with the parameters ``schema``.
+
+    A text that is no JSON of a fitting type is a string, whatever the schema says.
+    """
+    properties = schema.get("properties")
+    declared = properties.get(name) if isinstance(properties, Mapping) else None
+    types = argument_types(schema, declared)
+    if types == {"string"}:
+        return json.dumps(text, ensure_ascii=False)
+    written = text.strip()
+    written = _SPELLINGS.get(written, written)
+    try:
+        value = json.loads(written, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return json.dumps(text, ensure_ascii=False)
+    if isinstance(value, str) or (types and not _fits(value, types) and "string" in types):
+        return json.dumps(text if "string" in types else value, ensure_ascii=False)
+    return written
+
+
+def argument_types(root: Mapping[str, Any], schema: object) -> set[str]:
+    """The JSON types that a schema within ``root`` allows, as far as it tells; empty: any."""
+    for _ in range(_MAX_REFERENCES):
+        if not isinstance(schema, Mapping) or "$ref" not in schema:
+            break
+        schema = _resolved(root, str(schema["$ref"]))
+    if not isinstance(schema, Mapping):
+        return set()
+    named = schema.get("type")
+    if isinstance(named, str):
+        return {named}
+    if isinstance(named, list):
+        return {name for name in named if isinstance(name, str)}
+    if "const" in schema or isinstance(schema.get("enum"), list):
+        values = schema.get("enum", [schema.get("const")])
+        return {_TYPES_BY_VALUE.get(type(value), "null") for value in values}
+    for keyword in ("anyOf", "oneOf"):
+        if isinstance(schema.get(keyword), list):
+            found = [argument_types({}, part) for part in schema[keyword]]
+            return set().union(*found) if all(found) else set()
+    return set()
+
+
+def _resolved(root: Mapping[str, Any], target: str) -> object:
+    found: object = root
+    for step in target.split("/")[1:]:
+        key = step.replace("~1", "/").replace("~0", "~")
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
+
+
+def _fits(value: object, types: set[str]) -> bool:
+    kinds = {"boolean": bool, "integer": int, "number": int | float, "array": list, "object": dict}
+    if value is None:
+        return "null" in types
+    if isinstance(value, bool):
+        return "boolean" in types
+    return any(isinstance(value, kinds[name]) for name in types if name in kinds)
+
+
+def _refuse(word: str) -> object:
+    raise ValueError(f"{word} is no JSON")

@@ -1,0 +1,160 @@
+"""The input of ``POST /v1/responses``, as turns."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from minerva_desktop.chat.message import ChatTurn, Role
+from minerva_desktop.chat.tools import ToolCall
+from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.server.errors import UnsupportedParameter
+from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValues, ParameterParser
+from minerva_desktop.server.parameters.turns import one_system_turn
+from minerva_desktop.server.schemas.responses import (
+    FunctionCallItem,
+    FunctionCallOutputItem,
+    InputItem,
+    MessageItem,
+    OtherItem,
+    ReasoningItem,
+    ResponsesRequest,
+    TextPart,
+)
+
+_ROLES = MappingProxyType(
+    {
+        "user": Role.USER,
+        "assistant": Role.ASSISTANT,
+        "system": Role.SYSTEM,
+        "developer": Role.SYSTEM,
+    }
+)
+_REFUSAL = "refusal"
+_TEXT_TYPES = frozenset({"input_text", "output_text"})
+_NOTHING: NeutralValues = MappingProxyType({})
+_DIRECT: NeutralValues = MappingProxyType(
+    {"async": (False,), "caller": ({"type": "direct"},), "namespace": ()}
+)
+# Of items that come back as we or others sent them.
+_ECHOED = frozenset({"id", "status"})
+_ECHOED_PART = frozenset({"annotations", "logprobs", "prompt_cache_breakpoint"})
+
+
+def input_turns(parser: ParameterParser, request: ResponsesRequest) -> tuple[ChatTurn, ...]:
+    """All that the model is given. A last message of the assistant is one that goes on, as in
+    chat completions."""
+    turns: list[ChatTurn] = []
+    if request.instructions:
+        turns.append(ChatTurn(Role.SYSTEM, request.instructions))
+    if isinstance(request.input, str):
+        turns.append(ChatTurn(Role.USER, request.input))
+    else:
+        items = _Items(parser)
+        for index, item in enumerate(request.input):
+            items.add(item, f"input[{index}]")
+        turns += items.turns()
+    return one_system_turn(turns)
+
+
+class _Items:
+    """Makes turns of items. What an assistant thought, said and called is an item each, and one
+    turn."""
+
+    def __init__(self, parser: ParameterParser) -> None:
+        self._parser = parser
+        self._turns: list[ChatTurn] = []
+        self._reasoning = ""
+        self._text: str | None = None
+        self._calls: list[ToolCall] = []
+
+    def turns(self) -> list[ChatTurn]:
+        """All of them."""
+        self._end_turn()
+        return self._turns
+
+    def add(self, item: InputItem, where: str) -> None:
+        """Take in the next item; ``where`` it stands is for errors."""
+        match item:
+            case MessageItem():
+                self._add_message(item, where)
+            case FunctionCallItem():
+                self._parser.judge(item, _DIRECT, f"{where}.", _ECHOED)
+                self._calls.append(ToolCall(item.call_id, item.name, item.arguments))
+            case FunctionCallOutputItem():
+                self._parser.judge(item, _DIRECT, f"{where}.", _ECHOED)
+                self._end_turn()
+                text = self._text_of(item.output, f"{where}.output")
+                self._turns.append(
+                    ChatTurn(Role.TOOL, text, tool_call_id=item.call_id, name=item.name)
+                )
+            case ReasoningItem():
+                self._add_reasoning(item, where)
+            case OtherItem():
+                raise UnsupportedParameter(
+                    f"{where}.type: items of the type {item.type[:MAX_FIELD_NAME]!r} are not "
+                    "supported",
+                    param=f"{where}.type",
+                )
+
+    def _add_message(self, item: MessageItem, where: str) -> None:
+        self._parser.judge(item, _NOTHING, f"{where}.", _ECHOED)
+        if item.phase is not None:
+            self._parser.ignore(f"{where}.phase")
+        role = _ROLES.get(item.role)
+        if role is None:
+            raise InvalidRequest(
+                f"{where}.role must be one of {', '.join(_ROLES)}", param=f"{where}.role"
+            )
+        text = self._text_of(item.content, f"{where}.content")
+        if role is not Role.ASSISTANT:
+            self._end_turn()
+            self._turns.append(ChatTurn(role, text))
+            return
+        if self._text is not None or self._calls:
+            self._end_turn()
+        self._text = text
+
+    def _add_reasoning(self, item: ReasoningItem, where: str) -> None:
+        self._parser.judge(item, _NOTHING, f"{where}.", _ECHOED)
+        if item.encrypted_content:
+            self._parser.ignore(f"{where}.encrypted_content")
+        if self._text is not None or self._calls:
+            self._end_turn()
+        # The thoughts themselves tell more than their summary.
+        field, parts = ("content", item.content) if item.content else ("summary", item.summary)
+        for index, part in enumerate(parts or ()):
+            self._parser.judge(part, _NOTHING, f"{where}.{field}[{index}].")
+            self._reasoning += ("\n" if self._reasoning else "") + part.text
+
+    def _end_turn(self) -> None:
+        if self._reasoning or self._text is not None or self._calls:
+            self._turns.append(
+                ChatTurn(
+                    Role.ASSISTANT,
+                    self._text or "",
+                    reasoning=self._reasoning,
+                    tool_calls=tuple(self._calls),
+                )
+            )
+        self._reasoning, self._text, self._calls = "", None, []
+
+    def _text_of(self, content: str | list[TextPart], where: str) -> str:
+        if isinstance(content, str):
+            return content
+        # As chat completions join them.
+        return "\n".join(
+            self._part(part, f"{where}[{index}]") for index, part in enumerate(content)
+        )
+
+    def _part(self, part: TextPart, where: str) -> str:
+        if part.type not in {*_TEXT_TYPES, _REFUSAL}:
+            raise UnsupportedParameter(
+                f"{where}.type: only text parts are supported, not {part.type[:MAX_FIELD_NAME]!r}",
+                param=f"{where}.type",
+            )
+        field = _REFUSAL if part.type == _REFUSAL else "text"
+        text = part.refusal if part.type == _REFUSAL else part.text
+        if text is None:
+            raise InvalidRequest(f"{where}.{field} is required", param=f"{where}.{field}")
+        self._parser.judge(part, _NOTHING, f"{where}.", _ECHOED_PART)
+        return text

@@ -1,0 +1,104 @@
+"""The tools of ``POST /v1/responses``, and the choice among them."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from minerva_desktop.chat.tools import ChatOptions, Tool, ToolMode
+from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.server.errors import UnsupportedParameter
+from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValues, ParameterParser
+from minerva_desktop.server.parameters.tools import function_tool, template_variables, with_tools
+from minerva_desktop.server.schemas.responses import (
+    ResponsesRequest,
+    ResponseTool,
+    ToolChoiceObject,
+)
+
+FUNCTION = "function"
+ALLOWED_TOOLS = "allowed_tools"
+_NOTHING: NeutralValues = MappingProxyType({})
+_TOOL_NEUTRAL: NeutralValues = MappingProxyType(
+    {"allowed_callers": (["direct"],), "async": (False,), "defer_loading": (False,)}
+)
+
+
+def response_chat_options(parser: ParameterParser, request: ResponsesRequest) -> ChatOptions:
+    """What ``request`` asks of the template and of the answer's shape."""
+    effort = None if request.reasoning is None else request.reasoning.effort
+    tools = tuple(
+        _tool(parser, tool, f"tools[{index}]") for index, tool in enumerate(request.tools or ())
+    )
+    mode, only, tools = _choice(parser, request, tools)
+    return with_tools(
+        tools,
+        mode,
+        only,
+        parallel=request.parallel_tool_calls is not False,
+        variables=template_variables(effort, request.chat_template_kwargs, "reasoning.effort"),
+    )
+
+
+def _tool(parser: ParameterParser, tool: ResponseTool, where: str) -> Tool:
+    _check_function(tool.type, where)
+    if tool.name is None:
+        raise InvalidRequest(f"{where}.name is required", param=f"{where}.name")
+    parser.judge(tool, _TOOL_NEUTRAL, f"{where}.")
+    return function_tool(tool.name, tool.description, tool.parameters)
+
+
+def _check_function(kind: str, where: str) -> None:
+    if kind != FUNCTION:
+        raise UnsupportedParameter(
+            f"{where}.type: only functions are supported, not {kind[:MAX_FIELD_NAME]!r}",
+            param=f"{where}.type",
+        )
+
+
+def _choice(
+    parser: ParameterParser, request: ResponsesRequest, tools: tuple[Tool, ...]
+) -> tuple[ToolMode, str | None, tuple[Tool, ...]]:
+    """Whether to call, whom, and of whom the model is told."""
+    choice = request.tool_choice
+    if choice is None:
+        return ToolMode.AUTO, None, tools
+    if isinstance(choice, ToolChoiceObject):
+        return _chosen(parser, choice, tools)
+    try:
+        return ToolMode(choice), None, tools
+    except ValueError:
+        raise InvalidRequest(
+            f"tool_choice must be one of {', '.join(ToolMode)}, or an object", param="tool_choice"
+        ) from None
+
+
+def _chosen(
+    parser: ParameterParser, choice: ToolChoiceObject, tools: tuple[Tool, ...]
+) -> tuple[ToolMode, str | None, tuple[Tool, ...]]:
+    parser.judge(choice, _NOTHING, "tool_choice.")
+    if choice.type == ALLOWED_TOOLS:
+        return ToolMode(choice.mode or ToolMode.AUTO), None, _allowed(parser, choice, tools)
+    _check_function(choice.type, "tool_choice")
+    if choice.name is None:
+        raise InvalidRequest("tool_choice.name is required", param="tool_choice.name")
+    return ToolMode.REQUIRED, choice.name, tools
+
+
+def _allowed(
+    parser: ParameterParser, choice: ToolChoiceObject, tools: tuple[Tool, ...]
+) -> tuple[Tool, ...]:
+    """The allowed ones. The model is told of no others, so it calls no others."""
+    if choice.tools is None:
+        raise InvalidRequest("tool_choice.tools is required", param="tool_choice.tools")
+    names = {tool.name for tool in tools}
+    allowed = set()
+    for index, tool in enumerate(choice.tools):
+        where = f"tool_choice.tools[{index}]"
+        _check_function(tool.type, where)
+        parser.judge(tool, _NOTHING, f"{where}.")
+        if tool.name not in names:
+            raise InvalidRequest(
+                f"{where}.name must be that of one of the tools", param=f"{where}.name"
+            )
+        allowed.add(tool.name)
+    return tuple(tool for tool in tools if tool.name in allowed)

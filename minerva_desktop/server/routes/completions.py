@@ -1,0 +1,237 @@
+"""``POST /v1/completions``: plain text that goes on, streamed and not."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, MutableMapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from types import MappingProxyType
+from typing import Any
+
+from fastapi import APIRouter, Request
+from msgspec import UNSET, UnsetType
+from starlette.responses import Response
+
+from minerva_desktop.chat.completion import Completion, TokenLogprob
+from minerva_desktop.engine.answer_parser import AnswerPart, ContentDelta
+from minerva_desktop.library.model_file import ModelFile
+from minerva_desktop.server.errors import json_response, renamed_fields
+from minerva_desktop.server.generation import (
+    CollectedAnswer,
+    Ended,
+    Generation,
+    GenerationEvent,
+    GenerationRequest,
+    PromptRead,
+    RunningGeneration,
+    Said,
+    collect,
+    fingerprint,
+)
+from minerva_desktop.server.json_body import read_json_object
+from minerva_desktop.server.parameters.completions import (
+    CompletionParameters,
+    completion_parameters,
+)
+from minerva_desktop.server.schemas.chat import PromptProgress
+from minerva_desktop.server.schemas.common import AnswerTimings, Usage
+from minerva_desktop.server.schemas.completions import TextChoice, TextCompletion, TextLogprobs
+from minerva_desktop.server.services import ServerContext
+from minerva_desktop.server.sse import DONE, EventSink, EventStream, encode_event
+from minerva_desktop.server.text_logprobs import LogprobWriter
+
+DIALECT = "completions"
+_OWN_NAMES = MappingProxyType(
+    {"messages": "prompt", "tokens": "prompt", "response_format": "json_schema"}
+)
+
+
+def completions_router(context: ServerContext) -> APIRouter:
+    """The route, on the models of the catalog, loaded by the pool."""
+    lifetime, config = context.lifetime, context.config
+    router = APIRouter()
+
+    @router.post("/v1/completions")
+    async def create_completion(request: Request) -> Response:
+        body = await lifetime.run(read_json_object(request))
+        parameters = completion_parameters(body, config.request_timeout_s)
+        model = await asyncio.to_thread(context.catalog.find, parameters.model)
+        answer = CompletionAnswer(context, request.scope, model, parameters)
+        if parameters.stream:
+            return EventStream(answer.stream, lifetime, config.keep_alive_s, parameters.headers)
+        completion = await lifetime.run(answer.complete(), request.receive)
+        return json_response(completion, headers=parameters.headers)
+
+    return router
+
+
+class CompletionAnswer:
+    """One request's answer, for one `complete` or one `stream`."""
+
+    def __init__(
+        self,
+        context: ServerContext,
+        scope: MutableMapping[str, Any],
+        model: ModelFile,
+        parameters: CompletionParameters,
+    ) -> None:
+        self._parameters = parameters
+        self._scope = scope
+        prompt, *more_prompts = parameters.prompts
+        self._generation = Generation(
+            context,
+            GenerationRequest(
+                model=model,
+                prompt=prompt,
+                more_prompts=tuple(more_prompts),
+                suffix=parameters.suffix,
+                sampling=parameters.sampling,
+                run=parameters.run,
+            ),
+        )
+        self._n_choices = len(parameters.prompts) * parameters.run.n
+        n_top = parameters.sampling.top_logprobs
+        self._writers = (
+            None if n_top is None else [LogprobWriter(n_top) for _ in range(self._n_choices)]
+        )
+        self._model_id = model.model_id
+        self._id = f"cmpl-{uuid.uuid4().hex}"
+        self._created = int(time.time())
+        self._fingerprint = fingerprint(model)
+        self._ended: list[Ended] = []
+
+    async def complete(self) -> TextCompletion:
+        """The whole answer. Raises what loading and generating raise."""
+        async with self._running() as running:
+            answers = await collect(running, self._n_choices)
+            choices = [await self._choice(answer, running) for answer in answers]
+        self._ended = [answer.ended for answer in answers]
+        first = self._ended[0].completion
+        return self._answer(
+            tuple(choices),
+            usage=self._usage(),
+            timings=_timings(first),
+            n_shifted=first.shifted_tokens,
+        )
+
+    async def stream(self, sink: EventSink) -> None:
+        """Send the answer to ``sink``, an event for every batch of tokens. Raises as
+        `complete`."""
+        begun: set[int] = set()
+        async with self._running() as running, aclosing(running.events()) as events:
+            async for event in events:
+                if self._parameters.echo and event.choice not in begun:
+                    # Only now, when the engine has found nothing wrong with the prompt.
+                    begun.add(event.choice)
+                    text = await running.prompt_text(event.choice)
+                    await sink.send(self._event(TextChoice(text=text, index=event.choice)))
+                chunk = self._chunk(event, running)
+                if chunk is not None:
+                    await sink.send(chunk)
+        if self._parameters.include_usage:
+            await sink.send(encode_event(self._answer((), usage=self._usage())))
+        await sink.send(DONE)
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[RunningGeneration]:
+        running = self._generation.running(
+            self._scope, dialect=DIALECT, is_stream=self._parameters.stream
+        )
+        with renamed_fields(_OWN_NAMES):
+            async with running as generation:
+                yield generation
+
+    async def _choice(self, answer: CollectedAnswer, running: RunningGeneration) -> TextChoice:
+        index = answer.ended.choice
+        prompt = await running.prompt_text(index) if self._parameters.echo else ""
+        return TextChoice(
+            text=prompt + answer.content,
+            index=index,
+            logprobs=self._logprobs(index, answer.logprobs),
+            finish_reason=answer.ended.finish_reason,
+        )
+
+    def _logprobs(self, choice: int, logprobs: Sequence[TokenLogprob]) -> TextLogprobs | None:
+        return None if self._writers is None else self._writers[choice].write(logprobs)
+
+    # -- events ----------------------------------------------------------------------------
+
+    def _chunk(self, event: GenerationEvent, running: RunningGeneration) -> bytes | None:
+        match event:
+            case Said():
+                return self._said(event, running)
+            case Ended(index, completion, finish_reason):
+                self._ended.append(event)
+                return self._event(
+                    TextChoice(text="", index=index, finish_reason=finish_reason),
+                    timings=_timings(completion),
+                    n_shifted=completion.shifted_tokens,
+                )
+            case PromptRead() if self._parameters.run.return_progress:
+                progress = PromptProgress(event.total, event.cached, event.done, event.milliseconds)
+                return self._event(TextChoice(text="", index=event.choice), progress=progress)
+        return None
+
+    def _said(self, event: Said, running: RunningGeneration) -> bytes | None:
+        text = _text(event.parts)
+        if not text and not event.logprobs:
+            return None
+        timings: AnswerTimings | UnsetType = UNSET
+        if self._parameters.run.timings_per_token:
+            timings = AnswerTimings.of(running.live_timings(event.choice))
+        logprobs = self._logprobs(event.choice, event.logprobs)
+        choice = TextChoice(text=text, index=event.choice, logprobs=logprobs)
+        return self._event(choice, timings=timings)
+
+    def _event(
+        self,
+        choice: TextChoice,
+        *,
+        timings: AnswerTimings | UnsetType = UNSET,
+        progress: PromptProgress | UnsetType = UNSET,
+        n_shifted: int = 0,
+    ) -> bytes:
+        usage = None if self._parameters.include_usage else UNSET
+        return encode_event(
+            self._answer(
+                (choice,), usage=usage, timings=timings, progress=progress, n_shifted=n_shifted
+            )
+        )
+
+    def _answer(
+        self,
+        choices: tuple[TextChoice, ...],
+        *,
+        usage: Usage | UnsetType | None,
+        timings: AnswerTimings | UnsetType = UNSET,
+        progress: PromptProgress | UnsetType = UNSET,
+        n_shifted: int = 0,
+    ) -> TextCompletion:
+        return TextCompletion(
+            id=self._id,
+            created=self._created,
+            model=self._model_id,
+            system_fingerprint=self._fingerprint,
+            choices=choices,
+            usage=usage,
+            timings=timings,
+            prompt_progress=progress,
+            shifted_tokens=n_shifted or UNSET,
+        )
+
+    def _usage(self) -> Usage:
+        by_choice = sorted(self._ended, key=lambda ended: ended.choice)
+        completions = tuple(ended.completion for ended in by_choice)
+        return Usage.of(completions, per_prompt=self._parameters.run.n)
+
+
+def _text(parts: Sequence[AnswerPart]) -> str:
+    return "".join(part.text for part in parts if isinstance(part, ContentDelta))
+
+
+def _timings(completion: Completion) -> AnswerTimings:
+    return AnswerTimings.of(
+        completion.timings, completion.drafted_tokens, completion.accepted_tokens
+    )

@@ -1,0 +1,49 @@
+"""``GET /props``: a model and what holds for it where requests say nothing, as llama-server tells
+it. Loads no model."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.server.errors import json_response
+from minerva_desktop.server.model_choice import chosen_model
+from minerva_desktop.server.model_description import loaded_info, model_props
+from minerva_desktop.server.parameters.tokens import question
+from minerva_desktop.server.schemas.models import Props, PropsQuery
+from minerva_desktop.server.services import ServerContext
+
+
+def props_router(context: ServerContext) -> APIRouter:
+    """The route, on the models of the catalog; the pool says which are loaded."""
+    pool, catalog = context.pool, context.catalog
+    router = APIRouter()
+
+    @router.api_route("/props", methods=["GET", "HEAD"])
+    async def props(request: Request) -> Response:
+        asked, headers = question(_query(request), PropsQuery)
+        file = await chosen_model(context, asked.model)
+        loaded = list(pool.loaded())
+        files = {each.path: each for each in await asyncio.to_thread(catalog.models)}
+        shown = model_props(file, loaded_info(pool, file))
+        models = [
+            model_props(files[path], info)
+            for path in loaded
+            if path in files and (info := loaded_info(pool, files[path])) is not None
+        ]
+        answer = Props(**msgspec.structs.asdict(shown), models=tuple(models))
+        return json_response(answer, headers=headers)
+
+    return router
+
+
+def _query(request: Request) -> dict[str, str]:
+    pairs = request.query_params.multi_items()
+    query = dict(pairs)
+    if len(query) != len(pairs):
+        raise InvalidRequest("The query gives a name more than once")
+    return query

@@ -1,0 +1,52 @@
+"""``POST /v1/responses``, streamed and not. Nothing is kept, so there is nothing to get later."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from minerva_desktop.server.errors import json_response
+from minerva_desktop.server.generation import GenerationRequest
+from minerva_desktop.server.json_body import read_json_object
+from minerva_desktop.server.parameters.responses import responses_parameters
+from minerva_desktop.server.response_writer import ResponseWriter
+from minerva_desktop.server.services import ServerContext
+from minerva_desktop.server.sse import EventStream
+from minerva_desktop.server.written_answer import WrittenAnswer
+
+DIALECT = "responses"
+
+
+def responses_router(context: ServerContext) -> APIRouter:
+    """The route, on the models of the catalog, loaded by the pool."""
+    lifetime, config = context.lifetime, context.config
+    router = APIRouter()
+
+    @router.post("/v1/responses")
+    async def create_response(request: Request) -> Response:
+        body = await lifetime.run(read_json_object(request))
+        parameters = responses_parameters(body, context.config.request_timeout_s)
+        model = await asyncio.to_thread(context.catalog.find, parameters.model)
+        writer = ResponseWriter(model.model_id, parameters.settings)
+        asked = GenerationRequest(
+            model=model,
+            prompt=parameters.turns,
+            sampling=parameters.sampling,
+            run=parameters.run,
+            chat=parameters.chat,
+        )
+        answer = WrittenAnswer(context, request.scope, asked, writer, dialect=DIALECT)
+        if parameters.stream:
+            return EventStream(
+                answer.stream,
+                lifetime,
+                config.keep_alive_s,
+                parameters.headers,
+                failed=answer.failed,
+            )
+        await lifetime.run(answer.complete(), request.receive)
+        return json_response(writer.response, headers=parameters.headers)
+
+    return router

@@ -1,0 +1,107 @@
+"""``POST /tokenize``, ``/detokenize`` and ``/apply-template``: what a model makes of a text.
+
+They load the model that they ask, as all endpoints do. They are not in the list of requests: some
+clients send one at each key that is pressed, and those that generate would not be seen for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from minerva_desktop.server.errors import json_response
+from minerva_desktop.server.json_body import read_json_object
+from minerva_desktop.server.lifetime import time_limit
+from minerva_desktop.server.model_choice import chosen_model
+from minerva_desktop.server.parameters.tokens import question, template_parameters
+from minerva_desktop.server.request_info import request_info
+from minerva_desktop.server.schemas.tokens import (
+    DetokenizedText,
+    DetokenizeRequest,
+    RenderedPrompt,
+    TokenizeRequest,
+    TokenList,
+    TokenPiece,
+)
+from minerva_desktop.server.services import Engine, ServerContext
+
+AnswerT = TypeVar("AnswerT", bound=msgspec.Struct)
+
+
+def tokens_router(context: ServerContext) -> APIRouter:
+    """The routes, on the models of the catalog, loaded by the pool."""
+    lifetime = context.lifetime
+    router = APIRouter()
+
+    @router.post("/tokenize")
+    async def tokenize(request: Request) -> Response:
+        body = await lifetime.run(read_json_object(request))
+        asked, headers = question(body, TokenizeRequest)
+
+        async def ask(engine: Engine) -> TokenList:
+            found = await engine.tokenize(
+                asked.content,
+                add_special=bool(asked.add_special),
+                parse_special=asked.parse_special is not False,
+            )
+            if not asked.with_pieces:
+                return TokenList(found.tokens)
+            pairs = zip(found.tokens, found.pieces, strict=True)
+            return TokenList(tuple(TokenPiece(token, _shown(piece)) for token, piece in pairs))
+
+        return json_response(await _answer(context, request, asked.model, ask), headers=headers)
+
+    @router.post("/detokenize")
+    async def detokenize(request: Request) -> Response:
+        body = await lifetime.run(read_json_object(request))
+        asked, headers = question(body, DetokenizeRequest)
+
+        async def ask(engine: Engine) -> DetokenizedText:
+            return DetokenizedText(await engine.detokenize(asked.tokens))
+
+        return json_response(await _answer(context, request, asked.model, ask), headers=headers)
+
+    @router.post("/apply-template")
+    async def apply_template(request: Request) -> Response:
+        body = await lifetime.run(read_json_object(request))
+        asked = template_parameters(body)
+
+        async def ask(engine: Engine) -> RenderedPrompt:
+            return RenderedPrompt(
+                await engine.apply_template(asked.turns, chat=asked.chat, end=asked.end)
+            )
+
+        answer = await _answer(context, request, asked.model, ask)
+        return json_response(answer, headers=asked.headers)
+
+    return router
+
+
+async def _answer(
+    context: ServerContext,
+    request: Request,
+    name: str | None,
+    ask: Callable[[Engine], Awaitable[AnswerT]],
+) -> AnswerT:
+    """What the engine of the named or chosen model answers to ``ask``; given up when the client
+    goes away. Raises what loading and asking raise."""
+    model = await chosen_model(context, name)
+    request_info(request.scope).model = model.model_id
+
+    async def work() -> AnswerT:
+        limit_s = context.config.request_timeout_s
+        async with context.pool.lease(model.path) as engine, time_limit(limit_s):
+            return await ask(engine)
+
+    return await context.lifetime.run(work(), request.receive)
+
+
+def _shown(piece: bytes) -> str | tuple[int, ...]:
+    try:
+        return piece.decode()
+    except UnicodeDecodeError:
+        return tuple(piece)

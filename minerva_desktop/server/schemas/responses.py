@@ -1,0 +1,217 @@
+"""``POST /v1/responses``: its body. Field names are the OpenAI API's."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, Tag
+
+from minerva_desktop.server.schemas.chat import (
+    MAX_CONTENT_PARTS,
+    MAX_MESSAGES,
+    MAX_TOOLS,
+    ToolName,
+)
+from minerva_desktop.server.schemas.common import (
+    LIST_BRANCH,
+    MAX_NAME,
+    OBJECT_BRANCH,
+    OTHER_BRANCH,
+    Int64,
+    JsonObject,
+    ModelName,
+    RequestModel,
+    RunFields,
+    SamplingFields,
+    Text,
+    one_of,
+    one_of_types,
+)
+
+MESSAGE = "message"
+FUNCTION_CALL = "function_call"
+FUNCTION_CALL_OUTPUT = "function_call_output"
+REASONING = "reasoning"
+
+# OpenAI's bounds of `metadata`.
+MAX_METADATA = 16
+_MetadataKey = Annotated[str, Field(max_length=64)]
+_MetadataValue = Annotated[str, Field(max_length=512)]
+
+
+class TextPart(RequestModel):
+    """A part of a message or of a tool's result: ``input_text``, ``output_text``, ``refusal``."""
+
+    type: str
+    text: str | None = None
+    refusal: str | None = None
+
+
+Parts = Annotated[
+    list[TextPart],
+    Tag(LIST_BRANCH),
+    Field(min_length=1, max_length=MAX_CONTENT_PARTS, fail_fast=True),
+]
+TextOrParts = Annotated[Text | Parts, one_of("a string or a list of content parts")]
+
+
+class MessageItem(RequestModel):
+    """What somebody said. The ``type`` of the commonest item may be left out."""
+
+    type: Literal["message"] = "message"
+    role: str
+    content: TextOrParts
+    phase: str | None = None
+
+
+class FunctionCallItem(RequestModel):
+    """A call that the model made earlier."""
+
+    type: Literal["function_call"]
+    call_id: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME * 4)]
+    arguments: str
+
+
+class FunctionCallOutputItem(RequestModel):
+    """What came of a call."""
+
+    type: Literal["function_call_output"]
+    call_id: Annotated[str, Field(min_length=1)]
+    name: str | None = None
+    output: TextOrParts
+
+
+class ReasoningPart(RequestModel):
+    """A piece of a train of thought, or of its summary."""
+
+    type: str
+    text: str
+
+
+Thoughts = Annotated[list[ReasoningPart], Field(max_length=MAX_CONTENT_PARTS, fail_fast=True)]
+
+
+class ReasoningItem(RequestModel):
+    """A train of thought that the model had earlier."""
+
+    type: Literal["reasoning"]
+    summary: Thoughts | None = None
+    content: Thoughts | None = None
+    encrypted_content: str | None = None
+
+
+class OtherItem(RequestModel):
+    """An item of a kind that is not to be had here."""
+
+    type: str
+
+
+InputItem = Annotated[
+    Annotated[MessageItem, Tag(f"<{MESSAGE}>")]
+    | Annotated[FunctionCallItem, Tag(f"<{FUNCTION_CALL}>")]
+    | Annotated[FunctionCallOutputItem, Tag(f"<{FUNCTION_CALL_OUTPUT}>")]
+    | Annotated[ReasoningItem, Tag(f"<{REASONING}>")]
+    | Annotated[OtherItem, Tag(OTHER_BRANCH)],
+    one_of_types((MESSAGE, FUNCTION_CALL, FUNCTION_CALL_OUTPUT, REASONING), default=MESSAGE),
+]
+Items = Annotated[
+    list[InputItem],
+    Tag(LIST_BRANCH),
+    Field(min_length=1, max_length=MAX_MESSAGES, fail_fast=True),
+]
+Input = Annotated[Text | Items, one_of("a string or a list of items")]
+
+
+class ResponseTool(RequestModel):
+    """A tool that the model may use; functions are the only kind."""
+
+    type: str
+    name: ToolName | None = None
+    description: str | None = None
+    parameters: JsonObject | None = None
+    strict: bool | None = None
+
+
+class AllowedTool(RequestModel):
+    """One of the tools among which a request chooses."""
+
+    type: str
+    name: str | None = None
+
+
+class ToolChoiceObject(RequestModel):
+    """A function that has to be called (``name``), or some ``tools`` of which the ``mode`` says
+    whether one has to be."""
+
+    type: str
+    name: str | None = None
+    mode: Literal["auto", "required"] | None = None
+    tools: (
+        Annotated[list[AllowedTool], Field(min_length=1, max_length=MAX_TOOLS, fail_fast=True)]
+        | None
+    ) = None
+
+
+ResponseToolChoice = Annotated[
+    Text | Annotated[ToolChoiceObject, Tag(OBJECT_BRANCH)],
+    one_of("“none”, “auto”, “required” or an object"),
+]
+
+
+class TextFormat(RequestModel):
+    """Which form the answer's text has."""
+
+    type: str
+    name: str | None = None
+    description: str | None = None
+    schema_: Annotated[JsonObject | None, Field(alias="schema")] = None
+    strict: bool | None = None
+
+
+class TextConfig(RequestModel):
+    """How the answer's text is to be."""
+
+    format: TextFormat | None = None
+
+
+class ReasoningConfig(RequestModel):
+    """How long to think, and what of it to tell."""
+
+    effort: str | None = None
+    summary: str | None = None
+    generate_summary: str | None = None
+
+
+class ResponseStreamOptions(RequestModel):
+    """How to stream: nothing that can be chosen here."""
+
+
+class ResponsesRequest(SamplingFields, RunFields):
+    """Body of ``POST /v1/responses``: the fields that are obeyed, or refused with a reason."""
+
+    model: ModelName
+    input: Input
+    instructions: str | None = None
+    max_output_tokens: Int64 | None = None
+    include: Annotated[list[str], Field(max_length=32, fail_fast=True)] | None = None
+    top_logprobs: Int64 | None = None
+    metadata: (
+        Annotated[dict[_MetadataKey, _MetadataValue], Field(max_length=MAX_METADATA)] | None
+    ) = None
+    parallel_tool_calls: bool | None = None
+    prompt_cache_key: str | None = None
+    reasoning: ReasoningConfig | None = None
+    safety_identifier: str | None = None
+    stream: bool | None = None
+    stream_options: ResponseStreamOptions | None = None
+    text: TextConfig | None = None
+    tool_choice: ResponseToolChoice | None = None
+    tools: Annotated[list[ResponseTool], Field(max_length=MAX_TOOLS, fail_fast=True)] | None = None
+    truncation: Literal["auto", "disabled"] | None = None
+    user: str | None = None
+    chat_template_kwargs: JsonObject | None = None
+    background: bool | None = None
+    conversation: Any = None
+    previous_response_id: str | None = None
+    store: bool | None = None

@@ -1,0 +1,65 @@
+"""``POST /tokenize``, ``/detokenize`` and ``/apply-template``, in llama-server's field names."""
+
+from __future__ import annotations
+
+import msgspec
+from pydantic import Field
+
+from minerva_desktop.server.schemas.chat import ChatFields
+from minerva_desktop.server.schemas.common import ModelName, RequestModel
+from minerva_desktop.server.schemas.inputs import Tokens
+
+MODEL_DEFAULT = "Absent: the loaded model that was used last, else the library's first."
+
+
+class TokenizeRequest(RequestModel):
+    """Body of ``POST /tokenize``. ``add_special`` (false): with the tokens that the model wants
+    around a text. ``parse_special`` (true): control tokens that are spelled in the text are such.
+    ``with_pieces``: with the text of each token."""
+
+    model: ModelName | None = Field(None, description=MODEL_DEFAULT)
+    content: str
+    add_special: bool | None = None
+    parse_special: bool | None = None
+    with_pieces: bool | None = None
+
+
+class DetokenizeRequest(RequestModel):
+    """Body of ``POST /detokenize``."""
+
+    model: ModelName | None = Field(None, description=MODEL_DEFAULT)
+    tokens: Tokens
+
+
+class ApplyTemplateRequest(ChatFields):
+    """Body of ``POST /apply-template``: what of a chat completion makes the prompt."""
+
+    model: ModelName | None = Field(None, description=MODEL_DEFAULT)
+
+
+# -- answers -----------------------------------------------------------------------------------
+
+
+class TokenPiece(msgspec.Struct, frozen=True):
+    """A token; ``piece`` is its text, or its bytes where they are no whole characters."""
+
+    id: int
+    piece: str | tuple[int, ...]
+
+
+class TokenList(msgspec.Struct, frozen=True):
+    """Answer to ``POST /tokenize``: ids, or pieces for those who asked for them."""
+
+    tokens: tuple[int | TokenPiece, ...]
+
+
+class DetokenizedText(msgspec.Struct, frozen=True):
+    """Answer to ``POST /detokenize``."""
+
+    content: str
+
+
+class RenderedPrompt(msgspec.Struct, frozen=True):
+    """Answer to ``POST /apply-template``."""
+
+    prompt: str

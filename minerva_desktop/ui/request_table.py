@@ -1,0 +1,163 @@
+"""The local server's requests as a table: what runs, and what ran last.
+
+Used by `server_window`. Main thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView
+
+from minerva_desktop.chat.served_request import RequestRecord, RequestState
+from minerva_desktop.ui.controls import plain_tip
+from minerva_desktop.ui.formats import format_ms, format_speed, format_tokens
+from minerva_desktop.ui.theme import GRID, ThemeSource
+
+RECORD_ROLE = Qt.ItemDataRole.UserRole
+HEADERS = ("Time", "API", "Model", "Client", "Prompt", "Answer", "Speed", "State")
+_NUMBERS = frozenset({4, 5, 6})
+_WIDTHS = (22, 28, 40, 28, 36, 16, 28, 33)  # of the grid's steps
+ROW_HEIGHT = 8 * GRID
+
+Index = QModelIndex | QPersistentModelIndex
+
+_WORDS = {
+    RequestState.LOADING: "Loading model",
+    RequestState.QUEUED: "Waiting",
+    RequestState.PREFILL: "Reading prompt",
+    RequestState.DECODING: "Answering",
+    RequestState.FINISHED: "Done",
+    RequestState.FAILED: "Failed",
+    RequestState.CANCELLED: "Cancelled",
+}
+
+
+class RequestModel(QAbstractTableModel):
+    """The rows; one keeps its place in the selection as long as its request is listed."""
+
+    def __init__(self, themes: ThemeSource, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._themes = themes
+        self._records: tuple[RequestRecord, ...] = ()
+
+    def set_records(self, records: Sequence[RequestRecord]) -> None:
+        """Show these; rows that are the same requests as before only change their words."""
+        numbers = [record.number for record in records]
+        if numbers == [record.number for record in self._records]:
+            self._records = tuple(records)
+            if numbers:
+                self.dataChanged.emit(
+                    self.index(0, 0), self.index(len(numbers) - 1, len(HEADERS) - 1)
+                )
+            return
+        self.beginResetModel()
+        self._records = tuple(records)
+        self.endResetModel()
+
+    def row_of(self, number: int) -> int | None:
+        """The row of a request; None when it is not listed any more."""
+        rows = (row for row, record in enumerate(self._records) if record.number == number)
+        return next(rows, None)
+
+    def rowCount(self, parent: Index | None = None) -> int:
+        return 0 if parent is not None and parent.isValid() else len(self._records)
+
+    def columnCount(self, parent: Index | None = None) -> int:
+        return 0 if parent is not None and parent.isValid() else len(HEADERS)
+
+    def headerData(
+        self,
+        section: int,
+        orientation: Qt.Orientation,
+        role: int = Qt.ItemDataRole.DisplayRole,
+    ) -> object:
+        if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
+            return HEADERS[section]
+        if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.TextAlignmentRole:
+            return _alignment(section)
+        return None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        record = self._records[index.row()]
+        if role == RECORD_ROLE:
+            return record
+        if role == Qt.ItemDataRole.DisplayRole:
+            return cells(record)[index.column()]
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return plain_tip(record.error or cells(record)[index.column()])
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return _alignment(index.column())
+        if role == Qt.ItemDataRole.ForegroundRole and index.column() == len(HEADERS) - 1:
+            return self._colour(record.state)
+        return None
+
+    def _colour(self, state: RequestState) -> QColor | None:
+        theme = self._themes.theme
+        match state:
+            case RequestState.FAILED:
+                return QColor(theme.danger)
+            case RequestState.FINISHED | RequestState.CANCELLED:
+                return QColor(theme.muted)
+            case _:
+                return QColor(theme.success)
+
+
+def cells(record: RequestRecord) -> tuple[str, ...]:
+    """What a row says, in the order of `HEADERS`."""
+    return (
+        time.strftime("%H:%M:%S", time.localtime(record.started)),
+        record.dialect,
+        record.model,
+        record.key_name or record.client,
+        _prompt(record),
+        format_tokens(record.generated_tokens) if record.generated_tokens else "",
+        format_speed(record.tokens_per_second) if record.tokens_per_second else "",
+        _state(record),
+    )
+
+
+def _prompt(record: RequestRecord) -> str:
+    if not record.prompt_tokens:
+        return ""
+    if record.state is RequestState.PREFILL:
+        return f"{record.read_tokens:,} of {record.prompt_tokens:,}"
+    return format_tokens(record.prompt_tokens)
+
+
+def _state(record: RequestRecord) -> str:
+    words = _WORDS[record.state]
+    return f"{words}, {format_ms(record.seconds * 1000)}" if record.is_over else words
+
+
+def _alignment(column: int) -> Qt.AlignmentFlag:
+    side = Qt.AlignmentFlag.AlignRight if column in _NUMBERS else Qt.AlignmentFlag.AlignLeft
+    return side | Qt.AlignmentFlag.AlignVCenter
+
+
+def make_request_table(model: RequestModel) -> QTableView:
+    """A view of ``model``: whole rows are chosen, the model's name takes what room is left."""
+    view = QTableView()
+    view.setObjectName("requestTable")
+    view.setAccessibleName("Requests")
+    view.setModel(model)
+    view.setShowGrid(False)
+    view.setAlternatingRowColors(False)
+    view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+    view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+    view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+    view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+    view.setTabKeyNavigation(False)
+    view.setWordWrap(False)
+    view.verticalHeader().hide()
+    view.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+    header = view.horizontalHeader()
+    header.setHighlightSections(False)
+    header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+    header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
+    for column, steps in enumerate(_WIDTHS):
+        view.setColumnWidth(column, steps * GRID)
+    return view

@@ -1,0 +1,45 @@
+"""Answers as a generation tells of them, and streams of named events as clients get them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from minerva_desktop.chat.completion import Completion, FinishReason, TokenLogprob
+from minerva_desktop.engine.answer_parser import AnswerPart
+from minerva_desktop.server.generation import Ended, Said
+from tests.server.fake_models import COMPLETION
+
+
+def said(*parts: AnswerPart, logprob: TokenLogprob | None = None) -> Said:
+    """One step of the only choice."""
+    return Said(0, parts, 1, () if logprob is None else (logprob,))
+
+
+def ended(
+    reason: str = "stop", *, completion: Completion = COMPLETION, n_reasoning: int = 0
+) -> Ended:
+    """The end of the only choice."""
+    return Ended(0, completion, reason, n_reasoning)
+
+
+def completion(reason: FinishReason, **fields: Any) -> Completion:
+    """The usual numbers with another end."""
+    return msgspec.structs.replace(COMPLETION, finish_reason=reason, **fields)
+
+
+def named_events(stream: str | bytes) -> list[dict[str, Any]]:
+    """The values of a stream's events, whose names are their types. Comments are left out."""
+    text = stream.decode() if isinstance(stream, bytes) else stream
+    assert not text or text.endswith("\n\n")
+    values = []
+    for event in text.split("\n\n")[:-1]:
+        if event.startswith(":"):
+            continue
+        name, data = event.split("\n")
+        value: dict[str, Any] = json.loads(data.removeprefix("data: "))
+        assert name == f"event: {value['type']}"
+        values.append(value)
+    return values

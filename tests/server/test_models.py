@@ -1,0 +1,214 @@
+"""`GET /v1/models` and `GET /props`: what is said of models, loaded and not."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from minerva_desktop import __version__
+from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.library.model_file import ModelFile
+from minerva_desktop.server.config import EndpointConfig
+from minerva_desktop.server.endpoint import Endpoint
+from tests.library.gguf_writer import write_gguf
+from tests.server.fake_models import (
+    MODEL,
+    OTHER_MODEL,
+    FakeCatalog,
+    FakeEngine,
+    FakePool,
+    chat_body,
+    plain_client,
+    says,
+    serving,
+)
+
+PLAIN = {"model": MODEL.model_id, "prompt": "Hi"}
+
+
+async def test_what_is_said_of_a_loaded_model_and_of_one_that_is_not() -> None:
+    async with serving() as served:
+        loaded, other = (await served.http.get("/v1/models")).json()["data"]
+    assert loaded["meta"] == {
+        "size_bytes": 1_000_000,
+        "quantisation": "Q4_0",
+        "parameters": "1B",
+        "architecture": "llama",
+        "n_ctx": 2048,
+        "n_ctx_train": 2048,
+        "capabilities": ["chat", "embeddings"],
+        "aliases": [],
+        "loaded": True,
+    }
+    assert other["meta"] == {
+        "size_bytes": 5,
+        "quantisation": None,
+        "parameters": None,
+        "architecture": "gemma3",
+        "n_ctx": None,
+        "n_ctx_train": None,
+        "capabilities": None,
+        "aliases": [],
+        "loaded": False,
+    }
+
+
+async def test_the_list_does_not_wait_for_a_model_that_loads() -> None:
+    async with serving() as served:
+        served.pool.may_load.clear()
+        loading = asyncio.create_task(served.http.post("/v1/completions", json=PLAIN))
+        await asyncio.wait_for(served.pool.leased.wait(), 1)
+        async with asyncio.timeout(1):
+            for path in ("/v1/models", f"/v1/models/{MODEL.model_id}", "/props", "/health"):
+                assert (await served.http.get(path)).status_code == 200
+        assert not loading.done()
+        served.pool.may_load.set()
+        assert (await loading).status_code == 200
+
+
+async def test_props_of_the_model_that_is_taken_by_default() -> None:
+    async with serving() as served:
+        served.engine.can_infill = True
+        answer = (await served.http.get("/props")).json()
+        head = await served.http.head("/props")
+    assert head.status_code == 200
+    params = answer["default_generation_settings"].pop("params")
+    assert answer.pop("models") == [
+        answer | {"default_generation_settings": {"n_ctx": 2048, "params": params}}
+    ]
+    assert answer == {
+        "model": MODEL.model_id,
+        "loaded": True,
+        "default_generation_settings": {"n_ctx": 2048},
+        "total_slots": 1,
+        "n_ctx": 2048,
+        "n_ctx_train": 2048,
+        "chat_template": "{{ messages }}",
+        "modalities": {"vision": False, "audio": False},
+        "capabilities": ["chat", "embeddings", "infill"],
+        "answer_format": {"tools": "none", "reasoning": "none"},
+        "build_info": f"minerva-{__version__}",
+    }
+    assert (params["temperature"], params["top_k"], params["seed"]) == (0.8, 40, -1)
+    assert (params["max_tokens"], params["stop"], params["grammar"]) == (-1, [], "")
+
+
+async def test_what_props_call_the_defaults_may_be_sent() -> None:
+    async with serving() as served:
+        params = (await served.http.get("/props")).json()["default_generation_settings"]["params"]
+        answer = await served.http.post("/v1/completions", json=PLAIN | params)
+        assert answer.status_code == 200
+        assert "x-minerva-ignored-fields" not in answer.headers
+        await served.http.post("/v1/completions", json=PLAIN | {"max_tokens": -1})
+        first, second = served.engine.samplings
+    assert first == second
+
+
+async def test_props_of_a_model_that_is_not_loaded_load_nothing() -> None:
+    async with serving() as served:
+        answer = await served.http.get("/props", params={"model": OTHER_MODEL.model_id, "zap": "1"})
+        assert served.pool.leased.is_set() is False
+        unknown = await served.http.get("/props", params={"model": "/etc/passwd"})
+        twice = await served.http.get("/props?model=a&model=b")
+    props = answer.json()
+    assert (props["model"], props["loaded"], props["n_ctx"]) == ("other", False, None)
+    assert props["default_generation_settings"]["params"]["top_p"] == 0.95
+    assert [each["model"] for each in props["models"]] == [MODEL.model_id]
+    assert answer.headers["x-minerva-ignored-fields"] == "zap"
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "model_not_found")
+    assert twice.status_code == 400
+
+
+async def test_no_answer_tells_where_models_lie() -> None:
+    async with serving() as served:
+        for path in ("/v1/models", f"/v1/models/{MODEL.model_id}", "/props", "/health"):
+            assert "/models/" not in (await served.http.get(path)).text.replace("/v1/models", "")
+
+
+class OtherByDefault(FakeCatalog):
+    """A library whose first model is the other one."""
+
+    def default(self) -> ModelFile:
+        return OTHER_MODEL
+
+
+@pytest.mark.parametrize(
+    ("loaded", "chosen"),
+    [
+        ([], OTHER_MODEL),
+        ([MODEL.path], MODEL),
+        ([OTHER_MODEL.path, MODEL.path], OTHER_MODEL),  # the last used comes first
+        ([Path("/opened/by/path.gguf"), MODEL.path], MODEL),
+    ],
+)
+async def test_where_no_model_is_named_the_last_used_is_taken(
+    loaded: list[Path], chosen: ModelFile
+) -> None:
+    pool = FakePool(FakeEngine(says()))
+    pool.loaded_paths = loaded
+    endpoint = Endpoint(pool, OtherByDefault(), EndpointConfig(port=0))
+    url = await endpoint.start()
+    async with plain_client() as http:
+        assert (await http.get(f"{url}/props")).json()["model"] == chosen.model_id
+        assert (await http.post(f"{url}/tokenize", json={"content": "a"})).status_code == 200
+    assert pool.lease_paths == [chosen.path]
+    await endpoint.stop()
+
+
+async def test_a_path_is_a_name_that_nobody_has(tmp_path: Path) -> None:
+    """The one that holds a whole model too: nothing on the disk is looked at for a request."""
+    catalog = Catalog(tmp_path / "models.json", embedded=None)
+    catalog.add(write_gguf(tmp_path / "known.gguf"))
+    stray = write_gguf(tmp_path / "stray.gguf")
+    pipe = tmp_path / "pipe.gguf"
+    os.mkfifo(pipe)  # to open it would wait for ever
+    pool = FakePool(FakeEngine(says()))
+    endpoint = Endpoint(pool, catalog, EndpointConfig(port=0))
+    url = await endpoint.start()
+    async with plain_client() as http:
+        for name in (
+            str(stray),
+            stray.name,
+            str(pipe),
+            "../stray.gguf",
+            f"{tmp_path}/./known.gguf",
+        ):
+            for path, body in (
+                ("/v1/chat/completions", chat_body()),
+                ("/v1/completions", PLAIN),
+                ("/v1/embeddings", {"input": "a"}),
+                ("/tokenize", {"content": "a"}),
+                ("/detokenize", {"tokens": [1]}),
+                ("/apply-template", {"messages": [{"role": "user", "content": "a"}]}),
+            ):
+                async with asyncio.timeout(1):
+                    answer = await http.post(url + path, json=body | {"model": name})
+                assert answer.status_code == 404, (name, path)
+                assert answer.json()["error"]["code"] == "model_not_found"
+    await endpoint.stop()
+    assert pool.lease_paths == []
+
+
+async def test_an_alias_names_a_model(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path / "models.json", embedded=None)
+    model = catalog.add(write_gguf(tmp_path / "known.gguf"))
+    catalog.add_alias(model.path, "openai/gpt-4o")
+    pool = FakePool(FakeEngine(says("Hi")))
+    endpoint = Endpoint(pool, catalog, EndpointConfig(port=0))
+    url = await endpoint.start()
+    async with plain_client() as http:
+        (listed,) = (await http.get(f"{url}/v1/models")).json()["data"]
+        one = (await http.get(f"{url}/v1/models/openai/gpt-4o")).json()
+        answer = await http.post(f"{url}/v1/completions", json=PLAIN | {"model": "openai/gpt-4o"})
+    await endpoint.stop()
+    assert (listed["id"], listed["meta"]["aliases"]) == ("known", ["openai/gpt-4o"])
+    assert one == listed
+    assert answer.json()["model"] == "known"
+    assert pool.lease_paths == [model.path]
+    assert msgspec.json.decode((tmp_path / "models.json").read_bytes())["models"][0]["aliases"] == [
+        "openai/gpt-4o"
+    ]

@@ -1,0 +1,177 @@
+"""The local server's window: its state, its keys, its requests, and the real one behind it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+
+import httpx
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QPushButton,
+    QTableView,
+    QToolButton,
+    QWidget,
+)
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.app.access_keys import AccessKey
+from minerva_desktop.chat.served_request import RequestRecord, RequestState
+from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.paths import app_paths
+from minerva_desktop.settings import Settings, SettingsFile
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.server_window import ServerWindow
+from minerva_desktop.ui.status_bar import ServerState
+from tests.ui.open_window import OpenWindow
+from tests.ui.parts import part
+from tests.ui.test_server_switch import free_port
+
+# What the offscreen platform says about every dialog.
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+
+RUNNING = RequestRecord(
+    number=7,
+    request_id="r7",
+    dialect="chat",
+    model="tiny",
+    client="127.0.0.1",
+    key_name="laptop",
+    is_stream=True,
+    started=0.0,
+    seconds=1.5,
+    state=RequestState.DECODING,
+    status=None,
+    prompt_tokens=1200,
+    read_tokens=1200,
+    cached_tokens=0,
+    generated_tokens=42,
+    tokens_per_second=21.0,
+    error="",
+    has_prompt=True,
+)
+OVER = replace(
+    RUNNING,
+    number=6,
+    state=RequestState.FAILED,
+    status=500,
+    error="It broke",
+    key_name=None,
+    has_prompt=False,
+)
+
+
+@pytest.fixture
+def opened(qtbot: QtBot, icons: Icons) -> ServerWindow:
+    window = ServerWindow(icons)
+    qtbot.addWidget(window)
+    window.show()
+    qtbot.waitExposed(window)
+    return window
+
+
+def click(window: QWidget, name: str) -> None:
+    QTest.mouseClick(part(window, QPushButton, name), Qt.MouseButton.LeftButton)
+
+
+def row_text(window: ServerWindow, row: int) -> list[str]:
+    model = part(window, QTableView, "requestTable").model()
+    return [model.index(row, column).data() for column in range(1, model.columnCount())]
+
+
+def test_it_says_what_the_server_does(opened: ServerWindow) -> None:
+    state = part(opened, QLabel, "serverStateLabel")
+    copy = part(opened, QPushButton, "copyServerAddress")
+    assert "Off" in state.text()
+    assert not copy.isEnabled()
+    opened.set_state(ServerState.ON, "http://127.0.0.1:8427")
+    assert state.text() == "On: http://127.0.0.1:8427"
+    click(opened, "copyServerAddress")
+    assert QApplication.clipboard().text() == "http://127.0.0.1:8427"
+    opened.set_state(ServerState.FAILED, "Port 8427 is taken")
+    assert state.text() == "Not started: Port 8427 is taken"
+    assert not part(opened, QAbstractButton, "serverWindowToggle").isChecked()
+
+
+def test_requests_are_listed_as_they_go(qtbot: QtBot, opened: ServerWindow) -> None:
+    assert part(opened, QLabel, "noRequestsLabel").isVisible()
+    opened.set_requests((RUNNING, OVER))
+    assert not part(opened, QLabel, "noRequestsLabel").isVisible()
+    assert row_text(opened, 0) == [
+        "chat", "tiny", "laptop", "1,200", "42", "21.0 tokens/s", "Answering",
+    ]  # fmt: skip
+    assert row_text(opened, 1)[-1] == "Failed, 1.5 s"
+    cancel, show = (part(opened, QPushButton, n) for n in ("cancelRequest", "showPrompt"))
+    table = part(opened, QTableView, "requestTable")
+    table.selectRow(1)
+    assert (cancel.isEnabled(), show.isEnabled()) == (False, False)
+    assert part(opened, QLabel, "requestError").text() == "It broke"
+    table.selectRow(0)
+    assert (cancel.isEnabled(), show.isEnabled()) == (True, True)
+    with qtbot.waitSignal(opened.cancel_requested) as cancelled:
+        click(opened, "cancelRequest")
+    assert cancelled.args == [7]
+    with qtbot.waitSignal(opened.prompt_wanted) as wanted:
+        click(opened, "showPrompt")
+    assert wanted.args == [7]
+    opened.show_prompt("<|user|>Hi")
+    assert part(opened, QPlainTextEdit, "requestPrompt").toPlainText() == "<|user|>Hi"
+
+
+def test_the_chosen_request_stays_chosen(opened: ServerWindow) -> None:
+    opened.set_requests((RUNNING, OVER))
+    table = part(opened, QTableView, "requestTable")
+    table.selectRow(1)
+    opened.set_requests((replace(RUNNING, number=8), RUNNING, OVER))
+    (chosen,) = table.selectionModel().selectedRows()
+    assert chosen.row() == 2
+
+
+def test_keys_are_made_shown_once_and_revoked(qtbot: QtBot, opened: ServerWindow) -> None:
+    QTest.keyClicks(part(opened, QLineEdit, "newKeyName"), "laptop")
+    with qtbot.waitSignal(opened.key_wanted) as wanted:
+        click(opened, "createKey")
+    assert wanted.args == ["laptop"]
+    opened.show_new_key("mk-secret")
+    opened.set_keys((AccessKey("laptop", "cret", 0),))
+    assert part(opened, QLineEdit, "newKey").text() == "mk-secret"
+    (revoke,) = [b for b in opened.findChildren(QPushButton) if b.text() == "Revoke"]
+    with qtbot.waitSignal(opened.key_revoked) as revoked:
+        QTest.mouseClick(revoke, Qt.MouseButton.LeftButton)
+    assert revoked.args == ["laptop"]
+    opened.hide()
+    assert part(opened, QLineEdit, "newKey").text() == ""
+    opened.show_problem("There is an API key “laptop” already")
+    assert "already" in part(opened, QLabel, "keyProblem").text()
+
+
+def test_the_real_server_asks_for_the_key_that_was_made_here(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+) -> None:
+    app_paths().create()
+    port = free_port()
+    SettingsFile(app_paths().settings).save(Settings(server_port=port))
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as run:
+        button = run.part(QToolButton, "serverDetailsButton")
+        QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+        run.until("server window", lambda: run.window.findChild(ServerWindow) is not None)
+        window = run.part(ServerWindow, "serverWindow")
+        QTest.keyClicks(part(window, QLineEdit, "newKeyName"), "laptop")
+        click(window, "createKey")
+        run.until("key", lambda: bool(part(window, QLineEdit, "newKey").text()))
+        key = part(window, QLineEdit, "newKey").text()
+        QTest.mouseClick(
+            part(window, QAbstractButton, "serverWindowToggle"), Qt.MouseButton.LeftButton
+        )
+        state = part(window, QLabel, "serverStateLabel")
+        run.until("server", lambda: state.text().startswith("On: "))
+        url = f"http://127.0.0.1:{port}/v1/models"
+        assert httpx.get(url).status_code == 401
+        assert httpx.get(url, headers={"Authorization": f"Bearer {key}"}).status_code == 200
