@@ -85,11 +85,10 @@ class Runtime:
         of its memory); ``measured`` is told what loads took, and asked; ``idle_seconds`` and
         ``on_event``: see `ModelPool`; ``on_request``: see `Activity`; ``max_waiting``: requests
         that may wait for each model; ``key_file``: the keys that open the endpoint, also when they
-        change while it serves; ``find_devices`` and ``probe`` tell of the machine's devices and
-        memory, if not this machine's own are meant; the probe is closed with the runtime."""
+        change while it serves; ``find_devices`` and ``probe``: what tells of devices and memory
+        instead of this machine; the probe is closed with the runtime."""
         self._ledger = GpuContext(GpuDevice.CPU, UNKNOWN_BUDGET)
-        self._memory_bytes = memory_bytes
-        self._gpu_bytes = gpu_bytes
+        self._memory_bytes, self._gpu_bytes = memory_bytes, gpu_bytes
         self._is_short = False  # of the system's memory, when it was last measured
         self._measured = measured
         self._spare = SpareChild()
@@ -104,11 +103,8 @@ class Runtime:
             on_event=self._tell,
         )
         self.pool.own_options = own_options
-        self._devices = KnownDevices(
-            find_devices or functools.partial(ask_devices, self._spare),
-            self.pool.ledgers,
-            self.pool.holdings,
-        )
+        find = find_devices or functools.partial(ask_devices, self._spare)
+        self._devices = KnownDevices(find, self.pool.ledgers, self.pool.holdings)
         self.activity = Activity(on_request, max_loading=max_waiting)
         self._max_waiting = max_waiting
         self._key_file = key_file
