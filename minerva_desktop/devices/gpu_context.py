@@ -67,6 +67,11 @@ class GpuContext:
         """What the ledger is about."""
         return self._device
 
+    def set_device(self, device: GpuDevice) -> None:
+        """What it is about, now that it is known: the system's memory may turn out to be Metal's,
+        too."""
+        self._device = device
+
     def allocate(self, n_bytes: int, *, forced: bool = False) -> None:
         """Take ``n_bytes`` (>= 0) of the budget; `OutOfMemory`, taking none, if they don't fit.
         ``forced`` takes them all the same: the person said so, or they are in use already."""

@@ -14,9 +14,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Generic
 
-from minerva_desktop.devices.ledgers import DeviceLedgers, Needs, added
+from minerva_desktop.devices.ledgers import DeviceLedgers, Needs
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.engine.pool_entries import EngineT, Entries, Entry
@@ -31,6 +30,7 @@ from minerva_desktop.engine.pool_events import (
     Unloaded,
 )
 from minerva_desktop.engine.pool_idleness import Idleness
+from minerva_desktop.engine.pool_view import PoolView
 from minerva_desktop.errors import (
     EngineDied,
     LoadCancelled,
@@ -48,7 +48,7 @@ EngineFactory = Callable[[Path, Callable[[EngineDied], None]], EngineT]
 Choose = Callable[[Path, LoadOptions, Needs], Awaitable[LoadChoice]]
 
 
-class ModelPool(Generic[EngineT]):
+class ModelPool(PoolView[EngineT]):
     """Loads a model once however many ask, keeps it while it is leased, and makes room by bytes.
 
     Where a load needs memory that the ledgers' budgets do not have, models that nobody uses are
@@ -71,13 +71,13 @@ class ModelPool(Generic[EngineT]):
     ) -> None:
         """``options`` are those of the next loads; a model that was not used for ``idle_seconds``
         is unloaded (None: never); ``on_event`` is called on the pool's loop."""
+        super().__init__(Entries(ledgers))
         self.options = options or LoadOptions()
         self.own_options: Mapping[Path, LoadOptions] = {}
         self._make_engine = make_engine
         self._ledgers = ledgers
         self._choose = choose
         self._on_event = on_event
-        self._entries: Entries[EngineT] = Entries(ledgers)
         self._idleness = Idleness(self._entries, idle_seconds, self._expire)
         self._uses = itertools.count(1)
         self._making_room = asyncio.Lock()
@@ -127,30 +127,6 @@ class ModelPool(Generic[EngineT]):
         """Those of the next load of a model: its own out of `own_options`, or those of all."""
         return self.own_options.get(path, self.options)
 
-    def loaded(self) -> list[Path]:
-        """Models that are ready, the most recently used first."""
-        ready = [item for item in self._entries.known.items() if item[1].engine.is_loaded()]
-        return [path for path, _ in sorted(ready, key=lambda item: -item[1].last_used)]
-
-    def loaded_engine(self, path: Path) -> EngineT | None:
-        """The engine of a model that is ready, as it is; None otherwise. Not leased."""
-        entry = self._entries.known.get(path)
-        return entry.engine if entry is not None and entry.engine.is_loaded() else None
-
-    def held(self, path: Path) -> Needs:
-        """Bytes by device that the ledgers count for a model, until its process has ended."""
-        return added(*(entry.held for entry in self._entries.every() if entry.path == path))
-
-    def is_in_use(self, path: Path) -> bool:
-        """Whether anyone leases it now."""
-        entry = self._entries.known.get(path)
-        return entry is not None and entry.leases > 0
-
-    def pids(self) -> list[int]:
-        """Process ids of the engine children, those on their way out too."""
-        pids = [entry.engine.pid for entry in self._entries.every()]
-        return [pid for pid in pids if pid is not None]
-
     # -- what a person decides -------------------------------------------------------------
 
     def pin(self, path: Path, *, pinned: bool) -> None:
@@ -160,10 +136,6 @@ class ModelPool(Generic[EngineT]):
         else:
             self._entries.pinned.discard(path)
             self._idleness.watch_path(path)
-
-    def is_pinned(self, path: Path) -> bool:
-        """Whether `pin` keeps it."""
-        return path in self._entries.pinned
 
     @property
     def idle_seconds(self) -> float | None:

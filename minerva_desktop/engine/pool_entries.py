@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from minerva_desktop.devices.ledgers import CPU, DeviceLedgers, Needs, added
+from minerva_desktop.devices.device_list import Holdings
+from minerva_desktop.devices.ledgers import CPU, NOTHING, DeviceLedgers, Needs, added
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.engine.pool_events import LoadChoice, LoadPlan, PooledEngine
@@ -34,6 +35,7 @@ class Entry(Generic[EngineT]):
     leases: int = 0
     last_used: int = 0
     held: Needs = field(default_factory=dict)  # bytes by ledger, as they were taken
+    placed: Needs = field(default_factory=dict)  # by device: promised, then real
     went: list[Entry[EngineT]] = field(default_factory=list)  # what was unloaded for it
     has_begun: bool = False  # its load's task has run
     is_given_up: bool = False
@@ -165,6 +167,7 @@ class Entries(Generic[EngineT]):
     def take(self, entry: Entry[EngineT], choice: LoadChoice) -> None:
         """Let the ledgers count what a model is about to take. Raises `OutOfMemory`."""
         entry.held = self._ledgers.allocate(choice.needs, forced=entry.forced)
+        entry.placed = choice.needs
 
     def settle(self, entry: Entry[EngineT], choice: LoadChoice, info: ContextInfo) -> None:
         """Let them count what llama.cpp measured instead of what was estimated."""
@@ -175,7 +178,21 @@ class Entries(Generic[EngineT]):
             on_cpu = choice.needs.get(CPU, 0) if on_gpus else measured
             self._ledgers.deallocate(entry.held)
             # Forced: it is in use, whatever the budget says.
-            entry.held = self._ledgers.allocate({CPU: on_cpu, **on_gpus}, forced=True)
+            entry.placed = {CPU: on_cpu, **on_gpus}
+            entry.held = self._ledgers.allocate(entry.placed, forced=True)
+
+    def holdings(self) -> Holdings:
+        """What each model holds, and which are about to change that."""
+        settled: dict[Path, Needs] = {}
+        moving: dict[Path, Needs] = {}
+        for entry in self.every():
+            found = settled if entry.is_ready and entry.end is None else moving
+            found[entry.path] = added(found.get(entry.path, NOTHING), entry.held)
+        return Holdings(settled, moving)
+
+    def placed(self) -> Needs:
+        """Bytes by device, as llama.cpp names them, that all models hold together."""
+        return added(*(entry.placed for entry in self.every()))
 
 
 def _held(entries: Iterable[Entry[EngineT]]) -> Needs:

@@ -60,9 +60,10 @@ class SpareChild:
             raise
         await child.close()
 
-    async def close(self) -> None:
-        """End the one that waits; idempotent."""
+    async def close(self) -> bool:
+        """End the one that waits, or is about to; whether there was one."""
         async with self._starting:
             child, self._child = self._child, None
         if child is not None:
             await child.close()
+        return child is not None

@@ -27,8 +27,8 @@ async def test_one_waits_and_is_taken() -> None:
     assert (child.pid, spare.pid) == (process.pid, None)
     await spare.put_back(child)
     assert spare.pid == process.pid
-    await spare.close()
-    await spare.close()
+    assert await spare.close()
+    assert not await spare.close()
     assert not process.is_running()
 
 
