@@ -50,6 +50,7 @@ HOMES = {
     "huggingface_hub": ("library/",),
     "ctypes": (
         "engine/core/llama.py",
+        "engine/core/token_batch.py",
         "engine/core/vocabulary.py",
         "engine/core/sampler.py",
         "engine/core/logits.py",

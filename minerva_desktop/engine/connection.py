@@ -82,6 +82,7 @@ class EngineConnection:
         self.info: ContextInfo | None = None
         self.is_over = False  # the child has ended
         self.n_used_cells = 0
+        self.n_generated = 0  # tokens of all answers so far
         self._model_name = model_name
         self._child = child
         self._on_progress = on_progress
@@ -301,8 +302,9 @@ class EngineConnection:
         if output.prefill_total:
             done, total, cached = output.prefill_done, output.prefill_total, output.prefill_cached
             stream.report_prefill(done, total, cached)
+        self.n_generated += output.n_tokens
         if output.n_tokens or output.delta:
-            stream.push_token(output.delta, output.logprob)
+            stream.push_token(output.delta, output.logprob, n_tokens=output.n_tokens)
             if output.n_tokens:
                 self._deadlines.note(request_id, Wait.QUEUE, Wait.FIRST_TOKEN)
         if output.error is not None:

@@ -29,6 +29,7 @@ from minerva_desktop.engine.messages import (
     Embedded,
     Generate,
     Load,
+    PromptEnd,
     TextMade,
     Tokenize,
     Tokenized,
@@ -125,6 +126,11 @@ class LlamaEngine:
         if connection.info is None:
             raise InferenceError(f"{self.model_path.name} is not loaded")
         return msgspec.structs.replace(connection.info, n_used_cells=connection.n_used_cells)
+
+    @property
+    def n_generated(self) -> int:
+        """Tokens of all answers since the load, whoever asked for them."""
+        return 0 if self._connection is None else self._connection.n_generated
 
     @property
     def pid(self) -> int | None:
@@ -249,10 +255,14 @@ class LlamaEngine:
         return (await self._loaded().ask(question, TokensCounted)).n_tokens
 
     async def apply_template(
-        self, turns: Sequence[ChatTurn], *, chat: ChatOptions | None = None
+        self,
+        turns: Sequence[ChatTurn],
+        *,
+        chat: ChatOptions | None = None,
+        end: PromptEnd = PromptEnd.GENERATION,
     ) -> str:
         """The prompt that ``turns`` make."""
-        question = ApplyTemplate(next(self._ids), tuple(turns), chat or ChatOptions())
+        question = ApplyTemplate(next(self._ids), tuple(turns), chat or ChatOptions(), end)
         return (await self._loaded().ask(question, TextMade)).text.decode("utf-8", "replace")
 
     async def tokenize(

@@ -7,6 +7,7 @@ child's stdin, events come from its stdout. All values are frozen and may be use
 from __future__ import annotations
 
 import struct
+from enum import StrEnum
 from typing import BinaryIO, Final
 
 import msgspec
@@ -176,12 +177,23 @@ class CountTokens(msgspec.Struct, frozen=True, tag="count_tokens"):
     chat: ChatOptions = ChatOptions()
 
 
+class PromptEnd(StrEnum):
+    """How a rendered prompt ends: as a generation's does (a last turn of the assistant goes on,
+    else a turn of its own is opened), with a turn of the assistant opened in any case, or with
+    the end of the last turn."""
+
+    GENERATION = "generation"
+    OPENED = "opened"
+    CLOSED = "closed"
+
+
 class ApplyTemplate(msgspec.Struct, frozen=True, tag="apply_template"):
     """The prompt that ``messages`` make. Answered by `TextMade`."""
 
     request_id: int
     messages: tuple[ChatTurn, ...]
     chat: ChatOptions = ChatOptions()
+    end: PromptEnd = PromptEnd.GENERATION
 
 
 class Tokenize(msgspec.Struct, frozen=True, tag="tokenize"):

@@ -56,6 +56,31 @@ def test_what_templates_in_the_wild_use_works() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("{% set ns = namespace(n=1) %}{% set ns.n = ns.n + 1 %}{{ ns.n }}", "2"),
+        ("{{ {'b': 1, 'a': '☃'} | tojson(ensure_ascii=True, sort_keys=True) }}", None),
+        (
+            "{{ [1, 2] | tojson(separators=(',', ':')) }}{{ [1] | tojson(indent=1) }}",
+            "[1,2][\n 1\n]",
+        ),
+        ("{% for k, v in {'b': 1, 'a': 2} | dictsort %}{{ k ~ v }}{% endfor %}", "a2b1"),
+        ("{% for k, v in {'b': 1} | items %}{{ k ~ v }}{% endfor %}", "b1"),
+        ("{{ messages | selectattr('role', 'equalto', 'user') | list | length }}", "2"),
+        (
+            "{{ messages | rejectattr('role', 'equalto', 'user') | map(attribute='role') | join }}",
+            "assistant",
+        ),
+        ("{{ messages | map(attribute='role') | tojson }}", '["user", "assistant", "user"]'),
+        ("{{ ('<' | safe) + '<&' }}{{ ('{\"a\": 1}' | from_json).a }}", "<<&1"),
+        ("{{ messages[0].tool_calls is defined }}{{ messages[0].content is string }}", "FalseTrue"),
+    ],
+)
+def test_filters_and_tests_of_templates_in_the_wild(source: str, text: str | None) -> None:
+    assert _render(source) == ('{"a": "\\u2603", "b": 1}' if text is None else text)
+
+
 def test_what_is_joined_counted_and_formatted_is_what_jinja_makes_of_it() -> None:
     source = (
         "{{ 1 ~ none ~ [true, 'a'] ~ {'b': 2.5} }}"

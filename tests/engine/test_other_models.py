@@ -94,6 +94,19 @@ async def test_two_at_once_answer_as_each_alone(engine: LlamaEngine) -> None:
     assert [answer.tokens for answer in together] == [answer.tokens for answer in alone]
 
 
+async def test_answers_to_one_prompt_share_it_and_are_those_of_each_alone(
+    engine: LlamaEngine,
+) -> None:
+    prompts = [COUNT, COUNT, f"{COUNT} 126, 127,"]
+    alone = [await _answer(engine, prompt, cache_prompt=False) for prompt in prompts]
+    together = await asyncio.gather(*(_answer(engine, prompt) for prompt in prompts))
+    assert [answer.tokens for answer in together] == [answer.tokens for answer in alone]
+    first, *others = together
+    assert first.n_cached == 0
+    # At the prompt's end, or where a chunk ends that is close to it.
+    assert all(first.n_prompt - 64 <= other.n_cached < first.n_prompt for other in others)
+
+
 async def test_an_answer_that_was_stopped_leaves_no_trace(engine: LlamaEngine) -> None:
     anew = await _answer(engine, COUNTS[0], cache_prompt=False)
     await _cancelled_in_decode(engine, COUNTS[0])

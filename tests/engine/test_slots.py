@@ -133,3 +133,20 @@ def test_what_has_to_lie_in_order_is_computed_anew_where_a_hole_would_be_filled_
     kept = _finished(table, CHAT)
     placement = table.take([*CHAT, 7], in_order=True)
     assert (placement.slot.index, placement.n_reused) == (kept, 100)
+
+
+def test_nobody_builds_on_what_stands_behind_a_cut() -> None:
+    table = _table()
+    placement = table.take(list(CHAT))
+    slot = placement.slot
+    table.extend(slot, 100)
+    table.cut(slot, 10, 40)
+    del slot.tokens[10:50]
+    after = [*CHAT[:10], *CHAT[50:]]
+    assert table.best_prefix([*after, 7]) == (slot, 10)  # while it runs
+    table.release(slot)
+    assert (slot.n_held, table.best_prefix([*after, 7])) == (60, (slot, 10))
+    assert table.take([*after, 7]).n_reused == 0  # 10 tokens are not worth sharing
+    table.evict()
+    _finished(table, after)  # computed anew, each token is what it seems
+    assert table.best_prefix([*after, 7])[1] == 60

@@ -21,7 +21,7 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.engine.answer_format import AnswerFormat
 from minerva_desktop.engine.engine import Embeddings
-from minerva_desktop.engine.messages import Capabilities, ContextInfo, Tokenized
+from minerva_desktop.engine.messages import Capabilities, ContextInfo, PromptEnd, Tokenized
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import InvalidRequest, MinervaError, ModelNotFound
 from minerva_desktop.library.model_file import ModelFile
@@ -115,7 +115,7 @@ class FakeEngine:
         self.streams: list[TokenStream] = []
         self.embedded: list[Sequence[str | Sequence[int]]] = []
         self.tokenized: list[tuple[str, bool, bool]] = []
-        self.rendered_with: list[ChatOptions | None] = []
+        self.rendered_with: list[tuple[ChatOptions | None, PromptEnd]] = []
         self.asked = asyncio.Event()
         self.cancelled = asyncio.Event()
 
@@ -173,9 +173,13 @@ class FakeEngine:
         return sum(len(turn.text) for turn in turns)
 
     async def apply_template(
-        self, turns: Sequence[ChatTurn], *, chat: ChatOptions | None = None
+        self,
+        turns: Sequence[ChatTurn],
+        *,
+        chat: ChatOptions | None = None,
+        end: PromptEnd = PromptEnd.GENERATION,
     ) -> str:
-        self.rendered_with.append(chat)
+        self.rendered_with.append((chat, end))
         return "\n".join(f"{turn.role.value}: {turn.text}" for turn in turns)
 
     async def tokenize(

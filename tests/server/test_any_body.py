@@ -183,7 +183,7 @@ async def test_no_depth_of_a_body_makes_the_endpoint_fail(path: str) -> None:
     common += ', "messages": [{"role": "user", "content": "Hi"}]'
     statuses = set()
     async with serving() as served:
-        for depth in (100, *range(780, 1000, 7)):
+        for depth in (30, *range(780, 1000, 7)):
             deep = '{"a":' * depth + "1" + "}" * depth
             tool = f'{{"name": "f", "{name}": {deep}}}'
             if path == "/v1/chat/completions":

@@ -9,6 +9,7 @@ import pytest
 from minerva_desktop.chat.limits import RequestLimits
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.messages import PromptEnd
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
 from minerva_desktop.server.parameters.completions import (
@@ -213,6 +214,27 @@ def test_questions_about_tokens() -> None:
         assert caught.value.param in ("tokens", "tokens[0]")
 
 
+@pytest.mark.parametrize(
+    ("last", "fields", "end"),
+    [
+        ("user", {}, PromptEnd.OPENED),
+        ("user", {"add_generation_prompt": False}, PromptEnd.CLOSED),
+        ("user", {"continue_final_message": False}, PromptEnd.OPENED),
+        ("assistant", {}, PromptEnd.GENERATION),
+        ("assistant", {"add_generation_prompt": False}, PromptEnd.GENERATION),
+        ("assistant", {"continue_final_message": False}, PromptEnd.OPENED),
+        (
+            "assistant",
+            {"continue_final_message": False, "add_generation_prompt": False},
+            PromptEnd.CLOSED,
+        ),
+    ],
+)
+def test_how_a_rendered_prompt_ends(last: str, fields: dict[str, bool], end: PromptEnd) -> None:
+    body = {"messages": [{"role": last, "content": "x"}], **fields}
+    assert template_parameters(body).end is end
+
+
 def test_a_prompt_to_be_rendered() -> None:
     tools = [{"type": "function", "function": {"name": "f"}}]
     parameters = template_parameters(
@@ -231,6 +253,10 @@ def test_a_prompt_to_be_rendered() -> None:
         {"X-Minerva-Ignored-Fields": "temperature"},
     )
     for body, param in (
+        (
+            {"messages": [{"role": "user", "content": "x"}], "continue_final_message": True},
+            "continue_final_message",
+        ),
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "robot", "content": "x"}]}, "messages[0].role"),
         (

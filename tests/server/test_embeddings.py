@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import openai
 import pytest
 
+from minerva_desktop.chat.limits import RequestLimits
+from minerva_desktop.chat.served_request import RequestState
 from minerva_desktop.engine.engine import Embeddings
 from minerva_desktop.errors import ContextLimitExceeded, MinervaError, QueueFull
 from tests.server.fake_models import MODEL, FakeEngine, serving
@@ -123,6 +125,19 @@ async def test_a_client_that_goes_away_cancels_its_work() -> None:
         assert served.pool.leases == 0
 
 
+async def test_what_takes_too_long_is_a_408() -> None:
+    async with serving(request_timeout_s=0.05) as served:
+        engine = served.pool.engine = Stubborn(served.engine, None)
+        answer = await served.http.post(PATH, json=BODY)
+        assert engine.cancelled.is_set()
+        assert served.pool.leases == 0
+        await served.http.post("/v1/completions", json={"model": MODEL.model_id, "prompt": "Hi"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (408, "generation_timeout")
+    limits = engine.asked_with[0]["limits"]
+    assert isinstance(limits, RequestLimits)
+    assert limits.total_seconds == 0.05
+
+
 async def test_the_list_of_requests_has_its_tokens_and_texts() -> None:
     async with serving() as served:
         await served.http.post(PATH, json=BODY | {"input": ["one", "two!"]})
@@ -140,6 +155,7 @@ async def test_the_window_can_end_it() -> None:
         asked = asyncio.create_task(served.http.post(PATH, json=BODY))
         await asyncio.wait_for(engine.asked.wait(), 1)
         (running,) = served.activity.snapshot()
+        assert running.state is RequestState.PREFILL
         served.activity.cancel(running.number)
         answer = await asyncio.wait_for(asked, 1)
         assert engine.cancelled.is_set()

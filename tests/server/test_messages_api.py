@@ -247,7 +247,7 @@ async def test_an_error_before_the_first_token_has_its_status(stream: bool) -> N
             "message": "Context limit exceeded: max 2048, required 5000",
             "details": {"error_code": "context_length_exceeded", "param": "messages"},
         },
-        "request_id": None,
+        "request_id": answer.headers["x-request-id"],
     }
 
 
@@ -312,4 +312,4 @@ async def test_errors_of_every_kind_have_anthropics_shape_on_its_paths() -> None
     assert got.headers["allow"] == "POST"
     assert nowhere.json()["error"]["details"] == {"error_code": "not_found"}
     assert "type" not in chat.json()
-    assert chat.json()["error"]["param"] == "model"
+    assert chat.json()["error"]["param"] == "messages"

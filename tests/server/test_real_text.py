@@ -212,6 +212,16 @@ async def test_tokens_templates_and_what_is_said_of_a_loaded_model(
     messages = [{"role": "user", "content": "Name a river."}]
     prompt = (await served.ask("/apply-template", messages=messages))["prompt"]
     assert prompt.endswith("Name a river.<|im_end|>\n<|im_start|>assistant\n")
+    ends = [
+        await served.ask("/apply-template", messages=messages, add_generation_prompt=False),
+        await served.ask(
+            "/apply-template", messages=[*messages, {"role": "assistant", "content": "The"}]
+        ),
+    ]
+    assert [end["prompt"] for end in ends] == [
+        prompt.removesuffix("<|im_start|>assistant\n"),
+        f"{prompt}The",
+    ]
     chat = await served.ask(
         "/v1/chat/completions", model=model_path.stem, messages=messages, **GREEDY
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from minerva_desktop.engine.messages import PromptEnd
 from minerva_desktop.errors import ModelLoadError
 from tests.server.fake_models import MODEL, Served, serving
 
@@ -51,7 +52,8 @@ async def test_a_prompt_is_rendered() -> None:
             chat_template_kwargs={"a": 1},
         )
     assert answer == {"prompt": "user: Hi"}
-    (chat,) = served.engine.rendered_with
+    ((chat, end),) = served.engine.rendered_with
+    assert end is PromptEnd.OPENED
     assert chat is not None
     assert [tool.name for tool in chat.tools] == ["f"]
     assert chat.variables == '{"a": 1}'

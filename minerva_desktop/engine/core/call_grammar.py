@@ -30,6 +30,8 @@ MAX_COSTLY_TOOLS = 8
 
 _HARMONY_THOUGHT = "<|channel|>analysis<|message|>"
 _HARMONY_MORE = "<|end|><|start|>assistant"
+# Small models that must call repeat themselves, and would up to the end of the context.
+_FURTHER = "{0,15}"
 # Any object, for a schema that makes no grammar.
 _ANY_ARGUMENTS = "object"
 _HARMONY_FINAL = "<|channel|>final"
@@ -232,7 +234,7 @@ class _Rules:
             return first
         more = self.one_section(tools, is_one=True, written="")
         between = f"{literal(syntax.separator)} " if syntax.separator else ""
-        return f"{first} ({between}{more})*"
+        return f"{first} ({between}{more}){_FURTHER}"
 
     def one_section(self, tools: Sequence[tuple[str, str]], *, is_one: bool, written: str) -> str:
         """One call, or the section or the list of them, less what is ``written`` already."""
@@ -242,14 +244,14 @@ class _Rules:
         if syntax.section[0]:
             start = literal(syntax.section[0].removeprefix(written))
             separator = f"{literal(syntax.separator)} " if syntax.separator else ""
-            more = "" if is_one else f" ({separator}{literal(opening)} {call})*"
+            more = "" if is_one else f" ({separator}{literal(opening)} {call}){_FURTHER}"
             return f"{start} {literal(opening)} {call}{more} {literal(syntax.section[1])}"
         start = f"{literal(opening.removeprefix(written))} " if opening != written else ""
         if syntax.shape is not Shape.JSON:
             return f"{start}{call}"
         end = f" {literal(closing)}" if closing else ""
         if syntax.listed:
-            more = "" if is_one else f' (ws "," ws {call})*'
+            more = "" if is_one else f' (ws "," ws {call}){_FURTHER}'
             return f'{start}"[" ws {call}{more} ws "]"{end}'
         return f"{start}{call}{end}"
 
@@ -277,7 +279,7 @@ class _Rules:
             thought = f"{literal(_HARMONY_THOUGHT)} {self._until(_HARMONY_MORE)}"
             return f"({thought})? {body}"
         marks = THOUGHTS.get(answer_format.reasoning)
-        if marks is None:
+        if marks is None or self._syntax.content_name:  # there, all that is said has a recipient
             return body
         thought = f"{self._until(marks.closing)} {_BREAK}"
         if opening.startswith(marks.opening):

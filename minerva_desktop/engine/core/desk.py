@@ -219,6 +219,8 @@ def _prepared_generation(
         if request.messages is not None and not goes_on(request.messages):
             grammar = grammar_after_thought(grammar, builder.answer_format, prompt.opening)
     elif chat.shown_tools:
+        if _must_go_on(request.sampling):
+            chat = msgspec.structs.replace(chat, parallel=True)  # a call cannot be the end
         started = started_call(chat, builder.answer_format)
         thought = THOUGHTS.get(builder.answer_format.reasoning)
         watch = CallWatch(started, thought, prompt.opening) if started is not None else None
@@ -226,11 +228,20 @@ def _prepared_generation(
     return PreparedGeneration(request, prompt, grammar, watch, arrived, dry)
 
 
+def _must_go_on(sampling: SamplingParameters) -> bool:
+    return sampling.ignore_eos or sampling.min_tokens > 0
+
+
 def _check_forced(request: Generate) -> None:
     """A call that has to be made decides about the whole answer."""
     if request.sampling.grammar is not None or request.sampling.json_schema is not None:
         raise InvalidRequest(
             "A required tool call excludes a grammar and a JSON schema for the answer",
+            param="tool_choice",
+        )
+    if _must_go_on(request.sampling):
+        raise InvalidRequest(
+            "A required tool call ends the answer, which excludes ignore_eos and min_tokens",
             param="tool_choice",
         )
     if request.messages is not None and goes_on(request.messages):
@@ -276,9 +287,9 @@ def _answer(question: Question, builder: PromptBuilder) -> Answer:
         case CountTokens(request_id, messages, chat):
             chat.check()
             return TokensCounted(request_id, len(builder.chat_tokens(messages, chat)))
-        case ApplyTemplate(request_id, messages, chat):
+        case ApplyTemplate(request_id, messages, chat, end):
             chat.check()
-            text = builder.chat_text(messages, chat)
+            text = builder.chat_text(messages, chat, end)
             return TextMade(request_id, text.encode("utf-8", "replace"))
         case Tokenize(request_id, text):
             tokens = vocabulary.tokenize(

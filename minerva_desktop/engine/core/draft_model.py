@@ -14,11 +14,11 @@ from minerva_desktop.engine.core.context_params import generation_params
 from minerva_desktop.engine.core.llama import AbortFlag, Decoded, LlamaContext, LlamaModel
 from minerva_desktop.engine.core.llama_log import LlamaLog
 from minerva_desktop.engine.core.logits import Candidates
-from minerva_desktop.engine.core.scheduler import Sequence
+from minerva_desktop.engine.core.sequence import Sequence
 from minerva_desktop.engine.core.slots import common_prefix
 from minerva_desktop.engine.core.speculation import room_for_drafts
 from minerva_desktop.engine.load_options import KvType, LoadOptions, RopeOptions, Speculation
-from minerva_desktop.errors import InferenceError, ModelLoadError
+from minerva_desktop.errors import InferenceError, ModelLoadError, OutOfMemory
 
 _log = logging.getLogger(__name__)
 
@@ -163,7 +163,7 @@ class DraftModel:
         try:
             if self._context.decode() is Decoded.DONE:
                 return True
-        except InferenceError as error:
+        except (InferenceError, OutOfMemory) as error:
             _log.warning("The draft model: %s", error)
         self._context.forget_all()
         self._held.clear()

@@ -16,12 +16,13 @@ from minerva_desktop.engine.core.adapters import AdapterSet
 from minerva_desktop.engine.core.chat_states import ChatStates
 from minerva_desktop.engine.core.desk import Prepared, PreparedGeneration
 from minerva_desktop.engine.core.llama import AbortFlag, LlamaContext, LlamaModel
-from minerva_desktop.engine.core.logits import token_logprob
+from minerva_desktop.engine.core.logits import LogprobReader
 from minerva_desktop.engine.core.model_info import placement_text, templates_of
 from minerva_desktop.engine.core.prompts import PromptBuilder
 from minerva_desktop.engine.core.request import RunningRequest, steady_until
 from minerva_desktop.engine.core.sampler import Sampler
-from minerva_desktop.engine.core.scheduler import Batch, Chunk, Scheduler, Sequence
+from minerva_desktop.engine.core.scheduler import Batch, Scheduler
+from minerva_desktop.engine.core.sequence import Chunk, Sequence
 from minerva_desktop.engine.core.sequence_cache import SequenceCache
 from minerva_desktop.engine.core.speculation import Drafter
 from minerva_desktop.engine.core.tool_calls import control_marks
@@ -34,7 +35,7 @@ from minerva_desktop.engine.messages import (
     StepOutputs,
 )
 from minerva_desktop.engine.snapshot_files import check_name
-from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
+from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError, OutOfMemory
 
 
 class EngineCore:
@@ -67,6 +68,7 @@ class EngineCore:
         self._states = states
         self._can_shift = can_shift
         self._cache = SequenceCache(context, scheduler, abort)
+        self._logprobs = LogprobReader(model)
         self._placement = placement_text(info.placement)
         self._requests: dict[int, RunningRequest] = {}
         self._spell_marks = model.vocabulary.speller(control_marks(info.answer_format))
@@ -90,9 +92,8 @@ class EngineCore:
 
     # -- requests --------------------------------------------------------------------------
 
-    def add(self, prepared: Prepared) -> tuple[Event, ...]:
-        """Queue a generation; what its text begins with, where its prompt has opened that. Raises
-        `InvalidRequest` before anything is computed."""
+    def add(self, prepared: Prepared) -> None:
+        """Queue a generation. Raises `InvalidRequest` before anything is computed."""
         if not isinstance(prepared, PreparedGeneration):
             raise InvalidRequest(f"{self._name} makes no embeddings", param="model")
         request, prompt = prepared.request, prepared.prompt
@@ -126,11 +127,6 @@ class EngineCore:
         spell = self._vocabulary.piece if request.messages is None else self._spell_marks
         running = RunningRequest(sequence, sampler, prepared, spell=spell)
         self._requests[request.request_id] = running
-        if not prompt.opening:
-            return ()
-        return (
-            self._outputs((SequenceOutput(request_id=request.request_id, delta=prompt.opening),)),
-        )
 
     def abort(self, request_id: int) -> tuple[Event, ...]:
         """End a generation as ``cancelled``; nothing when it is unknown or over."""
@@ -174,7 +170,7 @@ class EngineCore:
         for chunks in self._schedule().groups:
             try:
                 rows = self._cache.decode(chunks)
-            except InferenceError as error:
+            except (InferenceError, OutOfMemory) as error:
                 delivered += [self._fail(chunk.sequence.request_id, error) for chunk in chunks]
                 continue
             if rows is None:
@@ -197,12 +193,14 @@ class EngineCore:
         return tuple(self._fail(request_id, error) for request_id, error in overdue)
 
     def _schedule(self) -> Batch:
-        admitted = self._scheduler.admit()
-        for sequence, placement in admitted:
-            self._requests[sequence.request_id].mark_started()
+        started: list[RunningRequest] = []
+        while (admitted := self._scheduler.admit()) is not None:
+            sequence, placement = admitted
             self._cache.place(sequence, placement)
-        for sequence, _ in admitted:  # only now: one may have given cells to the next
-            self._restore(self._requests[sequence.request_id])
+            started.append(self._requests[sequence.request_id])
+            started[-1].mark_started()
+        for request in started:  # only now: one may have given cells to the next
+            self._restore(request)
         if self._drafter is not None:
             self._drafter.draft(self._scheduler.decoding)
         batch = self._scheduler.schedule()
@@ -230,47 +228,62 @@ class EngineCore:
             )
             return [progress]
         request = self._requests[sequence.request_id]
-        try:
-            sampled = self._sample(request, chunk, row - chunk.n_drafts)
-            return self._take_all(request, sampled)
-        except InferenceError as error:
-            return [self._fail(sequence.request_id, error)]
+        sampled, failure = self._sample(request, chunk, row - chunk.n_drafts)
+        return self._take_all(request, sampled, failure)
 
-    def _sample(self, request: RunningRequest, chunk: Chunk, row: int) -> list[tuple[int, int]]:
-        """The tokens of one step and their rows: one, and another for each guess that came true.
-        The guesses that did not are taken back."""
+    def _sample(
+        self, request: RunningRequest, chunk: Chunk, row: int
+    ) -> tuple[list[tuple[int, int]], InferenceError | None]:
+        """The tokens of one step and their rows: one, and another for each guess that came true;
+        and why there is no more, where sampling failed. The guesses that did not come true are
+        taken back."""
         drafts = request.sequence.drafts[: chunk.n_drafts]
-        sampled = [(request.sampler.sample(self._context, row), row)]
-        for n_right, draft in enumerate(drafts, start=1):
-            token, _ = sampled[-1]
-            if token != draft or self._vocabulary.ends_generation(token):
-                break
-            sampled.append((request.sampler.sample(self._context, row + n_right), row + n_right))
-        request.n_drafted += len(drafts)
-        request.n_accepted += len(sampled) - 1
-        self._cache.take_back(request.sequence, len(drafts) - (len(sampled) - 1))
-        request.sequence.drafts.clear()
-        return sampled
+        sampled: list[tuple[int, int]] = []
+        failure = None
+        try:
+            sampled.append((request.sampler.sample(self._context, row), row))
+            for right, draft in enumerate(drafts, start=row + 1):
+                token, _ = sampled[-1]
+                if token != draft or self._vocabulary.ends_generation(token):
+                    break
+                sampled.append((request.sampler.sample(self._context, right), right))
+        except InferenceError as error:
+            failure = error
+        if drafts:
+            n_right = max(0, len(sampled) - 1)
+            request.n_drafted += len(drafts)
+            request.n_accepted += n_right
+            self._cache.take_back(request.sequence, len(drafts) - n_right)
+            request.sequence.drafts.clear()
+        return sampled, failure
 
     def _take_all(
-        self, request: RunningRequest, sampled: list[tuple[int, int]]
+        self,
+        request: RunningRequest,
+        sampled: list[tuple[int, int]],
+        failure: InferenceError | None,
     ) -> list[SequenceOutput]:
-        outputs = []
-        for token, row in sampled:
-            if self._vocabulary.ends_generation(token):
-                outputs.append(self._finish(request, FinishReason.STOP))
-            else:
-                outputs.append(self._take(request, token, row))
-            if outputs[-1].completion is not None:
-                break
+        """What ``sampled`` brings to the answer, and then ``failure``, if it is not over before."""
+        outputs: list[SequenceOutput] = []
+        try:
+            for token, row in sampled:
+                if self._vocabulary.ends_generation(token):
+                    outputs.append(self._finish(request, FinishReason.STOP))
+                else:
+                    outputs.append(self._take(request, token, row))
+                if outputs[-1].completion is not None:
+                    return outputs
+        except InferenceError as error:
+            failure = error
+        if failure is not None:
+            outputs.append(self._fail(request.sequence.request_id, failure))
         return outputs
 
     def _take(self, request: RunningRequest, token: int, row: int) -> SequenceOutput:
         """Add a sampled token to its sequence and its text to the answer."""
         sequence, logprob = request.sequence, None
         if request.top_logprobs is not None:
-            n_top = request.top_logprobs
-            logprob = token_logprob(self._model, self._context, row, token, n_top)
+            logprob = self._logprobs.of(self._context, row, token, request.top_logprobs)
         sequence.tokens.append(token)
         request.mark_token()
         delta = request.detokenizer.push(request.spell(token))
@@ -319,9 +332,8 @@ class EngineCore:
         # An answer may end before the last guess that came true.
         self._cache.take_back(sequence, sequence.n_computed - len(sequence.tokens))
         slot = sequence.slot
-        if slot is not None and sequence.n_shifted:
-            # What is left was computed after text that is gone: nobody can build on it.
-            self._cache.drop(sequence)
+        if slot is not None:  # nobody can build on what stands behind a shift
+            self._cache.take_back(sequence, slot.n_held - slot.n_sound)
         self._scheduler.remove(sequence.request_id)
         del self._requests[sequence.request_id]
         if self._drafter is not None:

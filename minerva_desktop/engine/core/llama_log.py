@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from minerva_desktop.engine.core.bindings import llama
-from minerva_desktop.errors import ModelLoadError, OutOfMemory
+from minerva_desktop.errors import InferenceError, ModelLoadError, OutOfMemory
 from minerva_desktop.units import format_bytes
 
 _LOG_WARNING = 3  # GGML_LOG_LEVEL_WARN
 _LOG_ERROR = 4  # GGML_LOG_LEVEL_ERROR
 _LOG_CONTINUE = 5  # GGML_LOG_LEVEL_CONT: goes on with the line before
 _KEPT_LINES = 20
+_ALLOCATION_FAILED = -2  # of llama_decode
 # What ggml says for all of its backends: whose buffer, and its size in bytes.
 _REFUSED_BUFFER = re.compile(r"failed to allocate (\S+) buffer of size (\d+)")
 _MEMORY_WORDS = ("out of memory", "failed to allocate", "unable to allocate", "cudamalloc failed")
@@ -63,6 +65,15 @@ class LlamaLog:
 class _Nothing(list[str]):
     def append(self, _item: str) -> None:
         """Keep nothing."""
+
+
+def decode_error(code: int, errors: Sequence[str]) -> InferenceError | OutOfMemory:
+    """Why ``llama_decode`` returned ``code``; ``errors`` are the lines that it logged."""
+    detail = "\n".join(errors)
+    if code == _ALLOCATION_FAILED:
+        return OutOfMemory("Not enough memory to compute the next step", detail=detail)
+    message = f"llama.cpp could not compute the next step (llama_decode: {code})"
+    return InferenceError(message, detail=detail)
 
 
 def load_error(what: str, log: LlamaLog) -> ModelLoadError | OutOfMemory:

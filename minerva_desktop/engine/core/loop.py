@@ -6,6 +6,7 @@ this loop, on the main thread, is the only one that computes with llama.cpp.
 
 from __future__ import annotations
 
+import gc
 import os
 import queue
 import threading
@@ -172,6 +173,9 @@ class EngineLoop:
             self._send(LoadFailed(ErrorInfo.of(error)))
             return
         self._log.stop_keeping()
+        # What a load leaves stays as long as the process: 34,000 objects, through which each full
+        # collection would go in the middle of an answer (10 ms).
+        gc.freeze()
         self._core = core
         options = request.options
         if options.n_threads is None and options.n_threads_batch is None:
@@ -187,8 +191,7 @@ class EngineLoop:
 
     def _add(self, core: EngineCore | EmbeddingCore, prepared: Prepared) -> None:
         try:
-            for event in core.add(prepared):
-                self._send(event)
+            core.add(prepared)
         except MinervaError as error:
             request_id, info = prepared.request.request_id, ErrorInfo.of(error)
             if isinstance(prepared, PreparedEmbedding):

@@ -13,7 +13,7 @@ from minerva_desktop.engine.answer_format import AnswerFormat
 from minerva_desktop.engine.call_syntax import SYNTAXES, THOUGHTS
 from minerva_desktop.engine.core.chat_renderer import ChatRenderer
 from minerva_desktop.engine.core.vocabulary import Vocabulary
-from minerva_desktop.engine.messages import Generate
+from minerva_desktop.engine.messages import Generate, PromptEnd
 from minerva_desktop.errors import ContextLimitExceeded, InvalidRequest
 
 # Where an answer that goes on ends so far. Private-use characters: no template knows them.
@@ -129,13 +129,20 @@ class PromptBuilder:
         """Tokens of a conversation, as `chat_text` writes it."""
         return self._prompt(turns, chat).tokens
 
-    def chat_text(self, turns: tuple[ChatTurn, ...], chat: ChatOptions) -> str:
+    def chat_text(
+        self,
+        turns: tuple[ChatTurn, ...],
+        chat: ChatOptions,
+        end: PromptEnd = PromptEnd.GENERATION,
+    ) -> str:
         """A conversation as one text, without the beginning-of-sequence token that the tokeniser
-        adds. A last turn of the assistant is one that goes on, unless it calls tools."""
-        if goes_on(turns):
+        adds. In a generation a last turn of the assistant is one that goes on, unless it calls
+        tools."""
+        if end is PromptEnd.GENERATION and goes_on(turns):
             text = self._continued(turns, chat)
         else:
-            text = self._renderer.render(turns, chat)
+            opens = end is not PromptEnd.CLOSED
+            text = self._renderer.render(turns, chat, add_generation_prompt=opens)
         # Many templates write the token that the tokeniser adds as well.
         if self.vocabulary.adds_bos and self._bos_text:
             text = text.removeprefix(self._bos_text)

@@ -12,7 +12,7 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.core.desk import PreparedGeneration
 from minerva_desktop.engine.core.detokenizer import IncrementalDetokenizer
 from minerva_desktop.engine.core.sampler import Sampler
-from minerva_desktop.engine.core.scheduler import Sequence
+from minerva_desktop.engine.core.sequence import Sequence
 from minerva_desktop.errors import GenerationTimeout
 
 STEADY_GREEDY = 256  # tokens
@@ -46,7 +46,7 @@ class RunningRequest:
         request = prepared.request
         self.sequence = sequence
         self.sampler = sampler
-        self.detokenizer = IncrementalDetokenizer(request.sampling.stop)
+        self.detokenizer = IncrementalDetokenizer(request.sampling.stop, prepared.prompt.opening)
         self.top_logprobs = request.sampling.top_logprobs
         self.shifts = request.limits.overflow is Overflow.SHIFT
         self.snapshot = request.snapshot

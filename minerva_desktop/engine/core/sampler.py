@@ -219,15 +219,19 @@ class Sampler:
     def _add_truncation(self, parameters: SamplingParameters) -> None:
         """Those that would change nothing are left out: each costs a pass over the candidates."""
         greedy = parameters.temperature <= 0.0 and not parameters.dynatemp_range
-        if parameters.top_n_sigma > 0.0:
+        # The likeliest token stays in whatever narrows, but these two may take it away, and what
+        # they take away depends on what is left of the others.
+        spares_likeliest = parameters.typical_p >= 1.0 and parameters.xtc_probability <= 0.0
+        narrows = not (greedy and spares_likeliest)
+        if parameters.top_n_sigma > 0.0 and narrows:
             self._add(llama.llama_sampler_init_top_n_sigma(parameters.top_n_sigma))
-        if parameters.top_k and not greedy:
+        if parameters.top_k and narrows:
             self._add(llama.llama_sampler_init_top_k(parameters.top_k))
         if parameters.typical_p < 1.0:
             self._add(llama.llama_sampler_init_typical(parameters.typical_p, _MIN_KEEP))
-        if parameters.top_p < 1.0 and not greedy:
+        if parameters.top_p < 1.0 and narrows:
             self._add(llama.llama_sampler_init_top_p(parameters.top_p, _MIN_KEEP))
-        if parameters.min_p > 0.0 and not greedy:
+        if parameters.min_p > 0.0 and narrows:
             self._add(llama.llama_sampler_init_min_p(parameters.min_p, _MIN_KEEP))
         if parameters.xtc_probability > 0.0:
             self._add(

@@ -6,9 +6,10 @@ Used by `EngineCore`, on the engine child's main thread, but for `interrupt`.
 from __future__ import annotations
 
 from minerva_desktop.engine.core.llama import AbortFlag, Decoded, LlamaContext
-from minerva_desktop.engine.core.scheduler import Chunk, Scheduler, Sequence
+from minerva_desktop.engine.core.scheduler import Scheduler
+from minerva_desktop.engine.core.sequence import Chunk, Sequence
 from minerva_desktop.engine.core.slots import Placement, Slot
-from minerva_desktop.errors import InferenceError
+from minerva_desktop.errors import InferenceError, OutOfMemory
 
 KEPT_SHARE = 4  # a shift keeps the prompt's first tokens, at most a fourth of the context
 
@@ -32,26 +33,18 @@ class SequenceCache:
         for slot in slots:
             self._context.forget(slot.index)
 
-    def drop(self, sequence: Sequence) -> None:
-        """Forget all that was computed of a sequence."""
-        if sequence.slot is not None:
-            self._context.forget(sequence.slot.index)
-            self._scheduler.lost(sequence)
-
     def place(self, sequence: Sequence, placement: Placement) -> None:
         """Let a sequence that was admitted have what it can use of the cache."""
         slot = placement.slot.index
         if not self._context.forget(slot, placement.n_kept):
             self._context.forget(slot)
             self._scheduler.lost(sequence)
-        elif placement.donor is not None and placement.donor.n_held < placement.n_copied:
-            self._scheduler.lost(sequence)  # the donor itself was just lost
         elif placement.donor is not None:
             self._context.share(placement.donor.index, slot, placement.n_copied)
 
     def decode(self, chunks: list[Chunk]) -> list[int] | None:
         """Compute ``chunks`` in one batch; the rows of their last tokens, None when nothing was
-        computed. Raises `InferenceError` when llama.cpp gives up on it."""
+        computed. Raises `InferenceError` or `OutOfMemory` when llama.cpp gives up on it."""
         context = self._context
         context.clear_batch()
         rows = [
@@ -73,7 +66,7 @@ class SequenceCache:
         self._decoding = frozenset(c.sequence.request_id for c in chunks if c.count > half)
         try:
             decoded = context.decode()
-        except InferenceError:
+        except (InferenceError, OutOfMemory):
             self._roll_back(chunks)
             raise
         finally:

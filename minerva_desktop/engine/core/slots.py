@@ -11,6 +11,7 @@ what it answers.
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -30,7 +31,9 @@ Variant = tuple[float, ...]
 class Slot:
     """One sequence number. It holds ``tokens[: len(cells)]``, a cell of the cache for each.
 
-    ``variant``: with which adapters they were computed; others have no use for them.
+    ``variant``: with which adapters they were computed; others have no use for them. ``n_sound``:
+    how many tokens at most were computed with all before them and nothing else; what stands behind
+    a cut was computed after text that is gone, and nobody can build on it.
     """
 
     index: int
@@ -39,6 +42,7 @@ class Slot:
     busy: bool = False
     used_at: int = 0
     variant: Variant = ()
+    n_sound: int = sys.maxsize
 
     @property
     def n_held(self) -> int:
@@ -173,6 +177,7 @@ class SlotTable:
         """Forget ``count`` tokens of a busy slot from ``start`` on; those behind move up."""
         gone = slot.cells[start : start + count]
         del slot.cells[start : start + count]
+        slot.n_sound = min(slot.n_sound, start)
         self._cells.let_go(gone)
         self._cells.look_from_start()
         self._let_go(self._busy_users, gone)
@@ -217,12 +222,15 @@ class SlotTable:
         )
 
     def _usable(self, slot: Slot, tokens: Sequence[int]) -> int:
-        length = common_prefix(slot.tokens, tokens, min(slot.n_held, len(tokens) - 1))
+        n_held = min(slot.n_held, slot.n_sound)
+        length = common_prefix(slot.tokens, tokens, min(n_held, len(tokens) - 1))
         return 0 if self._append_only and length < slot.n_held else length
 
     def _drop(self, slot: Slot, length: int) -> None:
         self._cells.let_go(slot.cells[length:])
         del slot.cells[length:]
+        if length <= slot.n_sound:
+            slot.n_sound = sys.maxsize
         if not slot.busy:
             del slot.tokens[length:]
 

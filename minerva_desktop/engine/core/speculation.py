@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from minerva_desktop.engine.core.scheduler import Sequence
+from minerva_desktop.engine.core.sequence import Sequence
 
 # Tokens at the end that must have come before in the same order. Longer is surer, so it is tried
 # first; a single token says nothing.

@@ -39,7 +39,9 @@ def messages_router(context: ServerContext) -> APIRouter:
     async def create_message(request: Request) -> Response:
         body = await lifetime.run(read_json_object(request))
         has_betas = BETA_HEADER in request.headers
-        parameters = messages_parameters(body, None, has_betas=has_betas)
+        parameters = messages_parameters(
+            body, context.config.request_timeout_s, has_betas=has_betas
+        )
         return await _answer(context, request, parameters)
 
     @router.post("/v1/messages/count_tokens")
