@@ -298,6 +298,19 @@ class LlamaContext:
         """Bytes that `save` would write, but for the tokens."""
         return int(llama.llama_state_seq_get_size(self._handle, slot))
 
+    def take_out(self, slot: int) -> Any | None:
+        """The state of a sequence, which the cache then forgets; None when llama.cpp cannot."""
+        state = (ctypes.c_uint8 * self.state_size(slot))()
+        size = llama.llama_state_seq_get_data(self._handle, state, len(state), slot)
+        if size != len(state):
+            return None
+        self.forget(slot)
+        return state
+
+    def put_back(self, slot: int, state: Any) -> bool:
+        """Let the cache have again what `take_out` returned; False when it finds no room."""
+        return bool(llama.llama_state_seq_set_data(self._handle, state, len(state), slot))
+
     def save(self, slot: int, path: Path, tokens: Sequence[int]) -> int:
         """Write the state of a sequence, which holds ``tokens``, to ``path``. Returns its bytes;
         raises `InferenceError` when llama.cpp cannot."""

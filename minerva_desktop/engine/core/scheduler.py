@@ -155,8 +155,22 @@ class Scheduler:
 
     def advance(self, chunks: list[Chunk]) -> None:
         """Note that ``chunks`` were decoded."""
-        for chunk in chunks:
-            self._slots.extend(chunk.slot, chunk.count)
+        self._slots.extend_all(*_growth(chunks))
+
+    def misplaced(self, chunks: list[Chunk]) -> Sequence | None:
+        """A steady sequence of which ``chunks`` would come to lie before what it has in the cache:
+        then it would be summed up in another order, and round otherwise, than by itself."""
+        steady = self._filler.keeps_company and self._slots.shares_running
+        if not steady or not any(chunk.sequence.is_steady for chunk in chunks):
+            return None
+        out_of_order = self._slots.misplaced(*_growth(chunks))
+        found = (c for c in chunks if c.sequence.is_steady and c.slot in out_of_order)
+        return next((chunk.sequence for chunk in found), None)
+
+    def moved(self, sequence: Sequence) -> None:
+        """Note that all that the cache holds of a running sequence was put into other cells."""
+        if sequence.slot is not None:
+            self._slots.move(sequence.slot)
 
     def restored(self, sequence: Sequence, n_tokens: int) -> None:
         """Note that the cache holds the first ``n_tokens`` of a running sequence, whose slot was
@@ -264,3 +278,9 @@ class Scheduler:
                 if n_common >= WORTH_WAITING and n_reused <= other.n_computed < n_common:
                     return True
         return False
+
+
+def _growth(chunks: list[Chunk]) -> tuple[list[tuple[Slot, int]], int]:
+    """How much each slot grows by a decode, and how many rows only keep company."""
+    n_company = sum(chunk.has_company for chunk in chunks)
+    return [(chunk.slot, chunk.count) for chunk in chunks], n_company

@@ -11,6 +11,8 @@ from minerva_desktop.engine.core.sequence import Chunk, Sequence
 from minerva_desktop.engine.core.slots import Placement, Slot
 from minerva_desktop.errors import InferenceError, OutOfMemory
 
+# What is moved for the sake of the same text; it takes about 10 ms to copy so much twice.
+MOST_MOVED_BYTES = 64 * 1024 * 1024
 KEPT_SHARE = 4  # a shift keeps the prompt's first tokens, at most a fourth of the context
 
 
@@ -45,6 +47,8 @@ class SequenceCache:
     def decode(self, chunks: list[Chunk]) -> list[int] | None:
         """Compute ``chunks`` in one batch; the rows of their last tokens, None when nothing was
         computed. Raises `InferenceError` or `OutOfMemory` when llama.cpp gives up on it."""
+        if not self._put_in_order(chunks):
+            return None
         context = self._context
         context.clear_batch()
         rows = [
@@ -82,6 +86,31 @@ class SequenceCache:
                 raise InferenceError("llama.cpp found no room in its KV cache")
             context.forget(slot.index)
         return None
+
+    def _put_in_order(self, chunks: list[Chunk]) -> bool:
+        """Move steady sequences to where their next tokens will lie behind those they have. False
+        where one got lost on the way, so that other chunks have to be scheduled.
+
+        llama.cpp puts tokens into the first free cells, also into those before a running sequence
+        that others have left. Its attention then adds up the same numbers in another order, which
+        in 18 of 64 short greedy answers, four at a time, changed a word (measured, SmolLM2).
+        """
+        for _ in chunks:
+            sequence = self._scheduler.misplaced(chunks)
+            slot = sequence.slot if sequence is not None else None
+            if sequence is None or slot is None:
+                return True
+            if self._context.state_size(slot.index) > MOST_MOVED_BYTES:
+                return True
+            state = self._context.take_out(slot.index)
+            if state is None:
+                return True
+            if not self._context.put_back(slot.index, state):
+                self._context.forget(slot.index)
+                self._scheduler.lost(sequence)
+                return False
+            self._scheduler.moved(sequence)
+        return True
 
     def _roll_back(self, chunks: list[Chunk]) -> None:
         for chunk in chunks:

@@ -163,6 +163,39 @@ class SlotTable:
         slot.cells.extend(cells)
         self._busy_users.update(dict.fromkeys(cells, 1))
 
+    def extend_all(self, grown: Sequence[tuple[Slot, int]], n_passing: int = 0) -> None:
+        """So many more tokens of busy slots were computed in one batch; behind them in it were
+        ``n_passing`` tokens that the cache has forgotten again."""
+        cells = self._cells.take(sum(count for _, count in grown) + n_passing)
+        start = 0
+        for slot, count in grown:
+            own = cells[start : start + count]
+            slot.cells.extend(own)
+            self._busy_users.update(dict.fromkeys(own, 1))
+            start += count
+        self._cells.let_go(cells[start:])
+
+    def misplaced(self, grown: Sequence[tuple[Slot, int]], n_passing: int = 0) -> list[Slot]:
+        """Slots of which `extend_all` would not put the new tokens behind those that they hold."""
+        n_tokens = sum(count for _, count in grown) + n_passing
+        if n_tokens > self._cells.n_free:
+            return []
+        cells = iter(self._cells.next_cells(n_tokens))
+        out_of_order = []
+        for slot, count in grown:
+            own = slot.cells[-1:] + list(itertools.islice(cells, count))
+            if any(one > later for one, later in itertools.pairwise(own)):
+                out_of_order.append(slot)
+        return out_of_order
+
+    def move(self, slot: Slot) -> None:
+        """All that a busy slot holds was taken out of the cache and put back, which gives it the
+        first cells that are free."""
+        self._let_go(self._busy_users, slot.cells)
+        self._cells.let_go(slot.cells)
+        slot.cells[:] = self._cells.take(slot.n_held)
+        self._count(self._busy_users, slot.cells)
+
     def shorten(self, slot: Slot, length: int) -> None:
         """A busy slot holds only its first ``length`` tokens from now on."""
         gone = slot.cells[length:]
