@@ -1,11 +1,12 @@
 """What llama.cpp itself has to show: exact log-probabilities, and its own words for failures.
 
-All of it in a process of its own.
+All of it in processes of their own.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import Any
 import pytest
 
 from minerva_desktop.engine.core.llama_log import decode_error
-from minerva_desktop.errors import InferenceError, OutOfMemory
+from minerva_desktop.engine.engine import LlamaEngine
+from minerva_desktop.errors import EngineDied, InferenceError, OutOfMemory
+from tests.engine.models import write_recurrent
 
 SCRIPT = r"""
 import heapq, json, math, sys
@@ -90,3 +93,19 @@ def test_no_memory_for_a_step_is_told_apart_from_other_failures() -> None:
     assert (type(memory), memory.detail) == (OutOfMemory, "\n".join(errors))
     other = decode_error(-3, errors)
     assert (type(other), other.detail) == (InferenceError, "\n".join(errors))
+
+
+async def test_an_abort_of_ggml_is_told_in_its_words_and_ends_that_engine_alone(
+    model_path: Path, tmp_path: Path
+) -> None:
+    broken, whole = tmp_path / "broken.gguf", LlamaEngine(model_path)
+    write_recurrent(broken, model_path, seed=1, norm_eps=math.nan)
+    engine = LlamaEngine(broken)
+    await whole.load(256)
+    await engine.load(256)  # nothing is computed yet
+    with pytest.raises(EngineDied, match=r"broken\.gguf stopped") as died:
+        await engine.generate("Once", 4).text()
+    assert "GGML_ASSERT(eps >= 0.0f) failed" in died.value.detail
+    assert await whole.generate("Once", 4).text()
+    await engine.unload()
+    await whole.unload()
