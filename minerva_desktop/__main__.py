@@ -125,7 +125,13 @@ def _window_runtime(
     on_change: Callable[[ModelState], None],
 ) -> Runtime:
     from minerva_desktop.api_keys import KeyFile
-    from minerva_desktop.app.model_actions import gpu_bytes, load_options, memory_bytes, model_state
+    from minerva_desktop.app.model_actions import (
+        gpu_bytes,
+        load_options,
+        memory_bytes,
+        model_state,
+        own_options,
+    )
     from minerva_desktop.library.measured_memory import MeasuredMemory
     from minerva_desktop.runtime import Runtime
 
@@ -136,6 +142,7 @@ def _window_runtime(
     return Runtime(
         catalog,
         options,
+        own_options=own_options(settings, options),
         memory_bytes=memory_bytes(settings),
         gpu_bytes=gpu_bytes(settings),
         measured=MeasuredMemory(paths.measured_memory),

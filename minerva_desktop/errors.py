@@ -72,9 +72,9 @@ class ContextLimitExceeded(MinervaError):
     http_status = 400
 
     @classmethod
-    def of(cls, n_ctx: int, required: int) -> ContextLimitExceeded:
-        """``n_ctx`` and ``required`` in tokens."""
-        return cls(f"Context limit exceeded: max {n_ctx}, required {required}", param="messages")
+    def of(cls, n_ctx: int, required: int, param: str = "messages") -> ContextLimitExceeded:
+        """``n_ctx`` and ``required`` in tokens; ``param`` is what the prompt was given as."""
+        return cls(f"Context limit exceeded: max {n_ctx}, required {required}", param=param)
 
 
 class GenerationTimeout(MinervaError):

@@ -30,9 +30,9 @@ from minerva_desktop.engine.load_options import (
     KvType,
     LoadOptions,
 )
+from minerva_desktop.engine.memory_messages import SimulatedContext
 from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.engine.pool_events import LoadChoice
-from minerva_desktop.engine.simulated_context import SimulatedContext
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.errors import ModelLoadError, ModelNotFound
 from minerva_desktop.library.estimate_options import EstimateOptions, GpuShare, KvTypeName

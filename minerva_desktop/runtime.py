@@ -6,14 +6,22 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
+import logging
 import os
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from minerva_desktop.api_keys import KeyFile, KeyWatch, NamedKey
-from minerva_desktop.devices.device_list import DeviceInfo, discrete_gpus, use_gpus
+from minerva_desktop.devices.device_list import (
+    DeviceInfo,
+    DeviceList,
+    discrete_gpus,
+    system_kind,
+)
 from minerva_desktop.devices.gpu_context import (
     UNKNOWN_BUDGET,
     GpuContext,
@@ -21,28 +29,35 @@ from minerva_desktop.devices.gpu_context import (
     default_budget,
 )
 from minerva_desktop.devices.ledgers import CPU, DeviceLedgers, Needs
+from minerva_desktop.devices.pressure import SHORT_BYTES, Shortage, shortages
 from minerva_desktop.engine.connection import MAX_WAITING
-from minerva_desktop.engine.device_query import list_devices
+from minerva_desktop.engine.device_query import KnownDevices, ask_devices
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.pool import ModelPool
-from minerva_desktop.engine.pool_events import LoadChoice, LoadPlan, ModelReady, PoolEvent
+from minerva_desktop.engine.pool_events import (
+    GoneCause,
+    LoadChoice,
+    LoadPlan,
+    ModelGone,
+    ModelReady,
+    PoolEvent,
+)
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.engine.spare import SpareChild
-from minerva_desktop.errors import EngineDied, OutOfMemory
+from minerva_desktop.errors import EngineDied
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.load_choice import LoadChooser
 from minerva_desktop.server.activity import Activity
 from minerva_desktop.server.config import EndpointConfig
-from minerva_desktop.units import format_bytes
 
 if TYPE_CHECKING:
-    from minerva_desktop.devices.memory import MemoryProbe, MemorySnapshot
+    from minerva_desktop.devices.memory import MemoryProbe
+    from minerva_desktop.devices.system_memory import MemorySnapshot
     from minerva_desktop.server.endpoint import Endpoint
 
-SHORT_BYTES = 1 << 30
-FRESH_SECONDS = 5.0  # for as long is what a GPU has free taken as known
+_log = logging.getLogger(__name__)
 
 
 class Runtime:
@@ -53,6 +68,7 @@ class Runtime:
         catalog: Catalog,
         options: LoadOptions,
         *,
+        own_options: Mapping[Path, LoadOptions] = MappingProxyType({}),
         memory_bytes: int | None = None,
         gpu_bytes: int | None = None,
         measured: MeasuredMemory | None = None,
@@ -61,22 +77,21 @@ class Runtime:
         on_request: Callable[[], None] | None = None,
         max_waiting: int = MAX_WAITING,
         key_file: KeyFile | None = None,
-        keeps_spare: bool = True,
+        find_devices: Callable[[], Awaitable[DeviceList]] | None = None,
+        probe: MemoryProbe | None = None,
     ) -> None:
-        """``memory_bytes``: what loaded models may take together (None: a share of the machine's
-        memory), ``gpu_bytes`` on each GPU (None: a share of its memory); ``measured`` is told what
-        loads took, and asked; ``idle_seconds`` and ``on_event``: see `ModelPool`;
-        ``on_request``: see `Activity`; ``max_waiting``: requests that may wait for each model;
-        ``key_file``: the keys that open the endpoint, also when they change while it serves;
-        ``keeps_spare``: after a load, have a child ready for the next one."""
+        """``own_options``: those of single models; ``memory_bytes``: what loaded models may take
+        together (None: a share of the machine's memory), ``gpu_bytes`` on each GPU (None: a share
+        of its memory); ``measured`` is told what loads took, and asked; ``idle_seconds`` and
+        ``on_event``: see `ModelPool`; ``on_request``: see `Activity`; ``max_waiting``: requests
+        that may wait for each model; ``key_file``: the keys that open the endpoint, also when they
+        change while it serves; ``find_devices`` and ``probe``: what tells of devices and memory
+        instead of this machine; the probe is closed with the runtime."""
         self._ledger = GpuContext(GpuDevice.CPU, UNKNOWN_BUDGET)
-        self._memory_bytes = memory_bytes
-        self._gpu_bytes = gpu_bytes
-        self._devices: tuple[DeviceInfo, ...] | None = None
-        self._asked = 0.0  # when, on the loop's clock
-        self._asking = asyncio.Lock()
+        self._memory_bytes, self._gpu_bytes = memory_bytes, gpu_bytes
+        self._is_short = False  # of the system's memory, when it was last measured
         self._spare = SpareChild()
-        self._keeps_spare = keeps_spare
+        self.keeps_spare = True  # have a child ready after a load, for the next one
         self._chooser = LoadChooser(self._spare, measured)
         self._background: set[asyncio.Task[None]] = set()
         self._on_event = on_event
@@ -88,18 +103,24 @@ class Runtime:
             idle_seconds=idle_seconds,
             on_event=self._tell,
         )
+        self.pool.own_options = own_options
+        find = find_devices or functools.partial(ask_devices, self._spare)
+        self._devices = KnownDevices(find, self.pool.ledgers, self.pool.holdings)
         self.activity = Activity(on_request, max_loading=max_waiting)
         self._max_waiting = max_waiting
         self._key_file = key_file
         self._watching_keys: asyncio.Task[None] | None = None
-        self._catalog = catalog
-        self._probe: MemoryProbe | None = None
+        self._catalog, self._probe = catalog, probe
         self._endpoint: Endpoint | None = None
         self._switching = asyncio.Lock()  # starts and stops happen in the order they were asked for
 
-    def set_load_options(self, options: LoadOptions) -> None:
-        """The options of the next loads; disk that they no longer allow is given back."""
+    def set_load_options(
+        self, options: LoadOptions, own: Mapping[Path, LoadOptions] = MappingProxyType({})
+    ) -> None:
+        """The options of the next loads, and ``own`` ones of single models; disk that they no
+        longer allow is given back."""
         self.pool.options = options
+        self.pool.own_options = own
         if options.snapshots is not None:
             folder, max_bytes = options.snapshots.folder, options.snapshots.max_bytes
             SnapshotFiles(Path(os.fsdecode(folder))).shrink(max_bytes)
@@ -166,24 +187,36 @@ class Runtime:
             self._endpoint = None
 
     async def measure_memory(self) -> MemorySnapshot:
-        """Memory of the device in use, and the share of our engine children. Where other programs
-        have left hardly any, a model that nobody uses is unloaded; to be called every few
-        seconds."""
-        snapshot = await asyncio.to_thread(self._measure_memory, self.pool.pids())
-        if is_short(snapshot.free, snapshot.total):
-            free = format_bytes(snapshot.free)
-            self.pool.relieve(
-                OutOfMemory(f"A model was unloaded: other programs left only {free} of memory free")
-            )
+        """Memory of the devices in use, and the share of our engine children. Where a device has
+        hardly any left, that is relieved; to be called every few seconds."""
+        snapshot = await asyncio.to_thread(
+            self._measure_memory, self.pool.pids(), self._devices.now(), self.pool.placed()
+        )
+        await self._relieve(shortages(snapshot))
         return snapshot
 
-    def _measure_memory(self, pids: list[int]) -> MemorySnapshot:
+    def _measure_memory(self, pids: list[int], known: DeviceList, placed: Needs) -> MemorySnapshot:
         if self._probe is None:
             # psutil takes 60 ms to import, which the window's start need not wait for.
             from minerva_desktop.devices.memory import MemoryProbe, find_nvml
 
             self._probe = MemoryProbe(find_nvml())
-        return self._probe.snapshot(pids, self._devices)
+        return self._probe.snapshot(pids, known, placed)
+
+    async def _relieve(self, short: Sequence[Shortage]) -> None:
+        """Give memory back where it is short, one thing at each look, for that takes a moment: of
+        the system's first the engine process that waits for a model (some 50 MB), and then an idle
+        model at a time, of those on the device.
+
+        Models have nothing to trim before that. The prefixes that finished requests left in their
+        slots lie in the KV cache, which is one allocation from the load on: dropping them frees
+        nothing, and costs the next turn its prefill. The snapshots of chats are files, no memory.
+        """
+        self._is_short = any(shortage.device == CPU for shortage in short)
+        for shortage in short:
+            if shortage.device == CPU and await self._spare.close():
+                continue
+            self.pool.relieve(shortage.device, shortage.why)
 
     async def close(self) -> None:
         """Stop the endpoint and end every engine child."""
@@ -202,40 +235,37 @@ class Runtime:
             path, spare=self._spare, on_death=on_death, max_waiting=self._max_waiting
         )
 
-    async def fit_of(self, path: Path) -> LoadPlan:
-        """What loading a model would take, with which options, and what would go for it. Raises
-        `ModelNotFound` or `ModelLoadError`."""
-        return await self.pool.plan(path)
+    async def fit_of(self, path: Path, options: LoadOptions | None = None) -> LoadPlan:
+        """What loading a model would take, with which options, and what would go for it; see
+        `ModelPool.plan`. Raises `ModelNotFound` or `ModelLoadError`."""
+        return await self.pool.plan(path, options)
 
     async def devices(self) -> tuple[DeviceInfo, ...]:
-        """The compute devices of this build of llama.cpp, the CPU too. Asked of a child process:
-        once, or anew after `FRESH_SECONDS` where GPUs are among them, whose free memory changes.
-        Never fails: without an answer there is none."""
-        async with self._asking:
-            now = asyncio.get_running_loop().time()
-            known = self._devices
-            if known is None or (discrete_gpus(known) and now - self._asked > FRESH_SECONDS):
-                known = await list_devices(self._spare)
-                self._devices, self._asked = known, asyncio.get_running_loop().time()
-            return known
+        """The compute devices of this build of llama.cpp, the CPU too; none while they are not
+        known. Asked of a child process: see `KnownDevices`. Never fails."""
+        return (await self._devices.ask(self._gpu_bytes)).devices or ()
 
     async def _choose(self, path: Path, options: LoadOptions, kept: Needs) -> LoadChoice:
-        budget = await asyncio.to_thread(memory_budget, self._memory_bytes, self.pool.pids())
+        devices = await self.devices()
+        kind = system_kind(devices)
+        self._ledger.set_device(kind)
+        pids = self.pool.pids()
+        budget = await asyncio.to_thread(memory_budget, self._memory_bytes, kind, pids)
         self._ledger.set_budget(budget)
-        gpus = discrete_gpus(await self.devices())
-        use_gpus(self.pool.ledgers, gpus, self._gpu_bytes)
-        room = self.pool.ledgers.room(kept)
+        room, gpus = self.pool.ledgers.room(kept), discrete_gpus(devices)
         return await self._chooser.choose(path, options, room, gpus)
 
     def _tell(self, event: PoolEvent) -> None:
+        if isinstance(event, ModelReady | ModelGone):
+            self._devices.models_changed()
         if isinstance(event, ModelReady):
-            gpus = discrete_gpus(event.info.devices)
-            self._in_background(
-                self._chooser.note_load(event.path, event.choice.options, gpus, event.info)
-            )
-            if self._keeps_spare:
+            gpus, chosen = discrete_gpus(event.info.devices), event.choice.options
+            self._in_background(self._chooser.note_load(event.path, chosen, gpus, event.info))
+            if self.keeps_spare and not self._is_short:
                 # Only now: a start beside a load would slow it down.
                 self._in_background(self._spare.prepare())
+        elif isinstance(event, ModelGone) and event.cause is GoneCause.PRESSURE:
+            _log.warning("%s", event.error)
         if self._on_event is not None:
             self._on_event(event)
 
@@ -245,22 +275,22 @@ class Runtime:
         task.add_done_callback(self._background.discard)
 
 
-def is_short(free: int, total: int) -> bool:
-    """Whether ``free`` of ``total`` bytes (0: unknown) are so few that the system begins to swap:
-    a twentieth, but never more than a gigabyte."""
-    return total > 0 and free < min(total // 20, SHORT_BYTES)
-
-
-def memory_budget(wished: int | None, engine_pids: Collection[int] = ()) -> int:
-    """What loaded models may take together, in bytes: ``wished``, or a share of the machine's
-    memory, but never more than other programs leave. ``engine_pids`` are those of the models."""
+def memory_budget(
+    wished: int | None, kind: GpuDevice | None = None, engine_pids: Collection[int] = ()
+) -> int:
+    """What loaded models may take of the system's memory, in bytes: ``wished``, or a share of it,
+    but never more than other programs leave. ``kind`` says whose it is (see `system_kind`), where
+    that is known; ``engine_pids`` are the processes of the models."""
     # psutil takes 60 ms to import, which the window's start need not wait for.
-    from minerva_desktop.devices.memory import system_snapshot
+    from minerva_desktop.devices.system_memory import system_snapshot
 
     memory = system_snapshot(engine_pids)
-    budget = default_budget(memory.kind, memory.total) if wished is None else wished
+    is_metal = GpuDevice.METAL in (kind, memory.kind)
+    budget = wished
+    if budget is None:
+        budget = default_budget(GpuDevice.METAL if is_metal else GpuDevice.CPU, memory.total)
     if not memory.total:
         return budget
-    # A model that filled the last of it would be unloaded at once: `is_short`.
+    # A model that took the last of it would be unloaded at once: `devices.pressure`.
     spared = min(memory.total // 20, SHORT_BYTES)
     return max(min(budget, memory.total - memory.used_by_others - spared), 0)

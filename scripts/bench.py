@@ -1,9 +1,9 @@
-"""`python scripts/bench.py engine | memory | library | ui`: measures against the targets.
+"""`python scripts/bench.py engine | http | memory | library | ui`: measures against the targets.
 
-Prints a table and writes a JSON file into ``bench-results``. The peers of the engine's figures are
-llama.cpp's own ``llama-bench`` and ``llama-server``, looked for in ``--llama-bin`` or
-``$LLAMA_CPP_BIN``; without them the peer's columns stay empty. ``--only`` measures one group of the
-engine's figures.
+Prints a table and writes a JSON file into ``bench-results``. The peers of the engine's and
+the endpoint's figures are llama.cpp's own ``llama-bench`` and ``llama-server``, looked for in
+``--llama-bin`` or ``$LLAMA_CPP_BIN``; without them the peer's columns stay empty. ``--only``
+measures one group of the engine's figures.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import bench_engine  # noqa: E402
+import bench_http  # noqa: E402
 import bench_library  # noqa: E402
 import bench_memory  # noqa: E402
 import bench_report  # noqa: E402
@@ -36,22 +37,28 @@ def main() -> int:
         print("The embedded model is not installed; name one with --model", file=sys.stderr)
         return 1
     machine = bench_report.Machine.look()
+    asked: dict[str, object] = {}
     if options.bench == "engine":
-        figures = bench_engine.measure(Bench(model, options.runs, options.llama_bin), options.only)
+        bench = Bench(model, options.runs, options.llama_bin, options.threads)
+        figures = bench_engine.measure(bench, options.only)
+        asked = {"engine_threads": bench_engine.threads_fact(options.threads)}
+    elif options.bench == "http":
+        bench = Bench(model, options.runs, options.llama_bin, options.threads)
+        figures, asked = bench_http.measure(bench)
     elif options.bench == "memory":
         figures = bench_memory.measure(model, options.out / "models", options.runs)
     elif options.bench == "library":
         figures = bench_library.measure(options.runs)
     else:
         figures = bench_ui.measure(model, options.runs)
-    facts = {**machine.facts(), "model": model.name}
+    facts = {**machine.facts(), "model": model.name, **asked}
     bench_report.publish(options.bench, figures, facts, options.out)
     return 0
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure the program against its targets.")
-    parser.add_argument("bench", choices=("engine", "memory", "library", "ui"))
+    parser.add_argument("bench", choices=("engine", "http", "memory", "library", "ui"))
     parser.add_argument("--model", type=Path, metavar="GGUF", help="default: the embedded model")
     parser.add_argument("--runs", type=int, default=MIN_RUNS, metavar="N", help="%(default)s")
     parser.add_argument("--out", type=Path, default=ROOT / "bench-results", help="%(default)s")
@@ -64,6 +71,9 @@ def _options() -> argparse.Namespace:
         help=f"where llama-bench and llama-server are (default: ${PEER_VARIABLE})",
     )
     parser.add_argument("--only", choices=tuple(bench_engine.GROUPS), help="engine: these figures")
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="engine: as many on both sides (default: cores)"
+    )
     options = parser.parse_args()
     if options.only is not None and options.bench != "engine":
         parser.error("--only is for the engine's figures")

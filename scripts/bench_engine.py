@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import statistics
 import subprocess
 import sys
 import time
@@ -19,17 +20,12 @@ import psutil
 import bench_engine_arrival
 import bench_engine_chat
 import bench_engine_core as core
+import bench_engine_speed
 import bench_engine_streams
-from bench_engine_requests import Bench, complete, prompt_of
-from bench_peer import find_peer
+from bench_engine_requests import Bench, complete
 from bench_report import Figure, Target
-from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.load_options import LoadOptions
 
-N_DECODE = 128  # tokens, as llama-bench's own default
-PREFILLS = (512, 4096)  # tokens
-BESIDE_CHAT = f"decode beside {max(PREFILLS):,} tokens of another chat"
 FULL_CTX = 1024  # tokens; a context that a prompt can fill quickly
 MB = 1_000_000
 # Of a decode step, by streams: 0.15 ms for the first, 0.05 ms for each beyond.
@@ -40,6 +36,16 @@ def measure(bench: Bench, only: str | None = None) -> list[Figure]:
     """All figures of the engine, or those of one of the `GROUPS`."""
     groups = GROUPS.values() if only is None else (GROUPS[only],)
     return [figure for group in groups for figure in group(bench)]
+
+
+def threads_fact(n_threads: int | None) -> str:
+    """What the report says about the threads that compute."""
+    cores = psutil.cpu_count(logical=False) or 1
+    n_used = n_threads or cores
+    where = f"{n_used} of {cores} cores"
+    if n_used < cores:
+        return f"{where}: one at least is left to the process that receives the tokens"
+    return f"{where}: llama.cpp's threads and the process that receives the tokens compete"
 
 
 # -- load --------------------------------------------------------------------------------------
@@ -55,7 +61,7 @@ async def _measure_loads(bench: Bench) -> list[Figure]:
     for _ in range(bench.runs + 1):
         engine = LlamaEngine(bench.model)
         started = time.perf_counter()
-        info = await engine.load()
+        info = await engine.load(options=bench.options())
         wall.append((time.perf_counter() - started) * 1000.0)
         start.append(wall[-1] - info.load_ms)
         await engine.unload()
@@ -66,118 +72,49 @@ async def _measure_loads(bench: Bench) -> list[Figure]:
     ]
 
 
-# -- speed -------------------------------------------------------------------------------------
-
-
-def _speed_figures(bench: Bench) -> list[Figure]:
-    return asyncio.run(_measure_speeds(bench))
-
-
-async def _measure_speeds(bench: Bench) -> list[Figure]:
-    # llama-bench decodes with an empty cache, so the decode has an engine of its own: a step looks
-    # at all cells that are in use, those that a long prompt left too. That is measured as well.
-    fresh, engine = LlamaEngine(bench.model), LlamaEngine(bench.model)
-    options = LoadOptions(n_ctx=core.N_CTX)
-    info = await fresh.load(options=options)
-    await engine.load(options=options)
-    peer = find_peer(bench.llama_bin, bench.model, info.n_threads, options.n_batch)
-    prompts = {n_tokens: await prompt_of(engine, n_tokens) for n_tokens in PREFILLS}
-    await _decode(fresh)  # warms up
-    ours: dict[str, list[float]] = {}
-    theirs: dict[str, list[float]] = {}
-    for _ in range(bench.runs):
-        ours.setdefault("decode", []).append(await _decode(fresh))
-        ours.setdefault(BESIDE_CHAT, []).append(await _decode(engine))
-        if peer is not None:
-            theirs.setdefault("decode", []).append(peer.decode(N_DECODE))
-        for n_tokens, prompt in prompts.items():
-            name = f"prefill {n_tokens:,}"
-            ours.setdefault(name, []).append(await _prefill(engine, prompt))
-            if peer is not None:
-                theirs.setdefault(name, []).append(peer.prefill(n_tokens))
-    await fresh.unload()
-    await engine.unload()
-    target = Target(0.97, at_least=True, of_ratio=True)
-    return [
-        Figure(
-            f"{name}, 1 stream",
-            "tokens/s",
-            tuple(samples),
-            None if name == BESIDE_CHAT else target,
-            tuple(theirs.get(name, ())),
-        )
-        for name, samples in ours.items()
-    ]
-
-
-async def _decode(engine: LlamaEngine) -> float:
-    """Tokens per second from the first to the last, as they arrive."""
-    sampling = SamplingParameters(seed=core.SEED)
-    stream = engine.generate(core.STORY, N_DECODE + 1, sampling=sampling)
-    first = last = 0.0
-    n_first = n_tokens = 0
-    async for tokens in stream.batches():
-        if tokens:
-            last = time.perf_counter()
-            n_tokens += len(tokens)
-            if not first:
-                first, n_first = last, n_tokens
-    if n_tokens < N_DECODE // 2:
-        raise RuntimeError(f"The model ended its story after {n_tokens} tokens")
-    return (n_tokens - n_first) / (last - first)
-
-
-async def _prefill(engine: LlamaEngine, prompt: str) -> float:
-    """Prompt tokens per second, from the request to the first token's arrival."""
-    started = time.perf_counter()
-    completion = await complete(engine, prompt)
-    return completion.timings.prompt_tokens / (time.perf_counter() - started)
-
-
 # -- inside the child --------------------------------------------------------------------------
 
 
 def _inside_figures(bench: Bench) -> list[Figure]:
-    command = [sys.executable, core.__file__, str(bench.model), str(bench.runs)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    samples: dict[str, list[float]] = json.loads(done.stdout)
-    chunk = tuple(samples["prefill_step"])
-    step = tuple(samples["step 1"])
     figures = []
     for n_streams, target in MAX_REST_MS.items():
+        # A process for each sample: a step looks at the cells of earlier answers too.
+        samples = [_run_inside(bench, "steps", n_streams) for _ in range(bench.runs)]
         name = "1 stream" if n_streams == 1 else f"{n_streams} streams"
-        whole = samples[f"step {n_streams}"]
-        rest = _differences(whole, samples[f"decode {n_streams}"])
-        python = _differences(rest, samples[f"sampler {n_streams}"])
+        rest = _column(samples, "step", "decode")
         figures += [
-            Figure(f"decode step, {name}", "ms", tuple(whole)),
+            Figure(f"decode step, {name}", "ms", _column(samples, "step")),
             Figure("  all but llama_decode", "ms", rest, Target(target)),
-            Figure("  all but llama.cpp (its sampler too)", "ms", python),
+            Figure("  the same, processor time", "ms", _column(samples, "cpu", "decode_cpu")),
+            Figure("  of which llama.cpp's sampler", "ms", _column(samples, "sampler_cpu")),
         ]
-    return [
-        *figures,
-        Figure("prefill step, 512 tokens", "ms", chunk),
-        Figure(
-            "cancel to sequence free, in decode",
-            "ms",
-            tuple(samples["cancel_decode"]),
-            Target(round(_middle(step), 1)),
-        ),
-        Figure(
-            "cancel to sequence free, in prefill",
-            "ms",
-            tuple(samples["cancel_prefill"]),
-            Target(round(_middle(chunk), 1)),
-        ),
-    ]
+    return figures + _cancel_figures(_run_inside(bench, "cancel", bench.runs))
 
 
-def _differences(whole: Sequence[float], part: Sequence[float]) -> tuple[float, ...]:
-    return tuple(a - b for a, b in zip(whole, part, strict=True))
+def _cancel_figures(samples: Mapping[str, Sequence[float]]) -> list[Figure]:
+    figures = [Figure("prefill step, 512 tokens", "ms", tuple(samples["prefill_step"]))]
+    for phase, step in (("decode", "decode_step"), ("prefill", "prefill_step")):
+        name, limit = f"cancel to sequence free, in {phase}", statistics.median(samples[step])
+        waits = tuple(samples[f"cancel_{phase}"])
+        figures.append(Figure(name, "ms", waits, Target(round(limit, 1))))
+    return figures
 
 
-def _middle(samples: Sequence[float]) -> float:
-    return sorted(samples)[len(samples) // 2]
+def _run_inside(bench: Bench, part: str, count: int) -> dict[str, list[float]]:
+    command = [sys.executable, core.__file__, str(bench.model), part, str(count)]
+    command += [] if bench.n_threads is None else [str(bench.n_threads)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    samples: dict[str, list[float]] = json.loads(done.stdout)
+    return samples
+
+
+def _column(
+    samples: Sequence[Mapping[str, Sequence[float]]], whole: str, part: str | None = None
+) -> tuple[float, ...]:
+    """One number of each sample, less another."""
+    return tuple(
+        sample[whole][0] - (sample[part][0] if part is not None else 0.0) for sample in samples
+    )
 
 
 # -- memory ------------------------------------------------------------------------------------
@@ -193,7 +130,7 @@ async def _measure_memory(bench: Bench) -> tuple[float, ...]:
     beyond = []
     for _ in range(bench.runs):
         engine = LlamaEngine(bench.model)
-        info = await engine.load(n_ctx=FULL_CTX)
+        info = await engine.load(options=bench.options(n_ctx=FULL_CTX))
         await complete(engine, " sea" * (FULL_CTX - 8))
         if engine.pid is None:
             raise RuntimeError("The engine's process has ended")
@@ -206,7 +143,8 @@ async def _measure_memory(bench: Bench) -> tuple[float, ...]:
 
 GROUPS: Mapping[str, Callable[[Bench], list[Figure]]] = {
     "load": _load_figures,
-    "speed": _speed_figures,
+    "speed": bench_engine_speed.measure,
+    "neighbour": bench_engine_speed.measure_beside_neighbour,
     "streams": bench_engine_streams.measure,
     "arrival": bench_engine_arrival.measure,
     "chat": bench_engine_chat.measure,

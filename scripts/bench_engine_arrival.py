@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from bench_engine_requests import GREEDY, Bench, prompt_of
 from bench_report import Figure, Target
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.token_stream import TokenStream
 
 N_LONG = 4000  # tokens
@@ -53,7 +52,7 @@ def measure(bench: Bench) -> list[Figure]:
 
 async def _measure(bench: Bench) -> _Samples:
     engine = LlamaEngine(bench.model)
-    options = LoadOptions(n_ctx=N_CTX)
+    options = bench.options(n_ctx=N_CTX)
     info = await engine.load(options=options)
     long = await prompt_of(engine, N_LONG)
     short = await prompt_of(engine, N_SHORT, SHORT_WORD)

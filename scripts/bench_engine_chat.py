@@ -25,7 +25,7 @@ from bench_report import Figure, Target
 from bench_server import Answer, LlamaServer
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.load_options import LoadOptions, SnapshotOptions
+from minerva_desktop.engine.load_options import SnapshotOptions
 
 N_PROMPT = 3000  # tokens
 N_ANSWER = 32  # tokens
@@ -72,7 +72,7 @@ async def _measure(bench: Bench) -> tuple[list[_Waits], list[_Waits]]:
     ours: list[_Waits] = []
     theirs: list[_Waits] = []
     with tempfile.TemporaryDirectory(prefix="minerva-bench-") as folder:
-        options = LoadOptions(
+        options = bench.options(
             n_ctx=N_CTX,
             n_parallel=N_PARALLEL,
             snapshots=SnapshotOptions(bytes(Path(folder)), SNAPSHOT_BYTES),

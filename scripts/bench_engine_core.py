@@ -1,4 +1,4 @@
-"""`python scripts/bench_engine_core.py MODEL RUNS`: what happens inside an engine child, timed.
+"""`bench_engine_core.py MODEL steps|cancel COUNT [THREADS]`: what happens inside an engine child.
 
 `bench_engine` runs it as a process of its own and reads the JSON on its stdout. It is the child's
 real main loop on the real model; only the pipe is /dev/null, and llama.cpp's two calls have a
@@ -45,26 +45,29 @@ STORY = "Once upon a time, in a village by the sea, there lived"
 N_CTX = 4608  # tokens
 N_STEPS = 128
 N_STARTING = 4  # steps after which every stream decodes
-STREAMS = (1, 4, 16)
+MAX_STREAMS = 16
 LONG_PROMPT = " sea" * 4000
 SEED = 7
 
 
 class Stopwatch:
-    """Adds up the time inside a function, and how often it was called."""
+    """Adds up the time inside a function, and how often it was called; ``cpu`` counts what the
+    thread that called took of a processor, whatever else the machine did."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.cpu = 0.0
         self.calls = 0
 
     def around(self, function: Callable[Given, Result]) -> Callable[Given, Result]:
         """``function``, timed."""
 
         def timed(*arguments: Given.args, **named: Given.kwargs) -> Result:
-            started = time.perf_counter()
+            started, cpu = time.perf_counter(), time.thread_time()
             try:
                 return function(*arguments, **named)
             finally:
+                self.cpu += time.thread_time() - cpu
                 self.seconds += time.perf_counter() - started
                 self.calls += 1
 
@@ -72,7 +75,7 @@ class Stopwatch:
 
     def reset(self) -> None:
         """Start anew."""
-        self.seconds, self.calls = 0.0, 0
+        self.seconds, self.cpu, self.calls = 0.0, 0.0, 0
 
 
 class _Over(Exception):
@@ -88,9 +91,10 @@ class Child:
         self._sink = sink
         self._n_open = 0
 
-    def load(self, model: Path) -> None:
+    def load(self, model: Path, n_threads: int | None) -> None:
         """Load ``model``; raises `RuntimeError` when that fails."""
-        self.loop.post(Load(bytes(model), LoadOptions(n_ctx=N_CTX, n_parallel=max(STREAMS))))
+        options = LoadOptions(n_ctx=N_CTX, n_parallel=MAX_STREAMS, n_threads=n_threads)
+        self.loop.post(Load(bytes(model), options))
         self._run()
 
     def generate(self, *requests: Generate) -> None:
@@ -130,8 +134,10 @@ class Bench:
         self._ids = iter(range(1, 1_000_000))
 
     def steps(self, n_streams: int) -> dict[str, float]:
-        """A decode step of so many streams: in all, in ``llama_decode``, in llama.cpp's sampler."""
+        """A decode step of so many streams: in all, in ``llama_decode``, in llama.cpp's sampler;
+        and the processor time of the thread that computes."""
         times: list[float] = []
+        cpu_times: list[float] = []
         n_seen = itertools.count(1)
 
         def note() -> None:
@@ -141,14 +147,17 @@ class Bench:
                 self._decode.reset()
                 self._sample.reset()
             times.append(time.perf_counter())
+            cpu_times.append(time.thread_time())
 
         self._child.on_output = note
         self._child.generate(*(self._request(STORY, N_STEPS) for _ in range(n_streams)))
         n_steps = len(times) - 1
         parts = {
             "step": times[-1] - times[0],
+            "cpu": cpu_times[-1] - cpu_times[0],
             "decode": self._decode.seconds,
-            "sampler": self._sample.seconds,
+            "decode_cpu": self._decode.cpu,
+            "sampler_cpu": self._sample.cpu,
         }
         return {name: seconds * 1000.0 / n_steps for name, seconds in parts.items()}
 
@@ -177,6 +186,10 @@ class Bench:
         aborter.join()
         return (seen[-1] - asked[0]) * 1000.0
 
+    def warm_up(self) -> None:
+        """Compute a few tokens, so that the weights are in memory."""
+        self._child.generate(self._request(STORY[:4], 4))
+
     def prefill_step(self) -> float:
         """The time of one full chunk of a prompt."""
         self._child.on_output = lambda: None
@@ -185,13 +198,15 @@ class Bench:
         return self._decode.seconds * 1000.0 / self._decode.calls
 
     def _request(self, prompt: str, max_tokens: int | None) -> Generate:
-        sampling = SamplingParameters(seed=SEED, max_tokens=max_tokens, ignore_eos=True)
+        # No seed: most people's requests have none, and a lone row with one gets company.
+        sampling = SamplingParameters(max_tokens=max_tokens, ignore_eos=True)
         request_id = next(self._ids)
         return Generate(request_id=request_id, sampling=sampling, text=prompt, cache_prompt=False)
 
 
-def main(model: Path, runs: int) -> dict[str, list[float]]:
-    """Samples by figure, in ms."""
+def main(model: Path, part: str, count: int, n_threads: int | None) -> dict[str, list[float]]:
+    """Samples by figure, in ms: one of a decode step with ``count`` streams, or ``count`` of how
+    long an abort takes."""
     decode, sample = Stopwatch(), Stopwatch()
     with (
         patch.object(LlamaContext, "decode", decode.around(LlamaContext.decode)),
@@ -199,22 +214,22 @@ def main(model: Path, runs: int) -> dict[str, list[float]]:
         Path(os.devnull).open("wb", buffering=0) as sink,
     ):
         child = Child(sink.fileno())
-        child.load(model)
+        child.load(model, n_threads)
         bench = Bench(child, decode, sample)
-        bench.steps(1)  # warms up
-        figures: dict[str, list[float]] = {}
-        for _ in range(runs):
-            for n_streams in STREAMS:
-                for name, value in bench.steps(n_streams).items():
-                    figures.setdefault(f"{name} {n_streams}", []).append(value)
-        step = statistics.median(figures["step 1"])
-        figures["prefill_step"] = [bench.prefill_step() for _ in range(runs)]
-        chunk = statistics.median(figures["prefill_step"])
-        figures["cancel_decode"] = [bench.cancel(STORY, 10, step) for _ in range(runs)]
-        figures["cancel_prefill"] = [bench.cancel(LONG_PROMPT, 2, chunk) for _ in range(runs)]
+        bench.warm_up()
+        if part == "steps":
+            return {name: [value] for name, value in bench.steps(count).items()}
+        figures = {
+            "decode_step": [bench.steps(1)["step"] for _ in range(count)],
+            "prefill_step": [bench.prefill_step() for _ in range(count)],
+        }
+        step, chunk = (statistics.median(samples) for samples in figures.values())
+        figures["cancel_decode"] = [bench.cancel(STORY, 10, step) for _ in range(count)]
+        figures["cancel_prefill"] = [bench.cancel(LONG_PROMPT, 2, chunk) for _ in range(count)]
     return figures
 
 
 if __name__ == "__main__":
     # llama.cpp's log goes to stderr; stdout is for the result alone.
-    print(json.dumps(main(Path(sys.argv[1]), int(sys.argv[2]))))
+    threads = int(sys.argv[4]) if sys.argv[4:] else None
+    print(json.dumps(main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), threads)))

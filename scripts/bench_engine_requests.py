@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench_peer import SERVER, find_program
 from bench_server import Answer, LlamaServer
@@ -26,11 +27,17 @@ GREEDY = SamplingParameters(temperature=0.0, ignore_eos=True)
 
 @dataclass(frozen=True)
 class Bench:
-    """The model file, how many samples each figure gets, and where the peer's programs are."""
+    """The model file, how many samples each figure gets, where the peer's programs are, and how
+    many threads compute on both sides (None: as the engine chooses)."""
 
     model: Path
     runs: int
     llama_bin: Path | None
+    n_threads: int | None = None
+
+    def options(self, **others: Any) -> LoadOptions:
+        """Load options with the threads that were asked for."""
+        return LoadOptions(n_threads=self.n_threads, **others)
 
     def server(
         self, info: ContextInfo, options: LoadOptions

@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from bench_engine_requests import GREEDY, Bench
 from bench_report import Figure, Target
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.load_options import LoadOptions
 
 STREAMS = (4, 16)
 N_TOKENS = 128  # of each answer
@@ -37,7 +36,7 @@ def measure(bench: Bench) -> list[Figure]:
 async def _measure(bench: Bench, n_streams: int) -> Figure:
     prompts = [f"{name} went to the sea one morning, and" for name in NAMES[:n_streams]]
     engine = LlamaEngine(bench.model)
-    options = LoadOptions(n_ctx=N_CTX, n_parallel=n_streams)
+    options = bench.options(n_ctx=N_CTX, n_parallel=n_streams)
     info = await engine.load(options=options)
     ours: list[float] = []
     theirs: list[float] = []

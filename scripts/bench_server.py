@@ -9,22 +9,15 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import socket
-import subprocess
-import tempfile
 import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, NamedTuple, Self
+from typing import Any, NamedTuple
 
-HOST = "127.0.0.1"
-START_SECONDS = 120.0
-STOP_SECONDS = 10.0
+from bench_process import HOST, POLL_SECONDS, ServerProcess, free_port
+
 REQUEST_SECONDS = 600.0
-POLL_SECONDS = 0.05
-LAST_WORDS_BYTES = 2000
 
 # Every answer is greedy and as long as was asked for.
 _GREEDY = {"temperature": 0.0, "ignore_eos": True}
@@ -37,7 +30,7 @@ class Answer(NamedTuple):
     text: str
 
 
-class LlamaServer:
+class LlamaServer(ServerProcess):
     """A running ``llama-server``; a context manager, which starts it and ends it."""
 
     def __init__(
@@ -51,37 +44,15 @@ class LlamaServer:
         n_threads: int,
     ) -> None:
         """``n_parallel`` slots share ``n_ctx`` tokens, as our requests do."""
-        self._port = _free_port()
+        port = free_port()
         # Flash attention on and an f16 cache are what llama.cpp gives our context by default. No
         # copies of idle slots in memory, and no adjusting of what is asked for: neither is ours.
-        self._command = [str(program), "-m", str(model), "--host", HOST, "--port", str(self._port)]
-        self._command += ["-t", str(n_threads), "-tb", str(n_threads), "-c", str(n_ctx)]
-        self._command += ["-b", str(n_batch), "-ub", str(n_batch), "-np", str(n_parallel)]
-        self._command += ["-fa", "on", "-ctk", "f16", "-ctv", "f16", "-fit", "off"]
-        self._command += ["--cache-ram", "0", "--no-ui", "--kv-unified"]
-        self._process: subprocess.Popen[bytes] | None = None
-        self._log: BinaryIO | None = None
-
-    def __enter__(self) -> Self:
-        """Start it and wait until its model is loaded; raises `RuntimeError` with its last words
-        when that fails."""
-        self._log = tempfile.TemporaryFile()  # closed in _end
-        self._process = subprocess.Popen(self._command, stdout=self._log, stderr=self._log)
-        try:
-            self._wait_until_healthy(self._process)
-        except BaseException:
-            self._end()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        """End it."""
-        self._end()
+        command = [str(program), "-m", str(model), "--host", HOST, "--port", str(port)]
+        command += ["-t", str(n_threads), "-tb", str(n_threads), "-c", str(n_ctx)]
+        command += ["-b", str(n_batch), "-ub", str(n_batch), "-np", str(n_parallel)]
+        command += ["-fa", "on", "-ctk", "f16", "-ctv", "f16", "-fit", "off"]
+        command += ["--cache-ram", "0", "--no-ui", "--kv-unified"]
+        super().__init__(program.name, command, port)
 
     # -- requests --------------------------------------------------------------------------
 
@@ -145,7 +116,7 @@ class LlamaServer:
     def _asked(
         self, method: str, path: str, body: dict[str, object] | None = None
     ) -> Iterator[http.client.HTTPResponse]:
-        connection = http.client.HTTPConnection(HOST, self._port, timeout=REQUEST_SECONDS)
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=REQUEST_SECONDS)
         with contextlib.closing(connection):
             content = None if body is None else json.dumps(body).encode()
             connection.request(method, path, content, {"Content-Type": "application/json"})
@@ -161,32 +132,6 @@ class LlamaServer:
                 if not any(slot["is_processing"] for slot in json.load(response)):
                     return
             time.sleep(POLL_SECONDS)
-
-    def _wait_until_healthy(self, process: subprocess.Popen[bytes]) -> None:
-        limit = time.monotonic() + START_SECONDS
-        while time.monotonic() < limit and process.poll() is None:
-            # It does not listen yet, or it answers 503 while the model loads.
-            with contextlib.suppress(OSError, RuntimeError), self._asked("GET", "/health"):
-                return
-            time.sleep(POLL_SECONDS)
-        raise RuntimeError(f"llama-server did not start:\n{self._last_words()}")
-
-    def _last_words(self) -> str:
-        if self._log is None:
-            return ""
-        self._log.seek(0)
-        return self._log.read()[-LAST_WORDS_BYTES:].decode("utf-8", "replace")
-
-    def _end(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        if self._log is not None:
-            self._log.close()
 
 
 def _answer(events: Iterator[Any]) -> Answer:
@@ -210,9 +155,3 @@ def _piece(event: Any) -> str:
     if "choices" in event:
         return event["choices"][0]["delta"].get("content") or ""
     return event.get("content") or ""
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from PySide6.QtWidgets import QApplication, QWidget
 
+import screenshot_dialogs
 import screenshot_samples as samples
 from minerva_desktop.app.loaded_models import LoadedModel
 from minerva_desktop.app.memory import MemoryReading
@@ -272,6 +273,25 @@ def drop(stage: Stage) -> list[QWidget]:
     return []
 
 
+def server(stage: Stage) -> list[QWidget]:
+    """The local server's window, busy."""
+    conversation(stage)
+    stage.window.status.set_server(ServerState.ON, screenshot_dialogs.URL)
+    return [screenshot_dialogs.server_window(stage.window, stage.icons, is_busy=True)]
+
+
+def server_empty(stage: Stage) -> list[QWidget]:
+    """The local server's window, off and without keys or requests."""
+    conversation(stage)
+    return [screenshot_dialogs.server_window(stage.window, stage.icons, is_busy=False)]
+
+
+def model_options(stage: Stage) -> list[QWidget]:
+    """The load options of a model."""
+    conversation(stage)
+    return [screenshot_dialogs.model_options(stage.window)]
+
+
 STATES: dict[str, State] = {
     "empty": empty,
     "conversation": conversation,
@@ -286,6 +306,9 @@ STATES: dict[str, State] = {
     "memory": memory,
     "memory-empty": memory_empty,
     "settings": settings,
+    "server": server,
+    "server-empty": server_empty,
+    "model-options": model_options,
     "parameters": parameters,
     "long-names": long_names,
     "narrow": narrow,

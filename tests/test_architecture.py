@@ -50,6 +50,7 @@ HOMES = {
     "huggingface_hub": ("library/",),
     "ctypes": (
         "engine/core/llama.py",
+        "engine/core/token_batch.py",
         "engine/core/vocabulary.py",
         "engine/core/sampler.py",
         "engine/core/logits.py",
@@ -58,6 +59,7 @@ HOMES = {
         "engine/core/bindings.py",
         "engine/core/own_memory.py",  # what glibc and Linux alone offer
         "engine/core/chat_template.py",  # ends a template in its thread
+        "engine/parent_death.py",  # a call of the kernel's that Python has no name for
     ),
 }
 # Imports inside functions, and by name. Each says why in its own words, too.

@@ -22,8 +22,8 @@ from minerva_desktop.engine.load_options import (
     LoraAdapter,
     Speculation,
 )
-from minerva_desktop.engine.messages import ContextInfo, DeviceShare
-from minerva_desktop.engine.simulated_context import SimulatedContext
+from minerva_desktop.engine.memory_messages import DeviceShare, SimulatedContext
+from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.errors import ModelNotFound
 from minerva_desktop.library.fit import LEAST_N_CTX

@@ -10,7 +10,7 @@ import pytest
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import EndpointError
 from minerva_desktop.library.catalog import Catalog
-from minerva_desktop.runtime import Runtime, is_short
+from minerva_desktop.runtime import Runtime
 
 
 def _listening() -> set[int]:
@@ -40,14 +40,6 @@ async def test_a_taken_port_is_an_error_and_another_start_works(catalog: Catalog
     assert (await second.start_endpoint(port=0)).startswith("http://127.0.0.1:")
     await second.close()
     await first.close()
-
-
-def test_memory_is_short_where_the_system_would_swap() -> None:
-    gib = 1 << 30
-    assert is_short(gib // 2, 16 * gib)
-    assert not is_short(gib, 16 * gib)
-    assert not is_short(gib, 512 * gib)
-    assert not is_short(0, 0)  # nothing is known
 
 
 async def test_memory_is_measured(catalog: Catalog) -> None:

@@ -69,6 +69,10 @@ class LoadedModel:
 class DescribedEngine(PooledEngine, Protocol):
     """An engine that tells what it has loaded; `LlamaEngine` is one."""
 
+    @property
+    def n_generated(self) -> int:
+        """Tokens of all answers since the load."""
+
     def get_context_info(self) -> ContextInfo:
         """What is loaded; raises `InferenceError` when nothing is."""
 
@@ -85,31 +89,23 @@ class TokenSpeeds:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """``clock`` counts seconds."""
         self._clock = clock
-        self._counted: dict[Path, deque[tuple[float, int]]] = {}
+        self._looks: dict[Path, deque[tuple[float, int]]] = {}
 
-    def count(self, path: Path, n_tokens: int) -> None:
-        """A model has generated ``n_tokens`` more."""
-        counted = self._counted.setdefault(path, deque())
-        counted.append((self._clock(), n_tokens))
-        self._drop_old(counted)
-
-    def now(self, path: Path) -> float | None:
-        """The speed of a model; None when it generated nothing lately."""
-        counted = self._counted.get(path)
-        if counted is None:
+    def look(self, path: Path, n_generated: int) -> float | None:
+        """The speed of a model that has generated so many tokens in all, whoever asked for them;
+        None when it generated nothing lately, or was never looked at before."""
+        now = self._clock()
+        looks = self._looks.setdefault(path, deque())
+        if looks and n_generated < looks[-1][1]:
+            looks.clear()  # it was loaded anew
+        looks.append((now, n_generated))
+        # The oldest look that counts is the last one at or before the window's beginning.
+        while len(looks) > 2 and looks[1][0] <= now - SPEED_SECONDS:
+            looks.popleft()
+        since, before = looks[0]
+        if now <= since or n_generated == before:
             return None
-        self._drop_old(counted)
-        if len(counted) < 2:
-            return None
-        # The first entry only says when counting began.
-        n_tokens = sum(n for _, n in counted) - counted[0][1]
-        seconds = self._clock() - counted[0][0]
-        return n_tokens / seconds if seconds > 0 else None
-
-    def _drop_old(self, counted: deque[tuple[float, int]]) -> None:
-        oldest = self._clock() - SPEED_SECONDS
-        while counted and counted[0][0] < oldest:
-            counted.popleft()
+        return (n_generated - before) / (now - since)
 
 
 def loaded_models(
@@ -143,6 +139,7 @@ def _loaded_model(
     info = engine.get_context_info()
     own = pool.own_idle_seconds
     in_use = pool.is_in_use(path)
+    speed = speeds.look(path, engine.n_generated)
     return LoadedModel(
         path=path,
         name=info.name or path.stem,
@@ -153,7 +150,7 @@ def _loaded_model(
         pinned=pool.is_pinned(path),
         in_use=in_use,
         time_to_live=TimeToLive(own.get(path, pool.idle_seconds), path in own),
-        tokens_per_second=speeds.now(path) if in_use else None,
+        tokens_per_second=speed if in_use else None,
         n_ctx=info.n_ctx,
         n_layers=info.n_layers + 1,
         n_gpu_layers=info.n_gpu_layers,

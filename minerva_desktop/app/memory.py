@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from minerva_desktop.devices.gpu_context import GpuDevice
+from minerva_desktop.devices.ledgers import CPU
+from minerva_desktop.units import format_bytes
 
 if TYPE_CHECKING:  # it brings psutil, which would make the window's start slower
-    from minerva_desktop.devices.memory import MemorySnapshot
+    from minerva_desktop.devices.system_memory import MemorySnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ UNKNOWN_MEMORY = MemoryReading(None, None, None, None, "Memory", "It could not b
 def memory_reading(snapshot: MemorySnapshot) -> MemoryReading:
     """What the gauge shows of a measurement."""
     label = "Memory" if snapshot.kind is GpuDevice.CPU else snapshot.device_name
-    detail = "\n".join(part for part in (snapshot.reason, _activity(snapshot)) if part)
+    lines = (snapshot.reason, _activity(snapshot), *_each_gpu(snapshot))
+    detail = "\n".join(line for line in lines if line)
     unused = snapshot.reason if snapshot.has_unused_gpu else None
     if snapshot.total == 0:
         return MemoryReading(None, None, None, None, label, detail, snapshot.kind)
@@ -47,6 +50,17 @@ def memory_reading(snapshot: MemorySnapshot) -> MemoryReading:
         snapshot.kind,
         unused,
     )
+
+
+def _each_gpu(snapshot: MemorySnapshot) -> list[str]:
+    """``RTX 4090: 18.2 GB of 24.0 GB in use``, where the numbers are those of several GPUs."""
+    gpus = [part for part in snapshot.parts if part.device != CPU]
+    if snapshot.kind is GpuDevice.CPU or len(gpus) < 2:
+        return []
+    return [
+        f"{gpu.label}: {format_bytes(gpu.total - gpu.free)} of {format_bytes(gpu.total)} in use"
+        for gpu in gpus
+    ]
 
 
 def _activity(snapshot: MemorySnapshot) -> str:

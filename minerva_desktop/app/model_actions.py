@@ -22,7 +22,14 @@ from minerva_desktop.engine.load_options import (
     LoadOptions,
     SnapshotOptions,
 )
-from minerva_desktop.engine.pool_events import LoadPlan, ModelLoading, ModelReady, PoolEvent
+from minerva_desktop.engine.pool_events import (
+    GoneCause,
+    LoadPlan,
+    ModelLoading,
+    ModelReady,
+    PoolEvent,
+    Unloaded,
+)
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.library.catalog import Catalog, CatalogEntry
 from minerva_desktop.library.fit import Fit
@@ -45,16 +52,19 @@ class ModelPhase(StrEnum):
 @dataclass(frozen=True, slots=True)
 class ModelState:
     """A change of one model. ``fraction`` 0.0 to 1.0 while loading, ``n_ctx`` in tokens once
-    ready, with ``reasons``, sentences on what had to give for it to fit; ``error`` when it went by
-    itself."""
+    ready, with ``reasons``, sentences on what had to give for it to fit, and the models that were
+    ``unloaded`` for it; ``error`` when it went by itself, ``is_relief`` if that was to give memory
+    back that is short: ``n_freed`` bytes."""
 
     path: Path
     phase: ModelPhase
     fraction: float = 0.0
     n_ctx: int | None = None
     error: MinervaError | None = None
-    room_for: Path | None = None  # the model for which it went
     reasons: tuple[str, ...] = ()
+    unloaded: tuple[Unloaded, ...] = ()
+    is_relief: bool = False
+    n_freed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +177,20 @@ def model_state(event: PoolEvent) -> ModelState:
             return ModelState(path, ModelPhase.LOADING, fraction=fraction)
         case ModelReady(path, info):
             reasons = event.choice.reasons
-            return ModelState(path, ModelPhase.READY, n_ctx=info.n_ctx, reasons=reasons)
-    return ModelState(event.path, ModelPhase.GONE, error=event.error, room_for=event.room_for)
+            return ModelState(
+                path,
+                ModelPhase.READY,
+                n_ctx=info.n_ctx,
+                reasons=reasons,
+                unloaded=event.unloaded,
+            )
+    return ModelState(
+        event.path,
+        ModelPhase.GONE,
+        error=event.error,
+        is_relief=event.cause is GoneCause.PRESSURE,
+        n_freed=event.n_freed,
+    )
 
 
 def model_fit(plan: LoadPlan) -> ModelFit:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.errors import GenerationTimeout, InvalidRequest
 
 MAX_SECONDS = 7 * 24 * 3600.0
 
@@ -25,6 +25,14 @@ class Overflow(StrEnum):
     SHIFT = "shift"
 
 
+class Wait(StrEnum):
+    """What a request waits for, in words that go on from "It took 3 s"."""
+
+    QUEUE = "in the queue"
+    FIRST_TOKEN = "before its first token"
+    END = "in all"
+
+
 class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that a request may wait in the queue, may take to its first token, and may take in
     all (each None: as long as it takes), all from when the engine got it."""
@@ -40,6 +48,15 @@ class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):
         times = (self.queue_seconds, self.first_token_seconds, self.total_seconds)
         return times != (None, None, None)
 
+    def times(self) -> tuple[tuple[Wait, float], ...]:
+        """Those times that are limited, in seconds."""
+        all_times = (
+            (Wait.QUEUE, self.queue_seconds),
+            (Wait.FIRST_TOKEN, self.first_token_seconds),
+            (Wait.END, self.total_seconds),
+        )
+        return tuple((wait, limit) for wait, limit in all_times if limit is not None)
+
     def check(self) -> None:
         """Raise `InvalidRequest`, naming the field, when a time is no time."""
         for name in ("queue_seconds", "first_token_seconds", "total_seconds"):
@@ -49,3 +66,11 @@ class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):
                     f"{name} must be more than 0 and at most {MAX_SECONDS:.0f}, not {value}",
                     param=name,
                 )
+
+
+def timed_out(wait: Wait, *, waited: float, limit: float) -> GenerationTimeout:
+    """The end of a request that waited for longer than ``limit`` seconds."""
+    return GenerationTimeout(
+        "Generation request timed out",
+        detail=f"It took {waited:.1f} s {wait}; at most {limit:g} s were allowed.",
+    )

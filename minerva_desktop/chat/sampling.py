@@ -11,7 +11,8 @@ from minerva_desktop.errors import InvalidRequest
 MAX_SEED = 0xFFFF_FFFE  # LLAMA_DEFAULT_SEED (0xFFFFFFFF) means "random" to llama.cpp
 MAX_STOP_STRINGS = 16
 MAX_BIASES = 4096
-MAX_BREAKERS = 64
+MAX_BREAKERS = 16
+MAX_BREAKER_BYTES = 40  # llama.cpp cuts off what is longer
 MAX_TOP_LOGPROBS = 20  # OpenAI's bound
 
 _WHOLE_CONTEXT = 1_000_000
@@ -96,11 +97,23 @@ class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
         if self.top_logprobs is not None:
             _within("top_logprobs", self.top_logprobs, 0, MAX_TOP_LOGPROBS)
         _check_texts("stop", self.stop, MAX_STOP_STRINGS)
-        _check_texts("dry_sequence_breakers", self.dry_sequence_breakers, MAX_BREAKERS)
+        self._check_breakers()
         self._check_biases()
         self._check_mirostat()
         if self.grammar is not None and self.json_schema is not None:
             raise InvalidRequest("grammar and json_schema exclude each other", param="grammar")
+
+    def _check_breakers(self) -> None:
+        """Each costs a search through the whole vocabulary."""
+        _check_texts("dry_sequence_breakers", self.dry_sequence_breakers, MAX_BREAKERS)
+        for text in self.dry_sequence_breakers:
+            n_bytes = len(text.encode("utf-8", "replace"))
+            if n_bytes > MAX_BREAKER_BYTES:
+                raise InvalidRequest(
+                    f"One of dry_sequence_breakers has {n_bytes} bytes; "
+                    f"at most {MAX_BREAKER_BYTES} are taken",
+                    param="dry_sequence_breakers",
+                )
 
     def _check_biases(self) -> None:
         if len(self.logit_bias) > MAX_BIASES:

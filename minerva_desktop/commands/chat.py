@@ -11,7 +11,12 @@ from pathlib import Path
 
 import msgspec
 
-from minerva_desktop.app.model_actions import gpu_bytes, load_options, memory_bytes
+from minerva_desktop.app.model_actions import (
+    gpu_bytes,
+    load_options,
+    memory_bytes,
+    own_options,
+)
 from minerva_desktop.app.terminal_chat import TerminalChat, show_event
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
@@ -70,7 +75,9 @@ async def _talk(
 ) -> int:
     settings = SettingsFile(paths.settings).current
     # These chats are not kept, and neither are their states.
-    options = msgspec.structs.replace(load_options(settings, paths.snapshots), snapshots=None)
+    usual = load_options(settings, paths.snapshots)
+    own = own_options(settings, usual).get(model, usual)
+    options = msgspec.structs.replace(own, snapshots=None)
     if n_ctx is not None:
         options = msgspec.structs.replace(options, n_ctx=n_ctx)
     runtime = Runtime(
@@ -80,8 +87,8 @@ async def _talk(
         gpu_bytes=gpu_bytes(settings),
         measured=MeasuredMemory(paths.measured_memory),
         on_event=show_event,
-        keeps_spare=False,
     )
+    runtime.keeps_spare = False  # nothing else will be loaded
     # Forced: the model was named, and nothing else is to be unloaded. What had to give is told.
     talk = TerminalChat(lambda: runtime.pool.lease(model, forced=True), sampling)
     try:

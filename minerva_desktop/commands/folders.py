@@ -6,7 +6,6 @@ from pathlib import Path
 
 from minerva_desktop.errors import StoreError
 from minerva_desktop.library.catalog import Catalog, find_embedded_model
-from minerva_desktop.library.model_file import read_model_file
 from minerva_desktop.paths import AppPaths, app_paths
 
 
@@ -26,11 +25,11 @@ def open_catalog(paths: AppPaths) -> Catalog:
 
 
 def model_path(catalog: Catalog, wanted: str | None) -> Path:
-    """A library model by name, or a GGUF file by path, which is not added to the library; None:
-    the default model. Raises `ModelNotFound` or `ModelLoadError`."""
+    """A library model by name, or a GGUF file by path, which ``catalog`` then knows, too, but does
+    not keep; None: the default model. Raises `ModelNotFound` or `ModelLoadError`."""
     if wanted is None:
         return catalog.default().path
     path = Path(wanted).expanduser().absolute()
     if path.suffix.lower() == ".gguf" or path.exists():
-        return read_model_file(path).path
+        return catalog.welcome(path).path
     return catalog.find(wanted).path

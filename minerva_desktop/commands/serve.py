@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from minerva_desktop.api_keys import KeyFile, NamedKey
-from minerva_desktop.app.model_actions import gpu_bytes, load_options, memory_bytes
+from minerva_desktop.app.model_actions import gpu_bytes, load_options, memory_bytes, own_options
 from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
 from minerva_desktop.commands.parser import CommandParser, count, seconds
 from minerva_desktop.engine.connection import MAX_WAITING
@@ -24,10 +24,9 @@ from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.logs import start_logging
-from minerva_desktop.paths import AppPaths
 from minerva_desktop.runtime import Runtime
 from minerva_desktop.server.config import EndpointConfig
-from minerva_desktop.settings import Settings, SettingsFile
+from minerva_desktop.settings import SettingsFile
 
 IDLE_SECONDS = 600.0  # a model that was not asked for so long gives its memory back
 MEMORY_SECONDS = 5.0  # between two looks at the memory
@@ -45,7 +44,9 @@ def serve(arguments: Sequence[str]) -> int:
     settings = SettingsFile(paths.settings).current
     key_file = KeyFile(paths.api_keys)
     try:
-        load = _load_options(given, settings, paths)
+        wanted = load_options(settings, paths.snapshots)
+        load = _as_asked(given, wanted)
+        own = {path: _as_asked(given, each) for path, each in own_options(settings, wanted).items()}
         extra = _extra_keys(given)
         config = EndpointConfig(
             host=given.host,
@@ -64,6 +65,7 @@ def serve(arguments: Sequence[str]) -> int:
         return Runtime(
             catalog,
             load,
+            own_options=own,
             memory_bytes=memory_bytes(settings),
             gpu_bytes=gpu_bytes(settings),
             measured=MeasuredMemory(paths.measured_memory),
@@ -127,8 +129,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _load_options(given: argparse.Namespace, settings: Settings, paths: AppPaths) -> LoadOptions:
-    load = load_options(settings, paths.snapshots)
+def _as_asked(given: argparse.Namespace, load: LoadOptions) -> LoadOptions:
+    """``load`` with what the command line says, which wins."""
     if given.n_ctx is not None:
         load = msgspec.structs.replace(load, n_ctx=given.n_ctx)
     if given.parallel is not None:

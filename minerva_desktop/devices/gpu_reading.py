@@ -1,28 +1,48 @@
-"""What a driver says of a GPU's memory, whoever makes it. Any thread."""
+"""What a driver says of a GPU's memory, whoever makes it, and which of ggml's devices that is. Any
+thread."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Literal
 
 import msgspec
+
+from minerva_desktop.devices.device_list import DeviceInfo
+from minerva_desktop.devices.gpu_context import GpuDevice
+
+Maker = Literal["NVIDIA", "AMD", "Intel"]
+_KINDS: Mapping[GpuDevice, Maker] = MappingProxyType(
+    {GpuDevice.CUDA: "NVIDIA", GpuDevice.ROCM: "AMD", GpuDevice.SYCL: "Intel"}
+)
+_MAKERS: Mapping[str, Maker] = MappingProxyType(
+    {
+        "nvidia": "NVIDIA",
+        "geforce": "NVIDIA",
+        "amd": "AMD",
+        "radeon": "AMD",
+        "intel": "Intel",
+    }
+)
 
 
 class GpuReading(msgspec.Struct, frozen=True, kw_only=True):
     """One moment of one GPU, or the sum of several. Memory in bytes.
 
-    ``engine_pids``: those of the asked-for processes that are on the GPU. ``used_by_engines`` is
-    None when the driver doesn't say how much they use. ``utilisation`` from 0.0 to 1.0 and
-    ``celsius``, the temperature, are None when they are not told.
+    ``used`` is None where the driver does not tell it, ``used_by_engines`` where it does not tell
+    what the asked-for processes use. ``utilisation`` from 0.0 to 1.0 and ``celsius``, the
+    temperature, are None when they are not told. ``pci``: as in `DeviceInfo`.
     """
 
     name: str
     total: int
-    used: int
-    free: int
-    engine_pids: frozenset[int]
+    used: int | None
     used_by_engines: int | None
-    utilisation: float | None
+    utilisation: float | None = None
     celsius: float | None = None
+    pci: str = ""
+    maker: Maker | None = None
 
 
 def sum_readings(readings: Sequence[GpuReading]) -> GpuReading:
@@ -34,12 +54,54 @@ def sum_readings(readings: Sequence[GpuReading]) -> GpuReading:
     busy = [reading.utilisation for reading in readings if reading.utilisation is not None]
     warm = [reading.celsius for reading in readings if reading.celsius is not None]
     return GpuReading(
-        name=f"{len(readings)} × {names.pop()}" if len(names) == 1 else f"{len(readings)} GPUs",
+        name=f"{len(readings)} × {names.pop()}" if len(names) == 1 else " + ".join(sorted(names)),
         total=sum(reading.total for reading in readings),
-        used=sum(reading.used for reading in readings),
-        free=sum(reading.free for reading in readings),
-        engine_pids=frozenset().union(*(reading.engine_pids for reading in readings)),
+        used=sum(reading.used or 0 for reading in readings),
         used_by_engines=None if None in amounts else sum(amount or 0 for amount in amounts),
         utilisation=sum(busy) / len(busy) if busy else None,
         celsius=max(warm, default=None),
     )
+
+
+def match_readings(
+    readings: Sequence[GpuReading], gpus: Sequence[DeviceInfo]
+) -> dict[str, GpuReading]:
+    """Which reading is of which of the ``gpus``, by its name in ggml; without those of which no
+    driver tells anything.
+
+    The address on the bus decides where both tell it; else the name, and then the order among GPUs
+    of one maker, which drivers and ggml mostly share.
+    """
+    left = list(readings)
+    found: dict[str, GpuReading] = {}
+    for fits in (_same_address, _same_name, _same_maker):
+        for gpu in gpus:
+            if gpu.name not in found:
+                reading = next((one for one in left if _may_be(one, gpu) and fits(one, gpu)), None)
+                if reading is not None:
+                    left.remove(reading)
+                    found[gpu.name] = reading
+    return found
+
+
+def _may_be(reading: GpuReading, gpu: DeviceInfo) -> bool:
+    return not reading.pci or not gpu.pci or reading.pci == gpu.pci
+
+
+def _same_address(reading: GpuReading, gpu: DeviceInfo) -> bool:
+    return bool(gpu.pci) and reading.pci == gpu.pci
+
+
+def _same_name(reading: GpuReading, gpu: DeviceInfo) -> bool:
+    one, other = reading.name.casefold(), gpu.description.casefold()
+    return bool(one and other) and (one in other or other in one)
+
+
+def _same_maker(reading: GpuReading, gpu: DeviceInfo) -> bool:
+    return reading.maker is not None and reading.maker == _maker(gpu)
+
+
+def _maker(gpu: DeviceInfo) -> Maker | None:
+    words = gpu.description.casefold()
+    named = next((maker for word, maker in _MAKERS.items() if word in words), None)
+    return _KINDS.get(gpu.kind, named)

@@ -27,12 +27,14 @@ class DeviceLedgers:
             raise ValueError("there is no ledger of the CPU's memory")
         self._contexts = dict(contexts)
 
-    def add(self, name: str, context: GpuContext) -> None:
-        """Count what is needed of the device ``name`` in a ledger of its own from now on. It must
-        not have one yet."""
+    def add(self, name: str, device: GpuDevice, budget: int = 0) -> GpuContext:
+        """Count what is needed of the device ``name`` in a ledger of its own from now on, as strict
+        as the CPU's. It must not have one yet."""
         if name in self._contexts:
             raise ValueError(f"there is a ledger of {name} already")
+        context = GpuContext(device, budget, is_strict=self._contexts[CPU].is_strict)
         self._contexts[name] = context
+        return context
 
     @property
     def contexts(self) -> Mapping[str, GpuContext]:
@@ -52,9 +54,10 @@ class DeviceLedgers:
                 lacking[name] = excess
         return lacking
 
-    def allocate(self, needs: Needs, *, forced: bool = False) -> None:
+    def allocate(self, needs: Needs, *, forced: bool = False) -> Needs:
         """Take what is needed of every device, or nothing at all. ``forced`` takes it beyond the
-        budgets too. Raises `OutOfMemory`."""
+        budgets too. Returns what was taken by the ledger that counts it, for `deallocate`: a
+        device may get a ledger of its own meanwhile. Raises `OutOfMemory`."""
         taken: dict[str, int] = {}
         try:
             for name, n_bytes in self._sorted(needs).items():
@@ -63,10 +66,11 @@ class DeviceLedgers:
         except OutOfMemory:
             self.deallocate(taken)
             raise
+        return taken
 
-    def deallocate(self, needs: Needs) -> None:
-        """Give back what `allocate` took."""
-        for name, n_bytes in self._sorted(needs).items():
+    def deallocate(self, taken: Needs) -> None:
+        """Give back what `allocate` returned."""
+        for name, n_bytes in taken.items():
             self._contexts[name].deallocate(n_bytes)
 
     def room(self, kept: Needs = NOTHING) -> dict[str, int]:
@@ -90,12 +94,22 @@ class DeviceLedgers:
         return found
 
 
+def added(*amounts: Needs) -> dict[str, int]:
+    """The sums by device."""
+    total: dict[str, int] = {}
+    for needs in amounts:
+        for name, n_bytes in needs.items():
+            total[name] = total.get(name, 0) + n_bytes
+    return total
+
+
 def scaled(needs: Needs, total: int) -> Needs:
     """The same proportions that make up ``total`` bytes; ``needs`` where there are none."""
     estimated = sum(needs.values())
     return {n: b * total // estimated for n, b in needs.items()} if estimated else needs
 
 
-def cpu_ledgers(budget: int) -> DeviceLedgers:
-    """The ledgers of a machine on which models run on the CPU; ``budget`` in bytes."""
-    return DeviceLedgers({CPU: GpuContext(GpuDevice.CPU, budget)})
+def cpu_ledgers(budget: int, *, is_strict: bool = False) -> DeviceLedgers:
+    """The ledgers of a machine on which models run on the CPU; ``budget`` in bytes, ``is_strict``
+    as in `GpuContext`."""
+    return DeviceLedgers({CPU: GpuContext(GpuDevice.CPU, budget, is_strict=is_strict)})

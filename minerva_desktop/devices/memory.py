@@ -1,4 +1,4 @@
-"""Measured memory for the gauge and the budgets: the GPU's if models are there, else the system's.
+"""Measured memory for the gauge and for pressure: the GPUs' if models are there, and the system's.
 
 `MemoryProbe` is asked every few seconds by the runtime, on the worker thread. It never fails:
 whatever is missing ends in the system's numbers and a reason.
@@ -7,28 +7,27 @@ whatever is missing ends in the system's numbers and a reason.
 from __future__ import annotations
 
 import logging
-import platform
-import sys
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 import msgspec
-import psutil
 
-from minerva_desktop.devices.device_list import DeviceInfo, can_offload, discrete_gpus
+from minerva_desktop.devices.device_list import DeviceInfo, DeviceList, can_offload, discrete_gpus
 from minerva_desktop.devices.driver import DRIVER_SIGNS, NO_DRIVER, has_driver
 from minerva_desktop.devices.gpu_context import GpuDevice
-from minerva_desktop.devices.gpu_reading import GpuReading, sum_readings
-from minerva_desktop.devices.sysfs import SysfsProbe
+from minerva_desktop.devices.gpu_reading import GpuReading, match_readings, sum_readings
+from minerva_desktop.devices.ledgers import CPU, NOTHING, Needs
+from minerva_desktop.devices.sysfs import NVIDIA_GPU, SysfsProbe
+from minerva_desktop.devices.system_memory import MemoryPart, MemorySnapshot, system_snapshot
 
 if TYPE_CHECKING:
     from minerva_desktop.devices.nvml import NvmlProbe
 
 logger = logging.getLogger(__name__)
 
-# What to install for a GPU that lies idle. The flags are llama.cpp's own (its docs/build.md).
+# What to do about a GPU that lies idle. The flags are llama.cpp's own (its docs/build.md).
 CUDA_ADVICE = (
     "To use it, install NVIDIA’s CUDA toolkit and build llama-cpp-python with "
     "CMAKE_ARGS=-DGGML_CUDA=on."
@@ -36,27 +35,13 @@ CUDA_ADVICE = (
 VULKAN_ADVICE = (
     "To use it, install the Vulkan SDK and build llama-cpp-python with CMAKE_ARGS=-DGGML_VULKAN=on."
 )
-
-
-class MemorySnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """One moment of the memory that models are in. Bytes; the three parts make up ``total``.
-
-    ``kind`` and ``device_name`` say whose memory it is. ``utilisation`` of the GPU from 0.0 to
-    1.0 and ``celsius``, its temperature, are None where they aren't known. ``reason`` is a
-    sentence on why these are not (or not wholly) a GPU's numbers, None when they are;
-    ``has_unused_gpu``: because this build of llama.cpp cannot use the GPU that there is.
-    """
-
-    kind: GpuDevice
-    device_name: str
-    total: int
-    used_by_models: int
-    used_by_others: int
-    free: int
-    utilisation: float | None = None
-    celsius: float | None = None
-    reason: str | None = None
-    has_unused_gpu: bool = False
+DRIVER_ADVICE = "Restart the computer; if that does not help, install the newest driver."
+NVIDIA_ADVICE = "To use it, install NVIDIA’s driver."
+UNASKED = DeviceList()
+_NOT_THERE = "The loaded models are in system memory, not on the GPU ({name})."
+_CANNOT_USE = "this build of llama.cpp cannot use {name}."
+_UNTOLD = "The NVIDIA driver does not say how much memory each program uses."
+_FROM_GGML = "What is used of it is not told by its driver, but by llama.cpp, now and then."
 
 
 class MemoryProbe:
@@ -84,29 +69,82 @@ class MemoryProbe:
         self.close()
 
     def snapshot(
-        self, engine_pids: Collection[int] = (), devices: Sequence[DeviceInfo] | None = None
+        self,
+        engine_pids: Collection[int] = (),
+        known: DeviceList = UNASKED,
+        placed: Needs = NOTHING,
     ) -> MemorySnapshot:
         """The memory now. ``engine_pids``: the engine children; ended ones count nothing.
-        ``devices``: those of ggml, None while they are not known.
+        ``known``: ggml's devices. ``placed``: bytes by device that llama.cpp placed for the models.
 
-        With a GPU these are its numbers, unless this build of llama.cpp cannot use it, or children
-        run and none of them is on it: then the models are in system memory, and its numbers are
-        the true ones.
+        Where there are GPUs these are their numbers, all together, unless models are loaded and
+        none of them is on a GPU: then they are in system memory, whose numbers are the true ones.
+        What llama.cpp says it placed decides, for drivers may count processes by other ids.
         """
         readings = self._nvml.read(engine_pids) if self._nvml else []
-        kind = GpuDevice.CUDA
-        if not readings:
-            readings, kind = self._sysfs.read(engine_pids), GpuDevice.VULKAN
-        kind = next((gpu.kind for gpu in discrete_gpus(devices or ())), kind)
-        if not readings:
-            problem = self._nvml.problem if self._nvml else NO_DRIVER
-            snapshot = system_snapshot(engine_pids, problem)
+        readings += self._sysfs.read(engine_pids)
+        system = system_snapshot(engine_pids)
+        gpus = discrete_gpus(known.devices or ())
+        matched = match_readings(readings, gpus)
+        if gpus:
+            filled = [_filled(matched.get(gpu.name), gpu) for gpu in gpus]
+            ours = sum(placed.get(gpu.name, 0) for gpu in gpus)
+            snapshot = _gpus_snapshot(filled, gpus[0].kind, ours)
+            if engine_pids and not ours:
+                name = snapshot.device_name
+                snapshot = _with_reason(system, _NOT_THERE.format(name=name))
+        elif known.devices is not None and can_offload(known.devices):
+            snapshot = _with_reason(system, _integrated(known.devices))
         else:
-            snapshot = _snapshot_of(sum_readings(readings), kind, engine_pids, devices)
+            snapshot = self._unmatched_snapshot(system, readings, known, placed)
+        told = [(name, reading) for name, reading in matched.items() if reading.used is not None]
+        parts = (system.part(), *(_part(name, reading, placed) for name, reading in told))
+        snapshot = msgspec.structs.replace(snapshot, parts=parts)
         if snapshot.reason and snapshot.reason != self._logged_reason:
             logger.info("Memory numbers of %s: %s", snapshot.device_name, snapshot.reason)
             self._logged_reason = snapshot.reason
         return snapshot
+
+    def _unmatched_snapshot(
+        self,
+        system: MemorySnapshot,
+        readings: Sequence[GpuReading],
+        known: DeviceList,
+        placed: Needs,
+    ) -> MemorySnapshot:
+        """Where ggml lists no GPU, or nobody knows what it would list."""
+        # A reading of AMD's may be of a piece of the system's memory: only ggml could tell.
+        nvidia = [one for one in readings if one.maker == "NVIDIA" and one.used is not None]
+        ours = sum(n_bytes for name, n_bytes in placed.items() if name != CPU)
+        is_asked = known.devices is not None or known.problem
+        if nvidia and (ours or not is_asked):
+            return _gpus_snapshot(nvidia, GpuDevice.CUDA, ours)
+        idle = self._idle_gpu(nvidia) if is_asked and not ours else None
+        if idle is None:
+            nothing = self._nvml.problem if self._nvml else NO_DRIVER
+            return _with_reason(system, known.problem or nothing)
+        name, why, advice = idle
+        if known.problem:
+            why = f"it is not known whether llama.cpp can use {name}. {known.problem}"
+            advice = DRIVER_ADVICE
+        reason = f"Models run on the CPU: {why} {advice}"
+        return msgspec.structs.replace(system, reason=reason, has_unused_gpu=True)
+
+    def _idle_gpu(self, nvidia: Sequence[GpuReading]) -> tuple[str, str, str] | None:
+        """The name of a GPU that seems to be there, though ggml lists none; why that is, and what
+        to do about it."""
+        if nvidia:
+            name = sum_readings(nvidia).name
+            return name, _CANNOT_USE.format(name=name), CUDA_ADVICE
+        if self._nvml is not None and self._nvml.is_broken:
+            problem = str(self._nvml.problem)
+            return "the NVIDIA GPU", problem[:1].lower() + problem[1:], DRIVER_ADVICE
+        names = self._sysfs.names()
+        if not names:
+            return None
+        if names[0] == NVIDIA_GPU:
+            return names[0], "this machine has an NVIDIA GPU, but no driver for it.", NVIDIA_ADVICE
+        return names[0], _CANNOT_USE.format(name=names[0]), VULKAN_ADVICE
 
     def close(self) -> None:
         """Let go of the driver. May be called twice; `snapshot` then reports system memory."""
@@ -128,80 +166,64 @@ def find_nvml(signs: Iterable[str | Path] = DRIVER_SIGNS) -> NvmlProbe | None:
     return NvmlProbe()
 
 
-def system_snapshot(engine_pids: Collection[int] = (), reason: str | None = None) -> MemorySnapshot:
-    """The machine's own memory: all there is on CPU, and the GPU's too on Apple silicon."""
-    is_unified = sys.platform == "darwin" and platform.machine() == "arm64"
-    kind = GpuDevice.METAL if is_unified else GpuDevice.CPU
-    name = "Unified memory" if is_unified else "System memory"
-    try:
-        memory = psutil.virtual_memory()
-    except (psutil.Error, OSError) as error:
-        return MemorySnapshot(
-            kind=kind,
-            device_name=name,
-            total=0,
-            used_by_models=0,
-            used_by_others=0,
-            free=0,
-            reason=f"The system does not tell its memory: {error}.",
-        )
-    resident, private = _engines_memory(engine_pids)
-    # A mapped model file is resident in its engine and yet "available", because the system could
-    # drop it. For the person it is in use: by the model, not by others.
-    total = memory.total
-    models = min(resident, total)
-    others = min(max(0, total - memory.available - private), total - models)
+def _gpus_snapshot(readings: Sequence[GpuReading], kind: GpuDevice, ours: int) -> MemorySnapshot:
+    """Several GPUs (at least one) as one, of which llama.cpp placed ``ours`` bytes."""
+    whole = sum_readings(readings)
+    used = whole.used or 0
+    models = min(max(whole.used_by_engines or 0, ours), used)
+    reason = None
+    if whole.used_by_engines is None:
+        reason = _UNTOLD if all(one.maker == "NVIDIA" for one in readings) else _FROM_GGML
     return MemorySnapshot(
         kind=kind,
-        device_name=name,
-        total=total,
+        device_name=whole.name,
+        total=whole.total,
         used_by_models=models,
-        used_by_others=others,
-        free=total - models - others,
-        reason=None if is_unified else reason,
+        used_by_others=used - models,
+        free=whole.total - used,
+        utilisation=whole.utilisation,
+        celsius=whole.celsius,
+        reason=reason,
     )
 
 
-def _engines_memory(pids: Collection[int]) -> tuple[int, int]:
-    """Resident bytes of all ``pids``, and those of them that are not pages of files."""
-    resident = private = 0
-    for pid in pids:
-        try:
-            memory = psutil.Process(pid).memory_info()
-        except (psutil.Error, OSError):
-            continue
-        resident += memory.rss
-        # Only Linux tells the pages that come from files.
-        private += memory.rss - getattr(memory, "shared", 0)
-    return resident, private
+def _filled(reading: GpuReading | None, gpu: DeviceInfo) -> GpuReading:
+    """The reading of a GPU, with ggml's numbers where its driver tells none."""
+    if reading is not None and reading.used is not None:
+        return reading
+    ggml = GpuReading(
+        name=gpu.description or gpu.name,
+        total=gpu.total_memory,
+        used=max(0, gpu.total_memory - gpu.free_memory),
+        used_by_engines=None,
+    )
+    if reading is None:
+        return ggml
+    return msgspec.structs.replace(
+        ggml, name=reading.name, utilisation=reading.utilisation, celsius=reading.celsius
+    )
 
 
-def _snapshot_of(
-    reading: GpuReading,
-    kind: GpuDevice,
-    engine_pids: Collection[int],
-    devices: Sequence[DeviceInfo] | None,
-) -> MemorySnapshot:
-    """The GPU's numbers, or the system's where the models are there, with why."""
-    if devices is not None and not can_offload(devices):
-        advice = CUDA_ADVICE if kind is GpuDevice.CUDA else VULKAN_ADVICE
-        reason = f"Models run on the CPU: this build of llama.cpp cannot use {reading.name}."
-        return msgspec.structs.replace(
-            system_snapshot(engine_pids, f"{reason} {advice}"), has_unused_gpu=True
-        )
-    if engine_pids and not reading.engine_pids:
-        reason = f"The loaded models are in system memory, not on the GPU ({reading.name})."
-        return system_snapshot(engine_pids, reason)
-    models = min(reading.used_by_engines or 0, reading.used)
-    untold = "The NVIDIA driver does not say how much memory each program uses."
-    return MemorySnapshot(
-        kind=kind,
-        device_name=reading.name,
+def _part(name: str, reading: GpuReading, placed: Needs) -> MemoryPart:
+    used = reading.used or 0
+    models = min(max(reading.used_by_engines or 0, placed.get(name, 0)), used)
+    return MemoryPart(
+        device=name,
+        label=reading.name,
         total=reading.total,
         used_by_models=models,
-        used_by_others=reading.used - models,
-        free=reading.total - reading.used,
-        utilisation=reading.utilisation,
-        celsius=reading.celsius,
-        reason=untold if reading.used_by_engines is None else None,
+        used_by_others=used - models,
+        free=reading.total - used,
     )
+
+
+def _integrated(devices: Sequence[DeviceInfo]) -> str:
+    gpu = next(device for device in devices if device.kind is not GpuDevice.CPU)
+    return f"{gpu.description or gpu.name} uses the system’s memory."
+
+
+def _with_reason(system: MemorySnapshot, reason: str | None) -> MemorySnapshot:
+    """On Apple's machines there is no other memory, and nothing to say about it."""
+    if system.kind is GpuDevice.METAL:
+        return system
+    return msgspec.structs.replace(system, reason=reason)

@@ -21,7 +21,6 @@ class NvmlMemory(Protocol):
 
     total: int
     used: int
-    free: int
 
 
 class NvmlProcess(Protocol):
@@ -29,6 +28,14 @@ class NvmlProcess(Protocol):
 
     pid: int
     usedGpuMemory: int | None
+
+
+class NvmlPci(Protocol):
+    """Where a GPU is on the bus."""
+
+    domain: int
+    bus: int
+    device: int
 
 
 class NvmlUtilisation(Protocol):
@@ -45,6 +52,7 @@ class NvmlLibrary(Protocol):
     def nvmlDeviceGetCount(self) -> int: ...
     def nvmlDeviceGetHandleByIndex(self, index: int) -> object: ...
     def nvmlDeviceGetName(self, handle: object) -> str: ...
+    def nvmlDeviceGetPciInfo(self, handle: object) -> NvmlPci: ...
     def nvmlDeviceGetMemoryInfo(self, handle: object) -> NvmlMemory: ...
     def nvmlDeviceGetUtilizationRates(self, handle: object) -> NvmlUtilisation: ...
     def nvmlDeviceGetTemperature(self, handle: object, sensor: int) -> int: ...
@@ -59,10 +67,12 @@ class NvmlProbe:
 
     Attributes:
         problem: why there are no readings, as a sentence; None when all is well.
+        is_broken: whether that is because a driver is installed and does not work.
     """
 
     def __init__(self, library: NvmlLibrary = pynvml) -> None:
         self.problem: str | None = None
+        self.is_broken = False
         self._library = library
         self._is_open = False
         self._handles: list[object] | None = None
@@ -79,9 +89,9 @@ class NvmlProbe:
         try:
             readings = [self._read_one(handle, engine_pids) for handle in self._handles]
         except pynvml.NVMLError as error:
-            self.problem = _in_words(error)
+            self._fail(error)
             return []
-        self.problem = None
+        self.problem, self.is_broken = None, False
         return readings
 
     def close(self) -> None:
@@ -103,18 +113,22 @@ class NvmlProbe:
             count = library.nvmlDeviceGetCount()
             handles = [library.nvmlDeviceGetHandleByIndex(index) for index in range(count)]
         except pynvml.NVMLError as error:
-            self.problem = _in_words(error)
+            self._fail(error)
             return []
         if not handles:
             self.problem = "This machine has no NVIDIA GPU."
         return handles
 
+    def _fail(self, error: pynvml.NVMLError) -> None:
+        self.problem = _in_words(error)
+        self.is_broken = error.value != pynvml.NVML_ERROR_LIBRARY_NOT_FOUND
+
     def _read_one(self, handle: object, engine_pids: Collection[int]) -> GpuReading:
         library = self._library
         memory = library.nvmlDeviceGetMemoryInfo(handle)
         used_by_pid = self._memory_of_processes(handle)
-        ours = frozenset(engine_pids) & used_by_pid.keys()
-        amounts = [used_by_pid[pid] for pid in ours]
+        # None at all where NVML counts processes of another PID namespace (containers, WSL).
+        amounts = [used_by_pid[pid] for pid in set(engine_pids) & used_by_pid.keys()]
         known = [amount for amount in amounts if amount is not None]
         try:
             utilisation = library.nvmlDeviceGetUtilizationRates(handle).gpu / 100
@@ -128,12 +142,19 @@ class NvmlProbe:
             name=library.nvmlDeviceGetName(handle),
             total=memory.total,
             used=memory.used,
-            free=memory.free,
-            engine_pids=ours,
             used_by_engines=sum(known) if len(known) == len(amounts) else None,
             utilisation=utilisation,
             celsius=celsius,
+            pci=self._address(handle),
+            maker="NVIDIA",
         )
+
+    def _address(self, handle: object) -> str:
+        try:
+            pci = self._library.nvmlDeviceGetPciInfo(handle)
+        except pynvml.NVMLError:
+            return ""
+        return f"{pci.domain:04x}:{pci.bus:02x}:{pci.device:02x}.0"
 
     def _memory_of_processes(self, handle: object) -> dict[int, int | None]:
         """Bytes by process. CUDA's are in one list, Vulkan's in the other, some in both."""

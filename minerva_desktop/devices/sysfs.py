@@ -1,31 +1,42 @@
-"""GPUs of AMD and Intel as Linux shows them in ``/sys/class/drm``, with who uses their memory.
+"""GPUs as Linux shows them in ``/sys/class/drm``, with who uses the memory of AMD's and Intel's.
 
-Used by `memory`, on its thread, where no NVIDIA driver answers. Nothing here fails: what cannot be
-read is not known. Files and units: the kernel's documentation of amdgpu (``mem_info_vram_total``,
+Used by `memory`, on its thread. Nothing here fails: what cannot be read is not known.
+
+Files and units: the kernel's documentation of amdgpu (``mem_info_vram_total``,
 ``mem_info_vram_used`` in bytes, ``gpu_busy_percent``), of hwmon (``temp1_input`` in 1/1000 °C) and
-of drm-usage-stats (``drm-memory-vram`` and ``drm-resident-vram0`` in ``/proc/PID/fdinfo``).
+of drm-usage-stats (``drm-memory-vram``, ``drm-resident-vram0`` or ``-local0`` in
+``/proc/PID/fdinfo``). Intel's drivers tell less: xe the size of the memory of each tile
+(``tile0/physical_vram_size_bytes``), i915 that only where it comes from outside the kernel's tree
+(``lmem_total_bytes``), and neither what is used of it. ggml has to tell that.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
-from minerva_desktop.devices.gpu_reading import GpuReading
+from minerva_desktop.devices.gpu_reading import GpuReading, Maker
 
 DRM = Path("/sys/class/drm")
 PROC = Path("/proc")
 _CARD = re.compile(r"card\d+")
-_MAKERS = {"0x1002": "AMD GPU", "0x8086": "Intel GPU"}
-_VRAM = re.compile(r"^drm-(?:memory|resident)-vram\d*:\s*(\d+)\s*(KiB|MiB|)\s*$", re.MULTILINE)
+_MAKERS: Mapping[str, Maker] = MappingProxyType(
+    {"0x1002": "AMD", "0x8086": "Intel", "0x10de": "NVIDIA"}
+)
+NVIDIA_GPU = "NVIDIA GPU"  # the name of each of them: only NVIDIA's own driver knows more
+_INTEGRATED_INTEL = re.compile(r"^[0-9a-f]+:00:02\.")  # where Intel's processors have their GPU
+_VRAM = re.compile(
+    r"^drm-(?:memory|resident)-(?:vram|local)\d*:\s*(\d+)\s*(KiB|MiB|)\s*$", re.MULTILINE
+)
 _CLIENT = re.compile(r"^drm-client-id:\s*(\d+)", re.MULTILINE)
 _CARD_OF = re.compile(r"^drm-pdev:\s*(\S+)", re.MULTILINE)
 _UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20}
 
 
 class SysfsProbe:
-    """Reads the GPUs that have memory of their own. One thread at a time."""
+    """Reads what there is of GPUs. One thread at a time."""
 
     def __init__(self, drm: Path = DRM, proc: Path = PROC) -> None:
         """``drm`` and ``proc``: where the kernel shows its files."""
@@ -33,32 +44,42 @@ class SysfsProbe:
         self._proc = proc
 
     def read(self, engine_pids: Collection[int]) -> list[GpuReading]:
-        """One reading for each GPU, in the kernel's order; empty where there is none."""
+        """One reading for each GPU of AMD and Intel that tells its size, in the kernel's order;
+        empty where there is none. An AMD processor's own GPU tells the size of the piece of the
+        system's memory that the firmware set apart for it."""
+        readings = (self._read_card(device, engine_pids) for device in self._devices())
+        return [reading for reading in readings if reading is not None]
+
+    def names(self) -> list[str]:
+        """All GPUs that could run models well, those too of which nothing can be read."""
+        return [
+            _name(device)
+            for device in self._devices()
+            if _maker(device) is not None and not _INTEGRATED_INTEL.match(device.resolve().name)
+        ]
+
+    def _devices(self) -> list[Path]:
         try:
             cards = sorted(card for card in self._drm.iterdir() if _CARD.fullmatch(card.name))
         except OSError:
             return []
-        readings = (self._read_card(card / "device", engine_pids) for card in cards)
-        return [reading for reading in readings if reading is not None]
+        return [card / "device" for card in cards]
 
     def _read_card(self, device: Path, engine_pids: Collection[int]) -> GpuReading | None:
-        maker = _MAKERS.get(_text(device / "vendor"))
-        total = _number(device / "mem_info_vram_total")
-        if maker is None or not total:
+        maker, total = _maker(device), _total(device)
+        if maker not in ("AMD", "Intel") or not total:
             return None
-        used = min(_number(device / "mem_info_vram_used") or 0, total)
+        used = _number(device / "mem_info_vram_used")
         busy = _number(device / "gpu_busy_percent")
-        by_pid = {pid: self._used_by(pid, device) for pid in engine_pids}
-        ours = {pid: n_bytes for pid, n_bytes in by_pid.items() if n_bytes}
         return GpuReading(
-            name=_text(device / "product_name") or maker,
+            name=_name(device),
             total=total,
-            used=used,
-            free=total - used,
-            engine_pids=frozenset(ours),
-            used_by_engines=sum(ours.values()),
+            used=None if used is None else min(used, total),
+            used_by_engines=sum(self._used_by(pid, device) for pid in engine_pids),
             utilisation=None if busy is None else min(busy, 100) / 100,
             celsius=_temperature(device),
+            pci=device.resolve().name,
+            maker=maker,
         )
 
     def _used_by(self, pid: int, device: Path) -> int:
@@ -77,6 +98,25 @@ class SysfsProbe:
             amounts = [int(number) * _UNITS[unit] for number, unit in _VRAM.findall(text)]
             used[client[1]] = max(amounts, default=0)
         return sum(used.values())
+
+
+def _maker(device: Path) -> Maker | None:
+    return _MAKERS.get(_text(device / "vendor"))
+
+
+def _name(device: Path) -> str:
+    return _text(device / "product_name") or f"{_maker(device)} GPU"
+
+
+def _total(device: Path) -> int:
+    """Bytes of its own memory; 0 where it has none, or does not tell."""
+    tiles = [_number(file) or 0 for file in device.glob("tile*/physical_vram_size_bytes")]
+    return (
+        _number(device / "mem_info_vram_total")
+        or sum(tiles)
+        or _number(device.parent / "lmem_total_bytes")
+        or 0
+    )
 
 
 def _temperature(device: Path) -> float | None:

@@ -15,7 +15,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from minerva_desktop.engine.messages import Event, decode_request, encode_frame, read_frame
+from minerva_desktop.engine.messages import (
+    Answer,
+    ErrorInfo,
+    Event,
+    RequestFailed,
+    decode_request,
+    encode_frame,
+    read_frame,
+)
+from minerva_desktop.engine.parent_death import wake_when_the_parent_dies
+from minerva_desktop.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from minerva_desktop.engine.core.loop import EngineLoop
@@ -27,6 +37,7 @@ SWITCH_SECONDS = 0.0005
 
 def main() -> None:
     """Run the child until its stdin ends."""
+    wake_when_the_parent_dies()
     frames = _take_over_stdout()
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE, encoding="ascii")
@@ -40,9 +51,10 @@ def main() -> None:
     lock = threading.Lock()
 
     def send(event: Event) -> None:
+        frame = _frame(event)
         with lock:
             try:
-                frames.write(encode_frame(event))
+                frames.write(frame)
                 frames.flush()
             except BrokenPipeError:
                 os._exit(0)
@@ -50,6 +62,15 @@ def main() -> None:
     loop = EngineLoop(send)
     threading.Thread(target=_read_requests, args=(loop,), name="reader", daemon=True).start()
     loop.run()
+
+
+def _frame(event: Event) -> bytes:
+    try:
+        return encode_frame(event)
+    except InvalidRequest as error:
+        if not isinstance(event, Answer):
+            raise
+        return encode_frame(RequestFailed(event.request_id, ErrorInfo.of(error)))
 
 
 def _take_over_stdout() -> BinaryIO:

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
+from minerva_desktop.chat.limits import Wait
+from minerva_desktop.engine.deadlines import Deadlines
 from minerva_desktop.engine.heartbeat import Heartbeat
 from minerva_desktop.engine.messages import (
     Abort,
@@ -36,10 +38,12 @@ from minerva_desktop.engine.messages import (
     StepOutputs,
 )
 from minerva_desktop.engine.process import ChildProcess, describe_exit
+from minerva_desktop.engine.request_faults import unsendable
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import (
     EngineDied,
+    GenerationTimeout,
     InferenceError,
     InvalidRequest,
     MinervaError,
@@ -51,6 +55,10 @@ _log = logging.getLogger(__name__)
 # A cancelled generation that has not ended by then is ended on this side: the child may be in a
 # step that takes long. Whether it hangs is the heartbeat's affair.
 CANCEL_SECONDS = 3.0
+GRACE_SECONDS = 0.25  # the same for one whose time is over; its text so far may still come
+# A step that lasts longer never ends: a driver that hangs, a deadlock. Generous, for a batch of 512
+# tokens takes a large model minutes on a slow processor.
+MAX_STEP_SECONDS = 300.0
 MAX_WAITING = 256  # requests and questions beside those that run, unless told otherwise
 
 _Wanted = TypeVar("_Wanted", bound=Answer)
@@ -67,12 +75,15 @@ class EngineConnection:
         on_progress: Callable[[float], None] | None,
         on_death: Callable[[EngineDied], None] | None,
         max_waiting: int = MAX_WAITING,
+        max_step_seconds: float = MAX_STEP_SECONDS,
     ) -> None:
         """``on_progress`` gets 0.0 to 1.0 while the model loads; ``on_death`` is told when a
-        loaded child ends by itself; beyond ``max_waiting`` requests that wait come `QueueFull`."""
+        loaded child ends by itself; beyond ``max_waiting`` requests that wait come `QueueFull`; a
+        child that is longer than ``max_step_seconds`` at one step is ended."""
         self.info: ContextInfo | None = None
         self.is_over = False  # the child has ended
         self.n_used_cells = 0
+        self.n_generated = 0  # tokens of all answers so far
         self._model_name = model_name
         self._child = child
         self._on_progress = on_progress
@@ -82,6 +93,7 @@ class EngineConnection:
         self._loading: asyncio.Future[ContextInfo] = self._loop.create_future()
         self._streams: dict[int, TokenStream] = {}
         self._given_up: set[int] = set()  # ended on this side, and not by the child so far
+        self._overdue: dict[int, GenerationTimeout] = {}  # those in `_streams` that are aborted
         self._answers: dict[int, asyncio.Future[Answer]] = {}
         self._heartbeat = Heartbeat(
             self._loop,
@@ -89,7 +101,9 @@ class EngineConnection:
             is_waiting=self._is_waiting,
             on_silence=self._end_silent_child,
         )
-        self._was_silent = False
+        self._deadlines = Deadlines(self._loop, self._abort_overdue)
+        self._max_step_seconds = max_step_seconds
+        self._fault = ""  # why the child was ended, in words that follow its model's name
         self._closing = False
         child.listen(self._hear)
         self._end = asyncio.create_task(self._await_end())
@@ -103,6 +117,7 @@ class EngineConnection:
         on_progress: Callable[[float], None] | None,
         on_death: Callable[[EngineDied], None] | None,
         max_waiting: int = MAX_WAITING,
+        max_step_seconds: float = MAX_STEP_SECONDS,
     ) -> EngineConnection:
         """Take a child. Raises `EngineDied` when the system cannot start one."""
         try:
@@ -117,6 +132,7 @@ class EngineConnection:
             on_progress=on_progress,
             on_death=on_death,
             max_waiting=max_waiting,
+            max_step_seconds=max_step_seconds,
         )
 
     @property
@@ -150,11 +166,13 @@ class EngineConnection:
         stream = TokenStream(on_cancel=functools.partial(self._cancel, request_id))
         try:
             self._check_room()
-            self._streams[request_id] = stream
+            request.limits.check()
             self._send(request)
         except (InvalidRequest, QueueFull) as error:
-            self._streams.pop(request_id, None)
             stream.fail(error)
+            return stream
+        self._streams[request_id] = stream
+        self._deadlines.watch(request_id, request.limits)
         return stream
 
     async def ask(self, question: Question | Embed, kind: type[_Wanted]) -> _Wanted:
@@ -191,10 +209,8 @@ class EngineConnection:
     def _send(self, request: Request) -> None:
         try:
             self._child.send(request)
-        except UnicodeEncodeError as error:
-            raise InvalidRequest(
-                "The prompt holds half a character (a lone surrogate)", param="messages"
-            ) from error
+        except (UnicodeEncodeError, OverflowError) as error:
+            raise unsendable(request, error) from error
         self._heartbeat.watch()
 
     def _cancel(self, request_id: int) -> None:
@@ -206,22 +222,41 @@ class EngineConnection:
             self._send(Abort(request_id))
             self._loop.call_later(CANCEL_SECONDS, self._give_up, request_id)
 
+    def _abort_overdue(self, request_id: int, error: GenerationTimeout) -> None:
+        if request_id in self._streams:
+            self._overdue[request_id] = error
+            self._send(Abort(request_id))
+            self._loop.call_later(GRACE_SECONDS, self._give_up, request_id)
+
     def _give_up(self, request_id: int) -> None:
-        """End a cancelled stream on this side; the child's own end of it will be ignored."""
-        stream = self._streams.pop(request_id, None)
-        if stream is not None:
+        """End an aborted stream on this side; the child's own end of it will be ignored."""
+        if request_id in self._streams:
             self._given_up.add(request_id)
-            stream.finish(
-                Completion(finish_reason=FinishReason.CANCELLED, timings=Timings(), seed=0)
-            )
+            cancelled = FinishReason.CANCELLED
+            self._finish(request_id, Completion(finish_reason=cancelled, timings=Timings(), seed=0))
+
+    def _finish(self, request_id: int, end: Completion | MinervaError) -> None:
+        """The end of a stream. One that was aborted because its time was over failed."""
+        stream = self._streams.pop(request_id)
+        self._deadlines.forget(request_id)
+        overdue = self._overdue.pop(request_id, None)
+        if isinstance(end, MinervaError):
+            stream.fail(end)
+        elif overdue is not None and end.finish_reason is FinishReason.CANCELLED:
+            stream.fail(overdue)
+        else:
+            stream.finish(end)
 
     def _is_waiting(self) -> bool:
         asked = self._streams or self._given_up or self._answers
         return not self._loading.done() or bool(asked)
 
     def _end_silent_child(self) -> None:
-        _log.warning("The engine of %s is silent and is ended", self._model_name)
-        self._was_silent = True
+        self._end_child("did not answer any more")
+
+    def _end_child(self, fault: str) -> None:
+        _log.warning("The engine of %s %s and is ended", self._model_name, fault)
+        self._fault = fault
         self._child.kill()
 
     def _hear(self, event: Event) -> None:
@@ -234,11 +269,13 @@ class EngineConnection:
     def _handle(self, event: Event) -> None:
         match event:
             case StepOutputs(outputs):
-                self.n_used_cells = event.n_used_cells
+                if event.n_used_cells is not None:
+                    self.n_used_cells = event.n_used_cells
                 for output in outputs:
                     self._deliver(output)
-            case Pong():
-                pass  # a sign of life, like every event
+            case Pong(step_seconds):  # a sign of life, like every event
+                if step_seconds > self._max_step_seconds:
+                    self._end_child(f"was at one step for {step_seconds:.0f} s")
             case LoadProgress(fraction):
                 if self._on_progress is not None:
                     self._on_progress(fraction)
@@ -257,20 +294,24 @@ class EngineConnection:
         # A late output of a request that is over (an abort, a failure) is dropped.
         if output.error is not None or output.completion is not None:
             self._given_up.discard(output.request_id)
-        stream = self._streams.get(output.request_id)
+        request_id = output.request_id
+        stream = self._streams.get(request_id)
         if stream is None:
             return
+        if output.started:
+            self._deadlines.note(request_id, Wait.QUEUE)
         if output.prefill_total:
             done, total, cached = output.prefill_done, output.prefill_total, output.prefill_cached
             stream.report_prefill(done, total, cached)
+        self.n_generated += output.n_tokens
         if output.n_tokens or output.delta:
-            stream.push_token(output.delta, output.logprob)
+            stream.push_token(output.delta, output.logprob, n_tokens=output.n_tokens)
+            if output.n_tokens:
+                self._deadlines.note(request_id, Wait.QUEUE, Wait.FIRST_TOKEN)
         if output.error is not None:
-            del self._streams[output.request_id]
-            stream.fail(output.error.to_error())
+            self._finish(request_id, output.error.to_error())
         elif output.completion is not None:
-            del self._streams[output.request_id]
-            stream.finish(output.completion)
+            self._finish(request_id, output.completion)
 
     def _settle_load(self, result: ContextInfo | MinervaError) -> None:
         if self._loading.done():
@@ -285,7 +326,9 @@ class EngineConnection:
         was_loaded, self.info = self.info is not None, None
         self.is_over = True
         self._heartbeat.stop()
+        self._deadlines.stop()
         self._given_up.clear()
+        self._overdue.clear()
         death = EngineDied(self._death_sentence(code), detail=self._child.last_words())
         self._settle_load(death)
         streams, self._streams = self._streams, {}
@@ -301,8 +344,8 @@ class EngineConnection:
         name = self._model_name
         if self._closing:
             return f"{name} was unloaded before the answer was finished"
-        if self._was_silent:
-            return f"The engine that ran {name} did not answer any more and was ended"
+        if self._fault:
+            return f"The engine that ran {name} {self._fault} and was ended"
         sentence = f"The engine that ran {name} stopped ({describe_exit(code)})"
         if code == -9:
             sentence += "; it was killed from outside, perhaps because memory ran out"

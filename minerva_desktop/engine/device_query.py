@@ -1,10 +1,23 @@
-"""Asks a spare engine child which devices ggml finds. On the asyncio loop of the engines."""
+"""Which devices ggml finds, and what their memory leaves for models, asked of an engine child.
+
+On the asyncio loop of the engines.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
-from minerva_desktop.devices.device_list import DeviceInfo, can_offload
+from minerva_desktop.devices.device_list import (
+    DeviceInfo,
+    DeviceList,
+    GpuBudgets,
+    Holdings,
+    can_offload,
+    discrete_gpus,
+)
+from minerva_desktop.devices.ledgers import DeviceLedgers
 from minerva_desktop.engine.messages import DevicesListed, ListDevices
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.engine.spare_question import NoAnswerError, ask
@@ -12,22 +25,99 @@ from minerva_desktop.engine.spare_question import NoAnswerError, ask
 _log = logging.getLogger(__name__)
 
 ASK_SECONDS = 20.0  # a driver may take seconds to wake up; one that takes longer hangs
+FRESH_SECONDS = 5.0  # for as long is what a GPU has free taken as known
+PATIENCE_SECONDS = 60.0  # before a question that failed is asked again: it may have taken 20
 
 
-async def list_devices(children: SpareChild) -> tuple[DeviceInfo, ...]:
-    """Every device, the CPU too, with its memory now. Never fails: a driver that kills the child
-    or hangs ends in no device at all and a logged reason."""
+class KnownDevices:
+    """Asks for the devices when somebody wants to know, and keeps the budgets of the GPUs to what
+    is free there.
+
+    Where there is no GPU, one answer holds for good. Where there is, its free memory is asked
+    again after `FRESH_SECONDS`, and after every load and unload. No answer is never the last word:
+    a driver that hung or was being updated is asked again after `PATIENCE_SECONDS`.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[], Awaitable[DeviceList]],
+        ledgers: DeviceLedgers,
+        holdings: Callable[[], Holdings],
+    ) -> None:
+        """``ask``: see `ask_devices`; ``holdings`` tells what our models hold at a moment."""
+        self._ask = ask
+        self._holdings = holdings
+        self._budgets = GpuBudgets(ledgers)
+        self._known = DeviceList()
+        self._next: float | None = 0.0  # when to ask again, on the loop's clock; None: never
+        self._asking = asyncio.Lock()
+
+    def now(self) -> DeviceList:
+        """What is known without asking, free memory as our models have changed it since."""
+        known = self._known
+        if known.devices is None:
+            return known
+        return DeviceList(self._budgets.now(known.devices))
+
+    def models_changed(self) -> None:
+        """A model was loaded, or ended."""
+        if discrete_gpus(self._known.devices or ()):
+            self._next = 0.0
+
+    async def ask(self, gpu_bytes: int | None = None) -> DeviceList:
+        """The devices, asked anew if it is time to; the budget of each GPU is then ``gpu_bytes``,
+        or a share of its memory, as far as others leave that. Never fails."""
+        async with self._asking:
+            now = asyncio.get_running_loop().time()
+            if self._next is not None and now >= self._next:
+                await self._refresh()
+            self._budgets.apply(discrete_gpus(self._known.devices or ()), gpu_bytes)
+            return self._known
+
+    async def _refresh(self) -> None:
+        self._next = None  # until a model changes, which may happen while this waits
+        before = self._holdings()
+        answer = await self._ask()
+        gpus = discrete_gpus(answer.devices or ())
+        seconds: float | None = None
+        if answer.devices is not None:
+            self._known = answer
+            self._budgets.learn(gpus, before, self._holdings())
+            seconds = FRESH_SECONDS if gpus else None
+        else:
+            if self._known.devices is None:
+                self._known = answer
+            seconds = PATIENCE_SECONDS
+        self._ask_in(seconds)
+
+    def _ask_in(self, seconds: float | None) -> None:
+        if self._next is None and seconds is not None:
+            self._next = asyncio.get_running_loop().time() + seconds
+
+
+async def ask_devices(children: SpareChild) -> DeviceList:
+    """Every device with its memory now. Never fails: a driver that kills the child or hangs ends in
+    a list that is not known, and the reason for that, which is logged."""
     try:
         answer, child = await ask(children, ListDevices(), DevicesListed, ASK_SECONDS)
     except OSError as error:
-        _log.warning("The devices cannot be listed: %s", error)
-        return ()
-    except NoAnswerError as reason:
-        _log.warning("No GPU is used: llama.cpp did not list its devices %s", reason)
-        return ()
-    if can_offload(answer.devices):
+        return _unknown(f"The engine process could not be started: {error}")
+    except NoAnswerError as failure:
+        return _unknown(f"The process that asked the GPU driver {failure}", failure.last_words)
+    devices = answer.devices
+    if can_offload(devices):
         # Who has asked a GPU for its memory keeps some hundred megabytes of it.
         await child.close()
     else:
         await children.put_back(child)
-    return answer.devices
+    return DeviceList(devices)
+
+
+async def list_devices(children: SpareChild) -> tuple[DeviceInfo, ...]:
+    """Every device with its memory now; none where `ask_devices` gets no answer."""
+    return (await ask_devices(children)).devices or ()
+
+
+def _unknown(problem: str, detail: str = "") -> DeviceList:
+    _log.warning("llama.cpp’s devices are not known. %s. %s", problem, detail)
+    return DeviceList(None, f"{problem}.")

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.engine.messages import DryRun, DryRunDone
-from minerva_desktop.engine.simulated_context import SimulatedContext
+from minerva_desktop.engine.memory_messages import DryRun, SimulatedContext
+from minerva_desktop.engine.messages import DryRunDone
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.engine.spare_question import NoAnswerError, ask
 
@@ -35,16 +35,20 @@ async def dry_run(
     request = DryRun(os.fsencode(path), options, tuple(lengths))
     try:
         answer, child = await ask(children, request, DryRunDone, seconds)
-    except (OSError, NoAnswerError) as reason:
-        _log.warning("The memory of %s is estimated without a dry run: %s", path.name, reason)
-        return ()
+    except OSError as error:
+        return _unknown(path, f"the engine process could not be started: {error}")
+    except NoAnswerError as failure:
+        return _unknown(path, f"the process {failure}. {failure.last_words}")
     devices = {name for context in answer.contexts for name in context.compute}
     if answer.error is None and devices == _CPU_ONLY:
         await children.put_back(child)  # it is as it was, and the load is about to need one
     else:
         await child.close()  # it holds on to a GPU's memory, or is in doubt
     if answer.error is not None:
-        _log.warning(
-            "The memory of %s is estimated without a dry run: %s", path.name, answer.error.message
-        )
+        return _unknown(path, answer.error.message)
     return answer.contexts
+
+
+def _unknown(path: Path, why: str) -> tuple[SimulatedContext, ...]:
+    _log.warning("The memory of %s is estimated without a dry run: %s", path.name, why)
+    return ()

@@ -18,7 +18,7 @@ from minerva_desktop.chat.limits import RequestLimits
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import MAX_SEED, SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
-from minerva_desktop.engine.connection import MAX_WAITING, EngineConnection
+from minerva_desktop.engine.connection import MAX_STEP_SECONDS, MAX_WAITING, EngineConnection
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import (
     ApplyTemplate,
@@ -29,6 +29,7 @@ from minerva_desktop.engine.messages import (
     Embedded,
     Generate,
     Load,
+    PromptEnd,
     TextMade,
     Tokenize,
     Tokenized,
@@ -64,13 +65,16 @@ class LlamaEngine:
         spare: SpareChild | None = None,
         on_death: Callable[[EngineDied], None] | None = None,
         max_waiting: int = MAX_WAITING,
+        max_step_seconds: float = MAX_STEP_SECONDS,
     ) -> None:
         """``command`` starts the child, unless there is a ``spare`` one; ``on_death`` is told when
-        a loaded child ends by itself; ``max_waiting`` requests may wait beside those that run."""
+        a loaded child ends by itself; ``max_waiting`` requests may wait beside those that run. A
+        child that is longer than ``max_step_seconds`` at one step hangs, and is ended."""
         self.model_path = model_path
         self._children = spare or SpareChild(command)
         self._on_death = on_death
         self._max_waiting = max_waiting
+        self._max_step_seconds = max_step_seconds
         self._connection: EngineConnection | None = None
         self._ids = itertools.count(1)
 
@@ -103,6 +107,7 @@ class LlamaEngine:
             on_progress=on_progress,
             on_death=self._on_death,
             max_waiting=self._max_waiting,
+            max_step_seconds=self._max_step_seconds,
         )
         return await self._connection.load(Load(bytes(self.model_path), chosen))
 
@@ -121,6 +126,11 @@ class LlamaEngine:
         if connection.info is None:
             raise InferenceError(f"{self.model_path.name} is not loaded")
         return msgspec.structs.replace(connection.info, n_used_cells=connection.n_used_cells)
+
+    @property
+    def n_generated(self) -> int:
+        """Tokens of all answers since the load, whoever asked for them."""
+        return 0 if self._connection is None else self._connection.n_generated
 
     @property
     def pid(self) -> int | None:
@@ -162,7 +172,12 @@ class LlamaEngine:
         chosen = sampling or SamplingParameters()
         if max_tokens is not None:
             chosen = msgspec.structs.replace(chosen, max_tokens=max_tokens)
-        text, tokens, messages = _sorted_prompt(prompt)
+        try:
+            text, tokens, messages = _sorted_prompt(prompt)
+        except InvalidRequest as error:
+            refused = TokenStream()
+            refused.fail(error)
+            return refused
         request = Generate(
             request_id=next(self._ids),
             sampling=chosen,
@@ -240,10 +255,14 @@ class LlamaEngine:
         return (await self._loaded().ask(question, TokensCounted)).n_tokens
 
     async def apply_template(
-        self, turns: Sequence[ChatTurn], *, chat: ChatOptions | None = None
+        self,
+        turns: Sequence[ChatTurn],
+        *,
+        chat: ChatOptions | None = None,
+        end: PromptEnd = PromptEnd.GENERATION,
     ) -> str:
         """The prompt that ``turns`` make."""
-        question = ApplyTemplate(next(self._ids), tuple(turns), chat or ChatOptions())
+        question = ApplyTemplate(next(self._ids), tuple(turns), chat or ChatOptions(), end)
         return (await self._loaded().ask(question, TextMade)).text.decode("utf-8", "replace")
 
     async def tokenize(
@@ -266,9 +285,16 @@ def _later_seed(seed: int | None, index: int) -> int | None:
 def _sorted_prompt(
     prompt: Prompt,
 ) -> tuple[str | None, tuple[int, ...] | None, tuple[ChatTurn, ...] | None]:
-    """A prompt as text, as tokens or as messages: one of the three."""
+    """A prompt as text, as tokens or as messages: one of the three. Raises `InvalidRequest` for
+    what is none of them."""
     if isinstance(prompt, str):
         return prompt, None, None
-    if prompt and all(isinstance(item, int) for item in prompt):
-        return None, tuple(item for item in prompt if isinstance(item, int)), None
-    return None, None, tuple(item for item in prompt if isinstance(item, ChatTurn))
+    if not prompt:
+        raise InvalidRequest("The prompt is empty", param="prompt")
+    tokens = tuple(item for item in prompt if isinstance(item, int))
+    turns = tuple(item for item in prompt if isinstance(item, ChatTurn))
+    if len(tokens) == len(prompt):
+        return None, tokens, None
+    if len(turns) == len(prompt):
+        return None, None, turns
+    raise InvalidRequest("A prompt is a text, or tokens alone, or turns alone", param="prompt")

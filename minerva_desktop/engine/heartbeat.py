@@ -1,7 +1,9 @@
-"""Finds an engine child that has gone silent: stopped, swapped out for good, or hung.
+"""Finds an engine child that has gone silent: stopped, swapped out for good, or held up by a call
+that does not let its other threads run.
 
 Its reader thread answers a ping at once, whatever llama.cpp computes, so silence means that the
-whole process stands still. Used on the asyncio loop of its `LlamaEngine`.
+whole process stands still. A step that never ends is no silence: `Pong` tells how long it lasts,
+and `EngineConnection` judges that. Used on the asyncio loop of its `LlamaEngine`.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ child's stdin, events come from its stdout. All values are frozen and may be use
 from __future__ import annotations
 
 import struct
+from enum import StrEnum
 from typing import BinaryIO, Final
 
 import msgspec
@@ -19,29 +20,17 @@ from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.devices.device_list import DeviceInfo
 from minerva_desktop.engine.answer_format import AnswerFormat
 from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.engine.simulated_context import SimulatedContext
-from minerva_desktop.errors import MinervaError, error_from_code
+from minerva_desktop.engine.memory_messages import (
+    DeviceShare,
+    DryRun,
+    LayerPlacement,
+    SimulatedContext,
+)
+from minerva_desktop.errors import InvalidRequest, MinervaError, error_from_code
 
 # No honest message comes near it; a broken length must not become a huge allocation.
 MAX_FRAME_BYTES = 256 * 1024 * 1024
 HEADER = struct.Struct("<I")
-
-
-class LayerPlacement(msgspec.Struct, frozen=True):
-    """How many of a model's layers a device holds (the output layer counts as one)."""
-
-    device: str
-    n_layers: int
-
-
-class DeviceShare(msgspec.Struct, frozen=True):
-    """What a loaded model holds on a GPU, in bytes: in all, and of that its cache and its compute
-    buffers."""
-
-    device: str
-    n_bytes: int
-    kv_bytes: int = 0
-    compute_bytes: int = 0
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +84,10 @@ class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     can_infill: bool = False
 
 
+def _whole(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
 class ErrorInfo(msgspec.Struct, frozen=True):
     """A `MinervaError` on its way through a pipe."""
 
@@ -105,8 +98,9 @@ class ErrorInfo(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, error: MinervaError) -> ErrorInfo:
-        """Pack ``error`` for the wire."""
-        return cls(error.code, error.message, error.detail, error.param)
+        """Pack ``error`` for the wire, where half characters cannot go: its words may be those of a
+        chat template."""
+        return cls(error.code, _whole(error.message), _whole(error.detail), error.param)
 
     def to_error(self) -> MinervaError:
         """The error again, of its own class."""
@@ -175,12 +169,23 @@ class CountTokens(msgspec.Struct, frozen=True, tag="count_tokens"):
     chat: ChatOptions = ChatOptions()
 
 
+class PromptEnd(StrEnum):
+    """How a rendered prompt ends: as a generation's does (a last turn of the assistant goes on,
+    else a turn of its own is opened), with a turn of the assistant opened in any case, or with
+    the end of the last turn."""
+
+    GENERATION = "generation"
+    OPENED = "opened"
+    CLOSED = "closed"
+
+
 class ApplyTemplate(msgspec.Struct, frozen=True, tag="apply_template"):
     """The prompt that ``messages`` make. Answered by `TextMade`."""
 
     request_id: int
     messages: tuple[ChatTurn, ...]
     chat: ChatOptions = ChatOptions()
+    end: PromptEnd = PromptEnd.GENERATION
 
 
 class Tokenize(msgspec.Struct, frozen=True, tag="tokenize"):
@@ -211,16 +216,6 @@ class ListDevices(msgspec.Struct, frozen=True, tag="list_devices"):
     """Which devices does ggml find? Answered by `DevicesListed`; no model need be loaded."""
 
 
-class DryRun(msgspec.Struct, frozen=True, tag="dry_run"):
-    """What would the GGUF at ``path`` (bytes, as in `Load`) take with ``options`` and contexts of
-    these lengths (tokens)? Weights are neither read nor allocated. Answered by `DryRunDone`; no
-    model must be loaded, and none is afterwards."""
-
-    path: bytes
-    options: LoadOptions
-    n_ctx: tuple[int, ...]
-
-
 Question = CountTokens | ApplyTemplate | Tokenize | Detokenize
 Request = Load | Generate | Embed | Abort | Question | ListDevices | DryRun | Ping
 
@@ -241,7 +236,7 @@ class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
 
 
 class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):
-    """The child is about to exit."""
+    """The model could not be loaded. The child is of no more use, and its parent ends it."""
 
     error: ErrorInfo
 
@@ -251,7 +246,8 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
     ``delta`` may be empty though a token was sampled (half a UTF-8 character, a possible stop
     string). ``prefill_done``/``prefill_total`` (tokens) tell how far prefill is, and how much of
-    it was in the cache (``prefill_cached``); they also come with the first token.
+    it was in the cache (``prefill_cached``); they also come with the first token. ``started``: it
+    waits no longer; told of requests whose time in the queue is limited.
     """
 
     request_id: int
@@ -260,6 +256,7 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     prefill_done: int = 0
     prefill_total: int = 0
     prefill_cached: int = 0
+    started: bool = False
     logprob: TokenLogprob | None = None
     completion: Completion | None = None
     error: ErrorInfo | None = None
@@ -267,10 +264,11 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 class StepOutputs(msgspec.Struct, frozen=True, tag="step"):
     """All outputs of one engine step: one frame a step, however many sequences run.
-    ``n_used_cells``: tokens that the KV cache holds after it."""
+    ``n_used_cells``: tokens that the KV cache holds after it; None where the sender does not know.
+    """
 
     outputs: tuple[SequenceOutput, ...]
-    n_used_cells: int = 0
+    n_used_cells: int | None = None
 
 
 class TokensCounted(msgspec.Struct, frozen=True, tag="tokens_counted"):
@@ -304,14 +302,17 @@ class Embedded(msgspec.Struct, frozen=True, tag="embedded"):
 
 
 class RequestFailed(msgspec.Struct, frozen=True, tag="request_failed"):
-    """Answer to a question or an `Embed` that failed."""
+    """Answer to a question or an `Embed` that failed, or whose answer cannot be sent."""
 
     request_id: int
     error: ErrorInfo
 
 
 class Pong(msgspec.Struct, frozen=True, tag="pong"):
-    """Answer to `Ping`."""
+    """Answer to `Ping`. ``step_seconds``: how long the main thread has been at what it does now, a
+    step for the most part; 0 while it waits or loads."""
+
+    step_seconds: float = 0.0
 
 
 class DevicesListed(msgspec.Struct, frozen=True, tag="devices_listed"):
@@ -340,8 +341,14 @@ _EVENTS: Final = msgspec.msgpack.Decoder(Event)
 
 
 def encode_frame(value: Request | Event) -> bytes:
-    """One frame, ready to write."""
+    """One frame, ready to write. Raises `InvalidRequest` for one over the limit, and
+    `UnicodeEncodeError` or `OverflowError` for what MessagePack has no form for."""
     body = msgspec.msgpack.encode(value)
+    if len(body) > MAX_FRAME_BYTES:
+        raise InvalidRequest(
+            f"A message to or from the engine has {len(body):,} bytes; "
+            f"at most {MAX_FRAME_BYTES:,} are taken"
+        )
     return HEADER.pack(len(body)) + body
 
 

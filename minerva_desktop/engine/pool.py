@@ -1,23 +1,24 @@
 """`ModelPool`: the engines that are loaded, shared by the window and the HTTP endpoint.
 
 All methods run on one asyncio loop, so that there are no locks but the one that lets loads make
-room one after the other: `runtime.Runtime` owns both.
+room one after the other: `runtime.Runtime` owns both. `pool_entries` keeps count.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
 
-from minerva_desktop.devices.ledgers import CPU, DeviceLedgers, Needs
+from minerva_desktop.devices.ledgers import DeviceLedgers, Needs
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import ContextInfo
+from minerva_desktop.engine.pool_entries import EngineT, Entries, Entry
 from minerva_desktop.engine.pool_events import (
     GoneCause,
     LoadChoice,
@@ -25,12 +26,21 @@ from minerva_desktop.engine.pool_events import (
     ModelGone,
     ModelLoading,
     ModelReady,
-    PooledEngine,
     PoolEvent,
+    Unloaded,
 )
-from minerva_desktop.errors import EngineDied, LoadCancelled, MinervaError
+from minerva_desktop.engine.pool_idleness import Idleness
+from minerva_desktop.engine.pool_view import PoolView
+from minerva_desktop.errors import (
+    EngineDied,
+    LoadCancelled,
+    MinervaError,
+    ModelLoadError,
+    OutOfMemory,
+)
 
-EngineT = TypeVar("EngineT", bound=PooledEngine)
+_log = logging.getLogger(__name__)
+
 # The model's file, and whom to tell when the loaded engine dies by itself.
 EngineFactory = Callable[[Path, Callable[[EngineDied], None]], EngineT]
 # How a model is best loaded, given what the models that have to stay hold; raises
@@ -38,31 +48,15 @@ EngineFactory = Callable[[Path, Callable[[EngineDied], None]], EngineT]
 Choose = Callable[[Path, LoadOptions, Needs], Awaitable[LoadChoice]]
 
 
-@dataclass(slots=True, eq=False)
-class _Entry(Generic[EngineT]):
-    path: Path
-    options: LoadOptions
-    forced: bool
-    leases: int = 0
-    last_used: int = 0
-    held: Needs = field(default_factory=dict)  # what the ledgers count for it
-    is_over: bool = False
-    idle_timer: asyncio.TimerHandle | None = None
-    engine: EngineT = field(init=False)
-    load: asyncio.Task[ContextInfo] = field(init=False)
-
-    @property
-    def is_idle(self) -> bool:
-        return self.leases == 0 and self.load.done()
-
-
-class ModelPool(Generic[EngineT]):
+class ModelPool(PoolView[EngineT]):
     """Loads a model once however many ask, keeps it while it is leased, and makes room by bytes.
 
     Where a load needs memory that the ledgers' budgets do not have, models that nobody uses are
     unloaded, the least recently used first, and no more of them than it takes. A model that is
-    leased, loading or pinned is never touched. A load that fails leaves the pool as it was: what
-    went for it is loaded again.
+    leased, loading or pinned is never touched. One that is on its way out is gone for whoever asks
+    for it, from the moment when that was decided; its memory counts until its process has ended,
+    and a load that needs it waits for that. A load that fails leaves the pool as it was: what went
+    for it is loaded again.
     """
 
     def __init__(
@@ -77,15 +71,14 @@ class ModelPool(Generic[EngineT]):
     ) -> None:
         """``options`` are those of the next loads; a model that was not used for ``idle_seconds``
         is unloaded (None: never); ``on_event`` is called on the pool's loop."""
+        super().__init__(Entries(ledgers))
         self.options = options or LoadOptions()
-        self.idle_seconds = idle_seconds
+        self.own_options: Mapping[Path, LoadOptions] = {}
         self._make_engine = make_engine
         self._ledgers = ledgers
         self._choose = choose
         self._on_event = on_event
-        self._entries: dict[Path, _Entry[EngineT]] = {}
-        self._pinned: set[Path] = set()
-        self._own_idle_seconds: dict[Path, float | None] = {}
+        self._idleness = Idleness(self._entries, idle_seconds, self._expire)
         self._uses = itertools.count(1)
         self._making_room = asyncio.Lock()
         self._background: set[asyncio.Task[None]] = set()
@@ -102,292 +95,260 @@ class ModelPool(Generic[EngineT]):
     async def lease(self, path: Path, *, forced: bool = False) -> AsyncIterator[EngineT]:
         """The engine of ``path``, loaded if it was not, kept for as long as the block runs.
 
-        A loaded, idle model whose options are no longer `options` is loaded again. ``forced`` loads
-        it beyond the budget, too. Raises `OutOfMemory` where the budget does not allow it, what
-        `LlamaEngine.load` raises, and `LoadCancelled` after `cancel_load`.
+        A loaded, idle model whose options are no longer those of `options_of` is loaded again.
+        ``forced`` loads it beyond the budget, too, also where others wait for that load already.
+        Raises `OutOfMemory` where the budget does not allow it, what `LlamaEngine.load` raises, and
+        `LoadCancelled` after `cancel_load`.
         """
-        entry = await self._entry(path, forced=forced)
+        # No await before the lease counts: what decides that a model may go must never run between.
+        entry = self._entry(path, forced=forced)
         entry.leases += 1
         entry.last_used = next(self._uses)
-        if entry.idle_timer is not None:
-            entry.idle_timer.cancel()
+        entry.stop_timer()
         try:
             # Shielded: one who stops waiting must not end the load for the others.
             await asyncio.shield(entry.load)
             yield entry.engine
         finally:
             entry.leases -= 1
-            self._watch_idleness(entry)
+            self._idleness.watch(entry)
 
-    async def plan(self, path: Path) -> LoadPlan:
-        """What a lease of ``path`` would do now. Raises `ModelNotFound` or `ModelLoadError`."""
-        entry = self._entries.get(path)
-        if entry is not None and (entry.options == self.options or entry.leases):
+    async def plan(self, path: Path, options: LoadOptions | None = None) -> LoadPlan:
+        """What a lease of ``path`` would do now; with ``options``, what loading it with these would
+        take. Raises `ModelNotFound` or `ModelLoadError`."""
+        wanted = options or self.options_of(path)
+        entry = self._entries.known.get(path)
+        if entry is not None and options is None and (entry.options == wanted or entry.leases):
             return LoadPlan(path, LoadChoice(entry.options, {}), (), 0, {})
-        choice = await self._choose(path, self.options, self._kept(path))
-        return self._plan(path, choice)
+        choice = await self._choose(path, wanted, self._entries.kept(path))
+        return self._entries.plan(path, choice)
 
-    def loaded(self) -> list[Path]:
-        """Models that are ready, the most recently used first."""
-        ready = [item for item in self._entries.items() if item[1].engine.is_loaded()]
-        return [path for path, _ in sorted(ready, key=lambda item: -item[1].last_used)]
-
-    def loaded_engine(self, path: Path) -> EngineT | None:
-        """The engine of a model that is ready, as it is; None otherwise. Not leased."""
-        entry = self._entries.get(path)
-        return entry.engine if entry is not None and entry.engine.is_loaded() else None
-
-    def held(self, path: Path) -> Needs:
-        """Bytes by device that the ledgers count for a model."""
-        entry = self._entries.get(path)
-        return {} if entry is None else entry.held
-
-    def is_in_use(self, path: Path) -> bool:
-        """Whether anyone leases it now."""
-        entry = self._entries.get(path)
-        return entry is not None and entry.leases > 0
-
-    def pids(self) -> list[int]:
-        """Process ids of the engine children."""
-        pids = [entry.engine.pid for entry in self._entries.values()]
-        return [pid for pid in pids if pid is not None]
+    def options_of(self, path: Path) -> LoadOptions:
+        """Those of the next load of a model: its own out of `own_options`, or those of all."""
+        return self.own_options.get(path, self.options)
 
     # -- what a person decides -------------------------------------------------------------
 
     def pin(self, path: Path, *, pinned: bool) -> None:
         """Keep a model however long it is idle and whatever is loaded, or no longer."""
         if pinned:
-            self._pinned.add(path)
+            self._entries.pinned.add(path)
         else:
-            self._pinned.discard(path)
-            self._watch_all(path)
+            self._entries.pinned.discard(path)
+            self._idleness.watch_path(path)
 
-    def is_pinned(self, path: Path) -> bool:
-        """Whether `pin` keeps it."""
-        return path in self._pinned
+    @property
+    def idle_seconds(self) -> float | None:
+        """After how many seconds without use a model is unloaded; None: never."""
+        return self._idleness.seconds
+
+    @idle_seconds.setter
+    def idle_seconds(self, seconds: float | None) -> None:
+        self._idleness.seconds = seconds
 
     def set_idle_seconds(self, path: Path, seconds: float | None) -> None:
         """Another time to live for one model; None: it stays."""
-        self._own_idle_seconds[path] = seconds
-        self._watch_all(path)
+        self._idleness.own_seconds[path] = seconds
+        self._idleness.watch_path(path)
 
     def reset_idle_seconds(self, path: Path) -> None:
         """The time to live of all the others again."""
-        self._own_idle_seconds.pop(path, None)
-        self._watch_all(path)
+        self._idleness.own_seconds.pop(path, None)
+        self._idleness.watch_path(path)
 
     @property
     def own_idle_seconds(self) -> Mapping[Path, float | None]:
         """The times to live that `set_idle_seconds` gave."""
-        return MappingProxyType(self._own_idle_seconds)
+        return MappingProxyType(self._idleness.own_seconds)
 
-    def relieve(self, reason: MinervaError) -> Path | None:
-        """Begin to unload the idle model that was not used for longest, because other programs
-        need its memory: ``reason`` says how much. Returns which one; None when none may go."""
-        idle = [entry for entry in self._entries.values() if self._may_go(entry)]
-        if not idle:
+    def relieve(self, device: str, why: str) -> Path | None:
+        """Begin to unload the idle model that was not used for longest, of those that hold memory
+        of ``device`` (a ledger's name), which is short: ``why`` says so, in half a sentence.
+        Returns which one; None when none may go, or one is on its way out already."""
+        if any(entry.held.get(device) for entry in self._entries.ending):
             return None
-        entry = min(idle, key=lambda entry: entry.last_used)
-        gone = ModelGone(entry.path, reason, GoneCause.PRESSURE)
-        _ = self._in_background(self._end(entry, gone))
+        entry = next((entry for entry in self._entries.idle() if entry.held.get(device)), None)
+        if entry is None:
+            return None
+        reason = OutOfMemory(f"{entry.path.stem} was unloaded: {why}")
+        _ = self._retire(entry, ModelGone(entry.path, reason, GoneCause.PRESSURE))
         return entry.path
 
     def cancel_load(self, path: Path) -> None:
         """Give up a load that runs; no-op otherwise."""
-        entry = self._entries.get(path)
+        entry = self._entries.known.get(path)
         if entry is not None:
-            entry.load.cancel()
+            entry.give_up()
 
     async def unload(self, path: Path) -> None:
-        """End a model's process, also when it is in use; idempotent."""
-        entry = self._entries.get(path)
+        """End a model's process, also when it is in use, and wait until it is gone; idempotent."""
+        entry = self._entries.known.get(path)
         if entry is not None:
-            await self._end(entry, ModelGone(path))
+            _ = self._retire(entry, ModelGone(path))
+        await self._ended(path)
 
     async def close(self) -> None:
         """End every child."""
         self._closing = True
-        while self._entries or self._background:
-            await asyncio.gather(*(self.unload(path) for path in list(self._entries)))
-            if self._background:
-                await asyncio.wait(self._background)
+        while self._entries.known or self._background:
+            for entry in list(self._entries.known.values()):
+                _ = self._retire(entry, ModelGone(entry.path))
+            await asyncio.wait(self._background)
 
     # -- loading ---------------------------------------------------------------------------
 
-    async def _entry(self, path: Path, *, forced: bool) -> _Entry[EngineT]:
-        entry = self._entries.get(path)
-        if entry is not None and entry.leases == 0 and entry.options != self.options:
-            await self.unload(path)
-            entry = self._entries.get(path)
+    def _entry(self, path: Path, *, forced: bool) -> Entry[EngineT]:
+        options = self.options_of(path)
+        entry = self._entries.known.get(path)
         if entry is None:
-            entry = self._start_load(path, self.options, forced=forced)
+            return self._start_load(path, options, forced=forced)
+        if entry.leases == 0 and entry.options != options:
+            _ = self._retire(entry, ModelGone(path))
+            anew = self._start_load(path, options, forced=forced)
+            if entry.is_ready:
+                anew.went.append(entry)
+            return anew
+        entry.forced |= forced and not entry.is_ready
         return entry
 
-    def _start_load(self, path: Path, options: LoadOptions, *, forced: bool) -> _Entry[EngineT]:
-        entry: _Entry[EngineT] = _Entry(path, options, forced)
+    def _start_load(self, path: Path, options: LoadOptions, *, forced: bool) -> Entry[EngineT]:
+        entry: Entry[EngineT] = Entry(path, options, forced)
         entry.engine = self._make_engine(path, lambda death: self._on_death(entry, death))
         entry.load = asyncio.create_task(self._load(entry))
         entry.load.add_done_callback(_retrieve)  # nobody may be left to wait for a failed load
-        self._entries[path] = entry
+        self._entries.known[path] = entry
         return entry
 
-    async def _load(self, entry: _Entry[EngineT]) -> ContextInfo:
-        path, unloaded = entry.path, list[_Entry[EngineT]]()
-        self._tell(ModelLoading(path, 0.0))
+    async def _load(self, entry: Entry[EngineT]) -> ContextInfo:
+        entry.has_begun = True
+        name = entry.path.name
         try:
-            choice = await self._make_room(entry, unloaded)
-            info = await entry.engine.load(
-                options=choice.options,
-                on_progress=lambda fraction: self._tell(ModelLoading(path, fraction)),
-            )
+            return await self._load_engine(entry)
         except asyncio.CancelledError:
-            self._fail(entry, unloaded, None)
-            raise LoadCancelled(f"Loading {path.name} was cancelled") from None
+            await self._undo(entry, None)
+            raise LoadCancelled(f"Loading {name} was cancelled") from None
         except MinervaError as error:
-            self._fail(entry, unloaded, error)
+            await self._undo(entry, error)
             raise
-        self._settle(entry, info)
-        gone = tuple(other.path for other in unloaded)
-        self._tell(ModelReady(path, info, entry.engine.pid or 0, choice, gone))
+        except Exception as error:
+            _log.exception("Loading %s failed", name)
+            failure = ModelLoadError(f"{name} could not be loaded: {error}", detail=repr(error))
+            await self._undo(entry, failure)
+            raise failure from error
+
+    async def _load_engine(self, entry: Entry[EngineT]) -> ContextInfo:
+        if entry.is_given_up:
+            raise asyncio.CancelledError
+        path, engine = entry.path, entry.engine
+        self._tell(ModelLoading(path, 0.0))
+        if await self._ended(path):
+            self._tell(ModelLoading(path, 0.0))  # the last that was told is that it went
+        choice = await self._make_room(entry)
+        info = await engine.load(
+            options=choice.options,
+            on_progress=lambda fraction: self._tell(ModelLoading(path, fraction)),
+        )
+        if not engine.is_loaded():
+            raise EngineDied(f"The engine that ran {path.name} stopped as soon as it was loaded")
+        self._entries.settle(entry, choice, info)
+        entry.is_ready = True
+        self._idleness.watch(entry)  # who asked for it may have left
+        gone = [Unloaded(other.path, other.n_freed) for other in entry.went if other.path != path]
+        entry.went.clear()
+        self._tell(ModelReady(path, info, engine.pid or 0, choice, tuple(gone)))
         return info
 
-    async def _make_room(
-        self, entry: _Entry[EngineT], unloaded: list[_Entry[EngineT]]
-    ) -> LoadChoice:
-        """Take the model's memory from the ledgers, after as many others went as that needs;
-        ``unloaded`` gets them. Returns how to load it."""
+    async def _make_room(self, entry: Entry[EngineT]) -> LoadChoice:
+        """Take the model's memory from the ledgers, after as many others went as that needs.
+        Returns how to load it."""
+        path, entries = entry.path, self._entries
         async with self._making_room:
-            choice = await self._choose(entry.path, entry.options, self._kept(entry.path))
-            while True:
-                plan = self._plan(entry.path, choice)
-                if plan.missing and not entry.forced:
+            choice = await self._choose(path, entry.options, entries.kept(path))
+            while missing := self._ledgers.missing(choice.needs):
+                ends = entries.helpful_ends(missing)
+                if not ends:
+                    plan = entries.plan(path, choice)
+                    if plan.missing and not entry.forced:
+                        break
+                    ends = [self._evict(entries.known[other], entry) for other in plan.unloads]
+                if not ends:
                     break
-                goes = next((self._entries[path] for path in plan.unloads), None)
-                if goes is None:
-                    break
-                unloaded.append(goes)
-                gone = ModelGone(goes.path, cause=GoneCause.ROOM, room_for=entry.path)
-                # Shielded: who gives up this load must not leave that one half-ended.
-                await asyncio.shield(self._in_background(self._end(goes, gone)))
-            self._ledgers.allocate(choice.needs, forced=entry.forced)
-            entry.held = choice.needs
+                await asyncio.wait(ends)  # and then see what is there: much may have happened
+            entries.take(entry, choice)
             return choice
 
-    def _kept(self, path: Path) -> Needs:
-        """What all models hold that cannot go for ``path``."""
-        kept: dict[str, int] = {}
-        for entry in self._entries.values():
-            if entry.path != path and not self._may_go(entry):
-                for name, n_bytes in entry.held.items():
-                    kept[name] = kept.get(name, 0) + n_bytes
-        return kept
+    def _evict(self, goes: Entry[EngineT], entry: Entry[EngineT]) -> asyncio.Task[None]:
+        entry.went.append(goes)
+        gone = ModelGone(goes.path, cause=GoneCause.ROOM, room_for=entry.path)
+        return self._retire(goes, gone)
 
-    def _may_go(self, entry: _Entry[EngineT]) -> bool:
-        return entry.is_idle and entry.path not in self._pinned
-
-    def _plan(self, path: Path, choice: LoadChoice) -> LoadPlan:
-        needs = choice.needs
-        missing = self._ledgers.missing(needs)
-        freed: dict[str, int] = {}
-        unloads: list[Path] = []
-        n_freed = 0
-        for other in sorted(self._entries.values(), key=lambda entry: entry.last_used):
-            if not missing:
-                break
-            if other.path == path or not self._may_go(other):
-                continue
-            if self._ledgers.relief(other.held, missing):
-                unloads.append(other.path)
-                n_freed += sum(other.held.values())
-                for name, n_bytes in other.held.items():
-                    freed[name] = freed.get(name, 0) + n_bytes
-                missing = self._ledgers.missing(needs, freed)
-        return LoadPlan(path, choice, tuple(unloads), n_freed, missing)
-
-    def _settle(self, entry: _Entry[EngineT], info: ContextInfo) -> None:
-        """Let the ledgers count what llama.cpp measured instead of what was estimated."""
-        measured = info.weights_bytes + info.kv_bytes + info.compute_bytes
-        if measured:
-            on_gpus = {share.device: share.n_bytes for share in info.shares}
-            # Beside a GPU, llama.cpp does not tell what the CPU keeps of a mapped file.
-            on_cpu = entry.held.get(CPU, 0) if on_gpus else measured
-            shares: Needs = {CPU: on_cpu, **on_gpus}
-            self._ledgers.deallocate(entry.held)
-            self._ledgers.allocate(shares, forced=True)  # it is in use, whatever the budget says
-            entry.held = shares
+    async def _undo(self, entry: Entry[EngineT], error: MinervaError | None) -> None:
+        """After a load that came to nothing (given up, if there is no error): end its process, and
+        load again what went for it."""
+        if entry.end is None:
+            cause = GoneCause.ASKED if error is None else GoneCause.FAILED
+            gone = ModelGone(entry.path, error, cause)
+            await asyncio.shield(self._retire(entry, gone, from_load=True))
+        went, entry.went = entry.went, []
+        for other in went:
+            if not self._closing and other.path not in self._entries.known:
+                again = self._start_load(other.path, other.options, forced=other.forced)
+                again.last_used = other.last_used
 
     # -- ends ------------------------------------------------------------------------------
 
-    async def _end(self, entry: _Entry[EngineT], event: ModelGone) -> None:
-        """End an entry's process; its memory counts until that is gone."""
-        self._forget(entry)
-        entry.load.cancel()
-        await asyncio.wait([entry.load])
-        await entry.engine.unload()
-        self._finish(entry, event)
+    def _retire(
+        self, entry: Entry[EngineT], event: ModelGone, *, from_load: bool = False
+    ) -> asyncio.Task[None]:
+        """Begin to end a model, unless that goes on already. No lease gets it any more, from this
+        very turn of the loop on: the task itself only runs in a later one."""
+        if entry.end is None:
+            self._entries.retire(entry)
+            entry.end = asyncio.create_task(self._end(entry, event, from_load=from_load))
+            self._background.add(entry.end)
+            entry.end.add_done_callback(self._background.discard)
+        return entry.end
 
-    def _fail(
-        self,
-        entry: _Entry[EngineT],
-        unloaded: list[_Entry[EngineT]],
-        error: MinervaError | None,
-    ) -> None:
-        self._forget(entry)
-        cause = GoneCause.ASKED if error is None else GoneCause.FAILED
-        self._finish(entry, ModelGone(entry.path, error, cause))
-        for other in unloaded:
-            if not self._closing and other.path not in self._entries:
-                self._start_load(other.path, other.options, forced=other.forced)
+    async def _end(self, entry: Entry[EngineT], event: ModelGone, *, from_load: bool) -> None:
+        """End an entry's process; its memory counts until that is gone. Called by its own load
+        (``from_load``), it does not wait for the end of that."""
+        try:
+            if not from_load:
+                entry.give_up()
+                await asyncio.wait([entry.load])
+            await entry.engine.unload()
+        except Exception:  # noqa: BLE001 - the top of a task; the model is forgotten all the same
+            _log.exception("The engine of %s could not be ended in good order", entry.path.name)
+        finally:
+            self._finish(entry, event)
 
-    def _on_death(self, entry: _Entry[EngineT], death: EngineDied) -> None:
-        self._forget(entry)
+    async def _ended(self, path: Path) -> bool:
+        """Wait for the end of each process of ``path`` that is on its way out; whether one was."""
+        ends = [e.end for e in self._entries.ending if e.path == path and e.end is not None]
+        if ends:
+            await asyncio.wait(ends)
+        return bool(ends)
+
+    def _on_death(self, entry: Entry[EngineT], death: EngineDied) -> None:
         self._finish(entry, ModelGone(entry.path, death, GoneCause.FAILED))
 
-    def _forget(self, entry: _Entry[EngineT]) -> None:
-        if entry.idle_timer is not None:
-            entry.idle_timer.cancel()
-        if self._entries.get(entry.path) is entry:
-            del self._entries[entry.path]
-
-    def _finish(self, entry: _Entry[EngineT], event: ModelGone) -> None:
+    def _finish(self, entry: Entry[EngineT], event: ModelGone) -> None:
         """Give the memory back and tell, once."""
+        n_freed = self._entries.drop(entry)
         if not entry.is_over:
-            entry.is_over = True
-            held, entry.held = entry.held, {}
-            self._ledgers.deallocate(held)
-            self._tell(event)
+            entry.is_over, entry.n_freed = True, n_freed
+            self._tell(replace(event, n_freed=n_freed))
 
-    # -- idleness --------------------------------------------------------------------------
-
-    def _watch_all(self, path: Path) -> None:
-        entry = self._entries.get(path)
-        if entry is not None:
-            self._watch_idleness(entry)
-
-    def _watch_idleness(self, entry: _Entry[EngineT]) -> None:
-        """Start the time to live of a model that nobody uses any more."""
-        if entry.idle_timer is not None:
-            entry.idle_timer.cancel()
-        seconds = self._own_idle_seconds.get(entry.path, self.idle_seconds)
-        if not entry.is_over and entry.leases == 0 and seconds is not None:
-            loop = asyncio.get_running_loop()
-            entry.idle_timer = loop.call_later(seconds, self._expire, entry)
-
-    def _expire(self, entry: _Entry[EngineT]) -> None:
-        is_known = self._entries.get(entry.path) is entry
-        if is_known and self._may_go(entry):
-            gone = ModelGone(entry.path, cause=GoneCause.IDLE)
-            _ = self._in_background(self._end(entry, gone))
-
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-        return task
+    def _expire(self, entry: Entry[EngineT]) -> None:
+        _ = self._retire(entry, ModelGone(entry.path, cause=GoneCause.IDLE))
 
     def _tell(self, event: PoolEvent) -> None:
-        if self._on_event is not None:
+        if self._on_event is None:
+            return
+        try:
             self._on_event(event)
+        except Exception:  # noqa: BLE001 - who listens must not decide whether a model is loaded
+            _log.exception("A listener failed to take %s", type(event).__name__)
 
 
 def _retrieve(load: asyncio.Task[ContextInfo]) -> None:

@@ -61,6 +61,14 @@ class ModelLoading:
 
 
 @dataclass(frozen=True, slots=True)
+class Unloaded:
+    """A model that went for another one, and the bytes that this freed on all devices together."""
+
+    path: Path
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelReady:
     """A model is loaded as ``choice`` says, in process ``pid``; ``unloaded`` went for it."""
 
@@ -68,18 +76,19 @@ class ModelReady:
     info: ContextInfo
     pid: int
     choice: LoadChoice
-    unloaded: tuple[Path, ...] = ()
+    unloaded: tuple[Unloaded, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ModelGone:
     """A model is no longer loaded (or failed to); ``error`` says why if nobody asked for it, and
-    ``room_for`` names the model that took its place."""
+    ``room_for`` names the model that took its place. ``n_freed``: bytes that it held."""
 
     path: Path
     error: MinervaError | None = None
     cause: GoneCause = GoneCause.ASKED
     room_for: Path | None = None
+    n_freed: int = 0
 
 
 PoolEvent = ModelLoading | ModelReady | ModelGone

@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 
 STDERR_LINES = 200
 EXIT_SECONDS = 2.0  # a child that has not gone by then after its stdin closed is killed
+START_SECONDS = 1.0  # what a start that is given up may take to get through
 _LINE_BYTES = 64 * 1024  # of a line without an end; what comes before is dropped
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
@@ -55,8 +56,10 @@ class ChildProcess(asyncio.SubprocessProtocol):
 
     @classmethod
     async def start(cls, command: Sequence[str]) -> ChildProcess:
-        """Start a child. Raises `OSError` when the system cannot."""
-        _, child = await asyncio.get_running_loop().subprocess_exec(
+        """Start a child. Raises `OSError` when the system cannot. Cancelled, it ends the child that
+        was about to come."""
+        loop = asyncio.get_running_loop()
+        work = loop.subprocess_exec(
             cls,
             *command,
             stdin=PIPE,
@@ -66,6 +69,14 @@ class ChildProcess(asyncio.SubprocessProtocol):
             start_new_session=True,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
+        starting = asyncio.ensure_future(work)
+        try:
+            # Shielded: a start that is interrupted is not undone, see `_abandon`.
+            _, child = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            starting.add_done_callback(_kill_started)
+            await _abandon(starting)
+            raise
         return child
 
     @property
@@ -83,9 +94,11 @@ class ChildProcess(asyncio.SubprocessProtocol):
         self._on_event = on_event
 
     def send(self, request: Request) -> None:
-        """Write a request; dropped when the child is gone (`wait` tells of its end)."""
+        """Write a request; dropped when the child is gone (`wait` tells of its end). Raises what
+        `encode_frame` does."""
+        frame = encode_frame(request)
         if not self._stdin.is_closing():
-            self._stdin.write(encode_frame(request))
+            self._stdin.write(frame)
 
     async def wait(self) -> int:
         """Wait for the end, and for all that was said before it; the exit code, negative for a
@@ -148,6 +161,31 @@ class ChildProcess(asyncio.SubprocessProtocol):
         *lines, rest = (self._line + data).split(b"\n")
         self._line = rest[-_LINE_BYTES:]
         self._stderr.extend(line.decode("utf-8", "replace").rstrip() for line in lines)
+
+
+_Started = tuple[asyncio.SubprocessTransport, ChildProcess]
+
+
+def _kill_started(starting: asyncio.Future[_Started]) -> None:
+    if not starting.cancelled() and starting.exception() is None:
+        _, child = starting.result()
+        child.kill()
+
+
+async def _abandon(starting: asyncio.Task[_Started]) -> None:
+    """Wait for a start that nobody wants any more, and for the end of its child.
+
+    When a loop is torn down (`asyncio.run`), the start and asyncio's own task that connects the
+    pipes are cancelled, too. The start then kills the process, and waits for the end of pipes that
+    never were (`BaseSubprocessTransport._try_finish` in CPython 3.11): for ever, unless it is
+    cancelled once more.
+    """
+    while not starting.done():
+        await asyncio.wait([starting], timeout=START_SECONDS)
+        starting.cancel()
+    if not starting.cancelled() and starting.exception() is None:
+        _, child = starting.result()
+        await child.wait()
 
 
 def describe_exit(code: int) -> str:

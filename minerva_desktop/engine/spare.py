@@ -50,15 +50,20 @@ class SpareChild:
 
     async def put_back(self, child: ChildProcess) -> None:
         """Let ``child``, which has no model, wait again; it is ended if another one waits."""
-        async with self._starting:
-            if self._child is None and child.is_running:
-                self._child = child
-                return
+        try:
+            async with self._starting:
+                if self._child is None and child.is_running:
+                    self._child = child
+                    return
+        except asyncio.CancelledError:
+            child.kill()  # nobody else knows it
+            raise
         await child.close()
 
-    async def close(self) -> None:
-        """End the one that waits; idempotent."""
+    async def close(self) -> bool:
+        """End the one that waits, or is about to; whether there was one."""
         async with self._starting:
             child, self._child = self._child, None
         if child is not None:
             await child.close()
+        return child is not None

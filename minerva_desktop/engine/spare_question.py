@@ -14,7 +14,12 @@ AnswerT = TypeVar("AnswerT")
 
 
 class NoAnswerError(Exception):
-    """Why there was none: how the child ended, and its last words. It is gone."""
+    """There was none, and the child is gone: how it ended, after "the process", and its
+    ``last_words`` on stderr."""
+
+    def __init__(self, how: str, last_words: str) -> None:
+        super().__init__(how)
+        self.last_words = last_words
 
 
 async def ask(
@@ -38,11 +43,11 @@ async def ask(
         await end
         raise
     if not answer.done():
-        was_running = not end.done()
+        hung = not end.done()
         child.kill()
         code = await end
-        how = f"no answer within {seconds:g} s" if was_running else describe_exit(code)
-        raise NoAnswerError(f"({how}). {child.last_words()}")
+        how = f"did not answer for {seconds:.0f} s" if hung else f"died ({describe_exit(code)})"
+        raise NoAnswerError(how, child.last_words())
     end.cancel()
     return answer.result(), child
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 from minerva_desktop.chat.completion import Completion, TokenLogprob
 from minerva_desktop.errors import InferenceError, MinervaError
@@ -23,6 +24,7 @@ class TokenStream:
         self._tokens: list[str] = []
         self._logprobs: list[TokenLogprob] = []
         self._position = 0
+        self._n_sampled = 0
         self._completion: Completion | None = None
         self._error: MinervaError | None = None
         self._prefill = (0, 0)
@@ -32,12 +34,16 @@ class TokenStream:
 
     # -- producer --------------------------------------------------------------------------
 
-    def push_token(self, text: str, logprob: TokenLogprob | None = None) -> None:
-        """Add one token's text, and its probability where that was asked for."""
+    def push_token(
+        self, text: str, logprob: TokenLogprob | None = None, *, n_tokens: int = 1
+    ) -> None:
+        """Add one token's text, and its probability where that was asked for; ``n_tokens`` is 0
+        for text that was held back and comes with no token of its own."""
         with self._lock:
             if self._ended():
                 return
             self._tokens.append(text)
+            self._n_sampled += n_tokens
             if logprob is not None:
                 self._logprobs.append(logprob)
             self._wake()
@@ -86,9 +92,9 @@ class TokenStream:
 
     @property
     def total_tokens(self) -> int:
-        """Tokens pushed so far."""
+        """Tokens that were sampled so far."""
         with self._lock:
-            return len(self._tokens)
+            return self._n_sampled
 
     @property
     def position(self) -> int:
@@ -204,7 +210,10 @@ class TokenStream:
             if loop is self._producer_loop():
                 _resolve(waiter)  # the usual case; the other one costs two system calls a token
             else:
-                loop.call_soon_threadsafe(_resolve, waiter)
+                # A reader whose loop is closed reads no more; that must not reach the producer,
+                # which has other streams to serve.
+                with suppress(RuntimeError):
+                    loop.call_soon_threadsafe(_resolve, waiter)
 
     @staticmethod
     def _producer_loop() -> asyncio.AbstractEventLoop | None:

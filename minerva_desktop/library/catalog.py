@@ -64,6 +64,7 @@ class Catalog:
         self._file = CatalogFile(file)
         self._embedded = unread_model_file(embedded, embedded=True) if embedded else None
         self._added: list[ModelFile] = []
+        self._guests: list[ModelFile] = []  # known until the app ends
         self._embedded_aliases: tuple[str, ...] = ()  # kept, also while there is no such model
         self._lock = threading.Lock()
 
@@ -102,6 +103,18 @@ class Catalog:
             self._write()
         return added
 
+    def welcome(self, path: Path) -> ModelFile:
+        """Know the file at ``path`` until the app ends, without keeping it; the model that is known
+        already if it is one. Raises `ModelNotFound` and `ModelLoadError` when it is no model."""
+        guest = read_model_file(path.absolute())
+        with self._lock:
+            self._take_over_changes()
+            for model in self._known():
+                if _same_file(model.path, guest.path):
+                    return _check(model)[0]
+            self._guests.append(guest)
+        return guest
+
     def remove(self, path: Path) -> None:
         """Forget the model at ``path``; its file stays.
 
@@ -114,6 +127,7 @@ class Catalog:
             model = self._at(path)
             if model is self._embedded:
                 raise InvalidRequest("The model that comes with Minerva cannot be removed.")
+            self._check_is_kept(model)
             self._added.remove(model)
             self._write()
 
@@ -182,7 +196,12 @@ class Catalog:
         return models[0]
 
     def _known(self) -> list[ModelFile]:
-        return [self._embedded, *self._added] if self._embedded else list(self._added)
+        embedded = [self._embedded] if self._embedded else []
+        return [*embedded, *self._guests, *self._added]
+
+    def _check_is_kept(self, model: ModelFile) -> None:
+        if model in self._guests:
+            raise InvalidRequest(f"{model.model_id} is not in the library.")
 
     def _at(self, path: Path) -> ModelFile:
         known = self._known()
@@ -196,6 +215,7 @@ class Catalog:
         if model is self._embedded:
             self._embedded = renamed
         else:
+            self._check_is_kept(model)
             self._added[self._added.index(model)] = renamed
         self._write()
         return renamed
@@ -224,7 +244,9 @@ class Catalog:
         if current != self._added:
             self._added = current
             self._save_in_passing()
-        return embedded + sorted(added, key=lambda checked: checked[0].name.casefold())
+        guests = [_check(model) for model in self._guests]
+        self._guests = [model for model, _ in guests]
+        return embedded + sorted(guests + added, key=lambda checked: checked[0].name.casefold())
 
     def _save_in_passing(self) -> None:
         """Keep facts that were read again; they can be read again next time too."""

@@ -56,14 +56,14 @@ class ActiveRequest:
         self._seen: tuple[float, int] | None = None  # when it had tokens first, and how many
 
     def follow(self, *streams: TokenStream) -> None:
-        """From now on these say how far it is: its model is loaded, its generations began."""
+        """From now on these say how far it is: its model is loaded, its generations began. With
+        none, its work is no generation, and `count` tells its tokens at the end."""
         self._streams += streams
         self.is_loading = False
         self._on_change()
 
     def count(self, *, prompt_tokens: int, cached_tokens: int = 0) -> None:
-        """Note tokens of work that is no generation (embeddings), and that its model is loaded."""
-        self.is_loading = False
+        """Note tokens of work that is no generation."""
         self.info.generations.append(
             Timings(prompt_tokens=prompt_tokens, cached_tokens=cached_tokens)
         )
@@ -127,7 +127,9 @@ class ActiveRequest:
             return RequestState.LOADING
         if generated_tokens:
             return RequestState.DECODING
-        return RequestState.PREFILL if prompt_tokens else RequestState.QUEUED
+        # An embedding is all prompt, and nothing tells how far it is.
+        is_read = bool(prompt_tokens) or not self._streams
+        return RequestState.PREFILL if is_read else RequestState.QUEUED
 
     def _live_speed(self, generated_tokens: int) -> float:
         now = time.monotonic()

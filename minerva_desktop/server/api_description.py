@@ -15,7 +15,6 @@ import msgspec
 from pydantic.json_schema import models_json_schema
 
 from minerva_desktop import __version__
-from minerva_desktop.server.errors import ErrorBody
 from minerva_desktop.server.operation import EVENT_STREAM, Operation
 
 REFERENCE = "#/components/schemas/"
@@ -28,17 +27,19 @@ Json = dict[str, Any]
 
 def describe(operations: Sequence[Operation]) -> Json:
     """The description of ``operations``. Raises `ValueError` when two types of one name differ."""
+    types = _Types(operations)
     paths: dict[str, Json] = {}
     for operation in operations:
         described = paths.setdefault(plain_path(operation.path), {})
         for method in operation.methods:
-            described[method.lower()] = _operation(operation, method)
+            described[method.lower()] = _operation(operation, method, types)
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Minerva Desktop",
             "version": __version__,
-            "description": "Language models on this machine, for clients of OpenAI's API.",
+            "description": "Language models on this machine, for clients of OpenAI's and"
+            " Anthropic's APIs.",
         },
         "servers": [{"url": "/"}],
         "security": [{"bearer": []}, {"x-api-key": []}],
@@ -48,9 +49,45 @@ def describe(operations: Sequence[Operation]) -> Json:
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
             },
-            "schemas": _schemas(operations),
+            "schemas": types.schemas,
         },
     }
+
+
+class _Types:
+    """The schemas of all that goes in and out, by name, and how each type is referred to."""
+
+    def __init__(self, operations: Sequence[Operation]) -> None:
+        requests = {each.request for each in operations if each.request is not None}
+        answers: set[type[msgspec.Struct]] = set()
+        for each in operations:
+            answers |= {each.error, *each.events}
+            if not isinstance(each.answer, str):
+                answers.add(each.answer)
+        taken = sorted(requests, key=_full_name)
+        given = sorted(answers, key=_full_name)
+        references, request_schemas = models_json_schema(
+            [(model, "validation") for model in taken], ref_template=REFERENCE + "{model}"
+        )
+        answer_references, answer_schemas = msgspec.json.schema_components(
+            given, ref_template=REFERENCE + "{name}"
+        )
+        self.schemas: Json = dict(request_schemas.get("$defs", {}))
+        for name, schema in answer_schemas.items():
+            if self.schemas.setdefault(name, schema) != schema:
+                raise ValueError(f"a request and an answer are both called {name}, and differ")
+        self._references: dict[type, Json] = {
+            **{model: references[model, "validation"] for model in taken},
+            **dict(zip(given, answer_references, strict=True)),
+        }
+
+    def reference(self, kind: type) -> Json:
+        """``{"$ref": …}`` to a type."""
+        return self._references[kind]
+
+
+def _full_name(kind: type) -> str:
+    return f"{kind.__name__} {kind.__module__}"
 
 
 def plain_path(template: str) -> str:
@@ -58,41 +95,53 @@ def plain_path(template: str) -> str:
     return _PARAMETER.sub(r"{\1}", template)
 
 
-def _operation(operation: Operation, method: str) -> Json:
+def _operation(operation: Operation, method: str, types: _Types) -> Json:
     described: Json = {
         "operationId": f"{method.lower()}-{operation.anchor.partition('-')[2]}",
         "tags": [operation.group],
         "summary": operation.summary,
-        "responses": _responses(operation, method),
+        "responses": _responses(operation, method, types),
     }
     if operation.details:
         described["description"] = operation.details
     if operation.is_open:
         described["security"] = []
-    parameters = _PARAMETER.findall(operation.path)
+    parameters = _parameters(operation)
     if parameters:
-        described["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in parameters
-        ]
+        described["parameters"] = parameters
     if operation.request is not None:
-        content: Json = {"schema": _reference(operation.request)}
+        content: Json = {"schema": types.reference(operation.request)}
         if operation.example:
             content["example"] = dict(operation.example)
         described["requestBody"] = {"required": True, "content": {"application/json": content}}
     return described
 
 
-def _responses(operation: Operation, method: str) -> Json:
+def _parameters(operation: Operation) -> list[Json]:
+    parameters: list[Json] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PARAMETER.findall(operation.path)
+    ]
+    if operation.query is not None:
+        schema = operation.query.model_json_schema()
+        required = schema.get("required", ())
+        parameters += [
+            {"name": name, "in": "query", "required": name in required, "schema": field}
+            for name, field in schema["properties"].items()
+        ]
+    return parameters
+
+
+def _responses(operation: Operation, method: str, types: _Types) -> Json:
     answer = operation.answer
     good: Json = {"description": "OK"}
     if method != "HEAD":
         if isinstance(answer, str):
             good["content"] = {answer: {"schema": {}}}
         else:
-            good["content"] = {"application/json": {"schema": _reference(answer)}}
+            good["content"] = {"application/json": {"schema": types.reference(answer)}}
         if operation.events:
-            events = [_reference(event) for event in operation.events]
+            events = [types.reference(event) for event in operation.events]
             schema = events[0] if len(events) == 1 else {"anyOf": events}
             good["content"][EVENT_STREAM] = {"schema": schema}
     responses: Json = {"200": good}
@@ -100,7 +149,7 @@ def _responses(operation: Operation, method: str) -> Json:
     for status in sorted({*operation.errors, *everywhere}):
         response: Json = {"description": phrase(status)}
         if method != "HEAD":
-            response["content"] = {"application/json": {"schema": _reference(ErrorBody)}}
+            response["content"] = {"application/json": {"schema": types.reference(operation.error)}}
         responses[str(status)] = response
     return responses
 
@@ -108,28 +157,3 @@ def _responses(operation: Operation, method: str) -> Json:
 def phrase(status: int) -> str:
     """A status in words."""
     return _PHRASES.get(status) or HTTPStatus(status).phrase
-
-
-def _reference(kind: type) -> Json:
-    return {"$ref": REFERENCE + kind.__name__}
-
-
-def _schemas(operations: Sequence[Operation]) -> Json:
-    requests = {each.request for each in operations if each.request is not None}
-    answers: set[type[msgspec.Struct]] = {ErrorBody}
-    for each in operations:
-        answers.update(each.events)
-        if not isinstance(each.answer, str):
-            answers.add(each.answer)
-    _, taken = models_json_schema(
-        [(model, "validation") for model in sorted(requests, key=lambda model: model.__name__)],
-        ref_template=REFERENCE + "{model}",
-    )
-    _, given = msgspec.json.schema_components(
-        sorted(answers, key=lambda answer: answer.__name__), ref_template=REFERENCE + "{name}"
-    )
-    schemas: Json = dict(taken.get("$defs", {}))
-    for name, schema in given.items():
-        if schemas.setdefault(name, schema) != schema:
-            raise ValueError(f"a request and an answer are both called {name}, and differ")
-    return schemas

@@ -3,15 +3,43 @@
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import get_args
 
+from minerva_desktop.server.errors import MessagesErrorBody
 from minerva_desktop.server.metrics import CONTENT_TYPE
 from minerva_desktop.server.operation import Operation
+from minerva_desktop.server.schemas.anthropic import MessagesRequest, PromptFields
+from minerva_desktop.server.schemas.anthropic_answer import (
+    MessageAnswer,
+    MessageEvent,
+    Ping,
+    TokenCount,
+)
 from minerva_desktop.server.schemas.chat import (
     ChatCompletion,
     ChatCompletionChunk,
     ChatCompletionRequest,
 )
-from minerva_desktop.server.schemas.models import Health, ModelList, ModelObject
+from minerva_desktop.server.schemas.completions import CompletionRequest, TextCompletion
+from minerva_desktop.server.schemas.embeddings import EmbeddingList, EmbeddingRequest
+from minerva_desktop.server.schemas.models import (
+    Health,
+    ModelList,
+    ModelObject,
+    Props,
+    PropsQuery,
+)
+from minerva_desktop.server.schemas.response_events import ResponseEvent
+from minerva_desktop.server.schemas.response_object import ResponseObject
+from minerva_desktop.server.schemas.responses import ResponsesRequest
+from minerva_desktop.server.schemas.tokens import (
+    ApplyTemplateRequest,
+    DetokenizedText,
+    DetokenizeRequest,
+    RenderedPrompt,
+    TokenizeRequest,
+    TokenList,
+)
 
 READ = ("GET", "HEAD")
 # A generation's: what a body, a model and an engine can be wrong with.
@@ -29,6 +57,31 @@ stream = client.chat.completions.create(
 for chunk in stream:
     if chunk.choices:
         print(chunk.choices[0].delta.content or "", end="", flush=True)
+"""
+_RESPONSE_IN_PYTHON = """\
+from openai import OpenAI
+
+client = OpenAI(base_url="$URL/v1", api_key="$KEY")
+response = client.responses.create(model="$MODEL", input="Hello!")
+print(response.output_text)
+"""
+_MESSAGE_IN_PYTHON = """\
+from anthropic import Anthropic
+
+client = Anthropic(base_url="$URL", api_key="$KEY")
+message = client.messages.create(
+    model="$MODEL",
+    max_tokens=256,
+    messages=[{"role": "user", "content": "Hello!"}],
+)
+print(message.content[0].text)
+"""
+_EMBEDDINGS_IN_PYTHON = """\
+from openai import OpenAI
+
+client = OpenAI(base_url="$URL/v1", api_key="$KEY")
+answer = client.embeddings.create(model="$MODEL", input=["sea", "ocean", "salt"])
+print([len(item.embedding) for item in answer.data])
 """
 _MODELS_IN_PYTHON = """\
 from openai import OpenAI
@@ -60,6 +113,116 @@ OPERATIONS: tuple[Operation, ...] = (
         python=_CHAT_IN_PYTHON,
     ),
     Operation(
+        path="/v1/responses",
+        methods=("POST",),
+        group="Chat",
+        summary="Create a response",
+        details=(
+            "OpenAI's responses API, with its event stream. Nothing is kept: store has to be"
+            " false or absent, and there is no previous response to go on from."
+        ),
+        request=ResponsesRequest,
+        answer=ResponseObject,
+        events=get_args(ResponseEvent),
+        errors=WORK_ERRORS,
+        example=MappingProxyType({"model": "$MODEL", "input": "Hello!"}),
+        python=_RESPONSE_IN_PYTHON,
+    ),
+    Operation(
+        path="/v1/messages",
+        methods=("POST",),
+        group="Chat",
+        summary="Answer a conversation, in Anthropic’s way",
+        details="Anthropic's messages API, with its event stream and its errors.",
+        request=MessagesRequest,
+        answer=MessageAnswer,
+        events=(*get_args(MessageEvent), Ping),
+        errors=WORK_ERRORS,
+        error=MessagesErrorBody,
+        example=MappingProxyType(
+            {
+                "model": "$MODEL",
+                "max_tokens": 256,
+                "messages": [{"role": "user", "content": "Hello!"}],
+            }
+        ),
+        python=_MESSAGE_IN_PYTHON,
+    ),
+    Operation(
+        path="/v1/messages/count_tokens",
+        methods=("POST",),
+        group="Chat",
+        summary="Count the tokens of a conversation",
+        request=PromptFields,
+        answer=TokenCount,
+        errors=WORK_ERRORS,
+        error=MessagesErrorBody,
+        example=MappingProxyType(
+            {"model": "$MODEL", "messages": [{"role": "user", "content": "Hello!"}]}
+        ),
+    ),
+    Operation(
+        path="/v1/completions",
+        methods=("POST",),
+        group="Text",
+        summary="Go on with a text",
+        details=(
+            "OpenAI's completions API: no chat template. With a suffix, the text in between, from"
+            " models that were trained for it."
+        ),
+        request=CompletionRequest,
+        answer=TextCompletion,
+        events=(TextCompletion,),
+        errors=WORK_ERRORS,
+        example=MappingProxyType(
+            {"model": "$MODEL", "prompt": "The sea is salty because", "max_tokens": 32}
+        ),
+    ),
+    Operation(
+        path="/v1/embeddings",
+        methods=("POST",),
+        group="Text",
+        summary="Make vectors of texts",
+        details="OpenAI's embeddings API, for embedding models.",
+        request=EmbeddingRequest,
+        answer=EmbeddingList,
+        errors=WORK_ERRORS,
+        example=MappingProxyType({"model": "$MODEL", "input": ["sea", "ocean", "salt"]}),
+        python=_EMBEDDINGS_IN_PYTHON,
+    ),
+    Operation(
+        path="/tokenize",
+        methods=("POST",),
+        group="Text",
+        summary="The tokens of a text",
+        request=TokenizeRequest,
+        answer=TokenList,
+        errors=WORK_ERRORS,
+        example=MappingProxyType({"model": "$MODEL", "content": "Hello!", "with_pieces": True}),
+    ),
+    Operation(
+        path="/detokenize",
+        methods=("POST",),
+        group="Text",
+        summary="The text of tokens",
+        request=DetokenizeRequest,
+        answer=DetokenizedText,
+        errors=WORK_ERRORS,
+        example=MappingProxyType({"model": "$MODEL", "tokens": [1, 2, 3]}),
+    ),
+    Operation(
+        path="/apply-template",
+        methods=("POST",),
+        group="Text",
+        summary="The prompt that messages make",
+        request=ApplyTemplateRequest,
+        answer=RenderedPrompt,
+        errors=WORK_ERRORS,
+        example=MappingProxyType(
+            {"model": "$MODEL", "messages": [{"role": "user", "content": "Hello!"}]}
+        ),
+    ),
+    Operation(
         path="/v1/models",
         methods=READ,
         group="Models",
@@ -75,6 +238,16 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="Show one model",
         answer=ModelObject,
         errors=(404,),
+    ),
+    Operation(
+        path="/props",
+        methods=READ,
+        group="Models",
+        summary="Show what holds for requests",
+        details="As llama-server tells it, of one model and of all that are loaded.",
+        query=PropsQuery,
+        answer=Props,
+        errors=(400, 404),
     ),
     Operation(
         path="/health",

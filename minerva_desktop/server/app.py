@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from minerva_desktop import __version__
-from minerva_desktop.errors import MinervaError
+from minerva_desktop.errors import InvalidRequest, MinervaError
 from minerva_desktop.server.access import CLIENT_GONE
 from minerva_desktop.server.api_operations import OPERATIONS
 from minerva_desktop.server.auth import ApiKeyGuard, HostOriginGuard
@@ -29,6 +29,7 @@ from minerva_desktop.server.routes.completions import completions_router
 from minerva_desktop.server.routes.docs import docs_router
 from minerva_desktop.server.routes.embeddings import embeddings_router
 from minerva_desktop.server.routes.health import health_router
+from minerva_desktop.server.routes.messages import messages_router
 from minerva_desktop.server.routes.metrics import metrics_router
 from minerva_desktop.server.routes.models import models_router
 from minerva_desktop.server.routes.props import props_router
@@ -54,6 +55,7 @@ def create_app(context: ServerContext) -> FastAPI:
             MinervaError: _on_minerva_error,
             HTTPException: _on_http_exception,
             ClientDisconnect: _on_client_disconnect,
+            RecursionError: _on_deep_body,
             Exception: _on_unforeseen_error,
         },
     )
@@ -61,6 +63,7 @@ def create_app(context: ServerContext) -> FastAPI:
     app.include_router(models_router(context))
     app.include_router(chat_router(context))
     app.include_router(responses_router(context))
+    app.include_router(messages_router(context))
     app.include_router(metrics_router(context))
     app.include_router(docs_router(context, OPERATIONS))
     app.include_router(completions_router(context))
@@ -113,6 +116,11 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 async def _on_client_disconnect(_: Request, __: Exception) -> Response:
     """Nobody is left to read it."""
     return Response(status_code=CLIENT_GONE)
+
+
+async def _on_deep_body(_: Request, __: Exception) -> Response:
+    """Nothing but a body's value is that deep. Python could read it, but not write it again."""
+    return error_response(InvalidRequest("The body is nested too deeply"))
 
 
 async def _on_unforeseen_error(_: Request, __: Exception) -> Response:

@@ -59,8 +59,9 @@ class DocsPage:
 {self._navigation()}
 <main>
 <h1>HTTP endpoint</h1>
-<p class="lead">Clients of OpenAI’s API work with this base URL:
-<code>{html.escape(url)}/v1</code></p>
+<p class="lead">Clients of OpenAI’s API work with the base URL
+<code>{html.escape(url)}/v1</code>, clients of Anthropic’s with
+<code>{html.escape(url)}</code></p>
 <div class="facts"><span>Minerva Desktop {__version__}</span><span>{key}</span>
 <span><a href="/openapi.json">openapi.json</a></span></div>
 {"".join(sections)}
@@ -92,8 +93,11 @@ class DocsPage:
         if operation.details:
             parts.append(f"<p>{_text(operation.details)}</p>")
         parts.append(_samples(operation, path, filler))
+        if "parameters" in described:
+            parts.append(_parameters(described["parameters"]))
         if operation.request is not None:
-            name = operation.request.__name__
+            body = described["requestBody"]["content"]["application/json"]["schema"]
+            name = body["$ref"].removeprefix(REFERENCE)
             parts.append(
                 f"<details><summary>Request: {name}</summary>{self._table(name)}</details>"
             )
@@ -125,7 +129,7 @@ class DocsPage:
         rows = "".join(
             f"<tr><td><code>{html.escape(field)}</code></td><td>{_kind(kind)}</td>"
             f'<td class="muted">{_notes(kind, is_required=field in required)}</td></tr>'
-            for field, kind in fields.items()
+            for field, kind in sorted(fields.items(), key=lambda each: each[0] not in required)
         )
         head = "<tr><th>Field</th><th>Type</th><th></th></tr>"
         return f'<div class="scroll"><table>{head}{rows}</table></div>'
@@ -170,6 +174,17 @@ def _curl(operation: Operation, path: str, filler: _Filler) -> str:
     return " \\\n  ".join(parts)
 
 
+def _parameters(parameters: list[Json]) -> str:
+    rows = "".join(
+        f"<tr><td><code>{html.escape(each['name'])}</code></td>"
+        f'<td>{_kind(each["schema"])}</td><td class="muted">in the {each["in"]}'
+        f"{', ' if each['required'] else ''}{_notes({}, is_required=each['required'])}</td></tr>"
+        for each in parameters
+    )
+    head = "<tr><th>Parameter</th><th>Type</th><th></th></tr>"
+    return f'<div class="scroll"><table>{head}{rows}</table></div>'
+
+
 def _answers(responses: Json) -> str:
     rows = []
     for status, response in responses.items():
@@ -208,6 +223,8 @@ def _kind(schema: Json) -> str:
 def _notes(schema: Json, *, is_required: bool) -> str:
     """What else is known of a field."""
     notes = ["required"] if is_required else []
+    if "description" in schema:
+        notes.append(_text(schema["description"]).rstrip("."))
     for bounds in (schema, *schema.get("anyOf", ())):
         for low, high, unit in (
             ("minimum", "maximum", ""),

@@ -18,7 +18,7 @@ import msgspec
 
 from minerva_desktop import __version__
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings, TokenLogprob
-from minerva_desktop.chat.message import ChatTurn
+from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.engine.answer_format import AnswerFormat, ReasoningFormat, ToolFormat
@@ -122,7 +122,7 @@ class Generation:
                 active.follow(*streams)
                 answer_format = _format(request, engine.get_context_info().answer_format)
                 choices = [
-                    _Choice(index, stream, AnswerParser(answer_format, request.chat))
+                    _Choice(index, stream, _parser(answer_format, request))
                     for index, stream in enumerate(streams)
                 ]
                 try:
@@ -334,6 +334,16 @@ async def collect(running: RunningGeneration, n: int) -> list[CollectedAnswer]:
         async for event in events:
             answers[event.choice].add(event)
     return answers
+
+
+def _parser(answer_format: AnswerFormat, request: GenerationRequest) -> AnswerParser:
+    """For one choice. Where an answer goes on, what it said so far says whether it stands inside
+    a thought."""
+    parser = AnswerParser(answer_format, request.chat)
+    last = request.prompt[-1] if request.prompt else ""
+    if isinstance(last, ChatTurn) and last.role is Role.ASSISTANT and not last.tool_calls:
+        parser.feed(last.text)
+    return parser
 
 
 def _format(request: GenerationRequest, found: AnswerFormat) -> AnswerFormat:

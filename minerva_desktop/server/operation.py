@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 from pydantic import BaseModel
 
+from minerva_desktop.server.errors import ErrorBody
+
 EVENT_STREAM = "text/event-stream"
 
 
@@ -18,10 +20,11 @@ class Operation:
     """One route.
 
     ``path`` and ``methods`` are the route's own, the first method is the one that is described.
+    ``request`` is the type of its JSON body, the fields of ``query`` come in the URL.
     ``answer`` is the type of a JSON answer, or a media type. ``events``: what a streamed answer
-    consists of, where there is one. ``errors``: statuses beside those of every route. ``example``
-    is a request's body, ``python`` a program; ``$URL`` and ``$MODEL`` stand in for this
-    endpoint's, ``$KEY`` for the client's.
+    consists of, where there is one. ``errors``: statuses beside those of every route; ``error`` is
+    what then comes. ``example`` is a request's body, ``python`` a program; ``$URL`` and ``$MODEL``
+    stand in for this endpoint's, ``$KEY`` for the client's.
     """
 
     path: str
@@ -30,9 +33,11 @@ class Operation:
     summary: str
     details: str = ""
     request: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
     answer: type[msgspec.Struct] | str
     events: tuple[type[msgspec.Struct], ...] = ()
     errors: tuple[int, ...] = ()
+    error: type[msgspec.Struct] = ErrorBody
     is_open: bool = False
     example: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     python: str = ""

@@ -33,15 +33,15 @@ from minerva_desktop.server.schemas.response_events import (
     ErrorEvent,
     ItemChange,
     ItemChanged,
+    OutputTextDelta,
+    OutputTextDone,
     PartChange,
     PartChanged,
-    ReasoningDelta,
-    ReasoningDone,
+    ReasoningTextDelta,
+    ReasoningTextDone,
     ResponseChange,
     ResponseChanged,
     ResponseEvent,
-    TextDelta,
-    TextDone,
 )
 from minerva_desktop.server.schemas.response_object import (
     COMPLETED,
@@ -182,11 +182,11 @@ class ResponseWriter:
 
     def _grew(
         self, block: Block, text: str, logprobs: tuple[TokenLogprob, ...]
-    ) -> TextDelta | ReasoningDelta | ArgumentsDelta:
+    ) -> OutputTextDelta | ReasoningTextDelta | ArgumentsDelta:
         number, item_id, index = self._next(), self._ids[block.index], block.index
         match block.kind:
             case BlockKind.TEXT:
-                return TextDelta(
+                return OutputTextDelta(
                     sequence_number=number,
                     item_id=item_id,
                     output_index=index,
@@ -194,7 +194,7 @@ class ResponseWriter:
                     logprobs=_logprobs(logprobs),
                 )
             case BlockKind.REASONING:
-                return ReasoningDelta(
+                return ReasoningTextDelta(
                     sequence_number=number, item_id=item_id, output_index=index, delta=text
                 )
             case BlockKind.CALL:
@@ -210,11 +210,11 @@ class ResponseWriter:
             done.append(self._part_changed(block, item.content[0], "response.content_part.done"))
         return [*done, self._item_changed(block, item, "response.output_item.done")]
 
-    def _whole(self, block: Block) -> TextDone | ReasoningDone | ArgumentsDone:
+    def _whole(self, block: Block) -> OutputTextDone | ReasoningTextDone | ArgumentsDone:
         number, item_id, index = self._next(), self._ids[block.index], block.index
         match block.kind:
             case BlockKind.TEXT:
-                return TextDone(
+                return OutputTextDone(
                     sequence_number=number,
                     item_id=item_id,
                     output_index=index,
@@ -222,7 +222,7 @@ class ResponseWriter:
                     logprobs=_logprobs(block.logprobs),
                 )
             case BlockKind.REASONING:
-                return ReasoningDone(
+                return ReasoningTextDone(
                     sequence_number=number, item_id=item_id, output_index=index, text=block.text
                 )
             case BlockKind.CALL:

@@ -17,7 +17,7 @@ from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.engine.engine import Embeddings, Prompt
-from minerva_desktop.engine.messages import ContextInfo, Tokenized
+from minerva_desktop.engine.messages import ContextInfo, PromptEnd, Tokenized
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.activity import Activity
@@ -72,7 +72,11 @@ class Engine(Protocol):
         """Tokens of the prompt that ``turns`` make."""
 
     async def apply_template(
-        self, turns: Sequence[ChatTurn], *, chat: ChatOptions | None = None
+        self,
+        turns: Sequence[ChatTurn],
+        *,
+        chat: ChatOptions | None = None,
+        end: PromptEnd = PromptEnd.GENERATION,
     ) -> str:
         """The prompt that ``turns`` make."""
 

@@ -305,7 +305,6 @@ class EngineWorker(QThread):
                 self._list_models()  # it is in use now
                 async for tokens in stream.batches():
                     if tokens:
-                        self._speeds.count(request.model_path, len(tokens))
                         self.tokens_ready.emit(answer_id, tokens)
                     else:
                         self.prefill_advanced.emit(answer_id, *stream.prefill)

@@ -19,6 +19,7 @@ from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_list import PickerItem
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks
+from minerva_desktop.units import format_bytes
 
 RETRY_LOAD = "retry-load"
 LOAD_ANYWAY = "load-anyway"
@@ -214,19 +215,26 @@ class ModelController(QObject):
     def _on_model_changed(self, state: ModelState) -> None:
         if state.phase is ModelPhase.READY and state.n_ctx is not None:
             self._ready[state.path] = state.n_ctx
+            if state.unloaded:
+                self._tell_eviction(state)
         elif state.phase is ModelPhase.GONE:
             self._ready.pop(state.path, None)
-            if state.error is not None:
+            if state.is_relief and state.error is not None:
+                text = f"{state.error.message}. That gives back {format_bytes(state.n_freed)}."
+                self._window.notifications.show_notice(Notice(NoticeKind.WARNING, text))
+            elif state.error is not None:
                 self.engine_died.emit(state.error)
-            if state.room_for is not None:
-                self._tell_eviction(state.path, state.room_for)
         if state.path == self._current:
             self._show_state(state)
         if state.phase is not ModelPhase.LOADING:
             self._tasks.start(self.refresh())
 
-    def _tell_eviction(self, path: Path, room_for: Path) -> None:
-        text = f"{path.stem} was unloaded to make room for {room_for.stem}."
+    def _tell_eviction(self, state: ModelState) -> None:
+        names = [self._names.get(each.path) or each.path.stem for each in state.unloaded]
+        went = f"{' and '.join(names)} {'was' if len(names) == 1 else 'were'} unloaded"
+        name = self._names.get(state.path) or state.path.stem
+        n_bytes = sum(each.n_bytes for each in state.unloaded)
+        text = f"{went} to make room for {name}, which freed {format_bytes(n_bytes)}."
         self._window.notifications.show_notice(Notice(NoticeKind.INFO, text))
 
     def _show_state(self, state: ModelState) -> None:

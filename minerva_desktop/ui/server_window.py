@@ -31,7 +31,7 @@ from minerva_desktop.ui.request_table import RECORD_ROLE, RequestModel, make_req
 from minerva_desktop.ui.status_bar import ServerState
 from minerva_desktop.ui.theme import GRID
 
-SIZE = (920, 680)  # px
+SIZE = (960, 680)  # px
 LOOK_MS = 500  # between two looks at the requests while the window is open
 LOCAL, NETWORK = "local", "network"
 _STATES = {
@@ -86,6 +86,12 @@ class ServerWindow(QDialog):
         self._cancel = _button("Cancel request", "cancelRequest", self._on_cancel)
         self._show = _button("Show prompt", "showPrompt", self._on_show_prompt)
         self._prompt = _prompt_view()
+        self._error = QLabel()
+        self._error.setObjectName("requestError")
+        self._error.setTextFormat(Qt.TextFormat.PlainText)
+        self._error.setWordWrap(True)
+        self._error.setProperty("state", "failed")
+        self._error.hide()
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
         self._timer.timeout.connect(self.look_wanted)
@@ -191,6 +197,8 @@ class ServerWindow(QDialog):
 
     def _offer_actions(self) -> None:
         chosen = self._chosen()
+        self._error.setText("" if chosen is None else chosen.error)
+        self._error.setVisible(bool(self._error.text()))
         self._cancel.setEnabled(chosen is not None and not chosen.is_over)
         self._show.setEnabled(chosen is not None and chosen.has_prompt)
 
@@ -234,6 +242,7 @@ class ServerWindow(QDialog):
         column.setSpacing(2 * GRID)
         column.addLayout(head)
         column.addWidget(self._nothing)
+        column.addWidget(self._error)
         column.addWidget(splitter, 1)
         return area
 

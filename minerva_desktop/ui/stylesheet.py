@@ -158,6 +158,7 @@ QFrame#optionsFit { border: 1px solid $border; border-radius: 8px; background: $
 QFrame#optionsFit[tone="success"] { border-color: $success; }
 QFrame#optionsFit[tone="warning"] { background: $warning_surface; border-color: $warning_edge; }
 QFrame#optionsFit[tone="danger"] { background: $danger_surface; border-color: $danger_edge; }
+QLabel#requestError, QLabel#keyProblem { color: $danger; }
 QTableView#requestTable {
   background: $surface; border: 1px solid $border; border-radius: 8px; outline: 0;
   selection-background-color: $selected; selection-color: $text;

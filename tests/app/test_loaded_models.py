@@ -37,6 +37,7 @@ async def test_a_real_model_with_its_switches(model_path: Path) -> None:
     async with pool.lease(model_path):
         (model,) = loaded_models(pool, speeds, {model_path: ("smaller",)})
         assert model.in_use
+        assert model.tokens_per_second is None
         assert 80_000_000 < model.weights_bytes < 120_000_000
         assert model.total_bytes == sum(n_bytes for _, n_bytes in model.devices)
         assert model.kv_bytes > 0
@@ -58,13 +59,19 @@ async def test_a_real_model_with_its_switches(model_path: Path) -> None:
 def test_speed_is_that_of_the_last_seconds() -> None:
     clock = Clock()
     speeds = TokenSpeeds(clock)
-    assert speeds.now(MODEL) is None
-    for _ in range(11):
-        speeds.count(MODEL, 2)
-        clock.now += 0.1
-    assert speeds.now(MODEL) == pytest.approx(20 / 1.1)
+    assert speeds.look(MODEL, 5) is None
+    clock.now += 1.0
+    assert speeds.look(MODEL, 25) == pytest.approx(20.0)
+    clock.now += 1.0
+    assert speeds.look(MODEL, 35) == pytest.approx(15.0)
     clock.now += SPEED_SECONDS
-    assert speeds.now(MODEL) is None
+    assert speeds.look(MODEL, 65) == pytest.approx(10.0)  # what came before counts no more
+    clock.now += SPEED_SECONDS
+    assert speeds.look(MODEL, 65) is None
+    clock.now += 1.0
+    assert speeds.look(MODEL, 0) is None  # loaded anew
+    clock.now += 1.0
+    assert speeds.look(MODEL, 7) == pytest.approx(7.0)
 
 
 def test_a_fit_is_told_in_sentences() -> None:

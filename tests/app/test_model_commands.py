@@ -42,6 +42,24 @@ def test_a_model_is_added_listed_and_forgotten(run: Run, model_path: Path, tmp_p
     assert "mine" not in run("list")[1].split()
 
 
+def test_a_model_gets_another_name_and_loses_it(run: Run, model_path: Path) -> None:
+    model = model_path.stem
+    assert run("alias", model, "gpt-4o") == (0, f"gpt-4o is now a name of {model}\n", "")
+    assert "gpt-4o" in run("list")[1].splitlines()[1].split()
+    assert json.loads(run("list", "--json")[1])[0]["aliases"] == ["gpt-4o"]
+    shown = json.loads(run("show", "gpt-4o", "--json", "--n-ctx", "512")[1])
+    assert (shown["aliases"], shown["capabilities"]) == (["gpt-4o"], ["chat"])
+    assert "aliases          gpt-4o" in run("show", "gpt-4o")[1]
+    code, _, said = run("alias", "nothing-like-this", "x")
+    assert (code, "There is no model" in said) == (1, True)
+    code, _, said = run("alias", model, "two\nlines")
+    assert (code, "An alias is one line" in said) == (1, True)
+    removed = json.loads(run("alias", "gpt-4o", "gpt-4o", "--remove", "--json")[1])
+    assert (removed["removed"], removed["model"]["aliases"]) == ("gpt-4o", [])
+    code, _, said = run("alias", model, "gpt-4o", "--remove")
+    assert (code, "is no alias of" in said) == (1, True)
+
+
 def test_files_that_are_no_models_are_told_one_by_one(run: Run, tmp_path: Path) -> None:
     notes = tmp_path / "notes.gguf"
     notes.write_text("notes")

@@ -16,6 +16,7 @@ import pytest
 
 from minerva_desktop.__main__ import main
 from minerva_desktop.api_keys import KeyFile
+from minerva_desktop.library.catalog import find_embedded_model
 from tests.server.fake_models import plain_client
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,6 +95,20 @@ async def test_options_reach_the_model_and_the_guards() -> None:
         served.process.send_signal(signal.SIGTERM)
         assert await served.said() == ""
         assert await served.process.wait() == 0
+
+
+async def test_a_file_that_it_was_started_with_can_be_asked(tmp_path: Path) -> None:
+    model = find_embedded_model()
+    assert model is not None
+    copy = tmp_path / "elsewhere.gguf"
+    copy.write_bytes(model.read_bytes())
+    async with serve("--model", str(copy), "--n-ctx", "512") as served:
+        listed = (await served.http.get("/v1/models")).json()["data"]
+        assert "elsewhere" in [each["id"] for each in listed]
+        body = {"model": "elsewhere", "messages": [{"role": "user", "content": "Hi"}]}
+        answer = await served.http.post(CHAT, json={**body, "max_tokens": 2})
+        assert answer.status_code == 200
+        assert answer.json()["model"] == "elsewhere"
 
 
 async def test_a_running_answer_may_end_after_the_signal() -> None:

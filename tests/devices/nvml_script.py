@@ -14,13 +14,19 @@ GB = 10**9
 class Memory:
     total: int
     used: int
-    free: int
 
 
 @dataclass
 class Process:
     pid: int
     usedGpuMemory: int | None
+
+
+@dataclass
+class Pci:
+    domain: int
+    bus: int
+    device: int
 
 
 @dataclass
@@ -39,6 +45,7 @@ class Gpu:
     graphics: dict[int, int | None] | None = field(default_factory=dict)
     busy_percent: int | None = 0
     celsius: int | None = 40
+    bus: int | None = 1
 
 
 class ScriptedNvml:
@@ -70,10 +77,16 @@ class ScriptedNvml:
     def nvmlDeviceGetName(self, handle: object) -> str:
         return self._gpu(handle).name
 
+    def nvmlDeviceGetPciInfo(self, handle: object) -> Pci:
+        bus = self._gpu(handle).bus
+        if bus is None:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+        return Pci(0, bus, 0)
+
     def nvmlDeviceGetMemoryInfo(self, handle: object) -> Memory:
         self._answer("memory")
         gpu = self._gpu(handle)
-        return Memory(gpu.total, gpu.used, gpu.total - gpu.used)
+        return Memory(gpu.total, gpu.used)
 
     def nvmlDeviceGetUtilizationRates(self, handle: object) -> Utilisation:
         percent = self._gpu(handle).busy_percent

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import msgspec
+import pytest
+
 from minerva_desktop.devices.device_list import (
     DeviceInfo,
+    GpuBudgets,
+    Holdings,
     can_offload,
     discrete_gpus,
+    system_kind,
     use_gpus,
 )
 from minerva_desktop.devices.gpu_context import GpuDevice
-from minerva_desktop.devices.ledgers import CPU, cpu_ledgers
+from minerva_desktop.devices.ledgers import CPU, DeviceLedgers, Needs, cpu_ledgers
 
 GB = 10**9
+A, B = Path("/a.gguf"), Path("/b.gguf")
 
 
 def device(
@@ -41,6 +50,11 @@ def test_only_gpus_with_memory_of_their_own_have_ledgers() -> None:
     assert not can_offload([PROCESSOR])
 
 
+def test_the_systems_memory_is_metals_where_there_is_metal() -> None:
+    assert system_kind([METAL, PROCESSOR]) is GpuDevice.METAL
+    assert system_kind([INTEGRATED, CUDA, PROCESSOR]) is GpuDevice.CPU
+
+
 def test_a_gpu_gets_four_fifths_of_its_memory_or_what_was_said() -> None:
     ledgers = cpu_ledgers(GB)
     use_gpus(ledgers, [CUDA])
@@ -50,13 +64,77 @@ def test_a_gpu_gets_four_fifths_of_its_memory_or_what_was_said() -> None:
     assert ledgers.room()["CUDA0"] == 3 * GB
 
 
-def test_never_more_than_other_programs_leave() -> None:
+class Gpu:
+    """A GPU of 24 GB of which others hold 10, and what our models hold there."""
+
+    def __init__(self) -> None:
+        self.ledgers: DeviceLedgers = cpu_ledgers(GB, is_strict=True)
+        self.budgets = GpuBudgets(self.ledgers)
+        self.others = 10 * GB
+        self.info = msgspec.structs.replace(CUDA, total_memory=24 * GB)
+
+    def ask(self, ours: int, before: Holdings, after: Holdings | None = None) -> None:
+        """Learn what is free while ``ours`` bytes of our models are on it."""
+        info = msgspec.structs.replace(self.info, free_memory=24 * GB - self.others - ours)
+        self.budgets.learn([info], before, after or before)
+        self.budgets.apply([info])
+
+    @property
+    def available(self) -> int:
+        return self.ledgers.contexts["CUDA0"].available_memory()
+
+
+@pytest.fixture
+def gpu() -> Gpu:
+    gpu = Gpu()
+    gpu.ask(0, Holdings())
+    assert gpu.available == 14 * GB
+    return gpu
+
+
+def on_gpu(n_gb: int) -> Needs:
+    return {"CUDA0": n_gb * GB}
+
+
+def test_what_models_take_after_the_gpu_was_asked_counts_once(gpu: Gpu) -> None:
+    taken = gpu.ledgers.allocate(on_gpu(8))
+    gpu.budgets.apply([gpu.info])
+    assert gpu.available == 6 * GB
+    assert gpu.budgets.now([gpu.info])[0].free_memory == 6 * GB
+    gpu.ask(8 * GB, Holdings({A: on_gpu(8)}))
+    assert gpu.available == 6 * GB
+    gpu.ledgers.deallocate(taken)
+    gpu.budgets.apply([gpu.info])
+    assert gpu.available == 14 * GB
+
+
+@pytest.mark.parametrize("n_loaded", [0, 3, 8])
+def test_a_model_that_still_loads_counts_once_however_far_it_is(gpu: Gpu, n_loaded: int) -> None:
+    gpu.ledgers.allocate(on_gpu(8))
+    gpu.ask(n_loaded * GB, Holdings(moving={A: on_gpu(8)}))
+    assert gpu.available == 6 * GB
+
+
+def test_models_that_come_and_go_while_the_gpu_is_asked_do_not_mislead(gpu: Gpu) -> None:
+    gpu.ledgers.allocate(on_gpu(8))
+    for n_gb in (0, 8, 13):
+        gpu.ask(n_gb * GB, Holdings({A: on_gpu(5)}), Holdings({B: on_gpu(8)}))
+        assert gpu.available == 6 * GB
+
+
+def test_other_programs_are_seen_though_a_model_loads(gpu: Gpu) -> None:
+    gpu.others = 15 * GB
+    gpu.ask(0, Holdings(moving={A: on_gpu(3)}))  # at least 12 GB are theirs
+    assert gpu.available == 12 * GB
+    gpu.ask(0, Holdings())
+    assert gpu.available == 9 * GB
+    gpu.others = 2 * GB
+    gpu.ask(3 * GB, Holdings(moving={A: on_gpu(3)}))
+    assert gpu.available == 19 * GB  # at most 5 GB are theirs
+
+
+def test_a_gpu_that_does_not_tell_its_memory_has_the_budget_that_was_said() -> None:
     ledgers = cpu_ledgers(GB)
-    use_gpus(ledgers, [CUDA])
-    ledgers.allocate({"CUDA0": 2 * GB})
-    crowded = device("CUDA0", GpuDevice.CUDA, free=1 * GB)
-    use_gpus(ledgers, [crowded])
-    assert ledgers.contexts["CUDA0"].max_memory() == 3 * GB
-    assert ledgers.room({"CUDA0": 2 * GB})["CUDA0"] == 1 * GB
-    assert ledgers.missing({"CUDA0": 2 * GB}) == {"CUDA0": 1 * GB}
-    assert ledgers.missing({"CUDA0": 2 * GB}, {"CUDA0": 2 * GB}) == {}
+    silent = msgspec.structs.replace(CUDA, total_memory=0, free_memory=0)
+    use_gpus(ledgers, [silent], 3 * GB)
+    assert ledgers.room()["CUDA0"] == 3 * GB

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minerva_desktop.devices.gpu_context import GpuContext, GpuDevice, default_budget
-from minerva_desktop.devices.ledgers import DeviceLedgers
+from minerva_desktop.devices.ledgers import DeviceLedgers, cpu_ledgers
 from minerva_desktop.errors import OutOfMemory
 
 GB = 10**9
@@ -43,7 +43,10 @@ def test_what_does_not_fit_is_refused_with_the_numbers(device: GpuDevice, memory
     with pytest.raises(OutOfMemory) as caught:
         ledger.allocate(1_200_000_000)
     assert caught.value.message == f"{memory} exceeded: 3.0 GB + 1.2 GB > 4.0 GB"
-    assert caught.value.detail == "3,000,000,000 + 1,200,000,000 > 4,000,000,000 bytes"
+    assert caught.value.detail == (
+        "It needs 1.2 GB; of the 4.0 GB for models 1.0 GB are free. "
+        "In bytes: 3,000,000,000 + 1,200,000,000 > 4,000,000,000."
+    )
     assert caught.value.http_status == 500
     assert ledger.allocated_memory() == 3 * GB
 
@@ -55,6 +58,26 @@ def test_giving_back_too_much_is_logged_and_harmless(caplog: pytest.LogCaptureFi
         ledger.deallocate(41)
     assert "1 bytes more were given back than had been taken" in caplog.text
     assert (ledger.allocated_memory(), ledger.available_memory()) == (0, 100)
+
+
+def test_giving_back_too_much_is_an_error_where_tests_want_it() -> None:
+    ledgers = cpu_ledgers(100, is_strict=True)
+    ledgers.add("CUDA0", GpuDevice.CUDA, 50)
+    taken = ledgers.allocate({"CPU": 40, "CUDA0": 30})
+    ledgers.deallocate(taken)
+    for ledger in ledgers.contexts.values():
+        with pytest.raises(ValueError, match="1 bytes more were given back"):
+            ledger.deallocate(1)
+
+
+def test_what_was_taken_goes_back_to_the_ledger_that_counted_it() -> None:
+    """A device may get a ledger of its own while models hold memory of it."""
+    ledgers = cpu_ledgers(100, is_strict=True)
+    taken = ledgers.allocate({"CPU": 20, "CUDA0": 30})
+    assert taken == {"CPU": 50}
+    gpu = ledgers.add("CUDA0", GpuDevice.CUDA, 50)
+    ledgers.deallocate(taken)
+    assert ledgers.contexts["CPU"].allocated_memory() == gpu.allocated_memory() == 0
 
 
 def test_negative_amounts_are_bugs() -> None:

@@ -14,29 +14,46 @@ import psutil
 import pynvml
 import pytest
 
-from minerva_desktop.devices.device_list import DeviceInfo
+from minerva_desktop.devices.device_list import DeviceInfo, DeviceList
 from minerva_desktop.devices.gpu_context import GpuDevice
-from minerva_desktop.devices.memory import (
-    MemoryProbe,
-    MemorySnapshot,
-    find_nvml,
-    system_snapshot,
-)
+from minerva_desktop.devices.ledgers import CPU, NOTHING, Needs
+from minerva_desktop.devices.memory import UNASKED, MemoryProbe, find_nvml
 from minerva_desktop.devices.nvml import NvmlProbe
+from minerva_desktop.devices.sysfs import SysfsProbe
+from minerva_desktop.devices.system_memory import MemorySnapshot, system_snapshot
 from tests.devices.nvml_script import GB, Gpu, ScriptedNvml
 
 OURS = 4711
 
 
+NOWHERE = Path("/no/such/folder")
+PROCESSOR = DeviceInfo(
+    name="CPU", description="", kind=GpuDevice.CPU, total_memory=GB, free_memory=GB
+)
+WITHOUT_GPU = DeviceList((PROCESSOR,))
+
+
+def cuda(index: int = 0, *, free: int = 20 * GB, pci: str = "") -> DeviceInfo:
+    return DeviceInfo(
+        name=f"CUDA{index}",
+        description="NVIDIA Test",
+        kind=GpuDevice.CUDA,
+        total_memory=24 * GB,
+        free_memory=free,
+        pci=pci,
+    )
+
+
 @pytest.fixture
 def no_driver() -> Iterator[MemoryProbe]:
     library = ScriptedNvml(failure=pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
-    with MemoryProbe(NvmlProbe(library)) as probe:
+    with MemoryProbe(NvmlProbe(library), SysfsProbe(NOWHERE, NOWHERE)) as probe:
         yield probe
 
 
-def probe_of(*gpus: Gpu) -> MemoryProbe:
-    return MemoryProbe(NvmlProbe(ScriptedNvml(*gpus)))
+def probe_of(*gpus: Gpu, failure: int | None = None) -> MemoryProbe:
+    nvml = NvmlProbe(ScriptedNvml(*gpus, failure=failure))
+    return MemoryProbe(nvml, SysfsProbe(NOWHERE, NOWHERE))
 
 
 def ended_pid() -> int:
@@ -147,7 +164,7 @@ def test_without_a_working_driver_the_reason_is_given_and_logged_once(
     failure: int, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    with MemoryProbe(NvmlProbe(ScriptedNvml(failure=failure))) as probe:
+    with probe_of(failure=failure) as probe:
         snapshots = [probe.snapshot() for _ in range(3)]
     assert {snapshot.kind for snapshot in snapshots} == {GpuDevice.CPU}
     assert {snapshot.reason for snapshot in snapshots} == {reason}
@@ -170,18 +187,32 @@ def test_gpu_numbers_and_the_engines_share() -> None:
         celsius=71,
     )
     with probe_of(gpu) as probe:
-        assert probe.snapshot([OURS, 99]) == MemorySnapshot(
-            kind=GpuDevice.CUDA,
-            device_name="NVIDIA Test",
-            total=24 * GB,
-            used_by_models=4 * GB,
-            used_by_others=6 * GB,
-            free=14 * GB,
-            utilisation=0.97,
-            celsius=71.0,
-            reason=None,
-        )
-        assert probe.snapshot().used_by_models == 0
+        snapshot = probe.snapshot([OURS, 99], DeviceList((cuda(),)), {"CUDA0": 3 * GB})
+        assert (snapshot.kind, snapshot.device_name) == (GpuDevice.CUDA, "NVIDIA Test")
+        # A process takes more than what llama.cpp placed.
+        assert (snapshot.used_by_models, snapshot.used_by_others) == (4 * GB, 6 * GB)
+        assert (snapshot.total, snapshot.free) == (24 * GB, 14 * GB)
+        assert (snapshot.utilisation, snapshot.celsius) == (0.97, 71.0)
+        assert (snapshot.reason, snapshot.has_unused_gpu) == (None, False)
+        assert probe.snapshot([], DeviceList((cuda(),))).used_by_models == 0
+        system, part = snapshot.parts
+    assert (system.device, system.total) == (CPU, psutil.virtual_memory().total)
+    assert (part.device, part.label, part.total, part.free) == (
+        "CUDA0",
+        "NVIDIA Test",
+        24 * GB,
+        14 * GB,
+    )
+    assert (part.used_by_models, part.used_by_others) == (4 * GB, 6 * GB)
+
+
+def test_a_driver_that_counts_processes_by_other_ids_does_not_mislead() -> None:
+    """In a container or under WSL, NVML's process ids are not ours, or there are none."""
+    for listed in ({4242: 5 * GB}, {}):
+        with probe_of(Gpu(used=6 * GB, compute={**listed})) as probe:
+            snapshot = probe.snapshot([OURS], DeviceList((cuda(),)), {"CUDA0": 5 * GB, CPU: GB})
+        assert (snapshot.kind, snapshot.reason) == (GpuDevice.CUDA, None)
+        assert (snapshot.used_by_models, snapshot.used_by_others) == (5 * GB, GB)
 
 
 def test_a_process_in_both_lists_counts_once() -> None:
@@ -204,13 +235,16 @@ def test_several_gpus_are_summed_up() -> None:
 
 def test_models_that_are_not_on_the_gpu_are_shown_where_they_are() -> None:
     with probe_of(Gpu(used=GB, compute={1: GB})) as probe:
-        assert probe.snapshot().kind is GpuDevice.CUDA
-        snapshot = probe.snapshot([os.getpid()])
+        known = DeviceList((cuda(),))
+        assert probe.snapshot([], known).kind is GpuDevice.CUDA
+        snapshot = probe.snapshot([os.getpid()], known, {CPU: GB})
     assert snapshot.kind is GpuDevice.CPU
     assert snapshot.used_by_models > 10_000_000
     assert snapshot.reason == (
         "The loaded models are in system memory, not on the GPU (NVIDIA Test)."
     )
+    assert not snapshot.has_unused_gpu  # it can be used: somebody chose not to
+    assert [part.device for part in snapshot.parts] == [CPU, "CUDA0"]
 
 
 def test_a_driver_that_tells_less() -> None:
@@ -259,11 +293,8 @@ def test_a_call_without_gpu_is_cheap(no_driver: MemoryProbe) -> None:
 
 
 def test_a_gpu_that_the_build_cannot_use_is_told_with_what_to_install() -> None:
-    cpu = DeviceInfo(
-        name="CPU", description="", kind=GpuDevice.CPU, total_memory=GB, free_memory=GB
-    )
     with probe_of(Gpu(name="NVIDIA Test")) as probe:
-        snapshot = probe.snapshot([os.getpid()], [cpu])
+        snapshot = probe.snapshot([os.getpid()], WITHOUT_GPU)
     assert snapshot.kind is GpuDevice.CPU
     assert snapshot.has_unused_gpu
     assert snapshot.reason is not None
@@ -271,3 +302,44 @@ def test_a_gpu_that_the_build_cannot_use_is_told_with_what_to_install() -> None:
         "Models run on the CPU: this build of llama.cpp cannot use NVIDIA Test."
     )
     assert "CMAKE_ARGS=-DGGML_CUDA=on" in snapshot.reason
+
+
+def test_a_driver_that_does_not_work_is_told_with_what_to_do() -> None:
+    with probe_of(failure=pynvml.NVML_ERROR_DRIVER_NOT_LOADED) as probe:
+        assert not probe.snapshot().has_unused_gpu  # nobody knows yet what llama.cpp finds
+        snapshot = probe.snapshot([], WITHOUT_GPU)
+    assert snapshot.has_unused_gpu
+    assert snapshot.reason == (
+        "Models run on the CPU: the NVIDIA driver is installed, but it is not running. "
+        "Restart the computer; if that does not help, install the newest driver."
+    )
+
+
+@pytest.mark.parametrize("placed", [NOTHING, {CPU: GB}])
+def test_devices_that_are_not_known_are_not_said_to_be_unusable(placed: Needs) -> None:
+    known = DeviceList(None, "It died (signal 11, SIGSEGV).")
+    with probe_of(Gpu(name="NVIDIA Test")) as probe:
+        snapshot = probe.snapshot([OURS], known, placed)
+        on_gpu = probe.snapshot([OURS], known, {"CUDA0": GB})
+    assert snapshot.has_unused_gpu
+    assert snapshot.reason == (
+        "Models run on the CPU: it is not known whether llama.cpp can use NVIDIA Test. "
+        "It died (signal 11, SIGSEGV). "
+        "Restart the computer; if that does not help, install the newest driver."
+    )
+    # What llama.cpp placed there, it can use.
+    assert (on_gpu.kind, on_gpu.reason, on_gpu.has_unused_gpu) == (GpuDevice.CUDA, None, False)
+
+
+def test_without_any_gpu_devices_that_are_not_known_are_only_a_reason() -> None:
+    with MemoryProbe(None, SysfsProbe(NOWHERE, NOWHERE)) as probe:
+        snapshot = probe.snapshot([], DeviceList(None, "It died."))
+    assert snapshot.kind is GpuDevice.METAL or snapshot.reason == "It died."
+    assert not snapshot.has_unused_gpu
+
+
+def test_nothing_is_said_of_devices_that_nobody_asked_for() -> None:
+    with probe_of(Gpu(used=3 * GB, compute={OURS: GB})) as probe:
+        snapshot = probe.snapshot([OURS], UNASKED)
+    assert (snapshot.kind, snapshot.used_by_models) == (GpuDevice.CUDA, GB)
+    assert [part.device for part in snapshot.parts] == [CPU]  # whose ledger it is, nobody knows

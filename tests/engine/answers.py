@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from minerva_desktop.chat.tools import ChatOptions, Tool
 from minerva_desktop.engine.answer_format import AnswerFormat, ReasoningFormat, ToolFormat
@@ -14,7 +15,8 @@ from minerva_desktop.engine.answer_parser import (
     ReasoningDelta,
 )
 
-F, R = ToolFormat, ReasoningFormat
+F: TypeAlias = ToolFormat
+R: TypeAlias = ReasoningFormat
 
 WEATHER = (
     '{"type": "object", "properties": {'

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.models import write_recurrent
+from tests.engine.models import write_hybrid, write_recurrent
 
 
 @pytest.fixture(scope="session")
@@ -14,4 +14,12 @@ def recurrent_path(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -
     """A tiny Mamba with random weights and the embedded model's vocabulary."""
     path = tmp_path_factory.mktemp("models") / "mamba.gguf"
     write_recurrent(path, model_path, seed=1)
+    return path
+
+
+@pytest.fixture(scope="session")
+def hybrid_path(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Jamba: a layer like Mamba's and one with attention."""
+    path = tmp_path_factory.mktemp("models") / "jamba.gguf"
+    write_hybrid(path, model_path, seed=1)
     return path

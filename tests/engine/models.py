@@ -1,6 +1,6 @@
 """Builds what the embedded model has no example of: a LoRA adapter, a model in several files, one
-with fewer tokens and a recurrent model. All are made with the ``gguf`` package, the format's
-reference.
+with fewer tokens, a recurrent and a hybrid model. All are made with the ``gguf`` package, the
+format's reference.
 
 Called by tests, on any thread; each call blocks for a second or two, most of it for reading the
 49,152 tokens of a vocabulary.
@@ -31,6 +31,8 @@ N_INNER = 2 * N_EMBEDDING
 N_STATE = 8
 N_TIME_STEP = 4
 N_CONVOLUTION = 4
+N_HEADS = 2
+NORM_EPS = 1e-5
 N_CTX_TRAIN = 2048
 
 
@@ -90,34 +92,82 @@ def write_with_fewer_tokens(path: Path, source: Path, n_tokens: int) -> None:
     write_all(writer)
 
 
-def write_recurrent(path: Path, vocabulary_of: Path, *, seed: int) -> None:
+def write_with_templates(
+    path: Path, source: Path, templates: dict[str, str], control_tokens: dict[int, str]
+) -> None:
+    """Copy the GGUF model at ``source`` with other chat templates ("" is the default one's name)
+    and other texts for some of its control tokens."""
+    reader = GGUFReader(source)
+    writer = GGUFWriter(path, str(reader.fields[Keys.General.ARCHITECTURE].contents()))
+    copy_metadata(reader, writer, "", tokens=control_tokens, without=Keys.Tokenizer.CHAT_TEMPLATE)
+    for name, template in templates.items():
+        key = Keys.Tokenizer.CHAT_TEMPLATE + (f".{name}" if name else "")
+        writer.add_string(key, template)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    write_all(writer)
+
+
+def write_recurrent(
+    path: Path, vocabulary_of: Path, *, seed: int, norm_eps: float = NORM_EPS
+) -> None:
     """Write a tiny Mamba model with random weights, and the tokenizer of ``vocabulary_of``.
 
     Its text is noise, but each token depends on all before it, and greedy choices are clear ones.
+    ``norm_eps``: one that is no number makes ggml abort once it computes.
     """
-    reader = GGUFReader(vocabulary_of)
     random = np.random.default_rng(seed)
     writer = GGUFWriter(path, "mamba")
-    writer.add_type("model")
     writer.add_name("Tiny Mamba")
-    writer.add_context_length(N_CTX_TRAIN)
-    writer.add_embedding_length(N_EMBEDDING)
     writer.add_feed_forward_length(0)
     writer.add_head_count(0)
-    writer.add_block_count(N_LAYERS)
+    layers = [_mamba_layer(random) for _ in range(N_LAYERS)]
+    _write_layers(writer, vocabulary_of, random, layers, norm_eps=norm_eps)
+
+
+def write_hybrid(path: Path, vocabulary_of: Path, *, seed: int) -> None:
+    """Write a tiny Jamba model, likewise: a layer with a state, and one with attention."""
+    random = np.random.default_rng(seed)
+    writer = GGUFWriter(path, "jamba")
+    writer.add_name("Tiny Jamba")
+    writer.add_feed_forward_length(N_INNER)
+    writer.add_head_count(N_HEADS)
+    writer.add_head_count_kv([0, N_HEADS])  # llama.cpp knows a layer with a state by this
+    state = _mamba_layer(random) | {
+        "ssm_dt_norm.weight": np.ones(N_TIME_STEP, np.float32),
+        "ssm_b_norm.weight": np.ones(N_STATE, np.float32),
+        "ssm_c_norm.weight": np.ones(N_STATE, np.float32),
+    }
+    layers = [state, _attention_layer(random)]
+    _write_layers(writer, vocabulary_of, random, [layer | _ffn(random) for layer in layers])
+
+
+def _write_layers(
+    writer: GGUFWriter,
+    vocabulary_of: Path,
+    random: np.random.Generator,
+    layers: list[dict[str, Weights]],
+    *,
+    norm_eps: float = NORM_EPS,
+) -> None:
+    reader = GGUFReader(vocabulary_of)
+    writer.add_type("model")
+    writer.add_context_length(N_CTX_TRAIN)
+    writer.add_embedding_length(N_EMBEDDING)
+    writer.add_block_count(len(layers))
     writer.add_ssm_conv_kernel(N_CONVOLUTION)
     writer.add_ssm_inner_size(N_INNER)
     writer.add_ssm_state_size(N_STATE)
     writer.add_ssm_time_step_rank(N_TIME_STEP)
-    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_layer_norm_rms_eps(norm_eps)
     copy_metadata(reader, writer, "tokenizer.")
     n_vocab = len(reader.fields[Keys.Tokenizer.LIST].data)
     for name in ("token_embd.weight", "output.weight"):
         writer.add_tensor(name, _normal(random, (n_vocab, N_EMBEDDING), 1.0).astype(np.float16))
     writer.add_tensor("output_norm.weight", np.ones(N_EMBEDDING, np.float32))
-    for layer in range(N_LAYERS):
-        for name, weights in _mamba_layer(random).items():
-            writer.add_tensor(f"blk.{layer}.{name}", weights)
+    for number, layer in enumerate(layers):
+        for name, weights in layer.items():
+            writer.add_tensor(f"blk.{number}.{name}", weights)
     write_all(writer)
 
 
@@ -142,17 +192,41 @@ def _mamba_layer(random: np.random.Generator) -> dict[str, Weights]:
     }
 
 
+def _attention_layer(random: np.random.Generator) -> dict[str, Weights]:
+    square, deviation = (N_EMBEDDING, N_EMBEDDING), N_EMBEDDING**-0.5
+    names = ("attn_q", "attn_k", "attn_v", "attn_output")
+    layer = {f"{name}.weight": _normal(random, square, deviation) for name in names}
+    return layer | {"attn_norm.weight": np.ones(N_EMBEDDING, np.float32)}
+
+
+def _ffn(random: np.random.Generator) -> dict[str, Weights]:
+    wide, narrow = (N_INNER, N_EMBEDDING), (N_EMBEDDING, N_INNER)
+    return {
+        "ffn_norm.weight": np.ones(N_EMBEDDING, np.float32),
+        "ffn_gate.weight": _normal(random, wide, N_EMBEDDING**-0.5),
+        "ffn_up.weight": _normal(random, wide, N_EMBEDDING**-0.5),
+        "ffn_down.weight": _normal(random, narrow, N_INNER**-0.5),
+    }
+
+
 def _normal(random: np.random.Generator, shape: tuple[int, int], deviation: float) -> Weights:
     return (random.standard_normal(shape) * deviation).astype(np.float32)
 
 
 def copy_metadata(
-    reader: GGUFReader, writer: GGUFWriter, begin: str, *, n_tokens: int | None = None
+    reader: GGUFReader,
+    writer: GGUFWriter,
+    begin: str,
+    *,
+    n_tokens: int | None = None,
+    tokens: dict[int, str] | None = None,
+    without: str = "",
 ) -> None:
-    """Copy the keys that begin with ``begin``, but for those that the package writes by itself;
-    of what each token has, the first ``n_tokens``."""
+    """Copy the keys that begin with ``begin``, but for those that the package writes by itself and
+    the one called ``without``; of what each token has, the first ``n_tokens``. ``tokens`` replaces
+    the texts of some."""
     for key, field in reader.fields.items():
-        if key.startswith("GGUF.") or key == Keys.General.ARCHITECTURE:
+        if key.startswith("GGUF.") or key in (Keys.General.ARCHITECTURE, without):
             continue
         if key.startswith(begin):
             kind = field.types[0]
@@ -162,6 +236,8 @@ def copy_metadata(
                 value = value[:n_tokens]
             elif n_tokens is not None and key.endswith(".vocab_size"):
                 value = n_tokens
+            if key == Keys.Tokenizer.LIST and tokens:
+                value = [tokens.get(token, text) for token, text in enumerate(value)]
             writer.add_key_value(key, value, kind, elements)
 
 

@@ -47,8 +47,10 @@ async def test_answers_are_the_same_alone_and_four_at_once(engine: LlamaEngine) 
     assert [text for text, _ in together] == alone
 
 
-async def _logprobs(engine: LlamaEngine, prompt: str, seed: int) -> list[TokenLogprob]:
-    sampling = SamplingParameters(seed=seed, top_logprobs=0, max_tokens=24, ignore_eos=True)
+async def _logprobs(
+    engine: LlamaEngine, prompt: str, seed: int, n_tokens: int = 24
+) -> list[TokenLogprob]:
+    sampling = SamplingParameters(seed=seed, top_logprobs=0, max_tokens=n_tokens, ignore_eos=True)
     stream = engine.generate(prompt, sampling=sampling)
     await stream.text()
     return list(stream.logprobs)
@@ -67,6 +69,18 @@ async def test_a_seed_gives_the_same_text_to_the_last_bit_whatever_else_there_is
     assert [len(logprobs) for logprobs in alone] == [24] * 4
     assert again == alone
     assert together == alone
+
+
+async def test_a_seed_gives_the_same_text_among_more_rows_than_one_of_ggmls_tiles(
+    model_path: Path,
+) -> None:
+    engine = LlamaEngine(model_path)
+    await engine.load(options=LoadOptions(n_ctx=2048, n_parallel=72))
+    alone = await _logprobs(engine, CAPITALS[0], 3, 6)
+    others = [_logprobs(engine, f"{number} is a number", number, 8) for number in range(70)]
+    again, *_ = await asyncio.gather(_logprobs(engine, CAPITALS[0], 3, 6), *others)
+    await engine.unload()
+    assert again == alone
 
 
 async def test_a_long_prompt_with_a_seed_is_computed_the_same_from_the_cache(

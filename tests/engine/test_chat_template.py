@@ -11,6 +11,7 @@ from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.engine.answer_format import ToolFormat
 from minerva_desktop.engine.core.chat_template import ChatTemplate
 from minerva_desktop.engine.core.template_messages import MessageStyle, template_messages
+from minerva_desktop.engine.messages import ErrorInfo, RequestFailed, encode_frame
 from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
 
 TURNS = [ChatTurn(Role.USER, "Hi <b>&"), ChatTurn(Role.ASSISTANT, "Yes?"), ChatTurn(Role.USER, "Q")]
@@ -19,6 +20,20 @@ TURNS = [ChatTurn(Role.USER, "Hi <b>&"), ChatTurn(Role.ASSISTANT, "Yes?"), ChatT
 def _render(source: str | None) -> str:
     messages = template_messages(TURNS, MessageStyle(ToolFormat.GENERIC))
     return ChatTemplate(source, bos="<s>", eos="</s>").render(messages)
+
+
+# What would be 2**40 characters, or a number of as many digits.
+_DOUBLED = (
+    "{%% macro twice(x) %%}{{ x }}{{ x }}{%% endmacro %%}{%% set ns = namespace(x='a') %%}"
+    "{%% for i in range(40) %%}%s{%% endfor %%}"
+)
+_NESTED = (
+    "{% set ns = namespace(x=[0] * 100000) %}"
+    "{% for i in range(900) %}{% set ns.x = [ns.x] %}{% endfor %}"
+)
+_SQUARED = (
+    "{%% set ns = namespace(n=10) %%}{%% for i in range(40) %%}{%% set ns.n = %s %%}{%% endfor %%}"
+)
 
 
 def test_without_a_template_it_is_chatml() -> None:
@@ -41,9 +56,61 @@ def test_what_templates_in_the_wild_use_works() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("{% set ns = namespace(n=1) %}{% set ns.n = ns.n + 1 %}{{ ns.n }}", "2"),
+        ("{{ {'b': 1, 'a': '☃'} | tojson(ensure_ascii=True, sort_keys=True) }}", None),
+        (
+            "{{ [1, 2] | tojson(separators=(',', ':')) }}{{ [1] | tojson(indent=1) }}",
+            "[1,2][\n 1\n]",
+        ),
+        ("{% for k, v in {'b': 1, 'a': 2} | dictsort %}{{ k ~ v }}{% endfor %}", "a2b1"),
+        ("{% for k, v in {'b': 1} | items %}{{ k ~ v }}{% endfor %}", "b1"),
+        ("{{ messages | selectattr('role', 'equalto', 'user') | list | length }}", "2"),
+        (
+            "{{ messages | rejectattr('role', 'equalto', 'user') | map(attribute='role') | join }}",
+            "assistant",
+        ),
+        ("{{ messages | map(attribute='role') | tojson }}", '["user", "assistant", "user"]'),
+        ("{{ ('<' | safe) + '<&' }}{{ ('{\"a\": 1}' | from_json).a }}", "<<&1"),
+        ("{{ messages[0].tool_calls is defined }}{{ messages[0].content is string }}", "FalseTrue"),
+    ],
+)
+def test_filters_and_tests_of_templates_in_the_wild(source: str, text: str | None) -> None:
+    assert _render(source) == ('{"a": "\\u2603", "b": 1}' if text is None else text)
+
+
+def test_what_is_joined_counted_and_formatted_is_what_jinja_makes_of_it() -> None:
+    source = (
+        "{{ 1 ~ none ~ [true, 'a'] ~ {'b': 2.5} }}"
+        "|{{ messages | map(attribute='role') | join('+') }}"
+        "|{{ messages | join(',', attribute='content') }}|{{ 'x'.join(['a', 'b', 'c']) }}"
+        "|{% set b %}{{ 1 + 2 }}{{ missing }}{% endset %}{{ b ~ (b | length) }}"
+        "|{% macro m(x) %}<{{ x }}>{% endmacro %}{{ m('y') + m(3) }}"
+        "|{{ '{:>4}:{a}'.format(7, a=[1]) }}|{{ 'abc'[1:] }}{{ 7 * 6 }}{{ 7 // 2 }}{{ -7 % 4 }}"
+        "|{{ [{'n': 1}, {'n': 2.5}] | sum('n') }}{{ 2.345 | round(1) }}{{ [1] | tojson(indent=1) }}"
+        "|{{ 'a-b'.split('-') | reverse | list }}|{{ 'abc' | list }}|{{ ' t ' | trim | upper }}"
+    )
+    assert _render(source) == (
+        "1None[True, 'a']{'b': 2.5}|user+assistant+user|Hi <b>&,Yes?,Q|axbxc|31|<y><3>"
+        "|   7:[1]|bc4231|3.52.3[\n 1\n]|['b', 'a']|['a', 'b', 'c']|T"
+    )
+
+
 def test_a_template_that_refuses_the_messages_is_the_callers_error() -> None:
     with pytest.raises(InvalidRequest, match="roles must alternate"):
         _render("{{ raise_exception('roles must alternate') }}")
+
+
+def test_the_words_of_a_refusal_are_bounded_and_can_be_sent() -> None:
+    with pytest.raises(InvalidRequest, match="refuses these messages: aaaa") as caught:
+        _render("{{ raise_exception('a' * 9999999) }}")
+    assert len(caught.value.message) < 2000
+    with pytest.raises(InvalidRequest) as caught:
+        _render("{{ raise_exception('half \\ud83d') }}")
+    frame = encode_frame(RequestFailed(1, ErrorInfo.of(caught.value)))
+    assert b"refuses these messages: half ?" in frame
 
 
 @pytest.mark.parametrize(
@@ -59,6 +126,28 @@ def test_a_template_that_refuses_the_messages_is_the_callers_error() -> None:
 def test_a_broken_template_is_an_error_and_not_a_crash(source: str) -> None:
     with pytest.raises(MinervaError):
         _render(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        ("{% break %}", "SyntaxError"),
+        ("{% if true %}{% continue %}{% endif %}", "SyntaxError"),
+        ("{% for a in [1] %}" * 22 + "{% endfor %}" * 22, "SyntaxError"),
+        ("{% if true %}" * 120 + "{% endif %}" * 120, "IndentationError"),
+        ("{% macro f(a, a) %}{% endmacro %}", "SyntaxError"),
+        ("{{ cycler() }}", "RuntimeError"),
+        ("{{ messages[0].missing.also }}", "UndefinedError"),
+    ],
+)
+def test_whatever_python_makes_of_a_template_is_an_error_that_names_it(
+    source: str, error: str
+) -> None:
+    with pytest.raises(MinervaError) as caught:
+        _render(source)
+    if error != "UndefinedError":  # that one may be the messages' fault
+        assert caught.value.message == "The model's chat template is broken"
+        assert caught.value.detail.startswith(error)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +195,34 @@ def test_a_template_cannot_reach_out_of_the_sandbox(
         "{{ 'a' | center(999999999) }}",
         "{{ 9 ** 9 ** 9 }}",
         "{{ '\\t'.expandtabs(999999999) }}",
+        "{{ '\\t'.expandtabs(tabsize=999999999) }}",
+        "{{ ('\\t' * 16000000).expandtabs(99999) }}",
+        "{{ ('a' * 9999999).translate({97: 'b' * 9999999}) }}",
+        "{{ (5).to_bytes(999999999, 'big') }}",
+        "{{ 'a'.encode() * 999999999 }}",
+        "{{ ('{0}' * 3000).format('a' * 9999999) }}",
+        "{{ ('{:9999}' * 99999).format('a') }}",
+        "{{ ('a ' * 8000000).split() }}",
+        "{{ ('a' * 9999999) | list }}",
+        "{{ 'a' | indent('b' * 9999999) }}",
+        "{{ 1.5 | round(999999999, 'floor') }}",
+        "{{ ([[0] * 1000000] * 1000) | sum(start=[]) }}",
+        _NESTED + "{{ ns.x | tojson(indent=16) }}",
+        "{{ (5).from_bytes([255] * 1000000, 'big') }}",
+        _DOUBLED % "{% set ns.x = ns.x ~ ns.x %}",
+        _DOUBLED % "{% set b %}{{ ns.x }}{{ ns.x }}{% endset %}{% set ns.x = b %}",
+        _DOUBLED % "{% set ns.x = twice(ns.x) %}",
+        _DOUBLED % "{% call() %}{% endcall %}{% set ns.x = [ns.x] | join + (ns.x | string) %}",
+        _DOUBLED % "{% set ns.x = [ns.x, ns.x] %}" + "{{ ns.x }}",
+        _DOUBLED % "{% set ns.x = [ns.x, ns.x] %}" + "{{ ns.x | tojson }}",
+        _DOUBLED % "{% set ns.x = [ns.x, ns.x] %}" + "{{ ns.x | string }}",
+        _DOUBLED % "{% set ns.x = {'a': ns.x, 'b': ns.x} %}" + "{{ 'x' ~ ns.x }}",
+        _DOUBLED % "{% set ns.x = [ns.x, ns.x] %}" + "{{ '{}'.format(ns.x) }}",
+        _DOUBLED % "{% set ns.x = [ns.x, ns.x] %}" + "{{ ns }}",
+        _SQUARED % "ns.n * ns.n",
+        _SQUARED % "(ns.n ~ '0') * 9 | int",
+        "{{ ('f' * 999999) | int(base=16) }}",
+        _DOUBLED % "{% set ns.x = [ns.x, ('a' * 9999999)[1:]] %}",
     ],
 )
 def test_a_small_template_cannot_build_a_huge_value(source: str) -> None:

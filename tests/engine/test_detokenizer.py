@@ -63,3 +63,11 @@ def test_a_cut_character_at_the_end_is_marked() -> None:
     detokenizer = IncrementalDetokenizer()
     assert detokenizer.push(b"ok\xe2\x98") == "ok"
     assert detokenizer.flush() == "\ufffd"
+
+
+def test_what_the_prompt_has_opened_comes_with_the_first_token_and_stops_nothing() -> None:
+    detokenizer = IncrementalDetokenizer(["\n"], "<think>\n")
+    assert [detokenizer.push(piece) for piece in (b"a", b"b\n", b"c")] == ["<think>\na", "b", ""]
+    assert IncrementalDetokenizer((), "<think>").flush() == "", "there was no answer"
+    at_once = IncrementalDetokenizer(["x"], "<think>")
+    assert (at_once.push(b"x"), at_once.flush()) == ("<think>", "")

@@ -15,7 +15,8 @@ from minerva_desktop.engine.device_query import list_devices
 from minerva_desktop.engine.dry_run import dry_run
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import FlashAttention, KvType, LoadOptions
-from minerva_desktop.engine.messages import DryRun, DryRunDone, Event, Load, Loaded
+from minerva_desktop.engine.memory_messages import DryRun
+from minerva_desktop.engine.messages import DryRunDone, Event, Load, Loaded
 from minerva_desktop.engine.process import ChildProcess, child_command
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.library.gguf import read_header
@@ -88,7 +89,7 @@ async def test_who_does_not_answer_is_given_up(
 ) -> None:
     deaf = SpareChild((sys.executable, "-c", "import time; time.sleep(60)"))
     assert await dry_run(deaf, model_path, LoadOptions(), [512], 0.05) == ()
-    assert "no answer within 0.05 s" in caplog.text
+    assert "did not answer for 0 s" in caplog.text
     assert deaf.pid is None
     missing = SpareChild(("/no/such/program",))
     assert await dry_run(missing, model_path, LoadOptions(), [512]) == ()

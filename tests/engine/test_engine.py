@@ -261,7 +261,11 @@ async def test_too_little_memory_is_an_error_and_no_crash(model_path: Path) -> N
         "runpy.run_module('minerva_desktop.engine.child', run_name='__main__')"
     )
     engine = LlamaEngine(model_path, command=[sys.executable, "-c", limited])
-    with pytest.raises(OutOfMemory, match="Not enough memory to load a context of 200,192 tokens"):
+    with pytest.raises(
+        OutOfMemory,
+        match="Not enough memory to load a context of 200,192 tokens: "
+        r"a buffer of 4\.6 GB did not fit into main memory",
+    ):
         await engine.load(200_192)
     await engine.load(512)
     assert await engine.generate("The sea is", 4, sampling=GREEDY).text()

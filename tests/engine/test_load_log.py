@@ -16,7 +16,7 @@ from minerva_desktop.engine.core.load_log import (
     unused_bytes,
 )
 from minerva_desktop.engine.core.model_info import placement_text
-from minerva_desktop.engine.messages import DeviceShare, LayerPlacement
+from minerva_desktop.engine.memory_messages import DeviceShare, LayerPlacement
 
 MIB = 1 << 20
 ON_GPUS = (

@@ -10,6 +10,7 @@ import pytest
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.chat.tools import ChatOptions, Tool, ToolCall, ToolMode
 from minerva_desktop.engine.messages import (
     HEADER,
     MAX_FRAME_BYTES,
@@ -30,7 +31,12 @@ def test_a_request_survives_the_wire() -> None:
     request = Generate(
         request_id=7,
         sampling=SamplingParameters(temperature=0.0, stop=("x",), seed=3),
-        messages=(ChatTurn(Role.USER, "h☃"),),
+        messages=(
+            ChatTurn(Role.USER, "h☃"),
+            ChatTurn(Role.ASSISTANT, "", "why", (ToolCall("c", "f", "{}"),)),
+            ChatTurn(Role.TOOL, "r", tool_call_id="c", name="f"),
+        ),
+        chat=ChatOptions(tools=(Tool("f", "d"),), mode=ToolMode.REQUIRED, variables='{"a": 1}'),
     )
     stream = io.BytesIO(encode_frame(request) * 2)
     bodies = [read_frame(stream), read_frame(stream)]

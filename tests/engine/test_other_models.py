@@ -1,8 +1,8 @@
 """Models that cannot take back the end of a sequence: what is reused of them is never wrong.
 
 Gemma 3 looks back through a sliding window of 512 tokens and forgets what left it; Mamba has a
-state of fixed size and no past at all. What the engine still holds of an earlier request is of use
-only to a prompt that begins with all of it.
+state of fixed size and no past at all; Jamba has such layers and others with attention. What the
+engine still holds of an earlier request is of use only to a prompt that begins with all of it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Answer(NamedTuple):
     n_cached: int
 
 
-@pytest.fixture(params=["gemma_path", "recurrent_path"])
+@pytest.fixture(params=["gemma_path", "recurrent_path", "hybrid_path"])
 async def engine(request: pytest.FixtureRequest) -> AsyncIterator[LlamaEngine]:
     engine = LlamaEngine(request.getfixturevalue(request.param))
     await engine.load(options=LoadOptions(n_ctx=2048, n_parallel=4))
@@ -94,6 +94,19 @@ async def test_two_at_once_answer_as_each_alone(engine: LlamaEngine) -> None:
     assert [answer.tokens for answer in together] == [answer.tokens for answer in alone]
 
 
+async def test_answers_to_one_prompt_share_it_and_are_those_of_each_alone(
+    engine: LlamaEngine,
+) -> None:
+    prompts = [COUNT, COUNT, f"{COUNT} 126, 127,"]
+    alone = [await _answer(engine, prompt, cache_prompt=False) for prompt in prompts]
+    together = await asyncio.gather(*(_answer(engine, prompt) for prompt in prompts))
+    assert [answer.tokens for answer in together] == [answer.tokens for answer in alone]
+    first, *others = together
+    assert first.n_cached == 0
+    # At the prompt's end, or where a chunk ends that is close to it.
+    assert all(first.n_prompt - 64 <= other.n_cached < first.n_prompt for other in others)
+
+
 async def test_an_answer_that_was_stopped_leaves_no_trace(engine: LlamaEngine) -> None:
     anew = await _answer(engine, COUNTS[0], cache_prompt=False)
     await _cancelled_in_decode(engine, COUNTS[0])
@@ -116,5 +129,10 @@ async def test_a_chat_goes_on_and_an_answer_that_was_begun_too(engine: LlamaEngi
 async def test_what_they_are_is_told(engine: LlamaEngine) -> None:
     info = engine.get_context_info()
     kinds = {info.description.split()[0]: (info.n_layers, info.n_vocab, info.n_ctx_train)}
-    assert kinds.items() <= {"gemma3": (18, 262_144, 32_768), "mamba": (2, 49_152, 2048)}.items()
+    known = {
+        "gemma3": (18, 262_144, 32_768),
+        "mamba": (2, 49_152, 2048),
+        "jamba": (2, 49_152, 2048),
+    }
+    assert kinds.items() <= known.items()
     assert info.kv_bytes > 0

@@ -22,6 +22,7 @@ from minerva_desktop.engine.pool_events import (
     ModelLoading,
     ModelReady,
     PoolEvent,
+    Unloaded,
 )
 from minerva_desktop.errors import EngineDied, LoadCancelled, ModelLoadError, OutOfMemory
 from minerva_desktop.load_choice import model_needs
@@ -86,12 +87,14 @@ async def test_another_model_takes_the_place_of_an_idle_one(
 ) -> None:
     async with pool.lease(model_path) as engine:
         first_pid = engine.pid
+        n_bytes = sum(pool.held(model_path).values())
     async with pool.lease(second_model):
         assert pool.loaded() == [second_model]
     assert first_pid is not None
     assert not psutil.pid_exists(first_pid)
-    gone = ModelGone(model_path, cause=GoneCause.ROOM, room_for=second_model)
+    gone = ModelGone(model_path, None, GoneCause.ROOM, second_model, n_bytes)
     assert gone in watched.events
+    assert watched.ready()[-1].unloaded == (Unloaded(model_path, n_bytes),)
 
 
 async def test_a_model_in_use_is_never_unloaded_for_another(

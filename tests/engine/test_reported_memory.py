@@ -17,8 +17,8 @@ from minerva_desktop.engine.load_options import (
     LoadOptions,
     Speculation,
 )
+from minerva_desktop.engine.memory_messages import SimulatedContext
 from minerva_desktop.engine.messages import ContextInfo
-from minerva_desktop.engine.simulated_context import SimulatedContext
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.library.memory_estimate import MemoryEstimate
 from minerva_desktop.load_choice import candidate

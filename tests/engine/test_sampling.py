@@ -66,6 +66,8 @@ REFUSED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("frequency_penalty", {"frequency_penalty": 3.0}),
     ("top_logprobs", {"top_logprobs": 21}),
     ("dry_sequence_breakers", {"dry_sequence_breakers": ("",)}),
+    ("dry_sequence_breakers", {"dry_sequence_breakers": ("a",) * 17}),
+    ("dry_sequence_breakers", {"dry_sequence_breakers": ("ä" * 21,)}),
     ("xtc_threshold", {"xtc_threshold": math.nan}),
 )
 
@@ -142,6 +144,33 @@ async def test_log_probabilities_are_the_models_own(engine: LlamaEngine) -> None
         assert sum(math.exp(value) for value in likeliest) <= 1.0
 
 
+async def test_the_last_token_counts_once_where_held_text_follows(engine: LlamaEngine) -> None:
+    question = "<|im_start|>user\nSay hi.<|im_end|>\n<|im_start|>assistant\n"
+    greedy = msgspec.structs.replace(PLAIN, temperature=0.0, max_tokens=120)
+    plain = await engine.generate(question, sampling=greedy).text()
+    # The answer's end might begin this stop string, so it comes when it is sure: at the end.
+    held = msgspec.structs.replace(greedy, stop=(plain[-3:] + " and more",))
+    stream = engine.generate(question, sampling=held)
+    completion = await stream.wait_completion()
+    assert (str(stream), completion.finish_reason) == (plain, FinishReason.STOP)
+    assert stream.total_tokens == completion.timings.completion_tokens
+
+
+async def test_greedy_xtc_and_typical_choose_among_what_the_others_leave(
+    engine: LlamaEngine,
+) -> None:
+    greedy = await _text(engine, temperature=0.0)
+    wide: dict[str, Any] = {"temperature": 0.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
+    xtc: dict[str, Any] = {"xtc_probability": 1.0, "xtc_threshold": 0.01}
+    for alone, left in (
+        (xtc, ({"top_k": 1}, {"min_p": 1.0}, {"top_p": 0.01})),
+        ({"typical_p": 0.05}, ({"top_k": 1},)),  # the others come after it
+    ):
+        assert await _text(engine, **{**wide, **alone}) != greedy
+        for narrow in left:
+            assert await _text(engine, **{**wide, **alone, **narrow}) == greedy, (alone, narrow)
+
+
 async def test_a_grammar_is_obeyed(engine: LlamaEngine) -> None:
     grammar = 'root ::= "<" [a-z]+ " " [0-9] [0-9] ">"'
     for seed in (1, 2, 3):
@@ -168,3 +197,15 @@ async def test_what_cannot_be_is_refused_by_name(engine: LlamaEngine) -> None:
             await _text(engine, **changes)
         assert refused.value.param == param, changes
     assert await _text(engine)
+
+
+async def test_dry_is_the_same_each_time_and_its_breakers_count(engine: LlamaEngine) -> None:
+    """The sampler is made once for all requests with its parameters, and copied."""
+    prompt = "one two three four, one two three four, one two three"
+    strong = {"dry_multiplier": 5.0, "dry_base": 2.0, "dry_allowed_length": 1}
+    texts = [
+        await _text(engine, prompt, **strong, dry_sequence_breakers=breakers)
+        for breakers in ((), ("two", "three", "four"), (), ("two", "three", "four"))
+    ]
+    assert texts[:2] == texts[2:]
+    assert texts[0] != texts[1]

@@ -5,14 +5,20 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minerva_desktop.engine.core.scheduler import Chunk, Scheduler, Sequence
+from minerva_desktop.engine.core.scheduler import Scheduler
+from minerva_desktop.engine.core.sequence import Chunk, Sequence
 from minerva_desktop.engine.core.slots import SlotTable
 
 
 def _scheduler(
-    *, n_batch: int = 4, n_running: int = 1, n_cells: int = 4096, n_kept: int = 0
+    *,
+    n_batch: int = 4,
+    n_running: int = 1,
+    n_cells: int = 4096,
+    n_kept: int = 0,
+    append_only: bool = False,
 ) -> Scheduler:
-    slots = SlotTable(n_slots=n_running + n_kept, n_cells=n_cells)
+    slots = SlotTable(n_slots=n_running + n_kept, n_cells=n_cells, append_only=append_only)
     return Scheduler(slots, n_batch=n_batch, max_running=n_running)
 
 
@@ -21,8 +27,13 @@ def _sequence(request_id: int, n_prompt: int, *, max_tokens: int | None = 8) -> 
     return Sequence(request_id, list(range(first, first + n_prompt)), max_tokens)
 
 
+def _admit(scheduler: Scheduler) -> None:
+    while scheduler.admit() is not None:
+        pass
+
+
 def _step(scheduler: Scheduler) -> list[Chunk]:
-    scheduler.admit()
+    _admit(scheduler)
     chunks = [chunk for group in scheduler.schedule().groups for chunk in group]
     scheduler.advance(chunks)
     for chunk in chunks:
@@ -92,7 +103,7 @@ def test_a_prompt_is_cut_the_same_beside_any_others_and_computed_apart(sizes: li
         scheduler.add(_sequence(request_id, size, max_tokens=None))
     cuts: list[tuple[int, int]] = []
     for _ in range(30):
-        scheduler.admit()
+        _admit(scheduler)
         for group in scheduler.schedule().groups:
             scheduler.advance(group)
             cuts += [(c.start, c.count) for c in group if c.sequence.request_id == 100]
@@ -112,8 +123,38 @@ def test_where_a_gpu_computes_one_decode_takes_all_that_fits() -> None:
     _step(scheduler)
     scheduler.add(_sequence(2, 3))
     scheduler.add(_sequence(3, 30))
-    scheduler.admit()
-    assert [_shape(group) for group in scheduler.schedule().groups] == [[(1, 1, 1), (2, 0, 3)]]
+    _admit(scheduler)
+    groups = scheduler.schedule().groups
+    assert [_shape(group) for group in groups] == [[(1, 1, 1), (2, 0, 3), (3, 0, 4)]]
+
+
+def test_where_a_gpu_computes_a_long_prompt_takes_no_second_decode_beside_an_answer() -> None:
+    scheduler = Scheduler(
+        SlotTable(n_slots=2, n_cells=4096), n_batch=512, max_running=2, prompts_apart=False
+    )
+    scheduler.add(_sequence(1, 1, max_tokens=None))
+    _step(scheduler)
+    scheduler.add(_sequence(2, 2000))
+    shapes = []
+    for _ in range(3):
+        _admit(scheduler)
+        (group,) = scheduler.schedule().groups
+        shapes.append([(c.sequence.request_id, c.count) for c in group])
+        scheduler.advance(group)
+        group[0].sequence.tokens.append(7)
+    assert shapes == [[(1, 1), (2, 511)]] * 3
+
+
+def test_guesses_leave_a_prompt_a_row_where_a_gpu_computes() -> None:
+    scheduler = Scheduler(
+        SlotTable(n_slots=2, n_cells=4096), n_batch=4, max_running=2, prompts_apart=False
+    )
+    guessing = _sequence(1, 1, max_tokens=None)
+    scheduler.add(guessing)
+    _step(scheduler)
+    guessing.drafts[:] = [7, 7, 7]
+    scheduler.add(_sequence(2, 20))
+    assert _shape(_step(scheduler)) == [(1, 1, 1), (2, 0, 3)]
 
 
 def test_a_prompt_waits_until_it_fits_beside_the_others_with_room_for_an_answer() -> None:
@@ -184,16 +225,17 @@ def test_a_shift_forgets_the_older_half_behind_the_kept_tokens() -> None:
 
 @given(
     st.lists(
-        st.tuples(st.integers(1, 60), st.integers(1, 40), st.integers(0, 3)),
+        st.tuples(st.integers(1, 150), st.integers(1, 90), st.integers(0, 3)),
         min_size=1,
         max_size=8,
-    )
+    ),
+    st.booleans(),
 )
 def test_every_request_comes_to_its_end_within_the_cache(
-    wishes: list[tuple[int, int, int]],
+    wishes: list[tuple[int, int, int]], append_only: bool
 ) -> None:
-    """Any mix of prompts, answers and shared beginnings, on a cache of 100 cells."""
-    scheduler = _scheduler(n_batch=16, n_running=3, n_cells=100, n_kept=2)
+    """Any mix of prompts, answers and shared beginnings, on a cache of 250 cells."""
+    scheduler = _scheduler(n_batch=16, n_running=3, n_cells=250, n_kept=2, append_only=append_only)
     for number, (n_prompt, n_answer, family) in enumerate(wishes):
         tokens = list(range(1000 * family, 1000 * family + n_prompt))
         scheduler.add(Sequence(number, tokens, n_answer))
@@ -246,3 +288,62 @@ def test_company_ends_where_steadiness_does() -> None:
     scheduler.add(_steady(1, 260, until=262))
     chunks = [_step(scheduler)[0] for _ in range(9)]
     assert [c.has_company for c in chunks if c.count == 1] == [True, True, False, False]
+
+
+def _rows(groups: list[list[Chunk]]) -> list[int]:
+    return [sum(chunk.count for chunk in group) for group in groups]
+
+
+def test_many_that_decode_are_shared_out_to_decodes_without_tiles_if_one_is_steady() -> None:
+    scheduler = _scheduler(n_batch=512, n_running=130)
+    sequences = [_sequence(number, 1) for number in range(129)]
+    for sequence in sequences:
+        scheduler.add(sequence)
+    _step(scheduler)
+    assert _rows(scheduler.schedule().groups) == [129]
+    sequences[5].steady_until = 100
+    groups = scheduler.schedule().groups
+    assert _rows(groups) == [43, 43, 43]  # and none of them is a lone row
+    assert [c.sequence for group in groups for c in group] == sequences
+
+
+def test_guesses_count_as_rows_and_stay_with_their_sequence() -> None:
+    scheduler = _scheduler(n_batch=512, n_running=4)
+    for number in range(4):
+        scheduler.add(_steady(number, 1))
+    _step(scheduler)
+    for sequence in scheduler.decoding:
+        sequence.drafts[:] = [7] * 16
+    groups = scheduler.schedule().groups
+    assert _rows(groups) == [34, 34]
+    assert [chunk.count for group in groups for chunk in group] == [17] * 4
+
+
+def test_what_one_shares_is_there_though_the_next_takes_the_slot_that_gave_it() -> None:
+    scheduler = _scheduler(n_batch=500, n_running=2)
+    chat = list(range(300))
+    scheduler.add(Sequence(1, list(chat), 8))
+    _step(scheduler)
+    scheduler.remove(1)
+    scheduler.add(Sequence(2, [*chat[:100], 901], 8))
+    scheduler.add(_sequence(3, 50))
+    admitted = scheduler.admit()
+    assert admitted is not None
+    _, first = admitted
+    assert first.donor is not None
+    assert (first.n_copied, first.donor.n_held) == (100, 300)  # carried out now
+    admitted = scheduler.admit()
+    assert admitted is not None
+    assert admitted[1].slot is first.donor
+    assert (first.donor.n_held, first.slot.n_held) == (0, 100)
+    assert scheduler.admit() is None
+
+
+def test_a_state_that_cannot_go_back_is_shared_where_it_holds_what_they_have_in_common() -> None:
+    scheduler = _scheduler(n_batch=100, n_running=3, append_only=True)
+    prompt = list(range(190))
+    for number in (1, 2):
+        scheduler.add(Sequence(number, list(prompt), 8))
+    scheduler.add(Sequence(3, [*prompt[:100], 903], 8))
+    shapes = [_shape(_step(scheduler)) for _ in range(3)]
+    assert shapes == [[(1, 0, 100)], [(1, 100, 89)], [(1, 189, 1), (2, 189, 1), (3, 0, 100)]]

@@ -8,14 +8,17 @@ import signal
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from minerva_desktop.chat.completion import FinishReason
+from minerva_desktop.chat.limits import RequestLimits
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine import connection, heartbeat
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.errors import EngineDied
+from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.errors import EngineDied, GenerationTimeout, QueueFull
 
 GREEDY = SamplingParameters(temperature=0.0)
 HELLO = [ChatTurn(Role.USER, "Write one sentence about the sea.")]
@@ -34,8 +37,22 @@ while (body := m.read_frame(sys.stdin.buffer)) is not None:
     if isinstance(request, m.Load):
         out.write(m.encode_frame(m.Loaded(info)))
     if isinstance(request, m.Ping):
-        out.write(m.encode_frame(m.Pong()))
+        out.write(m.encode_frame(m.Pong(STEP_SECONDS)))
     out.flush()
+"""
+
+
+STOPPING_PARENT = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from minerva_desktop.engine.engine import LlamaEngine
+async def main():
+    engine = LlamaEngine(Path(sys.argv[1]))
+    await engine.load(512)
+    os.kill(engine.pid, signal.SIGSTOP)
+    print(engine.pid, flush=True)
+    await asyncio.Event().wait()
+asyncio.run(main())
 """
 
 
@@ -43,6 +60,13 @@ while (body := m.read_frame(sys.stdin.buffer)) is not None:
 def fast_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.1)
     monkeypatch.setattr(heartbeat, "MAX_MISSED_AT_START", 60)
+
+
+def _busy_engine(model_path: Path, *, step_seconds: float, max_waiting: int = 4) -> LlamaEngine:
+    """Its child answers pings and nothing else, as one in a step that lasts ``step_seconds``."""
+    code = BUSY_CHILD.replace("STEP_SECONDS", str(step_seconds))
+    command = [sys.executable, "-c", code]
+    return LlamaEngine(model_path, command=command, max_waiting=max_waiting, max_step_seconds=300.0)
 
 
 def _stop(engine: LlamaEngine) -> None:
@@ -109,7 +133,7 @@ async def test_a_child_in_a_long_step_is_not_killed_for_a_cancel(
     model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "CANCEL_SECONDS", 0.3)
-    engine = LlamaEngine(model_path, command=[sys.executable, "-c", BUSY_CHILD])
+    engine = _busy_engine(model_path, step_seconds=100.0)
     await engine.load()
     monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.02)
     stream = engine.generate(HELLO, 4)
@@ -117,3 +141,79 @@ async def test_a_child_in_a_long_step_is_not_killed_for_a_cancel(
     assert (await stream.wait_completion()).finish_reason is FinishReason.CANCELLED
     assert engine.is_loaded()
     await engine.unload()
+
+
+async def test_a_step_that_never_ends_ends_the_child(model_path: Path) -> None:
+    deaths: list[EngineDied] = []
+    engine = LlamaEngine(
+        model_path,
+        command=[sys.executable, "-c", BUSY_CHILD.replace("STEP_SECONDS", "301.0")],
+        on_death=deaths.append,
+        max_step_seconds=300.0,
+    )
+    await engine.load()
+    with pytest.raises(EngineDied, match="was at one step for 301 s and was ended"):
+        await engine.generate(HELLO, 4).text()
+    assert len(deaths) == 1
+    assert not engine.is_loaded()
+    await engine.unload()
+
+
+@pytest.mark.parametrize(
+    ("limits", "wait"),
+    [
+        (RequestLimits(queue_seconds=0.1), "0.1 s in the queue"),
+        (RequestLimits(first_token_seconds=0.1, total_seconds=9.0), "0.1 s before its first token"),
+        (RequestLimits(total_seconds=0.1), "0.1 s in all"),
+    ],
+)
+async def test_a_limit_passes_though_the_child_is_in_a_step_that_does_not_end(
+    model_path: Path, limits: RequestLimits, wait: str
+) -> None:
+    engine = _busy_engine(model_path, step_seconds=100.0, max_waiting=1)
+    await engine.load()
+    with pytest.raises(GenerationTimeout, match="timed out") as caught:
+        await engine.generate(HELLO, 4, limits=limits).text()
+    assert caught.value.detail == f"It took {wait}; at most 0.1 s were allowed."
+    assert engine.is_loaded()
+    # The child still holds it: it counts until it is done with it.
+    with pytest.raises(QueueFull, match="1 requests wait already"):
+        await engine.generate(HELLO, 4).text()
+    await engine.unload()
+
+
+async def test_a_limit_does_not_wait_for_the_step_of_another(model_path: Path) -> None:
+    engine = LlamaEngine(model_path)
+    await engine.load(options=LoadOptions(n_ctx=1024, n_batch=1024, n_parallel=1))
+    other = engine.generate("sea " * 1000, 1, sampling=GREEDY)
+    waiting = engine.generate("Hi", 1, limits=RequestLimits(queue_seconds=0.05))
+    with pytest.raises(GenerationTimeout):
+        await waiting.text()
+    assert other.total_tokens == 0, "its only step is not over"
+    assert (await other.wait_completion()).timings.completion_tokens == 1
+    assert await engine.generate("Hi", 1, limits=RequestLimits(queue_seconds=30.0)).text()
+    await engine.unload()
+
+
+async def test_a_request_that_was_begun_is_not_in_the_queue(model_path: Path) -> None:
+    engine = LlamaEngine(model_path)
+    await engine.load(options=LoadOptions(n_ctx=1024, n_batch=1024))
+    # One step, longer than the limit of the wait before it.
+    stream = engine.generate("sea " * 1000, 1, limits=RequestLimits(queue_seconds=0.5))
+    assert (await stream.wait_completion()).timings.prefill_ms > 500.0
+    await engine.unload()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs PR_SET_PDEATHSIG")
+async def test_a_stopped_child_does_not_outlive_a_parent_that_is_killed(model_path: Path) -> None:
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", STOPPING_PARENT, str(model_path), stdout=asyncio.subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    child = psutil.Process(int(await parent.stdout.readline()))
+    parent.kill()
+    await parent.wait()
+    _, alive = await asyncio.to_thread(psutil.wait_procs, [child], timeout=20.0)
+    for process in alive:
+        process.kill()
+    assert alive == []

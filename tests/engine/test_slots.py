@@ -133,3 +133,49 @@ def test_what_has_to_lie_in_order_is_computed_anew_where_a_hole_would_be_filled_
     kept = _finished(table, CHAT)
     placement = table.take([*CHAT, 7], in_order=True)
     assert (placement.slot.index, placement.n_reused) == (kept, 100)
+
+
+def test_nobody_builds_on_what_stands_behind_a_cut() -> None:
+    table = _table()
+    placement = table.take(list(CHAT))
+    slot = placement.slot
+    table.extend(slot, 100)
+    table.cut(slot, 10, 40)
+    del slot.tokens[10:50]
+    after = [*CHAT[:10], *CHAT[50:]]
+    assert table.best_prefix([*after, 7]) == (slot, 10)  # while it runs
+    table.release(slot)
+    assert (slot.n_held, table.best_prefix([*after, 7])) == (60, (slot, 10))
+    assert table.take([*after, 7]).n_reused == 0  # 10 tokens are not worth sharing
+    table.evict()
+    _finished(table, after)  # computed anew, each token is what it seems
+    assert table.best_prefix([*after, 7])[1] == 60
+
+
+def test_a_sequence_that_would_fill_a_hole_before_it_can_be_moved() -> None:
+    table = _table()
+    first = table.take(list(range(10))).slot
+    table.extend(first, 10)
+    second = table.take(list(range(100, 105))).slot
+    table.extend(second, 5)
+    assert table.misplaced([(second, 1)]) == []
+    table.release(first)
+    assert table.evict() is first
+    # The cells 0 to 9 are free now, and the next token goes into the first of them.
+    assert table.misplaced([(second, 1)]) == [second]
+    table.move(second)
+    assert second.cells == [0, 1, 2, 3, 4]
+    assert table.misplaced([(second, 1)]) == []
+    table.extend_all([(second, 1)])
+    assert second.cells[-1] == 5
+    assert table.n_used_cells == table.n_spanned_cells == 6
+
+
+def test_a_row_that_keeps_company_takes_its_cell_for_a_moment_only() -> None:
+    table = _table()
+    slot = table.take(list(range(4))).slot
+    table.extend_all([(slot, 4)], 1)
+    assert slot.cells == [0, 1, 2, 3]
+    assert table.n_used_cells == 4
+    table.extend_all([(slot, 1)], 1)
+    assert slot.cells[-1] == 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.core.chat_states import SAVE_AFTER_SECONDS
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import (
     KvType,
@@ -113,6 +115,19 @@ async def test_an_engine_that_ends_at_once_still_saves_its_last_chat(
     text, done = await _answer(engine, COUNT)
     assert done.restored_tokens == done.timings.prompt_tokens - 1
     assert text == first
+
+
+async def test_nothing_is_written_while_an_answer_runs(chats: Chats, model_path: Path) -> None:
+    engine = await chats.start(model_path)
+    endless = SamplingParameters(ignore_eos=True, max_tokens=1200)
+    other = engine.generate("Once upon a time", sampling=endless)
+    await _answer(engine, COUNT)
+    saved_if_idle = time.monotonic() + 1.5 * SAVE_AFTER_SECONDS
+    async for _ in other.batches():
+        if time.monotonic() > saved_if_idle:
+            other.cancel()
+            assert chats.files() == []
+    await chats.saved()
 
 
 async def test_a_budget_of_nothing_writes_nothing(chats: Chats, model_path: Path) -> None:

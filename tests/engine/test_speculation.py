@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -12,18 +14,19 @@ from hypothesis import strategies as st
 
 from minerva_desktop.chat.completion import Completion, FinishReason
 from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.engine.core.scheduler import Sequence
+from minerva_desktop.engine.core.sequence import Sequence
 from minerva_desktop.engine.core.speculation import PromptLookup, room_for_drafts
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions, Speculation
-from minerva_desktop.errors import InvalidRequest, ModelLoadError
+from minerva_desktop.errors import InferenceError, InvalidRequest, ModelLoadError
 from tests.engine.models import write_with_fewer_tokens
 
 GREEDY = SamplingParameters(temperature=0.0, max_tokens=36)
 # Prompts whose answers leave the model no doubt: llama.cpp rounds several tokens in one decode
 # otherwise than one.
 COUNT = ", ".join(str(number) for number in range(1, 40)) + ","
-FOX = "The quick brown fox jumps over the lazy dog.\n" * 6
+LINE = "The quick brown fox jumps over the lazy dog.\n"
+FOX = LINE * 6
 PROMPTS = [COUNT, FOX]
 
 
@@ -125,6 +128,22 @@ async def test_ends_come_where_they_would_have_come(model_path: Path, load: Load
     # What is left in the cache is of use to the next turn, as without.
     again = await guessing.generate(COUNT, sampling=GREEDY).wait_completion()
     assert again.timings.cached_tokens == again.timings.prompt_tokens - 1
+
+
+async def test_what_was_guessed_rightly_arrives_though_the_grammar_then_leaves_nothing(
+    model_path: Path, load: Load
+) -> None:
+    engine = await load(model_path, Speculation(n_draft=16))
+    last = "\U0010ffff"  # one token alone begins with its first byte
+    banned = (await engine.tokenize(last)).tokens[0]
+    grammar = f"root ::= {json.dumps(LINE + last, ensure_ascii=False)}"
+    sampling = SamplingParameters(
+        temperature=0.0, max_tokens=60, logit_bias={banned: -math.inf}, grammar=grammar
+    )
+    stream = engine.generate(FOX, sampling=sampling)
+    with pytest.raises(InferenceError, match="grammar allows no token"):
+        await stream.text()
+    assert str(stream) == LINE
 
 
 async def test_a_sliding_window_takes_wrong_guesses_back(gemma_path: Path, load: Load) -> None:

@@ -83,3 +83,14 @@ def test_cancel_asks_once_it_runs_and_never_after_the_end() -> None:
     stream.finish(DONE)
     stream.cancel()
     assert asked == [1]
+
+
+def test_a_reader_whose_loop_is_closed_does_no_harm_to_the_producer() -> None:
+    stream = TokenStream()
+    loop = asyncio.new_event_loop()
+    reader = loop.create_task(stream.text())
+    loop.run_until_complete(asyncio.sleep(0))  # it waits for a token now
+    loop.close()
+    stream.push_token("a")
+    stream.push_token("b")
+    assert (stream.total_tokens, str(stream), reader.done()) == (2, "ab", False)

@@ -226,3 +226,15 @@ def test_many_threads_add_and_read(file: Path, models: Path) -> None:
     assert len(set(added)) == 16
     assert listed == [16] * 8
     assert names(Catalog(file, embedded=None)) == sorted(path.stem for path in paths)
+
+
+def test_a_guest_is_known_until_the_end_and_not_kept(file: Path, models: Path) -> None:
+    path = write_gguf(models / "guest-Q4_0.gguf", LLAMA)
+    catalog = Catalog(file, embedded=None)
+    assert catalog.welcome(path).model_id == "guest-Q4_0"
+    assert catalog.find("guest-Q4_0").path == path
+    assert catalog.welcome(path).path == path
+    assert len(catalog.models()) == 1
+    with pytest.raises(InvalidRequest, match="not in the library"):
+        catalog.remove(path)
+    assert Catalog(file, embedded=None).models() == []

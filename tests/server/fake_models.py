@@ -21,10 +21,11 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.engine.answer_format import AnswerFormat
 from minerva_desktop.engine.engine import Embeddings
-from minerva_desktop.engine.messages import Capabilities, ContextInfo, Tokenized
+from minerva_desktop.engine.messages import Capabilities, ContextInfo, PromptEnd, Tokenized
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import InvalidRequest, MinervaError, ModelNotFound
 from minerva_desktop.library.model_file import ModelFile
+from minerva_desktop.server.activity import Activity
 from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.endpoint import Endpoint
 from tests.fakes import context_info
@@ -113,6 +114,8 @@ class FakeEngine:
         self.asked_with: list[dict[str, object]] = []
         self.streams: list[TokenStream] = []
         self.embedded: list[Sequence[str | Sequence[int]]] = []
+        self.tokenized: list[tuple[str, bool, bool]] = []
+        self.rendered_with: list[tuple[ChatOptions | None, PromptEnd]] = []
         self.asked = asyncio.Event()
         self.cancelled = asyncio.Event()
 
@@ -170,13 +173,19 @@ class FakeEngine:
         return sum(len(turn.text) for turn in turns)
 
     async def apply_template(
-        self, turns: Sequence[ChatTurn], *, chat: ChatOptions | None = None
+        self,
+        turns: Sequence[ChatTurn],
+        *,
+        chat: ChatOptions | None = None,
+        end: PromptEnd = PromptEnd.GENERATION,
     ) -> str:
+        self.rendered_with.append((chat, end))
         return "\n".join(f"{turn.role.value}: {turn.text}" for turn in turns)
 
     async def tokenize(
         self, text: str, *, add_special: bool = False, parse_special: bool = True
     ) -> Tokenized:
+        self.tokenized.append((text, add_special, parse_special))
         raw = text.encode()
         return Tokenized(0, tuple(raw), tuple(bytes([each]) for each in raw))
 
@@ -245,7 +254,8 @@ class Served:
     def __init__(self, script: Script, config: EndpointConfig) -> None:
         self.engine = FakeEngine(script)
         self.pool = FakePool(self.engine)
-        self.endpoint = Endpoint(self.pool, FakeCatalog(), config)
+        self.activity = Activity()
+        self.endpoint = Endpoint(self.pool, FakeCatalog(), config, self.activity)
         self.http = plain_client()
         self._writers: list[asyncio.StreamWriter] = []
 
@@ -270,7 +280,8 @@ class Served:
 
     async def hang_up(self) -> None:
         """Close what `connect` opened."""
-        for writer in self._writers:
+        while self._writers:
+            writer = self._writers.pop()
             writer.transport.abort()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()

@@ -176,6 +176,8 @@ async def test_only_so_many_may_wait_for_loads() -> None:
             pytest.fail("it may not begin")
         request.follow(stream)
         with activity.begin(scope(), dialect="chat", model="m", is_stream=False) as embedding:
+            embedding.follow()
+            assert activity.snapshot()[1].state is RequestState.PREFILL
             embedding.count(prompt_tokens=7)
             assert activity.snapshot()[1].prompt_tokens == 7
     assert [record.state for record in activity.snapshot()] == [RequestState.FINISHED] * 2

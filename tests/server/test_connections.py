@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import random
 
 import pytest
 
@@ -20,6 +21,8 @@ from tests.server.fake_models import (
 
 CHAT = "/v1/chat/completions"
 SHORT = 0.1  # seconds
+CLOSE = b"\r\nConnection: close\r\n\r\n"
+TELLING = (b"\r\n", b"\n", b"\x00", b"\xff", b": ", b" ", b"%", b"?", b"#", b"Host: a\r\n", b"-1")
 TWO_LENGTHS = (
     b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n"
     b"2\r\n{}\r\n0\r\n\r\n"
@@ -319,3 +322,51 @@ async def test_every_answer_forbids_guessing_its_type() -> None:
         assert header_of(await served.exchange(b"nonsense\r\n\r\n"), "x-content-type-options") == (
             "nosniff"
         )
+
+
+def mutated(request: bytes, chance: random.Random) -> bytes:
+    """``request`` with some of its bytes changed, lost, doubled or exchanged for telling ones."""
+    raw = bytearray(request)
+    for _ in range(chance.randint(1, 6)):
+        at = chance.randrange(len(raw))
+        match chance.randrange(4):
+            case 0:
+                raw[at] = chance.randrange(256)
+            case 1:
+                del raw[at : at + chance.randint(1, 8)]
+            case 2:
+                raw[at:at] = raw[at : at + chance.randint(1, 40)]
+            case 3:
+                raw[at:at] = chance.choice(TELLING)
+    return bytes(raw)
+
+
+async def test_mutated_requests_never_break_it(caplog: pytest.LogCaptureFixture) -> None:
+    chance = random.Random(8427)
+    statuses = set()
+    limits = ConnectionLimits(head_s=0.3, body_idle_s=0.3, idle_s=1)
+    async with serving(limits=limits) as served:
+        body = json.dumps(chat_body(stream=True)).encode()
+        requests = [
+            head(served, Content_Length=str(len(body))) + body,
+            head(served, Transfer_Encoding="chunked") + b"2\r\n{}\r\n0\r\n\r\n",
+            head(served, "GET", f"http://127.0.0.1:{served.port}/v1/models?a=b", X_Request_Id="a"),
+            head(served, "OPTIONS", "*", Origin="null"),
+        ]
+        requests = [each.replace(b"\r\n\r\n", CLOSE, 1) for each in requests]
+
+        async def ask(raw: bytes) -> None:
+            reader, writer = await served.connect()
+            writer.write(raw)
+            answer = await reader.read()
+            writer.close()
+            if answer:
+                statuses.add(status_of(answer))
+
+        raws = [mutated(chance.choice(requests), chance) for _ in range(600)]
+        async with asyncio.timeout(30):
+            await asyncio.gather(*map(ask, raws))
+        assert (await served.http.post(CHAT, json=chat_body())).status_code == 200
+    assert {200, 400, 403, 404, 405, 408} <= statuses
+    assert 500 not in statuses
+    assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []

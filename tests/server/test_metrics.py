@@ -63,9 +63,10 @@ async def test_requests_are_counted_by_template_method_and_status() -> None:
 async def test_the_loaded_models_and_their_memory() -> None:
     async with serving() as served:
         found = await scrape(served.http)
+        weights = served.engine.get_context_info().weights_bytes
     model = MODEL.model_id
     assert value(found, "minerva_models_loaded") == 1
-    assert value(found, "minerva_model_memory_bytes", model=model, kind="weights") == MODEL.size
+    assert value(found, "minerva_model_memory_bytes", model=model, kind="weights") == weights
     assert value(found, "minerva_model_memory_bytes", model=model, kind="kv") == 0
     assert value(found, "minerva_requests_running") == 0
     assert value(found, "minerva_requests_waiting") == 0
@@ -110,7 +111,7 @@ async def test_what_runs_and_what_waits() -> None:
         activity.begin({}, dialect="chat", model="m", is_stream=False),
         activity.begin({}, dialect="embeddings", model="m", is_stream=False) as second,
     ):
-        second.count(prompt_tokens=3)
+        second.follow()
         found = samples(metrics.render(activity.snapshot(), ()).decode())
     assert value(found, "minerva_requests_waiting") == 1
     assert value(found, "minerva_requests_running") == 1

@@ -72,7 +72,8 @@ def test_items_become_turns() -> None:
             CALL | {"id": "fc_1", "status": "completed"},
             CALL | {"call_id": "c2", "name": "g", "arguments": "{}"},
             RESULT,
-            RESULT | {"call_id": "c2", "output": [{"type": "input_text", "text": "3"}]},
+            RESULT
+            | {"call_id": "c2", "name": "g", "output": [{"type": "input_text", "text": "3"}]},
             THOUGHT,
             said("assistant", answer) | {"id": "msg_1", "status": "completed"},
             said("system", "s"),
@@ -84,7 +85,7 @@ def test_items_become_turns() -> None:
         ChatTurn(Role.SYSTEM, "i\n\nd"),
         ChatTurn(Role.USER, "one\ntwo"),
         ChatTurn(Role.ASSISTANT, "", reasoning="hm", tool_calls=calls),
-        ChatTurn(Role.TOOL, "2", tool_call_id="c1", name="f"),
+        ChatTurn(Role.TOOL, "2", tool_call_id="c1"),
         ChatTurn(Role.TOOL, "3", tool_call_id="c2", name="g"),
         ChatTurn(Role.ASSISTANT, "It is\nno more", reasoning="hm"),
         ChatTurn(Role.SYSTEM, "s"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -64,7 +67,7 @@ def test_from_the_badge_to_the_panel(
         opened.part(QWidget, "modelsPanel").hide()
 
 
-def test_the_picker_says_which_model_will_go(
+def test_which_model_will_go_is_said_before_and_which_went_after(
     qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, gemma_path: Path, tmp_path: Path
 ) -> None:
     mine = tmp_path / "gemma.gguf"
@@ -80,6 +83,29 @@ def test_the_picker_says_which_model_will_go(
         opened.window.header.picker.open_list()
         opened.until("warning", lambda: "Loading it unloads" in badge(opened, other))
         opened.part(QWidget, "pickerPopup").hide()
+        opened.window.header.picker.selected.emit(other)
+        opened.until("notice", lambda: "unloaded to make room for" in opened.notice)
+        assert re.search(
+            r"^\S.* was unloaded to make room for .*, which freed [\d.]+ [MG]B\.$", opened.notice
+        )
+
+
+def test_a_model_that_goes_because_memory_is_short_is_told(
+    qtbot: QtBot,
+    dressed_app: QApplication,
+    catalog: Catalog,
+    model_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mine = tmp_path / "mine.gguf"
+    shutil.copy(model_path, mine)
+    with closing(OpenWindow(qtbot, dressed_app, catalog, [mine])) as opened:
+        opened.until("eject", opened.part(QToolButton, "ejectButton").isEnabled)
+        full = SimpleNamespace(total=16 * 10**9, available=10**8)
+        monkeypatch.setattr(psutil, "virtual_memory", lambda: full)
+        opened.until("notice", lambda: "mine was unloaded: other programs left" in opened.notice)
+        assert re.search(r"of memory free\. That gives back [\d.]+ MB\.$", opened.notice)
 
 
 def test_a_gpu_that_this_build_cannot_use_is_told_with_what_to_install(

@@ -112,6 +112,7 @@ def test_requests_are_listed_as_they_go(qtbot: QtBot, opened: ServerWindow) -> N
     table = part(opened, QTableView, "requestTable")
     table.selectRow(1)
     assert (cancel.isEnabled(), show.isEnabled()) == (False, False)
+    assert part(opened, QLabel, "requestError").text() == "It broke"
     table.selectRow(0)
     assert (cancel.isEnabled(), show.isEnabled()) == (True, True)
     with qtbot.waitSignal(opened.cancel_requested) as cancelled:

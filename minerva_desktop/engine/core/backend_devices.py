@@ -7,13 +7,30 @@ to be declared here (ggml/include/ggml-backend.h). Engine child, main thread.
 from __future__ import annotations
 
 import ctypes
+import re
 from typing import Any
 
 from minerva_desktop.devices.device_list import DeviceInfo
 from minerva_desktop.devices.gpu_context import GpuDevice
 from minerva_desktop.engine.core.bindings import ggml, ggml_base
 
+
+class _Props(ctypes.Structure):
+    """ggml_backend_dev_props; ``caps`` are five flags."""
+
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("description", ctypes.c_char_p),
+        ("memory_free", ctypes.c_size_t),
+        ("memory_total", ctypes.c_size_t),
+        ("type", ctypes.c_int),
+        ("device_id", ctypes.c_char_p),
+        ("caps", ctypes.c_bool * 5),
+    )
+
+
 _INTEGRATED = 2  # GGML_BACKEND_DEVICE_TYPE_IGPU
+_ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f]")
 _PREFIXES = {
     "CUDA": GpuDevice.CUDA,
     "ROCM": GpuDevice.ROCM,
@@ -33,24 +50,29 @@ def list_devices() -> tuple[DeviceInfo, ...]:
 
 
 def _describe(device: int) -> DeviceInfo:
-    text = [ctypes.c_void_p]
-    name = _function(ggml_base, "ggml_backend_dev_name", ctypes.c_char_p, text)(device)
-    words = _function(ggml_base, "ggml_backend_dev_description", ctypes.c_char_p, text)(device)
-    free, total = ctypes.c_size_t(), ctypes.c_size_t()
-    size = ctypes.POINTER(ctypes.c_size_t)
-    _function(ggml_base, "ggml_backend_dev_memory", None, [ctypes.c_void_p, size, size])(
-        device, ctypes.byref(free), ctypes.byref(total)
-    )
-    kind_of = _function(ggml_base, "ggml_backend_dev_type", ctypes.c_int, text)
-    label = name.decode("utf-8", "replace")
+    props = _Props()
+    arguments = [ctypes.c_void_p, ctypes.POINTER(_Props)]
+    _function(ggml_base, "ggml_backend_dev_get_props", None, arguments)(device, ctypes.byref(props))
+    name = _text(props.name)
     return DeviceInfo(
-        name=label,
-        description=words.decode("utf-8", "replace").strip(),
-        kind=_kind(label),
-        total_memory=total.value,
-        free_memory=free.value,
-        is_integrated=kind_of(device) == _INTEGRATED,
+        name=name,
+        description=_text(props.description).strip(),
+        kind=_kind(name),
+        total_memory=props.memory_total,
+        free_memory=props.memory_free,
+        is_integrated=props.type == _INTEGRATED,
+        pci=_pci(_text(props.device_id)),
     )
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode("utf-8", "replace")
+
+
+def _pci(device_id: str) -> str:
+    """The address without what ggml adds for a part of a GPU (``-v1``); empty for other ids."""
+    match = _ADDRESS.match(device_id.lower())
+    return match[0] if match else ""
 
 
 def _kind(name: str) -> GpuDevice:

@@ -1,4 +1,5 @@
-"""Grammars of tool calls: those that an answer must consist of, and those of a call that began.
+"""Grammars of tool calls: those that an answer must consist of, and those of a call that began;
+and what stands before an answer that has to follow another grammar.
 
 Pure Python, called on a desk thread. What the grammar demands is in the family's own syntax, so
 that `answer_parser` reads it as it reads a call that the model made by itself. llama.cpp's grammar
@@ -9,6 +10,7 @@ sampler sees a control token as the text that it is written with (0.3.36: its pi
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,8 +30,16 @@ MAX_COSTLY_TOOLS = 8
 
 _HARMONY_THOUGHT = "<|channel|>analysis<|message|>"
 _HARMONY_MORE = "<|end|><|start|>assistant"
+# Small models that must call repeat themselves, and would up to the end of the context.
+_FURTHER = "{0,15}"
 # Any object, for a schema that makes no grammar.
 _ANY_ARGUMENTS = "object"
+_HARMONY_FINAL = "<|channel|>final"
+_HARMONY_JSON = '" <|constrain|>json"'
+# Of a grammar: a name of a rule (group 1), or what can hold letters that are none.
+_GRAMMAR_PIECE = re.compile(
+    r'"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|\{[^}]*\}|#[^\n]*|([A-Za-z0-9_-]+)'
+)
 _BREAK = r'("\n" "\n"?)?'  # behind a train of thought
 # What a text can hold without a call: after these alone, nothing may be demanded.
 _AMBIGUOUS_STARTS = frozenset({"Action:", ">>>"})
@@ -84,6 +94,41 @@ def started_call(chat: ChatOptions, answer_format: AnswerFormat) -> StartedCall 
     return None
 
 
+@lru_cache(maxsize=32)
+def grammar_after_thought(grammar: str, answer_format: AnswerFormat, opening: str) -> str:
+    """``grammar``, which `check_grammar` has passed, for an answer to messages: behind a train of
+    thought where the model has one, and with what else its family writes before a text for the
+    user. Nothing that is asked of the answer can be asked of the thought.
+
+    Raises `InvalidRequest` for a grammar that this makes too large.
+    """
+    syntax = SYNTAXES.get(answer_format.tools, SYNTAXES[ToolFormat.GENERIC])
+    rules = _Rules(syntax)
+    # With names of its own, whatever it calls its rules.
+    theirs = _GRAMMAR_PIECE.sub(
+        lambda piece: piece[0] if piece[1] is None else f"a-{piece[0]}", grammar
+    )
+    body = "a-root"
+    if syntax.content_name:
+        start = f"{syntax.call[0]}{syntax.content_name}{syntax.middle}".removeprefix(opening)
+        body = f"{literal(start)} {body}"
+    elif syntax.shape is Shape.HARMONY:
+        body = f"{literal(_HARMONY_FINAL)} {_HARMONY_JSON}? {literal('<|message|>')} {body}"
+    root = rules.after_thought(body, answer_format, opening)
+    if root == "a-root":
+        return grammar
+    text = rules.above(root, theirs)
+    try:
+        check_structure(text)
+    except InvalidRequest as error:
+        raise InvalidRequest(
+            "The grammar cannot be followed behind a train of thought",
+            detail=error.message,
+            param="grammar",
+        ) from error
+    return text
+
+
 class _Rules:
     """Collects the rules of one grammar."""
 
@@ -109,6 +154,10 @@ class _Rules:
                 param="tools",
             ) from error
         return text
+
+    def above(self, root: str, others: str) -> str:
+        """The rules so far and ``others``, which need none of the primitives."""
+        return "\n".join([f"root ::= {root}", *self._rules, others])
 
     def _new(self, name: str, body: str) -> str:
         self._rules.append(f"{name} ::= {body}")
@@ -185,7 +234,7 @@ class _Rules:
             return first
         more = self.one_section(tools, is_one=True, written="")
         between = f"{literal(syntax.separator)} " if syntax.separator else ""
-        return f"{first} ({between}{more})*"
+        return f"{first} ({between}{more}){_FURTHER}"
 
     def one_section(self, tools: Sequence[tuple[str, str]], *, is_one: bool, written: str) -> str:
         """One call, or the section or the list of them, less what is ``written`` already."""
@@ -195,14 +244,14 @@ class _Rules:
         if syntax.section[0]:
             start = literal(syntax.section[0].removeprefix(written))
             separator = f"{literal(syntax.separator)} " if syntax.separator else ""
-            more = "" if is_one else f" ({separator}{literal(opening)} {call})*"
+            more = "" if is_one else f" ({separator}{literal(opening)} {call}){_FURTHER}"
             return f"{start} {literal(opening)} {call}{more} {literal(syntax.section[1])}"
         start = f"{literal(opening.removeprefix(written))} " if opening != written else ""
         if syntax.shape is not Shape.JSON:
             return f"{start}{call}"
         end = f" {literal(closing)}" if closing else ""
         if syntax.listed:
-            more = "" if is_one else f' (ws "," ws {call})*'
+            more = "" if is_one else f' (ws "," ws {call}){_FURTHER}'
             return f'{start}"[" ws {call}{more} ws "]"{end}'
         return f"{start}{call}{end}"
 
@@ -230,7 +279,7 @@ class _Rules:
             thought = f"{literal(_HARMONY_THOUGHT)} {self._until(_HARMONY_MORE)}"
             return f"({thought})? {body}"
         marks = THOUGHTS.get(answer_format.reasoning)
-        if marks is None:
+        if marks is None or self._syntax.content_name:  # there, all that is said has a recipient
             return body
         thought = f"{self._until(marks.closing)} {_BREAK}"
         if opening.startswith(marks.opening):

@@ -44,6 +44,10 @@ class CellMap:
         """The cell of the next token, if there is one."""
         return self._find(1)[0]
 
+    def next_cells(self, count: int) -> list[int]:
+        """What `take` would return."""
+        return self._find(count)
+
     def n_users(self, cell: int) -> int:
         """How many sequences share ``cell``."""
         return self._users.get(cell, 0)

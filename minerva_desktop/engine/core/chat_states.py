@@ -9,7 +9,8 @@ import time
 from dataclasses import dataclass
 
 from minerva_desktop.engine.core.llama import LlamaContext
-from minerva_desktop.engine.core.scheduler import Scheduler, Sequence
+from minerva_desktop.engine.core.scheduler import Scheduler
+from minerva_desktop.engine.core.sequence import Sequence
 from minerva_desktop.engine.core.slots import Slot, common_prefix
 from minerva_desktop.engine.core.snapshots import SnapshotStore
 
@@ -28,7 +29,14 @@ class _Unsaved:
 
 
 class ChatStates:
-    """Restores the sequences of named chats, and saves them when there is nothing else to do."""
+    """Restores the sequences of named chats, and saves them when there is nothing else to do.
+
+    Each is done in one piece, and nothing is computed meanwhile: of 71 MB (3,070 tokens of SmolLM2)
+    writing takes 53 ms, checking and reading 40 (processor time). So nothing is saved while any
+    answer runs; what is taken by another chat before there was time is not saved at all. A request
+    that comes during a save waits for its end. A restore is done at admission, and holds up the
+    answers that run for a fraction of the prompt's first chunk, which would hold them up too.
+    """
 
     def __init__(self, store: SnapshotStore, *, context: LlamaContext, append_only: bool) -> None:
         """``append_only``: see `SlotTable`; llama.cpp never writes the cells that a sliding window

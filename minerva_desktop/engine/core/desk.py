@@ -2,16 +2,20 @@
 
 Prompts are rendered and tokenised, grammars checked and questions answered on threads of their
 own, so that neither a long prompt nor a costly grammar holds up the answers that run, and no
-question waits for a decode. Each thread has its own queue: questions do not wait for prompts.
+question waits for a decode. Each thread has its own queue: questions do not wait for prompts, and
+requests that are quickly prepared do not wait for those with a grammar, whose check may take
+seconds.
 """
 
 from __future__ import annotations
 
+import functools
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -19,11 +23,16 @@ from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ToolMode
 from minerva_desktop.engine.call_syntax import THOUGHTS
-from minerva_desktop.engine.core.call_grammar import forced_calls, started_call
+from minerva_desktop.engine.core.call_grammar import (
+    forced_calls,
+    grammar_after_thought,
+    started_call,
+)
 from minerva_desktop.engine.core.call_watch import CallWatch
 from minerva_desktop.engine.core.grammar import check_grammar
 from minerva_desktop.engine.core.json_schema import schema_to_grammar
 from minerva_desktop.engine.core.prompts import Prompt, PromptBuilder, goes_on
+from minerva_desktop.engine.core.sampler import DryPrototype, dry_prototype
 from minerva_desktop.engine.messages import (
     Abort,
     Answer,
@@ -43,7 +52,7 @@ from minerva_desktop.engine.messages import (
     Tokenized,
     TokensCounted,
 )
-from minerva_desktop.errors import InvalidRequest, MinervaError
+from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,8 @@ class PreparedGeneration:
     grammar: str | None
     watch: CallWatch | None  # for calls that the model begins by itself
     arrived: float  # `time.perf_counter`
+    dry: DryPrototype | None = None
+    on_start: Callable[[], None] | None = None  # called when it waits no longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +77,7 @@ class PreparedEmbedding:
 
 
 Prepared = PreparedGeneration | PreparedEmbedding
+_Posted = tuple[Generate | Embed, float]  # and when it arrived, `time.perf_counter`
 
 
 class Desk:
@@ -74,17 +86,19 @@ class Desk:
     def __init__(
         self, send: Callable[[Event], None], hand_on: Callable[[Prepared | Abort], None]
     ) -> None:
-        """Both are called on the desk's threads; ``hand_on`` on the reader thread too."""
+        """Both are called on the desk's threads and on the reader thread; ``send`` also on the main
+        thread, when a request whose time in the queue is limited begins."""
         self._send = send
         self._hand_on = hand_on
         self._lock = threading.Lock()
         self._open: set[int] = set()  # requests that are not handed on yet
-        self._requests: queue.SimpleQueue[tuple[Generate | Embed, float]] = queue.SimpleQueue()
+        self._light: queue.SimpleQueue[_Posted] = queue.SimpleQueue()
+        self._costly: queue.SimpleQueue[_Posted] = queue.SimpleQueue()
         self._questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
 
     def start(self, make_builder: Callable[[], PromptBuilder]) -> None:
         """Begin work, once a model is there; each thread gets a builder of its own."""
-        for serve in (self._serve_requests, self._serve_questions):
+        for serve in (self._serve_light, self._serve_costly, self._serve_questions):
             threading.Thread(target=serve, args=(make_builder(),), daemon=True).start()
 
     # -- reader thread ---------------------------------------------------------------------
@@ -93,7 +107,8 @@ class Desk:
         """Take a request to prepare."""
         with self._lock:
             self._open.add(request.request_id)
-        self._requests.put((request, time.perf_counter()))
+        posted = self._costly if _is_costly(request) else self._light
+        posted.put((request, time.perf_counter()))
 
     def ask(self, question: Question) -> None:
         """Take a question."""
@@ -112,14 +127,22 @@ class Desk:
 
     # -- desk threads ----------------------------------------------------------------------
 
-    def _serve_requests(self, builder: PromptBuilder) -> None:
+    def _serve_light(self, builder: PromptBuilder) -> None:
+        self._serve_requests(self._light, builder)
+
+    def _serve_costly(self, builder: PromptBuilder) -> None:
+        self._serve_requests(self._costly, builder)
+
+    def _serve_requests(self, posted: queue.SimpleQueue[_Posted], builder: PromptBuilder) -> None:
         while True:
-            request, arrived = self._requests.get()
+            request, arrived = posted.get()
+            if request.request_id not in self._open:
+                continue  # nobody wants it any more
             try:
-                prepared = _prepare(request, arrived, builder)
-            except MinervaError as error:
+                prepared = self._prepare(request, arrived, builder)
+            except Exception as error:  # noqa: BLE001 - the top of a thread that has to live on
                 if self._close(request.request_id):
-                    self._refuse(request, error)
+                    self._refuse(request, _foreseen(error))
                 continue
             with self._lock:  # an abort comes either before this or behind it
                 if request.request_id in self._open:
@@ -131,8 +154,20 @@ class Desk:
             question = self._questions.get()
             try:
                 self._send(_answer(question, builder))
-            except MinervaError as error:
-                self._send(RequestFailed(question.request_id, ErrorInfo.of(error)))
+            except Exception as error:  # noqa: BLE001 - the top of a thread that has to live on
+                self._send(RequestFailed(question.request_id, ErrorInfo.of(_foreseen(error))))
+
+    def _prepare(
+        self, request: Generate | Embed, arrived: float, builder: PromptBuilder
+    ) -> Prepared:
+        if isinstance(request, Embed):
+            return PreparedEmbedding(request, tuple(_input_tokens(request, builder)))
+        prepared = _prepared_generation(request, arrived, builder)
+        if request.limits.queue_seconds is None:
+            return prepared
+        started = SequenceOutput(request_id=request.request_id, started=True)
+        on_start = functools.partial(self._send, StepOutputs((started,)))
+        return replace(prepared, on_start=on_start)
 
     def _close(self, request_id: int) -> bool:
         with self._lock:
@@ -148,9 +183,27 @@ class Desk:
             self._send(StepOutputs((SequenceOutput(request_id=request.request_id, error=info),)))
 
 
-def _prepare(request: Generate | Embed, arrived: float, builder: PromptBuilder) -> Prepared:
+def _foreseen(error: Exception) -> MinervaError:
+    """``error``, or what there is to say about one that nobody thought of."""
+    if isinstance(error, MinervaError):
+        return error
+    return InferenceError(
+        "The request could not be prepared", detail="".join(traceback.format_exception(error))
+    )
+
+
+def _is_costly(request: Generate | Embed) -> bool:
+    """Whether a grammar has to be made or checked for it, or the vocabulary be searched."""
     if isinstance(request, Embed):
-        return PreparedEmbedding(request, tuple(_input_tokens(request, builder)))
+        return False
+    sampling = request.sampling
+    has_grammar = sampling.grammar is not None or sampling.json_schema is not None
+    return has_grammar or bool(sampling.dry_multiplier) or bool(request.chat.shown_tools)
+
+
+def _prepared_generation(
+    request: Generate, arrived: float, builder: PromptBuilder
+) -> PreparedGeneration:
     request.sampling.check()
     request.limits.check()
     request.chat.check()
@@ -162,11 +215,21 @@ def _prepare(request: Generate | Embed, arrived: float, builder: PromptBuilder) 
     if chat.mode is ToolMode.REQUIRED:
         _check_forced(request)
         grammar = forced_calls(chat, builder.answer_format, prompt.opening)
-    elif chat.shown_tools and grammar is None:
+    elif grammar is not None:
+        if request.messages is not None and not goes_on(request.messages):
+            grammar = grammar_after_thought(grammar, builder.answer_format, prompt.opening)
+    elif chat.shown_tools:
+        if _must_go_on(request.sampling):
+            chat = msgspec.structs.replace(chat, parallel=True)  # a call cannot be the end
         started = started_call(chat, builder.answer_format)
         thought = THOUGHTS.get(builder.answer_format.reasoning)
         watch = CallWatch(started, thought, prompt.opening) if started is not None else None
-    return PreparedGeneration(request, prompt, grammar, watch, arrived)
+    dry = dry_prototype(request.sampling, builder.vocabulary)
+    return PreparedGeneration(request, prompt, grammar, watch, arrived, dry)
+
+
+def _must_go_on(sampling: SamplingParameters) -> bool:
+    return sampling.ignore_eos or sampling.min_tokens > 0
 
 
 def _check_forced(request: Generate) -> None:
@@ -174,6 +237,11 @@ def _check_forced(request: Generate) -> None:
     if request.sampling.grammar is not None or request.sampling.json_schema is not None:
         raise InvalidRequest(
             "A required tool call excludes a grammar and a JSON schema for the answer",
+            param="tool_choice",
+        )
+    if _must_go_on(request.sampling):
+        raise InvalidRequest(
+            "A required tool call ends the answer, which excludes ignore_eos and min_tokens",
             param="tool_choice",
         )
     if request.messages is not None and goes_on(request.messages):
@@ -208,7 +276,7 @@ def _input_tokens(request: Embed, builder: PromptBuilder) -> list[list[int]]:
             tokens = list(given)
         if not given or not tokens:
             raise InvalidRequest("A text to embed is empty", param="input")
-        builder.check_length(tokens)
+        builder.check_length(tokens, "input")
         inputs.append(tokens)
     return inputs
 
@@ -219,9 +287,9 @@ def _answer(question: Question, builder: PromptBuilder) -> Answer:
         case CountTokens(request_id, messages, chat):
             chat.check()
             return TokensCounted(request_id, len(builder.chat_tokens(messages, chat)))
-        case ApplyTemplate(request_id, messages, chat):
+        case ApplyTemplate(request_id, messages, chat, end):
             chat.check()
-            text = builder.chat_text(messages, chat)
+            text = builder.chat_text(messages, chat, end)
             return TextMade(request_id, text.encode("utf-8", "replace"))
         case Tokenize(request_id, text):
             tokens = vocabulary.tokenize(

@@ -17,7 +17,9 @@ class IncrementalDetokenizer:
     ``stop_string`` is the stop string that was found, the first in the text.
     """
 
-    def __init__(self, stop: Sequence[str] = ()) -> None:
+    def __init__(self, stop: Sequence[str] = (), opening: str = "") -> None:
+        """``opening`` comes with the first token's text; stop strings are not looked for in it."""
+        self._opening = opening
         self._stop = tuple(stop)
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._held = ""
@@ -32,7 +34,8 @@ class IncrementalDetokenizer:
         """Add one token's bytes; the text that became certain, without any stop string."""
         if self.stopped:
             return ""
-        return self._release(self._decoder.decode(piece))
+        text = self._release(self._decoder.decode(piece))
+        return self._opened(text) if self._opening else text
 
     def flush(self) -> str:
         """What is left at the end of the generation; a cut character becomes U+FFFD."""
@@ -40,7 +43,12 @@ class IncrementalDetokenizer:
             return ""
         text = self._release(self._decoder.decode(b"", final=True))
         held, self._held = self._held, ""
-        return text + held
+        text += held
+        return self._opened(text) if text else ""
+
+    def _opened(self, text: str) -> str:
+        opening, self._opening = self._opening, ""
+        return opening + text
 
     def _release(self, fresh: str) -> str:
         text = self._held + fresh

@@ -12,11 +12,11 @@ from minerva_desktop.engine.core.context_params import ContextPlan, draft_option
 from minerva_desktop.engine.core.llama import AbortFlag, Decoded, LlamaContext, LlamaModel
 from minerva_desktop.engine.core.llama_log import LlamaLog
 from minerva_desktop.engine.core.logits import Candidates
-from minerva_desktop.engine.core.scheduler import Sequence
+from minerva_desktop.engine.core.sequence import Sequence
 from minerva_desktop.engine.core.slots import common_prefix
 from minerva_desktop.engine.core.speculation import room_for_drafts
 from minerva_desktop.engine.load_options import LoadOptions, Speculation
-from minerva_desktop.errors import InferenceError, ModelLoadError
+from minerva_desktop.errors import InferenceError, ModelLoadError, OutOfMemory
 
 _log = logging.getLogger(__name__)
 
@@ -90,6 +90,10 @@ class DraftModel:
                 and len(sequence.drafts) < wanted[id(sequence)]
             ]
 
+    def use_threads(self, n_threads: int) -> None:
+        """Compute the next guesses with so many."""
+        self._context.use_threads(n_threads)
+
     def forget(self, request_id: int) -> None:
         """Nothing to do: what a slot holds is of use to whoever comes next."""
 
@@ -143,7 +147,7 @@ class DraftModel:
         try:
             if self._context.decode() is Decoded.DONE:
                 return True
-        except InferenceError as error:
+        except (InferenceError, OutOfMemory) as error:
             _log.warning("The draft model: %s", error)
         self._context.forget_all()
         self._held.clear()

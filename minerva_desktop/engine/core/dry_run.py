@@ -35,7 +35,7 @@ from minerva_desktop.engine.core.load_log import (
 from minerva_desktop.engine.core.model_info import physical_cores
 from minerva_desktop.engine.core.own_memory import give_back_freed
 from minerva_desktop.engine.load_options import FlashAttention, LoadOptions
-from minerva_desktop.engine.simulated_context import SimulatedContext
+from minerva_desktop.engine.memory_messages import SimulatedContext
 
 
 def simulate(

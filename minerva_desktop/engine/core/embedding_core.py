@@ -16,7 +16,7 @@ from minerva_desktop.engine.core.prompts import PromptBuilder
 from minerva_desktop.engine.core.vocabulary import Vocabulary
 from minerva_desktop.engine.load_options import EMBEDDING_TEXTS
 from minerva_desktop.engine.messages import ContextInfo, Embedded, ErrorInfo, Event, RequestFailed
-from minerva_desktop.errors import InferenceError, InvalidRequest
+from minerva_desktop.errors import InferenceError, InvalidRequest, OutOfMemory
 
 
 class _Job:
@@ -72,12 +72,11 @@ class EmbeddingCore:
         """Whether `step` would compute anything."""
         return bool(self._jobs)
 
-    def add(self, prepared: Prepared) -> tuple[Event, ...]:
-        """Queue a request; there is nothing to tell yet. Raises `InvalidRequest`."""
+    def add(self, prepared: Prepared) -> None:
+        """Queue a request. Raises `InvalidRequest`."""
         if not isinstance(prepared, PreparedEmbedding):
             raise InvalidRequest("This model only makes embeddings; it cannot chat", param="model")
         self._jobs.append(_Job(prepared))
-        return ()
 
     def abort(self, request_id: int) -> tuple[Event, ...]:
         """Forget a request; nobody waits for its answer any more."""
@@ -112,7 +111,7 @@ class EmbeddingCore:
             self._context.add_to_batch(tokens, position=0, slot=slot, n_outputs=len(tokens))
         try:
             self._compute(batch)
-        except InferenceError as error:
+        except (InferenceError, OutOfMemory) as error:
             failed = {job.request_id for job, _ in batch}
             self._jobs = deque(job for job in self._jobs if job.request_id not in failed)
             return tuple(RequestFailed(number, ErrorInfo.of(error)) for number in failed)

@@ -15,14 +15,15 @@ from minerva_desktop.chat.limits import Overflow
 from minerva_desktop.engine.core.adapters import AdapterSet
 from minerva_desktop.engine.core.chat_states import ChatStates
 from minerva_desktop.engine.core.desk import Prepared, PreparedGeneration
-from minerva_desktop.engine.core.llama import AbortFlag, Decoded, LlamaContext, LlamaModel
-from minerva_desktop.engine.core.logits import token_logprob
+from minerva_desktop.engine.core.llama import AbortFlag, LlamaContext, LlamaModel
+from minerva_desktop.engine.core.logits import LogprobReader
 from minerva_desktop.engine.core.model_info import placement_text, templates_of
 from minerva_desktop.engine.core.prompts import PromptBuilder
 from minerva_desktop.engine.core.request import RunningRequest, steady_until
 from minerva_desktop.engine.core.sampler import Sampler
-from minerva_desktop.engine.core.scheduler import Batch, Chunk, Scheduler, Sequence
-from minerva_desktop.engine.core.slots import Placement
+from minerva_desktop.engine.core.scheduler import Batch, Scheduler
+from minerva_desktop.engine.core.sequence import Chunk, Sequence
+from minerva_desktop.engine.core.sequence_cache import SequenceCache
 from minerva_desktop.engine.core.speculation import Drafter
 from minerva_desktop.engine.core.tool_calls import control_marks
 from minerva_desktop.engine.core.vocabulary import Vocabulary
@@ -34,9 +35,7 @@ from minerva_desktop.engine.messages import (
     StepOutputs,
 )
 from minerva_desktop.engine.snapshot_files import check_name
-from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
-
-KEPT_SHARE = 4  # a shift keeps the prompt's first tokens, at most a fourth of the context
+from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError, OutOfMemory
 
 
 class EngineCore:
@@ -68,10 +67,10 @@ class EngineCore:
         self._drafter = drafter
         self._states = states
         self._can_shift = can_shift
-        self._abort_flag = abort
+        self._cache = SequenceCache(context, scheduler, abort)
+        self._logprobs = LogprobReader(model)
         self._placement = placement_text(info.placement)
         self._requests: dict[int, RunningRequest] = {}
-        self._decoding: frozenset[int] = frozenset()
         self._spell_marks = model.vocabulary.speller(control_marks(info.answer_format))
 
     def prompt_builder(self) -> PromptBuilder:
@@ -83,6 +82,8 @@ class EngineCore:
     def use_threads(self, n_threads: int) -> None:
         """Compute the next steps with so many."""
         self._context.use_threads(n_threads)
+        if self._drafter is not None:
+            self._drafter.use_threads(n_threads)
 
     @property
     def has_work(self) -> bool:
@@ -91,9 +92,8 @@ class EngineCore:
 
     # -- requests --------------------------------------------------------------------------
 
-    def add(self, prepared: Prepared) -> tuple[Event, ...]:
-        """Queue a generation; what its text begins with, where its prompt has opened that. Raises
-        `InvalidRequest` before anything is computed."""
+    def add(self, prepared: Prepared) -> None:
+        """Queue a generation. Raises `InvalidRequest` before anything is computed."""
         if not isinstance(prepared, PreparedGeneration):
             raise InvalidRequest(f"{self._name} makes no embeddings", param="model")
         request, prompt = prepared.request, prepared.prompt
@@ -118,6 +118,7 @@ class EngineCore:
             sampling,
             grammar=prepared.grammar,
             watch=prepared.watch,
+            dry=prepared.dry,
             spell=self._spell_marks,
             prompt=prompt.tokens,
             model=self._model,
@@ -126,11 +127,6 @@ class EngineCore:
         spell = self._vocabulary.piece if request.messages is None else self._spell_marks
         running = RunningRequest(sequence, sampler, prepared, spell=spell)
         self._requests[request.request_id] = running
-        if not prompt.opening:
-            return ()
-        return (
-            self._outputs((SequenceOutput(request_id=request.request_id, delta=prompt.opening),)),
-        )
 
     def abort(self, request_id: int) -> tuple[Event, ...]:
         """End a generation as ``cancelled``; nothing when it is unknown or over."""
@@ -142,8 +138,7 @@ class EngineCore:
     def interrupt(self, request_id: int) -> None:
         """End the running decode if it is mostly for this request. Any thread; `abort` must
         follow."""
-        if request_id in self._decoding:
-            self._abort_flag.set()
+        self._cache.interrupt(request_id)
 
     # -- the step --------------------------------------------------------------------------
 
@@ -174,8 +169,8 @@ class EngineCore:
         delivered: list[SequenceOutput] = []
         for chunks in self._schedule().groups:
             try:
-                rows = self._decode(chunks)
-            except InferenceError as error:
+                rows = self._cache.decode(chunks)
+            except (InferenceError, OutOfMemory) as error:
                 delivered += [self._fail(chunk.sequence.request_id, error) for chunk in chunks]
                 continue
             if rows is None:
@@ -198,18 +193,19 @@ class EngineCore:
         return tuple(self._fail(request_id, error) for request_id, error in overdue)
 
     def _schedule(self) -> Batch:
-        admitted = self._scheduler.admit()
-        for sequence, placement in admitted:
-            self._requests[sequence.request_id].mark_started()
-            self._place(sequence, placement)
-        for sequence, _ in admitted:  # only now: one may have given cells to the next
-            self._restore(self._requests[sequence.request_id])
+        started: list[RunningRequest] = []
+        while (admitted := self._scheduler.admit()) is not None:
+            sequence, placement = admitted
+            self._cache.place(sequence, placement)
+            started.append(self._requests[sequence.request_id])
+            started[-1].mark_started()
+        for request in started:  # only now: one may have given cells to the next
+            self._restore(request)
         if self._drafter is not None:
             self._drafter.draft(self._scheduler.decoding)
         batch = self._scheduler.schedule()
         self._adapters.use(batch.variant)
-        for slot in batch.evicted:
-            self._context.forget(slot.index)
+        self._cache.forget(batch.evicted)
         return batch
 
     def _restore(self, request: RunningRequest) -> None:
@@ -219,63 +215,6 @@ class EngineCore:
             return
         if sequence.reuse and not sequence.n_sampled:
             request.n_restored = self._states.restore(request.snapshot, sequence, self._scheduler)
-
-    def _place(self, sequence: Sequence, placement: Placement) -> None:
-        slot = placement.slot.index
-        if not self._context.forget(slot, placement.n_kept):
-            self._context.forget(slot)
-            self._scheduler.lost(sequence)
-        elif placement.donor is not None and placement.donor.n_held < placement.n_copied:
-            self._scheduler.lost(sequence)  # the donor itself was just lost
-        elif placement.donor is not None:
-            self._context.share(placement.donor.index, slot, placement.n_copied)
-
-    def _decode(self, chunks: list[Chunk]) -> list[int] | None:
-        """Batch rows of the chunks' last tokens; None when nothing was computed."""
-        context = self._context
-        context.clear_batch()
-        rows = [
-            context.add_to_batch(
-                chunk.tokens,
-                position=chunk.start,
-                slot=chunk.slot.index,
-                n_outputs=chunk.n_drafts + 1 if chunk.needs_logits else 0,
-            )
-            for chunk in chunks
-        ]
-        company = [chunk for chunk in chunks if chunk.has_company]
-        for chunk in company:
-            end = chunk.start + chunk.count
-            context.add_to_batch(
-                chunk.tokens[-1:], position=end, slot=chunk.slot.index, n_outputs=0
-            )
-        half = sum(chunk.count for chunk in chunks) / 2
-        self._decoding = frozenset(c.sequence.request_id for c in chunks if c.count > half)
-        try:
-            decoded = context.decode()
-        except InferenceError:
-            self._roll_back(chunks)
-            raise
-        finally:
-            self._decoding = frozenset()
-        if decoded is Decoded.DONE:
-            for chunk in company:
-                context.forget(chunk.slot.index, chunk.start + chunk.count)
-            return rows
-        self._roll_back(chunks)
-        if decoded is Decoded.NO_ROOM:
-            slot = self._scheduler.make_room()
-            if slot is None:
-                raise InferenceError("llama.cpp found no room in its KV cache")
-            context.forget(slot.index)
-        return None
-
-    def _roll_back(self, chunks: list[Chunk]) -> None:
-        for chunk in chunks:
-            if not self._context.forget(chunk.slot.index, chunk.start):
-                # A recurrent model has no older state to go back to: compute it all again.
-                self._context.forget(chunk.slot.index)
-                self._scheduler.lost(chunk.sequence)
 
     def _deliver(self, chunk: Chunk, row: int) -> list[SequenceOutput]:
         """``row`` is that of the chunk's last token."""
@@ -289,54 +228,62 @@ class EngineCore:
             )
             return [progress]
         request = self._requests[sequence.request_id]
-        try:
-            sampled = self._sample(request, chunk, row - chunk.n_drafts)
-            return self._take_all(request, sampled)
-        except InferenceError as error:
-            return [self._fail(sequence.request_id, error)]
+        sampled, failure = self._sample(request, chunk, row - chunk.n_drafts)
+        return self._take_all(request, sampled, failure)
 
-    def _sample(self, request: RunningRequest, chunk: Chunk, row: int) -> list[tuple[int, int]]:
-        """The tokens of one step and their rows: one, and another for each guess that came true.
-        The guesses that did not are taken back."""
+    def _sample(
+        self, request: RunningRequest, chunk: Chunk, row: int
+    ) -> tuple[list[tuple[int, int]], InferenceError | None]:
+        """The tokens of one step and their rows: one, and another for each guess that came true;
+        and why there is no more, where sampling failed. The guesses that did not come true are
+        taken back."""
         drafts = request.sequence.drafts[: chunk.n_drafts]
-        sampled = [(request.sampler.sample(self._context, row), row)]
-        for n_right, draft in enumerate(drafts, start=1):
-            token, _ = sampled[-1]
-            if token != draft or self._vocabulary.ends_generation(token):
-                break
-            sampled.append((request.sampler.sample(self._context, row + n_right), row + n_right))
-        request.n_drafted += len(drafts)
-        request.n_accepted += len(sampled) - 1
-        self._take_back(request.sequence, len(drafts) - (len(sampled) - 1))
-        request.sequence.drafts.clear()
-        return sampled
+        sampled: list[tuple[int, int]] = []
+        failure = None
+        try:
+            sampled.append((request.sampler.sample(self._context, row), row))
+            for right, draft in enumerate(drafts, start=row + 1):
+                token, _ = sampled[-1]
+                if token != draft or self._vocabulary.ends_generation(token):
+                    break
+                sampled.append((request.sampler.sample(self._context, right), right))
+        except InferenceError as error:
+            failure = error
+        if drafts:
+            n_right = max(0, len(sampled) - 1)
+            request.n_drafted += len(drafts)
+            request.n_accepted += n_right
+            self._cache.take_back(request.sequence, len(drafts) - n_right)
+            request.sequence.drafts.clear()
+        return sampled, failure
 
     def _take_all(
-        self, request: RunningRequest, sampled: list[tuple[int, int]]
+        self,
+        request: RunningRequest,
+        sampled: list[tuple[int, int]],
+        failure: InferenceError | None,
     ) -> list[SequenceOutput]:
-        outputs = []
-        for token, row in sampled:
-            if self._vocabulary.ends_generation(token):
-                outputs.append(self._finish(request, FinishReason.STOP))
-            else:
-                outputs.append(self._take(request, token, row))
-            if outputs[-1].completion is not None:
-                break
+        """What ``sampled`` brings to the answer, and then ``failure``, if it is not over before."""
+        outputs: list[SequenceOutput] = []
+        try:
+            for token, row in sampled:
+                if self._vocabulary.ends_generation(token):
+                    outputs.append(self._finish(request, FinishReason.STOP))
+                else:
+                    outputs.append(self._take(request, token, row))
+                if outputs[-1].completion is not None:
+                    return outputs
+        except InferenceError as error:
+            failure = error
+        if failure is not None:
+            outputs.append(self._fail(request.sequence.request_id, failure))
         return outputs
-
-    def _take_back(self, sequence: Sequence, n_tokens: int) -> None:
-        """Forget the last ``n_tokens`` that were computed of a sequence."""
-        slot = sequence.slot
-        if slot is not None and n_tokens > 0:
-            self._scheduler.reject(sequence, n_tokens)
-            self._context.forget(slot.index, slot.n_held)
 
     def _take(self, request: RunningRequest, token: int, row: int) -> SequenceOutput:
         """Add a sampled token to its sequence and its text to the answer."""
         sequence, logprob = request.sequence, None
         if request.top_logprobs is not None:
-            n_top = request.top_logprobs
-            logprob = token_logprob(self._model, self._context, row, token, n_top)
+            logprob = self._logprobs.of(self._context, row, token, request.top_logprobs)
         sequence.tokens.append(token)
         request.mark_token()
         delta = request.detokenizer.push(request.spell(token))
@@ -352,23 +299,10 @@ class EngineCore:
             return self._finish(request, FinishReason.STOP, output)
         if sequence.n_sampled == sequence.max_tokens:
             return self._finish(request, FinishReason.LENGTH, output)
-        if len(sequence.tokens) >= self._context.n_ctx and not self._shift(request):
+        is_full = len(sequence.tokens) >= self._context.n_ctx
+        if is_full and not (request.shifts and self._cache.shift(sequence)):
             return self._finish(request, FinishReason.LENGTH, output)
         return output
-
-    def _shift(self, request: RunningRequest) -> bool:
-        """Make room in a full context where the request and the model allow it."""
-        sequence, slot = request.sequence, request.sequence.slot
-        if request.overflow is not Overflow.SHIFT or slot is None:
-            return False
-        keep = min(sequence.n_prompt, self._context.n_ctx // KEPT_SHARE)
-        count = self._scheduler.shift(sequence, keep)
-        if slot.n_held == keep:
-            self._context.forget(slot.index, keep)
-        elif not self._context.cut(slot.index, keep, count):
-            self._context.forget(slot.index)
-            self._scheduler.lost(sequence)
-        return True
 
     # -- ends ------------------------------------------------------------------------------
 
@@ -388,18 +322,18 @@ class EngineCore:
         )
 
     def _fail(self, request_id: int, error: MinervaError) -> SequenceOutput:
-        self._release(self._requests[request_id])
-        return SequenceOutput(request_id=request_id, error=ErrorInfo.of(error))
+        request = self._requests[request_id]
+        rest = request.detokenizer.flush()
+        self._release(request)
+        return SequenceOutput(request_id=request_id, delta=rest, error=ErrorInfo.of(error))
 
     def _release(self, request: RunningRequest) -> None:
         sequence = request.sequence
         # An answer may end before the last guess that came true.
-        self._take_back(sequence, sequence.n_computed - len(sequence.tokens))
+        self._cache.take_back(sequence, sequence.n_computed - len(sequence.tokens))
         slot = sequence.slot
-        if slot is not None and sequence.n_shifted:
-            # What is left was computed after text that is gone: nobody can build on it.
-            self._context.forget(slot.index)
-            self._scheduler.lost(sequence)
+        if slot is not None:  # nobody can build on what stands behind a shift
+            self._cache.take_back(sequence, slot.n_held - slot.n_sound)
         self._scheduler.remove(sequence.request_id)
         del self._requests[sequence.request_id]
         if self._drafter is not None:

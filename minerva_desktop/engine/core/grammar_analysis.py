@@ -1,6 +1,6 @@
 """What a grammar would make llama.cpp do: the second half of checking one.
 
-Called by grammar.py, in the engine child (main thread) or in tests. Pure and without recursion.
+Called by grammar.py, in the engine child (a desk thread) or in tests. Pure and without recursion.
 llama.cpp holds every way to read the text so far as a stack of rules. Left recursion grows one
 such stack without end, and its own search for it recurses natively and takes every path.
 """

@@ -1,6 +1,6 @@
 """GBNF text to rules, bounded: the first half of checking a grammar before llama.cpp sees it.
 
-Called by grammar.py, in the engine child (main thread) or in tests. Pure: no llama.cpp, no I/O.
+Called by grammar.py, in the engine child (a desk thread) or in tests. Pure: no llama.cpp, no I/O.
 The syntax is that of llama.cpp's grammar parser (``src/llama-grammar.cpp`` of the version that
 llama-cpp-python 0.3.36 carries), less what kills it, what it silently takes for something else,
 and its token literals, which need a vocabulary.

@@ -1,6 +1,6 @@
 """How many ways a grammar gives llama.cpp to read one and the same text: an upper bound.
 
-Called by grammar.py, in the engine child (main thread) or in tests. Pure and without recursion.
+Called by grammar.py, in the engine child (a desk thread) or in tests. Pure and without recursion.
 For each token it samples, llama.cpp tries every way to read every token of the vocabulary, and
 the ways multiply: `("a"+)+` has 2^n for n letters, fifty `[a-z]?` in a row have billions for ten.
 

@@ -1,8 +1,8 @@
 """A typed wrapper around llama.cpp that raises instead of crashing or returning codes.
 
-What else touches llama.cpp's C interface stands beside it, one part each: `vocabulary`, `sampler`,
-`logits`, `adapters` and `backend_devices`; `tests/test_architecture.py` holds the list. Used on the
-engine child's main thread; `AbortFlag` alone may be set from another.
+What else touches llama.cpp's C interface stands beside it, one part each: `token_batch`,
+`vocabulary`, `sampler`, `logits`, `adapters` and `backend_devices`; `tests/test_architecture.py`
+holds the list. Used on the engine child's main thread; `AbortFlag` alone may be set from another.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from minerva_desktop.engine.core.bindings import llama
-from minerva_desktop.engine.core.llama_log import LlamaLog, load_error
+from minerva_desktop.engine.core.llama_log import LlamaLog, decode_error, load_error
 from minerva_desktop.engine.core.load_log import copied_share
 from minerva_desktop.engine.core.own_memory import give_back_copied, give_back_freed
+from minerva_desktop.engine.core.token_batch import TokenBatch
 from minerva_desktop.engine.core.vocabulary import Vocabulary
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import InferenceError, ModelNotFound
@@ -223,8 +224,9 @@ class LlamaContext:
         self._handle = llama.llama_init_from_model(model.handle, params)
         if not self._handle:
             raise load_error(f"a context of {params.n_ctx:,} tokens", log)
+        self._log = log
         self._memory = llama.llama_get_memory(self._handle)
-        self._batch = llama.llama_batch_init(params.n_batch, 0, 1)
+        self._batch = TokenBatch(params.n_batch)
         self._n_embd = model.n_embd
         self.n_ctx = int(llama.llama_n_ctx(self._handle))  # tokens that the KV cache holds
 
@@ -240,7 +242,6 @@ class LlamaContext:
 
     def free(self) -> None:
         """Give its memory back. It must not be used any more."""
-        llama.llama_batch_free(self._batch)
         llama.llama_free(self._handle)
 
     def use_threads(self, n_threads: int) -> None:
@@ -249,38 +250,32 @@ class LlamaContext:
 
     def clear_batch(self) -> None:
         """Start a new batch."""
-        self._batch.n_tokens = 0
+        self._batch.clear()
 
     def add_to_batch(
         self, tokens: Sequence[int], *, position: int, slot: int, n_outputs: int
     ) -> int:
         """Append a chunk whose last ``n_outputs`` tokens shall have logits (or embeddings);
         returns the row of its last token, for the sampler."""
-        batch, row = self._batch, self._batch.n_tokens
-        for offset, token in enumerate(tokens):
-            batch.token[row] = token
-            batch.pos[row] = position + offset
-            batch.n_seq_id[row] = 1
-            batch.seq_id[row][0] = slot
-            batch.logits[row] = 0
-            row += 1
-        for output in range(row - n_outputs, row):
-            batch.logits[output] = 1
-        batch.n_tokens = row
-        return int(row) - 1
+        return self._batch.add(tokens, position=position, slot=slot, n_outputs=n_outputs)
 
     def decode(self) -> Decoded:
-        """Compute the batch. Raises `InferenceError` when llama.cpp gives up on it."""
-        code = llama.llama_decode(self._handle, self._batch)
+        """Compute the batch. Raises `InferenceError` or `OutOfMemory`, in llama.cpp's words, when
+        it gives up on it."""
+        self._log.errors.clear()  # what it says from now on is about this step
+        code = llama.llama_decode(self._handle, self._batch.struct)
         if code in _DECODED:
             return _DECODED[code]
-        raise InferenceError(f"llama.cpp could not compute the next step (llama_decode: {code})")
+        raise decode_error(code, self._log.errors)
 
     def logits(self, row: int, n_vocab: int) -> memoryview[float]:
         """The logits of batch row ``row``, valid until the next `decode`."""
         pointer = llama.llama_get_logits_ith(self._handle, row)
         if not pointer:
-            raise InferenceError(f"llama.cpp has no logits for row {row} of its last step")
+            raise InferenceError(
+                f"llama.cpp has no logits for row {row} of its last step",
+                detail="\n".join(self._log.errors),
+            )
         array = ctypes.cast(pointer, ctypes.POINTER(ctypes.c_float * n_vocab)).contents
         return memoryview(array).cast("B").cast("f")
 
@@ -309,7 +304,10 @@ class LlamaContext:
         """The pooled embedding of a sequence of the last `decode`, as the model made it."""
         pointer = llama.llama_get_embeddings_seq(self._handle, slot)
         if not pointer:
-            raise InferenceError("llama.cpp has no embedding for a text of its last step")
+            raise InferenceError(
+                "llama.cpp has no embedding for a text of its last step",
+                detail="\n".join(self._log.errors),
+            )
         return list(pointer[: self._n_embd])
 
     def forget_all(self) -> None:
@@ -321,6 +319,19 @@ class LlamaContext:
         """Bytes that `save` would write, but for the tokens."""
         return int(llama.llama_state_seq_get_size(self._handle, slot))
 
+    def take_out(self, slot: int) -> Any | None:
+        """The state of a sequence, which the cache then forgets; None when llama.cpp cannot."""
+        state = (ctypes.c_uint8 * self.state_size(slot))()
+        size = llama.llama_state_seq_get_data(self._handle, state, len(state), slot)
+        if size != len(state):
+            return None
+        self.forget(slot)
+        return state
+
+    def put_back(self, slot: int, state: Any) -> bool:
+        """Let the cache have again what `take_out` returned; False when it finds no room."""
+        return bool(llama.llama_state_seq_set_data(self._handle, state, len(state), slot))
+
     def save(self, slot: int, path: Path, tokens: Sequence[int]) -> int:
         """Write the state of a sequence, which holds ``tokens``, to ``path``. Returns its bytes;
         raises `InferenceError` when llama.cpp cannot."""
@@ -328,7 +339,10 @@ class LlamaContext:
         name = os.fsencode(path)
         size = llama.llama_state_seq_save_file(self._handle, name, slot, array, len(tokens))
         if not size:
-            raise InferenceError(f"llama.cpp could not save the state of {len(tokens):,} tokens")
+            raise InferenceError(
+                f"llama.cpp could not save the state of {len(tokens):,} tokens",
+                detail="\n".join(self._log.errors),
+            )
         return int(size)
 
     def restore(self, slot: int, path: Path, tokens: Sequence[int]) -> bool:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from minerva_desktop.engine.core.bindings import llama
-from minerva_desktop.errors import ModelLoadError, OutOfMemory
+from minerva_desktop.errors import InferenceError, ModelLoadError, OutOfMemory
+from minerva_desktop.units import format_bytes
 
 _LOG_WARNING = 3  # GGML_LOG_LEVEL_WARN
 _LOG_ERROR = 4  # GGML_LOG_LEVEL_ERROR
 _LOG_CONTINUE = 5  # GGML_LOG_LEVEL_CONT: goes on with the line before
 _KEPT_LINES = 20
+_ALLOCATION_FAILED = -2  # of llama_decode
+# What ggml says for all of its backends: whose buffer, and its size in bytes.
+_REFUSED_BUFFER = re.compile(r"failed to allocate (\S+) buffer of size (\d+)")
 _MEMORY_WORDS = ("out of memory", "failed to allocate", "unable to allocate", "cudamalloc failed")
 
 
@@ -61,12 +67,21 @@ class _Nothing(list[str]):
         """Keep nothing."""
 
 
+def decode_error(code: int, errors: Sequence[str]) -> InferenceError | OutOfMemory:
+    """Why ``llama_decode`` returned ``code``; ``errors`` are the lines that it logged."""
+    detail = "\n".join(errors)
+    if code == _ALLOCATION_FAILED:
+        return OutOfMemory("Not enough memory to compute the next step", detail=detail)
+    message = f"llama.cpp could not compute the next step (llama_decode: {code})"
+    return InferenceError(message, detail=detail)
+
+
 def load_error(what: str, log: LlamaLog) -> ModelLoadError | OutOfMemory:
     """llama.cpp's reason for refusing to load ``what``, in words."""
     detail = "\n".join(log.errors)
     lowered = detail.lower()
     if any(words in lowered for words in _MEMORY_WORDS):
-        return OutOfMemory(f"Not enough memory to load {what}", detail=detail)
+        return OutOfMemory(f"Not enough memory to load {what}{_missing(detail)}", detail=detail)
     marker = "unknown model architecture: '"
     if marker in detail:
         name = detail.split(marker, 1)[1].split("'", 1)[0]
@@ -79,3 +94,15 @@ def load_error(what: str, log: LlamaLog) -> ModelLoadError | OutOfMemory:
     return ModelLoadError(
         f"llama.cpp could not load {what}" + (f": {reason}" if reason else ""), detail=detail
     )
+
+
+def _missing(detail: str) -> str:
+    """Which buffer could not be had, where llama.cpp said it; the last one, for it may have tried
+    a smaller one."""
+    refused = _REFUSED_BUFFER.findall(detail)
+    if not refused:
+        return ""
+    place, n_bytes = refused[-1]
+    is_host = place.startswith("CPU") or place.endswith("_Host")
+    where = "main memory" if is_host else f"the memory of {place}"
+    return f": a buffer of {format_bytes(int(n_bytes))} did not fit into {where}"

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from minerva_desktop.engine.messages import DeviceShare, LayerPlacement
+from minerva_desktop.engine.memory_messages import DeviceShare, LayerPlacement
 
 CPU = "CPU"
 _BUFFER_LINE = re.compile(

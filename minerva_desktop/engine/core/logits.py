@@ -7,11 +7,12 @@ child's main thread.
 from __future__ import annotations
 
 import ctypes
-import heapq
 import math
+from array import array
 from typing import Any
 
 from minerva_desktop.chat.completion import TokenLogprob
+from minerva_desktop.chat.sampling import MAX_TOP_LOGPROBS
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
 
@@ -24,16 +25,16 @@ class Candidates:
         self._data = (llama.llama_token_data * n_vocab)()
         self._array = llama.llama_token_data_array()
         # The same memory as three columns of 32 bits: token, logit, probability.
-        words = (ctypes.c_int32 * (3 * n_vocab)).from_buffer(self._data)
-        floats = (ctypes.c_float * (3 * n_vocab)).from_buffer(self._data)
-        self._tokens = memoryview(words).cast("B").cast("i")[0::3]
-        self._logits = memoryview(floats).cast("B").cast("f")[1::3]
-        self._ids = memoryview((ctypes.c_int32 * n_vocab)(*range(n_vocab))).cast("B").cast("i")
+        words = memoryview((ctypes.c_int32 * (3 * n_vocab)).from_buffer(self._data))
+        floats = memoryview((ctypes.c_float * (3 * n_vocab)).from_buffer(self._data))
+        words.cast("B").cast("i")[0::3] = memoryview(array("i", range(n_vocab)))
+        self._logits = floats.cast("B").cast("f")[1::3]
+        self._blank = bytes(self._data)
 
     def fill(self, context: LlamaContext, row: int) -> None:
         """Take the logits of batch row ``row``."""
-        # Slices of views copy in C; the samplers have reordered the tokens since the last time.
-        self._tokens[:] = self._ids
+        # The samplers have reordered the tokens since the last time. Slices of views copy in C.
+        ctypes.memmove(self._data, self._blank, len(self._blank))
         self._logits[:] = context.logits(row, self._n_vocab)
         self._array.data = self._data
         self._array.size = self._n_vocab
@@ -56,6 +57,16 @@ class Candidates:
             (int(data[i].id), float(data[i].logit)) for i in range(min(count, self._array.size))
         ]
 
+    @property
+    def best_logit(self) -> float:
+        """That of the first candidate."""
+        return float(self._array.data[0].logit)
+
+    @property
+    def best_probability(self) -> float:
+        """That of the first candidate, once a sampler has worked probabilities out."""
+        return float(self._array.data[0].p)
+
     def allows(self, grammar: Any, token: int) -> bool:
         """Whether a grammar lets ``token`` come next."""
         single = (llama.llama_token_data * 1)((token, 1.0, 0.0))
@@ -64,21 +75,36 @@ class Candidates:
         return not math.isinf(single[0].logit)
 
 
-def token_logprob(
-    model: LlamaModel, context: LlamaContext, row: int, token: int, n_top: int
-) -> TokenLogprob:
-    """The log-probability of ``token`` before any sampler, and the ``n_top`` likeliest ones."""
-    logits = context.logits(row, model.n_vocab).tolist()
-    highest = max(logits)
-    log_sum = highest + math.log(math.fsum(math.exp(logit - highest) for logit in logits))
-    best = heapq.nlargest(n_top, range(len(logits)), key=logits.__getitem__)
+class LogprobReader:
+    """Log-probabilities of one model's tokens, before any sampler of a request.
 
-    def one(which: int, top: tuple[TokenLogprob, ...] = ()) -> TokenLogprob:
-        return TokenLogprob(
-            token=which,
-            piece=model.vocabulary.piece(which),
-            logprob=logits[which] - log_sum,
-            top=top,
+    llama.cpp's samplers do the work: Python took 8 ms for 49,152 tokens, they take 0.5 ms.
+    """
+
+    def __init__(self, model: LlamaModel) -> None:
+        self._vocabulary = model.vocabulary
+        self._n_vocab = model.n_vocab
+        self._candidates: Candidates | None = None  # most requests never ask
+        self._softmax = llama.llama_sampler_init_dist(0)  # what it chooses is of no interest
+        self._top = llama.llama_sampler_init_top_k(MAX_TOP_LOGPROBS)
+
+    def of(self, context: LlamaContext, row: int, token: int, n_top: int) -> TokenLogprob:
+        """Of ``token`` in batch row ``row``, with the ``n_top`` likeliest (at most
+        `MAX_TOP_LOGPROBS`)."""
+        candidates = self._candidates = self._candidates or Candidates(self._n_vocab)
+        candidates.fill(context, row)
+        candidates.apply(self._softmax)
+        candidates.apply(self._top)
+        # The likeliest one's probability is exact; that of an unlikely one may be rounded to 0.
+        log_sum = candidates.best_logit - math.log(candidates.best_probability)
+        top = tuple(
+            self._logprob(which, logit - log_sum) for which, logit in candidates.best(n_top)
         )
+        logit = context.logits(row, self._n_vocab)[token]
+        return self._logprob(token, logit - log_sum, top)
 
-    return one(token, tuple(one(which) for which in best))
+    def _logprob(
+        self, token: int, logprob: float, top: tuple[TokenLogprob, ...] = ()
+    ) -> TokenLogprob:
+        piece = self._vocabulary.piece(token)
+        return TokenLogprob(token=token, piece=piece, logprob=logprob, top=top)

@@ -6,6 +6,7 @@ this loop, on the main thread, is the only one that computes with llama.cpp.
 
 from __future__ import annotations
 
+import gc
 import os
 import queue
 import threading
@@ -22,10 +23,10 @@ from minerva_desktop.engine.core.llama import AbortFlag
 from minerva_desktop.engine.core.llama_log import LlamaLog
 from minerva_desktop.engine.core.loading import load_core
 from minerva_desktop.engine.core.threads import ThreadBalance
+from minerva_desktop.engine.memory_messages import DryRun
 from minerva_desktop.engine.messages import (
     Abort,
     DevicesListed,
-    DryRun,
     DryRunDone,
     Embed,
     ErrorInfo,
@@ -71,12 +72,13 @@ class EngineLoop:
         self._balance: ThreadBalance | None = None  # None too where a number was asked for
         self._closed = threading.Event()
         self._last_progress = 0.0
+        self._busy_since: float | None = None  # `time.monotonic`
 
     def post(self, request: Request) -> None:
         """Hand over a request. Reader thread; an abort also ends the decode that runs now."""
         match request:
             case Ping():
-                self._send(Pong())
+                self._send(Pong(self._busy_seconds()))
             case Generate() | Embed():
                 self._desk.post(request)
             case Abort():
@@ -105,8 +107,15 @@ class EngineLoop:
             if core is not None and core.has_work:
                 if self._balance is not None:
                     self._balance.look()
+                self._busy_since = time.monotonic()
                 for event in core.step():
                     self._send(event)
+                self._busy_since = None
+
+    def _busy_seconds(self) -> float:
+        """How long the main thread has been at one thing. Reader thread."""
+        since = self._busy_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def _hand_on(self, request: Prepared | Abort) -> None:
         self._inbox.put(request)
@@ -127,9 +136,14 @@ class EngineLoop:
             except queue.Empty:
                 if is_busy or core is None:
                     return
+                self._busy_since = time.monotonic()
                 core.idle_work()
             else:
+                # Nobody can say how long a load may take: the disk may be a network's.
+                is_load = isinstance(request, Load)
+                self._busy_since = None if is_load else time.monotonic()
                 self._handle(request)
+            self._busy_since = None
 
     def _handle(self, request: _Work) -> None:
         core = self._core
@@ -164,6 +178,9 @@ class EngineLoop:
             self._send(LoadFailed(ErrorInfo.of(error)))
             return
         self._log.stop_keeping()
+        # What a load leaves stays as long as the process: 34,000 objects, through which each full
+        # collection would go in the middle of an answer (10 ms).
+        gc.freeze()
         self._core = core
         options = request.options
         if options.n_threads is None and options.n_threads_batch is None:
@@ -188,8 +205,7 @@ class EngineLoop:
 
     def _add(self, core: EngineCore | EmbeddingCore, prepared: Prepared) -> None:
         try:
-            for event in core.add(prepared):
-                self._send(event)
+            core.add(prepared)
         except MinervaError as error:
             request_id, info = prepared.request.request_id, ErrorInfo.of(error)
             if isinstance(prepared, PreparedEmbedding):

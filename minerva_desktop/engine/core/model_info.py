@@ -21,7 +21,8 @@ from minerva_desktop.engine.core.load_log import (
 from minerva_desktop.engine.core.prompts import Templates
 from minerva_desktop.engine.core.tool_calls import answer_format, knows_tools
 from minerva_desktop.engine.load_options import FlashAttention, LoadOptions
-from minerva_desktop.engine.messages import Capabilities, ContextInfo, LayerPlacement
+from minerva_desktop.engine.memory_messages import LayerPlacement
+from minerva_desktop.engine.messages import Capabilities, ContextInfo
 
 # The name that llama.cpp's converter gives a second template: tokenizer.chat_template.tool_use
 _TOOL_TEMPLATE = "tool_use"

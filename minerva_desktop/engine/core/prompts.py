@@ -13,7 +13,7 @@ from minerva_desktop.engine.answer_format import AnswerFormat
 from minerva_desktop.engine.call_syntax import SYNTAXES, THOUGHTS
 from minerva_desktop.engine.core.chat_renderer import ChatRenderer
 from minerva_desktop.engine.core.vocabulary import Vocabulary
-from minerva_desktop.engine.messages import Generate
+from minerva_desktop.engine.messages import Generate, PromptEnd
 from minerva_desktop.errors import ContextLimitExceeded, InvalidRequest
 
 # Where an answer that goes on ends so far. Private-use characters: no template knows them.
@@ -80,15 +80,17 @@ class PromptBuilder:
             prompt = self._truncated(request.messages, request.chat, request.sampling.max_tokens)
         else:
             prompt = self._prompt(request.messages, request.chat)
+        param = "prompt" if request.messages is None else "messages"
         if not prompt.tokens:
-            raise InvalidRequest("The prompt is empty", param="messages")
-        self.check_length(prompt.tokens, n_more=1)
+            raise InvalidRequest("The prompt is empty", param=param)
+        self.check_length(prompt.tokens, param, n_more=1)
         return prompt
 
-    def check_length(self, tokens: list[int], n_more: int = 0) -> None:
-        """Raise `ContextLimitExceeded` unless ``tokens`` and ``n_more`` of an answer fit."""
+    def check_length(self, tokens: list[int], param: str, n_more: int = 0) -> None:
+        """Raise `ContextLimitExceeded`, naming ``param``, unless ``tokens`` and ``n_more`` of an
+        answer fit."""
         if len(tokens) + n_more > self._n_ctx:
-            raise ContextLimitExceeded.of(self._n_ctx, len(tokens) + n_more)
+            raise ContextLimitExceeded.of(self._n_ctx, len(tokens) + n_more, param=param)
 
     def _infill_tokens(self, request: Generate, suffix: str) -> list[int]:
         """As code models are trained (Qwen, DeepSeek, Granite, Code Llama): what is in front of the
@@ -127,13 +129,20 @@ class PromptBuilder:
         """Tokens of a conversation, as `chat_text` writes it."""
         return self._prompt(turns, chat).tokens
 
-    def chat_text(self, turns: tuple[ChatTurn, ...], chat: ChatOptions) -> str:
+    def chat_text(
+        self,
+        turns: tuple[ChatTurn, ...],
+        chat: ChatOptions,
+        end: PromptEnd = PromptEnd.GENERATION,
+    ) -> str:
         """A conversation as one text, without the beginning-of-sequence token that the tokeniser
-        adds. A last turn of the assistant is one that goes on, unless it calls tools."""
-        if goes_on(turns):
+        adds. In a generation a last turn of the assistant is one that goes on, unless it calls
+        tools."""
+        if end is PromptEnd.GENERATION and goes_on(turns):
             text = self._continued(turns, chat)
         else:
-            text = self._renderer.render(turns, chat)
+            opens = end is not PromptEnd.CLOSED
+            text = self._renderer.render(turns, chat, add_generation_prompt=opens)
         # Many templates write the token that the tokeniser adds as well.
         if self.vocabulary.adds_bos and self._bos_text:
             text = text.removeprefix(self._bos_text)
@@ -180,7 +189,7 @@ class PromptBuilder:
 
         fewest = prompt_from(starts[-1])
         if len(fewest.tokens) > limit:
-            raise ContextLimitExceeded.of(limit, len(fewest.tokens))
+            return fewest  # it leaves less room than wanted; `build` sees whether it leaves any
         # Bisected, for each try renders and tokenises: 400 exchanges take nine of them.
         low, high = 0, len(starts) - 1
         while low < high:

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
+from minerva_desktop.chat.limits import Overflow, Wait, timed_out
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.core.desk import PreparedGeneration
 from minerva_desktop.engine.core.detokenizer import IncrementalDetokenizer
 from minerva_desktop.engine.core.sampler import Sampler
-from minerva_desktop.engine.core.scheduler import Sequence
+from minerva_desktop.engine.core.sequence import Sequence
 from minerva_desktop.errors import GenerationTimeout
 
 STEADY_GREEDY = 256  # tokens
@@ -45,9 +46,9 @@ class RunningRequest:
         request = prepared.request
         self.sequence = sequence
         self.sampler = sampler
-        self.detokenizer = IncrementalDetokenizer(request.sampling.stop)
+        self.detokenizer = IncrementalDetokenizer(request.sampling.stop, prepared.prompt.opening)
         self.top_logprobs = request.sampling.top_logprobs
-        self.overflow = request.limits.overflow
+        self.shifts = request.limits.overflow is Overflow.SHIFT
         self.snapshot = request.snapshot
         self.spell = spell
         self.n_drafted = 0
@@ -56,6 +57,7 @@ class RunningRequest:
         self._limits = request.limits
         self._n_dropped_turns = prepared.prompt.n_dropped_turns
         self._added = prepared.arrived
+        self._on_start = prepared.on_start
         self._started: float | None = None
         self._first_token: float | None = None
         self._last_token: float | None = None
@@ -64,6 +66,8 @@ class RunningRequest:
         """The first chunk of the prompt is about to be computed."""
         if self._started is None:
             self._started = time.perf_counter()
+            if self._on_start is not None:
+                self._on_start()
 
     def mark_token(self) -> None:
         """A token was sampled."""
@@ -76,16 +80,14 @@ class RunningRequest:
         limits, waited = self._limits, now - self._added
         if not limits.has_times:  # nearly always; asked in every step
             return None
-        for what, limit, is_over in (
-            ("in the queue", limits.queue_seconds, self._started is not None),
-            ("before its first token", limits.first_token_seconds, self._first_token is not None),
-            ("in all", limits.total_seconds, False),
-        ):
-            if limit is not None and not is_over and waited > limit:
-                return GenerationTimeout(
-                    "Generation request timed out",
-                    detail=f"It took {waited:.1f} s {what}; at most {limit:g} s were allowed.",
-                )
+        over = {
+            Wait.QUEUE: self._started is not None,
+            Wait.FIRST_TOKEN: self._first_token is not None,
+            Wait.END: False,
+        }
+        for wait, limit in limits.times():
+            if not over[wait] and waited > limit:
+                return timed_out(wait, waited=waited, limit=limit)
         return None
 
     def completion(self, reason: FinishReason, *, model: str, placement: str) -> Completion:

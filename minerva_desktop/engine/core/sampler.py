@@ -1,4 +1,5 @@
-"""llama.cpp's samplers for one sequence. Used on the engine child's main thread.
+"""llama.cpp's samplers for one sequence. Used on the engine child's main thread, but for what
+`dry_prototype` makes on a desk thread.
 
 The chain has llama.cpp's own order (`common/sampling.cpp`, 0.3.36). Without a grammar and before
 anything else is asked for, one call into llama.cpp does it all.
@@ -9,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import random
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from minerva_desktop.chat.sampling import MAX_SEED, SamplingParameters
@@ -16,11 +18,63 @@ from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.call_watch import CallWatch
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
 from minerva_desktop.engine.core.logits import Candidates
+from minerva_desktop.engine.core.vocabulary import Vocabulary
 from minerva_desktop.errors import InferenceError, InvalidRequest
 
 BAN = float("-inf")
 _MIN_KEEP = 1
 _MIROSTAT_M = 100  # as in llama.cpp's `common_sampler_init`
+
+
+class DryPrototype:
+    """A DRY sampler to make others from. Only reads the vocabulary, which no thread changes."""
+
+    def __init__(self, handle: Any) -> None:
+        """``handle`` is freed with this object."""
+        self._handle = handle
+
+    def __del__(self) -> None:
+        llama.llama_sampler_free(self._handle)
+
+    def clone(self) -> Any:
+        """A handle of a sampler that the caller owns."""
+        return llama.llama_sampler_clone(self._handle)
+
+
+def dry_prototype(parameters: SamplingParameters, vocabulary: Vocabulary) -> DryPrototype | None:
+    """The one that ``parameters`` ask for. Takes up to a second, for llama.cpp looks for each
+    breaker in every token of the vocabulary."""
+    if not parameters.dry_multiplier or not parameters.dry_penalty_last_n:
+        return None
+    return _dry_prototype(
+        vocabulary,
+        parameters.dry_multiplier,
+        parameters.dry_base,
+        parameters.dry_allowed_length,
+        parameters.dry_penalty_last_n,
+        tuple(text.encode("utf-8", "replace") for text in parameters.dry_sequence_breakers),
+    )
+
+
+@lru_cache(maxsize=8)
+def _dry_prototype(
+    vocabulary: Vocabulary,
+    multiplier: float,
+    base: float,
+    allowed_length: int,
+    last_n: int,
+    breakers: tuple[bytes, ...],
+) -> DryPrototype:
+    handle = llama.llama_sampler_init_dry(
+        vocabulary.handle,
+        multiplier,
+        base,
+        allowed_length,
+        last_n,
+        (ctypes.c_char_p * len(breakers))(*breakers),
+        len(breakers),
+    )
+    return DryPrototype(handle)
 
 
 class Sampler:
@@ -32,13 +86,15 @@ class Sampler:
         *,
         grammar: str | None,
         watch: CallWatch | None,
+        dry: DryPrototype | None,
         spell: Callable[[int], bytes],
         prompt: Sequence[int],
         model: LlamaModel,
     ) -> None:
         """``grammar`` is GBNF that `check_grammar` has passed, as is that of ``watch``, which says
-        where it begins by what ``spell`` makes of the tokens; not both. ``prompt`` (token ids)
-        counts for the penalties, as in llama-server.
+        where it begins by what ``spell`` makes of the tokens; not both. ``dry`` is what
+        `dry_prototype` made of ``parameters``. ``prompt`` (token ids) counts for the penalties, as
+        in llama-server.
 
         Raises `InvalidRequest` for a bias of a token that the vocabulary does not have.
         """
@@ -56,7 +112,7 @@ class Sampler:
             llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
         )
         try:
-            self._build(parameters, grammar)
+            self._build(parameters, grammar, dry)
         except InvalidRequest:
             self.close()
             raise
@@ -90,9 +146,13 @@ class Sampler:
     def _add(self, sampler: Any) -> None:
         llama.llama_sampler_chain_add(self._chain, sampler)
 
-    def _build(self, parameters: SamplingParameters, grammar: str | None) -> None:
+    def _build(
+        self, parameters: SamplingParameters, grammar: str | None, dry: DryPrototype | None
+    ) -> None:
         self._add_biases(parameters)
         self._add_penalties(parameters)
+        if dry is not None:
+            self._add(dry.clone())
         if parameters.mirostat:
             self._add_mirostat(parameters)
         else:
@@ -146,21 +206,6 @@ class Sampler:
                     parameters.presence_penalty,
                 )
             )
-        if parameters.dry_multiplier and parameters.dry_penalty_last_n:
-            breakers = [
-                text.encode("utf-8", "replace") for text in parameters.dry_sequence_breakers
-            ]
-            self._add(
-                llama.llama_sampler_init_dry(
-                    self._model.vocabulary.handle,
-                    parameters.dry_multiplier,
-                    parameters.dry_base,
-                    parameters.dry_allowed_length,
-                    parameters.dry_penalty_last_n,
-                    (ctypes.c_char_p * len(breakers))(*breakers),
-                    len(breakers),
-                )
-            )
 
     def _add_mirostat(self, parameters: SamplingParameters) -> None:
         tau, eta = parameters.mirostat_tau, parameters.mirostat_eta
@@ -174,15 +219,19 @@ class Sampler:
     def _add_truncation(self, parameters: SamplingParameters) -> None:
         """Those that would change nothing are left out: each costs a pass over the candidates."""
         greedy = parameters.temperature <= 0.0 and not parameters.dynatemp_range
-        if parameters.top_n_sigma > 0.0:
+        # The likeliest token stays in whatever narrows, but these two may take it away, and what
+        # they take away depends on what is left of the others.
+        spares_likeliest = parameters.typical_p >= 1.0 and parameters.xtc_probability <= 0.0
+        narrows = not (greedy and spares_likeliest)
+        if parameters.top_n_sigma > 0.0 and narrows:
             self._add(llama.llama_sampler_init_top_n_sigma(parameters.top_n_sigma))
-        if parameters.top_k and not greedy:
+        if parameters.top_k and narrows:
             self._add(llama.llama_sampler_init_top_k(parameters.top_k))
         if parameters.typical_p < 1.0:
             self._add(llama.llama_sampler_init_typical(parameters.typical_p, _MIN_KEEP))
-        if parameters.top_p < 1.0 and not greedy:
+        if parameters.top_p < 1.0 and narrows:
             self._add(llama.llama_sampler_init_top_p(parameters.top_p, _MIN_KEEP))
-        if parameters.min_p > 0.0 and not greedy:
+        if parameters.min_p > 0.0 and narrows:
             self._add(llama.llama_sampler_init_min_p(parameters.min_p, _MIN_KEEP))
         if parameters.xtc_probability > 0.0:
             self._add(

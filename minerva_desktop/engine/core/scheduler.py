@@ -3,11 +3,6 @@
 There is no prefill phase and no decode phase: each step lets a sequence's computed tokens catch
 up with the tokens it has. A prompt catches up in chunks; a sampled token is a chunk of one.
 
-What a prompt is cut into depends on nothing but the prompt, and on a CPU each chunk is computed by
-itself: llama.cpp's attention rounds 64 rows and more otherwise than fewer, so that an answer would
-depend on whose prompts happened to be in the same batch. (16 questions to SmolLM2, greedy, alone
-and eight at once: 9 answers differed with mixed batches, 1 with these.)
-
 Requests wait in a queue and are admitted oldest first, once a slot is idle and the cache
 has room for the prompt and some of the answer. Where the cache fills up all the same, first what
 finished requests left behind goes, then the youngest running request is put back at the head of
@@ -17,93 +12,14 @@ the queue; it is computed again later. So the oldest always goes on, and nobody 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from minerva_desktop.engine.core.batch_filler import BatchFiller
+from minerva_desktop.engine.core.sequence import Chunk, Sequence
 from minerva_desktop.engine.core.slots import Placement, Slot, SlotTable, Variant, common_prefix
 
-ANSWER_RESERVE = 256  # tokens of an answer that must fit beside the prompt for it to be admitted
 # A request waits for one that is computing its beginning anyway, if that saves so many tokens.
 WORTH_WAITING = 64
-STEADY_ROWS = 63  # ggml takes tiles from 64 rows on (GGML_FA_TILE_Q)
-LONE_CELLS = 256  # llama.cpp rounds up to a multiple of 256, and 512 are shared out to the threads
-
-
-@dataclass(slots=True, eq=False)
-class Sequence:
-    """One request's tokens, and the slot that holds the computed ones.
-
-    ``steady_until``: up to how many tokens what runs beside it must not change its rounding.
-    ``drafts``: guesses at the tokens to come, to be computed along with the last one.
-    """
-
-    request_id: int
-    tokens: list[int]
-    max_tokens: int | None
-    reuse: bool = True
-    variant: Variant = ()
-    steady_until: int = 0
-    drafts: list[int] = field(default_factory=list)
-    n_prompt: int = field(init=False)
-    n_cached: int = 0
-    n_shifted: int = 0
-    slot: Slot | None = None
-    was_admitted: bool = False
-
-    def __post_init__(self) -> None:
-        self.n_prompt = len(self.tokens)
-
-    @property
-    def n_computed(self) -> int:
-        """Tokens that are in the KV cache."""
-        return self.slot.n_held if self.slot is not None else 0
-
-    @property
-    def n_sampled(self) -> int:
-        """Tokens that were sampled so far."""
-        return len(self.tokens) + self.n_shifted - self.n_prompt
-
-    @property
-    def n_to_come(self) -> int:
-        """Tokens that it will have soon: those it has, and some more of its answer."""
-        reserve = ANSWER_RESERVE
-        if self.max_tokens is not None:
-            reserve = min(reserve, max(0, self.max_tokens - self.n_sampled))
-        return len(self.tokens) + reserve
-
-    @property
-    def is_steady(self) -> bool:
-        """Whether its next rows must not depend on others."""
-        return len(self.tokens) <= self.steady_until
-
-    @property
-    def is_prompt(self) -> bool:
-        """Whether more than one token is to be computed."""
-        return len(self.tokens) - self.n_computed > 1
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """``count`` tokens of ``sequence`` from position ``start``, to be decoded in this step; the
-    last ``n_drafts`` of them are guesses. ``has_company``: it is a lone row, and another is to be
-    computed behind it and forgotten."""
-
-    sequence: Sequence
-    slot: Slot
-    start: int
-    count: int
-    n_drafts: int = 0
-    has_company: bool = False
-
-    @property
-    def needs_logits(self) -> bool:
-        """Whether the chunk reaches the sequence's end, so that a token can be sampled."""
-        return self.start + self.count - self.n_drafts == len(self.sequence.tokens)
-
-    @property
-    def tokens(self) -> list[int]:
-        """What is computed, the guesses at its end."""
-        known = self.sequence.tokens[self.start : self.start + self.count - self.n_drafts]
-        return known + self.sequence.drafts[: self.n_drafts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +54,9 @@ class Scheduler:
         """
         self._slots = slots
         self._max_running = max_running
-        self._n_batch = n_batch
-        self._prompts_apart = prompts_apart
-        self._keeps_company = keeps_company and n_batch > 1
-        self._oldest_first = False
+        self._filler = BatchFiller(
+            slots, n_batch=n_batch, prompts_apart=prompts_apart, keeps_company=keeps_company
+        )
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
         self._turn: Variant = ()
@@ -149,7 +64,7 @@ class Scheduler:
     @property
     def decoding(self) -> list[Sequence]:
         """The sequences of which the next step computes the last token only."""
-        return [s for s in self._running if len(s.tokens) - s.n_computed == 1]
+        return [s for s in self._running if not s.is_prompt]
 
     @property
     def has_work(self) -> bool:
@@ -165,27 +80,27 @@ class Scheduler:
         """Queue a sequence, whose prompt is known to fit into the context."""
         self._waiting.append(sequence)
 
-    def admit(self) -> list[tuple[Sequence, Placement]]:
-        """Give slots to the waiting sequences that can start now, oldest first.
+    def admit(self) -> tuple[Sequence, Placement] | None:
+        """Give a slot to the oldest waiting sequence, if it can start now.
 
-        The placements are to be carried out in the cache, in order, before `schedule` is called.
+        The placement is to be carried out in the cache before the next is asked for, which may
+        take the slot of which this one shares cells.
         """
-        admitted = []
-        while self._waiting and self._may_start(self._waiting[0]):
-            sequence = self._waiting.popleft()
-            placement = self._slots.take(
-                sequence.tokens,
-                reuse=sequence.reuse,
-                variant=sequence.variant,
-                in_order=sequence.is_steady and self._keeps_company,
-            )
-            sequence.slot = placement.slot
-            if not sequence.was_admitted:
-                sequence.was_admitted = True
-                sequence.n_cached = placement.n_reused
-            self._running.append(sequence)
-            admitted.append((sequence, placement))
-        return admitted
+        if not self._waiting or not self._may_start(self._waiting[0]):
+            return None
+        sequence = self._waiting.popleft()
+        placement = self._slots.take(
+            sequence.tokens,
+            reuse=sequence.reuse,
+            variant=sequence.variant,
+            in_order=sequence.is_steady and self._filler.keeps_company,
+        )
+        sequence.slot = placement.slot
+        if not sequence.was_admitted:
+            sequence.was_admitted = True
+            sequence.n_cached = placement.n_reused
+        self._running.append(sequence)
+        return sequence, placement
 
     def schedule(self) -> Batch:
         """Fill one batch: the sequences that decode first, then prompts. Sequences with other
@@ -193,15 +108,16 @@ class Scheduler:
         evicted: list[Slot] = []
         self._next_turn()
         while True:
-            chunks = self._chunks([s for s in self._running if s.variant == self._turn])
-            n_missing = sum(chunk.count for chunk in chunks) - self._slots.n_free_cells
-            if chunks and n_missing <= 0:
-                return Batch(evicted, self._groups(chunks), self._turn)
-            if not chunks:  # all of this variant were put back
+            turn = self._turn
+            sequences = [s for s in self._running if s.variant == turn]
+            filled = self._filler.fill(sequences)
+            if 0 < filled.n_cells <= self._slots.n_free_cells:
+                return Batch(evicted, self._filler.share_out(filled), self._turn)
+            if not filled.n_cells:  # all of this variant were put back
                 self._next_turn()
                 continue
-            if any(chunk.n_drafts for chunk in chunks):
-                for chunk in chunks:
+            if any(chunk.n_drafts for chunk in filled.decoding):
+                for chunk in filled.decoding:
                     chunk.sequence.drafts.clear()
                 continue
             slot = self._slots.evict()
@@ -239,8 +155,22 @@ class Scheduler:
 
     def advance(self, chunks: list[Chunk]) -> None:
         """Note that ``chunks`` were decoded."""
-        for chunk in chunks:
-            self._slots.extend(chunk.slot, chunk.count)
+        self._slots.extend_all(*_growth(chunks))
+
+    def misplaced(self, chunks: list[Chunk]) -> Sequence | None:
+        """A steady sequence of which ``chunks`` would come to lie before what it has in the cache:
+        then it would be summed up in another order, and round otherwise, than by itself."""
+        steady = self._filler.keeps_company and self._slots.shares_running
+        if not steady or not any(chunk.sequence.is_steady for chunk in chunks):
+            return None
+        out_of_order = self._slots.misplaced(*_growth(chunks))
+        found = (c for c in chunks if c.sequence.is_steady and c.slot in out_of_order)
+        return next((chunk.sequence for chunk in found), None)
+
+    def moved(self, sequence: Sequence) -> None:
+        """Note that all that the cache holds of a running sequence was put into other cells."""
+        if sequence.slot is not None:
+            self._slots.move(sequence.slot)
 
     def restored(self, sequence: Sequence, n_tokens: int) -> None:
         """Note that the cache holds the first ``n_tokens`` of a running sequence, whose slot was
@@ -303,12 +233,25 @@ class Scheduler:
         if len(self._running) >= self._max_running:
             return False
         donor, n_reused = self._best_prefix(sequence)
-        if sequence.reuse and self._slots.shares_running and self._will_share(sequence, n_reused):
+        will_share = self._will_share if self._slots.shares_running else self._will_meet
+        if sequence.reuse and will_share(sequence, n_reused):
             return False
         # Reused cells of an idle slot are lost to others now; those of a busy one were before.
         n_shared = n_reused if donor is not None and donor.busy else 0
         to_come = sum(other.n_to_come - other.n_computed for other in self._running)
         return sequence.n_to_come - n_shared + to_come <= self._slots.n_usable_cells
+
+    def _will_meet(self, sequence: Sequence, n_reused: int) -> bool:
+        """Whether a running prompt is about to hold this one's beginning and nothing else. A state
+        that cannot go back can be shared right there only, so the prompt pauses."""
+        for other in self._running:
+            if other.is_prompt and other.variant == sequence.variant:
+                limit = min(len(other.tokens), len(sequence.tokens)) - 1
+                n_common = common_prefix(other.tokens, sequence.tokens, limit)
+                if n_common >= n_reused + WORTH_WAITING and other.n_computed < n_common:
+                    other.pause_at = n_common
+                    return True
+        return False
 
     def _best_prefix(self, sequence: Sequence) -> tuple[Slot | None, int]:
         if not sequence.reuse:
@@ -336,60 +279,8 @@ class Scheduler:
                     return True
         return False
 
-    def _chunks(self, sequences: list[Sequence]) -> list[Chunk]:
-        """One token for each sequence that decodes, with its guesses, and then prompts."""
-        decoding = [s for s in sequences if not s.is_prompt]
-        if len(decoding) + sum(len(s.drafts) for s in decoding) > self._n_batch:
-            for sequence in decoding:
-                sequence.drafts.clear()
-        is_lone = len(decoding) == 1 and self._needs_company(decoding[0])
-        chunks = [
-            Chunk(s, s.slot, s.n_computed, 1 + len(s.drafts), len(s.drafts), is_lone)
-            for s in decoding
-            if s.slot is not None
-        ]
-        if len(decoding) < len(sequences):
-            chunks += self._prompt_chunks([s for s in sequences if s.is_prompt])
-        return chunks
 
-    def _needs_company(self, sequence: Sequence) -> bool:
-        """Whether ggml would share out the row of ``sequence``, alone, to its threads."""
-        return (
-            self._keeps_company
-            and sequence.is_steady
-            and not sequence.drafts
-            and self._slots.n_spanned_cells + 1 > LONE_CELLS
-            and self._slots.n_free_cells > 1
-        )
-
-    def _prompt_chunks(self, prompts: list[Sequence]) -> list[Chunk]:
-        """As many chunks as make ``n_batch`` tokens: the shortest first, so that a short prompt
-        never waits for a long one, but before them the oldest if there was no room for it in the
-        last step, so that it is not overtaken for ever."""
-        n_first = 1 if self._oldest_first else 0
-        rest = sorted(prompts[n_first:], key=lambda s: len(s.tokens) - s.n_computed)
-        budget = self._n_batch
-        chunks = []
-        for sequence in prompts[:n_first] + rest:
-            most = STEADY_ROWS if sequence.is_steady and self._prompts_apart else self._n_batch
-            count = min(len(sequence.tokens) - sequence.n_computed, self._n_batch, most)
-            if sequence.slot is not None and count <= budget:
-                chunks.append(Chunk(sequence, sequence.slot, sequence.n_computed, count))
-                budget -= count
-        return chunks
-
-    def _is_oldest_left_out(self, chunks: list[Chunk]) -> bool:
-        prompts = [s for s in self._running if s.is_prompt and s.variant == self._turn]
-        return bool(prompts) and all(chunk.sequence is not prompts[0] for chunk in chunks)
-
-    def _groups(self, chunks: list[Chunk]) -> list[list[Chunk]]:
-        """The decodes of a step; also notes whether its prompts left out the oldest."""
-        if len(chunks) == 1 and not self._oldest_first and len(self._running) == 1:
-            return [chunks]  # one stream: most steps of most people
-        self._oldest_first = self._is_oldest_left_out(chunks)
-        fits = sum(chunk.count for chunk in chunks) <= self._n_batch
-        if fits and not self._prompts_apart:
-            return [chunks]
-        decoding = [chunk for chunk in chunks if not chunk.sequence.is_prompt]
-        prompts = [[chunk] for chunk in chunks if chunk.sequence.is_prompt]
-        return [decoding, *prompts] if decoding else prompts
+def _growth(chunks: list[Chunk]) -> tuple[list[tuple[Slot, int]], int]:
+    """How much each slot grows by a decode, and how many rows only keep company."""
+    n_company = sum(chunk.has_company for chunk in chunks)
+    return [(chunk.slot, chunk.count) for chunk in chunks], n_company

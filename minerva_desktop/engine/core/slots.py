@@ -11,6 +11,7 @@ what it answers.
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -30,7 +31,9 @@ Variant = tuple[float, ...]
 class Slot:
     """One sequence number. It holds ``tokens[: len(cells)]``, a cell of the cache for each.
 
-    ``variant``: with which adapters they were computed; others have no use for them.
+    ``variant``: with which adapters they were computed; others have no use for them. ``n_sound``:
+    how many tokens at most were computed with all before them and nothing else; what stands behind
+    a cut was computed after text that is gone, and nobody can build on it.
     """
 
     index: int
@@ -39,6 +42,7 @@ class Slot:
     busy: bool = False
     used_at: int = 0
     variant: Variant = ()
+    n_sound: int = sys.maxsize
 
     @property
     def n_held(self) -> int:
@@ -159,6 +163,39 @@ class SlotTable:
         slot.cells.extend(cells)
         self._busy_users.update(dict.fromkeys(cells, 1))
 
+    def extend_all(self, grown: Sequence[tuple[Slot, int]], n_passing: int = 0) -> None:
+        """So many more tokens of busy slots were computed in one batch; behind them in it were
+        ``n_passing`` tokens that the cache has forgotten again."""
+        cells = self._cells.take(sum(count for _, count in grown) + n_passing)
+        start = 0
+        for slot, count in grown:
+            own = cells[start : start + count]
+            slot.cells.extend(own)
+            self._busy_users.update(dict.fromkeys(own, 1))
+            start += count
+        self._cells.let_go(cells[start:])
+
+    def misplaced(self, grown: Sequence[tuple[Slot, int]], n_passing: int = 0) -> list[Slot]:
+        """Slots of which `extend_all` would not put the new tokens behind those that they hold."""
+        n_tokens = sum(count for _, count in grown) + n_passing
+        if n_tokens > self._cells.n_free:
+            return []
+        cells = iter(self._cells.next_cells(n_tokens))
+        out_of_order = []
+        for slot, count in grown:
+            own = slot.cells[-1:] + list(itertools.islice(cells, count))
+            if any(one > later for one, later in itertools.pairwise(own)):
+                out_of_order.append(slot)
+        return out_of_order
+
+    def move(self, slot: Slot) -> None:
+        """All that a busy slot holds was taken out of the cache and put back, which gives it the
+        first cells that are free."""
+        self._let_go(self._busy_users, slot.cells)
+        self._cells.let_go(slot.cells)
+        slot.cells[:] = self._cells.take(slot.n_held)
+        self._count(self._busy_users, slot.cells)
+
     def shorten(self, slot: Slot, length: int) -> None:
         """A busy slot holds only its first ``length`` tokens from now on."""
         gone = slot.cells[length:]
@@ -173,6 +210,7 @@ class SlotTable:
         """Forget ``count`` tokens of a busy slot from ``start`` on; those behind move up."""
         gone = slot.cells[start : start + count]
         del slot.cells[start : start + count]
+        slot.n_sound = min(slot.n_sound, start)
         self._cells.let_go(gone)
         self._cells.look_from_start()
         self._let_go(self._busy_users, gone)
@@ -217,12 +255,15 @@ class SlotTable:
         )
 
     def _usable(self, slot: Slot, tokens: Sequence[int]) -> int:
-        length = common_prefix(slot.tokens, tokens, min(slot.n_held, len(tokens) - 1))
+        n_held = min(slot.n_held, slot.n_sound)
+        length = common_prefix(slot.tokens, tokens, min(n_held, len(tokens) - 1))
         return 0 if self._append_only and length < slot.n_held else length
 
     def _drop(self, slot: Slot, length: int) -> None:
         self._cells.let_go(slot.cells[length:])
         del slot.cells[length:]
+        if length <= slot.n_sound:
+            slot.n_sound = sys.maxsize
         if not slot.busy:
             del slot.tokens[length:]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from minerva_desktop.engine.core.scheduler import Sequence
+from minerva_desktop.engine.core.sequence import Sequence
 
 # Tokens at the end that must have come before in the same order. Longer is surer, so it is tried
 # first; a single token says nothing.
@@ -23,6 +23,9 @@ class Drafter(Protocol):
 
     def forget(self, request_id: int) -> None:
         """A sequence is over; idempotent."""
+
+    def use_threads(self, n_threads: int) -> None:
+        """Compute the next guesses with so many."""
 
 
 def room_for_drafts(sequence: Sequence, n_draft: int, n_ctx: int) -> int:
@@ -43,6 +46,9 @@ class PromptLookup:
         self._n_draft = n_draft
         self._n_ctx = n_ctx
         self._indexes: dict[int, _Index] = {}
+
+    def use_threads(self, n_threads: int) -> None:
+        """Nothing is computed with threads here."""
 
     def draft(self, sequences: list[Sequence]) -> None:
         """As in `Drafter`."""

@@ -83,8 +83,8 @@ class _TaggedRules:
         self._schema.visit(value, where)
         if "format" in limits:
             return f"{FORMATS[found['format']]} {literal(self._behind)}"
-        body = repeated("[^<]", *counts(found, where, "minLength", "maxLength"))
-        return f"{body} {literal(self._mark + self._tail)}"
+        body = repeated(r"[^<\n]", *counts(found, where, "minLength", "maxLength"))
+        return f"{body} {literal(self._behind)}"
 
     def _constants(self, values: object, where: str) -> str:
         self._schema.visit({"enum": values}, where)

@@ -1,28 +1,41 @@
 """Jinja's sandbox as chat templates need it, with bounds on what a small template can build.
 
 The sandbox stops a template from reaching anything; what it does not stop is a template that
-builds gigabytes, so the filters that build text from a number are left out and repetition is
-bounded. `chat_template` ends one that runs on. Used on the engine child's desk threads.
+builds gigabytes. So all that builds a value (operators, calls, filters, slices, blocks, macros)
+asks `template_bounds`, and the filters whose result has the size of a number are left out.
+`chat_template` ends one that runs on. Used on the engine child's desk threads.
 """
 
 from __future__ import annotations
 
+import functools
 import json
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from types import GeneratorType
 from typing import Any, NoReturn
 
 import jinja2
+from jinja2 import nodes, pass_environment
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, loopcontrols
-from jinja2.filters import do_indent
+from jinja2.filters import do_indent, do_round, sync_do_sum
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-MAX_BUILT_CHARACTERS = 16 * 1024 * 1024
-MAX_NUMBER = 100_000
+from minerva_desktop.engine.core.template_bounds import (
+    ITEM_SIZE,
+    MAX_BUILT,
+    Bounds,
+    bound_format,
+    bound_method,
+    bound_operands,
+    bounded_text,
+    text_size,
+)
+
 MAX_INDENT = 16
+MAX_DIGITS = 100
 
 # Each builds text or lists whose size is a number in the template.
 _SIZED_FILTERS = (
@@ -34,9 +47,14 @@ _SIZED_FILTERS = (
     "urlize",
     "wordwrap",
 )
-_SIZED_METHODS = frozenset({"center", "ljust", "rjust", "zfill", "expandtabs", "replace", "join"})
-# A format's width that is huge, or that comes from a value.
-_WIDTH = re.compile(r"\d{6,}|:[^}]*\{")
+# These take lists as lists; all others make texts of what they get.
+_LIST_FILTERS = frozenset(
+    {"attr", "count", "d", "default", "dictsort", "first", "groupby", "items", "join", "last"}
+    | {"length", "map", "max", "min", "random", "reject", "rejectattr", "reverse", "safe", "select"}
+    | {"selectattr", "sort", "sum", "unique"}
+)
+# All of them: each takes long with a number that is huge.
+_OPERATORS = frozenset({"+", "-", "*", "/", "//", "**", "%"})
 
 
 class JsonObject(dict[str, Any]):
@@ -57,110 +75,169 @@ class _GenerationTag(Extension):
         return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
 
-class _Sandbox(ImmutableSandboxedEnvironment):
-    """Jinja's sandbox that also refuses to build huge values from small templates."""
+class _Code(CodeGenerator):
+    """Jinja's compiler, whose ``~`` would join texts without asking."""
 
-    intercepted_binops = frozenset({"+", "*", "**", "%"})
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802 - Jinja's name
+        """``a ~ b ~ c``"""
+        self.write("environment.concatenate((")
+        for part in node.nodes:
+            self.visit(part, frame)
+            self.write(", ")
+        self.write("))")
+
+
+class Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox that also refuses to build huge values. For one thread: it counts what the
+    render that runs has built (`bounds`)."""
+
+    intercepted_binops = _OPERATORS
+    code_generator_class = _Code
+
+    def __init__(self) -> None:
+        self.bounds = Bounds()
+        super().__init__(
+            trim_blocks=True,
+            lstrip_blocks=True,
+            extensions=[loopcontrols, _GenerationTag],
+            finalize=bounded_text,
+        )
+        # What joins the pieces of a block, of a macro and of the whole.
+        self.concat = self.bounds.joined  # type: ignore[method-assign]
+
+    def concatenate(self, values: Iterable[Any]) -> str:
+        """What ``~`` makes of ``values``."""
+        return self.bounds.joined(map(bounded_text, values))
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """Called for each operator of a template."""
         if operator == "**":
             raise SecurityError("powers are not available in chat templates")
         if operator == "%" and isinstance(left, str):
             raise SecurityError("text formatting is not available in chat templates")
-        if operator == "*":
-            _bound_product(left, right)
         if isinstance(left, str) and isinstance(right, JsonObject):
-            right = str(right)
+            right = bounded_text(right)
         elif isinstance(right, str) and isinstance(left, JsonObject):
-            left = str(left)
-        sized = isinstance(left, str | list) and isinstance(right, str | list)
-        if operator == "+" and sized and len(left) + len(right) > MAX_BUILT_CHARACTERS:
-            raise SecurityError("a text is too long")
-        return super().call_binop(context, operator, left, right)
+            left = bounded_text(left)
+        bound_operands(operator, left, right)
+        return self.bounds.built(super().call_binop(context, operator, left, right))
 
     def call(self, context: Any, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Called for each call of a template."""
         owner = getattr(obj, "__self__", None)
-        if isinstance(owner, str):
-            _bound_text_method(getattr(obj, "__name__", ""), owner, args)
-        return super().call(context, obj, *args, **kwargs)
+        if isinstance(owner, str | int):
+            name = getattr(obj, "__name__", "")
+            bound_method(name, owner, args, kwargs)
+            if name == "join" and isinstance(owner, str) and args:
+                return self.joined(args[0], owner)
+        return self.bounds.built(super().call(context, obj, *args, **kwargs))
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """Called for ``x[y]``, where y is no name."""
+        found = super().getitem(obj, argument)
+        return self.bounds.built(found) if isinstance(argument, slice) else found
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        """Called for each attribute that a template gets."""
         wrapped = super().wrap_str_format(value)
-        if wrapped is not None and _WIDTH.search(value.__self__):
-            raise SecurityError("a formatted text is too wide")
-        return wrapped
+        if wrapped is None:
+            return None
+
+        def bounded(*args: Any, **kwargs: Any) -> str:
+            bound_format(value.__self__, (*args, *kwargs.values()))
+            return wrapped(*args, **kwargs)
+
+        return bounded
+
+    def joined(self, values: Any, separator: str = "", attribute: str | None = None) -> str:
+        """``values``, or ``attribute`` of each, with ``separator`` between them."""
+        texts = (
+            bounded_text(value if attribute is None else self.getitem(value, attribute))
+            for value in values
+        )
+        parts = (part for text in texts for part in (separator, text))
+        next(parts, None)  # the separator before the first
+        return self.bounds.joined(parts)
+
+    def to_json(
+        self,
+        value: Any,
+        ensure_ascii: bool = False,
+        indent: int | None = None,
+        separators: Sequence[str] | None = None,
+        sort_keys: bool = False,
+    ) -> str:
+        """Not Jinja's own, which escapes <, > and & for HTML; models are trained on plain JSON. The
+        arguments are those of Hugging Face's transformers."""
+        if indent is not None and indent > MAX_INDENT:
+            raise SecurityError("an indent is too wide")
+        if separators is None:
+            pair = None
+        else:
+            pair = (str(separators[0]), str(separators[1]))
+            if max(map(len, pair)) > MAX_INDENT:
+                raise SecurityError("a separator is too long")
+        encoder = json.JSONEncoder(
+            ensure_ascii=ensure_ascii, indent=indent, separators=pair, sort_keys=sort_keys
+        )
+        plain = list(value) if isinstance(value, GeneratorType) else value  # what `map` gives
+        if indent is None:
+            return encoder.encode(plain)
+        # Piece by piece: at each level of a deep list there is more to indent.
+        return self.bounds.joined(encoder.iterencode(plain))
+
+    def bounded_filter(self, name: str, run: Callable[..., Any]) -> Callable[..., Any]:
+        """A filter that asks before it makes texts of lists, and counts what it made."""
+
+        @functools.wraps(run)
+        def bounded(*args: Any, **kwargs: Any) -> Any:
+            if name not in _LIST_FILTERS:
+                for value in args:
+                    text_size(value)
+            return self.bounds.built(run(*args, **kwargs))
+
+        return bounded
 
 
 def _bounded_replace(text: Any, old: str, new: str, count: int = -1) -> str:
-    _bound_text_method("replace", str(text), (old, new))
-    return str(text).replace(old, new, count)
-
-
-def _bounded_join(values: Any, separator: str = "", attribute: str | None = None) -> str:
-    length = 0
-    parts = []
-    for value in values:
-        part = str(value if attribute is None else value[attribute])
-        length += len(part) + len(separator)
-        if length > MAX_BUILT_CHARACTERS:
-            raise SecurityError("a joined text is too long")
-        parts.append(part)
-    return separator.join(parts)
+    owner = bounded_text(text)
+    bound_method("replace", owner, (old, new), {})
+    return owner.replace(old, new, count)
 
 
 def _bounded_indent(text: str, width: int | str = 4, first: bool = False) -> str:
-    if isinstance(width, int) and width > MAX_INDENT:
+    size = width if isinstance(width, int) else len(width)
+    if size > MAX_INDENT:
         raise SecurityError("an indent is too wide")
     return do_indent(text, width, first)
 
 
-def _bound_product(left: Any, right: Any) -> None:
-    for value, times in ((left, right), (right, left)):
-        repeats = isinstance(value, str | list | tuple) and isinstance(times, int)
-        if repeats and len(value) * times > MAX_BUILT_CHARACTERS:
-            raise SecurityError("a repeated text is too long")
+def _bounded_round(value: float, precision: int = 0, method: Any = "common") -> float:
+    if not abs(precision) <= MAX_DIGITS:
+        raise SecurityError("a number has too many digits")
+    return do_round(value, precision, method)
 
 
-def _bound_text_method(name: str, owner: str, args: Sequence[Any]) -> None:
-    if name not in _SIZED_METHODS:
-        return
-    if name == "join" and args:
-        _bounded_join(args[0], owner)
-    if any(isinstance(arg, int) and arg > MAX_NUMBER for arg in args):
-        raise SecurityError("a padded text is too long")
-    replaces = name == "replace" and len(args) > 1
-    if replaces and (owner.count(str(args[0])) + 1) * len(str(args[1])) > MAX_BUILT_CHARACTERS:
-        raise SecurityError("a replaced text is too long")
+@pass_environment
+def _bounded_sum(
+    environment: jinja2.Environment,
+    values: Iterable[Any],
+    attribute: str | int | None = None,
+    start: Any = 0,
+) -> Any:
+    if not isinstance(start, int | float):
+        raise SecurityError("only numbers can be summed up")
+    return sync_do_sum(environment, values, attribute, start)
+
+
+def _bounded_list(value: Iterable[Any]) -> list[Any]:
+    if isinstance(value, str) and len(value) * ITEM_SIZE > MAX_BUILT:
+        raise SecurityError("a text is too long to be a list")
+    return list(value)
 
 
 def _raise(message: str) -> NoReturn:
-    raise jinja2.TemplateError(message)
-
-
-def _tojson(
-    value: Any,
-    ensure_ascii: bool = False,
-    indent: int | None = None,
-    separators: Sequence[str] | None = None,
-    sort_keys: bool = False,
-) -> str:
-    # Not Jinja's own, which escapes <, > and & for HTML; models are trained on plain JSON. The
-    # arguments are those of Hugging Face's transformers.
-    if indent is not None and indent > MAX_INDENT:
-        raise SecurityError("an indent is too wide")
-    if separators is None:
-        pair = None
-    else:
-        pair = (str(separators[0]), str(separators[1]))
-        if max(map(len, pair)) > MAX_INDENT:
-            raise SecurityError("a separator is too long")
-    return json.dumps(
-        list(value) if isinstance(value, GeneratorType) else value,  # what `map` gives
-        ensure_ascii=ensure_ascii,
-        indent=indent,
-        separators=pair,
-        sort_keys=sort_keys,
-    )
+    raise jinja2.TemplateError(bounded_text(message))
 
 
 def _from_json(text: str) -> Any:
@@ -178,20 +255,24 @@ def _strftime_now(pattern: str) -> str:
     return datetime.now().astimezone().strftime(pattern)
 
 
-def sandbox() -> ImmutableSandboxedEnvironment:
+def sandbox() -> Sandbox:
     """An environment to compile a chat template in."""
-    environment = _Sandbox(
-        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _GenerationTag]
-    )
+    environment = Sandbox()
+    filters = environment.filters
     for name in _SIZED_FILTERS:
-        del environment.filters[name]
+        del filters[name]
     del environment.globals["lipsum"]
-    environment.filters["tojson"] = _tojson
-    environment.filters["from_json"] = _from_json  # in templates that llama.cpp brings
-    environment.filters["safe"] = _as_it_is
-    environment.filters["replace"] = _bounded_replace
-    environment.filters["join"] = _bounded_join
-    environment.filters["indent"] = _bounded_indent
+    filters["tojson"] = environment.to_json
+    filters["from_json"] = _from_json  # in templates that llama.cpp brings
+    filters["safe"] = _as_it_is
+    filters["replace"] = _bounded_replace
+    filters["join"] = environment.joined
+    filters["indent"] = _bounded_indent
+    filters["list"] = _bounded_list
+    filters["round"] = _bounded_round
+    filters["sum"] = _bounded_sum
+    for name, run in tuple(filters.items()):
+        filters[name] = environment.bounded_filter(name, run)
     environment.globals["raise_exception"] = _raise
     environment.globals["strftime_now"] = _strftime_now
     return environment

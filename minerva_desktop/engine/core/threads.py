@@ -21,7 +21,7 @@ MORE_AT, FEWER_AT = 0.6, 0.5
 
 class CpuTimes(NamedTuple):
     """Seconds of the cores that this process may use: how long they were busy in all, and with
-    this process; ``at`` is `time.monotonic`."""
+    this process and its parent; ``at`` is `time.monotonic`."""
 
     at: float
     busy: float
@@ -39,8 +39,17 @@ def read_cpu_times() -> CpuTimes:
     busy = sum(sum(core) - core.idle - getattr(core, "iowait", 0.0) for core in cores)
     # Linux counts what a guest machine takes twice: as such, and as user's time.
     busy -= sum(getattr(core, "guest", 0.0) + getattr(core, "guest_nice", 0.0) for core in cores)
-    own = process.cpu_times()
-    return CpuTimes(time.monotonic(), busy, own.user + own.system, len(cores))
+    # The parent works on what comes from here: it is no neighbour, however much it streams.
+    own = _seconds_of(process) + _seconds_of(process.parent())
+    return CpuTimes(time.monotonic(), busy, own, len(cores))
+
+
+def _seconds_of(process: psutil.Process | None) -> float:
+    try:
+        times = process.cpu_times() if process is not None else None
+    except psutil.Error:
+        times = None  # it has gone
+    return times.user + times.system if times is not None else 0.0
 
 
 def threads_beside(others: float, *, n_cores: int, current: int, most: int) -> int:

@@ -26,7 +26,6 @@ from minerva_desktop.server.parameters.sampling import (
 from minerva_desktop.server.parameters.tools import chat_options
 from minerva_desktop.server.schemas.chat import (
     ChatCompletionRequest,
-    ChatFields,
     ResponseFormat,
     SchemaFormat,
 )
@@ -77,7 +76,7 @@ def chat_parameters(body: Mapping[str, Any], request_timeout_s: float | None) ->
         chat_turn(parser, message, f"messages[{index}]")
         for index, message in enumerate(request.messages)
     )
-    check_continuation(request, turns)
+    _check_continuation(request, turns)
     return ChatParameters(
         model=request.model,
         turns=turns,
@@ -171,7 +170,7 @@ def _separates_reasoning(reasoning_format: str | None) -> bool:
     )
 
 
-def check_continuation(request: ChatFields, turns: Sequence[ChatTurn]) -> None:
+def _check_continuation(request: ChatCompletionRequest, turns: Sequence[ChatTurn]) -> None:
     """A last message of the assistant is continued. That may be said, not denied."""
     last = turns[-1]
     continues = last.role is Role.ASSISTANT and not last.tool_calls

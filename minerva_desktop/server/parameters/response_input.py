@@ -9,7 +9,7 @@ from minerva_desktop.chat.tools import ToolCall
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
 from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValues, ParameterParser
-from minerva_desktop.server.parameters.turns import one_system_turn, with_tool_names
+from minerva_desktop.server.parameters.turns import one_system_turn
 from minerva_desktop.server.schemas.responses import (
     FunctionCallItem,
     FunctionCallOutputItem,
@@ -53,7 +53,7 @@ def input_turns(parser: ParameterParser, request: ResponsesRequest) -> tuple[Cha
         for index, item in enumerate(request.input):
             items.add(item, f"input[{index}]")
         turns += items.turns()
-    return with_tool_names(one_system_turn(turns))
+    return one_system_turn(turns)
 
 
 class _Items:

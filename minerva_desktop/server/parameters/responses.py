@@ -27,7 +27,6 @@ from minerva_desktop.server.parameters.sampling import (
     schema_text,
     token_limit,
 )
-from minerva_desktop.server.schemas.common import RequestModel
 from minerva_desktop.server.schemas.response_object import ResponseSettings
 from minerva_desktop.server.schemas.responses import (
     ReasoningConfig,
@@ -112,7 +111,7 @@ def responses_parameters(
         run=_run(request, request_timeout_s),
         chat=chat,
         stream=bool(request.stream),
-        settings=_settings(request, sampling),
+        settings=_settings(body, request, sampling),
         headers=parser.headers(),
     )
 
@@ -216,11 +215,11 @@ def _top_logprobs(parser: ParameterParser, include: Sequence[str], n_top: int | 
     return None
 
 
-def _settings(request: ResponsesRequest, sampling: SamplingParameters) -> ResponseSettings:
-    text, reasoning, choice = request.text, request.reasoning, request.tool_choice
-    form: dict[str, Any] = {"type": "text"}
-    if text is not None and text.format is not None:
-        form = _as_given(text.format)
+def _settings(
+    body: Mapping[str, Any], request: ResponsesRequest, sampling: SamplingParameters
+) -> ResponseSettings:
+    text, reasoning = request.text, request.reasoning
+    form = {"type": "text"} if text is None or text.format is None else body["text"]["format"]
     return ResponseSettings(
         instructions=request.instructions,
         max_output_tokens=sampling.max_tokens,
@@ -231,17 +230,10 @@ def _settings(request: ResponsesRequest, sampling: SamplingParameters) -> Respon
         safety_identifier=request.safety_identifier,
         temperature=sampling.temperature,
         text={"format": form, "verbosity": "medium"},
-        tool_choice=_as_given(choice) if isinstance(choice, RequestModel) else choice or "auto",
-        tools=[_as_given(tool) for tool in request.tools or ()],
+        tool_choice=body.get("tool_choice") or "auto",
+        tools=body.get("tools") or [],
         top_logprobs=sampling.top_logprobs or 0,
         top_p=sampling.top_p,
         truncation=request.truncation or "disabled",
         user=request.user,
-    )
-
-
-def _as_given(value: RequestModel) -> dict[str, Any]:
-    """What the client sent, without the fields that nobody knows."""
-    return value.model_dump(
-        mode="json", by_alias=True, exclude_unset=True, exclude=set(value.model_extra or ())
     )

@@ -95,7 +95,6 @@ def sampling_parameters(
 
     A field that is not there leaves the default.
     """
-    stop = (fields.stop,) if isinstance(fields.stop, str) else tuple(fields.stop or ())
     given = {name: getattr(fields, name) for name in _AS_THEY_ARE}
     given |= {
         "repeat_penalty": _repeat_penalty(fields),
@@ -103,6 +102,7 @@ def sampling_parameters(
         "dry_penalty_last_n": _window(fields.dry_penalty_last_n),
         "seed": None if fields.seed == RANDOM_SEED else fields.seed,
         "max_tokens": max_tokens,
+        "stop": (fields.stop,) if isinstance(fields.stop, str) else tuple(fields.stop or ()),
         "logit_bias": None if fields.logit_bias is None else _biases(fields.logit_bias),
         "grammar": fields.grammar or None,
         "json_schema": schema_text(fields.json_schema) if fields.json_schema else None,
@@ -111,7 +111,7 @@ def sampling_parameters(
     if fields.dry_sequence_breakers is not None:
         given["dry_sequence_breakers"] = tuple(fields.dry_sequence_breakers)
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    sampling = SamplingParameters(stop=stop, **changes)
+    sampling = SamplingParameters(**changes)
     sampling.check()
     return sampling
 

@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from minerva_desktop.chat.message import ChatTurn
+from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.tools import ChatOptions
-from minerva_desktop.server.parameters.chat import check_continuation
+from minerva_desktop.engine.messages import PromptEnd
+from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.parameters.messages import chat_turn
 from minerva_desktop.server.parameters.parser import NeutralValues, ParameterParser
 from minerva_desktop.server.parameters.tools import chat_options
@@ -29,6 +30,7 @@ class TemplateParameters(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None
     turns: tuple[ChatTurn, ...]
     chat: ChatOptions
+    end: PromptEnd
     headers: dict[str, str]
 
 
@@ -49,10 +51,22 @@ def template_parameters(body: Mapping[str, Any]) -> TemplateParameters:
         chat_turn(parser, message, f"messages[{index}]")
         for index, message in enumerate(request.messages)
     )
-    check_continuation(request, turns)
     return TemplateParameters(
         model=request.model,
         turns=turns,
         chat=chat_options(parser, request),
+        end=_end(request, turns[-1]),
         headers=parser.headers(),
     )
+
+
+def _end(request: ApplyTemplateRequest, last: ChatTurn) -> PromptEnd:
+    can_go_on = last.role is Role.ASSISTANT and not last.tool_calls
+    if request.continue_final_message and not can_go_on:
+        raise InvalidRequest(
+            "continue_final_message can be true only when the last message is the assistant's",
+            param="continue_final_message",
+        )
+    if can_go_on and request.continue_final_message is not False:
+        return PromptEnd.GENERATION
+    return PromptEnd.CLOSED if request.add_generation_prompt is False else PromptEnd.OPENED

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-import msgspec
+from collections.abc import Sequence
 
 from minerva_desktop.chat.message import ChatTurn, Role
 
@@ -21,17 +19,3 @@ def one_system_turn(turns: Sequence[ChatTurn]) -> tuple[ChatTurn, ...]:
         return tuple(turns)
     text = PARAGRAPH.join(turn.text for turn in turns[:n_system])
     return (ChatTurn(Role.SYSTEM, text), *turns[n_system:])
-
-
-def with_tool_names(turns: Iterable[ChatTurn]) -> tuple[ChatTurn, ...]:
-    """``turns`` whose results of calls have the names of their tools, which some templates write:
-    these dialects' results say only whose call it was."""
-    names: dict[str | None, str] = {}
-    named = []
-    for turn in turns:
-        names |= {call.id: call.name for call in turn.tool_calls}
-        if turn.role is Role.TOOL and turn.name is None:
-            named.append(msgspec.structs.replace(turn, name=names.get(turn.tool_call_id)))
-        else:
-            named.append(turn)
-    return tuple(named)

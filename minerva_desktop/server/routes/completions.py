@@ -56,7 +56,7 @@ def completions_router(context: ServerContext) -> APIRouter:
     @router.post("/v1/completions")
     async def create_completion(request: Request) -> Response:
         body = await lifetime.run(read_json_object(request))
-        parameters = completion_parameters(body, None)
+        parameters = completion_parameters(body, config.request_timeout_s)
         model = await asyncio.to_thread(context.catalog.find, parameters.model)
         answer = CompletionAnswer(context, request.scope, model, parameters)
         if parameters.stream:

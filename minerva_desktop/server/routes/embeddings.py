@@ -18,6 +18,7 @@ from minerva_desktop.errors import InvalidRequest, ModelNotFound
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.errors import json_response, renamed_fields
 from minerva_desktop.server.json_body import read_json_object
+from minerva_desktop.server.lifetime import time_limit
 from minerva_desktop.server.parameters.embeddings import EmbeddingParameters, embedding_parameters
 from minerva_desktop.server.schemas.embeddings import (
     EmbeddingList,
@@ -58,6 +59,7 @@ class _EmbeddingWork:
         self._activity = context.activity
         self._model = model
         self._parameters = parameters
+        self._timeout_s = context.config.request_timeout_s
 
     async def run(self, scope: MutableMapping[str, Any]) -> EmbeddingList:
         """The answer. Raises what loading and embedding raise."""
@@ -75,7 +77,8 @@ class _EmbeddingWork:
             async with self._pool.lease(model.path) as engine:
                 active.follow()
                 self._check(engine)
-                found = await engine.embed(parameters.inputs, normalize=parameters.normalize)
+                async with time_limit(self._timeout_s):
+                    found = await engine.embed(parameters.inputs, normalize=parameters.normalize)
             n_tokens = sum(found.n_tokens)
             active.count(prompt_tokens=n_tokens)
             return EmbeddingList(

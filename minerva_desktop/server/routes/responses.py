@@ -27,7 +27,7 @@ def responses_router(context: ServerContext) -> APIRouter:
     @router.post("/v1/responses")
     async def create_response(request: Request) -> Response:
         body = await lifetime.run(read_json_object(request))
-        parameters = responses_parameters(body, None)
+        parameters = responses_parameters(body, context.config.request_timeout_s)
         model = await asyncio.to_thread(context.catalog.find, parameters.model)
         writer = ResponseWriter(model.model_id, parameters.settings)
         asked = GenerationRequest(

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from minerva_desktop.server.errors import json_response
 from minerva_desktop.server.json_body import read_json_object
+from minerva_desktop.server.lifetime import time_limit
 from minerva_desktop.server.model_choice import chosen_model
 from minerva_desktop.server.parameters.tokens import question, template_parameters
 from minerva_desktop.server.request_info import request_info
@@ -70,7 +71,9 @@ def tokens_router(context: ServerContext) -> APIRouter:
         asked = template_parameters(body)
 
         async def ask(engine: Engine) -> RenderedPrompt:
-            return RenderedPrompt(await engine.apply_template(asked.turns, chat=asked.chat))
+            return RenderedPrompt(
+                await engine.apply_template(asked.turns, chat=asked.chat, end=asked.end)
+            )
 
         answer = await _answer(context, request, asked.model, ask)
         return json_response(answer, headers=asked.headers)
@@ -90,7 +93,8 @@ async def _answer(
     request_info(request.scope).model = model.model_id
 
     async def work() -> AnswerT:
-        async with context.pool.lease(model.path) as engine:
+        limit_s = context.config.request_timeout_s
+        async with context.pool.lease(model.path) as engine, time_limit(limit_s):
             return await ask(engine)
 
     return await context.lifetime.run(work(), request.receive)

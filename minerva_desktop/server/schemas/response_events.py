@@ -57,7 +57,7 @@ class PartChanged(msgspec.Struct, frozen=True, kw_only=True):
     part: OutputText | ReasoningText
 
 
-class TextDelta(msgspec.Struct, frozen=True, kw_only=True):
+class OutputTextDelta(msgspec.Struct, frozen=True, kw_only=True):
     """More of a message's text."""
 
     type: Literal["response.output_text.delta"] = "response.output_text.delta"
@@ -69,7 +69,7 @@ class TextDelta(msgspec.Struct, frozen=True, kw_only=True):
     logprobs: tuple[ContentLogprob, ...]
 
 
-class TextDone(msgspec.Struct, frozen=True, kw_only=True):
+class OutputTextDone(msgspec.Struct, frozen=True, kw_only=True):
     """All of a message's text."""
 
     type: Literal["response.output_text.done"] = "response.output_text.done"
@@ -81,7 +81,7 @@ class TextDone(msgspec.Struct, frozen=True, kw_only=True):
     logprobs: tuple[ContentLogprob, ...]
 
 
-class ReasoningDelta(msgspec.Struct, frozen=True, kw_only=True):
+class ReasoningTextDelta(msgspec.Struct, frozen=True, kw_only=True):
     """More of a train of thought."""
 
     type: Literal["response.reasoning_text.delta"] = "response.reasoning_text.delta"
@@ -92,7 +92,7 @@ class ReasoningDelta(msgspec.Struct, frozen=True, kw_only=True):
     delta: str
 
 
-class ReasoningDone(msgspec.Struct, frozen=True, kw_only=True):
+class ReasoningTextDone(msgspec.Struct, frozen=True, kw_only=True):
     """All of a train of thought."""
 
     type: Literal["response.reasoning_text.done"] = "response.reasoning_text.done"
@@ -140,10 +140,10 @@ ResponseEvent = (
     ResponseChanged
     | ItemChanged
     | PartChanged
-    | TextDelta
-    | TextDone
-    | ReasoningDelta
-    | ReasoningDone
+    | OutputTextDelta
+    | OutputTextDone
+    | ReasoningTextDelta
+    | ReasoningTextDone
     | ArgumentsDelta
     | ArgumentsDone
     | ErrorEvent

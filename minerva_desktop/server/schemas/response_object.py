@@ -22,36 +22,34 @@ ItemStatus = Literal["in_progress", "completed", "incomplete"]
 ResponseStatus = Literal["in_progress", "completed", "incomplete", "failed"]
 
 
-class OutputText(msgspec.Struct, frozen=True, kw_only=True):
+class OutputText(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="output_text"):
     """The text of a message."""
 
-    type: Literal["output_text"] = "output_text"
     text: str
     annotations: tuple[()] = ()
     logprobs: tuple[ContentLogprob, ...] = ()
 
 
-class ReasoningText(msgspec.Struct, frozen=True, kw_only=True):
+class ReasoningText(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="reasoning_text"
+):
     """The text of a train of thought."""
 
-    type: Literal["reasoning_text"] = "reasoning_text"
     text: str
 
 
-class OutputMessage(msgspec.Struct, frozen=True, kw_only=True):
+class OutputMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="message"):
     """What the model said."""
 
-    type: Literal["message"] = "message"
     id: str
     status: ItemStatus
     role: Literal["assistant"] = "assistant"
     content: tuple[OutputText, ...] = ()
 
 
-class OutputReasoning(msgspec.Struct, frozen=True, kw_only=True):
+class OutputReasoning(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="reasoning"):
     """What the model thought. Nobody summarises it."""
 
-    type: Literal["reasoning"] = "reasoning"
     id: str
     status: ItemStatus
     summary: tuple[()] = ()
@@ -59,10 +57,9 @@ class OutputReasoning(msgspec.Struct, frozen=True, kw_only=True):
     encrypted_content: None = None
 
 
-class OutputCall(msgspec.Struct, frozen=True, kw_only=True):
+class OutputCall(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="function_call"):
     """What the model wants to have called; ``arguments`` is JSON text."""
 
-    type: Literal["function_call"] = "function_call"
     id: str
     status: ItemStatus
     call_id: str

@@ -48,9 +48,9 @@ class TokenPiece(msgspec.Struct, frozen=True):
 
 
 class TokenList(msgspec.Struct, frozen=True):
-    """Answer to ``POST /tokenize``."""
+    """Answer to ``POST /tokenize``: ids, or pieces for those who asked for them."""
 
-    tokens: tuple[int, ...] | tuple[TokenPiece, ...]
+    tokens: tuple[int | TokenPiece, ...]
 
 
 class DetokenizedText(msgspec.Struct, frozen=True):

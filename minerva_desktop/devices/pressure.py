@@ -1,0 +1,47 @@
+"""Which memory is short, and who holds it. Any thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from minerva_desktop.devices.ledgers import CPU
+from minerva_desktop.units import format_bytes
+
+if TYPE_CHECKING:  # it brings psutil, which the window's start need not wait for
+    from minerva_desktop.devices.system_memory import MemoryPart, MemorySnapshot
+
+SHORT_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """The memory of a ``device`` (its ledger's name) is short; ``why`` is half a sentence for the
+    person: who holds it, and how much is left."""
+
+    device: str
+    why: str
+
+
+def is_short(free: int, total: int) -> bool:
+    """Whether ``free`` of ``total`` bytes (0: unknown) are so few that the system begins to swap:
+    a twentieth, but never more than a gigabyte."""
+    return total > 0 and free < min(total // 20, SHORT_BYTES)
+
+
+def shortages(snapshot: MemorySnapshot) -> tuple[Shortage, ...]:
+    """The system's first, then those of GPUs; empty where all is well."""
+    return tuple(
+        Shortage(part.device, _why(part))
+        for part in snapshot.parts
+        if is_short(part.free, part.total)
+    )
+
+
+def _why(part: MemoryPart) -> str:
+    free = format_bytes(part.free)
+    where = "memory" if part.device == CPU else f"the memory of {part.label}"
+    if part.used_by_others >= part.used_by_models:
+        return f"other programs left only {free} of {where} free"
+    models = format_bytes(part.used_by_models)
+    return f"the loaded models took {models}, which left only {free} of {where} free"

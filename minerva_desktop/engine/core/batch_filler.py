@@ -1,0 +1,145 @@
+"""Fills one step with the tokens of running sequences, and shares them out to decodes.
+
+Pure Python: no ctypes, no clock, no I/O. For `Scheduler`.
+
+What a prompt is cut into depends on nothing but the prompt, and on a CPU each chunk is computed by
+itself: llama.cpp's attention rounds 64 rows and more otherwise than fewer, so that an answer would
+depend on whose prompts happened to be in the same batch. (16 questions to SmolLM2, greedy, alone
+and eight at once: 9 answers differed with mixed batches, 1 with these.) For the same reason many
+sequences that decode are shared out to several decodes, where one of them must be steady.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from minerva_desktop.engine.core.sequence import Chunk, Sequence
+from minerva_desktop.engine.core.slots import SlotTable
+
+STEADY_ROWS = 63  # ggml takes tiles from 64 rows on (GGML_FA_TILE_Q)
+LONE_CELLS = 256  # llama.cpp rounds up to a multiple of 256, and 512 are shared out to the threads
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What a step is to compute: ``n_cells`` tokens in all. ``leaves_out_oldest``: there was no
+    room for the oldest prompt."""
+
+    decoding: list[Chunk]
+    prompts: list[Chunk]
+    n_cells: int
+    leaves_out_oldest: bool
+
+
+class BatchFiller:
+    """What the next step computes of the sequences that may be in it."""
+
+    def __init__(
+        self, slots: SlotTable, *, n_batch: int, prompts_apart: bool, keeps_company: bool
+    ) -> None:
+        """As in `Scheduler`."""
+        self._slots = slots
+        self._n_batch = n_batch
+        self._prompts_apart = prompts_apart
+        self._keeps_company = keeps_company and n_batch > 1
+        self._oldest_first = False
+
+    @property
+    def keeps_company(self) -> bool:
+        """Whether a lone row may get another."""
+        return self._keeps_company
+
+    def fill(self, sequences: list[Sequence]) -> Filled:
+        """One token for each of ``sequences`` (oldest first) that decodes, with its guesses, and
+        then prompts."""
+        decoding: list[Sequence] = []
+        prompts: list[Sequence] = []
+        n_rows = 0
+        for sequence in sequences:
+            if sequence.is_prompt:
+                prompts.append(sequence)
+            else:
+                decoding.append(sequence)
+                n_rows += 1 + len(sequence.drafts)
+        # In a batch that prompts share, one row at least is theirs.
+        if n_rows > self._n_batch - (1 if prompts and not self._prompts_apart else 0):
+            n_rows = len(decoding)
+            for sequence in decoding:
+                sequence.drafts.clear()
+        chunks = [
+            Chunk(s, s.slot, s.slot.n_held, 1 + len(s.drafts), len(s.drafts))
+            for s in decoding
+            if s.slot is not None
+        ]
+        if not prompts:
+            return Filled(chunks, [], n_rows, False)
+        prompt_chunks = self._prompt_chunks(prompts, n_rows)
+        n_cells = n_rows + sum(chunk.count for chunk in prompt_chunks)
+        leaves_out_oldest = all(chunk.sequence is not prompts[0] for chunk in prompt_chunks)
+        return Filled(chunks, prompt_chunks, n_cells, leaves_out_oldest)
+
+    def share_out(self, filled: Filled) -> list[list[Chunk]]:
+        """The decodes of a step that computes ``filled``."""
+        self._oldest_first = filled.leaves_out_oldest
+        if not self._prompts_apart:
+            return [filled.decoding + filled.prompts]
+        groups = self._with_company(_steady_groups(filled.decoding))
+        return groups + [[chunk] for chunk in filled.prompts]
+
+    def _prompt_chunks(self, prompts: list[Sequence], n_decoding: int) -> list[Chunk]:
+        """As many chunks as make ``n_batch`` tokens: the shortest first, so that a short prompt
+        never waits for a long one, but before them the oldest if there was no room for it in the
+        last step, so that it is not overtaken for ever.
+
+        Apart, a chunk is there in full or not at all, lest other prompts decide how it is cut.
+        With ``n_decoding`` rows in the same batch, they share what is left.
+        """
+        n_first = 1 if self._oldest_first else 0
+        rest = sorted(prompts[n_first:], key=lambda s: len(s.tokens) - s.n_computed)
+        apart = self._prompts_apart
+        budget = self._n_batch if apart else self._n_batch - n_decoding
+        chunks = []
+        for sequence in prompts[:n_first] + rest:
+            count = min(len(sequence.tokens) - sequence.n_computed, self._n_batch)
+            if not apart:
+                count = min(count, budget)
+            elif sequence.is_steady:
+                count = min(count, STEADY_ROWS)
+            if sequence.pause_at > sequence.n_computed:
+                count = min(count, sequence.pause_at - sequence.n_computed)
+            if sequence.slot is not None and 0 < count <= budget:
+                chunks.append(Chunk(sequence, sequence.slot, sequence.n_computed, count))
+                budget -= count
+        return chunks
+
+    def _with_company(self, groups: list[list[Chunk]]) -> list[list[Chunk]]:
+        """``groups``, of which each lone row that ggml would share out to its threads gets another
+        to be computed with."""
+        for group in groups:
+            group[0].has_company = (
+                len(group) == 1
+                and group[0].count == 1
+                and self._keeps_company
+                and group[0].sequence.is_steady
+                and self._slots.n_spanned_cells + 1 > LONE_CELLS
+                and self._slots.n_free_cells > len(groups)
+            )
+        return groups
+
+
+def _steady_groups(chunks: list[Chunk]) -> list[list[Chunk]]:
+    """``chunks`` of sequences that decode, in as few decodes as steadiness lets them be, which are
+    about equally large: a row that is left over would need company."""
+    n_rows = sum(chunk.count for chunk in chunks)
+    if n_rows <= STEADY_ROWS or not any(chunk.sequence.is_steady for chunk in chunks):
+        return [chunks] if chunks else []
+    most = -(-n_rows // -(-n_rows // STEADY_ROWS))
+    groups: list[list[Chunk]] = []
+    room = 0
+    for chunk in chunks:
+        if chunk.count > room:
+            groups.append([])
+            room = max(most, chunk.count)
+        groups[-1].append(chunk)
+        room -= chunk.count
+    return groups

@@ -1,0 +1,92 @@
+"""A request's tokens on their way through the engine, and what one decode computes of them.
+
+Pure Python: no ctypes, no clock, no I/O.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from minerva_desktop.engine.core.slots import Slot, Variant
+
+ANSWER_RESERVE = 256  # tokens of an answer that must fit beside the prompt for it to be admitted
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """One request's tokens, and the slot that holds the computed ones.
+
+    ``steady_until``: up to how many tokens what runs beside it must not change its rounding.
+    ``drafts``: guesses at the tokens to come, to be computed along with the last one. ``pause_at``:
+    no chunk of its prompt goes beyond so many tokens; there another takes what it holds.
+    """
+
+    request_id: int
+    tokens: list[int]
+    max_tokens: int | None
+    reuse: bool = True
+    variant: Variant = ()
+    steady_until: int = 0
+    drafts: list[int] = field(default_factory=list)
+    n_prompt: int = field(init=False)
+    n_cached: int = 0
+    n_shifted: int = 0
+    slot: Slot | None = None
+    was_admitted: bool = False
+    pause_at: int = 0
+
+    def __post_init__(self) -> None:
+        self.n_prompt = len(self.tokens)
+
+    @property
+    def n_computed(self) -> int:
+        """Tokens that are in the KV cache."""
+        return self.slot.n_held if self.slot is not None else 0
+
+    @property
+    def n_sampled(self) -> int:
+        """Tokens that were sampled so far."""
+        return len(self.tokens) + self.n_shifted - self.n_prompt
+
+    @property
+    def n_to_come(self) -> int:
+        """Tokens that it will have soon: those it has, and some more of its answer."""
+        reserve = ANSWER_RESERVE
+        if self.max_tokens is not None:
+            reserve = min(reserve, max(0, self.max_tokens - self.n_sampled))
+        return len(self.tokens) + reserve
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether its next rows must not depend on others."""
+        return len(self.tokens) <= self.steady_until
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether more than one token is to be computed."""
+        return len(self.tokens) - self.n_computed > 1
+
+
+@dataclass(slots=True, eq=False)
+class Chunk:
+    """``count`` tokens of ``sequence`` from position ``start``, to be decoded in this step; the
+    last ``n_drafts`` of them are guesses. ``has_company``: it is a lone row, and another is to be
+    computed behind it and forgotten."""
+
+    sequence: Sequence
+    slot: Slot
+    start: int
+    count: int
+    n_drafts: int = 0
+    has_company: bool = False
+
+    @property
+    def needs_logits(self) -> bool:
+        """Whether the chunk reaches the sequence's end, so that a token can be sampled."""
+        return self.start + self.count - self.n_drafts == len(self.sequence.tokens)
+
+    @property
+    def tokens(self) -> list[int]:
+        """What is computed, the guesses at its end."""
+        known = self.sequence.tokens[self.start : self.start + self.count - self.n_drafts]
+        return known + self.sequence.drafts[: self.n_drafts]

@@ -1,0 +1,199 @@
+"""The models of a `ModelPool`: which there are, which may go, and what the ledgers count for each.
+
+No events, and no tasks of its own: `pool` decides when something happens, and calls this on its
+loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from minerva_desktop.devices.device_list import Holdings
+from minerva_desktop.devices.ledgers import CPU, NOTHING, DeviceLedgers, Needs, added
+from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.messages import ContextInfo
+from minerva_desktop.engine.pool_events import LoadChoice, LoadPlan, PooledEngine
+
+EngineT = TypeVar("EngineT", bound=PooledEngine)
+
+
+@dataclass(slots=True, eq=False)
+class Entry(Generic[EngineT]):
+    """A model from the beginning of its load to the end of its process.
+
+    It is loading, then ready, then ending, then over; a load that fails skips what it did not
+    reach. ``held`` counts until it is over.
+    """
+
+    path: Path
+    options: LoadOptions
+    forced: bool
+    leases: int = 0
+    last_used: int = 0
+    held: Needs = field(default_factory=dict)  # bytes by ledger, as they were taken
+    placed: Needs = field(default_factory=dict)  # by device: promised, then real
+    went: list[Entry[EngineT]] = field(default_factory=list)  # what was unloaded for it
+    has_begun: bool = False  # its load's task has run
+    is_given_up: bool = False
+    is_ready: bool = False
+    is_over: bool = False
+    n_freed: int = 0  # bytes that its end gave back
+    idle_timer: asyncio.TimerHandle | None = None
+    engine: EngineT = field(init=False)
+    load: asyncio.Task[ContextInfo] = field(init=False)
+    end: asyncio.Task[None] | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is loaded, and nobody uses it."""
+        return self.leases == 0 and self.is_ready
+
+    def give_up(self) -> None:
+        """Cancel the load, if it still runs; once, for the load undoes what it did when it is
+        cancelled. A task that has not begun would not even learn of it: that one sees the mark."""
+        if not self.is_given_up:
+            self.is_given_up = True
+            if self.has_begun:
+                self.load.cancel()
+
+    def stop_timer(self) -> None:
+        """It is no longer idle, or no longer there."""
+        if self.idle_timer is not None:
+            self.idle_timer.cancel()
+            self.idle_timer = None
+
+
+class Entries(Generic[EngineT]):
+    """All models: those that leases find by path (``known``), and those whose processes are on
+    their way out (``ending``). ``pinned`` ones do not go for others."""
+
+    def __init__(self, ledgers: DeviceLedgers) -> None:
+        """``ledgers`` count what the models hold."""
+        self.known: dict[Path, Entry[EngineT]] = {}
+        self.ending: list[Entry[EngineT]] = []
+        self.pinned: set[Path] = set()
+        self._ledgers = ledgers
+
+    # -- who is there ----------------------------------------------------------------------
+
+    def every(self) -> list[Entry[EngineT]]:
+        """All whose memory counts."""
+        return [*self.known.values(), *self.ending]
+
+    def forget(self, entry: Entry[EngineT]) -> None:
+        """From now on no lease finds it."""
+        entry.stop_timer()
+        if self.known.get(entry.path) is entry:
+            del self.known[entry.path]
+
+    def retire(self, entry: Entry[EngineT]) -> None:
+        """Its process is about to end."""
+        self.forget(entry)
+        self.ending.append(entry)
+
+    def drop(self, entry: Entry[EngineT]) -> int:
+        """Its process is gone: the ledgers get back what it held. How many bytes that were."""
+        self.forget(entry)
+        if entry in self.ending:
+            self.ending.remove(entry)
+        held, entry.held = entry.held, {}
+        self._ledgers.deallocate(held)
+        return sum(held.values())
+
+    # -- who may go ------------------------------------------------------------------------
+
+    def may_go(self, entry: Entry[EngineT]) -> bool:
+        """Whether it may be unloaded though nobody asked for that."""
+        return entry.is_idle and entry.path not in self.pinned
+
+    def idle(self) -> list[Entry[EngineT]]:
+        """Those that may go, the least recently used first."""
+        idle = [entry for entry in self.known.values() if self.may_go(entry)]
+        return sorted(idle, key=lambda entry: entry.last_used)
+
+    def kept(self, path: Path) -> Needs:
+        """What all models hold that neither go nor can go for the one at ``path``."""
+        return _held(
+            entry for entry in self.known.values() if entry.path != path and not self.may_go(entry)
+        )
+
+    def helpful_ends(self, missing: Needs) -> list[asyncio.Task[None]]:
+        """The ends under way that will give back some of what is ``missing``."""
+        return [
+            entry.end
+            for entry in self.ending
+            if entry.end is not None and self._ledgers.relief(entry.held, missing)
+        ]
+
+    def plan(self, path: Path, choice: LoadChoice) -> LoadPlan:
+        """Which models go for one at ``path`` that is loaded as ``choice`` says: the least recently
+        used, and no more of them than it takes. What is on its way out counts as gone, and so does
+        an earlier load of the model itself."""
+        freed = _held(self.ending)
+        own = self.known.get(path)
+        if own is not None and own.is_ready:
+            freed = added(freed, own.held)
+        missing = self._ledgers.missing(choice.needs, freed)
+        goes: list[Entry[EngineT]] = []
+        for other in self.idle():
+            if not missing:
+                break
+            if other.path != path and self._ledgers.relief(other.held, missing):
+                goes.append(other)
+                missing = self._ledgers.missing(choice.needs, added(freed, _held(goes)))
+        if not missing:
+            goes = self._only_needed(choice.needs, freed, goes)
+        n_freed = sum(_held(goes).values())
+        return LoadPlan(path, choice, tuple(other.path for other in goes), n_freed, missing)
+
+    def _only_needed(
+        self, needs: Needs, freed: Needs, goes: Sequence[Entry[EngineT]]
+    ) -> list[Entry[EngineT]]:
+        """``goes`` without those that a later, larger one made superfluous. Where one of two may
+        stay, it is the one that was used more recently."""
+        needed = list(goes)
+        for other in reversed(goes):
+            rest = [entry for entry in needed if entry is not other]
+            if not self._ledgers.missing(needs, added(freed, _held(rest))):
+                needed = rest
+        return needed
+
+    # -- what the ledgers count ------------------------------------------------------------
+
+    def take(self, entry: Entry[EngineT], choice: LoadChoice) -> None:
+        """Let the ledgers count what a model is about to take. Raises `OutOfMemory`."""
+        entry.held = self._ledgers.allocate(choice.needs, forced=entry.forced)
+        entry.placed = choice.needs
+
+    def settle(self, entry: Entry[EngineT], choice: LoadChoice, info: ContextInfo) -> None:
+        """Let them count what llama.cpp measured instead of what was estimated."""
+        measured = info.weights_bytes + info.kv_bytes + info.compute_bytes
+        if measured:
+            on_gpus = {share.device: share.n_bytes for share in info.shares}
+            # Beside a GPU, llama.cpp does not tell what the CPU keeps of a mapped file.
+            on_cpu = choice.needs.get(CPU, 0) if on_gpus else measured
+            self._ledgers.deallocate(entry.held)
+            # Forced: it is in use, whatever the budget says.
+            entry.placed = {CPU: on_cpu, **on_gpus}
+            entry.held = self._ledgers.allocate(entry.placed, forced=True)
+
+    def holdings(self) -> Holdings:
+        """What each model holds, and which are about to change that."""
+        settled: dict[Path, Needs] = {}
+        moving: dict[Path, Needs] = {}
+        for entry in self.every():
+            found = settled if entry.is_ready and entry.end is None else moving
+            found[entry.path] = added(found.get(entry.path, NOTHING), entry.held)
+        return Holdings(settled, moving)
+
+    def placed(self) -> Needs:
+        """Bytes by device, as llama.cpp names them, that all models hold together."""
+        return added(*(entry.placed for entry in self.every()))
+
+
+def _held(entries: Iterable[Entry[EngineT]]) -> Needs:
+    return added(*(entry.held for entry in entries))

@@ -1,0 +1,63 @@
+"""When the models of a `ModelPool` have been idle for so long that they are unloaded.
+
+On the pool's loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic
+
+from minerva_desktop.engine.pool_entries import EngineT, Entries, Entry
+
+
+class Idleness(Generic[EngineT]):
+    """Runs a timer for each model that nobody uses. Pinned models have one too, which does nothing
+    at its end."""
+
+    def __init__(
+        self,
+        entries: Entries[EngineT],
+        seconds: float | None,
+        on_end: Callable[[Entry[EngineT]], None],
+    ) -> None:
+        """``seconds``: how long a model may be idle (None: for ever); ``on_end`` gets the one that
+        was, and may go."""
+        self._entries = entries
+        self._seconds = seconds
+        self._on_end = on_end
+        self.own_seconds: dict[Path, float | None] = {}
+
+    @property
+    def seconds(self) -> float | None:
+        """The time to live of all models that have none of their own."""
+        return self._seconds
+
+    @seconds.setter
+    def seconds(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        for path in list(self._entries.known):
+            self.watch_path(path)
+
+    def watch_path(self, path: Path) -> None:
+        """Begin to count anew for a model, if there is one."""
+        entry = self._entries.known.get(path)
+        if entry is not None:
+            self.watch(entry)
+
+    def watch(self, entry: Entry[EngineT]) -> None:
+        """Begin to count, if nobody uses it."""
+        entry.stop_timer()
+        seconds = self.own_seconds.get(entry.path, self._seconds)
+        if self._is_known(entry) and entry.is_idle and seconds is not None:
+            loop = asyncio.get_running_loop()
+            entry.idle_timer = loop.call_later(seconds, self._end, entry)
+
+    def _end(self, entry: Entry[EngineT]) -> None:
+        if self._is_known(entry) and self._entries.may_go(entry):
+            self._on_end(entry)
+
+    def _is_known(self, entry: Entry[EngineT]) -> bool:
+        return self._entries.known.get(entry.path) is entry

@@ -1,0 +1,219 @@
+"""`MessageWriter`: what a model says, as a message of the Anthropic API and as its events.
+
+Pure but for the ids; for one thread.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET
+from pydantic_core import from_json
+
+from minerva_desktop.chat.completion import FinishReason
+from minerva_desktop.errors import InferenceError, MinervaError
+from minerva_desktop.server.answer_blocks import (
+    AnswerBlocks,
+    Block,
+    BlockClosed,
+    BlockEvent,
+    BlockGrew,
+    BlockKind,
+    BlockOpened,
+)
+from minerva_desktop.server.errors import ErrorBody, MessagesErrorBody
+from minerva_desktop.server.generation import TOOL_CALLS, Ended, GenerationEvent, PromptRead, Said
+from minerva_desktop.server.schemas.anthropic_answer import (
+    AnswerBlock,
+    BlockDelta,
+    BlockStart,
+    BlockStop,
+    InputDelta,
+    MessageAnswer,
+    MessageDelta,
+    MessageEvent,
+    MessageStart,
+    MessageStop,
+    MessageUsage,
+    OutputTokensDetails,
+    SignatureDelta,
+    StopDelta,
+    StopReason,
+    TextAnswer,
+    TextDelta,
+    ThinkingAnswer,
+    ThinkingDelta,
+    ToolUseAnswer,
+)
+from minerva_desktop.server.schemas.common import AnswerTimings
+
+
+class MessageWriter:
+    """Writes one message. ``message`` is it, once it has ended."""
+
+    def __init__(
+        self,
+        model_id: str,
+        *,
+        max_tokens: int | None,
+        shows_thinking: bool = True,
+        request_id: str = "",
+    ) -> None:
+        """``max_tokens`` of the request; ``shows_thinking`` False leaves the thoughts out of their
+        blocks; ``request_id`` is told where the stream breaks off."""
+        self.message = MessageAnswer(
+            id=f"msg_{uuid.uuid4().hex}", model=model_id, usage=_usage(0, 0, 0, 0)
+        )
+        self._max_tokens = max_tokens
+        self._shows_thinking = shows_thinking
+        self._request_id = request_id
+        self._prompt = (0, 0)
+        self._is_begun = False
+        self._blocks = AnswerBlocks()
+
+    def feed(self, event: GenerationEvent) -> list[MessageEvent]:
+        """What the next event of the only choice is in the stream's words. Raises `InferenceError`
+        for a call whose input is none."""
+        match event:
+            case PromptRead():
+                self._prompt = (event.total, event.cached)
+                return []
+            case Said():
+                return [*self._begun(), *self._block_events(self._blocks.feed(event))]
+            case Ended():
+                return [*self._begun(), *self._ended(event)]
+
+    def failed(self, error: MinervaError) -> tuple[MessagesErrorBody]:
+        """The end of a stream that broke off."""
+        known = ErrorBody.of(error).error
+        return (MessagesErrorBody.of(known, error.http_status, self._request_id),)
+
+    # -- the message -----------------------------------------------------------------------
+
+    def _begun(self) -> list[MessageEvent]:
+        if self._is_begun:
+            return []
+        self._is_begun = True
+        n_prompt, n_cached = self._prompt
+        usage = _usage(n_prompt, n_cached, 0, 0)
+        return [MessageStart(message=msgspec.structs.replace(self.message, usage=usage))]
+
+    def _ended(self, event: Ended) -> list[MessageEvent]:
+        completion = event.completion
+        timings = completion.timings
+        is_cut = event.finish_reason == FinishReason.LENGTH or completion.stop_string is not None
+        last = self._block_events(self._blocks.close())
+        content = [self._answer(block) for block in self._blocks.blocks[:-1]]
+        content += [self._answer(block, is_cut=is_cut) for block in self._blocks.blocks[-1:]]
+        stop = StopDelta(
+            stop_reason=self._stop_reason(event),
+            stop_sequence=None if event.finish_reason == TOOL_CALLS else completion.stop_string,
+        )
+        delta = MessageDelta(
+            delta=stop,
+            usage=_usage(
+                timings.prompt_tokens,
+                timings.cached_tokens,
+                timings.completion_tokens,
+                event.n_reasoning,
+            ),
+            timings=AnswerTimings.of(
+                timings, completion.drafted_tokens, completion.accepted_tokens
+            ),
+            dropped_messages=completion.dropped_turns or UNSET,
+            shifted_tokens=completion.shifted_tokens or UNSET,
+        )
+        self.message = msgspec.structs.replace(
+            self.message,
+            content=tuple(content),
+            stop_reason=stop.stop_reason,
+            stop_sequence=stop.stop_sequence,
+            usage=delta.usage,
+            timings=delta.timings,
+            dropped_messages=delta.dropped_messages,
+            shifted_tokens=delta.shifted_tokens,
+        )
+        return [*last, delta, MessageStop()]
+
+    def _stop_reason(self, event: Ended) -> StopReason:
+        completion = event.completion
+        if event.finish_reason == TOOL_CALLS:
+            return "tool_use"
+        if event.finish_reason == FinishReason.LENGTH:
+            n_tokens = completion.timings.completion_tokens
+            is_own_limit = self._max_tokens is not None and n_tokens >= self._max_tokens
+            return "max_tokens" if is_own_limit else "model_context_window_exceeded"
+        return "end_turn" if completion.stop_string is None else "stop_sequence"
+
+    # -- its blocks ------------------------------------------------------------------------
+
+    def _block_events(self, events: Iterable[BlockEvent]) -> list[MessageEvent]:
+        written: list[MessageEvent] = []
+        for event in events:
+            match event:
+                case BlockOpened(block):
+                    written.append(BlockStart(index=block.index, content_block=_empty(block)))
+                case BlockGrew(block, text):
+                    if block.kind is not BlockKind.REASONING or self._shows_thinking:
+                        written.append(BlockDelta(index=block.index, delta=_delta(block, text)))
+                case BlockClosed(block):
+                    if block.kind is BlockKind.REASONING:
+                        written.append(BlockDelta(index=block.index, delta=SignatureDelta()))
+                    written.append(BlockStop(index=block.index))
+        return written
+
+    def _answer(self, block: Block, *, is_cut: bool = False) -> AnswerBlock:
+        match block.kind:
+            case BlockKind.TEXT:
+                return TextAnswer(text=block.text)
+            case BlockKind.REASONING:
+                return ThinkingAnswer(thinking=block.text if self._shows_thinking else "")
+            case BlockKind.CALL:
+                return ToolUseAnswer(
+                    id=block.call_id, name=block.name, input=_input(block, is_cut=is_cut)
+                )
+
+
+def _empty(block: Block) -> AnswerBlock:
+    match block.kind:
+        case BlockKind.TEXT:
+            return TextAnswer(text="")
+        case BlockKind.REASONING:
+            return ThinkingAnswer(thinking="")
+        case BlockKind.CALL:
+            return ToolUseAnswer(id=block.call_id, name=block.name, input={})
+
+
+def _delta(block: Block, text: str) -> TextDelta | ThinkingDelta | InputDelta:
+    match block.kind:
+        case BlockKind.TEXT:
+            return TextDelta(text=text)
+        case BlockKind.REASONING:
+            return ThinkingDelta(thinking=text)
+        case BlockKind.CALL:
+            return InputDelta(partial_json=text)
+
+
+def _input(block: Block, *, is_cut: bool) -> dict[str, Any]:
+    """A call's input. Of a call that was cut off, what came of it; clients put a stream's
+    together in the same way."""
+    partial: Literal["off", "trailing-strings"] = "trailing-strings" if is_cut else "off"
+    try:
+        value = from_json(block.text or "{}", allow_partial=partial, allow_inf_nan=False)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise InferenceError(f"The model called {block.name} with an input that is no JSON object")
+    return value
+
+
+def _usage(n_prompt: int, n_cached: int, n_output: int, n_reasoning: int) -> MessageUsage:
+    return MessageUsage(
+        input_tokens=n_prompt - n_cached,
+        cache_read_input_tokens=n_cached,
+        output_tokens=n_output,
+        output_tokens_details=OutputTokensDetails(n_reasoning),
+    )

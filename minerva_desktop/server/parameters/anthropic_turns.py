@@ -1,0 +1,172 @@
+"""The messages of the Anthropic API, as turns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from types import MappingProxyType
+
+import msgspec
+
+from minerva_desktop.chat.message import ChatTurn, Role
+from minerva_desktop.chat.tools import ToolCall
+from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.server.errors import UnsupportedParameter
+from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValues, ParameterParser
+from minerva_desktop.server.parameters.turns import one_system_turn
+from minerva_desktop.server.schemas.anthropic import (
+    REDACTED_THINKING,
+    TEXT,
+    THINKING,
+    TOOL_RESULT,
+    TOOL_USE,
+    ContentBlock,
+    InputMessage,
+    OtherBlock,
+    PromptFields,
+    RedactedThinkingBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolResultBlock,
+    ToolUseBlock,
+)
+
+# The KV cache keeps every prompt anyway, whatever is marked.
+CACHE_CONTROL = frozenset({"cache_control"})
+ERROR_PREFIX = "Error: "
+_TEXT_ECHO = CACHE_CONTROL | {"citations", "parsed_output"}
+_NOTHING: NeutralValues = MappingProxyType({})
+_DIRECT: NeutralValues = MappingProxyType({"caller": ({"type": "direct"},), "toolset_name": ()})
+_OF_ROLE = MappingProxyType(
+    {
+        "user": (TEXT, TOOL_RESULT),
+        "assistant": (TEXT, THINKING, REDACTED_THINKING, TOOL_USE),
+        "system": (TEXT,),
+    }
+)
+
+
+def prompt_turns(parser: ParameterParser, request: PromptFields) -> tuple[ChatTurn, ...]:
+    """All that the model is given. Messages of one role in a row are one turn, and a last one of
+    the assistant is one that goes on, as the API has it."""
+    turns: list[ChatTurn] = []
+    if request.system is not None:
+        turns.append(ChatTurn(Role.SYSTEM, _text(parser, request.system, "system")))
+    for index, message in enumerate(request.messages):
+        parser.judge(message, _NOTHING, f"messages[{index}].")
+        for turn in _turns(parser, message, f"messages[{index}]"):
+            if turns and turn.role is turns[-1].role and turn.role in (Role.USER, Role.ASSISTANT):
+                turns[-1] = _joined(turns[-1], turn)
+            else:
+                turns.append(turn)
+    return one_system_turn(turns)
+
+
+def _turns(parser: ParameterParser, message: InputMessage, where: str) -> list[ChatTurn]:
+    role = Role(message.role)
+    if isinstance(message.content, str):
+        return [ChatTurn(role, message.content)]
+    for index, block in enumerate(message.content):
+        _check_type(block, message.role, f"{where}.content[{index}]")
+    if role is Role.ASSISTANT:
+        return [_assistant_turn(parser, message.content, f"{where}.content")]
+    return _other_turns(parser, role, message.content, f"{where}.content")
+
+
+def _check_type(block: ContentBlock, role: str, where: str) -> None:
+    if isinstance(block, OtherBlock):
+        raise UnsupportedParameter(
+            f"{where}: blocks of the type {block.type[:MAX_FIELD_NAME]!r} are not supported",
+            param=where,
+        )
+    if block.type not in _OF_ROLE[role]:
+        raise InvalidRequest(
+            f"{where}: blocks of the type {block.type!r} do not belong to messages of the role "
+            f"{role!r}",
+            param=where,
+        )
+
+
+def _assistant_turn(
+    parser: ParameterParser, blocks: Sequence[ContentBlock], where: str
+) -> ChatTurn:
+    texts, thoughts = [], []
+    calls: list[ToolCall] = []
+    for index, block in enumerate(blocks):
+        at = f"{where}[{index}]"
+        match block:
+            case TextBlock():
+                parser.judge(block, _NOTHING, f"{at}.", _TEXT_ECHO)
+                texts.append(block.text)
+            case ThinkingBlock():
+                parser.judge(block, _NOTHING, f"{at}.")
+                thoughts.append(block.thinking)
+            case RedactedThinkingBlock():
+                parser.ignore(at)
+            case ToolUseBlock():
+                parser.judge(block, _DIRECT, f"{at}.", CACHE_CONTROL)
+                arguments = json.dumps(block.input, ensure_ascii=False)
+                calls.append(ToolCall(block.id, block.name, arguments))
+    return ChatTurn(
+        Role.ASSISTANT,
+        "\n".join(texts),
+        reasoning="\n".join(thoughts),
+        tool_calls=tuple(calls),
+    )
+
+
+def _other_turns(
+    parser: ParameterParser, role: Role, blocks: Sequence[ContentBlock], where: str
+) -> list[ChatTurn]:
+    """A turn for each result, and one for each stretch of text."""
+    turns: list[ChatTurn] = []
+    for index, block in enumerate(blocks):
+        at = f"{where}[{index}]"
+        if isinstance(block, ToolResultBlock):
+            turns.append(_result(parser, block, at))
+        elif isinstance(block, TextBlock):
+            parser.judge(block, _NOTHING, f"{at}.", _TEXT_ECHO)
+            turn = ChatTurn(role, block.text)
+            if turns and turns[-1].role is role:
+                turns[-1] = _joined(turns[-1], turn)
+            else:
+                turns.append(turn)
+    # An empty list of blocks says nothing, as an empty string does.
+    return turns or [ChatTurn(role, "")]
+
+
+def _result(parser: ParameterParser, block: ToolResultBlock, where: str) -> ChatTurn:
+    """Templates know no failed calls, so the text says that it is one."""
+    parser.judge(block, _DIRECT, f"{where}.", CACHE_CONTROL)
+    text = _text(parser, block.content or "", f"{where}.content")
+    if block.is_error:
+        text = f"{ERROR_PREFIX}{text}"
+    return ChatTurn(Role.TOOL, text, tool_call_id=block.tool_use_id)
+
+
+def _text(
+    parser: ParameterParser, content: str | Sequence[TextBlock | OtherBlock], where: str
+) -> str:
+    if isinstance(content, str):
+        return content
+    texts = []
+    for index, block in enumerate(content):
+        at = f"{where}[{index}]"
+        if not isinstance(block, TextBlock):
+            raise UnsupportedParameter(
+                f"{at}: only text blocks are supported here, not {block.type[:MAX_FIELD_NAME]!r}",
+                param=at,
+            )
+        parser.judge(block, _NOTHING, f"{at}.", _TEXT_ECHO)
+        texts.append(block.text)
+    return "\n".join(texts)
+
+
+def _joined(first: ChatTurn, second: ChatTurn) -> ChatTurn:
+    """Two turns of one role as one."""
+    return msgspec.structs.replace(
+        first,
+        text="\n".join(text for text in (first.text, second.text) if text),
+        reasoning="\n".join(text for text in (first.reasoning, second.reasoning) if text),
+        tool_calls=first.tool_calls + second.tool_calls,
+    )

@@ -1,0 +1,101 @@
+"""``POST /v1/messages``, streamed and not, and ``POST /v1/messages/count_tokens``.
+
+Whatever ``anthropic-version`` a client names, it gets what its clients read today.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from minerva_desktop.server.errors import json_response, request_id_headers
+from minerva_desktop.server.generation import GenerationRequest
+from minerva_desktop.server.json_body import read_json_object
+from minerva_desktop.server.message_writer import MessageWriter
+from minerva_desktop.server.parameters.anthropic import (
+    BETA_HEADER,
+    MessagesParameters,
+    PromptParameters,
+    count_parameters,
+    messages_parameters,
+)
+from minerva_desktop.server.request_info import request_info
+from minerva_desktop.server.schemas.anthropic_answer import Ping, TokenCount
+from minerva_desktop.server.services import ServerContext
+from minerva_desktop.server.sse import EventStream, encode_named_events
+from minerva_desktop.server.written_answer import WrittenAnswer
+
+DIALECT = "messages"
+
+
+def messages_router(context: ServerContext) -> APIRouter:
+    """The routes, on the models of the catalog, loaded by the pool."""
+    lifetime = context.lifetime
+    router = APIRouter()
+
+    @router.post("/v1/messages")
+    async def create_message(request: Request) -> Response:
+        body = await lifetime.run(read_json_object(request))
+        has_betas = BETA_HEADER in request.headers
+        parameters = messages_parameters(
+            body, context.config.request_timeout_s, has_betas=has_betas
+        )
+        return await _answer(context, request, parameters)
+
+    @router.post("/v1/messages/count_tokens")
+    async def count_tokens(request: Request) -> Response:
+        body = await lifetime.run(read_json_object(request))
+        parameters = count_parameters(body, has_betas=BETA_HEADER in request.headers)
+        counted = await lifetime.run(_count(context, request, parameters), request.receive)
+        return json_response(counted, headers=_headers(request, parameters))
+
+    return router
+
+
+async def _answer(
+    context: ServerContext, request: Request, parameters: MessagesParameters
+) -> Response:
+    model = await asyncio.to_thread(context.catalog.find, parameters.model)
+    writer = MessageWriter(
+        model.model_id,
+        max_tokens=parameters.sampling.max_tokens,
+        shows_thinking=parameters.shows_thinking,
+        request_id=request_info(request.scope).request_id,
+    )
+    asked = GenerationRequest(
+        model=model,
+        prompt=parameters.turns,
+        sampling=parameters.sampling,
+        run=parameters.run,
+        chat=parameters.chat,
+    )
+    answer = WrittenAnswer(context, request.scope, asked, writer, dialect=DIALECT)
+    headers = _headers(request, parameters)
+    if parameters.stream:
+        return EventStream(
+            answer.stream,
+            context.lifetime,
+            context.config.keep_alive_s,
+            headers,
+            failed=answer.failed,
+            keep_alive=encode_named_events([Ping()]),
+        )
+    await context.lifetime.run(answer.complete(), request.receive)
+    return json_response(writer.message, headers=headers)
+
+
+async def _count(
+    context: ServerContext, request: Request, parameters: PromptParameters
+) -> TokenCount:
+    model = await asyncio.to_thread(context.catalog.find, parameters.model)
+    with context.activity.begin(
+        request.scope, dialect=DIALECT, model=model.model_id, is_stream=False
+    ):
+        async with context.pool.lease(model.path) as engine:
+            return TokenCount(await engine.count_tokens(parameters.turns, chat=parameters.chat))
+
+
+def _headers(request: Request, parameters: PromptParameters) -> dict[str, str]:
+    return parameters.headers | request_id_headers(request_info(request.scope).request_id)

@@ -1,0 +1,107 @@
+"""The windows beside the main one, filled as their controllers would: the local server's, and the
+load options of a model. Used by `screenshot_states`. Main thread."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from PySide6.QtWidgets import QTableView
+
+from minerva_desktop.app.access_keys import AccessKey
+from minerva_desktop.app.model_actions import ModelFit
+from minerva_desktop.chat.served_request import RequestRecord, RequestState
+from minerva_desktop.library.fit import Fit
+from minerva_desktop.settings import DEFAULT_PORT, ModelOverrides, Settings
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
+from minerva_desktop.ui.server_window import ServerWindow
+from minerva_desktop.ui.status_bar import ServerState
+
+URL = f"http://127.0.0.1:{DEFAULT_PORT}"
+KEYS = (AccessKey("laptop", "x9Qd", 1_764_000_000), AccessKey("Home Assistant", "ab_2", 0))
+ANSWERING = RequestRecord(
+    number=4,
+    request_id="b6f1",
+    dialect="chat",
+    model="smollm2-135m-instruct-q4_1",
+    client="127.0.0.1",
+    key_name="laptop",
+    is_stream=True,
+    started=1_764_000_000.0,
+    seconds=2.4,
+    state=RequestState.DECODING,
+    status=None,
+    prompt_tokens=1_204,
+    read_tokens=1_204,
+    cached_tokens=1_100,
+    generated_tokens=96,
+    tokens_per_second=43.1,
+    error="",
+    has_prompt=True,
+)
+READING = replace(
+    ANSWERING,
+    number=5,
+    dialect="messages",
+    state=RequestState.PREFILL,
+    prompt_tokens=14_096,
+    read_tokens=5_120,
+    generated_tokens=0,
+    tokens_per_second=0.0,
+)
+DONE = replace(
+    ANSWERING, number=3, state=RequestState.FINISHED, status=200, key_name="Home Assistant"
+)
+FAILED = replace(
+    ANSWERING,
+    number=2,
+    dialect="embeddings",
+    state=RequestState.FAILED,
+    status=400,
+    generated_tokens=0,
+    tokens_per_second=0.0,
+    error="smollm2-135m-instruct-q4_1 makes no embeddings",
+)
+PROMPT = "<|im_start|>user\nWhy is the sea salty?<|im_end|>\n<|im_start|>assistant\n"
+
+
+def server_window(window: MainWindow, icons: Icons, *, is_busy: bool) -> ServerWindow:
+    """The server's window, with keys and requests, or as a person meets it first."""
+    opened = ServerWindow(icons, window)
+    opened.set_settings(DEFAULT_PORT, reaches_network=False)
+    opened.show()
+    if is_busy:
+        opened.set_state(ServerState.ON, URL)
+        opened.set_keys(KEYS)
+        opened.set_requests((ANSWERING, READING, DONE, FAILED))
+        table = opened.findChild(QTableView)
+        if table is not None:
+            table.selectRow(0)
+        opened.show_prompt(PROMPT)
+    return opened
+
+
+def model_options(window: MainWindow) -> ModelOptionsDialog:
+    """The load options of a model whose wished context does not fit."""
+    dialog = ModelOptionsDialog(
+        "SmolLM2 135M Instruct",
+        ModelOverrides(n_ctx=131_072, kv_type="q8_0"),
+        Settings(),
+        n_ctx_train=8_192,
+        max_threads=8,
+        parent=window,
+    )
+    dialog.show()
+    dialog.show_fit(
+        ModelFit(
+            path=Path("/models/smollm2.gguf"),
+            fit=Fit.WONT_FIT,
+            n_ctx=131_072,
+            n_bytes=6_300_000_000,
+            reasons=("it takes 6.3 GB of the CPU's memory, and there are 4.2 GB for models",),
+            unloads=(),
+        )
+    )
+    return dialog

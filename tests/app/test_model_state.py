@@ -1,0 +1,38 @@
+"""What the window is told of a pool's events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from minerva_desktop.app.model_actions import ModelPhase, ModelState, model_state
+from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.pool_events import (
+    GoneCause,
+    LoadChoice,
+    ModelGone,
+    ModelLoading,
+    ModelReady,
+    Unloaded,
+)
+from minerva_desktop.errors import OutOfMemory
+from tests.fakes import context_info
+
+A, B = Path("/m/a.gguf"), Path("/m/b.gguf")
+
+
+def test_a_model_that_is_ready_says_what_went_for_it() -> None:
+    info = context_info(weights_bytes=5, n_ctx=512)
+    choice = LoadChoice(LoadOptions(), {"CPU": 5}, reasons=("smaller",))
+    unloaded = (Unloaded(B, 70),)
+    state = model_state(ModelReady(A, info, 1, choice, unloaded))
+    assert state == ModelState(
+        A, ModelPhase.READY, n_ctx=512, reasons=("smaller",), unloaded=unloaded
+    )
+
+
+def test_a_model_that_goes_says_why() -> None:
+    assert model_state(ModelLoading(A, 0.5)) == ModelState(A, ModelPhase.LOADING, 0.5)
+    assert model_state(ModelGone(A, n_freed=7)) == ModelState(A, ModelPhase.GONE, n_freed=7)
+    short = OutOfMemory("a was unloaded: it is short")
+    state = model_state(ModelGone(A, short, GoneCause.PRESSURE, n_freed=7))
+    assert state == ModelState(A, ModelPhase.GONE, error=short, is_relief=True, n_freed=7)

@@ -1,0 +1,103 @@
+"""Where prompts and grammars are prepared: nothing there stops a model, or holds up others."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from minerva_desktop.chat.message import ChatTurn, Role
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.engine import LlamaEngine
+from minerva_desktop.errors import InferenceError, InvalidRequest
+from tests.engine.models import write_with_templates
+
+GREEDY = SamplingParameters(temperature=0.0)
+HELLO = [ChatTurn(Role.USER, "Write one sentence about the sea.")]
+
+
+@pytest.fixture(scope="module")
+def broken_path(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A model whose template is no program: Python refuses what Jinja makes of it."""
+    path = tmp_path_factory.mktemp("models") / "broken.gguf"
+    write_with_templates(path, model_path, {"": "{% break %}"}, {})
+    yield path
+    path.unlink()
+
+
+@pytest.fixture
+async def engine(model_path: Path) -> AsyncIterator[LlamaEngine]:
+    engine = LlamaEngine(model_path)
+    await engine.load(1024)
+    yield engine
+    await engine.unload()
+
+
+def _costly(number: int) -> SamplingParameters:
+    """With a grammar that takes seconds to be refused, and another for each ``number``."""
+    names = [f"{'a' * 195}{number}{index}" for index in range(2)]
+    schema = {"properties": {name: {} for name in names}, "additionalProperties": True}
+    return SamplingParameters(json_schema=json.dumps(schema), max_tokens=1)
+
+
+async def test_a_costly_grammar_does_not_hold_up_requests_without_one(engine: LlamaEngine) -> None:
+    costly = [engine.generate("x", sampling=_costly(number)) for number in range(3)]
+    assert await engine.generate("1 2 3", 1, sampling=GREEDY).text()
+    assert not any(stream.is_finished for stream in costly[1:])
+    for stream in costly[1:]:
+        stream.cancel()
+    await asyncio.gather(*(stream.wait_completion() for stream in costly[1:]))
+    with pytest.raises(InvalidRequest, match="cannot be followed safely"):
+        await costly[0].text()
+
+
+async def test_a_cancelled_request_is_not_prepared(engine: LlamaEngine) -> None:
+    started = time.perf_counter()
+    with pytest.raises(InvalidRequest):
+        await engine.generate("x", sampling=_costly(10)).text()
+    one = time.perf_counter() - started
+    started = time.perf_counter()
+    costly = [engine.generate("x", sampling=_costly(number)) for number in range(11, 16)]
+    for stream in costly:
+        stream.cancel()
+    small = SamplingParameters(json_schema='{"type": "boolean"}', max_tokens=1)
+    await engine.generate("x", sampling=small).text()
+    assert time.perf_counter() - started < 3 * one, "not all five were checked before it"
+
+
+async def test_a_refused_or_cancelled_request_leaves_the_number_of_cells(
+    engine: LlamaEngine,
+) -> None:
+    await engine.generate("Once upon a time in a village", 8, sampling=GREEDY).text()
+    n_used = engine.get_context_info().n_used_cells
+    assert n_used > 8
+    with pytest.raises(InvalidRequest, match="temperature"):
+        await engine.generate("x", sampling=SamplingParameters(temperature=9.0)).text()
+    assert engine.get_context_info().n_used_cells == n_used
+    with pytest.raises(InvalidRequest, match="lora"):
+        await engine.generate("x", 1, lora=[1.0, 1.0]).text()
+    assert engine.get_context_info().n_used_cells == n_used
+    waiting = engine.generate("x", sampling=_costly(20))
+    waiting.cancel()
+    await waiting.wait_completion()
+    assert engine.get_context_info().n_used_cells == n_used
+
+
+async def test_a_template_that_python_cannot_read_fails_its_requests_and_no_others(
+    broken_path: Path,
+) -> None:
+    engine = LlamaEngine(broken_path)
+    await engine.load(512)
+    for _ in range(2):
+        with pytest.raises(InferenceError, match="template is broken") as caught:
+            await engine.generate(HELLO, 4).text()
+        assert "'break' outside loop" in caught.value.detail
+        with pytest.raises(InferenceError, match="template is broken"):
+            await engine.count_tokens(HELLO)
+    assert await engine.generate("1 2 3 4", 4, sampling=GREEDY).text()
+    assert (await engine.tokenize("sea")).tokens
+    await engine.unload()

@@ -1,0 +1,111 @@
+"""What llama.cpp itself has to show: exact log-probabilities, and its own words for failures.
+
+All of it in processes of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minerva_desktop.engine.core.llama_log import decode_error
+from minerva_desktop.engine.engine import LlamaEngine
+from minerva_desktop.errors import EngineDied, InferenceError, OutOfMemory
+from tests.engine.models import write_recurrent
+
+SCRIPT = r"""
+import heapq, json, math, sys
+from pathlib import Path
+from minerva_desktop.engine.core.context_params import generation_params
+from minerva_desktop.engine.core.llama import AbortFlag, LlamaContext, LlamaModel
+from minerva_desktop.engine.core.llama_log import LlamaLog
+from minerva_desktop.engine.core.logits import LogprobReader
+from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.errors import MinervaError
+
+options, log = LoadOptions(), LlamaLog()
+model = LlamaModel(Path(sys.argv[1]), options, log=log)
+parameters = generation_params(
+    options, n_ctx=256, n_batch=64, n_threads=1, n_seq_max=1, n_outputs=1, swa_full=False
+)
+context = LlamaContext(model, parameters, abort=AbortFlag(), log=log)
+tokens = model.vocabulary.tokenize("Once upon a time", special=True)
+context.clear_batch()
+row = context.add_to_batch(tokens, position=0, slot=0, n_outputs=1)
+context.decode()
+
+logits = context.logits(row, model.n_vocab).tolist()
+highest = max(logits)
+log_sum = highest + math.log(math.fsum(math.exp(logit - highest) for logit in logits))
+order = sorted(range(len(logits)), key=logits.__getitem__, reverse=True)
+reader = LogprobReader(model)
+pairs = []
+for token in (order[0], order[100], order[-1]):  # one after the other, with one reader
+    entry = reader.of(context, row, token, 20)
+    pairs += [(entry.logprob, logits[token] - log_sum)]
+    pairs += [(top.logprob, logits[which] - log_sum) for top, which in zip(entry.top, order)]
+tops = [entry.token for entry in reader.of(context, row, 0, 5).top]
+
+context.clear_batch()
+context.add_to_batch([model.n_vocab], position=len(tokens), slot=0, n_outputs=1)
+try:
+    context.decode()
+except MinervaError as error:
+    failure = [type(error).__name__, error.message, error.detail]
+found = {"pairs": pairs, "tops": tops, "order": order[:5], "failure": failure}
+print("\n" + json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def found(model_path: Path) -> dict[str, Any]:
+    command = [sys.executable, "-c", SCRIPT, str(model_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def test_log_probabilities_are_those_that_python_works_out(found: dict[str, Any]) -> None:
+    assert len(found["pairs"]) == 3 * 21
+    for ours, exact in found["pairs"]:
+        assert ours == pytest.approx(exact, abs=1e-5)
+    assert found["tops"] == found["order"]
+
+
+def test_a_decode_that_fails_says_why_in_the_words_of_llama_cpp(found: dict[str, Any]) -> None:
+    kind, message, detail = found["failure"]
+    assert (kind, message) == (
+        "InferenceError",
+        "llama.cpp could not compute the next step (llama_decode: -1)",
+    )
+    assert "invalid token[0] = 49152" in detail
+
+
+def test_no_memory_for_a_step_is_told_apart_from_other_failures() -> None:
+    errors = ["ggml_gallocr_reserve_n: failed to allocate CPU buffer", "decode: ret = -2"]
+    memory = decode_error(-2, errors)
+    assert (type(memory), memory.detail) == (OutOfMemory, "\n".join(errors))
+    other = decode_error(-3, errors)
+    assert (type(other), other.detail) == (InferenceError, "\n".join(errors))
+
+
+async def test_an_abort_of_ggml_is_told_in_its_words_and_ends_that_engine_alone(
+    model_path: Path, tmp_path: Path
+) -> None:
+    broken, whole = tmp_path / "broken.gguf", LlamaEngine(model_path)
+    write_recurrent(broken, model_path, seed=1, norm_eps=math.nan)
+    engine = LlamaEngine(broken)
+    await whole.load(256)
+    await engine.load(256)  # nothing is computed yet
+    with pytest.raises(EngineDied, match=r"broken\.gguf stopped") as died:
+        await engine.generate("Once", 4).text()
+    assert "GGML_ASSERT(eps >= 0.0f) failed" in died.value.detail
+    assert await whole.generate("Once", 4).text()
+    await engine.unload()
+    await whole.unload()

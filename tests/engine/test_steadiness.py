@@ -1,0 +1,43 @@
+"""Greedy answers are the same one by one and many at once, also while requests come and go and
+leave holes in the cache that others fill."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from minerva_desktop.chat.message import ChatTurn, Role
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.engine import LlamaEngine
+from minerva_desktop.engine.load_options import LoadOptions
+
+GREEDY = SamplingParameters(temperature=0.0)
+THINGS = ("stars", "rivers", "horses", "bridges", "clocks", "storms", "cheese", "maps")
+
+
+def questions(count: int) -> list[tuple[ChatTurn, ...]]:
+    """Of different lengths, so that they end at different moments."""
+    return [
+        (
+            ChatTurn(
+                Role.USER,
+                f"Question {number}: name three {THINGS[number % len(THINGS)]} that you like, "
+                f"and say why in {number % 7 + 2} words.",
+            ),
+        )
+        for number in range(count)
+    ]
+
+
+async def test_twenty_four_short_answers_four_at_a_time(model_path: Path) -> None:
+    engine = LlamaEngine(model_path)
+    await engine.load(options=LoadOptions(n_ctx=4096, n_parallel=4))
+
+    async def answer(turns: tuple[ChatTurn, ...], n_tokens: int) -> str:
+        return await engine.generate(turns, n_tokens, sampling=GREEDY).text()
+
+    asked = [(turns, 6 + number % 9) for number, turns in enumerate(questions(24))]
+    alone = [await answer(turns, n_tokens) for turns, n_tokens in asked]
+    together = await asyncio.gather(*(answer(turns, n_tokens) for turns, n_tokens in asked))
+    await engine.unload()
+    assert list(together) == alone

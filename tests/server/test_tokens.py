@@ -1,0 +1,90 @@
+"""`POST /tokenize`, `/detokenize` and `/apply-template` with a scripted model behind them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from minerva_desktop.engine.messages import PromptEnd
+from minerva_desktop.errors import ModelLoadError
+from tests.server.fake_models import MODEL, Served, serving
+
+
+async def ask(served: Served, path: str, **body: Any) -> Any:
+    answer = await served.http.post(path, json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_a_text_and_its_tokens() -> None:
+    async with serving() as served:
+        assert await ask(served, "/tokenize", content="Hé") == {"tokens": [72, 195, 169]}
+        assert await ask(served, "/tokenize", content="") == {"tokens": []}
+        assert await ask(served, "/tokenize", content="Hé", with_pieces=True) == {
+            "tokens": [
+                {"id": 72, "piece": "H"},
+                {"id": 195, "piece": [195]},
+                {"id": 169, "piece": [169]},
+            ]
+        }
+        assert await ask(served, "/detokenize", tokens=[72, 195, 169]) == {"content": "Hé"}
+        assert await ask(served, "/detokenize", tokens=[]) == {"content": ""}
+        wrong = await served.http.post("/detokenize", json={"tokens": [999]})
+    assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "tokens")
+    assert served.pool.leases == 0
+
+
+async def test_how_a_text_is_read_is_the_clients_choice() -> None:
+    async with serving() as served:
+        await ask(served, "/tokenize", content="a")
+        await ask(served, "/tokenize", content="a", add_special=True, parse_special=False)
+    assert served.engine.tokenized == [("a", False, True), ("a", True, False)]
+
+
+async def test_a_prompt_is_rendered() -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    async with serving() as served:
+        answer = await ask(
+            served,
+            "/apply-template",
+            messages=[{"role": "user", "content": "Hi"}],
+            tools=tools,
+            chat_template_kwargs={"a": 1},
+        )
+    assert answer == {"prompt": "user: Hi"}
+    ((chat, end),) = served.engine.rendered_with
+    assert end is PromptEnd.OPENED
+    assert chat is not None
+    assert [tool.name for tool in chat.tools] == ["f"]
+    assert chat.variables == '{"a": 1}'
+
+
+async def test_the_model_is_loaded_when_it_is_not() -> None:
+    async with serving() as served:
+        served.pool.loaded_paths = []
+        served.pool.may_load.clear()
+        asked = asyncio.create_task(ask(served, "/tokenize", content="a"))
+        await asyncio.wait_for(served.pool.leased.wait(), 1)
+        assert served.pool.lease_paths == [MODEL.path]
+        served.pool.may_load.set()
+        assert await asked == {"tokens": [97]}
+        served.pool.load_error = ModelLoadError("No such architecture")
+        failed = await served.http.post("/tokenize", json={"content": "a"})
+    assert (failed.status_code, failed.json()["error"]["code"]) == (500, "model_load_failed")
+    assert served.activity.snapshot() == ()
+
+
+async def test_a_client_that_goes_away_gives_its_lease_back() -> None:
+    async with serving() as served:
+        served.pool.may_load.clear()
+        content = b'{"content": "a"}'
+        _, writer = await served.connect()
+        writer.write(
+            f"POST /tokenize HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n".encode()
+            + content
+        )
+        await asyncio.wait_for(served.pool.leased.wait(), 1)
+        writer.transport.abort()
+        await asyncio.wait_for(served.pool.returned.wait(), 1)
+        assert served.pool.leases == 0

@@ -1,0 +1,156 @@
+"""Devices, budgets and pressure as the runtime sees to them, with real models."""
+
+from __future__ import annotations
+
+import shutil
+from collections import namedtuple
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from minerva_desktop.devices.device_list import DeviceInfo, DeviceList
+from minerva_desktop.devices.gpu_context import GpuDevice
+from minerva_desktop.devices.ledgers import CPU
+from minerva_desktop.devices.memory import MemoryProbe
+from minerva_desktop.devices.nvml import NvmlProbe
+from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.pool_events import GoneCause, ModelGone, ModelLoading, PoolEvent
+from minerva_desktop.errors import OutOfMemory
+from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.library.measured_memory import MeasuredMemory
+from minerva_desktop.runtime import Runtime
+from tests.devices.nvml_script import Gpu, ScriptedNvml
+
+GB = 10**9
+SMALL = LoadOptions(n_ctx=512)
+Memory = namedtuple("Memory", "total available")
+
+
+def device(name: str, kind: GpuDevice, *, n_bytes: int = 8 * GB, free: int = 8 * GB) -> DeviceInfo:
+    return DeviceInfo(
+        name=name, description=name, kind=kind, total_memory=n_bytes, free_memory=free
+    )
+
+
+@pytest.fixture
+def short_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """Lets the system's memory look full, or nearly empty."""
+
+    def look(is_full: bool) -> None:
+        memory = Memory(16 * GB, GB // 4 if is_full else 15 * GB)
+        monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+
+    return look
+
+
+async def test_apples_memory_is_metals_with_half_of_it(catalog: Catalog, model_path: Path) -> None:
+    metal, cpu = device("MTL0", GpuDevice.METAL), device("CPU", GpuDevice.CPU)
+
+    async def find() -> DeviceList:
+        return DeviceList((metal, cpu))
+
+    runtime = Runtime(catalog, SMALL, find_devices=find)
+    await runtime.fit_of(model_path)
+    ledger = runtime.pool.ledgers.contexts[CPU]
+    assert set(runtime.pool.ledgers.contexts) == {CPU}
+    assert ledger.device() is GpuDevice.METAL
+    assert ledger.max_memory() == psutil.virtual_memory().total // 2
+    runtime.set_memory_budget(10**6)
+    with pytest.raises(OutOfMemory, match=r"^GPU memory exceeded"):
+        async with runtime.pool.lease(model_path):
+            raise AssertionError("there is no room")
+    await runtime.close()
+
+
+async def test_a_model_whose_file_goes_while_it_loads_can_be_used(
+    catalog: Catalog, model_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mine = tmp_path / "mine.gguf"
+    shutil.copy(model_path, mine)
+
+    events: list[PoolEvent] = []
+
+    def remove(event: PoolEvent) -> None:
+        events.append(event)
+        # The pool's own word that it begins, then the child's, which has opened the file.
+        if events == [ModelLoading(mine, 0.0), ModelLoading(mine, 0.0)]:
+            mine.unlink()
+
+    measured = MeasuredMemory(tmp_path / "measured.json")
+    runtime = Runtime(catalog, SMALL, measured=measured, on_event=remove)
+    for _ in range(2):
+        async with runtime.pool.lease(mine) as engine:
+            assert await engine.generate("The sea", 1).text()
+    assert "What mine.gguf took cannot be noted" in caplog.text
+    await runtime.close()
+    assert runtime.pool.ledgers.contexts[CPU].allocated_memory() == 0
+
+
+async def test_where_memory_is_short_the_spare_process_goes_and_then_an_idle_model(
+    catalog: Catalog,
+    model_path: Path,
+    short_memory: Callable[[bool], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    events: list[PoolEvent] = []
+    runtime = Runtime(catalog, SMALL, on_event=events.append)
+    short_memory(False)
+    async with runtime.pool.lease(model_path):
+        assert len(psutil.Process().children()) >= 1
+    while len(psutil.Process().children()) < 2:  # the spare one comes after the load
+        await runtime.measure_memory()
+    short_memory(True)
+    await runtime.measure_memory()
+    assert runtime.pool.loaded() == [model_path]
+    assert len(psutil.Process().children()) == 1
+    await runtime.measure_memory()
+    assert runtime.pool.loaded() == []
+    await runtime.pool.unload(model_path)  # waits for its end
+    (gone,) = [event for event in events if isinstance(event, ModelGone)]
+    assert gone.cause is GoneCause.PRESSURE
+    assert gone.error is not None
+    assert gone.error.message.startswith(f"{model_path.stem} was unloaded: other programs left")
+    assert gone.error.message in caplog.text  # so that `serve` tells it, too
+    async with runtime.pool.lease(model_path):
+        pass
+    await runtime.measure_memory()
+    await runtime.close()
+    assert psutil.Process().children() == []
+
+
+async def test_a_short_gpu_costs_no_model_that_is_not_on_it(
+    catalog: Catalog, model_path: Path, short_memory: Callable[[bool], None]
+) -> None:
+    short_memory(False)
+
+    async def find() -> DeviceList:
+        return DeviceList((device("CUDA0", GpuDevice.CUDA, n_bytes=24 * GB, free=GB),))
+
+    probe = MemoryProbe(NvmlProbe(ScriptedNvml(Gpu(used=24 * GB - 1))))
+    runtime = Runtime(catalog, SMALL, find_devices=find, probe=probe)
+    runtime.set_load_options(LoadOptions(n_ctx=512, n_gpu_layers=0))
+    async with runtime.pool.lease(model_path):
+        pass
+    await runtime.measure_memory()
+    snapshot = await runtime.measure_memory()
+    assert snapshot.parts[1].device == "CUDA0"
+    assert snapshot.parts[1].free == 1
+    assert runtime.pool.loaded() == [model_path]
+    await runtime.close()
+
+
+async def test_options_of_single_models_are_those_of_their_loads(
+    catalog: Catalog, model_path: Path
+) -> None:
+    runtime = Runtime(catalog, SMALL)
+    runtime.set_load_options(SMALL, {model_path: LoadOptions(n_ctx=256)})
+    async with runtime.pool.lease(model_path) as engine:
+        assert engine.get_context_info().n_ctx == 256
+    plan = await runtime.fit_of(model_path, LoadOptions(n_ctx=1024))
+    assert plan.choice.options.n_ctx == 1024
+    runtime.set_load_options(SMALL)
+    async with runtime.pool.lease(model_path) as engine:
+        assert engine.get_context_info().n_ctx == 512
+    await runtime.close()
