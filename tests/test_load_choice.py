@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -244,6 +246,15 @@ async def test_without_an_answer_the_estimate_does(
     assert caplog.text == ""  # it is not tried again
 
 
+async def test_who_gives_up_leaves_no_child(model_path: Path) -> None:
+    deaf = SpareChild((sys.executable, "-c", "import time; time.sleep(60)"))
+    chooser = LoadChooser(deaf, seconds=PATIENCE)
+    for _ in range(2):  # the next one is not held up by the first
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(chooser.choose(model_path, OPEN, {}), 0.3)
+        assert deaf.pid is None
+
+
 def test_adapters_and_a_draft_model_count(model_path: Path, tmp_path: Path) -> None:
     lora = tmp_path / "adapter.gguf"
     write_lora(lora, model_path, seed=1, strength=0.5)
@@ -293,7 +304,9 @@ def test_any_part_stands_for_the_whole(model_path: Path, tmp_path: Path) -> None
     assert candidate(parts[1], OPEN).whole.path == parts[0]
 
 
-def test_the_oldest_reports_are_forgotten_and_a_broken_file_is_none(tmp_path: Path) -> None:
+def test_the_oldest_reports_are_forgotten_and_a_broken_file_is_none(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     file = tmp_path / "measured.json"
     measured = MeasuredMemory(file)
     report = Report(n_ctx=1, figures=Figures(compute={CPU: 1}))
@@ -304,7 +317,8 @@ def test_the_oldest_reports_are_forgotten_and_a_broken_file_is_none(tmp_path: Pa
         measured.note("1", msgspec.structs.replace(report, n_ctx=n_ctx))
     assert len(measured.find("1")) == MAX_LENGTHS
     file.write_bytes(b"{")
-    assert measured.find("1") == ()
+    assert (measured.find("1"), measured.find("2")) == ((), ())
+    assert caplog.text.count("is made anew") == 1
     measured.note("1", report)
     assert MeasuredMemory(file).find("1") == (report,)
 

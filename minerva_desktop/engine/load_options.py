@@ -14,7 +14,7 @@ from minerva_desktop.errors import InvalidRequest
 
 MAX_PARALLEL = 256  # LLAMA_MAX_SEQ of llama.cpp 0.3.36
 MAX_ADAPTERS = 16
-DEFAULT_N_CTX = 8192  # tokens; more is the user's choice, since the KV cache grows with it
+DEFAULT_N_CTX = 8192  # tokens; the KV cache grows with it
 # Of one text, and of one batch of texts. The compute buffer grows with it, and the chunks into
 # which people cut documents are shorter; more is the user's choice.
 EMBEDDING_N_CTX = 2048
@@ -119,8 +119,9 @@ class SnapshotOptions(msgspec.Struct, frozen=True):
 class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How to load a model.
 
-    ``n_ctx`` in tokens, None: the model's own, at most `DEFAULT_N_CTX`. ``n_gpu_layers`` None: all
-    that the build's GPU backend takes (none without one). ``n_threads`` None: physical cores, or
+    ``n_ctx`` in tokens, None: the model's own, at most `DEFAULT_N_CTX`, unless who knows the memory
+    (`load_choice`) chooses another. ``n_gpu_layers`` None: all that the build's GPU backend takes
+    (none without one). ``n_threads`` None: physical cores, or
     fewer beside busy programs; ``n_threads_batch`` (for prompts) None: as many as ``n_threads``.
     ``n_parallel`` requests are computed together; they share the ``n_ctx`` tokens.
     ``tensor_split``: each GPU's share.

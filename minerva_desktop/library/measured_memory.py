@@ -69,16 +69,16 @@ class MeasuredMemory:
         try:
             status = self._file.stat()
             stamp = (status.st_size, status.st_mtime_ns)
-            if self._known is None or stamp != self._stamp:
-                content = self._file.read_bytes()
-                self._known = msgspec.json.decode(content, type=dict[str, tuple[Report, ...]])
-                self._stamp = stamp
+            if self._known is not None and stamp == self._stamp:
+                return self._known
+            self._known, self._stamp = {}, stamp
+            content = self._file.read_bytes()
+            self._known = msgspec.json.decode(content, type=dict[str, tuple[Report, ...]])
         except FileNotFoundError:
             self._known = {}
         except (OSError, msgspec.DecodeError) as error:
             logger.warning("%s cannot be read and is made anew: %s", self._file.name, error)
-            self._known = {}
-        return self._known
+        return self._known or {}
 
     def _write(self, known: dict[str, tuple[Report, ...]]) -> None:
         self._known, self._stamp = known, None

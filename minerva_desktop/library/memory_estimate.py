@@ -43,6 +43,7 @@ from minerva_desktop.library.process_memory import (
 )
 from minerva_desktop.library.step_memory import (
     attention_scores,
+    input_bytes,
     logits_bytes,
     output_bytes,
     spread,
@@ -317,7 +318,7 @@ class Estimator:
             compute[place] = step
         if options.gpus and 0 in places[:-1] and tokens >= OFFLOADED_BATCH:
             compute[1] = step + self._weights.largest_bytes
-        compute[0] = max(compute[0], tokens * header.n_embedding * F32_BYTES)
+        compute[0] = max(compute[0], input_bytes(header, options, cells))
         compute[places[-1]] = max(compute[places[-1]], logits_bytes(header, options))
         compute[0] += output_bytes(header, options)
         return compute

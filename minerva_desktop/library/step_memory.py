@@ -24,14 +24,15 @@ def step_bytes(
 ) -> int:
     """Activations of the widest layer, and the masks that say who sees whom. ``cells``: how many
     tokens each of the caches has room for."""
-    tokens = options.batch_tokens
-    if attends_without_cache(header):
-        cells = (tokens,)
-    # A mask is made in 32 bits where there is no cache, and copied for flash attention.
-    mask = F32_BYTES if attends_without_cache(header) or not options.flash_attention else 0
-    mask += F16_BYTES if options.flash_attention else 0
     rows = _rows(header, layers, attention_scores(header, options, cells))
-    return tokens * (rows * F32_BYTES + sum(cells) * mask)
+    return options.batch_tokens * (rows * F32_BYTES + _mask_bytes(header, options, cells))
+
+
+def input_bytes(header: GgufHeader, options: EstimateOptions, cells: Sequence[int]) -> int:
+    """What the CPU prepares for layers that are elsewhere: embeddings, and the masks. (Measured
+    with all layers of SmolLM2 on another device, a worker of llama.cpp's RPC.)"""
+    rows = 2 * header.n_embedding
+    return options.batch_tokens * (rows * F32_BYTES + _mask_bytes(header, options, cells))
 
 
 def attention_scores(header: GgufHeader, options: EstimateOptions, cells: Sequence[int]) -> int:
@@ -63,6 +64,16 @@ def first_output_bytes(header: GgufHeader, options: EstimateOptions) -> int:
     where only embeddings are computed."""
     width = header.n_vocab + (header.n_embedding if options.is_embedding else 0)
     return width * F32_BYTES * options.n_seq_max
+
+
+def _mask_bytes(header: GgufHeader, options: EstimateOptions, cells: Sequence[int]) -> int:
+    """Of the masks, for each token of a batch."""
+    if attends_without_cache(header):
+        cells = (options.batch_tokens,)
+    # A mask is made in 32 bits where there is no cache, and copied for flash attention.
+    width = F32_BYTES if attends_without_cache(header) or not options.flash_attention else 0
+    width += F16_BYTES if options.flash_attention else 0
+    return sum(cells) * width
 
 
 def _rows(header: GgufHeader, layers: Sequence[LayerMemory], scores: int) -> int:

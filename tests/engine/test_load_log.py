@@ -45,6 +45,11 @@ def test_what_a_gpu_reads_in_the_systems_memory_is_not_on_it() -> None:
     assert compute == {"CPU": MIB + MIB // 2, "CUDA0": 4 * MIB}
 
 
+def test_a_worker_elsewhere_is_a_device_too() -> None:
+    log = "sched_reserve: RPC0[127.0.0.1:50777] compute buffer size =    14.00 MiB\n"
+    assert bytes_by_device(log, ("compute",), ["RPC0"]) == {"CPU": 0, "RPC0": 14 * MIB}
+
+
 def test_shares_of_a_model_and_its_draft_are_added() -> None:
     draft = (DeviceShare("CUDA0", 10, 2, 3), DeviceShare("CUDA1", 5, 1, 1))
     assert added_shares((DeviceShare("CUDA0", 100, 20, 30),), draft) == (

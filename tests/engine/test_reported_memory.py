@@ -15,15 +15,17 @@ from minerva_desktop.engine.load_options import (
     FlashAttention,
     KvType,
     LoadOptions,
+    LoraAdapter,
     Speculation,
 )
 from minerva_desktop.engine.memory_messages import SimulatedContext
 from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.engine.spare import SpareChild
+from minerva_desktop.library.gguf import read_header
 from minerva_desktop.library.memory_estimate import MemoryEstimate
 from minerva_desktop.load_choice import candidate
 from tests.engine.architectures import ARCHITECTURES
-from tests.engine.models import write_recurrent
+from tests.engine.models import write_lora, write_recurrent
 
 # llama.cpp reports each buffer in hundredths of a MiB. A model has at most two for the KV cache
 # (with and without a window; convolutions and states are one), and a cell of the smallest model
@@ -137,6 +139,17 @@ async def test_a_draft_model_is_in_all_sums(spare: SpareChild, model_path: Path)
     assert both.kv_bytes == 2 * alone.kv_bytes
     assert both.compute_bytes > 1.9 * alone.compute_bytes
     await _compare(spare, model_path, options)
+
+
+async def test_adapters_are_in_the_sum(model_path: Path, tmp_path: Path) -> None:
+    lora = tmp_path / "adapter.gguf"
+    write_lora(lora, model_path, seed=1, strength=0.5)
+    options = LoadOptions(n_ctx=512, lora=(LoraAdapter(bytes(lora)),) * 3)
+    info = await _load(model_path, options)
+    alone = _estimate(model_path, LoadOptions(n_ctx=512)).weights_bytes
+    tensors = read_header(lora).tensor_bytes
+    assert info.weights_bytes == pytest.approx(alone + 3 * tensors, abs=3 * REPORTED)
+    assert _estimate(model_path, options).weights_bytes == alone + 3 * tensors
 
 
 async def test_each_length_of_one_dry_run(spare: SpareChild, model_path: Path) -> None:

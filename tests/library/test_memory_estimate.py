@@ -301,6 +301,16 @@ def test_a_draft_model_goes_to_the_gpu_with_a_cache_of_its_own() -> None:
     assert both.devices[0].other_bytes > bare.devices[0].other_bytes
 
 
+def test_what_goes_in_is_prepared_on_the_cpu() -> None:
+    header = _header("llama", vocab_size=100)
+    options = replace(OPTIONS, gpus=(GpuShare("GPU0", 1.0),))
+    cpu, gpu = Estimator(header).estimate(options).devices
+    tokens, outputs = 300, 2 * 100 * F32
+    # Two rows as wide as the model, and a mask with a number for each cell.
+    assert cpu.compute_bytes == tokens * (2 * 64 * F32 + 512 * F16) + outputs
+    assert gpu.compute_bytes > cpu.compute_bytes
+
+
 def test_steps_of_layers_on_the_cpu_use_the_gpu_too() -> None:
     header = _header("llama")
     options = replace(OPTIONS, gpus=(GpuShare("GPU0", 1.0),), n_gpu_layers=0)

@@ -124,7 +124,13 @@ def has_flash_attention(log: str) -> bool:
 
 
 def _gpu_of(name: str, gpus: Iterable[str]) -> str | None:
-    return next((gpu for gpu in gpus if name == gpu or name.startswith(f"{gpu}_")), None)
+    """``CUDA0`` also has buffers of other kinds (``CUDA0_Split``), and ``RPC0`` names its worker
+    (``RPC0[192.168.1.2:50052]``)."""
+    ends = ("_", "[")
+    return next(
+        (gpu for gpu in gpus if name == gpu or name.startswith(tuple(gpu + end for end in ends))),
+        None,
+    )
 
 
 def _bytes(mebibytes: str) -> int:
