@@ -205,7 +205,6 @@ class _Choice:
         self._n_logprobs = 0
         self._n_reasoning = 0
         self._reasons = False
-        self._calls = False
 
     async def events(self) -> AsyncGenerator[GenerationEvent, None]:
         prefill = (0, 0)
@@ -258,7 +257,6 @@ class _Choice:
     def _noted(self, parts: Sequence[AnswerPart]) -> tuple[AnswerPart, ...]:
         for part in parts:
             self._reasons = isinstance(part, ReasoningDelta)
-            self._calls = self._calls or isinstance(part, ToolCallDelta)
         return tuple(parts)
 
     def _finish_reason(self, completion: Completion) -> str:
@@ -266,7 +264,7 @@ class _Choice:
         # there, so it was the window that ended this generation.
         if completion.finish_reason is FinishReason.CANCELLED:
             raise InferenceError("The answer was cancelled before its end")
-        if self._calls and completion.finish_reason is FinishReason.STOP:
+        if self._parser.ends_in_calls and completion.finish_reason is FinishReason.STOP:
             return TOOL_CALLS
         return completion.finish_reason.value
 

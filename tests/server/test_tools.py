@@ -192,3 +192,14 @@ async def test_a_choice_that_names_no_tool_is_refused() -> None:
                 tool_choice={"type": "function", "function": {"name": "time"}},
             )
     assert caught.value.param == "tool_choice"
+
+
+async def test_a_call_that_is_not_whole_does_not_end_the_answer() -> None:
+    cut = says('<tool_call>\n{"name": "weather", "arguments": {"city": "Ro')
+    async with calling(cut) as served, served.openai() as client:
+        answer = await client.chat.completions.create(
+            model=MODEL.model_id, messages=ASKED, tools=[TOOL]
+        )
+    assert answer.choices[0].finish_reason == "stop"
+    (call,) = answer.choices[0].message.tool_calls or ()
+    assert call.function.arguments == '{"city": "Ro'  # type: ignore[union-attr]

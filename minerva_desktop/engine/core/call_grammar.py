@@ -33,8 +33,6 @@ _FURTHER = "{0,15}"
 # Any object, for a schema that makes no grammar.
 _ANY_ARGUMENTS = "object"
 _BREAK = r'("\n" "\n"?)?'  # behind a train of thought
-# What a text can hold without a call: after these alone, nothing may be demanded.
-_AMBIGUOUS_STARTS = frozenset({"Action:", ">>>"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +68,9 @@ def started_call(chat: ChatOptions, answer_format: AnswerFormat) -> StartedCall 
     like any other text. A schema that cannot be honoured leaves that tool's arguments free: they
     are some object then, which is still more than was promised."""
     syntax = SYNTAXES[answer_format.tools]
-    start = syntax.section[0] or syntax.call[0]
-    if not start or start.split()[0] in _AMBIGUOUS_STARTS:
+    trigger = syntax.trigger
+    if not trigger:
         return None
-    trigger = start.split()[0]
     is_last = not chat.parallel
     for is_free in (False, True):
         rules = _Rules(syntax)

@@ -51,12 +51,15 @@ from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
 
 @dataclass(frozen=True, slots=True)
 class PreparedGeneration:
-    """A checked request with the tokens of its prompt and the grammar that it has to follow."""
+    """A checked request with the tokens of its prompt and the grammar that it has to follow.
+
+    ``stop``: the strings that end it. None do where a call is required, which would be cut."""
 
     request: Generate
     prompt: Prompt
     grammar: str | None
     watch: CallWatch | None  # for calls that the model begins by itself
+    stop: tuple[str, ...]
     arrived: float  # `time.perf_counter`
     on_start: Callable[[], None] | None = None  # called when it waits no longer
 
@@ -201,19 +204,19 @@ def _prepared_generation(
     request.chat.check()
     prompt = builder.build(request)
     grammar = _grammar(request.sampling)
-    watch = None
+    watch, stop = None, request.sampling.stop
     # Which variables the template sees makes no other grammar: it is made once for each tool set.
     chat = msgspec.structs.replace(request.chat, variables=None)
     if chat.mode is ToolMode.REQUIRED:
         _check_forced(request)
-        grammar = forced_calls(chat, builder.answer_format, prompt.opening)
+        grammar, stop = forced_calls(chat, builder.answer_format, prompt.opening), ()
     elif chat.shown_tools and grammar is None:
         if _must_go_on(request.sampling):
             chat = msgspec.structs.replace(chat, parallel=True)  # a call cannot be the end
         started = started_call(chat, builder.answer_format)
         thought = THOUGHTS.get(builder.answer_format.reasoning)
         watch = CallWatch(started, thought, prompt.opening) if started is not None else None
-    return PreparedGeneration(request, prompt, grammar, watch, arrived)
+    return PreparedGeneration(request, prompt, grammar, watch, stop, arrived)
 
 
 def _must_go_on(sampling: SamplingParameters) -> bool:
