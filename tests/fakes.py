@@ -12,7 +12,8 @@ from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.generation import AnswerRequest
 from minerva_desktop.chat.message import Message
 from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.engine.messages import Capabilities, ContextInfo, DeviceShare
+from minerva_desktop.engine.memory_messages import DeviceShare
+from minerva_desktop.engine.messages import Capabilities, ContextInfo
 from minerva_desktop.errors import EngineDied, StoreError
 
 

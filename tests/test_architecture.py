@@ -57,6 +57,7 @@ HOMES = {
         "engine/core/adapters.py",
         "engine/core/backend_devices.py",
         "engine/core/bindings.py",
+        "engine/core/own_memory.py",  # what glibc and Linux alone offer
         "engine/core/chat_template.py",  # ends a template in its thread
         "engine/parent_death.py",  # a call of the kernel's that Python has no name for
     ),
@@ -214,7 +215,8 @@ def test_serving_loads_no_qt() -> None:
         "import minerva_desktop.__main__, minerva_desktop.runtime, "
         "minerva_desktop.server.endpoint, minerva_desktop.app.model_actions, "
         "minerva_desktop.app.terminal_chat, minerva_desktop.commands.serve, "
-        "minerva_desktop.commands.keys"
+        "minerva_desktop.commands.keys, minerva_desktop.commands.chat, "
+        "minerva_desktop.commands.models"
     )
     assert loaded.isdisjoint({"PySide6", "shiboken6", "qasync", "llama_cpp"})
 

@@ -1,8 +1,11 @@
-"""The best options that fit, what they cost, and what was learned from loads before."""
+"""The best options for real models, what they cost, and what was learned from loads before."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -10,22 +13,70 @@ import pytest
 
 from minerva_desktop.devices.device_list import DeviceInfo
 from minerva_desktop.devices.gpu_context import GpuDevice
-from minerva_desktop.devices.ledgers import CPU
-from minerva_desktop.engine.load_options import KvType, LoadOptions
+from minerva_desktop.devices.ledgers import CPU, Needs
+from minerva_desktop.engine.engine import LlamaEngine
+from minerva_desktop.engine.load_options import (
+    EMBEDDING_N_CTX,
+    KvType,
+    LoadOptions,
+    LoraAdapter,
+    Speculation,
+)
+from minerva_desktop.engine.memory_messages import DeviceShare, SimulatedContext
+from minerva_desktop.engine.messages import ContextInfo
+from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.errors import ModelNotFound
-from minerva_desktop.library.fit import LEAST_N_CTX, Fit, Free, choose_options
-from minerva_desktop.library.measured_memory import MAX_LOADS, MeasuredLoad, MeasuredMemory
-from minerva_desktop.library.memory_estimate import EstimateOptions, GpuShare, estimate_memory
-from minerva_desktop.library.split_model import read_whole_model
-from minerva_desktop.load_choice import choose_load, estimate_load, load_key, model_needs
+from minerva_desktop.library.fit import LEAST_N_CTX
+from minerva_desktop.library.gguf import read_header
+from minerva_desktop.library.measured_memory import (
+    MAX_KINDS,
+    MAX_LENGTHS,
+    MeasuredMemory,
+    Report,
+)
+from minerva_desktop.library.memory_estimate import Figures
+from minerva_desktop.load_choice import (
+    LoadChooser,
+    candidate,
+    choose_load,
+    estimate_options,
+    model_needs,
+)
+from tests.engine.models import split_model, write_lora
+from tests.fakes import context_info
 
 MB = 10**6
 OPEN = LoadOptions()
+PATIENCE = 60.0  # seconds for a dry run beside other programs
+Q8 = LoadOptions(kv_type_k=KvType.Q8_0, kv_type_v=KvType.Q8_0)
 
 
-def _room(model: Path, options: LoadOptions) -> Mapping[str, int]:
-    """Just what ``options`` take."""
-    return model_needs(model, options)
+@pytest.fixture
+async def spare() -> AsyncIterator[SpareChild]:
+    spare = SpareChild()
+    yield spare
+    await spare.close()
+
+
+def _sized(options: LoadOptions, n_ctx: int) -> LoadOptions:
+    return msgspec.structs.replace(options, n_ctx=n_ctx)
+
+
+def _gpu(name: str, free: int) -> DeviceInfo:
+    return DeviceInfo(
+        name=name,
+        description=name,
+        kind=GpuDevice.CUDA,
+        total_memory=2_000 * MB,
+        free_memory=free,
+    )
+
+
+def _info(kv_bytes: int, compute_bytes: int, shares: tuple[DeviceShare, ...] = ()) -> ContextInfo:
+    info = context_info(weights_bytes=1, n_ctx=1)
+    return msgspec.structs.replace(
+        info, kv_bytes=kv_bytes, compute_bytes=compute_bytes, shares=shares
+    )
 
 
 def test_with_room_all_is_as_wished(model_path: Path) -> None:
@@ -33,95 +84,247 @@ def test_with_room_all_is_as_wished(model_path: Path) -> None:
     assert (choice.fit, choice.reasons) == ("fits", ())
     assert (choice.options.n_ctx, choice.options.kv_type_k) == (8192, KvType.F16)
     assert choice.needs == model_needs(model_path, OPEN)
+    assert 20 * MB < choice.other_bytes < 40 * MB  # 49,152 tokens and as many merges
 
 
-def test_a_smaller_kv_cache_comes_before_a_shorter_context(model_path: Path) -> None:
-    room = _room(model_path, LoadOptions(kv_type_k=KvType.Q8_0, kv_type_v=KvType.Q8_0))
-    choice = choose_load(model_path, OPEN, room)
+def test_what_gives_is_told_with_numbers(model_path: Path) -> None:
+    choice = choose_load(model_path, OPEN, model_needs(model_path, Q8))
     assert (choice.options.n_ctx, choice.options.kv_type_v) == (8192, KvType.Q8_0)
-    assert choice.fit == "smaller_context"
+    assert choice.fit == "smaller_kv"
     assert choice.reasons[0].startswith("KV cache in q8_0: as wished it would take ")
+    small = _sized(Q8, 4096)
+    choice = choose_load(model_path, OPEN, model_needs(model_path, small))
+    assert (choice.fit, choice.options.n_ctx) == ("smaller_context", 4096)
+    assert "context of 4,096 tokens instead of 8,192" in choice.reasons[1]
+    assert choice.needs == model_needs(model_path, small)
 
 
-def test_then_the_context_is_the_longest_that_fits(model_path: Path) -> None:
-    small = LoadOptions(n_ctx=2048, kv_type_k=KvType.Q8_0, kv_type_v=KvType.Q8_0)
-    choice = choose_load(model_path, OPEN, _room(model_path, small))
-    assert choice.options.n_ctx == 2048
-    assert "context of 2,048 tokens instead of 8,192" in choice.reasons[1]
-    assert sum(choice.needs.values()) == sum(model_needs(model_path, small).values())
-
-
-def test_what_was_asked_for_is_not_touched(model_path: Path) -> None:
-    asked = LoadOptions(n_ctx=8192, kv_type_k=KvType.F16, kv_type_v=KvType.F16)
-    room = _room(model_path, LoadOptions(n_ctx=4096))
-    choice = choose_load(model_path, asked, room)
+def test_a_load_that_is_forced_all_the_same_takes_the_least(model_path: Path) -> None:
+    choice = choose_load(model_path, OPEN, {CPU: 50 * MB})
     assert choice.fit == "wont_fit"
-    assert choice.options == asked
-    assert choice.needs == model_needs(model_path, asked)
-    (reason,) = choice.reasons
-    assert reason.startswith("it takes ")
+    assert (choice.options.n_ctx, choice.options.kv_type_k) == (LEAST_N_CTX, KvType.Q8_0)
+    assert choice.needs == model_needs(model_path, _sized(Q8, LEAST_N_CTX))
+    assert choice.reasons[0].startswith("it takes ")
+    asked = LoadOptions(n_ctx=8192, kv_type_k=KvType.F16, kv_type_v=KvType.F16)
+    assert choose_load(model_path, asked, {CPU: 50 * MB}).options == asked
 
 
-def test_a_context_that_is_of_no_use_is_not_chosen(model_path: Path) -> None:
-    tiny = LoadOptions(n_ctx=LEAST_N_CTX - 256, kv_type_k=KvType.Q8_0, kv_type_v=KvType.Q8_0)
-    choice = choose_load(model_path, OPEN, _room(model_path, tiny))
-    assert (choice.fit, choice.options.n_ctx) == ("wont_fit", 8192)
+async def test_what_is_chosen_for_odd_heads_loads(generated: Callable[..., Path]) -> None:
+    odd = generated("llama", head=80, kv_heads=4)
+    room = model_needs(odd, _sized(Q8, 8192))
+    choice = choose_load(odd, LoadOptions(), room)
+    assert (choice.fit, choice.options.kv_type_k) == ("smaller_context", KvType.F16)
+    engine = LlamaEngine(odd)
+    info = await engine.load(options=choice.options)
+    assert info.n_ctx == choice.options.n_ctx
+    await engine.unload()
 
 
-def test_layers_go_to_the_cpu_where_the_gpu_is_too_small(model_path: Path) -> None:
-    header = read_whole_model(model_path).header
-    wished = EstimateOptions(n_ctx=8192, n_seq_max=8, gpus=(GpuShare("GPU0", 1.0),))
-    half = EstimateOptions(n_ctx=4096, n_seq_max=8, gpus=(GpuShare("GPU0", 1.0),), n_gpu_layers=15)
-    gpu = next(d for d in estimate_memory(header, half).devices if d.device == "GPU0").total_bytes
-    choice = choose_options(header, wished, {"CPU": 4_000 * MB, "GPU0": gpu}, Free())
-    assert choice.fit is Fit.NEEDS_OFFLOAD
-    assert choice.options.n_gpu_layers in range(10, 31)
-    assert choice.estimate.devices[1].total_bytes <= gpu
-    assert "layers on the GPU, the others on the CPU" in choice.reasons[-1]
+def test_an_embedding_model_is_sized_as_it_is_loaded(embedding_model: Path) -> None:
+    choice = choose_load(embedding_model, OPEN, {CPU: 8_000 * MB})
+    assert choice.options.n_ctx == 512  # as trained; `EMBEDDING_N_CTX` where that is more
+    assert choice.needs[CPU] > 512 * 30_522 * 4  # logits of each token
+    assert choose_load(embedding_model, OPEN, {CPU: 70 * MB}).options.n_ctx == 256
+    header = read_header(embedding_model)
+    longer = header.metadata | {"bert.context_length": 8192}
+    trained_for_more = msgspec.structs.replace(header, metadata=longer)
+    found = estimate_options(trained_for_more, OPEN)
+    assert (found.n_ctx, found.batch_tokens, found.n_outputs) == (EMBEDDING_N_CTX,) * 3
 
 
-def test_what_a_load_took_counts_the_next_time(model_path: Path, tmp_path: Path) -> None:
+async def test_what_a_load_took_decides_the_next_choice(
+    model_path: Path, tmp_path: Path, spare: SpareChild
+) -> None:
+    measured = MeasuredMemory(tmp_path / "measured.json")
+    wished = model_needs(model_path, OPEN)
+    engine = LlamaEngine(model_path, spare=spare)
+    options = choose_load(model_path, OPEN, wished).options
+    info = await engine.load(options=options)
+    await engine.unload()
+    chooser = LoadChooser(spare, measured)
+    # As if its buffers had been 10 MB larger than they were.
+    larger = msgspec.structs.replace(info, compute_bytes=info.compute_bytes + 10 * MB)
+    await chooser.note_load(model_path, options, (), larger)
+    again = MeasuredMemory(tmp_path / "measured.json")
+    choice = choose_load(model_path, OPEN, {CPU: wished[CPU] + 5 * MB}, again)
+    assert choice.fit == "smaller_kv"
+    choice = choose_load(model_path, OPEN, {CPU: wished[CPU] + 11 * MB}, again)
+    assert choice.fit == "fits"
+    assert choice.needs[CPU] == pytest.approx(wished[CPU] + 10 * MB, abs=0.3 * MB)
+    other = msgspec.structs.replace(OPEN, n_parallel=8)
+    assert choose_load(model_path, other, wished, again).needs != choice.needs
+
+
+def test_figures_are_kept_for_each_device(model_path: Path, tmp_path: Path) -> None:
+    measured = MeasuredMemory(tmp_path / "measured.json")
+    gpus = [_gpu("CUDA0", 1_500 * MB)]
+    options = _sized(LoadOptions(kv_type_k=KvType.F16, kv_type_v=KvType.F16), 1024)
+    model = candidate(model_path, options, measured, gpus)
+    estimate = model.estimator().estimate(model.estimate_options())
+    info = _info(estimate.kv_bytes, 50 * MB, (DeviceShare("CUDA0", 150 * MB, 20 * MB, 30 * MB),))
+    model.note_load(info)
+    found = candidate(model_path, options, measured, gpus)
+    cpu, gpu = found.estimator().estimate(found.estimate_options()).devices
+    assert (cpu.compute_bytes, gpu.compute_bytes) == (20 * MB, 30 * MB)
+    assert gpu.weights_bytes == 100 * MB
+    assert cpu.weights_bytes == estimate.devices[0].weights_bytes
+
+
+def test_between_two_lengths_buffers_grow_evenly(model_path: Path) -> None:
+    measured = MeasuredMemory(None)
+    model = candidate(model_path, _sized(OPEN, 1024), measured)
+    options = model.estimate_options()
+    for n_ctx, n_bytes in ((1024, 10 * MB), (5120, 50 * MB)):
+        context = SimulatedContext(
+            n_ctx=n_ctx, compute={CPU: n_bytes}, kv_bytes=0, flash_attention=True
+        )
+        model.note_dry_run(options, [context])
+    for n_ctx, n_bytes in ((1024, 10), (2048, 20), (4096, 40), (5120, 50)):
+        figures = model.reports.find(replace(options, n_ctx=n_ctx))
+        assert figures is not None
+        assert figures.compute == {CPU: n_bytes * MB}
+    for n_ctx in (512, 8192):
+        assert model.reports.find(replace(options, n_ctx=n_ctx)) is None
+
+
+async def test_llama_cpp_is_asked_once_for_a_kind_of_load(
+    model_path: Path, tmp_path: Path, spare: SpareChild
+) -> None:
     measured = MeasuredMemory(tmp_path / "measured.json")
     room = {CPU: 4_000 * MB}
-    choice = choose_load(model_path, OPEN, room, measured)
-    took = MeasuredLoad(weights_bytes=1, kv_bytes=2, compute_bytes=120 * MB)
-    measured.note(load_key(model_path, choice.options), took)
-    again = MeasuredMemory(tmp_path / "measured.json")
-    assert choose_load(model_path, OPEN, room, again).needs == {CPU: 120 * MB + 3}
-    other = msgspec.structs.replace(OPEN, n_parallel=8)
-    assert choose_load(model_path, other, room, again).needs == model_needs(model_path, other)
-    assert estimate_load(read_whole_model(model_path).header, OPEN).total_bytes > 120 * MB + 3
+    chooser = LoadChooser(spare, measured, PATIENCE)
+    model, choice, _ = await chooser.candidate(model_path, _sized(OPEN, 2048), room)
+    assert choice.estimate.is_reported
+    pid = spare.pid
+    assert pid is not None  # it waits for the load now
+    # Other lengths lie between those that were asked for, also for who reads the file later.
+    for n_ctx in (1024, 4096, 8192):
+        known = candidate(
+            model_path, _sized(OPEN, n_ctx), MeasuredMemory(tmp_path / "measured.json")
+        )
+        figures = known.reports.find(known.estimate_options())
+        assert figures is not None
+        estimate = known.estimator().estimate(known.estimate_options())
+        guessed = candidate(model_path, _sized(OPEN, n_ctx)).estimator()
+        assert estimate.compute_bytes == pytest.approx(
+            guessed.estimate(known.estimate_options()).compute_bytes, rel=0.02
+        )
+    assert model.reports.find(replace(choice.options, n_batch=64)) is None
+    await chooser.choose(model_path, _sized(OPEN, 4096), room)
+    assert spare.pid == pid
+    assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_the_oldest_measurements_are_forgotten_and_a_broken_file_is_none(tmp_path: Path) -> None:
+async def test_a_choice_changes_by_what_llama_cpp_says(
+    generated: Callable[..., Path], spare: SpareChild
+) -> None:
+    """The estimate of a quantised cache's compute buffer is larger than the truth."""
+    model = generated("deepseek2", feed=256)
+    q8 = _sized(Q8, 8192)
+    (guessed,) = model_needs(model, q8).values()
+    chooser = LoadChooser(spare, seconds=PATIENCE)
+    _, choice, _ = await chooser.candidate(model, q8, {})
+    (true,) = (device.total_bytes for device in choice.estimate.devices)
+    assert true != guessed
+    room = {CPU: true}
+    fitting = await chooser.choose(model, OPEN, room)
+    assert (fitting.fit, fitting.needs) == ("smaller_kv", room)
+
+
+async def test_without_an_answer_the_estimate_does(
+    model_path: Path, spare: SpareChild, caplog: pytest.LogCaptureFixture
+) -> None:
+    chooser = LoadChooser(spare, seconds=0.0)
+    room = {CPU: 4_000 * MB}
+    choice = await chooser.choose(model_path, OPEN, room)
+    assert choice.needs == model_needs(model_path, OPEN)
+    assert "is estimated without a dry run" in caplog.text
+    caplog.clear()
+    assert await chooser.choose(model_path, OPEN, room) == choice
+    assert caplog.text == ""  # it is not tried again
+
+
+def test_adapters_and_a_draft_model_count(model_path: Path, tmp_path: Path) -> None:
+    lora = tmp_path / "adapter.gguf"
+    write_lora(lora, model_path, seed=1, strength=0.5)
+    options = _sized(OPEN, 512)
+    (bare,) = model_needs(model_path, options).values()
+    adapters = (LoraAdapter(os.fsencode(lora), 1.0),) * 16
+    (adapted,) = model_needs(model_path, msgspec.structs.replace(options, lora=adapters)).values()
+    assert adapted - bare > 16 * 1.0 * MB
+    guesses = Speculation(draft_model=os.fsencode(model_path))
+    (drafting,) = model_needs(
+        model_path, msgspec.structs.replace(options, speculation=guesses)
+    ).values()
+    assert drafting > 1.9 * bare
+    gone = (LoraAdapter(os.fsencode(tmp_path / "gone.gguf"), 1.0),)
+    with pytest.raises(ModelNotFound, match=r"“gone.gguf” is not there"):
+        model_needs(model_path, msgspec.structs.replace(options, lora=gone))
+
+
+def test_a_file_that_changed_is_another_model(model_path: Path, tmp_path: Path) -> None:
+    """Its later parts, its adapters and its draft model, too."""
+    parts = split_model(model_path, tmp_path, 2)
+    lora = tmp_path / "adapter.lora"
+    write_lora(lora, model_path, seed=1, strength=0.5)
+    draft = tmp_path / "draft.gguf"
+    shutil.copyfile(model_path, draft)
+    options = LoadOptions(
+        lora=(LoraAdapter(os.fsencode(lora), 1.0),),
+        speculation=Speculation(draft_model=os.fsencode(draft)),
+    )
+    measured = MeasuredMemory(None)
+
+    def is_known() -> bool:
+        known = candidate(parts[0], options, measured)
+        return known.reports.find(known.estimate_options()) is not None
+
+    for file in (parts[1], lora, draft):
+        model = candidate(parts[0], options, measured)
+        model.note_load(_info(0, 0))
+        assert is_known()
+        os.utime(file, (1, 1))
+        assert not is_known()
+
+
+def test_any_part_stands_for_the_whole(model_path: Path, tmp_path: Path) -> None:
+    parts = split_model(model_path, tmp_path, 2)
+    assert model_needs(parts[1], OPEN) == model_needs(parts[0], OPEN)
+    assert candidate(parts[1], OPEN).whole.path == parts[0]
+
+
+def test_the_oldest_reports_are_forgotten_and_a_broken_file_is_none(tmp_path: Path) -> None:
     file = tmp_path / "measured.json"
     measured = MeasuredMemory(file)
-    load = MeasuredLoad(weights_bytes=1, kv_bytes=1, compute_bytes=1)
-    for number in range(MAX_LOADS + 1):
-        measured.note(str(number), load)
-    assert (measured.find("0"), measured.find("1")) == (None, load)
+    report = Report(n_ctx=1, figures=Figures(compute={CPU: 1}))
+    for number in range(MAX_KINDS + 1):
+        measured.note(str(number), report)
+    assert (measured.find("0"), measured.find("1")) == ((), (report,))
+    for n_ctx in range(MAX_LENGTHS + 5):
+        measured.note("1", msgspec.structs.replace(report, n_ctx=n_ctx))
+    assert len(measured.find("1")) == MAX_LENGTHS
     file.write_bytes(b"{")
-    assert measured.find("1") is None
-    measured.note("1", load)
-    assert measured.find("1") == load
+    assert measured.find("1") == ()
+    measured.note("1", report)
+    assert MeasuredMemory(file).find("1") == (report,)
 
 
-def test_a_file_that_is_gone_has_no_key(tmp_path: Path) -> None:
+def test_a_dry_run_does_not_replace_what_a_load_said() -> None:
+    measured = MeasuredMemory(None)
+    real = Report(n_ctx=1, figures=Figures(compute={CPU: 1}), is_real=True)
+    dry = Report(n_ctx=1, figures=Figures(compute={CPU: 2}))
+    for report in (dry, real, dry):
+        measured.note("key", report)
+    assert measured.find("key") == (real,)
+
+
+def test_a_file_that_is_gone_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFound, match=r"“gone.gguf” is not there"):
-        load_key(tmp_path / "gone.gguf", OPEN)
+        model_needs(tmp_path / "gone.gguf", OPEN)
 
 
-def test_discrete_gpus_get_the_layers_by_their_free_memory(model_path: Path) -> None:
-    gpus = [
-        DeviceInfo(
-            name=name,
-            description=name,
-            kind=GpuDevice.CUDA,
-            total_memory=2_000 * MB,
-            free_memory=free,
-        )
-        for name, free in (("CUDA0", 1_500 * MB), ("CUDA1", 500 * MB))
-    ]
+def test_gpus_get_the_layers_by_their_free_memory(model_path: Path) -> None:
+    gpus = [_gpu("CUDA0", 1_500 * MB), _gpu("CUDA1", 500 * MB)]
     room = {CPU: 4_000 * MB, "CUDA0": 1_000 * MB, "CUDA1": 400 * MB}
     choice = choose_load(model_path, OPEN, room, gpus=gpus)
     assert choice.fit == "fits"
@@ -134,15 +337,8 @@ def test_discrete_gpus_get_the_layers_by_their_free_memory(model_path: Path) -> 
 
 
 def test_too_small_gpus_leave_layers_to_the_cpu(model_path: Path) -> None:
-    gpu = DeviceInfo(
-        name="Vulkan0",
-        description="",
-        kind=GpuDevice.VULKAN,
-        total_memory=100 * MB,
-        free_memory=100 * MB,
-    )
-    room = {CPU: 4_000 * MB, "Vulkan0": 100 * MB}
-    choice = choose_load(model_path, OPEN, room, gpus=[gpu])
+    room: Needs = {CPU: 4_000 * MB, "Vulkan0": 100 * MB}
+    choice = choose_load(model_path, OPEN, room, gpus=[_gpu("Vulkan0", 100 * MB)])
     assert choice.fit == "needs_offload"
     assert choice.options.n_gpu_layers in range(1, 30)
     assert choice.needs["Vulkan0"] <= 100 * MB

@@ -11,26 +11,28 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any
 
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.pool_events import ModelGone, ModelLoading, ModelReady, PoolEvent
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import LoadCancelled, MinervaError
 
 EXIT_OK, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 130, 143  # 128 and the signal's number
 
 
+# Gives the model's engine, loaded; again, if it died meanwhile.
+Lease = Callable[[], AbstractAsyncContextManager[LlamaEngine]]
+
+
 class TerminalChat:
     """One run of the command."""
 
-    def __init__(self, model: Path, options: LoadOptions, sampling: SamplingParameters) -> None:
-        self._engine = LlamaEngine(model)
-        self._options = options
+    def __init__(self, lease: Lease, sampling: SamplingParameters) -> None:
+        self._lease = lease
         self._sampling = sampling
 
     async def answer_once(self, prompt: str) -> int:
@@ -42,49 +44,51 @@ class TerminalChat:
         return await _unless_terminated(self._converse())
 
     async def _answer_once(self, prompt: str) -> int:
-        try:
-            await self._ensure_loaded()
-            _, stopped = await self._answer([ChatTurn(Role.USER, prompt)])
-        finally:
-            await self._engine.unload()
+        _, stopped = await self._answer([ChatTurn(Role.USER, prompt)])
         return EXIT_INTERRUPTED if stopped else EXIT_OK
 
     async def _converse(self) -> int:
         turns: list[ChatTurn] = []
-        try:
-            await self._ensure_loaded()  # now, so that the first answer starts at once
-            if sys.stdin.isatty():
-                _note("Ctrl+C stops an answer, Ctrl+D ends the chat.")
-            async for line in _lines():
-                turns.append(ChatTurn(Role.USER, line))
-                try:
-                    await self._ensure_loaded()  # again, if it died
-                    text, _ = await self._answer(turns)
-                    turns.append(ChatTurn(Role.ASSISTANT, text))
-                except MinervaError as error:
-                    turns.pop()
-                    _note(f"error: {error.message}")
-        finally:
-            await self._engine.unload()
+        async with self._lease():  # now, so that the first answer starts at once
+            pass
+        if sys.stdin.isatty():
+            _note("Ctrl+C stops an answer, Ctrl+D ends the chat.")
+        async for line in _lines():
+            turns.append(ChatTurn(Role.USER, line))
+            try:
+                text, _ = await self._answer(turns)
+                turns.append(ChatTurn(Role.ASSISTANT, text))
+            except MinervaError as error:
+                turns.pop()
+                _note(f"error: {error.message}")
         return EXIT_OK
 
-    async def _ensure_loaded(self) -> None:
-        if not self._engine.is_loaded():
-            await self._engine.load(options=self._options, on_progress=_show_progress)
-            _clear_line()
-
     async def _answer(self, turns: list[ChatTurn]) -> tuple[str, bool]:
-        stream = self._engine.generate(turns, sampling=self._sampling)
-        interrupted = False
+        async with self._lease() as engine:
+            stream = engine.generate(turns, sampling=self._sampling)
+            interrupted = False
 
-        def stop() -> None:
-            nonlocal interrupted
-            interrupted = True
-            stream.cancel()
+            def stop() -> None:
+                nonlocal interrupted
+                interrupted = True
+                stream.cancel()
 
-        with _on_signal(signal.SIGINT, stop):
-            await _print_stream(stream)
-        return str(stream), interrupted
+            with _on_signal(signal.SIGINT, stop):
+                await _print_stream(stream)
+            return str(stream), interrupted
+
+
+def show_event(event: PoolEvent) -> None:
+    """How far a load is, and what had to give for the model to fit."""
+    match event:
+        case ModelLoading():
+            _show_progress(event.fraction)
+        case ModelReady():
+            _clear_line()
+            for reason in event.choice.reasons:
+                _note(f"note: {reason}")
+        case ModelGone():
+            _clear_line()
 
 
 async def _unless_terminated(talk: Coroutine[Any, Any, int]) -> int:

@@ -21,6 +21,7 @@ from minerva_desktop.engine.messages import (
     Answer,
     ContextInfo,
     DevicesListed,
+    DryRunDone,
     Embed,
     Event,
     Generate,
@@ -282,7 +283,7 @@ class EngineConnection:
                 self._settle_load(info)
             case LoadFailed(error):
                 self._settle_load(error.to_error())
-            case DevicesListed():
+            case DevicesListed() | DryRunDone():
                 pass  # nobody asks a child that has a model
             case _:
                 future = self._answers.get(event.request_id)

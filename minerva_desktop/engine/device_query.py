@@ -18,9 +18,9 @@ from minerva_desktop.devices.device_list import (
     discrete_gpus,
 )
 from minerva_desktop.devices.ledgers import DeviceLedgers
-from minerva_desktop.engine.messages import DevicesListed, Event, ListDevices
-from minerva_desktop.engine.process import describe_exit
+from minerva_desktop.engine.messages import DevicesListed, ListDevices
 from minerva_desktop.engine.spare import SpareChild
+from minerva_desktop.engine.spare_question import NoAnswerError, ask
 
 _log = logging.getLogger(__name__)
 
@@ -99,34 +99,12 @@ async def ask_devices(children: SpareChild) -> DeviceList:
     """Every device with its memory now. Never fails: a driver that kills the child or hangs ends in
     a list that is not known, and the reason for that, which is logged."""
     try:
-        child = await children.take()
+        answer, child = await ask(children, ListDevices(), DevicesListed, ASK_SECONDS)
     except OSError as error:
         return _unknown(f"The engine process could not be started: {error}")
-    answer: asyncio.Future[tuple[DeviceInfo, ...]] = asyncio.get_running_loop().create_future()
-
-    def hear(event: Event) -> None:
-        if isinstance(event, DevicesListed) and not answer.done():
-            answer.set_result(event.devices)
-
-    child.listen(hear)
-    child.send(ListDevices())
-    end = asyncio.ensure_future(child.wait())
-    try:
-        await asyncio.wait((answer, end), timeout=ASK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-    except asyncio.CancelledError:
-        child.kill()
-        await end
-        raise
-    if not answer.done():
-        hung = not end.done()
-        child.kill()
-        code = await child.wait()
-        what = (
-            f"did not answer for {ASK_SECONDS:.0f} s" if hung else f"died ({describe_exit(code)})"
-        )
-        return _unknown(f"The process that asked the GPU driver {what}", child.last_words())
-    end.cancel()
-    devices = answer.result()
+    except NoAnswerError as failure:
+        return _unknown(f"The process that asked the GPU driver {failure}", failure.last_words)
+    devices = answer.devices
     if can_offload(devices):
         # Who has asked a GPU for its memory keeps some hundred megabytes of it.
         await child.close()

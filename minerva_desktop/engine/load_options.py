@@ -15,6 +15,10 @@ from minerva_desktop.errors import InvalidRequest
 MAX_PARALLEL = 256  # LLAMA_MAX_SEQ of llama.cpp 0.3.36
 MAX_ADAPTERS = 16
 DEFAULT_N_CTX = 8192  # tokens; more is the user's choice, since the KV cache grows with it
+# Of one text, and of one batch of texts. The compute buffer grows with it, and the chunks into
+# which people cut documents are shorter; more is the user's choice.
+EMBEDDING_N_CTX = 2048
+EMBEDDING_TEXTS = 64  # in one batch
 # Sequences at least, so that the last chats go on without processing their history again. Not more:
 # a step looks at every cell that is in use. Recurrent models keep a whole state for each.
 MIN_SLOTS = 8

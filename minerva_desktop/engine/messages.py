@@ -20,25 +20,17 @@ from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.devices.device_list import DeviceInfo
 from minerva_desktop.engine.answer_format import AnswerFormat
 from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.memory_messages import (
+    DeviceShare,
+    DryRun,
+    LayerPlacement,
+    SimulatedContext,
+)
 from minerva_desktop.errors import InvalidRequest, MinervaError, error_from_code
 
 # No honest message comes near it; a broken length must not become a huge allocation.
 MAX_FRAME_BYTES = 256 * 1024 * 1024
 HEADER = struct.Struct("<I")
-
-
-class LayerPlacement(msgspec.Struct, frozen=True):
-    """How many of a model's layers a device holds (the output layer counts as one)."""
-
-    device: str
-    n_layers: int
-
-
-class DeviceShare(msgspec.Struct, frozen=True):
-    """What a loaded model holds on a GPU, in bytes."""
-
-    device: str
-    n_bytes: int
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -225,7 +217,7 @@ class ListDevices(msgspec.Struct, frozen=True, tag="list_devices"):
 
 
 Question = CountTokens | ApplyTemplate | Tokenize | Detokenize
-Request = Load | Generate | Embed | Abort | Question | ListDevices | Ping
+Request = Load | Generate | Embed | Abort | Question | ListDevices | DryRun | Ping
 
 
 # -- child to parent ---------------------------------------------------------------------------
@@ -329,8 +321,17 @@ class DevicesListed(msgspec.Struct, frozen=True, tag="devices_listed"):
     devices: tuple[DeviceInfo, ...]
 
 
+class DryRunDone(msgspec.Struct, frozen=True, tag="dry_run_done"):
+    """Answer to `DryRun`: a value for each length, or why llama.cpp could not say."""
+
+    contexts: tuple[SimulatedContext, ...] = ()
+    error: ErrorInfo | None = None
+
+
 Answer = TokensCounted | Tokenized | TextMade | Embedded | RequestFailed
-Event = LoadProgress | Loaded | LoadFailed | StepOutputs | Answer | DevicesListed | Pong
+Event = (
+    LoadProgress | Loaded | LoadFailed | StepOutputs | Answer | DevicesListed | DryRunDone | Pong
+)
 
 
 _REQUESTS: Final = msgspec.msgpack.Decoder(Request)

@@ -4,7 +4,9 @@ Called by `load_choice` before a load, and by the model picker; any thread, arit
 
 What is left to us is given up in this order, and no more of it than it takes: the precision of the
 KV cache (``q8_0`` halves it at next to no loss), context down to `GOOD_N_CTX`, layers on the GPU
-(slower), context down to `LEAST_N_CTX`.
+(slower), context down to `LEAST_N_CTX`. Where there is much room, the context gets longer than
+wished: up to `LONG_N_CTX`, as long as the whole model then takes no more than half of the room. The
+other half stays for a second model; and each further token costs time, too, once it is used.
 """
 
 from __future__ import annotations
@@ -13,25 +15,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from minerva_desktop.library.gguf import GgufHeader
-from minerva_desktop.library.memory_estimate import (
-    EstimateOptions,
-    MemoryEstimate,
-    estimate_memory,
-    largest_n_ctx,
-    most_gpu_layers,
-)
+from minerva_desktop.library.estimate_options import EstimateOptions
+from minerva_desktop.library.layer_memory import can_quantise_cache
+from minerva_desktop.library.memory_estimate import DeviceMemory, Estimator, MemoryEstimate
 from minerva_desktop.units import format_bytes
 
-GOOD_N_CTX = 4096  # tokens; a chat of a few long answers
-LEAST_N_CTX = 1024  # tokens; less is of no use in a chat
+LONG_N_CTX = (32_768, 16_384)  # tokens; a long document, and half of it
+GOOD_N_CTX = 4096  # a chat of a few long answers
+LEAST_N_CTX = 1024  # less is of no use in a chat
+LEAST_EMBEDDING_N_CTX = 256  # a paragraph; less is of no use in a search
 
 
 class Fit(StrEnum):
-    """How a model fits: as wished, with less context (or a smaller KV cache), with layers on the
-    CPU that a GPU should hold, or not at all."""
+    """How a model fits: as wished, with its KV cache in q8_0, with less context, with layers on
+    the CPU that a GPU should hold, or not at all."""
 
     FITS = "fits"
+    SMALLER_KV = "smaller_kv"
     SMALLER_CONTEXT = "smaller_context"
     NEEDS_OFFLOAD = "needs_offload"
     WONT_FIT = "wont_fit"
@@ -49,70 +49,119 @@ class Free:
 @dataclass(frozen=True)
 class Choice:
     """Options, the memory that they take, and ``reasons``: a sentence for each that is not as
-    wished, and for what does not fit."""
+    wished, and for what does not fit. ``notes`` are sentences on what is more than wished."""
 
     fit: Fit
     options: EstimateOptions
     estimate: MemoryEstimate
     reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def choose_options(
-    header: GgufHeader, wished: EstimateOptions, room: Mapping[str, int], free: Free
+    model: Estimator, wished: EstimateOptions, room: Mapping[str, int], free: Free
 ) -> Choice:
     """The best options that keep each device within its ``room`` (bytes by device, as
-    `MemoryEstimate` names them); ``wished`` as it is where none do."""
-    for options in _by_preference(header, wished, room, free):
-        estimate = estimate_memory(header, options)
+    `MemoryEstimate` names them); where none do, those that come nearest."""
+    longer = _longer(model, wished, room) if free.n_ctx else None
+    if longer is not None:
+        return longer
+    for options in _by_preference(model, wished, room, free):
+        estimate = model.estimate(options)
         if estimate.fits(room):
-            return Choice(
-                _fit(wished, options), options, estimate, tuple(_reasons(header, wished, options))
+            reasons = tuple(_reasons(model, wished, options))
+            return Choice(_fit(wished, options), options, estimate, reasons)
+    return _nearest(model, wished, room, free)
+
+
+def _longer(model: Estimator, wished: EstimateOptions, room: Mapping[str, int]) -> Choice | None:
+    if wished.is_embedding:  # whose buffers grow with every token, for texts that are short
+        return None
+    half = {device: n_bytes // 2 for device, n_bytes in room.items()}
+    trained = model.header.n_ctx_train
+    for n_ctx in dict.fromkeys(min(each, trained) for each in LONG_N_CTX):
+        options = replace(wished, n_ctx=n_ctx)
+        estimate = model.estimate(options)
+        if n_ctx > wished.n_ctx and estimate.fits(half):
+            note = (
+                f"context of {n_ctx:,} tokens instead of {wished.n_ctx:,}: with it, too, the model "
+                "takes no more than half of the memory for models"
             )
-    estimate = estimate_memory(header, wished)
-    return Choice(Fit.WONT_FIT, wished, estimate, (_too_large(estimate, room),))
+            return Choice(Fit.FITS, options, estimate, notes=(note,))
+    return None
 
 
 def _by_preference(
-    header: GgufHeader, wished: EstimateOptions, room: Mapping[str, int], free: Free
+    model: Estimator, wished: EstimateOptions, room: Mapping[str, int], free: Free
 ) -> Iterator[EstimateOptions]:
     yield wished
     options = wished
-    if free.kv_type and options.flash_attention:
+    if _may_quantise(model, wished, free):
         options = replace(options, kv_type_k="q8_0", kv_type_v="q8_0")
         yield options
     if free.n_ctx:
-        yield from _shortened(header, options, room, least=GOOD_N_CTX)
+        yield from _shortened(model, options, room, least=GOOD_N_CTX)
     if free.n_gpu_layers and options.gpus:
         least = min(options.n_ctx, GOOD_N_CTX) if free.n_ctx else options.n_ctx
         for n_ctx in dict.fromkeys((options.n_ctx, least)):
             fewer = replace(options, n_ctx=n_ctx)
-            yield replace(fewer, n_gpu_layers=most_gpu_layers(header, fewer, room))
+            yield replace(fewer, n_gpu_layers=model.most_gpu_layers(fewer, room))
         options = replace(options, n_gpu_layers=0)
     if free.n_ctx:
-        yield from _shortened(header, options, room, least=LEAST_N_CTX)
+        yield from _shortened(model, options, room, least=_least_n_ctx(options))
+
+
+def _may_quantise(model: Estimator, options: EstimateOptions, free: Free) -> bool:
+    """Without flash attention llama.cpp cannot read a quantised V."""
+    return free.kv_type and options.flash_attention and can_quantise_cache(model.header)
+
+
+def _least_n_ctx(options: EstimateOptions) -> int:
+    return LEAST_EMBEDDING_N_CTX if options.is_embedding else LEAST_N_CTX
 
 
 def _shortened(
-    header: GgufHeader, options: EstimateOptions, room: Mapping[str, int], *, least: int
+    model: Estimator, options: EstimateOptions, room: Mapping[str, int], *, least: int
 ) -> Iterator[EstimateOptions]:
-    n_ctx = min(largest_n_ctx(header, options, room), options.n_ctx)
+    n_ctx = min(model.largest_n_ctx(options, room), options.n_ctx)
     if n_ctx >= least:
         yield replace(options, n_ctx=n_ctx)
+
+
+def _nearest(
+    model: Estimator, wished: EstimateOptions, room: Mapping[str, int], free: Free
+) -> Choice:
+    """What goes least beyond the room, for those who load it all the same: all that is ours is
+    given up, but for as many layers as the GPUs hold."""
+    options = wished
+    if _may_quantise(model, wished, free):
+        options = replace(options, kv_type_k="q8_0", kv_type_v="q8_0")
+    if free.n_ctx:
+        options = replace(options, n_ctx=min(options.n_ctx, _least_n_ctx(options)))
+    if free.n_gpu_layers and options.gpus:
+        on_gpus = {gpu.device: room[gpu.device] for gpu in options.gpus if gpu.device in room}
+        options = replace(options, n_gpu_layers=model.most_gpu_layers(options, on_gpus))
+    estimate = model.estimate(options)
+    reasons = [_too_large(each, room) for each in estimate.devices if _is_over(each, room)]
+    return Choice(Fit.WONT_FIT, options, estimate, (*reasons, *_reasons(model, wished, options)))
+
+
+def _is_over(device: DeviceMemory, room: Mapping[str, int]) -> bool:
+    return device.total_bytes > room.get(device.device, device.total_bytes)
 
 
 def _fit(wished: EstimateOptions, options: EstimateOptions) -> Fit:
     if options.n_gpu_layers != wished.n_gpu_layers:
         return Fit.NEEDS_OFFLOAD
-    return Fit.FITS if options == wished else Fit.SMALLER_CONTEXT
+    if options.n_ctx != wished.n_ctx:
+        return Fit.SMALLER_CONTEXT
+    return Fit.FITS if options == wished else Fit.SMALLER_KV
 
 
-def _reasons(
-    header: GgufHeader, wished: EstimateOptions, options: EstimateOptions
-) -> Iterator[str]:
+def _reasons(model: Estimator, wished: EstimateOptions, options: EstimateOptions) -> Iterator[str]:
     if options == wished:
         return
-    full = format_bytes(estimate_memory(header, wished).total_bytes)
-    why = f"as wished it would take {full}"
+    why = f"as wished it would take {format_bytes(model.estimate(wished).total_bytes)}"
     if options.kv_type_k != wished.kv_type_k:
         yield f"KV cache in {options.kv_type_k}: {why}"
     if options.n_ctx != wished.n_ctx:
@@ -121,7 +170,6 @@ def _reasons(
         yield f"{options.n_gpu_layers} layers on the GPU, the others on the CPU: {why}"
 
 
-def _too_large(estimate: MemoryEstimate, room: Mapping[str, int]) -> str:
-    device = next(d for d in estimate.devices if d.total_bytes > room.get(d.device, d.total_bytes))
+def _too_large(device: DeviceMemory, room: Mapping[str, int]) -> str:
     needed, there = format_bytes(device.total_bytes), format_bytes(room[device.device])
     return f"it takes {needed} of the {device.device}'s memory, and there are {there} for models"

@@ -63,11 +63,13 @@ IMPOSTORS = (
 
 class GgufArray(msgspec.Struct, frozen=True):
     """A list among the metadata. ``values`` is empty for texts and for more than
-    `MAX_LISTED_NUMBERS` numbers: of these only the ``count`` is kept."""
+    `MAX_LISTED_NUMBERS` numbers: of these only the ``count`` is kept, and for texts how many
+    ``n_bytes`` they have together."""
 
     element_type: int
     count: int
     values: tuple[int | float | bool, ...] = ()
+    n_bytes: int = 0
 
 
 class GgufTensor(msgspec.Struct, frozen=True):
@@ -298,8 +300,7 @@ def _read_array(reader: HeaderReader, key: str, max_kept: int) -> GgufArray:
     element_type = reader.u32()
     count = reader.u64()
     if element_type == STRING_TYPE:
-        reader.skip_texts(count)
-        return GgufArray(element_type, count)
+        return GgufArray(element_type, count, n_bytes=reader.skip_texts(count))
     layout = NUMBER_LAYOUTS.get(element_type)
     if layout is None:
         raise reader.damaged(f"the list “{one_line(key)}” has an unknown type ({element_type})")

@@ -96,8 +96,10 @@ class HeaderReader:
         self._require(n_bytes)
         self.position += n_bytes
 
-    def skip_texts(self, count: int) -> None:
-        """Move over ``count`` texts: the one loop that runs once per token of a vocabulary."""
+    def skip_texts(self, count: int) -> int:
+        """Move over ``count`` texts, and say how many bytes they have together: the one loop that
+        runs once per token of a vocabulary."""
+        start = self.position
         self._require(count * U64.size)
         if count > self._listed_texts_left:
             raise self.damaged(f"it lists {count:,} texts (limit {MAX_LISTED_TEXTS:,})")
@@ -115,6 +117,7 @@ class HeaderReader:
             at += length + 8
         self.position = self._buffer_start + at
         self._require(0)
+        return self.position - start - count * U64.size
 
     def check_whole(self, needed: int) -> None:
         """Raise unless the file has ``needed`` bytes."""

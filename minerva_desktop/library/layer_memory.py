@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from minerva_desktop.library.estimate_options import KV_BLOCK
 from minerva_desktop.library.gguf import GgufHeader
 
 MAX_LAYERS = 512  # LLAMA_MAX_LAYERS
@@ -123,6 +124,11 @@ def is_recurrent(header: GgufHeader) -> bool:
     return header.architecture in RECURRENT | hybrid
 
 
+def attends_without_cache(header: GgufHeader) -> bool:
+    """Whether each batch is looked at as a whole, and nothing of it is kept."""
+    return header.architecture in WITHOUT_CACHE
+
+
 def window_tokens(header: GgufHeader) -> int:
     """How many tokens a windowed layer looks back; 0: no layer of this model is windowed."""
     kind = header.architecture
@@ -130,7 +136,7 @@ def window_tokens(header: GgufHeader) -> int:
     if kind in WINDOW_FIXED:
         absent = key not in header.metadata and kind != "llama4"
         return 0 if absent or header.metadata.get(key) == 0 else WINDOW_FIXED[kind]
-    if kind == "exaone4" and _n_trunk_layers(header) != EXAONE4_LAYERS_WITH_WINDOW:
+    if kind == "exaone4" and n_trunk_layers(header) != EXAONE4_LAYERS_WITH_WINDOW:
         return 0
     if kind in WINDOW_PERIODS or kind in WINDOW_LISTED or kind in WINDOW_EVERYWHERE:
         return header.count(key) or WINDOW_DEFAULTS.get(kind, 0)
@@ -139,7 +145,7 @@ def window_tokens(header: GgufHeader) -> int:
 
 def layer_memory(header: GgufHeader) -> tuple[LayerMemory, ...]:
     """What each layer keeps, in order. A layer for guessing ahead keeps nothing: it is not used."""
-    if header.architecture in WITHOUT_CACHE:
+    if attends_without_cache(header):
         return tuple(LayerMemory() for _ in range(n_layers(header)))
     states = _layers_with_state(header)
     windows = _layers_with_window(header)
@@ -160,6 +166,14 @@ def layer_memory(header: GgufHeader) -> tuple[LayerMemory, ...]:
             )
         layers.append(layer)
     return tuple(layers)
+
+
+def can_quantise_cache(header: GgufHeader) -> bool:
+    """Whether the cache can be kept in blocks of 32 numbers: llama.cpp refuses to load a model
+    whose heads' keys or values do not divide by that."""
+    windows = {layer.windowed for layer in layer_memory(header) if layer.k_width}
+    lengths = [length for each in windows for length in _head_lengths(header, windowed=each)]
+    return bool(lengths) and all(length % KV_BLOCK == 0 for length in lengths)
 
 
 def n_layers(header: GgufHeader) -> int:
@@ -184,7 +198,9 @@ def _given_per_layer(header: GgufHeader, key: str) -> tuple[int, ...]:
     return (header.count(full_key),) * total if full_key in header.metadata else ()
 
 
-def _n_trunk_layers(header: GgufHeader) -> int:
+def n_trunk_layers(header: GgufHeader) -> int:
+    """The layers that compute the next token. Those behind them guess further ones: llama.cpp's
+    ``load_mtp`` is off, and it leaves them out of a load."""
     ahead = header.count(f"{header.architecture}.nextn_predict_layers")
     return max(n_layers(header) - ahead, 0)
 
@@ -221,7 +237,7 @@ def _index_width(header: GgufHeader) -> int:
 
 def _layers_that_attend(header: GgufHeader) -> tuple[bool, ...]:
     kind = header.architecture
-    total, trunk = n_layers(header), _n_trunk_layers(header)
+    total, trunk = n_layers(header), n_trunk_layers(header)
     if kind in RECURRENT:
         return (False,) * total
     last = trunk or total
@@ -241,7 +257,7 @@ def _layers_that_attend(header: GgufHeader) -> tuple[bool, ...]:
 
 def _layers_with_state(header: GgufHeader) -> tuple[bool, ...]:
     kind = header.architecture
-    total, trunk = n_layers(header), _n_trunk_layers(header)
+    total, trunk = n_layers(header), n_trunk_layers(header)
     if kind in RECURRENT or kind in HYBRID_BOTH:
         return tuple(index < trunk for index in range(total))
     if kind in HYBRID_BY_HEADS:
@@ -261,7 +277,7 @@ def _layers_with_state(header: GgufHeader) -> tuple[bool, ...]:
 
 def _layers_with_window(header: GgufHeader) -> tuple[bool, ...]:
     kind = header.architecture
-    total, trunk = n_layers(header), _n_trunk_layers(header)
+    total, trunk = n_layers(header), n_trunk_layers(header)
     if not window_tokens(header):
         return (False,) * total
     if kind in WINDOW_EVERYWHERE:

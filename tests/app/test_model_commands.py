@@ -6,10 +6,12 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from minerva_desktop.__main__ import main
+from tests.engine.models import split_model, write_lora
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -66,24 +68,92 @@ def test_files_that_are_no_models_are_told_one_by_one(run: Run, tmp_path: Path) 
     assert said.count("not added: ") == 2
 
 
+def _shown(run: Run, *arguments: str) -> dict[str, Any]:
+    code, said, problem = run("show", "--json", *arguments)
+    assert (code, problem) == (0, "")
+    shown: dict[str, Any] = json.loads(said)
+    return shown
+
+
 def test_show_says_what_it_is_and_what_it_takes(run: Run, model_path: Path) -> None:
     code, said, _ = run("show", str(model_path))
     assert code == 0
-    assert "SmolLM2" in said or "Smollm2" in said
-    smaller = json.loads(run("show", model_path.stem, "--json", "--n-ctx", "1024")[1])
-    larger = json.loads(run("show", model_path.stem, "--json", "--n-ctx", "2048")[1])
+    rows = dict(line.split(maxsplit=1) for line in said.splitlines() if len(line.split()) > 1)
+    assert "Smollm2" in rows["name"]
+    assert rows["buffers"] == "as llama.cpp says"
+    assert rows["MEMORY"].split() == ["WEIGHTS", "KV", "CACHE", "COMPUTE", "OTHER", "TOTAL", "ROOM"]
+    assert rows["CPU"].startswith("96.6 MB")
+    smaller = _shown(run, model_path.stem, "--n-ctx", "1024")
+    larger = _shown(run, model_path.stem, "--n-ctx", "2048")
     (few,), (many,) = smaller["memory"], larger["memory"]
     assert few["weights_bytes"] == many["weights_bytes"] == 96_576_768
     assert 2 * few["kv_bytes"] == many["kv_bytes"] == 2048 * 30 * 2 * 3 * 64 * 2
-    assert few["total_bytes"] == sum(few[f"{part}_bytes"] for part in ("weights", "kv", "compute"))
-    half = json.loads(run("show", model_path.stem, "--json", "--kv-type", "q8_0")[1])
+    parts = ("weights", "kv", "compute", "other")
+    assert few["total_bytes"] == sum(few[f"{part}_bytes"] for part in parts)
+    half = _shown(run, model_path.stem, "--kv-type", "q8_0")
     assert half["memory"][0]["kv_bytes"] == 8192 * 30 * 2 * 3 * 64 * 34 // 32
 
 
+def test_show_tells_what_fits_at_most(run: Run, model_path: Path, tmp_path: Path) -> None:
+    plenty = _shown(run, str(model_path))["load"]
+    assert (plenty["largest_n_ctx"], plenty["most_gpu_layers"]) == (8192, 0)
+    settings = tmp_path / "home" / "config" / "settings.json"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(json.dumps({"memory_gb": 0}))
+    nothing = _shown(run, str(model_path))
+    assert nothing["load"]["fit"] == "wont_fit"
+    assert nothing["load"]["largest_n_ctx"] == 0
+    assert nothing["memory"][0]["room_bytes"] == 0
+    assert nothing["load"]["reasons"][0].startswith("it takes ")
+
+
+def test_show_takes_the_options_of_a_load(run: Run, model_path: Path, tmp_path: Path) -> None:
+    usual = _shown(run, str(model_path), "--n-ctx", "1024")
+    slow = ("--flash-attention", "off", "--n-batch", "128", "--parallel", "6", "--threads", "1")
+    other = _shown(run, str(model_path), "--n-ctx", "1024", *slow)
+    load = other["load"]
+    assert (load["flash_attention"], load["n_batch"], load["n_parallel"]) == (False, 128, 6)
+    assert other["memory"][0]["compute_bytes"] != usual["memory"][0]["compute_bytes"]
+    mixed = _shown(run, str(model_path), "--kv-type", "q8_0", "--kv-type-v", "q4_0")["load"]
+    assert (mixed["kv_type"], mixed["kv_type_v"]) == ("q8_0", "q4_0")
+    lora = tmp_path / "half:strong.gguf"
+    write_lora(lora, model_path, seed=1, strength=0.5)
+    adapted = _shown(run, str(model_path), "--n-ctx", "1024", "--lora", f"{lora}:0.5")
+    assert adapted["memory"][0]["weights_bytes"] > usual["memory"][0]["weights_bytes"] + 1_000_000
+    named = _shown(run, str(model_path), "--n-ctx", "1024", "--lora", str(lora))
+    assert named["memory"] == adapted["memory"]
+    draft = _shown(run, str(model_path), "--n-ctx", "1024", "--draft-model", str(model_path))
+    assert draft["memory"][0]["weights_bytes"] == 2 * 96_576_768
+    code, _, said = run("show", str(model_path), "--flash-attention", "off", "--kv-type", "q8_0")
+    assert (code, "needs flash attention" in said) == (1, True)
+
+
 def test_show_loads_it_and_says_what_it_took(run: Run, model_path: Path) -> None:
-    shown = json.loads(run("show", str(model_path), "--json", "--load", "--n-ctx", "512")[1])
-    assert shown["load"] == {"n_ctx": 512, "kv_type": "f16", "fit": "fits", "reasons": []}
+    shown = _shown(run, str(model_path), "--load", "--n-ctx", "512")
+    load = shown["load"]
+    assert (load["n_ctx"], load["fit"], load["reasons"]) == (512, "fits", [])
+    assert load["buffers_from"] == "llama.cpp"
     (memory,) = shown["memory"]
+    assert memory["measured_bytes"] == pytest.approx(memory["total_bytes"], rel=0.05)
+    again = _shown(run, str(model_path), "--n-ctx", "512")["memory"][0]
+    assert again["compute_bytes"] == pytest.approx(memory["compute_bytes"], rel=0.01)
+
+
+def test_show_loads_the_whole_model_by_any_of_its_parts(
+    run: Run, model_path: Path, tmp_path: Path
+) -> None:
+    first, second = split_model(model_path, tmp_path, 2)
+    shown = _shown(run, str(second), "--load", "--n-ctx", "512")
+    (memory,) = shown["memory"]
+    assert memory["weights_bytes"] == 96_576_768
+    assert memory["measured_bytes"] == pytest.approx(memory["total_bytes"], rel=0.05)
+    assert _shown(run, str(first), "--n-ctx", "512")["n_params"] == shown["n_params"]
+
+
+def test_show_loads_an_embedding_model(run: Run, embedding_model: Path) -> None:
+    shown = _shown(run, str(embedding_model), "--load")
+    (memory,) = shown["memory"]
+    assert shown["load"]["n_ctx"] == 512
     assert memory["measured_bytes"] == pytest.approx(memory["total_bytes"], rel=0.05)
 
 

@@ -53,6 +53,20 @@ def test_a_model_is_named_by_library_name_or_file(model_path: Path) -> None:
         assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_model_that_does_not_fit_is_loaded_as_small_as_it_gets(minerva_home: Path) -> None:
+    settings = minerva_home / "config" / "settings.json"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(json.dumps({"memory_gb": 0}))
+    done = _run("chat", "--prompt", "Hi", "--max-tokens", "2")
+    assert done.returncode == 0
+    assert done.stdout.strip()
+    notes = done.stderr.splitlines()
+    assert all(note.startswith("note: ") for note in notes)
+    assert "it takes " in notes[0]
+    assert "KV cache in q8_0: as wished it would take" in done.stderr
+    assert "context of 1,024 tokens instead of 8,192" in done.stderr
+
+
 def test_errors_are_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
     bad = tmp_path / "notes.gguf"
     bad.write_bytes(b"just notes")

@@ -59,7 +59,7 @@ def write_lora(path: Path, base: Path, *, seed: int, strength: float) -> None:
         up = _normal(random, (n_out, LORA_RANK), strength * LORA_RANK**0.5 / LORA_ALPHA)
         writer.add_tensor(f"{tensor.name}.lora_a", down)
         writer.add_tensor(f"{tensor.name}.lora_b", up)
-    _write(writer)
+    write_all(writer)
 
 
 def split_model(source: Path, folder: Path, parts: int) -> list[Path]:
@@ -72,11 +72,11 @@ def split_model(source: Path, folder: Path, parts: int) -> list[Path]:
     per_part = -(-len(reader.tensors) // parts)
     architecture = str(reader.fields[Keys.General.ARCHITECTURE].contents())
     writer = GGUFWriter(folder / source.name, architecture, split_max_tensors=per_part)
-    _copy_metadata(reader, writer, "")
+    copy_metadata(reader, writer, "")
     for tensor in reader.tensors:
         writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
     assert len(writer.tensors) == parts, f"{parts} does not divide {len(reader.tensors)} tensors"
-    _write(writer)
+    write_all(writer)
     return sorted(folder.glob(f"{source.stem}-*-of-{parts:05}.gguf"))
 
 
@@ -84,12 +84,12 @@ def write_with_fewer_tokens(path: Path, source: Path, n_tokens: int) -> None:
     """Copy the GGUF model at ``source`` without the tokens from number ``n_tokens`` on."""
     reader = GGUFReader(source)
     writer = GGUFWriter(path, str(reader.fields[Keys.General.ARCHITECTURE].contents()))
-    _copy_metadata(reader, writer, "", n_tokens=n_tokens)
+    copy_metadata(reader, writer, "", n_tokens=n_tokens)
     for tensor in reader.tensors:
         is_table = tensor.name == "token_embd.weight"
         data = tensor.data[:n_tokens] if is_table else tensor.data
         writer.add_tensor(tensor.name, data, raw_dtype=tensor.tensor_type)
-    _write(writer)
+    write_all(writer)
 
 
 def write_with_templates(
@@ -99,13 +99,13 @@ def write_with_templates(
     and other texts for some of its control tokens."""
     reader = GGUFReader(source)
     writer = GGUFWriter(path, str(reader.fields[Keys.General.ARCHITECTURE].contents()))
-    _copy_metadata(reader, writer, "", tokens=control_tokens, without=Keys.Tokenizer.CHAT_TEMPLATE)
+    copy_metadata(reader, writer, "", tokens=control_tokens, without=Keys.Tokenizer.CHAT_TEMPLATE)
     for name, template in templates.items():
         key = Keys.Tokenizer.CHAT_TEMPLATE + (f".{name}" if name else "")
         writer.add_string(key, template)
     for tensor in reader.tensors:
         writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
-    _write(writer)
+    write_all(writer)
 
 
 def write_recurrent(
@@ -160,7 +160,7 @@ def _write_layers(
     writer.add_ssm_state_size(N_STATE)
     writer.add_ssm_time_step_rank(N_TIME_STEP)
     writer.add_layer_norm_rms_eps(norm_eps)
-    _copy_metadata(reader, writer, "tokenizer.")
+    copy_metadata(reader, writer, "tokenizer.")
     n_vocab = len(reader.fields[Keys.Tokenizer.LIST].data)
     for name in ("token_embd.weight", "output.weight"):
         writer.add_tensor(name, _normal(random, (n_vocab, N_EMBEDDING), 1.0).astype(np.float16))
@@ -168,7 +168,7 @@ def _write_layers(
     for number, layer in enumerate(layers):
         for name, weights in layer.items():
             writer.add_tensor(f"blk.{number}.{name}", weights)
-    _write(writer)
+    write_all(writer)
 
 
 def _mamba_layer(random: np.random.Generator) -> dict[str, Weights]:
@@ -213,7 +213,7 @@ def _normal(random: np.random.Generator, shape: tuple[int, int], deviation: floa
     return (random.standard_normal(shape) * deviation).astype(np.float32)
 
 
-def _copy_metadata(
+def copy_metadata(
     reader: GGUFReader,
     writer: GGUFWriter,
     begin: str,
@@ -241,7 +241,7 @@ def _copy_metadata(
             writer.add_key_value(key, value, kind, elements)
 
 
-def _write(writer: GGUFWriter) -> None:
+def write_all(writer: GGUFWriter) -> None:
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -8,17 +8,10 @@ import pytest
 
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.engine.core.model_info import (
-    buffer_sizes,
-    capabilities,
-    gpu_shares,
-    layer_placement,
-    placement_text,
-)
+from minerva_desktop.engine.core.model_info import capabilities, placement_text
 from minerva_desktop.engine.core.prompts import Templates
 from minerva_desktop.engine.core.tool_calls import answer_format
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.messages import DeviceShare, LayerPlacement
 
 GREEDY = SamplingParameters(temperature=0.0)
 
@@ -60,36 +53,6 @@ async def test_an_answer_says_which_model_computed_it_and_where(model_path: Path
     assert completion.context_used == completion.timings.prompt_tokens + 4
     assert completion.acceptance_rate is None
     await engine.unload()
-
-
-def test_what_each_gpu_holds_is_read_from_the_log() -> None:
-    log = (
-        "load_tensors:   CPU_Mapped model buffer size =    90.00 MiB\n"
-        "load_tensors:        CUDA0 model buffer size =    50.00 MiB\n"
-        "load_tensors:       CUDA10 model buffer size =     2.00 MiB\n"
-        "llama_context:  CUDA_Host  output buffer size =     0.50 MiB\n"
-        "llama_kv_cache:      CUDA0 KV buffer size =    10.50 MiB\n"
-        "sched_reserve:      CUDA0 compute buffer size =     4.00 MiB\n"
-        "sched_reserve:  CUDA_Host compute buffer size =     1.00 MiB\n"
-    )
-    mib = 1 << 20
-    assert gpu_shares(log, ["CUDA0", "CUDA1", "CUDA10"]) == (
-        DeviceShare("CUDA0", 64 * mib + mib // 2),
-        DeviceShare("CUDA10", 2 * mib),
-    )
-    assert buffer_sizes(log)["compute"] == 5 * mib
-
-
-def test_placement_is_read_from_the_last_report_of_the_log() -> None:
-    log = (
-        "load_tensors: layer   0 assigned to device CUDA0, is_swa = 0\n"
-        "load_tensors: layer   1 assigned to device CUDA0, is_swa = 0\n"
-        "load_tensors: layer   0 assigned to device CPU, is_swa = 0\n"
-    )
-    placement = layer_placement(log)
-    assert placement == (LayerPlacement("CPU", 1), LayerPlacement("CUDA0", 1))
-    assert placement_text(placement) == "CPU 1 layers, CUDA0 1 layers"
-    assert placement_text((LayerPlacement("CPU", 31),)) == "CPU"
 
 
 @pytest.mark.parametrize(

@@ -1,45 +1,26 @@
-"""The estimate of a model's memory: against numbers worked out by hand, and against real loads."""
+"""The estimate of a model's memory against numbers worked out by hand."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.load_options import (
-    FlashAttention,
-    KvType,
-    LoadOptions,
-    Speculation,
-)
+from minerva_desktop.library.estimate_options import EstimateOptions, GpuShare
 from minerva_desktop.library.gguf import (
     MAX_LISTED_NUMBERS,
     MAX_LISTED_NUMBERS_IN_ALL,
     GgufHeader,
     parse_header,
-    read_header,
 )
-from minerva_desktop.library.memory_estimate import (
-    EstimateOptions,
-    GpuShare,
-    estimate_memory,
-    largest_n_ctx,
-    most_gpu_layers,
-)
-from minerva_desktop.load_choice import estimate_options
-from tests.engine.models import write_recurrent
+from minerva_desktop.library.memory_estimate import Companions, Estimator, Figures
+from minerva_desktop.library.process_memory import vocabulary_bytes
 from tests.library.gguf_writer import Tensor, Value, gguf_bytes
 
 F16 = 2  # bytes
 F32 = 4
-# llama.cpp reports each buffer in hundredths of a MiB. A model has at most two for the KV cache
-# (with and without a window; convolutions and states are one), and a cell of the smallest model
-# here, times the 256 in which they come, is far more.
-REPORTED_KV = 2 * 0.005 * 1024 * 1024 + 2
 
 OPTIONS = EstimateOptions(n_ctx=300, n_seq_max=2)
 
@@ -66,7 +47,7 @@ def _header(kind: str, **keys: Value) -> GgufHeader:
 
 
 def _kv(header: GgufHeader, options: EstimateOptions = OPTIONS) -> int:
-    return estimate_memory(header, options).kv_bytes
+    return Estimator(header).estimate(options).kv_bytes
 
 
 def test_cells_come_in_steps_of_256() -> None:
@@ -183,7 +164,7 @@ def test_numbers_that_no_model_has_are_survived() -> None:
     header = _header("llama", block_count=512, attention__head_count_kv=[1, -5])
     assert _kv(header) > 0
     nothing = parse_header(io.BytesIO(gguf_bytes({}, [])), 24, "test.gguf")
-    assert estimate_memory(nothing, OPTIONS).kv_bytes == 0
+    assert Estimator(nothing).estimate(OPTIONS).kv_bytes == 0
 
 
 TABLE = 64 * 100 * F32
@@ -194,57 +175,82 @@ NORM = 64 * F32
 def test_layers_go_to_the_gpu_from_the_end_on() -> None:
     header = _header("llama")
     one_gpu = replace(OPTIONS, gpus=(GpuShare("GPU0", 1.0),), n_gpu_layers=3)
-    cpu, gpu = estimate_memory(header, one_gpu).devices
+    cpu, gpu = Estimator(header).estimate(one_gpu).devices
     assert (cpu.device, gpu.device) == ("CPU", "GPU0")
     assert cpu.weights_bytes == TABLE + 2 * LAYER
     # The output layer uses the table of tokens, and the GPU needs its own.
     assert gpu.weights_bytes == 2 * LAYER + NORM + TABLE
     assert cpu.kv_bytes == gpu.kv_bytes == 2 * 512 * 128 * F16
-    (alone,) = estimate_memory(header, replace(OPTIONS, n_gpu_layers=3)).devices
+    (alone,) = Estimator(header).estimate(replace(OPTIONS, n_gpu_layers=3)).devices
     assert alone.weights_bytes == TABLE + 4 * LAYER + NORM
 
 
 def test_two_gpus_take_their_shares() -> None:
     header = _header("llama")
     shares = replace(OPTIONS, gpus=(GpuShare("GPU0", 3.0), GpuShare("GPU1", 2.0)))
-    cpu, first, second = estimate_memory(header, shares).devices
+    cpu, first, second = Estimator(header).estimate(shares).devices
     assert (cpu.weights_bytes, cpu.kv_bytes) == (TABLE, 0)
     assert first.weights_bytes == 3 * LAYER
     assert second.weights_bytes == LAYER + NORM + TABLE
 
 
-def test_a_measured_compute_buffer_counts_more() -> None:
+class _Known:
+    """Reports that are the same for all options."""
+
+    def __init__(self, figures: Figures) -> None:
+        self._figures = figures
+
+    def find(self, _options: EstimateOptions) -> Figures:
+        return self._figures
+
+
+def test_what_llama_cpp_reported_counts_more() -> None:
     header = _header("llama")
-    estimate = estimate_memory(header, OPTIONS, measured_compute_bytes=12_345)
+    known = _Known(Figures(compute={"CPU": 12_345}))
+    estimate = Estimator(header, reports=known).estimate(OPTIONS)
+    guessed = Estimator(header).estimate(OPTIONS)
+    assert (estimate.is_reported, guessed.is_reported) == (True, False)
     assert estimate.compute_bytes == 12_345
-    weights_and_kv = estimate.weights_bytes + estimate.kv_bytes
-    assert estimate.total_bytes == weights_and_kv + 12_345
+    assert estimate.kv_bytes == guessed.kv_bytes
+    assert estimate.weights_bytes == guessed.weights_bytes
+
+
+def test_what_was_reported_of_each_device_stays_there() -> None:
     spread = replace(OPTIONS, gpus=(GpuShare("GPU0", 1.0), GpuShare("GPU1", 1.0)))
-    assert estimate_memory(header, spread, measured_compute_bytes=12_345).compute_bytes == 12_345
+    figures = Figures(
+        compute={"CPU": 10, "GPU0": 20, "GPU1": 30, "GPU7": 5},
+        kv_bytes=1_000_000,
+        weights={"GPU0": 77},
+    )
+    estimate = Estimator(_header("llama"), reports=_Known(figures)).estimate(spread)
+    assert [device.compute_bytes for device in estimate.devices] == [15, 20, 30]
+    assert estimate.kv_bytes == 1_000_000
+    assert [device.kv_bytes for device in estimate.devices] == [0, 750_000, 250_000]
+    assert estimate.devices[1].weights_bytes == 77
 
 
 def test_the_largest_context_is_the_last_that_fits() -> None:
     header = _header("llama")
-    room = estimate_memory(header, replace(OPTIONS, n_ctx=1024)).total_bytes
-    assert largest_n_ctx(header, OPTIONS, {"CPU": room}) == 1024
-    assert largest_n_ctx(header, OPTIONS, {"CPU": room - 1}) == 768
-    assert largest_n_ctx(header, OPTIONS, {"CPU": 0}) == 0
-    assert largest_n_ctx(header, OPTIONS, {}) == 4096  # as trained
+    room = Estimator(header).estimate(replace(OPTIONS, n_ctx=1024)).total_bytes
+    assert Estimator(header).largest_n_ctx(OPTIONS, {"CPU": room}) == 1024
+    assert Estimator(header).largest_n_ctx(OPTIONS, {"CPU": room - 1}) == 768
+    assert Estimator(header).largest_n_ctx(OPTIONS, {"CPU": 0}) == 0
+    assert Estimator(header).largest_n_ctx(OPTIONS, {}) == 4096  # as trained
     on_gpu = replace(OPTIONS, gpus=(GpuShare("GPU0", 1.0),))
-    cpu, gpu = estimate_memory(header, replace(on_gpu, n_ctx=512)).devices
+    cpu, gpu = Estimator(header).estimate(replace(on_gpu, n_ctx=512)).devices
     assert cpu.kv_bytes == 0
-    assert largest_n_ctx(header, on_gpu, {"GPU0": gpu.total_bytes}) == 512
+    assert Estimator(header).largest_n_ctx(on_gpu, {"GPU0": gpu.total_bytes}) == 512
 
 
 def test_as_many_layers_as_fit_are_offloaded() -> None:
     header = _header("llama")
     options = replace(OPTIONS, gpus=(GpuShare("GPU0", 1.0),))
-    whole = estimate_memory(header, options).devices[1].total_bytes
-    assert most_gpu_layers(header, options, {"GPU0": whole}) == 5
-    assert most_gpu_layers(header, options, {"GPU0": whole - 1}) == 4
-    assert most_gpu_layers(header, options, {"GPU0": 0}) == 0
-    assert most_gpu_layers(header, options, {}) == 5
-    assert most_gpu_layers(header, OPTIONS, {}) == 0
+    whole = Estimator(header).estimate(options).devices[1].total_bytes
+    assert Estimator(header).most_gpu_layers(options, {"GPU0": whole}) == 5
+    assert Estimator(header).most_gpu_layers(options, {"GPU0": whole - 1}) == 4
+    assert Estimator(header).most_gpu_layers(options, {"GPU0": 0}) == 0
+    assert Estimator(header).most_gpu_layers(options, {}) == 5
+    assert Estimator(header).most_gpu_layers(OPTIONS, {}) == 0
 
 
 def test_only_short_lists_of_numbers_are_kept() -> None:
@@ -260,50 +266,78 @@ def test_only_short_lists_of_numbers_are_kept() -> None:
     assert (arrays["c"].values, arrays["c"].count) == ((), 3)
 
 
-@pytest.fixture(scope="module")
-def mamba_path(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny Mamba with random weights."""
-    path = tmp_path_factory.mktemp("models") / "mamba.gguf"
-    write_recurrent(path, model_path, seed=1)
-    return path
+def test_layers_that_only_guess_are_not_loaded() -> None:
+    header = _header("glm4moe", nextn_predict_layers=1)
+    assert Estimator(header).estimate(OPTIONS).weights_bytes == TABLE + 3 * LAYER + NORM
 
 
-async def _compare(model: Path, options: LoadOptions) -> None:
-    engine = LlamaEngine(model)
-    info = await engine.load(options=options)
-    await engine.unload()
-    header = read_header(model)
-    estimate = estimate_memory(header, estimate_options(header, options))
-    measured = info.weights_bytes + info.kv_bytes + info.compute_bytes
-    if not info.n_gpu_layers:  # There a tied table counts once more.
-        assert estimate.weights_bytes == info.weights_bytes
-    assert estimate.kv_bytes == pytest.approx(info.kv_bytes, abs=REPORTED_KV)
-    assert estimate.total_bytes >= measured - REPORTED_KV, "an estimate may not be too small"
-    # The 1 MiB is for Mamba: it has 6 of weights.
-    assert estimate.total_bytes == pytest.approx(measured, rel=0.05, abs=1024 * 1024)
+def test_adapters_lie_where_the_layers_do_that_they_change() -> None:
+    header = _header("llama")
+    tensors = [
+        Tensor("blk.0.attn_q.weight.lora_a", (64, 4)),
+        Tensor("blk.3.attn_q.weight.lora_a", (64, 8)),
+        Tensor("token_embd.weight.lora_b", (4, 100)),
+    ]
+    data = gguf_bytes({"general.architecture": "llama", "general.type": "adapter"}, tensors)
+    adapter = parse_header(io.BytesIO(data), len(data), "adapter.gguf")
+    options = replace(OPTIONS, gpus=(GpuShare("GPU0", 1.0),), n_gpu_layers=2)
+    bare = Estimator(header).estimate(options).devices
+    beside = Companions(adapters=(adapter, adapter))
+    cpu, gpu = Estimator(header, beside).estimate(options).devices
+    assert cpu.weights_bytes - bare[0].weights_bytes == 2 * (64 * 4 + 4 * 100) * F32
+    assert gpu.weights_bytes - bare[1].weights_bytes == 2 * 64 * 8 * F32
+    assert cpu.other_bytes > bare[0].other_bytes
 
 
-TOGETHER = (
-    LoadOptions(n_ctx=512),
-    LoadOptions(n_ctx=1000, n_batch=64),
-    LoadOptions(n_ctx=4096, kv_type_k=KvType.Q8_0, kv_type_v=KvType.Q4_0),
-    LoadOptions(n_ctx=8192, n_parallel=12),
-    LoadOptions(n_ctx=8192, n_batch=128, speculation=Speculation()),
-    LoadOptions(n_ctx=4096, flash_attention=FlashAttention.OFF),
-    LoadOptions(n_ctx=16_384, kv_type_k=KvType.Q4_0),
-)
+def test_a_draft_model_goes_to_the_gpu_with_a_cache_of_its_own() -> None:
+    header, draft = _header("llama"), _header("llama", attention__head_count_kv=2)
+    gpus = (GpuShare("GPU0", 1.0),)
+    options = replace(OPTIONS, gpus=gpus, n_gpu_layers=0, n_draft=8, kv_type_k="q8_0")
+    bare = Estimator(header).estimate(options)
+    both = Estimator(header, Companions(draft=draft)).estimate(options)
+    own = both.devices[1].kv_bytes - bare.devices[1].kv_bytes
+    assert own == 512 * 4 * (16 + 16) * F16
+    assert both.devices[1].weights_bytes > 0
+    assert both.devices[0].other_bytes > bare.devices[0].other_bytes
 
 
-@pytest.mark.parametrize("options", TOGETHER)
-async def test_smollm2_takes_what_was_estimated(model_path: Path, options: LoadOptions) -> None:
-    await _compare(model_path, options)
+def test_steps_of_layers_on_the_cpu_use_the_gpu_too() -> None:
+    header = _header("llama")
+    options = replace(OPTIONS, gpus=(GpuShare("GPU0", 1.0),), n_gpu_layers=0)
+    assert Estimator(header).estimate(options).devices[1].compute_bytes > LAYER
+    few = replace(options, n_batch=8)
+    assert Estimator(header).estimate(few).devices[1].total_bytes == 0
 
 
-@pytest.mark.parametrize("options", TOGETHER[2:])
-async def test_gemma_takes_what_was_estimated(gemma_path: Path, options: LoadOptions) -> None:
-    await _compare(gemma_path, options)
+def test_embeddings_take_an_output_for_each_token() -> None:
+    header = _header("bert")
+    options = replace(OPTIONS, n_ctx=512, n_seq_max=64, is_embedding=True)
+    small, large = (
+        Estimator(header).estimate(replace(options, n_ctx=n_ctx)) for n_ctx in (512, 4096)
+    )
+    assert small.kv_bytes == large.kv_bytes == 0
+    # Whatever n_batch says, a text is computed in one step, and everybody sees everybody.
+    mask = 4 + 2
+    grown = 4096**2 * mask - 512**2 * mask
+    assert large.compute_bytes - small.compute_bytes > grown
 
 
-@pytest.mark.parametrize("n_parallel", [1, 9])
-async def test_mamba_takes_what_was_estimated(mamba_path: Path, n_parallel: int) -> None:
-    await _compare(mamba_path, LoadOptions(n_ctx=1024, n_parallel=n_parallel))
+def test_a_larger_vocabulary_takes_more() -> None:
+    def with_tokens(kind: str, texts: list[str], merges: int = 0) -> int:
+        metadata: dict[str, Value] = {
+            "general.architecture": "llama",
+            "tokenizer.ggml.model": kind,
+            "tokenizer.ggml.tokens": texts,
+            "tokenizer.ggml.merges": ["a b"] * merges or [1],
+        }
+        data = gguf_bytes(metadata, [])
+        return vocabulary_bytes(parse_header(io.BytesIO(data), len(data), "test.gguf"))
+
+    short = [f"{number:05}" for number in range(1000)]
+    # 152 bytes of objects each, and 1,109 places of 8 bytes in a map.
+    assert with_tokens("llama", short) == 152_000 + 1109 * 8
+    table = 0x110000 * 2
+    assert with_tokens("gpt2", short, merges=500) == 160_872 + 500 * 96 + 541 * 8 + table
+    long = [f"{number:040}" for number in range(1000)]
+    assert with_tokens("llama", long) == 160_872 + 3 * 1000 * 40
+    assert with_tokens("t5", short) == 160_872 + 5 * 1000 * 34

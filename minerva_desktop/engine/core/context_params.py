@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from minerva_desktop.engine.core.bindings import llama
-from minerva_desktop.engine.load_options import FlashAttention, KvType, LoadOptions, RopeScaling
+from minerva_desktop.engine.core.llama import LlamaModel
+from minerva_desktop.engine.load_options import (
+    DEFAULT_N_CTX,
+    EMBEDDING_N_CTX,
+    EMBEDDING_TEXTS,
+    FlashAttention,
+    KvType,
+    LoadOptions,
+    RopeOptions,
+    RopeScaling,
+)
 
 _KV_TYPES = {
     KvType.AUTO: llama.GGML_TYPE_F16,
@@ -33,6 +46,78 @@ _ROPE_NUMBERS = {
     "yarn_beta_slow": "yarn_beta_slow",
     "yarn_orig_ctx": "yarn_orig_ctx",
 }
+
+
+@dataclass(frozen=True)
+class ContextPlan:
+    """The context that a model is loaded with, or would be: ``params`` for llama.cpp, made of
+    lengths in tokens. ``n_slots`` sequences may be kept, with ``n_draft`` guessed tokens each."""
+
+    params: Any
+    n_ctx: int
+    n_batch: int
+    n_slots: int
+    n_draft: int = 0
+
+    def late_output_bytes(self, model: LlamaModel) -> int:
+        """What the output buffer of an embedding model grows by with its first full batch: until
+        then it has a row for each sequence, then for each token (llama.cpp's ``output_reserve``;
+        32-bit logits are among them, though nobody wants them)."""
+        if not self.params.embeddings:
+            return 0
+        return 4 * (model.n_vocab + model.n_embd) * max(self.n_ctx - self.n_slots, 0)
+
+
+def context_plan(model: LlamaModel, options: LoadOptions, n_threads: int) -> ContextPlan:
+    """How ``model`` is used with these options: to generate, or to make embeddings."""
+    if model.pooling is not None:
+        # Positions beyond the trained ones do not exist in models of the BERT kind.
+        n_ctx = min(options.n_ctx or EMBEDDING_N_CTX, model.n_ctx_train)
+        params = embedding_params(
+            options, n_ctx=n_ctx, n_threads=n_threads, n_seq_max=EMBEDDING_TEXTS
+        )
+        return ContextPlan(params, n_ctx, n_ctx, EMBEDDING_TEXTS)
+    n_ctx = options.n_ctx or min(model.n_ctx_train, DEFAULT_N_CTX)
+    n_batch = max(min(options.n_batch, n_ctx), options.n_parallel)
+    n_slots = options.n_slots(is_recurrent=model.is_recurrent)
+    n_draft = options.speculation.n_draft if options.speculation is not None else 0
+    params = generation_params(
+        options,
+        n_ctx=n_ctx,
+        n_batch=n_batch,
+        n_threads=n_threads,
+        n_seq_max=n_slots,
+        n_outputs=options.n_parallel * (1 + n_draft),
+        swa_full=bool(n_draft),  # wrong guesses are taken back
+    )
+    return ContextPlan(params, n_ctx, n_batch, n_slots, n_draft)
+
+
+def draft_options(options: LoadOptions) -> LoadOptions:
+    """How a draft model is loaded beside one with ``options``: what was chosen for the large
+    model's memory says nothing about this one's."""
+    return msgspec.structs.replace(
+        options,
+        n_gpu_layers=None,
+        tensor_split=(),
+        kv_type_k=KvType.F16,
+        kv_type_v=KvType.F16,
+        rope=RopeOptions(),
+    )
+
+
+def draft_params(options: LoadOptions, plan: ContextPlan, n_ctx: int, n_threads: int) -> Any:
+    """For a draft model's context beside one of ``plan`` that holds ``n_ctx`` tokens; ``options``
+    are `draft_options`."""
+    return generation_params(
+        options,
+        n_ctx=n_ctx,
+        n_batch=plan.n_batch,
+        n_threads=n_threads,
+        n_seq_max=plan.n_slots,
+        n_outputs=plan.n_slots,
+        swa_full=True,
+    )
 
 
 def generation_params(

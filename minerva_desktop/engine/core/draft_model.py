@@ -7,17 +7,15 @@ import math
 import os
 from pathlib import Path
 
-import msgspec
-
 from minerva_desktop.engine.core.bindings import llama
-from minerva_desktop.engine.core.context_params import generation_params
+from minerva_desktop.engine.core.context_params import ContextPlan, draft_options, draft_params
 from minerva_desktop.engine.core.llama import AbortFlag, Decoded, LlamaContext, LlamaModel
 from minerva_desktop.engine.core.llama_log import LlamaLog
 from minerva_desktop.engine.core.logits import Candidates
 from minerva_desktop.engine.core.sequence import Sequence
 from minerva_desktop.engine.core.slots import common_prefix
 from minerva_desktop.engine.core.speculation import room_for_drafts
-from minerva_desktop.engine.load_options import KvType, LoadOptions, RopeOptions, Speculation
+from minerva_desktop.engine.load_options import LoadOptions, Speculation
 from minerva_desktop.errors import InferenceError, ModelLoadError, OutOfMemory
 
 _log = logging.getLogger(__name__)
@@ -44,38 +42,24 @@ class DraftModel:
         speculation: Speculation,
         *,
         path: Path,
+        plan: ContextPlan,
         n_ctx: int,
-        n_batch: int,
         n_threads: int,
-        n_slots: int,
         abort: AbortFlag,
         log: LlamaLog,
     ) -> None:
-        """Load it. Raises `ModelNotFound`, `ModelLoadError` or `OutOfMemory`."""
-        # What was chosen for the large model's memory says nothing about this one's.
-        own = msgspec.structs.replace(
-            options,
-            n_gpu_layers=None,
-            tensor_split=(),
-            kv_type_k=KvType.F16,
-            kv_type_v=KvType.F16,
-            rope=RopeOptions(),
-        )
+        """Load it beside a context of ``plan`` that holds ``n_ctx`` tokens.
+
+        Raises `ModelNotFound`, `ModelLoadError` or `OutOfMemory`.
+        """
+        own = draft_options(options)
         self.model = LlamaModel(path, own, log=log)
         _check_vocabulary(self.model, target, path.name)
-        params = generation_params(
-            own,
-            n_ctx=n_ctx,
-            n_batch=n_batch,
-            n_threads=n_threads,
-            n_seq_max=n_slots,
-            n_outputs=n_slots,
-            swa_full=True,
-        )
+        params = draft_params(own, plan, n_ctx, n_threads)
         self._context = LlamaContext(self.model, params, abort=abort, log=log)
         if self.model.is_recurrent or not self._context.has_memory:
             raise ModelLoadError(f"{path.name} cannot take tokens back, so it cannot guess ahead")
-        self._n_batch = n_batch
+        self._n_batch = plan.n_batch
         self._n_ctx = n_ctx
         self._n_draft = speculation.n_draft
         self._p_min = speculation.p_min

@@ -14,10 +14,9 @@ from minerva_desktop.engine.core.llama import AbortFlag, Decoded, LlamaContext, 
 from minerva_desktop.engine.core.model_info import templates_of
 from minerva_desktop.engine.core.prompts import PromptBuilder
 from minerva_desktop.engine.core.vocabulary import Vocabulary
+from minerva_desktop.engine.load_options import EMBEDDING_TEXTS
 from minerva_desktop.engine.messages import ContextInfo, Embedded, ErrorInfo, Event, RequestFailed
 from minerva_desktop.errors import InferenceError, InvalidRequest, OutOfMemory
-
-MAX_TEXTS = 64  # in one batch
 
 
 class _Job:
@@ -127,7 +126,7 @@ class EmbeddingCore:
         batch: list[tuple[_Job, int]] = []
         n_left = self._n_ctx
         open_jobs = deque(job for job in self._jobs if job.n_taken < len(job.inputs))
-        while open_jobs and len(batch) < MAX_TEXTS:
+        while open_jobs and len(batch) < EMBEDDING_TEXTS:
             job = open_jobs.popleft()
             n_tokens = len(job.inputs[job.n_taken])
             if n_tokens > n_left:

@@ -17,6 +17,8 @@ from typing import Any
 
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.llama_log import LlamaLog, decode_error, load_error
+from minerva_desktop.engine.core.load_log import copied_share
+from minerva_desktop.engine.core.own_memory import give_back_copied, give_back_freed
 from minerva_desktop.engine.core.token_batch import TokenBatch
 from minerva_desktop.engine.core.vocabulary import Vocabulary
 from minerva_desktop.engine.load_options import LoadOptions
@@ -30,6 +32,9 @@ _LOAD_MODES = {  # by use_mmap, use_mlock
     (False, True): llama.LLAMA_LOAD_MODE_MLOCK,
     (True, True): llama.LLAMA_LOAD_MODE_MMAP_MLOCK,
 }
+
+
+_MIN_COPIED_SHARE = 0.03  # what less of a file leaves behind is not worth the time
 
 
 class Decoded(Enum):
@@ -75,8 +80,10 @@ class LlamaModel:
         *,
         log: LlamaLog,
         on_progress: Callable[[float], None] | None = None,
+        is_simulated: bool = False,
     ) -> None:
-        """Load the file, telling ``on_progress`` how far it is (0.0 to 1.0).
+        """Load the file, telling ``on_progress`` how far it is (0.0 to 1.0). ``is_simulated``:
+        read its metadata only, and let contexts allocate nothing; such a model computes nothing.
 
         Raises `ModelNotFound`, or `OutOfMemory` or `ModelLoadError` with llama.cpp's reason.
         """
@@ -86,6 +93,9 @@ class LlamaModel:
         layers = options.n_gpu_layers
         params.n_gpu_layers = ALL_LAYERS if layers is None else layers
         params.load_mode = _LOAD_MODES[options.use_mmap, options.use_mlock]
+        if is_simulated:
+            params.no_alloc = True
+            params.load_mode = llama.LLAMA_LOAD_MODE_NONE  # llama.cpp aborts with a mapped file
         # llama.cpp reads as many values as there may ever be devices.
         shares = (ctypes.c_float * llama.llama_max_devices())(*options.tensor_split)
         if options.tensor_split:
@@ -100,8 +110,15 @@ class LlamaModel:
         self._handle = llama.llama_model_load_from_file(bytes(path), params)
         if not self._handle:
             raise load_error(path.name, log)
+        if not options.use_mlock and copied_share(log.text()) > _MIN_COPIED_SHARE:
+            give_back_copied(path)
+        give_back_freed()
         self.vocabulary = Vocabulary(self._handle)
         self.n_vocab = self.vocabulary.n_tokens
+
+    def free(self) -> None:
+        """Give its memory back. It must not be used any more, nor a context of it."""
+        llama.llama_model_free(self._handle)
 
     @property
     def handle(self) -> Any:
@@ -222,6 +239,10 @@ class LlamaContext:
     def has_memory(self) -> bool:
         """Whether sequences can be continued; embedding models have none."""
         return bool(self._memory)
+
+    def free(self) -> None:
+        """Give its memory back. It must not be used any more."""
+        llama.llama_free(self._handle)
 
     def use_threads(self, n_threads: int) -> None:
         """Compute the next batches, prompts too, with so many."""

@@ -9,29 +9,33 @@ from pathlib import Path
 
 import msgspec
 
+from minerva_desktop.devices.device_list import discrete_gpus
 from minerva_desktop.devices.gpu_context import GpuDevice
 from minerva_desktop.engine.core.adapters import AdapterSet
 from minerva_desktop.engine.core.backend_devices import list_devices
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.chat_states import ChatStates
-from minerva_desktop.engine.core.context_params import embedding_params, generation_params
+from minerva_desktop.engine.core.context_params import ContextPlan, context_plan
 from minerva_desktop.engine.core.draft_model import DraftModel, draft_path
-from minerva_desktop.engine.core.embedding_core import MAX_TEXTS, EmbeddingCore
+from minerva_desktop.engine.core.embedding_core import EmbeddingCore
 from minerva_desktop.engine.core.engine_core import EngineCore
 from minerva_desktop.engine.core.llama import AbortFlag, LlamaContext, LlamaModel
 from minerva_desktop.engine.core.llama_log import LlamaLog
-from minerva_desktop.engine.core.model_info import buffer_sizes, describe, physical_cores
+from minerva_desktop.engine.core.load_log import (
+    added_shares,
+    buffer_sizes,
+    cache_bytes,
+    gpu_shares,
+    unused_bytes,
+)
+from minerva_desktop.engine.core.model_info import describe, physical_cores
 from minerva_desktop.engine.core.scheduler import Scheduler
 from minerva_desktop.engine.core.slots import SlotTable
 from minerva_desktop.engine.core.snapshots import SnapshotStore, model_identity
 from minerva_desktop.engine.core.speculation import Drafter, PromptLookup
-from minerva_desktop.engine.load_options import DEFAULT_N_CTX, LoadOptions
+from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.errors import InvalidRequest, ModelLoadError
-
-# Of one text, and of one batch of texts. The compute buffer grows with it, and the chunks into
-# which people cut documents are shorter; more is the user's choice.
-EMBEDDING_N_CTX = 2048
 
 
 def load_core(
@@ -84,47 +88,35 @@ class _Loader:
                 f"{self.path.name} makes embeddings; it takes neither adapters nor speculation",
                 param="lora" if self.options.lora else "speculation",
             )
-        # Positions beyond the trained ones do not exist in models of the BERT kind.
-        n_ctx = min(self.options.n_ctx or EMBEDDING_N_CTX, self.model.n_ctx_train)
-        params = embedding_params(
-            self.options, n_ctx=n_ctx, n_threads=self.n_threads, n_seq_max=MAX_TEXTS
+        plan = context_plan(self.model, self.options, self.n_threads)
+        context = LlamaContext(self.model, plan.params, abort=self.abort, log=self.log)
+        info = self._describe(context, started)
+        info = msgspec.structs.replace(
+            info,
+            n_ctx=plan.n_ctx,
+            compute_bytes=info.compute_bytes + plan.late_output_bytes(self.model),
         )
-        context = LlamaContext(self.model, params, abort=self.abort, log=self.log)
-        info = msgspec.structs.replace(self._describe(context, started), n_ctx=n_ctx)
         return EmbeddingCore(self.model, context, info, abort=self.abort)
 
     def engine_core(self, started: float) -> EngineCore:
         model, options = self.model, self.options
-        n_ctx = options.n_ctx or min(model.n_ctx_train, DEFAULT_N_CTX)
-        n_batch = max(min(options.n_batch, n_ctx), options.n_parallel)
-        n_slots = options.n_slots(is_recurrent=model.is_recurrent)
-        n_draft = options.speculation.n_draft if options.speculation is not None else 0
-        params = generation_params(
-            options,
-            n_ctx=n_ctx,
-            n_batch=n_batch,
-            n_threads=self.n_threads,
-            n_seq_max=n_slots,
-            n_outputs=options.n_parallel * (1 + n_draft),
-            swa_full=bool(n_draft),  # wrong guesses are taken back
-        )
-        context = LlamaContext(model, params, abort=self.abort, log=self.log)
+        plan = context_plan(model, options, self.n_threads)
+        context = LlamaContext(model, plan.params, abort=self.abort, log=self.log)
         # Models of the BERT kind have no memory of a sequence, and ggml aborts on generating.
         if not (model.has_decoder and context.has_memory) or model.has_encoder:
             raise ModelLoadError(f"{self.path.name} is no model that writes text by itself")
-        if n_draft and model.is_recurrent:
+        if plan.n_draft and model.is_recurrent:
             raise InvalidRequest(
                 f"{self.path.name} cannot take tokens back, so guessing ahead is of no use to it",
                 param="speculation",
             )
-        append_only = model.is_recurrent or (model.has_window and not n_draft)
-        info = self._describe(context, started)
+        append_only = model.is_recurrent or (model.has_window and not plan.n_draft)
         adapters = AdapterSet(options.lora, model=model, context=context, log=self.log)
-        drafter, info = self._drafter(info, context.n_ctx, n_batch, n_slots)
-        slots = SlotTable(n_slots=n_slots, n_cells=context.n_ctx, append_only=append_only)
+        drafter, info = self._drafter(self._describe(context, started), plan)
+        slots = SlotTable(n_slots=plan.n_slots, n_cells=context.n_ctx, append_only=append_only)
         scheduler = Scheduler(
             slots,
-            n_batch=n_batch,
+            n_batch=plan.n_batch,
             max_running=options.n_parallel,
             prompts_apart=not info.n_gpu_layers,
             keeps_company=not info.n_gpu_layers and not model.is_recurrent,
@@ -153,35 +145,35 @@ class _Loader:
             seconds=seconds,
         )
 
-    def _drafter(
-        self, info: ContextInfo, n_ctx: int, n_batch: int, n_slots: int
-    ) -> tuple[Drafter | None, ContextInfo]:
+    def _drafter(self, info: ContextInfo, plan: ContextPlan) -> tuple[Drafter | None, ContextInfo]:
         """Where guesses come from, and ``info`` with the memory that this takes."""
         speculation = self.options.speculation
         if speculation is None:
             return None, info
         path = draft_path(speculation)
         if path is None:
-            return PromptLookup(n_draft=speculation.n_draft, n_ctx=n_ctx), info
+            return PromptLookup(n_draft=speculation.n_draft, n_ctx=info.n_ctx), info
         self.log.clear()
         drafter = DraftModel(
             self.model,
             self.options,
             speculation,
             path=path,
-            n_ctx=n_ctx,
-            n_batch=n_batch,
+            plan=plan,
+            n_ctx=info.n_ctx,
             n_threads=self.n_threads,
-            n_slots=n_slots,
             abort=self.abort,
             log=self.log,
         )
-        sizes = buffer_sizes(self.log.text())
+        log = self.log.text()
+        sizes = buffer_sizes(log)
+        gpus = [gpu.name for gpu in discrete_gpus(info.devices)]
         return drafter, msgspec.structs.replace(
             info,
-            weights_bytes=info.weights_bytes + drafter.model.size,
-            kv_bytes=info.kv_bytes + sizes.get("KV", 0),
+            weights_bytes=info.weights_bytes + drafter.model.size - unused_bytes(log),
+            kv_bytes=info.kv_bytes + cache_bytes(log, is_simulated=False),
             compute_bytes=info.compute_bytes + sizes.get("compute", 0) + sizes.get("output", 0),
+            shares=added_shares(info.shares, gpu_shares(log, gpus)),
         )
 
     def _states(

@@ -16,15 +16,18 @@ from pathlib import Path
 
 from minerva_desktop.engine.core.backend_devices import list_devices
 from minerva_desktop.engine.core.desk import Desk, Prepared, PreparedEmbedding
+from minerva_desktop.engine.core.dry_run import simulate
 from minerva_desktop.engine.core.embedding_core import EmbeddingCore
 from minerva_desktop.engine.core.engine_core import EngineCore
 from minerva_desktop.engine.core.llama import AbortFlag
 from minerva_desktop.engine.core.llama_log import LlamaLog
 from minerva_desktop.engine.core.loading import load_core
 from minerva_desktop.engine.core.threads import ThreadBalance
+from minerva_desktop.engine.memory_messages import DryRun
 from minerva_desktop.engine.messages import (
     Abort,
     DevicesListed,
+    DryRunDone,
     Embed,
     ErrorInfo,
     Event,
@@ -41,7 +44,7 @@ from minerva_desktop.engine.messages import (
     SequenceOutput,
     StepOutputs,
 )
-from minerva_desktop.errors import MinervaError
+from minerva_desktop.errors import InvalidRequest, MinervaError
 
 PROGRESS_SECONDS = 0.05  # between two LoadProgress events
 # At the end, for saving chats. The parent waits for a little longer before it kills.
@@ -52,7 +55,7 @@ class _Close:
     """No more requests will come."""
 
 
-_Work = Load | ListDevices | Prepared | Abort | _Close
+_Work = Load | ListDevices | DryRun | Prepared | Abort | _Close
 
 
 class EngineLoop:
@@ -80,7 +83,7 @@ class EngineLoop:
                 self._desk.post(request)
             case Abort():
                 self._desk.abort(request)
-            case Load() | ListDevices():
+            case Load() | ListDevices() | DryRun():
                 self._inbox.put(request)
             case _:
                 self._desk.ask(request)
@@ -148,6 +151,8 @@ class EngineLoop:
             self._load(request)
         elif isinstance(request, ListDevices):
             self._send(DevicesListed(list_devices()))
+        elif isinstance(request, DryRun):
+            self._send(self._dry_run(request))
         elif core is None:
             return  # the desk opens when a model is loaded
         elif isinstance(request, _Close):
@@ -182,6 +187,15 @@ class EngineLoop:
             self._balance = ThreadBalance(core.info.n_threads, core.use_threads)
         self._desk.start(core.prompt_builder)
         self._send(Loaded(core.info))
+
+    def _dry_run(self, request: DryRun) -> DryRunDone:
+        path = Path(os.fsdecode(request.path))
+        try:
+            if self._core is not None:  # whose log is no longer kept
+                raise InvalidRequest("a dry run needs a child without a model")
+            return DryRunDone(simulate(path, request.options, request.n_ctx, log=self._log))
+        except MinervaError as error:
+            return DryRunDone(error=ErrorInfo.of(error))
 
     def _report_progress(self, fraction: float) -> None:
         now = time.monotonic()

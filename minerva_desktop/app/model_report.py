@@ -1,0 +1,166 @@
+"""What `minerva models show` says of a model: what it is, how it would be loaded, what that takes.
+
+Prints to stdout; called on the main thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from minerva_desktop.app.terminal_output import print_json, print_table
+from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.library.display_text import one_line
+from minerva_desktop.library.fit import Choice, Fit
+from minerva_desktop.library.gguf import GgufHeader
+from minerva_desktop.library.header_capabilities import header_capabilities
+from minerva_desktop.library.memory_estimate import DeviceMemory
+from minerva_desktop.units import format_bytes, format_count
+
+_FITS = MappingProxyType(
+    {
+        Fit.FITS: "fits",
+        Fit.SMALLER_KV: "fits with a smaller KV cache",
+        Fit.SMALLER_CONTEXT: "fits with a smaller context",
+        Fit.NEEDS_OFFLOAD: "fits with some layers on the CPU",
+        Fit.WONT_FIT: "does not fit",
+    }
+)
+_HEAD = ("MEMORY", "WEIGHTS", "KV CACHE", "COMPUTE", "OTHER", "TOTAL")
+
+
+@dataclass(frozen=True)
+class Appraisal:
+    """A model, and how it is best loaded: ``choice`` and the ``options`` that it makes, with
+    ``room`` bytes by device. ``largest_n_ctx`` tokens and ``most_gpu_layers`` are what fits at most
+    with the other options as they are."""
+
+    header: GgufHeader
+    choice: Choice
+    options: LoadOptions
+    room: Mapping[str, int]
+    largest_n_ctx: int
+    most_gpu_layers: int
+
+
+def print_report(
+    appraisal: Appraisal,
+    aliases: tuple[str, ...],
+    measured: Mapping[str, int] | None,
+    *,
+    as_json: bool,
+) -> None:
+    """All of it. ``measured``: bytes by device of a load that was made; None: of none."""
+    memory = [
+        _memory(device)
+        | {"room_bytes": appraisal.room.get(device.device)}
+        | ({} if measured is None else {"measured_bytes": measured.get(device.device, 0)})
+        for device in appraisal.choice.estimate.devices
+    ]
+    if as_json:
+        facts = _header_facts(appraisal.header) | {"aliases": aliases}
+        print_json(facts | {"load": _load_facts(appraisal), "memory": memory})
+        return
+    rows = (*_header_rows(appraisal.header), ("aliases", ", ".join(aliases) or "-"))
+    for name, value in (*rows, *_load_rows(appraisal)):
+        print(f"{name:<16} {value}")
+    print()
+    columns = [*_HEAD, "ROOM", *(["MEASURED"] if measured is not None else [])]
+    print_table(columns, [[_cell(value) for value in row.values()] for row in memory])
+
+
+def _cell(value: str | int | None) -> str:
+    if value is None:
+        return "-"
+    return format_bytes(value) if isinstance(value, int) else value
+
+
+def _memory(device: DeviceMemory) -> dict[str, str | int | None]:
+    return {
+        "device": device.device,
+        "weights_bytes": device.weights_bytes,
+        "kv_bytes": device.kv_bytes,
+        "compute_bytes": device.compute_bytes,
+        "other_bytes": device.other_bytes,
+        "total_bytes": device.total_bytes,
+    }
+
+
+def _load_facts(appraisal: Appraisal) -> dict[str, object]:
+    choice, options = appraisal.choice, appraisal.options
+    return {
+        "n_ctx": choice.options.n_ctx,
+        "kv_type": choice.options.kv_type_k,
+        "kv_type_v": choice.options.kv_type_v,
+        "n_gpu_layers": choice.options.n_gpu_layers,
+        "n_parallel": options.n_parallel,
+        "n_batch": choice.options.batch_tokens,
+        "flash_attention": choice.options.flash_attention,
+        "fit": choice.fit.value,
+        "reasons": choice.reasons,
+        "notes": choice.notes,
+        "largest_n_ctx": appraisal.largest_n_ctx,
+        "most_gpu_layers": appraisal.most_gpu_layers,
+        "buffers_from": "llama.cpp" if choice.estimate.is_reported else "estimate",
+    }
+
+
+def _load_rows(appraisal: Appraisal) -> list[tuple[str, str]]:
+    choice = appraisal.choice
+    found = choice.options
+    kv_type: str = found.kv_type_k
+    if found.kv_type_v != kv_type:
+        kv_type = f"{kv_type}, V in {found.kv_type_v}"
+    source = "as llama.cpp says" if choice.estimate.is_reported else "estimated"
+    return [
+        ("context", f"{found.n_ctx:,} tokens, KV in {kv_type}"),
+        ("largest context", f"{appraisal.largest_n_ctx:,} tokens fit"),
+        ("GPU layers", _layers(appraisal)),
+        ("fit", _FITS[choice.fit]),
+        *(("", sentence) for sentence in (*choice.reasons, *choice.notes)),
+        ("buffers", source),
+    ]
+
+
+def _layers(appraisal: Appraisal) -> str:
+    found = appraisal.choice.options
+    if not found.gpus:
+        return "none: llama.cpp finds no GPU with memory of its own"
+    total = appraisal.header.n_layers + 1
+    used = total if found.n_gpu_layers is None else min(found.n_gpu_layers, total)
+    return f"{used} of {total}; {appraisal.most_gpu_layers} fit"
+
+
+def _header_facts(header: GgufHeader) -> dict[str, object]:
+    """What a header says, by name."""
+    return {
+        "name": header.name,
+        "architecture": header.architecture,
+        "quantisation": header.quantisation,
+        "n_params": header.n_params,
+        "n_layers": header.n_layers,
+        "n_embd": header.n_embedding,
+        "n_vocab": header.n_vocab,
+        "n_ctx_train": header.n_ctx_train,
+        "tensor_bytes": header.tensor_bytes,
+        "has_chat_template": header.has_chat_template,
+        "capabilities": header_capabilities(header),
+    }
+
+
+def _header_rows(header: GgufHeader) -> tuple[tuple[str, str], ...]:
+    """The same for people."""
+    return (
+        ("name", one_line(header.name) or "-"),
+        ("architecture", one_line(header.architecture)),
+        ("parameters", format_count(header.n_params)),
+        ("quantisation", header.quantisation),
+        ("weights", format_bytes(header.tensor_bytes)),
+        ("layers", f"{header.n_layers:,}"),
+        ("width", f"{header.n_embedding:,}"),
+        ("vocabulary", f"{header.n_vocab:,} tokens"),
+        ("trained context", f"{header.n_ctx_train:,} tokens"),
+        ("chat template", "yes" if header.has_chat_template else "no"),
+        ("capabilities", ", ".join(header_capabilities(header))),
+    )

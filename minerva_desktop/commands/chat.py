@@ -1,0 +1,97 @@
+"""``minerva chat``: a conversation in the terminal. Its `Runtime` has the main thread; never loads
+Qt."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+
+from minerva_desktop.app.model_actions import (
+    gpu_bytes,
+    load_options,
+    memory_bytes,
+    own_options,
+)
+from minerva_desktop.app.terminal_chat import TerminalChat, show_event
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
+from minerva_desktop.library.measured_memory import MeasuredMemory
+from minerva_desktop.logs import start_logging
+from minerva_desktop.paths import AppPaths
+from minerva_desktop.runtime import Runtime
+from minerva_desktop.settings import SettingsFile
+
+EXIT_FAILED = 1
+
+
+def chat(arguments: list[str]) -> int:
+    """Run the command; the exit code. Raises `MinervaError`."""
+    given = _parser().parse_args(arguments)
+    start_logging(None)
+    named = {
+        name: getattr(given, name)
+        for name in ("max_tokens", "seed", "temperature")
+        if getattr(given, name) is not None
+    }
+    sampling = SamplingParameters(**named)
+    sampling.check()
+    paths = ready_paths()
+    model = model_path(open_catalog(paths), given.model)
+    try:
+        return asyncio.run(_talk(paths, model, given.n_ctx, sampling, given.prompt))
+    except BrokenPipeError:
+        # Whoever read the answer has gone (`| head`). Python would complain once more at its exit,
+        # where it flushes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="minerva chat", description="Chat in the terminal.")
+    parser.add_argument(
+        "model", nargs="?", help="a library model or a GGUF file (default: the built-in one)"
+    )
+    parser.add_argument("--prompt", metavar="TEXT", help="answer this and exit")
+    parser.add_argument("--max-tokens", type=int, metavar="N", help="end an answer after so many")
+    parser.add_argument("--seed", type=int, metavar="S", help="same seed and prompt: same answer")
+    parser.add_argument(
+        "--temperature", type=float, metavar="T", help="0 takes the likeliest token"
+    )
+    parser.add_argument("--n-ctx", type=int, metavar="N", help="context in tokens")
+    return parser
+
+
+async def _talk(
+    paths: AppPaths,
+    model: Path,
+    n_ctx: int | None,
+    sampling: SamplingParameters,
+    prompt: str | None,
+) -> int:
+    settings = SettingsFile(paths.settings).current
+    # These chats are not kept, and neither are their states.
+    usual = load_options(settings, paths.snapshots)
+    own = own_options(settings, usual).get(model, usual)
+    options = msgspec.structs.replace(own, snapshots=None)
+    if n_ctx is not None:
+        options = msgspec.structs.replace(options, n_ctx=n_ctx)
+    runtime = Runtime(
+        open_catalog(paths),
+        options,
+        memory_bytes=memory_bytes(settings),
+        gpu_bytes=gpu_bytes(settings),
+        measured=MeasuredMemory(paths.measured_memory),
+        on_event=show_event,
+    )
+    runtime.keeps_spare = False  # nothing else will be loaded
+    # Forced: the model was named, and nothing else is to be unloaded. What had to give is told.
+    talk = TerminalChat(lambda: runtime.pool.lease(model, forced=True), sampling)
+    try:
+        return await (talk.converse() if prompt is None else talk.answer_once(prompt))
+    finally:
+        await runtime.close()

@@ -1,0 +1,148 @@
+"""``minerva models``: the library, and what a model would take. Main thread."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from minerva_desktop.app.model_actions import gpu_bytes, memory_bytes
+from minerva_desktop.app.model_commands import ModelCommands
+from minerva_desktop.app.model_report import Appraisal
+from minerva_desktop.commands.folders import open_catalog, ready_paths
+from minerva_desktop.commands.load_arguments import add_load_arguments, load_options
+from minerva_desktop.devices.device_list import discrete_gpus, use_gpus
+from minerva_desktop.devices.ledgers import CPU, cpu_ledgers
+from minerva_desktop.engine.device_query import list_devices
+from minerva_desktop.engine.engine import LlamaEngine
+from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.messages import ContextInfo, Ping, Pong
+from minerva_desktop.engine.spare import SpareChild
+from minerva_desktop.engine.spare_question import ask
+from minerva_desktop.library.measured_memory import MeasuredMemory
+from minerva_desktop.library.step_memory import first_output_bytes
+from minerva_desktop.load_choice import LoadChooser
+from minerva_desktop.logs import start_logging
+from minerva_desktop.paths import AppPaths
+from minerva_desktop.runtime import memory_budget
+from minerva_desktop.settings import Settings, SettingsFile
+
+EXIT_OK, EXIT_FAILED = 0, 1
+ASK_SECONDS = 30.0  # for a dry run, which here is what was asked for
+
+
+def models(arguments: list[str]) -> int:
+    """Run the command; the exit code. Raises `MinervaError`."""
+    given = _parser().parse_args(arguments)
+    start_logging(None)
+    paths = ready_paths()
+    appraiser = _Appraiser(SettingsFile(paths.settings).current, paths)
+    library = ModelCommands(
+        open_catalog(paths),
+        lambda path, wanted: asyncio.run(appraiser.appraise(path, wanted)),
+        lambda path, appraisal: asyncio.run(appraiser.load(path, appraisal)),
+        as_json=given.json,
+    )
+    match given.command:
+        case "list":
+            library.list_models()
+        case "show":
+            library.show(given.model, load_options(given), load=given.load)
+        case "add":
+            return EXIT_OK if library.add(given.files) else EXIT_FAILED
+        case "remove":
+            library.remove(given.model)
+        case "alias":
+            library.alias(given.model, given.name, remove=given.remove)
+    return EXIT_OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="minerva models", description="The models you have.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="all models, and what is wrong with those that do not load")
+    show = commands.add_parser("show", help="what a model is, and the memory that it would take")
+    show.add_argument("model", help="a library model or a GGUF file")
+    show.add_argument("--load", action="store_true", help="load it, and say what it takes really")
+    add_load_arguments(show)
+    add = commands.add_parser("add", help="take in GGUF files, in place")
+    add.add_argument("files", nargs="+", type=Path, metavar="FILE.gguf")
+    remove = commands.add_parser("remove", help="forget a model; its file stays")
+    remove.add_argument("model", help="a library model")
+    alias = commands.add_parser("alias", help="give a model another name, for HTTP clients")
+    alias.add_argument("model", help="a library model")
+    alias.add_argument("name", help="what it is called too")
+    alias.add_argument("--remove", action="store_true", help="take the name away again")
+    for command in commands.choices.values():
+        command.add_argument("--json", action="store_true", help="for scripts")
+    return parser
+
+
+@dataclass(frozen=True)
+class _Appraiser:
+    settings: Settings
+    paths: AppPaths
+
+    async def appraise(self, path: Path, options: LoadOptions) -> Appraisal:
+        """The best way to load the model at ``path``, by what was measured and by a dry run."""
+        spare = SpareChild()
+        try:
+            gpus = discrete_gpus(await list_devices(spare))
+            ledgers = cpu_ledgers(memory_budget(memory_bytes(self.settings)))
+            use_gpus(ledgers, gpus, gpu_bytes(self.settings))
+            room = ledgers.room()
+            chooser = LoadChooser(spare, MeasuredMemory(self.paths.measured_memory), ASK_SECONDS)
+            model, choice, chosen = await chooser.candidate(path, options, room, gpus)
+        finally:
+            await spare.close()
+        estimator = model.estimator()
+        return Appraisal(
+            model.header,
+            choice,
+            chosen,
+            room,
+            largest_n_ctx=estimator.largest_n_ctx(choice.options, room),
+            most_gpu_layers=estimator.most_gpu_layers(choice.options, room),
+        )
+
+    async def load(self, path: Path, appraisal: Appraisal) -> Mapping[str, int]:
+        """Load it so, and note what it took, by device.
+
+        On a GPU these are llama.cpp's buffers. On the CPU it is what the child has grown by once it
+        has computed one token, and the compute buffers, which only a long prompt would fill.
+        """
+        spare = SpareChild()
+        engine = LlamaEngine(path, spare=spare)
+        try:
+            # Once it has answered, all its libraries are there.
+            _, child = await ask(spare, Ping(), Pong, ASK_SECONDS)
+            await spare.put_back(child)
+            before = _resident(spare.pid)
+            info = await engine.load(options=appraisal.options)
+            await _compute_a_token(engine, info)
+            grown = _resident(engine.pid) - before
+        finally:
+            await engine.unload()
+            await spare.close()
+        chooser = LoadChooser(spare, MeasuredMemory(self.paths.measured_memory))
+        gpus = discrete_gpus(info.devices)
+        await chooser.note_load(path, appraisal.options, gpus, info)
+        on_gpus = {share.device: share.n_bytes for share in info.shares}
+        compute = info.compute_bytes - sum(share.compute_bytes for share in info.shares)
+        filled = first_output_bytes(appraisal.header, appraisal.choice.options)
+        return {CPU: grown + max(compute - filled, 0), **on_gpus}
+
+
+async def _compute_a_token(engine: LlamaEngine, info: ContextInfo) -> None:
+    if info.capabilities.embeddings:
+        await engine.embed(["a"])
+    else:
+        await engine.generate("a", max_tokens=1).text()
+
+
+def _resident(pid: int | None) -> int:
+    return 0 if pid is None else int(psutil.Process(pid).memory_info().rss)

@@ -1,0 +1,131 @@
+"""What llama.cpp's log of a load says about memory. Pure text; engine child.
+
+The numbers stand in hundredths of a MiB. No interface of llama.cpp's that C can call tells them
+(``llama_get_memory_breakdown`` returns a ``std::map``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from minerva_desktop.engine.memory_messages import DeviceShare, LayerPlacement
+
+CPU = "CPU"
+_BUFFER_LINE = re.compile(
+    r"(\S+)\s+(model|LoRA|KV|RS|compute|output)\s+buffer size\s*=\s*([\d.]+) MiB"
+)
+_LAYER_LINE = re.compile(r"load_tensors: layer\s+(\d+) assigned to device ([^,\s]+)")
+_CACHE_LINE = re.compile(r"kv_cache\w*: size\s*=\s*([\d.]+) MiB")
+_UNUSED_LINE = re.compile(r"model has unused tensor \S+ \(size = (\d+) bytes\)")
+_NO_FLASH = ("Flash Attention not supported", "flash_attn is not compatible")
+_MAPPED = "_Mapped"
+
+
+class Buffer(NamedTuple):
+    """One buffer: the name of its kind of memory (``CPU_Mapped``, ``CUDA0``, ``CUDA_Host``), what
+    it is for, and its bytes."""
+
+    name: str
+    kind: str
+    n_bytes: int
+
+
+def buffers(log: str) -> list[Buffer]:
+    """All that were made, in order."""
+    return [Buffer(name, kind, _bytes(size)) for name, kind, size in _BUFFER_LINE.findall(log)]
+
+
+def buffer_sizes(log: str) -> dict[str, int]:
+    """Bytes of the buffers summed over devices, by kind."""
+    sizes: dict[str, int] = {}
+    for buffer in buffers(log):
+        sizes[buffer.kind] = sizes.get(buffer.kind, 0) + buffer.n_bytes
+    return sizes
+
+
+def bytes_by_device(log: str, kinds: Iterable[str], gpus: Sequence[str]) -> dict[str, int]:
+    """Bytes of the buffers of these ``kinds``, by device: each of the ``gpus`` (by name) that holds
+    any, and the CPU. Buffers of the system's memory that a GPU reads (``CUDA_Host``) are the
+    CPU's."""
+    found = {CPU: 0}
+    for name, kind, n_bytes in buffers(log):
+        if kind in kinds:
+            device = _gpu_of(name, gpus) or CPU
+            found[device] = found.get(device, 0) + n_bytes
+    return found
+
+
+def gpu_shares(log: str, gpus: Sequence[str]) -> tuple[DeviceShare, ...]:
+    """What each of the ``gpus`` (by name) holds; those that hold nothing are left out.
+
+    Of the CPU's the log tells no such number: a mapped file is in there with all of its pages
+    between the first and the last that the CPU needs.
+    """
+    kv = bytes_by_device(log, ("KV", "RS"), gpus)
+    compute = bytes_by_device(log, ("compute", "output"), gpus)
+    weights = bytes_by_device(log, ("model", "LoRA"), gpus)
+    return tuple(
+        DeviceShare(gpu, sum(parts), kv_bytes=parts[1], compute_bytes=parts[2])
+        for gpu in gpus
+        if any(parts := [each.get(gpu, 0) for each in (weights, kv, compute)])
+    )
+
+
+def added_shares(*loads: Iterable[DeviceShare]) -> tuple[DeviceShare, ...]:
+    """What the GPUs hold of several loads together."""
+    total: dict[str, DeviceShare] = {}
+    for share in (share for load in loads for share in load):
+        before = total.get(share.device, DeviceShare(share.device, 0))
+        total[share.device] = DeviceShare(
+            share.device,
+            before.n_bytes + share.n_bytes,
+            kv_bytes=before.kv_bytes + share.kv_bytes,
+            compute_bytes=before.compute_bytes + share.compute_bytes,
+        )
+    return tuple(total.values())
+
+
+def layer_placement(log: str) -> tuple[LayerPlacement, ...]:
+    """Which device holds how many layers. The last report counts: llama.cpp may try a placement
+    before it settles."""
+    devices = dict(_LAYER_LINE.findall(log))
+    return tuple(LayerPlacement(name, count) for name, count in Counter(devices.values()).items())
+
+
+def cache_bytes(log: str, *, is_simulated: bool) -> int:
+    """The KV cache and states of all devices. A simulated load makes empty buffers, but says how
+    large the caches are."""
+    sizes = buffer_sizes(log)
+    if is_simulated:
+        return sum(map(_bytes, _CACHE_LINE.findall(log))) + sizes.get("RS", 0)
+    return sizes.get("KV", 0) + sizes.get("RS", 0)
+
+
+def unused_bytes(log: str) -> int:
+    """Tensors of the file that llama.cpp leaves out."""
+    return sum(map(int, _UNUSED_LINE.findall(log)))
+
+
+def copied_share(log: str) -> float:
+    """How much of a mapped file is not used where it is mapped: copied to another buffer, or left
+    out; 0.0 when nothing is mapped."""
+    weights = [buffer for buffer in buffers(log) if buffer.kind == "model"]
+    mapped = sum(each.n_bytes for each in weights if each.name.endswith(_MAPPED))
+    copied = sum(each.n_bytes for each in weights) - mapped + unused_bytes(log)
+    return min(copied / mapped, 1.0) if mapped else 0.0
+
+
+def has_flash_attention(log: str) -> bool:
+    """False where llama.cpp turned it off: it is not for this model, or not on this device."""
+    return not any(words in log for words in _NO_FLASH)
+
+
+def _gpu_of(name: str, gpus: Iterable[str]) -> str | None:
+    return next((gpu for gpu in gpus if name == gpu or name.startswith(f"{gpu}_")), None)
+
+
+def _bytes(mebibytes: str) -> int:
+    return int(float(mebibytes) * 1024 * 1024)

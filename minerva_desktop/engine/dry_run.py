@@ -1,0 +1,54 @@
+"""Asks a spare engine child what llama.cpp would take for a load. On the asyncio loop of the
+engines.
+
+A file that kills llama.cpp kills that child only. Without an answer, an estimate must do.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.memory_messages import DryRun, SimulatedContext
+from minerva_desktop.engine.messages import DryRunDone
+from minerva_desktop.engine.spare import SpareChild
+from minerva_desktop.engine.spare_question import NoAnswerError, ask
+
+_log = logging.getLogger(__name__)
+
+DRY_RUN_SECONDS = 2.0  # somebody waits for a load meanwhile
+_CPU_ONLY = frozenset({"CPU"})
+
+
+async def dry_run(
+    children: SpareChild,
+    path: Path,
+    options: LoadOptions,
+    lengths: Sequence[int],
+    seconds: float = DRY_RUN_SECONDS,
+) -> tuple[SimulatedContext, ...]:
+    """What contexts of these ``lengths`` (tokens) would take with ``options``; nothing, and a
+    logged reason, when llama.cpp could not say within ``seconds``."""
+    request = DryRun(os.fsencode(path), options, tuple(lengths))
+    try:
+        answer, child = await ask(children, request, DryRunDone, seconds)
+    except OSError as error:
+        return _unknown(path, f"the engine process could not be started: {error}")
+    except NoAnswerError as failure:
+        return _unknown(path, f"the process {failure}. {failure.last_words}")
+    devices = {name for context in answer.contexts for name in context.compute}
+    if answer.error is None and devices == _CPU_ONLY:
+        await children.put_back(child)  # it is as it was, and the load is about to need one
+    else:
+        await child.close()  # it holds on to a GPU's memory, or is in doubt
+    if answer.error is not None:
+        return _unknown(path, answer.error.message)
+    return answer.contexts
+
+
+def _unknown(path: Path, why: str) -> tuple[SimulatedContext, ...]:
+    _log.warning("The memory of %s is estimated without a dry run: %s", path.name, why)
+    return ()

@@ -1,0 +1,60 @@
+"""One question to a spare engine child, which has no model. On the asyncio loop of the engines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from minerva_desktop.engine.messages import Event, Request
+from minerva_desktop.engine.process import ChildProcess, describe_exit
+from minerva_desktop.engine.spare import SpareChild
+
+AnswerT = TypeVar("AnswerT")
+
+
+class NoAnswerError(Exception):
+    """There was none, and the child is gone: how it ended, after "the process", and its
+    ``last_words`` on stderr."""
+
+    def __init__(self, how: str, last_words: str) -> None:
+        super().__init__(how)
+        self.last_words = last_words
+
+
+async def ask(
+    children: SpareChild, request: Request, kind: type[AnswerT], seconds: float
+) -> tuple[AnswerT, ChildProcess]:
+    """The answer to ``request``, of class ``kind``, and the child that gave it, which the caller
+    puts back or closes.
+
+    Raises `OSError` when no child could be started, and `NoAnswerError` when it died or did not
+    answer within ``seconds``; then it was killed.
+    """
+    child = await children.take()
+    answer: asyncio.Future[AnswerT] = asyncio.get_running_loop().create_future()
+    child.listen(_hearing(answer, kind))
+    child.send(request)
+    end = asyncio.ensure_future(child.wait())
+    try:
+        await asyncio.wait((answer, end), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        child.kill()
+        await end
+        raise
+    if not answer.done():
+        hung = not end.done()
+        child.kill()
+        code = await end
+        how = f"did not answer for {seconds:.0f} s" if hung else f"died ({describe_exit(code)})"
+        raise NoAnswerError(how, child.last_words())
+    end.cancel()
+    return answer.result(), child
+
+
+def _hearing(answer: asyncio.Future[AnswerT], kind: type[AnswerT]) -> Callable[[Event], None]:
+    def hear(event: Event) -> None:
+        if isinstance(event, kind) and not answer.done():
+            answer.set_result(event)
+
+    return hear

@@ -1,0 +1,127 @@
+"""Asking a child what a load would take: it loads nothing, and what kills it kills only it."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from minerva_desktop.engine.device_query import list_devices
+from minerva_desktop.engine.dry_run import dry_run
+from minerva_desktop.engine.engine import LlamaEngine
+from minerva_desktop.engine.load_options import FlashAttention, KvType, LoadOptions
+from minerva_desktop.engine.memory_messages import DryRun
+from minerva_desktop.engine.messages import DryRunDone, Event, Load, Loaded
+from minerva_desktop.engine.process import ChildProcess, child_command
+from minerva_desktop.engine.spare import SpareChild
+from minerva_desktop.library.gguf import read_header
+
+PATIENCE = 60.0  # seconds, beside other programs
+MB = 10**6
+
+
+def _token(text: str) -> bytes:
+    """As the list of tokens has it."""
+    return struct.pack("<Q", len(text.encode())) + text.encode()
+
+
+@pytest.fixture
+async def spare() -> AsyncIterator[SpareChild]:
+    spare = SpareChild()
+    yield spare
+    await spare.close()
+
+
+async def test_no_weights_are_read_and_nothing_is_kept(gemma_path: Path, spare: SpareChild) -> None:
+    await list_devices(spare)
+    pid = spare.pid
+    assert pid is not None
+    child = psutil.Process(pid)
+    read, resident = child.io_counters().read_chars, child.memory_info().rss
+    # A cache of 3 GB is nothing that this machine would be asked for.
+    (found,) = await dry_run(spare, gemma_path, LoadOptions(), [1_048_576], PATIENCE)
+    assert found.kv_bytes > 3_000 * MB
+    assert found.compute["CPU"] > 1_000 * MB  # masks for a million cells
+    assert spare.pid == pid  # it waits for a load, as before
+    assert child.io_counters().read_chars - read < 8 * MB  # of 253
+    assert child.memory_info().rss - resident < 16 * MB
+    engine = LlamaEngine(gemma_path, spare=spare)
+    info = await engine.load(512)
+    assert (engine.pid, info.n_ctx) == (pid, 512)
+    await engine.unload()
+
+
+async def test_a_file_that_kills_llama_cpp_kills_that_child_only(
+    model_path: Path, tmp_path: Path, spare: SpareChild, caplog: pytest.LogCaptureFixture
+) -> None:
+    hostile = tmp_path / "hostile.gguf"
+    # A token that is there twice: llama.cpp asserts that there is none.
+    content = model_path.read_bytes()
+    hostile.write_bytes(content.replace(_token("Ġand"), _token("Ġthe"), 1))
+    assert read_header(hostile).n_vocab == 49_152  # nothing that our reader could see
+    await list_devices(spare)
+    pid = spare.pid
+    assert pid is not None
+    assert await dry_run(spare, hostile, LoadOptions(), [512], PATIENCE) == ()
+    assert not psutil.pid_exists(pid)
+    assert "hostile.gguf is estimated without a dry run" in caplog.text
+    assert "SIGABRT" in caplog.text or sys.platform != "linux"
+    assert len(await dry_run(spare, model_path, LoadOptions(), [512], PATIENCE)) == 1
+
+
+async def test_what_llama_cpp_refuses_is_said(
+    generated: Callable[..., Path], spare: SpareChild, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = generated("llama", head=80)
+    q8 = LoadOptions(kv_type_k=KvType.Q8_0, kv_type_v=KvType.Q8_0)
+    assert await dry_run(spare, odd, q8, [512], PATIENCE) == ()
+    assert "could not load a context of 512 tokens" in caplog.text
+    assert spare.pid is None
+
+
+async def test_who_does_not_answer_is_given_up(
+    model_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    deaf = SpareChild((sys.executable, "-c", "import time; time.sleep(60)"))
+    assert await dry_run(deaf, model_path, LoadOptions(), [512], 0.05) == ()
+    assert "did not answer for 0 s" in caplog.text
+    assert deaf.pid is None
+    missing = SpareChild(("/no/such/program",))
+    assert await dry_run(missing, model_path, LoadOptions(), [512]) == ()
+
+
+async def test_flash_attention_is_as_wanted(model_path: Path, spare: SpareChild) -> None:
+    for wanted, used in (
+        (FlashAttention.AUTO, True),
+        (FlashAttention.ON, True),
+        (FlashAttention.OFF, False),
+    ):
+        options = LoadOptions(flash_attention=wanted)
+        (found,) = await dry_run(spare, model_path, options, [512], PATIENCE)
+        assert found.flash_attention is used
+
+
+async def test_a_child_that_has_a_model_does_not_pretend(model_path: Path) -> None:
+    child = await ChildProcess.start(child_command())
+    heard: list[Event] = []
+    answered = asyncio.Event()
+
+    def hear(event: Event) -> None:
+        heard.append(event)
+        if isinstance(event, DryRunDone):
+            answered.set()
+
+    child.listen(hear)
+    child.send(Load(bytes(model_path), LoadOptions(n_ctx=512)))
+    child.send(DryRun(bytes(model_path), LoadOptions(), (512,)))
+    await asyncio.wait_for(answered.wait(), PATIENCE)
+    assert any(isinstance(event, Loaded) for event in heard)
+    (answer,) = [event for event in heard if isinstance(event, DryRunDone)]
+    assert answer.error is not None
+    assert answer.contexts == ()
+    await child.close()
