@@ -219,7 +219,7 @@ async def test_what_excludes_each_other_is_refused(plain: LlamaEngine) -> None:
         (ASKED, SamplingParameters(json_schema="{}"), FORCED, "tool_choice"),
         ([*ASKED, ChatTurn(Role.ASSISTANT, "a")], SamplingParameters(), FORCED, "tool_choice"),
         (ASKED, SamplingParameters(ignore_eos=True), FORCED, "tool_choice"),
-        (ASKED, SamplingParameters(min_tokens=3), FORCED, "tool_choice"),
+        (ASKED, SamplingParameters(min_tokens=2), FORCED, "tool_choice"),
         ("text", SamplingParameters(), AUTO, "tools"),
         (ASKED, SamplingParameters(), ChatOptions(variables="{"), "chat_template_kwargs"),
     ]

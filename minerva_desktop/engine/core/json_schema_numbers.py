@@ -57,7 +57,7 @@ def _bounds(name: str, schema: Schema, where: str) -> _Range | None:
     lows = _ends(schema, where, "minimum", "exclusiveMinimum")
     highs = _ends(schema, where, "maximum", "exclusiveMaximum")
     kind = schema.get("format")
-    if kind is not None and kind not in _NUMBER_FORMATS:
+    if kind is not None and str(kind) not in _NUMBER_FORMATS:
         known = ", ".join(sorted(_NUMBER_FORMATS))
         raise refused(pointer(where, "format"), f"“{kind}” is not one of {known}")
     if kind == "int32":
