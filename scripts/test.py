@@ -18,7 +18,7 @@ import build_progress
 import environment_state
 import system_packages
 
-# Two tests at a time. More would not help: most of them have a model compute on all cores, and wait.
+# Two tests at a time. More would not help: most have a model compute on all cores, and wait for it.
 WORKERS = "2"
 
 

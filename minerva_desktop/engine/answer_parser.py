@@ -82,7 +82,8 @@ class AnswerParser:
                     parts=self._parts,
                     new_id=new_id,
                 )
-        self._is_plain = not (self._harmony or self._calls or self._thought)
+        # Nothing is looked for in the text, which may then come in pieces of any size.
+        self.is_plain = not (self._harmony or self._calls or self._thought)
         self._reading = self._read()
 
     @property
@@ -92,7 +93,7 @@ class AnswerParser:
 
     def feed(self, text: str) -> list[AnswerPart]:
         """Add text; the parts that became certain."""
-        if self._is_plain:
+        if self.is_plain:
             return [ContentDelta(text)] if text else []
         self._text.append(text)
         next(self._reading, None)

@@ -257,6 +257,8 @@ class _Choice:
         if self._first is None:
             self._first = time.perf_counter()
         self._n_tokens += len(batch)
+        if self._parser.is_plain:
+            return Said(self._index, tuple(self._parser.feed("".join(batch))), len(batch), logprobs)
         parts: list[AnswerPart] = []
         for token in batch:
             parts += self._noted(self._parser.feed(token))
