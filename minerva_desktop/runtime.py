@@ -249,9 +249,8 @@ class Runtime:
         devices = await self.devices()
         kind = system_kind(devices)
         self._ledger.set_device(kind)
-        pids = self.pool.pids()
-        budget = await asyncio.to_thread(memory_budget, self._memory_bytes, kind, pids)
-        self._ledger.set_budget(budget)
+        memory = await asyncio.to_thread(_system_memory, self.pool.pids())
+        self._ledger.set_budget(memory_budget(self._memory_bytes, memory, kind))
         room, gpus = self.pool.ledgers.room(kept), discrete_gpus(devices)
         return await self._chooser.choose(path, options, room, gpus)
 
@@ -275,16 +274,10 @@ class Runtime:
         task.add_done_callback(self._background.discard)
 
 
-def memory_budget(
-    wished: int | None, kind: GpuDevice | None = None, engine_pids: Collection[int] = ()
-) -> int:
-    """What loaded models may take of the system's memory, in bytes: ``wished``, or a share of it,
-    but never more than other programs leave. ``kind`` says whose it is (see `system_kind`), where
-    that is known; ``engine_pids`` are the processes of the models."""
-    # psutil takes 60 ms to import, which the window's start need not wait for.
-    from minerva_desktop.devices.system_memory import system_snapshot
-
-    memory = system_snapshot(engine_pids)
+def memory_budget(wished: int | None, memory: MemorySnapshot, kind: GpuDevice | None = None) -> int:
+    """What loaded models may take of the system's ``memory``, in bytes: ``wished``, or a share of
+    it, but never more than other programs leave. ``kind`` says whose it is (see `system_kind`),
+    where that is known."""
     is_metal = GpuDevice.METAL in (kind, memory.kind)
     budget = wished
     if budget is None:
@@ -294,3 +287,10 @@ def memory_budget(
     # A model that took the last of it would be unloaded at once: `devices.pressure`.
     spared = min(memory.total // 20, SHORT_BYTES)
     return max(min(budget, memory.total - memory.used_by_others - spared), 0)
+
+
+def _system_memory(engine_pids: Collection[int]) -> MemorySnapshot:
+    # psutil takes 60 ms to import, which the window's start need not wait for.
+    from minerva_desktop.devices.system_memory import system_snapshot
+
+    return system_snapshot(engine_pids)

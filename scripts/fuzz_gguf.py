@@ -4,6 +4,7 @@ Run by hand and by the slow tests:
 
     python scripts/fuzz_gguf.py --cases 5000000 --seed 1 --processes 2
     python scripts/fuzz_gguf.py --replay 123456
+    python scripts/fuzz_gguf.py --guided 600
 
 Case number N is built from the random seed N alone, so that every failure can be replayed by its
 number; ``--seed S`` starts at S, and each process takes its own stretch of numbers. A case fails
@@ -13,16 +14,24 @@ has one), 64 MB above what the process had before, so that a larger request is a
 and every 500th case is also measured with `tracemalloc`, exactly.
 
 The main thread of each process does the work; processes share nothing.
+
+``--guided`` fuzzes for so many seconds with atheris, which learns what to change from the code that
+a header reaches (4,000 cases a second instead of 25,000). It is installed by hand, and no
+dependency of the tests: version 3.0.0 has wheels (35 MB) for Linux on x86-64 only, and the lock
+files hold for every system.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import io
 import random
 import resource
 import struct
+import subprocess
 import sys
+import tempfile
 import time
 import traceback
 import tracemalloc
@@ -79,7 +88,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="the number of the first case")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--replay", type=int, metavar="N", help="only case N, with its bytes")
+    parser.add_argument("--guided", type=int, metavar="SECONDS", help="with atheris")
     options = parser.parse_args(arguments)
+    if options.guided is not None:
+        return _guided(options.guided)
     if options.replay is not None:
         return _replay(options.replay)
     begin = time.monotonic()
@@ -243,6 +255,19 @@ def _header(version: int, architecture: str, n_layers: int) -> bytes:
 def _text(value: str) -> bytes:
     encoded = value.encode()
     return struct.pack("<Q", len(encoded)) + encoded
+
+
+def _guided(seconds: int) -> int:
+    if importlib.util.find_spec("atheris") is None:
+        print("It needs atheris: pip install atheris==3.0.0", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(__file__).with_name("fuzz_gguf_guided.py")
+        command = [sys.executable, str(script), str(seconds), folder]
+        code = subprocess.run(command, check=False).returncode
+        for failed in sorted(Path(folder).glob("failed-*")):
+            print(f"FAILED: {failed.name}\n{failed.read_bytes()!r}")
+        return code
 
 
 def _replay(number: int) -> int:

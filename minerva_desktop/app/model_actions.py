@@ -78,6 +78,7 @@ class AddOutcome:
 _FIT_LABELS: MappingProxyType[Fit, str] = MappingProxyType(
     {
         Fit.FITS: "Fits",
+        Fit.SMALLER_KV: "Smaller KV cache",
         Fit.SMALLER_CONTEXT: "Smaller context",
         Fit.NEEDS_OFFLOAD: "Needs offload",
         Fit.WONT_FIT: "Won’t fit",
@@ -89,7 +90,7 @@ _FIT_LABELS: MappingProxyType[Fit, str] = MappingProxyType(
 class ModelFit:
     """How a model that is not loaded would fit: with a context of ``n_ctx`` tokens it takes
     ``n_bytes``, and the models ``unloads`` go for it. ``reasons`` are sentences on what had to
-    give, or on what does not fit."""
+    give, or on what does not fit; ``notes`` on what is more than usual."""
 
     path: Path
     fit: Fit
@@ -97,6 +98,7 @@ class ModelFit:
     n_bytes: int
     reasons: tuple[str, ...]
     unloads: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -118,7 +120,7 @@ class ModelFit:
         """The numbers, in sentences."""
         context = f" with a context of {self.n_ctx:,} tokens" if self.n_ctx is not None else ""
         takes = f"Takes about {format_bytes(self.n_bytes)}{context}"
-        sentences = [reason[:1].upper() + reason[1:] for reason in self.reasons]
+        sentences = [reason[:1].upper() + reason[1:] for reason in (*self.reasons, *self.notes)]
         return ". ".join([takes, *sentences])
 
 
@@ -203,6 +205,7 @@ def model_fit(plan: LoadPlan) -> ModelFit:
         n_bytes=sum(choice.needs.values()),
         reasons=choice.reasons,
         unloads=plan.unloads,
+        notes=choice.notes,
     )
 
 

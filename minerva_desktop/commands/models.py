@@ -17,6 +17,7 @@ from minerva_desktop.commands.folders import open_catalog, ready_paths
 from minerva_desktop.commands.load_arguments import add_load_arguments, load_options
 from minerva_desktop.devices.device_list import discrete_gpus, use_gpus
 from minerva_desktop.devices.ledgers import CPU, cpu_ledgers
+from minerva_desktop.devices.system_memory import system_snapshot
 from minerva_desktop.engine.device_query import list_devices
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
@@ -92,7 +93,7 @@ class _Appraiser:
         spare = SpareChild()
         try:
             gpus = discrete_gpus(await list_devices(spare))
-            ledgers = cpu_ledgers(memory_budget(memory_bytes(self.settings)))
+            ledgers = cpu_ledgers(memory_budget(memory_bytes(self.settings), system_snapshot()))
             use_gpus(ledgers, gpus, gpu_bytes(self.settings))
             room = ledgers.room()
             chooser = LoadChooser(spare, MeasuredMemory(self.paths.measured_memory), ASK_SECONDS)

@@ -21,7 +21,8 @@ CHUNK_BYTES = 1 << 20
 # about as many merges, in headers of 20 MB.
 MAX_HEADER_BYTES = 256 * 10**6
 MAX_LISTED_TEXTS = 4_000_000
-MAX_TEXT_BYTES = 16 * 10**6
+# A single character beyond the first 65,536 makes Python keep a text with four bytes for each.
+MAX_TEXT_BYTES = 8 * 10**6
 # Some converters put a whole tokenizer in JSON, 30 MB, under one key that nobody reads.
 MAX_VALUE_BYTES = 10**6
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from minerva_desktop.app.model_actions import ModelPhase, ModelState, model_state
+from minerva_desktop.app.model_actions import ModelPhase, ModelState, model_fit, model_state
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.pool_events import (
     GoneCause,
     LoadChoice,
+    LoadPlan,
     ModelGone,
     ModelLoading,
     ModelReady,
     Unloaded,
 )
 from minerva_desktop.errors import OutOfMemory
+from minerva_desktop.library.fit import Fit
 from tests.fakes import context_info
 
 A, B = Path("/m/a.gguf"), Path("/m/b.gguf")
@@ -36,3 +38,21 @@ def test_a_model_that_goes_says_why() -> None:
     short = OutOfMemory("a was unloaded: it is short")
     state = model_state(ModelGone(A, short, GoneCause.PRESSURE, n_freed=7))
     assert state == ModelState(A, ModelPhase.GONE, error=short, is_relief=True, n_freed=7)
+
+
+def test_each_way_to_fit_has_words_of_its_own() -> None:
+    labels = {}
+    for fit in Fit:
+        choice = LoadChoice(LoadOptions(n_ctx=8192), {"CPU": 5}, fit.value)
+        labels[fit] = model_fit(LoadPlan(A, choice, (), 0, {})).label
+    assert len(set(labels.values())) == len(Fit)
+    # A full context whose cache is quantised is no smaller context.
+    assert labels[Fit.SMALLER_KV] == "Smaller KV cache"
+    assert labels[Fit.SMALLER_CONTEXT] == "Smaller context"
+
+
+def test_more_context_than_usual_is_told_and_is_nothing_that_gave() -> None:
+    choice = LoadChoice(LoadOptions(n_ctx=32_768), {"CPU": 5}, notes=("context of 32,768 tokens",))
+    fit = model_fit(LoadPlan(A, choice, (), 0, {}))
+    assert fit.is_as_wished
+    assert fit.detail.endswith("Context of 32,768 tokens")

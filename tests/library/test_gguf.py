@@ -225,6 +225,33 @@ def test_numbers_in_the_file_are_not_believed(claimed: int) -> None:
         tracemalloc.stop()
 
 
+def test_no_header_takes_64_mb_to_read() -> None:
+    # One emoji makes Python keep all of a text with four bytes a character.
+    heavy = ("😀" + "a" * 999_990).encode()
+    long = struct.pack("<Q", len(heavy)) + heavy
+    numbers = struct.pack("<IIQ", 9, 12, 4096) + struct.pack("<4096d", *range(4096))
+    tensors = b"".join(
+        text(f"t{number:057}") + struct.pack("<IQQQQIQ", 4, 8, 1, 1, 1, 0, 32 * number)
+        for number in range(16_384)
+    )
+    for n_texts, words in ((6, None), (15, "more than 8.0 MB of text")):
+        keys = [text(f"k{number}") + struct.pack("<I", 8) + long for number in range(n_texts)]
+        keys += [text(f"l{number}") + numbers for number in range(16)]
+        keys += [text(f"m{number}") + struct.pack("<II", 4, number) for number in range(16_000)]
+        head = b"GGUF" + struct.pack("<IQQ", 3, 16_384, len(keys))
+        content = head + b"".join(keys) + tensors
+        size = len(content) + 32 * 16_384 + 64
+        tracemalloc.start()
+        if words is None:
+            assert len(parse_header(io.BytesIO(content), size, "“x”").tensors) == 16_384
+        else:
+            with pytest.raises(ModelLoadError, match=words):
+                parse_header(io.BytesIO(content), size, "“x”")
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 48 * 10**6
+
+
 def test_a_huge_sparse_file_is_refused_at_once(tmp_path: Path) -> None:
     # Its metadata claims lists as long as the size allows, all of zeros.
     path = tmp_path / "sparse.gguf"

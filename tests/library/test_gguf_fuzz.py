@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
+import re
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
@@ -94,10 +99,21 @@ def test_the_embedded_models_header_mutated(changes: list[tuple[int, int, bytes]
 
 
 @pytest.mark.slow
-def test_many_small_headers_mutated() -> None:
-    outcome = fuzz_gguf.fuzz(range(200_000))
-    assert outcome.failures == ()
-    assert 1_000 < outcome.n_accepted < 100_000
+@pytest.mark.timeout(3600)
+def test_five_million_small_headers_mutated() -> None:
+    counts = ["--cases", "5000000", "--processes", str(os.cpu_count() or 1)]
+    command = [sys.executable, fuzz_gguf.__file__, *counts]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    found = re.search(r"([\d,]+) of 5,000,000 headers were accepted", done.stdout)
+    assert found is not None
+    assert 25_000 < int(found[1].replace(",", "")) < 2_500_000
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("atheris") is None, reason="atheris is not installed")
+def test_headers_that_atheris_makes() -> None:
+    assert fuzz_gguf.main(["--guided", "60"]) == 0
 
 
 def test_every_header_that_the_fuzzer_begins_with_is_whole() -> None:
