@@ -1,7 +1,8 @@
 """`python3 scripts/test.py [PYTEST ARGUMENTS]`: sets everything up, then checks everything.
 
 Runs ruff, ruff's format check, mypy and pytest, each whatever the ones before it gave, and ends
-with exit code 1 if any of them failed. Arguments go to pytest, which runs in the project's root.
+with exit code 1 if any of them failed. Arguments go to pytest, which runs in the project's root,
+two tests at a time (`-n 0`: one, as a debugger needs it).
 """
 
 import environment  # first: it refuses a Python that is too old for the rest
@@ -16,6 +17,9 @@ from dataclasses import dataclass
 import build_progress
 import environment_state
 import system_packages
+
+# Two tests at a time. More would not help: most have a model compute on all cores, and wait for it.
+WORKERS = "2"
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
         ("ruff check", ["ruff", "check", "."]),
         ("ruff format", ["ruff", "format", "--check", "."]),
         ("mypy", ["mypy"]),
-        ("pytest", ["pytest", *arguments]),
+        ("pytest", ["pytest", "-n", WORKERS, *arguments]),
     )
     results = [_run(project, name, command) for name, command in stages]
     print(" · ".join(map(str, results)), flush=True)

@@ -308,6 +308,6 @@ def _with_way_out(error: MinervaError) -> str:
     if isinstance(error, ContextLimitExceeded):
         return (
             f"{error.message} tokens. Shorten the message, begin a new chat, or give the model a "
-            "larger context in the settings."
+            "larger context in its load options (Ctrl+Shift+L)."
         )
     return error.message

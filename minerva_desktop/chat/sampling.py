@@ -94,6 +94,11 @@ class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
             value = getattr(self, name)
             if value is not None:
                 _within(name, value, 0 if name == "seed" else 1, limit)
+        if self.max_tokens is not None and self.min_tokens > self.max_tokens:
+            raise InvalidRequest(
+                f"min_tokens ({self.min_tokens}) is over max_tokens ({self.max_tokens})",
+                param="min_tokens",
+            )
         if self.top_logprobs is not None:
             _within("top_logprobs", self.top_logprobs, 0, MAX_TOP_LOGPROBS)
         _check_texts("stop", self.stop, MAX_STOP_STRINGS)

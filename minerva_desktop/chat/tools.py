@@ -28,11 +28,13 @@ RESERVED_VARIABLES = frozenset(
 
 
 class Tool(msgspec.Struct, frozen=True):
-    """A function that the one who asks can run. ``parameters`` is a JSON schema, as JSON text."""
+    """A function that the one who asks can run. ``parameters`` is a JSON schema, as JSON text;
+    ``strict``: the arguments have to follow it, also of a call that the model makes by itself."""
 
     name: str
     description: str = ""
     parameters: str = ANY_OBJECT
+    strict: bool = False
 
 
 class ToolCall(msgspec.Struct, frozen=True):

@@ -40,8 +40,15 @@ def keys(arguments: list[str]) -> int:
             _create(file, given.name, as_json=given.json)
         case "revoke":
             file.revoke(given.name)
-            _say(f"The API key “{given.name}” opens no longer.", as_json=given.json)
+            last = "" if file.stored_keys() else _LAST_KEY
+            _say(f"The API key “{given.name}” opens no longer.{last}", as_json=given.json)
     return 0
+
+
+_LAST_KEY = (
+    " It was the last: an endpoint that runs now lets nobody in until it is started again, and"
+    " then asks for none on this machine."
+)
 
 
 def _parser() -> argparse.ArgumentParser:

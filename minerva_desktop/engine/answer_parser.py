@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
-from minerva_desktop.chat.tools import ChatOptions, tool_schema
+from minerva_desktop.chat.tools import ChatOptions, ToolMode, tool_schema
 from minerva_desktop.engine.answer_format import AnswerFormat, ToolFormat
 from minerva_desktop.engine.answer_parts import (
     AnswerPart,
@@ -60,6 +60,7 @@ class AnswerParser:
         self._parts = AnswerParts()
         tools = {tool.name: tool_schema(tool, index) for index, tool in enumerate(chat.shown_tools)}
         most = None if chat.parallel else 1
+        self._is_forced = chat.mode is ToolMode.REQUIRED
         self._thought = THOUGHTS.get(answer_format.reasoning)
         self._harmony: HarmonyReader | None = None
         self._calls: CallReader | None = None
@@ -73,14 +74,26 @@ class AnswerParser:
             if tools or syntax.content_name:
                 self._is_bare = syntax.bare
                 self._calls = CallReader(
-                    syntax, tools, most=most, text=self._text, parts=self._parts, new_id=new_id
+                    syntax,
+                    tools,
+                    most=most,
+                    is_forced=self._is_forced,
+                    text=self._text,
+                    parts=self._parts,
+                    new_id=new_id,
                 )
-        self._is_plain = not (self._harmony or self._calls or self._thought)
+        # Nothing is looked for in the text, which may then come in pieces of any size.
+        self.is_plain = not (self._harmony or self._calls or self._thought)
         self._reading = self._read()
+
+    @property
+    def ends_in_calls(self) -> bool:
+        """Whether there are calls and the arguments of the last one are whole."""
+        return bool(self._parts.n_calls) and not self._parts.is_call_open
 
     def feed(self, text: str) -> list[AnswerPart]:
         """Add text; the parts that became certain."""
-        if self._is_plain:
+        if self.is_plain:
             return [ContentDelta(text)] if text else []
         self._text.append(text)
         next(self._reading, None)
@@ -130,6 +143,10 @@ class AnswerParser:
             if (yield from text.peek()) in {"{", "["}:
                 yield from calls.read("", parts.take_space())
         openings = Marks(calls.openings())
-        while calls.may_read and (opening := (yield from text.until(openings, parts.say))):
+        while calls.may_read and (
+            opening := (yield from text.until(openings, parts.say, keeps_start=self._is_forced))
+        ):
             yield from text.literal(opening)
             yield from calls.read(opening, parts.take_space())
+        if self._is_forced:  # what is left can only be the beginning of a mark
+            yield from text.rest(lambda _: None)

@@ -43,6 +43,7 @@ class AnswerParts:
         self._space: list[str] = []  # at the end of the text so far
         self._skip_space = False
         self.n_calls = 0
+        self.is_call_open = False
 
     def say(self, text: str) -> None:
         """Add content."""
@@ -58,7 +59,12 @@ class AnswerParts:
         self._close()
         self._parts.append(ToolCallDelta(self.n_calls, call_id, name))
         self.n_calls += 1
+        self.is_call_open = True
         return self.n_calls - 1
+
+    def end_call(self) -> None:
+        """The arguments of the last call are whole."""
+        self.is_call_open = False
 
     def add_arguments(self, index: int, text: str) -> None:
         """Add to a call's arguments."""

@@ -51,6 +51,8 @@ class AnswerText:
         self._at = 0
         self._kept: list[str] | None = None
         self.has_ended = False
+        # A reader came to the end where more was needed. For those who want to know, to be reset.
+        self.is_cut = False
 
     # -- what arrives ----------------------------------------------------------------------
 
@@ -101,7 +103,10 @@ class AnswerText:
                 self._take_to(self._at + len(text))
                 return True
             rest = self._text[self._at : self._at + len(text)]
-            if self.has_ended or not text.startswith(rest):
+            if not text.startswith(rest):
+                return False
+            if self.has_ended:
+                self.is_cut = True
                 return False
             yield
 
@@ -118,21 +123,27 @@ class AnswerText:
         while True:
             end = self._match(_WORD)
             if end < len(self._text) or end - self._at > limit or self.has_ended:
+                self.is_cut = self.is_cut or end == len(self._text)
                 return self._take_to(min(end, self._at + limit))
             yield
 
-    def until(self, marks: Marks, hand: Callable[[str], None]) -> Reading[str]:
+    def until(
+        self, marks: Marks, hand: Callable[[str], None], *, keeps_start: bool = False
+    ) -> Reading[str]:
         """Hand out all text before the first of ``marks`` and stop there; returns which one it is,
-        "" at the end of the text. What may become one is waited for."""
+        "" at the end of the text. What may become one is waited for; at the end of the text it is
+        handed out too, or with ``keeps_start`` left unread."""
         while True:
             found = marks.pattern.search(self._text, self._at)
             if found is not None:
                 hand(self._take_to(found.start()))
                 return found.group()
-            if self.has_ended:
+            if self.has_ended and not keeps_start:
                 hand(self._take_to(len(self._text)))
                 return ""
             hand(self._take_to(marks.possible_start(self._text, self._at)))
+            if self.has_ended:
+                return ""
             yield
 
     def rest(self, hand: Callable[[str], None]) -> Reading[None]:
@@ -149,10 +160,12 @@ class AnswerText:
         length = 0
         while not (yield from self.literal('"')):
             if not (yield from self.peek()) or (limit is not None and length > limit):
+                self.is_cut = self.is_cut or self._at >= len(self._text)
                 return None
             piece = self._take_to(self._match(_IN_STRING))
             if not piece:  # half an escape
                 if self.has_ended:
+                    self.is_cut = True
                     return None
                 yield
             length += len(piece)
@@ -178,6 +191,7 @@ class AnswerText:
             if not character or (is_string and character == "\\"):  # half an escape
                 hand(self._take_to(at))
                 if self.has_ended:
+                    self.is_cut = True
                     return False
                 yield
                 at = self._at

@@ -44,18 +44,22 @@ class CallReader:
         tools: Mapping[str, Mapping[str, Any]],
         *,
         most: int | None,
+        is_forced: bool,
         text: AnswerText,
         parts: AnswerParts,
         new_id: Callable[[], str],
     ) -> None:
-        """``tools``: names with their JSON schemas; ``most``: how many calls there may be."""
+        """``tools``: names with their JSON schemas; ``most``: how many calls there may be;
+        ``is_forced``: the answer has to consist of calls."""
         self._syntax = syntax
         self._tools = tools
         self._most = most
+        self._is_forced = is_forced
         self._text = text
         self._parts = parts
         self._new_id = new_id
         self._longest_name = max(map(len, (*tools, syntax.content_name))) + 1
+        self._trigger = syntax.trigger
         self._pairs = [pair for pair in (syntax.call, *syntax.others) if pair[0]]
         self._between, self._behind = (
             Marks(part.split()[:1]) if part else None for part in syntax.parameter[1:]
@@ -81,13 +85,19 @@ class CallReader:
         """Read the calls behind ``opening``, which is read already ("" for a bare one).
 
         What is none becomes content again, with ``before`` in front. Stops behind the last call.
+        A call that had begun for sure, and that the text's end cut, is no content: it is dropped.
         """
         self._text.keep(before + opening)
+        self._text.is_cut = False
         start, closing = self._pair(opening)
         is_section = bool(opening) and opening == self._syntax.section[0]
         more = start.split() if is_section else start.split()[1:]
         if (yield from self._spaced(more)):
             yield from self._body(closing, bare=not opening or opening.startswith("`"))
+        if self._text.is_cut and (self._is_forced or (opening and opening == self._trigger)):
+            yield from self._text.rest(lambda _: None)
+            self._text.kept()
+            return
         self._parts.say(self._text.kept())
 
     def _pair(self, opening: str) -> tuple[str, str]:
@@ -125,6 +135,7 @@ class CallReader:
 
     def _end(self) -> None:
         """The call is over. What follows may be content."""
+        self._parts.end_call()
         self._parts.drop_space()
         self._text.keep()
 
@@ -192,9 +203,12 @@ class CallReader:
         if draft.name is not None and (yield from text.peek()) == "{":
             index = self._begin(draft.name)
             draft.is_call = True
-            return (
-                yield from text.json_value(lambda piece: self._parts.add_arguments(index, piece))
+            is_whole = yield from text.json_value(
+                lambda piece: self._parts.add_arguments(index, piece)
             )
+            if is_whole:
+                self._parts.end_call()
+            return is_whole
         pieces: list[str] = []
         if not (yield from text.json_value(pieces.append)):
             return False

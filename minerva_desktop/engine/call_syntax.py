@@ -54,6 +54,12 @@ class CallSyntax:
     content_name: str = ""  # the name that means: no call, text for the user
     single: bool = False  # the templates refuse more than one call in a turn
 
+    @property
+    def trigger(self) -> str:
+        """The text that only calls begin with; empty where their beginning can be any text."""
+        start = (self.section[0] or self.call[0]).split()
+        return "" if not start or start[0] in _AMBIGUOUS_STARTS else start[0]
+
 
 @dataclass(frozen=True, slots=True)
 class ThoughtMarks:
@@ -63,6 +69,8 @@ class ThoughtMarks:
     closing: str
 
 
+# What a text can hold without a call: after these alone, nothing may be demanded.
+_AMBIGUOUS_STARTS = frozenset({"Action:", ">>>"})
 _TAGS = ("<tool_call>\n", "\n</tool_call>")
 _FUNCTION = ("<function=", "</function>")
 _DEEPSEEK = ("<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>")

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Container
 
+import msgspec
+
 from minerva_desktop.engine.answer_parts import AnswerParts
 from minerva_desktop.engine.answer_text import AnswerText, Marks, Reading
 from minerva_desktop.engine.call_syntax import HARMONY_MARKS
@@ -60,7 +62,9 @@ class HarmonyReader:
         header = [opening]
         end = yield from text.until(_HEADER_ENDS, header.append)
         if end != "<|message|>":
-            parts.say(text.kept())
+            begun = text.kept()
+            if end or not opening.startswith("<"):  # else the text's end cut a header
+                parts.say(begun)
             return
         yield from text.literal(end)
         head = "".join(header)
@@ -84,6 +88,24 @@ class HarmonyReader:
         self._text.kept()
         index = parts.begin_call(self._new_id(), name)
         yield from self._text.space()
+        pieces = []
         if (yield from self._text.peek()) in {"", "<"}:
             parts.add_arguments(index, "{}")
-        yield from self._text.until(_MARKS, lambda piece: parts.add_arguments(index, piece))
+            pieces.append("{}")
+
+        def add(piece: str) -> None:
+            pieces.append(piece)
+            parts.add_arguments(index, piece)
+
+        yield from self._text.until(_MARKS, add)
+        # The mark behind it ends the answer and is not in its text.
+        if _is_json("".join(pieces)):
+            parts.end_call()
+
+
+def _is_json(text: str) -> bool:
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return False
+    return True

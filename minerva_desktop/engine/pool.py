@@ -330,6 +330,7 @@ class ModelPool(PoolView[EngineT]):
         return bool(ends)
 
     def _on_death(self, entry: Entry[EngineT], death: EngineDied) -> None:
+        _log.warning("%s: %s", entry.path.name, death.message)
         self._finish(entry, ModelGone(entry.path, death, GoneCause.FAILED))
 
     def _finish(self, entry: Entry[EngineT], event: ModelGone) -> None:

@@ -101,7 +101,11 @@ OPERATIONS: tuple[Operation, ...] = (
             "OpenAI's chat API. With stream, the answer comes as server-sent events, a chunk for"
             " each step of the model, and ends with [DONE]; while a model loads, comments keep the"
             " connection alive. Fields that nobody here knows are named in the answer's"
-            " X-Minerva-Ignored-Fields header."
+            " X-Minerva-Ignored-Fields header. Stop strings do not count inside a tool call,"
+            " and not at all where one is required. JSON schemas are enforced as it is written:"
+            " properties and distinct items come in the order of the schema, a format may allow"
+            " less than its standard (URIs are http and https), and what cannot be enforced is"
+            " refused by its place in the schema."
         ),
         request=ChatCompletionRequest,
         answer=ChatCompletion,

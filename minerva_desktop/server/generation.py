@@ -32,6 +32,8 @@ from minerva_desktop.engine.answer_parser import (
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import InferenceError, ModelNotFound
 from minerva_desktop.library.model_file import ModelFile
+from minerva_desktop.server.errors import renamed_fields
+from minerva_desktop.server.lifetime import time_limit
 from minerva_desktop.server.parameters.sampling import RunParameters
 from minerva_desktop.server.services import Engine, ServerContext
 
@@ -108,16 +110,23 @@ class Generation:
         self, scope: MutableMapping[str, Any], *, dialect: str, is_stream: bool
     ) -> AsyncIterator[RunningGeneration]:
         """Lease the model, begin, and cancel what still runs at the end; ``scope`` is the HTTP
-        request's, for the list of requests. Raises what loading raises."""
+        request's, for the list of requests. Raises what loading raises, and `GenerationTimeout`
+        when all of it, a load too, takes longer than the request may."""
         request = self._request
-        with self._activity.begin(
-            scope,
-            dialect=dialect,
-            model=request.model.model_id,
-            is_stream=is_stream,
-            prompt=self._prompt_text,
-        ) as active:
-            async with self._pool.lease(request.model.path) as engine:
+        with (
+            renamed_fields(request.run.own_names),
+            self._activity.begin(
+                scope,
+                dialect=dialect,
+                model=request.model.model_id,
+                is_stream=is_stream,
+                prompt=self._prompt_text,
+            ) as active,
+        ):
+            async with (
+                time_limit(request.run.limits.total_seconds),
+                self._pool.lease(request.model.path) as engine,
+            ):
                 streams = self._begin(engine)
                 active.follow(*streams)
                 answer_format = _format(request, engine.get_context_info().answer_format)
@@ -205,7 +214,6 @@ class _Choice:
         self._n_logprobs = 0
         self._n_reasoning = 0
         self._reasons = False
-        self._calls = False
 
     async def events(self) -> AsyncGenerator[GenerationEvent, None]:
         prefill = (0, 0)
@@ -249,6 +257,8 @@ class _Choice:
         if self._first is None:
             self._first = time.perf_counter()
         self._n_tokens += len(batch)
+        if self._parser.is_plain:
+            return Said(self._index, tuple(self._parser.feed("".join(batch))), len(batch), logprobs)
         parts: list[AnswerPart] = []
         for token in batch:
             parts += self._noted(self._parser.feed(token))
@@ -258,7 +268,6 @@ class _Choice:
     def _noted(self, parts: Sequence[AnswerPart]) -> tuple[AnswerPart, ...]:
         for part in parts:
             self._reasons = isinstance(part, ReasoningDelta)
-            self._calls = self._calls or isinstance(part, ToolCallDelta)
         return tuple(parts)
 
     def _finish_reason(self, completion: Completion) -> str:
@@ -266,7 +275,7 @@ class _Choice:
         # there, so it was the window that ended this generation.
         if completion.finish_reason is FinishReason.CANCELLED:
             raise InferenceError("The answer was cancelled before its end")
-        if self._calls and completion.finish_reason is FinishReason.STOP:
+        if self._parser.ends_in_calls and completion.finish_reason is FinishReason.STOP:
             return TOOL_CALLS
         return completion.finish_reason.value
 

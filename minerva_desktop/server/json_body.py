@@ -30,6 +30,9 @@ async def read_json_object(request: Request) -> dict[str, Any]:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise UnsupportedMediaType("The body must come with Content-Type: application/json")
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in {"", "identity"}:
+        raise UnsupportedMediaType("The body must come without a Content-Encoding, uncompressed")
     return parse_json_object(await _read_limited(request))
 
 

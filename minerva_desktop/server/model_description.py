@@ -3,6 +3,7 @@ loaded model does. Pure but for the question to the pool; asyncio loop of the en
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -38,9 +39,12 @@ def loaded_info(pool: Pool, file: ModelFile) -> ContextInfo | None:
 
 def model_object(file: ModelFile, info: ContextInfo | None) -> ModelObject:
     """``info`` is that of the loaded model."""
+    created = file.modified_ns // 1_000_000_000
     return ModelObject(
         id=file.model_id,
-        created=file.modified_ns // 1_000_000_000,
+        display_name=file.model_id,
+        created=created,
+        created_at=datetime.fromtimestamp(created, UTC).isoformat().replace("+00:00", "Z"),
         meta=ModelMeta(
             size_bytes=file.size,
             quantisation=file.quantisation or None,

@@ -21,7 +21,10 @@ from minerva_desktop.app.access_keys import AccessKey
 from minerva_desktop.ui.controls import ElidedLabel
 from minerva_desktop.ui.theme import GRID
 
-NO_KEYS = "No keys: programs on this computer need none, and the network may not connect."
+NO_KEYS = (
+    "No keys: programs on this computer need none, and the network may not connect. Where the last "
+    "key was just revoked, the server lets nobody in until it is switched on again."
+)
 
 
 class AccessKeysList(QWidget):
@@ -49,6 +52,7 @@ class AccessKeysList(QWidget):
         self._new = _NewKey()
         self._none = QLabel(NO_KEYS)
         self._none.setProperty("look", "muted")
+        self._none.setWordWrap(True)
         self._rows = QVBoxLayout()
         self._rows.setSpacing(GRID)
         self._lay_out()

@@ -10,7 +10,7 @@ import binascii
 from pathlib import Path
 
 import msgspec
-from PySide6.QtCore import QByteArray, QRect, QSize, Signal, Slot
+from PySide6.QtCore import QByteArray, QRect, QSize, Qt, Signal, Slot
 from PySide6.QtGui import (
     QAction,
     QCloseEvent,
@@ -167,7 +167,7 @@ class MainWindow(QMainWindow):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if _local_files(event):
-            event.acceptProposedAction()
+            _accept_in_place(event)
             self._overlay.cover()
 
     def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:
@@ -177,7 +177,7 @@ class MainWindow(QMainWindow):
         self._overlay.hide()
         files = _local_files(event)
         if files:
-            event.acceptProposedAction()
+            _accept_in_place(event)
             self.files_dropped.emit(files)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -208,6 +208,17 @@ def fitted(place: QRect, available: QRect) -> QRect:
     left = min(max(place.left(), available.left()), available.right() + 1 - size.width())
     top = min(max(place.top(), available.top()), available.bottom() + 1 - size.height())
     return QRect(left, top, size.width(), size.height())
+
+
+def _accept_in_place(event: QDropEvent) -> None:
+    """Take files without moving them: a source may delete what was moved."""
+    wanted = (Qt.DropAction.LinkAction, Qt.DropAction.CopyAction)
+    action = next((each for each in wanted if event.possibleActions() & each), None)
+    if action is None:
+        event.ignore()
+        return
+    event.setDropAction(action)
+    event.accept()
 
 
 def _local_files(event: QDropEvent) -> list[Path]:

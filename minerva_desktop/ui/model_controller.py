@@ -213,6 +213,8 @@ class ModelController(QObject):
 
     @Slot(object)
     def _on_model_changed(self, state: ModelState) -> None:
+        if state.phase is ModelPhase.READY:
+            self._window.notifications.dismiss(TOO_LARGE)
         if state.phase is ModelPhase.READY and state.n_ctx is not None:
             self._ready[state.path] = state.n_ctx
             if state.unloaded:
@@ -223,7 +225,7 @@ class ModelController(QObject):
                 text = f"{state.error.message}. That gives back {format_bytes(state.n_freed)}."
                 self._window.notifications.show_notice(Notice(NoticeKind.WARNING, text))
             elif state.error is not None:
-                self.engine_died.emit(state.error)
+                self._tell_end(state.error)
         if state.path == self._current:
             self._show_state(state)
         if state.phase is not ModelPhase.LOADING:
@@ -236,6 +238,12 @@ class ModelController(QObject):
         n_bytes = sum(each.n_bytes for each in state.unloaded)
         text = f"{went} to make room for {name}, which freed {format_bytes(n_bytes)}."
         self._window.notifications.show_notice(Notice(NoticeKind.INFO, text))
+
+    def _tell_end(self, error: MinervaError) -> None:
+        if isinstance(error, OutOfMemory):
+            self._offer_ways_out(error)
+        else:
+            self.engine_died.emit(error)
 
     def _show_state(self, state: ModelState) -> None:
         header = self._window.header
@@ -269,7 +277,8 @@ class ModelController(QObject):
             NoticeAction("Load anyway", LOAD_ANYWAY),
             NoticeAction("Load options…", LOAD_OPTIONS),
         )
-        text = f"{self.current_name} was not loaded. {error.message}"
+        needs, _, _ = error.detail.partition(" In bytes")
+        text = f"{self.current_name} was not loaded. {needs or error.message}"
         self._window.notifications.show_notice(
             Notice(NoticeKind.WARNING, text, error.detail, actions, key=TOO_LARGE)
         )

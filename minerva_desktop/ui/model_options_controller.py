@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.services import Services
-from minerva_desktop.errors import LoadCancelled, MinervaError
+from minerva_desktop.errors import LoadCancelled, MinervaError, OutOfMemory
 from minerva_desktop.settings import ModelOverrides
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
@@ -92,8 +92,8 @@ class ModelOptionsController(QObject):
             self._worker.use_settings(settings.current, self._services.paths.snapshots)
             if overrides != before and await self._worker.is_loaded(path):
                 await self._worker.load(path)
-        except LoadCancelled:
-            return
+        except (LoadCancelled, OutOfMemory):
+            return  # what can be done about too large a model is told by the pool's event
         except MinervaError as error:
             self._window.notifications.show_notice(
                 Notice(NoticeKind.ERROR, error.message, error.detail)

@@ -20,6 +20,8 @@ from minerva_desktop.ui.server_window import ServerWindow
 from minerva_desktop.ui.status_bar import ServerState
 from minerva_desktop.ui.tasks import UiTasks
 
+LOOKS_FOR_KEYS = 4  # the keys are read with every so many looks at the requests
+
 
 class ServerController(QObject):
     """Switches the endpoint, and shows what it does."""
@@ -42,6 +44,7 @@ class ServerController(QObject):
         self._tasks = tasks
         self._state = (ServerState.OFF, "")
         self._opened: ServerWindow | None = None
+        self._n_looks = 0
         window.status.server_toggled.connect(self._on_toggled)
         window.status.server_details_clicked.connect(self.open)
         worker.requests_listed.connect(self._on_requests)
@@ -77,7 +80,7 @@ class ServerController(QObject):
         opened.key_revoked.connect(self._on_key_revoked)
         opened.cancel_requested.connect(self._worker.cancel_request)
         opened.prompt_wanted.connect(self._on_prompt_wanted)
-        opened.look_wanted.connect(self._worker.list_requests)
+        opened.look_wanted.connect(self._look)
         return opened
 
     # -- on and off ------------------------------------------------------------------------
@@ -146,6 +149,8 @@ class ServerController(QObject):
         await self._show_keys()
 
     async def _revoke_key(self, name: str) -> None:
+        if self._opened is not None:
+            self._opened.forget_new_key()
         try:
             await self._keys.revoke(name)
         except MinervaError as error:
@@ -166,6 +171,14 @@ class ServerController(QObject):
             self._opened.show_problem(error.message)
 
     # -- requests --------------------------------------------------------------------------
+
+    @Slot()
+    def _look(self) -> None:
+        """At the requests each time, and now and then at the keys, which others may change."""
+        self._worker.list_requests()
+        self._n_looks += 1
+        if self._n_looks % LOOKS_FOR_KEYS == 0:
+            self._tasks.start(self._show_keys())
 
     @Slot(object)
     def _on_requests(self, records: Sequence[RequestRecord]) -> None:

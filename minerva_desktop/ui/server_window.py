@@ -127,6 +127,10 @@ class ServerWindow(QDialog):
         """The one time that a key can be read."""
         self._keys.show_new_key(key)
 
+    def forget_new_key(self) -> None:
+        """A key that was shown may be gone."""
+        self._keys.forget_new_key()
+
     def show_problem(self, words: str) -> None:
         """What was wrong with the last wish about keys."""
         self._keys.show_problem(words)

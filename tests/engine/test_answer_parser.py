@@ -67,6 +67,56 @@ def test_an_answer_that_is_cut_keeps_what_came() -> None:
     assert read("<think>\na", AnswerFormat(F.HERMES, R.THINK)).reasoning == "a"
 
 
+CUT = [
+    (F.HERMES, '<tool_call>\n{"name": "get_wea'),
+    (F.HERMES, "<tool_call>\n"),
+    (F.HERMES, "<tool_call>"),
+    (F.GENERIC, '<tool_call>\n{"name": "now", "argu'),
+    (F.QWEN_XML, "<tool_call>\n<function=no"),
+    (F.GLM, "<tool_call>get_w"),
+    (F.MISTRAL, '[TOOL_CALLS][{"name'),
+    (F.MISTRAL_ARGS, "[TOOL_CALLS]now"),
+    (F.DEEPSEEK_V31, DEEPSEEK_OPEN),
+    (F.HARMONY, "<|channel|>commentary to=functions.n"),
+]
+CUT_BARE = [
+    (F.LLAMA, '{"name": "get_wea'),
+    (F.HERMES, "<tool_c"),
+    (F.FUNCTIONARY_V32, ">>>n"),
+    (F.COMMAND_R, "Action:\n```json\n["),
+]
+
+
+@pytest.mark.parametrize("size", [None, 1])
+@pytest.mark.parametrize(("tools", "text"), [*CUT, *CUT_BARE])
+def test_a_cut_call_that_has_to_come_is_no_content(tools: F, text: str, size: int | None) -> None:
+    pieces = text if size is None else list(text)
+    forced = ChatOptions(tools=TOOLS, mode=ToolMode.REQUIRED)
+    assert read(pieces, AnswerFormat(tools), forced) == Answer()
+    if (tools, text) in CUT:
+        assert read(["Well. \n", *pieces], AnswerFormat(tools)).content == "Well."
+    else:
+        assert read(pieces, AnswerFormat(tools)).content == text, "it may be text"
+
+
+@pytest.mark.parametrize(
+    ("tools", "text"),
+    [
+        (F.HERMES, '<tool_call>{"name": "now", "arguments": {"a": 1}'),
+        (F.QWEN_XML, "<tool_call>\n<function=now>\n</"),
+        (F.MISTRAL_ARGS, '[TOOL_CALLS]now[ARGS]{"a": 1}'),
+        (F.HARMONY, '<|channel|>commentary to=functions.now <|message|>{"a": 1}'),
+    ],
+)
+def test_it_ends_in_calls_when_the_last_is_whole(tools: F, text: str) -> None:
+    parser = AnswerParser(AnswerFormat(tools), ChatOptions(tools=TOOLS))
+    parser.feed(text[:-1])
+    assert not parser.ends_in_calls
+    parser.feed(text[-1:])
+    parser.finish()
+    assert parser.ends_in_calls
+
+
 def test_arguments_that_break_off_end_the_call() -> None:
     text = '<tool_call>{"name": "now", "arguments": {"a": 1</tool_call> and on'
     answer = read(text, AnswerFormat(F.HERMES))

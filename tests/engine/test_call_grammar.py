@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import pytest
@@ -32,6 +33,8 @@ ALL_KINDS = {
         "list": {"type": "array", "items": {"type": "boolean"}, "maxItems": 2},
         "more": {"type": "object", "properties": {"a": {"type": "number"}}, "required": ["a"]},
         "any": {},
+        "url": {"type": "string", "format": "uri", "maxLength": 2083},
+        "price": {"type": "number", "exclusiveMinimum": 0},
     },
     "required": ["short", "list"],
     "$defs": {"point": {"type": "object", "properties": {"x": {"type": "integer"}}}},
@@ -96,6 +99,8 @@ def test_every_kind_of_argument_fits_its_schema(family: F) -> None:
             assert isinstance(values.get("maybe"), dict | None), text
             assert isinstance(values.get("text", ""), str), text
             assert isinstance(values.get("more", {"a": 1})["a"], int | float), text
+            assert re.fullmatch(r"https?://[^<>\s]+", values.get("url", "http://a.aa")), text
+            assert values.get("price", 1) > 0, text
     assert seen == set(ALL_KINDS["properties"])
 
 
@@ -149,6 +154,11 @@ def test_a_schema_that_cannot_be_forced_is_refused_by_its_name(schema: object) -
     with pytest.raises(InvalidRequest) as caught:
         forced_calls(chat, AnswerFormat(F.HERMES), "")
     assert caught.value.param == "tools[1].function.parameters"
+    strict = Tool("f", parameters=json.dumps(schema), strict=True)
+    for family in (F.HERMES, F.LLAMA):
+        with pytest.raises(InvalidRequest) as caught:
+            started_call(ChatOptions(tools=(strict,)), AnswerFormat(family))
+        assert caught.value.param == "tools[0].function.parameters"
     # Nothing was promised of a call that the model makes by itself: its arguments are an object.
     started = started_call(ChatOptions(tools=chat.tools), AnswerFormat(F.HERMES))
     assert started is not None

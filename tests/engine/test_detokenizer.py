@@ -71,3 +71,11 @@ def test_what_the_prompt_has_opened_comes_with_the_first_token_and_stops_nothing
     assert IncrementalDetokenizer((), "<think>").flush() == "", "there was no answer"
     at_once = IncrementalDetokenizer(["x"], "<think>")
     assert (at_once.push(b"x"), at_once.flush()) == ("<think>", "")
+
+
+def test_stop_strings_do_not_count_in_calls() -> None:
+    detokenizer = IncrementalDetokenizer(["<a", "!"])
+    # What could have become a stop string is given out when a call begins, of which it is none.
+    shown = [detokenizer.push(b"x<"), detokenizer.push(b"a!", 2), detokenizer.push(b"b!", 1)]
+    assert shown == ["x", "<a!", "b!"]
+    assert [detokenizer.push(b"b!c"), detokenizer.stop_string] == ["b", "!"]

@@ -29,14 +29,14 @@ def questions(count: int) -> list[tuple[ChatTurn, ...]]:
     ]
 
 
-async def test_twenty_four_short_answers_four_at_a_time(model_path: Path) -> None:
+async def test_short_answers_four_at_a_time(model_path: Path) -> None:
     engine = LlamaEngine(model_path)
     await engine.load(options=LoadOptions(n_ctx=4096, n_parallel=4))
 
     async def answer(turns: tuple[ChatTurn, ...], n_tokens: int) -> str:
         return await engine.generate(turns, n_tokens, sampling=GREEDY).text()
 
-    asked = [(turns, 6 + number % 9) for number, turns in enumerate(questions(24))]
+    asked = [(turns, 6 + number % 9) for number, turns in enumerate(questions(16))]
     alone = [await answer(turns, n_tokens) for turns, n_tokens in asked]
     together = await asyncio.gather(*(answer(turns, n_tokens) for turns, n_tokens in asked))
     await engine.unload()

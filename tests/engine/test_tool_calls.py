@@ -164,6 +164,23 @@ async def test_a_call_that_began_is_valid_too(marked: LlamaEngine) -> None:
     check_calls(read(text, AnswerFormat(F.HERMES, R.THINK), AUTO), is_whole=False)
 
 
+async def test_stop_strings_do_not_cut_calls(marked: LlamaEngine, plain: LlamaEngine) -> None:
+    stops = ('"', "}", "\n", "_call")
+    text = await plain.generate(ASKED, sampling=hot(7, stop=stops), chat=NOW).text()
+    assert read(text, AnswerFormat(F.GENERIC), NOW).calls[0][0] == "now"
+    sampling = hot(5, 200, stop=stops[:3], logit_bias={CALL: 50.0, CALLED: 50.0})
+    one = msgspec.structs.replace(AUTO, tools=TOOLS[1:], parallel=False)
+    text = await marked.generate(ASKED, sampling=sampling, chat=one).text()
+    assert read(text, AnswerFormat(F.HERMES, R.THINK), one).calls[0][0] == "now"
+    assert text.endswith("</tool_call>")
+    # Its beginning is still text, and they count: so an answer can end before a call.
+    sampling = hot(5, logit_bias={CALL: 50.0}, stop=("<tool_call>",))
+    stream = marked.generate(ASKED, sampling=sampling, chat=one)
+    assert await stream.text() == ""
+    assert stream.completion is not None
+    assert stream.completion.stop_string == "<tool_call>"
+
+
 async def test_tools_count_in_the_prompt(plain: LlamaEngine) -> None:
     prompt = await plain.apply_template(ASKED, chat=AUTO)
     tokens = (await plain.tokenize(prompt)).tokens
@@ -202,7 +219,7 @@ async def test_what_excludes_each_other_is_refused(plain: LlamaEngine) -> None:
         (ASKED, SamplingParameters(json_schema="{}"), FORCED, "tool_choice"),
         ([*ASKED, ChatTurn(Role.ASSISTANT, "a")], SamplingParameters(), FORCED, "tool_choice"),
         (ASKED, SamplingParameters(ignore_eos=True), FORCED, "tool_choice"),
-        (ASKED, SamplingParameters(min_tokens=3), FORCED, "tool_choice"),
+        (ASKED, SamplingParameters(min_tokens=2), FORCED, "tool_choice"),
         ("text", SamplingParameters(), AUTO, "tools"),
         (ASKED, SamplingParameters(), ChatOptions(variables="{"), "chat_template_kwargs"),
     ]

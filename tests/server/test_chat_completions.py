@@ -334,3 +334,35 @@ async def test_sixteen_answers_at_once_are_not_mixed_up() -> None:
 
         engine.script = answer_all_once_all_asked
         assert await asyncio.gather(*map(ask_for, numbers)) == numbers
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/v1/chat/completions", {}),
+        ("/v1/chat/completions", {"stream": True}),
+        ("/v1/messages", {"max_tokens": 5}),
+        ("/v1/messages/count_tokens", {}),
+        ("/v1/completions", {"prompt": "Hi", "messages": None}),
+        ("/v1/embeddings", {"input": "Hi", "messages": None}),
+        ("/tokenize", {"content": "Hi"}),
+    ],
+)
+async def test_the_time_of_a_request_counts_from_before_the_model_loads(
+    path: str, fields: dict[str, object]
+) -> None:
+    async with serving(request_timeout_s=0.05) as served:
+        served.pool.may_load.clear()
+        answer = await asyncio.wait_for(served.http.post(path, json=chat_body(**fields)), 5)
+        assert served.pool.leases == 0
+    assert answer.status_code == 408
+    assert b"generation_timeout" in answer.content
+
+
+async def test_a_compressed_body_is_not_taken() -> None:
+    async with serving() as served:
+        for encoding, status in (("gzip", 415), ("br", 415), ("identity", 200)):
+            answer = await served.http.post(
+                "/v1/chat/completions", json=chat_body(), headers={"Content-Encoding": encoding}
+            )
+            assert answer.status_code == status

@@ -6,6 +6,7 @@ import asyncio
 import os
 from pathlib import Path
 
+import anthropic
 import msgspec
 import pytest
 
@@ -55,6 +56,18 @@ async def test_what_is_said_of_a_loaded_model_and_of_one_that_is_not() -> None:
         "aliases": [],
         "loaded": False,
     }
+
+
+async def test_the_models_as_anthropics_client_lists_them() -> None:
+    async with serving() as served:
+        client = anthropic.AsyncAnthropic(base_url=served.url, api_key="none", max_retries=0)
+        async with client:
+            page = await client.models.list()
+            one = await client.models.retrieve(MODEL.model_id)
+    assert [model.id for model in page.data] == [MODEL.model_id, OTHER_MODEL.model_id]
+    assert (page.first_id, page.last_id, page.has_more) == (page.data[0].id, page.data[1].id, False)
+    assert (one.type, one.display_name) == ("model", MODEL.model_id)
+    assert one.created_at.timestamp() == MODEL.modified_ns // 1_000_000_000
 
 
 async def test_the_list_does_not_wait_for_a_model_that_loads() -> None:

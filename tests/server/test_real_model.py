@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Annotated, Any
 
 import openai
 import pytest
+from pydantic import BaseModel, Field
 
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.library.catalog import Catalog
@@ -95,25 +96,31 @@ async def test_a_prompt_over_the_context_is_refused_with_numbers(
     assert str(N_CTX) in caught.value.message
 
 
-async def test_closing_a_stream_frees_the_model_for_the_next(
+class Capital(BaseModel):
+    city: str
+    inhabitants: Annotated[int, Field(gt=0)]
+
+
+async def test_an_answer_is_parsed_by_the_client(
     client: openai.AsyncOpenAI, model_path: Path
 ) -> None:
-    stream = await client.chat.completions.create(
-        model=model_path.stem,
-        messages=[{"role": "user", "content": "Count from one to one thousand."}],
-        max_tokens=400,
-        stream=True,
-    )
-    async for chunk in stream:
-        if chunk.choices[0].delta.content:
-            break
-    await stream.close()
-    async with asyncio.timeout(5):
-        answer = await client.chat.completions.create(
-            model=model_path.stem, messages=[{"role": "user", "content": "Hi"}], max_tokens=2
-        )
-    assert answer.usage is not None
-    assert answer.usage.completion_tokens == 2
+    asked: dict[str, Any] = {
+        "model": model_path.stem,
+        "messages": [{"role": "user", "content": "The capital of France, in JSON."}],
+        "temperature": 0,
+        "max_tokens": 128,
+        "response_format": Capital,
+    }
+    whole = await client.chat.completions.parse(**asked)
+    async with client.chat.completions.stream(**asked) as stream:
+        kinds = [event.type async for event in stream]
+        streamed = await stream.get_final_completion()
+    parsed = whole.choices[0].message.parsed
+    assert parsed is not None
+    assert parsed.inhabitants > 0
+    assert streamed.choices[0].message.parsed == parsed
+    assert kinds.count("content.delta") > 2
+    assert "content.done" in kinds
 
 
 async def test_a_model_that_is_unloaded_ends_its_stream_with_an_error(

@@ -14,7 +14,8 @@ import pytest
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.tools import ChatOptions, ToolCall, ToolMode
 from minerva_desktop.engine.answer_format import AnswerFormat, ReasoningFormat, ToolFormat
-from tests.server.fake_models import MODEL, Script, Served, says, serving
+from minerva_desktop.errors import InvalidRequest
+from tests.server.fake_models import MODEL, Script, Served, fails, says, serving
 
 HERMES = AnswerFormat(ToolFormat.HERMES, ReasoningFormat.THINK)
 SCHEMA = {
@@ -192,3 +193,64 @@ async def test_a_choice_that_names_no_tool_is_refused() -> None:
                 tool_choice={"type": "function", "function": {"name": "time"}},
             )
     assert caught.value.param == "tool_choice"
+
+
+async def test_a_call_that_is_not_whole_does_not_end_the_answer() -> None:
+    cut = says('<tool_call>\n{"name": "weather", "arguments": {"city": "Ro')
+    async with calling(cut) as served, served.openai() as client:
+        answer = await client.chat.completions.create(
+            model=MODEL.model_id, messages=ASKED, tools=[TOOL]
+        )
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.choices[0].message.tool_calls is not None
+    (call,) = answer.choices[0].message.tool_calls
+    assert call.function.arguments == '{"city": "Ro'  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "names"),
+    [
+        (
+            "/v1/chat/completions",
+            {"messages": ASKED, "tools": [TOOL], "response_format": {"type": "json_object"}},
+            ("response_format.schema", "tools[0].function.parameters"),
+        ),
+        (
+            "/v1/completions",
+            {"prompt": "Hi", "json_schema": {"type": "string"}},
+            ("json_schema", "tools[0].function.parameters"),
+        ),
+        (
+            "/v1/responses",
+            {
+                "input": "Hi",
+                "tools": [{"type": "function", "name": "weather"}],
+                "text": {"format": {"type": "json_schema", "name": "a", "schema": {}}},
+            },
+            ("text.format.schema", "tools[0].parameters"),
+        ),
+        (
+            "/v1/messages",
+            {
+                "messages": ASKED,
+                "max_tokens": 5,
+                "tools": [{"name": "weather", "input_schema": {"type": "object"}}],
+                "output_config": {"format": {"type": "json_schema", "schema": {}}},
+            },
+            ("output_config.format.schema", "tools[0].input_schema"),
+        ),
+    ],
+)
+async def test_what_is_wrong_with_a_schema_is_said_of_the_requests_own_field(
+    path: str, fields: dict[str, Any], names: tuple[str, str]
+) -> None:
+    found = []
+    for param in ("response_format", "tools[0].function.parameters"):
+        refused = InvalidRequest("JSON schema, #/properties/a/not: no", param=param)
+        async with calling(fails(refused)) as served:
+            answer = await served.http.post(path, json={"model": MODEL.model_id, **fields})
+        assert answer.status_code == 400
+        error = answer.json()["error"]
+        assert "#/properties/a/not" in error["message"]
+        found.append(error.get("param") or error["details"]["param"])
+    assert tuple(found) == names

@@ -41,8 +41,6 @@ _GRAMMAR_PIECE = re.compile(
     r'"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|\{[^}]*\}|#[^\n]*|([A-Za-z0-9_-]+)'
 )
 _BREAK = r'("\n" "\n"?)?'  # behind a train of thought
-# What a text can hold without a call: after these alone, nothing may be demanded.
-_AMBIGUOUS_STARTS = frozenset({"Action:", ">>>"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +74,15 @@ def forced_calls(chat: ChatOptions, answer_format: AnswerFormat, opening: str) -
 def started_call(chat: ChatOptions, answer_format: AnswerFormat) -> StartedCall | None:
     """What has to follow when a model begins a call by itself; None where the family's calls begin
     like any other text. A schema that cannot be honoured leaves that tool's arguments free: they
-    are some object then, which is still more than was promised."""
+    are some object then, which is still more than was promised; of a strict tool it raises
+    `InvalidRequest`."""
     syntax = SYNTAXES[answer_format.tools]
-    start = syntax.section[0] or syntax.call[0]
-    if not start or start.split()[0] in _AMBIGUOUS_STARTS:
+    for index, tool in enumerate(chat.tools):
+        if tool.strict:
+            _Rules(syntax).tool(tool, index)
+    trigger = syntax.trigger
+    if not trigger:
         return None
-    trigger = start.split()[0]
     is_last = not chat.parallel
     for is_free in (False, True):
         rules = _Rules(syntax)
@@ -90,6 +91,8 @@ def started_call(chat: ChatOptions, answer_format: AnswerFormat) -> StartedCall 
         try:
             return StartedCall(trigger, rules.grammar(body), is_last)
         except InvalidRequest:
+            if any(tool.strict for tool in chat.tools):
+                raise
             continue  # they are too many, or too large
     return None
 
@@ -167,6 +170,8 @@ class _Rules:
 
     def any_tool(self, tool: Tool, index: int, *, is_free: bool) -> tuple[str, str]:
         """Like `tool`, but with free arguments where the schema cannot be honoured."""
+        if tool.strict:
+            return self.tool(tool, index)
         if not is_free:
             try:
                 return self.tool(tool, index)

@@ -57,12 +57,15 @@ from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
 
 @dataclass(frozen=True, slots=True)
 class PreparedGeneration:
-    """A checked request with the tokens of its prompt and the grammar that it has to follow."""
+    """A checked request with the tokens of its prompt and the grammar that it has to follow.
+
+    ``stop``: the strings that end it. None do where a call is required, which would be cut."""
 
     request: Generate
     prompt: Prompt
     grammar: str | None
     watch: CallWatch | None  # for calls that the model begins by itself
+    stop: tuple[str, ...]
     arrived: float  # `time.perf_counter`
     dry: DryPrototype | None = None
     on_start: Callable[[], None] | None = None  # called when it waits no longer
@@ -209,12 +212,12 @@ def _prepared_generation(
     request.chat.check()
     prompt = builder.build(request)
     grammar = _grammar(request.sampling)
-    watch = None
+    watch, stop = None, request.sampling.stop
     # Which variables the template sees makes no other grammar: it is made once for each tool set.
     chat = msgspec.structs.replace(request.chat, variables=None)
     if chat.mode is ToolMode.REQUIRED:
         _check_forced(request)
-        grammar = forced_calls(chat, builder.answer_format, prompt.opening)
+        grammar, stop = forced_calls(chat, builder.answer_format, prompt.opening), ()
     elif grammar is not None:
         if request.messages is not None and not goes_on(request.messages):
             grammar = grammar_after_thought(grammar, builder.answer_format, prompt.opening)
@@ -225,7 +228,7 @@ def _prepared_generation(
         thought = THOUGHTS.get(builder.answer_format.reasoning)
         watch = CallWatch(started, thought, prompt.opening) if started is not None else None
     dry = dry_prototype(request.sampling, builder.vocabulary)
-    return PreparedGeneration(request, prompt, grammar, watch, arrived, dry)
+    return PreparedGeneration(request, prompt, grammar, watch, stop, arrived, dry)
 
 
 def _must_go_on(sampling: SamplingParameters) -> bool:

@@ -30,11 +30,16 @@ class IncrementalDetokenizer:
         """Whether a stop string was found."""
         return self.stop_string is not None
 
-    def push(self, piece: bytes) -> str:
-        """Add one token's bytes; the text that became certain, without any stop string."""
+    def push(self, piece: bytes, n_call: int = 0) -> str:
+        """Add one token's bytes; the text that became certain, without any stop string. The last
+        ``n_call`` bytes belong to a tool call, in which stop strings do not count."""
         if self.stopped:
             return ""
-        text = self._release(self._decoder.decode(piece))
+        start = len(piece) - n_call
+        text = self._release(self._decoder.decode(piece[:start]))
+        if n_call and not self.stopped:
+            held, self._held = self._held, ""
+            text += held + self._decoder.decode(piece[start:])
         return self._opened(text) if self._opening else text
 
     def flush(self) -> str:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
 import msgspec
 
@@ -36,6 +37,14 @@ from minerva_desktop.engine.messages import (
 )
 from minerva_desktop.engine.snapshot_files import check_name
 from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError, OutOfMemory
+
+
+class _Sampled(NamedTuple):
+    """A token, the row it is from, and how many bytes at its end belong to a tool call."""
+
+    token: int
+    row: int
+    n_call: int
 
 
 class EngineCore:
@@ -233,20 +242,20 @@ class EngineCore:
 
     def _sample(
         self, request: RunningRequest, chunk: Chunk, row: int
-    ) -> tuple[list[tuple[int, int]], InferenceError | None]:
-        """The tokens of one step and their rows: one, and another for each guess that came true;
+    ) -> tuple[list[_Sampled], InferenceError | None]:
+        """The tokens of one step: one, and another for each guess that came true;
         and why there is no more, where sampling failed. The guesses that did not come true are
         taken back."""
         drafts = request.sequence.drafts[: chunk.n_drafts]
-        sampled: list[tuple[int, int]] = []
+        sampled: list[_Sampled] = []
         failure = None
         try:
-            sampled.append((request.sampler.sample(self._context, row), row))
+            sampled.append(self._sampled(request, row))
             for right, draft in enumerate(drafts, start=row + 1):
-                token, _ = sampled[-1]
+                token = sampled[-1].token
                 if token != draft or self._vocabulary.ends_generation(token):
                     break
-                sampled.append((request.sampler.sample(self._context, right), right))
+                sampled.append(self._sampled(request, right))
         except InferenceError as error:
             failure = error
         if drafts:
@@ -257,20 +266,24 @@ class EngineCore:
             request.sequence.drafts.clear()
         return sampled, failure
 
+    def _sampled(self, request: RunningRequest, row: int) -> _Sampled:
+        token = request.sampler.sample(self._context, row)
+        return _Sampled(token, row, request.sampler.n_call)
+
     def _take_all(
         self,
         request: RunningRequest,
-        sampled: list[tuple[int, int]],
+        sampled: list[_Sampled],
         failure: InferenceError | None,
     ) -> list[SequenceOutput]:
         """What ``sampled`` brings to the answer, and then ``failure``, if it is not over before."""
         outputs: list[SequenceOutput] = []
         try:
-            for token, row in sampled:
-                if self._vocabulary.ends_generation(token):
+            for each in sampled:
+                if self._vocabulary.ends_generation(each.token):
                     outputs.append(self._finish(request, FinishReason.STOP))
                 else:
-                    outputs.append(self._take(request, token, row))
+                    outputs.append(self._take(request, each))
                 if outputs[-1].completion is not None:
                     return outputs
         except InferenceError as error:
@@ -279,14 +292,15 @@ class EngineCore:
             outputs.append(self._fail(request.sequence.request_id, failure))
         return outputs
 
-    def _take(self, request: RunningRequest, token: int, row: int) -> SequenceOutput:
+    def _take(self, request: RunningRequest, sampled: _Sampled) -> SequenceOutput:
         """Add a sampled token to its sequence and its text to the answer."""
         sequence, logprob = request.sequence, None
+        token, row, n_call = sampled
         if request.top_logprobs is not None:
             logprob = self._logprobs.of(self._context, row, token, request.top_logprobs)
         sequence.tokens.append(token)
         request.mark_token()
-        delta = request.detokenizer.push(request.spell(token))
+        delta = request.detokenizer.push(request.spell(token), n_call)
         output = SequenceOutput(
             request_id=sequence.request_id, delta=delta, n_tokens=1, logprob=logprob
         )

@@ -11,12 +11,14 @@ from __future__ import annotations
 import json
 
 from minerva_desktop.engine.core.grammar import check_grammar
+from minerva_desktop.engine.core.json_schema_distinct import MAX_DISTINCT, DistinctItems
+from minerva_desktop.engine.core.json_schema_numbers import number_expression
+from minerva_desktop.engine.core.json_schema_one_of import tag_of, with_tag
 from minerva_desktop.engine.core.json_schema_text import PRIMITIVES, one_of, other_key
 from minerva_desktop.engine.core.json_schema_values import (
     Schema,
     counts,
     is_type,
-    number_expression,
     pointer,
     refused,
     repeated,
@@ -32,14 +34,18 @@ MAX_KEY = 200  # characters
 _DEFINITIONS = frozenset({"$defs", "definitions"})
 _ANNOTATIONS = _DEFINITIONS | {
     *("title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"),
-    *("$schema", "$id", "$comment"),
+    *("$schema", "$id", "$comment", "example", "contentMediaType", "contentEncoding"),
+    "discriminator",  # OpenAPI's; what it says of a `oneOf` is read there
 }
+_NUMBER_KEYWORDS = frozenset(
+    {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "format"}
+)
 _TYPE_KEYWORDS = {
     "object": frozenset({"properties", "required", "additionalProperties"}),
-    "array": frozenset({"items", "prefixItems", "minItems", "maxItems"}),
+    "array": frozenset({"items", "prefixItems", "minItems", "maxItems", "uniqueItems"}),
     "string": frozenset({"minLength", "maxLength", "pattern", "format"}),
-    "integer": frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}),
-    "number": frozenset({"minimum", "maximum"}),
+    "integer": _NUMBER_KEYWORDS,
+    "number": _NUMBER_KEYWORDS,
     "boolean": frozenset[str](),
     "null": frozenset[str](),
 }
@@ -115,7 +121,7 @@ class SchemaRules:
             return self._constants(schema, where)
         if keyword := next((word for word in ("anyOf", "oneOf") if word in schema), ""):
             self._only(schema, where, {keyword})
-            return self._any_of(schema[keyword], pointer(where, keyword), keyword)
+            return self._choices(schema, keyword, pointer(where, keyword))
         if "allOf" in schema:
             return self.visit(self._merged(schema, where), where)
         return self._of_types(schema, where)
@@ -183,6 +189,10 @@ class SchemaRules:
         return found
 
     def _constants(self, schema: Schema, where: str) -> str:
+        return one_of([(text, "") for text in self._constant_texts(schema, where)])
+
+    def _constant_texts(self, schema: Schema, where: str) -> list[str]:
+        """The values of `const` or `enum` as JSON, each once."""
         keyword = "const" if "const" in schema else "enum"
         self._only(schema, where, {keyword, "type"})
         values = [schema["const"]] if keyword == "const" else schema["enum"]
@@ -195,20 +205,40 @@ class SchemaRules:
             if not values:
                 raise refused(where, "no value is of the type that the schema names")
         try:
-            texts = {json.dumps(value, ensure_ascii=False, allow_nan=False) for value in values}
+            # 1 and 1.0 are one number.
+            plain = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
+            texts = [json.dumps(v, ensure_ascii=False, allow_nan=False) for v in plain]
         except (ValueError, TypeError, RecursionError) as error:
             raise refused(where, "a value cannot be written as JSON") from error
-        return one_of([(text, "") for text in texts])
+        return list(dict.fromkeys(texts))
 
-    def _any_of(self, schemas: object, where: str, keyword: str) -> str:
+    def _one_of_these(self, schemas: list[object], where: str) -> str:
+        self.is_plain = self.is_plain and self._starts_differ(schemas, where)
+        return self._choice([self.visit(s, pointer(where, i)) for i, s in enumerate(schemas)])
+
+    def _choices(self, schema: Schema, keyword: str, where: str) -> str:
+        """Those of `oneOf` are of different types, or objects that a property tells apart."""
+        schemas = self._schema_list(schema[keyword], where)
+        if keyword == "anyOf":
+            return self._one_of_these(schemas, where)
+        found = [self._followed(each, where) for each in schemas]
+        if tag := tag_of(schema, found, lambda each: self._followed(each, where)):
+            return self._one_of_these([with_tag(each, tag) for each in found], where)
+        kinds = [self._kinds(each, where) for each in schemas]
+        if sum(len(kind) for kind in kinds) != len(frozenset[str]().union(*kinds)):
+            raise refused(where, "the schemas may overlap; use “anyOf”")
+        return self._one_of_these(schemas, where)
+
+    def _schema_list(self, schemas: object, where: str) -> list[object]:
         if not isinstance(schemas, list) or not 0 < len(schemas) <= MAX_CHOICES:
             raise refused(where, f"there should be a list of 1 to {MAX_CHOICES} schemas")
-        self.is_plain = self.is_plain and self._starts_differ(schemas, where)
-        if keyword == "oneOf":
-            kinds = [self._kinds(schema, where) for schema in schemas]
-            if sum(len(kind) for kind in kinds) != len(frozenset[str]().union(*kinds)):
-                raise refused(where, "the schemas may overlap; use “anyOf”")
-        return self._choice([self.visit(s, pointer(where, i)) for i, s in enumerate(schemas)])
+        return schemas
+
+    def _followed(self, schema: object, where: str) -> object:
+        for _ in range(MAX_DEPTH):
+            if isinstance(schema, dict) and "$ref" in schema:
+                schema = self._resolve(schema["$ref"], where)
+        return schema
 
     def _starts_differ(self, schemas: list[object], where: str) -> bool:
         """Whether the first character of a value tells which of the schemas it is for."""
@@ -221,9 +251,7 @@ class SchemaRules:
 
     def _kinds(self, schema: object, where: str) -> frozenset[str]:
         """Names of which two schemas that no value satisfies both have none in common."""
-        for _ in range(MAX_DEPTH):
-            if isinstance(schema, dict) and "$ref" in schema:
-                schema = self._resolve(schema["$ref"], where)
+        schema = self._followed(schema, where)
         if isinstance(schema, dict) and ("const" in schema or "enum" in schema):
             values = schema.get("enum", [schema.get("const")])
             if isinstance(values, list) and all(isinstance(value, str) for value in values):
@@ -320,6 +348,8 @@ class SchemaRules:
 
     def _array(self, schema: Schema, where: str) -> str:
         least, most = counts(schema, where, "minItems", "maxItems")
+        if schema.get("uniqueItems", False) is not False and (most is None or most > 1):
+            return self._distinct(schema, where, least, most)
         prefix = schema.get("prefixItems", [])
         if not isinstance(prefix, list) or len(prefix) > MAX_CHOICES:
             raise refused(pointer(where, "prefixItems"), "there should be a list of schemas")
@@ -341,6 +371,24 @@ class SchemaRules:
             body = f"{comma}{fixed[index]} {body}"
             body = self._new_rule(body if index < least else f"({body})?")
         return self._new_rule(f'"[" ws {body} ws "]"') if body else '"[" ws "]"'
+
+    def _distinct(self, schema: Schema, where: str, least: int, most: int | None) -> str:
+        items = self._followed(schema.get("items"), where)
+        texts: list[str] = []
+        if isinstance(items, dict) and items.keys() & {"const", "enum"}:
+            texts = self._constant_texts(items, pointer(where, "items"))
+        elif isinstance(items, dict) and items.get("type") == "boolean":
+            texts = ["true", "false"]
+        if not texts or len(texts) > MAX_DISTINCT or "prefixItems" in schema:
+            raise refused(
+                pointer(where, "uniqueItems"),
+                f"it can be demanded only of items that are one of up to {MAX_DISTINCT} constants; "
+                "leave it out and drop the repeated ones",
+            )
+        if least > len(texts):
+            raise refused(pointer(where, "minItems"), f"{least} items cannot be had")
+        some = DistinctItems(texts, self._new_rule).some(0, least, most or len(texts))
+        return self._new_rule(f'"[" ws {some}{"" if least else "?"} ws "]"')
 
     def _more_items(self, item: str, least: int, most: int | None, *, first: bool) -> str:
         if not item or most == 0:

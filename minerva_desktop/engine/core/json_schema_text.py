@@ -1,4 +1,4 @@
-"""GBNF for what stands between quotes and digits in JSON: keys, strings, formats, numbers.
+"""GBNF for what stands between quotes and digits in JSON: keys, strings, integers.
 
 Called by json_schema.py and json_schema_pattern.py on any thread; pure. Expressions are built so
 that few characters of looking ahead decide: alternatives share no prefix, ranges do not overlap.
@@ -27,24 +27,6 @@ value ::= object | array | string | number | boolean | null
 object ::= "{" ws (string ":" ws value ("," ws string ":" ws value)* ws)? "}"
 array ::= "[" ws (value ("," ws value)* ws)? "]"
 """
-
-_DATE = (
-    '[0-9] [0-9] [0-9] [1-9] "-" ('
-    '("0" [13578] | "1" [02]) "-" ("0" [1-9] | [12] [0-9] | "3" [01]) | '
-    '("0" [469] | "11") "-" ("0" [1-9] | [12] [0-9] | "30") | '
-    '"02-" ("0" [1-9] | "1" [0-9] | "2" [0-8]))'
-)
-_CLOCK = '([01] [0-9] | "2" [0-3]) ":" [0-5] [0-9]'
-_TIME = f'{_CLOCK} ":" [0-5] [0-9] ("." [0-9]{{1,6}})? ("Z" | [-+] {_CLOCK})'
-_BYTE = '("25" [0-5] | "2" [0-4] [0-9] | "1" [0-9] [0-9] | [1-9] [0-9] | [0-9])'
-# RFC 3339 and RFC 9562; every text these make is valid, not the other way round (no 29 February).
-FORMATS = {
-    "date": _DATE,
-    "time": _TIME,
-    "date-time": f'{_DATE} "T" {_TIME}',
-    "uuid": '[0-9a-f]{8} "-" [0-9a-f]{4} "-" [0-9a-f]{4} "-" [0-9a-f]{4} "-" [0-9a-f]{12}',
-    "ipv4": f'{_BYTE} "." {_BYTE} "." {_BYTE} "." {_BYTE}',
-}
 
 _NOT_PLAIN = [(0, 0x1F), (0x22, 0x22), (0x5C, 0x5C), (0x7F, 0x7F)]
 

@@ -1,18 +1,19 @@
-"""JSON schemas of strings and numbers as GBNF, and the refusal of what cannot be honoured.
+"""JSON schemas of strings as GBNF, and the refusal of what cannot be honoured.
 
 Called by json_schema.py on any thread; pure.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeAlias
 
 from minerva_desktop.engine.core.grammar_parser import MAX_REPETITION
+from minerva_desktop.engine.core.json_schema_formats import ANY_TEXTS, FORMATS, Format
 from minerva_desktop.engine.core.json_schema_pattern import Pattern, PatternError
-from minerva_desktop.engine.core.json_schema_text import FORMATS, integers
 from minerva_desktop.errors import InvalidRequest
 
-MAX_INTEGER = 10**15  # of a bound; readers of JSON are exact up to 2^53
+_LONGEST_FORMAT = 1_000_000  # of a limit beside a format
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -38,15 +39,18 @@ def is_type(value: object, name: str) -> bool:
     return isinstance(value, kinds.get(name, ()))
 
 
-def counts(schema: Schema, where: str, low: str, high: str) -> tuple[int, int | None]:
-    """The bounds of two keywords such as minLength and maxLength; None is no upper bound."""
+def counts(
+    schema: Schema, where: str, low: str, high: str, limit: int = MAX_REPETITION
+) -> tuple[int, int | None]:
+    """The bounds of two keywords such as minLength and maxLength, which go up to ``limit``; None
+    is no upper bound."""
     found: list[int | None] = []
     for keyword in (low, high):
         value = schema.get(keyword)
         if value is not None and (not is_type(value, "integer") or value < 0):
             raise refused(pointer(where, keyword), "there should be a whole number from 0 on")
-        if value is not None and value > MAX_REPETITION:
-            raise refused(pointer(where, keyword), f"{value} is over {MAX_REPETITION:,}")
+        if value is not None and value > limit:
+            raise refused(pointer(where, keyword), f"{value} is over {limit:,}")
         found.append(None if value is None else int(value))
     least, most = found[0] or 0, found[1]
     if most is not None and most < least:
@@ -63,58 +67,37 @@ def repeated(expression: str, least: int, most: int | None) -> str:
 
 def string_expression(schema: Schema, where: str) -> str:
     """A string with its quotes."""
-    special = [keyword for keyword in ("pattern", "format") if keyword in schema]
-    lengths = schema.keys() & {"minLength", "maxLength"}
-    if special and (lengths or len(special) > 1):
-        raise refused(pointer(where, special[0]), "it cannot be combined with other limits")
+    if "format" in schema and "pattern" in schema:
+        raise refused(pointer(where, "pattern"), "it cannot be combined with “format”")
+    found = _format(schema, where)
+    # The longest URI that is asked for is longer than what can be repeated.
+    limit = MAX_REPETITION if found is None else _LONGEST_FORMAT
+    least, most = counts(schema, where, "minLength", "maxLength", limit)
     if "pattern" in schema:
+        if schema.keys() & {"minLength", "maxLength"}:
+            raise refused(pointer(where, "pattern"), "it cannot be combined with other limits")
         try:
             return f'"\\"" {Pattern(str(schema["pattern"])).gbnf()} "\\""'
         except PatternError as error:
             raise refused(pointer(where, "pattern"), str(error)) from error
-    if "format" in schema:
-        body = FORMATS.get(str(schema["format"]))
-        if body is None:
-            known = ", ".join(sorted(FORMATS))
-            raise refused(pointer(where, "format"), f"“{schema['format']}” is not one of {known}")
-        return f'"\\"" {body} "\\""'
-    if not lengths:
+    if found is not None:
+        if least > found.shortest or (most is not None and most < (found.longest or math.inf)):
+            span = f"{found.shortest} to {found.longest or 'any number of'} characters"
+            raise refused(
+                pointer(where, "format"), f"its texts have {span}, not what the limits demand"
+            )
+        return f'"\\"" {found.body} "\\""'
+    if not schema.keys() & {"minLength", "maxLength"}:
         return "string"
-    return f'"\\"" {repeated("char", *counts(schema, where, "minLength", "maxLength"))} "\\""'
+    return f'"\\"" {repeated("char", least, most)} "\\""'
 
 
-def number_expression(name: str, schema: Schema, where: str) -> str:
-    """An integer or a number within its bounds."""
-    low = _bound(schema, where, "minimum", 0)
-    high = _bound(schema, where, "maximum", 0)
-    above = _bound(schema, where, "exclusiveMinimum", 1)
-    below = _bound(schema, where, "exclusiveMaximum", -1)
-    lows = [bound for bound in (low, above) if bound is not None]
-    highs = [bound for bound in (high, below) if bound is not None]
-    if not lows and not highs:
-        return name
-    least = max(lows, default=-MAX_INTEGER)
-    most = min(highs, default=MAX_INTEGER)
-    whole = integers(least, most)
-    if not whole:
-        raise refused(where, f"no {name} is from {least} to {most}")
-    if name == "integer":
-        return whole
-    # A fraction takes a positive number up and a negative one down.
-    parts = [whole]
-    if (start := max(least, 0)) < most:
-        parts.append(f'{integers(start, most - 1)} "." [0-9]{{1,15}}')
-    if least < (end := min(most, 0)):
-        parts.append(f'"-" {integers(-end, -least - 1)} "." [0-9]{{1,15}}')
-    return f"({' | '.join(parts)})"
-
-
-def _bound(schema: Schema, where: str, keyword: str, step: int) -> int | None:
-    value = schema.get(keyword)
-    if value is None:
+def _format(schema: Schema, where: str) -> Format | None:
+    """None where any text will do."""
+    if str(schema.get("format", "binary")) in ANY_TEXTS:
         return None
-    if not is_type(value, "integer") or abs(value) > MAX_INTEGER:
-        raise refused(
-            pointer(where, keyword), f"only whole numbers up to {MAX_INTEGER:,} can be bounds"
-        )
-    return int(value) + step
+    found = FORMATS.get(str(schema["format"]))
+    if found is None:
+        known = ", ".join(sorted(FORMATS))
+        raise refused(pointer(where, "format"), f"“{schema['format']}” is not one of {known}")
+    return found

@@ -46,7 +46,7 @@ class RunningRequest:
         request = prepared.request
         self.sequence = sequence
         self.sampler = sampler
-        self.detokenizer = IncrementalDetokenizer(request.sampling.stop, prepared.prompt.opening)
+        self.detokenizer = IncrementalDetokenizer(prepared.stop, prepared.prompt.opening)
         self.top_logprobs = request.sampling.top_logprobs
         self.shifts = request.limits.overflow is Overflow.SHIFT
         self.snapshot = request.snapshot

@@ -108,6 +108,7 @@ class Sampler:
         self._grammar: Any = None
         self._ban_ends: Any = None
         self._candidates: Candidates | None = None
+        self._n_call = 0
         self._chain = self._own(
             llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
         )
@@ -131,6 +132,12 @@ class Sampler:
         if self._watch is not None:
             self._follow_calls(self._watch, token)
         return token
+
+    @property
+    def n_call(self) -> int:
+        """How many bytes at the end of the last token belong to a call that the model began by
+        itself."""
+        return self._n_call
 
     def close(self) -> None:
         """Free all samplers; no use after this."""
@@ -276,13 +283,19 @@ class Sampler:
 
     def _follow_calls(self, watch: CallWatch, token: int) -> None:
         """Bind the answer from where a call begins to where it is over."""
+        piece = self._spell(token)
+        self._n_call = 0
         if self._grammar is None:
-            rest = watch.feed(self._spell(token))
+            rest = watch.feed(piece)
             if rest is not None:
                 self._start_grammar(watch.started.grammar)
+                self._n_call = len(rest)
                 if not self._takes(rest):
                     self._end_grammar()
-        elif not watch.started.is_last and self._candidates is not None:
+                    self._n_call = 0
+            return
+        self._n_call = len(piece)
+        if not watch.started.is_last and self._candidates is not None:
             ends = self._model.vocabulary.end_tokens()
             if ends and self._candidates.allows(self._grammar, ends[0]):
                 self._end_grammar()

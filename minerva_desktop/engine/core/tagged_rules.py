@@ -6,7 +6,8 @@ import json
 import re
 
 from minerva_desktop.engine.call_syntax import CallSyntax
-from minerva_desktop.engine.core.json_schema_text import FORMATS, literal, one_of
+from minerva_desktop.engine.core.json_schema_formats import ANY_TEXTS, FORMATS
+from minerva_desktop.engine.core.json_schema_text import literal, one_of
 from minerva_desktop.engine.core.json_schema_values import counts, pointer, refused, repeated
 from minerva_desktop.engine.core.text_rules import text_until
 from minerva_desktop.engine.core.tool_schema import ToolSchema
@@ -75,14 +76,16 @@ class _TaggedRules:
         if "enum" in found or "const" in found:
             return f"{self._constants(found.get('enum', [found.get('const')]), where)}"
         limits = found.keys() & _LIMITS
+        if str(found.get("format")) in ANY_TEXTS:
+            limits -= {"format"}
         if not limits:
             self._schema.visit(value, where)  # so that nothing in it is overlooked
             return self._any_text()
-        if len(types) > 1 or "pattern" in limits or len(limits - {"minLength", "maxLength"}) > 1:
+        if len(types) > 1 or "pattern" in limits:
             raise refused(where, "this limit of a text cannot be kept between tags")
         self._schema.visit(value, where)
         if "format" in limits:
-            return f"{FORMATS[found['format']]} {literal(self._behind)}"
+            return f"{FORMATS[found['format']].body} {literal(self._behind)}"
         body = repeated(r"[^<\n]", *counts(found, where, "minLength", "maxLength"))
         return f"{body} {literal(self._behind)}"
 

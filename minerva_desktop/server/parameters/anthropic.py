@@ -24,6 +24,7 @@ from minerva_desktop.server.parameters.sampling import (
     sampling_parameters,
     schema_text,
     token_limit,
+    tools_field,
 )
 from minerva_desktop.server.parameters.tools import function_tool, template_variables, with_tools
 from minerva_desktop.server.schemas.anthropic import (
@@ -106,8 +107,8 @@ def messages_parameters(
     request = parser.validated(MessagesRequest)
     parser.judge(request, _NEUTRAL, without_effect=WITHOUT_EFFECT | CACHE_CONTROL)
     refuse_given(request, _OTHER_DIALECTS)
-    schema = _answer_schema(parser, request)
-    if schema is not None and (request.json_schema or request.grammar):
+    schema, field = _answer_schema(parser, request)
+    if schema is not None and (request.json_schema is not None or request.grammar):
         raise InvalidRequest(
             "output_config.format excludes json_schema and grammar", param="output_config.format"
         )
@@ -122,7 +123,9 @@ def messages_parameters(
             json_schema=schema,
             stop=_stop(request),
         ),
-        run=run_parameters(request, None, request_timeout_s),
+        run=run_parameters(
+            request, None, request_timeout_s, field, tools_field("input_schema", request.tools)
+        ),
         stream=bool(request.stream),
         shows_thinking=thinking is None or thinking.display != OMITTED,
         headers=parser.headers(),
@@ -163,8 +166,9 @@ def _stop(request: MessagesRequest) -> tuple[str, ...] | None:
     return tuple(stops)
 
 
-def _answer_schema(parser: ParameterParser, request: PromptFields) -> str | None:
-    """``output_format`` is what the API called it while it was new."""
+def _answer_schema(parser: ParameterParser, request: PromptFields) -> tuple[str | None, str | None]:
+    """The schema and where it stands. ``output_format`` is what the API called it while it was
+    new."""
     found: OutputFormat | None = None
     if request.output_config is not None:
         parser.judge(request.output_config, _NOTHING, "output_config.")
@@ -177,9 +181,9 @@ def _answer_schema(parser: ParameterParser, request: PromptFields) -> str | None
             )
         found, where = request.output_format, "output_format"
     if found is None:
-        return None
+        return None, None
     parser.judge(found, _NOTHING, f"{where}.")
-    return schema_text(found.schema_)
+    return schema_text(found.schema_), f"{where}.schema"
 
 
 def _chat_options(parser: ParameterParser, request: PromptFields) -> ChatOptions:
@@ -209,7 +213,7 @@ def _tool(parser: ParameterParser, tool: MessageTool, where: str) -> Tool:
         if value is None:
             raise InvalidRequest(f"{where}.{name} is required", param=f"{where}.{name}")
     parser.judge(tool, _TOOL_NEUTRAL, f"{where}.", CACHE_CONTROL)
-    return function_tool(tool.name or "", tool.description, tool.input_schema)
+    return function_tool(tool.name or "", tool.description, tool.input_schema, tool.strict)
 
 
 def _only_tool(choice: ToolChoice) -> str | None:

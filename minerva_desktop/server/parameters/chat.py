@@ -81,7 +81,9 @@ def chat_parameters(body: Mapping[str, Any], request_timeout_s: float | None) ->
         model=request.model,
         turns=turns,
         sampling=_sampling(parser, request),
-        run=run_parameters(request, request.n, request_timeout_s),
+        run=run_parameters(
+            request, request.n, request_timeout_s, _schema_field(request.response_format)
+        ),
         chat=chat_options(parser, request),
         separates_reasoning=_separates_reasoning(request.reasoning_format),
         stream=bool(request.stream),
@@ -109,7 +111,7 @@ def _sampling(parser: ParameterParser, request: ChatCompletionRequest) -> Sampli
         n_predict=request.n_predict,
     )
     schema = _answer_schema(parser, request.response_format)
-    if schema is not None and (request.json_schema or request.grammar):
+    if schema is not None and (request.json_schema is not None or request.grammar):
         raise InvalidRequest(
             "response_format excludes json_schema and grammar", param="response_format"
         )
@@ -136,6 +138,7 @@ def _answer_schema(parser: ParameterParser, given: ResponseFormat | None) -> str
     if given is None:
         return None
     parser.judge(given, _NOTHING, "response_format.")
+    _check_format_fields(given)
     match given.type:
         case "text":
             return None
@@ -147,6 +150,25 @@ def _answer_schema(parser: ParameterParser, given: ResponseFormat | None) -> str
         "response_format.type must be one of text, json_object, json_schema",
         param="response_format.type",
     )
+
+
+def _check_format_fields(given: ResponseFormat) -> None:
+    """A schema of another type than the one that is asked for would be swallowed."""
+    for name, value, kind in (
+        ("json_schema", given.json_schema, "json_schema"),
+        ("schema", given.schema_, "json_object"),
+    ):
+        if value is not None and given.type != kind:
+            where = f"response_format.{name}"
+            raise InvalidRequest(f"{where} belongs to the type {kind!r}", param=where)
+
+
+def _schema_field(given: ResponseFormat | None) -> str | None:
+    """Where the schema of the answer stands."""
+    if given is None or given.type == "text":
+        return None
+    inside = "json_schema.schema" if given.type == "json_schema" else "schema"
+    return f"response_format.{inside}"
 
 
 def _named_schema(parser: ParameterParser, given: SchemaFormat | None) -> str:

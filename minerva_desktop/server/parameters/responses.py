@@ -26,6 +26,7 @@ from minerva_desktop.server.parameters.sampling import (
     sampling_parameters,
     schema_text,
     token_limit,
+    tools_field,
 )
 from minerva_desktop.server.schemas.response_object import ResponseSettings
 from minerva_desktop.server.schemas.responses import (
@@ -149,7 +150,9 @@ def _check_reasoning(parser: ParameterParser, given: ReasoningConfig | None) -> 
 
 
 def _run(request: ResponsesRequest, request_timeout_s: float | None) -> RunParameters:
-    run = run_parameters(request, None, request_timeout_s)
+    field = None if request.text is None or request.text.format is None else "text.format.schema"
+    names = tools_field("parameters", request.tools)
+    run = run_parameters(request, None, request_timeout_s, field, names)
     if request.truncation != "auto":
         return run
     if request.overflow not in (None, Overflow.TRUNCATE_MIDDLE):
@@ -163,7 +166,7 @@ def _sampling(parser: ParameterParser, request: ResponsesRequest) -> SamplingPar
     if request.text is not None:
         parser.judge(request.text, _TEXT_NEUTRAL, "text.")
         schema = _answer_schema(parser, request.text.format)
-    if schema is not None and (request.json_schema or request.grammar):
+    if schema is not None and (request.json_schema is not None or request.grammar):
         raise InvalidRequest("text.format excludes json_schema and grammar", param="text.format")
     return sampling_parameters(
         request,

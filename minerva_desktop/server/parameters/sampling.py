@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -12,6 +12,7 @@ import msgspec
 
 from minerva_desktop.chat.limits import Overflow, RequestLimits
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.chat.tools import schema_field
 from minerva_desktop.engine.engine import MAX_CHOICES
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
@@ -66,6 +67,9 @@ SAMPLING_NEUTRAL: NeutralValues = MappingProxyType(
     }
 )
 
+SCHEMA = "response_format"  # the engine's name for the schema of an answer
+_OWN_NAMES: Mapping[str, str] = MappingProxyType({SCHEMA: "json_schema"})
+_NO_NAMES: Mapping[str, str] = MappingProxyType({})
 _AS_THEY_ARE = (
     "temperature", "top_p", "frequency_penalty", "presence_penalty", "dynatemp_range",
     "dynatemp_exponent", "top_k", "min_p", "typical_p", "top_n_sigma", "xtc_probability",
@@ -78,6 +82,7 @@ class RunParameters(msgspec.Struct, frozen=True, kw_only=True):
     """How a request is run: its limits, and what llama-server's fields ask for.
 
     ``n`` answers; ``lora``: the scale of each loaded adapter, None: as they were loaded.
+    ``own_names``: what the engine calls fields by, with what they are called in this request.
     """
 
     n: int = 1
@@ -86,6 +91,7 @@ class RunParameters(msgspec.Struct, frozen=True, kw_only=True):
     lora: tuple[float, ...] | None = None
     timings_per_token: bool = False
     return_progress: bool = False
+    own_names: dict[str, str] = msgspec.field(default_factory=lambda: dict(_OWN_NAMES))
 
 
 def sampling_parameters(
@@ -105,7 +111,7 @@ def sampling_parameters(
         "stop": (fields.stop,) if isinstance(fields.stop, str) else tuple(fields.stop or ()),
         "logit_bias": None if fields.logit_bias is None else _biases(fields.logit_bias),
         "grammar": fields.grammar or None,
-        "json_schema": schema_text(fields.json_schema) if fields.json_schema else None,
+        "json_schema": schema_text(fields.json_schema) if fields.json_schema is not None else None,
     }
     given |= {name: value for name, value in more.items() if value is not None}
     if fields.dry_sequence_breakers is not None:
@@ -117,11 +123,17 @@ def sampling_parameters(
 
 
 def run_parameters(
-    fields: RunFields, n: int | None, request_timeout_s: float | None
+    fields: RunFields,
+    n: int | None,
+    request_timeout_s: float | None,
+    answer_schema: str | None = None,
+    own_names: Mapping[str, str] = _NO_NAMES,
 ) -> RunParameters:
-    """``request_timeout_s`` is the endpoint's own limit, in seconds."""
+    """``request_timeout_s`` is the endpoint's own limit, in seconds. ``answer_schema``: where the
+    schema of the answer stands, unless that is ``json_schema``."""
     if n is not None and not 1 <= n <= MAX_CHOICES:
         raise InvalidRequest(f"n must be between 1 and {MAX_CHOICES}, not {n}", param="n")
+    names = {**_OWN_NAMES, **own_names}
     limits = RequestLimits(overflow=_overflow(fields), total_seconds=request_timeout_s)
     return RunParameters(
         n=n or 1,
@@ -130,7 +142,13 @@ def run_parameters(
         lora=None if fields.lora is None else _lora_scales(fields.lora),
         timings_per_token=bool(fields.timings_per_token),
         return_progress=bool(fields.return_progress),
+        own_names=names if answer_schema is None else names | {SCHEMA: answer_schema},
     )
+
+
+def tools_field(name: str, tools: Sequence[object] | None) -> dict[str, str]:
+    """The engine's names for the schemas of ``tools``, with what a dialect calls them."""
+    return {schema_field(index): f"tools[{index}].{name}" for index in range(len(tools or ()))}
 
 
 def token_limit(**limits: int | None) -> int | None:

@@ -14,7 +14,7 @@ from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValu
 from minerva_desktop.server.schemas.chat import (
     ChatFields,
     FunctionDefinition,
-    NamedTool,
+    ToolChoiceObject,
     ToolDefinition,
 )
 
@@ -28,7 +28,7 @@ def chat_options(parser: ParameterParser, request: ChatFields) -> ChatOptions:
         _tool(parser, definition, f"tools[{index}]")
         for index, definition in enumerate(request.tools or ())
     )
-    mode, only = _choice(request.tool_choice)
+    mode, only, tools = _choice(parser, request.tool_choice, tools)
     return with_tools(
         tools,
         mode,
@@ -77,10 +77,12 @@ def template_variables(
     return json.dumps(variables, ensure_ascii=False) if variables else None
 
 
-def function_tool(name: str, description: str | None, parameters: dict[str, Any] | None) -> Tool:
+def function_tool(
+    name: str, description: str | None, parameters: dict[str, Any] | None, strict: bool | None
+) -> Tool:
     """A function as a tool."""
     schema = ANY_OBJECT if parameters is None else json.dumps(parameters, ensure_ascii=False)
-    return Tool(name, description or "", schema)
+    return Tool(name, description or "", schema, strict=bool(strict))
 
 
 def _tool(parser: ParameterParser, definition: ToolDefinition, where: str) -> Tool:
@@ -98,18 +100,58 @@ def _tool(parser: ParameterParser, definition: ToolDefinition, where: str) -> To
 
 
 def _function(function: FunctionDefinition) -> Tool:
-    return function_tool(function.name, function.description, function.parameters)
+    return function_tool(function.name, function.description, function.parameters, function.strict)
 
 
-def _choice(given: str | NamedTool | None) -> tuple[ToolMode, str | None]:
+def _choice(
+    parser: ParameterParser, given: str | ToolChoiceObject | None, tools: tuple[Tool, ...]
+) -> tuple[ToolMode, str | None, tuple[Tool, ...]]:
+    """Whether to call, whom, and of whom the model is told."""
     if given is None:
-        return ToolMode.AUTO, None
-    if isinstance(given, NamedTool):
-        return ToolMode.REQUIRED, given.function.name
+        return ToolMode.AUTO, None, tools
+    if isinstance(given, ToolChoiceObject):
+        return _chosen(parser, given, tools)
     try:
-        return ToolMode(given), None
+        return ToolMode(given), None, tools
     except ValueError:
         raise InvalidRequest(
             f"tool_choice must be one of {', '.join(ToolMode)}, or name a function",
             param="tool_choice",
         ) from None
+
+
+def _chosen(
+    parser: ParameterParser, choice: ToolChoiceObject, tools: tuple[Tool, ...]
+) -> tuple[ToolMode, str | None, tuple[Tool, ...]]:
+    parser.judge(choice, _NOTHING, "tool_choice.")
+    # Each of the two has the field of its own name.
+    if choice.type == "function" and choice.allowed_tools is not None:
+        raise _wrong_field("tool_choice.allowed_tools", choice.type)
+    if choice.type == "allowed_tools" and choice.function is not None:
+        raise _wrong_field("tool_choice.function", choice.type)
+    if getattr(choice, choice.type) is None:
+        where = f"tool_choice.{choice.type}"
+        raise InvalidRequest(f"{where} is required", param=where)
+    if choice.function is not None:
+        parser.judge(choice.function, _NOTHING, "tool_choice.function.")
+        return ToolMode.REQUIRED, choice.function.name, tools
+    assert choice.allowed_tools is not None
+    allowed = choice.allowed_tools
+    where = "tool_choice.allowed_tools"
+    parser.judge(allowed, _NOTHING, f"{where}.")
+    names = {tool.name for tool in tools}
+    for index, each in enumerate(allowed.tools):
+        at = f"{where}.tools[{index}]"
+        parser.judge(each, _NOTHING, f"{at}.")
+        parser.judge(each.function, _NOTHING, f"{at}.function.")
+        if each.function.name not in names:
+            raise InvalidRequest(
+                f"{at}.function.name must be that of one of the tools", param=f"{at}.function.name"
+            )
+    chosen = {each.function.name for each in allowed.tools}
+    # The model is told of no others, so it calls no others.
+    return ToolMode(allowed.mode), None, tuple(tool for tool in tools if tool.name in chosen)
+
+
+def _wrong_field(where: str, kind: str) -> InvalidRequest:
+    return InvalidRequest(f"{where} does not belong to the type {kind!r}", param=where)

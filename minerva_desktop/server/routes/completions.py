@@ -43,9 +43,7 @@ from minerva_desktop.server.sse import DONE, EventSink, EventStream, encode_even
 from minerva_desktop.server.text_logprobs import LogprobWriter
 
 DIALECT = "completions"
-_OWN_NAMES = MappingProxyType(
-    {"messages": "prompt", "tokens": "prompt", "response_format": "json_schema"}
-)
+_OWN_NAMES = MappingProxyType({"messages": "prompt", "tokens": "prompt"})
 
 
 def completions_router(context: ServerContext) -> APIRouter:

@@ -74,11 +74,10 @@ class _EmbeddingWork:
                 prompt=self._texts,
             ) as active,
         ):
-            async with self._pool.lease(model.path) as engine:
+            async with time_limit(self._timeout_s), self._pool.lease(model.path) as engine:
                 active.follow()
                 self._check(engine)
-                async with time_limit(self._timeout_s):
-                    found = await engine.embed(parameters.inputs, normalize=parameters.normalize)
+                found = await engine.embed(parameters.inputs, normalize=parameters.normalize)
             n_tokens = sum(found.n_tokens)
             active.count(prompt_tokens=n_tokens)
             return EmbeddingList(

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from minerva_desktop.server.errors import json_response, request_id_headers
 from minerva_desktop.server.generation import GenerationRequest
 from minerva_desktop.server.json_body import read_json_object
+from minerva_desktop.server.lifetime import time_limit
 from minerva_desktop.server.message_writer import MessageWriter
 from minerva_desktop.server.parameters.anthropic import (
     BETA_HEADER,
@@ -93,7 +94,8 @@ async def _count(
     with context.activity.begin(
         request.scope, dialect=DIALECT, model=model.model_id, is_stream=False
     ):
-        async with context.pool.lease(model.path) as engine:
+        limit_s = context.config.request_timeout_s
+        async with time_limit(limit_s), context.pool.lease(model.path) as engine:
             return TokenCount(await engine.count_tokens(parameters.turns, chat=parameters.chat))
 
 

@@ -22,9 +22,9 @@ def models_router(context: ServerContext) -> APIRouter:
     @router.api_route("/v1/models", methods=["GET", "HEAD"])
     async def list_models() -> Response:
         files = await asyncio.to_thread(catalog.models)
-        return json_response(
-            ModelList(data=tuple(model_object(file, loaded_info(pool, file)) for file in files))
-        )
+        models = tuple(model_object(file, loaded_info(pool, file)) for file in files)
+        first, last = (models[0].id, models[-1].id) if models else (None, None)
+        return json_response(ModelList(data=models, first_id=first, last_id=last))
 
     # A path, because names with a slash ("org/model") are common elsewhere: they get a clean 404.
     @router.api_route("/v1/models/{name:path}", methods=["GET", "HEAD"])

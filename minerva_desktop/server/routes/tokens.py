@@ -94,7 +94,7 @@ async def _answer(
 
     async def work() -> AnswerT:
         limit_s = context.config.request_timeout_s
-        async with context.pool.lease(model.path) as engine, time_limit(limit_s):
+        async with time_limit(limit_s), context.pool.lease(model.path) as engine:
             return await ask(engine)
 
     return await context.lifetime.run(work(), request.receive)

@@ -16,6 +16,7 @@ from minerva_desktop.server.schemas.common import (
     AnswerTimings,
     Int64,
     JsonObject,
+    Metadata,
     ModelName,
     RequestModel,
     RunFields,
@@ -105,15 +106,30 @@ class NamedFunction(RequestModel):
 
 
 class NamedTool(RequestModel):
-    """The tool that has to be used."""
+    """A tool by its name."""
 
     type: Literal["function"]
     function: NamedFunction
 
 
+class AllowedTools(RequestModel):
+    """Some of the tools, of which ``mode`` says whether one has to be used."""
+
+    mode: Literal["auto", "required"]
+    tools: Annotated[list[NamedTool], Field(min_length=1, max_length=MAX_TOOLS, fail_fast=True)]
+
+
+class ToolChoiceObject(RequestModel):
+    """A ``function`` that has to be called, or the ``allowed_tools``, as the type says."""
+
+    type: Literal["function", "allowed_tools"]
+    function: NamedFunction | None = None
+    allowed_tools: AllowedTools | None = None
+
+
 ToolChoice = Annotated[
-    Text | Annotated[NamedTool, Tag(OBJECT_BRANCH)],
-    one_of("“none”, “auto”, “required” or a named function"),
+    Text | Annotated[ToolChoiceObject, Tag(OBJECT_BRANCH)],
+    one_of("“none”, “auto”, “required” or an object"),
 ]
 
 
@@ -165,6 +181,8 @@ class ChatCompletionRequest(ChatFields, SamplingFields, RunFields):
     top_logprobs: Int64 | None = None
     response_format: ResponseFormat | None = None
     reasoning_format: str | None = None
+    user: str | None = None
+    metadata: Metadata | None = None
 
 
 # -- answers -----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from minerva_desktop.server.schemas.chat import PromptProgress
 from minerva_desktop.server.schemas.common import (
     AnswerTimings,
     Int64,
+    Metadata,
     ModelName,
     RunFields,
     SamplingFields,
@@ -63,6 +64,8 @@ class CompletionRequest(SamplingFields, RunFields):
     ] = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
+    user: str | None = None
+    metadata: Metadata | None = None
 
 
 # -- answers -----------------------------------------------------------------------------------

@@ -31,20 +31,28 @@ class ModelMeta(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelObject(msgspec.Struct, frozen=True, kw_only=True):
-    """One model, as ``GET /v1/models`` lists it. ``created``: Unix time in seconds."""
+    """One model, as ``GET /v1/models`` lists it, with the names of OpenAI's API and those of
+    Anthropic's. ``created``: Unix time in seconds, ``created_at`` the same by RFC 3339."""
 
     id: str
     object: Literal["model"] = "model"
+    type: Literal["model"] = "model"
+    display_name: str
     created: int
+    created_at: str
     owned_by: str = "minerva"
     meta: ModelMeta
 
 
 class ModelList(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer to ``GET /v1/models``."""
+    """Answer to ``GET /v1/models``: all of them at once. The last three fields are for Anthropic's
+    clients, which would else ask for more."""
 
     object: Literal["list"] = "list"
     data: tuple[ModelObject, ...]
+    has_more: Literal[False] = False
+    first_id: str | None = None
+    last_id: str | None = None
 
 
 class PropsQuery(RequestModel):

@@ -19,6 +19,7 @@ from minerva_desktop.server.schemas.common import (
     OTHER_BRANCH,
     Int64,
     JsonObject,
+    Metadata,
     ModelName,
     RequestModel,
     RunFields,
@@ -32,11 +33,6 @@ MESSAGE = "message"
 FUNCTION_CALL = "function_call"
 FUNCTION_CALL_OUTPUT = "function_call_output"
 REASONING = "reasoning"
-
-# OpenAI's bounds of `metadata`.
-MAX_METADATA = 16
-_MetadataKey = Annotated[str, Field(max_length=64)]
-_MetadataValue = Annotated[str, Field(max_length=512)]
 
 
 class TextPart(RequestModel):
@@ -196,9 +192,7 @@ class ResponsesRequest(SamplingFields, RunFields):
     max_output_tokens: Int64 | None = None
     include: Annotated[list[str], Field(max_length=32, fail_fast=True)] | None = None
     top_logprobs: Int64 | None = None
-    metadata: (
-        Annotated[dict[_MetadataKey, _MetadataValue], Field(max_length=MAX_METADATA)] | None
-    ) = None
+    metadata: Metadata | None = None
     parallel_tool_calls: bool | None = None
     prompt_cache_key: str | None = None
     reasoning: ReasoningConfig | None = None

@@ -1,0 +1,47 @@
+"""What tells the schemas of a `oneOf` apart, so that no value satisfies two of them. Pure.
+
+Schemas come with their references followed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from minerva_desktop.engine.core.json_schema_values import Schema
+
+
+def tag_of(schema: Schema, found: list[object], follow: Callable[[object], object]) -> str:
+    """The property whose constant tells the objects ``found`` apart, "" when there is none. A
+    `discriminator` of ``schema`` names the one that counts."""
+    properties = [each.get("properties") if isinstance(each, dict) else None for each in found]
+    if not isinstance(properties[0], dict):
+        return ""
+    named = schema.get("discriminator")
+    name = named.get("propertyName") if isinstance(named, dict) else None
+    for key in properties[0] if name is None else [str(name)]:
+        texts = [_constants(each, key, follow) for each in properties]
+        if all(texts) and sum(map(len, texts)) == len(set().union(*texts)):
+            return str(key)
+    return ""
+
+
+def with_tag(schema: object, tag: str) -> object:
+    """The schema of an object that has to have the property ``tag``."""
+    if not isinstance(schema, dict):
+        return schema
+    required = schema.get("required", [])
+    if not isinstance(required, list) or tag in required:
+        return schema
+    return {**schema, "required": [*required, tag]}
+
+
+def _constants(properties: object, key: str, follow: Callable[[object], object]) -> set[str]:
+    """Those that a property may be, where all are strings."""
+    found = follow(properties.get(key)) if isinstance(properties, dict) else None
+    if not isinstance(found, dict) or not found.keys() & {"const", "enum"}:
+        return set()
+    values = [found["const"]] if "const" in found else found["enum"]
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        return set()
+    return {json.dumps(value) for value in values}

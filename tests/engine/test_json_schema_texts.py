@@ -1,0 +1,148 @@
+"""Texts that the grammars of schemas allow, judged by readers that know nothing of grammars."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import uuid
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from ipaddress import IPv4Address, IPv6Address
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import AnyUrl, BaseModel, Field, HttpUrl, TypeAdapter
+
+from minerva_desktop.engine.core.json_schema import schema_to_grammar
+from minerva_desktop.engine.core.json_schema_formats import FORMATS
+from tests.engine.grammar_texts import random_text
+
+SEEDS = range(40)
+
+
+def read_email(text: str) -> bool:
+    local, _, domain = text.partition("@")
+    atoms = all(re.fullmatch(r"[\w+-]+", atom) for atom in local.split("."))
+    return atoms and len(local) <= 64 and "." in domain and bool(read_hostname(domain))
+
+
+def read_hostname(text: str) -> bool:
+    labels = text.split(".")
+    good = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    return len(text) <= 253 and all(re.fullmatch(good, label) for label in labels)
+
+
+READERS: dict[str, Callable[[str], Any]] = {
+    "date": date.fromisoformat,
+    "time": lambda text: time.fromisoformat(re.sub(r"\.\d+", "", text)),
+    "date-time": lambda text: datetime.fromisoformat(re.sub(r"\.\d+", "", text)),
+    "duration": TypeAdapter(timedelta).validate_python,
+    "uuid": uuid.UUID,
+    "uuid4": lambda text: uuid.UUID(text).version == 4 and uuid.UUID(text),
+    "ipv4": IPv4Address,
+    "ipv6": IPv6Address,
+    "hostname": read_hostname,
+    "email": read_email,
+    "uri": TypeAdapter(AnyUrl).validate_python,
+    "byte": lambda text: base64.b64encode(base64.b64decode(text, validate=True)).decode() == text,
+    "base64url": lambda text: (
+        base64.urlsafe_b64encode(base64.urlsafe_b64decode(text)).decode() == text
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(FORMATS))
+def test_each_format_makes_valid_texts_of_the_lengths_that_it_says(kind: str) -> None:
+    grammar = schema_to_grammar({"type": "string", "format": kind})
+    found = FORMATS[kind]
+    for seed in SEEDS:
+        text = json.loads(random_text(grammar, seed=seed))
+        assert found.shortest <= len(text) <= (found.longest or len(text))
+        reader = READERS.get(kind)
+        assert reader is None or reader(text) is not False, text
+
+
+NUMBERS: list[dict[str, Any]] = [
+    {"exclusiveMinimum": 0},
+    {"exclusiveMaximum": 0},
+    {"minimum": 0.5, "exclusiveMaximum": 1},
+    {"minimum": -1.25, "maximum": 3.75},
+    {"exclusiveMinimum": -2.5, "exclusiveMaximum": -0.5},
+    {"exclusiveMinimum": 0.1, "maximum": 0.3},
+    {"minimum": 2.05, "maximum": 2.05},
+    {"minimum": 19.99, "exclusiveMaximum": 1000},
+    {"minimum": 0, "multipleOf": 0.01},
+    {"exclusiveMinimum": 0, "maximum": 2, "multipleOf": 0.25},
+    {"multipleOf": 5},
+    {"minimum": 0, "maximum": 59, "multipleOf": 7},
+    {"exclusiveMinimum": 0, "multipleOf": 100},
+    {"minimum": -2, "maximum": 3},
+]
+WITHOUT_INTEGERS = [NUMBERS[index] for index in (2, 5, 6)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "limits"),
+    [
+        *(("number", limits) for limits in NUMBERS),
+        *(("integer", limits) for limits in NUMBERS if limits not in WITHOUT_INTEGERS),
+    ],
+    ids=str,
+)
+def test_numbers_are_within_their_bounds(kind: str, limits: dict[str, Any]) -> None:
+    grammar = schema_to_grammar({"type": kind, **limits})
+    for seed in SEEDS:
+        text = random_text(grammar, seed=seed)
+        for value, read in ((Decimal(text), lambda v: Decimal(str(v))), (float(text), float)):
+            assert value >= read(limits.get("minimum", value))
+            assert value <= read(limits.get("maximum", value))
+            assert value > read(limits.get("exclusiveMinimum", -1e99))
+            assert value < read(limits.get("exclusiveMaximum", 1e99))
+        step = limits.get("multipleOf")
+        assert step is None or Decimal(text) % Decimal(str(step)) == 0
+        assert kind == "number" or isinstance(json.loads(text), int)
+
+
+def test_bounds_can_be_reached() -> None:
+    grammar = schema_to_grammar({"type": "number", "minimum": 0.5, "maximum": 0.7})
+    found = {random_text(grammar, seed=seed, freely=4)[:3] for seed in range(200)}
+    assert {"0.5", "0.6", "0.7"} <= found
+
+
+@pytest.mark.parametrize(("least", "most"), [(0, None), (1, None), (2, 3), (5, 5)])
+def test_distinct_items_are_each_there_once(least: int, most: int | None) -> None:
+    values = ["a", "ab", 1, 12, 1.0, None]
+    schema = {"type": "array", "uniqueItems": True, "items": {"enum": values}, "minItems": least}
+    grammar = schema_to_grammar(schema if most is None else {**schema, "maxItems": most})
+    lengths = set()
+    for seed in SEEDS:
+        found = json.loads(random_text(grammar, seed=seed))
+        assert len(set(found)) == len(found)
+        lengths.add(len(found))
+    assert min(lengths) == least
+    assert max(lengths) <= (most or 5)
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"] = "cat"
+    lives: int
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+    tags: set[Literal["x", "y"]]
+
+
+class Sale(BaseModel):
+    pet: Annotated[Cat | Dog, Field(discriminator="kind")]
+    price: float = Field(gt=0, lt=99.99)
+    site: HttpUrl
+    born: datetime
+
+
+def test_what_pydantic_writes_is_taken_and_its_reader_takes_what_comes() -> None:
+    grammar = schema_to_grammar(Sale.model_json_schema())
+    sales = [Sale.model_validate_json(random_text(grammar, seed=seed)) for seed in SEEDS]
+    assert {sale.pet.kind for sale in sales} == {"cat", "dog"}
