@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +35,7 @@ from minerva_desktop.engine.memory_messages import SimulatedContext
 from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.engine.pool_events import LoadChoice
 from minerva_desktop.engine.spare import SpareChild
-from minerva_desktop.errors import ModelLoadError, ModelNotFound
+from minerva_desktop.errors import MinervaError, ModelNotFound
 from minerva_desktop.library.estimate_options import EstimateOptions, GpuShare, KvTypeName
 from minerva_desktop.library.fit import Choice, Free, choose_options
 from minerva_desktop.library.gguf import GgufHeader, read_header
@@ -47,6 +48,8 @@ from minerva_desktop.library.memory_estimate import (
     MemoryEstimate,
 )
 from minerva_desktop.library.split_model import FileState, WholeModel, read_whole_model
+
+_log = logging.getLogger(__name__)
 
 BINDINGS = "llama-cpp-python"
 MAX_DRY_RUNS = 3  # for one choice, which may change by what each of them says
@@ -229,12 +232,13 @@ class LoadChooser:
     async def note_load(
         self, path: Path, options: LoadOptions, gpus: Sequence[DeviceInfo], info: ContextInfo
     ) -> None:
-        """Remember what a load with ``options`` took. A file that is gone by now is no failure."""
+        """Remember what a load with ``options`` took."""
         try:
             model = await asyncio.to_thread(candidate, path, options, self._measured, gpus)
-        except (ModelNotFound, ModelLoadError):
-            return
-        await asyncio.to_thread(model.note_load, info)
+            await asyncio.to_thread(model.note_load, info)
+        except (MinervaError, OSError) as error:
+            # Only the next estimate is worse: the file may be gone since it was loaded.
+            _log.warning("What %s took cannot be noted: %s", path.name, error)
 
     async def _ask(self, model: Candidate, options: EstimateOptions) -> bool:
         """Let llama.cpp say what ``options`` take, unless that is known; whether it is now."""

@@ -181,12 +181,13 @@ def test_between_two_lengths_buffers_grow_evenly(model_path: Path) -> None:
             n_ctx=n_ctx, compute={CPU: n_bytes}, kv_bytes=0, flash_attention=True
         )
         model.note_dry_run(options, [context])
-    for n_ctx, n_bytes in ((1024, 10), (2048, 20), (4096, 40), (5120, 50)):
+    # Beyond the longest, too; a shorter one takes no more than the shortest.
+    for n_ctx, n_bytes in ((512, 10), (1024, 10), (2048, 20), (4096, 40), (5120, 50), (8192, 80)):
         figures = model.reports.find(replace(options, n_ctx=n_ctx))
         assert figures is not None
         assert figures.compute == {CPU: n_bytes * MB}
-    for n_ctx in (512, 8192):
-        assert model.reports.find(replace(options, n_ctx=n_ctx)) is None
+    assert model.reports.find(replace(options, n_ctx=2048, n_batch=64)) is None
+    assert model.reports.find(replace(options, n_ctx=2048, is_embedding=True)) is None
 
 
 async def test_llama_cpp_is_asked_once_for_a_kind_of_load(

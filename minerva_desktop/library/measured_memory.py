@@ -102,17 +102,23 @@ class ModelReports:
         self._base = base
 
     def find(self, options: EstimateOptions) -> Figures | None:
-        """What llama.cpp reported for these options, or for shorter and longer contexts, between
-        which buffers grow evenly; None where there is neither."""
+        """What llama.cpp reported for these options; None when it reported nothing of the kind.
+
+        Buffers grow evenly with the context, so that two lengths tell of those between and beyond
+        them. For a shorter context the shortest stands, which takes no less.
+        """
         known = self._measured.find(self.key(options))
         lengths = [report.n_ctx for report in known]
         at = bisect_left(lengths, options.n_ctx)
         if at < len(known) and lengths[at] == options.n_ctx:
             return known[at].figures
         # Batches of an embedding model grow with its context, and the masks with both.
-        if 0 < at < len(known) and not options.is_embedding:
-            return _between(known[at - 1], known[at], options.n_ctx)
-        return None
+        if len(known) < 2 or options.is_embedding:
+            return None
+        if at == 0:
+            return msgspec.structs.replace(known[0].figures, kv_bytes=0)
+        last = min(at, len(known) - 1)
+        return _mixed(known[last - 1], known[last], options.n_ctx)
 
     def note(self, options: EstimateOptions, figures: Figures, *, is_real: bool) -> None:
         """Remember what llama.cpp reported."""
@@ -140,8 +146,8 @@ class ModelReports:
         return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()
 
 
-def _between(shorter: Report, longer: Report, n_ctx: int) -> Figures:
-    """What a context of ``n_ctx`` tokens takes, which lies between the two."""
+def _mixed(shorter: Report, longer: Report, n_ctx: int) -> Figures:
+    """What a context of ``n_ctx`` tokens takes, on the line through the two."""
     part = (n_ctx - shorter.n_ctx) / (longer.n_ctx - shorter.n_ctx)
 
     def mixed(low: int, high: int) -> int:
