@@ -65,7 +65,7 @@ async def test_apples_memory_is_metals_with_half_of_it(catalog: Catalog, model_p
 
 
 async def test_a_model_whose_file_goes_while_it_loads_can_be_used(
-    catalog: Catalog, model_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    catalog: Catalog, model_path: Path, tmp_path: Path
 ) -> None:
     mine = tmp_path / "mine.gguf"
     shutil.copy(model_path, mine)
@@ -83,7 +83,6 @@ async def test_a_model_whose_file_goes_while_it_loads_can_be_used(
     for _ in range(2):
         async with runtime.pool.lease(mine) as engine:
             assert await engine.generate("The sea", 1).text()
-    assert "What mine.gguf took cannot be noted" in caplog.text
     await runtime.close()
     assert runtime.pool.ledgers.contexts[CPU].allocated_memory() == 0
 
@@ -113,10 +112,8 @@ async def test_where_memory_is_short_the_spare_process_goes_and_then_an_idle_mod
     assert gone.error is not None
     assert gone.error.message.startswith(f"{model_path.stem} was unloaded: other programs left")
     assert gone.error.message in caplog.text  # so that `serve` tells it, too
-    with pytest.raises(OutOfMemory, match=r"Memory exceeded: .* > 0 bytes"):
-        async with runtime.pool.lease(model_path):  # the others have left nothing for it
-            pass
-    async with runtime.pool.lease(model_path, forced=True):
+    short_memory(False)  # beyond what is free nothing is loaded unasked
+    async with runtime.pool.lease(model_path):
         pass
     await runtime.measure_memory()
     await runtime.close()

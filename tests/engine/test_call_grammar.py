@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from tests.engine.grammar_texts import random_text
 
 FORCED = ChatOptions(tools=TOOLS, mode=ToolMode.REQUIRED)
 FAMILIES = [family for family in F if family is not F.NONE]
-ALL_KINDS = {
+ALL_KINDS: dict[str, Any] = {
     "type": "object",
     "properties": {
         "text": {"type": "string"},
@@ -126,7 +127,9 @@ def test_the_grammars_are_what_our_own_check_lets_through() -> None:
 
 
 def test_many_tools_take_no_time_worth_naming() -> None:
-    tools = tuple(tool(ALL_KINDS, f"tool_number_{number}") for number in range(40))
+    kinds = {**ALL_KINDS["properties"], "url": {"type": "string", "format": "uri"}}
+    schema = {**ALL_KINDS, "properties": kinds}
+    tools = tuple(tool(schema, f"tool_number_{number}") for number in range(40))
     chat = ChatOptions(tools=tools, mode=ToolMode.REQUIRED)
     began = time.perf_counter()
     check_structure(forced_calls(chat, AnswerFormat(F.HERMES), ""))

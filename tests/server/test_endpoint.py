@@ -55,6 +55,10 @@ async def test_the_official_client_lists_models() -> None:
         "object": "model",
         "created": 1_700_000_000,
         "owned_by": "minerva",
+        # Anthropic's clients read these.
+        "type": "model",
+        "display_name": "tiny-1b-q4_0",
+        "created_at": "2023-11-14T22:13:20Z",
     }
 
 

@@ -57,7 +57,7 @@ async def test_responses(url: str, model_path: Path) -> None:
         )
     assert "Paris" in whole.output_text
     assert "".join(deltas) == whole.output_text
-    assert len(deltas) > 2
+    assert len(deltas) > 1
     assert whole.usage is not None
     assert whole.usage.total_tokens == whole.usage.input_tokens + whole.usage.output_tokens
     part: Any = whole.output[0].content[0]

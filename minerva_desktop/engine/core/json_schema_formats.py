@@ -44,10 +44,11 @@ _LABEL = '[a-z] [a-z0-9]{0,30} ("-" [a-z0-9]{1,15}){0,2}'
 _DOMAIN = f'({_LABEL} "."){{1,3}} [a-z]{{2,10}}'
 _ATOM = "[A-Za-z0-9] [-+_A-Za-z0-9]{0,18}"
 _EMAIL = f'{_ATOM} ("." {_ATOM}){{0,2}} "@" {_DOMAIN}'
-_PATH_LETTER = '([-A-Za-z0-9._~!$&()*+,;=:@/] | "%" [0-9A-F] [0-9A-F])'
+# In as few ranges as there are: each repetition of a letter is so many of llama.cpp's elements.
+_PATH_LETTER = '([!$&(-;=@-Z_a-z~] | "%" [0-9A-F] [0-9A-F])'
 _URI = (
     f'"http" "s"? "://" {_DOMAIN} (":" [1-9] [0-9]{{0,3}})?'
-    f' ("/" {_PATH_LETTER}{{0,400}})? ("?" {_PATH_LETTER}{{0,150}})? ("#" {_PATH_LETTER}{{0,50}})?'
+    f' ("/" {_PATH_LETTER}{{0,80}})? ("?" {_PATH_LETTER}{{0,40}})? ("#" {_PATH_LETTER}{{0,20}})?'
 )
 
 
