@@ -143,12 +143,8 @@ class MemoryEstimate(msgspec.Struct, frozen=True):
 
     def fits(self, budget_bytes: Mapping[str, int]) -> bool:
         """Whether each device stays within its budget; one without a budget always does."""
-        return self.excess(budget_bytes) == 0
-
-    def excess(self, budget_bytes: Mapping[str, int]) -> int:
-        """Bytes by which the devices go over their budgets, together."""
-        return sum(
-            max(device.total_bytes - budget_bytes.get(device.device, device.total_bytes), 0)
+        return all(
+            device.total_bytes <= budget_bytes.get(device.device, device.total_bytes)
             for device in self.devices
         )
 
@@ -171,11 +167,6 @@ class Estimator:
         self._layers = layer_memory(header)
         self._window = window_tokens(header)
         self._weights = _Weights(header, self.n_layers)
-
-    @property
-    def layers(self) -> tuple[LayerMemory, ...]:
-        """What each layer keeps."""
-        return self._layers
 
     def estimate(self, options: EstimateOptions) -> MemoryEstimate:
         """The memory for ``options``."""

@@ -43,10 +43,22 @@ def simulate(
 ) -> tuple[SimulatedContext, ...]:
     """What the model at ``path`` would take with contexts of these ``lengths``, its draft model
     with it. Raises what loading raises; a file that makes llama.cpp abort ends the process."""
+    n_threads = options.n_threads or physical_cores()
+    sized = [msgspec.structs.replace(options, n_ctx=n_ctx) for n_ctx in lengths]
+    with _simulated(path, options, log) as model:
+        plans = [context_plan(model, each, n_threads) for each in sized]
+        found = [_context(model, plan, plan.params, options, log) for plan in plans]
     speculation = options.speculation
     draft = None if speculation is None else draft_path(speculation)
-    with _simulated(path, options, log) as model:
-        found = [_contexts(model, options, n_ctx, draft, log) for n_ctx in lengths]
+    if draft is not None:
+        own = draft_options(options)
+        with _simulated(draft, own, log) as small:
+            params = [draft_params(own, plan, plan.n_ctx, n_threads) for plan in plans]
+            beside = [
+                _context(small, plan, each, own, log)
+                for plan, each in zip(plans, params, strict=True)
+            ]
+        found = [_together(*pair) for pair in zip(found, beside, strict=True)]
     give_back_freed()
     log.clear()
     return tuple(found)
@@ -60,28 +72,6 @@ def _simulated(path: Path, options: LoadOptions, log: LlamaLog) -> Iterator[Llam
         yield model
     finally:
         model.free()
-
-
-def _contexts(
-    model: LlamaModel, options: LoadOptions, n_ctx: int, draft: Path | None, log: LlamaLog
-) -> SimulatedContext:
-    """The model's context, and that of a draft model beside it."""
-    sized = msgspec.structs.replace(options, n_ctx=n_ctx)
-    n_threads = options.n_threads or physical_cores()
-    plan = context_plan(model, sized, n_threads)
-    found = _context(model, plan, plan.params, sized, log)
-    if draft is None:
-        return found
-    own = draft_options(sized)
-    with _simulated(draft, own, log) as small:
-        params = draft_params(own, plan, plan.n_ctx, n_threads)
-        beside = _context(small, plan, params, own, log)
-    devices = found.compute.keys() | beside.compute.keys()
-    return msgspec.structs.replace(
-        found,
-        compute={d: found.compute.get(d, 0) + beside.compute.get(d, 0) for d in sorted(devices)},
-        kv_bytes=found.kv_bytes + beside.kv_bytes,
-    )
 
 
 def _context(
@@ -100,4 +90,13 @@ def _context(
         compute=compute,
         kv_bytes=cache_bytes(text, is_simulated=True),
         flash_attention=wanted and has_flash_attention(text),
+    )
+
+
+def _together(model: SimulatedContext, draft: SimulatedContext) -> SimulatedContext:
+    devices = model.compute.keys() | draft.compute.keys()
+    return msgspec.structs.replace(
+        model,
+        compute={d: model.compute.get(d, 0) + draft.compute.get(d, 0) for d in sorted(devices)},
+        kv_bytes=model.kv_bytes + draft.kv_bytes,
     )
