@@ -30,6 +30,7 @@ from minerva_desktop.engine.core.load_log import (
 )
 from minerva_desktop.engine.core.model_info import describe, physical_cores
 from minerva_desktop.engine.core.scheduler import Scheduler
+from minerva_desktop.engine.core.sequence_cache import MOST_MOVED_BYTES
 from minerva_desktop.engine.core.slots import SlotTable
 from minerva_desktop.engine.core.snapshots import SnapshotStore, model_identity
 from minerva_desktop.engine.core.speculation import Drafter, PromptLookup
@@ -73,6 +74,11 @@ def _check_devices(options: LoadOptions) -> None:
         )
 
 
+def _n_movable(n_ctx: int, kv_bytes: int) -> int:
+    """Of how many tokens a sequence is moved within the cache, by what one token takes."""
+    return MOST_MOVED_BYTES * n_ctx // max(kv_bytes, 1)
+
+
 @dataclass(frozen=True)
 class _Loader:
     path: Path
@@ -113,7 +119,12 @@ class _Loader:
         append_only = model.is_recurrent or (model.has_window and not plan.n_draft)
         adapters = AdapterSet(options.lora, model=model, context=context, log=self.log)
         drafter, info = self._drafter(self._describe(context, started), plan)
-        slots = SlotTable(n_slots=plan.n_slots, n_cells=context.n_ctx, append_only=append_only)
+        slots = SlotTable(
+            n_slots=plan.n_slots,
+            n_cells=context.n_ctx,
+            append_only=append_only,
+            n_movable=0 if append_only else _n_movable(context.n_ctx, info.kv_bytes),
+        )
         scheduler = Scheduler(
             slots,
             n_batch=plan.n_batch,
