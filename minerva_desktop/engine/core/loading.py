@@ -38,6 +38,11 @@ from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.errors import InvalidRequest, ModelLoadError
 
+_UNUSABLE = {  # by pooling
+    llama.LLAMA_POOLING_TYPE_RANK: "is a reranker: it can neither chat nor make embeddings",
+    llama.LLAMA_POOLING_TYPE_NONE: "makes a vector of each token and none of a whole text",
+}
+
 
 def load_core(
     path: Path,
@@ -56,8 +61,8 @@ def load_core(
     _check_devices(options)
     log.clear()
     model = LlamaModel(path, options, log=log, on_progress=on_progress)
-    if model.pooling == llama.LLAMA_POOLING_TYPE_RANK:
-        raise ModelLoadError(f"{path.name} is a reranker: it can neither chat nor make embeddings")
+    if model.pooling in _UNUSABLE:
+        raise ModelLoadError(f"{path.name} {_UNUSABLE[model.pooling]}")
     loader = _Loader(path, model, options, options.n_threads or physical_cores(), log, abort)
     if model.pooling is not None:
         return loader.embedding_core(started)
