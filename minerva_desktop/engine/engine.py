@@ -211,7 +211,8 @@ class LlamaEngine:
         chat: ChatOptions | None = None,
         suffix: str | None = None,
     ) -> tuple[TokenStream, ...]:
-        """``n`` answers to one prompt, computed together; the prompt is computed once.
+        """``n`` answers to one prompt, computed together; the prompt is computed once, unless
+        ``cache_prompt`` forbids to share it.
 
         With a seed, each choice has the next one, so that each could be had again by itself.
         Raises `InvalidRequest` for ``n`` outside 1 to `MAX_CHOICES`.
