@@ -209,16 +209,6 @@ def model_fit(plan: LoadPlan) -> ModelFit:
     )
 
 
-def memory_bytes(settings: Settings) -> int | None:
-    """What loaded models may take together; None: what fits the machine."""
-    return None if settings.memory_gb is None else settings.memory_gb * GB
-
-
-def gpu_bytes(settings: Settings) -> int | None:
-    """What loaded models may take of each GPU; None: a share of its memory."""
-    return None if settings.gpu_memory_gb is None else settings.gpu_memory_gb * GB
-
-
 def load_options(settings: Settings, snapshots: Path) -> LoadOptions:
     """How the settings want models loaded, with the folder for the states of long chats."""
     given = settings.snapshot_gb

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import psutil
 
-from minerva_desktop.app.model_actions import gpu_bytes, memory_bytes
+from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
 from minerva_desktop.app.model_commands import ModelCommands
 from minerva_desktop.app.model_report import Appraisal
 from minerva_desktop.commands.folders import open_catalog, ready_paths
 from minerva_desktop.commands.load_arguments import add_load_arguments, load_options
-from minerva_desktop.devices.device_list import discrete_gpus, use_gpus
+from minerva_desktop.devices.device_list import discrete_gpus, system_kind, use_gpus
 from minerva_desktop.devices.ledgers import CPU, cpu_ledgers
-from minerva_desktop.devices.system_memory import system_snapshot
+from minerva_desktop.devices.system_memory import system_memory
 from minerva_desktop.engine.device_query import list_devices
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
@@ -92,8 +92,10 @@ class _Appraiser:
         """The best way to load the model at ``path``, by what was measured and by a dry run."""
         spare = SpareChild()
         try:
-            gpus = discrete_gpus(await list_devices(spare))
-            ledgers = cpu_ledgers(memory_budget(memory_bytes(self.settings), system_snapshot()))
+            devices = await list_devices(spare)
+            gpus, kind = discrete_gpus(devices), system_kind(devices)
+            budget = memory_budget(memory_bytes(self.settings), system_memory(), kind)
+            ledgers = cpu_ledgers(budget)
             use_gpus(ledgers, gpus, gpu_bytes(self.settings))
             room = ledgers.room()
             chooser = LoadChooser(spare, MeasuredMemory(self.paths.measured_memory), ASK_SECONDS)

@@ -24,6 +24,7 @@ from minerva_desktop.units import format_bytes
 RETRY_LOAD = "retry-load"
 LOAD_ANYWAY = "load-anyway"
 LOAD_OPTIONS = "load-options"
+MEMORY_SETTINGS = "memory-settings"
 TOO_LARGE = "model-too-large"
 
 
@@ -276,9 +277,13 @@ class ModelController(QObject):
         actions = (
             NoticeAction("Load anyway", LOAD_ANYWAY),
             NoticeAction("Load options…", LOAD_OPTIONS),
+            NoticeAction("Memory settings…", MEMORY_SETTINGS),
         )
         needs, _, _ = error.detail.partition(" In bytes")
-        text = f"{self.current_name} was not loaded. {needs or error.message}"
+        text = (
+            f"{self.current_name} was not loaded. {needs or error.message} "
+            "More can be allowed in the settings."
+        )
         self._window.notifications.show_notice(
             Notice(NoticeKind.WARNING, text, error.detail, actions, key=TOO_LARGE)
         )
