@@ -29,6 +29,14 @@ MODELS = (
     PickerItem("/models/gemma-3-4b-it-q4_k_m.gguf", "Gemma 3 4B", 2_490_000_000, "Q4_K_M", 131_072),
     PickerItem("/models/qwen3-8b-q5_k_m.gguf", "Qwen3 8B", 5_850_000_000, "Q5_K_M", 40_960),
     PickerItem(
+        "/models/all-MiniLM-L6-v2-Q8_0.gguf",
+        "all-MiniLM-L6-v2",
+        25_300_000,
+        "Q8_0",
+        512,
+        makes_embeddings=True,
+    ),
+    PickerItem(
         "/media/stick/mistral.gguf",
         "Mistral Small 24B",
         14_300_000_000,

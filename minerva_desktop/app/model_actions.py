@@ -160,13 +160,16 @@ class ModelActions:
         await asyncio.to_thread(self._catalog.remove, path)
 
     async def first_choice(self, preferred: str | None) -> ModelFile:
-        """The model at path ``preferred``, or the default when that is no longer in the library.
+        """The model at path ``preferred``, or the default when that is no longer in the library, or
+        cannot chat.
 
-        Raises `ModelNotFound` when there is no model at all.
+        Raises `ModelNotFound` when there is no model to chat with at all.
         """
         if preferred is not None:
             try:
-                return await asyncio.to_thread(self._catalog.find, Path(preferred))
+                model = await asyncio.to_thread(self._catalog.find, Path(preferred))
+                if not model.makes_embeddings:
+                    return model
             except MinervaError:
                 pass  # the picker shows what is wrong with it
         return await asyncio.to_thread(self._catalog.default)

@@ -91,6 +91,7 @@ class EngineWorker(QThread):
         self._runtime: Runtime | None = None
         self._stop: asyncio.Event | None = None
         self._answers: dict[str, asyncio.Task[None]] = {}
+        self._calls: set[asyncio.Task[Any]] = set()  # of the window's thread
         self._cancels: dict[str, Callable[[], None]] = {}
         self._speeds = TokenSpeeds()
         self._reasons: dict[Path, tuple[str, ...]] = {}
@@ -207,7 +208,7 @@ class EngineWorker(QThread):
         if self._loop is None or self._closing:
             work.close()
             raise MinervaError("The engine's thread is not running")
-        future: Future[Result] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        future: Future[Result] = asyncio.run_coroutine_threadsafe(self._noted(work), self._loop)
         return await asyncio.wrap_future(future)
 
     def _required(self) -> Runtime:
@@ -233,11 +234,22 @@ class EngineWorker(QThread):
             self._ready.set()
         memory = asyncio.create_task(self._watch_memory(self._runtime))
         await self._stop.wait()
-        memory.cancel()
-        for answer in list(self._answers.values()):
-            answer.cancel()
-        await asyncio.gather(memory, *self._answers.values(), return_exceptions=True)
+        # Before the runtime's end: they may be about to give a child process back to it.
+        work = [memory, *self._answers.values(), *self._calls]
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
         await self._runtime.close()
+
+    async def _noted(self, work: Coroutine[Any, Any, Result]) -> Result:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("this is a task's coroutine")
+        self._calls.add(task)
+        try:
+            return await work
+        finally:
+            self._calls.discard(task)
 
     async def _watch_memory(self, runtime: Runtime) -> None:
         while True:
