@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 
 from minerva_desktop.api_keys import KeyFile, NamedKey
-from minerva_desktop.app.model_actions import gpu_bytes, load_options, memory_bytes, own_options
+from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
+from minerva_desktop.app.model_actions import load_options, own_options
 from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
 from minerva_desktop.commands.parser import CommandParser, count, seconds
 from minerva_desktop.engine.connection import MAX_WAITING

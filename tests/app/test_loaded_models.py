@@ -38,9 +38,11 @@ async def test_a_real_model_with_its_switches(model_path: Path) -> None:
         (model,) = loaded_models(pool, speeds, {model_path: ("smaller",)})
         assert model.in_use
         assert model.tokens_per_second is None
-        assert 80_000_000 < model.weights_bytes < 120_000_000
-        assert model.total_bytes == sum(n_bytes for _, n_bytes in model.devices)
-        assert model.kv_bytes > 0
+        (held,) = model.held
+        assert held.device == "CPU"
+        assert 80_000_000 < held.weights_bytes < 120_000_000
+        assert held.kv_bytes > 0
+        assert held.total_bytes == model.total.total_bytes == pool.held(model_path)["CPU"]
         assert (model.n_ctx, model.n_layers, model.reasons) == (512, 31, ("smaller",))
         assert model.time_to_live == TimeToLive(None, is_own=False)
     pool.pin(model_path, pinned=True)
