@@ -156,6 +156,7 @@ class LlamaEngine:
         snapshot: str | None = None,
         chat: ChatOptions | None = None,
         suffix: str | None = None,
+        score_prompt: bool = False,
     ) -> TokenStream:
         """Start a generation from plain text, from token ids, or from turns through the model's
         chat template. ``chat`` goes with turns: tools, and what the template is told. The text of
@@ -165,8 +166,11 @@ class LlamaEngine:
         ``max_tokens`` wins over the one in ``sampling``. ``cache_prompt`` False computes the prompt
         anew, even if the engine still has its beginning. ``lora`` gives each loaded adapter's scale
         for this request. ``snapshot`` names the chat, whose state then outlives the engine if it
-        was loaded with a place for it. Errors (`ContextLimitExceeded`, `GenerationTimeout`,
-        `QueueFull`, `InvalidRequest`, `EngineDied`, …) come at the end of the stream.
+        was loaded with a place for it. ``score_prompt`` also asks for the prompt's own
+        log-probabilities, like those of the answer by ``sampling.top_logprobs``.
+
+        Errors (`ContextLimitExceeded`, `GenerationTimeout`, `QueueFull`, `InvalidRequest`,
+        `EngineDied`, …) come at the end of the stream.
         """
         connection = self._loaded()
         chosen = sampling or SamplingParameters()
@@ -190,6 +194,7 @@ class LlamaEngine:
             snapshot=snapshot,
             chat=chat or ChatOptions(),
             suffix=suffix,
+            score_prompt=score_prompt,
         )
         return connection.generate(request)
 
@@ -204,6 +209,7 @@ class LlamaEngine:
         lora: Sequence[float] | None = None,
         chat: ChatOptions | None = None,
         suffix: str | None = None,
+        score_prompt: bool = False,
     ) -> tuple[TokenStream, ...]:
         """``n`` answers to one prompt, computed together; the prompt is computed once.
 
@@ -222,6 +228,7 @@ class LlamaEngine:
                 lora=lora,
                 chat=chat,
                 suffix=suffix,
+                score_prompt=score_prompt,
             )
             for index in range(n)
         )
