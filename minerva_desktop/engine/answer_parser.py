@@ -57,10 +57,10 @@ class AnswerParser:
         """``answer_format`` is the model's (`ContextInfo.answer_format`), ``chat`` what the request
         asked for, which `ChatOptions.check` has passed; ``new_id`` makes the ids of calls."""
         self._text = AnswerText()
-        self._parts = AnswerParts()
+        self._is_forced = chat.mode is ToolMode.REQUIRED
+        self._parts = AnswerParts(ends_with_repeats=self._is_forced)
         tools = {tool.name: tool_schema(tool, index) for index, tool in enumerate(chat.shown_tools)}
         most = None if chat.parallel else 1
-        self._is_forced = chat.mode is ToolMode.REQUIRED
         self._thought = THOUGHTS.get(answer_format.reasoning)
         self._harmony: HarmonyReader | None = None
         self._calls: CallReader | None = None
@@ -90,6 +90,12 @@ class AnswerParser:
     def ends_in_calls(self) -> bool:
         """Whether there are calls and the arguments of the last one are whole."""
         return bool(self._parts.n_calls) and not self._parts.is_call_open
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can come of the answer, which should be ended: it had to call tools,
+        and has begun to repeat itself. Its grammar lets a model end, but does not make it."""
+        return self._parts.has_repeat
 
     def feed(self, text: str) -> list[AnswerPart]:
         """Add text; the parts that became certain."""

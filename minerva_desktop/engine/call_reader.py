@@ -79,6 +79,8 @@ class CallReader:
 
     @property
     def _may_call(self) -> bool:
+        if self._parts.has_repeat:
+            return False
         return bool(self._tools) and (self._most is None or self._parts.n_calls < self._most)
 
     def read(self, opening: str, before: str) -> Reading[None]:

@@ -159,15 +159,11 @@ class LlamaEngine:
         score_prompt: bool = False,
     ) -> TokenStream:
         """Start a generation from plain text, from token ids, or from turns through the model's
-        chat template. ``chat`` goes with turns: tools, and what the template is told. The text of
-        the answer is read with `AnswerParser`. ``suffix`` goes with text or tokens: the answer is
-        what belongs between them and it, for models that were trained to fill in the middle.
-
-        ``max_tokens`` wins over the one in ``sampling``. ``cache_prompt`` False computes the prompt
-        anew, even if the engine still has its beginning. ``lora`` gives each loaded adapter's scale
-        for this request. ``snapshot`` names the chat, whose state then outlives the engine if it
-        was loaded with a place for it. ``score_prompt`` also asks for the prompt's own
-        log-probabilities, like those of the answer by ``sampling.top_logprobs``.
+        chat template. ``chat`` goes with turns: tools, and what the template is told;
+        `AnswerParser` reads the answer. ``suffix`` goes with text or tokens: the answer belongs
+        between them and it. ``max_tokens`` wins over the one in ``sampling``. ``cache_prompt``,
+        ``lora`` and ``score_prompt`` are those of `Generate`. ``snapshot`` names the chat, whose
+        state then outlives the engine if it was loaded with a place for it.
 
         Errors (`ContextLimitExceeded`, `GenerationTimeout`, `QueueFull`, `InvalidRequest`,
         `EngineDied`, …) come at the end of the stream.

@@ -208,6 +208,8 @@ class _Choice:
                 yield scored
             for said in self._said(batch):
                 yield said
+            if self._parser.is_over:
+                self._stream.cancel()
         completion = await self._stream.wait_completion()
         for scored in self._scored():
             yield scored
@@ -263,6 +265,8 @@ class _Choice:
         return tuple(parts)
 
     def _finish_reason(self, completion: Completion) -> str:
+        if self._parser.is_over:
+            return TOOL_CALLS
         # The APIs have no word for it, and half an answer must not look whole. The client is still
         # there, so it was the window that ended this generation.
         if completion.finish_reason is FinishReason.CANCELLED:

@@ -67,6 +67,67 @@ def test_an_answer_that_is_cut_keeps_what_came() -> None:
     assert read("<think>\na", AnswerFormat(F.HERMES, R.THINK)).reasoning == "a"
 
 
+ROME, OSLO, NOW_CALL = (
+    '{"name": "get_weather", "arguments": {"city": "Rome"}}',
+    '{"name": "get_weather", "arguments": {"city": "Oslo"}}',
+    '{"name": "now", "arguments": {}}',
+)
+
+
+@pytest.mark.parametrize("size", [None, 1, 4])
+@pytest.mark.parametrize(
+    ("calls", "expected"),
+    [
+        ([ROME, ROME, OSLO], ["Rome"]),
+        ([ROME, OSLO, OSLO], ["Rome", "Oslo"]),
+        ([ROME, OSLO, ROME], ["Rome", "Oslo"]),
+        ([ROME, OSLO], ["Rome", "Oslo"]),
+        ([NOW_CALL, NOW_CALL], ["{}"]),
+        ([NOW_CALL, ROME], ["{}", "Rome"]),
+    ],
+)
+@pytest.mark.parametrize("tools", [F.HERMES, F.MISTRAL])
+def test_an_answer_that_must_call_is_over_when_it_repeats_a_call(
+    tools: F, calls: list[str], expected: list[str], size: int | None
+) -> None:
+    if tools is F.MISTRAL:
+        text = f"[TOOL_CALLS][{', '.join(calls)}]"
+    else:
+        text = "\n".join(f"<tool_call>\n{call}\n</tool_call>" for call in calls)
+    pieces = [text] if size is None else [text[i : i + size] for i in range(0, len(text), size)]
+    forced = ChatOptions(tools=TOOLS, mode=ToolMode.REQUIRED)
+    answer = read(pieces, AnswerFormat(tools), forced)
+    assert answer.content == ""
+    assert [json.loads(text).get("city", text) for _, text in answer.calls] == expected
+    parser = AnswerParser(AnswerFormat(tools), forced)
+    for piece in pieces:
+        parser.feed(piece)
+    assert parser.is_over is (len(expected) < len(calls))
+    assert parser.ends_in_calls
+    # One that may call as it likes may also do so twice.
+    free = read(pieces, AnswerFormat(tools))
+    assert len(free.calls) == len(calls)
+
+
+def test_what_may_become_a_repeat_is_held_back_until_it_is_none() -> None:
+    forced = ChatOptions(tools=TOOLS, mode=ToolMode.REQUIRED)
+    parser = AnswerParser(AnswerFormat(F.HERMES), forced, new_id=lambda: "x")
+    parser.feed(f"<tool_call>{ROME}</tool_call>")
+    begun = '<tool_call>{"name": "get_weather", "arguments": {"city": "R'
+    assert parser.feed(begun) == []
+    (call,) = parser.feed("iga")
+    assert str(call) == (
+        """ToolCallDelta(index=1, id='x', name='get_weather', arguments='{"city": "Riga')"""
+    )
+    parser.feed('"}}</tool_call>')
+    assert parser.ends_in_calls
+    assert not parser.is_over
+    # Cut inside of what may be one, it is none.
+    assert parser.feed(begun) == []
+    assert parser.finish() == []
+    assert not parser.ends_in_calls
+
+
 CUT = [
     (F.HERMES, '<tool_call>\n{"name": "get_wea'),
     (F.HERMES, "<tool_call>\n"),
