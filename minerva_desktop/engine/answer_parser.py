@@ -58,17 +58,16 @@ class AnswerParser:
         asked for, which `ChatOptions.check` has passed; ``new_id`` makes the ids of calls."""
         self._text = AnswerText()
         self._is_forced = chat.mode is ToolMode.REQUIRED
-        self._parts = AnswerParts(ends_with_repeats=self._is_forced)
+        self._parts = AnswerParts(
+            most=None if chat.parallel else 1, ends_with_repeats=self._is_forced
+        )
         tools = {tool.name: tool_schema(tool, index) for index, tool in enumerate(chat.shown_tools)}
-        most = None if chat.parallel else 1
         self._thought = THOUGHTS.get(answer_format.reasoning)
         self._harmony: HarmonyReader | None = None
         self._calls: CallReader | None = None
         self._is_bare = False
         if answer_format.tools is ToolFormat.HARMONY:
-            self._harmony = HarmonyReader(
-                tools, most=most, text=self._text, parts=self._parts, new_id=new_id
-            )
+            self._harmony = HarmonyReader(tools, text=self._text, parts=self._parts, new_id=new_id)
         elif answer_format.tools in SYNTAXES:
             syntax = SYNTAXES[answer_format.tools]
             if tools or syntax.content_name:
@@ -76,7 +75,6 @@ class AnswerParser:
                 self._calls = CallReader(
                     syntax,
                     tools,
-                    most=most,
                     is_forced=self._is_forced,
                     text=self._text,
                     parts=self._parts,
@@ -93,9 +91,10 @@ class AnswerParser:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more can come of the answer, which should be ended: it had to call tools,
-        and has begun to repeat itself. Its grammar lets a model end, but does not make it."""
-        return self._parts.has_repeat
+        """Whether nothing more can come of the answer, which should be ended: it goes on behind the
+        one call that it may make, or it had to call tools, and has begun to repeat itself. Neither
+        is bound by every grammar."""
+        return self._parts.is_over
 
     def feed(self, text: str) -> list[AnswerPart]:
         """Add text; the parts that became certain."""
@@ -142,17 +141,24 @@ class AnswerParser:
             yield from text.literal(self._thought.closing)
 
     def _answer(self, calls: CallReader) -> Reading[None]:
-        """Content and calls."""
+        """Content and calls. One with nothing around it begins a line."""
         text, parts = self._text, self._parts
         if self._is_bare:
             parts.say((yield from text.space()))
             if (yield from text.peek()) in {"{", "["}:
                 yield from calls.read("", parts.take_space())
-        openings = Marks(calls.openings())
+        openings = Marks([*calls.openings(), *(["{"] if self._is_bare else [])])
         while calls.may_read and (
             opening := (yield from text.until(openings, parts.say, keeps_start=self._is_forced))
         ):
-            yield from text.literal(opening)
-            yield from calls.read(opening, parts.take_space())
+            before = parts.take_space()
+            if opening != "{":
+                yield from text.literal(opening)
+                yield from calls.read(opening, before)
+            elif "\n" in before:
+                yield from calls.read("", before)
+            else:
+                yield from text.literal(opening)
+                parts.say(before + opening)
         if self._is_forced:  # what is left can only be the beginning of a mark
             yield from text.rest(lambda _: None)

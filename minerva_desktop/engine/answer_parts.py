@@ -36,11 +36,12 @@ class AnswerParts:
     """Collects parts; neighbours of one kind become one. White space at the edges is dropped or
     kept as the caller says, whenever it is known what stands behind it."""
 
-    def __init__(self, *, ends_with_repeats: bool = False) -> None:
-        """``ends_with_repeats``: a call that was made already is dropped, and so is all behind it;
-        what may become one is held back."""
+    def __init__(self, *, most: int | None = None, ends_with_repeats: bool = False) -> None:
+        """``most``: what comes behind so many calls is dropped. ``ends_with_repeats``: a call that
+        was made already is dropped, and so is all behind it; what may become one is held back."""
+        self._most = most
         self._repeats = _RepeatWatch() if ends_with_repeats else None
-        self.has_repeat = False
+        self.is_over = False  # something was dropped
         self._parts: list[AnswerPart] = []
         self._pieces: list[str] = []
         self._is_thought = False
@@ -48,6 +49,11 @@ class AnswerParts:
         self._skip_space = False
         self.n_calls = 0
         self.is_call_open = False
+
+    @property
+    def may_call(self) -> bool:
+        """Whether there may be another call."""
+        return not self.is_over and (self._most is None or self.n_calls < self._most)
 
     def say(self, text: str) -> None:
         """Add content."""
@@ -71,8 +77,8 @@ class AnswerParts:
     def end_call(self) -> None:
         """The arguments of the last call are whole."""
         if self._repeats is not None and self.is_call_open:
-            self.has_repeat, held = self._repeats.end()
-            if self.has_repeat:
+            self.is_over, held = self._repeats.end()
+            if self.is_over:
                 self.n_calls -= 1
             elif held is not None:
                 self._parts.append(held)
@@ -120,7 +126,8 @@ class AnswerParts:
             self._parts.append(ToolCallDelta(index, arguments=text))
 
     def _add(self, text: str, *, is_thought: bool) -> None:
-        if self.has_repeat:
+        if self.is_over or not (self.may_call or self.is_call_open):
+            self.is_over = self.is_over or bool(text.strip(SPACE))
             return
         if is_thought is not self._is_thought:
             self.release_space()

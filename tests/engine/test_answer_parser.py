@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 
 from minerva_desktop.chat.tools import ChatOptions, Tool, ToolMode
 from minerva_desktop.engine.answer_format import AnswerFormat
-from minerva_desktop.engine.answer_parser import AnswerParser, ContentDelta, new_call_id
+from minerva_desktop.engine.answer_parser import (
+    AnswerParser,
+    ContentDelta,
+    ToolCallDelta,
+    new_call_id,
+)
 from minerva_desktop.engine.call_syntax import HARMONY_MARKS, SYNTAXES, THOUGHTS
 from tests.engine.answer_samples import CONTENT, DEEPSEEK_OPEN, NOW, SAMPLES
 from tests.engine.answers import TOOLS, Answer, F, R, read
@@ -65,6 +70,60 @@ def test_an_answer_that_is_cut_keeps_what_came() -> None:
     cut = "<tool_call>\n<function=get_weather>\n<parameter=ci"
     assert read(cut, AnswerFormat(F.QWEN_XML)).calls == [["get_weather", '{"ci']]
     assert read("<think>\na", AnswerFormat(F.HERMES, R.THINK)).reasoning == "a"
+
+
+HARMONY_CALL = "<|channel|>commentary to=functions.now <|constrain|>json<|message|>{}"
+
+
+@pytest.mark.parametrize("size", [None, 1, 3])
+@pytest.mark.parametrize(
+    ("tools", "text"),
+    [
+        (F.LLAMA, '{"name": "now", "parameters": {}}; {"name": "now", "parameters": {}}'),
+        (F.LLAMA, '{"name": "now", "parameters": {}}\n\nIt is late.'),
+        (F.COMMAND_R, 'Action: ```json\n[{"tool_name": "now", "parameters": {}}, {"tool_n'),
+        (F.FUNCTIONARY_V32, ">>>now\n{}>>>now\n{}>>>all\nIt is late."),
+        (F.HARMONY, f"{HARMONY_CALL}<|call|><|start|>assistant{HARMONY_CALL}"),
+        (F.HERMES, '<tool_call>{"name": "now"}</tool_call>\n<tool_call>'),
+    ],
+)
+def test_an_answer_that_may_make_one_call_is_over_when_it_goes_on_behind_it(
+    tools: F, text: str, size: int | None
+) -> None:
+    pieces = [text] if size is None else [text[i : i + size] for i in range(0, len(text), size)]
+    chat = ChatOptions(tools=TOOLS, parallel=False)
+    assert read(pieces, AnswerFormat(tools), chat) == Answer(calls=[NOW], ids=["call_0"])
+    parser = AnswerParser(AnswerFormat(tools), chat)
+    for piece in pieces:
+        parser.feed(piece)
+    parser.finish()
+    assert parser.is_over
+    assert parser.ends_in_calls
+
+
+@pytest.mark.parametrize("tools", [F.LLAMA, F.HERMES, F.GENERIC])
+def test_arguments_of_a_call_that_begins_like_text_are_never_shown(tools: F) -> None:
+    """Each delta as it comes: nothing of a call may be shown before it is known to be one."""
+    texts = [
+        '{"name": "get_weather", "parameters": {"city": "Paris"}}',
+        'I look.\n\n{"name": "get_weather", "parameters": {"city": "Paris"}}\n',
+        '{"type": "function", "function": "get_weather", "parameters": {"city": "Paris"}}',
+        '{"type": "function", "function": {"name": "get_weather", "arguments": {"city": "Paris"}}}',
+        'I look.\n```json\n{"name": "get_weather", "parameters": {"city": "Paris"}}\n```',
+    ]
+    for text in texts:
+        parser = AnswerParser(AnswerFormat(tools), ChatOptions(tools=TOOLS))
+        shown, arguments = "", ""
+        for character in text:
+            for part in parser.feed(character):
+                if isinstance(part, ContentDelta):
+                    shown += part.text
+                elif isinstance(part, ToolCallDelta):
+                    arguments += part.arguments
+        parser.finish()
+        assert shown == ("I look." if text.startswith("I") else "")
+        assert arguments == '{"city": "Paris"}'
+        assert parser.ends_in_calls
 
 
 ROME, OSLO, NOW_CALL = (
@@ -227,8 +286,7 @@ def test_values_between_tags_have_the_types_of_the_schema() -> None:
 def test_only_what_was_asked_for_is_a_call() -> None:
     two = '<tool_call>{"name": "now"}</tool_call>' * 2
     one = read(two, AnswerFormat(F.HERMES), ChatOptions(tools=TOOLS, parallel=False))
-    assert one.calls == [NOW]
-    assert one.content == '<tool_call>{"name": "now"}</tool_call>'
+    assert one == Answer(calls=[NOW], ids=["call_0"])
     none = read(two, AnswerFormat(F.HERMES), ChatOptions(tools=TOOLS, mode=ToolMode.NONE))
     assert none == Answer(content=two)
     hello = read(">>>all\nHello", AnswerFormat(F.FUNCTIONARY_V32), ChatOptions())
