@@ -58,7 +58,12 @@ async def serve(*arguments: str, **environment: str) -> AsyncIterator[Served]:
         async with asyncio.timeout(START_SECONDS):
             line = (await process.stderr.readline()).decode()
         assert line.startswith("Minerva serves its models at http://"), line
-        served = Served(process, line.split()[5])
+        base_url = line.split()[5]
+        assert base_url.endswith("/v1")
+        url = base_url.removesuffix("/v1")
+        docs = (await process.stderr.readline()).decode()
+        assert docs == f"Documentation: {url}/docs (Ctrl+C stops)\n"
+        served = Served(process, url)
         async with served.http:
             yield served
     finally:
