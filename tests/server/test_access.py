@@ -152,13 +152,13 @@ async def test_an_answer_that_broke_off_does_not_look_whole(
     lines: _Lines, error: MinervaError, path: str
 ) -> None:
     async with serving(fails(error, "Half")) as served:
-        what = {
+        bodies: dict[str, dict[str, object]] = {
             CHAT: {"messages": [{"role": "user", "content": "x"}]},
             "/v1/messages": {"messages": [{"role": "user", "content": "x"}], "max_tokens": 9},
             "/v1/responses": {"input": "x", "store": False},
             "/v1/completions": {"prompt": "x"},
-        }[path]
-        body = {"model": MODEL.model_id, "stream": True, **what}
+        }
+        body = {"model": MODEL.model_id, "stream": True, **bodies[path]}
         answer = await served.http.post(path, json=body)
         assert answer.status_code == 200
         assert "Half" in answer.text
