@@ -219,7 +219,10 @@ class _Server:
             allowed_origins=config.allowed_origins,
             request_timeout_s=config.request_timeout_s,
         )
-        _say(f"Minerva serves its models at {url} (Ctrl+C stops)")
+        _say(
+            f"Minerva serves its models at {url}/v1 (the base URL for clients)\n"
+            f"Documentation: {url}/docs (Ctrl+C stops)"
+        )
         await self._watch_memory()
 
     async def _load(self, models: Sequence[Path]) -> None:

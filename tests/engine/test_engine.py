@@ -180,7 +180,7 @@ async def test_an_answer_that_fills_the_context_ends_with_length(model_path: Pat
     [
         (SamplingParameters(temperature=float("nan")), "temperature"),
         (SamplingParameters(top_p=1.5), "top_p"),
-        (SamplingParameters(max_tokens=0), "max_tokens"),
+        (SamplingParameters(max_tokens=-1), "max_tokens"),
         (SamplingParameters(stop=("",)), "stop"),
     ],
 )

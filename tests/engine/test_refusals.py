@@ -12,7 +12,7 @@ from minerva_desktop.chat.limits import Overflow, RequestLimits
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions, Tool
-from minerva_desktop.engine import messages
+from minerva_desktop.engine import frames
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.errors import ContextLimitExceeded, InferenceError, InvalidRequest
 
@@ -103,7 +103,7 @@ async def test_a_request_over_the_size_of_a_frame_is_refused_with_both_numbers(
     engine: LlamaEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(messages, "MAX_FRAME_BYTES", 5000)
+        patch.setattr(frames, "MAX_FRAME_BYTES", 5000)
         for _ in range(6):
             with pytest.raises(InvalidRequest, match=r"has 6,\d\d\d bytes; at most 5,000"):
                 await engine.generate("x" * 6000, 4).text()

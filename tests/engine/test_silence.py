@@ -26,18 +26,18 @@ LONG = " sea" * 900
 
 BUSY_CHILD = """
 import sys
-from minerva_desktop.engine import messages as m
+from minerva_desktop.engine import frames as f, messages as m
 info = m.ContextInfo(name="", description="", architecture="", quantisation="", n_ctx=64,
     n_ctx_train=64, n_params=1, n_layers=1, n_gpu_layers=0, n_threads=1, n_parallel=1, n_vocab=1,
     n_embd=1, weights_bytes=1, kv_bytes=1, compute_bytes=1, flash_attention=True,
     has_chat_template=True, load_ms=1.0, capabilities=m.Capabilities())
 out = sys.stdout.buffer
-while (body := m.read_frame(sys.stdin.buffer)) is not None:
-    request = m.decode_request(body)
+while (body := f.read_frame(sys.stdin.buffer)) is not None:
+    request = f.decode_request(body)
     if isinstance(request, m.Load):
-        out.write(m.encode_frame(m.Loaded(info)))
+        out.write(f.encode_frame(m.Loaded(info)))
     if isinstance(request, m.Ping):
-        out.write(m.encode_frame(m.Pong(STEP_SECONDS)))
+        out.write(f.encode_frame(m.Pong(STEP_SECONDS)))
     out.flush()
 """
 

@@ -151,15 +151,16 @@ def tools_field(name: str, tools: Sequence[object] | None) -> dict[str, str]:
     return {schema_field(index): f"tools[{index}].{name}" for index in range(len(tools or ()))}
 
 
-def token_limit(**limits: int | None) -> int | None:
-    """The number of tokens that an answer may have, from fields that all mean it."""
+def token_limit(*, least: int = 1, **limits: int | None) -> int | None:
+    """The number of tokens that an answer may have, ``least`` or more, from fields that all mean
+    it."""
     limit: int | None = None
     for name, value in limits.items():
         if value is None:
             continue
-        if value != UNLIMITED and not 1 <= value <= MAX_TOKENS:
+        if value != UNLIMITED and not least <= value <= MAX_TOKENS:
             raise InvalidRequest(
-                f"{name} must be between 1 and {MAX_TOKENS}, not {value}", param=name
+                f"{name} must be between {least} and {MAX_TOKENS}, not {value}", param=name
             )
         if limit not in (None, value):
             raise InvalidRequest(f"{name} and another limit of tokens differ", param=name)
