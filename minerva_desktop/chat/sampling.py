@@ -11,6 +11,7 @@ from minerva_desktop.errors import InvalidRequest
 MAX_SEED = 0xFFFF_FFFE  # LLAMA_DEFAULT_SEED (0xFFFFFFFF) means "random" to llama.cpp
 MAX_STOP_STRINGS = 16
 MAX_BIASES = 4096
+MAX_BIAS = 1e6  # more decides no more, and the sum of two could leave a 32-bit float
 MAX_BREAKERS = 16
 MAX_BREAKER_BYTES = 40  # llama.cpp cuts off what is longer
 MAX_TOP_LOGPROBS = 20  # OpenAI's bound
@@ -46,8 +47,9 @@ class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
     """One request's sampling. Defaults are llama.cpp's own (`common/common.h`, 0.3.36).
 
     ``temperature`` 0 is greedy. ``max_tokens`` None means: until the model ends or the context is
-    full; 0 computes the prompt alone. Before ``min_tokens`` the model cannot end. ``seed`` None
-    draws one, which the completion then reports. ``mirostat`` 1 or 2 takes the place of top_k,
+    full; 0 computes the prompt alone. Before ``min_tokens`` the model cannot end, with
+    ``ignore_eos`` it never can; but where a grammar lets nothing follow, the answer ends. ``seed``
+    None draws one, which the completion then reports. ``mirostat`` 1 or 2 takes the place of top_k,
     top_p, min_p, typical_p, top_n_sigma, XTC and dynamic temperature, which then must be left
     alone. ``logit_bias`` adds to a token's logit; ``-inf`` bans it. ``grammar`` is GBNF, which the
     answer follows; instead, ``json_schema`` is a JSON schema as JSON text. ``top_logprobs`` None
@@ -127,9 +129,10 @@ class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
                 param="logit_bias",
             )
         for token, bias in self.logit_bias.items():
-            if math.isnan(bias) or bias == math.inf:
+            if bias != -math.inf and not -MAX_BIAS <= bias <= MAX_BIAS:  # NaN is in no range
                 raise InvalidRequest(
-                    f"logit_bias of token {token} must be a number or -inf, not {bias}",
+                    f"logit_bias of token {token} must be between {-MAX_BIAS:,.0f} and "
+                    f"{MAX_BIAS:,.0f}, or -inf, not {bias}",
                     param="logit_bias",
                 )
 

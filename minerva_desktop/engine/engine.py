@@ -76,6 +76,7 @@ class LlamaEngine:
         self._max_waiting = max_waiting
         self._max_step_seconds = max_step_seconds
         self._connection: EngineConnection | None = None
+        self._is_starting = False
         self._ids = itertools.count(1)
 
     # -- life ------------------------------------------------------------------------------
@@ -95,20 +96,25 @@ class LlamaEngine:
         `OutOfMemory`, or `EngineDied` when llama.cpp crashes on the file, the process cannot be
         started, or it goes silent.
         """
-        if self._connection is not None and not self._connection.is_over:
+        is_there = self._connection is not None and not self._connection.is_over
+        if is_there or self._is_starting:
             raise ModelLoadError(f"{self.model_path.name} is loaded already")
         chosen = options or LoadOptions()
         if n_ctx is not None:
             chosen = msgspec.structs.replace(chosen, n_ctx=n_ctx)
         chosen.check()
-        self._connection = await EngineConnection.start(
-            self.model_path.name,
-            self._children,
-            on_progress=on_progress,
-            on_death=self._on_death,
-            max_waiting=self._max_waiting,
-            max_step_seconds=self._max_step_seconds,
-        )
+        self._is_starting = True
+        try:
+            self._connection = await EngineConnection.start(
+                self.model_path.name,
+                self._children,
+                on_progress=on_progress,
+                on_death=self._on_death,
+                max_waiting=self._max_waiting,
+                max_step_seconds=self._max_step_seconds,
+            )
+        finally:
+            self._is_starting = False
         return await self._connection.load(Load(bytes(self.model_path), chosen))
 
     async def unload(self) -> None:

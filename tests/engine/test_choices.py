@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from minerva_desktop.chat.limits import Overflow, RequestLimits
@@ -33,6 +34,25 @@ async def test_choices_share_the_prompt_and_have_seeds_of_their_own(engine: Llam
     assert len({str(stream) for stream in streams}) == 3
     n_prompt = done[0].timings.prompt_tokens
     assert sorted(c.timings.cached_tokens for c in done) == [0, n_prompt - 1, n_prompt - 1]
+
+
+async def test_choices_share_the_prompt_in_a_cache_with_holes_and_are_those_of_each_alone(
+    engine: LlamaEngine,
+) -> None:
+    sampling = SamplingParameters(seed=11, max_tokens=12)
+    first = engine.generate("One " * 40, 1)
+    await first.wait_completion()
+    alone = []
+    for index in range(3):
+        seeded = msgspec.structs.replace(sampling, seed=11 + index)
+        alone.append(await engine.generate(LONG, sampling=seeded, cache_prompt=False).text())
+    for number in range(6):  # takes the slot of the first, and leaves a hole at the cache's start
+        await engine.generate(f"{number} is", 1).wait_completion()
+    streams = engine.generate_choices(LONG, 3, sampling=sampling)
+    done = await asyncio.gather(*(stream.wait_completion() for stream in streams))
+    assert [str(stream) for stream in streams] == alone
+    n_prompt = done[0].timings.prompt_tokens
+    assert [c.timings.cached_tokens for c in done] == [n_prompt - 1] * 3
 
 
 @pytest.mark.parametrize("n", [0, 129])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import struct
 from array import array
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions, LoraAdapter
-from minerva_desktop.errors import ContextLimitExceeded, InvalidRequest
+from minerva_desktop.errors import ContextLimitExceeded, InvalidRequest, ModelLoadError
 
 CAT = "A cat sleeps on the sofa."
 KITTEN = "A kitten naps on the couch."
@@ -121,3 +122,17 @@ async def test_options_that_mean_nothing_to_it_are_refused(embedding_model: Path
     engine = LlamaEngine(embedding_model)
     with pytest.raises(InvalidRequest, match="neither adapters nor speculation"):
         await engine.load(options=LoadOptions(lora=(LoraAdapter(b"x.gguf"),)))
+
+
+@pytest.mark.parametrize(("pooling", "words"), [(0, "none of a whole text"), (4, "is a reranker")])
+async def test_a_model_that_makes_no_vector_of_a_text_is_refused(
+    embedding_model: Path, tmp_path: Path, pooling: int, words: str
+) -> None:
+    raw = bytearray(embedding_model.read_bytes())
+    value = raw.index(b"bert.pooling_type") + len(b"bert.pooling_type") + 4  # behind its type
+    assert struct.unpack_from("<II", raw, value - 4) == (4, 1)  # a uint32, which says "mean"
+    struct.pack_into("<I", raw, value, pooling)
+    other = tmp_path / "other.gguf"
+    other.write_bytes(raw)
+    with pytest.raises(ModelLoadError, match=words):
+        await LlamaEngine(other).load()

@@ -68,6 +68,16 @@ async def test_load_tells_progress_and_what_was_loaded(model_path: Path) -> None
     assert not psutil.pid_exists(pid)
 
 
+async def test_of_two_loads_at_once_one_is_refused(model_path: Path) -> None:
+    engine = LlamaEngine(model_path)
+    first, second = await asyncio.gather(engine.load(256), engine.load(256), return_exceptions=True)
+    assert first == engine.get_context_info()
+    assert isinstance(second, ModelLoadError)
+    assert "loaded already" in second.message
+    assert await engine.generate("Once", 1).text()
+    await engine.unload()
+
+
 async def test_an_answer_streams_and_ends_with_its_numbers(engine: LlamaEngine) -> None:
     stream = engine.generate(HELLO, 24, sampling=GREEDY)
     tokens = [token async for token in stream]

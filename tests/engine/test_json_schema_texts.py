@@ -146,3 +146,35 @@ def test_what_pydantic_writes_is_taken_and_its_reader_takes_what_comes() -> None
     grammar = schema_to_grammar(Sale.model_json_schema())
     sales = [Sale.model_validate_json(random_text(grammar, seed=seed)) for seed in SEEDS]
     assert {sale.pet.kind for sale in sales} == {"cat", "dog"}
+
+
+def test_references_to_where_a_schema_stands_first_and_tools_own_words_are_taken() -> None:
+    """As zod-to-json-schema and OpenAPI generators write them."""
+    point = {
+        "type": "object",
+        "properties": {"x": {"type": "integer", "x-order": 1}},
+        "required": ["x"],
+        "additionalProperties": False,
+    }
+    way = {"type": "array", "items": {"anyOf": [{"$ref": "#/properties/from"}, {"const": None}]}}
+    schema = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "type": "object",
+        "properties": {
+            "from": point,
+            "to": {"$ref": "#/properties/from", "description": "Where to"},
+            "over": way,
+            "maybe": {"$ref": "#/properties/over/items/anyOf/1"},
+        },
+        "required": ["from", "to", "over", "maybe"],
+    }
+    grammar = schema_to_grammar(schema)
+    lengths = set()
+    for seed in SEEDS:
+        found = json.loads(random_text(grammar, seed=seed, freely=400))
+        assert list(found) == ["from", "to", "over", "maybe"]
+        assert found["maybe"] is None
+        points = [found["from"], found["to"], *filter(None, found["over"])]
+        assert all(list(each) == ["x"] and isinstance(each["x"], int) for each in points)
+        lengths.add(len(points))
+    assert len(lengths) > 1

@@ -61,6 +61,9 @@ REFUSED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("grammar", {"grammar": "root ::= missing"}),
     ("logit_bias", {"logit_bias": {10_000_000: 1.0}}),
     ("logit_bias", {"logit_bias": {1: math.nan}}),
+    ("logit_bias", {"logit_bias": {1: math.inf}}),
+    ("logit_bias", {"logit_bias": {1: 1e39}}),  # infinite as a 32-bit float
+    ("logit_bias", {"logit_bias": {1: -1e39}}),
     ("mirostat", {"mirostat": 3}),
     ("typical_p", {"mirostat": 2, "typical_p": 0.5}),
     ("frequency_penalty", {"frequency_penalty": 3.0}),
@@ -176,6 +179,19 @@ async def test_a_grammar_is_obeyed(engine: LlamaEngine) -> None:
     for seed in (1, 2, 3):
         text = await _text(engine, grammar=grammar, seed=seed, max_tokens=100)
         assert re.fullmatch(r"<[a-z]+ \d\d>", text) or len(text) > 60
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("banning", [{"ignore_eos": True}, {"min_tokens": 20}])
+async def test_what_a_grammar_lets_nothing_follow_is_the_end_though_ends_are_banned(
+    engine: LlamaEngine, temperature: float, banning: dict[str, Any]
+) -> None:
+    sampling = msgspec.structs.replace(
+        PLAIN, temperature=temperature, max_tokens=30, grammar='root ::= "yes"', **banning
+    )
+    stream = engine.generate(PROMPT, sampling=sampling)
+    assert await stream.text() == "yes"
+    assert (await stream.wait_completion()).finish_reason is FinishReason.STOP
 
 
 async def test_json_and_a_schema_are_obeyed(engine: LlamaEngine) -> None:

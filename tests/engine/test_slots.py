@@ -135,6 +135,17 @@ def test_what_has_to_lie_in_order_is_computed_anew_where_a_hole_would_be_filled_
     assert (placement.slot.index, placement.n_reused) == (kept, 100)
 
 
+@pytest.mark.parametrize(("n_movable", "n_reused"), [(99, 0), (100, 100)])
+def test_what_can_be_moved_is_reused_though_a_hole_would_be_filled_first(
+    n_movable: int, n_reused: int
+) -> None:
+    table = SlotTable(n_slots=3, n_cells=1000, n_movable=n_movable)
+    _finished(table, list(range(500, 560)))
+    _finished(table, CHAT)
+    assert table.evict() is not None
+    assert table.take([*CHAT, 7], in_order=True).n_reused == n_reused
+
+
 def test_nobody_builds_on_what_stands_behind_a_cut() -> None:
     table = _table()
     placement = table.take(list(CHAT))

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from minerva_desktop.chat.completion import Completion
@@ -235,6 +236,34 @@ async def test_a_folder_that_cannot_be_written_does_no_harm(chats: Chats, model_
     text, _ = await _answer(engine, COUNT)
     assert text == first
     assert chats.folder.read_text() == "a file is in the way"
+
+
+@pytest.mark.skipif(not hasattr(psutil, "RLIMIT_FSIZE"), reason="needs a limit of file sizes")
+async def test_a_disk_that_is_full_costs_the_state_and_nothing_else(
+    chats: Chats, model_path: Path
+) -> None:
+    engine = await chats.start(model_path)
+    assert engine.pid is not None
+    psutil.Process(engine.pid).rlimit(psutil.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+    first, _ = await _answer(engine, COUNT)
+    engine = await chats.start(model_path)  # the end of the one before is its last chance to save
+    assert [path for path in chats.folder.rglob("*") if path.is_file()] == []
+    text, done = await _answer(engine, COUNT)
+    assert (text, done.restored_tokens) == (first, 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe with a name")
+async def test_a_pipe_in_the_place_of_a_state_holds_nobody_up(
+    chats: Chats, model_path: Path
+) -> None:
+    engine = await chats.start(model_path)
+    first, _ = await _answer(engine, COUNT)
+    (file,) = await chats.saved()
+    engine = await chats.start(model_path)
+    file.unlink()
+    os.mkfifo(file)
+    text, done = await _answer(engine, COUNT)
+    assert (text, done.restored_tokens) == (first, 0)
 
 
 async def test_a_name_that_is_a_path_is_refused(chats: Chats, model_path: Path) -> None:

@@ -70,14 +70,14 @@ class DraftModel:
 
     def draft(self, sequences: list[Sequence]) -> None:
         """Fill the ``drafts`` of sequences that decode."""
+        for sequence in sequences:  # of one that gets none, those for an earlier end are stale
+            sequence.drafts.clear()
         wanted = {
             id(sequence): room
             for sequence in sequences
             if (room := room_for_drafts(sequence, self._n_draft, self._n_ctx - 1))
         }
         going = self._that_fit([s for s in sequences if id(s) in wanted])
-        for sequence in going:
-            sequence.drafts.clear()
         while going:
             rows = self._compute(going)
             if rows is None:

@@ -19,6 +19,7 @@ from minerva_desktop.engine.core.json_schema_values import (
     Schema,
     counts,
     is_type,
+    keywords,
     pointer,
     refused,
     repeated,
@@ -31,12 +32,6 @@ MAX_SCHEMAS = 2_000
 MAX_CHOICES = 500  # of an enum, and properties of an object
 MAX_KEY = 200  # characters
 
-_DEFINITIONS = frozenset({"$defs", "definitions"})
-_ANNOTATIONS = _DEFINITIONS | {
-    *("title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"),
-    *("$schema", "$id", "$comment", "example", "contentMediaType", "contentEncoding"),
-    "discriminator",  # OpenAPI's; what it says of a `oneOf` is read there
-}
 _NUMBER_KEYWORDS = frozenset(
     {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "format"}
 )
@@ -112,7 +107,7 @@ class SchemaRules:
             schema = {}
         if not isinstance(schema, dict):
             raise refused(where, "a schema that allows something should stand here")
-        if not schema.keys() - _ANNOTATIONS:
+        if not keywords(schema):
             return "value"
         if "$ref" in schema:
             self._only(schema, where, {"$ref"})
@@ -132,7 +127,7 @@ class SchemaRules:
         return self._choice([self._typed(name, schema, where) for name in types])
 
     def _only(self, schema: Schema, where: str, allowed: set[str]) -> None:
-        for keyword in schema.keys() - _ANNOTATIONS - allowed:
+        for keyword in keywords(schema) - allowed:
             raise refused(pointer(where, keyword), f"“{keyword}” is not supported here")
 
     def _choice(self, expressions: list[str]) -> str:
@@ -177,15 +172,18 @@ class SchemaRules:
         return name
 
     def _resolve(self, target: object, where: str) -> object:
-        steps = str(target).split("/")
-        if steps[0] != "#" or (len(steps) > 1 and steps[1] not in {"$defs", "definitions"}):
-            raise refused(where, f"“{target}” is not in #/$defs or #/definitions")
+        start, *steps = str(target).split("/")
+        if start != "#":
+            raise refused(where, f"“{target}” is not in this schema (#/…)")
         found = self._root
-        for step in steps[1:]:
+        for step in steps:
             key = step.replace("~1", "/").replace("~0", "~")
-            if not isinstance(found, dict) or key not in found:
+            if isinstance(found, list) and key.isdecimal() and int(key) < len(found):
+                found = found[int(key)]
+            elif isinstance(found, dict) and key in found:
+                found = found[key]
+            else:
                 raise refused(where, f"“{target}” does not exist")
-            found = found[key]
         return found
 
     def _constants(self, schema: Schema, where: str) -> str:
@@ -266,7 +264,7 @@ class SchemaRules:
         parts = schema["allOf"]
         if not isinstance(parts, list) or not 0 < len(parts) <= MAX_CHOICES:
             raise refused(pointer(where, "allOf"), "there should be a list of schemas")
-        if len(parts) == 1 and schema.keys() - _ANNOTATIONS == {"allOf"}:
+        if len(parts) == 1 and keywords(schema) == {"allOf"}:
             return {"anyOf": parts}
         properties: Schema = {}
         required: list[object] = []

@@ -17,6 +17,21 @@ _LONGEST_FORMAT = 1_000_000  # of a limit beside a format
 
 Schema: TypeAlias = dict[str, Any]
 
+# What says nothing about which values there may be.
+_ANNOTATIONS = frozenset(
+    {
+        *("$defs", "definitions", "title", "description", "default", "examples", "example"),
+        *("deprecated", "readOnly", "writeOnly", "$schema", "$id", "$comment"),
+        *("contentMediaType", "contentEncoding", "contentSchema"),
+        "discriminator",  # OpenAPI's; what it says of a `oneOf` is read there
+    }
+)
+
+
+def keywords(schema: Schema) -> set[str]:
+    """Those of a schema that have to be honoured. Tools' own annotations begin with ``x-``."""
+    return {key for key in schema if key not in _ANNOTATIONS and not key.startswith("x-")}
+
 
 def refused(where: str, sentence: str) -> InvalidRequest:
     """The refusal of a schema at the JSON pointer ``where``."""

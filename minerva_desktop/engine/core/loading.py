@@ -30,12 +30,18 @@ from minerva_desktop.engine.core.load_log import (
 )
 from minerva_desktop.engine.core.model_info import describe, physical_cores
 from minerva_desktop.engine.core.scheduler import Scheduler
+from minerva_desktop.engine.core.sequence_cache import MOST_MOVED_BYTES
 from minerva_desktop.engine.core.slots import SlotTable
 from minerva_desktop.engine.core.snapshots import SnapshotStore, model_identity
 from minerva_desktop.engine.core.speculation import Drafter, PromptLookup
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.errors import InvalidRequest, ModelLoadError
+
+_UNUSABLE = {  # by pooling
+    llama.LLAMA_POOLING_TYPE_RANK: "is a reranker: it can neither chat nor make embeddings",
+    llama.LLAMA_POOLING_TYPE_NONE: "makes a vector of each token and none of a whole text",
+}
 
 
 def load_core(
@@ -55,8 +61,8 @@ def load_core(
     _check_devices(options)
     log.clear()
     model = LlamaModel(path, options, log=log, on_progress=on_progress)
-    if model.pooling == llama.LLAMA_POOLING_TYPE_RANK:
-        raise ModelLoadError(f"{path.name} is a reranker: it can neither chat nor make embeddings")
+    if model.pooling in _UNUSABLE:
+        raise ModelLoadError(f"{path.name} {_UNUSABLE[model.pooling]}")
     loader = _Loader(path, model, options, options.n_threads or physical_cores(), log, abort)
     if model.pooling is not None:
         return loader.embedding_core(started)
@@ -71,6 +77,11 @@ def _check_devices(options: LoadOptions) -> None:
             "that this build can use",
             param="tensor_split",
         )
+
+
+def _n_movable(n_ctx: int, kv_bytes: int) -> int:
+    """Of how many tokens a sequence is moved within the cache, by what one token takes."""
+    return MOST_MOVED_BYTES * n_ctx // max(kv_bytes, 1)
 
 
 @dataclass(frozen=True)
@@ -113,7 +124,12 @@ class _Loader:
         append_only = model.is_recurrent or (model.has_window and not plan.n_draft)
         adapters = AdapterSet(options.lora, model=model, context=context, log=self.log)
         drafter, info = self._drafter(self._describe(context, started), plan)
-        slots = SlotTable(n_slots=plan.n_slots, n_cells=context.n_ctx, append_only=append_only)
+        slots = SlotTable(
+            n_slots=plan.n_slots,
+            n_cells=context.n_ctx,
+            append_only=append_only,
+            n_movable=0 if append_only else _n_movable(context.n_ctx, info.kv_bytes),
+        )
         scheduler = Scheduler(
             slots,
             n_batch=plan.n_batch,

@@ -46,10 +46,11 @@ class Candidates:
         """Let a sampler change the candidates."""
         llama.llama_sampler_apply(sampler, ctypes.byref(self._array))
 
-    def pick(self, chain: Any) -> int:
-        """Apply a chain that ends in a choice; the chosen token."""
+    def pick(self, chain: Any) -> int | None:
+        """Apply a chain that ends in a choice; the chosen token, None where all are banned."""
         self.apply(chain)
-        return int(self._array.data[self._array.selected].id)
+        chosen = self._array.data[self._array.selected]
+        return None if chosen.logit == -math.inf else int(chosen.id)
 
     def best(self, count: int) -> list[tuple[int, float]]:
         """The first ``count`` candidates as tokens and logits, once a sampler has sorted them."""

@@ -266,18 +266,28 @@ class Sampler:
         candidates.fill(context, row)
         self._apply_end_ban(candidates)
         token = candidates.pick(self._chain)
-        if self._grammar is not None and not candidates.allows(self._grammar, token):
+        grammar = self._grammar
+        if grammar is not None and (token is None or not candidates.allows(grammar, token)):
             candidates.fill(context, row)
             self._apply_end_ban(candidates)
-            candidates.apply(self._grammar)
+            candidates.apply(grammar)
             token = candidates.pick(self._chain)
-            if not candidates.allows(self._grammar, token):
-                # Accepting it would end the process: llama.cpp throws.
-                raise InferenceError("The grammar allows no token of the model's vocabulary here")
-        if self._grammar is not None:
-            llama.llama_sampler_accept(self._grammar, token)
+            if token is None or not candidates.allows(grammar, token):
+                token = self._forced_end(candidates)
+        if token is None:
+            raise InferenceError("logit_bias bans all tokens of the model's vocabulary")
+        if grammar is not None:
+            llama.llama_sampler_accept(grammar, token)
         llama.llama_sampler_accept(self._chain, token)
         return token
+
+    def _forced_end(self, candidates: Candidates) -> int:
+        """An end where the grammar lets nothing else follow, even if ends are banned: the text is
+        whole. Elsewhere a token that it does not allow would end the process: llama.cpp throws."""
+        for end in self._model.vocabulary.end_tokens()[:1]:
+            if candidates.allows(self._grammar, end):
+                return end
+        raise InferenceError("The grammar allows no token of the model's vocabulary here")
 
     # -- calls that the model begins by itself ---------------------------------------------
 

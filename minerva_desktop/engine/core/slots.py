@@ -73,12 +73,17 @@ class SlotTable:
 
     ``append_only``: the model cannot forget the end of a sequence exactly (sliding window,
     recurrent and hybrid models), so a slot's tokens are of use only to what begins with them all.
+    ``n_movable``: sequences of up to so many tokens are moved to other cells where theirs lie in
+    the wrong order.
     """
 
-    def __init__(self, *, n_slots: int, n_cells: int, append_only: bool = False) -> None:
+    def __init__(
+        self, *, n_slots: int, n_cells: int, append_only: bool = False, n_movable: int = 0
+    ) -> None:
         self._slots = [Slot(index) for index in range(n_slots)]
         self._n_cells = n_cells
         self._append_only = append_only
+        self._n_movable = n_movable
         self._cells = CellMap(n_cells)
         self._busy_users: dict[int, int] = {}  # how many busy slots use each cell
         self._clock = itertools.count(1)
@@ -129,7 +134,7 @@ class SlotTable:
         in_order: bool = False,
     ) -> Placement:
         """Make an idle slot busy with ``tokens``, reusing as much as there is; ``in_order``: only
-        where the new cells will lie behind the reused ones, or there is none to be reused.
+        what can be moved, or where the new cells will lie behind the reused ones.
 
         Raises `LookupError` when none is idle. An idle slot is continued in place if all of it is
         of use, or if most of it is and the rest lies at the cache's end; else its prefix is shared.
@@ -144,7 +149,8 @@ class SlotTable:
         if slot is not donor and length < WORTH_SHARING:
             donor, length = None, 0
         self._drop(slot, length if slot is donor else 0)
-        if in_order and donor is not None and not self._goes_on_in_order(donor.cells[:length]):
+        fits = not in_order or length <= self._n_movable
+        if donor is not None and not fits and not self._goes_on_in_order(donor.cells[:length]):
             donor, length = None, 0
             self._drop(slot, 0)
         if slot is donor or donor is None:

@@ -83,6 +83,8 @@ class SnapshotStore:
         """The snapshot of chat ``name``; None where there is no whole one."""
         path = self._path(name, variant)
         tokens = array("i")
+        if not path.is_file():  # to open a pipe would wait for ever
+            return None
         try:
             with path.open("rb") as file:
                 magic, _version, count = _HEADER.unpack(file.read(_HEADER.size))
