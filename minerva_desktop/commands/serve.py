@@ -125,7 +125,11 @@ def _parser() -> argparse.ArgumentParser:
         help="unload a model that was not asked for so long, 0: never (%(default)g)",
     )
     parser.add_argument(
-        "--timeout", type=seconds, metavar="S", help="what a request may take (default: any time)"
+        "--timeout",
+        type=seconds,
+        metavar="S",
+        help="what a request may take, with the load of its model, which goes on when the time is"
+        " over (default: any time)",
     )
     return parser
 

@@ -44,7 +44,7 @@ from minerva_desktop.server.generation_events import (
     PromptScored,
     Said,
 )
-from minerva_desktop.server.lifetime import time_limit
+from minerva_desktop.server.model_choice import leased
 from minerva_desktop.server.parameters.sampling import RunParameters
 from minerva_desktop.server.services import Engine, ServerContext
 
@@ -105,8 +105,7 @@ class Generation:
             ) as active,
         ):
             async with (
-                time_limit(request.run.limits.total_seconds),
-                self._pool.lease(request.model.path) as engine,
+                leased(self._pool, request.model, request.run.limits.total_seconds) as engine,
             ):
                 streams = self._begin(engine)
                 active.follow(*streams)
