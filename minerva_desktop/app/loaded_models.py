@@ -156,7 +156,7 @@ def _loaded_model(
     return LoadedModel(
         path=path,
         name=info.name or path.stem,
-        held=_held(info, pool.held(path)),
+        held=held_memory(info, pool.held(path)),
         pinned=pool.is_pinned(path),
         in_use=in_use,
         time_to_live=TimeToLive(own.get(path, pool.idle_seconds), path in own),
@@ -167,9 +167,9 @@ def _loaded_model(
     )
 
 
-def _held(info: ContextInfo, ledgers: Needs) -> tuple[HeldMemory, ...]:
-    """What a model holds, by the ledgers that count it: the system's counts GPUs without one, too,
-    for their memory is the system's."""
+def held_memory(info: ContextInfo, ledgers: Needs) -> tuple[HeldMemory, ...]:
+    """What a model holds of each memory, the system's first; ``ledgers`` count so many bytes of it.
+    Where a GPU has no ledger, its memory is the system's."""
     on_gpus = [
         HeldMemory(
             share.device,

@@ -112,13 +112,15 @@ class _Appraiser:
             room,
             largest_n_ctx=estimator.largest_n_ctx(choice.options, room),
             most_gpu_layers=estimator.most_gpu_layers(choice.options, room),
+            later_bytes=estimator.later_bytes(choice.options),
         )
 
     async def load(self, path: Path, appraisal: Appraisal) -> Mapping[str, int]:
         """Load it so, and note what it took, by device.
 
         On a GPU these are llama.cpp's buffers. On the CPU it is what the child has grown by once it
-        has computed some tokens, and the compute buffers, which only a long prompt would fill.
+        has computed some tokens, with what only a long prompt would fill: the compute buffers, as
+        llama.cpp tells them, and the few per cent of `Estimator.later_bytes`.
         """
         spare = SpareChild()
         engine = LlamaEngine(path, spare=spare)
@@ -139,7 +141,8 @@ class _Appraiser:
         on_gpus = {share.device: share.n_bytes for share in info.shares}
         compute = info.compute_bytes - sum(share.compute_bytes for share in info.shares)
         filled = first_output_bytes(appraisal.header, appraisal.choice.options)
-        return {CPU: grown + max(compute - filled, 0), **on_gpus}
+        later = max(compute - filled, 0) + appraisal.later_bytes
+        return {CPU: grown + later, **on_gpus}
 
 
 async def _compute_tokens(engine: LlamaEngine, info: ContextInfo) -> None:

@@ -120,10 +120,10 @@ class SettingsDialog(QDialog):
             self._form.add_row(short, field, hint, row=self._gpu_rows + number)
         if budgets:
             self._gpus_note.hide()
-            # New widgets count once they are shown, which Qt does at its loop's next turn.
-            QTimer.singleShot(0, self, self._grow)
         else:
-            self._gpus_note.setText("No graphics card that models can use has its own memory")
+            self._gpus_note.setText("No graphics card with its own memory")
+        # New widgets count once they are shown, which Qt does at its loop's next turn.
+        QTimer.singleShot(0, self, self._grow)
 
     @Slot()
     def _grow(self) -> None:
