@@ -110,14 +110,6 @@ class AnswerText:
                 return False
             yield
 
-    def spaced(self, literal: str) -> Reading[bool]:
-        """Read ``literal`` with any white space, or none, where it has some and before it."""
-        for part in literal.split():
-            yield from self.space()
-            if not (yield from self.literal(part)):
-                return False
-        return True
-
     def word(self, limit: int) -> Reading[str]:
         """A name of at most ``limit`` characters; what follows tells where it ends."""
         while True:

@@ -14,7 +14,7 @@ import pytest
 
 from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.engine.core.json_schema import json_grammar, schema_to_grammar
+from minerva_desktop.engine.core.json_schema import schema_to_grammar
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import InvalidRequest
@@ -203,7 +203,8 @@ async def test_json_and_a_schema_are_obeyed(engine: LlamaEngine) -> None:
     person = json.loads(await _text(engine, grammar=schema_to_grammar(schema), max_tokens=200))
     assert isinstance(person["name"], str)
     assert isinstance(person["age"], int)
-    text = await _text(engine, "An empty JSON object: ", grammar=json_grammar(), max_tokens=200)
+    anything = schema_to_grammar({"type": "object"})
+    text = await _text(engine, "An empty JSON object: ", grammar=anything, max_tokens=200)
     assert text.lstrip().startswith("{")
 
 

@@ -24,7 +24,7 @@ from minerva_desktop.engine.load_options import (
     Speculation,
 )
 from minerva_desktop.errors import InvalidRequest
-from tests.engine.models import write_lora
+from tests.engine.models import split_model, write_lora
 
 GREEDY = SamplingParameters(temperature=0.0, max_tokens=16)
 COUNT = ", ".join(str(number) for number in range(1, 100)) + ","
@@ -346,3 +346,22 @@ async def test_a_recurrent_state_is_resumed_too(chats: Chats, recurrent_path: Pa
     cold = engine.generate(f"{COUNT}{first} and so on", sampling=GREEDY, cache_prompt=False)
     assert await cold.text() == text
     assert done.timings.cached_tokens == done.restored_tokens
+
+
+async def test_other_weights_in_a_later_part_are_another_model(
+    chats: Chats, model_path: Path, tmp_path: Path
+) -> None:
+    first, last = split_model(model_path, tmp_path, 2)
+    engine = await chats.start(first)
+    await _answer(engine, COUNT)
+    engine = await chats.start(first)
+    _, done = await _answer(engine, COUNT)
+    assert done.restored_tokens > 0
+    await engine.unload()
+    weights = bytearray(last.read_bytes())
+    middle = len(weights) // 2
+    weights[middle : middle + 1_000_000] = weights[middle + 1 : middle + 1_000_001]
+    last.write_bytes(weights)
+    engine = await chats.start(first)
+    _, done = await _answer(engine, COUNT)
+    assert done.restored_tokens == 0

@@ -37,20 +37,14 @@ def _import_low_level(spec: ModuleSpec) -> Any:
     return importlib.import_module(f"{PACKAGE}.llama_cpp")
 
 
-def _import_ggml_base(folder: Path) -> ctypes.CDLL:
+def _import_library(name: str, folder: Path) -> ctypes.CDLL:
     loader = importlib.import_module(f"{PACKAGE}._ctypes_extensions")
-    library: ctypes.CDLL = loader.load_shared_library("ggml-base", folder / "lib")
-    return library
-
-
-def _import_ggml(folder: Path) -> ctypes.CDLL:
-    loader = importlib.import_module(f"{PACKAGE}._ctypes_extensions")
-    library: ctypes.CDLL = loader.load_shared_library("ggml", folder / "lib")
+    library: ctypes.CDLL = loader.load_shared_library(name, folder / "lib")
     return library
 
 
 _spec = _find_package()
 _folder = Path((_spec.submodule_search_locations or [""])[0])
 llama: Any = _import_low_level(_spec)
-ggml: ctypes.CDLL = _import_ggml(_folder)
-ggml_base: ctypes.CDLL = _import_ggml_base(_folder)
+ggml: ctypes.CDLL = _import_library("ggml", _folder)
+ggml_base: ctypes.CDLL = _import_library("ggml-base", _folder)

@@ -46,11 +46,6 @@ _TYPE_KEYWORDS = {
 }
 
 
-def json_grammar() -> str:
-    """The grammar of JSON mode: any JSON object."""
-    return f"root ::= object\n{PRIMITIVES.strip()}\n"
-
-
 def schema_to_grammar(schema: object) -> str:
     """GBNF that passes check_grammar; raises InvalidRequest(param="response_format")."""
     rules = SchemaRules(schema)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import shutil
 import struct
 import zlib
@@ -39,6 +40,7 @@ _FOOTER = struct.Struct("=8sI")  # mark, CRC-32 of all before it
 _MARK = b"minervKV"
 _PIECE_BYTES = 1 << 20
 _N_SAMPLES, _SAMPLE_BYTES = 256, 4096  # of a model file, for its identity
+_FIRST_PART = re.compile(r"(.*)-00001-of-(\d{5})\.gguf", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def model_identity(path: Path, options: LoadOptions, *, flash_attention: bool) -
     and other weights behind the same header are not taken for it.
     """
     digest = hashlib.sha256()
-    for file in (path, *(Path(os.fsdecode(adapter.path)) for adapter in options.lora)):
+    for file in (*_parts(path), *(Path(os.fsdecode(adapter.path)) for adapter in options.lora)):
         size = file.stat().st_size
         digest.update(str(size).encode())
         with file.open("rb") as opened:
@@ -69,6 +71,15 @@ def model_identity(path: Path, options: LoadOptions, *, flash_attention: bool) -
     digest.update(llama.llama_print_system_info() or b"")
     digest.update(llama.llama_version() or b"")
     return digest.digest()
+
+
+def _parts(path: Path) -> list[Path]:
+    """All files of a model, which may be split into several."""
+    first = _FIRST_PART.fullmatch(path.name)
+    if first is None:
+        return [path]
+    name, count = first[1], int(first[2])
+    return [path.with_name(f"{name}-{part:05}-of-{count:05}.gguf") for part in range(1, count + 1)]
 
 
 class SnapshotStore:
