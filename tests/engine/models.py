@@ -2,13 +2,15 @@
 with fewer tokens, a recurrent and a hybrid model. All are made with the ``gguf`` package, the
 format's reference.
 
-Called by tests, on any thread; each call blocks for a second or two, most of it for reading the
-49,152 tokens of a vocabulary.
+Called by tests, on any thread; a call blocks for up to a second, and the first one for a second
+more: it reads the 49,152 tokens of a vocabulary.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -68,11 +70,11 @@ def split_model(source: Path, folder: Path, parts: int) -> list[Path]:
     As llama.cpp's own tool writes them: ``name-00001-of-0000N.gguf`` holds all metadata, each file
     holds its share of the tensors, and the files after the first know only their number.
     """
-    reader = GGUFReader(source)
+    reader = _read(source)
     per_part = -(-len(reader.tensors) // parts)
     architecture = str(reader.fields[Keys.General.ARCHITECTURE].contents())
     writer = GGUFWriter(folder / source.name, architecture, split_max_tensors=per_part)
-    copy_metadata(reader, writer, "")
+    copy_metadata(source, writer, "")
     for tensor in reader.tensors:
         writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
     assert len(writer.tensors) == parts, f"{parts} does not divide {len(reader.tensors)} tensors"
@@ -82,11 +84,11 @@ def split_model(source: Path, folder: Path, parts: int) -> list[Path]:
 
 def write_with_fewer_tokens(path: Path, source: Path, n_tokens: int) -> None:
     """Copy the GGUF model at ``source`` without the tokens from number ``n_tokens`` on."""
-    reader = GGUFReader(source)
+    reader = _read(source)
     writer = GGUFWriter(path, str(reader.fields[Keys.General.ARCHITECTURE].contents()))
-    copy_metadata(reader, writer, "", n_tokens=n_tokens)
+    copy_metadata(source, writer, "", n_tokens=n_tokens)
     for tensor in reader.tensors:
-        is_table = tensor.name == "token_embd.weight"
+        is_table = tensor.name in ("token_embd.weight", "output.weight")
         data = tensor.data[:n_tokens] if is_table else tensor.data
         writer.add_tensor(tensor.name, data, raw_dtype=tensor.tensor_type)
     write_all(writer)
@@ -97,9 +99,9 @@ def write_with_templates(
 ) -> None:
     """Copy the GGUF model at ``source`` with other chat templates ("" is the default one's name)
     and other texts for some of its control tokens."""
-    reader = GGUFReader(source)
+    reader = _read(source)
     writer = GGUFWriter(path, str(reader.fields[Keys.General.ARCHITECTURE].contents()))
-    copy_metadata(reader, writer, "", tokens=control_tokens, without=Keys.Tokenizer.CHAT_TEMPLATE)
+    copy_metadata(source, writer, "", tokens=control_tokens, without=Keys.Tokenizer.CHAT_TEMPLATE)
     for name, template in templates.items():
         key = Keys.Tokenizer.CHAT_TEMPLATE + (f".{name}" if name else "")
         writer.add_string(key, template)
@@ -150,7 +152,6 @@ def _write_layers(
     *,
     norm_eps: float = NORM_EPS,
 ) -> None:
-    reader = GGUFReader(vocabulary_of)
     writer.add_type("model")
     writer.add_context_length(N_CTX_TRAIN)
     writer.add_embedding_length(N_EMBEDDING)
@@ -160,8 +161,8 @@ def _write_layers(
     writer.add_ssm_state_size(N_STATE)
     writer.add_ssm_time_step_rank(N_TIME_STEP)
     writer.add_layer_norm_rms_eps(norm_eps)
-    copy_metadata(reader, writer, "tokenizer.")
-    n_vocab = len(reader.fields[Keys.Tokenizer.LIST].data)
+    copy_metadata(vocabulary_of, writer, "tokenizer.")
+    n_vocab = len(_read(vocabulary_of).fields[Keys.Tokenizer.LIST].data)
     for name in ("token_embd.weight", "output.weight"):
         writer.add_tensor(name, _normal(random, (n_vocab, N_EMBEDDING), 1.0).astype(np.float16))
     writer.add_tensor("output_norm.weight", np.ones(N_EMBEDDING, np.float32))
@@ -213,8 +214,34 @@ def _normal(random: np.random.Generator, shape: tuple[int, int], deviation: floa
     return (random.standard_normal(shape) * deviation).astype(np.float32)
 
 
+class Entry(NamedTuple):
+    """A key of a GGUF file, and what `GGUFWriter.add_key_value` takes beside it."""
+
+    key: str
+    value: Any
+    kind: GGUFValueType
+    elements: GGUFValueType | None
+
+
+@cache
+def _read(path: Path) -> GGUFReader:
+    return GGUFReader(path)
+
+
+@cache
+def metadata(path: Path) -> tuple[Entry, ...]:
+    """The keys of the GGUF model at ``path``, which must stay as it is."""
+    found = []
+    for key, field in _read(path).fields.items():
+        if not key.startswith("GGUF."):
+            kind = field.types[0]
+            elements = field.types[-1] if kind is GGUFValueType.ARRAY else None
+            found.append(Entry(key, field.contents(), kind, elements))
+    return tuple(found)
+
+
 def copy_metadata(
-    reader: GGUFReader,
+    source: Path,
     writer: GGUFWriter,
     begin: str,
     *,
@@ -225,20 +252,17 @@ def copy_metadata(
     """Copy the keys that begin with ``begin``, but for those that the package writes by itself and
     the one called ``without``; of what each token has, the first ``n_tokens``. ``tokens`` replaces
     the texts of some."""
-    for key, field in reader.fields.items():
-        if key.startswith("GGUF.") or key in (Keys.General.ARCHITECTURE, without):
+    for key, value, kind, elements in metadata(source):
+        if key in (Keys.General.ARCHITECTURE, without) or not key.startswith(begin):
             continue
-        if key.startswith(begin):
-            kind = field.types[0]
-            elements = field.types[-1] if kind is GGUFValueType.ARRAY else None
-            value = field.contents()
-            if n_tokens is not None and key in (Keys.Tokenizer.LIST, Keys.Tokenizer.TOKEN_TYPE):
-                value = value[:n_tokens]
-            elif n_tokens is not None and key.endswith(".vocab_size"):
-                value = n_tokens
-            if key == Keys.Tokenizer.LIST and tokens:
-                value = [tokens.get(token, text) for token, text in enumerate(value)]
-            writer.add_key_value(key, value, kind, elements)
+        changed = value
+        if n_tokens is not None and key in (Keys.Tokenizer.LIST, Keys.Tokenizer.TOKEN_TYPE):
+            changed = value[:n_tokens]
+        elif n_tokens is not None and key.endswith(".vocab_size"):
+            changed = n_tokens
+        if key == Keys.Tokenizer.LIST and tokens:
+            changed = [tokens.get(token, text) for token, text in enumerate(value)]
+        writer.add_key_value(key, changed, kind, elements)
 
 
 def write_all(writer: GGUFWriter) -> None:
