@@ -159,7 +159,7 @@ def generated(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Cal
 @pytest.fixture(scope="session")
 def small_path(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A llama of 2 layers with random weights and the embedded model's vocabulary, for tests in
-    which it does not matter what is said: fifty times faster, and as real for all that llama.cpp
+    which it does not matter what is said: tens of times faster, and as real for all that llama.cpp
     does with it."""
     path = tmp_path_factory.mktemp("small") / "small.gguf"
     write_small(path, model_path)
