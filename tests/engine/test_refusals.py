@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from minerva_desktop.chat.limits import Overflow, RequestLimits
 from minerva_desktop.chat.message import ChatTurn, Role
@@ -21,14 +22,23 @@ HELLO = [ChatTurn(Role.USER, "Write one sentence about the sea.")]
 HUGE = 2**70
 
 
-@pytest.fixture
-async def engine(model_path: Path) -> AsyncIterator[LlamaEngine]:
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def loaded(small_path: Path) -> AsyncIterator[LlamaEngine]:
     # Whatever was refused and still counted would be one too many.
-    engine = LlamaEngine(model_path, max_waiting=1)
+    engine = LlamaEngine(small_path, max_waiting=1)
     await engine.load(1024)
     yield engine
-    assert await engine.generate("1 2 3", 2, sampling=GREEDY).text()
     await engine.unload()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def engine(loaded: LlamaEngine) -> AsyncIterator[LlamaEngine]:
+    """Which answers after each test as before."""
+    yield loaded
+    assert await loaded.generate("1 2 3", 2, sampling=GREEDY).text()
 
 
 @pytest.mark.parametrize(
