@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from minerva_desktop.engine.core.batch_filler import ANY_FORMAT, SteadyRows
 from minerva_desktop.engine.core.load_log import (
     added_shares,
     buffer_sizes,
@@ -13,6 +14,7 @@ from minerva_desktop.engine.core.load_log import (
     gpu_shares,
     has_flash_attention,
     layer_placement,
+    steady_rows,
     unused_bytes,
 )
 from minerva_desktop.engine.core.model_info import placement_text
@@ -97,3 +99,14 @@ def test_placement_is_read_from_the_last_report() -> None:
     assert placement == (LayerPlacement("CPU", 1), LayerPlacement("CUDA0", 1))
     assert placement_text(placement) == "CPU 1 layers, CUDA0 1 layers"
     assert placement_text((LayerPlacement("CPU", 31),)) == "CPU"
+
+
+def test_the_formats_of_weights_say_how_many_rows_are_computed_as_each_alone() -> None:
+    line = "llama_model_loader: - type {:>4}:  {} tensors\n".format
+    quantised = line("f32", 61) + line("q4_1", 210)
+    repacked = "load_tensors:   CPU_REPACK model buffer size =    12.66 MiB\n"
+    assert steady_rows(quantised) == ANY_FORMAT
+    assert steady_rows(quantised + repacked) == SteadyRows(most=3)
+    assert steady_rows(line("f32", 61) + line("f16", 210)) == SteadyRows(lone_cells=0)
+    assert steady_rows(line("f32", 271)) == SteadyRows(lone_cells=0)
+    assert steady_rows(quantised + line("bf16", 1) + repacked) == SteadyRows(3, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minerva_desktop.engine.core.batch_filler import SteadyRows
 from minerva_desktop.engine.core.scheduler import Scheduler
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
 from minerva_desktop.engine.core.slots import SlotTable
@@ -336,6 +337,13 @@ def test_many_that_decode_are_shared_out_to_decodes_without_tiles_if_one_is_stea
     assert _rows(scheduler.schedule().groups) == [129]
     sequences[5].steady_until = 100
     groups = scheduler.schedule().groups
+    assert _rows(groups) == [63, 66]
+    assert groups[0][0].sequence is sequences[5]
+    rest = [sequence for sequence in sequences if sequence is not sequences[5]]
+    assert [c.sequence for group in groups for c in group] == [sequences[5], *rest]
+    for sequence in sequences:
+        sequence.steady_until = 100
+    groups = scheduler.schedule().groups
     assert _rows(groups) == [43, 43, 43]  # and none of them is a lone row
     assert [c.sequence for group in groups for c in group] == sequences
 
@@ -380,3 +388,32 @@ def test_a_state_that_cannot_go_back_is_shared_where_it_holds_what_they_have_in_
     scheduler.add(Sequence(3, [*prompt[:100], 903], 8))
     shapes = [_shape(_step(scheduler)) for _ in range(3)]
     assert shapes == [[(1, 0, 100)], [(1, 100, 89)], [(1, 189, 1), (2, 189, 1), (3, 0, 100)]]
+
+
+def test_a_model_may_want_few_rows_in_a_decode_and_none_alone() -> None:
+    scheduler = Scheduler(
+        SlotTable(n_slots=8, n_cells=4096),
+        n_batch=64,
+        max_running=8,
+        steady_rows=SteadyRows(most=3, lone_cells=0),
+    )
+    sequences = [Sequence(number, [number], None, steady_until=100) for number in range(7)]
+    scheduler.add(sequences[0])
+    _admit(scheduler)
+    (lone,) = scheduler.schedule().groups
+    assert [chunk.has_company for chunk in lone] == [True]
+    for sequence in sequences[1:]:
+        scheduler.add(sequence)
+    _admit(scheduler)
+    groups = scheduler.schedule().groups
+    assert [len(group) for group in groups] == [3, 3, 1]
+    assert [chunk.has_company for group in groups for chunk in group] == [False] * 6 + [True]
+    for sequence in sequences[3:]:
+        sequence.steady_until = 0
+    groups = scheduler.schedule().groups
+    assert [[chunk.sequence.request_id for chunk in group] for group in groups] == [
+        [0, 1, 2],
+        [3, 4, 5, 6],
+    ]
+    sequences[0].drafts[:] = [7] * 8
+    assert [chunk.count for chunk in scheduler.schedule().groups[0]] == [3]

@@ -6,20 +6,26 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
 
 GREEDY = SamplingParameters(temperature=0.0)
+THINGS = ("stars", "rivers", "horses", "bridges", "clocks", "storms", "cheese", "maps")
 
 
-def _counting(count: int) -> list[str]:
-    """Prompts of different lengths, and such that leave no doubt about what follows: llama.cpp
-    rounds many sequences otherwise than one, by little."""
-    starts = range(110, 110 + 50 * count, 50)
+def questions(count: int) -> list[tuple[ChatTurn, ...]]:
+    """Of different lengths, so that they end at different moments."""
     return [
-        ", ".join(str(start + step) for step in range(3 + number % 3)) + ","
-        for number, start in enumerate(starts)
+        (
+            ChatTurn(
+                Role.USER,
+                f"Question {number}: name three {THINGS[number % len(THINGS)]} that you like, "
+                f"and say why in {number % 7 + 2} words.",
+            ),
+        )
+        for number in range(count)
     ]
 
 
@@ -27,13 +33,24 @@ async def test_short_answers_four_at_a_time(model_path: Path) -> None:
     engine = LlamaEngine(model_path)
     await engine.load(options=LoadOptions(n_ctx=4096, n_parallel=4))
 
-    async def answer(prompt: str, n_tokens: int) -> str:
-        return await engine.generate(prompt, n_tokens, sampling=GREEDY).text()
+    async def answer(turns: tuple[ChatTurn, ...], n_tokens: int) -> str:
+        return await engine.generate(turns, n_tokens, sampling=GREEDY).text()
 
-    # They end at different moments.
-    asked = [(prompt, 3 + number % 5) for number, prompt in enumerate(_counting(12))]
-    alone = [await answer(prompt, n_tokens) for prompt, n_tokens in asked]
-    together = await asyncio.gather(*(answer(prompt, n_tokens) for prompt, n_tokens in asked))
+    asked = [(turns, 6 + number % 9) for number, turns in enumerate(questions(12))]
+    alone = [await answer(turns, n_tokens) for turns, n_tokens in asked]
+    together = await asyncio.gather(*(answer(turns, n_tokens) for turns, n_tokens in asked))
     await engine.unload()
     assert list(together) == alone
-    assert len(set(alone)) == len(alone)
+
+
+async def test_rearranged_weights_multiply_a_row_among_others_as_alone(gemma_path: Path) -> None:
+    """ggml rearranges most formats for the CPU, Q4_K_M among them, but not the embedded model's."""
+    engine = LlamaEngine(gemma_path)
+    await engine.load(options=LoadOptions(n_ctx=1024, n_parallel=6))
+    sampling = [SamplingParameters(seed=seed, max_tokens=10, ignore_eos=True) for seed in range(6)]
+    prompts = [f"My {thing} are" for thing in THINGS[:6]]
+    pairs = list(zip(prompts, sampling, strict=True))
+    alone = [await engine.generate(prompt, sampling=each).text() for prompt, each in pairs]
+    streams = [engine.generate(p, sampling=each, cache_prompt=False) for p, each in pairs]
+    assert [await stream.text() for stream in streams] == alone
+    await engine.unload()

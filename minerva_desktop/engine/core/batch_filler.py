@@ -21,6 +21,21 @@ LONE_CELLS = 256  # llama.cpp rounds up to a multiple of 256, and 512 are shared
 
 
 @dataclass(frozen=True, slots=True)
+class SteadyRows:
+    """How many rows that decode ggml computes as it computes each alone, with its company.
+
+    At most ``most`` are in one decode, and a lone row needs no company in up to ``lone_cells``
+    cells of the cache. Which of its kernels multiply depends on the model's number formats.
+    """
+
+    most: int = STEADY_ROWS
+    lone_cells: int = LONE_CELLS
+
+
+ANY_FORMAT = SteadyRows()
+
+
+@dataclass(frozen=True, slots=True)
 class Filled:
     """What a step is to compute: ``n_cells`` tokens in all. ``leaves_out_oldest``: there was no
     room for the oldest prompt."""
@@ -42,6 +57,7 @@ class BatchFiller:
         n_outputs: int,
         prompts_apart: bool,
         keeps_company: bool,
+        steady_rows: SteadyRows,
     ) -> None:
         """As in `Scheduler`."""
         self._slots = slots
@@ -49,6 +65,7 @@ class BatchFiller:
         self._n_outputs = n_outputs
         self._prompts_apart = prompts_apart
         self._keeps_company = keeps_company and n_batch > 1
+        self._steady_rows = steady_rows
         self._oldest_first = False
 
     @property
@@ -66,6 +83,8 @@ class BatchFiller:
             if sequence.is_prompt:
                 prompts.append(sequence)
             else:
+                if sequence.is_steady and self._prompts_apart:
+                    del sequence.drafts[self._steady_rows.most - 1 :]
                 decoding.append(sequence)
                 n_rows += 1 + len(sequence.drafts)
         # In a batch that prompts share, one row at least is theirs.
@@ -93,7 +112,8 @@ class BatchFiller:
             others = [chunk for chunk in filled.prompts if not chunk.sequence.is_scoring]
             together = filled.decoding + others
             return [together, *scoring] if together else scoring
-        groups = self._with_company(_steady_groups(filled.decoding))
+        groups = _steady_groups(filled.decoding, self._steady_rows.most)
+        groups = self._with_company(groups)
         return groups + [[chunk] for chunk in filled.prompts]
 
     def _prompt_chunks(self, prompts: list[Sequence], n_decoding: int) -> list[Chunk]:
@@ -133,25 +153,32 @@ class BatchFiller:
                 and group[0].count == 1
                 and self._keeps_company
                 and group[0].sequence.is_steady
-                and self._slots.n_spanned_cells + 1 > LONE_CELLS
+                and self._slots.n_spanned_cells + 1 > self._steady_rows.lone_cells
                 and self._slots.n_free_cells > len(groups)
             )
         return groups
 
 
-def _steady_groups(chunks: list[Chunk]) -> list[list[Chunk]]:
-    """``chunks`` of sequences that decode, in as few decodes as steadiness lets them be, which are
-    about equally large: a row that is left over would need company."""
+def _steady_groups(chunks: list[Chunk], most_rows: int) -> list[list[Chunk]]:
+    """``chunks`` of sequences that decode, in as few decodes as steadiness lets them be: one for
+    all, or several for the steady ones, filled up with others, and one for what is left of these.
+    Those that are all steady are about equally large: a row that is left over would need company.
+    """
+    steady = [chunk for chunk in chunks if chunk.sequence.is_steady]
     n_rows = sum(chunk.count for chunk in chunks)
-    if n_rows <= STEADY_ROWS or not any(chunk.sequence.is_steady for chunk in chunks):
+    if not steady or n_rows <= most_rows:
         return [chunks] if chunks else []
-    most = -(-n_rows // -(-n_rows // STEADY_ROWS))
+    others = [chunk for chunk in chunks if not chunk.sequence.is_steady]
+    most = most_rows if others else -(-n_rows // -(-n_rows // most_rows))
     groups: list[list[Chunk]] = []
     room = 0
-    for chunk in chunks:
+    for chunk in steady:
         if chunk.count > room:
             groups.append([])
             room = max(most, chunk.count)
         groups[-1].append(chunk)
         room -= chunk.count
-    return groups
+    while others and others[0].count <= room:
+        room -= others[0].count
+        groups[-1].append(others.pop(0))
+    return [*groups, others] if others else groups

@@ -26,6 +26,7 @@ from minerva_desktop.engine.core.load_log import (
     buffer_sizes,
     cache_bytes,
     gpu_shares,
+    steady_rows,
     unused_bytes,
 )
 from minerva_desktop.engine.core.model_info import describe, physical_cores
@@ -121,6 +122,7 @@ class _Loader:
                 f"{self.path.name} cannot take tokens back, so guessing ahead is of no use to it",
                 param="speculation",
             )
+        rows = steady_rows(self.log.text())
         append_only = model.is_recurrent or (model.has_window and not plan.n_draft)
         adapters = AdapterSet(options.lora, model=model, context=context, log=self.log)
         drafter, info = self._drafter(self._describe(context, started), plan)
@@ -137,6 +139,7 @@ class _Loader:
             n_outputs=plan.params.n_outputs_max,
             prompts_apart=not info.n_gpu_layers,
             keeps_company=not info.n_gpu_layers and not model.is_recurrent,
+            steady_rows=rows,
         )
         return EngineCore(
             self.path.name,

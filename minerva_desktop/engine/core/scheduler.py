@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from minerva_desktop.engine.core.batch_filler import BatchFiller
+from minerva_desktop.engine.core.batch_filler import ANY_FORMAT, BatchFiller, SteadyRows
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
 from minerva_desktop.engine.core.slots import Placement, Slot, SlotTable, Variant, common_prefix
 
@@ -46,11 +46,13 @@ class Scheduler:
         n_outputs: int = 1,
         prompts_apart: bool = True,
         keeps_company: bool = True,
+        steady_rows: SteadyRows = ANY_FORMAT,
     ) -> None:
         """``n_batch`` in tokens; at most ``max_running`` requests run, the others wait. One decode
         gives ``n_outputs`` rows of logits at most.
         ``prompts_apart``: a prompt shares a decode with nothing else. ``keeps_company``: the lone
-        row of a steady sequence gets another, which the cache can forget.
+        row of a steady sequence gets another, which the cache can forget, and ``steady_rows`` says
+        when.
 
         ``slots`` may be more than run: the others keep what finished requests left.
         """
@@ -62,6 +64,7 @@ class Scheduler:
             n_outputs=n_outputs,
             prompts_apart=prompts_apart,
             keeps_company=keeps_company,
+            steady_rows=steady_rows,
         )
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
