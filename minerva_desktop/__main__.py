@@ -125,13 +125,8 @@ def _window_runtime(
     on_change: Callable[[ModelState], None],
 ) -> Runtime:
     from minerva_desktop.api_keys import KeyFile
-    from minerva_desktop.app.model_actions import (
-        gpu_bytes,
-        load_options,
-        memory_bytes,
-        model_state,
-        own_options,
-    )
+    from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
+    from minerva_desktop.app.model_actions import load_options, model_state, own_options
     from minerva_desktop.library.measured_memory import MeasuredMemory
     from minerva_desktop.runtime import Runtime
 

@@ -10,7 +10,7 @@ import functools
 import importlib
 import logging
 import os
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ from minerva_desktop.devices.gpu_context import (
     GpuDevice,
     default_budget,
 )
-from minerva_desktop.devices.ledgers import CPU, DeviceLedgers, Needs
+from minerva_desktop.devices.ledgers import CPU, NOTHING, DeviceLedgers, Needs
 from minerva_desktop.devices.pressure import SHORT_BYTES, Shortage, shortages
 from minerva_desktop.engine.connection import MAX_WAITING
 from minerva_desktop.engine.device_query import KnownDevices, ask_devices
@@ -54,7 +54,7 @@ from minerva_desktop.server.config import EndpointConfig
 
 if TYPE_CHECKING:
     from minerva_desktop.devices.memory import MemoryProbe
-    from minerva_desktop.devices.system_memory import MemorySnapshot
+    from minerva_desktop.devices.system_memory import MemoryPart, MemorySnapshot
     from minerva_desktop.server.endpoint import Endpoint
 
 _log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Runtime:
         *,
         own_options: Mapping[Path, LoadOptions] = MappingProxyType({}),
         memory_bytes: int | None = None,
-        gpu_bytes: int | None = None,
+        gpu_bytes: Needs = NOTHING,
         measured: MeasuredMemory | None = None,
         idle_seconds: float | None = None,
         on_event: Callable[[PoolEvent], None] | None = None,
@@ -81,14 +81,15 @@ class Runtime:
         probe: MemoryProbe | None = None,
     ) -> None:
         """``own_options``: those of single models; ``memory_bytes``: what loaded models may take
-        together (None: a share of the machine's memory), ``gpu_bytes`` on each GPU (None: a share
-        of its memory); ``measured`` is told what loads took, and asked; ``idle_seconds`` and
-        ``on_event``: see `ModelPool`; ``on_request``: see `Activity`; ``max_waiting``: requests
-        that may wait for each model; ``key_file``: the keys that open the endpoint, also when they
-        change while it serves; ``find_devices`` and ``probe``: what tells of devices and memory
-        instead of this machine; the probe is closed with the runtime."""
+        together (None: a share of the machine's memory), ``gpu_bytes`` of the memory of GPUs, by
+        `budget_keys` (a share of those that are not named); ``measured`` is told what loads took,
+        and asked; ``idle_seconds`` and ``on_event``: see `ModelPool`; ``on_request``: see
+        `Activity`; ``max_waiting``: requests that may wait for each model; ``key_file``: the keys
+        that open the endpoint, also when they change while it serves; ``find_devices`` and
+        ``probe``: what tells of devices and memory instead of this machine; the probe is closed
+        with the runtime."""
         self._ledger = GpuContext(GpuDevice.CPU, UNKNOWN_BUDGET)
-        self._memory_bytes, self._gpu_bytes = memory_bytes, gpu_bytes
+        self._memory_bytes = memory_bytes
         self._is_short = False  # of the system's memory, when it was last measured
         self._spare = SpareChild()
         self.keeps_spare = True  # have a child ready after a load, for the next one
@@ -105,10 +106,9 @@ class Runtime:
         )
         self.pool.own_options = own_options
         find = find_devices or functools.partial(ask_devices, self._spare)
-        self._devices = KnownDevices(find, self.pool.ledgers, self.pool.holdings)
+        self._devices = KnownDevices(find, self.pool.ledgers, self.pool.holdings, gpu_bytes)
         self.activity = Activity(on_request, max_loading=max_waiting)
-        self._max_waiting = max_waiting
-        self._key_file = key_file
+        self._max_waiting, self._key_file = max_waiting, key_file
         self._watching_keys: asyncio.Task[None] | None = None
         self._catalog, self._probe = catalog, probe
         self._endpoint: Endpoint | None = None
@@ -125,11 +125,18 @@ class Runtime:
             folder, max_bytes = options.snapshots.folder, options.snapshots.max_bytes
             SnapshotFiles(Path(os.fsdecode(folder))).shrink(max_bytes)
 
-    def set_memory_budget(self, memory_bytes: int | None, gpu_bytes: int | None = None) -> None:
-        """What loaded models may take together from now on, and on each GPU; those that are loaded
-        stay."""
+    def set_memory_budget(self, memory_bytes: int | None, gpu_bytes: Needs = NOTHING) -> None:
+        """What loaded models may take together from now on, and of the memory of GPUs, as in
+        `__init__`; those that are loaded stay."""
         self._memory_bytes = memory_bytes
-        self._gpu_bytes = gpu_bytes
+        self._devices.use_budgets(gpu_bytes)
+
+    def budgets(self, system: MemoryPart) -> Needs:
+        """What models may take now of the ``system``'s memory, and of that of each GPU with a
+        ledger, in bytes by the ledger's name."""
+        kind = system_kind(self._devices.now().devices or ())
+        limit = memory_budget(self._memory_bytes, system, kind)
+        return {**self.pool.ledgers.room(), CPU: limit}
 
     async def start_endpoint(
         self,
@@ -203,6 +210,13 @@ class Runtime:
             self._probe = MemoryProbe(find_nvml())
         return self._probe.snapshot(pids, known, placed)
 
+    async def system_memory(self) -> MemoryPart:
+        """The system's memory now, and the share of our engine children."""
+        # psutil takes 60 ms to import, which the window's start need not wait for.
+        from minerva_desktop.devices.system_memory import system_memory
+
+        return await asyncio.to_thread(system_memory, self.pool.pids())
+
     async def _relieve(self, short: Sequence[Shortage]) -> None:
         """Give memory back where it is short, one thing at each look, for that takes a moment: of
         the system's first the engine process that waits for a model (some 50 MB), and then an idle
@@ -243,13 +257,13 @@ class Runtime:
     async def devices(self) -> tuple[DeviceInfo, ...]:
         """The compute devices of this build of llama.cpp, the CPU too; none while they are not
         known. Asked of a child process: see `KnownDevices`. Never fails."""
-        return (await self._devices.ask(self._gpu_bytes)).devices or ()
+        return (await self._devices.ask()).devices or ()
 
     async def _choose(self, path: Path, options: LoadOptions, kept: Needs) -> LoadChoice:
         devices = await self.devices()
         kind = system_kind(devices)
         self._ledger.set_device(kind)
-        memory = await asyncio.to_thread(_system_memory, self.pool.pids())
+        memory = await self.system_memory()
         self._ledger.set_budget(memory_budget(self._memory_bytes, memory, kind))
         room, gpus = self.pool.ledgers.room(kept), discrete_gpus(devices)
         return await self._chooser.choose(path, options, room, gpus)
@@ -274,7 +288,7 @@ class Runtime:
         task.add_done_callback(self._background.discard)
 
 
-def memory_budget(wished: int | None, memory: MemorySnapshot, kind: GpuDevice | None = None) -> int:
+def memory_budget(wished: int | None, memory: MemoryPart, kind: GpuDevice | None = None) -> int:
     """What loaded models may take of the system's ``memory``, in bytes: ``wished``, or a share of
     it, but never more than other programs leave. ``kind`` says whose it is (see `system_kind`),
     where that is known."""
@@ -287,10 +301,3 @@ def memory_budget(wished: int | None, memory: MemorySnapshot, kind: GpuDevice | 
     # A model that took the last of it would be unloaded at once: `devices.pressure`.
     spared = min(memory.total // 20, SHORT_BYTES)
     return max(min(budget, memory.total - memory.used_by_others - spared), 0)
-
-
-def _system_memory(engine_pids: Collection[int]) -> MemorySnapshot:
-    # psutil takes 60 ms to import, which the window's start need not wait for.
-    from minerva_desktop.devices.system_memory import system_snapshot
-
-    return system_snapshot(engine_pids)

@@ -41,8 +41,8 @@ class ModelOverrides(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings. None means "automatic". ``n_ctx`` in tokens; geometry is Qt's, in base64.
 
-    ``memory_gb``: memory that loaded models may take together, in units of 10^9 bytes, and
-    ``gpu_memory_gb`` the memory of each GPU;
+    ``memory_gb``: what loaded models may take of the system's memory together, in units of 10^9
+    bytes, and ``gpu_gb`` of that of GPUs, by name (see `app.memory_budgets.DeviceBudget`);
     ``snapshot_gb``: disk, in units of 10^9 bytes, for the states of long chats; 0 keeps none.
     ``server_network``: the local server lets other machines in, too.
     ``models``: the overrides of single models, by path.
@@ -53,7 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     n_gpu_layers: int | None = None
     n_threads: int | None = None
     memory_gb: int | None = None
-    gpu_memory_gb: int | None = None
+    gpu_gb: dict[str, int] = {}
     snapshot_gb: int | None = None
     server_port: int = DEFAULT_PORT
     server_enabled: bool = False

@@ -26,6 +26,7 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.core.llama import LlamaContext
 from minerva_desktop.engine.core.loop import EngineLoop
 from minerva_desktop.engine.core.sampler import Sampler
+from minerva_desktop.engine.frames import encode_frame
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import (
     Abort,
@@ -35,7 +36,6 @@ from minerva_desktop.engine.messages import (
     Loaded,
     LoadFailed,
     StepOutputs,
-    encode_frame,
 )
 
 Given = ParamSpec("Given")

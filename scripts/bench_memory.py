@@ -88,13 +88,13 @@ class Case:
 
 # Those that the usual tests measure, too.
 QUICK = (
-    Case("SmolLM2", LoadOptions(n_ctx=1024)),
     Case("SmolLM2", LoadOptions(n_ctx=512, flash_attention=NO_FLASH)),
-    Case("llama Q4_0", LoadOptions(n_ctx=1024, kv_type_k=Q8, kv_type_v=Q4, n_batch=256)),
     Case("MiniLM", LoadOptions()),
 )
 CASES = (
     *QUICK,
+    Case("SmolLM2", LoadOptions(n_ctx=1024)),
+    Case("llama Q4_0", LoadOptions(n_ctx=1024, kv_type_k=Q8, kv_type_v=Q4, n_batch=256)),
     Case("SmolLM2", LoadOptions(n_ctx=4096)),
     Case("SmolLM2", LoadOptions(n_ctx=2048, n_parallel=12)),
     Case("SmolLM2", LoadOptions(n_ctx=2048, n_batch=128)),
@@ -107,6 +107,7 @@ CASES = (
     Case("Gemma 3", LoadOptions(n_ctx=2048, n_parallel=12)),
     Case("Gemma 3", LoadOptions(n_ctx=2048, kv_type_k=Q8, kv_type_v=Q4)),
     Case("Gemma 3", LoadOptions(n_ctx=1024, flash_attention=NO_FLASH)),
+    Case("Gemma 3", LoadOptions(n_ctx=1024), drafts=True),
     Case("llama", LoadOptions(n_ctx=8192)),
     Case("llama", LoadOptions(n_ctx=2048, n_batch=1024)),
     Case("gemma2", LoadOptions(n_ctx=8192)),

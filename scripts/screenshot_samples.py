@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 
-from minerva_desktop.app.loaded_models import LoadedModel, TimeToLive
+from minerva_desktop.app.loaded_models import HeldMemory, LoadedModel, TimeToLive
+from minerva_desktop.app.memory import DeviceReading, MemoryReading
+from minerva_desktop.app.memory_budgets import DeviceBudget
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.ui.chat_list import ChatItem
@@ -25,6 +28,14 @@ MODELS = (
     PickerItem(MODEL_PATH, MODEL, 98_000_000, "Q4_1", 8192, loaded=True, removable=False),
     PickerItem("/models/gemma-3-4b-it-q4_k_m.gguf", "Gemma 3 4B", 2_490_000_000, "Q4_K_M", 131_072),
     PickerItem("/models/qwen3-8b-q5_k_m.gguf", "Qwen3 8B", 5_850_000_000, "Q5_K_M", 40_960),
+    PickerItem(
+        "/models/all-MiniLM-L6-v2-Q8_0.gguf",
+        "all-MiniLM-L6-v2",
+        25_300_000,
+        "Q8_0",
+        512,
+        makes_embeddings=True,
+    ),
     PickerItem(
         "/media/stick/mistral.gguf",
         "Mistral Small 24B",
@@ -47,10 +58,7 @@ LOADED = (
     LoadedModel(
         path=Path(MODEL_PATH),
         name=MODEL,
-        weights_bytes=98_000_000,
-        kv_bytes=188_700_000,
-        compute_bytes=34_000_000,
-        devices=(("CPU", 320_700_000),),
+        held=(HeldMemory("CPU", 98_000_000, 188_700_000, 34_000_000),),
         pinned=False,
         in_use=True,
         time_to_live=TimeToLive(None, is_own=False),
@@ -62,10 +70,7 @@ LOADED = (
     LoadedModel(
         path=Path("/models/gemma-3-4b-it-q4_k_m.gguf"),
         name="Gemma 3 4B",
-        weights_bytes=2_490_000_000,
-        kv_bytes=285_000_000,
-        compute_bytes=96_000_000,
-        devices=(("CPU", 2_871_000_000),),
+        held=(HeldMemory("CPU", 2_490_000_000, 285_000_000, 96_000_000),),
         pinned=True,
         in_use=False,
         time_to_live=TimeToLive(1800.0, is_own=True),
@@ -75,6 +80,69 @@ LOADED = (
         n_gpu_layers=0,
         reasons=("context of 4,096 tokens instead of 8,192: as wished it would take 3.4 GB",),
     ),
+)
+LOADED_ON_GPUS = (
+    replace(
+        LOADED[0],
+        held=(HeldMemory("CUDA1", 98_000_000, 188_700_000, 34_000_000),),
+        n_gpu_layers=31,
+    ),
+    replace(
+        LOADED[1],
+        name="Llama 3.3 70B",
+        held=(
+            HeldMemory("CPU", 5_400_000_000, 300_000_000, 40_000_000),
+            HeldMemory("CUDA0", 16_200_000_000, 1_900_000_000, 320_000_000),
+            HeldMemory("CUDA1", 7_100_000_000, 800_000_000, 300_000_000),
+        ),
+        n_layers=81,
+        n_gpu_layers=66,
+        reasons=("66 layers on the GPU, the others on the CPU: as wished it would take 42.1 GB",),
+    ),
+)
+GIB = 1024**3
+
+
+def _device(
+    total: int, models: int, others: int, device: str, name: str, short: str, budget: int
+) -> DeviceReading:
+    free = total - models - others
+    return DeviceReading(device, name, short, total, models, others, free, budget)
+
+
+def system_memory(models: int, others: int = 6 * GIB) -> MemoryReading:
+    """16 GiB, of which the models hold that much."""
+    return MemoryReading((_device(16 * GIB, models, others, "CPU", "Memory", "Memory", 4 * GIB),))
+
+
+TWO_GPUS = MemoryReading(
+    (
+        _device(64 * GIB, 6_000_000_000, 9 * GIB, "CPU", "RAM", "RAM", 16 * GIB),
+        _device(
+            24 * GIB,
+            18_900_000_000,
+            GIB,
+            "CUDA0",
+            "NVIDIA GeForce RTX 4090",
+            "GPU 1",
+            24 * GIB * 8 // 10,
+        ),
+        _device(
+            12 * GIB,
+            8_700_000_000,
+            GIB // 2,
+            "CUDA1",
+            "NVIDIA GeForce RTX 3060",
+            "GPU 2",
+            12 * GIB * 8 // 10,
+        ),
+    )
+)
+
+SYSTEM_BUDGET = DeviceBudget((), "System memory", 16 * GIB, 4 * GIB)
+GPU_BUDGETS = tuple(
+    DeviceBudget((device.name,), device.name, device.total or 0, device.budget or 0)
+    for device in TWO_GPUS.devices[1:]
 )
 
 _TITLES = (

@@ -24,7 +24,6 @@ from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.settings_dialog import SettingsDialog
 from minerva_desktop.ui.status_bar import ServerState
 
-GIB = 1024**3
 NARROW = 700  # px
 ENGINE_DEATH = """\
 signal 9, SIGKILL
@@ -184,34 +183,76 @@ def models(stage: Stage) -> list[QWidget]:
 def memory(stage: Stage) -> list[QWidget]:
     """The panel of loaded models is open."""
     conversation(stage)
-    return _memory_panel(stage, samples.LOADED)
+    used = sum(model.total.total_bytes for model in samples.LOADED)
+    return _memory_panel(stage, samples.LOADED, samples.system_memory(used))
 
 
 def memory_empty(stage: Stage) -> list[QWidget]:
     """The same panel while nothing is loaded."""
     empty(stage)
-    return _memory_panel(stage, ())
+    return _memory_panel(stage, (), samples.system_memory(0))
 
 
-def _memory_panel(stage: Stage, models: tuple[LoadedModel, ...]) -> list[QWidget]:
+def gpus(stage: Stage) -> list[QWidget]:
+    """The same panel on a machine with two graphics cards, over which a model is spread."""
+    conversation(stage)
+    return _memory_panel(stage, samples.LOADED_ON_GPUS, samples.TWO_GPUS)
+
+
+def narrow_gpus(stage: Stage) -> list[QWidget]:
+    """The gauge of such a machine in a window that is 700 px wide."""
+    narrow(stage)
+    shares = ColourSlots().shares(samples.LOADED_ON_GPUS, samples.TWO_GPUS)
+    stage.window.status.set_memory(shares)
+    return []
+
+
+def too_large(stage: Stage) -> list[QWidget]:
+    """A model was not loaded: what it needs, and what can be done."""
+    conversation(stage)
+    detail = "It needs 6.4 GB; of the 4.3 GB for models 4.3 GB are free."
+    actions = (
+        NoticeAction("Load anyway", "load-anyway"),
+        NoticeAction("Load options…", "load-options"),
+        NoticeAction("Memory settings…", "memory-settings"),
+    )
+    text = f"Qwen3 8B was not loaded. {detail} More can be allowed in the settings."
+    stage.window.notifications.show_notice(Notice(NoticeKind.WARNING, text, detail, actions))
+    return []
+
+
+def _memory_panel(
+    stage: Stage, models: tuple[LoadedModel, ...], reading: MemoryReading
+) -> list[QWidget]:
     window = stage.window
-    used = sum(model.total_bytes for model in models)
-    free = 10 * GIB - used
-    reading = MemoryReading(16 * GIB, used, 6 * GIB, free, "Memory", "")
     shares = ColourSlots().shares(models, reading)
-    window.status.set_memory(16 * GIB, used, 6 * GIB, free, shares=shares)
-    window.models_panel.set_models(shares, reading)
+    window.status.set_memory(shares)
+    window.models_panel.set_shares(shares)
     window.status.memory.click()
     return [window.models_panel]
 
 
 def settings(stage: Stage) -> list[QWidget]:
-    """The settings dialog."""
+    """The settings dialog, on a machine without graphics cards."""
+    dialog = _settings_dialog(stage)
+    dialog.show_gpus(())
+    return [dialog]
+
+
+def settings_gpus(stage: Stage) -> list[QWidget]:
+    """The same on a machine with two of them."""
+    dialog = _settings_dialog(stage)
+    dialog.show_gpus(samples.GPU_BUDGETS)
+    return [dialog]
+
+
+def _settings_dialog(stage: Stage) -> SettingsDialog:
     conversation(stage)
     home = "/home/person/.local/share/Minerva Desktop"
     dialog = SettingsDialog(stage.icons, Settings(n_ctx=16_384), home, 8, stage.window)
+    dialog.show_system_budget(samples.SYSTEM_BUDGET)
     dialog.open()
-    return [dialog]
+    return dialog
 
 
 def parameters(stage: Stage) -> list[QWidget]:
@@ -241,9 +282,7 @@ def long_names(stage: Stage) -> list[QWidget]:
     sentence = f"“{name}” needs 142.0 GB, and this computer has 16.8 GB of memory"
     window.notifications.show_notice(Notice(NoticeKind.ERROR, sentence, "details"))
     window.composer.set_placeholder(f"Message {samples.LONG_NAME[:39]}…")
-    window.status.set_memory(
-        96 * GIB, 90 * GIB, 5 * GIB, GIB, "NVIDIA RTX 6000 Ada Generation Laptop GPU", ""
-    )
+    window.status.set_memory(ColourSlots().shares((), samples.TWO_GPUS))
     window.status.set_context(1_000_000, 1_048_576)
     window.status.set_server(ServerState.ON, "http://127.0.0.1:8427/v1")
     return []
@@ -305,7 +344,11 @@ STATES: dict[str, State] = {
     "models": models,
     "memory": memory,
     "memory-empty": memory_empty,
+    "gpus": gpus,
+    "narrow-gpus": narrow_gpus,
+    "too-large": too_large,
     "settings": settings,
+    "settings-gpus": settings_gpus,
     "server": server,
     "server-empty": server_empty,
     "model-options": model_options,
@@ -329,7 +372,8 @@ def furnish(stage: Stage) -> None:
     window.chat_view.set_empty_hint(
         "What is on your mind?", f"{samples.MODEL} answers, on this computer alone."
     )
-    window.status.set_memory(16 * GIB, 412 * 1024**2, 6 * GIB, 10 * GIB - 412 * 1024**2)
+    reading = samples.system_memory(412 * 1024**2)
+    window.status.set_memory(ColourSlots().shares((), reading))
     window.status.set_context(1_204, 8_192)
     window.status.set_speed(43.4, 124.0)
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from minerva_desktop.devices.gpu_context import UNKNOWN_BUDGET, GpuDevice
-from minerva_desktop.devices.system_memory import MemorySnapshot, system_snapshot
+from minerva_desktop.devices.ledgers import CPU
+from minerva_desktop.devices.system_memory import MemoryPart, system_memory
 from minerva_desktop.runtime import memory_budget
 
 GB = 10**9
-IDLE = MemorySnapshot(
+IDLE = MemoryPart(
+    device=CPU,
     kind=GpuDevice.CPU,
-    device_name="System memory",
+    label="System memory",
     total=16 * GB,
     used_by_models=2 * GB,
     used_by_others=3 * GB,
@@ -20,7 +22,7 @@ IDLE = MemorySnapshot(
 SPARED = 16 * GB // 20
 
 
-def _beside(others: int) -> MemorySnapshot:
+def _beside(others: int) -> MemoryPart:
     free = 14 * GB - others
     return msgspec.structs.replace(IDLE, used_by_others=others, free=free)
 
@@ -47,5 +49,5 @@ def test_where_nothing_is_known_it_is_what_was_wished() -> None:
 
 
 def test_on_this_machine_all_of_it_is_not_to_be_had() -> None:
-    memory = system_snapshot()
+    memory = system_memory()
     assert 0 <= memory_budget(memory.total, memory) < memory.total

@@ -45,5 +45,5 @@ async def test_a_taken_port_is_an_error_and_another_start_works(catalog: Catalog
 async def test_memory_is_measured(catalog: Catalog) -> None:
     runtime = Runtime(catalog, LoadOptions())
     snapshot = await runtime.measure_memory()
-    assert snapshot.total == pytest.approx(psutil.virtual_memory().total, rel=0.01)
+    assert snapshot.system.total == pytest.approx(psutil.virtual_memory().total, rel=0.01)
     await runtime.close()

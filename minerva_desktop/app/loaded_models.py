@@ -12,9 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from minerva_desktop.app.memory import MemoryReading
-from minerva_desktop.devices.gpu_context import GpuDevice
-from minerva_desktop.devices.ledgers import CPU
+from minerva_desktop.devices.ledgers import CPU, Needs
 from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.engine.pool import ModelPool
 from minerva_desktop.engine.pool_events import PooledEngine
@@ -32,18 +30,30 @@ class TimeToLive:
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedModel:
-    """One loaded model. Sizes in bytes as llama.cpp measured them; ``devices`` are those it is
-    on, by name, with its bytes there. ``tokens_per_second`` is None while it generates nothing.
-    ``n_ctx`` in tokens; of ``n_layers`` (the output layer counts as one) ``n_gpu_layers`` are on
-    GPUs. ``reasons`` are sentences on what had to give for it to fit."""
+class HeldMemory:
+    """What a model holds of the memory of one ``device`` (its ledger's name), in bytes."""
 
-    path: Path
-    name: str
+    device: str
     weights_bytes: int
     kv_bytes: int
     compute_bytes: int
-    devices: tuple[tuple[str, int], ...]
+
+    @property
+    def total_bytes(self) -> int:
+        """All of it together."""
+        return self.weights_bytes + self.kv_bytes + self.compute_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """One loaded model. ``held``: what it holds of each memory, as llama.cpp measured it.
+    ``tokens_per_second`` is None while it generates nothing. ``n_ctx`` in tokens; of ``n_layers``
+    (the output layer counts as one) ``n_gpu_layers`` are on GPUs. ``reasons`` are sentences on what
+    had to give for it to fit."""
+
+    path: Path
+    name: str
+    held: tuple[HeldMemory, ...]
     pinned: bool
     in_use: bool
     time_to_live: TimeToLive
@@ -54,16 +64,19 @@ class LoadedModel:
     reasons: tuple[str, ...] = ()
 
     @property
-    def total_bytes(self) -> int:
-        """Weights, KV cache and compute buffers together."""
-        return self.weights_bytes + self.kv_bytes + self.compute_bytes
+    def total(self) -> HeldMemory:
+        """What it holds of all memory together."""
+        return HeldMemory(
+            "",
+            sum(held.weights_bytes for held in self.held),
+            sum(held.kv_bytes for held in self.held),
+            sum(held.compute_bytes for held in self.held),
+        )
 
-    def bytes_in(self, memory: MemoryReading) -> int:
-        """How much of it lies in the memory that was measured."""
-        if memory.kind is GpuDevice.METAL:
-            return self.total_bytes  # the only memory that there is
-        is_system = memory.kind is GpuDevice.CPU
-        return sum(n_bytes for name, n_bytes in self.devices if (name == CPU) is is_system)
+    def held_on(self, device: str) -> HeldMemory:
+        """What it holds of the memory of ``device``, which may be nothing."""
+        none = HeldMemory(device, 0, 0, 0)
+        return next((held for held in self.held if held.device == device), none)
 
 
 class DescribedEngine(PooledEngine, Protocol):
@@ -143,10 +156,7 @@ def _loaded_model(
     return LoadedModel(
         path=path,
         name=info.name or path.stem,
-        weights_bytes=info.weights_bytes,
-        kv_bytes=info.kv_bytes,
-        compute_bytes=info.compute_bytes,
-        devices=tuple(sorted(pool.held(path).items())),
+        held=held_memory(info, pool.held(path)),
         pinned=pool.is_pinned(path),
         in_use=in_use,
         time_to_live=TimeToLive(own.get(path, pool.idle_seconds), path in own),
@@ -155,3 +165,22 @@ def _loaded_model(
         n_layers=info.n_layers + 1,
         n_gpu_layers=info.n_gpu_layers,
     )
+
+
+def held_memory(info: ContextInfo, ledgers: Needs) -> tuple[HeldMemory, ...]:
+    """What a model holds of each memory, the system's first; ``ledgers`` count so many bytes of it.
+    Where a GPU has no ledger, its memory is the system's."""
+    on_gpus = [
+        HeldMemory(
+            share.device,
+            share.n_bytes - share.kv_bytes - share.compute_bytes,
+            share.kv_bytes,
+            share.compute_bytes,
+        )
+        for share in info.shares
+        if share.device in ledgers
+    ]
+    kv_bytes = info.kv_bytes - sum(held.kv_bytes for held in on_gpus)
+    compute_bytes = info.compute_bytes - sum(held.compute_bytes for held in on_gpus)
+    weights_bytes = max(0, ledgers.get(CPU, 0) - kv_bytes - compute_bytes)
+    return (HeldMemory(CPU, weights_bytes, kv_bytes, compute_bytes), *on_gpus)

@@ -160,13 +160,16 @@ class ModelActions:
         await asyncio.to_thread(self._catalog.remove, path)
 
     async def first_choice(self, preferred: str | None) -> ModelFile:
-        """The model at path ``preferred``, or the default when that is no longer in the library.
+        """The model at path ``preferred``, or the default when that is no longer in the library, or
+        cannot chat.
 
-        Raises `ModelNotFound` when there is no model at all.
+        Raises `ModelNotFound` when there is no model to chat with at all.
         """
         if preferred is not None:
             try:
-                return await asyncio.to_thread(self._catalog.find, Path(preferred))
+                model = await asyncio.to_thread(self._catalog.find, Path(preferred))
+                if not model.makes_embeddings:
+                    return model
             except MinervaError:
                 pass  # the picker shows what is wrong with it
         return await asyncio.to_thread(self._catalog.default)
@@ -207,16 +210,6 @@ def model_fit(plan: LoadPlan) -> ModelFit:
         unloads=plan.unloads,
         notes=choice.notes,
     )
-
-
-def memory_bytes(settings: Settings) -> int | None:
-    """What loaded models may take together; None: what fits the machine."""
-    return None if settings.memory_gb is None else settings.memory_gb * GB
-
-
-def gpu_bytes(settings: Settings) -> int | None:
-    """What loaded models may take of each GPU; None: a share of its memory."""
-    return None if settings.gpu_memory_gb is None else settings.gpu_memory_gb * GB
 
 
 def load_options(settings: Settings, snapshots: Path) -> LoadOptions:

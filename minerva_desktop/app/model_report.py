@@ -34,7 +34,7 @@ _HEAD = ("MEMORY", "WEIGHTS", "KV CACHE", "COMPUTE", "OTHER", "TOTAL")
 class Appraisal:
     """A model, and how it is best loaded: ``choice`` and the ``options`` that it makes, with
     ``room`` bytes by device. ``largest_n_ctx`` tokens and ``most_gpu_layers`` are what fits at most
-    with the other options as they are."""
+    with the other options as they are. ``later_bytes``: see `Estimator.later_bytes`."""
 
     header: GgufHeader
     choice: Choice
@@ -42,6 +42,7 @@ class Appraisal:
     room: Mapping[str, int]
     largest_n_ctx: int
     most_gpu_layers: int
+    later_bytes: int
 
 
 def print_report(

@@ -46,6 +46,21 @@ class TokenLogprob(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     top: tuple[TokenLogprob, ...] = ()
 
 
+class PromptToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A token of a prompt, and its natural log-probability there; None where nothing comes before
+    it.
+
+    ``piece``: its bytes, those of control tokens written out. ``text``: what of them stands in the
+    prompt's text; less where the tokeniser has added something. ``top``: as in `TokenLogprob`.
+    """
+
+    token: int
+    piece: bytes
+    text: bytes
+    logprob: float | None = None
+    top: tuple[TokenLogprob, ...] = ()
+
+
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
     """The end of one generation.
 

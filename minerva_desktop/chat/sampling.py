@@ -47,13 +47,13 @@ class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
     """One request's sampling. Defaults are llama.cpp's own (`common/common.h`, 0.3.36).
 
     ``temperature`` 0 is greedy. ``max_tokens`` None means: until the model ends or the context is
-    full. Before ``min_tokens`` the model cannot end, with ``ignore_eos`` it never can; but where a
-    grammar lets nothing follow, the answer ends. ``seed`` None draws one, which the completion then
-    reports. ``mirostat`` 1 or 2 takes the place of top_k, top_p, min_p, typical_p, top_n_sigma, XTC
-    and dynamic temperature, which then must be left alone. ``logit_bias`` adds to a token's logit;
-    ``-inf`` bans it. ``grammar`` is GBNF, which the answer follows; instead, ``json_schema`` is a
-    JSON schema as JSON text. ``top_logprobs`` None asks for no log-probabilities, 0 for those of
-    the chosen tokens only.
+    full; 0 computes the prompt alone. Before ``min_tokens`` the model cannot end, with
+    ``ignore_eos`` it never can; but where a grammar lets nothing follow, the answer ends. ``seed``
+    None draws one, which the completion then reports. ``mirostat`` 1 or 2 takes the place of top_k,
+    top_p, min_p, typical_p, top_n_sigma, XTC and dynamic temperature, which then must be left
+    alone. ``logit_bias`` adds to a token's logit; ``-inf`` bans it. ``grammar`` is GBNF, which the
+    answer follows; instead, ``json_schema`` is a JSON schema as JSON text. ``top_logprobs`` None
+    asks for no log-probabilities, 0 for those of the chosen tokens only.
     """
 
     temperature: float = 0.8
@@ -95,7 +95,7 @@ class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
         for name, limit in (("seed", MAX_SEED), ("max_tokens", 10_000_000)):
             value = getattr(self, name)
             if value is not None:
-                _within(name, value, 0 if name == "seed" else 1, limit)
+                _within(name, value, 0, limit)
         if self.max_tokens is not None and self.min_tokens > self.max_tokens:
             raise InvalidRequest(
                 f"min_tokens ({self.min_tokens}) is over max_tokens ({self.max_tokens})",

@@ -11,12 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from minerva_desktop.app.model_actions import (
-    gpu_bytes,
-    load_options,
-    memory_bytes,
-    own_options,
-)
+from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
+from minerva_desktop.app.model_actions import load_options, own_options
 from minerva_desktop.app.terminal_chat import TerminalChat, show_event
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import psutil
 
-from minerva_desktop.app.model_actions import gpu_bytes, memory_bytes
+from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
 from minerva_desktop.app.model_commands import ModelCommands
 from minerva_desktop.app.model_report import Appraisal
+from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.commands.folders import open_catalog, ready_paths
 from minerva_desktop.commands.load_arguments import add_load_arguments, load_options
-from minerva_desktop.devices.device_list import discrete_gpus, use_gpus
+from minerva_desktop.devices.device_list import discrete_gpus, system_kind, use_gpus
 from minerva_desktop.devices.ledgers import CPU, cpu_ledgers
-from minerva_desktop.devices.system_memory import system_snapshot
+from minerva_desktop.devices.system_memory import system_memory
 from minerva_desktop.engine.device_query import list_devices
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
@@ -33,6 +34,7 @@ from minerva_desktop.runtime import memory_budget
 from minerva_desktop.settings import Settings, SettingsFile
 
 EXIT_OK, EXIT_FAILED = 0, 1
+N_TOKENS = 4  # that a loaded model computes to be measured
 ASK_SECONDS = 30.0  # for a dry run, which here is what was asked for
 
 
@@ -92,8 +94,10 @@ class _Appraiser:
         """The best way to load the model at ``path``, by what was measured and by a dry run."""
         spare = SpareChild()
         try:
-            gpus = discrete_gpus(await list_devices(spare))
-            ledgers = cpu_ledgers(memory_budget(memory_bytes(self.settings), system_snapshot()))
+            devices = await list_devices(spare)
+            gpus, kind = discrete_gpus(devices), system_kind(devices)
+            budget = memory_budget(memory_bytes(self.settings), system_memory(), kind)
+            ledgers = cpu_ledgers(budget)
             use_gpus(ledgers, gpus, gpu_bytes(self.settings))
             room = ledgers.room()
             chooser = LoadChooser(spare, MeasuredMemory(self.paths.measured_memory), ASK_SECONDS)
@@ -108,13 +112,15 @@ class _Appraiser:
             room,
             largest_n_ctx=estimator.largest_n_ctx(choice.options, room),
             most_gpu_layers=estimator.most_gpu_layers(choice.options, room),
+            later_bytes=estimator.later_bytes(choice.options),
         )
 
     async def load(self, path: Path, appraisal: Appraisal) -> Mapping[str, int]:
         """Load it so, and note what it took, by device.
 
         On a GPU these are llama.cpp's buffers. On the CPU it is what the child has grown by once it
-        has computed one token, and the compute buffers, which only a long prompt would fill.
+        has computed some tokens, with what only a long prompt would fill: the compute buffers, as
+        llama.cpp tells them, and the few per cent of `Estimator.later_bytes`.
         """
         spare = SpareChild()
         engine = LlamaEngine(path, spare=spare)
@@ -124,7 +130,7 @@ class _Appraiser:
             await spare.put_back(child)
             before = _resident(spare.pid)
             info = await engine.load(options=appraisal.options)
-            await _compute_a_token(engine, info)
+            await _compute_tokens(engine, info)
             grown = _resident(engine.pid) - before
         finally:
             await engine.unload()
@@ -135,14 +141,17 @@ class _Appraiser:
         on_gpus = {share.device: share.n_bytes for share in info.shares}
         compute = info.compute_bytes - sum(share.compute_bytes for share in info.shares)
         filled = first_output_bytes(appraisal.header, appraisal.choice.options)
-        return {CPU: grown + max(compute - filled, 0), **on_gpus}
+        later = max(compute - filled, 0) + appraisal.later_bytes
+        return {CPU: grown + later, **on_gpus}
 
 
-async def _compute_a_token(engine: LlamaEngine, info: ContextInfo) -> None:
+async def _compute_tokens(engine: LlamaEngine, info: ContextInfo) -> None:
     if info.capabilities.embeddings:
         await engine.embed(["a"])
     else:
-        await engine.generate("a", max_tokens=1).text()
+        # Of several tokens, for a draft model has nothing to do before the second.
+        greedy = SamplingParameters(temperature=0.0)
+        await engine.generate("Once upon a time", N_TOKENS, sampling=greedy).text()
 
 
 def _resident(pid: int | None) -> int:

@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 
 from minerva_desktop.api_keys import KeyFile, NamedKey
-from minerva_desktop.app.model_actions import gpu_bytes, load_options, memory_bytes, own_options
+from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
+from minerva_desktop.app.model_actions import load_options, own_options
 from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
 from minerva_desktop.commands.parser import CommandParser, count, seconds
 from minerva_desktop.engine.connection import MAX_WAITING
@@ -124,7 +125,11 @@ def _parser() -> argparse.ArgumentParser:
         help="unload a model that was not asked for so long, 0: never (%(default)g)",
     )
     parser.add_argument(
-        "--timeout", type=seconds, metavar="S", help="what a request may take (default: any time)"
+        "--timeout",
+        type=seconds,
+        metavar="S",
+        help="what a request may take, with the load of its model, which goes on when the time is"
+        " over (default: any time)",
     )
     return parser
 
@@ -218,7 +223,10 @@ class _Server:
             allowed_origins=config.allowed_origins,
             request_timeout_s=config.request_timeout_s,
         )
-        _say(f"Minerva serves its models at {url} (Ctrl+C stops)")
+        _say(
+            f"Minerva serves its models at {url}/v1 (the base URL for clients)\n"
+            f"Documentation: {url}/docs (Ctrl+C stops)"
+        )
         await self._watch_memory()
 
     async def _load(self, models: Sequence[Path]) -> None:

@@ -60,6 +60,18 @@ def system_kind(devices: Sequence[DeviceInfo]) -> GpuDevice:
     return GpuDevice.METAL if has_metal else GpuDevice.CPU
 
 
+def budget_keys(gpu: DeviceInfo, gpus: Sequence[DeviceInfo]) -> tuple[str, ...]:
+    """By which names the settings know the budget of one of the ``gpus``, its own one first: what
+    ggml calls them (``CUDA0``) depends on the build and on which of them it may see. Cards of the
+    same name are told apart by their address on the bus, or by their order; a budget for the bare
+    name holds for all of them that have none of their own."""
+    name = gpu.description or gpu.name
+    twins = [other for other in gpus if (other.description or other.name) == name]
+    if len(twins) < 2:
+        return (name,)
+    return (f"{name} ({gpu.pci or 1 + twins.index(gpu)})", name)
+
+
 class Holdings(msgspec.Struct, frozen=True):
     """What models hold, each by ledger: ``settled`` those that are loaded, ``moving`` those that
     load or end. How much of the latter is on a device already, or still, nobody knows."""
@@ -121,11 +133,12 @@ class GpuBudgets:
             known = self._others.get(gpu.name, most)
             self._others[gpu.name] = min(max(known, least), most)
 
-    def apply(self, gpus: Sequence[DeviceInfo], budget_bytes: int | None = None) -> None:
-        """Give each of the ``gpus`` a budget: ``budget_bytes``, or a share of its memory, but never
-        more than others leave."""
+    def apply(self, gpus: Sequence[DeviceInfo], wished: Needs = NOTHING) -> None:
+        """Give each of the ``gpus`` a budget: what is ``wished`` for it, in bytes by `budget_keys`,
+        or a share of its memory, but never more than others leave."""
         for gpu in gpus:
-            budget = budget_bytes
+            keys = budget_keys(gpu, gpus)
+            budget = next((wished[key] for key in keys if key in wished), None)
             if budget is None:
                 budget = default_budget(gpu.kind, gpu.total_memory)
             if gpu.total_memory:
@@ -145,11 +158,9 @@ class GpuBudgets:
         return msgspec.structs.replace(device, free_memory=free)
 
 
-def use_gpus(
-    ledgers: DeviceLedgers, gpus: Sequence[DeviceInfo], budget_bytes: int | None = None
-) -> None:
+def use_gpus(ledgers: DeviceLedgers, gpus: Sequence[DeviceInfo], wished: Needs = NOTHING) -> None:
     """Give each of the ``gpus`` (`discrete_gpus`) a ledger and a budget, as `GpuBudgets` does,
     where no model is loaded."""
     budgets = GpuBudgets(ledgers)
     budgets.learn(gpus, Holdings(), Holdings())
-    budgets.apply(gpus, budget_bytes)
+    budgets.apply(gpus, wished)

@@ -28,7 +28,7 @@ _MAKERS: Mapping[str, Maker] = MappingProxyType(
 
 
 class GpuReading(msgspec.Struct, frozen=True, kw_only=True):
-    """One moment of one GPU, or the sum of several. Memory in bytes.
+    """One moment of one GPU. Memory in bytes.
 
     ``used`` is None where the driver does not tell it, ``used_by_engines`` where it does not tell
     what the asked-for processes use. ``utilisation`` from 0.0 to 1.0 and ``celsius``, the
@@ -45,22 +45,12 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True):
     maker: Maker | None = None
 
 
-def sum_readings(readings: Sequence[GpuReading]) -> GpuReading:
-    """Several GPUs (at least one) as one; it is as warm as the warmest."""
-    if len(readings) == 1:
-        return readings[0]
-    names = {reading.name for reading in readings}
-    amounts = [reading.used_by_engines for reading in readings]
-    busy = [reading.utilisation for reading in readings if reading.utilisation is not None]
-    warm = [reading.celsius for reading in readings if reading.celsius is not None]
-    return GpuReading(
-        name=f"{len(readings)} × {names.pop()}" if len(names) == 1 else " + ".join(sorted(names)),
-        total=sum(reading.total for reading in readings),
-        used=sum(reading.used or 0 for reading in readings),
-        used_by_engines=None if None in amounts else sum(amount or 0 for amount in amounts),
-        utilisation=sum(busy) / len(busy) if busy else None,
-        celsius=max(warm, default=None),
-    )
+def joint_name(readings: Sequence[GpuReading]) -> str:
+    """One name for several GPUs (at least one): ``2 × RTX 4090``, ``Arc A770 + RTX 4090``."""
+    names = sorted({reading.name for reading in readings})
+    if len(names) == 1 and len(readings) > 1:
+        return f"{len(readings)} × {names[0]}"
+    return " + ".join(names)
 
 
 def match_readings(

@@ -1,4 +1,4 @@
-"""Measured memory for the gauge and for pressure: the GPUs' if models are there, and the system's.
+"""Measured memory for the gauge and for pressure: the system's, and that of each GPU.
 
 `MemoryProbe` is asked every few seconds by the runtime, on the worker thread. It never fails:
 whatever is missing ends in the system's numbers and a reason.
@@ -12,15 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from minerva_desktop.devices.device_list import DeviceInfo, DeviceList, can_offload, discrete_gpus
 from minerva_desktop.devices.driver import DRIVER_SIGNS, NO_DRIVER, has_driver
 from minerva_desktop.devices.gpu_context import GpuDevice
-from minerva_desktop.devices.gpu_reading import GpuReading, match_readings, sum_readings
+from minerva_desktop.devices.gpu_reading import GpuReading, joint_name, match_readings
 from minerva_desktop.devices.ledgers import CPU, NOTHING, Needs
 from minerva_desktop.devices.sysfs import NVIDIA_GPU, SysfsProbe
-from minerva_desktop.devices.system_memory import MemoryPart, MemorySnapshot, system_snapshot
+from minerva_desktop.devices.system_memory import MemoryPart, MemorySnapshot, system_memory
 
 if TYPE_CHECKING:
     from minerva_desktop.devices.nvml import NvmlProbe
@@ -38,7 +36,7 @@ VULKAN_ADVICE = (
 DRIVER_ADVICE = "Restart the computer; if that does not help, install the newest driver."
 NVIDIA_ADVICE = "To use it, install NVIDIA’s driver."
 UNASKED = DeviceList()
-_NOT_THERE = "The loaded models are in system memory, not on the GPU ({name})."
+_NOT_THERE = "The loaded models are in system memory, not on the GPU ({names})."
 _CANNOT_USE = "this build of llama.cpp cannot use {name}."
 _UNTOLD = "The NVIDIA driver does not say how much memory each program uses."
 _FROM_GGML = "What is used of it is not told by its driver, but by llama.cpp, now and then."
@@ -77,37 +75,38 @@ class MemoryProbe:
         """The memory now. ``engine_pids``: the engine children; ended ones count nothing.
         ``known``: ggml's devices. ``placed``: bytes by device that llama.cpp placed for the models.
 
-        Where there are GPUs these are their numbers, all together, unless models are loaded and
-        none of them is on a GPU: then they are in system memory, whose numbers are the true ones.
-        What llama.cpp says it placed decides, for drivers may count processes by other ids.
+        What llama.cpp says it placed counts where a driver tells less: it may count processes by
+        other ids.
         """
         readings = self._nvml.read(engine_pids) if self._nvml else []
         readings += self._sysfs.read(engine_pids)
-        system = system_snapshot(engine_pids)
+        system = system_memory(engine_pids)
         gpus = discrete_gpus(known.devices or ())
-        matched = match_readings(readings, gpus)
         if gpus:
-            filled = [_filled(matched.get(gpu.name), gpu) for gpu in gpus]
-            ours = sum(placed.get(gpu.name, 0) for gpu in gpus)
-            snapshot = _gpus_snapshot(filled, gpus[0].kind, ours)
-            if engine_pids and not ours:
-                name = snapshot.device_name
-                snapshot = _with_reason(system, _NOT_THERE.format(name=name))
+            matched = match_readings(readings, gpus)
+            parts = tuple(_gpu_part(gpu, matched.get(gpu.name), placed) for gpu in gpus)
+            is_idle = bool(engine_pids) and not any(placed.get(gpu.name) for gpu in gpus)
+            names = ", ".join(part.label for part in parts)
+            reason = _NOT_THERE.format(names=names) if is_idle else None
+            snapshot = MemorySnapshot(system=system, gpus=parts, reason=reason)
         elif known.devices is not None and can_offload(known.devices):
-            snapshot = _with_reason(system, _integrated(known.devices))
+            snapshot = _system_alone(system, _integrated(known.devices))
         else:
             snapshot = self._unmatched_snapshot(system, readings, known, placed)
-        told = [(name, reading) for name, reading in matched.items() if reading.used is not None]
-        parts = (system.part(), *(_part(name, reading, placed) for name, reading in told))
-        snapshot = msgspec.structs.replace(snapshot, parts=parts)
-        if snapshot.reason and snapshot.reason != self._logged_reason:
-            logger.info("Memory numbers of %s: %s", snapshot.device_name, snapshot.reason)
-            self._logged_reason = snapshot.reason
+        self._log(snapshot)
         return snapshot
+
+    def _log(self, snapshot: MemorySnapshot) -> None:
+        """A reason once, and loudly only where a person can do something about it: that a machine
+        has no GPU is no news."""
+        if snapshot.reason and snapshot.reason != self._logged_reason:
+            level = logging.WARNING if snapshot.has_unused_gpu else logging.DEBUG
+            logger.log(level, "%s", snapshot.reason)
+            self._logged_reason = snapshot.reason
 
     def _unmatched_snapshot(
         self,
-        system: MemorySnapshot,
+        system: MemoryPart,
         readings: Sequence[GpuReading],
         known: DeviceList,
         placed: Needs,
@@ -118,23 +117,25 @@ class MemoryProbe:
         ours = sum(n_bytes for name, n_bytes in placed.items() if name != CPU)
         is_asked = known.devices is not None or known.problem
         if nvidia and (ours or not is_asked):
-            return _gpus_snapshot(nvidia, GpuDevice.CUDA, ours)
+            least = ours if len(nvidia) == 1 else 0  # on which of several it is, nobody knows
+            parts = tuple(_measured(reading, "", GpuDevice.CUDA, least) for reading in nvidia)
+            return MemorySnapshot(system=system, gpus=parts)
         idle = self._idle_gpu(nvidia) if is_asked and not ours else None
         if idle is None:
             nothing = self._nvml.problem if self._nvml else NO_DRIVER
-            return _with_reason(system, known.problem or nothing)
+            return _system_alone(system, known.problem or nothing)
         name, why, advice = idle
         if known.problem:
             why = f"it is not known whether llama.cpp can use {name}. {known.problem}"
             advice = DRIVER_ADVICE
         reason = f"Models run on the CPU: {why} {advice}"
-        return msgspec.structs.replace(system, reason=reason, has_unused_gpu=True)
+        return MemorySnapshot(system=system, reason=reason, has_unused_gpu=True)
 
     def _idle_gpu(self, nvidia: Sequence[GpuReading]) -> tuple[str, str, str] | None:
         """The name of a GPU that seems to be there, though ggml lists none; why that is, and what
         to do about it."""
         if nvidia:
-            name = sum_readings(nvidia).name
+            name = joint_name(nvidia)
             return name, _CANNOT_USE.format(name=name), CUDA_ADVICE
         if self._nvml is not None and self._nvml.is_broken:
             problem = str(self._nvml.problem)
@@ -166,54 +167,48 @@ def find_nvml(signs: Iterable[str | Path] = DRIVER_SIGNS) -> NvmlProbe | None:
     return NvmlProbe()
 
 
-def _gpus_snapshot(readings: Sequence[GpuReading], kind: GpuDevice, ours: int) -> MemorySnapshot:
-    """Several GPUs (at least one) as one, of which llama.cpp placed ``ours`` bytes."""
-    whole = sum_readings(readings)
-    used = whole.used or 0
-    models = min(max(whole.used_by_engines or 0, ours), used)
-    reason = None
-    if whole.used_by_engines is None:
-        reason = _UNTOLD if all(one.maker == "NVIDIA" for one in readings) else _FROM_GGML
-    return MemorySnapshot(
-        kind=kind,
-        device_name=whole.name,
-        total=whole.total,
+def _gpu_part(gpu: DeviceInfo, reading: GpuReading | None, placed: Needs) -> MemoryPart:
+    """A GPU with what its driver tells, or else with what ggml told."""
+    ours = placed.get(gpu.name, 0)
+    if reading is not None and reading.used is not None:
+        # A driver that does not know the card's name leaves it at its maker's.
+        is_named = reading.name != f"{reading.maker} GPU"
+        label = reading.name if is_named else gpu.description
+        return _measured(reading, gpu.name, gpu.kind, ours, label)
+    used = max(0, gpu.total_memory - gpu.free_memory)
+    models = min(ours, used)
+    return MemoryPart(
+        device=gpu.name,
+        label=gpu.description or gpu.name,
+        kind=gpu.kind,
+        total=gpu.total_memory,
         used_by_models=models,
         used_by_others=used - models,
-        free=whole.total - used,
-        utilisation=whole.utilisation,
-        celsius=whole.celsius,
-        reason=reason,
+        free=gpu.total_memory - used,
+        utilisation=None if reading is None else reading.utilisation,
+        celsius=None if reading is None else reading.celsius,
+        note=_FROM_GGML,
+        is_fresh=False,
     )
 
 
-def _filled(reading: GpuReading | None, gpu: DeviceInfo) -> GpuReading:
-    """The reading of a GPU, with ggml's numbers where its driver tells none."""
-    if reading is not None and reading.used is not None:
-        return reading
-    ggml = GpuReading(
-        name=gpu.description or gpu.name,
-        total=gpu.total_memory,
-        used=max(0, gpu.total_memory - gpu.free_memory),
-        used_by_engines=None,
-    )
-    if reading is None:
-        return ggml
-    return msgspec.structs.replace(
-        ggml, name=reading.name, utilisation=reading.utilisation, celsius=reading.celsius
-    )
-
-
-def _part(name: str, reading: GpuReading, placed: Needs) -> MemoryPart:
+def _measured(
+    reading: GpuReading, device: str, kind: GpuDevice, ours: int, label: str = ""
+) -> MemoryPart:
+    """What a driver told, which knows what is used; llama.cpp placed ``ours`` bytes of it."""
     used = reading.used or 0
-    models = min(max(reading.used_by_engines or 0, placed.get(name, 0)), used)
+    models = min(max(reading.used_by_engines or 0, ours), used)
     return MemoryPart(
-        device=name,
-        label=reading.name,
+        device=device,
+        label=label or reading.name,
+        kind=kind,
         total=reading.total,
         used_by_models=models,
         used_by_others=used - models,
         free=reading.total - used,
+        utilisation=reading.utilisation,
+        celsius=reading.celsius,
+        note="" if reading.used_by_engines is not None else _UNTOLD,
     )
 
 
@@ -222,8 +217,7 @@ def _integrated(devices: Sequence[DeviceInfo]) -> str:
     return f"{gpu.description or gpu.name} uses the system’s memory."
 
 
-def _with_reason(system: MemorySnapshot, reason: str | None) -> MemorySnapshot:
+def _system_alone(system: MemoryPart, reason: str | None) -> MemorySnapshot:
     """On Apple's machines there is no other memory, and nothing to say about it."""
-    if system.kind is GpuDevice.METAL:
-        return system
-    return msgspec.structs.replace(system, reason=reason)
+    is_metal = system.kind is GpuDevice.METAL
+    return MemorySnapshot(system=system, reason=None if is_metal else reason)

@@ -30,11 +30,12 @@ def is_short(free: int, total: int) -> bool:
 
 
 def shortages(snapshot: MemorySnapshot) -> tuple[Shortage, ...]:
-    """The system's first, then those of GPUs; empty where all is well."""
+    """The system's first, then those of GPUs; empty where all is well. What was not measured now is
+    too old to judge by."""
     return tuple(
         Shortage(part.device, _why(part))
         for part in snapshot.parts
-        if is_short(part.free, part.total)
+        if part.device and part.is_fresh and is_short(part.free, part.total)
     )
 
 

@@ -14,83 +14,79 @@ from minerva_desktop.devices.ledgers import CPU
 
 
 class MemoryPart(msgspec.Struct, frozen=True, kw_only=True):
-    """One moment of the memory of one device; ``device`` is its ledger's name, ``label`` one for
-    people. Bytes; the three parts make up ``total``."""
+    """One moment of one memory: the system's, or that of a GPU of its own. Bytes; the three parts
+    make up ``total``, which is 0 where nothing is known.
+
+    ``device`` is its ledger's name, empty where nobody knows which of ggml's devices it is;
+    ``label`` a name for people, ``kind`` whose memory it is. ``utilisation`` of the GPU from 0.0 to
+    1.0 and ``celsius``, its temperature, are None where they aren't known. ``note`` is a sentence
+    on what is not known of it. ``is_fresh``: it was measured now, not told by llama.cpp a while
+    ago.
+    """
 
     device: str
     label: str
-    total: int
-    used_by_models: int
-    used_by_others: int
-    free: int
-
-
-class MemorySnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """One moment of the memory that models are in. Bytes; the three parts make up ``total``.
-
-    ``kind`` and ``device_name`` say whose memory it is. ``utilisation`` of the GPU from 0.0 to
-    1.0 and ``celsius``, its temperature, are None where they aren't known. ``reason`` is a
-    sentence on why these are not (or not wholly) a GPU's numbers, None when they are;
-    ``has_unused_gpu``: because llama.cpp cannot use the GPU that there is, or seems to be.
-    ``parts``: the system's memory, then that of each GPU whose driver tells it.
-    """
-
     kind: GpuDevice
-    device_name: str
     total: int
     used_by_models: int
     used_by_others: int
     free: int
     utilisation: float | None = None
     celsius: float | None = None
+    note: str = ""
+    is_fresh: bool = True
+
+
+class MemorySnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """One moment of all memory that models may be in: the ``system``'s, then that of each of the
+    ``gpus`` that have their own.
+
+    ``reason`` is a sentence on why models are in the system's memory, None where some are on a GPU,
+    or may be; ``has_unused_gpu``: because llama.cpp cannot use the GPU that there is, or seems to
+    be.
+    """
+
+    system: MemoryPart
+    gpus: tuple[MemoryPart, ...] = ()
     reason: str | None = None
     has_unused_gpu: bool = False
-    parts: tuple[MemoryPart, ...] = ()
 
-    def part(self) -> MemoryPart:
-        """The same as a part, of a snapshot of the system's memory."""
-        return MemoryPart(
-            device=CPU,
-            label="memory",
-            total=self.total,
-            used_by_models=self.used_by_models,
-            used_by_others=self.used_by_others,
-            free=self.free,
-        )
+    @property
+    def parts(self) -> tuple[MemoryPart, ...]:
+        """All of them, the system's first."""
+        return (self.system, *self.gpus)
 
 
-def system_snapshot(engine_pids: Collection[int] = (), reason: str | None = None) -> MemorySnapshot:
-    """The machine's own memory: all there is on CPU, and the GPU's too on Apple silicon, where
-    ``reason`` is not given on."""
+def system_memory(engine_pids: Collection[int] = ()) -> MemoryPart:
+    """The machine's own memory, which on Apple silicon is the GPU's, too."""
     is_unified = sys.platform == "darwin" and platform.machine() == "arm64"
     kind = GpuDevice.METAL if is_unified else GpuDevice.CPU
-    name = "Unified memory" if is_unified else "System memory"
+    label = "Unified memory" if is_unified else "System memory"
     try:
         memory = psutil.virtual_memory()
     except (psutil.Error, OSError) as error:
-        return MemorySnapshot(
-            kind=kind,
-            device_name=name,
-            total=0,
-            used_by_models=0,
-            used_by_others=0,
-            free=0,
-            reason=f"The system does not tell its memory: {error}.",
-        )
+        note = f"The system does not tell its memory: {error}."
+        return _part(label, kind, (0, 0, 0), note)
     resident, private = _engines_memory(engine_pids)
     # A mapped model file is resident in its engine and yet "available", because the system could
     # drop it. For the person it is in use: by the model, not by others.
     total = memory.total
     models = min(resident, total)
     others = min(max(0, total - memory.available - private), total - models)
-    return MemorySnapshot(
+    return _part(label, kind, (total, models, others))
+
+
+def _part(label: str, kind: GpuDevice, amounts: tuple[int, int, int], note: str = "") -> MemoryPart:
+    total, models, others = amounts
+    return MemoryPart(
+        device=CPU,
+        label=label,
         kind=kind,
-        device_name=name,
         total=total,
         used_by_models=models,
         used_by_others=others,
         free=total - models - others,
-        reason=None if is_unified else reason,
+        note=note,
     )
 
 

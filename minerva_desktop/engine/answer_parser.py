@@ -57,18 +57,17 @@ class AnswerParser:
         """``answer_format`` is the model's (`ContextInfo.answer_format`), ``chat`` what the request
         asked for, which `ChatOptions.check` has passed; ``new_id`` makes the ids of calls."""
         self._text = AnswerText()
-        self._parts = AnswerParts()
-        tools = {tool.name: tool_schema(tool, index) for index, tool in enumerate(chat.shown_tools)}
-        most = None if chat.parallel else 1
         self._is_forced = chat.mode is ToolMode.REQUIRED
+        self._parts = AnswerParts(
+            most=None if chat.parallel else 1, ends_with_repeats=self._is_forced
+        )
+        tools = {tool.name: tool_schema(tool, index) for index, tool in enumerate(chat.shown_tools)}
         self._thought = THOUGHTS.get(answer_format.reasoning)
         self._harmony: HarmonyReader | None = None
         self._calls: CallReader | None = None
         self._is_bare = False
         if answer_format.tools is ToolFormat.HARMONY:
-            self._harmony = HarmonyReader(
-                tools, most=most, text=self._text, parts=self._parts, new_id=new_id
-            )
+            self._harmony = HarmonyReader(tools, text=self._text, parts=self._parts, new_id=new_id)
         elif answer_format.tools in SYNTAXES:
             syntax = SYNTAXES[answer_format.tools]
             if tools or syntax.content_name:
@@ -76,7 +75,6 @@ class AnswerParser:
                 self._calls = CallReader(
                     syntax,
                     tools,
-                    most=most,
                     is_forced=self._is_forced,
                     text=self._text,
                     parts=self._parts,
@@ -90,6 +88,13 @@ class AnswerParser:
     def ends_in_calls(self) -> bool:
         """Whether there are calls and the arguments of the last one are whole."""
         return bool(self._parts.n_calls) and not self._parts.is_call_open
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can come of the answer, which should be ended: it goes on behind the
+        one call that it may make, or it had to call tools, and has begun to repeat itself. Neither
+        is bound by every grammar."""
+        return self._parts.is_over
 
     def feed(self, text: str) -> list[AnswerPart]:
         """Add text; the parts that became certain."""
@@ -136,17 +141,24 @@ class AnswerParser:
             yield from text.literal(self._thought.closing)
 
     def _answer(self, calls: CallReader) -> Reading[None]:
-        """Content and calls."""
+        """Content and calls. One with nothing around it begins a line."""
         text, parts = self._text, self._parts
         if self._is_bare:
             parts.say((yield from text.space()))
             if (yield from text.peek()) in {"{", "["}:
                 yield from calls.read("", parts.take_space())
-        openings = Marks(calls.openings())
+        openings = Marks([*calls.openings(), *(["{"] if self._is_bare else [])])
         while calls.may_read and (
             opening := (yield from text.until(openings, parts.say, keeps_start=self._is_forced))
         ):
-            yield from text.literal(opening)
-            yield from calls.read(opening, parts.take_space())
+            before = parts.take_space()
+            if opening != "{":
+                yield from text.literal(opening)
+                yield from calls.read(opening, before)
+            elif "\n" in before:
+                yield from calls.read("", before)
+            else:
+                yield from text.literal(opening)
+                parts.say(before + opening)
         if self._is_forced:  # what is left can only be the beginning of a mark
             yield from text.rest(lambda _: None)

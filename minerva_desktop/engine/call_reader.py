@@ -20,6 +20,8 @@ from minerva_desktop.engine.typed_arguments import typed_argument
 _NAME_KEYS = frozenset({"name", "tool_name"})
 _ARGUMENTS_KEYS = frozenset({"arguments", "parameters"})
 _OTHER_KEYS = frozenset({"id", "tool_call_id", "type"})
+# Some models write a name there, others an object of name and arguments, as OpenAI's API does.
+_FUNCTION_KEY = "function"
 _LONGEST_KEY = 256  # characters
 _ESCAPED = 6  # characters that JSON may need for one
 # A closing is read mark by mark: models leave some out, or put white space between them.
@@ -43,17 +45,15 @@ class CallReader:
         syntax: CallSyntax,
         tools: Mapping[str, Mapping[str, Any]],
         *,
-        most: int | None,
         is_forced: bool,
         text: AnswerText,
         parts: AnswerParts,
         new_id: Callable[[], str],
     ) -> None:
-        """``tools``: names with their JSON schemas; ``most``: how many calls there may be;
-        ``is_forced``: the answer has to consist of calls."""
+        """``tools``: names with their JSON schemas; ``is_forced``: the answer has to consist of
+        calls."""
         self._syntax = syntax
         self._tools = tools
-        self._most = most
         self._is_forced = is_forced
         self._text = text
         self._parts = parts
@@ -79,7 +79,7 @@ class CallReader:
 
     @property
     def _may_call(self) -> bool:
-        return bool(self._tools) and (self._most is None or self._parts.n_calls < self._most)
+        return bool(self._tools) and self._parts.may_call
 
     def read(self, opening: str, before: str) -> Reading[None]:
         """Read the calls behind ``opening``, which is read already ("" for a bare one).
@@ -166,11 +166,23 @@ class CallReader:
         if not (yield from text.literal("{")):
             return False
         draft = _Draft()
+        if not (yield from self._members(draft, bare=bare)):
+            return False
+        if draft.name is None:
+            return False
+        if not draft.is_call:
+            self._parts.add_arguments(self._begin(draft.name), draft.early or "{}")
+        self._end()
+        return True
+
+    def _members(self, draft: _Draft, *, bare: bool) -> Reading[bool]:
+        """All members of an object whose bracket is read, and the closing one."""
+        text = self._text
         is_first = True
         while True:
             yield from text.space()
             if (yield from text.literal("}")):
-                break
+                return True
             if not is_first and not (yield from text.literal(",")):
                 return False
             is_first = False
@@ -181,14 +193,12 @@ class CallReader:
             yield from text.space()
             if not (yield from self._member(draft, key, bare=bare)):
                 return False
-        if draft.name is None:
-            return False
-        if not draft.is_call:
-            self._parts.add_arguments(self._begin(draft.name), draft.early or "{}")
-        self._end()
-        return True
 
     def _member(self, draft: _Draft, key: str, *, bare: bool) -> Reading[bool]:
+        if key == _FUNCTION_KEY and draft.name is None:
+            if (yield from self._text.literal("{")):
+                return (yield from self._members(draft, bare=bare))
+            key = "name"
         if key in _NAME_KEYS and draft.name is None:
             draft.name = yield from self._text.json_string(self._longest_name * _ESCAPED)
             return draft.name in self._tools

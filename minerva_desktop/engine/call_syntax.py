@@ -32,8 +32,8 @@ class CallSyntax:
     """One family's way to write calls.
 
     ``section`` stands around all of them, ``call`` around each (or around the list of them, where
-    they are ``listed``); ``others`` are further pairs that models write. ``bare``: a whole answer
-    can be a call with nothing around it. ``middle`` follows a name that is no JSON.
+    they are ``listed``); ``others`` are further pairs that models write. ``bare``: an answer, or a
+    line of it, can be a call with nothing around it. ``middle`` follows a name that is no JSON.
     ``parameter`` stands before an argument's name, between it and its value, and behind that.
     """
 
@@ -72,15 +72,14 @@ class ThoughtMarks:
 # What a text can hold without a call: after these alone, nothing may be demanded.
 _AMBIGUOUS_STARTS = frozenset({"Action:", ">>>"})
 _TAGS = ("<tool_call>\n", "\n</tool_call>")
+_FENCE = ("```json\n", "\n```")
 _FUNCTION = ("<function=", "</function>")
 _DEEPSEEK = ("<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>")
 
 SYNTAXES = MappingProxyType(
     {
-        ToolFormat.GENERIC: CallSyntax(
-            Shape.JSON, call=_TAGS, others=(("```json\n", "\n```"),), bare=True
-        ),
-        ToolFormat.HERMES: CallSyntax(Shape.JSON, call=_TAGS, bare=True),
+        ToolFormat.GENERIC: CallSyntax(Shape.JSON, call=_TAGS, others=(_FENCE,), bare=True),
+        ToolFormat.HERMES: CallSyntax(Shape.JSON, call=_TAGS, others=(_FENCE,), bare=True),
         ToolFormat.QWEN_XML: CallSyntax(
             Shape.TAGGED,
             call=("<tool_call>\n<function=", "</function>\n</tool_call>"),
@@ -103,7 +102,7 @@ SYNTAXES = MappingProxyType(
         ),
         ToolFormat.LLAMA: CallSyntax(
             Shape.JSON,
-            others=(("<|python_tag|>", ""),),
+            others=(("<|python_tag|>", ""), _FENCE),
             bare=True,
             arguments_key="parameters",
             single=True,

@@ -15,15 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from minerva_desktop.engine.messages import (
-    Answer,
-    ErrorInfo,
-    Event,
-    RequestFailed,
-    decode_request,
-    encode_frame,
-    read_frame,
-)
+from minerva_desktop.engine.frames import decode_request, encode_frame, read_frame
+from minerva_desktop.engine.messages import Answer, ErrorInfo, Event, RequestFailed
 from minerva_desktop.engine.parent_death import wake_when_the_parent_dies
 from minerva_desktop.errors import InvalidRequest
 

@@ -303,6 +303,8 @@ class EngineConnection:
         if output.prefill_total:
             done, total, cached = output.prefill_done, output.prefill_total, output.prefill_cached
             stream.report_prefill(done, total, cached)
+        if output.prompt_logprobs:
+            stream.push_prompt(output.prompt_logprobs)
         self.n_generated += output.n_tokens
         if output.n_tokens or output.delta:
             stream.push_token(output.delta, output.logprob, n_tokens=output.n_tokens)

@@ -17,7 +17,7 @@ from minerva_desktop.devices.device_list import (
     can_offload,
     discrete_gpus,
 )
-from minerva_desktop.devices.ledgers import DeviceLedgers
+from minerva_desktop.devices.ledgers import NOTHING, DeviceLedgers, Needs
 from minerva_desktop.engine.messages import DevicesListed, ListDevices
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.engine.spare_question import NoAnswerError, ask
@@ -43,11 +43,14 @@ class KnownDevices:
         ask: Callable[[], Awaitable[DeviceList]],
         ledgers: DeviceLedgers,
         holdings: Callable[[], Holdings],
+        wished: Needs = NOTHING,
     ) -> None:
-        """``ask``: see `ask_devices`; ``holdings`` tells what our models hold at a moment."""
+        """``ask``: see `ask_devices`; ``holdings`` tells what our models hold at a moment;
+        ``wished``: see `use_budgets`."""
         self._ask = ask
         self._holdings = holdings
         self._budgets = GpuBudgets(ledgers)
+        self._wished = wished
         self._known = DeviceList()
         self._next: float | None = 0.0  # when to ask again, on the loop's clock; None: never
         self._asking = asyncio.Lock()
@@ -64,15 +67,24 @@ class KnownDevices:
         if discrete_gpus(self._known.devices or ()):
             self._next = 0.0
 
-    async def ask(self, gpu_bytes: int | None = None) -> DeviceList:
-        """The devices, asked anew if it is time to; the budget of each GPU is then ``gpu_bytes``,
-        or a share of its memory, as far as others leave that. Never fails."""
+    def use_budgets(self, wished: Needs) -> None:
+        """What models may take of the memory of GPUs from now on, in bytes by `budget_keys`; a
+        share of the memory of those that are not named."""
+        self._wished = wished
+        self._apply()
+
+    async def ask(self) -> DeviceList:
+        """The devices, asked anew if it is time to; each GPU's ledger then has its budget. Never
+        fails."""
         async with self._asking:
             now = asyncio.get_running_loop().time()
             if self._next is not None and now >= self._next:
                 await self._refresh()
-            self._budgets.apply(discrete_gpus(self._known.devices or ()), gpu_bytes)
+            self._apply()
             return self._known
+
+    def _apply(self) -> None:
+        self._budgets.apply(discrete_gpus(self._known.devices or ()), self._wished)
 
     async def _refresh(self) -> None:
         self._next = None  # until a model changes, which may happen while this waits

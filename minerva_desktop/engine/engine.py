@@ -162,17 +162,17 @@ class LlamaEngine:
         snapshot: str | None = None,
         chat: ChatOptions | None = None,
         suffix: str | None = None,
+        score_prompt: bool = False,
     ) -> TokenStream:
         """Start a generation from plain text, from token ids, or from turns through the model's
-        chat template. ``chat`` goes with turns: tools, and what the template is told. The text of
-        the answer is read with `AnswerParser`. ``suffix`` goes with text or tokens: the answer is
-        what belongs between them and it, for models that were trained to fill in the middle.
+        chat template. ``chat`` goes with turns: tools, and what the template is told;
+        `AnswerParser` reads the answer. ``suffix`` goes with text or tokens: the answer belongs
+        between them and it. ``max_tokens`` wins over the one in ``sampling``. ``cache_prompt``,
+        ``lora`` and ``score_prompt`` are those of `Generate`. ``snapshot`` names the chat, whose
+        state then outlives the engine if it was loaded with a place for it.
 
-        ``max_tokens`` wins over the one in ``sampling``. ``cache_prompt`` False computes the prompt
-        anew, even if the engine still has its beginning. ``lora`` gives each loaded adapter's scale
-        for this request. ``snapshot`` names the chat, whose state then outlives the engine if it
-        was loaded with a place for it. Errors (`ContextLimitExceeded`, `GenerationTimeout`,
-        `QueueFull`, `InvalidRequest`, `EngineDied`, …) come at the end of the stream.
+        Errors (`ContextLimitExceeded`, `GenerationTimeout`, `QueueFull`, `InvalidRequest`,
+        `EngineDied`, …) come at the end of the stream.
         """
         connection = self._loaded()
         chosen = sampling or SamplingParameters()
@@ -196,6 +196,7 @@ class LlamaEngine:
             snapshot=snapshot,
             chat=chat or ChatOptions(),
             suffix=suffix,
+            score_prompt=score_prompt,
         )
         return connection.generate(request)
 
@@ -210,6 +211,7 @@ class LlamaEngine:
         lora: Sequence[float] | None = None,
         chat: ChatOptions | None = None,
         suffix: str | None = None,
+        score_prompt: bool = False,
     ) -> tuple[TokenStream, ...]:
         """``n`` answers to one prompt, computed together; the prompt is computed once, unless
         ``cache_prompt`` forbids to share it.
@@ -229,6 +231,7 @@ class LlamaEngine:
                 lora=lora,
                 chat=chat,
                 suffix=suffix,
+                score_prompt=score_prompt,
             )
             for index in range(n)
         )

@@ -29,14 +29,11 @@ class HarmonyReader:
         self,
         tools: Container[str],
         *,
-        most: int | None,
         text: AnswerText,
         parts: AnswerParts,
         new_id: Callable[[], str],
     ) -> None:
-        """``most``: how many calls there may be."""
         self._tools = tools
-        self._most = most
         self._text = text
         self._parts = parts
         self._new_id = new_id
@@ -82,7 +79,7 @@ class HarmonyReader:
     def _call(self, name: str) -> Reading[None]:
         """The arguments of a call; where it is none, its header is content, and so is the rest."""
         parts = self._parts
-        if name not in self._tools or (self._most is not None and parts.n_calls >= self._most):
+        if name not in self._tools or not parts.may_call:
             parts.say(self._text.kept())
             return
         self._text.kept()

@@ -27,7 +27,8 @@ MAX_DRAFT = 16  # tokens
 
 class KvType(StrEnum):
     """Number format of the KV cache: ``q8_0`` takes 53 % of the memory of ``f16``, ``q4_0`` 28.
-    ``auto``: ``f16``, unless whoever knows the memory (`load_choice`) finds that it is short."""
+    ``auto``: ``f16``, unless whoever knows the memory (`load_choice`) finds that it is short, and
+    that the model's heads divide by the 32 numbers of a block."""
 
     AUTO = "auto"
     F16 = "f16"
@@ -119,10 +120,11 @@ class SnapshotOptions(msgspec.Struct, frozen=True):
 class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How to load a model.
 
-    ``n_ctx`` in tokens, None: the model's own, at most `DEFAULT_N_CTX`, unless who knows the memory
-    (`load_choice`) chooses another. ``n_gpu_layers`` None: all that the build's GPU backend takes
-    (none without one). ``n_threads`` None: physical cores, or
-    fewer beside busy programs; ``n_threads_batch`` (for prompts) None: as many as ``n_threads``.
+    ``n_ctx`` in tokens, None: the model's own, at most `DEFAULT_N_CTX` (`EMBEDDING_N_CTX` where it
+    makes embeddings), unless who knows the memory (`load_choice`) chooses another.
+    ``n_gpu_layers`` None: all that the build's GPU backend takes (none without one). ``n_threads``
+    None: physical cores, or fewer beside busy programs; ``n_threads_batch`` (for prompts) None: as
+    many as ``n_threads``.
     ``n_parallel`` requests are computed together; they share the ``n_ctx`` tokens.
     ``tensor_split``: each GPU's share.
     ``use_mlock`` keeps the weights from being swapped out.

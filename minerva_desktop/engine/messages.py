@@ -1,18 +1,16 @@
-"""The wire between a parent and its engine child: every value that crosses, and the framing.
+"""The wire between a parent and its engine child: every value that crosses.
 
-A frame is a little-endian uint32 length followed by one MessagePack value. Requests go to the
-child's stdin, events come from its stdout. All values are frozen and may be used on any thread.
+Requests go to the child's stdin, events come from its stdout, in `frames`. All values are frozen
+and may be used on any thread.
 """
 
 from __future__ import annotations
 
-import struct
 from enum import StrEnum
-from typing import BinaryIO, Final
 
 import msgspec
 
-from minerva_desktop.chat.completion import Completion, TokenLogprob
+from minerva_desktop.chat.completion import Completion, PromptToken, TokenLogprob
 from minerva_desktop.chat.limits import RequestLimits
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import SamplingParameters
@@ -26,11 +24,7 @@ from minerva_desktop.engine.memory_messages import (
     LayerPlacement,
     SimulatedContext,
 )
-from minerva_desktop.errors import InvalidRequest, MinervaError, error_from_code
-
-# No honest message comes near it; a broken length must not become a huge allocation.
-MAX_FRAME_BYTES = 256 * 1024 * 1024
-HEADER = struct.Struct("<I")
+from minerva_desktop.errors import MinervaError, error_from_code
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,7 +122,9 @@ class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True):
     ``cache_prompt`` False computes all of the prompt anew. ``lora``: the scale of each adapter
     that was loaded, None: as they were loaded. ``snapshot`` names the chat whose state is kept on
     disk, where the load options have a place for it. ``chat`` goes with ``messages`` only;
-    ``suffix``, the text that comes behind the answer, with the other two only.
+    ``suffix``, the text that comes behind the answer, with the other two only. ``score_prompt``
+    asks for the log-probabilities of the prompt's tokens, with as many likely ones as
+    ``sampling.top_logprobs`` says; then all of the prompt is computed, a few rows in each step.
     """
 
     request_id: int
@@ -142,6 +138,7 @@ class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True):
     lora: tuple[float, ...] | None = None
     snapshot: str | None = None
     suffix: str | None = None
+    score_prompt: bool = False
 
 
 class Embed(msgspec.Struct, frozen=True, tag="embed", kw_only=True):
@@ -247,7 +244,8 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     ``delta`` may be empty though a token was sampled (half a UTF-8 character, a possible stop
     string). ``prefill_done``/``prefill_total`` (tokens) tell how far prefill is, and how much of
     it was in the cache (``prefill_cached``); they also come with the first token. ``started``: it
-    waits no longer; told of requests whose time in the queue is limited.
+    waits no longer; told of requests whose time in the queue is limited. ``prompt_logprobs``: of
+    the next tokens of a prompt whose scores were asked for.
     """
 
     request_id: int
@@ -258,6 +256,7 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     prefill_cached: int = 0
     started: bool = False
     logprob: TokenLogprob | None = None
+    prompt_logprobs: tuple[PromptToken, ...] = ()
     completion: Completion | None = None
     error: ErrorInfo | None = None
 
@@ -332,69 +331,3 @@ Answer = TokensCounted | Tokenized | TextMade | Embedded | RequestFailed
 Event = (
     LoadProgress | Loaded | LoadFailed | StepOutputs | Answer | DevicesListed | DryRunDone | Pong
 )
-
-
-_REQUESTS: Final = msgspec.msgpack.Decoder(Request)
-_EVENTS: Final = msgspec.msgpack.Decoder(Event)
-
-# -- framing -----------------------------------------------------------------------------------
-
-
-def encode_frame(value: Request | Event) -> bytes:
-    """One frame, ready to write. Raises `InvalidRequest` for one over the limit, and
-    `UnicodeEncodeError` or `OverflowError` for what MessagePack has no form for."""
-    body = msgspec.msgpack.encode(value)
-    if len(body) > MAX_FRAME_BYTES:
-        raise InvalidRequest(
-            f"A message to or from the engine has {len(body):,} bytes; "
-            f"at most {MAX_FRAME_BYTES:,} are taken"
-        )
-    return HEADER.pack(len(body)) + body
-
-
-def frame_length(header: bytes | bytearray) -> int:
-    """Length in bytes of the value that follows ``header``; raises `ValueError` past the limit."""
-    (length,) = HEADER.unpack(header)
-    if length > MAX_FRAME_BYTES:
-        raise ValueError(f"a frame of {length} bytes is over the limit of {MAX_FRAME_BYTES}")
-    return int(length)
-
-
-class EventFrames:
-    """Puts events together from the pieces in which they arrive."""
-
-    def __init__(self) -> None:
-        self._pending = bytearray()
-
-    def feed(self, data: bytes) -> list[Event]:
-        """Add what arrived; the events that are whole now. Raises `ValueError` for a frame over
-        the limit, `msgspec.DecodeError` for one that is no event."""
-        pending = self._pending
-        pending += data
-        events: list[Event] = []
-        start = 0
-        while len(pending) - start >= HEADER.size:
-            body = start + HEADER.size
-            end = body + frame_length(pending[start:body])
-            if end > len(pending):
-                break
-            events.append(_EVENTS.decode(pending[body:end]))
-            start = end
-        del pending[:start]
-        return events
-
-
-def read_frame(stream: BinaryIO) -> bytes | None:
-    """Block until a whole frame came; its body, or None at end of stream (even inside a frame)."""
-    header = stream.read(HEADER.size)
-    if len(header) < HEADER.size:
-        return None
-    length = frame_length(header)
-    body = stream.read(length)
-    return body if len(body) == length else None
-
-
-def decode_request(body: bytes) -> Request:
-    """Raises `msgspec.DecodeError` when ``body`` is no request."""
-    request: Request = _REQUESTS.decode(body)
-    return request

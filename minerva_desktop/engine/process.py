@@ -18,7 +18,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from minerva_desktop.engine.messages import Event, EventFrames, Request, encode_frame
+from minerva_desktop.engine.frames import EventFrames, encode_frame
+from minerva_desktop.engine.messages import Event, Request
 
 _log = logging.getLogger(__name__)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 
-from minerva_desktop.chat.completion import Completion, TokenLogprob
+from minerva_desktop.chat.completion import Completion, PromptToken, TokenLogprob
 from minerva_desktop.errors import InferenceError, MinervaError
 
 
@@ -23,6 +23,7 @@ class TokenStream:
         self._lock = threading.Lock()
         self._tokens: list[str] = []
         self._logprobs: list[TokenLogprob] = []
+        self._prompt: list[PromptToken] = []
         self._position = 0
         self._n_sampled = 0
         self._completion: Completion | None = None
@@ -55,6 +56,12 @@ class TokenStream:
             self._prefill = (done, total)
             self._n_cached = n_cached
             self._wake()
+
+    def push_prompt(self, tokens: Iterable[PromptToken]) -> None:
+        """Add the next tokens of the prompt, where their scores were asked for. Readers are woken
+        by the prefill or the token that comes with them."""
+        with self._lock:
+            self._prompt += tokens
 
     def finish(self, completion: Completion) -> None:
         """End the stream well."""
@@ -130,6 +137,12 @@ class TokenStream:
         """`logprobs` without the first ``start``."""
         with self._lock:
             return tuple(self._logprobs[start:])
+
+    def prompt_from(self, start: int) -> tuple[PromptToken, ...]:
+        """The prompt's tokens whose scores are known, without the first ``start``; none unless the
+        request asked for scores."""
+        with self._lock:
+            return tuple(self._prompt[start:])
 
     @property
     def completion(self) -> Completion | None:

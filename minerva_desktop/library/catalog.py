@@ -186,14 +186,21 @@ class Catalog:
         return model
 
     def default(self) -> ModelFile:
-        """The model that a first start opens with: the embedded one, else the first loadable.
+        """The model that a first start opens with: the embedded one, else the first loadable that
+        writes text.
 
         Raises `ModelNotFound` when there is none.
         """
         models = self.models()
-        if not models:
-            raise ModelNotFound("There is no model yet. Add a GGUF file to begin.")
-        return models[0]
+        found = next((model for model in models if not model.makes_embeddings), None)
+        if found is not None:
+            return found
+        if models:
+            raise ModelNotFound(
+                f"No model here can chat: {models[0].name} makes embeddings. "
+                "Add the GGUF file of a model that writes text."
+            )
+        raise ModelNotFound("There is no model yet. Add a GGUF file to begin.")
 
     def _known(self) -> list[ModelFile]:
         embedded = [self._embedded] if self._embedded else []

@@ -53,6 +53,7 @@ from minerva_desktop.library.step_memory import (
 # Batches of so many tokens are computed on a GPU even for layers on the CPU, whose weights are
 # copied there for it (offload_op of ggml's backends).
 OFFLOADED_BATCH = 32
+FEW_TOKENS = 8  # of a short prompt
 
 _LAYER = re.compile(r"blk\.(\d{1,4})\.")
 _INPUT = (
@@ -218,6 +219,12 @@ class Estimator:
             ),
         )
         return min(n_fitting * CELL_STEP, longest)
+
+    def later_bytes(self, options: EstimateOptions) -> int:
+        """Of the CPU's bytes beside weights, cache and compute buffers, those that come only as a
+        long prompt fills the context, with whole batches."""
+        short = replace(options, n_ctx=FEW_TOKENS, n_batch=FEW_TOKENS)
+        return self.estimate(options).other_bytes - self.estimate(short).other_bytes
 
     def most_gpu_layers(self, options: EstimateOptions, budget_bytes: Mapping[str, int]) -> int:
         """The most layers (the output layer counts as one) that can be offloaded so that each

@@ -73,6 +73,11 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
         return model_id_of(self.path)
 
     @property
+    def makes_embeddings(self) -> bool:
+        """Whether it turns texts into numbers that compare their meanings, and writes none."""
+        return "embeddings" in (self.capabilities or ())
+
+    @property
     def file_name(self) -> str:
         """The file's name, without its folder."""
         return one_line(self.path.name)

@@ -20,7 +20,7 @@ from minerva_desktop.server.errors import (
     error_response,
 )
 from minerva_desktop.server.metrics import Metrics
-from minerva_desktop.server.request_info import SCOPE_KEY, RequestInfo, sane_request_id
+from minerva_desktop.server.request_info import SCOPE_KEY, End, RequestInfo, sane_request_id
 
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 32 * 1024
@@ -54,6 +54,10 @@ class AccessLayer:
         app = self._app if error is None else error_response(error)
         try:
             await app(scope, exchange.receive, exchange.send)
+        except Exception:
+            if info.status and not exchange.is_complete:
+                info.fail(MinervaError.code)
+            raise
         finally:
             self._bodies.n_bytes -= info.body_bytes
             self._note(scope, exchange)
@@ -61,6 +65,8 @@ class AccessLayer:
     def _note(self, scope: Scope, exchange: _Exchange) -> None:
         info = exchange.info
         info.status = info.status or CLIENT_GONE
+        if info.status == CLIENT_GONE or (not exchange.is_complete and info.end is End.COMPLETE):
+            info.end = End.CANCELLED
         path = getattr(scope.get("route"), "path", UNROUTED)
         self._metrics.observe(info, path=path, method=scope["method"])
         level = logging.DEBUG if path in QUIET_PATHS else logging.INFO
@@ -160,7 +166,7 @@ def _line(scope: Scope, exchange: _Exchange) -> str:
         info.client or "-",
         printable(scope["method"][:MAX_LOGGED_PATH]),
         printable(path),
-        str(info.status),
+        _ended(info),
         f"{info.seconds() * 1000:.1f}ms",
         f"{info.sent_bytes}B",
         f"id={info.request_id}",
@@ -172,6 +178,11 @@ def _line(scope: Scope, exchange: _Exchange) -> str:
     if info.generations:
         tokens = f"{info.prompt_tokens}+{info.generated_tokens}"
         parts.append(f"tokens={tokens} cached={info.cached_tokens}")
-    if not exchange.is_complete:
-        parts.append("incomplete")
     return " ".join(parts)
+
+
+def _ended(info: RequestInfo) -> str:
+    """The status, and how the answer ended where that was not as a whole."""
+    if info.end is End.COMPLETE:
+        return str(info.status)
+    return f"{info.status} {info.end} {info.failure}".rstrip()

@@ -16,7 +16,7 @@ from minerva_desktop.engine.answer_parser import (
     ReasoningDelta,
     ToolCallDelta,
 )
-from minerva_desktop.server.generation import Said
+from minerva_desktop.server.generation_events import Said
 
 
 class BlockKind(StrEnum):

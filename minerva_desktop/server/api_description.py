@@ -1,7 +1,7 @@
 """The endpoint's OpenAPI 3.1 description, made from the types that requests and answers have.
 
 Nothing is described twice: requests from their pydantic models, answers from their msgspec
-Structs, the rest from `Operation`s. Made once for each start of the endpoint; any thread.
+Structs, the rest from `Operation`s. Made when it is first asked for; any thread.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from minerva_desktop.server.schemas.chat import (
 from minerva_desktop.server.schemas.completions import CompletionRequest, TextCompletion
 from minerva_desktop.server.schemas.embeddings import EmbeddingList, EmbeddingRequest
 from minerva_desktop.server.schemas.models import (
+    EndpointInfo,
     Health,
     ModelList,
     ModelObject,
@@ -101,11 +102,17 @@ OPERATIONS: tuple[Operation, ...] = (
             "OpenAI's chat API. With stream, the answer comes as server-sent events, a chunk for"
             " each step of the model, and ends with [DONE]; while a model loads, comments keep the"
             " connection alive. Fields that nobody here knows are named in the answer's"
-            " X-Minerva-Ignored-Fields header. Stop strings do not count inside a tool call,"
-            " and not at all where one is required. JSON schemas are enforced as it is written:"
-            " properties and distinct items come in the order of the schema, a format may allow"
-            " less than its standard (URIs are http and https), and what cannot be enforced is"
-            " refused by its place in the schema."
+            " X-Minerva-Ignored-Fields header. A required tool call, and one that a model begins by"
+            " itself with a mark of its family (<tool_call>, [TOOL_CALLS] and the like), is bound"
+            " by a grammar to the tools and their schemas. The calls of Llama 3, Command-R,"
+            " functionary 3.2 and gpt-oss begin like a text: those that they make by themselves are"
+            " found, but not bound, not even where a tool is strict: check their arguments, or"
+            " require the call. With parallel_tool_calls false, an answer is over behind its first"
+            " call; a required one also where it begins to repeat a call. Stop strings do not count"
+            " inside a tool call, and not at all where one is required. JSON schemas are enforced"
+            " as it is written: properties and distinct items come in the order of the schema, a"
+            " format may allow less than its standard (URIs are http and https), and what cannot be"
+            " enforced is refused by its place in the schema."
         ),
         request=ChatCompletionRequest,
         answer=ChatCompletion,
@@ -252,6 +259,24 @@ OPERATIONS: tuple[Operation, ...] = (
         query=PropsQuery,
         answer=Props,
         errors=(400, 404),
+    ),
+    Operation(
+        path="/",
+        methods=READ,
+        group="This endpoint",
+        summary="Tell where everything is",
+        details="Sends browsers to the page at /docs. Needs no API key.",
+        answer=EndpointInfo,
+        is_open=True,
+    ),
+    Operation(
+        path="/v1",
+        methods=READ,
+        group="This endpoint",
+        summary="The same, at the base URL of clients",
+        details="Needs no API key.",
+        answer=EndpointInfo,
+        is_open=True,
     ),
     Operation(
         path="/health",

@@ -29,6 +29,7 @@ from minerva_desktop.server.routes.completions import completions_router
 from minerva_desktop.server.routes.docs import docs_router
 from minerva_desktop.server.routes.embeddings import embeddings_router
 from minerva_desktop.server.routes.health import health_router
+from minerva_desktop.server.routes.home import home_router
 from minerva_desktop.server.routes.messages import messages_router
 from minerva_desktop.server.routes.metrics import metrics_router
 from minerva_desktop.server.routes.models import models_router
@@ -59,6 +60,7 @@ def create_app(context: ServerContext) -> FastAPI:
             Exception: _on_unforeseen_error,
         },
     )
+    app.include_router(home_router())
     app.include_router(health_router(context))
     app.include_router(models_router(context))
     app.include_router(chat_router(context))

@@ -20,7 +20,7 @@ from minerva_desktop.server.request_info import request_info
 
 # `/health` lets a supervisor see that the server lives, without giving it a key. The descriptions
 # of the API are the same everywhere, and a browser has no way to send a key.
-OPEN_PATHS = frozenset({"/health", "/docs", "/openapi.json"})
+OPEN_PATHS = frozenset({"/", "/v1", "/health", "/docs", "/openapi.json"})
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 HTTP_PORT = 80
 ABSOLUTE = "http://"

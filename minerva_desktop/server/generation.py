@@ -17,7 +17,12 @@ from typing import Any
 import msgspec
 
 from minerva_desktop import __version__
-from minerva_desktop.chat.completion import Completion, FinishReason, Timings, TokenLogprob
+from minerva_desktop.chat.completion import (
+    Completion,
+    FinishReason,
+    Timings,
+    TokenLogprob,
+)
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
@@ -25,15 +30,21 @@ from minerva_desktop.engine.answer_format import AnswerFormat, ReasoningFormat, 
 from minerva_desktop.engine.answer_parser import (
     AnswerParser,
     AnswerPart,
-    ContentDelta,
     ReasoningDelta,
-    ToolCallDelta,
 )
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import InferenceError, ModelNotFound
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.errors import renamed_fields
-from minerva_desktop.server.lifetime import time_limit
+from minerva_desktop.server.generation_events import (
+    CollectedAnswer,
+    Ended,
+    GenerationEvent,
+    PromptRead,
+    PromptScored,
+    Said,
+)
+from minerva_desktop.server.model_choice import leased
 from minerva_desktop.server.parameters.sampling import RunParameters
 from minerva_desktop.server.services import Engine, ServerContext
 
@@ -47,13 +58,15 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to generate. ``separates_reasoning`` False leaves a train of thought in the content.
 
     ``more_prompts`` are answered beside ``prompt``, each ``run.n`` times; choices are numbered
-    prompt by prompt. ``suffix`` is the text behind each answer, where prompts are plain.
+    prompt by prompt. ``suffix`` is the text behind each answer, where prompts are plain;
+    ``score_prompt`` brings the log-probabilities of their tokens.
     """
 
     model: ModelFile
     prompt: tuple[ChatTurn, ...] | PlainPrompt
     more_prompts: tuple[PlainPrompt, ...] = ()
     suffix: str | None = None
+    score_prompt: bool = False
     sampling: SamplingParameters
     run: RunParameters = RunParameters()
     chat: ChatOptions = ChatOptions()
@@ -63,38 +76,6 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     def prompts(self) -> tuple[tuple[ChatTurn, ...] | PlainPrompt, ...]:
         """All of them."""
         return (self.prompt, *self.more_prompts)
-
-
-class PromptRead(msgspec.Struct, frozen=True):
-    """``done`` of ``total`` prompt tokens are processed, ``cached`` of them had been before;
-    ``milliseconds`` after the request began."""
-
-    choice: int
-    done: int
-    total: int
-    cached: int
-    milliseconds: int
-
-
-class Said(msgspec.Struct, frozen=True):
-    """What came of the next ``n_tokens`` of a choice; of one, where there are ``logprobs``."""
-
-    choice: int
-    parts: tuple[AnswerPart, ...]
-    n_tokens: int = 0
-    logprobs: tuple[TokenLogprob, ...] = ()
-
-
-class Ended(msgspec.Struct, frozen=True):
-    """A choice is whole. ``n_reasoning`` of its tokens were a train of thought."""
-
-    choice: int
-    completion: Completion
-    finish_reason: str
-    n_reasoning: int
-
-
-GenerationEvent = PromptRead | Said | Ended
 
 
 class Generation:
@@ -124,8 +105,7 @@ class Generation:
             ) as active,
         ):
             async with (
-                time_limit(request.run.limits.total_seconds),
-                self._pool.lease(request.model.path) as engine,
+                leased(self._pool, request.model, request.run.limits.total_seconds) as engine,
             ):
                 streams = self._begin(engine)
                 active.follow(*streams)
@@ -154,6 +134,7 @@ class Generation:
                 lora=run.lora,
                 chat=request.chat,
                 suffix=request.suffix,
+                score_prompt=request.score_prompt,
             )
         )
 
@@ -212,6 +193,7 @@ class _Choice:
         self._first: float | None = None
         self._n_tokens = 0
         self._n_logprobs = 0
+        self._n_scored = 0
         self._n_reasoning = 0
         self._reasons = False
 
@@ -221,9 +203,15 @@ class _Choice:
             if self._stream.prefill != prefill:
                 prefill = self._stream.prefill
                 yield self._prompt_read(*prefill)
+            for scored in self._scored():
+                yield scored
             for said in self._said(batch):
                 yield said
+            if self._parser.is_over:
+                self._stream.cancel()
         completion = await self._stream.wait_completion()
+        for scored in self._scored():
+            yield scored
         if rest := self._noted(self._parser.finish()):
             yield Said(self._index, rest)
         yield Ended(self._index, completion, self._finish_reason(completion), self._n_reasoning)
@@ -243,6 +231,11 @@ class _Choice:
     def _prompt_read(self, done: int, total: int) -> PromptRead:
         milliseconds = round((time.perf_counter() - self._began) * 1000.0)
         return PromptRead(self._index, done, total, self._stream.n_cached, milliseconds)
+
+    def _scored(self) -> Iterator[PromptScored]:
+        if tokens := self._stream.prompt_from(self._n_scored):
+            self._n_scored += len(tokens)
+            yield PromptScored(self._index, tokens)
 
     def _said(self, batch: list[str]) -> Iterator[Said]:
         logprobs = self._stream.logprobs_from(self._n_logprobs)[: len(batch)]
@@ -271,6 +264,8 @@ class _Choice:
         return tuple(parts)
 
     def _finish_reason(self, completion: Completion) -> str:
+        if self._parser.is_over:
+            return TOOL_CALLS
         # The APIs have no word for it, and half an answer must not look whole. The client is still
         # there, so it was the window that ended this generation.
         if completion.finish_reason is FinishReason.CANCELLED:
@@ -278,45 +273,6 @@ class _Choice:
         if self._parser.ends_in_calls and completion.finish_reason is FinishReason.STOP:
             return TOOL_CALLS
         return completion.finish_reason.value
-
-
-class CollectedCall(msgspec.Struct):
-    """A tool call, put together from its deltas."""
-
-    id: str
-    name: str
-    arguments: str = ""
-
-
-class CollectedAnswer:
-    """A choice, put together from its events."""
-
-    def __init__(self) -> None:
-        self.content = ""
-        self.reasoning = ""
-        self.calls: list[CollectedCall] = []
-        self.logprobs: list[TokenLogprob] = []
-        self.ended: Ended
-
-    def add(self, event: GenerationEvent) -> None:
-        """Take in an event of this choice."""
-        if isinstance(event, Ended):
-            self.ended = event
-        elif isinstance(event, Said):
-            self.logprobs += event.logprobs
-            for part in event.parts:
-                self._add_part(part)
-
-    def _add_part(self, part: AnswerPart) -> None:
-        match part:
-            case ContentDelta(text):
-                self.content += text
-            case ReasoningDelta(text):
-                self.reasoning += text
-            case ToolCallDelta(index, call_id, name, arguments):
-                if index == len(self.calls):
-                    self.calls.append(CollectedCall(call_id or "", name or ""))
-                self.calls[index].arguments += arguments
 
 
 def fingerprint(model: ModelFile) -> str:

@@ -7,14 +7,12 @@ generation, a lease on a model) is given back, before `Lifetime.run` returns.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from minerva_desktop.errors import GenerationTimeout
 from minerva_desktop.server.errors import EndpointStopped
 
 T = TypeVar("T")
@@ -62,17 +60,6 @@ class Lifetime:
     async def _stopped(self) -> Any:
         await self._stopping.wait()
         raise EndpointStopped("The endpoint was switched off before the answer was complete")
-
-
-@asynccontextmanager
-async def time_limit(seconds: float | None) -> AsyncIterator[None]:
-    """End the block after so many seconds (None: never) with `GenerationTimeout`: for work whose
-    time the engine does not watch itself."""
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError:
-        raise GenerationTimeout("Generation request timed out") from None
 
 
 async def _disconnected(receive: Receive) -> Any:

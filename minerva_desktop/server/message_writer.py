@@ -25,7 +25,14 @@ from minerva_desktop.server.answer_blocks import (
     BlockOpened,
 )
 from minerva_desktop.server.errors import ErrorBody, MessagesErrorBody
-from minerva_desktop.server.generation import TOOL_CALLS, Ended, GenerationEvent, PromptRead, Said
+from minerva_desktop.server.generation import TOOL_CALLS
+from minerva_desktop.server.generation_events import (
+    Ended,
+    GenerationEvent,
+    PromptRead,
+    PromptScored,
+    Said,
+)
 from minerva_desktop.server.schemas.anthropic_answer import (
     AnswerBlock,
     BlockDelta,
@@ -78,6 +85,8 @@ class MessageWriter:
         """What the next event of the only choice is in the stream's words. Raises `InferenceError`
         for a call whose input is none."""
         match event:
+            case PromptScored():
+                return []  # of plain prompts only
             case PromptRead():
                 self._prompt = (event.total, event.cached)
                 return []

@@ -39,8 +39,9 @@ class Metrics:
         registry = self._registry = CollectorRegistry()
         self._requests = Counter(
             "minerva_requests",
-            "Requests that are over",
-            ["path", "method", "status"],
+            "Requests that are over: answered in full, left by the client (cancelled), or broken"
+            " off by an error after the answer had begun (failed)",
+            ["path", "method", "status", "end"],
             registry=registry,
         )
         self._seconds = Histogram(
@@ -70,7 +71,7 @@ class Metrics:
     def observe(self, info: RequestInfo, *, path: str, method: str) -> None:
         """Count a request that is over. ``path``: its route's template."""
         method = method if method in METHODS else OTHER
-        self._requests.labels(path, method, str(info.status)).inc()
+        self._requests.labels(path, method, str(info.status), info.end.value).inc()
         self._seconds.labels(path).observe(info.seconds())
         if info.generations:
             self._tokens.observe(info)

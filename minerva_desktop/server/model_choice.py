@@ -1,12 +1,14 @@
-"""Which model a request means. Asyncio loop of the endpoint."""
+"""Which model a request means, and its lease. Asyncio loop of the endpoint."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from minerva_desktop.errors import MinervaError
+from minerva_desktop.errors import GenerationTimeout, MinervaError
 from minerva_desktop.library.model_file import ModelFile
-from minerva_desktop.server.services import ServerContext
+from minerva_desktop.server.services import Engine, Pool, ServerContext
 
 
 async def chosen_model(context: ServerContext, name: str | None) -> ModelFile:
@@ -24,3 +26,24 @@ async def chosen_model(context: ServerContext, name: str | None) -> ModelFile:
         except MinervaError:
             pass  # opened by its path and never added, or gone since: no client can name it
     return await asyncio.to_thread(catalog.default)
+
+
+@asynccontextmanager
+async def leased(pool: Pool, model: ModelFile, seconds: float | None) -> AsyncIterator[Engine]:
+    """The engine of ``model``, loaded if it was not, for a block that may take so many seconds with
+    the load (None: as long as it takes). Raises `GenerationTimeout`, and what loading raises.
+
+    A load that takes longer than its request goes on: the next one finds the model there.
+    """
+    is_loading = True
+    try:
+        async with asyncio.timeout(seconds), pool.lease(model.path) as engine:
+            is_loading = False
+            yield engine
+    except TimeoutError:
+        if seconds is None:
+            raise
+        why = f"it may take {seconds:g} s in all"
+        if is_loading:
+            why += f", and {model.model_id} is not loaded yet; its load goes on, so ask again"
+        raise GenerationTimeout(f"Generation request timed out: {why}") from None

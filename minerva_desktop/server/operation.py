@@ -51,4 +51,5 @@ class Operation:
     def anchor(self) -> str:
         """A name for links to it: ``get-v1-models``."""
         words = [word for word in self.path.replace("{", "/").replace("}", "/").split("/") if word]
-        return "-".join([self.method.lower(), *(word.partition(":")[0] for word in words)])
+        names = [word.partition(":")[0] for word in words] or ["root"]
+        return "-".join([self.method.lower(), *names])

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from minerva_desktop.chat.completion import Timings
@@ -20,11 +21,21 @@ ID_HEADER = b"x-request-id"
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
+class End(StrEnum):
+    """How an answer ended: whole (an error can be that, too), without a client, or broken off by an
+    error after it had begun."""
+
+    COMPLETE = "complete"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
 @dataclass(slots=True, eq=False)
 class RequestInfo:
     """One request. ``started`` is Unix time in seconds; ``key_name`` is the name of the API key
     that it came with; ``model`` is empty until its route knows it. ``body_bytes`` came,
-    ``sent_bytes`` of body went; ``status`` is 0 until the answer begins."""
+    ``sent_bytes`` of body went; ``status`` is 0 until the answer begins, and ``end`` says how the
+    answer ended, whatever its status promised; ``failure`` is then the error's code."""
 
     request_id: str
     client: str
@@ -35,7 +46,13 @@ class RequestInfo:
     body_bytes: int = 0
     sent_bytes: int = 0
     status: int = 0
+    end: End = End.COMPLETE
+    failure: str = ""
     generations: list[Timings] = field(default_factory=list)
+
+    def fail(self, code: str) -> None:
+        """The answer was broken off by an error of that code."""
+        self.end, self.failure = End.FAILED, code
 
     def seconds(self) -> float:
         """How long it takes already."""

@@ -24,7 +24,7 @@ from minerva_desktop.server.answer_blocks import (
     BlockKind,
     BlockOpened,
 )
-from minerva_desktop.server.generation import Ended, GenerationEvent, Said
+from minerva_desktop.server.generation_events import Ended, GenerationEvent, Said
 from minerva_desktop.server.schemas.chat import ContentLogprob
 from minerva_desktop.server.schemas.common import AnswerTimings, CompletionTokensDetails
 from minerva_desktop.server.schemas.response_events import (

@@ -58,6 +58,7 @@ class Engine(Protocol):
         lora: Sequence[float] | None = None,
         chat: ChatOptions | None = None,
         suffix: str | None = None,
+        score_prompt: bool = False,
     ) -> tuple[TokenStream, ...]:
         """Start ``n`` generations; their streams tell how they go and cancel them."""
 

@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.server.errors import ErrorBody
 from minerva_desktop.server.lifetime import Lifetime
+from minerva_desktop.server.request_info import request_info
 
 DONE = b"data: [DONE]\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
@@ -108,7 +109,7 @@ class EventStream(Response):
         self._failed = failed
         self._keep_alive = keep_alive
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; raises the `MinervaError` that came before the first event."""
 
         async def start() -> None:
@@ -118,10 +119,11 @@ class EventStream(Response):
         try:
             await self._lifetime.run(self._produce_alive(sink), receive)
         except ClientDisconnect:
-            return
+            return  # the access layer sees that the answer has no end
         except MinervaError as error:
             if not sink.started:
                 raise
+            request_info(scope).fail(error.code)
             await sink.send(self._failed(error))
         await sink.end()
 

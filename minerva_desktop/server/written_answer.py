@@ -10,12 +10,8 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any, Protocol
 
 from minerva_desktop.errors import MinervaError
-from minerva_desktop.server.generation import (
-    Generation,
-    GenerationEvent,
-    GenerationRequest,
-    RunningGeneration,
-)
+from minerva_desktop.server.generation import Generation, GenerationRequest, RunningGeneration
+from minerva_desktop.server.generation_events import GenerationEvent
 from minerva_desktop.server.services import ServerContext
 from minerva_desktop.server.sse import EventSink, NamedEvent, encode_named_events
 

@@ -36,7 +36,7 @@ from minerva_desktop.ui.garbage import MainThreadGarbage
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.memory_controller import MemoryController
-from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.model_controller import MEMORY_SETTINGS, ModelController
 from minerva_desktop.ui.model_options_controller import ModelOptionsController
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.server_controller import ServerController
@@ -68,6 +68,7 @@ class Application(QObject):
         self._services = services
         self._files = list(files)
         self._starting: asyncio.Task[None] | None = None
+        self._dialog: SettingsDialog | None = None
         settings = services.settings.current
         self._themes = ThemeSource(qt.styleHints(), settings.theme)
         icons = Icons(resources_dir() / "icons", self._themes)
@@ -136,6 +137,8 @@ class Application(QObject):
     def _on_notice_action(self, callback_id: str) -> None:
         if callback_id == OPEN_CHATS:
             self._tasks.start(self._open_chats())
+        elif callback_id == MEMORY_SETTINGS:
+            self._open_settings().focus_memory()
 
     # -- settings and theme ----------------------------------------------------------------
 
@@ -145,6 +148,9 @@ class Application(QObject):
 
     @Slot()
     def _on_settings(self) -> None:
+        self._open_settings()
+
+    def _open_settings(self) -> SettingsDialog:
         dialog = SettingsDialog(
             self._icons,
             self._services.settings.current,
@@ -154,14 +160,31 @@ class Application(QObject):
         )
         dialog.open_data_folder_requested.connect(self._open_data_folder)
         dialog.accepted.connect(self._on_settings_accepted)
-        dialog.finished.connect(dialog.deleteLater)
+        dialog.finished.connect(self._on_settings_finished)
+        self._dialog = dialog
         dialog.open()
+        self._tasks.start(self._show_budgets(dialog))
+        return dialog
+
+    async def _show_budgets(self, dialog: SettingsDialog) -> None:
+        """Devices are asked of a child process, for which the dialog does not wait."""
+        system = await self._worker.system_budget()
+        if dialog is self._dialog:
+            dialog.show_system_budget(system)
+        gpus = await self._worker.gpu_budgets()
+        if dialog is self._dialog:
+            dialog.show_gpus(gpus)
+
+    @Slot()
+    def _on_settings_finished(self) -> None:
+        if self._dialog is not None:
+            self._dialog.deleteLater()
+            self._dialog = None
 
     @Slot()
     def _on_settings_accepted(self) -> None:
-        dialog = self.sender()
-        if isinstance(dialog, SettingsDialog):
-            self._apply(dialog.applied_to(self._services.settings.current))
+        if self._dialog is not None:
+            self._apply(self._dialog.applied_to(self._services.settings.current))
 
     def _apply(self, settings: Settings) -> None:
         self._themes.set_choice(settings.theme)

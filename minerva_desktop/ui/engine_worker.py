@@ -25,13 +25,18 @@ from minerva_desktop.app.loaded_models import (
     use_time_to_live,
 )
 from minerva_desktop.app.memory import UNKNOWN_MEMORY, memory_reading
+from minerva_desktop.app.memory_budgets import (
+    DeviceBudget,
+    gpu_budgets,
+    gpu_bytes,
+    memory_bytes,
+    system_budget,
+)
 from minerva_desktop.app.model_actions import (
     ModelFit,
     ModelPhase,
     ModelState,
-    gpu_bytes,
     load_options,
-    memory_bytes,
     model_fit,
     overridden,
     own_options,
@@ -86,6 +91,7 @@ class EngineWorker(QThread):
         self._runtime: Runtime | None = None
         self._stop: asyncio.Event | None = None
         self._answers: dict[str, asyncio.Task[None]] = {}
+        self._calls: set[asyncio.Task[Any]] = set()  # of the window's thread
         self._cancels: dict[str, Callable[[], None]] = {}
         self._speeds = TokenSpeeds()
         self._reasons: dict[Path, tuple[str, ...]] = {}
@@ -156,6 +162,15 @@ class EngineWorker(QThread):
         """Tokens of a prompt; None when that model is not loaded (it is not loaded for this)."""
         return await self._await(self._count_tokens(path, turns))
 
+    async def system_budget(self) -> DeviceBudget:
+        """What models may take of the system's memory."""
+        return await self._await(self._system_budget())
+
+    async def gpu_budgets(self) -> tuple[DeviceBudget, ...]:
+        """What models may take of the memory of each GPU. Where nobody asked for the devices yet,
+        that starts a process for it, and takes a moment."""
+        return await self._await(self._gpu_budgets())
+
     async def start_endpoint(self, port: int, *, reaches_network: bool = False) -> str:
         """Serve over HTTP, to this machine or to the network too; the base URL. Raises
         `EndpointError`, and `InvalidRequest` for the network without a key."""
@@ -193,7 +208,7 @@ class EngineWorker(QThread):
         if self._loop is None or self._closing:
             work.close()
             raise MinervaError("The engine's thread is not running")
-        future: Future[Result] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        future: Future[Result] = asyncio.run_coroutine_threadsafe(self._noted(work), self._loop)
         return await asyncio.wrap_future(future)
 
     def _required(self) -> Runtime:
@@ -219,16 +234,28 @@ class EngineWorker(QThread):
             self._ready.set()
         memory = asyncio.create_task(self._watch_memory(self._runtime))
         await self._stop.wait()
-        memory.cancel()
-        for answer in list(self._answers.values()):
-            answer.cancel()
-        await asyncio.gather(memory, *self._answers.values(), return_exceptions=True)
+        # Before the runtime's end: they may be about to give a child process back to it.
+        work = [memory, *self._answers.values(), *self._calls]
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
         await self._runtime.close()
+
+    async def _noted(self, work: Coroutine[Any, Any, Result]) -> Result:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("this is a task's coroutine")
+        self._calls.add(task)
+        try:
+            return await work
+        finally:
+            self._calls.discard(task)
 
     async def _watch_memory(self, runtime: Runtime) -> None:
         while True:
             try:
-                reading = memory_reading(await runtime.measure_memory())
+                snapshot = await runtime.measure_memory()
+                reading = memory_reading(snapshot, runtime.budgets(snapshot.system))
             except Exception:  # noqa: BLE001 - the top of a task
                 _log.exception("The memory cannot be measured")
                 reading = UNKNOWN_MEMORY
@@ -268,6 +295,12 @@ class EngineWorker(QThread):
         options = overridden(runtime.pool.options, overrides)
         options.check()
         return model_fit(await runtime.fit_of(path, options))
+
+    async def _system_budget(self) -> DeviceBudget:
+        return system_budget(await self._required().system_memory())
+
+    async def _gpu_budgets(self) -> tuple[DeviceBudget, ...]:
+        return gpu_budgets(await self._required().devices())
 
     async def _is_loaded(self, path: Path) -> bool:
         return self._required().pool.loaded_engine(path) is not None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
@@ -16,14 +16,18 @@ from PySide6.QtWidgets import (
     QLabel,
     QLayout,
     QPushButton,
+    QScrollArea,
+    QVBoxLayout,
     QWidget,
 )
 
-from minerva_desktop.ui.controls import OptionalIntEdit, plain_tip
+from minerva_desktop.ui.controls import ElidedLabel, OptionalIntEdit, plain_tip
 from minerva_desktop.ui.theme import GRID
 
-FIELD_WIDTH = 36 * GRID
+FIELD_WIDTH = 42 * GRID  # holds "Automatic (999.9 GB)"
 AUTOMATIC = "Automatic"
+MIN_PAGE_HEIGHT = 240  # px
+SPARED_HEIGHT = 160  # px of the screen, for a dialog's frame and its buttons
 
 
 class Form(QGridLayout):
@@ -39,9 +43,10 @@ class Form(QGridLayout):
         """A heading, with a hint beside it."""
         self.addWidget(_section(title, hint), self.rowCount(), 0, 1, 2)
 
-    def add_row(self, text: str, field: QWidget, hint: str = "") -> None:
-        """``field`` with its label before and a hint behind it."""
-        row = self.rowCount()
+    def add_row(self, text: str, field: QWidget, hint: str = "", *, row: int | None = None) -> None:
+        """``field`` with its label before and a hint behind it, in the next row or a reserved
+        one."""
+        row = self.rowCount() if row is None else row
         if text:
             label = QLabel(text)
             label.setBuddy(field)
@@ -51,9 +56,44 @@ class Form(QGridLayout):
         else:
             self.addWidget(field, row, 1)
 
+    def reserve(self, n_rows: int) -> int:
+        """Keep room for rows that come later; the first of them. Rows that stay empty take none."""
+        first = self.rowCount()
+        self.setRowMinimumHeight(first + n_rows - 1, 0)
+        return first
+
     def add_whole(self, layout: QLayout) -> None:
         """Something as wide as the page."""
         self.addLayout(layout, self.rowCount(), 0, 1, 2)
+
+
+class ScrolledPage(QScrollArea):
+    """A form that scrolls where the screen is too low for it."""
+
+    def __init__(self, form: Form) -> None:
+        super().__init__()
+        page = self._page = QWidget()
+        rows = QVBoxLayout(page)
+        rows.setContentsMargins(0, 0, 3 * GRID, 0)  # where the scroll bar may be
+        rows.addLayout(form)
+        rows.addStretch(1)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.viewport().setAutoFillBackground(False)
+        page.setAutoFillBackground(False)
+        self.setWidget(page)
+
+    def sizeHint(self) -> QSize:
+        size = self._page.sizeHint()
+        return QSize(size.width(), min(size.height(), self._room()))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(self._page.minimumSizeHint().width(), MIN_PAGE_HEIGHT)
+
+    def _room(self) -> int:
+        return max(MIN_PAGE_HEIGHT, self.screen().availableGeometry().height() - SPARED_HEIGHT)
 
 
 class SegmentedChoice(QFrame):
@@ -113,7 +153,7 @@ def number_field(
 
 
 def _with_hint(edit: QWidget, hint: str) -> QHBoxLayout:
-    label = QLabel(hint)
+    label = ElidedLabel(hint)
     label.setProperty("look", "muted")
     row = QHBoxLayout()
     row.setSpacing(2 * GRID)

@@ -70,18 +70,9 @@ class MemoryController(QObject):
         self._show()
 
     def _show(self) -> None:
-        reading = self._reading
-        shares = self._colours.shares(self._models, reading)
-        self._window.status.set_memory(
-            reading.total,
-            reading.models,
-            reading.others,
-            reading.free,
-            reading.label,
-            reading.detail,
-            shares,
-        )
-        self._window.models_panel.set_models(shares, reading)
+        shares = self._colours.shares(self._models, self._reading)
+        self._window.status.set_memory(shares)
+        self._window.models_panel.set_shares(shares)
 
     # -- the panel -------------------------------------------------------------------------
 

@@ -1,107 +1,93 @@
-"""How much memory is in use, and by whom: a line of text, and a bar with a segment for each loaded
-model, one for other programs, and what is free.
+"""How much memory is in use, and by whom: a bar for each memory that models may be in, with a
+segment for each loaded model, one for other programs, what is free, and a mark at the budget.
 
-Sits in the status bar; `memory_controller` feeds it, and a click opens the panel of loaded models.
-Main thread.
+Where there is only the system's memory, that is one bar with its numbers; beside graphics cards,
+each memory has a short one with its name. Sits in the status bar; `memory_controller` feeds it,
+and a click opens the panel of loaded models. Main thread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum
 
-from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtCore import QRect, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
+from minerva_desktop.app.memory import UNKNOWN_MEMORY
 from minerva_desktop.ui.controls import plain_tip
-from minerva_desktop.ui.formats import UNKNOWN, format_used
-from minerva_desktop.ui.memory_shares import ModelShare, bar_widths, paint_bar
+from minerva_desktop.ui.memory_shares import DeviceShares, paint_bar
 from minerva_desktop.ui.theme import GRID, ThemeSource
-from minerva_desktop.units import format_bytes
 
-BAR_WIDTH = 96  # px
+BAR_WIDTH = 96  # px, of a single one
+SMALL_BAR_WIDTH = 56  # px, of one of several
 BAR_HEIGHT = 6
+BAR_GAP = 4 * GRID  # between two memories
 MAX_LABEL_WIDTH = 160
+UNKNOWN_SHARES = (DeviceShares(UNKNOWN_MEMORY.devices[0]),)
+
+
+class GaugeForm(Enum):
+    """How much of the gauge is shown, from all of it to the least that still tells something."""
+
+    FULL = "full"  # names and numbers
+    BARS = "bars"  # of several memories: their names, without numbers
+    LEAST = "least"  # one memory: its numbers; of several: the fullest, by name
 
 
 class MemoryGauge(QAbstractButton):
-    """All amounts are bytes; None is "not known" and is said so, never drawn as 0."""
+    """Bytes that are not known are said so, never drawn as 0."""
 
     def __init__(self, themes: ThemeSource, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._themes = themes
-        self._total: int | None = None
-        self._models: int | None = None
-        self._others: int | None = None
-        self._free: int | None = None
-        self._label = "Memory"
-        self._shares: tuple[ModelShare, ...] = ()
-        self._said: list[str] = []
-        self._compact = False
+        self._bars: list[DeviceBar] = []
+        self._form = GaugeForm.FULL
+        self._shares: tuple[DeviceShares, ...] = ()
         self.setObjectName("memoryGauge")
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        self.set_snapshot(None, None, None, None)
+        self.set_shares(UNKNOWN_SHARES)
 
     @property
     def summary(self) -> str:
-        """``Memory 1.2 of 24 GB``."""
-        used = self._used()
-        if used is None or self._total is None:
-            return f"{self._label} {UNKNOWN}"
-        return f"{self._label} {format_used(used, self._total)}"
+        """``Memory 1.2 of 24.0 GB``; of several memories all of them."""
+        return ", ".join(bar.summary for bar in self._bars)
 
-    def set_snapshot(
-        self,
-        total: int | None,
-        models: int | None,
-        others: int | None,
-        free: int | None,
-        label: str = "Memory",
-        detail: str = "",
-        shares: Sequence[ModelShare] = (),
-    ) -> None:
-        """Show a measurement. ``label`` names the memory, such as the GPU's name; ``detail`` is
-        added to the tool tip, and so is what each of ``shares``, the loaded models, holds."""
-        if others is None and None not in (total, models, free):
-            others = max(0, (total or 0) - (models or 0) - (free or 0))
-        self._total, self._models, self._others = total, models, others
-        self._free = free
-        self._label = " ".join(label.split()) or "Memory"
-        lines = [
-            f"{self._label}: {_amount(total)} in all",
-            f"Models of this app: {_amount(models)}",
-            *(share.text for share in shares),
-            f"Other programs: {_amount(others)}",
-            f"Free: {_amount(free)}",
-        ]
-        if detail:
-            lines.append(detail)
-        # A measurement comes every few seconds for as long as the app is open and mostly reads like
-        # the last one. What reads the same looks the same in a bar of 96 pixels, or nearly so.
-        slots_stay = [s.slot for s in shares] == [s.slot for s in self._shares]
+    def set_shares(self, shares: Sequence[DeviceShares]) -> None:
+        """Show a measurement: each memory (at least one), and who holds it."""
+        # One comes every few seconds for as long as the app is open and mostly reads like the last
+        # one. What reads the same looks the same in a bar of 96 pixels, or nearly so.
+        said, before = _said(shares), _said(self._shares)
         self._shares = tuple(shares)
-        if lines == self._said and slots_stay:
+        if said == before:
             return
-        self._said = lines
+        while len(self._bars) > len(shares):
+            bar = self._bars.pop()
+            bar.hide()
+            bar.deleteLater()
+        while len(self._bars) < len(shares):
+            self._bars.append(DeviceBar(self._themes, self))
+        for bar, each in zip(self._bars, shares, strict=True):
+            bar.set_shares(each, is_alone=len(shares) == 1)
+        lines = [line for each in shares for line in each.lines]
         self.setAccessibleName(self.summary)
         self.setAccessibleDescription(". ".join(lines))
         self.setToolTip(plain_tip("\n".join(lines)))
-        self.updateGeometry()
-        self.update()
+        self._place()
 
-    def set_compact(self, compact: bool) -> None:
-        """Leave out the label; the tool tip keeps it."""
-        if compact != self._compact:
-            self._compact = compact
-            self.updateGeometry()
-            self.update()
+    def set_form(self, form: GaugeForm) -> None:
+        """Show as much as there is room for; the tool tips keep the rest."""
+        if form is not self._form:
+            self._form = form
+            self._place()
 
     def sizeHint(self) -> QSize:
-        shown = self._shown_text()
-        width = min(self.fontMetrics().horizontalAdvance(shown), self._max_text_width())
-        return QSize(width + 2 + 2 * GRID + BAR_WIDTH, self.fontMetrics().height() + GRID)
+        widths = [bar.sizeHint().width() for bar in self._shown()]
+        width = sum(widths) + BAR_GAP * (len(widths) - 1)
+        return QSize(width, self.fontMetrics().height() + GRID)
 
     def minimumSizeHint(self) -> QSize:
         return self.sizeHint()
@@ -112,38 +98,120 @@ class MemoryGauge(QAbstractButton):
         else:
             super().keyPressEvent(event)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place_bars()
+
     def paintEvent(self, _event: QPaintEvent) -> None:
-        theme = self._themes.theme
+        """The bars paint themselves."""
+
+    def _place(self) -> None:
+        for bar in self._bars:
+            bar.set_form(self._form)
+        self._place_bars()
+        self.updateGeometry()
+        self.update()
+
+    def _place_bars(self) -> None:
+        shown = self._shown()
+        left = 0
+        for bar in self._bars:
+            bar.setVisible(bar in shown)
+        for bar in shown:
+            width = bar.sizeHint().width()
+            bar.setGeometry(QRect(left, 0, width, self.height()))
+            left += width + BAR_GAP
+
+    def _shown(self) -> list[DeviceBar]:
+        if self._form is GaugeForm.LEAST and len(self._bars) > 1:
+            return [max(self._bars, key=lambda bar: bar.fullness)]
+        return self._bars
+
+
+class DeviceBar(QWidget):
+    """One memory, inside the gauge, which takes its clicks."""
+
+    def __init__(self, themes: ThemeSource, gauge: MemoryGauge) -> None:
+        super().__init__(gauge)
+        self._themes = themes
+        self._gauge = gauge
+        self._shares = UNKNOWN_SHARES[0]
+        self._is_alone = True
+        self._form = GaugeForm.FULL
+        self.setObjectName("deviceBar")
+
+    @property
+    def summary(self) -> str:
+        """``GPU 1 18.2 of 24.0 GB``."""
+        return f"{self._name} {self._shares.used_text}"
+
+    @property
+    def text(self) -> str:
+        """The words that are shown beside the bar."""
+        match self._form:
+            case GaugeForm.FULL:
+                return self.summary
+            case GaugeForm.LEAST if self._is_alone:
+                return self._shares.used_text
+            case _:
+                return self.summary if self._is_alone else self._name
+
+    @property
+    def fullness(self) -> float:
+        """As `DeviceShares.fullness`."""
+        return self._shares.fullness
+
+    def set_shares(self, shares: DeviceShares, *, is_alone: bool) -> None:
+        """Show a measurement; ``is_alone``: there is no other memory."""
+        self._shares, self._is_alone = shares, is_alone
+        name = " ".join(shares.reading.name.split())
+        self.setAccessibleName(f"{name} {shares.used_text}")
+        self.setAccessibleDescription(". ".join(shares.lines))
+        self.setToolTip(plain_tip("\n".join(shares.lines)))
+        self.update()
+
+    def set_form(self, form: GaugeForm) -> None:
+        """See `GaugeForm`."""
+        self._form = form
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        width = self.fontMetrics().horizontalAdvance(self.text)
+        return QSize(
+            min(width, self._max_text_width()) + 2 + 2 * GRID + self._bar_width,
+            self.fontMetrics().height() + GRID,
+        )
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        theme, gauge = self._themes.theme, self._gauge
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        room = self.width() - BAR_WIDTH - 2 * GRID
-        text = self.fontMetrics().elidedText(self._shown_text(), Qt.TextElideMode.ElideMiddle, room)
+        room = self.width() - self._bar_width - 2 * GRID
+        text = self.fontMetrics().elidedText(self.text, Qt.TextElideMode.ElideMiddle, room)
         painter.setPen(QColor(theme.muted))
         area = QRectF(0, 0, room, self.height())
         painter.drawText(area, int(Qt.AlignmentFlag.AlignVCenter), text)
-        bar = QRectF(
-            self.width() - BAR_WIDTH, (self.height() - BAR_HEIGHT) / 2, BAR_WIDTH, BAR_HEIGHT
-        )
-        widths = bar_widths(theme, self._total, self._models, self._others, self._shares)
-        paint_bar(painter, bar, theme, widths)
-        if self.hasFocus() or self.underMouse():
-            painter.setPen(QColor(theme.accent if self.hasFocus() else theme.muted))
+        left, top = self.width() - self._bar_width, (self.height() - BAR_HEIGHT) / 2
+        bar = QRectF(left, top, self._bar_width, BAR_HEIGHT)
+        paint_bar(painter, bar, theme, self._shares)
+        if gauge.hasFocus() or gauge.underMouse():
+            painter.setPen(QColor(theme.accent if gauge.hasFocus() else theme.muted))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRoundedRect(bar.adjusted(-1.5, -2.5, 0.5, 2.5), 5, 5)
 
-    def _shown_text(self) -> str:
-        return self.summary.removeprefix(f"{self._label} ") if self._compact else self.summary
+    @property
+    def _name(self) -> str:
+        return " ".join(self._shares.reading.short.split())
+
+    @property
+    def _bar_width(self) -> int:
+        return BAR_WIDTH if self._is_alone else SMALL_BAR_WIDTH
 
     def _max_text_width(self) -> int:
-        numbers = self.summary[len(self._label) :]
+        numbers = f" {self._shares.used_text}"
         return MAX_LABEL_WIDTH + self.fontMetrics().horizontalAdvance(numbers)
 
-    def _used(self) -> int | None:
-        if self._models is not None and self._others is not None:
-            return self._models + self._others
-        if self._total is not None and self._free is not None:
-            return max(0, self._total - self._free)
-        return None
 
-
-def _amount(size: int | None) -> str:
-    return "not known" if size is None else format_bytes(size)
+def _said(shares: Sequence[DeviceShares]) -> list[object]:
+    """All that can be told apart in the gauge."""
+    return [(each.lines, each.reading.short, [m.slot for m in each.models]) for each in shares]

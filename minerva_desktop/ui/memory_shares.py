@@ -1,4 +1,4 @@
-"""Who holds the measured memory, as the gauge and the models panel draw it.
+"""Who holds each memory, as the gauge and the models panel draw it.
 
 Made by `memory_controller`. Pure values, any thread.
 """
@@ -11,32 +11,70 @@ from dataclasses import dataclass
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor, QPainter, QPainterPath
 
-from minerva_desktop.app.loaded_models import LoadedModel
-from minerva_desktop.app.memory import MemoryReading
+from minerva_desktop.app.loaded_models import HeldMemory, LoadedModel
+from minerva_desktop.app.memory import DeviceReading, MemoryReading
+from minerva_desktop.ui.formats import UNKNOWN, format_used
 from minerva_desktop.ui.stylesheet import mix
 from minerva_desktop.ui.theme import Theme
 from minerva_desktop.units import format_bytes
 
 # How far the shades of weights, KV cache and compute go towards the background (0 to 1).
 PART_FADING = (0.0, 0.25, 0.45)
+MARK_WIDTH = 1.5  # px, of the budget's mark
+MARK_OVERHANG = 2.0  # px, above and below the bar
 
 
 @dataclass(frozen=True, slots=True)
 class ModelShare:
-    """A loaded model and its place in the palette; ``n_bytes`` lie in the measured memory."""
+    """A loaded model and its place in the palette; it holds ``held`` of one memory."""
 
     model: LoadedModel
     slot: int
-    n_bytes: int
+    held: HeldMemory
 
     @property
     def text(self) -> str:
         """``Gemma 3: 2.9 GB (weights 2.5 GB, KV cache 0.3 GB, compute 0.1 GB)``."""
-        return f"{self.model.name}: {format_bytes(self.model.total_bytes)} ({parts(self.model)})"
+        return f"{self.model.name}: {format_bytes(self.held.total_bytes)} ({parts(self.held)})"
 
     def colour(self, theme: Theme) -> str:
         """Its colour in bars and beside its name."""
         return theme.series[self.slot % len(theme.series)]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceShares:
+    """A memory, and what each of the loaded models holds of it (which may be nothing)."""
+
+    reading: DeviceReading
+    models: tuple[ModelShare, ...] = ()
+
+    @property
+    def used_text(self) -> str:
+        """``1.2 of 24.0 GB``."""
+        used, total = self.reading.used, self.reading.total
+        return UNKNOWN if used is None or total is None else format_used(used, total)
+
+    @property
+    def fullness(self) -> float:
+        """Which part of it is in use, from 0 to 1; 0 where that is not known."""
+        return (self.reading.used or 0) / (self.reading.total or 1)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All its numbers, a line for each."""
+        reading = self.reading
+        if reading.total is None:
+            return (f"{reading.name}: not known", *reading.detail.splitlines())
+        budget = "" if reading.budget is None else f" of at most {format_bytes(reading.budget)}"
+        return (
+            f"{reading.name}: {format_bytes(reading.total)} in all",
+            f"Models of this app: {_amount(reading.models)}{budget}",
+            *(share.text for share in self.models if share.held.total_bytes),
+            f"Other programs: {_amount(reading.others)}",
+            f"Free: {_amount(reading.free)}",
+            *reading.detail.splitlines(),
+        )
 
 
 class ColourSlots:
@@ -47,8 +85,8 @@ class ColourSlots:
 
     def shares(
         self, models: Sequence[LoadedModel], reading: MemoryReading
-    ) -> tuple[ModelShare, ...]:
-        """The shares of ``models`` in the memory of ``reading``."""
+    ) -> tuple[DeviceShares, ...]:
+        """What ``models`` hold of each memory of ``reading``."""
         paths = [str(model.path) for model in models]
         self._slots = {path: slot for path, slot in self._slots.items() if path in paths}
         for path in paths:
@@ -56,72 +94,84 @@ class ColourSlots:
                 taken = self._slots.values()
                 self._slots[path] = min(set(range(len(paths))) - set(taken))
         return tuple(
-            ModelShare(model, self._slots[path], model.bytes_in(reading))
-            for path, model in zip(paths, models, strict=True)
+            DeviceShares(
+                device,
+                tuple(
+                    ModelShare(model, self._slots[path], model.held_on(device.device))
+                    for path, model in zip(paths, models, strict=True)
+                ),
+            )
+            for device in reading.devices
         )
 
 
-def parts(model: LoadedModel) -> str:
+def parts(held: HeldMemory) -> str:
     """``weights 2.5 GB, KV cache 0.3 GB, compute 0.1 GB``."""
     return (
-        f"weights {format_bytes(model.weights_bytes)}, "
-        f"KV cache {format_bytes(model.kv_bytes)}, "
-        f"compute {format_bytes(model.compute_bytes)}"
+        f"weights {format_bytes(held.weights_bytes)}, "
+        f"KV cache {format_bytes(held.kv_bytes)}, "
+        f"compute {format_bytes(held.compute_bytes)}"
     )
 
 
 def paint_bar(
-    painter: QPainter, bar: QRectF, theme: Theme, widths: Sequence[tuple[float, str]]
+    painter: QPainter, bar: QRectF, theme: Theme, shares: DeviceShares, *, in_parts: bool = False
 ) -> None:
-    """Draw a rounded bar; ``widths`` are shares of it (0 to 1) and their colours, from the left.
-    What is left over is the free memory."""
+    """Draw a rounded bar: the models, other programs, what is free, and a mark up to where models
+    may go. ``in_parts`` divides each model into weights, KV cache and compute, in shades that
+    fade."""
     rounded = QPainterPath()
     rounded.addRoundedRect(bar, bar.height() / 2, bar.height() / 2)
     painter.save()
     painter.setClipPath(rounded)
     painter.fillRect(bar, QColor(mix(theme.border, theme.muted, 0.1)))
     left = bar.left()
-    for share, colour in widths:
+    for share, colour in _widths(theme, shares, in_parts=in_parts):
         width = share * bar.width()
         painter.fillRect(QRectF(left, bar.top(), width, bar.height()), QColor(colour))
         # A hairline keeps neighbours apart for eyes that don't see the colours.
         left += width + (1 if width else 0)
     painter.restore()
+    reading = shares.reading
+    if reading.budget is not None and reading.total and reading.budget < reading.total:
+        at = bar.left() + bar.width() * reading.budget / reading.total - MARK_WIDTH / 2
+        height = bar.height() + 2 * MARK_OVERHANG
+        mark = QRectF(at, bar.top() - MARK_OVERHANG, MARK_WIDTH, height)
+        painter.fillRect(mark, QColor(theme.text))
 
 
-def bar_widths(
-    theme: Theme,
-    total: int | None,
-    models: int | None,
-    others: int | None,
-    shares: Sequence[ModelShare],
-    *,
-    in_parts: bool = False,
-) -> list[tuple[float, str]]:
-    """What `paint_bar` draws: the ``models`` bytes that were measured, divided among them as
-    llama.cpp counts them, then other programs. ``in_parts`` divides each model into weights, KV
-    cache and compute, in shades that fade."""
+def _widths(theme: Theme, shares: DeviceShares, *, in_parts: bool) -> list[tuple[float, str]]:
+    """Shares of a bar (0 to 1) and their colours, from the left: the bytes of models that were
+    measured, divided among them as llama.cpp counts them, then other programs."""
+    reading = shares.reading
+    total, models, others = reading.total, reading.models, reading.others
     if not total:
         return []
-    counted = sum(share.n_bytes for share in shares)
+    counted = sum(share.held.total_bytes for share in shares.models)
     widths: list[tuple[float, str]] = []
     if models is not None and not counted:
         widths.append((models / total, theme.accent))
     elif models is not None:
         scale = models / total / counted
-        for share in shares:
-            pieces = _pieces(share, theme) if in_parts else [(1.0, share.colour(theme))]
-            widths.extend((scale * share.n_bytes * piece, shade) for piece, shade in pieces)
+        for share in shares.models:
+            for n_bytes, shade in _pieces(share, theme, in_parts=in_parts):
+                widths.append((scale * n_bytes, shade))
     if others is not None:
         widths.append((others / total, theme.muted))
     return [(min(1.0, share), colour) for share, colour in widths]
 
 
-def _pieces(share: ModelShare, theme: Theme) -> list[tuple[float, str]]:
-    """The parts of a model as shares of it, each in its shade."""
-    model, colour = share.model, share.colour(theme)
-    amounts = (model.weights_bytes, model.kv_bytes, model.compute_bytes)
+def _pieces(share: ModelShare, theme: Theme, *, in_parts: bool) -> list[tuple[int, str]]:
+    """The bytes of a model, or of its parts, each in its shade."""
+    held, colour = share.held, share.colour(theme)
+    if not in_parts:
+        return [(held.total_bytes, colour)]
+    amounts = (held.weights_bytes, held.kv_bytes, held.compute_bytes)
     return [
-        (amount / (model.total_bytes or 1), mix(colour, theme.surface, fading))
+        (amount, mix(colour, theme.surface, fading))
         for amount, fading in zip(amounts, PART_FADING, strict=True)
     ]
+
+
+def _amount(size: int | None) -> str:
+    return "not known" if size is None else format_bytes(size)

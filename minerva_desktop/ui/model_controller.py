@@ -24,7 +24,9 @@ from minerva_desktop.units import format_bytes
 RETRY_LOAD = "retry-load"
 LOAD_ANYWAY = "load-anyway"
 LOAD_OPTIONS = "load-options"
+MEMORY_SETTINGS = "memory-settings"
 TOO_LARGE = "model-too-large"
+EMBEDDINGS = "embeddings-only"
 
 
 class ModelController(QObject):
@@ -93,9 +95,12 @@ class ModelController(QObject):
         self._choose(chosen)
         # By name: the embedded model moves with the installation.
         if preferred is not None and chosen.name != Path(preferred).name:
+            why = "cannot be opened any more; it may have been moved or deleted"
+            if self._makes_embeddings(Path(preferred)):
+                why = "makes embeddings and cannot chat"
             text = (
-                f"“{Path(preferred).name}”, the model of last time, cannot be opened any more; it "
-                f"may have been moved or deleted. {self.current_name} was chosen instead."
+                f"“{Path(preferred).name}”, the model of last time, {why}. {self.current_name} was "
+                "chosen instead."
             )
             self._window.notifications.show_notice(Notice(NoticeKind.WARNING, text))
 
@@ -112,6 +117,7 @@ class ModelController(QObject):
                 n_ctx=entry.model.n_ctx_train or None,
                 loaded=entry.model.path in self._ready,
                 problem=entry.problem or "",
+                makes_embeddings=entry.model.makes_embeddings,
                 removable=not entry.model.embedded,
             )
             for entry in entries
@@ -133,7 +139,10 @@ class ModelController(QObject):
         await self.refresh()
         if outcome.added:
             added = outcome.added[-1].path
-            await self._try_added(added, is_new=added not in known)
+            if self._makes_embeddings(added):
+                self._tell_embeddings(added)
+            else:
+                await self._try_added(added, is_new=added not in known)
 
     async def _try_added(self, added: Path, *, is_new: bool) -> None:
         """Choose and load what was added; a new file that llama.cpp refuses does not stay."""
@@ -164,6 +173,9 @@ class ModelController(QObject):
 
     @Slot(str)
     def _on_selected(self, path: str) -> None:
+        if self._makes_embeddings(Path(path)):
+            self._tell_embeddings(Path(path))
+            return
         self._choose(Path(path))
         self._tasks.start(self._load(Path(path)))
 
@@ -231,6 +243,19 @@ class ModelController(QObject):
         if state.phase is not ModelPhase.LOADING:
             self._tasks.start(self.refresh())
 
+    def _makes_embeddings(self, path: Path) -> bool:
+        return any(item.makes_embeddings for item in self._items if item.path == str(path))
+
+    def _tell_embeddings(self, path: Path) -> None:
+        """The chat keeps its model, which stays loaded."""
+        stays = f" {self.current_name} stays the model of the chat." if self.current_name else ""
+        text = (
+            f"{self._names.get(path) or path.stem} makes embeddings, which compare the meaning of "
+            f"texts, and cannot chat. Other programs can use it through the local server.{stays}"
+        )
+        notice = Notice(NoticeKind.INFO, text, key=EMBEDDINGS)
+        self._window.notifications.show_notice(notice)
+
     def _tell_eviction(self, state: ModelState) -> None:
         names = [self._names.get(each.path) or each.path.stem for each in state.unloaded]
         went = f"{' and '.join(names)} {'was' if len(names) == 1 else 'were'} unloaded"
@@ -276,9 +301,13 @@ class ModelController(QObject):
         actions = (
             NoticeAction("Load anyway", LOAD_ANYWAY),
             NoticeAction("Load options…", LOAD_OPTIONS),
+            NoticeAction("Memory settings…", MEMORY_SETTINGS),
         )
         needs, _, _ = error.detail.partition(" In bytes")
-        text = f"{self.current_name} was not loaded. {needs or error.message}"
+        text = (
+            f"{self.current_name} was not loaded. {needs or error.message} "
+            "More can be allowed in the settings."
+        )
         self._window.notifications.show_notice(
             Notice(NoticeKind.WARNING, text, error.detail, actions, key=TOO_LARGE)
         )

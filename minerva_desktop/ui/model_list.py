@@ -30,6 +30,7 @@ from minerva_desktop.units import format_bytes
 
 ITEM_ROLE = Qt.ItemDataRole.UserRole
 ROW_HEIGHT = 12 * GRID
+EMBEDDINGS_ONLY = "Embeddings only"
 
 FitTone = Literal["success", "warning", "danger"]
 Index = QModelIndex | QPersistentModelIndex
@@ -54,7 +55,8 @@ class PickerFit:
 @dataclass(frozen=True, slots=True)
 class PickerItem:
     """One model. ``size_bytes`` and ``n_ctx`` (tokens) are None while unknown; ``problem`` is why
-    it cannot be used, in words; ``removable`` is False for the model that comes with the app;
+    it cannot be used, in words; ``makes_embeddings``: it cannot chat; ``removable`` is False for
+    the model that comes with the app;
     ``fit`` is None while unknown, and says nothing of a loaded model."""
 
     path: str
@@ -64,8 +66,14 @@ class PickerItem:
     n_ctx: int | None = None
     loaded: bool = False
     problem: str = ""
+    makes_embeddings: bool = False
     removable: bool = True
     fit: PickerFit | None = None
+
+    @property
+    def can_chat(self) -> bool:
+        """Whether a chat could use it."""
+        return not self.problem and not self.makes_embeddings
 
     @property
     def shown_fit(self) -> PickerFit | None:
@@ -75,7 +83,7 @@ class PickerItem:
     @property
     def facts(self) -> str:
         """``Q4_1 · 94 MB · 2,048 tokens context``, as far as known."""
-        parts = [self.quantisation]
+        parts = [EMBEDDINGS_ONLY if self.makes_embeddings else "", self.quantisation]
         if self.size_bytes is not None:
             parts.append(format_bytes(self.size_bytes))
         if self.n_ctx is not None:
@@ -99,8 +107,8 @@ class PickerItem:
         return "\n".join(part for part in (self.path, *told) if part)
 
     def matches(self, words: Sequence[str]) -> bool:
-        """Whether name, quantisation and file name together hold every one of ``words``."""
-        haystack = f"{self.name} {self.quantisation} {self.path}".casefold()
+        """Whether name, facts and file name together hold every one of ``words``."""
+        haystack = f"{self.name} {self.facts} {self.path}".casefold()
         return all(word in haystack for word in words)
 
 
@@ -223,7 +231,7 @@ class PickerDelegate(QStyledItemDelegate):
         elif (fit := item.shown_fit) is not None and fit.warning:
             second, second_colour = f"Unloads {fit.unloads}", theme.warning
         lines = (
-            (name_font, theme.muted if item.problem else theme.text, item.name, text.top()),
+            (name_font, theme.text if item.can_chat else theme.muted, item.name, text.top()),
             (_smaller(font), second_colour, second, text.top() + half),
         )
         for line_font, colour, words, top in lines:

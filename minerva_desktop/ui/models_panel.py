@@ -8,32 +8,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, QRectF, QSignalBlocker, QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QAction, QColor, QHideEvent, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtCore import QPoint, QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import QHideEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
-    QHBoxLayout,
     QLabel,
-    QPushButton,
     QStyle,
     QStyleOption,
     QVBoxLayout,
     QWidget,
 )
 
-from minerva_desktop.app.loaded_models import LoadedModel, TimeToLive
-from minerva_desktop.app.memory import UNKNOWN_MEMORY, MemoryReading
-from minerva_desktop.ui.controls import (
-    ElidedLabel,
-    PopupMenu,
-    Switch,
-    icon_button,
-    plain_tip,
-    round_corners,
-)
-from minerva_desktop.ui.formats import format_speed
+from minerva_desktop.ui.controls import round_corners
 from minerva_desktop.ui.icons import Icons
-from minerva_desktop.ui.memory_shares import ModelShare, bar_widths, paint_bar, parts
+from minerva_desktop.ui.memory_gauge import UNKNOWN_SHARES
+from minerva_desktop.ui.memory_shares import (
+    MARK_OVERHANG,
+    DeviceShares,
+    paint_bar,
+)
+from minerva_desktop.ui.model_row import ModelRow
 from minerva_desktop.ui.theme import GRID, ThemeSource
 from minerva_desktop.units import format_bytes
 
@@ -41,11 +35,6 @@ WIDTH = 440  # px
 RADIUS = 12  # px, as in the style sheet
 BAR_HEIGHT = 10  # px
 LOOK_MS = 1000  # between two looks at the speeds while the panel is open
-DEFAULT = TimeToLive(None, is_own=False)
-CHOICES = (
-    DEFAULT,
-    *(TimeToLive(seconds, is_own=True) for seconds in (300.0, 1800.0, 7200.0, None)),
-)
 
 
 class ModelsPanel(QFrame):
@@ -66,15 +55,12 @@ class ModelsPanel(QFrame):
         self.setAccessibleName("Loaded models")
         self.setAttribute(Qt.WidgetAttribute.WA_TranslucentBackground)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self._bar = _WideBar(icons.themes)
+        self._memories: list[MemoryRow] = []
         self._empty = QLabel("No model is loaded. One is loaded with the next message.")
         self._empty.setObjectName("noModelsLabel")
         self._empty.setProperty("look", "muted")
-        self._rest = QLabel()
-        self._rest.setObjectName("memoryRestLabel")
-        self._rest.setTextFormat(Qt.TextFormat.PlainText)
-        self._rest.setWordWrap(True)
-        self._rest.setProperty("look", "muted")
+        self._bars = QVBoxLayout()
+        self._bars.setSpacing(3 * GRID)
         self._models = QVBoxLayout()
         self._models.setSpacing(4 * GRID)
         self._timer = QTimer(self)
@@ -82,19 +68,24 @@ class ModelsPanel(QFrame):
         self._timer.timeout.connect(self.look_wanted)
         self._box = QVBoxLayout(self)
         self._lay_out()
-        self.set_models((), UNKNOWN_MEMORY)
+        self.set_shares(UNKNOWN_SHARES)
 
     def open_above(self, anchor: QWidget) -> None:
         """Show the panel over ``anchor``, and keep it there as it grows."""
         self._anchor = anchor
         self._fit()
         self.show()
+        self._fit()  # with the fonts that the style sheet gave it by now
         self.setFocus(Qt.FocusReason.PopupFocusReason)
         self._timer.start()
         self.look_wanted.emit()
 
-    def set_models(self, shares: Sequence[ModelShare], reading: MemoryReading) -> None:
-        """Show the loaded models and who else uses the memory. Rows that stay keep the focus."""
+    def set_shares(self, memories: Sequence[DeviceShares]) -> None:
+        """Show the loaded models and who else uses each memory (at least one). Rows that stay keep
+        the focus."""
+        self._show_memories(memories)
+        shares = memories[0].models
+        names = {each.reading.device: each.reading.short for each in memories}
         paths = [share.model.path for share in shares]
         for path in [path for path in self._rows if path not in paths]:
             row = self._rows.pop(path)
@@ -105,10 +96,9 @@ class ModelsPanel(QFrame):
             row = self._rows.get(share.model.path) or self._add_row(share.model.path)
             if self._models.indexOf(row) != place:
                 self._models.insertWidget(place, row)
-            row.show_share(share)
+                row.show()
+            row.show_share(share, names)
         self._empty.setVisible(not shares)
-        self._bar.set_shares(shares, reading)
-        self._rest.setText(_rest(shares, reading))
         self._fit()
 
     def hideEvent(self, event: QHideEvent) -> None:
@@ -126,6 +116,20 @@ class ModelsPanel(QFrame):
         painter = QPainter(self)
         self.style().drawPrimitive(QStyle.PrimitiveElement.PE_Widget, option, painter, self)
 
+    def _show_memories(self, memories: Sequence[DeviceShares]) -> None:
+        while len(self._memories) > len(memories):
+            gone = self._memories.pop()
+            gone.hide()
+            self._bars.removeWidget(gone)
+            gone.deleteLater()
+        while len(self._memories) < len(memories):
+            row = MemoryRow(self._icons.themes)
+            self._memories.append(row)
+            self._bars.addWidget(row)
+            row.show()  # now, so that the panel's height counts it
+        for row, shares in zip(self._memories, memories, strict=True):
+            row.show_shares(shares)
+
     def _add_row(self, path: Path) -> ModelRow:
         row = ModelRow(path, self._icons)
         row.pin_toggled.connect(self.pin_toggled)
@@ -140,10 +144,9 @@ class ModelsPanel(QFrame):
         self._box.setContentsMargins(4 * GRID, 4 * GRID, 4 * GRID, 4 * GRID)
         self._box.setSpacing(3 * GRID)
         self._box.addWidget(title)
-        self._box.addWidget(self._bar)
+        self._box.addLayout(self._bars)
         self._box.addWidget(self._empty)
         self._box.addLayout(self._models)
-        self._box.addWidget(self._rest)
         self.setFixedWidth(WIDTH)
 
     def _fit(self) -> None:
@@ -159,202 +162,64 @@ class ModelsPanel(QFrame):
         self.move(left, max(screen.top(), corner.y()))
 
 
-class ModelRow(QWidget):
-    """One loaded model, with its switches."""
+class MemoryRow(QWidget):
+    """One memory: the gauge's bar over the width of the panel, and its numbers."""
 
-    pin_toggled = Signal(object, bool)
-    unload_requested = Signal(object)
-    time_chosen = Signal(object, object)
-
-    def __init__(self, path: Path, icons: Icons, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("modelRow")
-        self._path = path
-        self._time = DEFAULT
-        self._swatch = _Swatch(icons.themes)
-        self._name = ElidedLabel()
-        self._name.setObjectName("modelName")
-        self._name.setProperty("look", "heading")
-        self._speed = QLabel()
-        self._speed.setObjectName("modelSpeed")
-        self._speed.setProperty("look", "muted")
-        self._memory = ElidedLabel()
-        self._memory.setObjectName("modelMemory")
-        self._memory.setProperty("look", "muted")
-        self._choice = QLabel()
-        self._choice.setObjectName("modelChoice")
-        self._choice.setTextFormat(Qt.TextFormat.PlainText)
-        self._choice.setWordWrap(True)
-        self._choice.setProperty("look", "muted")
-        self._pin = Switch("Keep loaded", icons.themes)
-        self._pin.setObjectName("pinSwitch")
-        self._pin.setToolTip(
-            plain_tip("Never unload it to make room for another, or because it is idle")
-        )
-        self._pin.toggled.connect(self._on_pinned)
-        self._when = QPushButton()
-        self._when.setObjectName("timeToLiveButton")
-        self._when.setProperty("look", "link")
-        self._when.clicked.connect(self._show_times)
-        self._unload = icon_button(icons, "eject", "Unload", size=7 * GRID)
-        self._unload.setObjectName("unloadButton")
-        self._unload.clicked.connect(self._on_unload)
-        self._lay_out()
-
-    def show_share(self, share: ModelShare) -> None:
-        """Show what is true now; tells nobody."""
-        model = share.model
-        self._time = model.time_to_live
-        self._swatch.show_share(share)
-        self._name.set_full_text(model.name)
-        self._speed.setText(_activity(model))
-        self._memory.set_full_text(f"{format_bytes(model.total_bytes)}: {_where(model)}")
-        self._choice.setText(_chosen(model))
-        with QSignalBlocker(self._pin):
-            self._pin.setChecked(model.pinned)
-        self._pin.update()
-        self._pin.setAccessibleName(f"Keep {model.name} loaded")
-        self._when.setText(f"Unload when idle: {time_text(self._time).lower()}")
-        self._when.setEnabled(not model.pinned)
-        self._when.setAccessibleName(f"{self._when.text()}, {model.name}")
-        self._unload.setAccessibleName(f"Unload {model.name}")
-        self._unload.setToolTip(plain_tip(f"Unload {model.name} and free its memory"))
-
-    def _lay_out(self) -> None:
-        head = QHBoxLayout()
-        head.setSpacing(2 * GRID)
-        head.addWidget(self._swatch)
-        head.addWidget(self._name, 1)
-        head.addWidget(self._speed)
-        head.addWidget(self._unload)
-        foot = QHBoxLayout()
-        foot.setSpacing(2 * GRID)
-        foot.addWidget(self._pin)
-        foot.addStretch(1)
-        foot.addWidget(self._when)
+    def __init__(self, themes: ThemeSource) -> None:
+        super().__init__()
+        self.setObjectName("memoryRow")
+        self._bar = _WideBar(themes)
+        self._numbers = QLabel()
+        self._numbers.setObjectName("memoryRestLabel")
+        self._numbers.setTextFormat(Qt.TextFormat.PlainText)
+        self._numbers.setWordWrap(True)
+        self._numbers.setProperty("look", "muted")
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
-        rows.setSpacing(GRID)
-        rows.addLayout(head)
-        rows.addWidget(self._memory)
-        rows.addWidget(self._choice)
-        rows.addLayout(foot)
+        rows.setSpacing(2 * GRID)
+        rows.addWidget(self._bar)
+        rows.addWidget(self._numbers)
 
-    @Slot(bool)
-    def _on_pinned(self, pinned: bool) -> None:
-        self.pin_toggled.emit(self._path, pinned)
-
-    @Slot()
-    def _on_unload(self) -> None:
-        self.unload_requested.emit(self._path)
-
-    @Slot()
-    def _show_times(self) -> None:
-        menu = PopupMenu(self)
-        for choice in CHOICES:
-            action = QAction(time_text(choice), menu)
-            action.setCheckable(True)
-            is_default = not choice.is_own and not self._time.is_own
-            action.setChecked(choice == self._time or is_default)
-            action.setData(choice)
-            menu.addAction(action)
-        menu.triggered.connect(self._on_time)
-        menu.popup(self._when.mapToGlobal(QPoint(0, self._when.height())))
-
-    @Slot(QAction)
-    def _on_time(self, action: QAction) -> None:
-        self.time_chosen.emit(self._path, action.data())
+    def show_shares(self, shares: DeviceShares) -> None:
+        """Show a measurement."""
+        self._bar.set_shares(shares)
+        self._numbers.setText(_numbers(shares))
 
 
 class _WideBar(QWidget):
-    """The gauge's bar over the width of the panel."""
+    """The bar, with the weights, the KV cache and the buffers of each model."""
 
     def __init__(self, themes: ThemeSource) -> None:
         super().__init__()
         self._themes = themes
-        self._shares: tuple[ModelShare, ...] = ()
-        self._reading = UNKNOWN_MEMORY
-        self.setFixedHeight(BAR_HEIGHT)
+        self._shares = UNKNOWN_SHARES[0]
+        self.setFixedHeight(BAR_HEIGHT + 2 * int(MARK_OVERHANG))
 
-    def set_shares(self, shares: Sequence[ModelShare], reading: MemoryReading) -> None:
-        self._shares, self._reading = tuple(shares), reading
+    def set_shares(self, shares: DeviceShares) -> None:
+        self._shares = shares
         self.update()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        theme, reading = self._themes.theme, self._reading
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        widths = bar_widths(
-            theme, reading.total, reading.models, reading.others, self._shares, in_parts=True
-        )
-        paint_bar(painter, QRectF(self.rect()), theme, widths)
+        bar = QRectF(self.rect()).adjusted(0, MARK_OVERHANG, 0, -MARK_OVERHANG)
+        paint_bar(painter, bar, self._themes.theme, self._shares, in_parts=True)
 
 
-class _Swatch(QWidget):
-    """The model's colour in the bar."""
-
-    def __init__(self, themes: ThemeSource) -> None:
-        super().__init__()
-        self._themes = themes
-        self._share: ModelShare | None = None
-        self.setFixedSize(QSize(3 * GRID, 3 * GRID))
-
-    def show_share(self, share: ModelShare) -> None:
-        self._share = share
-        self.update()
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        if self._share is not None:
-            painter = QPainter(self)
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(self._share.colour(self._themes.theme)))
-            painter.drawRoundedRect(self.rect(), 3, 3)
-
-
-def time_text(choice: TimeToLive) -> str:
-    """``30 minutes``; a default says so."""
-    if choice == DEFAULT:
-        return "Default"
-    if choice.seconds is None:
-        return "Never"
-    minutes = max(1, round(choice.seconds / 60))
-    if minutes >= 60 and minutes % 60 == 0:
-        hours = minutes // 60
-        return "1 hour" if hours == 1 else f"{hours} hours"
-    return "1 minute" if minutes == 1 else f"{minutes} minutes"
-
-
-def _activity(model: LoadedModel) -> str:
-    if model.tokens_per_second is not None:
-        return format_speed(model.tokens_per_second)
-    return "In use" if model.in_use else "Idle"
-
-
-def _chosen(model: LoadedModel) -> str:
-    """How it was loaded, and what had to give for it to fit."""
-    place = "on the CPU"
-    if model.n_gpu_layers:
-        place = f"{model.n_gpu_layers} of {model.n_layers} layers on the GPU"
-    reasons = [f"{reason[:1].upper()}{reason[1:]}" for reason in model.reasons]
-    return ". ".join((f"Context of {model.n_ctx:,} tokens, {place}", *reasons))
-
-
-def _where(model: LoadedModel) -> str:
-    devices = ", ".join(f"{format_bytes(n)} on {name}" for name, n in model.devices)
-    return f"{parts(model)}; {devices}" if len(model.devices) > 1 else parts(model)
-
-
-def _rest(shares: Sequence[ModelShare], reading: MemoryReading) -> str:
+def _numbers(shares: DeviceShares) -> str:
+    reading = shares.reading
     if reading.total is None:
         return reading.detail
+    has_models = any(share.held.total_bytes for share in shares.models)
     amounts = []
     for label, amount in (
-        ("models" if shares else "", reading.models),
+        ("models" if has_models else "", reading.models),
         ("other programs", reading.others),
         ("free", reading.free),
     ):
         if label and amount is not None:
             amounts.append(f"{label} {format_bytes(amount)}")
-    text = f"{reading.label}: {format_bytes(reading.total)} in all\n{' · '.join(amounts)}"
+    name = reading.name if reading.name == reading.short else f"{reading.short}, {reading.name}"
+    budget = "" if reading.budget is None else f", {format_bytes(reading.budget)} for models"
+    text = f"{name}: {format_bytes(reading.total)}{budget}\n{' · '.join(amounts)}"
     return f"{text}\n{reading.detail}" if reading.detail else text

@@ -41,6 +41,7 @@ MAX_NOTICES = 20  # beyond, the oldest is dropped
 DETAIL_HEIGHT = 36 * GRID
 SIGN_SIZE = 20
 NARROW = 520  # px; below it the buttons go under the sentence
+MIN_TEXT = 420  # px, of the sentence beside them with its sign and the cross
 
 
 class NoticeKind(Enum):
@@ -236,7 +237,7 @@ class _NoticeCard(QFrame):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         direction = QBoxLayout.Direction
-        beside = self.width() >= NARROW
+        beside = self.width() >= max(NARROW, self._buttons.sizeHint().width() + MIN_TEXT)
         self._middle.setDirection(direction.LeftToRight if beside else direction.TopToBottom)
 
     def _make_row(self, icons: Icons, covered: int) -> QHBoxLayout:
@@ -255,7 +256,8 @@ class _NoticeCard(QFrame):
         text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._middle.setSpacing(2 * GRID)
         self._middle.addWidget(text, 1)
-        self._middle.addLayout(self._make_buttons(covered))
+        self._buttons = self._make_buttons(covered)
+        self._middle.addLayout(self._buttons)
         close = icon_button(icons, "close", "Close this notice", size=7 * GRID)
         close.setObjectName("noticeCloseButton")
         close.clicked.connect(self.close_pressed)

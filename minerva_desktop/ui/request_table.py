@@ -20,7 +20,7 @@ from minerva_desktop.ui.theme import GRID, ThemeSource
 RECORD_ROLE = Qt.ItemDataRole.UserRole
 HEADERS = ("Time", "API", "Model", "Client", "Prompt", "Answer", "Speed", "State")
 _NUMBERS = frozenset({4, 5, 6})
-_WIDTHS = (22, 28, 40, 28, 36, 16, 28, 33)  # of the grid's steps
+_WIDTHS = (20, 27, 40, 30, 31, 16, 28, 32)  # of the grid's steps
 ROW_HEIGHT = 8 * GRID
 
 Index = QModelIndex | QPersistentModelIndex

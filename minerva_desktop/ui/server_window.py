@@ -31,7 +31,7 @@ from minerva_desktop.ui.request_table import RECORD_ROLE, RequestModel, make_req
 from minerva_desktop.ui.status_bar import ServerState
 from minerva_desktop.ui.theme import GRID
 
-SIZE = (960, 680)  # px
+SIZE = (1000, 680)  # px
 LOOK_MS = 500  # between two looks at the requests while the window is open
 LOCAL, NETWORK = "local", "network"
 _STATES = {

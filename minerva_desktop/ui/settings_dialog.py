@@ -6,23 +6,34 @@ The main window opens it with `QDialog.open`, and on ``accepted`` stores what
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QHBoxLayout,
+    QLabel,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
+from minerva_desktop.app.memory_budgets import DeviceBudget, chosen_gb, with_gpu_gb
 from minerva_desktop.settings import DEFAULT_PORT, Settings, ThemeChoice
-from minerva_desktop.ui.controls import ElidedLabel, Switch, plain_tip, set_sign
-from minerva_desktop.ui.forms import Form, SegmentedChoice, number_field
+from minerva_desktop.ui.controls import (
+    ElidedLabel,
+    OptionalIntEdit,
+    Switch,
+    plain_tip,
+    set_sign,
+)
+from minerva_desktop.ui.forms import AUTOMATIC, Form, ScrolledPage, SegmentedChoice, number_field
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
+from minerva_desktop.units import format_bytes
 
 SHORTCUT = "Ctrl+,"
 WIDTH = 480  # px
@@ -30,6 +41,7 @@ MIN_N_CTX, MAX_N_CTX = 256, 10_485_760  # tokens
 MAX_GPU_LAYERS = 1000
 MAX_SNAPSHOT_GB = 10_000
 MAX_MEMORY_GB = 100_000
+MAX_GPUS = 16  # that get a row
 MIN_PORT, MAX_PORT = 1, 65535
 FOLDER_SIGN = 16  # px
 
@@ -49,6 +61,7 @@ class SettingsDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self._icons = icons
+        self._settings = settings
         self.setObjectName("settingsDialog")
         self.setWindowTitle("Settings")
         self.setMinimumWidth(WIDTH)
@@ -70,11 +83,12 @@ class SettingsDialog(QDialog):
         )
         self._threads = number_field("nThreads", "CPU threads", settings.n_threads, 1, max_threads)
         self._memory = number_field(
-            "memoryGb", "Memory for models in GB", settings.memory_gb, 1, MAX_MEMORY_GB
+            "memoryGb", "System memory for models in GB", settings.memory_gb, 1, MAX_MEMORY_GB
         )
-        self._gpu_memory = number_field(
-            "gpuMemoryGb", "Memory of each GPU in GB", settings.gpu_memory_gb, 1, MAX_MEMORY_GB
-        )
+        self._gpus: dict[DeviceBudget, OptionalIntEdit] = {}
+        self._gpus_note = QLabel("Looking for graphics cards…")
+        self._gpus_note.setObjectName("gpusNote")
+        self._gpus_note.setProperty("look", "muted")
         self._snapshots = number_field(
             "snapshotGb", "Disk for long chats in GB", settings.snapshot_gb, 0, MAX_SNAPSHOT_GB
         )
@@ -82,7 +96,44 @@ class SettingsDialog(QDialog):
             "serverPort", "Server port", settings.server_port, MIN_PORT, MAX_PORT
         )
         self._port.setPlaceholderText(str(DEFAULT_PORT))
+        self._form = Form()
         self._lay_out(data_folder)
+
+    def show_system_budget(self, budget: DeviceBudget) -> None:
+        """Say what models may take of the system's memory where nothing is chosen."""
+        self._memory.setPlaceholderText(_automatic(budget))
+
+    def show_gpus(self, budgets: Sequence[DeviceBudget]) -> None:
+        """Offer the budgets of the graphics cards; once."""
+        for number, budget in enumerate(budgets[:MAX_GPUS], start=1):
+            short = "GPU" if len(budgets) == 1 else f"GPU {number}"
+            field = number_field(
+                f"gpuMemoryGb{number}",
+                f"Memory of {budget.name} for models in GB",
+                chosen_gb(self._settings, budget),
+                1,
+                MAX_MEMORY_GB,
+                _automatic(budget),
+            )
+            self._gpus[budget] = field
+            hint = f"GB {budget.hint}, {budget.name}"
+            self._form.add_row(short, field, hint, row=self._gpu_rows + number)
+        if budgets:
+            self._gpus_note.hide()
+        else:
+            self._gpus_note.setText("No graphics card with its own memory")
+        # New widgets count once they are shown, which Qt does at its loop's next turn.
+        QTimer.singleShot(0, self, self._grow)
+
+    @Slot()
+    def _grow(self) -> None:
+        self._page.updateGeometry()
+        self.resize(self.sizeHint().expandedTo(self.size()))
+
+    def focus_memory(self) -> None:
+        """Lead to the budgets."""
+        self._memory.setFocus(Qt.FocusReason.OtherFocusReason)
+        self._page.ensureWidgetVisible(self._memory)
 
     def applied_to(self, settings: Settings) -> Settings:
         """``settings`` with what the page shows now; what it does not show stays as it was."""
@@ -94,14 +145,16 @@ class SettingsDialog(QDialog):
             n_gpu_layers=self._layers.value(),
             n_threads=self._threads.value(),
             memory_gb=self._memory.value(),
-            gpu_memory_gb=self._gpu_memory.value(),
+            gpu_gb=with_gpu_gb(
+                settings, {budget: field.value() for budget, field in self._gpus.items()}
+            ),
             snapshot_gb=self._snapshots.value(),
             server_port=DEFAULT_PORT if port is None else port,
             send_with_enter=self._enter.isChecked(),
         )
 
     def _lay_out(self, data_folder: str) -> None:
-        form = Form()
+        form = self._form
         form.add_section("Window")
         form.add_row("Theme", self._theme)
         form.add_row("", self._enter)
@@ -109,8 +162,10 @@ class SettingsDialog(QDialog):
         form.add_row("Context size", self._n_ctx, "tokens")
         form.add_row("Layers on the GPU", self._layers, "0 uses the CPU alone")
         form.add_row("CPU threads", self._threads)
-        form.add_row("Memory for models", self._memory, "GB; beyond it idle ones are unloaded")
-        form.add_row("Memory of each GPU", self._gpu_memory, "GB for models")
+        form.add_section("Memory for models", "Where it is not enough, idle models are unloaded")
+        form.add_row("System", self._memory, "GB")
+        self._gpu_rows = form.reserve(MAX_GPUS + 1)
+        form.addWidget(self._gpus_note, self._gpu_rows, 1)
         form.add_section("Local server")
         form.add_row("Port", self._port, "on this computer only")
         form.add_section("Data")
@@ -121,11 +176,11 @@ class SettingsDialog(QDialog):
         )
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
+        self._page = ScrolledPage(form)
         box = QVBoxLayout(self)
         box.setContentsMargins(6 * GRID, 4 * GRID, 6 * GRID, 5 * GRID)
         box.setSpacing(5 * GRID)
-        box.addLayout(form)
-        box.addStretch(1)
+        box.addWidget(self._page, 1)
         box.addWidget(buttons)
 
     def _make_folder_row(self, data_folder: str) -> QHBoxLayout:
@@ -142,6 +197,10 @@ class SettingsDialog(QDialog):
         row.addWidget(path, 1)
         row.addWidget(button)
         return row
+
+
+def _automatic(budget: DeviceBudget) -> str:
+    return f"{AUTOMATIC} ({format_bytes(budget.automatic)})"
 
 
 def make_settings_action(icons: Icons, parent: QWidget) -> QAction:

@@ -17,8 +17,8 @@ from minerva_desktop.ui.context_meter import ContextMeter
 from minerva_desktop.ui.controls import ElidedLabel, Switch, icon_button, plain_tip
 from minerva_desktop.ui.formats import format_ms, format_speed
 from minerva_desktop.ui.icons import Icons
-from minerva_desktop.ui.memory_gauge import MemoryGauge
-from minerva_desktop.ui.memory_shares import ModelShare
+from minerva_desktop.ui.memory_gauge import GaugeForm, MemoryGauge
+from minerva_desktop.ui.memory_shares import DeviceShares
 from minerva_desktop.ui.theme import GRID
 
 HEIGHT = 8 * GRID
@@ -181,18 +181,9 @@ class StatusBar(QWidget):
         """The gauge, over which its panel opens."""
         return self._memory
 
-    def set_memory(
-        self,
-        total: int | None,
-        models: int | None,
-        others: int | None,
-        free: int | None,
-        label: str = "Memory",
-        detail: str = "",
-        shares: Sequence[ModelShare] = (),
-    ) -> None:
-        """As `MemoryGauge.set_snapshot`: bytes, None where not known."""
-        self._memory.set_snapshot(total, models, others, free, label, detail, shares)
+    def set_memory(self, shares: Sequence[DeviceShares]) -> None:
+        """As `MemoryGauge.set_shares`: each memory, and who holds it."""
+        self._memory.set_shares(shares)
         self._fit()
 
     def set_context(self, used: int | None, n_ctx: int | None) -> None:
@@ -219,16 +210,18 @@ class StatusBar(QWidget):
 
     def _fit(self) -> None:
         """Show everything, then leave out words until the rest fits."""
-        self._memory.set_compact(False)
+        self._memory.set_form(GaugeForm.FULL)
         self._speed.set_compact(False)
         self._speed.setVisible(bool(self._speed.text()))
         self._server.set_compact(False)
+        if self._overflows():
+            self._memory.set_form(GaugeForm.BARS)
         if self._overflows():
             self._speed.set_compact(True)
         if self._overflows():
             self._server.set_compact(True)
         if self._overflows():
-            self._memory.set_compact(True)
+            self._memory.set_form(GaugeForm.LEAST)
         if self._overflows():
             self._speed.hide()
         self._row.activate()  # now, or one frame would show the old widths

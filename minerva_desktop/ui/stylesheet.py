@@ -163,7 +163,7 @@ QTableView#requestTable {
   background: $surface; border: 1px solid $border; border-radius: 8px; outline: 0;
   selection-background-color: $selected; selection-color: $text;
 }
-QTableView#requestTable::item { padding: 0px 8px; border: none; }
+QTableView#requestTable::item { padding: 0px 5px; border: none; }
 QHeaderView { background: transparent; border: none; }
 QHeaderView::section {
   background: transparent; color: $muted; border: none; border-bottom: 1px solid $border;

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from minerva_desktop.app.loaded_models import (
     SPEED_SECONDS,
+    HeldMemory,
     TimeToLive,
     TokenSpeeds,
+    held_memory,
     loaded_models,
     use_time_to_live,
 )
 from minerva_desktop.app.model_actions import model_fit
 from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.memory_messages import DeviceShare
 from minerva_desktop.engine.pool_events import LoadChoice, LoadPlan
+from tests.fakes import context_info
 from tests.pools import real_pool
 
 MODEL = Path("/m/a.gguf")
@@ -38,9 +43,11 @@ async def test_a_real_model_with_its_switches(model_path: Path) -> None:
         (model,) = loaded_models(pool, speeds, {model_path: ("smaller",)})
         assert model.in_use
         assert model.tokens_per_second is None
-        assert 80_000_000 < model.weights_bytes < 120_000_000
-        assert model.total_bytes == sum(n_bytes for _, n_bytes in model.devices)
-        assert model.kv_bytes > 0
+        (held,) = model.held
+        assert held.device == "CPU"
+        assert 80_000_000 < held.weights_bytes < 120_000_000
+        assert held.kv_bytes > 0
+        assert held.total_bytes == model.total.total_bytes == pool.held(model_path)["CPU"]
         assert (model.n_ctx, model.n_layers, model.reasons) == (512, 31, ("smaller",))
         assert model.time_to_live == TimeToLive(None, is_own=False)
     pool.pin(model_path, pinned=True)
@@ -54,6 +61,23 @@ async def test_a_real_model_with_its_switches(model_path: Path) -> None:
         None, is_own=False
     )
     await pool.close()
+
+
+def test_what_a_model_holds_is_told_for_each_memory() -> None:
+    info = msgspec.structs.replace(
+        context_info(weights_bytes=9_000, n_ctx=512),
+        kv_bytes=600,
+        compute_bytes=300,
+        shares=(
+            DeviceShare("CUDA0", 5_400, kv_bytes=300, compute_bytes=100),
+            DeviceShare("Vulkan1", 1_000, kv_bytes=200, compute_bytes=50),
+        ),
+    )
+    # The other GPU is the processor's own, so that the system's ledger counts it.
+    system, gpu = held_memory(info, {"CPU": 4_500, "CUDA0": 5_400})
+    assert gpu == HeldMemory("CUDA0", weights_bytes=5_000, kv_bytes=300, compute_bytes=100)
+    assert system == HeldMemory("CPU", weights_bytes=4_000, kv_bytes=300, compute_bytes=200)
+    assert system.total_bytes == 4_500
 
 
 def test_speed_is_that_of_the_last_seconds() -> None:

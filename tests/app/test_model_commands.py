@@ -139,6 +139,22 @@ def test_show_loads_it_and_says_what_it_took(run: Run, model_path: Path) -> None
     assert again["compute_bytes"] == pytest.approx(memory["compute_bytes"], rel=0.01)
 
 
+def test_show_measures_what_a_full_context_takes(run: Run, model_path: Path) -> None:
+    """Without flash attention scores are converted in a buffer of llama.cpp's own."""
+    options = ("--load", "--n-ctx", "4096", "--flash-attention", "off")
+    (memory,) = _shown(run, str(model_path), *options)["memory"]
+    assert memory["other_bytes"] > 50_000_000
+    assert memory["measured_bytes"] == pytest.approx(memory["total_bytes"], rel=0.05)
+
+
+def test_show_counts_a_draft_model_that_is_mapped(run: Run, gemma_path: Path) -> None:
+    """Its pages are only there once it has guessed, which it does from the second token on."""
+    options = ("--load", "--n-ctx", "512", "--draft-model", str(gemma_path))
+    (memory,) = _shown(run, str(gemma_path), *options)["memory"]
+    assert memory["weights_bytes"] > 490_000_000
+    assert memory["measured_bytes"] == pytest.approx(memory["total_bytes"], rel=0.05)
+
+
 def test_show_loads_the_whole_model_by_any_of_its_parts(
     run: Run, model_path: Path, tmp_path: Path
 ) -> None:

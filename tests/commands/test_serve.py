@@ -6,65 +6,19 @@ import asyncio
 import json
 import os
 import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
 from minerva_desktop.__main__ import main
 from minerva_desktop.api_keys import KeyFile
 from minerva_desktop.library.catalog import find_embedded_model
-from tests.server.fake_models import plain_client
+from tests.commands.served import MODEL, serve
 
-ROOT = Path(__file__).resolve().parents[2]
 KEY = "sk-canary-0123456789"
-START_SECONDS = 60.0
-MODEL = "SmolLM2-135M-Instruct.Q4_1"
 CHAT = "/v1/chat/completions"
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
-
-
-class Served:
-    """The process, and a client for it."""
-
-    def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
-        self.process = process
-        self.url = url
-        self.http = plain_client()
-        self.http.base_url = url
-        self.http.timeout = httpx.Timeout(60)
-
-    async def said(self) -> str:
-        """What it still says until it ends."""
-        assert self.process.stderr is not None
-        return (await self.process.stderr.read()).decode()
-
-
-@asynccontextmanager
-async def serve(*arguments: str, **environment: str) -> AsyncIterator[Served]:
-    """`minerva serve` on a free port, until it ends or the block does."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "minerva_desktop", "serve", "--port", "0", *arguments),
-        stderr=asyncio.subprocess.PIPE,
-        cwd=ROOT,
-        env={**os.environ, **environment},
-    )
-    assert process.stderr is not None
-    try:
-        async with asyncio.timeout(START_SECONDS):
-            line = (await process.stderr.readline()).decode()
-        assert line.startswith("Minerva serves its models at http://"), line
-        served = Served(process, line.split()[5])
-        async with served.http:
-            yield served
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 def chat(*, max_tokens: int, stream: bool = False) -> dict[str, object]:

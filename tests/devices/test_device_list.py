@@ -11,6 +11,7 @@ from minerva_desktop.devices.device_list import (
     DeviceInfo,
     GpuBudgets,
     Holdings,
+    budget_keys,
     can_offload,
     discrete_gpus,
     system_kind,
@@ -60,8 +61,22 @@ def test_a_gpu_gets_four_fifths_of_its_memory_or_what_was_said() -> None:
     use_gpus(ledgers, [CUDA])
     assert ledgers.room() == {CPU: GB, "CUDA0": 8 * GB}
     assert ledgers.contexts["CUDA0"].device() is GpuDevice.CUDA
-    use_gpus(ledgers, [CUDA], 3 * GB)
+    use_gpus(ledgers, [CUDA], {"CUDA0": 3 * GB})
     assert ledgers.room()["CUDA0"] == 3 * GB
+
+
+def test_each_gpu_has_the_budget_that_was_said_for_it() -> None:
+    one = msgspec.structs.replace(CUDA, description="RTX 3060", pci="0000:01:00.0")
+    twin = msgspec.structs.replace(one, name="CUDA1", pci="0000:02:00.0")
+    other = msgspec.structs.replace(one, name="CUDA2", description="RTX 4090", pci="")
+    assert budget_keys(other, [one, twin, other]) == ("RTX 4090",)
+    assert budget_keys(twin, [one, twin, other]) == ("RTX 3060 (0000:02:00.0)", "RTX 3060")
+    silent = [msgspec.structs.replace(gpu, pci="") for gpu in (one, twin)]
+    assert budget_keys(silent[1], silent) == ("RTX 3060 (2)", "RTX 3060")
+    ledgers = cpu_ledgers(GB)
+    wished = {"RTX 3060": 2 * GB, "RTX 3060 (0000:02:00.0)": 3 * GB, "RTX 9090": 9 * GB}
+    use_gpus(ledgers, [one, twin, other], wished)
+    assert ledgers.room() == {CPU: GB, "CUDA0": 2 * GB, "CUDA1": 3 * GB, "CUDA2": 8 * GB}
 
 
 class Gpu:
@@ -136,5 +151,5 @@ def test_other_programs_are_seen_though_a_model_loads(gpu: Gpu) -> None:
 def test_a_gpu_that_does_not_tell_its_memory_has_the_budget_that_was_said() -> None:
     ledgers = cpu_ledgers(GB)
     silent = msgspec.structs.replace(CUDA, total_memory=0, free_memory=0)
-    use_gpus(ledgers, [silent], 3 * GB)
+    use_gpus(ledgers, [silent], {silent.description: 3 * GB})
     assert ledgers.room()["CUDA0"] == 3 * GB

@@ -20,7 +20,7 @@ from minerva_desktop.devices.ledgers import CPU, NOTHING, Needs
 from minerva_desktop.devices.memory import UNASKED, MemoryProbe, find_nvml
 from minerva_desktop.devices.nvml import NvmlProbe
 from minerva_desktop.devices.sysfs import SysfsProbe
-from minerva_desktop.devices.system_memory import MemorySnapshot, system_snapshot
+from minerva_desktop.devices.system_memory import MemoryPart, system_memory
 from tests.devices.nvml_script import GB, Gpu, ScriptedNvml
 
 OURS = 4711
@@ -62,16 +62,17 @@ def ended_pid() -> int:
     return process.pid
 
 
-def parts(snapshot: MemorySnapshot) -> int:
-    return snapshot.used_by_models + snapshot.used_by_others + snapshot.free
+def parts(memory: MemoryPart) -> int:
+    return memory.used_by_models + memory.used_by_others + memory.free
 
 
 def test_the_real_probe_of_this_machine() -> None:
     with MemoryProbe(find_nvml()) as probe:
         snapshot = probe.snapshot([os.getpid()])
-    assert parts(snapshot) == snapshot.total > 100_000_000
-    assert snapshot.device_name
-    assert (snapshot.reason is None) == (snapshot.kind is not GpuDevice.CPU)
+    assert all(parts(part) == part.total for part in snapshot.parts)
+    assert snapshot.system.total > 100_000_000
+    is_cpu = snapshot.system.kind is GpuDevice.CPU
+    assert (snapshot.reason is None) == (not is_cpu or bool(snapshot.gpus))
 
 
 WITHOUT_DRIVER = """
@@ -86,7 +87,8 @@ def test_without_a_sign_of_a_driver_its_library_is_not_even_imported(tmp_path: P
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["None", "False"]
     snapshot = MemoryProbe(None).snapshot()
-    assert snapshot.kind is GpuDevice.METAL or snapshot.reason == "No NVIDIA driver is installed."
+    is_metal = snapshot.system.kind is GpuDevice.METAL
+    assert is_metal or snapshot.reason == "No NVIDIA driver is installed."
 
 
 def test_with_any_sign_of_a_driver_it_is_asked(tmp_path: Path) -> None:
@@ -98,15 +100,14 @@ def test_with_any_sign_of_a_driver_it_is_asked(tmp_path: Path) -> None:
         snapshot = probe.snapshot()
         asked = nvml.read([])
         assert (not asked) == (nvml.problem is not None)
-        assert (snapshot.kind is GpuDevice.CUDA) == bool(asked)
+        assert len(snapshot.gpus) == len(asked)
 
 
 def test_system_memory_with_this_process_as_engine(no_driver: MemoryProbe) -> None:
-    before = no_driver.snapshot([os.getpid()])
+    before = no_driver.snapshot([os.getpid()]).system
     ballast = bytearray(os.urandom(1 << 20)) * 100
-    after = no_driver.snapshot([os.getpid()])
-    assert before.kind is GpuDevice.CPU
-    assert before.device_name == "System memory"
+    after = no_driver.snapshot([os.getpid()]).system
+    assert (before.device, before.kind, before.label) == (CPU, GpuDevice.CPU, "System memory")
     assert before.total == psutil.virtual_memory().total
     assert 10_000_000 < before.used_by_models < before.total
     grown = after.used_by_models - before.used_by_models
@@ -134,16 +135,16 @@ def test_a_mapped_model_file_counts_as_used_by_models(tmp_path: Path) -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "mapped\n"
-        snapshot = system_snapshot([process.pid])
+        memory = system_memory([process.pid])
         process.communicate("\n")
-    assert 64 * 10**6 < snapshot.used_by_models < 64 * 10**6 + 40 * 10**6
-    assert parts(snapshot) == snapshot.total
+    assert 64 * 10**6 < memory.used_by_models < 64 * 10**6 + 40 * 10**6
+    assert parts(memory) == memory.total
 
 
 def test_ended_children_count_nothing(no_driver: MemoryProbe) -> None:
     pids = [ended_pid(), 2**22 + 1]
-    assert no_driver.snapshot(pids).used_by_models == 0
-    assert no_driver.snapshot([]).used_by_models == 0
+    assert no_driver.snapshot(pids).system.used_by_models == 0
+    assert no_driver.snapshot([]).system.used_by_models == 0
 
 
 @pytest.mark.parametrize(
@@ -163,14 +164,13 @@ def test_ended_children_count_nothing(no_driver: MemoryProbe) -> None:
 def test_without_a_working_driver_the_reason_is_given_and_logged_once(
     failure: int, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG)
     with probe_of(failure=failure) as probe:
         snapshots = [probe.snapshot() for _ in range(3)]
-    assert {snapshot.kind for snapshot in snapshots} == {GpuDevice.CPU}
+    assert [snapshot.gpus for snapshot in snapshots] == [(), (), ()]
     assert {snapshot.reason for snapshot in snapshots} == {reason}
-    assert [record.getMessage() for record in caplog.records] == [
-        f"Memory numbers of System memory: {reason}"
-    ]
+    told = [(record.levelno, record.getMessage()) for record in caplog.records]
+    assert told == [(logging.DEBUG, reason)]  # that there is no GPU is no news
 
 
 def test_a_driver_without_gpu() -> None:
@@ -188,22 +188,16 @@ def test_gpu_numbers_and_the_engines_share() -> None:
     )
     with probe_of(gpu) as probe:
         snapshot = probe.snapshot([OURS, 99], DeviceList((cuda(),)), {"CUDA0": 3 * GB})
-        assert (snapshot.kind, snapshot.device_name) == (GpuDevice.CUDA, "NVIDIA Test")
-        # A process takes more than what llama.cpp placed.
-        assert (snapshot.used_by_models, snapshot.used_by_others) == (4 * GB, 6 * GB)
-        assert (snapshot.total, snapshot.free) == (24 * GB, 14 * GB)
-        assert (snapshot.utilisation, snapshot.celsius) == (0.97, 71.0)
-        assert (snapshot.reason, snapshot.has_unused_gpu) == (None, False)
-        assert probe.snapshot([], DeviceList((cuda(),))).used_by_models == 0
-        system, part = snapshot.parts
-    assert (system.device, system.total) == (CPU, psutil.virtual_memory().total)
-    assert (part.device, part.label, part.total, part.free) == (
-        "CUDA0",
-        "NVIDIA Test",
-        24 * GB,
-        14 * GB,
-    )
+        assert probe.snapshot([], DeviceList((cuda(),))).gpus[0].used_by_models == 0
+    (part,) = snapshot.gpus
+    assert (part.device, part.kind, part.label) == ("CUDA0", GpuDevice.CUDA, "NVIDIA Test")
+    # A process takes more than what llama.cpp placed.
     assert (part.used_by_models, part.used_by_others) == (4 * GB, 6 * GB)
+    assert (part.total, part.free) == (24 * GB, 14 * GB)
+    assert (part.utilisation, part.celsius, part.note) == (0.97, 71.0, "")
+    assert (snapshot.reason, snapshot.has_unused_gpu) == (None, False)
+    assert snapshot.system.total == psutil.virtual_memory().total
+    assert snapshot.parts == (snapshot.system, part)
 
 
 def test_a_driver_that_counts_processes_by_other_ids_does_not_mislead() -> None:
@@ -211,65 +205,63 @@ def test_a_driver_that_counts_processes_by_other_ids_does_not_mislead() -> None:
     for listed in ({4242: 5 * GB}, {}):
         with probe_of(Gpu(used=6 * GB, compute={**listed})) as probe:
             snapshot = probe.snapshot([OURS], DeviceList((cuda(),)), {"CUDA0": 5 * GB, CPU: GB})
-        assert (snapshot.kind, snapshot.reason) == (GpuDevice.CUDA, None)
-        assert (snapshot.used_by_models, snapshot.used_by_others) == (5 * GB, GB)
+        (part,) = snapshot.gpus
+        assert snapshot.reason is None
+        assert (part.used_by_models, part.used_by_others) == (5 * GB, GB)
 
 
 def test_a_process_in_both_lists_counts_once() -> None:
     gpu = Gpu(used=3 * GB, compute={OURS: 2 * GB}, graphics={OURS: 2 * GB})
     with probe_of(gpu) as probe:
-        assert probe.snapshot([OURS]).used_by_models == 2 * GB
+        assert probe.snapshot([OURS]).gpus[0].used_by_models == 2 * GB
 
 
-def test_several_gpus_are_summed_up() -> None:
-    first = Gpu(used=6 * GB, compute={OURS: 5 * GB}, busy_percent=80)
-    second = Gpu(used=2 * GB, compute={OURS: 2 * GB}, busy_percent=40, celsius=55)
+def test_each_of_several_gpus_has_its_own_numbers() -> None:
+    first = Gpu(used=6 * GB, compute={OURS: 5 * GB}, busy_percent=80, bus=1)
+    second = Gpu(used=2 * GB, compute={OURS: 2 * GB}, busy_percent=40, celsius=55, bus=2)
+    # ggml lists them the other way round.
+    known = DeviceList((cuda(0, pci="0000:02:00.0"), cuda(1, pci="0000:01:00.0")))
     with probe_of(first, second) as probe:
-        snapshot = probe.snapshot([OURS])
-    assert snapshot.device_name == "2 × NVIDIA Test"
-    assert (snapshot.total, snapshot.free) == (48 * GB, 40 * GB)
-    assert (snapshot.used_by_models, snapshot.used_by_others) == (7 * GB, 1 * GB)
-    assert snapshot.utilisation == pytest.approx(0.6)
-    assert snapshot.celsius == 55.0
+        one, other = probe.snapshot([OURS], known, {"CUDA0": GB}).gpus
+        unasked = probe.snapshot([OURS]).gpus
+    assert (one.device, one.used_by_models, one.free) == ("CUDA0", 2 * GB, 22 * GB)
+    assert (one.utilisation, one.celsius) == (0.4, 55.0)
+    assert (other.device, other.used_by_models, other.used_by_others) == ("CUDA1", 5 * GB, GB)
+    assert [(part.device, part.used_by_models) for part in unasked] == [("", 5 * GB), ("", 2 * GB)]
 
 
 def test_models_that_are_not_on_the_gpu_are_shown_where_they_are() -> None:
     with probe_of(Gpu(used=GB, compute={1: GB})) as probe:
         known = DeviceList((cuda(),))
-        assert probe.snapshot([], known).kind is GpuDevice.CUDA
+        assert probe.snapshot([], known).reason is None
         snapshot = probe.snapshot([os.getpid()], known, {CPU: GB})
-    assert snapshot.kind is GpuDevice.CPU
-    assert snapshot.used_by_models > 10_000_000
+    assert snapshot.system.used_by_models > 10_000_000
+    assert snapshot.gpus[0].used_by_models == 0
     assert snapshot.reason == (
         "The loaded models are in system memory, not on the GPU (NVIDIA Test)."
     )
     assert not snapshot.has_unused_gpu  # it can be used: somebody chose not to
-    assert [part.device for part in snapshot.parts] == [CPU, "CUDA0"]
 
 
 def test_a_driver_that_tells_less() -> None:
     # Windows keeps the amounts to itself; some GPUs have no graphics list and no utilisation.
     gpu = Gpu(used=3 * GB, compute={OURS: None}, graphics=None, busy_percent=None, celsius=None)
     with probe_of(gpu) as probe:
-        snapshot = probe.snapshot([OURS])
-    assert (snapshot.kind, snapshot.used_by_models) == (GpuDevice.CUDA, 0)
-    assert (snapshot.used_by_others, snapshot.free) == (3 * GB, 21 * GB)
-    assert (snapshot.utilisation, snapshot.celsius) == (None, None)
-    assert snapshot.reason == ("The NVIDIA driver does not say how much memory each program uses.")
+        (part,) = probe.snapshot([OURS]).gpus
+    assert (part.used_by_models, part.used_by_others, part.free) == (0, 3 * GB, 21 * GB)
+    assert (part.utilisation, part.celsius) == (None, None)
+    assert part.note == "The NVIDIA driver does not say how much memory each program uses."
 
 
 def test_a_gpu_that_is_lost_and_comes_back() -> None:
     library = ScriptedNvml(Gpu(used=GB))
     with MemoryProbe(NvmlProbe(library)) as probe:
-        assert probe.snapshot().kind is GpuDevice.CUDA
+        assert len(probe.snapshot().gpus) == 1
         library.failure = pynvml.NVML_ERROR_GPU_IS_LOST
         lost = probe.snapshot()
-        assert (lost.kind, lost.reason) == (
-            GpuDevice.CPU,
-            "The NVIDIA driver does not answer: GPU is lost.",
-        )
+        assert (lost.gpus, lost.reason) == ((), "The NVIDIA driver does not answer: GPU is lost.")
         library.failure = None
-        assert probe.snapshot().kind is GpuDevice.CUDA
+        assert len(probe.snapshot().gpus) == 1
 
 
 def test_the_driver_is_opened_once_and_closed_once() -> None:
@@ -292,11 +284,13 @@ def test_a_call_without_gpu_is_cheap(no_driver: MemoryProbe) -> None:
     assert sorted(durations)[25] < 0.003
 
 
-def test_a_gpu_that_the_build_cannot_use_is_told_with_what_to_install() -> None:
+def test_a_gpu_that_the_build_cannot_use_is_told_with_what_to_install(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with probe_of(Gpu(name="NVIDIA Test")) as probe:
         snapshot = probe.snapshot([os.getpid()], WITHOUT_GPU)
-    assert snapshot.kind is GpuDevice.CPU
-    assert snapshot.has_unused_gpu
+    assert (snapshot.gpus, snapshot.has_unused_gpu) == ((), True)
+    assert caplog.messages == [snapshot.reason]  # `serve` tells it, too
     assert snapshot.reason is not None
     assert snapshot.reason.startswith(
         "Models run on the CPU: this build of llama.cpp cannot use NVIDIA Test."
@@ -328,18 +322,19 @@ def test_devices_that_are_not_known_are_not_said_to_be_unusable(placed: Needs) -
         "Restart the computer; if that does not help, install the newest driver."
     )
     # What llama.cpp placed there, it can use.
-    assert (on_gpu.kind, on_gpu.reason, on_gpu.has_unused_gpu) == (GpuDevice.CUDA, None, False)
+    assert (on_gpu.reason, on_gpu.has_unused_gpu) == (None, False)
+    assert on_gpu.gpus[0].used_by_models == 0  # nothing of it is in use, says the driver
 
 
 def test_without_any_gpu_devices_that_are_not_known_are_only_a_reason() -> None:
     with MemoryProbe(None, SysfsProbe(NOWHERE, NOWHERE)) as probe:
         snapshot = probe.snapshot([], DeviceList(None, "It died."))
-    assert snapshot.kind is GpuDevice.METAL or snapshot.reason == "It died."
+    assert snapshot.system.kind is GpuDevice.METAL or snapshot.reason == "It died."
     assert not snapshot.has_unused_gpu
 
 
 def test_nothing_is_said_of_devices_that_nobody_asked_for() -> None:
     with probe_of(Gpu(used=3 * GB, compute={OURS: GB})) as probe:
         snapshot = probe.snapshot([OURS], UNASKED)
-    assert (snapshot.kind, snapshot.used_by_models) == (GpuDevice.CUDA, GB)
-    assert [part.device for part in snapshot.parts] == [CPU]  # whose ledger it is, nobody knows
+    (part,) = snapshot.gpus
+    assert (part.device, part.used_by_models) == ("", GB)  # whose ledger it is, nobody knows

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from minerva_desktop.devices.gpu_context import GpuDevice
 from minerva_desktop.devices.ledgers import CPU
 from minerva_desktop.devices.pressure import Shortage, is_short, shortages
@@ -15,6 +17,7 @@ def part(device: str, *, models: int, others: int) -> MemoryPart:
     return MemoryPart(
         device=device,
         label="RTX",
+        kind=GpuDevice.CPU if device == CPU else GpuDevice.CUDA,
         total=16 * GB,
         used_by_models=models,
         used_by_others=others,
@@ -22,16 +25,8 @@ def part(device: str, *, models: int, others: int) -> MemoryPart:
     )
 
 
-def snapshot(*parts: MemoryPart) -> MemorySnapshot:
-    return MemorySnapshot(
-        kind=GpuDevice.CPU,
-        device_name="",
-        total=0,
-        used_by_models=0,
-        used_by_others=0,
-        free=0,
-        parts=parts,
-    )
+def snapshot(system: MemoryPart, *gpus: MemoryPart) -> MemorySnapshot:
+    return MemorySnapshot(system=system, gpus=gpus)
 
 
 def test_memory_is_short_where_the_system_would_swap() -> None:
@@ -54,3 +49,12 @@ def test_each_device_is_judged_by_itself_and_told_by_who_holds_it() -> None:
         ),
     )
     assert shortages(snapshot(wide)) == ()
+
+
+def test_what_is_not_known_for_sure_costs_no_model() -> None:
+    system = part(CPU, models=GB, others=GB)
+    full = part("CUDA0", models=0, others=16 * GB)
+    told_before = msgspec.structs.replace(full, is_fresh=False)
+    whose = msgspec.structs.replace(full, device="")
+    assert shortages(snapshot(system, told_before, whose)) == ()
+    assert len(shortages(snapshot(system, full))) == 1

@@ -155,16 +155,16 @@ def test_the_gauge_shows_the_card_that_llama_cpp_uses(
     use(tmp_path, 3, client=7, kib=1_000_000)
     with MemoryProbe(None, probe) as memory:
         snapshot = memory.snapshot([OURS], DeviceList((vulkan(),)), {"Vulkan0": GB})
-        assert (snapshot.kind, snapshot.device_name) == (GpuDevice.VULKAN, "Radeon Test")
-        assert snapshot.used_by_models == 1_000_000 * 1024
-        assert snapshot.used_by_others == 5 * GB - 1_000_000 * 1024
-        assert snapshot.celsius == 61.0
+        (part,) = snapshot.gpus
+        assert (part.kind, part.label) == (GpuDevice.VULKAN, "Radeon Test")
+        assert part.used_by_models == 1_000_000 * 1024
+        assert part.used_by_others == 5 * GB - 1_000_000 * 1024
+        assert part.celsius == 61.0
         idle = memory.snapshot([OURS], DeviceList(()))
         unasked = memory.snapshot([OURS])
-    assert idle.kind is not GpuDevice.VULKAN
-    assert idle.has_unused_gpu
+    assert (idle.gpus, idle.has_unused_gpu) == ((), True)
     assert "GGML_VULKAN" in str(idle.reason)
-    assert unasked.kind is not GpuDevice.VULKAN  # it may be a piece of the system's memory
+    assert unasked.gpus == ()  # it may be a piece of the system's memory
     assert card.exists()
 
 
@@ -174,12 +174,12 @@ def test_a_processors_own_gpu_counts_as_system_memory(card: Path, probe: SysfsPr
     known = DeviceList((vulkan(is_integrated=True),))
     with MemoryProbe(None, probe) as memory:
         snapshot = memory.snapshot([OURS], known, {"CPU": GB})
-    assert snapshot.total == psutil.virtual_memory().total
-    assert snapshot.kind is GpuDevice.METAL or snapshot.reason == (
+    assert snapshot.system.total == psutil.virtual_memory().total
+    assert snapshot.system.kind is GpuDevice.METAL or snapshot.reason == (
         "Radeon Test uses the system’s memory."
     )
     assert not snapshot.has_unused_gpu
-    assert [part.device for part in snapshot.parts] == ["CPU"]
+    assert snapshot.gpus == ()
     assert all(shortage.device == "CPU" for shortage in shortages(snapshot))
 
 
@@ -193,19 +193,16 @@ def test_gpus_of_two_makers_are_shown_together(card: Path, probe: SysfsProbe) ->
     placed = {"Vulkan0": 2 * GB, "Vulkan1": 3 * GB}
     with MemoryProbe(nvml, probe) as memory:
         snapshot = memory.snapshot([OURS], DeviceList(gpus), placed)
-    assert snapshot.device_name == "GeForce Test + Radeon Test"
-    assert (snapshot.total, snapshot.free) == (40 * GB, 29 * GB)
-    assert snapshot.used_by_models == 5 * GB
-    _, amd, nvidia = snapshot.parts
+    amd, nvidia = snapshot.gpus
     assert (amd.device, amd.label, amd.used_by_models) == ("Vulkan0", "Radeon Test", 2 * GB)
-    assert (nvidia.device, nvidia.label, nvidia.used_by_models) == (
-        "Vulkan1",
-        "GeForce Test",
-        3 * GB,
-    )
-    detail = memory_reading(snapshot).detail
-    assert "Radeon Test: 5.0 GB of 16.0 GB in use" in detail
-    assert "GeForce Test: 6.0 GB of 24.0 GB in use" in detail
+    assert (amd.total, amd.free) == (16 * GB, 11 * GB)
+    assert (nvidia.device, nvidia.label) == ("Vulkan1", "GeForce Test")
+    assert (nvidia.used_by_models, nvidia.free) == (3 * GB, 18 * GB)
+    ram, first, second = memory_reading(snapshot, {"CPU": 4 * GB, "Vulkan1": 20 * GB}).devices
+    assert [ram.short, first.short, second.short] == ["RAM", "GPU 1", "GPU 2"]
+    assert [ram.budget, first.budget, second.budget] == [4 * GB, None, 20 * GB]
+    assert (first.name, first.used) == ("Radeon Test", 5 * GB)
+    assert first.detail == "GPU 37 % busy, 61 °C"
     assert card.exists()
 
 
@@ -216,11 +213,24 @@ def test_a_gpu_whose_driver_tells_nothing_has_llama_cpps_numbers(
     gpus = (vulkan(0), vulkan(1, description="Intel Arc", pci="0000:07:00.0"))
     with MemoryProbe(None, probe) as memory:
         snapshot = memory.snapshot([OURS], DeviceList(gpus), {"Vulkan1": 2 * GB})
-    assert (snapshot.total, snapshot.free) == (32 * GB, 22 * GB)
-    assert snapshot.used_by_models == 2 * GB
-    assert "not told by its driver" in str(snapshot.reason)
-    assert [part.device for part in snapshot.parts] == ["CPU"]  # too old to judge pressure by
+    amd, intel = snapshot.gpus
+    assert (amd.total, amd.free, amd.celsius) == (16 * GB, 11 * GB, 61.0)
+    assert (intel.label, intel.used_by_models) == ("Intel Arc", 2 * GB)
+    for part in (amd, intel):
+        assert "not told by its driver" in part.note
+        assert not part.is_fresh
     assert card.exists()
+
+
+def test_a_driver_without_a_name_for_its_card_leaves_it_to_llama_cpp(
+    card: Path, probe: SysfsProbe
+) -> None:
+    (card / "product_name").unlink()
+    known = DeviceList((vulkan(description="AMD Radeon RX 7900 XTX (RADV NAVI31)"),))
+    with MemoryProbe(None, probe) as memory:
+        (part,) = memory.snapshot([], known).gpus
+    assert part.label == "AMD Radeon RX 7900 XTX (RADV NAVI31)"
+    assert part.is_fresh
 
 
 def test_without_addresses_names_and_makers_tell_which_gpu_is_which() -> None:

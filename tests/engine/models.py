@@ -2,8 +2,7 @@
 with fewer tokens, a recurrent and a hybrid model. All are made with the ``gguf`` package, the
 format's reference.
 
-Called by tests, on any thread; each call blocks for a second or two, most of it for reading the
-49,152 tokens of a vocabulary.
+Called by tests, on any thread; each call blocks for a tenth of a second.
 """
 
 from __future__ import annotations
@@ -12,9 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from gguf import GGUFReader, GGUFValueType, GGUFWriter, Keys
+from gguf import Keys
 
 from minerva_desktop.library.gguf import read_header
+from tests.engine.model_files import (
+    ModelWriter,
+    array_length,
+    cut_numbers,
+    pack_texts,
+    read_keys,
+    read_tensors,
+    unpack_texts,
+)
+from tests.library.gguf_writer import typed
 
 Weights = npt.NDArray[np.float32]
 
@@ -45,7 +54,7 @@ def write_lora(path: Path, base: Path, *, seed: int, strength: float) -> None:
     """
     header = read_header(base)
     random = np.random.default_rng(seed)
-    writer = GGUFWriter(path, header.architecture)
+    writer = ModelWriter(path, header.architecture)
     writer.add_type("adapter")
     writer.add_string(Keys.Adapter.TYPE, "lora")
     writer.add_float32(Keys.Adapter.LORA_ALPHA, LORA_ALPHA)
@@ -59,7 +68,7 @@ def write_lora(path: Path, base: Path, *, seed: int, strength: float) -> None:
         up = _normal(random, (n_out, LORA_RANK), strength * LORA_RANK**0.5 / LORA_ALPHA)
         writer.add_tensor(f"{tensor.name}.lora_a", down)
         writer.add_tensor(f"{tensor.name}.lora_b", up)
-    write_all(writer)
+    writer.write_all()
 
 
 def split_model(source: Path, folder: Path, parts: int) -> list[Path]:
@@ -68,28 +77,30 @@ def split_model(source: Path, folder: Path, parts: int) -> list[Path]:
     As llama.cpp's own tool writes them: ``name-00001-of-0000N.gguf`` holds all metadata, each file
     holds its share of the tensors, and the files after the first know only their number.
     """
-    reader = GGUFReader(source)
-    per_part = -(-len(reader.tensors) // parts)
-    architecture = str(reader.fields[Keys.General.ARCHITECTURE].contents())
-    writer = GGUFWriter(folder / source.name, architecture, split_max_tensors=per_part)
-    copy_metadata(reader, writer, "")
-    for tensor in reader.tensors:
-        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
-    assert len(writer.tensors) == parts, f"{parts} does not divide {len(reader.tensors)} tensors"
-    write_all(writer)
+    header = read_header(source)
+    per_part = -(-len(header.tensors) // parts)
+    writer = ModelWriter(folder / source.name, header.architecture, split_max_tensors=per_part)
+    writer.add_packed(_other_keys(source))
+    _copy_tensors(source, writer)
+    assert len(writer.tensors) == parts, f"{parts} does not divide {len(header.tensors)} tensors"
+    writer.write_all()
     return sorted(folder.glob(f"{source.stem}-*-of-{parts:05}.gguf"))
 
 
 def write_with_fewer_tokens(path: Path, source: Path, n_tokens: int) -> None:
     """Copy the GGUF model at ``source`` without the tokens from number ``n_tokens`` on."""
-    reader = GGUFReader(source)
-    writer = GGUFWriter(path, str(reader.fields[Keys.General.ARCHITECTURE].contents()))
-    copy_metadata(reader, writer, "", n_tokens=n_tokens)
-    for tensor in reader.tensors:
-        is_table = tensor.name == "token_embd.weight"
+    architecture = read_header(source).architecture
+    keys = _other_keys(source)
+    keys[Keys.Tokenizer.LIST] = pack_texts(unpack_texts(keys[Keys.Tokenizer.LIST])[:n_tokens])
+    keys[Keys.Tokenizer.TOKEN_TYPE] = cut_numbers(keys[Keys.Tokenizer.TOKEN_TYPE], n_tokens)
+    keys[f"{architecture}.vocab_size"] = typed(n_tokens)
+    writer = ModelWriter(path, architecture)
+    writer.add_packed(keys)
+    for tensor in read_tensors(source):
+        is_table = tensor.name in ("token_embd.weight", "output.weight")
         data = tensor.data[:n_tokens] if is_table else tensor.data
-        writer.add_tensor(tensor.name, data, raw_dtype=tensor.tensor_type)
-    write_all(writer)
+        writer.add_tensor(tensor.name, data, raw_dtype=tensor.kind)
+    writer.write_all()
 
 
 def write_with_templates(
@@ -97,15 +108,30 @@ def write_with_templates(
 ) -> None:
     """Copy the GGUF model at ``source`` with other chat templates ("" is the default one's name)
     and other texts for some of its control tokens."""
-    reader = GGUFReader(source)
-    writer = GGUFWriter(path, str(reader.fields[Keys.General.ARCHITECTURE].contents()))
-    copy_metadata(reader, writer, "", tokens=control_tokens, without=Keys.Tokenizer.CHAT_TEMPLATE)
+    keys = _other_keys(source)
+    keys.pop(Keys.Tokenizer.CHAT_TEMPLATE, None)
+    texts = unpack_texts(keys[Keys.Tokenizer.LIST])
+    for token, text in control_tokens.items():
+        texts[token] = text.encode()
+    keys[Keys.Tokenizer.LIST] = pack_texts(texts)
+    writer = ModelWriter(path, read_header(source).architecture)
+    writer.add_packed(keys)
     for name, template in templates.items():
-        key = Keys.Tokenizer.CHAT_TEMPLATE + (f".{name}" if name else "")
-        writer.add_string(key, template)
-    for tensor in reader.tensors:
-        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
-    write_all(writer)
+        writer.add_string(Keys.Tokenizer.CHAT_TEMPLATE + (f".{name}" if name else ""), template)
+    _copy_tensors(source, writer)
+    writer.write_all()
+
+
+def _other_keys(source: Path) -> dict[str, bytes]:
+    """The keys but for the one that the writer writes by itself."""
+    keys = read_keys(source)
+    del keys[Keys.General.ARCHITECTURE]
+    return keys
+
+
+def _copy_tensors(source: Path, writer: ModelWriter) -> None:
+    for tensor in read_tensors(source):
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.kind)
 
 
 def write_recurrent(
@@ -117,7 +143,7 @@ def write_recurrent(
     ``norm_eps``: one that is no number makes ggml abort once it computes.
     """
     random = np.random.default_rng(seed)
-    writer = GGUFWriter(path, "mamba")
+    writer = ModelWriter(path, "mamba")
     writer.add_name("Tiny Mamba")
     writer.add_feed_forward_length(0)
     writer.add_head_count(0)
@@ -128,7 +154,7 @@ def write_recurrent(
 def write_hybrid(path: Path, vocabulary_of: Path, *, seed: int) -> None:
     """Write a tiny Jamba model, likewise: a layer with a state, and one with attention."""
     random = np.random.default_rng(seed)
-    writer = GGUFWriter(path, "jamba")
+    writer = ModelWriter(path, "jamba")
     writer.add_name("Tiny Jamba")
     writer.add_feed_forward_length(N_INNER)
     writer.add_head_count(N_HEADS)
@@ -143,14 +169,15 @@ def write_hybrid(path: Path, vocabulary_of: Path, *, seed: int) -> None:
 
 
 def _write_layers(
-    writer: GGUFWriter,
+    writer: ModelWriter,
     vocabulary_of: Path,
     random: np.random.Generator,
     layers: list[dict[str, Weights]],
     *,
     norm_eps: float = NORM_EPS,
 ) -> None:
-    reader = GGUFReader(vocabulary_of)
+    tokenizer = read_keys(vocabulary_of, "tokenizer.")
+    n_vocab = array_length(tokenizer[Keys.Tokenizer.LIST])
     writer.add_type("model")
     writer.add_context_length(N_CTX_TRAIN)
     writer.add_embedding_length(N_EMBEDDING)
@@ -160,15 +187,14 @@ def _write_layers(
     writer.add_ssm_state_size(N_STATE)
     writer.add_ssm_time_step_rank(N_TIME_STEP)
     writer.add_layer_norm_rms_eps(norm_eps)
-    copy_metadata(reader, writer, "tokenizer.")
-    n_vocab = len(reader.fields[Keys.Tokenizer.LIST].data)
+    writer.add_packed(tokenizer)
     for name in ("token_embd.weight", "output.weight"):
         writer.add_tensor(name, _normal(random, (n_vocab, N_EMBEDDING), 1.0).astype(np.float16))
     writer.add_tensor("output_norm.weight", np.ones(N_EMBEDDING, np.float32))
     for number, layer in enumerate(layers):
         for name, weights in layer.items():
             writer.add_tensor(f"blk.{number}.{name}", weights)
-    write_all(writer)
+    writer.write_all()
 
 
 def _mamba_layer(random: np.random.Generator) -> dict[str, Weights]:
@@ -211,38 +237,3 @@ def _ffn(random: np.random.Generator) -> dict[str, Weights]:
 
 def _normal(random: np.random.Generator, shape: tuple[int, int], deviation: float) -> Weights:
     return (random.standard_normal(shape) * deviation).astype(np.float32)
-
-
-def copy_metadata(
-    reader: GGUFReader,
-    writer: GGUFWriter,
-    begin: str,
-    *,
-    n_tokens: int | None = None,
-    tokens: dict[int, str] | None = None,
-    without: str = "",
-) -> None:
-    """Copy the keys that begin with ``begin``, but for those that the package writes by itself and
-    the one called ``without``; of what each token has, the first ``n_tokens``. ``tokens`` replaces
-    the texts of some."""
-    for key, field in reader.fields.items():
-        if key.startswith("GGUF.") or key in (Keys.General.ARCHITECTURE, without):
-            continue
-        if key.startswith(begin):
-            kind = field.types[0]
-            elements = field.types[-1] if kind is GGUFValueType.ARRAY else None
-            value = field.contents()
-            if n_tokens is not None and key in (Keys.Tokenizer.LIST, Keys.Tokenizer.TOKEN_TYPE):
-                value = value[:n_tokens]
-            elif n_tokens is not None and key.endswith(".vocab_size"):
-                value = n_tokens
-            if key == Keys.Tokenizer.LIST and tokens:
-                value = [tokens.get(token, text) for token, text in enumerate(value)]
-            writer.add_key_value(key, value, kind, elements)
-
-
-def write_all(writer: GGUFWriter) -> None:
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()

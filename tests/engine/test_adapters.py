@@ -1,4 +1,4 @@
-"""LoRA adapters on the real model: scales by request, beside each other and in the cache."""
+"""LoRA adapters on a small model: scales by request, beside each other and in the cache."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
@@ -14,22 +15,24 @@ from minerva_desktop.engine.load_options import LoadOptions, LoraAdapter
 from minerva_desktop.errors import InvalidRequest, ModelLoadError, ModelNotFound
 from tests.engine.models import write_lora
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 GREEDY = SamplingParameters(temperature=0.0, max_tokens=16)
 PROMPT = "The capital of France is"
 
 
 @pytest.fixture(scope="module")
-def adapters(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def adapters(small_path: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("adapters")
     paths = (folder / "one.gguf", folder / "two.gguf")
     for seed, path in enumerate(paths, start=1):
-        write_lora(path, model_path, seed=seed, strength=1.0)
+        write_lora(path, small_path, seed=seed, strength=1.0)
     return paths
 
 
-@pytest.fixture
-async def engine(model_path: Path, adapters: tuple[Path, Path]) -> AsyncIterator[LlamaEngine]:
-    engine = LlamaEngine(model_path)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine(small_path: Path, adapters: tuple[Path, Path]) -> AsyncIterator[LlamaEngine]:
+    engine = LlamaEngine(small_path)
     one, two = adapters
     loaded = (LoraAdapter(bytes(one), 1.0), LoraAdapter(bytes(two), 0.0))
     await engine.load(options=LoadOptions(n_ctx=1024, lora=loaded))
@@ -42,9 +45,9 @@ async def _answer(engine: LlamaEngine, lora: tuple[float, ...] | None) -> str:
 
 
 async def test_a_scale_changes_the_answer_without_loading_again(
-    engine: LlamaEngine, model_path: Path
+    engine: LlamaEngine, small_path: Path
 ) -> None:
-    plain = LlamaEngine(model_path)
+    plain = LlamaEngine(small_path)
     await plain.load(1024)
     without = await plain.generate(PROMPT, sampling=GREEDY).text()
     await plain.unload()
@@ -71,7 +74,7 @@ async def test_requests_with_other_scales_run_beside_each_other_and_do_not_mix(
 
 
 async def test_what_one_adapter_computed_is_not_reused_by_another(engine: LlamaEngine) -> None:
-    long = PROMPT + " a city. " * 40
+    long = "Paris is" + " a city. " * 40
     first = await engine.generate(long, sampling=GREEDY, lora=(1.0, 0.0)).wait_completion()
     other = await engine.generate(long, sampling=GREEDY, lora=(0.0, 0.0)).wait_completion()
     again = await engine.generate(long, sampling=GREEDY, lora=(1.0, 0.0)).wait_completion()
@@ -92,14 +95,14 @@ async def test_scales_that_make_no_sense_are_refused(
 
 
 async def test_an_adapter_that_is_gone_or_none_is_said_in_words(
-    model_path: Path, tmp_path: Path, adapters: tuple[Path, Path], gemma_path: Path
+    small_path: Path, tmp_path: Path, adapters: tuple[Path, Path], gemma_path: Path
 ) -> None:
-    gone = LlamaEngine(model_path)
+    gone = LlamaEngine(small_path)
     with pytest.raises(ModelNotFound, match=r"“gone\.gguf” is not there"):
         await gone.load(options=LoadOptions(lora=(LoraAdapter(bytes(tmp_path / "gone.gguf")),)))
-    wrong = LlamaEngine(model_path)
+    wrong = LlamaEngine(small_path)
     with pytest.raises(ModelLoadError, match=r"expect general\.type to be 'adapter'"):
-        await wrong.load(options=LoadOptions(lora=(LoraAdapter(bytes(model_path)),)))
+        await wrong.load(options=LoadOptions(lora=(LoraAdapter(bytes(small_path)),)))
     foreign = LlamaEngine(gemma_path)
     with pytest.raises(ModelLoadError, match=r"one.gguf does not fit this model: .*mismatch"):
         await foreign.load(options=LoadOptions(lora=(LoraAdapter(bytes(adapters[0])),)))

@@ -1,4 +1,8 @@
-"""Many requests on one engine: together, after each other, and on what is left in the cache."""
+"""Many requests on one engine: together, after each other, and on what is left in the cache.
+
+One engine with a small model serves nearly all of these tests: what is said matters in few. No two
+of them begin a prompt with the same words, where one that is new to the cache is wanted.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from minerva_desktop.chat.completion import Completion, FinishReason, TokenLogprob
 from minerva_desktop.chat.limits import Overflow, RequestLimits
@@ -21,13 +26,24 @@ from minerva_desktop.errors import (
     QueueFull,
 )
 
-GREEDY = SamplingParameters(temperature=0.0, max_tokens=24)
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+GREEDY = SamplingParameters(temperature=0.0, max_tokens=8)
 CAPITALS = [f"The capital of {country} is" for country in ("France", "Italy", "Japan", "Peru")]
 SYSTEM = ChatTurn(Role.SYSTEM, "You answer in short, plain sentences. " * 12)
 
 
-@pytest.fixture
-async def engine(model_path: Path) -> AsyncIterator[LlamaEngine]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine(small_path: Path) -> AsyncIterator[LlamaEngine]:
+    engine = LlamaEngine(small_path)
+    await engine.load(options=LoadOptions(n_ctx=2048, n_parallel=4))
+    yield engine
+    await engine.unload()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def smollm(model_path: Path) -> AsyncIterator[LlamaEngine]:
+    """For what is said, and for how ggml rounds where weights are quantised."""
     engine = LlamaEngine(model_path)
     await engine.load(options=LoadOptions(n_ctx=2048, n_parallel=4))
     yield engine
@@ -41,14 +57,14 @@ async def _answer(
     return await stream.text(), await stream.wait_completion()
 
 
-async def test_answers_are_the_same_alone_and_four_at_once(engine: LlamaEngine) -> None:
-    alone = [(await _answer(engine, prompt, cache_prompt=False))[0] for prompt in CAPITALS]
-    together = await asyncio.gather(*(_answer(engine, p, cache_prompt=False) for p in CAPITALS))
+async def test_answers_are_the_same_alone_and_four_at_once(smollm: LlamaEngine) -> None:
+    alone = [(await _answer(smollm, prompt, cache_prompt=False))[0] for prompt in CAPITALS]
+    together = await asyncio.gather(*(_answer(smollm, p, cache_prompt=False) for p in CAPITALS))
     assert [text for text, _ in together] == alone
 
 
 async def _logprobs(
-    engine: LlamaEngine, prompt: str, seed: int, n_tokens: int = 24
+    engine: LlamaEngine, prompt: str, seed: int, n_tokens: int = 8
 ) -> list[TokenLogprob]:
     sampling = SamplingParameters(seed=seed, top_logprobs=0, max_tokens=n_tokens, ignore_eos=True)
     stream = engine.generate(prompt, sampling=sampling)
@@ -57,16 +73,19 @@ async def _logprobs(
 
 
 async def test_a_seed_gives_the_same_text_to_the_last_bit_whatever_else_there_is(
-    engine: LlamaEngine,
+    model_path: Path,
 ) -> None:
+    engine = LlamaEngine(model_path)
+    await engine.load(options=LoadOptions(n_ctx=2048, n_parallel=4))
     alone = [await _logprobs(engine, prompt, seed) for seed, prompt in enumerate(CAPITALS)]
     # Long enough that ggml would share out a lone row to its threads from now on.
-    await _answer(engine, "one two three four five " * 60)
+    await engine.generate("one two three four five " * 50, 1, sampling=GREEDY).text()
     again = [await _logprobs(engine, prompt, seed) for seed, prompt in enumerate(CAPITALS)]
     together = await asyncio.gather(
         *(_logprobs(engine, prompt, seed) for seed, prompt in enumerate(CAPITALS))
     )
-    assert [len(logprobs) for logprobs in alone] == [24] * 4
+    await engine.unload()
+    assert [len(logprobs) for logprobs in alone] == [8] * 4
     assert again == alone
     assert together == alone
 
@@ -76,29 +95,31 @@ async def test_a_seed_gives_the_same_text_among_more_rows_than_one_of_ggmls_tile
 ) -> None:
     engine = LlamaEngine(model_path)
     await engine.load(options=LoadOptions(n_ctx=2048, n_parallel=72))
-    alone = await _logprobs(engine, CAPITALS[0], 3, 6)
-    others = [_logprobs(engine, f"{number} is a number", number, 8) for number in range(70)]
-    again, *_ = await asyncio.gather(_logprobs(engine, CAPITALS[0], 3, 6), *others)
+    alone = await _logprobs(engine, CAPITALS[0], 3, 4)
+    others = [_logprobs(engine, f"{number}", number, 4) for number in range(70)]
+    again, *_ = await asyncio.gather(_logprobs(engine, CAPITALS[0], 3, 4), *others)
     await engine.unload()
     assert again == alone
 
 
 async def test_a_long_prompt_with_a_seed_is_computed_the_same_from_the_cache(
-    engine: LlamaEngine,
+    smollm: LlamaEngine,
 ) -> None:
-    first = await _logprobs(engine, COUNT, 1)
-    assert await _logprobs(engine, COUNT, 1) == first
+    prompt = f"Numbers: {FEW}"
+    first = await _logprobs(smollm, prompt, 1)
+    assert await _logprobs(smollm, prompt, 1) == first
 
 
 async def test_requests_run_together(engine: LlamaEngine) -> None:
-    first = engine.generate(CAPITALS[0], 200, sampling=GREEDY)
+    endless = SamplingParameters(temperature=0.0, ignore_eos=True, max_tokens=1500)
+    first = engine.generate(CAPITALS[0], sampling=endless)
     async for batch in first.batches():
         if batch:
             break
     text, completion = await _answer(engine, CAPITALS[1])
     assert text
     assert completion.finish_reason is FinishReason.LENGTH
-    assert first.completion is None  # it has 200 tokens to go, and did not hold up the other
+    assert first.completion is None  # it has 1,500 tokens to go, and did not hold up the other
     first.cancel()
     await first.wait_completion()
 
@@ -106,15 +127,16 @@ async def test_requests_run_together(engine: LlamaEngine) -> None:
 # llama.cpp's CPU attention rounds a prompt of 64 tokens and more otherwise than single tokens, so a
 # weak model that hesitates between two words may choose the other one. Counting leaves no doubt.
 COUNT = ", ".join(str(number) for number in range(1, 80)) + ","
+FEW = COUNT[: COUNT.index(" 35,")]  # just over 64 tokens
 
 
-async def test_what_follows_an_answer_computes_only_what_is_new(engine: LlamaEngine) -> None:
-    first, _ = await _answer(engine, COUNT)
-    longer = f"{COUNT}{first}".rsplit(",", 1)[0] + ", 200, 201, 202, 203,"
-    second, completion = await _answer(engine, longer)
+async def test_what_follows_an_answer_computes_only_what_is_new(smollm: LlamaEngine) -> None:
+    first, _ = await _answer(smollm, FEW)
+    longer = f"{FEW}{first}".rsplit(",", 1)[0] + ", 200, 201, 202, 203,"
+    second, completion = await _answer(smollm, longer)
     timings = completion.timings
     assert timings.prompt_tokens - timings.cached_tokens < 40 < timings.cached_tokens
-    anew, cold = await _answer(engine, longer, cache_prompt=False)
+    anew, cold = await _answer(smollm, longer, cache_prompt=False)
     assert cold.timings.cached_tokens == 0
     assert second == anew
 
@@ -144,7 +166,8 @@ async def test_an_edit_keeps_what_is_before_it(engine: LlamaEngine) -> None:
 
 
 async def test_parallel_requests_share_what_they_begin_with(engine: LlamaEngine) -> None:
-    prompts = [f"{COUNT} {start}, {start + 1}, {start + 2}," for start in (300, 500, 700)]
+    starts = (300, 500, 700)
+    prompts = [f"Count: {COUNT} {start}, {start + 1}, {start + 2}," for start in starts]
     together = await asyncio.gather(*(_answer(engine, prompt) for prompt in prompts))
     cached = sorted(completion.timings.cached_tokens for _, completion in together)
     assert cached[0] == 0  # one of them has computed it
@@ -153,8 +176,8 @@ async def test_parallel_requests_share_what_they_begin_with(engine: LlamaEngine)
     assert [text for text, _ in together] == alone
 
 
-async def test_more_than_fits_is_computed_all_the_same(model_path: Path) -> None:
-    engine = LlamaEngine(model_path)
+async def test_more_than_fits_is_computed_all_the_same(small_path: Path) -> None:
+    engine = LlamaEngine(small_path)
     await engine.load(options=LoadOptions(n_ctx=320, n_parallel=4))
     sampling = SamplingParameters(temperature=0.0, ignore_eos=True, max_tokens=100)
     streams = [engine.generate(prompt, sampling=sampling) for prompt in CAPITALS]
@@ -190,7 +213,8 @@ async def test_a_request_that_takes_too_long_ends_and_frees_its_place(
 
 
 async def test_a_request_that_waits_too_long_ends(engine: LlamaEngine) -> None:
-    busy = [engine.generate(prompt, 100, sampling=GREEDY) for prompt in CAPITALS]
+    endless = SamplingParameters(ignore_eos=True, max_tokens=400)
+    busy = [engine.generate(prompt, sampling=endless) for prompt in CAPITALS]
     waiting = engine.generate(
         CAPITALS[0], sampling=GREEDY, limits=RequestLimits(queue_seconds=0.000001)
     )
@@ -234,8 +258,8 @@ async def test_truncate_middle_drops_the_oldest_turns_and_says_how_many(
     assert await engine.count_tokens(kept) == completion.timings.prompt_tokens < 2048
 
 
-async def test_shift_goes_on_at_the_end_of_the_context(model_path: Path) -> None:
-    engine = LlamaEngine(model_path)
+async def test_shift_goes_on_at_the_end_of_the_context(small_path: Path) -> None:
+    engine = LlamaEngine(small_path)
     info = await engine.load(options=LoadOptions(n_ctx=128, n_parallel=1))
     sampling = SamplingParameters(temperature=0.0, ignore_eos=True, max_tokens=300)
     limits = RequestLimits(overflow=Overflow.SHIFT)
@@ -253,12 +277,12 @@ async def test_shift_without_an_end_is_refused(engine: LlamaEngine) -> None:
         await engine.generate("Hi", limits=limits).text()
 
 
-async def test_an_answer_that_was_begun_goes_on(engine: LlamaEngine) -> None:
+async def test_an_answer_that_was_begun_goes_on(smollm: LlamaEngine) -> None:
     question = ChatTurn(Role.USER, "Count to ten.")
     begun = ChatTurn(Role.ASSISTANT, "1, 2, 3,")
-    text, completion = await _answer(engine, [question, begun])
+    text, completion = await _answer(smollm, [question, begun])
     assert "4" in text
-    assert completion.timings.prompt_tokens < await engine.count_tokens([question, begun]) + 1
+    assert completion.timings.prompt_tokens < await smollm.count_tokens([question, begun]) + 1
 
 
 @pytest.mark.parametrize("begun", ["<", "|", "s"])
@@ -271,8 +295,8 @@ async def test_what_looks_like_the_end_of_a_turn_goes_on_too(
     assert completion.timings.prompt_tokens == open_ended + 1
 
 
-async def test_as_many_may_run_as_llama_cpp_has_sequences(model_path: Path) -> None:
-    engine = LlamaEngine(model_path)
+async def test_as_many_may_run_as_llama_cpp_has_sequences(small_path: Path) -> None:
+    engine = LlamaEngine(small_path)
     info = await engine.load(options=LoadOptions(n_ctx=512, n_parallel=256))
     assert info.n_parallel == 256
     assert (await _answer(engine, CAPITALS[0]))[0]

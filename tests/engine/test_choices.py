@@ -9,16 +9,20 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import pytest_asyncio
 
 from minerva_desktop.chat.limits import Overflow, RequestLimits
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.errors import InvalidRequest
 
-LONG = "The harbour town lay quiet. " * 20
+LONG = "The harbour town lay quiet. " * 10
 
 
-@pytest.fixture
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(model_path: Path) -> AsyncIterator[LlamaEngine]:
     engine = LlamaEngine(model_path)
     await engine.load(2048)

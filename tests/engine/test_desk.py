@@ -30,17 +30,16 @@ def broken_path(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture
-async def engine(model_path: Path) -> AsyncIterator[LlamaEngine]:
-    engine = LlamaEngine(model_path)
+async def engine(small_path: Path) -> AsyncIterator[LlamaEngine]:
+    engine = LlamaEngine(small_path)
     await engine.load(1024)
     yield engine
     await engine.unload()
 
 
 def _costly(number: int) -> SamplingParameters:
-    """With a grammar that takes seconds to be refused, and another for each ``number``."""
-    names = [f"{'a' * 195}{number}{index}" for index in range(2)]
-    schema = {"properties": {name: {} for name in names}, "additionalProperties": True}
+    """With a grammar that takes most of a second to check, and another for each ``number``."""
+    schema = {"properties": {f"{'a' * 100}{number}": {}}, "additionalProperties": True}
     return SamplingParameters(json_schema=json.dumps(schema), max_tokens=1)
 
 
@@ -51,14 +50,12 @@ async def test_a_costly_grammar_does_not_hold_up_requests_without_one(engine: Ll
     for stream in costly[1:]:
         stream.cancel()
     await asyncio.gather(*(stream.wait_completion() for stream in costly[1:]))
-    with pytest.raises(InvalidRequest, match="cannot be followed safely"):
-        await costly[0].text()
+    assert (await costly[0].wait_completion()).timings.completion_tokens == 1
 
 
 async def test_a_cancelled_request_is_not_prepared(engine: LlamaEngine) -> None:
     started = time.perf_counter()
-    with pytest.raises(InvalidRequest):
-        await engine.generate("x", sampling=_costly(10)).text()
+    await engine.generate("x", sampling=_costly(10)).text()
     one = time.perf_counter() - started
     started = time.perf_counter()
     costly = [engine.generate("x", sampling=_costly(number)) for number in range(11, 16)]

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions, LoraAdapter
@@ -20,7 +21,10 @@ KITTEN = "A kitten naps on the couch."
 TAXES = "The tax return is due in April."
 
 
-@pytest.fixture
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(embedding_model: Path) -> AsyncIterator[LlamaEngine]:
     engine = LlamaEngine(embedding_model)
     await engine.load()
@@ -49,10 +53,10 @@ async def test_vectors_have_a_length_of_1_unless_not_wanted(engine: LlamaEngine)
 
 
 async def test_a_text_has_the_same_vector_alone_and_in_a_batch_of_many(engine: LlamaEngine) -> None:
-    texts = [f"Sentence number {number}. " + "More words. " * (number % 7) for number in range(150)]
+    texts = [f"Sentence number {number}. " + "More words. " * (number % 7) for number in range(80)]
     together = await engine.embed(texts)
-    assert len(together.vectors) == 150
-    for index in (0, 77, 149):
+    assert len(together.vectors) == 80
+    for index in (0, 37, 79):
         (alone,) = (await engine.embed([texts[index]])).vectors
         assert _dot(alone, together.vectors[index]) == pytest.approx(1.0, abs=1e-3)
 
@@ -65,15 +69,15 @@ async def test_tokens_are_taken_as_they_are(engine: LlamaEngine) -> None:
 
 
 async def test_requests_are_served_in_turn(engine: LlamaEngine) -> None:
-    many = asyncio.create_task(engine.embed(["Long story. " * 100] * 40))
+    many = asyncio.create_task(engine.embed(["Long story. " * 100] * 12))
     few = asyncio.create_task(engine.embed([CAT]))
     done, _ = await asyncio.wait([many, few], return_when=asyncio.FIRST_COMPLETED)
     assert done == {few}
-    assert len((await many).vectors) == 40
+    assert len((await many).vectors) == 12
 
 
 async def test_a_cancelled_request_frees_the_engine(engine: LlamaEngine) -> None:
-    many = asyncio.create_task(engine.embed(["Long story. " * 100] * 200))
+    many = asyncio.create_task(engine.embed(["Long story. " * 100] * 40))
     await engine.embed([CAT])
     many.cancel()
     with pytest.raises(asyncio.CancelledError):

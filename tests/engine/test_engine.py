@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import pytest_asyncio
 
 from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.chat.message import ChatTurn, Role
@@ -28,12 +29,15 @@ from minerva_desktop.errors import (
     OutOfMemory,
 )
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 GREEDY = SamplingParameters(temperature=0.0)
 HELLO = [ChatTurn(Role.USER, "Write one sentence about the sea.")]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(model_path: Path) -> AsyncIterator[LlamaEngine]:
+    """For all tests that leave it as it was."""
     engine = LlamaEngine(model_path)
     await engine.load(2048)
     yield engine
@@ -149,16 +153,19 @@ async def test_cancel_in_decode_keeps_what_came_and_frees_the_engine(engine: Lla
     assert await engine.generate(HELLO, 4, sampling=GREEDY).text()
 
 
-async def test_cancel_in_prefill_does_not_wait_for_the_prompt(engine: LlamaEngine) -> None:
-    stream = engine.generate("word " * 1800, 4)
+async def test_cancel_in_prefill_does_not_wait_for_the_prompt(model_path: Path) -> None:
+    engine = LlamaEngine(model_path)
+    await engine.load(options=LoadOptions(n_ctx=1024, n_batch=64))
+    stream = engine.generate(" word" * 800, 4)
     async for _ in stream.batches():
-        break  # the first chunk is done, three are left
+        break  # the first chunk is done, twelve are left
     stream.cancel()
     completion = await stream.wait_completion()
     assert completion.finish_reason is FinishReason.CANCELLED
     assert stream.total_tokens == 0
-    assert stream.prefill[0] < 1800
+    assert stream.prefill[0] < 800
     assert await engine.generate(HELLO, 4, sampling=GREEDY).text()
+    await engine.unload()
 
 
 async def test_a_waiting_request_can_be_cancelled(engine: LlamaEngine) -> None:
@@ -175,10 +182,10 @@ async def test_a_prompt_that_cannot_fit_is_refused_with_both_numbers(engine: Lla
     assert await engine.generate(HELLO, 4).text()
 
 
-async def test_an_answer_that_fills_the_context_ends_with_length(model_path: Path) -> None:
-    engine = LlamaEngine(model_path)
+async def test_an_answer_that_fills_the_context_ends_with_length(small_path: Path) -> None:
+    engine = LlamaEngine(small_path)
     await engine.load(256)
-    sampling = SamplingParameters(temperature=0.0)
+    sampling = SamplingParameters(temperature=0.0, ignore_eos=True)
     completion = await engine.generate("1, 2, 3, 4, 5, 6,", sampling=sampling).wait_completion()
     await engine.unload()
     assert completion.finish_reason is FinishReason.LENGTH
@@ -190,7 +197,7 @@ async def test_an_answer_that_fills_the_context_ends_with_length(model_path: Pat
     [
         (SamplingParameters(temperature=float("nan")), "temperature"),
         (SamplingParameters(top_p=1.5), "top_p"),
-        (SamplingParameters(max_tokens=0), "max_tokens"),
+        (SamplingParameters(max_tokens=-1), "max_tokens"),
         (SamplingParameters(stop=("",)), "stop"),
     ],
 )
@@ -247,12 +254,12 @@ async def test_a_child_that_dies_while_loading_is_told_with_the_reason(model_pat
 
 
 async def test_a_child_that_dies_in_a_prefill_takes_no_other_engine_along(
-    model_path: Path,
+    model_path: Path, small_path: Path
 ) -> None:
-    engine, other = LlamaEngine(model_path), LlamaEngine(model_path)
-    await engine.load(2048)
+    engine, other = LlamaEngine(model_path), LlamaEngine(small_path)
+    await engine.load(options=LoadOptions(n_ctx=1024, n_batch=64))
     await other.load(512)
-    stream = engine.generate(" sea" * 1800, 10)
+    stream = engine.generate(" sea" * 800, 10)
     async for _ in stream.batches():
         assert engine.pid is not None
         os.kill(engine.pid, signal.SIGSEGV)
@@ -317,14 +324,14 @@ async def test_an_unknown_architecture_is_named(tmp_path: Path, model_path: Path
         await engine.load()
 
 
-async def test_a_child_that_cannot_start_is_an_error(model_path: Path) -> None:
-    engine = LlamaEngine(model_path, command=["/nonexistent/engine"])
+async def test_a_child_that_cannot_start_is_an_error(small_path: Path) -> None:
+    engine = LlamaEngine(small_path, command=["/nonexistent/engine"])
     with pytest.raises(EngineDied, match="could not be started"):
         await engine.load()
 
 
-async def test_using_an_engine_that_is_not_loaded_is_an_error(model_path: Path) -> None:
-    engine = LlamaEngine(model_path)
+async def test_using_an_engine_that_is_not_loaded_is_an_error(small_path: Path) -> None:
+    engine = LlamaEngine(small_path)
     with pytest.raises(InferenceError, match="not loaded"):
         engine.generate(HELLO)
     await engine.unload()
@@ -355,15 +362,15 @@ async def test_counting_a_lone_surrogate_is_an_error_and_not_a_crash(engine: Lla
     assert await engine.count_tokens(HELLO) > 5
 
 
-async def test_options_reach_llama_cpp(model_path: Path) -> None:
-    engine = LlamaEngine(model_path)
+async def test_options_reach_llama_cpp(small_path: Path) -> None:
+    engine = LlamaEngine(small_path)
     info = await engine.load(options=LoadOptions(n_ctx=512, n_threads=1, n_gpu_layers=0))
     await engine.unload()
     assert (info.n_ctx, info.n_threads, info.n_gpu_layers) == (512, 1, 0)
 
 
-async def test_a_child_that_talks_nonsense_is_a_dead_child(model_path: Path) -> None:
+async def test_a_child_that_talks_nonsense_is_a_dead_child(small_path: Path) -> None:
     babble = "import sys; sys.stdout.buffer.write(b'\\x02\\0\\0\\0??'); sys.stdin.read()"
-    engine = LlamaEngine(model_path, command=[sys.executable, "-c", babble])
+    engine = LlamaEngine(small_path, command=[sys.executable, "-c", babble])
     with pytest.raises(EngineDied):
         await engine.load()

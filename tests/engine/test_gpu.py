@@ -98,7 +98,8 @@ async def test_eight_at_once_and_a_second_turn(runtime: Runtime, model_path: Pat
 
 
 async def test_a_small_budget_leaves_layers_to_the_cpu(runtime: Runtime, model_path: Path) -> None:
-    runtime.set_memory_budget(None, 80 * MB)
+    (gpu,) = discrete_gpus(await runtime.devices())
+    runtime.set_memory_budget(None, {gpu.description: 80 * MB})
     plan = await runtime.fit_of(model_path)
     assert plan.choice.fit == "needs_offload"
     async with runtime.pool.lease(model_path) as engine:

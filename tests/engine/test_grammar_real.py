@@ -28,6 +28,7 @@ SEEDS = 2
 
 SAMPLE = r"""
 import ctypes, json, random, sys
+import numpy as np
 from minerva_desktop.engine.core.bindings import llama
 
 llama.llama_backend_init()
@@ -40,6 +41,7 @@ buffer = ctypes.create_string_buffer(512)
 ends = [t for t in range(size) if llama.llama_vocab_is_eog(vocabulary, t)]
 tokens = (llama.llama_token_data * size)()
 array = llama.llama_token_data_array(tokens, size, -1, False)
+fields = np.frombuffer(tokens, dtype=[("id", "i4"), ("logit", "f4"), ("p", "f4")])
 
 def sample(grammar, seed, limit):
     chooser = random.Random(seed)
@@ -48,12 +50,11 @@ def sample(grammar, seed, limit):
         return None
     text, ended = b"", False
     for _ in range(limit):
-        for token in range(size):
-            tokens[token].id = token
-            tokens[token].logit = 0.0
+        fields["id"] = np.arange(size)
+        fields["logit"] = 0.0
         array.size = size
         llama.llama_sampler_apply(sampler, ctypes.byref(array))
-        left = [t for t in range(size) if tokens[t].logit == 0.0]
+        left = np.flatnonzero(fields["logit"] == 0.0).tolist()
         stop = [t for t in ends if tokens[t].logit == 0.0]
         if not left:
             return None

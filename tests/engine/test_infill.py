@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
@@ -16,7 +17,10 @@ GREEDY = SamplingParameters(temperature=0.0)
 BEFORE, BEHIND = "def f(x):\n", "\n    return y<|im_end|>"
 
 
-@pytest.fixture
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(infill_path: Path) -> AsyncIterator[LlamaEngine]:
     engine = LlamaEngine(infill_path)
     await engine.load(512)

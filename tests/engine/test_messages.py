@@ -11,19 +11,16 @@ from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions, Tool, ToolCall, ToolMode
-from minerva_desktop.engine.messages import (
+from minerva_desktop.engine.frames import (
     HEADER,
     MAX_FRAME_BYTES,
-    ErrorInfo,
     EventFrames,
-    Generate,
-    SequenceOutput,
-    StepOutputs,
     decode_request,
     encode_frame,
     frame_length,
     read_frame,
 )
+from minerva_desktop.engine.messages import ErrorInfo, Generate, SequenceOutput, StepOutputs
 from minerva_desktop.errors import ContextLimitExceeded
 
 

@@ -8,6 +8,8 @@ engine still holds of an earlier request is of use only to a prompt that begins 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
@@ -99,7 +101,13 @@ async def test_answers_to_one_prompt_share_it_and_are_those_of_each_alone(
 ) -> None:
     prompts = [COUNT, COUNT, f"{COUNT} 126, 127,"]
     alone = [await _answer(engine, prompt, cache_prompt=False) for prompt in prompts]
-    together = await asyncio.gather(*(_answer(engine, prompt) for prompt in prompts))
+    # Read in one go, so that the first prompt is not over before the child has seen the others.
+    assert engine.pid is not None
+    os.kill(engine.pid, signal.SIGSTOP)
+    asked = [asyncio.create_task(_answer(engine, prompt)) for prompt in prompts]
+    await asyncio.sleep(0)
+    os.kill(engine.pid, signal.SIGCONT)
+    together = await asyncio.gather(*asked)
     assert [answer.tokens for answer in together] == [answer.tokens for answer in alone]
     first, *others = together
     assert first.n_cached == 0

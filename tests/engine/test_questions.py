@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
@@ -13,11 +14,13 @@ from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import InvalidRequest
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 GREEDY = SamplingParameters(temperature=0.0)
 TURNS = [ChatTurn(Role.SYSTEM, "Be brief."), ChatTurn(Role.USER, "Name a river.")]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(model_path: Path) -> AsyncIterator[LlamaEngine]:
     engine = LlamaEngine(model_path)
     await engine.load(2048)
@@ -64,10 +67,11 @@ async def test_a_token_that_is_not_there_is_named(engine: LlamaEngine) -> None:
 async def test_questions_do_not_wait_for_a_prompt_that_is_computed(model_path: Path) -> None:
     # One step for the whole prompt: an answer in between cannot come from between two steps.
     engine = LlamaEngine(model_path)
-    await engine.load(options=LoadOptions(n_ctx=1024, n_batch=1024))
-    stream = engine.generate(" sea" * 1000, 1, sampling=GREEDY)
+    options = LoadOptions(n_ctx=1024, n_batch=1024, n_threads=1, n_threads_batch=1)
+    await engine.load(options=options)
+    stream = engine.generate(" sea" * 300, 1, sampling=GREEDY)
     # Questions have a thread of their own, so the prompt may still be tokenised at the first one.
-    for _ in range(20):
+    for _ in range(5):
         await engine.count_tokens(TURNS)
     assert stream.prefill == (0, 0)
     assert not stream.is_finished

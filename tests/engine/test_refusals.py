@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from minerva_desktop.chat.limits import Overflow, RequestLimits
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions, Tool
-from minerva_desktop.engine import messages
+from minerva_desktop.engine import frames
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.errors import ContextLimitExceeded, InferenceError, InvalidRequest
 
@@ -21,14 +22,23 @@ HELLO = [ChatTurn(Role.USER, "Write one sentence about the sea.")]
 HUGE = 2**70
 
 
-@pytest.fixture
-async def engine(model_path: Path) -> AsyncIterator[LlamaEngine]:
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def loaded(small_path: Path) -> AsyncIterator[LlamaEngine]:
     # Whatever was refused and still counted would be one too many.
-    engine = LlamaEngine(model_path, max_waiting=1)
+    engine = LlamaEngine(small_path, max_waiting=1)
     await engine.load(1024)
     yield engine
-    assert await engine.generate("1 2 3", 2, sampling=GREEDY).text()
     await engine.unload()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def engine(loaded: LlamaEngine) -> AsyncIterator[LlamaEngine]:
+    """Which answers after each test as before."""
+    yield loaded
+    assert await loaded.generate("1 2 3", 2, sampling=GREEDY).text()
 
 
 @pytest.mark.parametrize(
@@ -103,7 +113,7 @@ async def test_a_request_over_the_size_of_a_frame_is_refused_with_both_numbers(
     engine: LlamaEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(messages, "MAX_FRAME_BYTES", 5000)
+        patch.setattr(frames, "MAX_FRAME_BYTES", 5000)
         for _ in range(6):
             with pytest.raises(InvalidRequest, match=r"has 6,\d\d\d bytes; at most 5,000"):
                 await engine.generate("x" * 6000, 4).text()

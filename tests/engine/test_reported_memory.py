@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from minerva_desktop.engine.device_query import list_devices
 from minerva_desktop.engine.dry_run import dry_run
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import (
@@ -35,9 +37,14 @@ PATIENCE = 60.0  # seconds, beside other programs
 NO_FLASH = FlashAttention.OFF
 
 
-@pytest.fixture
+# All dry runs are one child's.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def spare() -> AsyncIterator[SpareChild]:
     spare = SpareChild()
+    await list_devices(spare)  # which starts the child
     yield spare
     await spare.close()
 
@@ -54,7 +61,7 @@ def _estimate(model: Path, options: LoadOptions) -> MemoryEstimate:
     return known.estimator().estimate(known.estimate_options())
 
 
-async def _compare(spare: SpareChild, model: Path, options: LoadOptions) -> None:
+async def _compare(spare: SpareChild, model: Path, options: LoadOptions) -> ContextInfo:
     """A load, a dry run, and an estimate, whose compute buffer may be off a little."""
     info = await _load(model, options)
     (simulated,) = await dry_run(spare, model, options, [info.n_ctx], PATIENCE)
@@ -66,6 +73,7 @@ async def _compare(spare: SpareChild, model: Path, options: LoadOptions) -> None
         assert estimate.weights_bytes == info.weights_bytes
     assert estimate.kv_bytes == pytest.approx(info.kv_bytes, abs=REPORTED)
     assert estimate.compute_bytes == pytest.approx(info.compute_bytes, rel=0.1, abs=300_000)
+    return info
 
 
 TOGETHER = (
@@ -109,8 +117,7 @@ async def test_layers_that_only_guess_are_left_out(
 ) -> None:
     plain, guessing = generated("deepseek2"), generated("deepseek2", n_extra_layers=1)
     assert guessing.stat().st_size > plain.stat().st_size + 500_000
-    await _compare(spare, guessing, LoadOptions(n_ctx=512))
-    info = await _load(guessing, LoadOptions(n_ctx=512))
+    info = await _compare(spare, guessing, LoadOptions(n_ctx=512))
     assert info.weights_bytes == _estimate(plain, LoadOptions(n_ctx=512)).weights_bytes
 
 
@@ -134,11 +141,10 @@ async def test_a_draft_model_is_in_all_sums(spare: SpareChild, model_path: Path)
     alone = await _load(model_path, LoadOptions(n_ctx=512))
     guesses = Speculation(draft_model=bytes(model_path))
     options = LoadOptions(n_ctx=512, speculation=guesses)
-    both = await _load(model_path, options)
+    both = await _compare(spare, model_path, options)
     assert both.weights_bytes == 2 * alone.weights_bytes
     assert both.kv_bytes == 2 * alone.kv_bytes
     assert both.compute_bytes > 1.9 * alone.compute_bytes
-    await _compare(spare, model_path, options)
 
 
 async def test_adapters_are_in_the_sum(model_path: Path, tmp_path: Path) -> None:

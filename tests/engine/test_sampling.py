@@ -1,4 +1,4 @@
-"""Every sampling parameter has its effect on the real model, or is refused."""
+"""Every sampling parameter has its effect on a real model, or is refused."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import pytest_asyncio
 
 from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.chat.sampling import SamplingParameters
@@ -19,11 +20,13 @@ from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import InvalidRequest
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 PROMPT = "Once upon a time, in a village by the sea, there lived"
-PLAIN = SamplingParameters(temperature=1.0, seed=11, max_tokens=24)
+PLAIN = SamplingParameters(temperature=1.0, seed=11, max_tokens=12)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(model_path: Path) -> AsyncIterator[LlamaEngine]:
     engine = LlamaEngine(model_path)
     await engine.load(options=LoadOptions(n_ctx=1024))
@@ -36,13 +39,12 @@ async def _text(engine: LlamaEngine, prompt: str = PROMPT, **changes: Any) -> st
     return await engine.generate(prompt, sampling=sampling).text()
 
 
-# One engine for all of these: loading the model takes longer than answering.
 EFFECTS: tuple[dict[str, Any], ...] = (
     {"top_k": 2},
     {"top_p": 0.3},
     {"min_p": 0.5},
     {"typical_p": 0.2},
-    {"top_n_sigma": 0.5},
+    {"top_n_sigma": 0.05},
     {"xtc_probability": 1.0, "xtc_threshold": 0.05},
     {"temperature": 0.2},
     {"dynatemp_range": 0.9},
@@ -76,19 +78,21 @@ REFUSED: tuple[tuple[str, dict[str, Any]], ...] = (
 
 
 async def test_a_parameter_changes_the_answer_and_stays_reproducible(
-    engine: LlamaEngine, model_path: Path
+    small_path: Path,
 ) -> None:
     """Compared with another engine that has done the same before: where in the cache a sequence
     lies decides how llama.cpp's attention rounds, and at a close call which token comes next."""
-    plain = await _text(engine)
-    texts = [await _text(engine, **changes) for changes in EFFECTS]
+    runs = []
+    for _ in range(2):
+        engine = LlamaEngine(small_path)
+        await engine.load(options=LoadOptions(n_ctx=1024))
+        long: dict[str, Any] = {"max_tokens": 24}
+        runs.append([await _text(engine, **long, **changes) for changes in ({}, *EFFECTS)])
+        await engine.unload()
+    plain, *texts = runs[0]
     for changes, text in zip(EFFECTS, texts, strict=True):
         assert text != plain, changes
-    again = LlamaEngine(model_path)
-    await again.load(options=LoadOptions(n_ctx=1024))
-    assert await _text(again) == plain
-    assert [await _text(again, **changes) for changes in EFFECTS] == texts
-    await again.unload()
+    assert runs[1] == runs[0]
 
 
 async def test_a_penalty_breaks_a_loop(engine: LlamaEngine) -> None:
@@ -125,13 +129,16 @@ async def test_ends_can_be_ignored_or_put_off(engine: LlamaEngine) -> None:
     greedy = msgspec.structs.replace(PLAIN, temperature=0.0, max_tokens=120)
     plain = await engine.generate(question, sampling=greedy).wait_completion()
     n_plain = plain.timings.completion_tokens
+    assert n_plain < 100
+    n_more = n_plain + 5
     assert plain.finish_reason is FinishReason.STOP
-    ignoring = msgspec.structs.replace(greedy, ignore_eos=True)
+    ignoring = msgspec.structs.replace(greedy, ignore_eos=True, max_tokens=n_more)
     ignored = await engine.generate(question, sampling=ignoring).wait_completion()
-    assert (ignored.finish_reason, ignored.timings.completion_tokens) == (FinishReason.LENGTH, 120)
-    later = msgspec.structs.replace(greedy, min_tokens=n_plain + 5)
+    assert ignored.finish_reason is FinishReason.LENGTH
+    assert ignored.timings.completion_tokens == n_more
+    later = msgspec.structs.replace(greedy, min_tokens=n_more, max_tokens=n_more + 1)
     put_off = await engine.generate(question, sampling=later).wait_completion()
-    assert put_off.timings.completion_tokens >= n_plain + 5
+    assert put_off.timings.completion_tokens >= n_more
 
 
 async def test_log_probabilities_are_the_models_own(engine: LlamaEngine) -> None:
@@ -176,9 +183,9 @@ async def test_greedy_xtc_and_typical_choose_among_what_the_others_leave(
 
 async def test_a_grammar_is_obeyed(engine: LlamaEngine) -> None:
     grammar = 'root ::= "<" [a-z]+ " " [0-9] [0-9] ">"'
-    for seed in (1, 2, 3):
-        text = await _text(engine, grammar=grammar, seed=seed, max_tokens=100)
-        assert re.fullmatch(r"<[a-z]+ \d\d>", text) or len(text) > 60
+    for seed in (1, 2):
+        text = await _text(engine, grammar=grammar, seed=seed, max_tokens=40)
+        assert re.fullmatch(r"<[a-z]+ \d\d>", text) or re.fullmatch(r"<[a-z]{30,}", text)
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])

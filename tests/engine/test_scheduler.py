@@ -158,6 +158,39 @@ def test_guesses_leave_a_prompt_a_row_where_a_gpu_computes() -> None:
     assert _shape(_step(scheduler)) == [(1, 1, 1), (2, 0, 3)]
 
 
+def test_a_prompt_that_is_scored_takes_the_rows_of_logits_that_a_decode_has() -> None:
+    for apart in (True, False):
+        scheduler = Scheduler(
+            SlotTable(n_slots=3, n_cells=4096),
+            n_batch=64,
+            max_running=3,
+            n_outputs=8,
+            prompts_apart=apart,
+            keeps_company=False,
+        )
+        scheduler.add(_sequence(1, 1, max_tokens=None))
+        _step(scheduler)
+        scored = Sequence(2, list(range(20)), 0, reuse=False, scores=True)
+        scheduler.add(scored)
+        scheduler.add(_sequence(3, 30))
+        _admit(scheduler)
+        groups = scheduler.schedule().groups
+        alone = [[(3, 0, 30)]] if apart else []
+        beside = [] if apart else [(3, 0, 30)]
+        shapes = sorted(_shape(group) for group in groups)
+        assert shapes == sorted([[(1, 1, 1), *beside], *alone, [(2, 0, 8)]])
+        assert [c.n_outputs for group in groups for c in group if c.sequence is scored] == [8]
+        scheduler.remove(1)
+        scheduler.remove(3)
+        for start in (0, 8, 16):
+            (group,) = scheduler.schedule().groups
+            assert _shape(group) == [(2, start, min(8, 20 - start))]
+            assert group[0].n_outputs == group[0].count
+            scheduler.advance(group)
+            scored.n_scored = min(start + 8, 19) + 1
+        assert not scored.is_scoring
+
+
 def test_a_prompt_waits_until_it_fits_beside_the_others_with_room_for_an_answer() -> None:
     scheduler = _scheduler(n_batch=100, n_running=2, n_cells=100)
     scheduler.add(_sequence(1, 60))

@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -22,22 +23,24 @@ from minerva_desktop.errors import EngineDied, GenerationTimeout, QueueFull
 
 GREEDY = SamplingParameters(temperature=0.0)
 HELLO = [ChatTurn(Role.USER, "Write one sentence about the sea.")]
-LONG = " sea" * 900
+LONG = " sea" * 400
+# For a whole prompt, however many cores there are.
+ONE_SLOW_STEP = LoadOptions(n_ctx=1024, n_batch=1024, n_threads=1, n_threads_batch=1)
 
 BUSY_CHILD = """
 import sys
-from minerva_desktop.engine import messages as m
+from minerva_desktop.engine import frames as f, messages as m
 info = m.ContextInfo(name="", description="", architecture="", quantisation="", n_ctx=64,
     n_ctx_train=64, n_params=1, n_layers=1, n_gpu_layers=0, n_threads=1, n_parallel=1, n_vocab=1,
     n_embd=1, weights_bytes=1, kv_bytes=1, compute_bytes=1, flash_attention=True,
     has_chat_template=True, load_ms=1.0, capabilities=m.Capabilities())
 out = sys.stdout.buffer
-while (body := m.read_frame(sys.stdin.buffer)) is not None:
-    request = m.decode_request(body)
+while (body := f.read_frame(sys.stdin.buffer)) is not None:
+    request = f.decode_request(body)
     if isinstance(request, m.Load):
-        out.write(m.encode_frame(m.Loaded(info)))
+        out.write(f.encode_frame(m.Loaded(info)))
     if isinstance(request, m.Ping):
-        out.write(m.encode_frame(m.Pong(STEP_SECONDS)))
+        out.write(f.encode_frame(m.Pong(STEP_SECONDS)))
     out.flush()
 """
 
@@ -87,8 +90,8 @@ async def test_a_child_that_stands_still_while_computing(
 ) -> None:
     deaths: list[EngineDied] = []
     engine = LlamaEngine(model_path, on_death=deaths.append)
-    await engine.load(1024)
-    stream = engine.generate(prompt, 100, sampling=GREEDY)
+    await engine.load(options=LoadOptions(n_ctx=1024, n_batch=64))  # small steps, and many
+    stream = engine.generate(prompt, 500, sampling=GREEDY)
     async for batch in stream.batches():
         if batch or in_prefill:
             break
@@ -101,9 +104,9 @@ async def test_a_child_that_stands_still_while_computing(
 
 
 async def test_a_question_to_a_child_that_stands_still_is_answered_with_its_end(
-    model_path: Path,
+    small_path: Path,
 ) -> None:
-    engine = LlamaEngine(model_path)
+    engine = LlamaEngine(small_path)
     await engine.load(1024)
     _stop(engine)
     with pytest.raises(EngineDied):
@@ -130,10 +133,10 @@ async def test_cancelling_on_a_child_that_stands_still_ends_the_stream_and_the_c
 
 
 async def test_a_child_in_a_long_step_is_not_killed_for_a_cancel(
-    model_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "CANCEL_SECONDS", 0.3)
-    engine = _busy_engine(model_path, step_seconds=100.0)
+    engine = _busy_engine(small_path, step_seconds=100.0)
     await engine.load()
     monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.02)
     stream = engine.generate(HELLO, 4)
@@ -143,10 +146,10 @@ async def test_a_child_in_a_long_step_is_not_killed_for_a_cancel(
     await engine.unload()
 
 
-async def test_a_step_that_never_ends_ends_the_child(model_path: Path) -> None:
+async def test_a_step_that_never_ends_ends_the_child(small_path: Path) -> None:
     deaths: list[EngineDied] = []
     engine = LlamaEngine(
-        model_path,
+        small_path,
         command=[sys.executable, "-c", BUSY_CHILD.replace("STEP_SECONDS", "301.0")],
         on_death=deaths.append,
         max_step_seconds=300.0,
@@ -168,9 +171,9 @@ async def test_a_step_that_never_ends_ends_the_child(model_path: Path) -> None:
     ],
 )
 async def test_a_limit_passes_though_the_child_is_in_a_step_that_does_not_end(
-    model_path: Path, limits: RequestLimits, wait: str
+    small_path: Path, limits: RequestLimits, wait: str
 ) -> None:
-    engine = _busy_engine(model_path, step_seconds=100.0, max_waiting=1)
+    engine = _busy_engine(small_path, step_seconds=100.0, max_waiting=1)
     await engine.load()
     with pytest.raises(GenerationTimeout, match="timed out") as caught:
         await engine.generate(HELLO, 4, limits=limits).text()
@@ -184,8 +187,8 @@ async def test_a_limit_passes_though_the_child_is_in_a_step_that_does_not_end(
 
 async def test_a_limit_does_not_wait_for_the_step_of_another(model_path: Path) -> None:
     engine = LlamaEngine(model_path)
-    await engine.load(options=LoadOptions(n_ctx=1024, n_batch=1024, n_parallel=1))
-    other = engine.generate("sea " * 1000, 1, sampling=GREEDY)
+    await engine.load(options=msgspec.structs.replace(ONE_SLOW_STEP, n_parallel=1))
+    other = engine.generate(LONG, 1, sampling=GREEDY)
     waiting = engine.generate("Hi", 1, limits=RequestLimits(queue_seconds=0.05))
     with pytest.raises(GenerationTimeout):
         await waiting.text()
@@ -197,17 +200,17 @@ async def test_a_limit_does_not_wait_for_the_step_of_another(model_path: Path) -
 
 async def test_a_request_that_was_begun_is_not_in_the_queue(model_path: Path) -> None:
     engine = LlamaEngine(model_path)
-    await engine.load(options=LoadOptions(n_ctx=1024, n_batch=1024))
+    await engine.load(options=ONE_SLOW_STEP)
     # One step, longer than the limit of the wait before it.
-    stream = engine.generate("sea " * 1000, 1, limits=RequestLimits(queue_seconds=0.5))
+    stream = engine.generate(LONG, 1, limits=RequestLimits(queue_seconds=0.5))
     assert (await stream.wait_completion()).timings.prefill_ms > 500.0
     await engine.unload()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs PR_SET_PDEATHSIG")
-async def test_a_stopped_child_does_not_outlive_a_parent_that_is_killed(model_path: Path) -> None:
+async def test_a_stopped_child_does_not_outlive_a_parent_that_is_killed(small_path: Path) -> None:
     parent = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", STOPPING_PARENT, str(model_path), stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", STOPPING_PARENT, str(small_path), stdout=asyncio.subprocess.PIPE
     )
     assert parent.stdout is not None
     child = psutil.Process(int(await parent.stdout.readline()))

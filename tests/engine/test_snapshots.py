@@ -1,4 +1,7 @@
-"""KV snapshots: a chat goes on after a restart without its history being processed again."""
+"""KV snapshots: a chat goes on after a restart without its history being processed again.
+
+Said once with the embedded model; what is kept, refused and thrown away, with small ones.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -26,7 +30,7 @@ from minerva_desktop.engine.load_options import (
 from minerva_desktop.errors import InvalidRequest
 from tests.engine.models import split_model, write_lora
 
-GREEDY = SamplingParameters(temperature=0.0, max_tokens=16)
+GREEDY = SamplingParameters(temperature=0.0, max_tokens=8)
 COUNT = ", ".join(str(number) for number in range(1, 100)) + ","
 BUDGET = 1 << 30
 
@@ -81,10 +85,20 @@ async def chats(tmp_path: Path) -> AsyncIterator[Chats]:
 
 
 async def _answer(
-    engine: LlamaEngine, prompt: str, chat: str | None = "chat-1"
+    engine: LlamaEngine, prompt: str | list[int], chat: str | None = "chat-1"
 ) -> tuple[str, Completion]:
     stream = engine.generate(prompt, sampling=GREEDY, snapshot=chat)
     return await stream.text(), await stream.wait_completion()
+
+
+async def _tokens_and_answer(engine: LlamaEngine) -> list[int]:
+    """The tokens of `COUNT` and of the answer to it, the last of which was not computed. The text
+    of a model without sense would be other tokens when it is read again."""
+    prompt = (await engine.tokenize(COUNT, add_special=True)).tokens
+    sampling = msgspec.structs.replace(GREEDY, top_logprobs=0)
+    stream = engine.generate(COUNT, sampling=sampling, snapshot="chat-1")
+    await stream.text()
+    return [*prompt, *(entry.token for entry in stream.logprobs)]
 
 
 async def test_a_chat_goes_on_after_a_restart_with_the_same_answer(
@@ -108,38 +122,40 @@ async def test_a_chat_goes_on_after_a_restart_with_the_same_answer(
 
 
 async def test_an_engine_that_ends_at_once_still_saves_its_last_chat(
-    chats: Chats, model_path: Path
+    chats: Chats, small_path: Path
 ) -> None:
-    engine = await chats.start(model_path)
+    engine = await chats.start(small_path)
     first, _ = await _answer(engine, COUNT)
-    engine = await chats.start(model_path)
+    engine = await chats.start(small_path)
     text, done = await _answer(engine, COUNT)
     assert done.restored_tokens == done.timings.prompt_tokens - 1
     assert text == first
 
 
-async def test_nothing_is_written_while_an_answer_runs(chats: Chats, model_path: Path) -> None:
-    engine = await chats.start(model_path)
-    endless = SamplingParameters(ignore_eos=True, max_tokens=1200)
-    other = engine.generate("Once upon a time", sampling=endless)
+async def test_nothing_is_written_while_an_answer_runs(chats: Chats, small_path: Path) -> None:
+    engine = await chats.start(small_path)
+    endless = SamplingParameters(ignore_eos=True, max_tokens=300)
+    running = engine.generate("Once upon a time", sampling=endless)
     await _answer(engine, COUNT)
     saved_if_idle = time.monotonic() + 1.5 * SAVE_AFTER_SECONDS
-    async for _ in other.batches():
-        if time.monotonic() > saved_if_idle:
-            other.cancel()
-            assert chats.files() == []
+    while time.monotonic() < saved_if_idle:
+        following = engine.generate("Once upon a time", sampling=endless)
+        await running.wait_completion()
+        running = following  # has begun already, or is waiting: there always is one
+    assert chats.files() == []
+    running.cancel()
     await chats.saved()
 
 
-async def test_a_budget_of_nothing_writes_nothing(chats: Chats, model_path: Path) -> None:
-    engine = await chats.start(model_path, max_bytes=0)
+async def test_a_budget_of_nothing_writes_nothing(chats: Chats, small_path: Path) -> None:
+    engine = await chats.start(small_path, max_bytes=0)
     await _answer(engine, COUNT)
     await engine.unload()
     assert not chats.folder.exists()
 
 
-async def test_only_named_chats_are_written(chats: Chats, model_path: Path) -> None:
-    engine = await chats.start(model_path)
+async def test_only_named_chats_are_written(chats: Chats, small_path: Path) -> None:
+    engine = await chats.start(small_path)
     await _answer(engine, COUNT, None)
     await _answer(engine, COUNT, "named")
     (file,) = await chats.saved()
@@ -147,31 +163,29 @@ async def test_only_named_chats_are_written(chats: Chats, model_path: Path) -> N
     assert not list(chats.folder.glob("*/*.partial"))
 
 
-async def test_a_short_chat_is_not_worth_a_file(chats: Chats, model_path: Path) -> None:
-    engine = await chats.start(model_path)
+async def test_a_short_chat_is_not_worth_a_file(chats: Chats, small_path: Path) -> None:
+    engine = await chats.start(small_path)
     await _answer(engine, "1, 2, 3,", "short")
     await _answer(engine, COUNT, "long")
     assert [file.stem for file in await chats.saved()] == ["long"]
 
 
-@pytest.mark.slow
-async def test_other_cache_types_do_not_read_it(chats: Chats, model_path: Path) -> None:
-    engine = await chats.start(model_path)
+async def test_other_cache_types_do_not_read_it(chats: Chats, small_path: Path) -> None:
+    engine = await chats.start(small_path)
     await _answer(engine, COUNT)
     await chats.saved()
-    engine = await chats.start(model_path, kv_type=KvType.Q8_0)
+    engine = await chats.start(small_path, kv_type=KvType.Q8_0)
     _, done = await _answer(engine, COUNT)
     assert (done.restored_tokens, done.timings.cached_tokens) == (0, 0)
     assert len(await chats.saved(2)) == 2
 
 
-@pytest.mark.slow
-async def test_the_budget_holds_and_the_oldest_goes_first(chats: Chats, model_path: Path) -> None:
-    engine = await chats.start(model_path)
+async def test_the_budget_holds_and_the_oldest_goes_first(chats: Chats, small_path: Path) -> None:
+    engine = await chats.start(small_path)
     await _answer(engine, COUNT, "one")
     (one,) = await chats.saved()
     budget = one.stat().st_size * 5 // 2
-    engine = await chats.start(model_path, max_bytes=budget)
+    engine = await chats.start(small_path, max_bytes=budget)
     await _answer(engine, f"A: {COUNT}", "two")
     _, two = await chats.saved(2)
     os.utime(one, (1, 1))
@@ -185,18 +199,11 @@ async def test_the_budget_holds_and_the_oldest_goes_first(chats: Chats, model_pa
     assert two.exists()
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        "cut",
-        pytest.param("empty", marks=pytest.mark.slow),
-        pytest.param("flipped", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize("damage", ["cut", "empty", "flipped"])
 async def test_a_damaged_file_is_processed_anew(
-    chats: Chats, model_path: Path, damage: str
+    chats: Chats, small_path: Path, damage: str
 ) -> None:
-    engine = await chats.start(model_path)
+    engine = await chats.start(small_path)
     text, _ = await _answer(engine, COUNT)
     (file,) = await chats.saved()
     whole = file.read_bytes()
@@ -204,17 +211,17 @@ async def test_a_damaged_file_is_processed_anew(
     flipped[len(whole) // 2] ^= 1
     damaged = {"cut": whole[: len(whole) // 2], "empty": b"", "flipped": bytes(flipped)}
     file.write_bytes(damaged[damage])
-    engine = await chats.start(model_path)
+    engine = await chats.start(small_path)
     again, done = await _answer(engine, COUNT)
     assert (again, done.restored_tokens) == (text, 0)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe with a name")
-async def test_a_death_while_saving_leaves_the_state_before(chats: Chats, model_path: Path) -> None:
-    engine = await chats.start(model_path)
+async def test_a_death_while_saving_leaves_the_state_before(chats: Chats, small_path: Path) -> None:
+    engine = await chats.start(small_path)
     first, _ = await _answer(engine, COUNT)
     (whole,) = await chats.saved()
-    engine = await chats.start(model_path)
+    engine = await chats.start(small_path)
     assert engine.pid is not None
     # The child opens what it writes to, and waits there for a reader.
     pipe = whole.with_suffix(f".{engine.pid}.partial")
@@ -224,14 +231,14 @@ async def test_a_death_while_saving_leaves_the_state_before(chats: Chats, model_
     os.kill(engine.pid, signal.SIGKILL)
     await chats.died.wait()
     os.close(reader)
-    engine = await chats.start(model_path)
+    engine = await chats.start(small_path)
     text, done = await _answer(engine, COUNT)
     assert (text, done.restored_tokens > 256) == (first, True)
 
 
-async def test_a_folder_that_cannot_be_written_does_no_harm(chats: Chats, model_path: Path) -> None:
+async def test_a_folder_that_cannot_be_written_does_no_harm(chats: Chats, small_path: Path) -> None:
     chats.folder.write_text("a file is in the way")
-    engine = await chats.start(model_path)
+    engine = await chats.start(small_path)
     first, _ = await _answer(engine, COUNT)
     text, _ = await _answer(engine, COUNT)
     assert text == first
@@ -240,13 +247,13 @@ async def test_a_folder_that_cannot_be_written_does_no_harm(chats: Chats, model_
 
 @pytest.mark.skipif(not hasattr(psutil, "RLIMIT_FSIZE"), reason="needs a limit of file sizes")
 async def test_a_disk_that_is_full_costs_the_state_and_nothing_else(
-    chats: Chats, model_path: Path
+    chats: Chats, small_path: Path
 ) -> None:
-    engine = await chats.start(model_path)
+    engine = await chats.start(small_path)
     assert engine.pid is not None
-    psutil.Process(engine.pid).rlimit(psutil.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+    psutil.Process(engine.pid).rlimit(psutil.RLIMIT_FSIZE, (10_000, 10_000))
     first, _ = await _answer(engine, COUNT)
-    engine = await chats.start(model_path)  # the end of the one before is its last chance to save
+    engine = await chats.start(small_path)  # the end of the one before is its last chance to save
     assert [path for path in chats.folder.rglob("*") if path.is_file()] == []
     text, done = await _answer(engine, COUNT)
     assert (text, done.restored_tokens) == (first, 0)
@@ -254,35 +261,34 @@ async def test_a_disk_that_is_full_costs_the_state_and_nothing_else(
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe with a name")
 async def test_a_pipe_in_the_place_of_a_state_holds_nobody_up(
-    chats: Chats, model_path: Path
+    chats: Chats, small_path: Path
 ) -> None:
-    engine = await chats.start(model_path)
+    engine = await chats.start(small_path)
     first, _ = await _answer(engine, COUNT)
     (file,) = await chats.saved()
-    engine = await chats.start(model_path)
+    engine = await chats.start(small_path)
     file.unlink()
     os.mkfifo(file)
     text, done = await _answer(engine, COUNT)
     assert (text, done.restored_tokens) == (first, 0)
 
 
-async def test_a_name_that_is_a_path_is_refused(chats: Chats, model_path: Path) -> None:
-    engine = await chats.start(model_path)
+async def test_a_name_that_is_a_path_is_refused(chats: Chats, small_path: Path) -> None:
+    engine = await chats.start(small_path)
     with pytest.raises(InvalidRequest, match="letters, digits"):
         await _answer(engine, COUNT, "../escape")
 
 
 async def test_an_append_only_state_is_resumed_at_its_end_only(
-    chats: Chats, gemma_path: Path
+    chats: Chats, window_path: Path
 ) -> None:
-    engine = await chats.start(gemma_path)
-    first, _ = await _answer(engine, COUNT)
+    engine = await chats.start(window_path)
+    said = await _tokens_and_answer(engine)
     await chats.saved()
-    engine = await chats.start(gemma_path)
-    longer = f"{COUNT}{first}\nOnce more: 1, 2, 3,"
-    text, done = await _answer(engine, longer)
-    assert done.restored_tokens > 256
-    engine = await chats.start(gemma_path)
+    engine = await chats.start(window_path)
+    text, done = await _answer(engine, longer := [*said, *said[-9:]])
+    assert done.restored_tokens == len(said) - 1
+    engine = await chats.start(window_path)
     _, same = await _answer(engine, COUNT)
     assert same.restored_tokens == 0  # its end would have to be taken back
     cold = engine.generate(longer, sampling=GREEDY, cache_prompt=False)
@@ -290,44 +296,45 @@ async def test_an_append_only_state_is_resumed_at_its_end_only(
 
 
 async def test_a_window_that_was_written_without_its_past_is_not_taken_back(
-    chats: Chats, gemma_path: Path
+    chats: Chats, window_path: Path
 ) -> None:
     """Guessing ahead keeps all cells in memory; llama.cpp does not write them to the file."""
     guessing = Speculation(n_draft=4)
-    numbers = ", ".join(str(number) for number in range(1, 300)) + ","
-    beginning = numbers[: numbers.index(" 150,")]
-    engine = await chats.start(gemma_path, speculation=guessing)
+    numbers = ", ".join(str(number) for number in range(1, 200)) + ","
+    beginning = numbers[: numbers.index(" 100,")]
+    engine = await chats.start(window_path, speculation=guessing)
     await _answer(engine, numbers)
-    engine = await chats.start(gemma_path, speculation=guessing)
+    engine = await chats.start(window_path, speculation=guessing)
     text, done = await _answer(engine, beginning)
-    assert (done.restored_tokens, " 150, 151," in text) == (0, True)
+    cold = engine.generate(beginning, sampling=GREEDY, cache_prompt=False)
+    assert (done.restored_tokens, text) == (0, await cold.text())
 
 
 async def test_a_state_belongs_to_the_scales_of_the_adapters(
-    chats: Chats, model_path: Path, tmp_path: Path
+    chats: Chats, small_path: Path, tmp_path: Path
 ) -> None:
     adapter = tmp_path / "adapter.gguf"
-    write_lora(adapter, model_path, seed=1, strength=1.0)
+    write_lora(adapter, small_path, seed=1, strength=1.0)
     lora = (LoraAdapter(bytes(adapter), 0.0),)
-    engine = await chats.start(model_path, lora=lora)
+    engine = await chats.start(small_path, lora=lora)
     await engine.generate(COUNT, sampling=GREEDY, snapshot="chat-1", lora=(1.0,)).text()
-    engine = await chats.start(model_path, lora=lora)
+    engine = await chats.start(small_path, lora=lora)
     _, other = await _answer(engine, COUNT)
-    engine = await chats.start(model_path, lora=lora)
+    engine = await chats.start(small_path, lora=lora)
     _, same = await _answer(engine, COUNT)
     assert other.restored_tokens == 0 < same.restored_tokens
 
 
 async def test_other_weights_behind_the_same_header_are_another_model(
-    chats: Chats, model_path: Path, tmp_path: Path
+    chats: Chats, small_path: Path, tmp_path: Path
 ) -> None:
     model = tmp_path / "tuned.gguf"
-    weights = bytearray(model_path.read_bytes())
+    weights = bytearray(small_path.read_bytes())
     model.write_bytes(weights)
     engine = await chats.start(model)
     await _answer(engine, COUNT)
     middle = len(weights) // 2
-    weights[middle : middle + 1_000_000] = weights[middle + 1 : middle + 1_000_001]
+    weights[middle : middle + 1_000_000] = weights[middle + 2 : middle + 1_000_002]  # by an F16
     await engine.unload()
     model.write_bytes(weights)
     engine = await chats.start(model)
@@ -337,21 +344,19 @@ async def test_other_weights_behind_the_same_header_are_another_model(
 
 async def test_a_recurrent_state_is_resumed_too(chats: Chats, recurrent_path: Path) -> None:
     engine = await chats.start(recurrent_path)
-    first, _ = await _answer(engine, COUNT)
+    said = await _tokens_and_answer(engine)
     await chats.saved()
     engine = await chats.start(recurrent_path)
-    tokens = (await engine.tokenize(f"{COUNT}{first}", add_special=True)).tokens
-    text, done = await _answer(engine, f"{COUNT}{first} and so on")
-    assert tokens
-    cold = engine.generate(f"{COUNT}{first} and so on", sampling=GREEDY, cache_prompt=False)
+    text, done = await _answer(engine, longer := [*said, *said[-9:]])
+    assert done.timings.cached_tokens == done.restored_tokens == len(said) - 1
+    cold = engine.generate(longer, sampling=GREEDY, cache_prompt=False)
     assert await cold.text() == text
-    assert done.timings.cached_tokens == done.restored_tokens
 
 
 async def test_other_weights_in_a_later_part_are_another_model(
-    chats: Chats, model_path: Path, tmp_path: Path
+    chats: Chats, small_path: Path, tmp_path: Path
 ) -> None:
-    first, last = split_model(model_path, tmp_path, 2)
+    first, last = split_model(small_path, tmp_path, 2)
     engine = await chats.start(first)
     await _answer(engine, COUNT)
     engine = await chats.start(first)
@@ -360,7 +365,7 @@ async def test_other_weights_in_a_later_part_are_another_model(
     await engine.unload()
     weights = bytearray(last.read_bytes())
     middle = len(weights) // 2
-    weights[middle : middle + 1_000_000] = weights[middle + 1 : middle + 1_000_001]
+    weights[middle : middle + 10_000] = weights[middle + 1 : middle + 10_001]
     last.write_bytes(weights)
     engine = await chats.start(first)
     _, done = await _answer(engine, COUNT)

@@ -31,11 +31,11 @@ OBJECT += '"additionalProperties": false}'
 
 
 @pytest.fixture(scope="module")
-def thinking_path(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def thinking_path(small_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model whose template opens a train of thought."""
     path = tmp_path_factory.mktemp("models") / "thinking.gguf"
     marks = {OPENING: "<think>", CLOSING: "</think>"}
-    write_with_templates(path, model_path, {"": TEMPLATE}, marks)
+    write_with_templates(path, small_path, {"": TEMPLATE}, marks)
     return path
 
 

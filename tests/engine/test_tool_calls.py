@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
+import pytest_asyncio
 
 from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.chat.message import ChatTurn, Role
@@ -32,29 +34,46 @@ THINK, THOUGHT, CALL, CALLED = 3, 4, 5, 6
 MARKS = {THINK: "<think>", THOUGHT: "</think>", CALL: "<tool_call>", CALLED: "</tool_call>"}
 
 
-@pytest.fixture(scope="session")
-def marked_path(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+BY_NAME = {"": templates.NO_SYSTEM, "tool_use": templates.HERMES}
+
+# The tests share their engines, and with these what was computed of the prompts.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@asynccontextmanager
+async def loaded(path: Path) -> AsyncIterator[LlamaEngine]:
+    engine = LlamaEngine(path)
+    await engine.load(1024)
+    yield engine
+    await engine.unload()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def marked(
+    model_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[LlamaEngine]:
     """SmolLM2 as a model of the Hermes kind that thinks, its marks being control tokens."""
     path = tmp_path_factory.mktemp("models") / "marked.gguf"
-    by_name = {"": templates.NO_SYSTEM, "tool_use": templates.HERMES}
-    write_with_templates(path, model_path, by_name, MARKS)
-    return path
+    write_with_templates(path, model_path, BY_NAME, MARKS)
+    async with loaded(path) as engine:
+        yield engine
 
 
-@pytest.fixture
-async def marked(marked_path: Path) -> AsyncIterator[LlamaEngine]:
-    engine = LlamaEngine(marked_path)
-    await engine.load(1024)
-    yield engine
-    await engine.unload()
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def small(
+    small_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[LlamaEngine]:
+    """The same of a model that says nothing of sense, and never ends a text by itself."""
+    path = tmp_path_factory.mktemp("models") / "small.gguf"
+    write_with_templates(path, small_path, BY_NAME, MARKS)
+    async with loaded(path) as engine:
+        yield engine
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def plain(model_path: Path) -> AsyncIterator[LlamaEngine]:
-    engine = LlamaEngine(model_path)
-    await engine.load(1024)
-    yield engine
-    await engine.unload()
+    async with loaded(model_path) as engine:
+        yield engine
 
 
 def hot(seed: int, max_tokens: int = 70, **changes: object) -> SamplingParameters:
@@ -95,20 +114,13 @@ async def test_forced_calls_parse_however_hot(plain: LlamaEngine) -> None:
     assert [name for name, _ in read(text, AnswerFormat(F.GENERIC)).calls] == ["now"]
 
 
-@pytest.fixture
-async def gemma(gemma_path: Path) -> AsyncIterator[LlamaEngine]:
-    engine = LlamaEngine(gemma_path)
-    await engine.load(1024)
-    yield engine
-    await engine.unload()
-
-
-async def test_forced_calls_parse_with_another_model(gemma: LlamaEngine) -> None:
-    answer_format = gemma.get_context_info().answer_format
-    for stream in gemma.generate_choices(ASKED, 2, sampling=hot(1), chat=ONE):
-        answer = read(await stream.text(), answer_format, ONE)
-        assert stream.completion is not None
-        check_calls(answer, is_whole=stream.completion.finish_reason is FinishReason.STOP)
+async def test_forced_calls_parse_with_another_model(gemma_path: Path) -> None:
+    async with loaded(gemma_path) as gemma:
+        answer_format = gemma.get_context_info().answer_format
+        for stream in gemma.generate_choices(ASKED, 2, sampling=hot(1, 40), chat=ONE):
+            answer = read(await stream.text(), answer_format, ONE)
+            assert stream.completion is not None
+            check_calls(answer, is_whole=stream.completion.finish_reason is FinishReason.STOP)
 
 
 async def test_forced_marks_may_be_control_tokens(marked: LlamaEngine) -> None:
@@ -140,12 +152,12 @@ async def test_an_opened_thought_is_whole_and_a_call_may_follow_it(marked: Llama
     assert cut.completion.timings.completion_tokens == 5, "the opening is no token"
 
 
-async def test_stop_strings_do_not_see_the_opening_but_all_after_it(marked: LlamaEngine) -> None:
+async def test_stop_strings_do_not_see_the_opening_but_all_after_it(small: LlamaEngine) -> None:
     chat = ChatOptions(tools=TOOLS, variables=THINKING)
     sampling = SamplingParameters(
         temperature=0.0, max_tokens=30, stop=("<think>", "</think>"), logit_bias={THOUGHT: 100.0}
     )
-    stream = marked.generate(ASKED, sampling=sampling, chat=chat)
+    stream = small.generate(ASKED, sampling=sampling, chat=chat)
     assert await stream.text() == "<think>\n"
     assert stream.completion is not None
     assert stream.completion.finish_reason is FinishReason.STOP
@@ -189,27 +201,27 @@ async def test_tools_count_in_the_prompt(plain: LlamaEngine) -> None:
     assert (await stream.wait_completion()).timings.prompt_tokens == len(tokens)
 
 
-async def test_control_tokens_show_in_answers_to_messages_only(marked: LlamaEngine) -> None:
+async def test_control_tokens_show_in_answers_to_messages_only(small: LlamaEngine) -> None:
     biased = SamplingParameters(temperature=0.0, max_tokens=2, logit_bias={CALLED: 100.0})
-    assert await marked.generate(ASKED, sampling=biased).text() == "</tool_call></tool_call>"
-    assert await marked.generate("Hi", sampling=biased).text() == ""
+    assert await small.generate(ASKED, sampling=biased).text() == "</tool_call></tool_call>"
+    assert await small.generate("Hi", sampling=biased).text() == ""
 
 
-async def test_the_template_for_tools_is_taken_with_tools(marked: LlamaEngine) -> None:
-    assert await marked.apply_template(ASKED) == "[user]How hot is Paris?"
-    text = await marked.apply_template(ASKED, chat=AUTO)
+async def test_the_template_for_tools_is_taken_with_tools(small: LlamaEngine) -> None:
+    assert await small.apply_template(ASKED) == "[user]How hot is Paris?"
+    text = await small.apply_template(ASKED, chat=AUTO)
     assert text.startswith("<|im_start|>system\nTools:")
     assert text.endswith("<|im_start|>assistant\n")
 
 
-async def test_a_turn_that_calls_is_not_continued_and_a_plain_one_is(marked: LlamaEngine) -> None:
+async def test_a_turn_that_calls_is_not_continued_and_a_plain_one_is(small: LlamaEngine) -> None:
     called = ChatTurn(Role.ASSISTANT, "Hm.", tool_calls=(ToolCall("c", "now", "{}"),))
-    text = await marked.apply_template([*ASKED, called], chat=AUTO)
+    text = await small.apply_template([*ASKED, called], chat=AUTO)
     assert text.endswith("</tool_call><|im_end|>\n<|im_start|>assistant\n")
     begun = ChatTurn(Role.ASSISTANT, "Quite", reasoning="<think>")
     chat = ChatOptions(tools=TOOLS, variables=THINKING)
-    assert (await marked.apply_template([*ASKED, begun], chat=chat)).endswith("\n\nQuite")
-    stream = marked.generate([*ASKED, begun], 2, chat=chat)
+    assert (await small.apply_template([*ASKED, begun], chat=chat)).endswith("\n\nQuite")
+    stream = small.generate([*ASKED, begun], 2, chat=chat)
     assert not (await stream.text()).startswith("<think>")
 
 
@@ -231,7 +243,7 @@ async def test_what_excludes_each_other_is_refused(plain: LlamaEngine) -> None:
         await plain.count_tokens(ASKED, chat=ChatOptions(tools=(Tool("no name"),)))
 
 
-async def test_hostile_schemas_do_no_harm(marked: LlamaEngine) -> None:
+async def test_hostile_schemas_do_no_harm(small: LlamaEngine) -> None:
     nested = '{"type":"object","properties":{"a":' * 30 + "{}" + "}}" * 30
     recursive = json.dumps(
         {
@@ -249,11 +261,11 @@ async def test_hostile_schemas_do_no_harm(marked: LlamaEngine) -> None:
     sampling = hot(1, 5, logit_bias={CALL: 50.0})
     for schema in schemas:
         tools = (Tool("f", parameters=schema),)
-        await marked.generate(ASKED, sampling=sampling, chat=ChatOptions(tools=tools)).text()
+        await small.generate(ASKED, sampling=sampling, chat=ChatOptions(tools=tools)).text()
         forced = ChatOptions(tools=tools, mode=ToolMode.REQUIRED)
-        stream = marked.generate(ASKED, sampling=hot(1, 8), chat=forced)
+        stream = small.generate(ASKED, sampling=hot(1, 8), chat=forced)
         with contextlib.suppress(InvalidRequest):
             await stream.text()
         error = stream.error
         assert error is None or error.param == "tools[0].function.parameters"
-    assert await marked.generate(ASKED, 3).text()
+    assert await small.generate(ASKED, 3).text()

@@ -127,6 +127,18 @@ def test_without_models_there_is_no_default(file: Path, models: Path) -> None:
     assert catalog.default() == added
 
 
+def test_what_makes_embeddings_is_no_default(
+    file: Path, models: Path, embedding_model: Path
+) -> None:
+    catalog = Catalog(file, embedded=None)
+    assert catalog.add(embedding_model).makes_embeddings
+    with pytest.raises(ModelNotFound, match=r"No model here can chat: all-MiniLM-L6-v2 makes"):
+        catalog.default()
+    added = catalog.add(write_gguf(models / "a.gguf"))
+    assert not added.makes_embeddings
+    assert catalog.default() == added
+
+
 def test_missing_and_damaged_files_stay_and_say_why(file: Path, models: Path) -> None:
     catalog = Catalog(file, embedded=models / "lost.gguf")
     gone = catalog.add(write_gguf(models / "gone.gguf")).path

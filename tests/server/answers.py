@@ -9,7 +9,7 @@ import msgspec
 
 from minerva_desktop.chat.completion import Completion, FinishReason, TokenLogprob
 from minerva_desktop.engine.answer_parser import AnswerPart
-from minerva_desktop.server.generation import Ended, Said
+from minerva_desktop.server.generation_events import Ended, Said
 from tests.server.fake_models import COMPLETION
 
 

@@ -141,6 +141,7 @@ class FakeEngine:
         lora: Sequence[float] | None = None,
         chat: ChatOptions | None = None,
         suffix: str | None = None,
+        score_prompt: bool = False,
     ) -> tuple[TokenStream, ...]:
         streams = tuple(TokenStream(on_cancel=self.cancelled.set) for _ in range(n))
         self.prompts.append(prompt)
@@ -152,6 +153,7 @@ class FakeEngine:
                 "lora": lora,
                 "chat": chat,
                 "suffix": suffix,
+                "score_prompt": score_prompt,
             }
         )
         self.streams += streams

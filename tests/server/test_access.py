@@ -10,7 +10,13 @@ import re
 import pytest
 
 from minerva_desktop.api_keys import NamedKey
-from tests.server.fake_models import Served, chat_body, says_and_goes_on, serving
+from minerva_desktop.errors import (
+    EngineDied,
+    GenerationTimeout,
+    MinervaError,
+    RequestCancelled,
+)
+from tests.server.fake_models import MODEL, Served, chat_body, fails, says_and_goes_on, serving
 
 CHAT = "/v1/chat/completions"
 LOGGER = "minerva_desktop.server.access"
@@ -129,10 +135,44 @@ async def test_what_a_client_left_is_told(lines: _Lines) -> None:
                 await asyncio.wait_for(served.engine.asked.wait(), 5)
             writer.transport.abort()
             await asyncio.wait_for(served.pool.returned.wait(), 5)
+        found = (await served.http.get("/metrics")).text
     first, second = lines.take()
-    assert " 499 " in first
-    assert " 200 " in second
-    assert second.endswith(" incomplete")
+    assert f"POST {CHAT} 499 cancelled " in first
+    assert f"POST {CHAT} 200 cancelled " in second
+    for status in (499, 200):
+        ended = f'end="cancelled",method="POST",path="{CHAT}",status="{status}"'
+        assert f"minerva_requests_total{{{ended}}} 1.0" in found
+
+
+@pytest.mark.parametrize(
+    "error", [EngineDied("It died"), GenerationTimeout("Too late"), RequestCancelled("Stopped")]
+)
+@pytest.mark.parametrize("path", [CHAT, "/v1/messages", "/v1/responses", "/v1/completions"])
+async def test_an_answer_that_broke_off_does_not_look_whole(
+    lines: _Lines, error: MinervaError, path: str
+) -> None:
+    async with serving(fails(error, "Half")) as served:
+        bodies: dict[str, dict[str, object]] = {
+            CHAT: {"messages": [{"role": "user", "content": "x"}]},
+            "/v1/messages": {"messages": [{"role": "user", "content": "x"}], "max_tokens": 9},
+            "/v1/responses": {"input": "x", "store": False},
+            "/v1/completions": {"prompt": "x"},
+        }
+        body = {"model": MODEL.model_id, "stream": True, **bodies[path]}
+        answer = await served.http.post(path, json=body)
+        assert answer.status_code == 200
+        assert "Half" in answer.text
+        found = (await served.http.get("/metrics")).text
+    assert f"POST {path} 200 failed {error.code} " in lines.take()[0]
+    ended = f'end="failed",method="POST",path="{path}",status="200"'
+    assert f"minerva_requests_total{{{ended}}} 1.0" in found
+
+
+async def test_an_error_that_is_the_whole_answer_is_complete(lines: _Lines) -> None:
+    async with serving(fails(EngineDied("It died"))) as served:
+        await served.http.post(CHAT, json=chat_body(stream=True))
+    (line,) = lines.take()
+    assert re.search(f"POST {CHAT} 503 [0-9.]+ms", line)
 
 
 async def test_what_is_asked_all_the_time_is_not_logged(lines: _Lines) -> None:

@@ -101,4 +101,5 @@ async def test_model_and_tokens_get_into_log_and_metrics(caplog: pytest.LogCaptu
     assert re.search(r"POST /work 200 .* model=tiny tokens=12\+3 cached=4$", line)
     text = work.metrics.render((), ()).decode()
     assert 'minerva_prompt_tokens_total{model="tiny"} 12.0' in text
-    assert 'minerva_requests_total{method="POST",path="/work",status="200"} 1.0' in text
+    ended = 'end="complete",method="POST",path="/work",status="200"'
+    assert f"minerva_requests_total{{{ended}}} 1.0" in text

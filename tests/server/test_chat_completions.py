@@ -303,6 +303,22 @@ async def test_a_loading_model_keeps_its_connection_alive() -> None:
         await writer.wait_closed()
 
 
+async def test_the_time_is_over_while_a_stream_waits_for_its_model() -> None:
+    async with serving(keep_alive_s=0.01, request_timeout_s=0.1) as served:
+        served.pool.may_load.clear()
+        answer = await served.http.post("/v1/chat/completions", json=chat_body(stream=True))
+        assert answer.status_code == 200
+        comments, error = answer.text.split("data: ")
+        assert set(comments.split("\n\n")) == {": keep-alive", ""}
+        assert json.loads(error)["error"]["code"] == "generation_timeout"
+        assert "its load goes on, so ask again" in error
+        served.pool.may_load.set()
+        assert (
+            "[DONE]"
+            in (await served.http.post("/v1/chat/completions", json=chat_body(stream=True))).text
+        )
+
+
 async def test_a_load_that_fails_after_a_keep_alive_ends_the_stream_with_an_error() -> None:
     async with serving(keep_alive_s=0.01) as served:
         served.pool.may_load.clear()
@@ -357,6 +373,8 @@ async def test_the_time_of_a_request_counts_from_before_the_model_loads(
         assert served.pool.leases == 0
     assert answer.status_code == 408
     assert b"generation_timeout" in answer.content
+    loading = f"it may take 0.05 s in all, and {MODEL.model_id} is not loaded yet"
+    assert loading.encode() in answer.content
 
 
 async def test_a_compressed_body_is_not_taken() -> None:

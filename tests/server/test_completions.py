@@ -11,7 +11,13 @@ import openai
 import pytest
 
 from minerva_desktop import __version__
-from minerva_desktop.chat.completion import Completion, FinishReason, Timings, TokenLogprob
+from minerva_desktop.chat.completion import (
+    Completion,
+    FinishReason,
+    PromptToken,
+    Timings,
+    TokenLogprob,
+)
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import ContextLimitExceeded, EngineDied, InvalidRequest, QueueFull
 from tests.server.fake_models import (
@@ -228,6 +234,73 @@ async def test_log_probabilities_in_the_old_shape() -> None:
             for name, values in (piece.model_dump() if piece else {}).items():
                 together[name] += values
         assert together == whole
+
+
+def with_scores(stream: TokenStream) -> None:
+    """ "a€" as a prompt of three tokens behind one that the tokeniser put first, and an answer."""
+
+    def token(piece: bytes, value: float, *top: TokenLogprob) -> PromptToken:
+        return PromptToken(token=1, piece=piece, text=piece, logprob=value, top=top)
+
+    likely = TokenLogprob(token=2, piece=b"b", logprob=-0.25)
+    stream.push_prompt([PromptToken(token=0, piece=b"<s>", text=b""), token(b"a", -1.0, likely)])
+    stream.report_prefill(2, 4)
+    stream.push_prompt([token(b"\xe2\x82", -2.0, likely), token(b"\xac", -3.0, likely)])
+    stream.push_token("c", TokenLogprob(token=3, piece=b"c", logprob=-0.5, top=(likely,)))
+    stream.finish(COMPLETION)
+
+
+async def test_log_probabilities_of_an_echoed_prompt() -> None:
+    async with serving(with_scores) as served, served.openai() as client:
+        answer = await client.completions.create(
+            model=MODEL.model_id, prompt="a€", logprobs=1, echo=True
+        )
+        assert served.engine.asked_with[0]["score_prompt"] is True
+        (choice,) = answer.choices
+        assert choice.text == "a€c"
+        assert choice.logprobs is not None
+        whole = choice.logprobs.model_dump()
+        assert whole == {
+            "tokens": ["<s>", "a", "bytes:\\xe2\\x82", "bytes:\\xac", "c"],
+            "token_logprobs": [None, -1.0, -2.0, -3.0, -0.5],
+            "top_logprobs": [
+                None,
+                {"b": -0.25, "a": -1.0},
+                {"b": -0.25, "bytes:\\xe2\\x82": -2.0},
+                {"b": -0.25, "bytes:\\xac": -3.0},
+                {"b": -0.25, "c": -0.5},
+            ],
+            "text_offset": [0, 0, 1, 1, 2],
+        }
+        together: dict[str, list[object]] = {name: [] for name in whole}
+        text = ""
+        async for chunk in await client.completions.create(
+            model=MODEL.model_id, prompt="a€", logprobs=1, echo=True, stream=True
+        ):
+            text += chunk.choices[0].text
+            piece = chunk.choices[0].logprobs
+            for name, values in (piece.model_dump() if piece else {}).items():
+                together[name] += values
+        assert (text, together) == ("a€c", whole)
+        plain = await client.completions.create(
+            model=MODEL.model_id, prompt="a€", logprobs=0, echo=True
+        )
+        assert plain.choices[0].logprobs is not None
+        assert plain.choices[0].logprobs.top_logprobs is None
+        assert plain.choices[0].logprobs.token_logprobs == whole["token_logprobs"]
+        await client.completions.create(model=MODEL.model_id, prompt="a€", logprobs=0)
+        await client.completions.create(model=MODEL.model_id, prompt="a€", echo=True)
+        assert [asked["score_prompt"] for asked in served.engine.asked_with[-2:]] == [False] * 2
+
+
+async def test_no_token_of_an_answer() -> None:
+    async with serving(says()) as served, served.openai() as client:
+        answer = await client.completions.create(
+            model=MODEL.model_id, prompt="x", max_tokens=0, echo=True
+        )
+        assert answer.choices[0].text == "x"
+        assert served.engine.samplings[0] is not None
+        assert served.engine.samplings[0].max_tokens == 0
 
 
 async def test_progress_and_live_timings_for_those_who_ask() -> None:

@@ -65,8 +65,8 @@ async def test_the_official_client_lists_models() -> None:
 async def test_what_is_not_there_has_the_error_shape() -> None:
     async with serving() as served:
         for method, path, status, code in (
-            ("GET", "/", 404, "not_found"),
-            ("GET", "/v1", 404, "not_found"),
+            ("POST", "/", 405, "method_not_allowed"),
+            ("GET", "/v1/", 404, "not_found"),
             ("GET", "/v1/models/", 404, "model_not_found"),
             ("GET", "/models", 404, "not_found"),
             ("POST", "/v1/tokenize", 404, "not_found"),
@@ -84,6 +84,28 @@ async def test_what_is_not_there_has_the_error_shape() -> None:
             assert answer.json()["error"]["code"] == code
             assert answer.json()["error"]["type"] == "invalid_request_error"
             assert ("allow" in answer.headers) == (status == 405)
+
+
+async def test_the_bare_address_says_where_everything_is() -> None:
+    async with serving() as served:
+        for path in ("/", "/v1"):
+            told = await served.http.get(path)
+            assert told.status_code == 200
+            assert told.json() == {
+                "name": "Minerva Desktop",
+                "version": __version__,
+                "base_url": f"{served.url}/v1",
+                "docs": f"{served.url}/docs",
+                "openapi": f"{served.url}/openapi.json",
+                "health": f"{served.url}/health",
+            }
+            head = await served.http.head(path)
+            assert (head.status_code, head.content) == (200, b"")
+            assert head.headers["content-length"] == told.headers["content-length"]
+            browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+            sent = await served.http.get(path, headers=browser)
+            assert (sent.status_code, sent.headers["location"]) == (307, "/docs")
+            assert sent.headers["vary"] == "Accept"
 
 
 async def test_options_tells_the_methods() -> None:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.engine.answer_parser import ContentDelta, ReasoningDelta, ToolCallDelta
 from minerva_desktop.errors import EngineDied, InferenceError, QueueFull
-from minerva_desktop.server.generation import Ended, GenerationEvent, PromptRead
+from minerva_desktop.server.generation_events import Ended, GenerationEvent, PromptRead
 from minerva_desktop.server.message_writer import MessageWriter
 from minerva_desktop.server.sse import encode_named_events
 from tests.server.answers import completion, ended, named_events, said

@@ -48,7 +48,8 @@ async def test_requests_are_counted_by_template_method_and_status() -> None:
         found = await scrape(served.http)
 
     def n(path: str, status: int, method: str = "GET") -> float | None:
-        return value(found, "minerva_requests_total", path=path, method=method, status=str(status))
+        labels = {"path": path, "method": method, "status": str(status), "end": "complete"}
+        return value(found, "minerva_requests_total", **labels)
 
     assert n("/v1/models/{name:path}", 404) == 1
     assert n("/v1/models/{name:path}", 200) == 2

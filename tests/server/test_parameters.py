@@ -8,7 +8,7 @@ import pytest
 
 from minerva_desktop.chat.limits import Overflow, RequestLimits
 from minerva_desktop.chat.message import ChatTurn, Role
-from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.chat.sampling import MAX_SEED, SamplingParameters
 from minerva_desktop.chat.tools import ANY_OBJECT, ToolCall, ToolMode
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
@@ -74,6 +74,17 @@ def test_every_sampling_field_reaches_the_engine() -> None:
         "grammar": 'root ::= "a"',
     }
     assert parse(**fields, stop="END").sampling == SamplingParameters(**fields, stop=("END",))
+
+
+def test_no_top_k_in_the_words_of_others() -> None:
+    assert parse(top_k=-1).sampling.top_k == parse(top_k=0).sampling.top_k == 0
+
+
+def test_seeds_have_sixty_four_bits() -> None:
+    seeds = [0, 7, MAX_SEED, MAX_SEED + 1, 2**63 - 1, -2, -(2**63)]
+    found = [parse(seed=seed).sampling.seed for seed in seeds]
+    assert found[:4] == [0, 7, MAX_SEED, 0]
+    assert found[4:] == [(2**63 - 1) % (MAX_SEED + 1), MAX_SEED - 1, -(2**63) % (MAX_SEED + 1)]
 
 
 @pytest.mark.parametrize("value", [None, -1])
@@ -159,9 +170,9 @@ def test_an_answer_of_ours_can_be_sent_back() -> None:
         ({"temperature": float("inf")}, "temperature"),
         ({"top_p": 1.5}, "top_p"),
         ({"top_k": 1.5}, "top_k"),
-        ({"top_k": -1}, "top_k"),
+        ({"top_k": -2}, "top_k"),
         ({"min_p": []}, "min_p"),
-        ({"seed": -2}, "seed"),
+        ({"seed": 2**63}, "seed"),
         ({"seed": 10**400}, "seed"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"max_tokens": 10**9}, "max_tokens"),

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from tests.server.fake_models import MODEL, OTHER_MODEL, serving
 
-N_BODIES = 20  # in one example: to start the endpoint takes longer than to ask it
+N_BODIES = 40  # in one example: to start the endpoint takes longer than to ask it
 JSON = {"Content-Type": "application/json"}
 EXAMPLES = settings(
-    max_examples=8,
+    max_examples=4,
     deadline=None,
     derandomize=True,
     # A body that fails is told as it is: to make it smaller would take minutes.
@@ -138,7 +138,7 @@ async def test_random_bodies(path: str, data: st.DataObject) -> None:
 
 
 @EXAMPLES
-@given(values=st.lists(ANYTHING, min_size=5, max_size=5))
+@given(values=st.lists(ANYTHING, min_size=10, max_size=10))
 async def test_bodies_that_are_anything_at_all(values: list[Any]) -> None:
     async with serving() as served:
         for value in values:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import httpx
 import openai
 import pytest
+from openai.types import Completion
 
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.library.catalog import Catalog
@@ -105,6 +106,53 @@ async def test_choices_logprobs_and_stops(served: Served, model_path: Path) -> N
     stopped = await create(**asked, temperature=0, stop=third)
     assert stopped.choices[0].text == choice.text[: choice.text.index(third)]
     assert stopped.choices[0].finish_reason == "stop"
+
+
+async def test_prompts_are_scored_as_evaluation_harnesses_ask(
+    served: Served, model_path: Path
+) -> None:
+    create, model = served.client.completions.create, model_path.stem
+    asked: dict[str, Any] = {"model": model, "echo": True, "logprobs": 1, "temperature": 0}
+    scored = await create(**asked, prompt=PROMPTS, max_tokens=0)
+    assert [choice.text for choice in scored.choices] == PROMPTS
+    assert [choice.finish_reason for choice in scored.choices] == ["length"] * 3
+    assert scored.usage is not None
+    assert scored.usage.completion_tokens == 0
+    tokens = [(await served.ask("/tokenize", content=prompt))["tokens"] for prompt in PROMPTS]
+    # lm-evaluation-harness sends tokens, asks for one more, and leaves its number out.
+    by_tokens = await create(**asked, prompt=tokens, max_tokens=1, seed=1234)
+    for ids, choice, other in zip(tokens, scored.choices, by_tokens.choices, strict=True):
+        found, again = choice.logprobs, other.logprobs
+        assert found is not None
+        assert again is not None
+        assert found.token_logprobs is not None
+        assert found.top_logprobs is not None
+        assert again.tokens is not None
+        assert again.token_logprobs is not None
+        assert len(found.token_logprobs) == len(ids) == len(again.tokens) - 1
+        assert found.token_logprobs[0] is found.top_logprobs[0] is None
+        assert found.token_logprobs == again.token_logprobs[:-1]
+        assert found.tokens == again.tokens[:-1]
+        assert "".join(again.tokens) == other.text
+        streamed: list[float | None] = []
+        text = ""
+        async for chunk in await create(**asked, prompt=ids, max_tokens=0, stream=True):
+            text += chunk.choices[0].text
+            part = chunk.choices[0].logprobs
+            streamed += (part.token_logprobs or []) if part is not None else []
+        assert (text, streamed) == (choice.text, found.token_logprobs)
+    paris, lyon = await asyncio.gather(
+        *(create(**asked, prompt=PROMPTS[0] + name, max_tokens=0) for name in (" Paris", " Lyon"))
+    )
+    assert _last(paris) > _last(lyon) + 2
+
+
+def _last(answer: Completion) -> float:
+    """The log-probability of a prompt's last token."""
+    logprobs = answer.choices[0].logprobs
+    assert logprobs is not None
+    assert logprobs.token_logprobs is not None
+    return logprobs.token_logprobs[-1]
 
 
 async def test_a_suffix(served: Served, catalog: Catalog, infill_path: Path) -> None:

@@ -55,6 +55,19 @@ async def test_forced_calls_are_whole_or_cut_and_never_content(
         cut = await client.chat.completions.create(**asked, max_tokens=limit)
         assert cut.choices[0].finish_reason == "length"
         assert not cut.choices[0].message.content
+    # Small models that have to call do nothing else, for as long as they may.
+    several = await client.chat.completions.create(
+        **{**asked, "parallel_tool_calls": True, "tool_choice": "required"}, max_tokens=600
+    )
+    assert several.choices[0].finish_reason == "tool_calls"
+    calls: Any = several.choices[0].message.tool_calls
+    assert len({call.function.arguments for call in calls}) == len(calls)
+    named = await client.chat.completions.create(
+        **asked | {"tool_choice": {"type": "function", "function": {"name": "day"}}},
+        max_tokens=128,
+    )
+    assert named.choices[0].message.tool_calls is not None
+    assert len(named.choices[0].message.tool_calls) == 1
     bad = {"type": "object", "properties": {"a": {"not": {}}}}
     strict = {"name": "day", "parameters": bad, "strict": True}
     with pytest.raises(openai.BadRequestError) as caught:

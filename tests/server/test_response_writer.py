@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from minerva_desktop.chat.completion import FinishReason, TokenLogprob
 from minerva_desktop.engine.answer_parser import ContentDelta, ReasoningDelta, ToolCallDelta
 from minerva_desktop.errors import EngineDied
-from minerva_desktop.server.generation import GenerationEvent, PromptRead
+from minerva_desktop.server.generation_events import GenerationEvent, PromptRead
 from minerva_desktop.server.parameters.responses import responses_parameters
 from minerva_desktop.server.response_writer import ResponseWriter
 from minerva_desktop.server.sse import encode_named_events

@@ -86,6 +86,7 @@ class OpenWindow:
         # Here, in the window's thread: collected in another, its timers would outlive it and crash.
         del self._application, self.window, self._loop
         gc.collect()
+        gc.freeze()  # as before the window: it gave all back to the collector as it closed
 
     def until(self, what: str, condition: Callable[[], bool]) -> None:
         """Let the app run until ``condition`` is true; fails the test after `WAIT_MS`."""

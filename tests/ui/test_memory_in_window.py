@@ -12,7 +12,15 @@ import psutil
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QListView, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QLabel,
+    QLineEdit,
+    QListView,
+    QPushButton,
+    QToolButton,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.devices import memory
@@ -23,7 +31,8 @@ from minerva_desktop.settings import Settings, SettingsFile
 from minerva_desktop.ui.controls import Switch
 from minerva_desktop.ui.memory_gauge import MemoryGauge
 from minerva_desktop.ui.model_list import PickerItem
-from minerva_desktop.ui.models_panel import ModelRow
+from minerva_desktop.ui.model_row import ModelRow
+from minerva_desktop.ui.settings_dialog import SettingsDialog
 from tests.devices.nvml_script import Gpu, ScriptedNvml
 from tests.ui.open_window import OpenWindow
 
@@ -88,6 +97,35 @@ def test_which_model_will_go_is_said_before_and_which_went_after(
         assert re.search(
             r"^\S.* was unloaded to make room for .*, which freed [\d.]+ [MG]B\.$", opened.notice
         )
+
+
+def test_a_model_that_is_too_large_leads_to_the_memory_settings(
+    qtbot: QtBot,
+    dressed_app: QApplication,
+    catalog: Catalog,
+    model_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    full = SimpleNamespace(total=16 * 10**9, available=900_000_000)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: full)
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        opened.window.header.picker.selected.emit(str(model_path))
+        opened.until("refusal", lambda: "was not loaded" in opened.notice)
+        assert re.search(
+            r"It needs [\d.]+ MB; of the [\d.]+ MB for models [\d.]+ MB are free\. "
+            r"More can be allowed in the settings\.$",
+            opened.notice,
+        )
+        bar = opened.window.notifications
+        ways = [button for button in bar.findChildren(QPushButton) if "…" in button.text()]
+        assert [button.text() for button in ways] == ["Load options…", "Memory settings…"]
+        ways[1].click()
+        field = opened.part(QLineEdit, "memoryGb")
+        opened.until("focus", field.hasFocus)
+        opened.until("number", lambda: field.placeholderText() == "Automatic (4.0 GB)")
+        note = opened.part(QLabel, "gpusNote")
+        opened.until("devices", lambda: note.isHidden() or "No graphics card" in note.text())
+        opened.accept(opened.part(SettingsDialog, "settingsDialog"))
 
 
 def test_a_model_that_goes_because_memory_is_short_is_told(

@@ -10,14 +10,15 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QMenu, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from minerva_desktop.app.loaded_models import TimeToLive
+from minerva_desktop.app.loaded_models import HeldMemory, TimeToLive
 from minerva_desktop.ui.controls import Switch
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.memory_gauge import BAR_WIDTH, MemoryGauge
 from minerva_desktop.ui.memory_shares import ColourSlots
-from minerva_desktop.ui.models_panel import ModelRow, ModelsPanel, time_text
+from minerva_desktop.ui.model_row import ModelRow, time_text
+from minerva_desktop.ui.models_panel import ModelsPanel
 from minerva_desktop.ui.theme import LIGHT, ThemeSource
-from tests.ui.loaded import GB, GPU, SYSTEM, loaded
+from tests.ui.loaded import GB, SYSTEM, TWO_GPUS, loaded
 from tests.ui.parts import colour_at, part
 
 # What the offscreen platform says about every popup.
@@ -36,7 +37,7 @@ def gauge(qtbot: QtBot, themes: ThemeSource) -> MemoryGauge:
 def panel(qtbot: QtBot, icons: Icons, gauge: MemoryGauge) -> ModelsPanel:
     panel = ModelsPanel(icons, gauge)
     models = [loaded("Ant", speed=43.21), loaded("Bee", n_gb=3, pinned=True)]
-    panel.set_models(ColourSlots().shares(models, SYSTEM), SYSTEM)
+    panel.set_shares(ColourSlots().shares(models, SYSTEM))
     panel.open_above(gauge)
     qtbot.waitExposed(panel)
     return panel
@@ -50,8 +51,7 @@ def rows(panel: ModelsPanel) -> list[ModelRow]:
 
 def show_in(gauge: MemoryGauge, *names: str, slots: ColourSlots | None = None) -> None:
     models = [loaded(name) for name in names]
-    shares = (slots or ColourSlots()).shares(models, SYSTEM)
-    gauge.set_snapshot(8 * GB, 4 * GB, 2 * GB, 2 * GB, shares=shares)
+    gauge.set_shares((slots or ColourSlots()).shares(models, SYSTEM))
     gauge.resize(gauge.sizeHint())
 
 
@@ -79,10 +79,37 @@ def test_a_model_keeps_its_colour_while_others_go(gauge: MemoryGauge) -> None:
     assert colour_in(gauge, 2) == LIGHT.series[0]
 
 
-def test_only_what_lies_in_the_measured_memory_counts() -> None:
-    split = loaded("Split", devices=(("CPU", GB), ("CUDA0", 2 * GB), ("CUDA1", 3 * GB)))
-    assert split.bytes_in(SYSTEM) == GB
-    assert split.bytes_in(GPU) == 5 * GB
+def test_a_model_over_several_memories_has_its_share_of_each() -> None:
+    held = (HeldMemory("CPU", GB, 0, 0), HeldMemory("CUDA0", 2 * GB, GB, 0))
+    ram, first, second = ColourSlots().shares([loaded("Split", held=held)], TWO_GPUS)
+    amounts = [each.models[0].held.total_bytes for each in (ram, first, second)]
+    assert amounts == [GB, 3 * GB, 0]
+    assert "Split: 1.0 GB (weights 1.0 GB, KV cache 0 bytes, compute 0 bytes)" in ram.lines
+    assert "Split: 3.0 GB (weights 2.0 GB, KV cache 1.0 GB, compute 0 bytes)" in first.lines
+    assert not any(line.startswith("Split") for line in second.lines)
+
+
+def test_the_panel_has_a_bar_for_each_memory(panel: ModelsPanel) -> None:
+    held = (HeldMemory("CPU", GB, 0, 0), HeldMemory("CUDA0", 17 * GB, GB, 0))
+    panel.set_shares(ColourSlots().shares([loaded("Split", held=held)], TWO_GPUS))
+    told = [
+        label.text() for label in panel.findChildren(QLabel, "memoryRestLabel") if label.isVisible()
+    ]
+    assert told[1] == (
+        "GPU 1, NVIDIA RTX 4090: 24.0 GB, 19.0 GB for models\n"
+        "models 18.0 GB · other programs 1.0 GB · free 5.0 GB"
+    )
+    assert told[2].startswith("GPU 2, NVIDIA RTX 3060: 12.0 GB\nother programs")
+    (row,) = rows(panel)
+    assert part(row, QLabel, "modelMemory").accessibleName() == (
+        "19.0 GB: weights 18.0 GB, KV cache 1.0 GB, compute 0 bytes"
+    )
+    places = part(row, QLabel, "modelPlaces")
+    assert places.accessibleName() == "RAM 1.0 GB, GPU 1 18.0 GB"
+    panel.set_shares(ColourSlots().shares((), SYSTEM))
+    labels = panel.findChildren(QLabel, "memoryRestLabel")
+    assert [label.isVisible() for label in labels].count(True) == 1
+    assert not panel.findChildren(ModelRow)[0].isVisible()
 
 
 @pytest.mark.parametrize("key", [Qt.Key.Key_Return, Qt.Key.Key_Space])
@@ -102,13 +129,13 @@ def test_a_row_tells_the_numbers_of_its_model(panel: ModelsPanel) -> None:
     )
     assert part(bee, QLabel, "modelSpeed").text() == "Idle"
     rest = part(panel, QLabel, "memoryRestLabel").text()
-    assert rest == "Memory: 8.0 GB in all\nmodels 4.0 GB · other programs 2.0 GB · free 2.0 GB"
+    assert rest == "Memory: 8.0 GB\nmodels 4.0 GB · other programs 2.0 GB · free 2.0 GB"
 
 
 def test_a_row_tells_how_its_model_was_loaded_and_why(panel: ModelsPanel) -> None:
     why = "9 layers on the GPU, the others on the CPU: as wished it would take 9.0 GB"
     models = [loaded("Ant"), loaded("Bee", n_gpu_layers=9, reasons=(why,))]
-    panel.set_models(ColourSlots().shares(models, SYSTEM), SYSTEM)
+    panel.set_shares(ColourSlots().shares(models, SYSTEM))
     told = [part(row, QLabel, "modelChoice").text() for row in rows(panel)]
     assert told == [
         "Context of 8,192 tokens, on the CPU",
@@ -125,7 +152,7 @@ def test_pinning_tells_the_person_and_not_the_program(qtbot: QtBot, panel: Model
     assert pinned.args == [Path("/m/Ant.gguf"), True]
     with qtbot.assertNotEmitted(panel.pin_toggled):
         models = [loaded("Ant"), loaded("Bee")]
-        panel.set_models(ColourSlots().shares(models, SYSTEM), SYSTEM)
+        panel.set_shares(ColourSlots().shares(models, SYSTEM))
     assert not part(ant, Switch, "pinSwitch").isChecked()
 
 
@@ -151,13 +178,13 @@ def test_unload_and_time_to_live(qtbot: QtBot, panel: ModelsPanel) -> None:
 def test_rows_keep_the_focus_while_the_numbers_change(panel: ModelsPanel) -> None:
     switch = part(rows(panel)[1], Switch, "pinSwitch")
     switch.setFocus()
-    panel.set_models(ColourSlots().shares([loaded("Bee", n_gb=2)], SYSTEM), SYSTEM)
+    panel.set_shares(ColourSlots().shares([loaded("Bee", n_gb=2)], SYSTEM))
     assert [part(row, QLabel, "modelName").text() for row in rows(panel)] == ["Bee"]
     assert QApplication.focusWidget() is switch
 
 
 def test_nothing_loaded_is_said_and_escape_closes(panel: ModelsPanel) -> None:
-    panel.set_models((), SYSTEM)
+    panel.set_shares(ColourSlots().shares((), SYSTEM))
     assert part(panel, QWidget, "noModelsLabel").isVisible()
     QTest.keyClick(panel, Qt.Key.Key_Escape)
     assert not panel.isVisible()

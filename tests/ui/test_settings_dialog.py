@@ -5,9 +5,17 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QDialogButtonBox, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QDialogButtonBox,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.app.memory_budgets import GB, DeviceBudget, gpu_bytes
 from minerva_desktop.settings import DEFAULT_PORT, Settings, ThemeChoice
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.settings_dialog import SettingsDialog, make_settings_action
@@ -78,6 +86,47 @@ def test_empty_is_automatic(qtbot: QtBot, icons: Icons) -> None:
     taken = dialog.applied_to(CUSTOM)
     assert (taken.n_ctx, taken.n_gpu_layers, taken.n_threads) == (None, None, None)
     assert taken.server_port == DEFAULT_PORT
+
+
+RTX = DeviceBudget(("RTX 4090",), "RTX 4090", 24 * GB, 19_200_000_000)
+ARC = DeviceBudget(("Arc (2)", "Arc"), "Arc (2)", 16 * GB, 12_800_000_000)
+
+
+def test_automatic_budgets_say_what_they_are(qtbot: QtBot, icons: Icons) -> None:
+    dialog = open_dialog(qtbot, icons, Settings())
+    assert part(dialog, QLabel, "gpusNote").text() == "Looking for graphics cards…"
+    dialog.show_system_budget(DeviceBudget((), "System memory", 25_200_000_000, 6_300_000_000))
+    dialog.show_gpus((RTX, ARC))
+    told = [
+        part(dialog, QLineEdit, name).placeholderText()
+        for name in ("memoryGb", "gpuMemoryGb1", "gpuMemoryGb2")
+    ]
+    assert told == ["Automatic (6.3 GB)", "Automatic (19.2 GB)", "Automatic (12.8 GB)"]
+    assert not part(dialog, QLabel, "gpusNote").isVisible()
+    assert dialog.applied_to(Settings()) == Settings()
+
+
+def test_budgets_are_those_of_each_card_and_absent_ones_keep_theirs(
+    qtbot: QtBot, icons: Icons
+) -> None:
+    kept = Settings(gpu_gb={"Arc": 5, "Radeon": 7})
+    dialog = open_dialog(qtbot, icons, kept)
+    assert dialog.applied_to(kept) == kept  # before the cards are known
+    dialog.show_gpus((RTX, ARC))
+    assert part(dialog, QLineEdit, "gpuMemoryGb1").text() == ""
+    assert part(dialog, QLineEdit, "gpuMemoryGb2").text() == "5"  # what was said of all of its name
+    QTest.keyClicks(part(dialog, QLineEdit, "gpuMemoryGb1"), "20")
+    changed = dialog.applied_to(kept)
+    assert changed.gpu_gb == {"Radeon": 7, "RTX 4090": 20, "Arc (2)": 5}
+    assert gpu_bytes(changed) == {"Radeon": 7 * GB, "RTX 4090": 20 * GB, "Arc (2)": 5 * GB}
+    part(dialog, QLineEdit, "gpuMemoryGb2").clear()
+    assert "Arc (2)" not in dialog.applied_to(kept).gpu_gb
+
+
+def test_without_cards_that_is_said(qtbot: QtBot, icons: Icons) -> None:
+    dialog = open_dialog(qtbot, icons, Settings())
+    dialog.show_gpus(())
+    assert "No graphics card" in part(dialog, QLabel, "gpusNote").text()
 
 
 def test_too_small_becomes_the_least(qtbot: QtBot, icons: Icons) -> None:

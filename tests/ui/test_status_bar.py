@@ -13,12 +13,18 @@ from pytestqt.qtbot import QtBot
 
 from minerva_desktop.ui.context_meter import ContextMeter
 from minerva_desktop.ui.icons import Icons
-from minerva_desktop.ui.memory_gauge import BAR_WIDTH, MemoryGauge
+from minerva_desktop.ui.memory_gauge import (
+    BAR_WIDTH,
+    SMALL_BAR_WIDTH,
+    DeviceBar,
+    GaugeForm,
+    MemoryGauge,
+)
 from minerva_desktop.ui.status_bar import ServerState, ServerToggle, StatusBar
 from minerva_desktop.ui.theme import LIGHT, ThemeSource
+from tests.ui.loaded import FIRST, GB, RAM, SECOND, device, shares
 from tests.ui.parts import colour_at, part
 
-GB = 1_000_000_000
 URL = "http://127.0.0.1:8427/v1"
 
 
@@ -33,28 +39,31 @@ def bar(qtbot: QtBot, icons: Icons) -> StatusBar:
 
 
 def fill(bar: StatusBar) -> None:
-    bar.set_memory(24 * GB, 1 * GB, 3 * GB, 20 * GB, "NVIDIA GeForce RTX 4090")
+    bar.set_memory(shares(device(24 * GB, GB, 3 * GB, name="NVIDIA GeForce RTX 4090")))
     bar.set_context(1204, 8192)
     bar.set_speed(42.13, 120.0)
     bar.set_server(ServerState.ON, URL)
 
 
-def test_gauge_says_who_uses_the_memory(qtbot: QtBot, themes: ThemeSource) -> None:
+@pytest.fixture
+def gauge(qtbot: QtBot, themes: ThemeSource) -> MemoryGauge:
     gauge = MemoryGauge(themes)
     qtbot.addWidget(gauge)
-    gauge.set_snapshot(24 * GB, 1 * GB, 3 * GB, 20 * GB, detail="KV cache 95 MB")
-    assert gauge.summary == "Memory 4.0 of 24.0 GB"
+    return gauge
+
+
+def test_gauge_says_who_uses_the_memory(gauge: MemoryGauge) -> None:
+    gauge.set_shares(shares(device(24 * GB, GB, 3 * GB, budget=6 * GB, detail="It is warm")))
+    assert gauge.summary == gauge.accessibleName() == "Memory 4.0 of 24.0 GB"
     spoken = gauge.accessibleDescription()
-    assert "Models of this app: 1.0 GB." in spoken
+    assert "Models of this app: 1.0 GB of at most 6.0 GB." in spoken
     assert "Other programs: 3.0 GB" in spoken
     assert "Free: 20.0 GB" in spoken
-    assert "KV cache 95 MB" in gauge.toolTip()
+    assert "It is warm" in gauge.toolTip()
 
 
-def test_gauge_draws_the_shares_in_their_colours(qtbot: QtBot, themes: ThemeSource) -> None:
-    gauge = MemoryGauge(themes)
-    qtbot.addWidget(gauge)
-    gauge.set_snapshot(4 * GB, 1 * GB, 1 * GB, 2 * GB)
+def test_gauge_draws_the_shares_in_their_colours_and_the_budget(gauge: MemoryGauge) -> None:
+    gauge.set_shares(shares(device(4 * GB, GB, GB, budget=3 * GB)))
     gauge.resize(gauge.sizeHint())
 
     def colour_at_eighth(eighths: int) -> str:
@@ -63,32 +72,74 @@ def test_gauge_draws_the_shares_in_their_colours(qtbot: QtBot, themes: ThemeSour
 
     assert colour_at_eighth(1) == LIGHT.accent
     assert colour_at_eighth(3) == LIGHT.muted
-    assert colour_at_eighth(6) not in (LIGHT.accent, LIGHT.muted)
+    assert colour_at_eighth(5) not in (LIGHT.accent, LIGHT.muted)
+    assert colour_at_eighth(7) == colour_at_eighth(5) != colour_at_eighth(6)
 
 
-def test_gauge_never_shows_the_unknown_as_zero(qtbot: QtBot, themes: ThemeSource) -> None:
-    gauge = MemoryGauge(themes)
-    qtbot.addWidget(gauge)
+def test_gauge_never_shows_the_unknown_as_zero(gauge: MemoryGauge) -> None:
     assert gauge.summary == "Memory –"
-    gauge.set_snapshot(24 * GB, None, None, 20 * GB)
-    assert gauge.summary == "Memory 4.0 of 24.0 GB"
-    assert "Models of this app: not known" in gauge.accessibleDescription()
-    assert ": 0 bytes" not in gauge.accessibleDescription()
+    assert "It could not be measured" in gauge.accessibleDescription()
+    assert "0 bytes" not in gauge.accessibleDescription()
 
 
-def test_gauge_infers_other_programs_from_the_rest(qtbot: QtBot, themes: ThemeSource) -> None:
-    gauge = MemoryGauge(themes)
-    qtbot.addWidget(gauge)
-    gauge.set_snapshot(24 * GB, 1 * GB, None, 20 * GB)
-    assert "Other programs: 3.0 GB" in gauge.accessibleDescription()
-
-
-def test_gpu_name_is_shown_as_text(qtbot: QtBot, themes: ThemeSource) -> None:
-    gauge = MemoryGauge(themes)
-    qtbot.addWidget(gauge)
-    gauge.set_snapshot(GB, 0, 0, GB, label="<b>GPU</b>\nX")
+def test_gpu_name_is_shown_as_text(gauge: MemoryGauge) -> None:
+    gauge.set_shares(shares(device(GB, 0, 0, name="<b>GPU</b>\nX")))
     assert gauge.summary.startswith("<b>GPU</b> X ")
     assert "<b>" not in gauge.toolTip()
+
+
+def shown_bars(gauge: MemoryGauge) -> list[DeviceBar]:
+    return [bar for bar in gauge.findChildren(DeviceBar) if not bar.isHidden()]
+
+
+def test_each_memory_has_a_bar_of_its_own(gauge: MemoryGauge) -> None:
+    gauge.set_shares(shares(RAM, FIRST, SECOND))
+    gauge.resize(gauge.sizeHint())
+    bars = shown_bars(gauge)
+    assert [bar.text for bar in bars] == [
+        "RAM 8.0 of 32.0 GB",
+        "GPU 1 19.0 of 24.0 GB",
+        "GPU 2 6.0 of 12.0 GB",
+    ]
+    assert gauge.accessibleName() == ", ".join(bar.text for bar in bars)
+    assert [bar.accessibleName() for bar in bars] == [
+        "RAM 8.0 of 32.0 GB",
+        "NVIDIA RTX 4090 19.0 of 24.0 GB",
+        "NVIDIA RTX 3060 6.0 of 12.0 GB",
+    ]
+    assert "NVIDIA RTX 4090: 24.0 GB in all" in bars[1].toolTip()
+    assert "RTX 3060" not in bars[1].toolTip()
+    assert "Models of this app: 18.0 GB of at most 19.0 GB" in bars[1].accessibleDescription()
+    spans = [(bar.x(), bar.x() + bar.width()) for bar in bars]
+    assert all(first[1] < second[0] for first, second in pairwise(spans))
+    assert spans[-1][1] == gauge.width()
+    gauge.grab()  # which lays it out
+    bar = bars[1]
+    left, middle = bar.width() - SMALL_BAR_WIDTH, bar.height() // 2
+    place = bar.mapTo(gauge, QPoint(left + SMALL_BAR_WIDTH // 3, middle))
+    assert colour_at(gauge, place) == LIGHT.accent
+
+
+def test_a_click_on_any_bar_is_one_on_the_gauge(qtbot: QtBot, gauge: MemoryGauge) -> None:
+    gauge.set_shares(shares(RAM, FIRST, SECOND))
+    gauge.resize(gauge.sizeHint())
+    gauge.show()
+    for bar in shown_bars(gauge):
+        with qtbot.waitSignal(gauge.clicked):
+            QTest.mouseClick(bar, Qt.MouseButton.LeftButton)
+
+
+def test_where_there_is_little_room_the_fullest_memory_stays(gauge: MemoryGauge) -> None:
+    gauge.set_shares(shares(RAM, FIRST, SECOND))
+    full = gauge.sizeHint().width()
+    gauge.set_form(GaugeForm.BARS)
+    assert [bar.text for bar in shown_bars(gauge)] == ["RAM", "GPU 1", "GPU 2"]
+    bars = gauge.sizeHint().width()
+    gauge.set_form(GaugeForm.LEAST)
+    assert [bar.text for bar in shown_bars(gauge)] == ["GPU 1"]
+    assert full > bars > gauge.sizeHint().width()
+    gauge.set_shares(shares(RAM))  # the cards are gone
+    assert [bar.text for bar in shown_bars(gauge)] == ["8.0 of 32.0 GB"]
 
 
 @pytest.mark.parametrize(
@@ -174,9 +225,12 @@ def test_failed_server_says_why_and_is_off(bar: StatusBar) -> None:
     assert part(bar, QLabel, "serverNote").text() == "Port 8427 is used by another program"
 
 
-@pytest.mark.parametrize("width", [700, 800, 900, 1000, 1280])
-def test_nothing_overlaps_at_any_width(qtbot: QtBot, bar: StatusBar, width: int) -> None:
+@pytest.mark.parametrize("has_gpus", [False, True])
+@pytest.mark.parametrize("width", [560, 700, 800, 900, 1000, 1280])
+def test_nothing_overlaps_at_any_width(bar: StatusBar, width: int, has_gpus: bool) -> None:
     fill(bar)
+    if has_gpus:
+        bar.set_memory(shares(RAM, FIRST, SECOND))
     bar.resize(width, bar.height())
     bar.grab()
     names = (

@@ -54,6 +54,7 @@ class BatchFiller:
         slots: SlotTable,
         *,
         n_batch: int,
+        n_outputs: int,
         prompts_apart: bool,
         keeps_company: bool,
         steady_rows: SteadyRows,
@@ -61,6 +62,7 @@ class BatchFiller:
         """As in `Scheduler`."""
         self._slots = slots
         self._n_batch = n_batch
+        self._n_outputs = n_outputs
         self._prompts_apart = prompts_apart
         self._keeps_company = keeps_company and n_batch > 1
         self._steady_rows = steady_rows
@@ -105,8 +107,11 @@ class BatchFiller:
     def share_out(self, filled: Filled) -> list[list[Chunk]]:
         """The decodes of a step that computes ``filled``."""
         self._oldest_first = filled.leaves_out_oldest
-        if not self._prompts_apart:
-            return [filled.decoding + filled.prompts]
+        if not self._prompts_apart:  # but for those that use up the rows of logits
+            scoring = [[chunk] for chunk in filled.prompts if chunk.sequence.is_scoring]
+            others = [chunk for chunk in filled.prompts if not chunk.sequence.is_scoring]
+            together = filled.decoding + others
+            return [together, *scoring] if together else scoring
         groups = _steady_groups(filled.decoding, self._steady_rows.most)
         groups = self._with_company(groups)
         return groups + [[chunk] for chunk in filled.prompts]
@@ -130,6 +135,8 @@ class BatchFiller:
                 count = min(count, budget)
             elif sequence.is_steady:
                 count = min(count, STEADY_ROWS)
+            if sequence.is_scoring:
+                count = min(count, self._n_outputs)
             if sequence.pause_at > sequence.n_computed:
                 count = min(count, sequence.pause_at - sequence.n_computed)
             if sequence.slot is not None and 0 < count <= budget:

@@ -210,6 +210,7 @@ def _prepared_generation(
     request.sampling.check()
     request.limits.check()
     request.chat.check()
+    _check_scores(request)
     prompt = builder.build(request)
     grammar = _grammar(request.sampling)
     watch, stop = None, request.sampling.stop
@@ -229,6 +230,13 @@ def _prepared_generation(
         watch = CallWatch(started, thought, prompt.opening) if started is not None else None
     dry = dry_prototype(request.sampling, builder.vocabulary)
     return PreparedGeneration(request, prompt, grammar, watch, stop, arrived, dry)
+
+
+def _check_scores(request: Generate) -> None:
+    if request.score_prompt and request.sampling.top_logprobs is None:
+        raise InvalidRequest("A prompt is scored only with top_logprobs", param="top_logprobs")
+    if request.score_prompt and request.suffix is not None:
+        raise InvalidRequest("A prompt with a suffix cannot be scored", param="suffix")
 
 
 def _must_go_on(sampling: SamplingParameters) -> bool:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from minerva_desktop.chat.completion import FinishReason
+from minerva_desktop.chat.completion import FinishReason, PromptToken
 from minerva_desktop.chat.limits import Overflow
 from minerva_desktop.engine.core.adapters import AdapterSet
 from minerva_desktop.engine.core.chat_states import ChatStates
@@ -19,6 +19,7 @@ from minerva_desktop.engine.core.desk import Prepared, PreparedGeneration
 from minerva_desktop.engine.core.llama import AbortFlag, LlamaContext, LlamaModel
 from minerva_desktop.engine.core.logits import LogprobReader
 from minerva_desktop.engine.core.model_info import placement_text, templates_of
+from minerva_desktop.engine.core.prompt_scores import PromptScorer
 from minerva_desktop.engine.core.prompts import PromptBuilder
 from minerva_desktop.engine.core.request import RunningRequest, steady_until
 from minerva_desktop.engine.core.sampler import Sampler
@@ -32,6 +33,7 @@ from minerva_desktop.engine.messages import (
     ContextInfo,
     ErrorInfo,
     Event,
+    Generate,
     SequenceOutput,
     StepOutputs,
 )
@@ -119,9 +121,10 @@ class EngineCore:
             request.request_id,
             prompt.tokens,
             sampling.max_tokens,
-            request.cache_prompt,
+            request.cache_prompt and not request.score_prompt,
             variant,
             steady_until(sampling),
+            request.score_prompt,
         )
         sampler = Sampler(
             sampling,
@@ -134,8 +137,22 @@ class EngineCore:
         )
         self._scheduler.add(sequence)
         spell = self._vocabulary.piece if request.messages is None else self._spell_marks
-        running = RunningRequest(sequence, sampler, prepared, spell=spell)
+        running = RunningRequest(
+            sequence, sampler, prepared, spell=spell, scorer=self._scorer(request, sequence)
+        )
         self._requests[request.request_id] = running
+
+    def _scorer(self, request: Generate, sequence: Sequence) -> PromptScorer | None:
+        n_top = request.sampling.top_logprobs
+        if not request.score_prompt or n_top is None:
+            return None
+        return PromptScorer(
+            sequence,
+            request.text,
+            n_top=n_top,
+            reader=self._logprobs,
+            vocabulary=self._vocabulary,
+        )
 
     def abort(self, request_id: int) -> tuple[Event, ...]:
         """End a generation as ``cancelled``; nothing when it is unknown or over."""
@@ -228,17 +245,21 @@ class EngineCore:
     def _deliver(self, chunk: Chunk, row: int) -> list[SequenceOutput]:
         """``row`` is that of the chunk's last token."""
         sequence = chunk.sequence
-        if not chunk.needs_logits:
-            progress = SequenceOutput(
-                request_id=sequence.request_id,
-                prefill_done=sequence.n_computed,
-                prefill_total=len(sequence.tokens),
-                prefill_cached=sequence.n_cached,
-            )
-            return [progress]
         request = self._requests[sequence.request_id]
-        sampled, failure = self._sample(request, chunk, row - chunk.n_drafts)
-        return self._take_all(request, sampled, failure)
+        scores: tuple[PromptToken, ...] = ()
+        if sequence.is_scoring and request.scorer is not None:
+            scores = request.scorer.read(self._context, chunk, row)
+        if not chunk.needs_logits:
+            outputs = [_prefilled(sequence, sequence.n_computed, len(sequence.tokens))]
+        elif sequence.max_tokens == 0:
+            read = _prefilled(sequence, sequence.n_prompt, sequence.n_prompt)
+            outputs = [self._finish(request, FinishReason.LENGTH, read)]
+        else:
+            sampled, failure = self._sample(request, chunk, row - chunk.n_drafts)
+            outputs = self._take_all(request, sampled, failure)
+        if scores:
+            outputs[0] = msgspec.structs.replace(outputs[0], prompt_logprobs=scores)
+        return outputs
 
     def _sample(
         self, request: RunningRequest, chunk: Chunk, row: int
@@ -305,10 +326,8 @@ class EngineCore:
             request_id=sequence.request_id, delta=delta, n_tokens=1, logprob=logprob
         )
         if sequence.n_sampled == 1:
-            n_prompt, n_cached = sequence.n_prompt, sequence.n_cached
-            output = msgspec.structs.replace(
-                output, prefill_done=n_prompt, prefill_total=n_prompt, prefill_cached=n_cached
-            )
+            read = _prefilled(sequence, sequence.n_prompt, sequence.n_prompt)
+            output = msgspec.structs.replace(read, delta=delta, n_tokens=1, logprob=logprob)
         if request.detokenizer.stopped:
             return self._finish(request, FinishReason.STOP, output)
         if sequence.n_sampled == sequence.max_tokens:
@@ -327,13 +346,8 @@ class EngineCore:
         completion = request.completion(reason, model=self._name, placement=self._placement)
         rest = request.detokenizer.flush()
         self._release(request)
-        return SequenceOutput(
-            request_id=request.sequence.request_id,
-            delta=(last.delta if last else "") + rest,
-            n_tokens=last.n_tokens if last else 0,
-            logprob=last.logprob if last else None,
-            completion=completion,
-        )
+        last = last or SequenceOutput(request_id=request.sequence.request_id)
+        return msgspec.structs.replace(last, delta=last.delta + rest, completion=completion)
 
     def _fail(self, request_id: int, error: MinervaError) -> SequenceOutput:
         request = self._requests[request_id]
@@ -355,3 +369,13 @@ class EngineCore:
         if request.snapshot is not None and self._states is not None and slot is not None:
             self._states.note(request.snapshot, slot)
         request.sampler.close()
+
+
+def _prefilled(sequence: Sequence, n_done: int, n_total: int) -> SequenceOutput:
+    """``n_done`` of ``n_total`` tokens of the prompt are computed."""
+    return SequenceOutput(
+        request_id=sequence.request_id,
+        prefill_done=n_done,
+        prefill_total=n_total,
+        prefill_cached=sequence.n_cached,
+    )

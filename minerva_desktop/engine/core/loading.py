@@ -136,6 +136,7 @@ class _Loader:
             slots,
             n_batch=plan.n_batch,
             max_running=options.n_parallel,
+            n_outputs=plan.params.n_outputs_max,
             prompts_apart=not info.n_gpu_layers,
             keeps_company=not info.n_gpu_layers and not model.is_recurrent,
             steady_rows=rows,

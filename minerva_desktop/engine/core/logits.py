@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import math
 from array import array
+from collections.abc import Callable
 from typing import Any
 
 from minerva_desktop.chat.completion import TokenLogprob
@@ -89,23 +90,26 @@ class LogprobReader:
         self._softmax = llama.llama_sampler_init_dist(0)  # what it chooses is of no interest
         self._top = llama.llama_sampler_init_top_k(MAX_TOP_LOGPROBS)
 
-    def of(self, context: LlamaContext, row: int, token: int, n_top: int) -> TokenLogprob:
+    def of(
+        self,
+        context: LlamaContext,
+        row: int,
+        token: int,
+        n_top: int,
+        spell: Callable[[int], bytes] | None = None,
+    ) -> TokenLogprob:
         """Of ``token`` in batch row ``row``, with the ``n_top`` likeliest (at most
-        `MAX_TOP_LOGPROBS`)."""
+        `MAX_TOP_LOGPROBS`). ``spell`` gives a token's bytes, unless they are those of text."""
         candidates = self._candidates = self._candidates or Candidates(self._n_vocab)
         candidates.fill(context, row)
         candidates.apply(self._softmax)
         candidates.apply(self._top)
         # The likeliest one's probability is exact; that of an unlikely one may be rounded to 0.
         log_sum = candidates.best_logit - math.log(candidates.best_probability)
+        spell = spell or self._vocabulary.piece
         top = tuple(
-            self._logprob(which, logit - log_sum) for which, logit in candidates.best(n_top)
+            TokenLogprob(token=which, piece=spell(which), logprob=logit - log_sum)
+            for which, logit in candidates.best(n_top)
         )
-        logit = context.logits(row, self._n_vocab)[token]
-        return self._logprob(token, logit - log_sum, top)
-
-    def _logprob(
-        self, token: int, logprob: float, top: tuple[TokenLogprob, ...] = ()
-    ) -> TokenLogprob:
-        piece = self._vocabulary.piece(token)
-        return TokenLogprob(token=token, piece=piece, logprob=logprob, top=top)
+        logprob = context.logits(row, self._n_vocab)[token] - log_sum
+        return TokenLogprob(token=token, piece=spell(token), logprob=logprob, top=top)

@@ -83,7 +83,7 @@ class PromptBuilder:
         param = "prompt" if request.messages is None else "messages"
         if not prompt.tokens:
             raise InvalidRequest("The prompt is empty", param=param)
-        self.check_length(prompt.tokens, param, n_more=1)
+        self.check_length(prompt.tokens, param, n_more=0 if request.sampling.max_tokens == 0 else 1)
         return prompt
 
     def check_length(self, tokens: list[int], param: str, n_more: int = 0) -> None:
@@ -178,7 +178,7 @@ class PromptBuilder:
         self, turns: tuple[ChatTurn, ...], chat: ChatOptions, max_tokens: int | None
     ) -> Prompt:
         room = max(1, self._n_ctx // ANSWER_ROOM)
-        limit = self._n_ctx - min(room, max_tokens or room)
+        limit = self._n_ctx - (room if max_tokens is None else min(room, max_tokens))
         n_system = 1 if turns and turns[0].role is Role.SYSTEM else 0
         head, rest = turns[:n_system], turns[n_system:]
         # Whole exchanges go: what is left begins with a turn of the user.

@@ -11,6 +11,7 @@ from minerva_desktop.chat.limits import Overflow, Wait, timed_out
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.core.desk import PreparedGeneration
 from minerva_desktop.engine.core.detokenizer import IncrementalDetokenizer
+from minerva_desktop.engine.core.prompt_scores import PromptScorer
 from minerva_desktop.engine.core.sampler import Sampler
 from minerva_desktop.engine.core.sequence import Sequence
 from minerva_desktop.errors import GenerationTimeout
@@ -40,9 +41,10 @@ class RunningRequest:
         prepared: PreparedGeneration,
         *,
         spell: Callable[[int], bytes],
+        scorer: PromptScorer | None,
     ) -> None:
         """All times count from when the engine got the request. ``spell`` gives the bytes that a
-        token adds to the answer."""
+        token adds to the answer; ``scorer`` reads the scores of the prompt's."""
         request = prepared.request
         self.sequence = sequence
         self.sampler = sampler
@@ -51,6 +53,7 @@ class RunningRequest:
         self.shifts = request.limits.overflow is Overflow.SHIFT
         self.snapshot = request.snapshot
         self.spell = spell
+        self.scorer = scorer
         self.n_drafted = 0
         self.n_accepted = 0
         self.n_restored = 0

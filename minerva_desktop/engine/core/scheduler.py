@@ -43,11 +43,13 @@ class Scheduler:
         *,
         n_batch: int,
         max_running: int,
+        n_outputs: int = 1,
         prompts_apart: bool = True,
         keeps_company: bool = True,
         steady_rows: SteadyRows = ANY_FORMAT,
     ) -> None:
-        """``n_batch`` in tokens; at most ``max_running`` requests run, the others wait.
+        """``n_batch`` in tokens; at most ``max_running`` requests run, the others wait. One decode
+        gives ``n_outputs`` rows of logits at most.
         ``prompts_apart``: a prompt shares a decode with nothing else. ``keeps_company``: the lone
         row of a steady sequence gets another, which the cache can forget, and ``steady_rows`` says
         when.
@@ -59,6 +61,7 @@ class Scheduler:
         self._filler = BatchFiller(
             slots,
             n_batch=n_batch,
+            n_outputs=n_outputs,
             prompts_apart=prompts_apart,
             keeps_company=keeps_company,
             steady_rows=steady_rows,

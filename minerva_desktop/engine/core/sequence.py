@@ -19,6 +19,8 @@ class Sequence:
     ``steady_until``: up to how many tokens what runs beside it must not change its rounding.
     ``drafts``: guesses at the tokens to come, to be computed along with the last one. ``pause_at``:
     no chunk of its prompt goes beyond so many tokens; there another takes what it holds.
+    ``scores``: the log-probabilities of its prompt's tokens are wanted, of which ``n_scored`` are
+    known.
     """
 
     request_id: int
@@ -27,6 +29,7 @@ class Sequence:
     reuse: bool = True
     variant: Variant = ()
     steady_until: int = 0
+    scores: bool = False
     drafts: list[int] = field(default_factory=list)
     n_prompt: int = field(init=False)
     n_cached: int = 0
@@ -34,6 +37,7 @@ class Sequence:
     slot: Slot | None = None
     was_admitted: bool = False
     pause_at: int = 0
+    n_scored: int = 0
 
     def __post_init__(self) -> None:
         self.n_prompt = len(self.tokens)
@@ -62,6 +66,11 @@ class Sequence:
         return len(self.tokens) <= self.steady_until
 
     @property
+    def is_scoring(self) -> bool:
+        """Whether each row of its next chunk shall have logits."""
+        return self.scores and self.n_scored < self.n_prompt
+
+    @property
     def is_prompt(self) -> bool:
         """Whether more than one token is to be computed."""
         return len(self.tokens) - self.n_computed > 1
@@ -84,6 +93,13 @@ class Chunk:
     def needs_logits(self) -> bool:
         """Whether the chunk reaches the sequence's end, so that a token can be sampled."""
         return self.start + self.count - self.n_drafts == len(self.sequence.tokens)
+
+    @property
+    def n_outputs(self) -> int:
+        """How many of its rows, at its end, shall have logits."""
+        if self.sequence.is_scoring:
+            return self.count
+        return self.n_drafts + 1 if self.needs_logits else 0
 
     @property
     def tokens(self) -> list[int]:

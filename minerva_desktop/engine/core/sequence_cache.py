@@ -56,7 +56,7 @@ class SequenceCache:
                 chunk.tokens,
                 position=chunk.start,
                 slot=chunk.slot.index,
-                n_outputs=chunk.n_drafts + 1 if chunk.needs_logits else 0,
+                n_outputs=chunk.n_outputs,
             )
             for chunk in chunks
         ]

@@ -49,13 +49,15 @@ _NEUTRAL: NeutralValues = MappingProxyType(
 
 
 class CompletionParameters(msgspec.Struct, frozen=True, kw_only=True):
-    """A plain completion, validated. ``echo``: the answer begins with its prompt. ``headers`` are
-    those of the response that tell what was ignored."""
+    """A plain completion, validated. ``echo``: the answer begins with its prompt;
+    ``score_prompt``: with the log-probabilities of its tokens. ``headers`` are those of the
+    response that tell what was ignored."""
 
     model: str
     prompts: tuple[Input, ...]
     suffix: str | None
     echo: bool
+    score_prompt: bool
     sampling: SamplingParameters
     run: RunParameters
     stream: bool
@@ -73,15 +75,15 @@ def completion_parameters(
     prompts = inputs("" if request.prompt is None else request.prompt, "prompt")
     run = run_parameters(request, request.n, request_timeout_s)
     _check_choices(request, len(prompts), run.n)
-    if request.echo and request.logprobs is not None:
-        raise InvalidRequest(
-            "echo excludes logprobs: there are none of the prompt's tokens", param="echo"
-        )
+    score_prompt = bool(request.echo) and request.logprobs is not None
+    if score_prompt and request.suffix:
+        raise InvalidRequest("suffix excludes echo with logprobs", param="suffix")
     return CompletionParameters(
         model=request.model,
         prompts=prompts,
         suffix=request.suffix or None,
         echo=bool(request.echo),
+        score_prompt=score_prompt,
         sampling=_sampling(request),
         run=run,
         stream=bool(request.stream),
@@ -112,7 +114,8 @@ def _sampling(request: CompletionRequest) -> SamplingParameters:
     }
     if all(limit is None for limit in limits.values()):
         limits["max_tokens"] = DEFAULT_MAX_TOKENS
-    return sampling_parameters(request, token_limit(**limits), top_logprobs=_top_logprobs(request))
+    limit = token_limit(least=0, **limits)
+    return sampling_parameters(request, limit, top_logprobs=_top_logprobs(request))
 
 
 def _top_logprobs(request: CompletionRequest) -> int | None:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from minerva_desktop.chat.limits import Overflow, RequestLimits
-from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.chat.sampling import MAX_SEED, SamplingParameters
 from minerva_desktop.chat.tools import schema_field
 from minerva_desktop.engine.engine import MAX_CHOICES
 from minerva_desktop.errors import InvalidRequest
@@ -28,6 +28,7 @@ MAX_TOKENS = 10_000_000  # as in `SamplingParameters.check`
 UNLIMITED = -1  # for max_tokens, as LM Studio and llama-server take it
 RANDOM_SEED = -1  # as llama-server takes it
 WHOLE_CONTEXT = -1  # for the penalties' windows, as llama-server takes it
+ALL_TOKENS = -1  # for top_k, as vLLM and llama-server take it
 _LARGEST_WINDOW = 1_000_000  # as in `SamplingParameters.check`
 BIAS_LIMIT = 100.0  # OpenAI's bound; it stands for "never" and "only"
 
@@ -103,10 +104,11 @@ def sampling_parameters(
     """
     given = {name: getattr(fields, name) for name in _AS_THEY_ARE}
     given |= {
+        "top_k": 0 if fields.top_k == ALL_TOKENS else fields.top_k,
         "repeat_penalty": _repeat_penalty(fields),
         "repeat_last_n": _window(fields.repeat_last_n),
         "dry_penalty_last_n": _window(fields.dry_penalty_last_n),
-        "seed": None if fields.seed == RANDOM_SEED else fields.seed,
+        "seed": _seed(fields.seed),
         "max_tokens": max_tokens,
         "stop": (fields.stop,) if isinstance(fields.stop, str) else tuple(fields.stop or ()),
         "logit_bias": None if fields.logit_bias is None else _biases(fields.logit_bias),
@@ -151,15 +153,16 @@ def tools_field(name: str, tools: Sequence[object] | None) -> dict[str, str]:
     return {schema_field(index): f"tools[{index}].{name}" for index in range(len(tools or ()))}
 
 
-def token_limit(**limits: int | None) -> int | None:
-    """The number of tokens that an answer may have, from fields that all mean it."""
+def token_limit(*, least: int = 1, **limits: int | None) -> int | None:
+    """The number of tokens that an answer may have, ``least`` or more, from fields that all mean
+    it."""
     limit: int | None = None
     for name, value in limits.items():
         if value is None:
             continue
-        if value != UNLIMITED and not 1 <= value <= MAX_TOKENS:
+        if value != UNLIMITED and not least <= value <= MAX_TOKENS:
             raise InvalidRequest(
-                f"{name} must be between 1 and {MAX_TOKENS}, not {value}", param=name
+                f"{name} must be between {least} and {MAX_TOKENS}, not {value}", param=name
             )
         if limit not in (None, value):
             raise InvalidRequest(f"{name} and another limit of tokens differ", param=name)
@@ -189,6 +192,12 @@ def _repeat_penalty(fields: SamplingFields) -> float | None:
             "repetition_penalty and repeat_penalty differ", param="repetition_penalty"
         )
     return fields.repetition_penalty
+
+
+def _seed(value: int | None) -> int | None:
+    """OpenAI's seeds have 64 bits, llama.cpp's 32. The same one gives the same answer again, which
+    is all that a seed is for."""
+    return None if value is None or value == RANDOM_SEED else value % (MAX_SEED + 1)
 
 
 def _window(value: int | None) -> int | None:

@@ -23,16 +23,18 @@ from minerva_desktop.engine.answer_parser import (
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.errors import json_response
 from minerva_desktop.server.generation import (
-    CollectedAnswer,
-    Ended,
     Generation,
-    GenerationEvent,
     GenerationRequest,
-    PromptRead,
     RunningGeneration,
-    Said,
     collect,
     fingerprint,
+)
+from minerva_desktop.server.generation_events import (
+    CollectedAnswer,
+    Ended,
+    GenerationEvent,
+    PromptRead,
+    Said,
 )
 from minerva_desktop.server.json_body import read_json_object
 from minerva_desktop.server.parameters.chat import ChatParameters, chat_parameters

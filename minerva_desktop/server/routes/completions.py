@@ -14,21 +14,24 @@ from fastapi import APIRouter, Request
 from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
-from minerva_desktop.chat.completion import Completion, TokenLogprob
+from minerva_desktop.chat.completion import Completion
 from minerva_desktop.engine.answer_parser import AnswerPart, ContentDelta
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.errors import json_response, renamed_fields
 from minerva_desktop.server.generation import (
-    CollectedAnswer,
-    Ended,
     Generation,
-    GenerationEvent,
     GenerationRequest,
-    PromptRead,
     RunningGeneration,
-    Said,
     collect,
     fingerprint,
+)
+from minerva_desktop.server.generation_events import (
+    CollectedAnswer,
+    Ended,
+    GenerationEvent,
+    PromptRead,
+    PromptScored,
+    Said,
 )
 from minerva_desktop.server.json_body import read_json_object
 from minerva_desktop.server.parameters.completions import (
@@ -37,10 +40,10 @@ from minerva_desktop.server.parameters.completions import (
 )
 from minerva_desktop.server.schemas.chat import PromptProgress
 from minerva_desktop.server.schemas.common import AnswerTimings, Usage
-from minerva_desktop.server.schemas.completions import TextChoice, TextCompletion, TextLogprobs
+from minerva_desktop.server.schemas.completions import TextChoice, TextCompletion
 from minerva_desktop.server.services import ServerContext
 from minerva_desktop.server.sse import DONE, EventSink, EventStream, encode_event
-from minerva_desktop.server.text_logprobs import LogprobWriter
+from minerva_desktop.server.text_logprobs import LogprobWriter, joined
 
 DIALECT = "completions"
 _OWN_NAMES = MappingProxyType({"messages": "prompt", "tokens": "prompt"})
@@ -85,10 +88,13 @@ class CompletionAnswer:
                 prompt=prompt,
                 more_prompts=tuple(more_prompts),
                 suffix=parameters.suffix,
+                score_prompt=parameters.score_prompt,
                 sampling=parameters.sampling,
                 run=parameters.run,
             ),
         )
+        # A scored prompt brings its own text.
+        self._echoes = parameters.echo and not parameters.score_prompt
         self._n_choices = len(parameters.prompts) * parameters.run.n
         n_top = parameters.sampling.top_logprobs
         self._writers = (
@@ -120,7 +126,7 @@ class CompletionAnswer:
         begun: set[int] = set()
         async with self._running() as running, aclosing(running.events()) as events:
             async for event in events:
-                if self._parameters.echo and event.choice not in begun:
+                if self._echoes and event.choice not in begun:
                     # Only now, when the engine has found nothing wrong with the prompt.
                     begun.add(event.choice)
                     text = await running.prompt_text(event.choice)
@@ -143,16 +149,19 @@ class CompletionAnswer:
 
     async def _choice(self, answer: CollectedAnswer, running: RunningGeneration) -> TextChoice:
         index = answer.ended.choice
-        prompt = await running.prompt_text(index) if self._parameters.echo else ""
+        prompt = await running.prompt_text(index) if self._echoes else ""
+        logprobs = None
+        if self._writers is not None:
+            writer = self._writers[index]
+            scored, of_prompt = writer.write_prompt(answer.prompt)
+            prompt += scored
+            logprobs = joined((of_prompt, writer.write(answer.logprobs)))
         return TextChoice(
             text=prompt + answer.content,
             index=index,
-            logprobs=self._logprobs(index, answer.logprobs),
+            logprobs=logprobs,
             finish_reason=answer.ended.finish_reason,
         )
-
-    def _logprobs(self, choice: int, logprobs: Sequence[TokenLogprob]) -> TextLogprobs | None:
-        return None if self._writers is None else self._writers[choice].write(logprobs)
 
     # -- events ----------------------------------------------------------------------------
 
@@ -160,6 +169,9 @@ class CompletionAnswer:
         match event:
             case Said():
                 return self._said(event, running)
+            case PromptScored(index, tokens) if self._writers is not None:
+                text, logprobs = self._writers[index].write_prompt(tokens)
+                return self._event(TextChoice(text=text, index=index, logprobs=logprobs))
             case Ended(index, completion, finish_reason):
                 self._ended.append(event)
                 return self._event(
@@ -179,7 +191,9 @@ class CompletionAnswer:
         timings: AnswerTimings | UnsetType = UNSET
         if self._parameters.run.timings_per_token:
             timings = AnswerTimings.of(running.live_timings(event.choice))
-        logprobs = self._logprobs(event.choice, event.logprobs)
+        logprobs = None
+        if self._writers is not None:
+            logprobs = self._writers[event.choice].write(event.logprobs)
         choice = TextChoice(text=text, index=event.choice, logprobs=logprobs)
         return self._event(choice, timings=timings)
 

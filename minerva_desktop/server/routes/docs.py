@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import cached_property
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -20,12 +21,11 @@ SOME_MODEL = "MODEL"
 def docs_router(context: ServerContext, operations: Sequence[Operation]) -> APIRouter:
     """The routes, on ``operations``."""
     router = APIRouter()
-    description = describe(operations)
-    program_text = msgspec.json.encode(description)
-    page = DocsPage(operations, description)
+    made = _Made(operations)
 
     @router.api_route("/openapi.json", methods=["GET", "HEAD"])
     async def openapi() -> Response:
+        program_text, _ = await asyncio.to_thread(made.texts)
         return Response(program_text, media_type="application/json")
 
     @router.api_route("/docs", methods=["GET", "HEAD"])
@@ -35,11 +35,29 @@ def docs_router(context: ServerContext, operations: Sequence[Operation]) -> APIR
         model = SOME_MODEL if is_locked else await asyncio.to_thread(_example_model, context)
         # The guard let no foreign Host through.
         url = f"http://{request.headers['host']}"
+        _, page = await asyncio.to_thread(made.texts)
         html = page.render(url=url, model=model, needs_key=is_locked)
         headers = {"Content-Security-Policy": page.policy, "Referrer-Policy": "no-referrer"}
         return Response(html, media_type="text/html", headers=headers)
 
     return router
+
+
+class _Made:
+    """The description and the page. They are made when somebody asks for one of them: that takes
+    as long as all the rest of the endpoint's start. Any thread."""
+
+    def __init__(self, operations: Sequence[Operation]) -> None:
+        self._operations = operations
+
+    def texts(self) -> tuple[bytes, DocsPage]:
+        """JSON for programs, and what people read."""
+        return self._texts
+
+    @cached_property
+    def _texts(self) -> tuple[bytes, DocsPage]:
+        description = describe(self._operations)
+        return msgspec.json.encode(description), DocsPage(self._operations, description)
 
 
 def _example_model(context: ServerContext) -> str:

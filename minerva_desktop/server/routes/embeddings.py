@@ -18,7 +18,7 @@ from minerva_desktop.errors import InvalidRequest, ModelNotFound
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.errors import json_response, renamed_fields
 from minerva_desktop.server.json_body import read_json_object
-from minerva_desktop.server.lifetime import time_limit
+from minerva_desktop.server.model_choice import leased
 from minerva_desktop.server.parameters.embeddings import EmbeddingParameters, embedding_parameters
 from minerva_desktop.server.schemas.embeddings import (
     EmbeddingList,
@@ -74,7 +74,7 @@ class _EmbeddingWork:
                 prompt=self._texts,
             ) as active,
         ):
-            async with time_limit(self._timeout_s), self._pool.lease(model.path) as engine:
+            async with leased(self._pool, model, self._timeout_s) as engine:
                 active.follow()
                 self._check(engine)
                 found = await engine.embed(parameters.inputs, normalize=parameters.normalize)

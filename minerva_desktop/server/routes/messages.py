@@ -13,8 +13,8 @@ from starlette.responses import Response
 from minerva_desktop.server.errors import json_response, request_id_headers
 from minerva_desktop.server.generation import GenerationRequest
 from minerva_desktop.server.json_body import read_json_object
-from minerva_desktop.server.lifetime import time_limit
 from minerva_desktop.server.message_writer import MessageWriter
+from minerva_desktop.server.model_choice import leased
 from minerva_desktop.server.parameters.anthropic import (
     BETA_HEADER,
     MessagesParameters,
@@ -95,7 +95,7 @@ async def _count(
         request.scope, dialect=DIALECT, model=model.model_id, is_stream=False
     ):
         limit_s = context.config.request_timeout_s
-        async with time_limit(limit_s), context.pool.lease(model.path) as engine:
+        async with leased(context.pool, model, limit_s) as engine:
             return TokenCount(await engine.count_tokens(parameters.turns, chat=parameters.chat))
 
 

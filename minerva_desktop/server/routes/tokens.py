@@ -15,8 +15,7 @@ from starlette.responses import Response
 
 from minerva_desktop.server.errors import json_response
 from minerva_desktop.server.json_body import read_json_object
-from minerva_desktop.server.lifetime import time_limit
-from minerva_desktop.server.model_choice import chosen_model
+from minerva_desktop.server.model_choice import chosen_model, leased
 from minerva_desktop.server.parameters.tokens import question, template_parameters
 from minerva_desktop.server.request_info import request_info
 from minerva_desktop.server.schemas.tokens import (
@@ -94,7 +93,7 @@ async def _answer(
 
     async def work() -> AnswerT:
         limit_s = context.config.request_timeout_s
-        async with time_limit(limit_s), context.pool.lease(model.path) as engine:
+        async with leased(context.pool, model, limit_s) as engine:
             return await ask(engine)
 
     return await context.lifetime.run(work(), request.receive)

@@ -104,7 +104,10 @@ class SamplingFields(RequestModel):
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
     logit_bias: JsonObject | list[Any] | None = None
-    seed: Int64 | None = None
+    seed: Annotated[
+        Int64 | None,
+        Field(description="The same gives the same answer; -1 or null: another each time."),
+    ] = None
     stop: Stop | None = None
     n: Int64 | None = None
     dynatemp_range: float | None = None

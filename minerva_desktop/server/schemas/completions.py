@@ -47,13 +47,20 @@ class CompletionRequest(SamplingFields, RunFields):
     ] = None
     max_tokens: Annotated[
         Int64 | None,
-        Field(description=f"{DEFAULT_MAX_TOKENS} when absent, as in OpenAI's API; -1: no limit."),
+        Field(
+            description=f"{DEFAULT_MAX_TOKENS} when absent, as in OpenAI's API; 0: no answer, for "
+            "the log-probabilities of a prompt with `echo`; -1: no limit."
+        ),
     ] = None
     max_completion_tokens: Int64 | None = None
     n_predict: Int64 | None = None
     best_of: Annotated[Int64 | None, Field(description="Only the value of `n`.")] = None
     echo: Annotated[
-        bool | None, Field(description="Begin each answer with its prompt; not with `logprobs`.")
+        bool | None,
+        Field(
+            description="Begin each answer with its prompt; with `logprobs`, those of the prompt's "
+            "tokens too, for which all of it is computed, a few tokens in each step."
+        ),
     ] = None
     logprobs: Annotated[
         Int64 | None,
@@ -74,13 +81,14 @@ class CompletionRequest(SamplingFields, RunFields):
 class TextLogprobs(msgspec.Struct, frozen=True):
     """Of each token: its text, its natural log-probability, the likeliest tokens at its place
     (null where none were asked for), and where it begins in the choice's text, in characters.
+    The first of a prompt has neither probability: nothing comes before it.
 
     A token that is no whole characters is spelled ``bytes:\\xe2\\x82``, as OpenAI's API does.
     """
 
     tokens: tuple[str, ...]
-    token_logprobs: tuple[float, ...]
-    top_logprobs: tuple[dict[str, float], ...] | None
+    token_logprobs: tuple[float | None, ...]
+    top_logprobs: tuple[dict[str, float] | None, ...] | None
     text_offset: tuple[int, ...]
 
 

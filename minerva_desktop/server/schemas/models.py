@@ -61,6 +61,17 @@ class PropsQuery(RequestModel):
     model: ModelName | None = None
 
 
+class EndpointInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer to ``GET /``. ``base_url`` is what OpenAI's clients want to know."""
+
+    name: Literal["Minerva Desktop"] = "Minerva Desktop"
+    version: str
+    base_url: str
+    docs: str
+    openapi: str
+    health: str
+
+
 class GenerationSettings(msgspec.Struct, frozen=True):
     """What holds where a request says nothing; ``n_ctx`` in tokens, null unless loaded."""
 

@@ -1,0 +1,97 @@
+"""What happens to the answers of one request, from prompt to end, and the answers put together.
+
+`generation` tells it to the dialects. Values of the endpoint's asyncio loop.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from minerva_desktop.chat.completion import Completion, PromptToken, TokenLogprob
+from minerva_desktop.engine.answer_parser import (
+    AnswerPart,
+    ContentDelta,
+    ReasoningDelta,
+    ToolCallDelta,
+)
+
+
+class PromptRead(msgspec.Struct, frozen=True):
+    """``done`` of ``total`` prompt tokens are processed, ``cached`` of them had been before;
+    ``milliseconds`` after the request began."""
+
+    choice: int
+    done: int
+    total: int
+    cached: int
+    milliseconds: int
+
+
+class PromptScored(msgspec.Struct, frozen=True):
+    """The next tokens of the prompt, with their log-probabilities, where those were asked for."""
+
+    choice: int
+    tokens: tuple[PromptToken, ...]
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What came of the next ``n_tokens`` of a choice; of one, where there are ``logprobs``."""
+
+    choice: int
+    parts: tuple[AnswerPart, ...]
+    n_tokens: int = 0
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """A choice is whole. ``n_reasoning`` of its tokens were a train of thought."""
+
+    choice: int
+    completion: Completion
+    finish_reason: str
+    n_reasoning: int
+
+
+GenerationEvent = PromptRead | PromptScored | Said | Ended
+
+
+class CollectedCall(msgspec.Struct):
+    """A tool call, put together from its deltas."""
+
+    id: str
+    name: str
+    arguments: str = ""
+
+
+class CollectedAnswer:
+    """A choice, put together from its events."""
+
+    def __init__(self) -> None:
+        self.content = ""
+        self.reasoning = ""
+        self.calls: list[CollectedCall] = []
+        self.logprobs: list[TokenLogprob] = []
+        self.prompt: list[PromptToken] = []
+        self.ended: Ended
+
+    def add(self, event: GenerationEvent) -> None:
+        """Take in an event of this choice."""
+        if isinstance(event, Ended):
+            self.ended = event
+        elif isinstance(event, PromptScored):
+            self.prompt += event.tokens
+        elif isinstance(event, Said):
+            self.logprobs += event.logprobs
+            for part in event.parts:
+                self._add_part(part)
+
+    def _add_part(self, part: AnswerPart) -> None:
+        match part:
+            case ContentDelta(text):
+                self.content += text
+            case ReasoningDelta(text):
+                self.reasoning += text
+            case ToolCallDelta(index, call_id, name, arguments):
+                if index == len(self.calls):
+                    self.calls.append(CollectedCall(call_id or "", name or ""))
+                self.calls[index].arguments += arguments

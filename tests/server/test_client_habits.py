@@ -1,0 +1,98 @@
+"""What clients send without being asked to: OpenAI's own, LangChain, LiteLLM, LlamaIndex."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from minerva_desktop.server.parameters.parser import IGNORED_FIELDS_HEADER
+from tests.server.fake_models import MODEL, chat_body, serving
+
+CHAT = "/v1/chat/completions"
+CALL = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+RESULT = {"role": "tool", "tool_call_id": "a", "content": "ok"}
+USER = {"role": "user", "content": "x"}
+
+NOTHING_ASKED: tuple[dict[str, Any], ...] = (
+    {"max_tokens": None, "max_completion_tokens": None, "n": None, "seed": None, "stop": None},
+    {"temperature": None, "top_p": None, "logit_bias": None, "logprobs": None, "user": None},
+    {"presence_penalty": 0, "frequency_penalty": 0, "n": 1, "logit_bias": {}, "stop": []},
+    {"tools": [], "tool_choice": "auto", "parallel_tool_calls": True},
+    {"tools": None, "tool_choice": None, "parallel_tool_calls": None},
+    {"tool_choice": "none"},
+    {"functions": [], "function_call": "auto"},
+    {"functions": None, "function_call": None},
+    {"response_format": {"type": "text"}, "stream": False, "stream_options": None},
+    {"response_format": None, "modalities": ["text"], "audio": None, "prediction": None},
+    {"store": False, "service_tier": "auto", "metadata": {"a": "b"}, "reasoning_effort": None},
+    {"logprobs": False, "top_logprobs": 0, "verbosity": "medium", "prompt_cache_key": "k"},
+    {"safety_identifier": "s", "prompt_cache_retention": None, "web_search_options": None},
+    {"messages": [USER, {"role": "assistant", "content": None, "tool_calls": [CALL]}, RESULT]},
+    {"messages": [USER, {"role": "assistant", "tool_calls": [CALL]}, RESULT]},
+    {
+        "messages": [
+            USER,
+            {
+                "role": "assistant",
+                "content": "Yes",
+                "tool_calls": [],
+                "function_call": None,
+                "refusal": None,
+                "audio": None,
+                "annotations": [],
+            },
+            {"role": "user", "content": [{"type": "text", "text": "x"}], "name": "bob"},
+        ]
+    },
+)
+ASKED_TOO_MUCH: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"tool_choice": "required"}, "tool_choice"),
+    ({"functions": [{"name": "f"}]}, "functions"),
+    ({"stream_options": {"include_usage": True}}, "stream_options"),
+    ({"top_logprobs": 2}, "top_logprobs"),
+    ({"modalities": ["text", "audio"]}, "modalities"),
+    ({"audio": {"voice": "alloy", "format": "wav"}}, "audio"),
+    ({"prediction": {"type": "content", "content": "x"}}, "prediction"),
+    ({"store": True}, "store"),
+    ({"service_tier": "flex"}, "service_tier"),
+    ({"verbosity": "low"}, "verbosity"),
+    ({"web_search_options": {}}, "web_search_options"),
+    ({"n": 1000}, "n"),
+    ({"max_tokens": 10**9}, "max_tokens"),
+    ({"max_tokens": 0}, "max_tokens"),
+    ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools[0].type"),
+    (
+        {"messages": [{**USER, "role": "assistant", "function_call": {"name": "f"}}]},
+        "messages[0].function_call",
+    ),
+)
+
+
+@pytest.mark.parametrize("fields", NOTHING_ASKED)
+async def test_fields_that_ask_for_nothing_are_taken_in_silence(fields: dict[str, Any]) -> None:
+    async with serving() as served:
+        answer = await served.http.post(CHAT, json=chat_body(**fields))
+    assert answer.status_code == 200, answer.text
+    assert IGNORED_FIELDS_HEADER not in answer.headers
+    assert answer.json()["choices"][0]["message"]["content"] == "Hello, world"
+
+
+@pytest.mark.parametrize(("fields", "param"), ASKED_TOO_MUCH)
+async def test_fields_that_cannot_be_honoured_are_refused_by_name(
+    fields: dict[str, Any], param: str
+) -> None:
+    async with serving() as served:
+        answer = await served.http.post(CHAT, json=chat_body(**fields))
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == param
+
+
+async def test_embeddings_as_openais_client_asks_for_them() -> None:
+    """It wants base64 unless told otherwise, and LangChain's sends it tokens."""
+    async with serving() as served, served.openai() as client:
+        texts = await client.embeddings.create(model=MODEL.model_id, input=["a", "b"])
+        tokens = await client.embeddings.create(model=MODEL.model_id, input=[[1, 2], [3]])
+    assert [len(each.embedding) for each in (*texts.data, *tokens.data)] == [2, 2, 2, 2]
+    assert all(isinstance(each.embedding[0], float) for each in texts.data)
+    assert served.engine.embedded == [("a", "b"), ((1, 2), (3,))]
