@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from minerva_desktop.chat.tools import ChatOptions, Tool, ToolMode
 from minerva_desktop.engine.answer_format import AnswerFormat
-from minerva_desktop.engine.answer_parser import (
-    AnswerParser,
-    ContentDelta,
-    ToolCallDelta,
-    new_call_id,
-)
+from minerva_desktop.engine.answer_parser import AnswerParser, ContentDelta, new_call_id
+from minerva_desktop.engine.call_syntax import HARMONY_MARKS, SYNTAXES, THOUGHTS
 from tests.engine.answer_samples import CONTENT, DEEPSEEK_OPEN, NOW, SAMPLES
 from tests.engine.answers import TOOLS, Answer, F, R, read
 
@@ -65,121 +65,6 @@ def test_an_answer_that_is_cut_keeps_what_came() -> None:
     cut = "<tool_call>\n<function=get_weather>\n<parameter=ci"
     assert read(cut, AnswerFormat(F.QWEN_XML)).calls == [["get_weather", '{"ci']]
     assert read("<think>\na", AnswerFormat(F.HERMES, R.THINK)).reasoning == "a"
-
-
-HARMONY_CALL = "<|channel|>commentary to=functions.now <|constrain|>json<|message|>{}"
-
-
-@pytest.mark.parametrize("size", [None, 1, 3])
-@pytest.mark.parametrize(
-    ("tools", "text"),
-    [
-        (F.LLAMA, '{"name": "now", "parameters": {}}; {"name": "now", "parameters": {}}'),
-        (F.LLAMA, '{"name": "now", "parameters": {}}\n\nIt is late.'),
-        (F.COMMAND_R, 'Action: ```json\n[{"tool_name": "now", "parameters": {}}, {"tool_n'),
-        (F.FUNCTIONARY_V32, ">>>now\n{}>>>now\n{}>>>all\nIt is late."),
-        (F.HARMONY, f"{HARMONY_CALL}<|call|><|start|>assistant{HARMONY_CALL}"),
-        (F.HERMES, '<tool_call>{"name": "now"}</tool_call>\n<tool_call>'),
-    ],
-)
-def test_an_answer_that_may_make_one_call_is_over_when_it_goes_on_behind_it(
-    tools: F, text: str, size: int | None
-) -> None:
-    pieces = [text] if size is None else [text[i : i + size] for i in range(0, len(text), size)]
-    chat = ChatOptions(tools=TOOLS, parallel=False)
-    assert read(pieces, AnswerFormat(tools), chat) == Answer(calls=[NOW], ids=["call_0"])
-    parser = AnswerParser(AnswerFormat(tools), chat)
-    for piece in pieces:
-        parser.feed(piece)
-    parser.finish()
-    assert parser.is_over
-    assert parser.ends_in_calls
-
-
-@pytest.mark.parametrize("tools", [F.LLAMA, F.HERMES, F.GENERIC])
-def test_arguments_of_a_call_that_begins_like_text_are_never_shown(tools: F) -> None:
-    """Each delta as it comes: nothing of a call may be shown before it is known to be one."""
-    texts = [
-        '{"name": "get_weather", "parameters": {"city": "Paris"}}',
-        'I look.\n\n{"name": "get_weather", "parameters": {"city": "Paris"}}\n',
-        '{"type": "function", "function": "get_weather", "parameters": {"city": "Paris"}}',
-        '{"type": "function", "function": {"name": "get_weather", "arguments": {"city": "Paris"}}}',
-        'I look.\n```json\n{"name": "get_weather", "parameters": {"city": "Paris"}}\n```',
-    ]
-    for text in texts:
-        parser = AnswerParser(AnswerFormat(tools), ChatOptions(tools=TOOLS))
-        shown, arguments = "", ""
-        for character in text:
-            for part in parser.feed(character):
-                if isinstance(part, ContentDelta):
-                    shown += part.text
-                elif isinstance(part, ToolCallDelta):
-                    arguments += part.arguments
-        parser.finish()
-        assert shown == ("I look." if text.startswith("I") else "")
-        assert arguments == '{"city": "Paris"}'
-        assert parser.ends_in_calls
-
-
-ROME, OSLO, NOW_CALL = (
-    '{"name": "get_weather", "arguments": {"city": "Rome"}}',
-    '{"name": "get_weather", "arguments": {"city": "Oslo"}}',
-    '{"name": "now", "arguments": {}}',
-)
-
-
-@pytest.mark.parametrize("size", [None, 1, 4])
-@pytest.mark.parametrize(
-    ("calls", "expected"),
-    [
-        ([ROME, ROME, OSLO], ["Rome"]),
-        ([ROME, OSLO, OSLO], ["Rome", "Oslo"]),
-        ([ROME, OSLO, ROME], ["Rome", "Oslo"]),
-        ([ROME, OSLO], ["Rome", "Oslo"]),
-        ([NOW_CALL, NOW_CALL], ["{}"]),
-        ([NOW_CALL, ROME], ["{}", "Rome"]),
-    ],
-)
-@pytest.mark.parametrize("tools", [F.HERMES, F.MISTRAL])
-def test_an_answer_that_must_call_is_over_when_it_repeats_a_call(
-    tools: F, calls: list[str], expected: list[str], size: int | None
-) -> None:
-    if tools is F.MISTRAL:
-        text = f"[TOOL_CALLS][{', '.join(calls)}]"
-    else:
-        text = "\n".join(f"<tool_call>\n{call}\n</tool_call>" for call in calls)
-    pieces = [text] if size is None else [text[i : i + size] for i in range(0, len(text), size)]
-    forced = ChatOptions(tools=TOOLS, mode=ToolMode.REQUIRED)
-    answer = read(pieces, AnswerFormat(tools), forced)
-    assert answer.content == ""
-    assert [json.loads(text).get("city", text) for _, text in answer.calls] == expected
-    parser = AnswerParser(AnswerFormat(tools), forced)
-    for piece in pieces:
-        parser.feed(piece)
-    assert parser.is_over is (len(expected) < len(calls))
-    assert parser.ends_in_calls
-    # One that may call as it likes may also do so twice.
-    free = read(pieces, AnswerFormat(tools))
-    assert len(free.calls) == len(calls)
-
-
-def test_what_may_become_a_repeat_is_held_back_until_it_is_none() -> None:
-    forced = ChatOptions(tools=TOOLS, mode=ToolMode.REQUIRED)
-    parser = AnswerParser(AnswerFormat(F.HERMES), forced, new_id=lambda: "x")
-    parser.feed(f"<tool_call>{ROME}</tool_call>")
-    begun = '<tool_call>{"name": "get_weather", "arguments": {"city": "R'
-    assert parser.feed(begun) == []
-    (call,) = parser.feed("iga")
-    assert str(call) == (
-        """ToolCallDelta(index=1, id='x', name='get_weather', arguments='{"city": "Riga')"""
-    )
-    parser.feed('"}}</tool_call>')
-    assert parser.ends_in_calls
-    assert not parser.is_over
-    # Cut inside of what may be one, it is none.
-    assert parser.feed(begun) == []
-    assert parser.finish() == []
-    assert not parser.ends_in_calls
 
 
 CUT = [
@@ -312,3 +197,96 @@ def test_ids_are_new_and_of_one_form() -> None:
     ids = {new_call_id() for _ in range(100)}
     assert len(ids) == 100
     assert all(found.startswith("call_") and len(found) == 29 for found in ids)
+
+
+_FRAGMENTS = sorted(
+    {
+        *(
+            part
+            for s in SYNTAXES.values()
+            for pair in (s.section, s.call, *s.others)
+            for part in pair
+        ),
+        *(mark for marks in THOUGHTS.values() for mark in (marks.opening, marks.closing)),
+        *(part for syntax in SYNTAXES.values() for part in (*syntax.parameter, syntax.middle)),
+        *HARMONY_MARKS,
+        *(
+            '{"name": "now", ',
+            '"arguments": {',
+            '"a": 1',
+            "}",
+            "}}",
+            "]",
+            "[",
+            '"',
+            "\\",
+            "now",
+            "get_",
+        ),
+        *(
+            " to=functions.now",
+            "analysis",
+            "final",
+            "all\n",
+            " ",
+            "\n",
+            "x",
+            ", ",
+            "city",
+            "[CALL_ID]",
+        ),
+        *(sample[2] for sample in SAMPLES),
+    }
+    - {""}
+)
+_TEXTS = st.lists(st.sampled_from(_FRAGMENTS) | st.text(max_size=3), max_size=12).map("".join)
+
+
+@given(text=_TEXTS, cuts=st.lists(st.integers(0, 400), max_size=30), tools=st.sampled_from(F))
+def test_pieces_make_no_difference(text: str, cuts: list[int], tools: F) -> None:
+    answer_format = AnswerFormat(tools, R.THINK)
+    whole = read(text, answer_format)
+    assert read(list(text), answer_format) == whole
+    edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    pieces = [text[a:b] for a, b in itertools.pairwise(edges)]
+    assert read(pieces, answer_format) == whole
+    plain = tools not in {F.HARMONY, F.FUNCTIONARY_V32}
+    if plain and not whole.calls and not text.lstrip().startswith("<think>"):
+        assert text.startswith(whole.content)
+        dropped = text.removeprefix(whole.content)
+        # What the end cut behind the mark of a call.
+        trigger = SYNTAXES[tools].trigger if tools in SYNTAXES else ""
+        assert not dropped or (trigger and dropped.lstrip().startswith(trigger))
+
+
+_SIZE = 250_000  # characters
+_OPEN = '<tool_call>{"name":"now","arguments":{"a":'
+
+
+@pytest.mark.parametrize(
+    ("tools", "unit", "start"),
+    [
+        (F.HERMES, "<", ""),
+        (F.HERMES, "<tool_call>", ""),
+        (F.HERMES, " ", "<tool_call>"),
+        (F.HERMES, '"id":1,', "<tool_call>{"),
+        (F.HERMES, "\\n", _OPEN + '"'),
+        (F.HERMES, "[", _OPEN),
+        (F.HERMES, "</thin", "<think>"),
+        (F.HERMES, '{"name":"now","arguments":{}}', ""),
+        (F.QWEN_XML, "</paramete", "<function=get_weather>\n<parameter=city>"),
+        (F.GLM, "<arg_key>a</arg_key><arg_value>1</arg_value>", "<tool_call>now"),
+        (F.DEEPSEEK, DEEPSEEK_OPEN, ""),
+        (F.HARMONY, "<|channel|>", ""),
+        (F.HARMONY, "<|channel|>final<|message|>x", ""),
+    ],
+)
+def test_a_long_text_of_anything_takes_its_time_and_no_more(
+    tools: F, unit: str, start: str
+) -> None:
+    text = start + unit * (_SIZE // len(unit))
+    began = time.perf_counter()
+    read(text, AnswerFormat(tools, R.THINK))
+    read([text[i : i + 64] for i in range(0, len(text), 64)], AnswerFormat(tools, R.THINK))
+    # Under a second; anything that grows with the square would take minutes.
+    assert time.perf_counter() - began < 15.0

@@ -75,7 +75,7 @@ async def test_no_host_and_two_hosts_are_refused(head: str) -> None:
     [
         ("http://127.0.0.1:PORT/v1/models", "127.0.0.1:PORT", 200),
         ("HTTP://LOCALHOST:PORT/v1/models?a=b", "127.0.0.1:PORT", 200),
-        ("http://127.0.0.1:PORT", "127.0.0.1:PORT", 404),
+        ("http://127.0.0.1:PORT", "127.0.0.1:PORT", 200),
         ("http://evil.example/v1/models", "127.0.0.1:PORT", 403),
         ("http://127.0.0.1/v1/models", "127.0.0.1:PORT", 403),
         ("http://127.0.0.1:PORT@evil.example/v1/models", "127.0.0.1:PORT", 403),

@@ -273,7 +273,7 @@ async def test_the_official_client_understands_refusals() -> None:
             await client.messages.create(model="claude", max_tokens=9, messages=HI)
         with pytest.raises(anthropic.BadRequestError, match="top_k must be") as wrong:
             await client.messages.create(
-                model=MODEL.model_id, max_tokens=9, messages=HI, extra_body={"top_k": -1}
+                model=MODEL.model_id, max_tokens=9, messages=HI, extra_body={"top_k": -2}
             )
         with pytest.raises(anthropic.BadRequestError, match="max_tokens is required"):
             await client.post(PATH, cast_to=object, body={"model": "m", "messages": HI})

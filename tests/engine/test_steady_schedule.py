@@ -1,0 +1,112 @@
+"""How the steps of sequences are cut whose text must not depend on others, without any model."""
+
+from __future__ import annotations
+
+from minerva_desktop.engine.core.batch_filler import SteadyRows
+from minerva_desktop.engine.core.scheduler import Scheduler
+from minerva_desktop.engine.core.sequence import Chunk, Sequence
+from minerva_desktop.engine.core.slots import SlotTable
+from tests.engine.schedules import admit_all, new_scheduler, new_sequence, shape_of, take_step
+
+
+def _steady(request_id: int, n_prompt: int, until: int = 10_000) -> Sequence:
+    sequence = new_sequence(request_id, n_prompt)
+    sequence.steady_until = until
+    return sequence
+
+
+def test_a_steady_prompt_is_cut_below_the_rows_that_ggml_puts_into_tiles() -> None:
+    scheduler = new_scheduler(n_batch=512)
+    scheduler.add(_steady(1, 150))
+    assert [shape_of(take_step(scheduler)) for _ in range(3)] == [
+        [(1, 0, 63)],
+        [(1, 63, 63)],
+        [(1, 126, 24)],
+    ]
+
+
+def test_the_lone_row_of_a_steady_sequence_has_company_once_the_cache_is_long() -> None:
+    scheduler = new_scheduler(n_batch=512, n_running=2)
+    scheduler.add(_steady(1, 250))
+    lone = []
+    for _ in range(12):
+        (chunk,) = take_step(scheduler)
+        if chunk.count == 1:
+            lone.append(chunk.has_company)
+    assert lone == [False] * 6 + [True] * 2  # 250 to 255 cells before it, and then more
+    scheduler.add(new_sequence(2, 3))
+    assert [c.has_company for c in take_step(scheduler) + take_step(scheduler)] == [True, False] + [
+        False
+    ] * 2
+
+
+def test_company_ends_where_steadiness_does() -> None:
+    scheduler = new_scheduler(n_batch=512)
+    scheduler.add(_steady(1, 260, until=262))
+    chunks = [take_step(scheduler)[0] for _ in range(9)]
+    assert [c.has_company for c in chunks if c.count == 1] == [True, True, False, False]
+
+
+def _rows(groups: list[list[Chunk]]) -> list[int]:
+    return [sum(chunk.count for chunk in group) for group in groups]
+
+
+def test_many_that_decode_are_shared_out_to_decodes_without_tiles_if_one_is_steady() -> None:
+    scheduler = new_scheduler(n_batch=512, n_running=130)
+    sequences = [new_sequence(number, 1) for number in range(129)]
+    for sequence in sequences:
+        scheduler.add(sequence)
+    take_step(scheduler)
+    assert _rows(scheduler.schedule().groups) == [129]
+    sequences[5].steady_until = 100
+    groups = scheduler.schedule().groups
+    assert _rows(groups) == [63, 66]
+    assert groups[0][0].sequence is sequences[5]
+    rest = [sequence for sequence in sequences if sequence is not sequences[5]]
+    assert [c.sequence for group in groups for c in group] == [sequences[5], *rest]
+    for sequence in sequences:
+        sequence.steady_until = 100
+    groups = scheduler.schedule().groups
+    assert _rows(groups) == [43, 43, 43]  # and none of them is a lone row
+    assert [c.sequence for group in groups for c in group] == sequences
+
+
+def test_guesses_count_as_rows_and_stay_with_their_sequence() -> None:
+    scheduler = new_scheduler(n_batch=512, n_running=4)
+    for number in range(4):
+        scheduler.add(_steady(number, 1))
+    take_step(scheduler)
+    for sequence in scheduler.decoding:
+        sequence.drafts[:] = [7] * 16
+    groups = scheduler.schedule().groups
+    assert _rows(groups) == [34, 34]
+    assert [chunk.count for group in groups for chunk in group] == [17] * 4
+
+
+def test_a_model_may_want_few_rows_in_a_decode_and_none_alone() -> None:
+    scheduler = Scheduler(
+        SlotTable(n_slots=8, n_cells=4096),
+        n_batch=64,
+        max_running=8,
+        steady_rows=SteadyRows(most=3, lone_cells=0),
+    )
+    sequences = [Sequence(number, [number], None, steady_until=100) for number in range(7)]
+    scheduler.add(sequences[0])
+    admit_all(scheduler)
+    (lone,) = scheduler.schedule().groups
+    assert [chunk.has_company for chunk in lone] == [True]
+    for sequence in sequences[1:]:
+        scheduler.add(sequence)
+    admit_all(scheduler)
+    groups = scheduler.schedule().groups
+    assert [len(group) for group in groups] == [3, 3, 1]
+    assert [chunk.has_company for group in groups for chunk in group] == [False] * 6 + [True]
+    for sequence in sequences[3:]:
+        sequence.steady_until = 0
+    groups = scheduler.schedule().groups
+    assert [[chunk.sequence.request_id for chunk in group] for group in groups] == [
+        [0, 1, 2],
+        [3, 4, 5, 6],
+    ]
+    sequences[0].drafts[:] = [7] * 8
+    assert [chunk.count for chunk in scheduler.schedule().groups[0]] == [3]
