@@ -16,7 +16,7 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.errors import InvalidRequest
 
-LONG = "The harbour town lay quiet. " * 10
+LONG = "The harbour town lay quiet. " * 16  # over 64 tokens: a beginning that others wait for
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
