@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from minerva_desktop.chat.tools import ChatOptions, ToolMode
 from minerva_desktop.engine.answer_format import AnswerFormat
@@ -125,3 +127,29 @@ def test_what_may_become_a_repeat_is_held_back_until_it_is_none() -> None:
     assert parser.feed(begun) == []
     assert parser.finish() == []
     assert not parser.ends_in_calls
+
+
+_TOOL_CALLS = [f"<tool_call>{call}</tool_call>" for call in (ROME, OSLO)]
+_MARKS = ["[TOOL_CALLS][", ", ", "]", ">>>now\n{}", "{", '{"name": ', "```json\n", "```", "\n", " "]
+_HARMONY = [HARMONY_CALL, "<|call|><|start|>assistant"]
+_FRAGMENTS = [*_TOOL_CALLS, *_MARKS, *_HARMONY, ROME, NOW_CALL, "Hi"]
+_TEXTS = st.lists(st.sampled_from(_FRAGMENTS), max_size=8).map("".join)
+
+
+@given(
+    text=_TEXTS,
+    size=st.integers(1, 9),
+    tools=st.sampled_from(F),
+    mode=st.sampled_from([ToolMode.AUTO, ToolMode.REQUIRED]),
+    parallel=st.booleans(),
+)
+def test_no_pieces_make_more_calls_than_there_may_be(
+    text: str, size: int, tools: F, mode: ToolMode, parallel: bool
+) -> None:
+    chat = ChatOptions(tools=TOOLS, mode=mode, parallel=parallel)
+    whole = read(text, AnswerFormat(tools), chat)
+    pieces = [text[i : i + size] for i in range(0, len(text), size)]
+    assert read(pieces, AnswerFormat(tools), chat) == whole
+    assert parallel or len(whole.calls) <= 1
+    if mode is ToolMode.REQUIRED:
+        assert len({tuple(call) for call in whole.calls}) == len(whole.calls)
