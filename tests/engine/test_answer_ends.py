@@ -131,15 +131,8 @@ def test_what_may_become_a_repeat_is_held_back_until_it_is_none() -> None:
 
 _TOOL_CALLS = [f"<tool_call>{call}</tool_call>" for call in (ROME, OSLO)]
 _MARKS = ["[TOOL_CALLS][", ", ", "]", ">>>now\n{}", "{", '{"name": ', "```json\n", "```", "\n", " "]
-_FRAGMENTS = [
-    *_TOOL_CALLS,
-    *_MARKS,
-    ROME,
-    NOW_CALL,
-    HARMONY_CALL,
-    "<|call|><|start|>assistant",
-    "Hi",
-]
+_HARMONY = [HARMONY_CALL, "<|call|><|start|>assistant"]
+_FRAGMENTS = [*_TOOL_CALLS, *_MARKS, *_HARMONY, ROME, NOW_CALL, "Hi"]
 _TEXTS = st.lists(st.sampled_from(_FRAGMENTS), max_size=8).map("".join)
 
 
