@@ -174,8 +174,10 @@ class Entries(Generic[EngineT]):
         measured = info.weights_bytes + info.kv_bytes + info.compute_bytes
         if measured:
             on_gpus = {share.device: share.n_bytes for share in info.shares}
-            # Beside a GPU, llama.cpp does not tell what the CPU keeps of a mapped file.
-            on_cpu = choice.needs.get(CPU, 0) if on_gpus else measured
+            # Beside a GPU, llama.cpp does not tell what the CPU keeps of a mapped file. What the
+            # process takes beside that is not counted without a GPU, either.
+            estimated = max(0, choice.needs.get(CPU, 0) - choice.other_bytes)
+            on_cpu = estimated if on_gpus else measured
             self._ledgers.deallocate(entry.held)
             # Forced: it is in use, whatever the budget says.
             entry.placed = {CPU: on_cpu, **on_gpus}
