@@ -60,7 +60,7 @@ def test_the_ends_of_a_range_are_allowed(name: str, value: object) -> None:
         ("repeat_last_n", -1),
         ("seed", -1),
         ("seed", MAX_SEED + 1),
-        ("max_tokens", 0),
+        ("max_tokens", -1),
         ("max_tokens", 10**9),
         ("stop", ("x",) * (MAX_STOP_STRINGS + 1)),
         ("stop", ("x", "")),

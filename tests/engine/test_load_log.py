@@ -104,9 +104,10 @@ def test_placement_is_read_from_the_last_report() -> None:
 def test_the_formats_of_weights_say_how_many_rows_are_computed_as_each_alone() -> None:
     line = "llama_model_loader: - type {:>4}:  {} tensors\n".format
     quantised = line("f32", 61) + line("q4_1", 210)
+    floats = SteadyRows(lone_cells=0, greedy_tokens=0)
     repacked = "load_tensors:   CPU_REPACK model buffer size =    12.66 MiB\n"
     assert steady_rows(quantised) == ANY_FORMAT
-    assert steady_rows(quantised + repacked) == SteadyRows(most=3)
-    assert steady_rows(line("f32", 61) + line("f16", 210)) == SteadyRows(lone_cells=0)
-    assert steady_rows(line("f32", 271)) == SteadyRows(lone_cells=0)
-    assert steady_rows(quantised + line("bf16", 1) + repacked) == SteadyRows(3, 0)
+    assert steady_rows(quantised + repacked) == SteadyRows(most=3, greedy_tokens=0)
+    assert steady_rows(line("f32", 61) + line("f16", 210)) == floats
+    assert steady_rows(line("f32", 271)) == floats
+    assert steady_rows(quantised + line("bf16", 1) + repacked) == SteadyRows(3, 0, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -137,8 +138,11 @@ async def test_truncation_takes_what_leaves_less_room_than_wanted(engine: LlamaE
 
 
 async def test_text_that_was_held_back_comes_before_the_failure(engine: LlamaEngine) -> None:
-    # Behind “sea” only an end is allowed, which comes too early; and “sea!” may still follow.
-    sampling = SamplingParameters(grammar='root ::= "sea"', min_tokens=9, stop=("sea!",))
+    # Behind “sea” nothing is allowed that is not banned; and “sea!” might have followed.
+    (banned,) = (await engine.tokenize("~", add_special=False)).tokens
+    sampling = SamplingParameters(
+        grammar='root ::= "sea~"', logit_bias={banned: -math.inf}, stop=("sea!",)
+    )
     stream = engine.generate("The", sampling=sampling)
     with pytest.raises(InferenceError, match="The grammar allows no token"):
         await stream.text()

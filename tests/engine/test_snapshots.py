@@ -51,12 +51,13 @@ class Chats:
         kv_type: KvType = KvType.F16,
         lora: tuple[LoraAdapter, ...] = (),
         speculation: Speculation | None = None,
+        n_ctx: int = 2048,
     ) -> LlamaEngine:
         if self.engine is not None:
             await self.engine.unload()
         self.engine = LlamaEngine(model, on_death=lambda _: self.died.set())
         options = LoadOptions(
-            n_ctx=2048,
+            n_ctx=n_ctx,
             kv_type_k=kv_type,
             lora=lora,
             speculation=speculation,
@@ -133,8 +134,9 @@ async def test_an_engine_that_ends_at_once_still_saves_its_last_chat(
 
 
 async def test_nothing_is_written_while_an_answer_runs(chats: Chats, small_path: Path) -> None:
-    engine = await chats.start(small_path)
-    endless = SamplingParameters(ignore_eos=True, max_tokens=300)
+    # Few long answers, and room for all: the chat keeps its slot and its cells.
+    engine = await chats.start(small_path, n_ctx=16_384)
+    endless = SamplingParameters(ignore_eos=True, max_tokens=1500)
     running = engine.generate("Once upon a time", sampling=endless)
     await _answer(engine, COUNT)
     saved_if_idle = time.monotonic() + 1.5 * SAVE_AFTER_SECONDS

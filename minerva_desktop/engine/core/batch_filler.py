@@ -17,6 +17,7 @@ from minerva_desktop.engine.core.sequence import Chunk, Sequence
 from minerva_desktop.engine.core.slots import SlotTable
 
 STEADY_ROWS = 63  # ggml takes tiles from 64 rows on (GGML_FA_TILE_Q)
+STEADY_GREEDY = 256  # tokens
 LONE_CELLS = 256  # llama.cpp rounds up to a multiple of 256, and 512 are shared out to the threads
 
 
@@ -26,10 +27,12 @@ class SteadyRows:
 
     At most ``most`` are in one decode, and a lone row needs no company in up to ``lone_cells``
     cells of the cache. Which of its kernels multiply depends on the model's number formats.
+    ``greedy_tokens``: up to how many tokens a greedy answer without a seed is kept steady.
     """
 
     most: int = STEADY_ROWS
     lone_cells: int = LONE_CELLS
+    greedy_tokens: int = STEADY_GREEDY
 
 
 ANY_FORMAT = SteadyRows()

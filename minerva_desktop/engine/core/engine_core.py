@@ -64,10 +64,12 @@ class EngineCore:
         drafter: Drafter | None,
         states: ChatStates | None,
         can_shift: bool,
+        steady_greedy: int,
         abort: AbortFlag,
     ) -> None:
         """``name`` is the model file's; ``drafter`` guesses ahead; ``states`` keeps chats on
-        disk; ``can_shift``: a sequence's tokens can be moved to other positions."""
+        disk; ``can_shift``: a sequence's tokens can be moved to other positions;
+        ``steady_greedy``: as in `steady_until`."""
         self.info = info
         self._name = name
         self._model = model
@@ -78,6 +80,7 @@ class EngineCore:
         self._drafter = drafter
         self._states = states
         self._can_shift = can_shift
+        self._steady_greedy = steady_greedy
         self._cache = SequenceCache(context, scheduler, abort)
         self._logprobs = LogprobReader(model)
         self._placement = placement_text(info.placement)
@@ -123,7 +126,7 @@ class EngineCore:
             sampling.max_tokens,
             request.cache_prompt and not request.score_prompt,
             variant,
-            steady_until(sampling),
+            steady_until(sampling, self._steady_greedy),
             request.score_prompt,
         )
         sampler = Sampler(

@@ -151,6 +151,7 @@ class _Loader:
             drafter=drafter,
             states=self._states(context, info, append_only=model.is_recurrent or model.has_window),
             can_shift=context.can_shift and not append_only,
+            steady_greedy=rows.greedy_tokens,
             abort=self.abort,
         )
 

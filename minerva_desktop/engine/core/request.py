@@ -16,19 +16,17 @@ from minerva_desktop.engine.core.sampler import Sampler
 from minerva_desktop.engine.core.sequence import Sequence
 from minerva_desktop.errors import GenerationTimeout
 
-STEADY_GREEDY = 256  # tokens
 
-
-def steady_until(sampling: SamplingParameters) -> int:
+def steady_until(sampling: SamplingParameters, greedy_tokens: int) -> int:
     """Up to how many tokens the text must not depend on what else the engine computes.
 
     All of them where a seed was asked for: then someone wants the same text again. Without one,
-    only a greedy answer can be compared at all, and most of those are short; a long one is not
-    worth the speed (a lone token of SmolLM2 takes 1.6 times as long on 2 cores).
+    only a greedy answer can be compared at all, and most of those are short: ``greedy_tokens``. A
+    long one is not worth the speed (a lone token of SmolLM2 takes 1.6 times as long on 2 cores).
     """
     if sampling.seed is not None:
         return sys.maxsize
-    return STEADY_GREEDY if sampling.temperature <= 0 else 0
+    return greedy_tokens if sampling.temperature <= 0 else 0
 
 
 class RunningRequest:
