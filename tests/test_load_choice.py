@@ -186,6 +186,7 @@ def test_between_two_lengths_buffers_grow_evenly(model_path: Path) -> None:
         figures = model.reports.find(replace(options, n_ctx=n_ctx))
         assert figures is not None
         assert figures.compute == {CPU: n_bytes * MB}
+    assert model.reports.find(replace(options, n_ctx=10_496)) is None  # too far beyond
     assert model.reports.find(replace(options, n_ctx=2048, n_batch=64)) is None
     assert model.reports.find(replace(options, n_ctx=2048, is_embedding=True)) is None
 

@@ -63,13 +63,13 @@ def system_kind(devices: Sequence[DeviceInfo]) -> GpuDevice:
 def budget_keys(gpu: DeviceInfo, gpus: Sequence[DeviceInfo]) -> tuple[str, ...]:
     """By which names the settings know the budget of one of the ``gpus``, its own one first: what
     ggml calls them (``CUDA0``) depends on the build and on which of them it may see. Cards of the
-    same name are told apart by their address on the bus, or by their order; a budget for the bare
-    name holds for all of them that have none of their own."""
+    same name are told apart by their address on the bus, also while the others are not seen, or by
+    their order; a budget for the bare name holds for all of them that have none of their own."""
     name = gpu.description or gpu.name
     twins = [other for other in gpus if (other.description or other.name) == name]
-    if len(twins) < 2:
-        return (name,)
-    return (f"{name} ({gpu.pci or 1 + twins.index(gpu)})", name)
+    if len(twins) > 1:
+        return (f"{name} ({gpu.pci or 1 + twins.index(gpu)})", name)
+    return (name, f"{name} ({gpu.pci})") if gpu.pci else (name,)
 
 
 class Holdings(msgspec.Struct, frozen=True):

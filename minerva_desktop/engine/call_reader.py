@@ -30,11 +30,13 @@ _CLOSING_MARKS = re.compile(r"```|<[^>]+>|[^\s<`]+")
 
 @dataclass(slots=True)
 class _Draft:
-    """What is known of a JSON call so far. ``early``: arguments that came before the name."""
+    """What is known of a JSON call so far. ``early``: arguments that came before the name;
+    ``is_wrapped``: what is read stands in a member of its own."""
 
     name: str | None = None
     early: str | None = None
     is_call: bool = False
+    is_wrapped: bool = False
 
 
 class CallReader:
@@ -195,8 +197,9 @@ class CallReader:
                 return False
 
     def _member(self, draft: _Draft, key: str, *, bare: bool) -> Reading[bool]:
-        if key == _FUNCTION_KEY and draft.name is None:
+        if key == _FUNCTION_KEY and draft.name is None and not draft.is_wrapped:
             if (yield from self._text.literal("{")):
+                draft.is_wrapped = True
                 return (yield from self._members(draft, bare=bare))
             key = "name"
         if key in _NAME_KEYS and draft.name is None:

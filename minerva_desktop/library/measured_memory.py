@@ -104,8 +104,9 @@ class ModelReports:
     def find(self, options: EstimateOptions) -> Figures | None:
         """What llama.cpp reported for these options; None when it reported nothing of the kind.
 
-        Buffers grow evenly with the context, so that two lengths tell of those between and beyond
-        them. For a shorter context the shortest stands, which takes no less.
+        Buffers grow evenly with the context, so that two lengths tell of those between them, and
+        the outermost of those up to twice the longest. For a shorter context the shortest stands,
+        which takes no less.
         """
         known = self._measured.find(self.key(options))
         lengths = [report.n_ctx for report in known]
@@ -117,8 +118,12 @@ class ModelReports:
             return None
         if at == 0:
             return msgspec.structs.replace(known[0].figures, kv_bytes=0)
-        last = min(at, len(known) - 1)
-        return _mixed(known[last - 1], known[last], options.n_ctx)
+        if at < len(known):
+            return _mixed(known[at - 1], known[at], options.n_ctx)
+        shortest, longest = known[0], known[-1]
+        # Lengths that differ little tell more of how llama.cpp rounds than of how buffers grow.
+        is_near = options.n_ctx <= 2 * longest.n_ctx and longest.n_ctx >= 2 * shortest.n_ctx
+        return _mixed(shortest, longest, options.n_ctx) if is_near else None
 
     def note(self, options: EstimateOptions, figures: Figures, *, is_real: bool) -> None:
         """Remember what llama.cpp reported."""

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from minerva_desktop.errors import GenerationTimeout, MinervaError
+from minerva_desktop.errors import GenerationTimeout, MinervaError, ModelNotFound
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.services import Engine, Pool, ServerContext
 
 
 async def chosen_model(context: ServerContext, name: str | None) -> ModelFile:
     """The model of that ``name``. Without one: the loaded model that was used last (the only one,
-    mostly), else the catalog's default.
+    mostly), else the catalog's default, or any where none writes text.
 
     Raises `ModelNotFound`, or why the named model cannot be loaded.
     """
@@ -25,7 +25,13 @@ async def chosen_model(context: ServerContext, name: str | None) -> ModelFile:
             return await asyncio.to_thread(catalog.find, path)
         except MinervaError:
             pass  # opened by its path and never added, or gone since: no client can name it
-    return await asyncio.to_thread(catalog.default)
+    try:
+        return await asyncio.to_thread(catalog.default)
+    except ModelNotFound:
+        models = await asyncio.to_thread(catalog.models)
+        if not models:
+            raise
+        return models[0]
 
 
 @asynccontextmanager

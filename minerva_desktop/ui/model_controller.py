@@ -13,7 +13,13 @@ from PySide6.QtWidgets import QFileDialog
 
 from minerva_desktop.app.model_actions import ModelPhase, ModelState
 from minerva_desktop.app.services import Services
-from minerva_desktop.errors import LoadCancelled, MinervaError, ModelLoadError, OutOfMemory
+from minerva_desktop.errors import (
+    LoadCancelled,
+    MinervaError,
+    ModelLoadError,
+    ModelNotFound,
+    OutOfMemory,
+)
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_list import PickerItem
@@ -91,8 +97,9 @@ class ModelController(QObject):
         await self.refresh()
         if self._models.problem:
             self._window.notifications.show_notice(Notice(NoticeKind.WARNING, self._models.problem))
-        chosen = (await self._models.first_choice(preferred)).path
-        self._choose(chosen)
+        chosen = await self._choose_first(preferred)
+        if chosen is None:
+            return
         # By name: the embedded model moves with the installation.
         if preferred is not None and chosen.name != Path(preferred).name:
             why = "cannot be opened any more; it may have been moved or deleted"
@@ -162,10 +169,11 @@ class ModelController(QObject):
             if self._current == added and before is not None:
                 self._choose(before)
 
-    def _choose(self, path: Path) -> None:
+    def _choose(self, path: Path | None) -> None:
         self._current = path
-        self._settings.remember(model=str(path))
-        self._window.header.picker.set_current(str(path))
+        name = None if path is None else str(path)
+        self._settings.remember(model=name)
+        self._window.header.picker.set_current(name or "")
         self._window.header.set_can_eject(path in self._ready)
         self._window.header.hide_progress()
         self.current_changed.emit()
@@ -211,7 +219,18 @@ class ModelController(QObject):
         await self._models.remove(path)
         await self.refresh()
         if path == self._current:
-            self._choose((await self._models.first_choice(None)).path)
+            await self._choose_first(None)
+
+    async def _choose_first(self, preferred: str | None) -> Path | None:
+        """Choose ``preferred`` or what comes nearest to it; None where no model can chat."""
+        try:
+            chosen = (await self._models.first_choice(preferred)).path
+        except ModelNotFound as error:
+            self._choose(None)
+            self._show(error)
+            return None
+        self._choose(chosen)
+        return chosen
 
     @Slot()
     def _on_eject(self) -> None:

@@ -105,6 +105,7 @@ class SettingsDialog(QDialog):
 
     def show_gpus(self, budgets: Sequence[DeviceBudget]) -> None:
         """Offer the budgets of the graphics cards; once."""
+        before = self._memory
         for number, budget in enumerate(budgets[:MAX_GPUS], start=1):
             short = "GPU" if len(budgets) == 1 else f"GPU {number}"
             field = number_field(
@@ -118,10 +119,12 @@ class SettingsDialog(QDialog):
             self._gpus[budget] = field
             hint = f"GB {budget.hint}, {budget.name}"
             self._form.add_row(short, field, hint, row=self._gpu_rows + number)
+            self.setTabOrder(before, field)
+            before = field
         if budgets:
             self._gpus_note.hide()
         else:
-            self._gpus_note.setText("No graphics card with its own memory")
+            self._gpus_note.setText("No graphics card with its own memory was found")
         # New widgets count once they are shown, which Qt does at its loop's next turn.
         QTimer.singleShot(0, self, self._grow)
 

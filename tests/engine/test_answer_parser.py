@@ -138,6 +138,11 @@ def test_other_ways_to_write_a_json_call(written: str, arguments: str) -> None:
     assert (answer.calls, answer.content) == ([["now", arguments]], "!")
 
 
+def test_members_are_not_looked_for_ever_deeper() -> None:
+    text = '{"function": ' * 2000
+    assert read(f"<tool_call>{text}", AnswerFormat(F.HERMES)).calls == []
+
+
 def test_values_between_tags_have_the_types_of_the_schema() -> None:
     schema = {
         "properties": {

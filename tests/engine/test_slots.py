@@ -182,6 +182,23 @@ def test_a_sequence_that_would_fill_a_hole_before_it_can_be_moved() -> None:
     assert table.n_used_cells == table.n_spanned_cells == 6
 
 
+def test_what_lies_out_of_order_is_reused_by_who_wants_order_and_then_moved() -> None:
+    table = SlotTable(n_slots=3, n_cells=1000, append_only=False, n_movable=100)
+    first = table.take(list(range(500, 510))).slot
+    table.extend(first, 10)
+    second = table.take(CHAT).slot
+    table.extend(second, 5)
+    table.release(first)
+    assert table.evict() is first
+    table.extend(second, 15)  # ten of them in the cells before
+    table.release(second)
+    third = table.take([*CHAT[:20], 7], in_order=True).slot
+    assert third.cells[:6] != sorted(third.cells[:6])
+    assert table.misplaced([(third, 1)]) == [third]
+    table.move(third)
+    assert table.misplaced([(third, 1)]) == []
+
+
 def test_a_row_that_keeps_company_takes_its_cell_for_a_moment_only() -> None:
     table = _table()
     slot = table.take(list(range(4))).slot

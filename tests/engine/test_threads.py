@@ -44,6 +44,22 @@ def test_the_balance_tells_only_of_changes() -> None:
     assert told == [1, 2]
 
 
+def test_what_others_did_in_a_pause_does_not_count() -> None:
+    times = iter(
+        [
+            CpuTimes(0.0, 10.0, 5.0, 2),
+            CpuTimes(9.0, 28.0, 5.0, 2),  # both cores were busy, and not with us
+            CpuTimes(10.0, 30.0, 7.0, 2),
+        ]
+    )
+    told: list[int] = []
+    balance = ThreadBalance(2, told.append, lambda: next(times))
+    balance.rested()
+    balance.look()
+    assert told == []
+    assert next(times, None) is None
+
+
 def test_it_looks_at_most_now_and_then() -> None:
     looks = []
 

@@ -251,7 +251,10 @@ class EngineCore:
         request = self._requests[sequence.request_id]
         scores: tuple[PromptToken, ...] = ()
         if sequence.is_scoring and request.scorer is not None:
-            scores = request.scorer.read(self._context, chunk, row)
+            try:
+                scores = request.scorer.read(self._context, chunk, row)
+            except InferenceError as error:
+                return [self._fail(sequence.request_id, error)]
         if not chunk.needs_logits:
             outputs = [_prefilled(sequence, sequence.n_computed, len(sequence.tokens))]
         elif sequence.max_tokens == 0:

@@ -173,7 +173,12 @@ class SchemaRules:
         found = self._root
         for step in steps:
             key = step.replace("~1", "/").replace("~0", "~")
-            if isinstance(found, list) and key.isdecimal() and int(key) < len(found):
+            if (
+                isinstance(found, list)
+                and key.isdecimal()
+                and len(key) < 10
+                and int(key) < len(found)
+            ):
                 found = found[int(key)]
             elif isinstance(found, dict) and key in found:
                 found = found[key]

@@ -125,17 +125,21 @@ class EngineLoop:
 
     def _drain(self) -> None:
         """Handle what came in; wait for something where there is nothing to compute."""
+        was_idle = False
         while True:
             core = self._core
             is_busy = core is not None and core.has_work
             if is_busy and self._inbox.empty():
+                if was_idle and self._balance is not None:
+                    self._balance.rested()
                 return  # nearly every time, and without the cost of an exception
+            was_idle = was_idle or not is_busy
             patience = None if core is None else core.seconds_until_idle_work()
             try:
                 request = self._inbox.get(block=not is_busy, timeout=patience)
             except queue.Empty:
                 if is_busy or core is None:
-                    return
+                    continue
                 self._busy_since = time.monotonic()
                 core.idle_work()
             else:

@@ -33,7 +33,8 @@ class Slot:
 
     ``variant``: with which adapters they were computed; others have no use for them. ``n_sound``:
     how many tokens at most were computed with all before them and nothing else; what stands behind
-    a cut was computed after text that is gone, and nobody can build on it.
+    a cut was computed after text that is gone, and nobody can build on it. ``is_ordered``: False
+    where ``cells`` do not lie in the order of their tokens, though somebody wants that.
     """
 
     index: int
@@ -43,6 +44,7 @@ class Slot:
     used_at: int = 0
     variant: Variant = ()
     n_sound: int = sys.maxsize
+    is_ordered: bool = True
 
     @property
     def n_held(self) -> int:
@@ -160,6 +162,7 @@ class SlotTable:
             self._cells.share(donor.cells[:length])
             slot.cells.extend(donor.cells[:length])
         slot.tokens, slot.busy, slot.variant = tokens, True, variant
+        slot.is_ordered = not in_order or _in_order(slot.cells)
         self._count(self._busy_users, slot.cells)
         return placement
 
@@ -182,7 +185,8 @@ class SlotTable:
         self._cells.let_go(cells[start:])
 
     def misplaced(self, grown: Sequence[tuple[Slot, int]], n_passing: int = 0) -> list[Slot]:
-        """Slots of which `extend_all` would not put the new tokens behind those that they hold."""
+        """Slots of which `extend_all` would not put the new tokens behind those that they hold, or
+        which hold some out of order."""
         n_tokens = sum(count for _, count in grown) + n_passing
         if n_tokens > self._cells.n_free:
             return []
@@ -190,7 +194,7 @@ class SlotTable:
         out_of_order = []
         for slot, count in grown:
             own = slot.cells[-1:] + list(itertools.islice(cells, count))
-            if any(one > later for one, later in itertools.pairwise(own)):
+            if not (slot.is_ordered and _in_order(own)):
                 out_of_order.append(slot)
         return out_of_order
 
@@ -200,6 +204,7 @@ class SlotTable:
         self._let_go(self._busy_users, slot.cells)
         self._cells.let_go(slot.cells)
         slot.cells[:] = self._cells.take(slot.n_held)
+        slot.is_ordered = _in_order(slot.cells)
         self._count(self._busy_users, slot.cells)
 
     def shorten(self, slot: Slot, length: int) -> None:
@@ -255,9 +260,7 @@ class SlotTable:
     def _goes_on_in_order(self, cells: list[int]) -> bool:
         """Whether ``cells`` lie in the order of their tokens, and the next one behind them."""
         return not cells or bool(
-            self._cells.n_free
-            and cells[-1] < self._cells.next_free
-            and all(one < next_one for one, next_one in itertools.pairwise(cells))
+            self._cells.n_free and cells[-1] < self._cells.next_free and _in_order(cells)
         )
 
     def _usable(self, slot: Slot, tokens: Sequence[int]) -> int:
@@ -283,6 +286,10 @@ class SlotTable:
                 users[cell] -= 1
             else:
                 del users[cell]
+
+
+def _in_order(cells: Sequence[int]) -> bool:
+    return all(one < later for one, later in itertools.pairwise(cells))
 
 
 def common_prefix(one: Sequence[int], other: Sequence[int], limit: int) -> int:

@@ -94,9 +94,9 @@ class SnapshotStore:
         """The snapshot of chat ``name``; None where there is no whole one."""
         path = self._path(name, variant)
         tokens = array("i")
-        if not path.is_file():  # to open a pipe would wait for ever
-            return None
         try:
+            if not path.is_file():  # to open a pipe would wait for ever
+                return None
             with path.open("rb") as file:
                 magic, _version, count = _HEADER.unpack(file.read(_HEADER.size))
                 if magic != _MAGIC or count * tokens.itemsize > path.stat().st_size:

@@ -80,6 +80,12 @@ class ThreadBalance:
         self._read = read
         self._last = read()
 
+    def rested(self) -> None:
+        """To be called before the first step after a pause: what others did while nothing was
+        computed says nothing of what they do now. (A client that computes between its requests
+        would have each prompt read with one thread fewer.)"""
+        self._last = self._read()
+
     def look(self) -> None:
         """To be called before each step; reads the machine's times every `LOOK_SECONDS`."""
         if time.monotonic() - self._last.at < LOOK_SECONDS:

@@ -106,7 +106,12 @@ class SamplingFields(RequestModel):
     logit_bias: JsonObject | list[Any] | None = None
     seed: Annotated[
         Int64 | None,
-        Field(description="The same gives the same answer; -1 or null: another each time."),
+        Field(
+            description="The same gives the same answer, on a CPU whatever runs beside it (what is "
+            "reused of a prompt may round otherwise: `cache_prompt` false computes it anew). "
+            "Greedy answers without a seed may differ a little beside others. -1 or null: another "
+            "each time."
+        ),
     ] = None
     stop: Stop | None = None
     n: Int64 | None = None
