@@ -22,6 +22,7 @@ EMBEDDING_TEXTS = 64  # in one batch
 # Sequences at least, so that the last chats go on without processing their history again. Not more:
 # a step looks at every cell that is in use. Recurrent models keep a whole state for each.
 MIN_SLOTS = 8
+SPARE_SLOTS = 4  # beside those that run at once
 MAX_DRAFT = 16  # tokens
 
 
@@ -151,7 +152,7 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
         """Sequences that the KV cache can hold: those that run, and what others left behind."""
         if is_recurrent:
             return self.n_parallel
-        return min(max(2 * self.n_parallel, MIN_SLOTS), MAX_PARALLEL)
+        return min(max(self.n_parallel + SPARE_SLOTS, MIN_SLOTS), MAX_PARALLEL)
 
     def check(self) -> None:
         """Raise `InvalidRequest`, naming the field, for what llama.cpp would choke on."""
