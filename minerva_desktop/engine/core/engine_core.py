@@ -368,9 +368,6 @@ class EngineCore:
         slot = sequence.slot
         if slot is not None:  # nobody can build on what stands behind a shift
             self._cache.take_back(sequence, slot.n_held - slot.n_sound)
-        if slot is not None and not sequence.reuse and request.snapshot is None:
-            # Each step of others looks at all cells up to the last that holds something.
-            self._cache.take_back(sequence, slot.n_held)
         self._scheduler.remove(sequence.request_id)
         del self._requests[sequence.request_id]
         if self._drafter is not None:
