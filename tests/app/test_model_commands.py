@@ -152,7 +152,8 @@ def test_show_counts_a_draft_model_that_is_mapped(run: Run, gemma_path: Path) ->
     options = ("--load", "--n-ctx", "512", "--draft-model", str(gemma_path))
     (memory,) = _shown(run, str(gemma_path), *options)["memory"]
     assert memory["weights_bytes"] > 490_000_000
-    assert memory["measured_bytes"] == pytest.approx(memory["total_bytes"], rel=0.05)
+    # Without its draft's pages, a third would be missing. How close it is, `bench.py memory` tells.
+    assert memory["measured_bytes"] == pytest.approx(memory["total_bytes"], rel=0.1)
 
 
 def test_show_loads_the_whole_model_by_any_of_its_parts(

@@ -44,11 +44,12 @@ async def test_short_answers_four_at_a_time(model_path: Path) -> None:
 
 
 async def test_rearranged_weights_multiply_a_row_among_others_as_alone(gemma_path: Path) -> None:
-    """ggml rearranges most formats for the CPU, Q4_K_M among them, but not the embedded model's."""
+    """ggml rearranges most formats for the CPU, Q4_K_M among them, but not the embedded model's.
+    There are slots for all ten: what has a window cannot be moved out of holes."""
     engine = LlamaEngine(gemma_path)
     await engine.load(options=LoadOptions(n_ctx=1024, n_parallel=6))
-    sampling = [SamplingParameters(seed=seed, max_tokens=10, ignore_eos=True) for seed in range(6)]
-    prompts = [f"My {thing} are" for thing in THINGS[:6]]
+    sampling = [SamplingParameters(seed=seed, max_tokens=10, ignore_eos=True) for seed in range(5)]
+    prompts = [f"My {thing} are" for thing in THINGS[:5]]
     pairs = list(zip(prompts, sampling, strict=True))
     alone = [await engine.generate(prompt, sampling=each).text() for prompt, each in pairs]
     streams = [engine.generate(p, sampling=each, cache_prompt=False) for p, each in pairs]
