@@ -14,6 +14,7 @@ and `chat` never load Qt, and the window never loads llama.cpp, nor FastAPI befo
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = {"chat": _chat, "keys": _keys, "serve": _serve, "models": _models}
     run = commands.get(given[0]) if given else None
     try:
-        return run(given[1:]) if run else _gui(given)
+        return _in_terminal(run, given[1:]) if run else _gui(given)
     except MinervaError as error:
         print(f"minerva: {error.message}", file=sys.stderr)
         if error.detail:
@@ -65,6 +66,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+
+
+def _in_terminal(run: Callable[[list[str]], int], arguments: list[str]) -> int:
+    try:
+        code = run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read this has gone (`| head`). Python would complain once more at its exit, where
+        # it flushes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    return code
 
 
 # -- the window --------------------------------------------------------------------------------

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import sys
 from pathlib import Path
 
 import msgspec
@@ -22,8 +20,6 @@ from minerva_desktop.paths import AppPaths
 from minerva_desktop.runtime import Runtime
 from minerva_desktop.settings import SettingsFile
 
-EXIT_FAILED = 1
-
 
 def chat(arguments: list[str]) -> int:
     """Run the command; the exit code. Raises `MinervaError`."""
@@ -38,13 +34,7 @@ def chat(arguments: list[str]) -> int:
     sampling.check()
     paths = ready_paths()
     model = model_path(open_catalog(paths), given.model)
-    try:
-        return asyncio.run(_talk(paths, model, given.n_ctx, sampling, given.prompt))
-    except BrokenPipeError:
-        # Whoever read the answer has gone (`| head`). Python would complain once more at its exit,
-        # where it flushes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILED
+    return asyncio.run(_talk(paths, model, given.n_ctx, sampling, given.prompt))
 
 
 def _parser() -> argparse.ArgumentParser:

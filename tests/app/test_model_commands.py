@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -181,3 +184,13 @@ def test_what_is_not_there_or_impossible_is_said(run: Run) -> None:
     assert (code, "n_ctx must be between" in said) == (1, True)
     code, _, said = run("remove", "SmolLM2-135M-Instruct.Q4_1")
     assert (code, "cannot be removed" in said) == (1, True)
+
+
+def test_a_reader_that_goes_away_is_no_error_of_ours(minerva_home: Path) -> None:
+    """As with ``| head``."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "minerva_desktop", "models", "list", "--json"]
+    with os.fdopen(writing, "wb") as nobody:
+        ended = subprocess.run(command, stdout=nobody, stderr=subprocess.PIPE, check=False)
+    assert (ended.returncode, ended.stderr) == (1, b"")
