@@ -136,6 +136,8 @@ class MessageEdit(QPlainTextEdit):
         room = self.viewport().width() - ceil(margins)
         mode = Qt.TextElideMode.ElideRight
         self.setPlaceholderText(self.fontMetrics().elidedText(self._placeholder, mode, room))
+        # Qt paints anew only where a placeholder appears or goes: another model's name would stay.
+        self.viewport().update()
 
     def _choose_wrapping(self, added: str) -> None:
         if _LONG_RUN.search(added):

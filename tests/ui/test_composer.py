@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from PySide6.QtCore import QMimeData, Qt, QUrl
-from PySide6.QtGui import QGuiApplication, QInputMethodEvent
+from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, QUrl
+from PySide6.QtGui import QGuiApplication, QInputMethodEvent, QPaintEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QApplication,
@@ -21,6 +21,20 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.ui.composer import Composer
 from minerva_desktop.ui.icons import Icons
 from tests.ui.parts import part
+
+
+class PaintCount(QObject):
+    """How often the whole of a widget was painted since; a blinking cursor is a part of it."""
+
+    def __init__(self, widget: QWidget) -> None:
+        super().__init__(widget)
+        self.count = 0
+        widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if isinstance(event, QPaintEvent) and isinstance(watched, QWidget):
+            self.count += event.rect() == watched.rect()
+        return super().eventFilter(watched, event)
 
 
 class Desk:
@@ -207,3 +221,12 @@ def test_controls_have_names(desk: Desk) -> None:
         "Send",
         "Stop",
     ]
+
+
+def test_another_placeholder_is_painted(qtbot: QtBot, desk: Desk) -> None:
+    desk.composer.set_placeholder("Message one model")
+    QApplication.processEvents()
+    desk.editor.viewport().repaint()  # what was still to be painted
+    painted = PaintCount(desk.editor.viewport())
+    desk.composer.set_placeholder("Message the other")
+    qtbot.wait_until(lambda: painted.count > 0)
