@@ -220,7 +220,7 @@ def load_options(settings: Settings, snapshots: Path) -> LoadOptions:
         n_ctx=settings.n_ctx,
         n_gpu_layers=settings.n_gpu_layers,
         n_threads=settings.n_threads,
-        snapshots=SnapshotOptions(os.fsencode(snapshots), n_gb * GB),
+        snapshots=SnapshotOptions(os.fsencode(snapshots), round(n_gb * GB)),
     )
 
 
