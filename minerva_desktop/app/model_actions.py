@@ -52,9 +52,9 @@ class ModelPhase(StrEnum):
 @dataclass(frozen=True, slots=True)
 class ModelState:
     """A change of one model. ``fraction`` 0.0 to 1.0 while loading, ``n_ctx`` in tokens once
-    ready, with ``reasons``, sentences on what had to give for it to fit, and the models that were
-    ``unloaded`` for it; ``error`` when it went by itself, ``is_relief`` if that was to give memory
-    back that is short: ``n_freed`` bytes."""
+    ready, with ``reasons``, sentences on what had to give for it to fit and on what to beware of,
+    and the models that were ``unloaded`` for it; ``error`` when it went by itself, ``is_relief`` if
+    that was to give memory back that is short: ``n_freed`` bytes."""
 
     path: Path
     phase: ModelPhase
@@ -90,7 +90,8 @@ _FIT_LABELS: MappingProxyType[Fit, str] = MappingProxyType(
 class ModelFit:
     """How a model that is not loaded would fit: with a context of ``n_ctx`` tokens it takes
     ``n_bytes``, and the models ``unloads`` go for it. ``reasons`` are sentences on what had to
-    give, or on what does not fit; ``notes`` on what is more than usual."""
+    give, or on what does not fit; ``notes`` on what is more than usual, and on what to beware
+    of."""
 
     path: Path
     fit: Fit
@@ -181,7 +182,7 @@ def model_state(event: PoolEvent) -> ModelState:
         case ModelLoading(path, fraction):
             return ModelState(path, ModelPhase.LOADING, fraction=fraction)
         case ModelReady(path, info):
-            reasons = event.choice.reasons
+            reasons = (*event.choice.reasons, *event.choice.warnings)
             return ModelState(
                 path,
                 ModelPhase.READY,
@@ -208,7 +209,7 @@ def model_fit(plan: LoadPlan) -> ModelFit:
         n_bytes=sum(choice.needs.values()),
         reasons=choice.reasons,
         unloads=plan.unloads,
-        notes=choice.notes,
+        notes=(*choice.notes, *choice.warnings),
     )
 
 

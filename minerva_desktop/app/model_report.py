@@ -116,12 +116,20 @@ def _load_rows(appraisal: Appraisal) -> list[tuple[str, str]]:
     source = "as llama.cpp says" if choice.estimate.is_reported else "estimated"
     return [
         ("context", f"{found.n_ctx:,} tokens, KV in {kv_type}"),
-        ("largest context", f"{appraisal.largest_n_ctx:,} tokens fit"),
+        ("largest context", _largest_context(appraisal)),
         ("GPU layers", _layers(appraisal)),
         ("fit", _FITS[choice.fit]),
-        *(("", sentence) for sentence in (*choice.reasons, *choice.notes)),
+        *(("", sentence) for sentence in (*choice.reasons, *choice.notes, *choice.warnings)),
         ("buffers", source),
     ]
+
+
+def _largest_context(appraisal: Appraisal) -> str:
+    trained, largest = appraisal.header.n_ctx_train, appraisal.largest_n_ctx
+    if largest > trained > 0:
+        return f"{largest:,} tokens fit; it was trained for {trained:,}"
+    is_all = ", all that it was trained for" if largest == trained else ""
+    return f"{largest:,} tokens fit{is_all}"
 
 
 def _layers(appraisal: Appraisal) -> str:
