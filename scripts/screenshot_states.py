@@ -247,6 +247,14 @@ def settings_gpus(stage: Stage) -> list[QWidget]:
     return [dialog]
 
 
+def settings_unknown(stage: Stage) -> list[QWidget]:
+    """The same where the driver ends the process that asks for them."""
+    dialog = _settings_dialog(stage)
+    why = "The process that asked the GPU driver died (signal 11, SIGSEGV)."
+    dialog.show_gpus(GpuMemories((), why))
+    return [dialog]
+
+
 def _settings_dialog(stage: Stage) -> SettingsDialog:
     conversation(stage)
     home = "/home/person/.local/share/Minerva Desktop"
@@ -350,6 +358,7 @@ STATES: dict[str, State] = {
     "too-large": too_large,
     "settings": settings,
     "settings-gpus": settings_gpus,
+    "settings-unknown": settings_unknown,
     "server": server,
     "server-empty": server_empty,
     "model-options": model_options,
