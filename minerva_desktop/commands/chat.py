@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         "--temperature", type=float, metavar="T", help="0 takes the likeliest token"
     )
     parser.add_argument("--n-ctx", type=int, metavar="N", help="context in tokens")
-    add_memory_arguments(parser, forced="the model")
+    add_memory_arguments(parser, force="load the model")
     return parser
 
 

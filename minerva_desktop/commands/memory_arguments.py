@@ -21,8 +21,8 @@ from minerva_desktop.settings import MAX_GB, MIN_MEMORY_GB, Settings
 from minerva_desktop.units import format_bytes
 
 
-def add_memory_arguments(parser: argparse.ArgumentParser, *, forced: str) -> None:
-    """Let ``parser`` take the budget, and ``--force``, which loads ``forced`` beyond it."""
+def add_memory_arguments(parser: argparse.ArgumentParser, *, force: str) -> None:
+    """Let ``parser`` take the budget, and ``--force``, which does what ``force`` says beyond it."""
     parser.add_argument(
         "--memory-gb",
         type=_gigabytes,
@@ -31,7 +31,7 @@ def add_memory_arguments(parser: argparse.ArgumentParser, *, forced: str) -> Non
         " leave (default: from the settings, or a quarter of it, half with Metal)",
     )
     parser.add_argument(
-        "--force", action="store_true", help=f"load {forced} even where it takes more than that"
+        "--force", action="store_true", help=f"{force} even where it takes more than that"
     )
 
 

@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     show = commands.add_parser("show", help="what a model is, and the memory that it would take")
     show.add_argument("model", help="a library model or a GGUF file")
     show.add_argument("--load", action="store_true", help="load it, and say what it takes really")
-    add_memory_arguments(show, forced="it (with --load)")
+    add_memory_arguments(show, force="with --load: load it")
     add_load_arguments(show)
     add = commands.add_parser("add", help="take in GGUF files, in place")
     add.add_argument("files", nargs="+", type=Path, metavar="FILE.gguf")

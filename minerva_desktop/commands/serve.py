@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="load this one at the start; can be repeated (others are loaded when asked for)",
     )
-    add_memory_arguments(parser, forced="what --model names")
+    add_memory_arguments(parser, force="load what --model names")
     parser.add_argument("--n-ctx", type=count, metavar="N", help="context in tokens")
     parser.add_argument("--parallel", type=count, metavar="N", help="requests computed together")
     parser.add_argument(
