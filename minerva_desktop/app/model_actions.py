@@ -90,8 +90,8 @@ _FIT_LABELS: MappingProxyType[Fit, str] = MappingProxyType(
 class ModelFit:
     """How a model that is not loaded would fit: with a context of ``n_ctx`` tokens it takes
     ``n_bytes``, and the models ``unloads`` go for it. ``reasons`` are sentences on what had to
-    give, or on what does not fit; ``notes`` on what is more than usual, and on what to beware
-    of."""
+    give, or on what does not fit; ``notes`` on what is more than usual, ``warnings`` on what to
+    beware of."""
 
     path: Path
     fit: Fit
@@ -100,6 +100,7 @@ class ModelFit:
     reasons: tuple[str, ...]
     unloads: tuple[Path, ...]
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -108,8 +109,8 @@ class ModelFit:
 
     @property
     def is_as_wished(self) -> bool:
-        """Whether nothing has to give."""
-        return self.fit is Fit.FITS
+        """Whether nothing has to give, and there is nothing to beware of."""
+        return self.fit is Fit.FITS and not self.warnings
 
     @property
     def is_possible(self) -> bool:
@@ -121,8 +122,8 @@ class ModelFit:
         """The numbers, in sentences."""
         context = f" with a context of {self.n_ctx:,} tokens" if self.n_ctx is not None else ""
         takes = f"Takes about {format_bytes(self.n_bytes)}{context}"
-        sentences = [reason[:1].upper() + reason[1:] for reason in (*self.reasons, *self.notes)]
-        return ". ".join([takes, *sentences])
+        said = (*self.reasons, *self.notes, *self.warnings)
+        return ". ".join([takes, *(sentence[:1].upper() + sentence[1:] for sentence in said)])
 
 
 class ModelActions:
@@ -209,7 +210,8 @@ def model_fit(plan: LoadPlan) -> ModelFit:
         n_bytes=sum(choice.needs.values()),
         reasons=choice.reasons,
         unloads=plan.unloads,
-        notes=(*choice.notes, *choice.warnings),
+        notes=choice.notes,
+        warnings=choice.warnings,
     )
 
 

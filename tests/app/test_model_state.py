@@ -58,4 +58,6 @@ def test_more_context_than_usual_is_told_and_is_nothing_that_gave() -> None:
     assert fit.is_as_wished
     assert fit.detail.endswith("Context of 32,768 tokens")
     warned = replace(choice, warnings=("trained for 8,192",))
-    assert model_fit(LoadPlan(A, warned, (), 0, {})).detail.endswith("Trained for 8,192")
+    fit = model_fit(LoadPlan(A, warned, (), 0, {}))
+    assert fit.detail.endswith("Trained for 8,192")
+    assert not fit.is_as_wished
