@@ -7,6 +7,7 @@ is kept; a file that cannot be read is set aside, never overwritten.
 from __future__ import annotations
 
 import inspect
+import json
 import logging
 from collections.abc import Mapping
 from enum import StrEnum
@@ -132,7 +133,7 @@ class SettingsFile:
             settings, problems = _understood(content)
         except FileNotFoundError:
             return Settings()
-        except (OSError, msgspec.DecodeError, RecursionError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             self._tell(f"The settings could not be read ({error}).", content)
             return Settings()
         if problems:
@@ -159,10 +160,13 @@ class SettingsFile:
 
 def _understood(content: bytes) -> tuple[Settings, list[str]]:
     """What a settings file says, and a phrase on each value in it that makes no sense. Raises
-    `msgspec.DecodeError` or `RecursionError` where it is no JSON object."""
-    given = msgspec.json.decode(content)
+    `ValueError` or `RecursionError` where it is no JSON object."""
+    # Python's parser says the line and the column of a mistake, and takes numbers of any size,
+    # which are then out of range. NaN is none.
+    given = json.loads(content, parse_constant=str)
     if not isinstance(given, dict):
-        raise msgspec.DecodeError("it is no JSON object")
+        raise ValueError("it is no JSON object")
+    json.dumps(given, ensure_ascii=False).encode()  # half a character could not be saved again
     problems: list[str] = []
     found = _taken(given, Settings, "", problems)
     settings = found if isinstance(found, Settings) else Settings()
@@ -221,5 +225,5 @@ def _in_words(error: msgspec.ValidationError) -> str:
 
 
 def _shown(value: object) -> str:
-    text = msgspec.json.encode(value).decode()
+    text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"

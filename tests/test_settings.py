@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 
@@ -48,13 +49,17 @@ def test_budgets_may_be_fractions(file: Path) -> None:
     [
         ("memory_gb", -1, "memory_gb is -1 (expected number >= 0.25)"),
         ("memory_gb", 0, "memory_gb is 0 (expected number >= 0.25)"),
-        ("memory_gb", 1e300, "memory_gb is 1e300 (expected number <= 100000.0)"),
+        ("memory_gb", 1e300, "memory_gb is 1e+300 (expected number <= 100000.0)"),
+        ("memory_gb", 10**400, "memory_gb is 10000000000000000000"),
+        ("memory_gb", math.inf, 'memory_gb is "Infinity" (expected number | null, got text)'),
+        ("memory_gb", math.nan, 'memory_gb is "NaN" (expected number | null, got text)'),
+        ("n_ctx", 10**400, "n_ctx is 10000000000000000000"),
         ("memory_gb", "much", 'memory_gb is "much" (expected number | null, got text)'),
         ("n_ctx", 4096.5, "n_ctx is 4096.5 (expected whole number | null, got number)"),
         ("n_ctx", 1, "n_ctx is 1 (expected whole number >= 16)"),
         ("server_port", 70_000, "server_port is 70000 (expected whole number <= 65535)"),
         ("theme", "pink", "theme is \"pink\" (invalid enum value 'pink')"),
-        ("sampling", [1] * 40, "sampling is [1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1… (expected"),
+        ("sampling", [1] * 40, "sampling is [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, … (expected"),
         ("gpu_gb", {"Arc": -3}, "gpu_gb.Arc is -3 (expected number >= 0.0)"),
         ("models", {"/m": {"kv_type": "f8"}}, 'models./m.kv_type is "f8" (expected text matching'),
         ("sampling", {"temperature": 99}, "sampling: temperature must be between 0.0 and 5.0"),
@@ -98,7 +103,9 @@ def test_what_is_good_beside_bad_values_is_kept_in_the_parts_too(file: Path) -> 
     assert all(name in told for name in ("sampling.temperature", "min_p", "/a.n_ctx", "models./c"))
 
 
-@pytest.mark.parametrize("content", [b"{", b"[1]", b"\xff", b"[" * 100_000, b""])
+@pytest.mark.parametrize(
+    "content", [b"{", b"[1]", b"\xff", b"[" * 100_000, b"", b'{"system_prompt": "\\ud800"}']
+)
 def test_what_is_no_json_object_is_kept_and_told(
     file: Path, content: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -110,6 +117,13 @@ def test_what_is_no_json_object_is_kept_and_told(
     assert str(read.problem).startswith("The settings could not be read (")
     assert str(read.problem).endswith(f"The file as it was is kept as {kept}.")
     assert caplog.messages == [read.problem]  # which commands show in the terminal
+
+
+def test_a_mistake_in_the_text_is_told_with_its_place(file: Path) -> None:
+    file.write_text('{\n  "n_ctx": 4096,\n}')
+    assert "double quotes: line 3 column 1" in str(SettingsFile(file).problem)
+    file.write_bytes(b"\xef\xbb\xbf" + b'{"n_ctx": 4096}')  # as Windows' Notepad begins a text
+    assert SettingsFile(file).current.n_ctx == 4096
 
 
 def test_what_cannot_be_kept_is_not_said_to_be(file: Path) -> None:
