@@ -30,6 +30,7 @@ from minerva_desktop.engine.load_options import (
     FlashAttention,
     KvType,
     LoadOptions,
+    RopeOptions,
 )
 from minerva_desktop.engine.memory_messages import SimulatedContext
 from minerva_desktop.engine.messages import ContextInfo
@@ -98,7 +99,20 @@ class Candidate:
             n_gpu_layers=options.n_gpu_layers is None,
         )
         choice = choose_options(self.estimator(), self.estimate_options(), room, free)
+        choice = replace(choice, warnings=self._warnings(choice.options))
         return choice, self.with_choice(choice.options)
+
+    def _warnings(self, found: EstimateOptions) -> tuple[str, ...]:
+        """Where the context is longer than the model can use, or was asked to be."""
+        trained, asked = self.header.n_ctx_train, self.options.n_ctx or 0
+        if found.is_embedding and asked > found.n_ctx:
+            why = f"the model was trained for {trained:,}, and has no positions beyond them"
+            return (f"context of {found.n_ctx:,} tokens instead of {asked:,}: {why}",)
+        is_stretched = self.options.rope != RopeOptions()
+        if not trained or found.n_ctx <= trained or is_stretched:
+            return ()
+        why = f"the model was trained for {trained:,}, and beyond these it may make no sense"
+        return (f"context of {found.n_ctx:,} tokens: {why}",)
 
     def with_choice(self, found: EstimateOptions) -> LoadOptions:
         """``options`` with nothing of ``found`` left open."""
@@ -357,6 +371,7 @@ def _load_choice(choice: Choice, chosen: LoadOptions) -> LoadChoice:
         choice.fit.value,
         choice.reasons,
         notes=choice.notes,
+        warnings=choice.warnings,
         other_bytes=choice.estimate.other_bytes,
     )
 

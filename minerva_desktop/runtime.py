@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from minerva_desktop.api_keys import KeyFile, KeyWatch, NamedKey
 from minerva_desktop.devices.device_list import (
-    DeviceInfo,
     DeviceList,
     discrete_gpus,
     system_kind,
@@ -131,11 +130,15 @@ class Runtime:
         self._memory_bytes = memory_bytes
         self._devices.use_budgets(gpu_bytes)
 
+    @property
+    def memory_kind(self) -> GpuDevice:
+        """Whose the system's memory is (`system_kind`), as far as the devices are known by now."""
+        return system_kind(self._devices.now().devices or ())
+
     def budgets(self, system: MemoryPart) -> Needs:
         """What models may take now of the ``system``'s memory, and of that of each GPU with a
         ledger, in bytes by the ledger's name."""
-        kind = system_kind(self._devices.now().devices or ())
-        limit = memory_budget(self._memory_bytes, system, kind)
+        limit = memory_budget(self._memory_bytes, system, self.memory_kind)
         return {**self.pool.ledgers.room(), CPU: limit}
 
     async def start_endpoint(
@@ -254,13 +257,13 @@ class Runtime:
         `ModelPool.plan`. Raises `ModelNotFound` or `ModelLoadError`."""
         return await self.pool.plan(path, options)
 
-    async def devices(self) -> tuple[DeviceInfo, ...]:
-        """The compute devices of this build of llama.cpp, the CPU too; none while they are not
-        known. Asked of a child process: see `KnownDevices`. Never fails."""
-        return (await self._devices.ask()).devices or ()
+    async def devices(self) -> DeviceList:
+        """The compute devices of this build of llama.cpp, the CPU too, or why they are not known.
+        Asked of a child process: see `KnownDevices`. Never fails."""
+        return await self._devices.ask()
 
     async def _choose(self, path: Path, options: LoadOptions, kept: Needs) -> LoadChoice:
-        devices = await self.devices()
+        devices = (await self.devices()).devices or ()
         kind = system_kind(devices)
         self._ledger.set_device(kind)
         memory = await self.system_memory()

@@ -15,6 +15,7 @@ import screenshot_dialogs
 import screenshot_samples as samples
 from minerva_desktop.app.loaded_models import LoadedModel
 from minerva_desktop.app.memory import MemoryReading
+from minerva_desktop.app.memory_budgets import GpuMemories
 from minerva_desktop.chat.message import MessageState, Role
 from minerva_desktop.settings import Settings
 from minerva_desktop.ui.icons import Icons
@@ -235,14 +236,22 @@ def _memory_panel(
 def settings(stage: Stage) -> list[QWidget]:
     """The settings dialog, on a machine without graphics cards."""
     dialog = _settings_dialog(stage)
-    dialog.show_gpus(())
+    dialog.show_gpus(GpuMemories(()))
     return [dialog]
 
 
 def settings_gpus(stage: Stage) -> list[QWidget]:
     """The same on a machine with two of them."""
     dialog = _settings_dialog(stage)
-    dialog.show_gpus(samples.GPU_BUDGETS)
+    dialog.show_gpus(GpuMemories(samples.GPU_BUDGETS))
+    return [dialog]
+
+
+def settings_unknown(stage: Stage) -> list[QWidget]:
+    """The same where the driver ends the process that asks for them."""
+    dialog = _settings_dialog(stage)
+    why = "The process that asked the GPU driver died (signal 11, SIGSEGV)."
+    dialog.show_gpus(GpuMemories((), why))
     return [dialog]
 
 
@@ -349,6 +358,7 @@ STATES: dict[str, State] = {
     "too-large": too_large,
     "settings": settings,
     "settings-gpus": settings_gpus,
+    "settings-unknown": settings_unknown,
     "server": server,
     "server-empty": server_empty,
     "model-options": model_options,

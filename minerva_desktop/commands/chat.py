@@ -14,11 +14,16 @@ from minerva_desktop.app.model_actions import load_options, own_options
 from minerva_desktop.app.terminal_chat import TerminalChat, show_event
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
+from minerva_desktop.commands.memory_arguments import (
+    add_memory_arguments,
+    named_model,
+    with_memory,
+)
 from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.logs import start_logging
 from minerva_desktop.paths import AppPaths
 from minerva_desktop.runtime import Runtime
-from minerva_desktop.settings import SettingsFile
+from minerva_desktop.settings import Settings, SettingsFile
 
 
 def chat(arguments: list[str]) -> int:
@@ -34,7 +39,8 @@ def chat(arguments: list[str]) -> int:
     sampling.check()
     paths = ready_paths()
     model = model_path(open_catalog(paths), given.model)
-    return asyncio.run(_talk(paths, model, given.n_ctx, sampling, given.prompt))
+    settings = with_memory(SettingsFile(paths.settings).current, given)
+    return asyncio.run(_talk(paths, settings, model, given, sampling))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,23 +55,23 @@ def _parser() -> argparse.ArgumentParser:
         "--temperature", type=float, metavar="T", help="0 takes the likeliest token"
     )
     parser.add_argument("--n-ctx", type=int, metavar="N", help="context in tokens")
+    add_memory_arguments(parser, force="load the model")
     return parser
 
 
 async def _talk(
     paths: AppPaths,
+    settings: Settings,
     model: Path,
-    n_ctx: int | None,
+    given: argparse.Namespace,
     sampling: SamplingParameters,
-    prompt: str | None,
 ) -> int:
-    settings = SettingsFile(paths.settings).current
     # These chats are not kept, and neither are their states.
     usual = load_options(settings, paths.snapshots)
     own = own_options(settings, usual).get(model, usual)
     options = msgspec.structs.replace(own, snapshots=None)
-    if n_ctx is not None:
-        options = msgspec.structs.replace(options, n_ctx=n_ctx)
+    if given.n_ctx is not None:
+        options = msgspec.structs.replace(options, n_ctx=given.n_ctx)
     runtime = Runtime(
         open_catalog(paths),
         options,
@@ -75,9 +81,10 @@ async def _talk(
         on_event=show_event,
     )
     runtime.keeps_spare = False  # nothing else will be loaded
-    # Forced: the model was named, and nothing else is to be unloaded. What had to give is told.
-    talk = TerminalChat(lambda: runtime.pool.lease(model, forced=True), sampling)
+    talk = TerminalChat(lambda: named_model(runtime, model, forced=given.force), sampling)
     try:
-        return await (talk.converse() if prompt is None else talk.answer_once(prompt))
+        if given.prompt is None:
+            return await talk.converse()
+        return await talk.answer_once(given.prompt)
     finally:
         await runtime.close()

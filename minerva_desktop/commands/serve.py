@@ -19,9 +19,15 @@ from minerva_desktop.api_keys import KeyFile, NamedKey
 from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
 from minerva_desktop.app.model_actions import load_options, own_options
 from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
+from minerva_desktop.commands.memory_arguments import (
+    add_memory_arguments,
+    named_model,
+    with_memory,
+)
 from minerva_desktop.commands.parser import CommandParser, count, seconds
 from minerva_desktop.engine.connection import MAX_WAITING
 from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.pool_events import ModelReady, PoolEvent
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.logs import start_logging
@@ -40,9 +46,11 @@ def serve(arguments: Sequence[str]) -> int:
     """Serve until a signal comes; the exit code. Raises what starting raises."""
     parser = _parser()
     given = parser.parse_args(arguments)
+    if given.force and not given.model:
+        parser.error("--force goes with --model")
     paths = ready_paths()
     start_logging(paths.logs)
-    settings = SettingsFile(paths.settings).current
+    settings = with_memory(SettingsFile(paths.settings).current, given)
     key_file = KeyFile(paths.api_keys)
     try:
         wanted = load_options(settings, paths.snapshots)
@@ -71,12 +79,13 @@ def serve(arguments: Sequence[str]) -> int:
             gpu_bytes=gpu_bytes(settings),
             measured=MeasuredMemory(paths.measured_memory),
             idle_seconds=given.idle_seconds or None,
+            on_event=_tell,
             max_waiting=given.max_queue,
             key_file=key_file,
         )
 
     async def run() -> None:
-        server = _Server(make_runtime())
+        server = _Server(make_runtime(), forced=given.force)
         await server.run(models, config, extra)
 
     asyncio.run(run())
@@ -108,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="load this one at the start; can be repeated (others are loaded when asked for)",
     )
+    add_memory_arguments(parser, force="load what --model names")
     parser.add_argument("--n-ctx", type=count, metavar="N", help="context in tokens")
     parser.add_argument("--parallel", type=count, metavar="N", help="requests computed together")
     parser.add_argument(
@@ -169,14 +179,17 @@ def _key_in(path: Path) -> str:
 class _Server:
     """The endpoint from its start to the second signal at the latest."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, *, forced: bool) -> None:
+        """``forced``: load what is named at the start beyond the budget, too."""
         self._runtime = runtime
+        self._forced = forced
         self._stopped = asyncio.Event()
 
     async def run(
         self, models: Sequence[Path], config: EndpointConfig, extra: tuple[NamedKey, ...]
     ) -> None:
-        """Load ``models``, and serve until told to stop."""
+        """Load ``models``, and serve until told to stop. Raises `OutOfMemory` where they do not
+        fit, and what loading and starting raise."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             # Windows has no handlers on the loop; there Ctrl+C cancels this task.
@@ -232,7 +245,9 @@ class _Server:
     async def _load(self, models: Sequence[Path]) -> None:
         async with contextlib.AsyncExitStack() as kept:  # none may go for the next
             for path in models:
-                await kept.enter_async_context(self._runtime.pool.lease(path, forced=True))
+                await kept.enter_async_context(
+                    named_model(self._runtime, path, forced=self._forced)
+                )
 
     async def _watch_memory(self) -> None:
         """Let the runtime see whether other programs need the memory."""
@@ -243,6 +258,16 @@ class _Server:
         while True:
             await self._runtime.measure_memory()
             await asyncio.sleep(MEMORY_SECONDS)
+
+
+def _tell(event: PoolEvent) -> None:
+    """What had to give for a model, what to beware of, and what went for it."""
+    if not isinstance(event, ModelReady):
+        return
+    for sentence in (*event.choice.reasons, *event.choice.warnings):
+        _say(f"{event.path.stem}: {sentence}")
+    for gone in event.unloaded:
+        _say(f"{gone.path.stem} was unloaded for {event.path.stem}")
 
 
 def _say(sentence: str) -> None:

@@ -29,7 +29,7 @@ from minerva_desktop.engine.pool_events import (
     PoolEvent,
     Unloaded,
 )
-from minerva_desktop.engine.pool_idleness import Idleness
+from minerva_desktop.engine.pool_idleness import ABANDONED_SECONDS, Idleness
 from minerva_desktop.engine.pool_view import PoolView
 from minerva_desktop.errors import (
     EngineDied,
@@ -67,10 +67,12 @@ class ModelPool(PoolView[EngineT]):
         choose: Choose,
         options: LoadOptions | None = None,
         idle_seconds: float | None = None,
+        abandoned_seconds: float = ABANDONED_SECONDS,
         on_event: Callable[[PoolEvent], None] | None = None,
     ) -> None:
         """``options`` are those of the next loads; a model that was not used for ``idle_seconds``
-        is unloaded (None: never); ``on_event`` is called on the pool's loop."""
+        is unloaded (None: never), and one that has been loading for nobody for
+        ``abandoned_seconds`` is given up; ``on_event`` is called on the pool's loop."""
         super().__init__(Entries(ledgers))
         self.options = options or LoadOptions()
         self.own_options: Mapping[Path, LoadOptions] = {}
@@ -78,7 +80,7 @@ class ModelPool(PoolView[EngineT]):
         self._ledgers = ledgers
         self._choose = choose
         self._on_event = on_event
-        self._idleness = Idleness(self._entries, idle_seconds, self._expire)
+        self._idleness = Idleness(self._entries, idle_seconds, self._expire, abandoned_seconds)
         self._uses = itertools.count(1)
         self._making_room = asyncio.Lock()
         self._background: set[asyncio.Task[None]] = set()
@@ -294,6 +296,7 @@ class ModelPool(PoolView[EngineT]):
             if not self._closing and other.path not in self._entries.known:
                 again = self._start_load(other.path, other.options, forced=other.forced)
                 again.last_used = other.last_used
+                self._idleness.watch(again)
 
     # -- ends ------------------------------------------------------------------------------
 

@@ -111,9 +111,8 @@ class Application(QObject):
 
     async def _begin(self) -> None:
         settings = self._services.settings
-        if settings.set_aside is not None:
-            text = f"The settings could not be read. They were kept as {settings.set_aside.name}."
-            self._notify(NoticeKind.WARNING, text)
+        if settings.problem is not None:
+            self._notify(NoticeKind.WARNING, settings.problem)
         # The window is up by now, and takes what is typed meanwhile.
         await asyncio.to_thread(import_message_view)
         await self._open_chats()
@@ -172,7 +171,9 @@ class Application(QObject):
         if dialog is self._dialog:
             dialog.show_system_budget(system)
         gpus = await self._worker.gpu_budgets()
+        system = await self._worker.system_budget()  # which Metal may use, as is known now
         if dialog is self._dialog:
+            dialog.show_system_budget(system)
             dialog.show_gpus(gpus)
 
     @Slot()

@@ -15,13 +15,20 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLayout,
+    QLineEdit,
     QPushButton,
     QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
-from minerva_desktop.ui.controls import ElidedLabel, OptionalIntEdit, plain_tip
+from minerva_desktop.settings import MAX_GB
+from minerva_desktop.ui.controls import (
+    ElidedLabel,
+    OptionalDecimalEdit,
+    OptionalIntEdit,
+    plain_tip,
+)
 from minerva_desktop.ui.theme import GRID
 
 FIELD_WIDTH = 42 * GRID  # holds "Automatic (999.9 GB)"
@@ -144,12 +151,30 @@ def number_field(
 ) -> OptionalIntEdit:
     """A whole number that may be left empty."""
     edit = OptionalIntEdit(minimum, maximum, meaning_of_empty)
-    edit.setObjectName(name)
-    edit.setAccessibleName(label)
-    edit.setToolTip(plain_tip(f"{minimum:,} to {maximum:,}"))
-    edit.setFixedWidth(FIELD_WIDTH)
+    _dress(edit, name, label, f"{minimum:,} to {maximum:,}")
     edit.set_value(value)
     return edit
+
+
+def gigabytes_field(
+    name: str,
+    label: str,
+    value: float | None,
+    minimum: float,
+    meaning_of_empty: str = AUTOMATIC,
+) -> OptionalDecimalEdit:
+    """An amount of memory in GB that may be left empty."""
+    edit = OptionalDecimalEdit(minimum, MAX_GB, meaning_of_empty)
+    _dress(edit, name, label, f"{minimum:g} to {MAX_GB:,}")
+    edit.set_value(value)
+    return edit
+
+
+def _dress(edit: QLineEdit, name: str, label: str, tip: str) -> None:
+    edit.setObjectName(name)
+    edit.setAccessibleName(label)
+    edit.setToolTip(plain_tip(tip))
+    edit.setFixedWidth(FIELD_WIDTH)
 
 
 def _with_hint(edit: QWidget, hint: str) -> QHBoxLayout:

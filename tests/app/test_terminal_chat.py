@@ -48,18 +48,28 @@ def test_a_reader_that_goes_away_ends_the_answer_quietly() -> None:
         assert chat.wait(30) == 1
 
 
-def test_a_model_that_does_not_fit_is_loaded_as_small_as_it_gets(minerva_home: Path) -> None:
+def test_what_had_to_give_is_told_in_notes() -> None:
+    done = _run("chat", "--prompt", "Hi", "--max-tokens", "2", "--memory-gb", "0.3")
+    assert (done.returncode, bool(done.stdout.strip())) == (0, True)
+    assert done.stderr.startswith("note: KV cache in q8_0: as wished it would take ")
+
+
+def test_a_model_that_does_not_fit_is_loaded_by_force_alone(minerva_home: Path) -> None:
     settings = minerva_home / "config" / "settings.json"
     settings.parent.mkdir(parents=True)
-    settings.write_text(json.dumps({"memory_gb": 0}))
-    done = _run("chat", "--prompt", "Hi", "--max-tokens", "2")
-    assert done.returncode == 0
-    assert done.stdout.strip()
-    notes = done.stderr.splitlines()
+    settings.write_text(json.dumps({"memory_gb": 0.25}))
+    asked = ("chat", "--prompt", "Hi", "--max-tokens", "2", "--n-ctx", "20000")
+    refused = _run(*asked)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("minerva: SmolLM2-135M-Instruct.Q4_1.gguf: Memory exceeded: ")
+    assert refused.stderr.endswith("--force loads it all the same.\n")
+    assert "A context of up to " in refused.stderr
+    forced = _run(*asked, "--force")
+    assert (forced.returncode, bool(forced.stdout.strip())) == (0, True)
+    notes = forced.stderr.splitlines()
     assert all(note.startswith("note: ") for note in notes)
     assert "it takes " in notes[0]
-    assert "KV cache in q8_0: as wished it would take" in done.stderr
-    assert "context of 1,024 tokens instead of 8,192" in done.stderr
+    assert "context of 20,000 tokens: the model was trained for 8,192" in notes[-1]
 
 
 def test_errors_are_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
