@@ -130,6 +130,7 @@ class Runtime:
         `__init__`; those that are loaded stay."""
         self._memory_bytes = memory_bytes
         self._devices.use_budgets(gpu_bytes)
+        self.pool.look_again()
 
     def budgets(self, system: MemoryPart) -> Needs:
         """What models may take now of the ``system``'s memory, and of that of each GPU with a

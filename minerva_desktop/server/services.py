@@ -18,6 +18,7 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.engine.engine import Embeddings, Prompt
 from minerva_desktop.engine.messages import ContextInfo, PromptEnd, Tokenized
+from minerva_desktop.engine.pool_entries import Patience
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.activity import Activity
@@ -93,8 +94,11 @@ class Engine(Protocol):
 class Pool(Protocol):
     """The loaded models."""
 
-    def lease(self, path: Path) -> AbstractAsyncContextManager[Engine]:
-        """The model at ``path``, loaded when needed and kept loaded until the context ends."""
+    def lease(
+        self, path: Path, *, patience: Patience | None = None
+    ) -> AbstractAsyncContextManager[Engine]:
+        """The model at ``path``, loaded when needed and kept loaded until the context ends; with
+        ``patience`` after a wait, where requests that run hold the memory for it."""
 
     def loaded(self) -> Iterable[Path]:
         """The files of the models that are loaded now, the most recently used first."""
