@@ -2,7 +2,7 @@
 
 Files are used where they are, never copied or moved; only their paths and what their headers
 said are kept, in one JSON file. Built once per process by whoever composes the app. Every method
-reads or writes files, so call it off the window's thread; all are safe on any thread.
+but one reads or writes files, so call it off the window's thread; all are safe on any thread.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from minerva_desktop.library.display_text import MAX_LENGTH, one_line
 from minerva_desktop.library.model_file import (
     ModelFile,
     is_as_read,
+    model_id_of,
     read_model_file,
     unread_model_file,
 )
@@ -67,6 +68,7 @@ class Catalog:
         self._added: list[ModelFile] = []
         self._guests: list[ModelFile] = []  # known until the app ends
         self._embedded_aliases: tuple[str, ...] = ()  # kept, also while there is no such model
+        self._ids: dict[Path, str] = {}
         self._lock = threading.Lock()
 
     @property
@@ -188,6 +190,11 @@ class Catalog:
             raise error
         return model
 
+    def id_of(self, path: Path) -> str:
+        """What the model at ``path`` was called when the list was last looked at. Unlike the other
+        methods this one waits neither for the disk nor for another thread."""
+        return self._ids.get(path) or model_id_of(path)
+
     def default(self) -> ModelFile:
         """The model that a first start opens with: the embedded one, else the first loadable that
         writes text.
@@ -268,11 +275,13 @@ class Catalog:
         files are moved, and then added again."""
         problems = {model.path: error for model, error in checked}
         known = sorted(self._known(), key=lambda model: problems[model.path] is not None)
-        told = {model.path: model.own_id for model in told_apart(known)}
-        return [
-            (msgspec.structs.replace(model, own_id=told[model.path]), error)
+        own_ids = {model.path: model.own_id for model in told_apart(known)}
+        told = [
+            (msgspec.structs.replace(model, own_id=own_ids[model.path]), error)
             for model, error in checked
         ]
+        self._ids = {model.path: model.model_id for model, _ in told}
+        return told
 
     def _save_in_passing(self) -> None:
         """Keep facts that were read again; they can be read again next time too."""

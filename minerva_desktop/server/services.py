@@ -29,7 +29,8 @@ from minerva_desktop.server.metrics import Metrics
 
 
 class Catalog(Protocol):
-    """The models that requests may name. Its methods block on the disk: call them in a thread."""
+    """The models that requests may name. Its methods block on the disk, but for `id_of`: call them
+    in a thread."""
 
     def models(self) -> Sequence[ModelFile]:
         """All that can be loaded."""
@@ -37,6 +38,9 @@ class Catalog(Protocol):
     def find(self, wanted: str | Path) -> ModelFile:
         """The one of that name, or at that path, which then comes from us and not from a client;
         raises `ModelNotFound`, or why it cannot be loaded."""
+
+    def id_of(self, path: Path) -> str:
+        """What the model at ``path`` is called, as far as known; does not block."""
 
     def default(self) -> ModelFile:
         """The one to take where nobody says; raises `ModelNotFound` when there is none."""

@@ -43,6 +43,8 @@ def test_the_first_keeps_its_name_and_the_others_get_longer_ones(
     added = [catalog.add(path).model_id for path in paths]
     assert added == ["good", "good.txt", "b/good", "other"]
     assert ids(catalog) == dict(zip(paths, added, strict=True))
+    assert [catalog.id_of(path) for path in paths] == added
+    assert catalog.id_of(tmp_path / "elsewhere" / "guest.gguf") == "guest"
     assert catalog.find("good.gguf").path == paths[0]
     assert catalog.find(str(paths[2])).path == paths[2]
     again = Catalog(tmp_path / "data" / "models.json", embedded=None)

@@ -252,6 +252,9 @@ class FakeCatalog:
                 return model
         raise ModelNotFound(f"There is no model {wanted}.", param="model")
 
+    def id_of(self, path: Path) -> str:
+        return path.stem
+
     def default(self) -> ModelFile:
         return MODEL
 
