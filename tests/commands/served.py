@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -21,8 +21,18 @@ MODEL = "SmolLM2-135M-Instruct.Q4_1"
 class Served:
     """The process, and a client for it."""
 
-    def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        url: str,
+        told: Sequence[str],
+        network: Sequence[str],
+    ) -> None:
+        """``told``: the lines before those that say where it serves; ``network``: the base URLs for
+        other machines."""
         self.process = process
+        self.told = told
+        self.network = network
         self.url = url
         self.http = plain_client()
         self.http.base_url = url
@@ -45,15 +55,21 @@ async def serve(*arguments: str, **environment: str) -> AsyncIterator[Served]:
     )
     assert process.stderr is not None
     try:
+        told: list[str] = []
         async with asyncio.timeout(START_SECONDS):
-            line = (await process.stderr.readline()).decode()
-        assert line.startswith("Minerva serves its models at http://"), line
+            while (line := (await process.stderr.readline()).decode().strip()) and (
+                not line.startswith("Minerva serves its models at http://")
+            ):
+                told.append(line)
+        assert line, told
         base_url = line.split()[5]
         assert base_url.endswith("/v1")
         url = base_url.removesuffix("/v1")
-        docs = (await process.stderr.readline()).decode()
-        assert docs == f"Documentation: {url}/docs (Ctrl+C stops)\n"
-        served = Served(process, url)
+        network: list[str] = []
+        while (docs := (await process.stderr.readline()).decode().strip()).startswith("In the"):
+            network.append(docs.removeprefix("In the network: "))
+        assert docs == f"Documentation: {url}/docs (Ctrl+C stops)"
+        served = Served(process, url, told, network)
         async with served.http:
             yield served
     finally:
