@@ -185,6 +185,7 @@ class ErrorAnswer(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        request_info(scope).error_code = self._error.code
         if not speaks_messages(scope["path"]):
             await super().__call__(scope, receive, send)
             return

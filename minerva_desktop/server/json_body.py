@@ -15,13 +15,14 @@ from starlette.requests import Request
 
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import PayloadTooLarge, UnsupportedMediaType
+from minerva_desktop.server.request_info import request_info
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 async def read_json_object(request: Request) -> dict[str, Any]:
-    """The body of ``request``.
+    """The body of ``request``. Notes the model that it names, for the log.
 
     Raises `UnsupportedMediaType`, `PayloadTooLarge` (as soon as the limit is passed),
     `InvalidRequest`, and Starlette's `ClientDisconnect`.
@@ -33,7 +34,10 @@ async def read_json_object(request: Request) -> dict[str, Any]:
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding not in {"", "identity"}:
         raise UnsupportedMediaType("The body must come without a Content-Encoding, uncompressed")
-    return parse_json_object(await _read_limited(request))
+    body = parse_json_object(await _read_limited(request))
+    if isinstance(model := body.get("model"), str):
+        request_info(request.scope).asked_model = model
+    return body
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
