@@ -60,8 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _in_terminal(run, given[1:]) if run else _gui(given)
     except MinervaError as error:
-        print(f"minerva: {error.message}", file=sys.stderr)
-        if error.detail:
+        # A short detail belongs to its sentence; the last words of a process have lines of theirs.
+        is_short = "\n" not in error.detail
+        short = f" ({error.detail})" if error.detail and is_short else ""
+        print(f"minerva: {error.message}{short}", file=sys.stderr)
+        if not is_short:
             print(error.detail, file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:

@@ -5,6 +5,7 @@
     ├── ModelLoadError           500  model_load_failed
     │   └── LoadCancelled        500  load_cancelled
     ├── OutOfMemory              500  insufficient_memory
+    │   └── MemoryInUse          503  insufficient_memory
     ├── ContextLimitExceeded     400  context_length_exceeded
     ├── GenerationTimeout        408  generation_timeout
     ├── InferenceError           500  inference_failed
@@ -63,6 +64,12 @@ class OutOfMemory(MinervaError):
     """Weights, KV cache or compute buffers did not fit."""
 
     code = "insufficient_memory"
+
+
+class MemoryInUse(OutOfMemory):
+    """They would fit once requests that run now are over: asking again helps."""
+
+    http_status = 503
 
 
 class ContextLimitExceeded(MinervaError):
@@ -147,7 +154,7 @@ class StoreError(MinervaError):
 def _family(root: type[MinervaError]) -> dict[str, type[MinervaError]]:
     members = {root.code: root}
     for child in root.__subclasses__():
-        members.update(_family(child))
+        members = _family(child) | members  # of those that share a code it is the parent's
     return members
 
 

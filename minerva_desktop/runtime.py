@@ -129,6 +129,7 @@ class Runtime:
         `__init__`; those that are loaded stay."""
         self._memory_bytes = memory_bytes
         self._devices.use_budgets(gpu_bytes)
+        self.pool.look_again()
 
     @property
     def memory_kind(self) -> GpuDevice:

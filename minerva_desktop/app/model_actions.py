@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -213,6 +214,17 @@ def model_fit(plan: LoadPlan) -> ModelFit:
         notes=choice.notes,
         warnings=choice.warnings,
     )
+
+
+def shown_names(models: Sequence[ModelFile]) -> dict[Path, str]:
+    """What people read as each model's name: where two would look the same, with its id."""
+    looks = Counter((model.name, model.quantisation) for model in models)
+    return {
+        model.path: model.name
+        if looks[model.name, model.quantisation] == 1 or model.name == model.model_id
+        else f"{model.name} ({model.model_id})"
+        for model in models
+    }
 
 
 def load_options(settings: Settings, snapshots: Path) -> LoadOptions:

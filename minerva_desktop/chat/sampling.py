@@ -157,7 +157,7 @@ def _within(name: str, value: float, low: float, high: float) -> None:
 
 
 def _check_texts(name: str, texts: tuple[str, ...], limit: int) -> None:
-    if len(texts) > limit or not all(texts):
-        raise InvalidRequest(
-            f"{name} takes at most {limit} strings, none of them empty", param=name
-        )
+    if len(texts) > limit:
+        raise InvalidRequest(f"{name} takes at most {limit} strings, not {len(texts)}", param=name)
+    if not all(texts):
+        raise InvalidRequest(f"{name} takes no empty strings", param=name)

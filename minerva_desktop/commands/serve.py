@@ -19,6 +19,7 @@ from minerva_desktop.api_keys import KeyFile, NamedKey
 from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
 from minerva_desktop.app.model_actions import load_options, own_options
 from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
+from minerva_desktop.commands.load_news import LoadNews
 from minerva_desktop.commands.memory_arguments import (
     add_memory_arguments,
     named_model,
@@ -27,12 +28,12 @@ from minerva_desktop.commands.memory_arguments import (
 from minerva_desktop.commands.parser import CommandParser, count, seconds
 from minerva_desktop.engine.connection import MAX_WAITING
 from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.engine.pool_events import ModelReady, PoolEvent
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.logs import start_logging
 from minerva_desktop.runtime import Runtime
 from minerva_desktop.server.config import EndpointConfig
+from minerva_desktop.server.network_addresses import network_urls
 from minerva_desktop.settings import SettingsFile
 
 IDLE_SECONDS = 600.0  # a model that was not asked for so long gives its memory back
@@ -40,6 +41,7 @@ MEMORY_SECONDS = 5.0  # between two looks at the memory
 GRACE_SECONDS = 10.0  # for running answers, after the first signal
 KEY_VARIABLE = "MINERVA_API_KEY"
 MAX_KEY_FILE_BYTES = 4096
+KEY_HINT = ": `minerva keys create NAME` makes one"
 
 
 def serve(arguments: Sequence[str]) -> int:
@@ -66,7 +68,8 @@ def serve(arguments: Sequence[str]) -> int:
         )
         config.check()
     except InvalidRequest as error:
-        parser.error(error.message)
+        hint = KEY_HINT if error.param == "api_key" else ""
+        parser.error(error.message + hint)
     catalog = open_catalog(paths)
     models = [model_path(catalog, wanted) for wanted in given.model]
 
@@ -79,7 +82,7 @@ def serve(arguments: Sequence[str]) -> int:
             gpu_bytes=gpu_bytes(settings),
             measured=MeasuredMemory(paths.measured_memory),
             idle_seconds=given.idle_seconds or None,
-            on_event=_tell,
+            on_event=LoadNews(_say),
             max_waiting=given.max_queue,
             key_file=key_file,
         )
@@ -236,10 +239,11 @@ class _Server:
             allowed_origins=config.allowed_origins,
             request_timeout_s=config.request_timeout_s,
         )
-        _say(
-            f"Minerva serves its models at {url}/v1 (the base URL for clients)\n"
-            f"Documentation: {url}/docs (Ctrl+C stops)"
-        )
+        _say(f"Minerva serves its models at {url}/v1 (the base URL for clients)")
+        port = int(url.rpartition(":")[2])
+        for reachable in await asyncio.to_thread(network_urls, config.host, port):
+            _say(f"In the network: {reachable}/v1")
+        _say(f"Documentation: {url}/docs (Ctrl+C stops)")
         await self._watch_memory()
 
     async def _load(self, models: Sequence[Path]) -> None:
@@ -258,16 +262,6 @@ class _Server:
         while True:
             await self._runtime.measure_memory()
             await asyncio.sleep(MEMORY_SECONDS)
-
-
-def _tell(event: PoolEvent) -> None:
-    """What had to give for a model, what to beware of, and what went for it."""
-    if not isinstance(event, ModelReady):
-        return
-    for sentence in (*event.choice.reasons, *event.choice.warnings):
-        _say(f"{event.path.stem}: {sentence}")
-    for gone in event.unloaded:
-        _say(f"{gone.path.stem} was unloaded for {event.path.stem}")
 
 
 def _say(sentence: str) -> None:

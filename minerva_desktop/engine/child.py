@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from minerva_desktop.engine.frames import decode_request, encode_frame, read_frame
-from minerva_desktop.engine.messages import Answer, ErrorInfo, Event, RequestFailed
+from minerva_desktop.engine.messages import Answer, ErrorInfo, Event, Load, RequestFailed
 from minerva_desktop.engine.parent_death import wake_when_the_parent_dies
+from minerva_desktop.engine.process_title import show_in_process_list
 from minerva_desktop.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -78,7 +79,10 @@ def _read_requests(loop: EngineLoop) -> None:
     exit_code = 1
     try:
         while (body := read_frame(stdin)) is not None:
-            loop.post(decode_request(body))
+            request = decode_request(body)
+            if isinstance(request, Load):
+                show_in_process_list(Path(os.fsdecode(request.path)).name)
+            loop.post(request)
         loop.close()
         exit_code = 0
     finally:

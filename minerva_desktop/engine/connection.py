@@ -37,7 +37,7 @@ from minerva_desktop.engine.messages import (
     SequenceOutput,
     StepOutputs,
 )
-from minerva_desktop.engine.process import ChildProcess, describe_exit
+from minerva_desktop.engine.process import BUS_ERROR, ChildProcess, describe_exit
 from minerva_desktop.engine.request_faults import unsendable
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.engine.token_stream import TokenStream
@@ -105,6 +105,7 @@ class EngineConnection:
         self._max_step_seconds = max_step_seconds
         self._fault = ""  # why the child was ended, in words that follow its model's name
         self._closing = False
+        self._is_mapped = False  # its model's file, into its memory
         child.listen(self._hear)
         self._end = asyncio.create_task(self._await_end())
 
@@ -142,6 +143,7 @@ class EngineConnection:
 
     async def load(self, request: Load) -> ContextInfo:
         """Load a model; the child is ended when that fails or is cancelled."""
+        self._is_mapped = request.options.use_mmap
         self._send(request)
         try:
             self.info = await self._loading
@@ -351,4 +353,10 @@ class EngineConnection:
         sentence = f"The engine that ran {name} stopped ({describe_exit(code)})"
         if code == -9:
             sentence += "; it was killed from outside, perhaps because memory ran out"
+        elif code == BUS_ERROR and self._is_mapped:
+            # What it read was mapped, and no longer in the file.
+            sentence += (
+                "; its file was changed or cut while in use: put the whole file back, then load "
+                "the model again"
+            )
         return sentence

@@ -1,7 +1,7 @@
 """`ModelPool`: the engines that are loaded, shared by the window and the HTTP endpoint.
 
 All methods run on one asyncio loop, so that there are no locks but the one that lets loads make
-room one after the other: `runtime.Runtime` owns both. `pool_entries` keeps count.
+room one after the other (`pool_room`): `runtime.Runtime` owns both. `pool_entries` keeps count.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from minerva_desktop.devices.ledgers import DeviceLedgers, Needs
+from minerva_desktop.devices.ledgers import DeviceLedgers
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import ContextInfo
-from minerva_desktop.engine.pool_entries import EngineT, Entries, Entry
+from minerva_desktop.engine.pool_entries import EngineT, Entries, Entry, Patience
 from minerva_desktop.engine.pool_events import (
     GoneCause,
     LoadChoice,
@@ -30,7 +30,9 @@ from minerva_desktop.engine.pool_events import (
     Unloaded,
 )
 from minerva_desktop.engine.pool_idleness import ABANDONED_SECONDS, Idleness
+from minerva_desktop.engine.pool_room import Choose, RoomMaker
 from minerva_desktop.engine.pool_view import PoolView
+from minerva_desktop.engine.pool_waiting import WaitingLoads
 from minerva_desktop.errors import (
     EngineDied,
     LoadCancelled,
@@ -43,9 +45,6 @@ _log = logging.getLogger(__name__)
 
 # The model's file, and whom to tell when the loaded engine dies by itself.
 EngineFactory = Callable[[Path, Callable[[EngineDied], None]], EngineT]
-# How a model is best loaded, given what the models that have to stay hold; raises
-# `ModelLoadError` or `ModelNotFound`.
-Choose = Callable[[Path, LoadOptions, Needs], Awaitable[LoadChoice]]
 
 
 class ModelPool(PoolView[EngineT]):
@@ -55,8 +54,9 @@ class ModelPool(PoolView[EngineT]):
     unloaded, the least recently used first, and no more of them than it takes. A model that is
     leased, loading or pinned is never touched. One that is on its way out is gone for whoever asks
     for it, from the moment when that was decided; its memory counts until its process has ended,
-    and a load that needs it waits for that. A load that fails leaves the pool as it was: what went
-    for it is loaded again.
+    and a load that needs it waits for that. Where memory would suffice once running requests are
+    over, a lease with `Patience` waits for that, too (`pool_waiting`); any other is refused. A load
+    that fails leaves the pool as it was: what went for it is loaded again.
     """
 
     def __init__(
@@ -82,7 +82,8 @@ class ModelPool(PoolView[EngineT]):
         self._on_event = on_event
         self._idleness = Idleness(self._entries, idle_seconds, self._expire, abandoned_seconds)
         self._uses = itertools.count(1)
-        self._making_room = asyncio.Lock()
+        self._waiting = WaitingLoads(self._entries, ledgers)
+        self._room = RoomMaker(self._entries, ledgers, choose, self._evict, self._waiting)
         self._background: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -94,26 +95,36 @@ class ModelPool(PoolView[EngineT]):
     # -- use -------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def lease(self, path: Path, *, forced: bool = False) -> AsyncIterator[EngineT]:
+    async def lease(
+        self, path: Path, *, forced: bool = False, patience: Patience | None = None
+    ) -> AsyncIterator[EngineT]:
         """The engine of ``path``, loaded if it was not, kept for as long as the block runs.
 
         A loaded, idle model whose options are no longer those of `options_of` is loaded again.
         ``forced`` loads it beyond the budget, too, also where others wait for that load already.
+        With ``patience`` it waits where running requests hold the memory; the load is given up
+        when nobody waits for that any more.
         Raises `OutOfMemory` where the budget does not allow it, what `LlamaEngine.load` raises, and
         `LoadCancelled` after `cancel_load`.
         """
+        if patience is not None:
+            await self._waiting.turn(path, patience)
         # No await before the lease counts: what decides that a model may go must never run between.
         entry = self._entry(path, forced=forced)
         entry.leases += 1
         entry.last_used = next(self._uses)
         entry.stop_timer()
+        if patience is not None:
+            entry.patient.append(patience)
         try:
             # Shielded: one who stops waiting must not end the load for the others.
             await asyncio.shield(entry.load)
             yield entry.engine
         finally:
             entry.leases -= 1
-            self._idleness.watch(entry)
+            if patience is not None:
+                entry.patient.remove(patience)
+            self._on_left(entry)
 
     async def plan(self, path: Path, options: LoadOptions | None = None) -> LoadPlan:
         """What a lease of ``path`` would do now; with ``options``, what loading it with these would
@@ -138,6 +149,7 @@ class ModelPool(PoolView[EngineT]):
         else:
             self._entries.pinned.discard(path)
             self._idleness.watch_path(path)
+            self._waiting.look_again()
 
     @property
     def idle_seconds(self) -> float | None:
@@ -176,6 +188,10 @@ class ModelPool(PoolView[EngineT]):
         _ = self._retire(entry, ModelGone(entry.path, reason, GoneCause.PRESSURE))
         return entry.path
 
+    def look_again(self) -> None:
+        """Models may take more memory than before: let the loads that wait see."""
+        self._waiting.look_again()
+
     def cancel_load(self, path: Path) -> None:
         """Give up a load that runs; no-op otherwise."""
         entry = self._entries.known.get(path)
@@ -210,7 +226,9 @@ class ModelPool(PoolView[EngineT]):
             if entry.is_ready:
                 anew.went.append(entry)
             return anew
-        entry.forced |= forced and not entry.is_ready
+        if forced and not entry.is_ready:
+            entry.forced = True
+            self._waiting.look_again()
         return entry
 
     def _start_load(self, path: Path, options: LoadOptions, *, forced: bool) -> Entry[EngineT]:
@@ -245,7 +263,7 @@ class ModelPool(PoolView[EngineT]):
         self._tell(ModelLoading(path, 0.0))
         if await self._ended(path):
             self._tell(ModelLoading(path, 0.0))  # the last that was told is that it went
-        choice = await self._make_room(entry)
+        choice = await self._room.make(entry)
         info = await engine.load(
             options=choice.options,
             on_progress=lambda fraction: self._tell(ModelLoading(path, fraction)),
@@ -255,29 +273,11 @@ class ModelPool(PoolView[EngineT]):
         self._entries.settle(entry, choice, info)
         entry.is_ready = True
         self._idleness.watch(entry)  # who asked for it may have left
+        self._waiting.look_again()
         gone = [Unloaded(other.path, other.n_freed) for other in entry.went if other.path != path]
         entry.went.clear()
         self._tell(ModelReady(path, info, engine.pid or 0, choice, tuple(gone)))
         return info
-
-    async def _make_room(self, entry: Entry[EngineT]) -> LoadChoice:
-        """Take the model's memory from the ledgers, after as many others went as that needs.
-        Returns how to load it."""
-        path, entries = entry.path, self._entries
-        async with self._making_room:
-            choice = await self._choose(path, entry.options, entries.kept(path))
-            while missing := self._ledgers.missing(choice.needs):
-                ends = entries.helpful_ends(missing)
-                if not ends:
-                    plan = entries.plan(path, choice)
-                    if plan.missing and not entry.forced:
-                        break
-                    ends = [self._evict(entries.known[other], entry) for other in plan.unloads]
-                if not ends:
-                    break
-                await asyncio.wait(ends)  # and then see what is there: much may have happened
-            entries.take(entry, choice)
-            return choice
 
     def _evict(self, goes: Entry[EngineT], entry: Entry[EngineT]) -> asyncio.Task[None]:
         entry.went.append(goes)
@@ -299,6 +299,17 @@ class ModelPool(PoolView[EngineT]):
                 self._idleness.watch(again)
 
     # -- ends ------------------------------------------------------------------------------
+
+    def _on_left(self, entry: Entry[EngineT]) -> None:
+        """A lease ended."""
+        if self._waiting.holds(entry) and not entry.patient:
+            if entry.leases:
+                self._waiting.look_again()  # the others do not wait: they are refused
+            else:
+                _ = self._retire(entry, ModelGone(entry.path))
+        elif not entry.leases:
+            self._idleness.watch(entry)
+            self._waiting.look_again()
 
     def _retire(
         self, entry: Entry[EngineT], event: ModelGone, *, from_load: bool = False
@@ -339,6 +350,7 @@ class ModelPool(PoolView[EngineT]):
     def _finish(self, entry: Entry[EngineT], event: ModelGone) -> None:
         """Give the memory back and tell, once."""
         n_freed = self._entries.drop(entry)
+        self._waiting.look_again()
         if not entry.is_over:
             entry.is_over, entry.n_freed = True, n_freed
             self._tell(replace(event, n_freed=n_freed))

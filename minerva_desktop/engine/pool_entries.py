@@ -22,6 +22,14 @@ EngineT = TypeVar("EngineT", bound=PooledEngine)
 
 
 @dataclass(slots=True, eq=False)
+class Patience:
+    """Who leases with one waits for memory that running requests hold, instead of being refused.
+    ``waits_for``: the models that were last in the way; empty: none, the load itself went on."""
+
+    waits_for: tuple[Path, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
 class Entry(Generic[EngineT]):
     """A model from the beginning of its load to the end of its process.
 
@@ -37,6 +45,7 @@ class Entry(Generic[EngineT]):
     held: Needs = field(default_factory=dict)  # bytes by ledger, as they were taken
     placed: Needs = field(default_factory=dict)  # by device: promised, then real
     went: list[Entry[EngineT]] = field(default_factory=list)  # what was unloaded for it
+    patient: list[Patience] = field(default_factory=list)  # who waits until there is room for it
     has_begun: bool = False  # its load's task has run
     is_given_up: bool = False
     is_ready: bool = False
@@ -51,6 +60,11 @@ class Entry(Generic[EngineT]):
     def is_idle(self) -> bool:
         """Whether it is loaded, and nobody uses it."""
         return self.leases == 0 and self.is_ready
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether somebody waits for its memory, and nobody insists on it."""
+        return bool(self.patient) and not self.forced
 
     def give_up(self) -> None:
         """Cancel the load, if it still runs; once, for the load undoes what it did when it is
@@ -119,6 +133,30 @@ class Entries(Generic[EngineT]):
         """What all models hold that neither go nor can go for the one at ``path``."""
         return _held(
             entry for entry in self.known.values() if entry.path != path and not self.may_go(entry)
+        )
+
+    def kept_for_good(self, path: Path) -> Needs:
+        """What all models hold that do not go for the one at ``path`` when they become idle."""
+        return _held(
+            entry
+            for entry in self.known.values()
+            if entry.path != path and entry.path in self.pinned
+        )
+
+    def held_for_now(self, entries: Iterable[Entry[EngineT]]) -> Needs:
+        """What those of ``entries`` hold that go once they are idle."""
+        return _held(entry for entry in entries if entry.path not in self.pinned)
+
+    def in_the_way(self, entry: Entry[EngineT], needs: Needs) -> tuple[Path, ...]:
+        """The models that are in use now, and hold what an ``entry`` lacks that ``needs`` so much
+        memory."""
+        missing = self._ledgers.missing(needs)
+        return tuple(
+            other.path
+            for other in self.known.values()
+            if other is not entry
+            and not (other.is_idle or other.path in self.pinned)
+            and self._ledgers.relief(other.held, missing)
         )
 
     def helpful_ends(self, missing: Needs) -> list[asyncio.Task[None]]:

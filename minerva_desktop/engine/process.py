@@ -20,6 +20,7 @@ import msgspec
 
 from minerva_desktop.engine.frames import EventFrames, encode_frame
 from minerva_desktop.engine.messages import Event, Request
+from minerva_desktop.engine.process_title import PLACEHOLDER
 
 _log = logging.getLogger(__name__)
 
@@ -28,13 +29,15 @@ EXIT_SECONDS = 2.0  # a child that has not gone by then after its stdin closed i
 START_SECONDS = 1.0  # what a start that is given up may take to get through
 _LINE_BYTES = 64 * 1024  # of a line without an end; what comes before is dropped
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
+# The exit code of a process that read mapped memory which its file no longer has.
+BUS_ERROR = None if sys.platform == "win32" else -int(signal.SIGBUS)
 
 
 def child_command() -> tuple[str, ...]:
     """How to start an engine child: this Python, or the frozen app's own executable."""
     if getattr(sys, "frozen", False):
-        return (sys.executable, "--engine-child")
-    return (sys.executable, "-m", "minerva_desktop.engine.child")
+        return (sys.executable, "--engine-child", PLACEHOLDER)
+    return (sys.executable, "-m", "minerva_desktop.engine.child", PLACEHOLDER)
 
 
 def _unheard(_event: Event) -> None:

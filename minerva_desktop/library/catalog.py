@@ -2,7 +2,7 @@
 
 Files are used where they are, never copied or moved; only their paths and what their headers
 said are kept, in one JSON file. Built once per process by whoever composes the app. Every method
-reads or writes files, so call it off the window's thread; all are safe on any thread.
+but one reads or writes files, so call it off the window's thread; all are safe on any thread.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from minerva_desktop.library.display_text import MAX_LENGTH, one_line
 from minerva_desktop.library.model_file import (
     ModelFile,
     is_as_read,
+    model_id_of,
     read_model_file,
     unread_model_file,
 )
+from minerva_desktop.library.model_names import told_apart
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +68,7 @@ class Catalog:
         self._added: list[ModelFile] = []
         self._guests: list[ModelFile] = []  # known until the app ends
         self._embedded_aliases: tuple[str, ...] = ()  # kept, also while there is no such model
+        self._ids: dict[Path, str] = {}
         self._lock = threading.Lock()
 
     @property
@@ -98,10 +101,10 @@ class Catalog:
             self._take_over_changes()
             for model in self._known():
                 if _same_file(model.path, added.path):
-                    return _check(model)[0]
+                    return self._shown(model)
             self._added.append(added)
             self._write()
-        return added
+            return self._shown(added)
 
     def welcome(self, path: Path) -> ModelFile:
         """Know the file at ``path`` until the app ends, without keeping it; the model that is known
@@ -111,9 +114,9 @@ class Catalog:
             self._take_over_changes()
             for model in self._known():
                 if _same_file(model.path, guest.path):
-                    return _check(model)[0]
+                    return self._shown(model)
             self._guests.append(guest)
-        return guest
+            return self._shown(guest)
 
     def remove(self, path: Path) -> None:
         """Forget the model at ``path``; its file stays.
@@ -144,13 +147,13 @@ class Catalog:
                 param="alias",
             )
         with self._lock:
-            self._take_over_changes()
+            known = [other for other, _ in self._check_all()]
             model = self._at(path.absolute())
-            owner = next((other for other in self._known() if alias in _names(other)), None)
-            if owner is not None and owner is not model:
+            owner = next((other for other in known if alias in _names(other)), None)
+            if owner is not None and owner.path != model.path:
                 raise InvalidRequest(f"“{alias}” is a name of {owner.model_id}.", param="alias")
-            if owner is model:
-                return model
+            if owner is not None:
+                return owner
             return self._rename(model, (*model.aliases, alias))
 
     def remove_alias(self, path: Path, alias: str) -> ModelFile:
@@ -172,18 +175,25 @@ class Catalog:
         """The loadable model that ``wanted`` names.
 
         A text is compared with model ids, aliases, file names and paths, in that order; it may come
-        over HTTP, so it never touches the disk. A `Path` is compared as a file. Raises
+        over HTTP, so it never touches the disk. A `Path` is compared as a file. Of several with one
+        file name, that names the one that was there first (`model_names`). Raises
         `ModelNotFound` (with what there is), or the reason why the model cannot be loaded.
         """
         with self._lock:
             checked = self._check_all()
-            model = self._at(wanted.absolute()) if isinstance(wanted, Path) else None
-        if model is None:
-            model = _named(str(wanted), [model for model, _ in checked])
-        error = dict(checked)[model]
+            at = self._at(wanted.absolute()).path if isinstance(wanted, Path) else None
+        found = {model.path: (model, error) for model, error in checked}
+        if at is None:
+            at = _named(str(wanted), [model for model, _ in checked]).path
+        model, error = found[at]
         if error:
             raise error
         return model
+
+    def id_of(self, path: Path) -> str:
+        """What the model at ``path`` was called when the list was last looked at. Unlike the other
+        methods this one waits neither for the disk nor for another thread."""
+        return self._ids.get(path) or model_id_of(path)
 
     def default(self) -> ModelFile:
         """The model that a first start opens with: the embedded one, else the first loadable that
@@ -204,7 +214,11 @@ class Catalog:
 
     def _known(self) -> list[ModelFile]:
         embedded = [self._embedded] if self._embedded else []
-        return [*embedded, *self._guests, *self._added]
+        return [*embedded, *self._added, *self._guests]
+
+    def _shown(self, model: ModelFile) -> ModelFile:
+        """One of the known models, as everybody else gets it: with an id that no other has."""
+        return next(each for each, _ in self._check_all() if each.path == model.path)
 
     def _check_is_kept(self, model: ModelFile) -> None:
         if model in self._guests:
@@ -225,7 +239,7 @@ class Catalog:
             self._check_is_kept(model)
             self._added[self._added.index(model)] = renamed
         self._write()
-        return renamed
+        return self._shown(renamed)
 
     def _write(self) -> None:
         embedded = self._embedded.aliases if self._embedded else self._embedded_aliases
@@ -253,7 +267,21 @@ class Catalog:
             self._save_in_passing()
         guests = [_check(model) for model in self._guests]
         self._guests = [model for model, _ in guests]
-        return embedded + sorted(guests + added, key=lambda checked: checked[0].name.casefold())
+        checked = embedded + sorted(added + guests, key=lambda each: each[0].name.casefold())
+        return self._told_apart(checked)
+
+    def _told_apart(self, checked: list[_Checked]) -> list[_Checked]:
+        """``checked``, each with an id of its own. One that is lost leaves its id to the others:
+        files are moved, and then added again."""
+        problems = {model.path: error for model, error in checked}
+        known = sorted(self._known(), key=lambda model: problems[model.path] is not None)
+        own_ids = {model.path: model.own_id for model in told_apart(known)}
+        told = [
+            (msgspec.structs.replace(model, own_id=own_ids[model.path]), error)
+            for model, error in checked
+        ]
+        self._ids = {model.path: model.model_id for model, _ in told}
+        return told
 
     def _save_in_passing(self) -> None:
         """Keep facts that were read again; they can be read again next time too."""
@@ -289,9 +317,9 @@ def _named(wanted: str, models: list[ModelFile]) -> ModelFile:
     for model in models:
         if wanted in model.aliases:
             return model
-    for model in models:
-        if wanted in {model.file_name, str(model.path)}:
-            return model
+    named = [model for model in models if wanted in {model.file_name, str(model.path)}]
+    if named:
+        return min(named, key=lambda model: bool(model.own_id))
     raise _not_found(wanted, models)
 
 

@@ -48,7 +48,8 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
     A model in several files is one at its first file, and ``size`` is that of all of them;
     ``later_parts`` are the others' states.
     ``capabilities`` are those that the header tells, None: not read yet; ``aliases`` are other
-    names that the person gave it.
+    names that the person gave it. ``own_id`` is given by `model_names` where another model has the
+    same file name.
     ``name`` and ``parameters`` (such as ``135M``) are for people. All texts are safe to show and
     to encode; only ``path`` may hold bytes that are no UTF-8. Any thread.
     """
@@ -66,11 +67,12 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
     later_parts: tuple[FileState, ...] = ()
     capabilities: tuple[str, ...] | None = None
     aliases: tuple[str, ...] = ()
+    own_id: str = ""
 
     @property
     def model_id(self) -> str:
-        """What the HTTP endpoint calls the model."""
-        return model_id_of(self.path)
+        """What the HTTP endpoint calls the model: no other has that id."""
+        return self.own_id or model_id_of(self.path)
 
     @property
     def makes_embeddings(self) -> bool:

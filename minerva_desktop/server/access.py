@@ -25,6 +25,7 @@ from minerva_desktop.server.request_info import SCOPE_KEY, End, RequestInfo, san
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 32 * 1024
 MAX_LOGGED_PATH = 200
+MAX_LOGGED_MODEL = 100
 MAX_BODIES_BYTES = 256 * 1024 * 1024  # of all requests that run
 CLIENT_GONE = 499  # as nginx logs it
 UNROUTED = "other"
@@ -133,7 +134,8 @@ def stamped_headers(info: RequestInfo, headers: Iterable[tuple[bytes, bytes]]) -
 def log_refusal(info: RequestInfo, error: MinervaError) -> None:
     """Log what never became a request."""
     _log.info(
-        "%s - - %d id=%s %s", info.client, info.status, info.request_id, printable(error.message)
+        "%s - - %d %s id=%s %s",
+        *(info.client, info.status, error.code, info.request_id, printable(error.message)),
     )
 
 
@@ -173,8 +175,8 @@ def _line(scope: Scope, exchange: _Exchange) -> str:
     ]
     if info.key_name is not None:
         parts.append(f'key="{printable(info.key_name)}"')
-    if info.model:
-        parts.append(f"model={printable(info.model)}")
+    if model := info.model or info.asked_model:
+        parts.append(f"model={printable(model[:MAX_LOGGED_MODEL])}")
     if info.generations:
         tokens = f"{info.prompt_tokens}+{info.generated_tokens}"
         parts.append(f"tokens={tokens} cached={info.cached_tokens}")
@@ -182,7 +184,6 @@ def _line(scope: Scope, exchange: _Exchange) -> str:
 
 
 def _ended(info: RequestInfo) -> str:
-    """The status, and how the answer ended where that was not as a whole."""
-    if info.end is End.COMPLETE:
-        return str(info.status)
-    return f"{info.status} {info.end} {info.failure}".rstrip()
+    """The status, how the answer ended where that was not as a whole, and the error's code."""
+    end = "" if info.end is End.COMPLETE else info.end
+    return " ".join(part for part in (str(info.status), end, info.error_code) if part)

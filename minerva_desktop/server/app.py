@@ -24,6 +24,7 @@ from minerva_desktop.server.errors import (
     error_type,
 )
 from minerva_desktop.server.parameters.parser import IGNORED_FIELDS_HEADER
+from minerva_desktop.server.plain_paths import PlainPaths
 from minerva_desktop.server.routes.chat import chat_router
 from minerva_desktop.server.routes.completions import completions_router
 from minerva_desktop.server.routes.docs import docs_router
@@ -78,7 +79,7 @@ def create_app(context: ServerContext) -> FastAPI:
 def _guards(context: ServerContext) -> list[Middleware]:
     """Outermost first: a browser's CORS preflight carries an Origin but no API key."""
     config = context.config
-    guards = [Middleware(HostOriginGuard, config=config)]
+    guards = [Middleware(HostOriginGuard, config=config), Middleware(PlainPaths)]
     if config.allowed_origins:
         cors = Middleware(
             CORSMiddleware,

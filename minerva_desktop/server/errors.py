@@ -23,7 +23,11 @@ from starlette.types import Receive, Scope, Send
 from minerva_desktop.errors import (
     EndpointError,
     InvalidRequest,
+    LoadCancelled,
+    MemoryInUse,
     MinervaError,
+    ModelLoadError,
+    OutOfMemory,
     QueueFull,
     Unauthorized,
 )
@@ -156,7 +160,7 @@ class MessagesErrorBody(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, error: ErrorObject, status: int, request_id: str) -> MessagesErrorBody:
         """The same error. ``status`` is that of HTTP; ``request_id`` may be empty."""
-        if error.code == QueueFull.code:
+        if status == 503 and error.code in {QueueFull.code, MemoryInUse.code}:
             kind = "overloaded_error"
         else:
             default = "api_error" if status >= 500 else "invalid_request_error"
@@ -181,6 +185,7 @@ class ErrorAnswer(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        request_info(scope).error_code = self._error.code
         if not speaks_messages(scope["path"]):
             await super().__call__(scope, receive, send)
             return
@@ -222,8 +227,11 @@ def error_response(error: MinervaError) -> ErrorAnswer:
     headers = {}
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, QueueFull):
+    if isinstance(error, QueueFull | MemoryInUse):
         headers["Retry-After"] = str(RETRY_AFTER_S)
+    elif isinstance(error, OutOfMemory | ModelLoadError) and not isinstance(error, LoadCancelled):
+        # The clients of OpenAI and Anthropic try again at any 500, and each try would be a load.
+        headers["x-should-retry"] = "false"
     return ErrorAnswer(ErrorBody.of(error).error, error.http_status, headers)
 
 

@@ -9,19 +9,36 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from starlette.requests import Request
 
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import PayloadTooLarge, UnsupportedMediaType
+from minerva_desktop.server.request_info import request_info
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
+# What Python's reader says, as people do.
+_FLAWS: Mapping[str, str] = MappingProxyType(
+    {
+        "Expecting value": "a value is missing",
+        "Expecting property name enclosed in double quotes": "a name in double quotes is missing",
+        "Expecting ',' delimiter": "a comma is missing, or the end",
+        "Expecting ':' delimiter": "a colon is missing",
+        "Extra data": "something follows the end",
+        "Invalid \\escape": "a backslash stands before a character that takes none",
+        "Invalid \\uXXXX escape": "\\u stands without four hexadecimal digits",
+        "Invalid control character at": "a line break or another control character is in a string",
+        "Unterminated string starting at": "a string begins that does not end",
+    }
+)
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 async def read_json_object(request: Request) -> dict[str, Any]:
-    """The body of ``request``.
+    """The body of ``request``. Notes the model that it names, for the log.
 
     Raises `UnsupportedMediaType`, `PayloadTooLarge` (as soon as the limit is passed),
     `InvalidRequest`, and Starlette's `ClientDisconnect`.
@@ -33,20 +50,32 @@ async def read_json_object(request: Request) -> dict[str, Any]:
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding not in {"", "identity"}:
         raise UnsupportedMediaType("The body must come without a Content-Encoding, uncompressed")
-    return parse_json_object(await _read_limited(request))
+    body = parse_json_object(await _read_limited(request))
+    if isinstance(model := body.get("model"), str):
+        request_info(request.scope).asked_model = model
+    return body
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
     """The JSON object in ``body``; raises `InvalidRequest`."""
+    if not body:
+        raise InvalidRequest("The body is empty, and must be a JSON object")
     try:
-        text = body.decode("utf-8")
+        text = body.decode("utf-8-sig")  # Windows' shells write a mark before the first character
         value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
         if _SURROGATE_ESCAPE.search(text):
             _refuse_lone_surrogates(value)
     except RecursionError:
         raise InvalidRequest("The body is nested too deeply") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InvalidRequest(f"The body is not valid JSON: {error}") from None
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(
+            f"The body is not valid JSON: its byte {error.start} is no UTF-8"
+        ) from None
+    except json.JSONDecodeError as error:
+        what = _FLAWS.get(error.msg, "something stands where it cannot")
+        raise InvalidRequest(
+            f"The body is not valid JSON: in line {error.lineno}, column {error.colno} {what}"
+        ) from None
     except ValueError:
         # What Python says of an integer of thousands of digits speaks to programmers.
         raise InvalidRequest("The body holds a number with too many digits") from None

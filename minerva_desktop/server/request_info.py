@@ -33,26 +33,28 @@ class End(StrEnum):
 @dataclass(slots=True, eq=False)
 class RequestInfo:
     """One request. ``started`` is Unix time in seconds; ``key_name`` is the name of the API key
-    that it came with; ``model`` is empty until its route knows it. ``body_bytes`` came,
-    ``sent_bytes`` of body went; ``status`` is 0 until the answer begins, and ``end`` says how the
-    answer ended, whatever its status promised; ``failure`` is then the error's code."""
+    that it came with; ``asked_model`` is what the client wrote, ``model`` the one that it meant,
+    once its route knows it. ``body_bytes`` came, ``sent_bytes`` of body went; ``status`` is 0 until
+    the answer begins, and ``end`` says how the answer ended, whatever its status promised;
+    ``error_code`` is that of the error which was the answer, or broke it off."""
 
     request_id: str
     client: str
     started: float = field(default_factory=time.time)
     begun: float = field(default_factory=time.monotonic)
     key_name: str | None = None
+    asked_model: str = ""
     model: str = ""
     body_bytes: int = 0
     sent_bytes: int = 0
     status: int = 0
     end: End = End.COMPLETE
-    failure: str = ""
+    error_code: str = ""
     generations: list[Timings] = field(default_factory=list)
 
     def fail(self, code: str) -> None:
         """The answer was broken off by an error of that code."""
-        self.end, self.failure = End.FAILED, code
+        self.end, self.error_code = End.FAILED, code
 
     def seconds(self) -> float:
         """How long it takes already."""

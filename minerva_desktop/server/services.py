@@ -18,6 +18,7 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.engine.engine import Embeddings, Prompt
 from minerva_desktop.engine.messages import ContextInfo, PromptEnd, Tokenized
+from minerva_desktop.engine.pool_entries import Patience
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.activity import Activity
@@ -28,7 +29,8 @@ from minerva_desktop.server.metrics import Metrics
 
 
 class Catalog(Protocol):
-    """The models that requests may name. Its methods block on the disk: call them in a thread."""
+    """The models that requests may name. Its methods block on the disk, but for `id_of`: call them
+    in a thread."""
 
     def models(self) -> Sequence[ModelFile]:
         """All that can be loaded."""
@@ -36,6 +38,9 @@ class Catalog(Protocol):
     def find(self, wanted: str | Path) -> ModelFile:
         """The one of that name, or at that path, which then comes from us and not from a client;
         raises `ModelNotFound`, or why it cannot be loaded."""
+
+    def id_of(self, path: Path) -> str:
+        """What the model at ``path`` is called, as far as known; does not block."""
 
     def default(self) -> ModelFile:
         """The one to take where nobody says; raises `ModelNotFound` when there is none."""
@@ -93,8 +98,11 @@ class Engine(Protocol):
 class Pool(Protocol):
     """The loaded models."""
 
-    def lease(self, path: Path) -> AbstractAsyncContextManager[Engine]:
-        """The model at ``path``, loaded when needed and kept loaded until the context ends."""
+    def lease(
+        self, path: Path, *, patience: Patience | None = None
+    ) -> AbstractAsyncContextManager[Engine]:
+        """The model at ``path``, loaded when needed and kept loaded until the context ends; with
+        ``patience`` after a wait, where requests that run hold the memory for it."""
 
     def loaded(self) -> Iterable[Path]:
         """The files of the models that are loaded now, the most recently used first."""

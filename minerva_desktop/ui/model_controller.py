@@ -11,7 +11,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog
 
-from minerva_desktop.app.model_actions import ModelPhase, ModelState
+from minerva_desktop.app.model_actions import ModelPhase, ModelState, shown_names
 from minerva_desktop.app.services import Services
 from minerva_desktop.errors import (
     LoadCancelled,
@@ -114,11 +114,11 @@ class ModelController(QObject):
     async def refresh(self) -> None:
         """Read the library again."""
         entries = await self._models.entries()
-        self._names = {entry.model.path: entry.model.name for entry in entries}
+        self._names = shown_names([entry.model for entry in entries])
         self._items = [
             PickerItem(
                 path=str(entry.model.path),
-                name=entry.model.name,
+                name=self._names[entry.model.path],
                 size_bytes=entry.model.size,
                 quantisation=entry.model.quantisation,
                 n_ctx=entry.model.n_ctx_train or None,
@@ -130,7 +130,7 @@ class ModelController(QObject):
             for entry in entries
         ]
         self._window.header.picker.set_models(self._items)
-        names = {path.name: name for path, name in self._names.items()}
+        names = {entry.model.path.name: entry.model.name for entry in entries}
         self._window.chat_view.set_model_names(names)
 
     @Slot(list)

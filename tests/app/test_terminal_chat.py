@@ -91,7 +91,9 @@ def test_wrong_arguments_are_exit_code_2() -> None:
     assert _run("chat", "--max-tokens", "many").returncode == 2
     open_to_all = _run("serve", "--host", "0.0.0.0", "--port", "0")
     assert open_to_all.returncode == 2
-    assert open_to_all.stderr.endswith("needs an API key\n")
+    assert open_to_all.stderr.endswith(
+        "so it needs an API key: `minerva keys create NAME` makes one\n"
+    )
     assert "usage: minerva" in _run("--help").stdout
 
 

@@ -22,11 +22,17 @@ class Served:
     """The process, and a client for it."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, url: str, told: Sequence[str] = ()
+        self,
+        process: asyncio.subprocess.Process,
+        url: str,
+        told: Sequence[str],
+        network: Sequence[str],
     ) -> None:
-        """``told``: the lines before those that say where it serves."""
+        """``told``: the lines before those that say where it serves; ``network``: the base URLs for
+        other machines."""
         self.process = process
         self.told = told
+        self.network = network
         self.url = url
         self.http = plain_client()
         self.http.base_url = url
@@ -59,9 +65,11 @@ async def serve(*arguments: str, **environment: str) -> AsyncIterator[Served]:
         base_url = line.split()[5]
         assert base_url.endswith("/v1")
         url = base_url.removesuffix("/v1")
-        docs = (await process.stderr.readline()).decode()
-        assert docs == f"Documentation: {url}/docs (Ctrl+C stops)\n"
-        served = Served(process, url, told)
+        network: list[str] = []
+        while (docs := (await process.stderr.readline()).decode().strip()).startswith("In the"):
+            network.append(docs.removeprefix("In the network: "))
+        assert docs == f"Documentation: {url}/docs (Ctrl+C stops)"
+        served = Served(process, url, told, network)
         async with served.http:
             yield served
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from minerva_desktop.__main__ import main
 from minerva_desktop.api_keys import KeyFile
 from minerva_desktop.library.catalog import find_embedded_model
+from minerva_desktop.server.network_addresses import network_urls
 from tests.commands.served import MODEL, serve
 
 KEY = "sk-canary-0123456789"
@@ -36,6 +38,11 @@ async def test_options_reach_the_model_and_the_guards() -> None:
     options = ("--n-ctx", "512", "--parallel", "2", "--allow-origin", "https://app.example")
     async with serve("--model", MODEL, *options) as served:
         assert (await served.http.get("/health")).json()["loaded"] == [MODEL]
+        (loaded,) = served.told
+        assert re.fullmatch(
+            rf"Loaded {MODEL} in \d+\.\d s: context of 512 tokens, \d+\.\d MB", loaded
+        )
+        assert served.network == []
         preflight = await served.http.options(
             CHAT,
             headers={"Origin": "https://app.example", "Access-Control-Request-Method": "POST"},
@@ -49,6 +56,16 @@ async def test_options_reach_the_model_and_the_guards() -> None:
         served.process.send_signal(signal.SIGTERM)
         assert await served.said() == ""
         assert await served.process.wait() == 0
+
+
+async def test_other_machines_are_told_where_it_is() -> None:
+    async with serve("--host", "0.0.0.0", MINERVA_API_KEY=KEY) as served:
+        port = served.url.rpartition(":")[2]
+        assert served.url == f"http://127.0.0.1:{port}"
+        assert served.network == [f"{url}/v1" for url in network_urls("0.0.0.0", int(port))]
+        for url in served.network:
+            answer = await served.http.get(f"{url}/models", headers={"x-api-key": KEY})
+            assert answer.status_code == 200
 
 
 async def test_a_file_that_it_was_started_with_can_be_asked(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.engine.answer_format import AnswerFormat
 from minerva_desktop.engine.engine import Embeddings
 from minerva_desktop.engine.messages import Capabilities, ContextInfo, PromptEnd, Tokenized
+from minerva_desktop.engine.pool_entries import Patience
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import InvalidRequest, MinervaError, ModelNotFound
 from minerva_desktop.library.model_file import ModelFile
@@ -212,11 +213,16 @@ class FakePool:
         self.may_load = asyncio.Event()
         self.may_load.set()
         self.load_error: MinervaError | None = None
+        self.in_the_way: tuple[Path, ...] = ()  # what a load that is held back waits for
 
     @asynccontextmanager
-    async def lease(self, path: Path) -> AsyncIterator[FakeEngine]:
+    async def lease(
+        self, path: Path, *, patience: Patience | None = None
+    ) -> AsyncIterator[FakeEngine]:
         self.leases += 1
         self.lease_paths.append(path)
+        if patience is not None:
+            patience.waits_for = self.in_the_way
         self.leased.set()
         try:
             await self.may_load.wait()
@@ -245,6 +251,9 @@ class FakeCatalog:
             if wanted in (model.model_id, model.path):
                 return model
         raise ModelNotFound(f"There is no model {wanted}.", param="model")
+
+    def id_of(self, path: Path) -> str:
+        return path.stem
 
     def default(self) -> ModelFile:
         return MODEL

@@ -93,7 +93,40 @@ async def test_one_line_tells_of_a_request(lines: _Lines) -> None:
     assert re.fullmatch(
         rf'127\.0\.0\.1 GET /v1/models 200 \d+\.\dms {n_bytes}B id=mine key="B\\xfcro"', first
     )
-    assert re.fullmatch(r"127\.0\.0\.1 GET /v1/models 401 \d+\.\dms \d+B id=mine", second)
+    assert re.fullmatch(
+        r"127\.0\.0\.1 GET /v1/models 401 invalid_api_key \d+\.\dms \d+B id=mine", second
+    )
+
+
+async def test_a_refusal_is_logged_with_its_code_and_the_model_that_was_asked_for(
+    lines: _Lines,
+) -> None:
+    async with serving(fails(EngineDied("It died"))) as served:
+        for path, body in (
+            (CHAT, chat_body()),
+            (CHAT, chat_body(model="gpt\n\x1b[31m" + "x" * 100)),
+            (CHAT, chat_body(temperature="canary-prompt")),
+            ("/v1/messages", chat_body(max_tokens=None)),
+            ("/tokenize", {"content": "Hi", "model": "none"}),
+            (CHAT, {"messages": [], "model": 7}),
+        ):
+            await served.http.post(path, json=body)
+        await served.http.get("/nothing")
+        await served.http.delete(CHAT)
+        await served.exchange(b"nonsense\r\n\r\n")
+    found = [re.sub(r"\d+\.\dms \d+B id=\S+", "…", line) for line in lines.take()]
+    start = f"127.0.0.1 POST {CHAT}"
+    assert found[:8] == [
+        f"{start} 503 engine_died … model={MODEL.model_id} tokens=0+0 cached=0",
+        f"{start} 404 model_not_found … model=gpt\\n\\x1b[31m" + "x" * 91,
+        f"{start} 400 invalid_request_error … model={MODEL.model_id}",
+        f"127.0.0.1 POST /v1/messages 400 invalid_request_error … model={MODEL.model_id}",
+        "127.0.0.1 POST /tokenize 404 model_not_found … model=none",
+        f"{start} 400 invalid_request_error …",
+        "127.0.0.1 GET /nothing 404 not_found …",
+        f"127.0.0.1 DELETE {CHAT} 405 method_not_allowed …",
+    ]
+    assert found[8].startswith("127.0.0.1 - - 400 invalid_request_error id=req-")
 
 
 async def test_neither_prompts_nor_keys_nor_line_breaks_get_into_the_log(
@@ -172,7 +205,7 @@ async def test_an_error_that_is_the_whole_answer_is_complete(lines: _Lines) -> N
     async with serving(fails(EngineDied("It died"))) as served:
         await served.http.post(CHAT, json=chat_body(stream=True))
     (line,) = lines.take()
-    assert re.search(f"POST {CHAT} 503 [0-9.]+ms", line)
+    assert re.search(f"POST {CHAT} 503 engine_died [0-9.]+ms", line)
 
 
 async def test_what_is_asked_all_the_time_is_not_logged(lines: _Lines) -> None:

@@ -14,8 +14,12 @@ from minerva_desktop.errors import (
     EngineDied,
     Forbidden,
     GenerationTimeout,
+    InferenceError,
     InvalidRequest,
+    LoadCancelled,
+    MemoryInUse,
     MinervaError,
+    ModelLoadError,
     ModelNotFound,
     OutOfMemory,
     QueueFull,
@@ -55,6 +59,7 @@ async def answer(error: MinervaError, path: str, request_id: str = "") -> tuple[
         (PayloadTooLarge("No"), 413, "request_too_large"),
         (RequestCancelled("No"), 499, "api_error"),
         (OutOfMemory("No"), 500, "api_error"),
+        (MemoryInUse("No"), 503, "overloaded_error"),
         (QueueFull("No"), 503, "overloaded_error"),
         (EngineDied("No"), 503, "api_error"),
     ],
@@ -92,5 +97,16 @@ async def test_everywhere_else_they_are_openais(path: str) -> None:
 
 async def test_headers_that_belong_to_an_error_go_with_it_in_either_shape() -> None:
     for path in ("/v1/messages", "/v1/responses"):
-        _, headers, _ = await answer(QueueFull("No"), path)
-        assert int(headers["retry-after"]) > 0
+        for error in (QueueFull("No"), MemoryInUse("No")):
+            _, headers, _ = await answer(error, path)
+            assert int(headers["retry-after"]) > 0
+            assert "x-should-retry" not in headers
+
+
+async def test_clients_are_told_where_no_second_try_helps() -> None:
+    for final in (OutOfMemory("No"), ModelLoadError("No")):
+        _, headers, _ = await answer(final, "/v1/responses")
+        assert headers["x-should-retry"] == "false"
+    for passing in (LoadCancelled("No"), InferenceError("No"), EngineDied("No")):
+        _, headers, _ = await answer(passing, "/v1/responses")
+        assert "x-should-retry" not in headers

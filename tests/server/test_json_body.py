@@ -8,14 +8,18 @@ from minerva_desktop.server.json_body import parse_json_object
 
 def test_an_object_is_read() -> None:
     assert parse_json_object(b'{"a": [1, "\\ud83d\\ude00"]}') == {"a": [1, "😀"]}
+    assert parse_json_object("\ufeff{}".encode()) == {}
 
 
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"", "not valid JSON"),
-        (b"{", "not valid JSON"),
-        (b'{"a": 1} {}', "not valid JSON"),
+        (b"", "The body is empty"),
+        (b"{", "not valid JSON: in line 1, column 2 a name in double quotes is missing"),
+        (b'{"a": 1}\n{}', "not valid JSON: in line 2, column 1 something follows the end"),
+        (b'{"a": tru}', "in line 1, column 7 a value is missing"),
+        (b'{"a": "b', "in line 1, column 7 a string begins that does not end"),
+        (b'{"a": "\xff"}', "its byte 7 is no UTF-8"),
         (b'{"a": "\x00"}', "not valid JSON"),
         (b'{"a": "\xff"}', "not valid JSON"),
         ("{}".encode("utf-16"), "not valid JSON"),

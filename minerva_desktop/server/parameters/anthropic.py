@@ -14,6 +14,7 @@ from minerva_desktop.chat.tools import ChatOptions, Tool, ToolMode
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
 from minerva_desktop.server.parameters.anthropic_turns import CACHE_CONTROL, prompt_turns
+from minerva_desktop.server.parameters.complaints import must_be_one_of, shown
 from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValues, ParameterParser
 from minerva_desktop.server.parameters.sampling import (
     SAMPLING_NEUTRAL,
@@ -231,10 +232,7 @@ def _variables(parser: ParameterParser, request: PromptFields) -> dict[str, Any]
     effort = None if request.output_config is None else request.output_config.effort
     if effort is not None:
         if effort not in EFFORTS:
-            raise InvalidRequest(
-                f"output_config.effort must be one of {', '.join(EFFORTS)}",
-                param="output_config.effort",
-            )
+            raise must_be_one_of("output_config.effort", EFFORTS, effort)
         variables["reasoning_effort"] = effort
     if request.thinking is not None:
         variables["enable_thinking"] = _thinks(parser, request.thinking)
@@ -249,6 +247,7 @@ def _thinks(parser: ParameterParser, thinking: ThinkingConfig) -> bool:
         parser.ignore("thinking.budget_tokens")
     if thinking.type not in _THINKS:
         raise UnsupportedParameter(
-            f"thinking.type must be one of {', '.join(_THINKS)}", param="thinking.type"
+            f"thinking.type must be one of {', '.join(_THINKS)}, not {shown(thinking.type)}",
+            param="thinking.type",
         )
     return _THINKS[thinking.type]

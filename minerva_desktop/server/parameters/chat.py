@@ -12,6 +12,7 @@ from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import MAX_TOP_LOGPROBS, SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.server.parameters.complaints import must_be_one_of
 from minerva_desktop.server.parameters.messages import chat_turn
 from minerva_desktop.server.parameters.parser import NeutralValues, ParameterParser
 from minerva_desktop.server.parameters.sampling import (
@@ -31,6 +32,7 @@ from minerva_desktop.server.schemas.chat import (
 )
 from minerva_desktop.server.schemas.common import StreamOptions
 
+FORMATS = ("text", "json_object", "json_schema")
 JSON_OBJECT = '{"type":"object"}'
 
 _CHAT_NEUTRAL: NeutralValues = MappingProxyType(
@@ -144,37 +146,47 @@ def _answer_schema(parser: ParameterParser, given: ResponseFormat | None) -> str
             return None
         case "json_object":
             return JSON_OBJECT if given.schema_ is None else schema_text(given.schema_)
+        case "json_schema" if given.schema_ is not None:
+            return schema_text(given.schema_)
         case "json_schema":
             return _named_schema(parser, given.json_schema)
-    raise InvalidRequest(
-        "response_format.type must be one of text, json_object, json_schema",
-        param="response_format.type",
-    )
+    raise must_be_one_of("response_format.type", FORMATS, given.type)
 
 
 def _check_format_fields(given: ResponseFormat) -> None:
-    """A schema of another type than the one that is asked for would be swallowed."""
-    for name, value, kind in (
-        ("json_schema", given.json_schema, "json_schema"),
-        ("schema", given.schema_, "json_object"),
+    """A schema that nobody looks at would be swallowed."""
+    for name, value, kinds in (
+        ("json_schema", given.json_schema, ("json_schema",)),
+        ("schema", given.schema_, ("json_schema", "json_object")),
     ):
-        if value is not None and given.type != kind:
+        if value is not None and given.type in FORMATS and given.type not in kinds:
             where = f"response_format.{name}"
-            raise InvalidRequest(f"{where} belongs to the type {kind!r}", param=where)
+            raise InvalidRequest(
+                f"{where} goes with the type {' or '.join(kinds)}, not with {given.type}",
+                param=where,
+            )
+    if given.schema_ is not None and given.json_schema is not None:
+        raise InvalidRequest(
+            "response_format has two schemas: give either json_schema or schema",
+            param="response_format.schema",
+        )
 
 
 def _schema_field(given: ResponseFormat | None) -> str | None:
     """Where the schema of the answer stands."""
     if given is None or given.type == "text":
         return None
-    inside = "json_schema.schema" if given.type == "json_schema" else "schema"
+    inside = "schema" if given.json_schema is None else "json_schema.schema"
     return f"response_format.{inside}"
 
 
 def _named_schema(parser: ParameterParser, given: SchemaFormat | None) -> str:
     where = "response_format.json_schema"
     if given is None:
-        raise InvalidRequest(f"{where} is required", param=where)
+        raise InvalidRequest(
+            f"{where} is required for the type json_schema, with the schema in {where}.schema",
+            param=where,
+        )
     parser.judge(given, _NOTHING, f"{where}.")
     if given.schema_ is None:
         raise InvalidRequest(f"{where}.schema is required", param=f"{where}.schema")
@@ -187,9 +199,7 @@ def _separates_reasoning(reasoning_format: str | None) -> bool:
             return True
         case "none":
             return False
-    raise InvalidRequest(
-        "reasoning_format must be one of none, auto, deepseek", param="reasoning_format"
-    )
+    raise must_be_one_of("reasoning_format", ("none", "auto", "deepseek"), reasoning_format)
 
 
 def _check_continuation(request: ChatCompletionRequest, turns: Sequence[ChatTurn]) -> None:

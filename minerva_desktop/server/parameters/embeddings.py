@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.server.parameters.complaints import must_be_one_of
 from minerva_desktop.server.parameters.inputs import Input, check_count, inputs
 from minerva_desktop.server.parameters.parser import NeutralValues, ParameterParser
 from minerva_desktop.server.parameters.sampling import WITHOUT_EFFECT
@@ -69,9 +70,7 @@ def embedding_parameters(body: Mapping[str, Any]) -> EmbeddingParameters:
 
 def _is_base64(encoding_format: str | None) -> bool:
     if encoding_format not in (None, "float", "base64"):
-        raise InvalidRequest(
-            "encoding_format must be one of float, base64", param="encoding_format"
-        )
+        raise must_be_one_of("encoding_format", ("float", "base64"), encoding_format)
     return encoding_format == "base64"
 
 

@@ -9,6 +9,7 @@ from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.tools import ToolCall
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
+from minerva_desktop.server.parameters.complaints import must_be_one_of
 from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValues, ParameterParser
 from minerva_desktop.server.schemas.chat import ChatMessage, ContentPart, RequestToolCall
 
@@ -59,9 +60,7 @@ def chat_turn(parser: ParameterParser, message: ChatMessage, where: str) -> Chat
 def _role(message: ChatMessage, where: str) -> Role:
     role = _ROLES.get(message.role)
     if role is None:
-        raise InvalidRequest(
-            f"{where}.role must be one of {', '.join(_ROLES)}", param=f"{where}.role"
-        )
+        raise must_be_one_of(f"{where}.role", _ROLES, message.role)
     return role
 
 

@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
-from minerva_desktop.server.schemas.common import RequestModel, is_branch
+from minerva_desktop.server.parameters.complaints import complaint
+from minerva_desktop.server.schemas.common import RequestModel
 
 IGNORED_FIELDS_HEADER = "X-Minerva-Ignored-Fields"
 MAX_IGNORED_FIELDS = 32
@@ -35,16 +35,7 @@ class ParameterParser:
         try:
             return schema.model_validate(self._body)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            param = _path(first["loc"])
-            match first["type"]:
-                case "missing":
-                    message = f"{param} is required"
-                case "model_type":
-                    message = f"{param} must be an object"
-                case _:
-                    message = f"{param}: {first['msg']}"
-            raise InvalidRequest(message, param=param) from None
+            raise complaint(error.errors(include_url=False)[0]) from None
 
     def judge(
         self,
@@ -92,14 +83,3 @@ def _unsupported(param: str, neutral: tuple[Any, ...]) -> UnsupportedParameter:
     if neutral:
         message += f", except as {' or '.join(json.dumps(value) for value in neutral)}"
     return UnsupportedParameter(message, param=param)
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    """``messages[0].content`` for pydantic's ("messages", 0, "content", "<string>")."""
-    path = ""
-    for step in location:
-        if isinstance(step, int):
-            path += f"[{step}]"
-        elif not is_branch(step):
-            path += f".{step}" if path else step
-    return path

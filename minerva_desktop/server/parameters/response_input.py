@@ -8,6 +8,7 @@ from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.tools import ToolCall
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
+from minerva_desktop.server.parameters.complaints import must_be_one_of
 from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValues, ParameterParser
 from minerva_desktop.server.parameters.turns import one_system_turn
 from minerva_desktop.server.schemas.responses import (
@@ -102,9 +103,7 @@ class _Items:
             self._parser.ignore(f"{where}.phase")
         role = _ROLES.get(item.role)
         if role is None:
-            raise InvalidRequest(
-                f"{where}.role must be one of {', '.join(_ROLES)}", param=f"{where}.role"
-            )
+            raise must_be_one_of(f"{where}.role", _ROLES, item.role)
         text = self._text_of(item.content, f"{where}.content")
         if role is not Role.ASSISTANT:
             self._end_turn()

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from minerva_desktop.chat.tools import ChatOptions, Tool, ToolMode
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
+from minerva_desktop.server.parameters.complaints import must_be
 from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValues, ParameterParser
 from minerva_desktop.server.parameters.tools import function_tool, template_variables, with_tools
 from minerva_desktop.server.schemas.responses import (
@@ -67,9 +68,7 @@ def _choice(
     try:
         return ToolMode(choice), None, tools
     except ValueError:
-        raise InvalidRequest(
-            f"tool_choice must be one of {', '.join(ToolMode)}, or an object", param="tool_choice"
-        ) from None
+        raise must_be("tool_choice", f"{', '.join(ToolMode)}, or an object", choice) from None
 
 
 def _chosen(

@@ -14,7 +14,8 @@ from minerva_desktop.chat.sampling import MAX_TOP_LOGPROBS, SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
-from minerva_desktop.server.parameters.chat import JSON_OBJECT
+from minerva_desktop.server.parameters.chat import FORMATS, JSON_OBJECT
+from minerva_desktop.server.parameters.complaints import must_be_one_of
 from minerva_desktop.server.parameters.parser import NeutralValues, ParameterParser
 from minerva_desktop.server.parameters.response_input import input_turns
 from minerva_desktop.server.parameters.response_tools import response_chat_options
@@ -192,9 +193,7 @@ def _answer_schema(parser: ParameterParser, given: TextFormat | None) -> str | N
                     where = f"text.format.{name}"
                     raise InvalidRequest(f"{where} is required", param=where)
             return schema_text(given.schema_)
-    raise InvalidRequest(
-        "text.format.type must be one of text, json_object, json_schema", param="text.format.type"
-    )
+    raise must_be_one_of("text.format.type", FORMATS, given.type)
 
 
 def _top_logprobs(parser: ParameterParser, include: Sequence[str], n_top: int | None) -> int | None:

@@ -16,6 +16,7 @@ from minerva_desktop.chat.tools import schema_field
 from minerva_desktop.engine.engine import MAX_CHOICES
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
+from minerva_desktop.server.parameters.complaints import must_be, must_be_one_of, shown
 from minerva_desktop.server.parameters.parser import NeutralValues
 from minerva_desktop.server.schemas.common import (
     LoraScale,
@@ -161,9 +162,8 @@ def token_limit(*, least: int = 1, **limits: int | None) -> int | None:
         if value is None:
             continue
         if value != UNLIMITED and not least <= value <= MAX_TOKENS:
-            raise InvalidRequest(
-                f"{name} must be between {least} and {MAX_TOKENS}, not {value}", param=name
-            )
+            what = f"between {least} and {MAX_TOKENS:,}, or {UNLIMITED} for no limit"
+            raise must_be(name, what, value)
         if limit not in (None, value):
             raise InvalidRequest(f"{name} and another limit of tokens differ", param=name)
         limit = value
@@ -210,12 +210,12 @@ def _biases(given: dict[str, Any] | list[Any]) -> dict[int, float]:
     biases: dict[int, float] = {}
     for pair in pairs:
         if not isinstance(pair, list | tuple) or len(pair) != 2:
-            raise _bad_bias("must be an object, or a list of [token, bias]")
+            raise must_be("logit_bias", "an object, or a list of [token, bias]", given)
         token, bias = pair
         if isinstance(token, str) and token.isascii() and token.isdigit() and len(token) < 10:
             token = int(token)
         if not isinstance(token, int) or isinstance(token, bool):
-            raise _bad_bias("takes token ids, as /tokenize gives them")
+            raise _bad_bias("token ids, as /tokenize gives them", token)
         biases[token] = _bias(bias)
     return biases
 
@@ -225,12 +225,12 @@ def _bias(value: Any) -> float:
         return -math.inf
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not -BIAS_LIMIT <= value <= BIAS_LIMIT:
-        raise _bad_bias(f"takes numbers from {-BIAS_LIMIT:.0f} to {BIAS_LIMIT:.0f}")
+        raise _bad_bias(f"numbers from {-BIAS_LIMIT:.0f} to {BIAS_LIMIT:.0f}", value)
     return -math.inf if value == -BIAS_LIMIT else float(value)
 
 
-def _bad_bias(what: str) -> InvalidRequest:
-    return InvalidRequest(f"logit_bias {what}", param="logit_bias")
+def _bad_bias(what: str, value: object) -> InvalidRequest:
+    return InvalidRequest(f"logit_bias takes {what}, not {shown(value)}", param="logit_bias")
 
 
 def _overflow(fields: RunFields) -> Overflow:
@@ -239,9 +239,7 @@ def _overflow(fields: RunFields) -> Overflow:
     try:
         return Overflow(fields.overflow)
     except ValueError:
-        raise InvalidRequest(
-            f"overflow must be one of {', '.join(Overflow)}", param="overflow"
-        ) from None
+        raise must_be_one_of("overflow", Overflow, fields.overflow) from None
 
 
 def _lora_scales(given: list[LoraScale]) -> tuple[float, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 from minerva_desktop.chat.tools import ANY_OBJECT, ChatOptions, Tool, ToolMode
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
+from minerva_desktop.server.parameters.complaints import must_be, must_be_one_of
 from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValues, ParameterParser
 from minerva_desktop.server.schemas.chat import (
     ChatFields,
@@ -71,7 +72,7 @@ def template_variables(
     variables: dict[str, Any] = {}
     if effort is not None:
         if effort not in EFFORTS:
-            raise InvalidRequest(f"{where} must be one of {', '.join(EFFORTS)}", param=where)
+            raise must_be_one_of(where, EFFORTS, effort)
         variables = {"reasoning_effort": effort, "enable_thinking": effort != "none"}
     variables |= given or {}
     return json.dumps(variables, ensure_ascii=False) if variables else None
@@ -114,10 +115,8 @@ def _choice(
     try:
         return ToolMode(given), None, tools
     except ValueError:
-        raise InvalidRequest(
-            f"tool_choice must be one of {', '.join(ToolMode)}, or name a function",
-            param="tool_choice",
-        ) from None
+        what = f"{', '.join(ToolMode)}, or an object that names a function"
+        raise must_be("tool_choice", what, given) from None
 
 
 def _chosen(

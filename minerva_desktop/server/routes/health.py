@@ -6,7 +6,6 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from minerva_desktop import __version__
-from minerva_desktop.library.model_file import model_id_of
 from minerva_desktop.server.errors import json_response
 from minerva_desktop.server.schemas.models import Health
 from minerva_desktop.server.services import ServerContext
@@ -18,7 +17,7 @@ def health_router(context: ServerContext) -> APIRouter:
 
     @router.api_route("/health", methods=["GET", "HEAD"])
     async def health() -> Response:
-        loaded = tuple(sorted(model_id_of(path) for path in context.pool.loaded()))
+        loaded = tuple(sorted(context.catalog.id_of(path) for path in context.pool.loaded()))
         return json_response(Health(version=__version__, loaded=loaded))
 
     return router

@@ -23,6 +23,7 @@ from minerva_desktop.server.schemas.common import (
     SamplingFields,
     StreamOptions,
     Text,
+    TextOrObject,
     Usage,
     one_of,
 )
@@ -56,7 +57,7 @@ class CalledFunction(RequestModel):
     """The function of a call that the model made earlier."""
 
     name: Annotated[str, Field(min_length=1, max_length=MAX_NAME * 4)]
-    arguments: str | JsonObject
+    arguments: TextOrObject
 
 
 class RequestToolCall(RequestModel):
@@ -129,7 +130,7 @@ class ToolChoiceObject(RequestModel):
 
 ToolChoice = Annotated[
     Text | Annotated[ToolChoiceObject, Tag(OBJECT_BRANCH)],
-    one_of("“none”, “auto”, “required” or an object"),
+    one_of("none, auto, required or an object"),
 ]
 
 
@@ -147,7 +148,7 @@ class ResponseFormat(RequestModel):
 
     type: str
     json_schema: SchemaFormat | None = None
-    # llama-server takes the schema of a `json_object` here.
+    # llama-server takes the schema of either type here.
     schema_: Annotated[JsonObject | None, Field(alias="schema")] = None
 
 

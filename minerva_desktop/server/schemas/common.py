@@ -18,6 +18,8 @@ STRING_BRANCH = "<string>"
 LIST_BRANCH = "<list>"
 OBJECT_BRANCH = "<object>"
 OTHER_BRANCH = "<other>"
+# The type of pydantic's errors about values of no branch; their message is what the field takes.
+WRONG_JSON_TYPE = "wrong_json_type"
 
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 ModelName = Annotated[str, Field(min_length=1, max_length=MAX_MODEL_NAME)]
@@ -44,11 +46,11 @@ def branch_of(value: object) -> str | None:
 
 
 def one_of(expected: str) -> Discriminator:
-    """Tells the branches of a union by their JSON type; ``expected`` ends the error's sentence."""
+    """Tells the branches of a union by their JSON type; ``expected`` is what it takes, in words."""
     return Discriminator(
         branch_of,
-        custom_error_type="wrong_json_type",
-        custom_error_message=f"Input should be {expected}",
+        custom_error_type=WRONG_JSON_TYPE,
+        custom_error_message=expected,
     )
 
 
@@ -66,14 +68,21 @@ def one_of_types(types: Collection[str], default: str | None = None) -> Discrimi
 
     return Discriminator(
         branch,
-        custom_error_type="wrong_json_type",
-        custom_error_message="Input should be an object",
+        custom_error_type=WRONG_JSON_TYPE,
+        custom_error_message="an object",
     )
 
 
 Text = Annotated[str, Tag(STRING_BRANCH)]
 Texts = Annotated[list[str], Tag(LIST_BRANCH), Field(fail_fast=True)]
 Stop = Annotated[Text | Texts, one_of("a string or a list of strings")]
+TextOrObject = Annotated[
+    Text | Annotated[JsonObject, Tag(OBJECT_BRANCH)], one_of("a JSON text or an object")
+]
+Biases = Annotated[
+    Annotated[JsonObject, Tag(OBJECT_BRANCH)] | Annotated[list[Any], Tag(LIST_BRANCH)],
+    one_of("an object of biases by token, or a list of [token, bias]"),
+]
 
 
 class RequestModel(BaseModel):
@@ -103,7 +112,7 @@ class SamplingFields(RequestModel):
     top_p: float | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
-    logit_bias: JsonObject | list[Any] | None = None
+    logit_bias: Biases | None = None
     seed: Annotated[
         Int64 | None,
         Field(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Discriminator, Field, Tag
 
-from minerva_desktop.server.schemas.common import Text, Texts, branch_of
+from minerva_desktop.server.schemas.common import WRONG_JSON_TYPE, Text, Texts, branch_of
 
 # As they appear in pydantic's error locations; no field has such a name.
 TOKENS_BRANCH = "<tokens>"
@@ -31,7 +31,7 @@ Inputs = Annotated[
     | Annotated[list[Tokens], Tag(TOKEN_LISTS_BRANCH), Field(fail_fast=True)],
     Discriminator(
         input_branch_of,
-        custom_error_type="wrong_json_type",
-        custom_error_message="Input should be a string, a list of tokens, or a list of either",
+        custom_error_type=WRONG_JSON_TYPE,
+        custom_error_message="a string, a list of tokens, or a list of either",
     ),
 ]

@@ -1,0 +1,53 @@
+"""What `minerva serve` says of the models that come and go. On the loop of the runtime."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from minerva_desktop.engine.pool_events import (
+    GoneCause,
+    ModelGone,
+    ModelLoading,
+    ModelReady,
+    PoolEvent,
+)
+from minerva_desktop.library.model_file import model_id_of
+from minerva_desktop.units import format_bytes
+
+
+class LoadNews:
+    """Listens to the events of a pool: a line for each model that is loaded, with the time since it
+    was asked for, for what had to give for it, what to beware of, and what was unloaded for it; and
+    for each that goes because nobody used it. Others say why by themselves."""
+
+    def __init__(
+        self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """``say`` gets a sentence; ``clock`` counts seconds."""
+        self._say = say
+        self._clock = clock
+        self._began: dict[Path, float] = {}
+
+    def __call__(self, event: PoolEvent) -> None:
+        """One event."""
+        name = model_id_of(event.path)
+        match event:
+            case ModelLoading(path):
+                self._began.setdefault(path, self._clock())
+            case ModelReady(path, info):
+                seconds = self._clock() - self._began.pop(path, self._clock())
+                n_bytes = info.weights_bytes + info.kv_bytes + info.compute_bytes
+                self._say(
+                    f"Loaded {name} in {seconds:.1f} s: context of {info.n_ctx:,} tokens, "
+                    f"{format_bytes(n_bytes)}"
+                )
+                for sentence in (*event.choice.reasons, *event.choice.warnings):
+                    self._say(f"{name}: {sentence}")
+                for gone in event.unloaded:
+                    self._say(f"Unloaded {model_id_of(gone.path)} for it")
+            case ModelGone(path):
+                self._began.pop(path, None)
+                if event.cause is GoneCause.IDLE:
+                    self._say(f"Unloaded {name}, which nobody used")

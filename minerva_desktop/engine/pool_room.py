@@ -1,0 +1,88 @@
+"""Memory for the loads of a `ModelPool`, which others may have to give back first.
+
+On the pool's loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Generic
+
+from minerva_desktop.devices.ledgers import DeviceLedgers, Needs
+from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.pool_entries import EngineT, Entries, Entry
+from minerva_desktop.engine.pool_events import LoadChoice
+from minerva_desktop.engine.pool_waiting import WaitingLoads
+
+# How a model is best loaded, given what the models that have to stay hold; raises
+# `ModelLoadError` or `ModelNotFound`.
+Choose = Callable[[Path, LoadOptions, Needs], Awaitable[LoadChoice]]
+
+
+class RoomMaker(Generic[EngineT]):
+    """Looks for the memory of one load at a time, so that no two count on the same."""
+
+    def __init__(
+        self,
+        entries: Entries[EngineT],
+        ledgers: DeviceLedgers,
+        choose: Choose,
+        evict: Callable[[Entry[EngineT], Entry[EngineT]], asyncio.Task[None]],
+        waiting: WaitingLoads[EngineT],
+    ) -> None:
+        """``evict`` begins to end its first argument's process, for the second's load."""
+        self._entries = entries
+        self._ledgers = ledgers
+        self._choose = choose
+        self._evict = evict
+        self._waiting = waiting
+        self._looking = asyncio.Lock()
+
+    async def make(self, entry: Entry[EngineT]) -> LoadChoice:
+        """Take the model's memory from the ledgers, after as many others went as that needs.
+        Returns how to load it. Raises `OutOfMemory`, and what choosing raises."""
+        try:
+            while True:
+                changed = self._waiting.changed  # before the look, so that no change is missed
+                async with self._looking:
+                    choice = await self._look(entry)
+                if choice is not None:
+                    return choice
+                await changed.wait()
+        finally:
+            self._waiting.leave(entry)
+
+    async def _look(self, entry: Entry[EngineT]) -> LoadChoice | None:
+        """As `make`; None where it has to wait for models that are in use."""
+        path, entries = entry.path, self._entries
+        choice = await self._choose(path, entry.options, entries.kept(path))
+        if self._waiting.comes_later(entry, choice.needs) and await self._may_wait(entry):
+            return None
+        while missing := self._ledgers.missing(choice.needs):
+            ends = entries.helpful_ends(missing)
+            if not ends:
+                plan = entries.plan(path, choice)
+                if plan.missing and await self._may_wait(entry):
+                    return None
+                if plan.missing and not entry.forced:
+                    break
+                ends = [self._evict(entries.known[other], entry) for other in plan.unloads]
+            if not ends:
+                break
+            await asyncio.wait(ends)  # and then see what is there: much may have happened
+        entries.take(entry, choice)
+        return choice
+
+    async def _may_wait(self, entry: Entry[EngineT]) -> bool:
+        """Let a load wait, if somebody wants it to, and there would be room for it then."""
+        if not entry.can_wait:
+            return False
+        path, entries = entry.path, self._entries
+        choice = await self._choose(path, entry.options, entries.kept_for_good(path))
+        if self._ledgers.missing(choice.needs, entries.held_for_now(entries.every())):
+            return False
+        # Who left or insisted meanwhile has set `changed`, so that it looks again at once.
+        self._waiting.enter(entry, choice.needs)
+        return True

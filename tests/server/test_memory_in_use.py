@@ -1,0 +1,42 @@
+"""What HTTP clients are told where the memory for a model is in use, or is not enough."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from minerva_desktop.errors import OutOfMemory
+from tests.server.fake_models import MODEL, OTHER_MODEL, chat_body, serving
+
+CHAT = "/v1/chat/completions"
+
+
+async def test_where_memory_is_in_use_until_the_time_is_over_a_client_may_try_again() -> None:
+    async with serving(request_timeout_s=0.05, keep_alive_s=0.01) as served:
+        served.pool.may_load.clear()
+        served.pool.in_the_way = (OTHER_MODEL.path,)
+        plain = await asyncio.wait_for(served.http.post(CHAT, json=chat_body()), 5)
+        streamed = await asyncio.wait_for(served.http.post(CHAT, json=chat_body(stream=True)), 5)
+        assert served.pool.leases == 0
+    assert (plain.status_code, plain.headers["retry-after"]) == (503, "1")
+    error = plain.json()["error"]
+    assert (error["type"], error["code"]) == ("unavailable_error", "insufficient_memory")
+    assert error["message"] == (
+        f"{MODEL.model_id} could not be loaded within 0.05 s: the memory for it is in use by "
+        f"running requests to {OTHER_MODEL.model_id}. Ask again when they are over, let models "
+        "take more memory, or use a smaller model"
+    )
+    assert streamed.status_code == 200
+    assert streamed.text.startswith(": keep-alive\n\n")
+    assert json.loads(streamed.text.split("data: ")[1])["error"] == error
+
+
+async def test_what_does_not_fit_is_refused_with_the_numbers_and_a_way_out() -> None:
+    async with serving() as served:
+        served.pool.load_error = OutOfMemory("Memory exceeded: 0 bytes + 3.0 GB > 2.0 GB")
+        answer = await served.http.post(CHAT, json=chat_body())
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "insufficient_memory")
+    assert answer.json()["error"]["message"] == (
+        f"{MODEL.model_id} cannot be loaded. Memory exceeded: 0 bytes + 3.0 GB > 2.0 GB. Let "
+        "models take more memory, load it with a shorter context, or use a smaller model"
+    )
