@@ -14,6 +14,8 @@ from minerva_desktop.app.model_actions import load_options, own_options
 from minerva_desktop.app.terminal_chat import TerminalChat, show_event
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
+from minerva_desktop.commands.parser import CommandParser, count
+from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.logs import start_logging
 from minerva_desktop.paths import AppPaths
@@ -23,7 +25,12 @@ from minerva_desktop.settings import SettingsFile
 
 def chat(arguments: list[str]) -> int:
     """Run the command; the exit code. Raises `MinervaError`."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.named is not None:
+        if given.model is not None:
+            parser.error("one model answers: name it once")
+        given.model = given.named
     start_logging(None)
     named = {
         name: getattr(given, name)
@@ -31,24 +38,30 @@ def chat(arguments: list[str]) -> int:
         if getattr(given, name) is not None
     }
     sampling = SamplingParameters(**named)
-    sampling.check()
+    try:
+        sampling.check()
+    except InvalidRequest as error:
+        parser.error(error.message)
     paths = ready_paths()
     model = model_path(open_catalog(paths), given.model)
     return asyncio.run(_talk(paths, model, given.n_ctx, sampling, given.prompt))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="minerva chat", description="Chat in the terminal.")
+    parser = CommandParser(prog="minerva chat", description="Chat in the terminal.")
     parser.add_argument(
         "model", nargs="?", help="a library model or a GGUF file (default: the built-in one)"
     )
+    parser.add_argument(
+        "--model", dest="named", metavar="MODEL", help="the same, as serve takes it"
+    )
     parser.add_argument("--prompt", metavar="TEXT", help="answer this and exit")
-    parser.add_argument("--max-tokens", type=int, metavar="N", help="end an answer after so many")
+    parser.add_argument("--max-tokens", type=count, metavar="N", help="end an answer after so many")
     parser.add_argument("--seed", type=int, metavar="S", help="same seed and prompt: same answer")
     parser.add_argument(
         "--temperature", type=float, metavar="T", help="0 takes the likeliest token"
     )
-    parser.add_argument("--n-ctx", type=int, metavar="N", help="context in tokens")
+    parser.add_argument("--n-ctx", type=count, metavar="N", help="context in tokens")
     return parser
 
 

@@ -16,6 +16,7 @@ from minerva_desktop.app.model_report import Appraisal
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.commands.folders import open_catalog, ready_paths
 from minerva_desktop.commands.load_arguments import add_load_arguments, load_options
+from minerva_desktop.commands.parser import CommandParser
 from minerva_desktop.devices.device_list import discrete_gpus, system_kind, use_gpus
 from minerva_desktop.devices.ledgers import CPU, cpu_ledgers
 from minerva_desktop.devices.system_memory import system_memory
@@ -65,7 +66,7 @@ def models(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="minerva models", description="The models you have.")
+    parser = CommandParser(prog="minerva models", description="The models you have.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="all models, and what is wrong with those that do not load")
     show = commands.add_parser("show", help="what a model is, and the memory that it would take")
