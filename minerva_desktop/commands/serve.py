@@ -106,7 +106,8 @@ def _parser() -> argparse.ArgumentParser:
         "--model",
         action="append",
         default=[],
-        help="load this one at the start; can be repeated (others are loaded when asked for)",
+        help="load this one at the start; can be repeated (others are loaded when asked for); the"
+        " first answers requests that name no model",
     )
     parser.add_argument("--n-ctx", type=count, metavar="N", help="context in tokens")
     parser.add_argument("--parallel", type=count, metavar="N", help="requests computed together")
@@ -222,6 +223,7 @@ class _Server:
             api_keys=extra,
             allowed_origins=config.allowed_origins,
             request_timeout_s=config.request_timeout_s,
+            start_models=tuple(models),
         )
         _say(
             f"Minerva serves its models at {url}/v1 (the base URL for clients)\n"

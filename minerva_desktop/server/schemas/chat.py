@@ -17,7 +17,7 @@ from minerva_desktop.server.schemas.common import (
     Int64,
     JsonObject,
     Metadata,
-    ModelName,
+    OptionalModel,
     RequestModel,
     RunFields,
     SamplingFields,
@@ -171,7 +171,7 @@ class ChatFields(RequestModel):
 class ChatCompletionRequest(ChatFields, SamplingFields, RunFields):
     """Body of ``POST /v1/chat/completions``: the fields that are obeyed."""
 
-    model: ModelName
+    model: OptionalModel = None
     max_tokens: Int64 | None = None
     max_completion_tokens: Int64 | None = None
     n_predict: Int64 | None = None
