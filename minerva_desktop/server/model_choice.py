@@ -14,11 +14,12 @@ _MAX_NAMES = 10  # in an error's sentence
 
 
 async def chosen_model(
-    context: ServerContext, name: str | None, *, embeds: bool = False
+    context: ServerContext, name: str | None, *, embeds: bool | None = False
 ) -> ModelFile:
     """The model of that ``name``. Without one, among those that write text (``embeds``: that make
     embeddings): the first that the endpoint was started with, else the only one that is loaded,
-    else the only one that there is.
+    else the only one that there is. ``embeds`` None: the only one that is loaded may be of either
+    kind.
 
     Raises `InvalidRequest`, with the names, where that leaves several; `ModelNotFound`, or why the
     named model cannot be loaded.
@@ -44,18 +45,21 @@ async def described_model(context: ServerContext, name: str | None) -> ModelFile
     return (await _unnamed(context, embeds=False))[0]
 
 
-async def _unnamed(context: ServerContext, *, embeds: bool) -> Sequence[ModelFile]:
+async def _unnamed(context: ServerContext, *, embeds: bool | None) -> Sequence[ModelFile]:
     """Those that a request without a name can mean, the most recently used first."""
     models = await asyncio.to_thread(context.catalog.models)
     if not models:
         return [await asyncio.to_thread(context.catalog.default)]  # says that there is none
-    fitting = {model.path: model for model in models if model.makes_embeddings is embeds}
+    fitting = {each.path: each for each in models if each.makes_embeddings is bool(embeds)}
     for path in context.config.start_models:
         if path in fitting:
             return [fitting[path]]
     # What was opened by its path and never added is in no catalog: no client can name it.
-    loaded = [fitting[path] for path in tuple(context.pool.loaded()) if path in fitting]
-    return loaded or list(fitting.values()) or models
+    known = {each.path: each for each in models}
+    loaded = [known[path] for path in tuple(context.pool.loaded()) if path in known]
+    if embeds is None and len(loaded) == 1:
+        return loaded
+    return [each for each in loaded if each.path in fitting] or list(fitting.values()) or models
 
 
 @asynccontextmanager

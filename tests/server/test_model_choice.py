@@ -71,6 +71,16 @@ async def test_embeddings_are_asked_of_those_that_make_them(library: list[ModelF
         assert (await ask(served, EMBEDDING)).json()["model"] == MODEL.model_id
 
 
+async def test_tokens_are_asked_of_the_only_loaded_one(library: list[ModelFile]) -> None:
+    async with serving() as served:
+        served.pool.loaded_paths = [EMBEDDER.path]
+        await ask(served, "/tokenize")
+        library.remove(OTHER_MODEL)
+        served.pool.loaded_paths = [EMBEDDER.path, MODEL.path]
+        await ask(served, "/detokenize")
+        assert served.pool.lease_paths == [EMBEDDER.path, MODEL.path]
+
+
 @pytest.mark.parametrize("path", BODIES)
 async def test_where_several_could_answer_they_are_named(
     path: str, library: list[ModelFile]

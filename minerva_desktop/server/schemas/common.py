@@ -26,7 +26,8 @@ OptionalModel = Annotated[
     Field(
         description="Absent: the first model that the endpoint was started with, else the only one"
         " that is loaded, else the only one that there is; where that leaves several, 400 with"
-        " their names. Of models for embeddings where those are asked for, else of the others."
+        " their names. Embeddings are asked of models for embeddings, all else of the others; of"
+        " either where only tokens are."
     ),
 ]
 JsonObject = dict[str, Any]
