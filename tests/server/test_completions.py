@@ -293,6 +293,37 @@ async def test_log_probabilities_of_an_echoed_prompt() -> None:
         assert [asked["score_prompt"] for asked in served.engine.asked_with[-2:]] == [False] * 2
 
 
+async def test_choices_get_the_scores_of_their_prompt_before_their_answers() -> None:
+    """Which come once, with the first choice, and need not come first."""
+    started: list[TokenStream] = []
+
+    def script(stream: TokenStream) -> None:
+        started.append(stream)
+        if len(started) % 2:
+            return
+        stream.push_token("d", TokenLogprob(token=4, piece=b"d", logprob=-1.5))
+        stream.finish(COMPLETION)
+        asyncio.get_running_loop().call_soon(with_scores, started[-2])
+
+    async with serving(script) as served, served.openai() as client:
+        asked: dict[str, Any] = {"prompt": "a€", "logprobs": 0, "echo": True, "n": 2}
+        answer = await client.completions.create(model=MODEL.model_id, **asked)
+        assert [choice.text for choice in answer.choices] == ["a€c", "a€d"]
+        first, second = (choice.logprobs for choice in answer.choices)
+        assert first is not None
+        assert second is not None
+        assert first.token_logprobs == [None, -1.0, -2.0, -3.0, -0.5]
+        assert second.token_logprobs == [None, -1.0, -2.0, -3.0, -1.5]
+        assert first.text_offset == second.text_offset == [0, 0, 1, 1, 2]
+        texts = ["", ""]
+        async for chunk in await client.completions.create(
+            model=MODEL.model_id, **asked, stream=True
+        ):
+            for each in chunk.choices:
+                texts[each.index] += each.text
+        assert texts == ["a€c", "a€d"]
+
+
 async def test_no_token_of_an_answer() -> None:
     async with serving(says()) as served, served.openai() as client:
         answer = await client.completions.create(
