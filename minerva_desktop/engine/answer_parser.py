@@ -58,9 +58,7 @@ class AnswerParser:
         asked for, which `ChatOptions.check` has passed; ``new_id`` makes the ids of calls."""
         self._text = AnswerText()
         self._is_forced = chat.mode is ToolMode.REQUIRED
-        self._parts = AnswerParts(
-            most=None if chat.parallel else 1, ends_with_repeats=self._is_forced
-        )
+        self._parts = AnswerParts(most=None if chat.parallel else 1)
         tools = {tool.name: tool_schema(tool, index) for index, tool in enumerate(chat.shown_tools)}
         self._thought = THOUGHTS.get(answer_format.reasoning)
         self._harmony: HarmonyReader | None = None
@@ -92,8 +90,7 @@ class AnswerParser:
     @property
     def is_over(self) -> bool:
         """Whether nothing more can come of the answer, which should be ended: it goes on behind the
-        one call that it may make, or it had to call tools, and has begun to repeat itself. Neither
-        is bound by every grammar."""
+        one call that it may make. That is not bound by every grammar."""
         return self._parts.is_over
 
     def feed(self, text: str) -> list[AnswerPart]:

@@ -108,11 +108,12 @@ OPERATIONS: tuple[Operation, ...] = (
             " functionary 3.2 and gpt-oss begin like a text: those that they make by themselves are"
             " found, but not bound, not even where a tool is strict: check their arguments, or"
             " require the call. With parallel_tool_calls false, an answer is over behind its first"
-            " call; a required one also where it begins to repeat a call. Stop strings do not count"
-            " inside a tool call, and not at all where one is required. JSON schemas are enforced"
-            " as it is written: properties and distinct items come in the order of the schema, a"
-            " format may allow less than its standard (URIs are http and https), and what cannot be"
-            " enforced is refused by its place in the schema."
+            " call, so ignore_eos and min_tokens are refused with it, as they are with a required"
+            " call. An answer that has to call makes at most 16 calls, alike ones too. Stop"
+            " strings do not count inside a tool call, and not at all where one is required. JSON"
+            " schemas are enforced as written: properties and distinct items come in the order"
+            " of the schema, a format may allow less than its standard (URIs are http and https),"
+            " and what cannot be enforced is refused by its place in the schema."
         ),
         request=ChatCompletionRequest,
         answer=ChatCompletion,
