@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import msgspec
 
 SPACE = " \t\r\n"
+MAX_ALIKE = 3  # two dice may be rolled; small models that must call would roll up to the end
 
 
 class ContentDelta(msgspec.Struct, frozen=True):
@@ -36,9 +39,12 @@ class AnswerParts:
     """Collects parts; neighbours of one kind become one. White space at the edges is dropped or
     kept as the caller says, whenever it is known what stands behind it."""
 
-    def __init__(self, *, most: int | None = None) -> None:
-        """``most``: what comes behind so many calls is dropped."""
+    def __init__(self, *, most: int | None = None, ends_with_repeats: bool = False) -> None:
+        """``most``: what comes behind so many calls is dropped. ``ends_with_repeats``: a call that
+        was made `MAX_ALIKE` times already is dropped, and so is all behind it; what may become one
+        is held back."""
         self._most = most
+        self._repeats = _RepeatWatch() if ends_with_repeats else None
         self.is_over = False  # something was dropped
         self._parts: list[AnswerPart] = []
         self._pieces: list[str] = []
@@ -65,22 +71,34 @@ class AnswerParts:
         """Start a call; its index. Content after it begins without white space."""
         self.drop_space()
         self._close()
-        self._parts.append(ToolCallDelta(self.n_calls, call_id, name))
+        begun = ToolCallDelta(self.n_calls, call_id, name)
+        if self._repeats is None or not self._repeats.begin(begun):
+            self._parts.append(begun)
         self.n_calls += 1
         self.is_call_open = True
         return self.n_calls - 1
 
     def end_call(self) -> None:
         """The arguments of the last call are whole."""
+        if self._repeats is not None and self.is_call_open:
+            self.is_over, held = self._repeats.end()
+            if self.is_over:
+                self.n_calls -= 1
+            elif held is not None:
+                self._parts.append(held)
         self.is_call_open = False
 
     def add_arguments(self, index: int, text: str) -> None:
         """Add to a call's arguments."""
-        last = self._parts[-1] if self._parts else None
-        if isinstance(last, ToolCallDelta) and last.index == index and not last.arguments:
-            self._parts[-1] = msgspec.structs.replace(last, arguments=text)
-        elif text:
-            self._parts.append(ToolCallDelta(index, arguments=text))
+        if self._repeats is None:
+            self._add_arguments(index, text)
+            return
+        was_held = self._repeats.is_held
+        held = self._repeats.add(text)
+        if held is not None:
+            self._parts.append(held)
+        elif not was_held:
+            self._add_arguments(index, text)
 
     def drop_space(self) -> None:
         """The white space at the end so far, and at the beginning of what comes, is not wanted."""
@@ -103,6 +121,13 @@ class AnswerParts:
         self._close()
         parts, self._parts = self._parts, []
         return parts
+
+    def _add_arguments(self, index: int, text: str) -> None:
+        last = self._parts[-1] if self._parts else None
+        if isinstance(last, ToolCallDelta) and last.index == index and not last.arguments:
+            self._parts[-1] = msgspec.structs.replace(last, arguments=text)
+        elif text:
+            self._parts.append(ToolCallDelta(index, arguments=text))
 
     def _add(self, text: str, *, is_thought: bool) -> None:
         if self.is_over or not (self.may_call or self.is_call_open):
@@ -127,3 +152,50 @@ class AnswerParts:
             text = "".join(self._pieces)
             self._pieces.clear()
             self._parts.append(ReasoningDelta(text) if self._is_thought else ContentDelta(text))
+
+
+class _RepeatWatch:
+    """Compares each call with those before it, as it arrives. What may become one of them once too
+    often is held back."""
+
+    def __init__(self) -> None:
+        self.is_held = False
+        self._made: Counter[tuple[str, str]] = Counter()
+        self._begun = ToolCallDelta(0)
+        self._pieces: list[str] = []
+        self._length = 0
+        self._alike: list[str] = []  # the arguments of earlier calls that begin like these
+
+    def begin(self, begun: ToolCallDelta) -> bool:
+        """A call begins; whether to hold it back."""
+        self._begun, self._length = begun, 0
+        self._pieces.clear()
+        self._alike = [
+            arguments
+            for (name, arguments), n_made in self._made.items()
+            if name == begun.name and n_made >= MAX_ALIKE
+        ]
+        self.is_held = bool(self._alike)
+        return self.is_held
+
+    def add(self, text: str) -> ToolCallDelta | None:
+        """More of its arguments. What was held back until now, where it is no repeat."""
+        self._pieces.append(text)
+        if not self.is_held:
+            return None
+        self._alike = [other for other in self._alike if other.startswith(text, self._length)]
+        self._length += len(text)
+        return None if self._alike else self._released()
+
+    def end(self) -> tuple[bool, ToolCallDelta | None]:
+        """The call is whole. Whether it is a repeat, and what was held back where it is none."""
+        call = (self._begun.name or "", "".join(self._pieces))
+        is_repeat = self.is_held and self._made[call] >= MAX_ALIKE
+        self._made[call] += 1
+        held = self._released() if self.is_held and not is_repeat else None
+        self.is_held = False
+        return is_repeat, held
+
+    def _released(self) -> ToolCallDelta:
+        self.is_held = False
+        return msgspec.structs.replace(self._begun, arguments="".join(self._pieces))

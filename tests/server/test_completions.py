@@ -14,12 +14,12 @@ from minerva_desktop import __version__
 from minerva_desktop.chat.completion import (
     Completion,
     FinishReason,
-    PromptToken,
     Timings,
     TokenLogprob,
 )
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import ContextLimitExceeded, EngineDied, InvalidRequest, QueueFull
+from tests.server.answers import with_scores
 from tests.server.fake_models import (
     COMPLETION,
     MODEL,
@@ -236,20 +236,6 @@ async def test_log_probabilities_in_the_old_shape() -> None:
         assert together == whole
 
 
-def with_scores(stream: TokenStream) -> None:
-    """ "a€" as a prompt of three tokens behind one that the tokeniser put first, and an answer."""
-
-    def token(piece: bytes, value: float, *top: TokenLogprob) -> PromptToken:
-        return PromptToken(token=1, piece=piece, text=piece, logprob=value, top=top)
-
-    likely = TokenLogprob(token=2, piece=b"b", logprob=-0.25)
-    stream.push_prompt([PromptToken(token=0, piece=b"<s>", text=b""), token(b"a", -1.0, likely)])
-    stream.report_prefill(2, 4)
-    stream.push_prompt([token(b"\xe2\x82", -2.0, likely), token(b"\xac", -3.0, likely)])
-    stream.push_token("c", TokenLogprob(token=3, piece=b"c", logprob=-0.5, top=(likely,)))
-    stream.finish(COMPLETION)
-
-
 async def test_log_probabilities_of_an_echoed_prompt() -> None:
     async with serving(with_scores) as served, served.openai() as client:
         answer = await client.completions.create(
@@ -291,37 +277,6 @@ async def test_log_probabilities_of_an_echoed_prompt() -> None:
         await client.completions.create(model=MODEL.model_id, prompt="a€", logprobs=0)
         await client.completions.create(model=MODEL.model_id, prompt="a€", echo=True)
         assert [asked["score_prompt"] for asked in served.engine.asked_with[-2:]] == [False] * 2
-
-
-async def test_choices_get_the_scores_of_their_prompt_before_their_answers() -> None:
-    """Which come once, with the first choice, and need not come first."""
-    started: list[TokenStream] = []
-
-    def script(stream: TokenStream) -> None:
-        started.append(stream)
-        if len(started) % 2:
-            return
-        stream.push_token("d", TokenLogprob(token=4, piece=b"d", logprob=-1.5))
-        stream.finish(COMPLETION)
-        asyncio.get_running_loop().call_soon(with_scores, started[-2])
-
-    async with serving(script) as served, served.openai() as client:
-        asked: dict[str, Any] = {"prompt": "a€", "logprobs": 0, "echo": True, "n": 2}
-        answer = await client.completions.create(model=MODEL.model_id, **asked)
-        assert [choice.text for choice in answer.choices] == ["a€c", "a€d"]
-        first, second = (choice.logprobs for choice in answer.choices)
-        assert first is not None
-        assert second is not None
-        assert first.token_logprobs == [None, -1.0, -2.0, -3.0, -0.5]
-        assert second.token_logprobs == [None, -1.0, -2.0, -3.0, -1.5]
-        assert first.text_offset == second.text_offset == [0, 0, 1, 1, 2]
-        texts = ["", ""]
-        async for chunk in await client.completions.create(
-            model=MODEL.model_id, **asked, stream=True
-        ):
-            for each in chunk.choices:
-                texts[each.index] += each.text
-        assert texts == ["a€c", "a€d"]
 
 
 async def test_no_token_of_an_answer() -> None:
