@@ -26,7 +26,7 @@ from minerva_desktop.chat.completion import (
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
-from minerva_desktop.engine.answer_format import AnswerFormat, ReasoningFormat, ToolFormat
+from minerva_desktop.engine.answer_format import AnswerFormat, ReasoningFormat
 from minerva_desktop.engine.answer_parser import (
     AnswerParser,
     AnswerPart,
@@ -321,15 +321,12 @@ def _parser(answer_format: AnswerFormat, request: GenerationRequest) -> AnswerPa
 
 
 def _format(request: GenerationRequest, found: AnswerFormat) -> AnswerFormat:
-    """What of the model's format is looked for: plain text has none, and without tools nothing is
-    a call."""
-    is_chat = bool(request.prompt) and isinstance(request.prompt[0], ChatTurn)
-    return AnswerFormat(
-        tools=found.tools if is_chat and request.chat.tools else ToolFormat.NONE,
-        reasoning=found.reasoning
-        if is_chat and request.separates_reasoning
-        else ReasoningFormat.NONE,
-    )
+    """What of the model's format is looked for: plain text has none. Without tools nothing is a
+    call, but what is said to the user may have marks of its own."""
+    if not request.prompt or not isinstance(request.prompt[0], ChatTurn):
+        return AnswerFormat()
+    reasoning = found.reasoning if request.separates_reasoning else ReasoningFormat.NONE
+    return AnswerFormat(found.tools, reasoning)
 
 
 async def _merged(

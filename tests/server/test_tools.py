@@ -276,3 +276,38 @@ async def test_required_calls_that_are_alike_are_as_many_as_the_model_made(strea
     assert reason == "tool_calls"
     assert [json.loads(each.function.arguments) for each in calls] == [{"city": "Rome"}] * 2
     assert len({each.id for each in calls}) == 2
+
+
+@pytest.mark.parametrize("pieces", ["whole", "characters"])
+@pytest.mark.parametrize(
+    ("tools", "reasoning", "text", "kept"),
+    [
+        (
+            ToolFormat.HARMONY,
+            ReasoningFormat.HARMONY,
+            "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Hi",
+            "<|channel|>analysis<|message|>Hm.<|end|>Hi",
+        ),
+        (
+            ToolFormat.COMMAND_R7B,
+            ReasoningFormat.START_THINKING,
+            "<|START_THINKING|>Hm.<|END_THINKING|><|START_RESPONSE|>Hi<|END_RESPONSE|>",
+            "<|START_THINKING|>Hm.<|END_THINKING|><|START_RESPONSE|>Hi",
+        ),
+        (ToolFormat.FUNCTIONARY_V32, ReasoningFormat.NONE, ">>>all\nHi", "Hi"),
+    ],
+)
+async def test_the_marks_of_a_family_are_no_content_without_tools_either(
+    tools: ToolFormat, reasoning: ReasoningFormat, text: str, kept: str, pieces: str
+) -> None:
+    script = says(*([text] if pieces == "whole" else text))
+    async with serving(script) as served, served.openai() as client:
+        served.engine.answer_format = AnswerFormat(tools, reasoning)
+        asked: dict[str, Any] = {"model": MODEL.model_id, "messages": ASKED}
+        message: Any = (await client.chat.completions.create(**asked)).choices[0].message
+        assert message.content == "Hi"
+        thought = None if reasoning is ReasoningFormat.NONE else "Hm."
+        assert getattr(message, "reasoning_content", None) == thought
+        whole = {"reasoning_format": "none"}
+        message = (await client.chat.completions.create(**asked, extra_body=whole)).choices[0]
+        assert message.message.content == kept
