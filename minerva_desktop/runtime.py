@@ -150,6 +150,7 @@ class Runtime:
         api_keys: tuple[NamedKey, ...] = (),
         allowed_origins: tuple[str, ...] = (),
         request_timeout_s: float | None = None,
+        start_models: tuple[Path, ...] = (),
     ) -> str:
         """Serve the catalog's models; the base URL. The parameters are `EndpointConfig`'s;
         ``api_keys`` open beside those of the key file.
@@ -171,6 +172,7 @@ class Runtime:
                 api_keys=await asyncio.to_thread(keys.read),
                 allowed_origins=allowed_origins,
                 request_timeout_s=request_timeout_s,
+                start_models=start_models,
             )
             endpoint = Endpoint(self.pool, self._catalog, config, self.activity)
             url = await endpoint.start()

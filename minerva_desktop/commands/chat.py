@@ -19,6 +19,8 @@ from minerva_desktop.commands.memory_arguments import (
     named_model,
     with_memory,
 )
+from minerva_desktop.commands.parser import CommandParser, count
+from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.logs import start_logging
 from minerva_desktop.paths import AppPaths
@@ -28,7 +30,12 @@ from minerva_desktop.settings import Settings, SettingsFile
 
 def chat(arguments: list[str]) -> int:
     """Run the command; the exit code. Raises `MinervaError`."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.named is not None:
+        if given.model is not None:
+            parser.error("one model answers: name it once")
+        given.model = given.named
     start_logging(None)
     named = {
         name: getattr(given, name)
@@ -36,7 +43,10 @@ def chat(arguments: list[str]) -> int:
         if getattr(given, name) is not None
     }
     sampling = SamplingParameters(**named)
-    sampling.check()
+    try:
+        sampling.check()
+    except InvalidRequest as error:
+        parser.error(error.message)
     paths = ready_paths()
     model = model_path(open_catalog(paths), given.model)
     settings = with_memory(SettingsFile(paths.settings).current, given)
@@ -44,17 +54,20 @@ def chat(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="minerva chat", description="Chat in the terminal.")
+    parser = CommandParser(prog="minerva chat", description="Chat in the terminal.")
     parser.add_argument(
         "model", nargs="?", help="a library model or a GGUF file (default: the built-in one)"
     )
+    parser.add_argument(
+        "--model", dest="named", metavar="MODEL", help="the same, as serve takes it"
+    )
     parser.add_argument("--prompt", metavar="TEXT", help="answer this and exit")
-    parser.add_argument("--max-tokens", type=int, metavar="N", help="end an answer after so many")
+    parser.add_argument("--max-tokens", type=count, metavar="N", help="end an answer after so many")
     parser.add_argument("--seed", type=int, metavar="S", help="same seed and prompt: same answer")
     parser.add_argument(
         "--temperature", type=float, metavar="T", help="0 takes the likeliest token"
     )
-    parser.add_argument("--n-ctx", type=int, metavar="N", help="context in tokens")
+    parser.add_argument("--n-ctx", type=count, metavar="N", help="context in tokens")
     add_memory_arguments(parser, force="load the model")
     return parser
 

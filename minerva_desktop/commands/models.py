@@ -21,6 +21,7 @@ from minerva_desktop.commands.memory_arguments import (
     refusal,
     with_memory,
 )
+from minerva_desktop.commands.parser import CommandParser
 from minerva_desktop.devices.device_list import discrete_gpus, system_kind, use_gpus
 from minerva_desktop.devices.ledgers import CPU, cpu_ledgers
 from minerva_desktop.devices.system_memory import system_memory
@@ -75,7 +76,7 @@ def models(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="minerva models", description="The models you have.")
+    parser = CommandParser(prog="minerva models", description="The models you have.")
     parser.set_defaults(memory_gb=None, force=False)  # only `show` has them
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="all models, and what is wrong with those that do not load")

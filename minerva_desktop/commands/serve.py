@@ -118,7 +118,8 @@ def _parser() -> argparse.ArgumentParser:
         "--model",
         action="append",
         default=[],
-        help="load this one at the start; can be repeated (others are loaded when asked for)",
+        help="load this one at the start; can be repeated (others are loaded when asked for); the"
+        " first answers requests that name no model",
     )
     add_memory_arguments(parser, force="load what --model names")
     parser.add_argument("--n-ctx", type=count, metavar="N", help="context in tokens")
@@ -238,6 +239,7 @@ class _Server:
             api_keys=extra,
             allowed_origins=config.allowed_origins,
             request_timeout_s=config.request_timeout_s,
+            start_models=tuple(models),
         )
         _say(f"Minerva serves its models at {url}/v1 (the base URL for clients)")
         port = int(url.rpartition(":")[2])

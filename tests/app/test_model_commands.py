@@ -35,6 +35,10 @@ def test_a_model_is_added_listed_and_forgotten(run: Run, model_path: Path, tmp_p
     mine = tmp_path / "mine.gguf"
     shutil.copyfile(model_path, mine)
     assert run("add", str(mine)) == (0, "added mine (98.4 MB)\n", "")
+    there = f"mine is already there: {mine}\n"
+    assert run("add", str(mine)) == (0, there, "")
+    again = json.loads(run("add", str(mine), "--json")[1])
+    assert (again["added"], [each["id"] for each in again["already_there"]]) == ([], ["mine"])
     _, listed, _ = run("list")
     assert [line.split()[0] for line in listed.splitlines()] == ["MODEL", model_path.stem, "mine"]
     mine.rename(tmp_path / "elsewhere.gguf")

@@ -76,9 +76,8 @@ def test_errors_are_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
     bad = tmp_path / "notes.gguf"
     bad.write_bytes(b"just notes")
     for arguments, said in (
-        (["chat", "nosuchmodel", "--prompt", "x"], "There is no model “nosuchmodel”"),
+        (["chat", "--model", "smollm2", "--prompt", "x"], "Did you mean SmolLM2-135M-Instruct"),
         (["chat", str(bad), "--prompt", "x"], "not a GGUF file"),
-        (["chat", "--prompt", "x", "--temperature", "nan"], "temperature must be between"),
         (["chat", "--prompt", "word " * 300, "--n-ctx", "256"], "Context limit exceeded: max 256"),
     ):
         done = _run(*arguments)
@@ -88,7 +87,13 @@ def test_errors_are_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
 
 
 def test_wrong_arguments_are_exit_code_2() -> None:
-    assert _run("chat", "--max-tokens", "many").returncode == 2
+    for wrong, said in (
+        (("--max-tokens", "0"), "argument --max-tokens: “0” is no whole number from 1 on"),
+        (("--temperature", "nan"), "temperature must be between 0.0 and 5.0, not nan"),
+        (("a", "--model", "b"), "one model answers: name it once"),
+    ):
+        refused = _run("chat", *wrong, "--prompt", "x")
+        assert (refused.returncode, refused.stderr) == (2, f"minerva chat: {said}\n")
     open_to_all = _run("serve", "--host", "0.0.0.0", "--port", "0")
     assert open_to_all.returncode == 2
     assert open_to_all.stderr.endswith(

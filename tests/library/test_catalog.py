@@ -114,6 +114,9 @@ def test_find_by_id_file_name_and_path(file: Path, models: Path) -> None:
     with pytest.raises(ModelNotFound) as caught:
         catalog.find("gpt-9")
     assert caught.value.message == "There is no model “gpt-9”. There are: a.Q4_0."
+    with pytest.raises(ModelNotFound) as caught:
+        catalog.find("A.q4.gguf")
+    assert caught.value.message == "There is no model “A.q4.gguf”. Did you mean a.Q4_0?"
     for nothing in ("", "a\0b", "\udcff", Path("a\0b"), models):
         with pytest.raises(ModelNotFound):
             catalog.find(nothing)

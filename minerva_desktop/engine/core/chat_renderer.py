@@ -34,6 +34,7 @@ _PROBE_TOOL = Tool(
     '{"type":"object","properties":{"a":{"type":"string","description":"b"}},"required":["a"]}',
 )
 _PROBE_RESULT = "probe_returned"
+_SWITCHES = ("enable_thinking", "thinking")  # Qwen's and most others' name; Granite's, DeepSeek's
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class ChatRenderer:
     ) -> str:
         """The prompt. Raises what `ChatTemplate.render` does, and `InvalidRequest` for variables
         that cannot be."""
-        variables = chat.template_variables()
+        variables = _with_all_switches(chat.template_variables())
         tools = chat.shown_tools
         has_calls = any(turn.tool_calls or turn.role is Role.TOOL for turn in turns)
         if not tools and not has_calls:
@@ -154,6 +155,13 @@ class ChatRenderer:
             )
         except MinervaError:
             return ""
+
+
+def _with_all_switches(variables: dict[str, Any]) -> dict[str, Any]:
+    """Thinking switched by the one name that templates have for it is switched by the other, too:
+    whoever asks need not know the template."""
+    given = [variables[name] for name in _SWITCHES if name in variables]
+    return dict.fromkeys(_SWITCHES, given[0]) | variables if given else variables
 
 
 def _shows_call(text: str) -> bool:

@@ -5,8 +5,6 @@ Whatever ``anthropic-version`` a client names, it gets what its clients read tod
 
 from __future__ import annotations
 
-import asyncio
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -14,7 +12,7 @@ from minerva_desktop.server.errors import json_response, request_id_headers
 from minerva_desktop.server.generation import GenerationRequest
 from minerva_desktop.server.json_body import read_json_object
 from minerva_desktop.server.message_writer import MessageWriter
-from minerva_desktop.server.model_choice import leased
+from minerva_desktop.server.model_choice import chosen_model, leased
 from minerva_desktop.server.parameters.anthropic import (
     BETA_HEADER,
     MessagesParameters,
@@ -58,7 +56,7 @@ def messages_router(context: ServerContext) -> APIRouter:
 async def _answer(
     context: ServerContext, request: Request, parameters: MessagesParameters
 ) -> Response:
-    model = await asyncio.to_thread(context.catalog.find, parameters.model)
+    model = await chosen_model(context, parameters.model)
     writer = MessageWriter(
         model.model_id,
         max_tokens=parameters.sampling.max_tokens,
@@ -90,7 +88,7 @@ async def _answer(
 async def _count(
     context: ServerContext, request: Request, parameters: PromptParameters
 ) -> TokenCount:
-    model = await asyncio.to_thread(context.catalog.find, parameters.model)
+    model = await chosen_model(context, parameters.model)
     with context.activity.begin(
         request.scope, dialect=DIALECT, model=model.model_id, is_stream=False
     ):

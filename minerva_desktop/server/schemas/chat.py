@@ -17,7 +17,7 @@ from minerva_desktop.server.schemas.common import (
     Int64,
     JsonObject,
     Metadata,
-    ModelName,
+    OptionalModel,
     RequestModel,
     RunFields,
     SamplingFields,
@@ -163,8 +163,20 @@ class ChatFields(RequestModel):
     )
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
-    reasoning_effort: str | None = None
-    chat_template_kwargs: JsonObject | None = None
+    reasoning_effort: Annotated[
+        str | None,
+        Field(
+            description="What the chat template makes of it. `none` also turns thinking off, and "
+            "all others on, in templates that have a switch for it."
+        ),
+    ] = None
+    chat_template_kwargs: Annotated[
+        JsonObject | None,
+        Field(
+            description="Variables of the chat template. `enable_thinking` and `thinking` are the "
+            "same switch: either works with templates that have the other."
+        ),
+    ] = None
     add_generation_prompt: bool | None = None
     continue_final_message: bool | None = None
 
@@ -172,7 +184,7 @@ class ChatFields(RequestModel):
 class ChatCompletionRequest(ChatFields, SamplingFields, RunFields):
     """Body of ``POST /v1/chat/completions``: the fields that are obeyed."""
 
-    model: ModelName
+    model: OptionalModel = None
     max_tokens: Int64 | None = None
     max_completion_tokens: Int64 | None = None
     n_predict: Int64 | None = None
