@@ -75,6 +75,7 @@ class Scripted:
             ledgers=self.ledgers,
             choose=self._choose,
             on_event=self._tell,
+            is_there=lambda _path: True,
         )
 
     @property
