@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from minerva_desktop.ui.controls import round_corners
+from minerva_desktop.ui.formats import format_used
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.memory_gauge import UNKNOWN_SHARES
 from minerva_desktop.ui.memory_shares import (
@@ -210,16 +211,20 @@ def _numbers(shares: DeviceShares) -> str:
     reading = shares.reading
     if reading.total is None:
         return reading.detail
-    has_models = any(share.held.total_bytes for share in shares.models)
     amounts = []
-    for label, amount in (
-        ("models" if has_models else "", reading.models),
-        ("other programs", reading.others),
-        ("free", reading.free),
-    ):
-        if label and amount is not None:
+    if shares.counted and reading.models is not None:
+        # The models' rows add up to this, unless not all of it is in memory at the moment.
+        is_whole = reading.models >= shares.counted
+        part = format_used(reading.models, shares.counted)
+        amounts.append(f"models {format_bytes(shares.counted) if is_whole else part}")
+    if shares.beside:
+        amounts.append(f"{reading.process_words} {format_bytes(shares.beside)}")
+    for label, amount in (("other programs", reading.others), ("free", reading.free)):
+        if amount is not None:
             amounts.append(f"{label} {format_bytes(amount)}")
     name = reading.name if reading.name == reading.short else f"{reading.short}, {reading.name}"
     budget = "" if reading.budget is None else f", {format_bytes(reading.budget)} for models"
-    text = f"{name}: {format_bytes(reading.total)}{budget}\n{' · '.join(amounts)}"
+    # A line breaks between two amounts, not within one.
+    together = " · ".join(amount.replace(" ", "\N{NO-BREAK SPACE}") for amount in amounts)
+    text = f"{name}: {format_bytes(reading.total)}{budget}\n{together}"
     return f"{text}\n{reading.detail}" if reading.detail else text
