@@ -47,7 +47,7 @@ from minerva_desktop.ui.theme import GRID
 
 NO_MODEL = "Choose a model"
 SHORTCUT = "Ctrl+L"
-POPUP_WIDTH = 440  # px
+POPUP_WIDTH = 480  # px
 POPUP_RADIUS = 12  # px, as in the style sheet
 MAX_ROWS = 7  # before the list scrolls
 MAX_BUTTON_WIDTH = 440  # px
@@ -285,7 +285,7 @@ class ModelPicker(QPushButton):
     @property
     def ratable(self) -> tuple[str, ...]:
         """The paths for which a badge would be shown."""
-        return tuple(item.path for item in self._items if not item.loaded and not item.problem)
+        return tuple(item.path for item in self._items if item.can_chat and not item.loaded)
 
     def set_fit(self, path: str, fit: PickerFit | None) -> None:
         """Show how that model fits, or nothing; also while the list is open."""
