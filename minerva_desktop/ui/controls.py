@@ -7,6 +7,7 @@ buttons, menus and tool tips alike everywhere. Main thread.
 from __future__ import annotations
 
 import html
+import math
 
 from PySide6.QtCore import QRect, QRectF, QSize, Qt
 from PySide6.QtGui import (
@@ -15,19 +16,22 @@ from PySide6.QtGui import (
     QIconEngine,
     QKeySequence,
     QPainter,
-    QPainterPath,
     QPaintEvent,
+    QPalette,
     QRegion,
     QResizeEvent,
     QValidator,
 )
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QFrame,
     QLabel,
     QLineEdit,
     QMenu,
     QPushButton,
     QSizePolicy,
+    QStyle,
+    QStyleOption,
     QToolButton,
     QWidget,
 )
@@ -38,6 +42,7 @@ from minerva_desktop.ui.theme import GRID, ThemeSource
 ICON_SIZE = 20  # px
 MENU_WIDTH = 176  # px
 MENU_RADIUS = 8  # px, as in the style sheet
+POPUP_RADIUS = 12  # px, as there
 BUTTON_SIZE = 32  # px; side of an icon button
 ICON_GAP = 4  # px, beside the 4 that Qt leaves between a button's icon and its text
 
@@ -99,10 +104,44 @@ class _GapEngine(PaintedIconEngine):
 
 def round_corners(popup: QWidget, radius: int) -> None:
     """Cut the corners of a translucent ``popup`` off, for screens without a compositor, where
-    they would be black. Call it on each resize."""
-    outline = QPainterPath()
-    outline.addRoundedRect(QRectF(popup.rect()), radius, radius)
-    popup.setMask(QRegion(outline.toFillPolygon().toPolygon()))
+    they would be black. Call it on each resize, and `paint_popup` first on each paint.
+
+    Row by row: a region made of a path is not the same at all four corners.
+    """
+    width, height = popup.width(), popup.height()
+    region = QRegion(0, radius, width, height - 2 * radius)
+    for row in range(radius):
+        inset = round(radius - math.sqrt(radius**2 - (radius - row - 0.5) ** 2))
+        for top in (row, height - 1 - row):
+            region += QRegion(inset, top, width - 2 * inset, 1)
+    popup.setMask(region)
+
+
+def paint_popup(popup: QWidget) -> None:
+    """The ground of a popup with `round_corners`: in the border's colour, so that what its rounded
+    border leaves half covered does not show through."""
+    painter = QPainter(popup)
+    painter.fillRect(popup.rect(), popup.palette().color(QPalette.ColorRole.Mid))
+
+
+class PopupFrame(QFrame):
+    """A popup window with rounded corners, as the style sheet has them for its object name."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent, Qt.WindowType.Popup | Qt.WindowType.FramelessWindowHint)
+        self.setAttribute(Qt.WidgetAttribute.WA_TranslucentBackground)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        round_corners(self, POPUP_RADIUS)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        paint_popup(self)
+        # Qt itself leaves the background of a translucent window unpainted.
+        option = QStyleOption()
+        option.initFrom(self)
+        painter = QPainter(self)
+        self.style().drawPrimitive(QStyle.PrimitiveElement.PE_Widget, option, painter, self)
 
 
 class PopupMenu(QMenu):
@@ -119,6 +158,10 @@ class PopupMenu(QMenu):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         round_corners(self, MENU_RADIUS)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        paint_popup(self)
+        super().paintEvent(event)
 
 
 class Switch(QAbstractButton):

@@ -65,8 +65,9 @@ def test_the_answer_is_shown_in_words(qtbot: QtBot) -> None:
     dialog = open_dialog(qtbot, OWN)
     dialog.show_fit(WONT_FIT)
     words = part(dialog, QLabel, "optionsFitLabel").text()
-    assert words.startswith(
-        "Won’t fit. Takes about 2.0 GB with a context of 4,096 tokens. It takes"
+    assert words == (
+        "Won’t fit. It takes 2 GB of the CPU's memory, and there are 1 GB for models. "
+        "Context of 4,096 tokens"
     )
     dialog.show_problem("n_ctx must be between 16 and 16,777,216, not 3")
     assert "n_ctx must be" in part(dialog, QLabel, "optionsFitLabel").text()
