@@ -340,7 +340,7 @@ class ChatController(QObject):
         if session is None or session.answer_id is None or path is None:
             return
         if session.conversation[session.answer_id].model == path.name:
-            text = f"Loading {self._models.current_name}, {fraction:.0%}"
+            text = f"Loading {self._models.current_name}, {100 * fraction:.0f} %"
             self._window.chat_view.set_status(session.answer_id, text)
 
     @Slot(object)

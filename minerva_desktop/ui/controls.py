@@ -12,6 +12,7 @@ import math
 from PySide6.QtCore import QRect, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QColor,
+    QGuiApplication,
     QIcon,
     QIconEngine,
     QKeySequence,
@@ -43,6 +44,7 @@ ICON_SIZE = 20  # px
 MENU_WIDTH = 176  # px
 MENU_RADIUS = 8  # px, as in the style sheet
 POPUP_RADIUS = 12  # px, as there
+X11 = "xcb"  # Qt's name for it
 BUTTON_SIZE = 32  # px; side of an icon button
 ICON_GAP = 4  # px, beside the 4 that Qt leaves between a button's icon and its text
 
@@ -103,11 +105,14 @@ class _GapEngine(PaintedIconEngine):
 
 
 def round_corners(popup: QWidget, radius: int) -> None:
-    """Cut the corners of a translucent ``popup`` off, for screens without a compositor, where
-    they would be black. Call it on each resize, and `paint_popup` first on each paint.
+    """Cut the corners of a translucent ``popup`` off on X11, which may lack a compositor, and does
+    not tell: they would be black. Elsewhere they are smooth without that. Call it on each resize,
+    and `paint_popup` first on each paint.
 
     Row by row: a region made of a path is not the same at all four corners.
     """
+    if QGuiApplication.platformName() != X11:
+        return
     width, height = popup.width(), popup.height()
     region = QRegion(0, radius, width, height - 2 * radius)
     for row in range(radius):
@@ -118,10 +123,11 @@ def round_corners(popup: QWidget, radius: int) -> None:
 
 
 def paint_popup(popup: QWidget) -> None:
-    """The ground of a popup with `round_corners`: in the border's colour, so that what its rounded
-    border leaves half covered does not show through."""
-    painter = QPainter(popup)
-    painter.fillRect(popup.rect(), popup.palette().color(QPalette.ColorRole.Mid))
+    """The ground of a popup whose corners are cut off: in the border's colour, so that what its
+    rounded border leaves half covered is not black."""
+    if not popup.mask().isEmpty():
+        painter = QPainter(popup)
+        painter.fillRect(popup.rect(), popup.palette().color(QPalette.ColorRole.Mid))
 
 
 class PopupFrame(QFrame):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
 from pytestqt.qtbot import QtBot
@@ -121,8 +122,9 @@ def test_number_too_small_is_put_right_when_it_is_left(qtbot: QtBot) -> None:
 
 
 def test_a_popup_without_a_compositor_has_four_like_corners_and_no_gap(
-    qtbot: QtBot, dressed_app: QApplication
+    qtbot: QtBot, dressed_app: QApplication, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(QGuiApplication, "platformName", lambda: "xcb")
     owner = QWidget()
     qtbot.addWidget(owner)
     menu = PopupMenu(owner)
