@@ -19,6 +19,7 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPalette,
+    QPen,
     QRegion,
     QResizeEvent,
     QValidator,
@@ -192,7 +193,7 @@ class Switch(QAbstractButton):
         text_width = self.fontMetrics().horizontalAdvance(self.text())
         gap = 2 * GRID if self.text() else 0
         height = max(self.TRACK.height(), self.fontMetrics().height()) + 2 * GRID
-        return QSize(GRID + self.TRACK.width() + gap + text_width + GRID, height)
+        return QSize(self.TRACK.width() + gap + text_width + GRID, height)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         theme = self._themes.theme
@@ -200,13 +201,14 @@ class Switch(QAbstractButton):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setOpacity(1.0 if self.isEnabled() else 0.5)
         top = (self.height() - self.TRACK.height()) / 2
-        track = QRectF(GRID, top, self.TRACK.width(), self.TRACK.height())
-        if self.hasFocus():
-            painter.setPen(QColor(theme.accent))
-            painter.drawRoundedRect(track.adjusted(-2.5, -2.5, 2.5, 2.5), 10.5, 10.5)
+        track = QRectF(0, top, self.TRACK.width(), self.TRACK.height())
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(theme.accent if self.isChecked() else theme.muted))
         painter.drawRoundedRect(track, track.height() / 2, track.height() / 2)
+        if self.hasFocus():  # within the track, which stands in line with what is above it
+            painter.setPen(QPen(QColor(theme.text), 1.5))
+            painter.drawRoundedRect(track.adjusted(0.75, 0.75, -0.75, -0.75), 7.25, 7.25)
+            painter.setPen(Qt.PenStyle.NoPen)
         knob = track.height() - 4
         left = track.right() - knob - 2 if self.isChecked() else track.left() + 2
         painter.setBrush(QColor(theme.on_accent if self.isChecked() else theme.surface))

@@ -112,8 +112,6 @@ class ModelRow(QWidget):
         head.addWidget(self._unload)
         foot = QHBoxLayout()
         foot.setSpacing(2 * GRID)
-        # In line with the text above: a switch and a link have room for their focus rings.
-        foot.setContentsMargins(-GRID, 0, -GRID, 0)
         foot.addWidget(self._pin)
         foot.addStretch(1)
         foot.addWidget(self._when)

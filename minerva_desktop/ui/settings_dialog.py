@@ -168,11 +168,7 @@ class SettingsDialog(QDialog):
         form = self._form
         form.add_section("Window")
         form.add_row("Theme", self._theme)
-        enter = QHBoxLayout()
-        enter.setContentsMargins(-GRID, 0, 0, 0)  # in line with the fields: room for its focus ring
-        enter.addWidget(self._enter)
-        enter.addStretch(1)
-        form.addLayout(enter, form.rowCount(), 1)
+        form.add_row("", self._enter)
         form.add_section("Model", "Used the next time a model is loaded")
         form.add_row("Context size", self._n_ctx, "tokens")
         form.add_row("Layers on the GPU", self._layers, "0 uses the CPU alone")
