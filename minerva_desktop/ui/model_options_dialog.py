@@ -79,6 +79,7 @@ class ModelOptionsDialog(QDialog):
         self._fit = _FitLabel()
         self._usual_n_ctx, self._trained = settings.n_ctx, n_ctx_train
         self._beyond = _warning_label("beyondTraining")
+        self._box = QVBoxLayout(self)
         self._wait = QTimer(self)
         self._wait.setSingleShot(True)
         self._wait.setInterval(ASK_MS)
@@ -128,14 +129,13 @@ class ModelOptionsDialog(QDialog):
         reset.clicked.connect(self._reset)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
-        box = QVBoxLayout(self)
-        box.setContentsMargins(6 * GRID, 5 * GRID, 6 * GRID, 5 * GRID)
-        box.setSpacing(4 * GRID)
-        box.addWidget(title)
-        box.addLayout(form)
-        box.addWidget(self._fit)
-        box.addStretch(1)
-        box.addWidget(buttons)
+        self._box.setContentsMargins(6 * GRID, 5 * GRID, 6 * GRID, 5 * GRID)
+        self._box.setSpacing(4 * GRID)
+        self._box.addWidget(title)
+        self._box.addLayout(form)
+        self._box.addWidget(self._fit)
+        self._box.addStretch(1)
+        self._box.addWidget(buttons)
 
     def _connect(self) -> None:
         for edit in (self._n_ctx, self._layers, self._threads):
@@ -159,6 +159,11 @@ class ModelOptionsDialog(QDialog):
             else ""
         )
         self._beyond.setVisible(is_beyond)
+        # Qt makes a window that is open no higher for a label that wraps.
+        self._box.activate()
+        needed = self._box.totalHeightForWidth(WIDTH)
+        if self.isVisible() and needed > self.height():
+            self.resize(WIDTH, needed)
 
     @Slot()
     def _tell(self) -> None:

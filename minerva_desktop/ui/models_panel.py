@@ -29,7 +29,7 @@ from minerva_desktop.ui.model_row import ModelRow
 from minerva_desktop.ui.theme import GRID, ThemeSource
 from minerva_desktop.units import format_bytes
 
-WIDTH = 440  # px
+WIDTH = 480  # px
 BAR_HEIGHT = 10  # px
 LOOK_MS = 1000  # between two looks at the speeds while the panel is open
 
@@ -195,20 +195,20 @@ def _numbers(shares: DeviceShares) -> str:
     reading = shares.reading
     if reading.total is None:
         return reading.detail
-    amounts = []
+    ours, rest = [], []
     if shares.counted and reading.models is not None:
         # The models' rows add up to this, unless not all of it is in memory at the moment.
         is_whole = reading.models >= shares.counted
         part = format_used(reading.models, shares.counted)
-        amounts.append(f"models {format_bytes(shares.counted) if is_whole else part}")
+        ours.append(f"models {format_bytes(shares.counted) if is_whole else part}")
     if shares.beside:
-        amounts.append(f"{reading.process_words} {format_bytes(shares.beside)}")
+        ours.append(f"{reading.process_words} {format_bytes(shares.beside)}")
     for label, amount in (("other programs", reading.others), ("free", reading.free)):
         if amount is not None:
-            amounts.append(f"{label} {format_bytes(amount)}")
+            rest.append(f"{label} {format_bytes(amount)}")
     name = reading.name if reading.name == reading.short else f"{reading.short}, {reading.name}"
     budget = "" if reading.budget is None else f", {format_bytes(reading.budget)} for models"
-    # A line breaks between two amounts, not within one.
-    together = " · ".join(amount.replace(" ", "\N{NO-BREAK SPACE}") for amount in amounts)
-    text = f"{name}: {format_bytes(reading.total)}{budget}\n{together}"
+    amounts = (ours, rest) if shares.beside else ([*ours, *rest],)
+    lines = [" · ".join(line) for line in amounts]
+    text = "\n".join((f"{name}: {format_bytes(reading.total)}{budget}", *lines))
     return f"{text}\n{reading.detail}" if reading.detail else text

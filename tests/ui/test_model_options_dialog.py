@@ -95,7 +95,11 @@ def test_a_context_beyond_the_training_is_told_and_not_refused(
     QTest.keyClicks(field, "8192")
     assert not beyond.isVisible()
     field.clear()
+    flash = part(dialog, QPushButton, "flashOn")
+    height = flash.height()
     QTest.keyClicks(field, "8193")
     assert beyond.isVisible()
+    qtbot.wait(0)
+    assert flash.height() == height  # the dialog grew
     assert beyond.text().startswith("Beyond the 8,192 tokens that the model was trained for")
     assert dialog.overrides().n_ctx == 8193
