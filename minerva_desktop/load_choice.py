@@ -189,8 +189,9 @@ def choose_load(
 
     Raises `ModelNotFound` or `ModelLoadError`.
     """
-    choice, chosen = candidate(path, options, measured, gpus).choose(room)
-    return _load_choice(choice, chosen)
+    model = candidate(path, options, measured, gpus)
+    choice, chosen = model.choose(room)
+    return _load_choice(model, choice, chosen)
 
 
 class LoadChooser:
@@ -221,8 +222,7 @@ class LoadChooser:
         gpus: Sequence[DeviceInfo] = (),
     ) -> LoadChoice:
         """As `choose_load`."""
-        _, choice, chosen = await self.candidate(path, options, room, gpus)
-        return _load_choice(choice, chosen)
+        return _load_choice(*await self.candidate(path, options, room, gpus))
 
     async def candidate(
         self,
@@ -364,7 +364,7 @@ def _engine_version() -> str:
         return __version__
 
 
-def _load_choice(choice: Choice, chosen: LoadOptions) -> LoadChoice:
+def _load_choice(model: Candidate, choice: Choice, chosen: LoadOptions) -> LoadChoice:
     return LoadChoice(
         chosen,
         _needs(choice.estimate),
@@ -373,6 +373,7 @@ def _load_choice(choice: Choice, chosen: LoadOptions) -> LoadChoice:
         notes=choice.notes,
         warnings=choice.warnings,
         other_bytes=choice.estimate.other_bytes,
+        files=tuple((state.size, state.modified_ns) for state in model.whole.states),
     )
 
 

@@ -277,7 +277,10 @@ class Runtime:
     def _tell(self, event: PoolEvent) -> None:
         if isinstance(event, ModelReady | ModelGone):
             self._devices.models_changed()
+        if isinstance(event, ModelGone):
+            self._catalog.note_unloaded(event.path)
         if isinstance(event, ModelReady):
+            self._catalog.note_loaded(event.path, event.choice.files)
             gpus, chosen = discrete_gpus(event.info.devices), event.choice.options
             self._in_background(self._chooser.note_load(event.path, chosen, gpus, event.info))
             if self.keeps_spare and not self._is_short:

@@ -79,6 +79,7 @@ class Scripted:
             choose=self._choose,
             on_event=self._tell,
             abandoned_seconds=abandoned_seconds,
+            is_there=lambda _path: True,
         )
 
     @property

@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from minerva_desktop.app.load_words import begun, told_once
 from minerva_desktop.engine.load_options import (
     FlashAttention,
     KvType,
@@ -121,10 +122,14 @@ class ModelFit:
     @property
     def detail(self) -> str:
         """The numbers, in sentences."""
-        context = f" with a context of {self.n_ctx:,} tokens" if self.n_ctx is not None else ""
-        takes = f"Takes about {format_bytes(self.n_bytes)}{context}"
-        said = (*self.reasons, *self.notes, *self.warnings)
-        return ". ".join([takes, *(sentence[:1].upper() + sentence[1:] for sentence in said)])
+        context = () if self.n_ctx is None else (f"context of {self.n_ctx:,} tokens",)
+        sentences = (*self.reasons, *self.notes, *self.warnings)
+        if not self.is_possible:
+            lacks = [sentence for sentence in sentences if ": " not in sentence]
+            rest = told_once(context, [each for each in sentences if each not in lacks])
+            return ". ".join(begun(text) for text in (*lacks, rest) if text)
+        takes = f"Takes about {format_bytes(self.n_bytes)}"
+        return f"{takes} with a {told_once(context, sentences)}" if context else takes
 
 
 class ModelActions:

@@ -172,7 +172,9 @@ def _reasons(model: Estimator, wished: EstimateOptions, options: EstimateOptions
     if options.n_ctx != wished.n_ctx:
         yield f"context of {options.n_ctx:,} tokens instead of {wished.n_ctx:,}: {why}"
     if options.n_gpu_layers != wished.n_gpu_layers:
-        yield f"{options.n_gpu_layers} layers on the GPU, the others on the CPU: {why}"
+        n_layers = model.header.n_layers + 1  # the output layer counts as one
+        where = f"{options.n_gpu_layers} of {n_layers} layers on the GPU, the others on the CPU"
+        yield f"{where if options.n_gpu_layers else 'on the CPU, and no layer on the GPU'}: {why}"
 
 
 def _too_large(device: DeviceMemory, room: Mapping[str, int]) -> str:

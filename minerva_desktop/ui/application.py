@@ -82,8 +82,9 @@ class Application(QObject):
         self._options = ModelOptionsController(self.window, services, self._worker, self._tasks)
         self._server = ServerController(self.window, icons, services, self._worker, self._tasks)
         self._memory = MemoryController(
-            self.window, self._worker, self._tasks, self._models.name_of
+            self.window, self._worker, self._tasks, self._models.name_of, self._models.note_of
         )
+        self._models.refreshed.connect(self._memory.show_models)
         self._chats = ChatController(self.window, services, self._worker, self._models, self._tasks)
         self._garbage = MainThreadGarbage(self)
         self.window.composer.set_enter_sends(settings.send_with_enter)

@@ -32,9 +32,10 @@ from minerva_desktop.ui.controls import (
 from minerva_desktop.ui.theme import GRID
 
 FIELD_WIDTH = 42 * GRID  # holds "Automatic (999.9 GB)"
+SCROLL_ROOM = 3 * GRID  # at the right of a page, where the scroll bar may be
 AUTOMATIC = "Automatic"
 MIN_PAGE_HEIGHT = 240  # px
-SPARED_HEIGHT = 160  # px of the screen, for a dialog's frame and its buttons
+SPARED_HEIGHT = 160  # px of the screen or window, for a dialog's frame and its buttons
 
 
 class Form(QGridLayout):
@@ -75,13 +76,14 @@ class Form(QGridLayout):
 
 
 class ScrolledPage(QScrollArea):
-    """A form that scrolls where the screen is too low for it."""
+    """A form that scrolls where the screen, or the window that its dialog belongs to, is too low
+    for it."""
 
     def __init__(self, form: Form) -> None:
         super().__init__()
         page = self._page = QWidget()
         rows = QVBoxLayout(page)
-        rows.setContentsMargins(0, 0, 3 * GRID, 0)  # where the scroll bar may be
+        rows.setContentsMargins(0, 0, SCROLL_ROOM, 4 * GRID)
         rows.addLayout(form)
         rows.addStretch(1)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -100,7 +102,11 @@ class ScrolledPage(QScrollArea):
         return QSize(self._page.minimumSizeHint().width(), MIN_PAGE_HEIGHT)
 
     def _room(self) -> int:
-        return max(MIN_PAGE_HEIGHT, self.screen().availableGeometry().height() - SPARED_HEIGHT)
+        room = self.screen().availableGeometry().height()
+        owner = self.window().parentWidget()
+        if owner is not None:
+            room = min(room, owner.window().height())
+        return max(MIN_PAGE_HEIGHT, room - SPARED_HEIGHT)
 
 
 class SegmentedChoice(QFrame):

@@ -12,6 +12,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
+    QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -30,6 +31,7 @@ from minerva_desktop.ui.controls import (
 )
 from minerva_desktop.ui.forms import (
     AUTOMATIC,
+    SCROLL_ROOM,
     Form,
     ScrolledPage,
     SegmentedChoice,
@@ -184,11 +186,17 @@ class SettingsDialog(QDialog):
         )
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
+        buttons.setContentsMargins(0, 0, SCROLL_ROOM, 0)  # in line with the fields
+        rule = QFrame()
+        rule.setObjectName("pageRule")
+        rule.setFixedHeight(1)
         self._page = ScrolledPage(form)
         box = QVBoxLayout(self)
         box.setContentsMargins(6 * GRID, 4 * GRID, 6 * GRID, 5 * GRID)
-        box.setSpacing(5 * GRID)
+        box.setSpacing(0)
         box.addWidget(self._page, 1)
+        box.addWidget(rule)
+        box.addSpacing(4 * GRID)
         box.addWidget(buttons)
 
     def _make_folder_row(self, data_folder: str) -> QHBoxLayout:

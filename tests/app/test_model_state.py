@@ -53,11 +53,13 @@ def test_each_way_to_fit_has_words_of_its_own() -> None:
 
 
 def test_more_context_than_usual_is_told_and_is_nothing_that_gave() -> None:
-    choice = LoadChoice(LoadOptions(n_ctx=32_768), {"CPU": 5}, notes=("context of 32,768 tokens",))
+    note = "context of 32,768 tokens instead of 8,192: there is room"
+    choice = LoadChoice(LoadOptions(n_ctx=32_768), {"CPU": 5}, notes=(note,))
     fit = model_fit(LoadPlan(A, choice, (), 0, {}))
     assert fit.is_as_wished
-    assert fit.detail.endswith("Context of 32,768 tokens")
-    warned = replace(choice, warnings=("trained for 8,192",))
+    assert fit.detail == f"Takes about 5 bytes with a {note}"
+    warning = "context of 32,768 tokens: the model was trained for 8,192"
+    warned = replace(choice, notes=(), warnings=(warning,))
     fit = model_fit(LoadPlan(A, warned, (), 0, {}))
-    assert fit.detail.endswith("Trained for 8,192")
+    assert fit.detail == f"Takes about 5 bytes with a {warning}"
     assert not fit.is_as_wished

@@ -128,7 +128,7 @@ def test_what_does_not_fit_at_all_comes_as_near_as_it_can() -> None:
     assert [reason.split(":")[0] for reason in given_up] == [
         "KV cache in q8_0",
         "context of 1,024 tokens instead of 8,192",
-        "5 layers on the GPU, the others on the CPU",
+        "5 of 9 layers on the GPU, the others on the CPU",
     ]
 
 

@@ -17,6 +17,7 @@ from pytestqt.qtbot import QtBot
 
 from minerva_desktop.app.memory_budgets import GB, DeviceBudget, GpuMemories, gpu_bytes
 from minerva_desktop.settings import DEFAULT_PORT, Settings, ThemeChoice
+from minerva_desktop.ui.forms import ScrolledPage
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.settings_dialog import SettingsDialog, make_settings_action
 from tests.ui.parts import part
@@ -189,3 +190,21 @@ def test_settings_action(qtbot: QtBot, icons: Icons) -> None:
     assert action.objectName() == "settingsAction"
     assert action.shortcut().toString() == "Ctrl+,"
     assert not action.icon().isNull()
+
+
+def test_it_is_no_higher_than_its_window_and_its_buttons_stay(qtbot: QtBot, icons: Icons) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.resize(700, 600)
+    dialog = SettingsDialog(icons, Settings(), "/home/ada/minerva", 16, window)
+    dialog.open()
+    qtbot.waitExposed(dialog)
+    dialog.show_gpus(GpuMemories(()))
+    qtbot.wait(0)
+    assert dialog.height() <= 600
+    assert dialog.width() <= 700
+    buttons = part(dialog, QDialogButtonBox, "")
+    assert dialog.rect().contains(buttons.geometry())
+    page = part(dialog, ScrolledPage, "")
+    assert page.verticalScrollBar().maximum() > 0
+    dialog.reject()
