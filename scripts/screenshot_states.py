@@ -24,7 +24,6 @@ from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.memory_shares import ColourSlots
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
-from minerva_desktop.ui.settings_dialog import SettingsDialog
 from minerva_desktop.ui.status_bar import ServerState
 
 NARROW = 700  # px
@@ -234,9 +233,7 @@ def _memory_panel(
 
 def settings(stage: Stage) -> list[QWidget]:
     """The settings dialog, on a machine without graphics cards."""
-    dialog = _settings_dialog(stage)
-    dialog.show_gpus(GpuMemories(()))
-    return [dialog]
+    return _settings(stage, GpuMemories(()))
 
 
 def settings_small(stage: Stage) -> list[QWidget]:
@@ -247,26 +244,18 @@ def settings_small(stage: Stage) -> list[QWidget]:
 
 def settings_gpus(stage: Stage) -> list[QWidget]:
     """The same on a machine with two of them."""
-    dialog = _settings_dialog(stage)
-    dialog.show_gpus(GpuMemories(samples.GPU_BUDGETS))
-    return [dialog]
+    return _settings(stage, GpuMemories(samples.GPU_BUDGETS))
 
 
 def settings_unknown(stage: Stage) -> list[QWidget]:
     """The same where the driver ends the process that asks for them."""
-    dialog = _settings_dialog(stage)
     why = "The process that asked the GPU driver died (signal 11, SIGSEGV)."
-    dialog.show_gpus(GpuMemories((), why))
-    return [dialog]
+    return _settings(stage, GpuMemories((), why))
 
 
-def _settings_dialog(stage: Stage) -> SettingsDialog:
+def _settings(stage: Stage, gpus: GpuMemories) -> list[QWidget]:
     conversation(stage)
-    home = "/home/person/.local/share/Minerva Desktop"
-    dialog = SettingsDialog(stage.icons, Settings(n_ctx=16_384), home, 8, stage.window)
-    dialog.show_system_budget(samples.SYSTEM_BUDGET)
-    dialog.open()
-    return dialog
+    return [screenshot_dialogs.settings(stage.window, stage.icons, gpus)]
 
 
 def parameters(stage: Stage) -> list[QWidget]:

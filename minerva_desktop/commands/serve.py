@@ -99,21 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(prog="minerva serve", description="Serve models over HTTP.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, help="port to listen on (default: from the settings)")
-    key = parser.add_mutually_exclusive_group()
-    key.add_argument(
-        "--api-key",
-        metavar="KEY",
-        help="a key that clients may send beside those of `minerva keys`; other users of this"
-        f" machine can see it, unlike one in {KEY_VARIABLE} or a file",
-    )
-    key.add_argument("--api-key-file", type=Path, metavar="FILE", help="the same, read from FILE")
-    parser.add_argument(
-        "--allow-origin",
-        action="append",
-        default=[],
-        metavar="ORIGIN",
-        help="a web origin (https://host[:port]) whose pages may call; can be repeated",
-    )
+    _add_access(parser)
     parser.add_argument(
         "--model",
         action="append",
@@ -146,6 +132,25 @@ def _parser() -> argparse.ArgumentParser:
         " over (default: any time)",
     )
     return parser
+
+
+def _add_access(parser: argparse.ArgumentParser) -> None:
+    """Who may call."""
+    key = parser.add_mutually_exclusive_group()
+    key.add_argument(
+        "--api-key",
+        metavar="KEY",
+        help="a key that clients may send beside those of `minerva keys`; other users of this"
+        f" machine can see it, unlike one in {KEY_VARIABLE} or a file",
+    )
+    key.add_argument("--api-key-file", type=Path, metavar="FILE", help="the same, read from FILE")
+    parser.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="a web origin (https://host[:port]) whose pages may call; can be repeated",
+    )
 
 
 def _as_asked(given: argparse.Namespace, load: LoadOptions) -> LoadOptions:
