@@ -146,6 +146,7 @@ class Runtime:
         host: str = "127.0.0.1",
         api_keys: tuple[NamedKey, ...] = (),
         allowed_origins: tuple[str, ...] = (),
+        allowed_hosts: tuple[str, ...] = (),
         request_timeout_s: float | None = None,
     ) -> str:
         """Serve the catalog's models; the base URL. The parameters are `EndpointConfig`'s;
@@ -167,6 +168,7 @@ class Runtime:
                 port=port,
                 api_keys=await asyncio.to_thread(keys.read),
                 allowed_origins=allowed_origins,
+                allowed_hosts=allowed_hosts,
                 request_timeout_s=request_timeout_s,
             )
             endpoint = Endpoint(self.pool, self._catalog, config, self.activity)

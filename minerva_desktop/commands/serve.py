@@ -57,6 +57,7 @@ def serve(arguments: Sequence[str]) -> int:
             port=settings.server_port if given.port is None else given.port,
             api_keys=(*extra, *key_file.named_keys()),
             allowed_origins=tuple(given.allow_origin),
+            allowed_hosts=tuple(given.allow_host),
             request_timeout_s=given.timeout,
         )
         config.check()
@@ -92,21 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(prog="minerva serve", description="Serve models over HTTP.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, help="port to listen on (default: from the settings)")
-    key = parser.add_mutually_exclusive_group()
-    key.add_argument(
-        "--api-key",
-        metavar="KEY",
-        help="a key that clients may send beside those of `minerva keys`; other users of this"
-        f" machine can see it, unlike one in {KEY_VARIABLE} or a file",
-    )
-    key.add_argument("--api-key-file", type=Path, metavar="FILE", help="the same, read from FILE")
-    parser.add_argument(
-        "--allow-origin",
-        action="append",
-        default=[],
-        metavar="ORIGIN",
-        help="a web origin (https://host[:port]) whose pages may call; can be repeated",
-    )
+    _add_access_arguments(parser)
     parser.add_argument(
         "--model",
         action="append",
@@ -137,6 +124,33 @@ def _parser() -> argparse.ArgumentParser:
         " over (default: any time)",
     )
     return parser
+
+
+def _add_access_arguments(parser: argparse.ArgumentParser) -> None:
+    """Who may call."""
+    key = parser.add_mutually_exclusive_group()
+    key.add_argument(
+        "--api-key",
+        metavar="KEY",
+        help="a key that clients may send beside those of `minerva keys`; other users of this"
+        f" machine can see it, unlike one in {KEY_VARIABLE} or a file",
+    )
+    key.add_argument("--api-key-file", type=Path, metavar="FILE", help="the same, read from FILE")
+    parser.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="a web origin (https://host[:port]) whose pages may call; can be repeated",
+    )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a host name by which it may be called beside this machine's own, as by a proxy; can"
+        " be repeated",
+    )
 
 
 def _as_asked(given: argparse.Namespace, load: LoadOptions) -> LoadOptions:
@@ -226,6 +240,7 @@ class _Server:
             port=config.port,
             api_keys=extra,
             allowed_origins=config.allowed_origins,
+            allowed_hosts=config.allowed_hosts,
             request_timeout_s=config.request_timeout_s,
         )
         _say(f"Minerva serves its models at {url}/v1 (the base URL for clients)")
