@@ -149,6 +149,7 @@ class Runtime:
         host: str = "127.0.0.1",
         api_keys: tuple[NamedKey, ...] = (),
         allowed_origins: tuple[str, ...] = (),
+        allowed_hosts: tuple[str, ...] = (),
         request_timeout_s: float | None = None,
         start_models: tuple[Path, ...] = (),
     ) -> str:
@@ -171,6 +172,7 @@ class Runtime:
                 port=port,
                 api_keys=await asyncio.to_thread(keys.read),
                 allowed_origins=allowed_origins,
+                allowed_hosts=allowed_hosts,
                 request_timeout_s=request_timeout_s,
                 start_models=start_models,
             )

@@ -64,6 +64,7 @@ def serve(arguments: Sequence[str]) -> int:
             port=settings.server_port if given.port is None else given.port,
             api_keys=(*extra, *key_file.named_keys()),
             allowed_origins=tuple(given.allow_origin),
+            allowed_hosts=tuple(given.allow_host),
             request_timeout_s=given.timeout,
         )
         config.check()
@@ -99,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(prog="minerva serve", description="Serve models over HTTP.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, help="port to listen on (default: from the settings)")
-    _add_access(parser)
+    _add_access_arguments(parser)
     parser.add_argument(
         "--model",
         action="append",
@@ -134,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_access(parser: argparse.ArgumentParser) -> None:
+def _add_access_arguments(parser: argparse.ArgumentParser) -> None:
     """Who may call."""
     key = parser.add_mutually_exclusive_group()
     key.add_argument(
@@ -150,6 +151,14 @@ def _add_access(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="ORIGIN",
         help="a web origin (https://host[:port]) whose pages may call; can be repeated",
+    )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a host name by which it may be called beside this machine's own, as by a proxy; can"
+        " be repeated",
     )
 
 
@@ -243,6 +252,7 @@ class _Server:
             port=config.port,
             api_keys=extra,
             allowed_origins=config.allowed_origins,
+            allowed_hosts=config.allowed_hosts,
             request_timeout_s=config.request_timeout_s,
             start_models=tuple(models),
         )

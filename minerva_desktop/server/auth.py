@@ -8,12 +8,14 @@ Both run on the endpoint's asyncio loop, before a body is read.
 
 from __future__ import annotations
 
+import socket
 from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from minerva_desktop.api_keys import NamedKey, matching_name
 from minerva_desktop.errors import Forbidden, MinervaError, Unauthorized
+from minerva_desktop.library.display_text import one_line
 from minerva_desktop.server.config import EndpointConfig, bracketed
 from minerva_desktop.server.errors import error_response
 from minerva_desktop.server.request_info import request_info
@@ -22,6 +24,10 @@ from minerva_desktop.server.request_info import request_info
 # of the API are the same everywhere, and a browser has no way to send a key.
 OPEN_PATHS = frozenset({"/", "/v1", "/health", "/docs", "/openapi.json"})
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+# What Docker and Podman call the machine inside their containers. Nobody outside can make a name
+# below `.internal` lead anywhere, so it cannot be rebound.
+CONTAINER_NAMES = ("host.docker.internal", "gateway.docker.internal", "host.containers.internal")
+MAX_SHOWN_HOST = 100
 HTTP_PORT = 80
 ABSOLUTE = "http://"
 
@@ -35,7 +41,14 @@ class HostOriginGuard:
 
     def __init__(self, app: ASGIApp, config: EndpointConfig) -> None:
         self._app = app
-        self._names = {*LOOPBACK_NAMES, bracketed(config.host.lower())}
+        self._names = {
+            *LOOPBACK_NAMES,
+            *CONTAINER_NAMES,
+            *_own_names(),
+            bracketed(config.host.lower()),
+        }
+        # A proxy in front of us has a port of its own, or none.
+        self._allowed_hosts = frozenset(name.lower() for name in config.allowed_hosts)
         self._origins = frozenset(config.allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,18 +62,27 @@ class HostOriginGuard:
     def _objection(self, scope: Scope) -> MinervaError | None:
         own = self._own_hosts(scope)
         hosts = _header_values(scope, b"host")
-        if len(hosts) != 1 or hosts[0].lower() not in own:
-            return Forbidden("The Host header does not name this endpoint")
+        if len(hosts) != 1:
+            return Forbidden("The request must have one Host header")
+        if not self._is_allowed(hosts[0].lower(), own):
+            return Forbidden(
+                f"The Host header names {one_line(hosts[0], MAX_SHOWN_HOST)}, which is not this "
+                "endpoint: use this machine's address or name with the right port, or have that "
+                "host allowed (minerva serve --allow-host)"
+            )
         if any(origin not in self._origins for origin in _header_values(scope, b"origin")):
             return Forbidden("The Origin header names a web page that is not allowed to call")
         target = scope["raw_path"].decode("ascii")
         if target[: len(ABSOLUTE)].lower() == ABSOLUTE:
             host, slash, path = target[len(ABSOLUTE) :].partition("/")
-            if host.lower() not in own:
+            if not self._is_allowed(host.lower(), own):
                 return Forbidden("The request's target does not name this endpoint")
             scope["raw_path"] = (slash + path or "/").encode("ascii")
             scope["path"] = unquote(slash + path or "/")
         return None
+
+    def _is_allowed(self, host: str, own: set[str]) -> bool:
+        return host in own or _without_port(host) in self._allowed_hosts
 
     def _own_hosts(self, scope: Scope) -> set[str]:
         # The address that the connection came in at is an address and no name, so it cannot be
@@ -119,6 +141,19 @@ class ApiKeyGuard:
         name = next((name for name in names if name is not None), None)
         request_info(scope).key_name = name
         return name is not None or scope["path"] in OPEN_PATHS
+
+
+def _own_names() -> set[str]:
+    """What this machine is called in its network. Names without a dot, and those below ``.local``,
+    are no matter of the DNS that a foreign page's owner controls."""
+    name = socket.gethostname().lower()
+    first = name.partition(".")[0]
+    return {name, first, f"{first}.local"} if first else set()
+
+
+def _without_port(host: str) -> str:
+    name, _, port = host.rpartition(":")
+    return name if name and port.isdecimal() else host
 
 
 def _presented_keys(scope: Scope) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from minerva_desktop.chat.limits import MAX_SECONDS
 from minerva_desktop.errors import InvalidRequest
 
 DEFAULT_PORT = 8427
+_HOST_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,8 @@ class EndpointConfig:
     """Settings of one endpoint; a value, usable on any thread.
 
     ``port`` 0 takes any free one. ``api_keys`` empty: no key is asked for, which only loopback
-    allows. ``allowed_origins`` are the web origins (``https://host[:port]``) whose pages may call.
+    allows. ``allowed_origins`` are the web origins (``https://host[:port]``) whose pages may call,
+    ``allowed_hosts`` names beside this machine's own by which it may be called, as by a proxy.
     ``keep_alive_s``: a streamed answer that is silent for so long sends an SSE comment.
     ``request_timeout_s``: what one request may take in all (None: as long as it takes).
     ``start_models``: the files of those that are loaded at the start, which answer who names none.
@@ -48,6 +51,7 @@ class EndpointConfig:
     port: int = DEFAULT_PORT
     api_keys: tuple[NamedKey, ...] = ()
     allowed_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
     keep_alive_s: float = 5.0
     request_timeout_s: float | None = None
     start_models: tuple[Path, ...] = ()
@@ -68,6 +72,8 @@ class EndpointConfig:
             )
         for origin in self.allowed_origins:
             _check_origin(origin)
+        for name in self.allowed_hosts:
+            _check_host(name)
         timeout = self.request_timeout_s
         if timeout is not None and not 0.0 < timeout <= MAX_SECONDS:
             raise InvalidRequest(
@@ -88,6 +94,14 @@ def is_loopback(host: str) -> bool:
 def bracketed(host: str) -> str:
     """``host`` as URLs and Host headers write it: IPv6 addresses in brackets."""
     return f"[{host}]" if ":" in host else host
+
+
+def _check_host(name: str) -> None:
+    if not _HOST_NAME.fullmatch(name):
+        raise InvalidRequest(
+            f"An allowed host is a name such as chat.example.org, without a port, not {name!r}",
+            param="allowed_hosts",
+        )
 
 
 def _check_origin(origin: str) -> None:

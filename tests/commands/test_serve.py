@@ -35,7 +35,8 @@ def chat(*, max_tokens: int, stream: bool = False) -> dict[str, object]:
 
 
 async def test_options_reach_the_model_and_the_guards() -> None:
-    options = ("--n-ctx", "512", "--parallel", "2", "--allow-origin", "https://app.example")
+    options = ["--n-ctx", "512", "--parallel", "2", "--allow-origin", "https://app.example"]
+    options += ["--allow-host", "chat.example"]
     async with serve("--model", MODEL, *options) as served:
         assert (await served.http.get("/health")).json()["loaded"] == [MODEL]
         (loaded,) = served.told
@@ -43,6 +44,9 @@ async def test_options_reach_the_model_and_the_guards() -> None:
             rf"Loaded {MODEL} in \d+\.\d s: context of 512 tokens, \d+\.\d MB", loaded
         )
         assert served.network == []
+        assert (
+            await served.http.get("/v1/models", headers={"Host": "chat.example"})
+        ).status_code == 200
         preflight = await served.http.options(
             CHAT,
             headers={"Origin": "https://app.example", "Access-Control-Request-Method": "POST"},
@@ -220,6 +224,7 @@ WRONG = [
     ("--idle-seconds", "-1"),
     ("--idle-seconds", "inf"),
     ("--allow-origin", "*"),
+    ("--allow-host", "https://chat.example"),
     ("--allow-origin", "https://app.example/"),
     ("--api-key", ""),
     ("--api-key", "naïve"),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import socket
+
 import httpx
 import pytest
 
@@ -22,6 +24,31 @@ async def test_own_hosts_pass() -> None:
         for host in ("127.0.0.1", "localhost", "LOCALHOST", "[::1]"):
             answer = await get(served, Host=f"{host}:{served.port}")
             assert answer.status_code == 200, host
+
+
+async def test_the_names_of_this_machine_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "AIbox.lan")
+    async with serving() as served:
+        for name in (
+            "aibox", "AIBOX", "aibox.local", "aibox.lan",  # in its network
+            "host.docker.internal", "host.containers.internal",  # in its containers
+        ):  # fmt: skip
+            assert (await get(served, Host=f"{name}:{served.port}")).status_code == 200, name
+            assert (await get(served, Host=name)).status_code == 403, name
+            assert (await get(served, Host=f"{name}.evil.example:{served.port}")).status_code == 403
+
+
+async def test_an_allowed_host_passes_with_any_port() -> None:
+    async with serving(allowed_hosts=("Chat.Example.org",)) as served:
+        for host in ("chat.example.org", "CHAT.example.org:443", "chat.example.org:8427"):
+            assert (await get(served, Host=host)).status_code == 200, host
+        for host in ("example.org", "x.chat.example.org", "chat.example.org:x", ":443"):
+            assert (await get(served, Host=host)).status_code == 403, host
+        refused = await get(served, Host=":443")
+    assert refused.json()["error"]["message"] == (
+        "The Host header names :443, which is not this endpoint: use this machine's address or "
+        "name with the right port, or have that host allowed (minerva serve --allow-host)"
+    )
 
 
 FOREIGN_HOSTS = (
@@ -164,6 +191,9 @@ async def test_the_key_opens_and_health_needs_none() -> None:
         (EndpointConfig(request_timeout_s=0.0), "request_timeout_s"),
         (EndpointConfig(request_timeout_s=float("nan")), "request_timeout_s"),
         (EndpointConfig(allowed_origins=("*",)), "allowed_origins"),
+        (EndpointConfig(allowed_hosts=("*",)), "allowed_hosts"),
+        (EndpointConfig(allowed_hosts=("a.example:80",)), "allowed_hosts"),
+        (EndpointConfig(allowed_hosts=("",)), "allowed_hosts"),
         (EndpointConfig(allowed_origins=("null",)), "allowed_origins"),
         (EndpointConfig(allowed_origins=("https://app.example/",)), "allowed_origins"),
     ],
