@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
@@ -82,10 +82,11 @@ class ScrolledPage(QScrollArea):
     def __init__(self, form: Form) -> None:
         super().__init__()
         page = self._page = QWidget()
-        rows = QVBoxLayout(page)
+        rows = self._rows = QVBoxLayout(page)
         rows.setContentsMargins(0, 0, SCROLL_ROOM, 4 * GRID)
         rows.addLayout(form)
         rows.addStretch(1)
+        self.verticalScrollBar().rangeChanged.connect(self._make_room)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -93,6 +94,12 @@ class ScrolledPage(QScrollArea):
         self.viewport().setAutoFillBackground(False)
         page.setAutoFillBackground(False)
         self.setWidget(page)
+
+    @Slot(int, int)
+    def _make_room(self, _first: int, last: int) -> None:
+        """The scroll bar comes into the margin: no field gets narrower for it."""
+        taken = self.verticalScrollBar().sizeHint().width() if last else 0
+        self._rows.setContentsMargins(0, 0, max(0, SCROLL_ROOM - taken), 4 * GRID)
 
     def sizeHint(self) -> QSize:
         size = self._page.sizeHint()

@@ -207,4 +207,8 @@ def test_it_is_no_higher_than_its_window_and_its_buttons_stay(qtbot: QtBot, icon
     assert dialog.rect().contains(buttons.geometry())
     page = part(dialog, ScrolledPage, "")
     assert page.verticalScrollBar().maximum() > 0
+    ok, cancel = buttons.buttons()
+    theme = part(dialog, QWidget, "segmented")
+    right = theme.mapTo(dialog, theme.rect().topRight()).x()
+    assert right in {each.mapTo(dialog, each.rect().topRight()).x() for each in (ok, cancel)}
     dialog.reject()
