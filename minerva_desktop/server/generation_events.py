@@ -15,6 +15,8 @@ from minerva_desktop.engine.answer_parser import (
     ToolCallDelta,
 )
 
+PARAGRAPH = "\n\n"
+
 
 class PromptRead(msgspec.Struct, frozen=True):
     """``done`` of ``total`` prompt tokens are processed, ``cached`` of them had been before;
@@ -82,6 +84,24 @@ class SharedScores:
         return [event, *self._held.pop(first, [])]
 
 
+class Paragraphs:
+    """Keeps what a choice says before and behind its calls apart, where all of it is one text: the
+    white space around calls is gone."""
+
+    def __init__(self) -> None:
+        self._has_said = False
+        self._is_behind_call = False
+
+    def apart(self, part: AnswerPart) -> AnswerPart:
+        """The next part, as it joins what was said so far."""
+        if isinstance(part, ContentDelta):
+            gap = PARAGRAPH if self._has_said and self._is_behind_call else ""
+            self._has_said, self._is_behind_call = True, False
+            return ContentDelta(gap + part.text)
+        self._is_behind_call = self._is_behind_call or isinstance(part, ToolCallDelta)
+        return part
+
+
 class CollectedCall(msgspec.Struct):
     """A tool call, put together from its deltas."""
 
@@ -100,6 +120,7 @@ class CollectedAnswer:
         self.logprobs: list[TokenLogprob] = []
         self.prompt: list[PromptToken] = []
         self.ended: Ended
+        self._paragraphs = Paragraphs()
 
     def add(self, event: GenerationEvent) -> None:
         """Take in an event of this choice."""
@@ -110,7 +131,7 @@ class CollectedAnswer:
         elif isinstance(event, Said):
             self.logprobs += event.logprobs
             for part in event.parts:
-                self._add_part(part)
+                self._add_part(self._paragraphs.apart(part))
 
     def _add_part(self, part: AnswerPart) -> None:
         match part:

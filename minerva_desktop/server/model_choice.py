@@ -30,6 +30,8 @@ async def chosen_model(
     found = await _unnamed(context, embeds=embeds)
     if len(found) == 1:
         return found[0]
+    if embeds and not any(model.makes_embeddings for model in found):
+        raise InvalidRequest("None of the models here makes embeddings", param="model")
     shown = [model.model_id for model in found[:_MAX_NAMES]]
     more = len(found) - len(shown)
     names = ", ".join(shown) + (f" and {more} more" if more else "")

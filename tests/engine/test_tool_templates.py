@@ -87,6 +87,35 @@ def test_mistral_gets_ids_that_it_takes_and_the_same_ones_for_the_results() -> N
     assert "[INST]Be brief.\n\nHow hot" in text
 
 
+@pytest.mark.parametrize("template", [templates.LLAMA, templates.HARMONY])
+def test_templates_that_take_one_call_a_turn_get_them_one_by_one(template: str) -> None:
+    second = ToolCall("call_2", "now", "{}")
+    called = ChatTurn(Role.ASSISTANT, "", reasoning="I look.", tool_calls=(CALL, second))
+    later = ChatTurn(Role.TOOL, "noon", tool_call_id="call_2")
+    stray = ChatTurn(Role.TOOL, "lost", tool_call_id="call_9", name="now")
+    text = render(template, [ASKED, called, later, RESULT, stray, ASKED], ChatOptions())
+    marks = ["get_weather", "20 degrees", "now", "noon", "lost", "How hot"]
+    places = [text.rindex(mark) if mark == "How hot" else text.index(mark) for mark in marks]
+    assert places == sorted(places)
+    assert text.count("I look.") <= 1
+
+
+def test_tools_are_put_in_words_where_the_template_cannot_write_a_schema() -> None:
+    picky = templates.HERMES.replace(
+        "{%- for message in messages %}",
+        "{%- for tool in tools or () %}{{ tool.function.parameters.need.it }}{% endfor %}"
+        "{%- for message in messages %}",
+    )
+    probed = picky.replace(
+        ".need.it",
+        "['properties']['a' if 'a' in tool.function.parameters.properties else 'b'].type",
+    )
+    text = render(probed, [SYSTEM, ASKED])
+    assert "Be brief.\n\nYou can call functions." in text
+    with pytest.raises(InvalidRequest, match="roles must alternate"):
+        render(templates.MISTRAL, [ASKED, ASKED])
+
+
 def test_kimi_gets_ids_that_say_what_is_called() -> None:
     second = ToolCall("call_2", "now", "{}")
     later = ChatTurn(Role.TOOL, "noon", tool_call_id="call_2")

@@ -66,6 +66,9 @@ async def test_embeddings_are_asked_of_those_that_make_them(library: list[ModelF
         served.pool.loaded_paths = [MODEL.path]
         assert (await ask(served, EMBEDDING)).json()["model"] == EMBEDDER.model_id
         library.remove(EMBEDDER)
+        none = await ask(served, EMBEDDING)
+        assert (none.status_code, none.json()["error"]["param"]) == (400, "model")
+        assert none.json()["error"]["message"] == "None of the models here makes embeddings"
         library.remove(OTHER_MODEL)
         # None there makes any: the engine of the one that there is says so.
         assert (await ask(served, EMBEDDING)).json()["model"] == MODEL.model_id

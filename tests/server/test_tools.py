@@ -278,6 +278,19 @@ async def test_required_calls_that_are_alike_are_as_many_as_the_model_made(strea
     assert len({each.id for each in calls}) == 2
 
 
+async def test_what_is_said_around_calls_stays_apart() -> None:
+    call = '<tool_call>{"name": "weather", "arguments": {}}</tool_call>'
+    script = says("I ", "look. ", call, call, "\n", "So", " it is.", call)
+    async with calling(script) as served, served.openai() as client:
+        asked: dict[str, Any] = {"model": MODEL.model_id, "messages": ASKED, "tools": [TOOL]}
+        message = (await client.chat.completions.create(**asked)).choices[0].message
+        assert message.content == "I look.\n\nSo it is."
+        assert len(message.tool_calls or ()) == 3
+        chunks = await client.chat.completions.create(**asked, stream=True)
+        said = [each.choices[0].delta.content or "" async for each in chunks if each.choices]
+    assert "".join(said) == message.content
+
+
 @pytest.mark.parametrize("pieces", ["whole", "characters"])
 @pytest.mark.parametrize(
     ("tools", "reasoning", "text", "kept"),

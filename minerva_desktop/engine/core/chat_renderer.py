@@ -21,6 +21,7 @@ from minerva_desktop.engine.core.template_messages import (
     MessageStyle,
     template_messages,
     with_calls_as_text,
+    with_single_calls,
     with_system_text,
     without_system,
 )
@@ -86,20 +87,31 @@ class ChatRenderer:
         able = self._abilities()
         if has_calls and not able.writes_calls:
             turns = with_calls_as_text(turns, self._tools)
-        if tools and able.lists_tools:
-            variables = {**variables, "tools": [described_tool(tool) for tool in tools]}
-        elif tools:
-            words = tool_instruction(SYNTAXES[self._tools], tools)
-            turns = with_system_text(turns, words)
-            text = self._render(
+        elif has_calls and SYNTAXES[self._tools].single:
+            turns = with_single_calls(turns)
+
+        def render(turns: Sequence[ChatTurn], variables: dict[str, Any]) -> str:
+            return self._render(
                 self._tool_template, turns, able.style, variables, add_generation_prompt
             )
-            if words in text:
-                return text
-            turns = without_system(turns)  # the template leaves a system's turn out
-        return self._render(
-            self._tool_template, turns, able.style, variables, add_generation_prompt
-        )
+
+        if not tools:
+            return render(turns, variables)
+        words = tool_instruction(SYNTAXES[self._tools], tools)
+        told = with_system_text(turns, words)
+        if able.lists_tools:
+            listed = [described_tool(tool) for tool in tools]
+            try:
+                return render(turns, {**variables, "tools": listed})
+            except InvalidRequest:
+                try:
+                    return render(told, variables)  # it cannot write one of the schemas
+                except InvalidRequest:
+                    pass  # it was not the tools; the first refusal tells what it was
+                raise
+        text = render(told, variables)
+        # Some templates leave a system's turn out.
+        return text if words in text else render(without_system(told), variables)
 
     def _render(
         self,

@@ -65,6 +65,29 @@ def with_calls_as_text(turns: Sequence[ChatTurn], tools: ToolFormat) -> list[Cha
     return found
 
 
+def with_single_calls(turns: Sequence[ChatTurn]) -> list[ChatTurn]:
+    """The same conversation for a template that takes one call in a turn: each call has a turn of
+    its own, with what came of it behind it."""
+    found: list[ChatTurn] = []
+    at = 0
+    while at < len(turns):
+        turn, at = turns[at], at + 1
+        if len(turn.tool_calls) < 2:
+            found.append(turn)
+            continue
+        results: list[ChatTurn] = []
+        while at < len(turns) and turns[at].role is Role.TOOL:
+            results.append(turns[at])
+            at += 1
+        for call in turn.tool_calls:
+            found.append(msgspec.structs.replace(turn, tool_calls=(call,)))
+            turn = msgspec.structs.replace(turn, text="", reasoning="")
+            found += [result for result in results if result.tool_call_id == call.id]
+            results = [result for result in results if result.tool_call_id != call.id]
+        found += results
+    return found
+
+
 def with_system_text(turns: Sequence[ChatTurn], text: str) -> list[ChatTurn]:
     """``text`` added to the system's turn, or as one."""
     if turns and turns[0].role is Role.SYSTEM:
