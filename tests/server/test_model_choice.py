@@ -17,6 +17,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": {"messages": [{"role": "user", "content": "Hi"}]},
     "/v1/completions": {"prompt": "Hi"},
     "/v1/responses": {"input": "Hi"},
+    "/v1/responses/input_tokens": {"input": "Hi"},
     "/v1/messages": ANTHROPIC,
     "/v1/messages/count_tokens": {"messages": ANTHROPIC["messages"]},
     "/tokenize": {"content": "Hi"},

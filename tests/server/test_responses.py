@@ -47,6 +47,19 @@ async def ask(served: Served, **fields: object) -> httpx.Response:
     return await served.http.post(PATH, json={"model": MODEL.model_id, "input": "Hi", **fields})
 
 
+async def test_the_tokens_of_an_input_are_counted_without_an_answer() -> None:
+    async with serving() as served, served.openai() as client:
+        counted = await client.responses.input_tokens.count(
+            model=MODEL.model_id, instructions="Be", input="Hi", tools=[WEATHER]
+        )
+    assert (counted.object, counted.input_tokens) == (
+        "response.input_tokens",
+        len("Be") + len("Hi"),
+    )
+    assert served.engine.prompts == []
+    assert served.pool.leases == 0
+
+
 async def test_the_official_client_gets_a_whole_response() -> None:
     async with serving() as served, served.openai() as client:
         answer = await client.responses.create(

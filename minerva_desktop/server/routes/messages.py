@@ -12,7 +12,7 @@ from minerva_desktop.server.errors import json_response, request_id_headers
 from minerva_desktop.server.generation import GenerationRequest
 from minerva_desktop.server.json_body import read_json_object
 from minerva_desktop.server.message_writer import MessageWriter
-from minerva_desktop.server.model_choice import chosen_model, leased
+from minerva_desktop.server.model_choice import chosen_model
 from minerva_desktop.server.parameters.anthropic import (
     BETA_HEADER,
     MessagesParameters,
@@ -20,6 +20,7 @@ from minerva_desktop.server.parameters.anthropic import (
     count_parameters,
     messages_parameters,
 )
+from minerva_desktop.server.prompt_count import count_prompt
 from minerva_desktop.server.request_info import request_info
 from minerva_desktop.server.schemas.anthropic_answer import Ping, TokenCount
 from minerva_desktop.server.services import ServerContext
@@ -47,8 +48,10 @@ def messages_router(context: ServerContext) -> APIRouter:
     async def count_tokens(request: Request) -> Response:
         body = await lifetime.run(read_json_object(request))
         parameters = count_parameters(body, has_betas=BETA_HEADER in request.headers)
-        counted = await lifetime.run(_count(context, request, parameters), request.receive)
-        return json_response(counted, headers=_headers(request, parameters))
+        n_tokens = await count_prompt(
+            context, request, parameters.model, parameters.turns, parameters.chat, dialect=DIALECT
+        )
+        return json_response(TokenCount(n_tokens), headers=_headers(request, parameters))
 
     return router
 
@@ -83,18 +86,6 @@ async def _answer(
         )
     await context.lifetime.run(answer.complete(), request.receive)
     return json_response(writer.message, headers=headers)
-
-
-async def _count(
-    context: ServerContext, request: Request, parameters: PromptParameters
-) -> TokenCount:
-    model = await chosen_model(context, parameters.model)
-    with context.activity.begin(
-        request.scope, dialect=DIALECT, model=model.model_id, is_stream=False
-    ):
-        limit_s = context.config.request_timeout_s
-        async with leased(context.pool, model, limit_s) as engine:
-            return TokenCount(await engine.count_tokens(parameters.turns, chat=parameters.chat))
 
 
 def _headers(request: Request, parameters: PromptParameters) -> dict[str, str]:
