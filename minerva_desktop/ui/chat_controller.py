@@ -330,7 +330,8 @@ class ChatController(QObject):
         short = name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
         self._window.composer.set_placeholder(f"Message {short}".strip())
         self._window.chat_view.set_empty_hint(
-            "What is on your mind?", f"{short} answers, on this computer alone." if name else ""
+            "What is on your mind?" if name else "Add a model to begin",
+            f"{short} answers, on this computer alone." if name else "",
         )
         self._count_soon()
 

@@ -33,6 +33,7 @@ LOAD_OPTIONS = "load-options"
 MEMORY_SETTINGS = "memory-settings"
 TOO_LARGE = "model-too-large"
 EMBEDDINGS = "embeddings-only"
+NO_MODEL = "no-model"
 
 
 class ModelController(QObject):
@@ -193,9 +194,12 @@ class ModelController(QObject):
 
     def _choose(self, path: Path | None) -> None:
         self._current = path
+        if path is not None:
+            self._window.notifications.dismiss(NO_MODEL)
         name = None if path is None else str(path)
         self._settings.remember(model=name)
         self._window.header.picker.set_current(name or "")
+        self._window.header.set_can_configure(path is not None)
         self._window.header.set_can_eject(path in self._ready)
         self._window.header.hide_progress()
         self.current_changed.emit()
@@ -249,7 +253,8 @@ class ModelController(QObject):
             chosen = (await self._models.first_choice(preferred)).path
         except ModelNotFound as error:
             self._choose(None)
-            self._show(error)
+            notice = Notice(NoticeKind.ERROR, error.message, error.detail, key=NO_MODEL)
+            self._window.notifications.show_notice(notice)
             return None
         self._settled = chosen
         self._choose(chosen)

@@ -48,6 +48,7 @@ SHORTCUT = "Ctrl+L"
 POPUP_WIDTH = 480  # px
 MAX_ROWS = 7  # before the list scrolls
 MAX_BUTTON_WIDTH = 440  # px
+MIN_NAME_WIDTH = 24 * GRID  # px of a long name, before the quantisation has room
 _STEP_KEYS = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
 
 
@@ -99,7 +100,10 @@ class PickerPopup(PopupFrame):
         self._list.setCurrentIndex(self.model.index(self.model.row_of(current_path)))
         corner = button.mapToGlobal(QPoint(0, button.height() + GRID))
         screen = button.screen().availableGeometry()
-        left = max(screen.left(), min(corner.x(), screen.right() - self.width()))
+        # Within the window, where that is wide enough, and on the screen always.
+        window = button.window().geometry()
+        inside = max(window.left() + 2 * GRID, window.right() - 2 * GRID - self.width())
+        left = max(screen.left(), min(corner.x(), inside, screen.right() - self.width()))
         top = max(screen.top(), min(corner.y(), screen.bottom() - self.height()))
         self.move(left, top)
         self.show()
@@ -326,9 +330,10 @@ class ModelPicker(QPushButton):
         left = 6 * GRID
         room = int(chevron.left()) - GRID - left
         quant_width = self.fontMetrics().horizontalAdvance(quant) + 2 * GRID if quant else 0
-        if quant_width > room // 2:
-            quant, quant_width = "", 0
         font = self._name_font()
+        least = min(QFontMetrics(font).horizontalAdvance(name), MIN_NAME_WIDTH)
+        if room - quant_width < max(least, room // 2):
+            quant, quant_width = "", 0
         shown = QFontMetrics(font).elidedText(
             name, Qt.TextElideMode.ElideMiddle, room - quant_width
         )

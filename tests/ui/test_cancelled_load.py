@@ -45,6 +45,27 @@ def test_the_model_before_it_is_chosen_again(
         assert opened.notice == ""
 
 
+def test_where_there_was_no_model_none_is_chosen(
+    qtbot: QtBot, dressed_app: QApplication, gemma_path: Path, tmp_path: Path, minerva_home: Path
+) -> None:
+    catalog = Catalog(minerva_home / "models.json", embedded=None)
+    large = tmp_path / "large.gguf"
+    large.symlink_to(gemma_path)
+    with closing(OpenWindow(qtbot, dressed_app, catalog, wait=False)) as opened:
+        opened.until("notice", lambda: "There is no model yet" in opened.notice)
+        assert opened.transcript.startswith("Add a model to begin")
+        options = opened.part(QToolButton, "modelOptionsButton")
+        assert not options.isEnabled()
+        opened.drop(large)
+        cancel = opened.part(QPushButton, "cancelLoadButton")
+        opened.until("progress", cancel.isVisible)
+        assert (options.isEnabled(), opened.notice) == (True, "")
+        QTest.mouseClick(cancel, Qt.MouseButton.LeftButton)
+        opened.until("choice", lambda: chosen(opened) == "")
+        assert opened.settings.current.model is None
+        assert opened.model_paths == [str(large)]
+
+
 def chosen(opened: OpenWindow) -> str:
     """The path of the model in the header."""
     current = opened.window.header.picker.current

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtCore import QModelIndex, QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QListView, QPushButton
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QListView, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.ui.icons import Icons
@@ -166,3 +166,18 @@ def test_what_cannot_chat_has_no_badge(picker: ModelPicker) -> None:
     model = part(picker, QListView, "pickerList").model()
     spoken = model.index(3, 0).data(Qt.ItemDataRole.AccessibleTextRole)
     assert spoken == "MiniLM, Embeddings only · Q8_0"
+
+
+def test_the_list_stays_within_its_window(qtbot: QtBot, icons: Icons) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.resize(700, 300)
+    picker = ModelPicker(icons, window)
+    picker.set_models([SMOL])
+    popup = part(picker, QWidget, "pickerPopup")
+    for left, expected in ((100, 100), (300, 700 - 8 - popup.width())):
+        picker.move(left, 10)
+        window.show()
+        picker.open_list()
+        assert popup.x() - window.mapToGlobal(QPoint(0, 0)).x() == pytest.approx(expected, abs=1)
+        popup.hide()
