@@ -225,11 +225,6 @@ def test_a_wrong_value_is_refused_by_name(fields: dict[str, object], param: str)
     assert len(error.message) < 200
 
 
-def test_model_is_required() -> None:
-    with pytest.raises(InvalidRequest, match="model is required"):
-        chat_parameters({"messages": [{"role": "user", "content": "Hi"}]}, None)
-
-
 @pytest.mark.parametrize(
     ("fields", "param"),
     [

@@ -58,7 +58,7 @@ class ChatParameters(msgspec.Struct, frozen=True, kw_only=True):
     """A chat request, validated. ``separates_reasoning`` False leaves a train of thought in the
     content; ``headers`` are those of the response that tell what was ignored."""
 
-    model: str
+    model: str | None
     turns: tuple[ChatTurn, ...]
     sampling: SamplingParameters
     run: RunParameters

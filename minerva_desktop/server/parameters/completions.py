@@ -53,7 +53,7 @@ class CompletionParameters(msgspec.Struct, frozen=True, kw_only=True):
     ``score_prompt``: with the log-probabilities of its tokens. ``headers`` are those of the
     response that tell what was ignored."""
 
-    model: str
+    model: str | None
     prompts: tuple[Input, ...]
     suffix: str | None
     echo: bool

@@ -83,7 +83,7 @@ class ResponsesParameters(msgspec.Struct, frozen=True, kw_only=True):
     """A request for a response, validated. ``settings`` are what the response says of it,
     ``headers`` tell what was ignored."""
 
-    model: str
+    model: str | None
     turns: tuple[ChatTurn, ...]
     sampling: SamplingParameters
     run: RunParameters

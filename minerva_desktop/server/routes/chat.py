@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 import uuid
 from collections.abc import MutableMapping, Sequence
@@ -37,6 +36,7 @@ from minerva_desktop.server.generation_events import (
     Said,
 )
 from minerva_desktop.server.json_body import read_json_object
+from minerva_desktop.server.model_choice import chosen_model
 from minerva_desktop.server.parameters.chat import ChatParameters, chat_parameters
 from minerva_desktop.server.schemas.chat import (
     AnswerFunction,
@@ -69,7 +69,7 @@ def chat_router(context: ServerContext) -> APIRouter:
     async def create_chat_completion(request: Request) -> Response:
         body = await lifetime.run(read_json_object(request))
         parameters = chat_parameters(body, config.request_timeout_s)
-        model = await asyncio.to_thread(context.catalog.find, parameters.model)
+        model = await chosen_model(context, parameters.model)
         answer = ChatAnswer(context, request.scope, model, parameters)
         if parameters.stream:
             return EventStream(answer.stream, lifetime, config.keep_alive_s, parameters.headers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, MutableMapping, Sequence
@@ -34,6 +33,7 @@ from minerva_desktop.server.generation_events import (
     Said,
 )
 from minerva_desktop.server.json_body import read_json_object
+from minerva_desktop.server.model_choice import chosen_model
 from minerva_desktop.server.parameters.completions import (
     CompletionParameters,
     completion_parameters,
@@ -58,7 +58,7 @@ def completions_router(context: ServerContext) -> APIRouter:
     async def create_completion(request: Request) -> Response:
         body = await lifetime.run(read_json_object(request))
         parameters = completion_parameters(body, config.request_timeout_s)
-        model = await asyncio.to_thread(context.catalog.find, parameters.model)
+        model = await chosen_model(context, parameters.model)
         answer = CompletionAnswer(context, request.scope, model, parameters)
         if parameters.stream:
             return EventStream(answer.stream, lifetime, config.keep_alive_s, parameters.headers)

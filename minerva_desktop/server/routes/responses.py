@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from minerva_desktop.server.errors import json_response
 from minerva_desktop.server.generation import GenerationRequest
 from minerva_desktop.server.json_body import read_json_object
+from minerva_desktop.server.model_choice import chosen_model
 from minerva_desktop.server.parameters.responses import responses_parameters
 from minerva_desktop.server.response_writer import ResponseWriter
 from minerva_desktop.server.services import ServerContext
@@ -28,7 +27,7 @@ def responses_router(context: ServerContext) -> APIRouter:
     async def create_response(request: Request) -> Response:
         body = await lifetime.run(read_json_object(request))
         parameters = responses_parameters(body, context.config.request_timeout_s)
-        model = await asyncio.to_thread(context.catalog.find, parameters.model)
+        model = await chosen_model(context, parameters.model)
         writer = ResponseWriter(model.model_id, parameters.settings)
         asked = GenerationRequest(
             model=model,

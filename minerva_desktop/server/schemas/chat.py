@@ -17,7 +17,7 @@ from minerva_desktop.server.schemas.common import (
     Int64,
     JsonObject,
     Metadata,
-    ModelName,
+    OptionalModel,
     RequestModel,
     RunFields,
     SamplingFields,
@@ -69,12 +69,14 @@ class RequestToolCall(RequestModel):
 
 
 class ChatMessage(RequestModel):
-    """One message of the prompt. ``reasoning_content`` is an assistant's train of thought."""
+    """One message of the prompt. ``reasoning_content`` is an assistant's train of thought, which
+    other servers call ``reasoning``."""
 
     role: str
     content: Content | None = None
     name: str | None = None
     reasoning_content: str | None = None
+    reasoning: str | None = None
     tool_calls: (
         Annotated[list[RequestToolCall], Field(max_length=MAX_TOOL_CALLS, fail_fast=True)] | None
     ) = None
@@ -172,7 +174,7 @@ class ChatFields(RequestModel):
 class ChatCompletionRequest(ChatFields, SamplingFields, RunFields):
     """Body of ``POST /v1/chat/completions``: the fields that are obeyed."""
 
-    model: ModelName
+    model: OptionalModel = None
     max_tokens: Int64 | None = None
     max_completion_tokens: Int64 | None = None
     n_predict: Int64 | None = None

@@ -23,6 +23,8 @@ WRONG_JSON_TYPE = "wrong_json_type"
 
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 ModelName = Annotated[str, Field(min_length=1, max_length=MAX_MODEL_NAME)]
+MODEL_DEFAULT = "Absent: the loaded model that was used last, else the library's first."
+OptionalModel = Annotated[ModelName | None, Field(description=MODEL_DEFAULT)]
 JsonObject = dict[str, Any]
 # OpenAI's bounds.
 Metadata = Annotated[

@@ -14,7 +14,7 @@ from minerva_desktop.server.schemas.common import (
     AnswerTimings,
     Int64,
     Metadata,
-    ModelName,
+    OptionalModel,
     RunFields,
     SamplingFields,
     StreamOptions,
@@ -29,7 +29,7 @@ MAX_TOP_LOGPROBS = 5  # OpenAI's bound, for this endpoint only
 class CompletionRequest(SamplingFields, RunFields):
     """Body of ``POST /v1/completions``: the fields that are obeyed."""
 
-    model: ModelName
+    model: OptionalModel = None
     prompt: Annotated[
         Inputs | None,
         Field(

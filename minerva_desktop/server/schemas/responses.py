@@ -20,7 +20,7 @@ from minerva_desktop.server.schemas.common import (
     Int64,
     JsonObject,
     Metadata,
-    ModelName,
+    OptionalModel,
     RequestModel,
     RunFields,
     SamplingFields,
@@ -186,7 +186,7 @@ class ResponseStreamOptions(RequestModel):
 class ResponsesRequest(SamplingFields, RunFields):
     """Body of ``POST /v1/responses``: the fields that are obeyed, or refused with a reason."""
 
-    model: ModelName
+    model: OptionalModel = None
     input: Input
     instructions: str | None = None
     max_output_tokens: Int64 | None = None

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import msgspec
-from pydantic import Field
 
 from minerva_desktop.server.schemas.chat import ChatFields
-from minerva_desktop.server.schemas.common import ModelName, RequestModel
+from minerva_desktop.server.schemas.common import OptionalModel, RequestModel
 from minerva_desktop.server.schemas.inputs import Tokens
-
-MODEL_DEFAULT = "Absent: the loaded model that was used last, else the library's first."
 
 
 class TokenizeRequest(RequestModel):
@@ -17,7 +14,7 @@ class TokenizeRequest(RequestModel):
     around a text. ``parse_special`` (true): control tokens that are spelled in the text are such.
     ``with_pieces``: with the text of each token."""
 
-    model: ModelName | None = Field(None, description=MODEL_DEFAULT)
+    model: OptionalModel = None
     content: str
     add_special: bool | None = None
     parse_special: bool | None = None
@@ -27,14 +24,14 @@ class TokenizeRequest(RequestModel):
 class DetokenizeRequest(RequestModel):
     """Body of ``POST /detokenize``."""
 
-    model: ModelName | None = Field(None, description=MODEL_DEFAULT)
+    model: OptionalModel = None
     tokens: Tokens
 
 
 class ApplyTemplateRequest(ChatFields):
     """Body of ``POST /apply-template``: what of a chat completion makes the prompt."""
 
-    model: ModelName | None = Field(None, description=MODEL_DEFAULT)
+    model: OptionalModel = None
 
 
 # -- answers -----------------------------------------------------------------------------------
