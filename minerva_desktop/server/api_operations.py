@@ -31,7 +31,7 @@ from minerva_desktop.server.schemas.models import (
     PropsQuery,
 )
 from minerva_desktop.server.schemas.response_events import ResponseEvent
-from minerva_desktop.server.schemas.response_object import ResponseObject
+from minerva_desktop.server.schemas.response_object import InputTokens, ResponseObject
 from minerva_desktop.server.schemas.responses import ResponsesRequest
 from minerva_desktop.server.schemas.tokens import (
     ApplyTemplateRequest,
@@ -138,6 +138,16 @@ OPERATIONS: tuple[Operation, ...] = (
         errors=WORK_ERRORS,
         example=MappingProxyType({"model": "$MODEL", "input": "Hello!"}),
         python=_RESPONSE_IN_PYTHON,
+    ),
+    Operation(
+        path="/v1/responses/input_tokens",
+        methods=("POST",),
+        group="Chat",
+        summary="Count the tokens of a response’s input",
+        request=ResponsesRequest,
+        answer=InputTokens,
+        errors=WORK_ERRORS,
+        example=MappingProxyType({"model": "$MODEL", "input": "Hello!"}),
     ),
     Operation(
         path="/v1/messages",

@@ -286,6 +286,18 @@ async def test_unknown_models_and_refused_parameters() -> None:
     assert served.engine.prompts == []
 
 
+async def test_tokens_are_counted_without_an_answer() -> None:
+    async with serving() as served, served.openai() as client:
+        counted = await client.responses.input_tokens.count(
+            model=MODEL.model_id, instructions="Be", input="Hi"
+        )
+        wrong = await served.http.post(f"{PATH}/input_tokens", json={"input": 5})
+    assert (counted.object, counted.input_tokens) == ("response.input_tokens", len("BeHi"))
+    assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "input")
+    assert served.engine.prompts == []
+    assert served.pool.leases == 0
+
+
 async def test_nothing_is_kept() -> None:
     async with serving() as served, served.openai() as client:
         with pytest.raises(openai.NotFoundError) as caught:

@@ -14,7 +14,6 @@ from minerva_desktop.server.errors import json_response, request_id_headers
 from minerva_desktop.server.generation import GenerationRequest
 from minerva_desktop.server.json_body import read_json_object
 from minerva_desktop.server.message_writer import MessageWriter
-from minerva_desktop.server.model_choice import leased
 from minerva_desktop.server.parameters.anthropic import (
     BETA_HEADER,
     MessagesParameters,
@@ -22,6 +21,7 @@ from minerva_desktop.server.parameters.anthropic import (
     count_parameters,
     messages_parameters,
 )
+from minerva_desktop.server.prompt_count import prompt_count
 from minerva_desktop.server.request_info import request_info
 from minerva_desktop.server.schemas.anthropic_answer import Ping, TokenCount
 from minerva_desktop.server.services import ServerContext
@@ -91,12 +91,10 @@ async def _count(
     context: ServerContext, request: Request, parameters: PromptParameters
 ) -> TokenCount:
     model = await asyncio.to_thread(context.catalog.find, parameters.model)
-    with context.activity.begin(
-        request.scope, dialect=DIALECT, model=model.model_id, is_stream=False
-    ):
-        limit_s = context.config.request_timeout_s
-        async with leased(context.pool, model, limit_s) as engine:
-            return TokenCount(await engine.count_tokens(parameters.turns, chat=parameters.chat))
+    n_tokens = await prompt_count(
+        context, request.scope, model, parameters.turns, parameters.chat, dialect=DIALECT
+    )
+    return TokenCount(n_tokens)
 
 
 def _headers(request: Request, parameters: PromptParameters) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""``POST /v1/responses``, streamed and not. Nothing is kept, so there is nothing to get later."""
+"""``POST /v1/responses``, streamed and not, and ``POST /v1/responses/input_tokens``.
+
+Nothing is kept, so there is nothing to get later.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ from minerva_desktop.server.generation import GenerationRequest
 from minerva_desktop.server.json_body import read_json_object
 from minerva_desktop.server.model_choice import chosen_model
 from minerva_desktop.server.parameters.responses import responses_parameters
+from minerva_desktop.server.prompt_count import prompt_count
 from minerva_desktop.server.response_writer import ResponseWriter
+from minerva_desktop.server.schemas.response_object import InputTokens
 from minerva_desktop.server.services import ServerContext
 from minerva_desktop.server.sse import EventStream
 from minerva_desktop.server.written_answer import WrittenAnswer
@@ -19,7 +24,7 @@ DIALECT = "responses"
 
 
 def responses_router(context: ServerContext) -> APIRouter:
-    """The route, on the models of the catalog, loaded by the pool."""
+    """The routes, on the models of the catalog, loaded by the pool."""
     lifetime, config = context.lifetime, context.config
     router = APIRouter()
 
@@ -47,5 +52,15 @@ def responses_router(context: ServerContext) -> APIRouter:
             )
         await lifetime.run(answer.complete(), request.receive)
         return json_response(writer.response, headers=parameters.headers)
+
+    @router.post("/v1/responses/input_tokens")
+    async def count_input_tokens(request: Request) -> Response:
+        body = await lifetime.run(read_json_object(request))
+        parameters = responses_parameters(body, config.request_timeout_s)
+        model = await chosen_model(context, parameters.model)
+        turns, chat = parameters.turns, parameters.chat
+        work = prompt_count(context, request.scope, model, turns, chat, dialect=DIALECT)
+        counted = InputTokens(input_tokens=await lifetime.run(work, request.receive))
+        return json_response(counted, headers=parameters.headers)
 
     return router

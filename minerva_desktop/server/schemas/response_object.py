@@ -144,3 +144,10 @@ class ResponseObject(ResponseSettings, frozen=True, kw_only=True):
     timings: AnswerTimings | UnsetType = UNSET
     dropped_messages: int | UnsetType = UNSET
     shifted_tokens: int | UnsetType = UNSET
+
+
+class InputTokens(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer to ``POST /v1/responses/input_tokens``."""
+
+    object: Literal["response.input_tokens"] = "response.input_tokens"
+    input_tokens: int
