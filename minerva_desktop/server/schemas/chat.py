@@ -83,7 +83,8 @@ class ChatMessage(RequestModel):
     tool_call_id: str | None = None
 
 
-ToolName = Annotated[str, Field(pattern=rf"^[a-zA-Z0-9_.-]{{1,{MAX_NAME}}}$")]
+# Longer than OpenAI takes: clients put the names of a server and of its tool (MCP) together.
+ToolName = Annotated[str, Field(pattern=rf"^[a-zA-Z0-9_.-]{{1,{MAX_NAME * 2}}}$")]
 
 
 class FunctionDefinition(RequestModel):
