@@ -218,7 +218,7 @@ def _biases(given: dict[str, Any] | list[Any]) -> dict[int, float]:
     biases: dict[int, float] = {}
     for pair in pairs:
         if not isinstance(pair, list | tuple) or len(pair) != 2:
-            raise must_be("logit_bias", "an object, or a list of [token, bias]", given)
+            raise _bad_bias("an object, or pairs of [token, bias]", pair)
         token, bias = pair
         if isinstance(token, str) and token.isascii() and token.isdigit() and len(token) < 10:
             token = int(token)
