@@ -182,6 +182,12 @@ class Runtime:
             self._watching_keys = asyncio.create_task(keys.watch(endpoint.use_api_keys))
             return url
 
+    async def network_urls(self) -> tuple[str, ...]:
+        """The base URLs by which other machines reach the endpoint, where it serves them all."""
+        if self._endpoint is None:
+            return ()
+        return await asyncio.to_thread(self._endpoint.network_urls)
+
     async def stop_endpoint(self, grace_s: float = 0.0) -> None:
         """Stop serving; running answers are cancelled after ``grace_s`` seconds. Idempotent."""
         async with self._switching:

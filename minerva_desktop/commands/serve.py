@@ -33,7 +33,6 @@ from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.logs import start_logging
 from minerva_desktop.runtime import Runtime
 from minerva_desktop.server.config import EndpointConfig
-from minerva_desktop.server.network_addresses import network_urls
 from minerva_desktop.settings import SettingsFile
 
 IDLE_SECONDS = 600.0  # a model that was not asked for so long gives its memory back
@@ -257,8 +256,7 @@ class _Server:
             start_models=tuple(models),
         )
         _say(f"Minerva serves its models at {url}/v1 (the base URL for clients)")
-        port = int(url.rpartition(":")[2])
-        for reachable in await asyncio.to_thread(network_urls, config.host, port):
+        for reachable in await self._runtime.network_urls():
             _say(f"In the network: {reachable}/v1")
         _say(f"Documentation: {url}/docs (Ctrl+C stops)")
         await self._watch_memory()

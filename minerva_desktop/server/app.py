@@ -111,7 +111,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         code, message = "method_not_allowed", f"{path} does not take {request.method}"
     else:
-        code, message = "not_found", f"There is no {path} here"
+        code, message = "not_found", f"There is no {path} here; /docs lists what there is"
     found = ErrorObject(message, error_type(error.status_code), None, code)
     return ErrorAnswer(found, error.status_code, headers)
 

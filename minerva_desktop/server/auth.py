@@ -71,7 +71,10 @@ class HostOriginGuard:
                 "host allowed (minerva serve --allow-host)"
             )
         if any(origin not in self._origins for origin in _header_values(scope, b"origin")):
-            return Forbidden("The Origin header names a web page that is not allowed to call")
+            return Forbidden(
+                "The Origin header names a web page that is not allowed to call; allow it with "
+                "minerva serve --allow-origin ORIGIN"
+            )
         target = scope["raw_path"].decode("ascii")
         if target[: len(ABSOLUTE)].lower() == ABSOLUTE:
             host, slash, path = target[len(ABSOLUTE) :].partition("/")

@@ -29,6 +29,7 @@ from minerva_desktop.server.config import ConnectionLimits, EndpointConfig, brac
 from minerva_desktop.server.http_protocol import HttpProtocol
 from minerva_desktop.server.lifetime import Lifetime
 from minerva_desktop.server.metrics import Metrics
+from minerva_desktop.server.network_addresses import network_urls
 from minerva_desktop.server.services import Catalog, Pool, ServerContext
 
 if sys.platform != "win32":
@@ -89,6 +90,14 @@ class Endpoint:
             await self._running.wait_listening()
             logger.info("The HTTP endpoint listens on %s", self._running.url)
         return self._running.url
+
+    def network_urls(self) -> tuple[str, ...]:
+        """The base URLs by which other machines reach it, where it listens on all addresses. Blocks
+        for some milliseconds."""
+        if self._running is None:
+            return ()
+        port = int(self._running.url.rpartition(":")[2])
+        return network_urls(self._config.host, port)
 
     def use_api_keys(self, keys: tuple[NamedKey, ...]) -> None:
         """From the next request on only these open, until the next `start`. An endpoint that asks

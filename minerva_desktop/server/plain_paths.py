@@ -15,6 +15,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 VERSION = "/v1"
 # llama-server answers these without the version, too.
 VERSIONED = frozenset({"chat", "completions", "embeddings", "messages", "models", "responses"})
+UNVERSIONED = frozenset(
+    {
+        "apply-template",
+        "detokenize",
+        "docs",
+        "health",
+        "metrics",
+        "openapi.json",
+        "props",
+        "tokenize",
+    }
+)
 _SLASHES = re.compile("/{2,}")
 
 
@@ -32,10 +44,12 @@ class PlainPaths:
 
 
 def plain_path(path: str) -> str:
-    """``path`` without slashes at its end or side by side, and with one ``/v1`` where one
-    belongs."""
+    """``path`` without slashes at its end or side by side, and with one ``/v1`` where one belongs,
+    and none where none does."""
     plain = _SLASHES.sub("/", path).rstrip("/") or "/"
     while plain.startswith(f"{VERSION}{VERSION}/") or plain == VERSION + VERSION:
         plain = plain.removeprefix(VERSION)
-    _, _, rest = plain.partition("/")
-    return VERSION + plain if rest.partition("/")[0] in VERSIONED else plain
+    first, _, rest = plain[1:].partition("/")
+    if f"/{first}" == VERSION and rest in UNVERSIONED:
+        return f"/{rest}"
+    return VERSION + plain if first in VERSIONED else plain

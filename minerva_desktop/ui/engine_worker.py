@@ -173,10 +173,13 @@ class EngineWorker(QThread):
         return await self._await(self._gpu_budgets())
 
     async def start_endpoint(self, port: int, *, reaches_network: bool = False) -> str:
-        """Serve over HTTP, to this machine or to the network too; the base URL. Raises
-        `EndpointError`, and `InvalidRequest` for the network without a key."""
+        """Serve over HTTP, to this machine or to the network too; the base URL, which in the
+        network is good there, too. Raises `EndpointError`, and `InvalidRequest` for the network
+        without a key."""
         host = ANY_ADDRESS if reaches_network else LOOPBACK
-        return await self._await(self._required().start_endpoint(host=host, port=port))
+        runtime = self._required()
+        url = await self._await(runtime.start_endpoint(host=host, port=port))
+        return next(iter(await self._await(runtime.network_urls())), url)
 
     async def stop_endpoint(self) -> None:
         """Stop serving."""

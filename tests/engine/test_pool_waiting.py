@@ -107,6 +107,22 @@ async def test_who_does_not_wait_is_refused_at_once_as_before(requests: Requests
     assert requests.scripted.pool.loaded() == [TINY, A]
 
 
+async def test_what_was_in_the_way_is_known_when_the_time_is_over(requests: Requests) -> None:
+    pool = requests.scripted.pool
+    await requests.send("a", A)
+    patience = Patience()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01), pool.lease(B, patience=patience):
+            raise AssertionError("there is no room")
+    assert patience.waits_for == (A,)
+    gated = Patience()
+    await requests.send("c", C)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01), pool.lease(A, patience=gated):
+            raise AssertionError("it comes after the load that waits")
+    assert gated.waits_for == (C,)
+
+
 async def test_what_can_never_fit_is_refused_at_once(requests: Requests) -> None:
     await requests.send("a", A)
     await requests.send("huge", HUGE)

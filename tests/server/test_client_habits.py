@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.server.parameters.parser import IGNORED_FIELDS_HEADER
 from tests.server.fake_models import MODEL, chat_body, serving
 
@@ -45,6 +46,9 @@ NOTHING_ASKED: tuple[dict[str, Any], ...] = (
             {"role": "user", "content": [{"type": "text", "text": "x"}], "name": "bob"},
         ]
     },
+    {"messages": [USER, {"role": "assistant", "content": "Yes", "reasoning": "Hm"}, USER]},
+    {"response_format": {"type": "json_schema", "schema": {"type": "object"}}},
+    {"stop_token_ids": [], "bad_words": [], "guided_json": None},
 )
 ASKED_TOO_MUCH: tuple[tuple[dict[str, Any], str], ...] = (
     ({"tool_choice": "required"}, "tool_choice"),
@@ -58,10 +62,18 @@ ASKED_TOO_MUCH: tuple[tuple[dict[str, Any], str], ...] = (
     ({"service_tier": "flex"}, "service_tier"),
     ({"verbosity": "low"}, "verbosity"),
     ({"web_search_options": {}}, "web_search_options"),
+    ({"guided_json": {"type": "object"}}, "guided_json"),
+    ({"structured_outputs": {"json": {}}}, "structured_outputs"),
+    ({"stop_token_ids": [2]}, "stop_token_ids"),
     ({"n": 1000}, "n"),
     ({"max_tokens": 10**9}, "max_tokens"),
     ({"max_tokens": 0}, "max_tokens"),
     ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools[0].type"),
+    ({"messages": [{**USER, "reasoning": "Hm"}]}, "messages[0].reasoning"),
+    (
+        {"messages": [{"role": "assistant", "reasoning": "a", "reasoning_content": "b"}]},
+        "messages[0].reasoning",
+    ),
     (
         {"messages": [{**USER, "role": "assistant", "function_call": {"name": "f"}}]},
         "messages[0].function_call",
@@ -86,6 +98,18 @@ async def test_fields_that_cannot_be_honoured_are_refused_by_name(
         answer = await served.http.post(CHAT, json=chat_body(**fields))
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == param
+
+
+async def test_a_train_of_thought_by_its_other_name_reaches_the_prompt() -> None:
+    thought = {"role": "assistant", "content": "Yes", "reasoning": "Hm"}
+    async with serving() as served:
+        for message in (thought, {**thought, "reasoning_content": "Hm"}):
+            asked = await served.http.post(CHAT, json=chat_body(messages=[USER, message, USER]))
+            assert asked.status_code == 200, asked.text
+    for prompt in served.engine.prompts:
+        turn = prompt[1]
+        assert isinstance(turn, ChatTurn)
+        assert turn.reasoning == "Hm"
 
 
 async def test_embeddings_as_openais_client_asks_for_them() -> None:

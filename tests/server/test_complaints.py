@@ -115,6 +115,10 @@ MESSAGES = [{"role": "user", "content": "Hi"}]
             ),
         ),
         ({"logit_bias": {"x": 1}}, 'logit_bias takes token ids, as /tokenize gives them, not "x"'),
+        (
+            {"logit_bias": [[1]]},
+            "logit_bias takes an object, or pairs of [token, bias], not [1]",
+        ),
         ({"logit_bias": {"1": 900}}, "logit_bias takes numbers from -100 to 100, not 900"),
         (
             {"metadata": {"k" * 65: "v"}},
@@ -139,7 +143,9 @@ def test_no_limit_is_what_the_message_says() -> None:
     ("value", "text"),
     [
         (None, "null"), (True, "true"), (1e300, "1e+300"), ('a"\n', '"a\\"\\n"'),
-        ([1] * 999, "a list"), ({}, "an object"), (10**50, "1" + "0" * (MAX_SHOWN - 2) + "…"),
+        ([1] * 999, "a list"), ([], "[]"), (["a", 1], '["a", 1]'), ([[]], "a list"),
+        ({}, "{}"), ({"a": 1}, '{"a": 1}'), ({"a": {}}, "an object"), (["x" * 99], "a list"),
+        (10**50, "1" + "0" * (MAX_SHOWN - 2) + "…"),
     ],
 )  # fmt: skip
 def test_a_value_is_shown_as_json_and_cut(value: object, text: str) -> None:

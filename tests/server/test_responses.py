@@ -52,10 +52,10 @@ async def test_the_tokens_of_an_input_are_counted_without_an_answer() -> None:
         counted = await client.responses.input_tokens.count(
             model=MODEL.model_id, instructions="Be", input="Hi", tools=[WEATHER]
         )
-    assert (counted.object, counted.input_tokens) == (
-        "response.input_tokens",
-        len("Be") + len("Hi"),
-    )
+        wrong = await served.http.post(f"{PATH}/input_tokens", json={"input": 5})
+    assert counted.object == "response.input_tokens"
+    assert counted.input_tokens == len("Be") + len("Hi")
+    assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "input")
     assert served.engine.prompts == []
     assert served.pool.leases == 0
 

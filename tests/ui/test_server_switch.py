@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import socket
 from contextlib import closing
+from types import SimpleNamespace
 
+import psutil
+import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QLineEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.api_keys import KeyFile
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import Settings, SettingsFile
@@ -57,3 +61,21 @@ def test_a_failure_goes_with_its_port_and_the_switch_stays_put(
             address = opened.part(QPushButton, "serverAddress")
             opened.until("address", address.isVisible)
             assert switch.mapTo(opened.window, QPoint(0, 0)) == place
+
+
+def test_in_the_network_its_address_is_one_that_others_can_use(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {"eth0": [SimpleNamespace(family=socket.AF_INET, address="192.168.1.5")]}
+    monkeypatch.setattr(psutil, "net_if_addrs", lambda: found)
+    monkeypatch.setattr(psutil, "net_if_stats", lambda: {"eth0": SimpleNamespace(isup=True)})
+    app_paths().create()
+    KeyFile(app_paths().api_keys).create("phone")
+    port = free_port()
+    SettingsFile(app_paths().settings).save(Settings(server_port=port, server_network=True))
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        opened.window.resize(*DEFAULT_SIZE)
+        QTest.mouseClick(opened.part(QAbstractButton, "serverToggle"), Qt.MouseButton.LeftButton)
+        address = opened.part(QPushButton, "serverAddress")
+        opened.until("address", address.isVisible)
+        assert f"192.168.1.5:{port}" in address.text()

@@ -18,6 +18,7 @@ from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.schemas.common import WRONG_JSON_TYPE, is_branch
 
 MAX_SHOWN = 40  # characters of a value
+MAX_PARTS = 6  # of a list or an object that is shown
 UNKNOWN = "something else"  # where no field of ours can be wrong in that way; tested
 # What a field takes, by pydantic's type of the error.
 _KINDS: Mapping[str, str] = MappingProxyType(
@@ -80,12 +81,13 @@ def must_be_one_of(param: str, words: Iterable[str], value: object) -> InvalidRe
 
 
 def shown(value: object) -> str:
-    """``value`` as JSON has it, cut short; of lists and objects only that they are such."""
+    """``value`` as JSON has it, cut short; of lists and objects that are not short only that they
+    are such."""
     match value:
         case list():
-            return "a list"
+            return _short(value, value) or "a list"
         case dict():
-            return "an object"
+            return _short(value, [*value, *value.values()]) or "an object"
         case str():
             cut = value if len(value) <= MAX_SHOWN else f"{value[: MAX_SHOWN - 1]}…"
             return json.dumps(cut, ensure_ascii=False)
@@ -93,6 +95,16 @@ def shown(value: object) -> str:
             text = json.dumps(value)
             return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
     return f"a {type(value).__name__}"
+
+
+def _short(value: list[Any] | dict[str, Any], parts: list[Any]) -> str:
+    """As JSON; empty where that would not be short."""
+    if len(parts) > MAX_PARTS or any(isinstance(part, list | dict) for part in parts):
+        return ""
+    if any(len(part) > MAX_SHOWN for part in parts if isinstance(part, str)):
+        return ""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= MAX_SHOWN else ""
 
 
 def field_path(location: tuple[int | str, ...]) -> str:

@@ -27,7 +27,6 @@ _MESSAGE_FIELDS: NeutralValues = MappingProxyType(
         "annotations": ([],),
         "audio": (),
         "function_call": (),
-        "reasoning": ("",),
         "refusal": ("",),
     }
 )
@@ -45,12 +44,12 @@ def chat_turn(parser: ParameterParser, message: ChatMessage, where: str) -> Chat
             param=f"{where}.tool_call_id",
         )
     _check_only_with(role, Role.TOOL, message.tool_call_id, f"{where}.tool_call_id")
-    _check_only_with(role, Role.ASSISTANT, message.reasoning_content, f"{where}.reasoning_content")
+    reasoning = _reasoning(message, role, where)
     text = "" if message.content is None and calls else _text(parser, message, f"{where}.content")
     return ChatTurn(
         role,
         text,
-        reasoning=message.reasoning_content or "",
+        reasoning=reasoning,
         tool_calls=calls,
         tool_call_id=message.tool_call_id,
         name=message.name,
@@ -62,6 +61,17 @@ def _role(message: ChatMessage, where: str) -> Role:
     if role is None:
         raise must_be_one_of(f"{where}.role", _ROLES, message.role)
     return role
+
+
+def _reasoning(message: ChatMessage, role: Role, where: str) -> str:
+    ours, theirs = message.reasoning_content, message.reasoning
+    _check_only_with(role, Role.ASSISTANT, ours, f"{where}.reasoning_content")
+    _check_only_with(role, Role.ASSISTANT, theirs, f"{where}.reasoning")
+    if ours and theirs and ours != theirs:
+        raise InvalidRequest(
+            f"{where}.reasoning and {where}.reasoning_content differ", param=f"{where}.reasoning"
+        )
+    return ours or theirs or ""
 
 
 def _check_only_with(role: Role, wanted: Role, value: str | None, where: str) -> None:

@@ -42,11 +42,17 @@ SAMPLING_NEUTRAL: NeutralValues = MappingProxyType(
     {
         "adaptive_decay": (),
         "adaptive_target": (-1,),
+        "allowed_token_ids": (),
         "backend_sampling": (False,),
+        "bad_words": ([],),
         "best_of": (1,),
         "draft_model": ("",),
         "grammar_lazy": (False,),
         "grammar_triggers": ([],),
+        "guided_choice": (),
+        "guided_grammar": (),
+        "guided_json": (),
+        "guided_regex": (),
         "id_slot": (-1,),
         "keep_alive": (),
         "min_keep": (0,),
@@ -62,6 +68,8 @@ SAMPLING_NEUTRAL: NeutralValues = MappingProxyType(
         "return_tokens": (False,),
         "samplers": (),
         "service_tier": ("auto", "default"),
+        "stop_token_ids": ([],),
+        "structured_outputs": (),
         "t_max_predict_ms": (0, -1),
         "t_max_prompt_ms": (0, -1),
         "ttl": (),
@@ -210,7 +218,7 @@ def _biases(given: dict[str, Any] | list[Any]) -> dict[int, float]:
     biases: dict[int, float] = {}
     for pair in pairs:
         if not isinstance(pair, list | tuple) or len(pair) != 2:
-            raise must_be("logit_bias", "an object, or a list of [token, bias]", given)
+            raise _bad_bias("an object, or pairs of [token, bias]", pair)
         token, bias = pair
         if isinstance(token, str) and token.isascii() and token.isdigit() and len(token) < 10:
             token = int(token)

@@ -69,19 +69,22 @@ class RequestToolCall(RequestModel):
 
 
 class ChatMessage(RequestModel):
-    """One message of the prompt. ``reasoning_content`` is an assistant's train of thought."""
+    """One message of the prompt. ``reasoning_content`` is an assistant's train of thought, which
+    other servers call ``reasoning``."""
 
     role: str
     content: Content | None = None
     name: str | None = None
     reasoning_content: str | None = None
+    reasoning: str | None = None
     tool_calls: (
         Annotated[list[RequestToolCall], Field(max_length=MAX_TOOL_CALLS, fail_fast=True)] | None
     ) = None
     tool_call_id: str | None = None
 
 
-ToolName = Annotated[str, Field(pattern=rf"^[a-zA-Z0-9_.-]{{1,{MAX_NAME}}}$")]
+# Longer than OpenAI takes: clients put the names of a server and of its tool (MCP) together.
+ToolName = Annotated[str, Field(pattern=rf"^[a-zA-Z0-9_.-]{{1,{MAX_NAME * 2}}}$")]
 
 
 class FunctionDefinition(RequestModel):
