@@ -15,6 +15,7 @@ from minerva_desktop.app.terminal_chat import TerminalChat, show_event
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
 from minerva_desktop.commands.parser import CommandParser, count
+from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.logs import start_logging
@@ -40,6 +41,8 @@ def chat(arguments: list[str]) -> int:
     sampling = SamplingParameters(**named)
     try:
         sampling.check()
+        if given.n_ctx is not None:
+            LoadOptions(n_ctx=given.n_ctx).check()
     except InvalidRequest as error:
         parser.error(error.message)
     paths = ready_paths()
