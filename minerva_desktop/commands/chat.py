@@ -20,6 +20,7 @@ from minerva_desktop.commands.memory_arguments import (
     with_memory,
 )
 from minerva_desktop.commands.parser import CommandParser, count
+from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.logs import start_logging
@@ -45,6 +46,8 @@ def chat(arguments: list[str]) -> int:
     sampling = SamplingParameters(**named)
     try:
         sampling.check()
+        if given.n_ctx is not None:
+            LoadOptions(n_ctx=given.n_ctx).check()
     except InvalidRequest as error:
         parser.error(error.message)
     paths = ready_paths()

@@ -24,9 +24,9 @@ def add_load_arguments(parser: argparse.ArgumentParser) -> None:
     """Let ``parser`` take all options that decide about a model's memory, and its speed."""
     group = parser.add_argument_group("how it is loaded")
     add = group.add_argument
-    add("--n-ctx", type=int, metavar="N", help="context in tokens (default: what fits well)")
-    add("--parallel", type=int, metavar="N", help="requests computed together")
-    add("--n-batch", type=int, metavar="N", help="tokens of a prompt computed in one step")
+    add("--n-ctx", type=count, metavar="N", help="context in tokens (default: what fits well)")
+    add("--parallel", type=count, metavar="N", help="requests computed together")
+    add("--n-batch", type=count, metavar="N", help="tokens of a prompt computed in one step")
     add("--kv-type", choices=_KV_TYPES, help="of the KV cache (default: auto, f16 if it fits)")
     add("--kv-type-v", choices=_KV_TYPES, help="of its values, where they shall differ")
     add("--n-gpu-layers", type=int, metavar="N", help="layers on the GPU (default: all that fit)")

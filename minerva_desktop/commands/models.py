@@ -31,7 +31,7 @@ from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import ContextInfo, DevicesListed, ListDevices
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.engine.spare_question import ask
-from minerva_desktop.errors import OutOfMemory
+from minerva_desktop.errors import InvalidRequest, OutOfMemory
 from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.library.step_memory import first_output_bytes
 from minerva_desktop.load_choice import LoadChooser
@@ -65,7 +65,11 @@ def models(arguments: list[str]) -> int:
         case "list":
             library.list_models()
         case "show":
-            library.show(given.model, load_options(given), load=given.load)
+            try:
+                options = load_options(given)
+            except InvalidRequest as error:
+                parser.error(error.message)
+            library.show(given.model, options, load=given.load)
         case "add":
             return EXIT_OK if library.add(given.files) else EXIT_FAILED
         case "remove":

@@ -9,7 +9,8 @@ is none is content. The cost is linear in the length of the text.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -37,6 +38,10 @@ __all__ = [
 ]
 
 
+# Of tools, by their names.
+Schemas = Mapping[str, Mapping[str, Any]]
+
+
 def new_call_id() -> str:
     """An id that no other call has: ``call_`` and 24 characters."""
     return f"call_{secrets.token_urlsafe(18)}"
@@ -55,16 +60,19 @@ class AnswerParser:
         chat: ChatOptions,
         *,
         new_id: Callable[[], str] = new_call_id,
+        schemas: Schemas | None = None,
     ) -> None:
         """``answer_format`` is the model's (`ContextInfo.answer_format`), ``chat`` what the request
-        asked for, which `ChatOptions.check` has passed; ``new_id`` makes the ids of calls."""
-        self._tools, self._chat = answer_format.tools, chat
+        asked for, which `ChatOptions.check` has passed; ``new_id`` makes the ids of calls;
+        ``schemas`` are those of the tools, where they are known already."""
+        self._format, self._chat = answer_format, chat
         self._text = AnswerText()
         self._is_forced = chat.mode is ToolMode.REQUIRED
         self._parts = AnswerParts(
             most=None if chat.parallel else 1, ends_with_repeats=self._is_forced
         )
-        tools = {tool.name: tool_schema(tool, index) for index, tool in enumerate(chat.shown_tools)}
+        tools = _schemas_of(chat) if schemas is None else schemas
+        self._schemas = tools
         self._thought = THOUGHTS.get(answer_format.reasoning)
         self._harmony: HarmonyReader | None = None
         self._calls: CallReader | None = None
@@ -172,7 +180,8 @@ class AnswerParser:
         text, parts = self._text, self._parts
         closing, seen = self._thought.closing, [opening]
         chat = msgspec.structs.replace(self._chat, mode=ToolMode.AUTO)
-        probe = AnswerParser(AnswerFormat(self._tools), chat)
+        plain = AnswerFormat(self._format.tools)
+        probe = AnswerParser(plain, chat, schemas=self._schemas)
         yield from text.literal(opening)
         said: list[AnswerPart] = probe.feed(opening)
         while (character := (yield from text.next_character(closing))) not in {"", closing}:
@@ -238,3 +247,8 @@ class AnswerParser:
                 parts.say(before + opening)
         if self._is_forced:  # what is left can only be the beginning of a mark
             yield from text.rest(lambda _: None)
+
+
+def _schemas_of(chat: ChatOptions) -> Schemas:
+    tools = chat.shown_tools
+    return {tool.name: tool_schema(tool, index) for index, tool in enumerate(tools)}

@@ -25,6 +25,7 @@ _FUNCTION_KEY = "function"
 _LONGEST_KEY = 256  # characters
 _ESCAPED = 6  # characters that JSON may need for one
 # A closing is read mark by mark: models leave some out, or put white space between them.
+_FIRST_MARK = re.compile(r"^(<[^>]+>)(.*)$", re.DOTALL)
 _CLOSING_MARKS = re.compile(r"```|<[^>]+>|[^\s<`]+")
 
 
@@ -63,6 +64,7 @@ class CallReader:
         longest = max(map(len, (*tools, syntax.content_name)))
         self._longest_name = len(syntax.name_prefix) + longest + 1
         self._trigger = syntax.trigger
+        self._sections = tuple(filter(None, (syntax.section[0], *syntax.sections_alike)))
         self._pairs = [pair for pair in (syntax.call, *syntax.others) if pair[0]]
         self._between, self._behind = (
             Marks(part.split()[:1]) if part else None for part in syntax.parameter[1:]
@@ -70,8 +72,7 @@ class CallReader:
 
     def openings(self) -> Iterable[str]:
         """What a call can begin with, up to the first white space."""
-        if self._syntax.section[0]:
-            yield self._syntax.section[0]
+        yield from self._sections
         for opening, _ in self._pairs:
             yield opening.split()[0]
 
@@ -97,8 +98,12 @@ class CallReader:
         self._text.keep(before + opening)
         self._text.is_cut = False
         start, closing = self._pair(opening)
-        is_section = bool(opening) and opening == self._syntax.section[0]
-        more = start.split() if is_section else start.split()[1:]
+        more = start.split()[1:]
+        if opening in self._sections:
+            # Models leave out the mark of the first call.
+            mark, rest = _FIRST_MARK.findall(start)[0]
+            yield from self._spaced([mark])
+            more = rest.split()
         if (yield from self._spaced(more)):
             yield from self._body(closing, bare=not opening or opening.startswith("`"))
         if self._text.is_cut and (self._is_forced or (opening and opening == self._trigger)):

@@ -31,16 +31,17 @@ class Shape(Enum):
 class CallSyntax:
     """One family's way to write calls.
 
-    ``section`` stands around all of them, ``call`` around each (or around the list of them, where
-    they are ``listed``); ``others`` are further pairs that models write. ``bare``: an answer, or a
-    line of it, can be a call with nothing around it. ``middle`` follows a name that is no JSON.
-    ``parameter`` stands before an argument's name, between it and its value, and behind that.
-    ``also``: another shape that the family writes. ``said_between``: pairs around what is said to
-    the user.
+    ``section`` stands around all of them, ``sections_alike`` are other spellings of its beginning,
+    ``call`` stands around each (or around the list of them, where they are ``listed``); ``others``
+    are further pairs that models write. ``bare``: an answer, or a line of it, can be a call with
+    nothing around it. ``middle`` follows a name that is no JSON. ``parameter`` stands before an
+    argument's name, between it and its value, and behind that. ``also``: another shape that the
+    family writes. ``said_between``: pairs around what is said to the user.
     """
 
     shape: Shape
     section: tuple[str, str] = ("", "")
+    sections_alike: tuple[str, ...] = ()
     call: tuple[str, str] = ("", "")
     others: tuple[tuple[str, str], ...] = ()
     bare: bool = False
@@ -166,6 +167,8 @@ SYNTAXES = MappingProxyType(
         ToolFormat.DEEPSEEK: CallSyntax(
             Shape.NAMED,
             section=_DEEPSEEK,
+            # The smaller models that R1 taught have no token for it, and spell it.
+            sections_alike=("<｜tool_calls_begin｜>", "<｜tool▁calls｜>"),
             call=("<｜tool▁call▁begin｜>function<｜tool▁sep｜>", "\n```<｜tool▁call▁end｜>"),
             middle="\n```json\n",
         ),

@@ -131,5 +131,7 @@ async def list_devices(children: SpareChild) -> tuple[DeviceInfo, ...]:
 
 
 def _unknown(problem: str, detail: str = "") -> DeviceList:
-    _log.warning("llama.cpp’s devices are not known. %s. %s", problem, detail)
+    _log.warning("llama.cpp’s devices are not known. %s.", problem)
+    if detail:
+        _log.info("What that process wrote: %s", detail)  # many lines, for the log file
     return DeviceList(None, f"{problem}.")

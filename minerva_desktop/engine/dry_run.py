@@ -38,7 +38,9 @@ async def dry_run(
     except OSError as error:
         return _unknown(path, f"the engine process could not be started: {error}")
     except NoAnswerError as failure:
-        return _unknown(path, f"the process {failure}. {failure.last_words}")
+        # Hundreds of lines: for the log file, not for whoever waits at a terminal.
+        _log.info("What that process wrote: %s", failure.last_words)
+        return _unknown(path, f"the process {failure}")
     devices = {name for context in answer.contexts for name in context.compute}
     if answer.error is None and devices == _CPU_ONLY:
         await children.put_back(child)  # it is as it was, and the load is about to need one

@@ -108,14 +108,14 @@ OPERATIONS: tuple[Operation, ...] = (
             " functionary 3.2 and gpt-oss begin like a text: those that they make by themselves"
             " are found, but not bound, not even where a tool is strict: check their arguments, or"
             " require the call. The same holds for calls that a model writes in another form than"
-            " its family's (JSON in a line or a fence of its own, say). With parallel_tool_calls"
-            " false, an answer is over behind its first call, so ignore_eos and min_tokens are"
-            " refused with it, as they are with a required call. An answer that has to call makes"
-            " at most 16 calls, and is over where the same one comes for the fourth time. Stop"
-            " strings do not count inside a tool call, and not at all where one is required. JSON"
-            " schemas are enforced as written: properties and distinct items come in the order of"
-            " the schema, a format may allow less than its standard (URIs are http and https), and"
-            " what cannot be enforced is refused by its place in the schema."
+            " its family's (JSON in a line or a fence of its own, or within a thought). With"
+            " parallel_tool_calls false, an answer is over behind its first call, so ignore_eos"
+            " and min_tokens are refused with it, as they are with a required call. An answer that"
+            " has to call makes at most 16 calls, and is over where the same one comes for the"
+            " fourth time. Stop strings do not count inside a tool call, and not at all where one"
+            " is required. JSON schemas are enforced as written: properties and distinct items"
+            " come in the order of the schema, a format may allow less than its standard (URIs are"
+            " http and https), and what cannot be enforced is refused by its place in the schema."
         ),
         request=ChatCompletionRequest,
         answer=ChatCompletion,

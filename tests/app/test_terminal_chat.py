@@ -90,6 +90,7 @@ def test_wrong_arguments_are_exit_code_2() -> None:
     for wrong, said in (
         (("--max-tokens", "0"), "argument --max-tokens: “0” is no whole number from 1 on"),
         (("--temperature", "nan"), "temperature must be between 0.0 and 5.0, not nan"),
+        (("--n-ctx", "99999999"), "n_ctx must be between 16 and 16,777,216, not 99,999,999"),
         (("a", "--model", "b"), "one model answers: name it once"),
     ):
         refused = _run("chat", *wrong, "--prompt", "x")

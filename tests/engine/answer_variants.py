@@ -151,6 +151,18 @@ VARIANTS: list[tuple[F, R, str, tuple[str, str, Calls]]] = [
         ("<|channel|>analysis<|message|>a\n<|end|>Hi", "", []),
     ),
     # White space and marks that differ
+    (
+        F.DEEPSEEK,
+        R.THINK,
+        (
+            "<think>a</think><｜tool_calls_begin｜>function<｜tool▁sep｜>now\n```json\n{}\n```"
+            f"<｜tool▁call▁end｜>{_DEEPSEEK}get_weather\n```json\n"
+            '{"city": "Rome"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>'
+        ),
+        ("", "a", NOW + ROME),
+    ),
+    (F.DEEPSEEK_V31, R.NONE, "<｜tool▁calls▁begin｜>now<｜tool▁sep｜>{}", ("", "", NOW)),
+    (F.KIMI, R.NONE, f"{_SECTION[0]}now:0<|tool_call_argument_begin|>{{}}", ("", "", NOW)),
     (F.DEEPSEEK, R.NONE, f"{_DEEPSEEK}now\n```json\n{{}}```<｜tool▁call▁end｜>", ("", "", NOW)),
     (
         F.GLM,

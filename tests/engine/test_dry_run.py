@@ -70,6 +70,8 @@ async def test_a_file_that_kills_llama_cpp_kills_that_child_only(
     assert await dry_run(spare, hostile, LoadOptions(), [512], PATIENCE) == ()
     assert not psutil.pid_exists(pid)
     assert "hostile.gguf is estimated without a dry run" in caplog.text
+    (warning,) = (each for each in caplog.records if each.levelname == "WARNING")
+    assert "\n" not in warning.message
     assert "SIGABRT" in caplog.text or sys.platform != "linux"
     assert len(await dry_run(spare, model_path, LoadOptions(), [512], PATIENCE)) == 1
 

@@ -256,6 +256,16 @@ async def test_what_is_wrong_with_a_schema_is_said_of_the_requests_own_field(
     assert tuple(found) == names
 
 
+async def test_a_limit_to_one_call_is_called_as_in_the_request() -> None:
+    refused = InvalidRequest("No", param="parallel_tool_calls")
+    body = {"model": MODEL.model_id, "max_tokens": 5, "messages": ASKED}
+    async with calling(fails(refused)) as served:
+        chat = (await served.http.post("/v1/chat/completions", json=body)).json()["error"]
+        messages = (await served.http.post("/v1/messages", json=body)).json()["error"]
+    assert chat["param"] == "parallel_tool_calls"
+    assert messages["details"]["param"] == "tool_choice.disable_parallel_tool_use"
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_required_calls_that_are_alike_are_as_many_as_the_model_made(stream: bool) -> None:
     call = '<tool_call>{"name": "weather", "arguments": {"city": "Rome"}}</tool_call>'

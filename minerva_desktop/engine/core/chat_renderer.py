@@ -95,23 +95,25 @@ class ChatRenderer:
                 self._tool_template, turns, able.style, variables, add_generation_prompt
             )
 
+        def tell() -> str:
+            words = tool_instruction(SYNTAXES[self._tools], tools)
+            told = with_system_text(turns, words)
+            text = render(told, variables)
+            # Some templates leave a system's turn out.
+            return text if words in text else render(without_system(told), variables)
+
         if not tools:
             return render(turns, variables)
-        words = tool_instruction(SYNTAXES[self._tools], tools)
-        told = with_system_text(turns, words)
-        if able.lists_tools:
-            listed = [described_tool(tool) for tool in tools]
+        if not able.lists_tools:
+            return tell()
+        try:
+            return render(turns, {**variables, "tools": [described_tool(tool) for tool in tools]})
+        except InvalidRequest:
             try:
-                return render(turns, {**variables, "tools": listed})
+                return tell()  # it cannot write one of the schemas
             except InvalidRequest:
-                try:
-                    return render(told, variables)  # it cannot write one of the schemas
-                except InvalidRequest:
-                    pass  # it was not the tools; the first refusal tells what it was
-                raise
-        text = render(told, variables)
-        # Some templates leave a system's turn out.
-        return text if words in text else render(without_system(told), variables)
+                pass  # it was not the tools; the first refusal tells what it was
+            raise
 
     def _render(
         self,

@@ -243,8 +243,8 @@ def _check_end(request: Generate) -> None:
     is_one = bool(request.chat.shown_tools) and not request.chat.parallel
     if is_one and _must_go_on(request.sampling):
         raise InvalidRequest(
-            "parallel_tool_calls false ends the answer behind its first call, which excludes"
-            " ignore_eos and min_tokens",
+            "An answer that may make one call ends behind it, which excludes ignore_eos and"
+            " min_tokens",
             param="parallel_tool_calls",
         )
 

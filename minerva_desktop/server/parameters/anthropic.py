@@ -125,7 +125,14 @@ def messages_parameters(
             stop=_stop(request),
         ),
         run=run_parameters(
-            request, None, request_timeout_s, field, tools_field("input_schema", request.tools)
+            request,
+            None,
+            request_timeout_s,
+            field,
+            {
+                **tools_field("input_schema", request.tools),
+                "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
+            },
         ),
         stream=bool(request.stream),
         shows_thinking=thinking is None or thinking.display != OMITTED,
