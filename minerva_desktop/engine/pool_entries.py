@@ -143,6 +143,14 @@ class Entries(Generic[EngineT]):
             if entry.path != path and entry.path in self.pinned
         )
 
+    def pinned_beside(self, entry: Entry[EngineT]) -> list[Path]:
+        """The other models that hold memory and do not go for anyone."""
+        return [
+            other.path
+            for other in self.known.values()
+            if other is not entry and other.path in self.pinned and other.held
+        ]
+
     def held_for_now(self, entries: Iterable[Entry[EngineT]]) -> Needs:
         """What those of ``entries`` hold that go once they are idle."""
         return _held(entry for entry in entries if entry.path not in self.pinned)

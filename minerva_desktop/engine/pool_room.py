@@ -15,6 +15,7 @@ from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.pool_entries import EngineT, Entries, Entry
 from minerva_desktop.engine.pool_events import LoadChoice
 from minerva_desktop.engine.pool_waiting import WaitingLoads
+from minerva_desktop.errors import OutOfMemory
 
 # How a model is best loaded, given what the models that have to stay hold; raises
 # `ModelLoadError` or `ModelNotFound`.
@@ -72,8 +73,19 @@ class RoomMaker(Generic[EngineT]):
             if not ends:
                 break
             await asyncio.wait(ends)  # and then see what is there: much may have happened
-        entries.take(entry, choice)
+        self._take(entry, choice)
         return choice
+
+    def _take(self, entry: Entry[EngineT], choice: LoadChoice) -> None:
+        try:
+            self._entries.take(entry, choice)
+        except OutOfMemory as error:
+            pinned = self._entries.pinned_beside(entry)
+            if not pinned:
+                raise
+            names = ", ".join(path.stem for path in pinned)
+            message = f"{error.message}, while {names} must stay loaded"
+            raise OutOfMemory(message, detail=error.detail) from error
 
     async def _may_wait(self, entry: Entry[EngineT]) -> bool:
         """Let a load wait, if somebody wants it to, and there would be room for it then."""

@@ -136,7 +136,9 @@ async def test_nobody_waits_for_a_model_that_is_pinned(requests: Requests) -> No
     pool.pin(A, pinned=True)
     await requests.send("a", A)
     await requests.send("b", B)
-    assert isinstance(await requests.failure("b"), OutOfMemory)
+    failure = await requests.failure("b")
+    assert isinstance(failure, OutOfMemory)
+    assert failure.message.endswith("60 bytes + 70 bytes > 100 bytes, while a must stay loaded")
     pool.pin(A, pinned=False)
     await requests.send("b again", B)
     assert requests.waits_for("b again") == ["a"]
