@@ -104,6 +104,10 @@ def model_options(window: MainWindow) -> ModelOptionsDialog:
             n_ctx=131_072,
             n_bytes=6_300_000_000,
             reasons=("it takes 6.3 GB of the CPU's memory, and there are 4.2 GB for models",),
+            warnings=(
+                "context of 131,072 tokens: the model was trained for 8,192, and beyond these it may"
+                " make no sense",
+            ),
             unloads=(),
         )
     )
