@@ -30,6 +30,7 @@ from minerva_desktop.engine.load_options import (
     FlashAttention,
     KvType,
     LoadOptions,
+    RopeOptions,
 )
 from minerva_desktop.engine.memory_messages import SimulatedContext
 from minerva_desktop.engine.messages import ContextInfo
@@ -98,7 +99,20 @@ class Candidate:
             n_gpu_layers=options.n_gpu_layers is None,
         )
         choice = choose_options(self.estimator(), self.estimate_options(), room, free)
+        choice = replace(choice, warnings=self._warnings(choice.options))
         return choice, self.with_choice(choice.options)
+
+    def _warnings(self, found: EstimateOptions) -> tuple[str, ...]:
+        """Where the context is longer than the model can use, or was asked to be."""
+        trained, asked = self.header.n_ctx_train, self.options.n_ctx or 0
+        if found.is_embedding and asked > found.n_ctx:
+            why = f"the model was trained for {trained:,}, and has no positions beyond them"
+            return (f"context of {found.n_ctx:,} tokens instead of {asked:,}: {why}",)
+        is_stretched = self.options.rope != RopeOptions()
+        if not trained or found.n_ctx <= trained or is_stretched:
+            return ()
+        why = f"the model was trained for {trained:,}, and beyond these it may make no sense"
+        return (f"context of {found.n_ctx:,} tokens: {why}",)
 
     def with_choice(self, found: EstimateOptions) -> LoadOptions:
         """``options`` with nothing of ``found`` left open."""
@@ -175,8 +189,9 @@ def choose_load(
 
     Raises `ModelNotFound` or `ModelLoadError`.
     """
-    choice, chosen = candidate(path, options, measured, gpus).choose(room)
-    return _load_choice(choice, chosen)
+    model = candidate(path, options, measured, gpus)
+    choice, chosen = model.choose(room)
+    return _load_choice(model, choice, chosen)
 
 
 class LoadChooser:
@@ -207,8 +222,7 @@ class LoadChooser:
         gpus: Sequence[DeviceInfo] = (),
     ) -> LoadChoice:
         """As `choose_load`."""
-        _, choice, chosen = await self.candidate(path, options, room, gpus)
-        return _load_choice(choice, chosen)
+        return _load_choice(*await self.candidate(path, options, room, gpus))
 
     async def candidate(
         self,
@@ -350,14 +364,16 @@ def _engine_version() -> str:
         return __version__
 
 
-def _load_choice(choice: Choice, chosen: LoadOptions) -> LoadChoice:
+def _load_choice(model: Candidate, choice: Choice, chosen: LoadOptions) -> LoadChoice:
     return LoadChoice(
         chosen,
         _needs(choice.estimate),
         choice.fit.value,
         choice.reasons,
         notes=choice.notes,
+        warnings=choice.warnings,
         other_bytes=choice.estimate.other_bytes,
+        files=tuple((state.size, state.modified_ns) for state in model.whole.states),
     )
 
 

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from minerva_desktop.api_keys import KeyFile, KeyWatch, NamedKey
 from minerva_desktop.devices.device_list import (
-    DeviceInfo,
     DeviceList,
     discrete_gpus,
     system_kind,
@@ -132,11 +131,15 @@ class Runtime:
         self._devices.use_budgets(gpu_bytes)
         self.pool.look_again()
 
+    @property
+    def memory_kind(self) -> GpuDevice:
+        """Whose the system's memory is (`system_kind`), as far as the devices are known by now."""
+        return system_kind(self._devices.now().devices or ())
+
     def budgets(self, system: MemoryPart) -> Needs:
         """What models may take now of the ``system``'s memory, and of that of each GPU with a
         ledger, in bytes by the ledger's name."""
-        kind = system_kind(self._devices.now().devices or ())
-        limit = memory_budget(self._memory_bytes, system, kind)
+        limit = memory_budget(self._memory_bytes, system, self.memory_kind)
         return {**self.pool.ledgers.room(), CPU: limit}
 
     async def start_endpoint(
@@ -148,6 +151,7 @@ class Runtime:
         allowed_origins: tuple[str, ...] = (),
         allowed_hosts: tuple[str, ...] = (),
         request_timeout_s: float | None = None,
+        start_models: tuple[Path, ...] = (),
     ) -> str:
         """Serve the catalog's models; the base URL. The parameters are `EndpointConfig`'s;
         ``api_keys`` open beside those of the key file.
@@ -170,6 +174,7 @@ class Runtime:
                 allowed_origins=allowed_origins,
                 allowed_hosts=allowed_hosts,
                 request_timeout_s=request_timeout_s,
+                start_models=start_models,
             )
             endpoint = Endpoint(self.pool, self._catalog, config, self.activity)
             url = await endpoint.start()
@@ -263,13 +268,13 @@ class Runtime:
         `ModelPool.plan`. Raises `ModelNotFound` or `ModelLoadError`."""
         return await self.pool.plan(path, options)
 
-    async def devices(self) -> tuple[DeviceInfo, ...]:
-        """The compute devices of this build of llama.cpp, the CPU too; none while they are not
-        known. Asked of a child process: see `KnownDevices`. Never fails."""
-        return (await self._devices.ask()).devices or ()
+    async def devices(self) -> DeviceList:
+        """The compute devices of this build of llama.cpp, the CPU too, or why they are not known.
+        Asked of a child process: see `KnownDevices`. Never fails."""
+        return await self._devices.ask()
 
     async def _choose(self, path: Path, options: LoadOptions, kept: Needs) -> LoadChoice:
-        devices = await self.devices()
+        devices = (await self.devices()).devices or ()
         kind = system_kind(devices)
         self._ledger.set_device(kind)
         memory = await self.system_memory()
@@ -280,7 +285,10 @@ class Runtime:
     def _tell(self, event: PoolEvent) -> None:
         if isinstance(event, ModelReady | ModelGone):
             self._devices.models_changed()
+        if isinstance(event, ModelGone):
+            self._catalog.note_unloaded(event.path)
         if isinstance(event, ModelReady):
+            self._catalog.note_loaded(event.path, event.choice.files)
             gpus, chosen = discrete_gpus(event.info.devices), event.choice.options
             self._in_background(self._chooser.note_load(event.path, chosen, gpus, event.info))
             if self.keeps_spare and not self._is_short:

@@ -1,20 +1,34 @@
 """What the user chose, kept as one JSON file that can be read and edited by hand.
 
-Used on the main thread. A file that cannot be read is set aside, never overwritten.
+Used on the main thread. A value that is not understood costs itself alone, and a copy of the file
+is kept; a file that cannot be read is set aside, never overwritten.
 """
 
 from __future__ import annotations
 
+import inspect
+import json
 import logging
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
+from msgspec import Meta
 
 from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.errors import StoreError
+from minerva_desktop.errors import InvalidRequest, StoreError
 
 DEFAULT_PORT = 8427
+# Units of 10^9 bytes. With less not even the model that comes with the app can be used.
+MIN_MEMORY_GB, MAX_GB = 0.25, 100_000
+MAX_SHOWN = 40  # characters of a value that was not understood
+
+_NCtx = Annotated[int, Meta(ge=16, le=16_777_216)]  # as `engine.load_options` has them
+_GpuLayers = Annotated[int, Meta(ge=0, le=10_000)]
+_Threads = Annotated[int, Meta(ge=1, le=1024)]
+_Gigabytes = Annotated[float, Meta(ge=0, le=MAX_GB)]
 
 _log = logging.getLogger(__name__)
 
@@ -31,31 +45,32 @@ class ModelOverrides(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """How one model is loaded instead of as all others are; None leaves it to them. ``n_ctx`` in
     tokens; ``kv_type`` is f16, q8_0 or q4_0, ``flash_attention`` on or off."""
 
-    n_ctx: int | None = None
-    n_gpu_layers: int | None = None
-    n_threads: int | None = None
-    kv_type: str | None = None
-    flash_attention: str | None = None
+    n_ctx: _NCtx | None = None
+    n_gpu_layers: _GpuLayers | None = None
+    n_threads: _Threads | None = None
+    kv_type: Annotated[str, Meta(pattern="^(auto|f16|q8_0|q4_0)$")] | None = None
+    flash_attention: Annotated[str, Meta(pattern="^(auto|on|off)$")] | None = None
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings. None means "automatic". ``n_ctx`` in tokens; geometry is Qt's, in base64.
 
     ``memory_gb``: what loaded models may take of the system's memory together, in units of 10^9
-    bytes, and ``gpu_gb`` of that of GPUs, by name (see `app.memory_budgets.DeviceBudget`);
-    ``snapshot_gb``: disk, in units of 10^9 bytes, for the states of long chats; 0 keeps none.
+    bytes (`MIN_MEMORY_GB` at least), and ``gpu_gb`` of that of GPUs, by name (see
+    `app.memory_budgets.DeviceBudget`); ``snapshot_gb``: disk, in units of 10^9 bytes, for the
+    states of long chats; 0 keeps none.
     ``server_network``: the local server lets other machines in, too.
     ``models``: the overrides of single models, by path.
     """
 
     theme: ThemeChoice = ThemeChoice.SYSTEM
-    n_ctx: int | None = None
-    n_gpu_layers: int | None = None
-    n_threads: int | None = None
-    memory_gb: int | None = None
-    gpu_gb: dict[str, int] = {}
-    snapshot_gb: int | None = None
-    server_port: int = DEFAULT_PORT
+    n_ctx: _NCtx | None = None
+    n_gpu_layers: _GpuLayers | None = None
+    n_threads: _Threads | None = None
+    memory_gb: Annotated[float, Meta(ge=MIN_MEMORY_GB, le=MAX_GB)] | None = None
+    gpu_gb: dict[str, _Gigabytes] = {}
+    snapshot_gb: _Gigabytes | None = None
+    server_port: Annotated[int, Meta(ge=1, le=65535)] = DEFAULT_PORT
     server_enabled: bool = False
     server_network: bool = False
     send_with_enter: bool = True
@@ -70,11 +85,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SettingsFile:
-    """Loads and saves `Settings`; every save replaces the file atomically."""
+    """Loads and saves `Settings`; every save replaces the file atomically.
+
+    Attributes:
+        current: the settings that hold.
+        problem: what was not understood when the file was read, in a sentence or two; None: all
+            was, or there is no file.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.set_aside: Path | None = None
+        self.problem: str | None = None
         self.current = self._load()
 
     def save(self, settings: Settings) -> None:
@@ -106,15 +127,103 @@ class SettingsFile:
             _log.warning("%s", error.message)
 
     def _load(self) -> Settings:
+        content: bytes | None = None
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Settings)
+            content = self._path.read_bytes()
+            settings, problems = _understood(content)
         except FileNotFoundError:
             return Settings()
-        except (OSError, msgspec.DecodeError) as error:
-            _log.warning("Settings in %s cannot be read: %s", self._path, error)
-            self.set_aside = self._path.with_name(self._path.name + ".unreadable")
-            try:
-                self._path.replace(self.set_aside)
-            except OSError:
-                self.set_aside = None
+        except (OSError, ValueError, RecursionError) as error:
+            self._tell(f"The settings could not be read ({error}).", content)
             return Settings()
+        if problems:
+            what = f"In the settings, this was not understood: {'; '.join(problems)}."
+            self._tell(f"{what} The rest holds.", content)
+        return settings
+
+    def _tell(self, problem: str, content: bytes | None) -> None:
+        """Say what is wrong, and keep the file as it was (None: that cannot be read): the next save
+        replaces it."""
+        aside = self._path.with_name(self._path.name + ".unreadable")
+        try:
+            if content is None:
+                self._path.replace(aside)
+            else:
+                aside.write_bytes(content)
+        except OSError as error:
+            where = f"The file as it was could not be kept: {error}."
+        else:
+            where = f"The file as it was is kept as {aside}."
+        self.problem = f"{problem} {where}"
+        _log.warning("%s", self.problem)
+
+
+def _understood(content: bytes) -> tuple[Settings, list[str]]:
+    """What a settings file says, and a phrase on each value in it that makes no sense. Raises
+    `ValueError` or `RecursionError` where it is no JSON object."""
+    # Python's parser says the line and the column of a mistake, and takes numbers of any size,
+    # which are then out of range. NaN is none.
+    given = json.loads(content, parse_constant=str)
+    if not isinstance(given, dict):
+        raise ValueError("it is no JSON object")
+    json.dumps(given, ensure_ascii=False).encode()  # half a character could not be saved again
+    problems: list[str] = []
+    found = _taken(given, Settings, "", problems)
+    settings = found if isinstance(found, Settings) else Settings()
+    sampling = _in_range(settings.sampling, problems)
+    return msgspec.structs.replace(settings, sampling=sampling), problems
+
+
+def _taken(given: object, kind: Any, name: str, problems: list[str]) -> object:
+    """``given`` as a ``kind``, without the parts of it that are none of theirs; `msgspec.UNSET`
+    where nothing is left."""
+    try:
+        return msgspec.convert(given, kind, str_keys=True)
+    except msgspec.ValidationError as error:
+        inner = _kinds_within(kind, given) if isinstance(given, dict) else {}
+        if not isinstance(given, dict) or not inner:
+            problems.append(f"{name} is {_shown(given)} ({_in_words(error)})")
+            return msgspec.UNSET
+    parts = {
+        key: _taken(value, inner[key], f"{name}.{key}" if name else key, problems)
+        for key, value in given.items()
+        if key in inner
+    }
+    kept = {key: value for key, value in parts.items() if value is not msgspec.UNSET}
+    return kept if get_origin(kind) is dict else kind(**kept)
+
+
+def _kinds_within(kind: Any, given: Mapping[str, object]) -> dict[str, Any]:
+    """Of which kind the parts of ``given`` have to be, by key; empty: it is no whole of parts."""
+    if inspect.isclass(kind) and issubclass(kind, msgspec.Struct):
+        return {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+    if get_origin(kind) is dict:
+        _, value_kind = get_args(kind)
+        return dict.fromkeys(given, value_kind)
+    return {}
+
+
+def _in_range(sampling: SamplingParameters, problems: list[str]) -> SamplingParameters:
+    """``sampling`` with the usual value instead of each that is out of its range."""
+    while True:
+        try:
+            sampling.check()
+        except InvalidRequest as error:
+            name = str(error.param)
+            problems.append(f"sampling: {error.message}")
+            usual = getattr(SamplingParameters(), name)
+            sampling = msgspec.structs.replace(sampling, **{name: usual})
+        else:
+            return sampling
+
+
+def _in_words(error: msgspec.ValidationError) -> str:
+    words = str(error).partition(" - at ")[0]
+    for kind, name in (("int", "whole number"), ("float", "number"), ("str", "text")):
+        words = words.replace(f"`{kind}", f"`{name}")
+    return words[:1].lower() + words[1:].replace("`", "")
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"

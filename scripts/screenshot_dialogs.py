@@ -1,5 +1,5 @@
-"""The windows beside the main one, filled as their controllers would: the local server's, and the
-load options of a model. Used by `screenshot_states`. Main thread."""
+"""The windows beside the main one, filled as their controllers would: the local server's, the
+load options of a model, and the settings. Used by `screenshot_states`. Main thread."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QTableView
 
+import screenshot_samples as samples
 from minerva_desktop.app.access_keys import AccessKey
+from minerva_desktop.app.memory_budgets import GpuMemories
 from minerva_desktop.app.model_actions import ModelFit
 from minerva_desktop.chat.served_request import RequestRecord, RequestState
 from minerva_desktop.library.fit import Fit
@@ -17,6 +19,7 @@ from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
 from minerva_desktop.ui.server_window import ServerWindow
+from minerva_desktop.ui.settings_dialog import SettingsDialog
 from minerva_desktop.ui.status_bar import ServerState
 
 URL = f"http://127.0.0.1:{DEFAULT_PORT}"
@@ -104,4 +107,14 @@ def model_options(window: MainWindow) -> ModelOptionsDialog:
             unloads=(),
         )
     )
+    return dialog
+
+
+def settings(window: MainWindow, icons: Icons, gpus: GpuMemories) -> SettingsDialog:
+    """The settings, where the machine has these ``gpus``."""
+    home = "/home/person/.local/share/Minerva Desktop"
+    dialog = SettingsDialog(icons, Settings(n_ctx=16_384), home, 8, window)
+    dialog.show_system_budget(samples.SYSTEM_BUDGET)
+    dialog.show_gpus(gpus)
+    dialog.open()
     return dialog

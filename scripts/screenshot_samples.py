@@ -12,6 +12,7 @@ from minerva_desktop.app.memory import DeviceReading, MemoryReading
 from minerva_desktop.app.memory_budgets import DeviceBudget
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.message import Message, MessageState, Role
+from minerva_desktop.library.catalog import GONE
 from minerva_desktop.ui.chat_list import ChatItem
 from minerva_desktop.ui.model_list import PickerFit, PickerItem
 
@@ -50,9 +51,13 @@ LONG_MODELS = (
     *MODELS,
 )
 
+LONG_FITS = (
+    PickerFit("Won’t fit", "danger", "Takes about 142.0 GB"),
+    PickerFit("Needs offload", "warning", "Takes about 6.4 GB", (LONG_NAME, f"Old-{LONG_NAME}")),
+)
 FITS = (
     PickerFit("Fits", "success", "Takes about 2.9 GB with a context of 8,192 tokens"),
-    PickerFit("Smaller context", "warning", "Takes about 6.4 GB", f"{MODEL} and Gemma 3 4B"),
+    PickerFit("Smaller context", "warning", "Takes about 6.4 GB", (MODEL, "Gemma 3 4B")),
 )
 LOADED = (
     LoadedModel(
@@ -97,7 +102,10 @@ LOADED_ON_GPUS = (
         ),
         n_layers=81,
         n_gpu_layers=66,
-        reasons=("66 layers on the GPU, the others on the CPU: as wished it would take 42.1 GB",),
+        reasons=(
+            "66 of 81 layers on the GPU, the others on the CPU: as wished it would take 42.1 GB",
+        ),
+        note=GONE,
     ),
 )
 GIB = 1024**3

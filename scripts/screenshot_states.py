@@ -12,25 +12,21 @@ from dataclasses import dataclass, replace
 from PySide6.QtWidgets import QApplication, QWidget
 
 import screenshot_dialogs
+import screenshot_errors
 import screenshot_samples as samples
 from minerva_desktop.app.loaded_models import LoadedModel
 from minerva_desktop.app.memory import MemoryReading
+from minerva_desktop.app.memory_budgets import GpuMemories
 from minerva_desktop.chat.message import MessageState, Role
+from minerva_desktop.library.catalog import GONE
 from minerva_desktop.settings import Settings
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.memory_shares import ColourSlots
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
-from minerva_desktop.ui.settings_dialog import SettingsDialog
 from minerva_desktop.ui.status_bar import ServerState
 
 NARROW = 700  # px
-ENGINE_DEATH = """\
-signal 9, SIGKILL
-
-llama_context: n_ctx = 8192
-llama_kv_cache: CPU KV buffer size = 180.00 MiB
-sched_reserve: CPU compute buffer size = 34.01 MiB"""
 
 
 @dataclass(frozen=True)
@@ -122,25 +118,21 @@ def code_end(stage: Stage) -> list[QWidget]:
 
 def error(stage: Stage) -> list[QWidget]:
     """An answer whose engine died, one that was stopped, and a notice with details."""
-    window = stage.window
-    sentence = "The model's process ended unexpectedly (signal 9, SIGKILL)"
-    window.chat_view.set_messages(
-        [
-            samples.message(Role.USER, "Why is the sea salty?"),
-            samples.message(Role.ASSISTANT, "Rivers carry", MessageState.STOPPED),
-            samples.message(Role.USER, "Go on."),
-            samples.message(
-                Role.ASSISTANT, samples.SALT[:170], MessageState.FAILED, error=sentence
-            ),
-        ]
-    )
-    actions = (NoticeAction("Try again", "retry"),)
-    window.notifications.show_notice(
-        Notice(NoticeKind.WARNING, "The file “notes.txt” is not a GGUF file")
-    )
-    window.notifications.show_notice(Notice(NoticeKind.ERROR, sentence, ENGINE_DEATH, actions))
-    window.status.set_server(ServerState.FAILED, "Port 8427 is in use by another program")
+    screenshot_errors.show_error(stage.window)
     return []
+
+
+def over_length(stage: Stage) -> list[QWidget]:
+    """Answers that need another context or more memory, and lead to what helps."""
+    screenshot_errors.show_over_length(stage.window)
+    return []
+
+
+def narrow_over_length(stage: Stage) -> list[QWidget]:
+    """The same, 700 px wide, with the chats shown."""
+    stage.window.resize(NARROW, stage.window.height())
+    stage.window.sidebar.toggle_action.setChecked(True)
+    return over_length(stage)
 
 
 def undo(stage: Stage) -> list[QWidget]:
@@ -163,7 +155,7 @@ def loading(stage: Stage) -> list[QWidget]:
         Role.ASSISTANT, "", MessageState.STREAMING, model="qwen3-8b-q5_k_m.gguf"
     )
     window.chat_view.begin_answer(answer)
-    window.chat_view.set_status(answer.id, "Loading Qwen3 8B, 42%")
+    window.chat_view.set_status(answer.id, "Loading Qwen3 8B, 42 %")
     window.composer.set_generating(True)
     window.status.set_context(None, None)
     window.status.set_speed(None, None)
@@ -175,6 +167,20 @@ def models(stage: Stage) -> list[QWidget]:
     conversation(stage)
     picker = stage.window.header.picker
     for item, fit in zip(samples.MODELS[1:], samples.FITS, strict=False):
+        picker.set_fit(item.path, fit)
+    picker.open_list()
+    return [_part(stage, "pickerPopup")]
+
+
+def long_models(stage: Stage) -> list[QWidget]:
+    """The same with long names, for one of which two others would go."""
+    conversation(stage)
+    picker = stage.window.header.picker
+    gone = replace(samples.MODELS[0], note=GONE)
+    picker.set_models([gone, samples.LONG_MODELS[0], *samples.MODELS[1:]])
+    for item, fit in zip(
+        (samples.LONG_MODELS[0], samples.MODELS[1]), samples.LONG_FITS, strict=True
+    ):
         picker.set_fit(item.path, fit)
     picker.open_list()
     return [_part(stage, "pickerPopup")]
@@ -210,14 +216,7 @@ def narrow_gpus(stage: Stage) -> list[QWidget]:
 def too_large(stage: Stage) -> list[QWidget]:
     """A model was not loaded: what it needs, and what can be done."""
     conversation(stage)
-    detail = "It needs 6.4 GB; of the 4.3 GB for models 4.3 GB are free."
-    actions = (
-        NoticeAction("Load anyway", "load-anyway"),
-        NoticeAction("Load options…", "load-options"),
-        NoticeAction("Memory settings…", "memory-settings"),
-    )
-    text = f"Qwen3 8B was not loaded. {detail} More can be allowed in the settings."
-    stage.window.notifications.show_notice(Notice(NoticeKind.WARNING, text, detail, actions))
+    screenshot_errors.show_too_large(stage.window)
     return []
 
 
@@ -234,25 +233,29 @@ def _memory_panel(
 
 def settings(stage: Stage) -> list[QWidget]:
     """The settings dialog, on a machine without graphics cards."""
-    dialog = _settings_dialog(stage)
-    dialog.show_gpus(())
-    return [dialog]
+    return _settings(stage, GpuMemories(()))
+
+
+def settings_small(stage: Stage) -> list[QWidget]:
+    """The same over a window of 700 x 600 px."""
+    stage.window.resize(NARROW, 600)
+    return settings(stage)
 
 
 def settings_gpus(stage: Stage) -> list[QWidget]:
     """The same on a machine with two of them."""
-    dialog = _settings_dialog(stage)
-    dialog.show_gpus(samples.GPU_BUDGETS)
-    return [dialog]
+    return _settings(stage, GpuMemories(samples.GPU_BUDGETS))
 
 
-def _settings_dialog(stage: Stage) -> SettingsDialog:
+def settings_unknown(stage: Stage) -> list[QWidget]:
+    """The same where the driver ends the process that asks for them."""
+    why = "The process that asked the GPU driver died (signal 11, SIGSEGV)."
+    return _settings(stage, GpuMemories((), why))
+
+
+def _settings(stage: Stage, gpus: GpuMemories) -> list[QWidget]:
     conversation(stage)
-    home = "/home/person/.local/share/Minerva Desktop"
-    dialog = SettingsDialog(stage.icons, Settings(n_ctx=16_384), home, 8, stage.window)
-    dialog.show_system_budget(samples.SYSTEM_BUDGET)
-    dialog.open()
-    return dialog
+    return [screenshot_dialogs.settings(stage.window, stage.icons, gpus)]
 
 
 def parameters(stage: Stage) -> list[QWidget]:
@@ -339,16 +342,21 @@ STATES: dict[str, State] = {
     "code": code,
     "code-end": code_end,
     "error": error,
+    "over-length": over_length,
+    "narrow-over-length": narrow_over_length,
     "undo": undo,
     "loading": loading,
     "models": models,
+    "long-models": long_models,
     "memory": memory,
     "memory-empty": memory_empty,
     "gpus": gpus,
     "narrow-gpus": narrow_gpus,
     "too-large": too_large,
     "settings": settings,
+    "settings-small": settings_small,
     "settings-gpus": settings_gpus,
+    "settings-unknown": settings_unknown,
     "server": server,
     "server-empty": server_empty,
     "model-options": model_options,

@@ -12,6 +12,7 @@ from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.pool import ModelPool
 from minerva_desktop.engine.pool_events import GoneCause, LoadChoice, ModelGone, PoolEvent
+from minerva_desktop.engine.pool_idleness import ABANDONED_SECONDS
 from minerva_desktop.errors import EngineDied, ModelLoadError
 from minerva_desktop.load_choice import model_needs
 from tests.fakes import ScriptedEngine
@@ -60,7 +61,9 @@ class Scripted:
     keep the next ones from it. It knows the models of ``needs`` (bytes by device) in /models; a
     name may be followed by a comma and ``n_ctx``, for those that such a load needs."""
 
-    def __init__(self, needs: Mapping[str, Needs] = NEEDS) -> None:
+    def __init__(
+        self, needs: Mapping[str, Needs] = NEEDS, *, abandoned_seconds: float = ABANDONED_SECONDS
+    ) -> None:
         self.needs = dict(needs)
         self.holds_loads = self.holds_ends = False
         self.choice_failure: type[Exception] | None = None
@@ -75,6 +78,8 @@ class Scripted:
             ledgers=self.ledgers,
             choose=self._choose,
             on_event=self._tell,
+            abandoned_seconds=abandoned_seconds,
+            is_there=lambda _path: True,
         )
 
     @property

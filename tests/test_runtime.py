@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+from pathlib import Path
 
 import psutil
 import pytest
@@ -11,6 +13,7 @@ from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import EndpointError
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.runtime import Runtime
+from tests.server.fake_models import plain_client
 
 
 def _listening() -> set[int]:
@@ -46,4 +49,30 @@ async def test_memory_is_measured(catalog: Catalog) -> None:
     runtime = Runtime(catalog, LoadOptions())
     snapshot = await runtime.measure_memory()
     assert snapshot.system.total == pytest.approx(psutil.virtual_memory().total, rel=0.01)
+    await runtime.close()
+
+
+async def test_a_loaded_model_is_served_after_its_file_is_gone(
+    catalog: Catalog, small_path: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.gguf"
+    shutil.copy(small_path, mine)
+    catalog.add(mine)
+    runtime = Runtime(catalog, LoadOptions(n_ctx=256))
+    url = await runtime.start_endpoint(port=0)
+    wanted = {"model": "mine", "prompt": "Hi", "max_tokens": 2}
+    async with plain_client() as http:
+        assert (await http.post(f"{url}/v1/completions", json=wanted)).status_code == 200
+        mine.unlink()
+        assert (await http.post(f"{url}/v1/completions", json=wanted)).status_code == 200
+        assert (await http.post(f"{url}/tokenize", json={"content": "a"})).status_code == 200
+        listed = (await http.get(f"{url}/v1/models")).json()["data"]
+        assert [m["meta"]["loaded"] for m in listed if m["id"] == "mine"] == [True]
+        mine.symlink_to(catalog.default().path)  # another model under the same name
+        one = (await http.get(f"{url}/v1/models/mine")).json()["meta"]
+        assert (one["loaded"], one["size_bytes"]) == (True, small_path.stat().st_size)
+        mine.unlink()
+        await runtime.pool.unload(mine)
+        answer = await http.post(f"{url}/v1/completions", json=wanted)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
     await runtime.close()

@@ -7,9 +7,11 @@ from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
+from minerva_desktop.app.memory_budgets import GpuMemories, gpu_budgets, system_budget
 from minerva_desktop.devices.device_list import DeviceInfo, DeviceList
 from minerva_desktop.devices.gpu_context import GpuDevice
 from minerva_desktop.devices.ledgers import CPU
@@ -61,6 +63,34 @@ async def test_apples_memory_is_metals_with_half_of_it(catalog: Catalog, model_p
     with pytest.raises(OutOfMemory, match=r"^GPU memory exceeded"):
         async with runtime.pool.lease(model_path):
             raise AssertionError("there is no room")
+    await runtime.close()
+
+
+async def test_that_devices_are_not_known_is_not_hidden(catalog: Catalog) -> None:
+    async def find() -> DeviceList:
+        return DeviceList(None, "It died.")
+
+    runtime = Runtime(catalog, SMALL, find_devices=find)
+    assert gpu_budgets(await runtime.devices()) == GpuMemories((), "It died.")
+    await runtime.close()
+
+
+async def test_a_processor_of_intel_beside_metal_gives_models_half_its_memory(
+    catalog: Catalog, short_memory: Callable[[bool], None]
+) -> None:
+    short_memory(False)
+    metal = device("MTL0", GpuDevice.METAL)
+
+    async def find() -> DeviceList:
+        return DeviceList((metal,))
+
+    runtime = Runtime(catalog, SMALL, find_devices=find)
+    system = msgspec.structs.replace(await runtime.system_memory(), kind=GpuDevice.CPU)
+    before = system_budget(system, runtime.memory_kind)
+    assert before.automatic == runtime.budgets(system)[CPU] == 4 * GB
+    await runtime.devices()
+    after = system_budget(system, runtime.memory_kind)
+    assert after.automatic == runtime.budgets(system)[CPU] == 8 * GB
     await runtime.close()
 
 

@@ -26,11 +26,14 @@ from minerva_desktop.errors import (
     InvalidRequest,
     LoadCancelled,
     MinervaError,
+    OutOfMemory,
     StoreError,
 )
 from minerva_desktop.store.chat_store import ChatStore
 
 FLUSH_SECONDS = 0.5
+# Errors after which other load options of the model help: another context, or KV cache.
+LOAD_OPTIONS_HELP = (ContextLimitExceeded, OutOfMemory)
 
 _log = logging.getLogger(__name__)
 
@@ -191,7 +194,7 @@ class ChatSession:
         if self._stopping or isinstance(error, LoadCancelled):
             self._end(MessageState.STOPPED, completion=None, error=None)
         else:
-            self._end(MessageState.FAILED, completion=None, error=_with_way_out(error))
+            self._end(MessageState.FAILED, completion=None, error=with_way_out(error))
 
     # -- inside ----------------------------------------------------------------------------
 
@@ -303,11 +306,17 @@ class ChatSession:
         return True
 
 
-def _with_way_out(error: MinervaError) -> str:
-    """The sentence beneath a failed answer. Trying again helps with most errors, not with this."""
+def with_way_out(error: MinervaError) -> str:
+    """The sentence beneath a failed answer. Trying again helps with most errors, not with these."""
     if isinstance(error, ContextLimitExceeded):
         return (
             f"{error.message} tokens. Shorten the message, begin a new chat, or give the model a "
             "larger context in its load options (Ctrl+Shift+L)."
+        )
+    if isinstance(error, OutOfMemory):
+        return (
+            f"{error.message.rstrip('.')}. Give the model a smaller context in its load options "
+            "(Ctrl+Shift+L), unload another model, or allow models more memory in the settings "
+            "(Ctrl+,)."
         )
     return error.message

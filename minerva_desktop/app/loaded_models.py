@@ -49,7 +49,7 @@ class LoadedModel:
     """One loaded model. ``held``: what it holds of each memory, as llama.cpp measured it.
     ``tokens_per_second`` is None while it generates nothing. ``n_ctx`` in tokens; of ``n_layers``
     (the output layer counts as one) ``n_gpu_layers`` are on GPUs. ``reasons`` are sentences on what
-    had to give for it to fit."""
+    had to give for it to fit; ``note``: what became of its file, if that is no longer the same."""
 
     path: Path
     name: str
@@ -62,6 +62,7 @@ class LoadedModel:
     n_layers: int
     n_gpu_layers: int
     reasons: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def total(self) -> HeldMemory:

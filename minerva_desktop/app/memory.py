@@ -36,6 +36,11 @@ class DeviceReading:
         """What is in use, by whom ever."""
         return None if self.models is None or self.others is None else self.models + self.others
 
+    @property
+    def process_words(self) -> str:
+        """What the processes of models take of it beside the models themselves."""
+        return "Python and libraries" if self.device == CPU else "driver and libraries"
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryReading:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from minerva_desktop.devices.device_list import DeviceInfo, budget_keys, discrete_gpus
-from minerva_desktop.devices.gpu_context import default_budget
+from minerva_desktop.devices.device_list import DeviceList, budget_keys, discrete_gpus
+from minerva_desktop.devices.gpu_context import GpuDevice, default_budget
 from minerva_desktop.devices.ledgers import Needs
 from minerva_desktop.settings import Settings
 from minerva_desktop.units import format_bytes
@@ -35,30 +35,44 @@ class DeviceBudget:
         return f"of {format_bytes(self.total)}" if self.total else "its size is not known"
 
 
-def system_budget(system: MemoryPart) -> DeviceBudget:
-    """That of the system's memory."""
-    return DeviceBudget((), system.label, system.total, default_budget(system.kind, system.total))
+@dataclass(frozen=True, slots=True)
+class GpuMemories:
+    """The ``budgets`` of the GPUs with memory of their own; ``problem`` says why they are not
+    known, in a sentence, and is empty where they are."""
+
+    budgets: tuple[DeviceBudget, ...]
+    problem: str = ""
 
 
-def gpu_budgets(devices: Sequence[DeviceInfo]) -> tuple[DeviceBudget, ...]:
-    """Those of the GPUs with memory of their own among ggml's ``devices``."""
-    gpus = discrete_gpus(devices)
+def system_budget(system: MemoryPart, kind: GpuDevice) -> DeviceBudget:
+    """That of the system's memory, which is of the ``kind`` that ggml's devices tell, where these
+    are known (`device_list.system_kind`): on a Mac with an Intel processor Metal uses it, too."""
+    is_metal = GpuDevice.METAL in (kind, system.kind)
+    automatic = default_budget(GpuDevice.METAL if is_metal else GpuDevice.CPU, system.total)
+    return DeviceBudget((), system.label, system.total, automatic)
+
+
+def gpu_budgets(known: DeviceList) -> GpuMemories:
+    """Those of the GPUs with memory of their own among ggml's devices."""
+    gpus = discrete_gpus(known.devices or ())
     found = []
     for gpu in gpus:
         keys = budget_keys(gpu, gpus)
         automatic = default_budget(gpu.kind, gpu.total_memory)
         found.append(DeviceBudget(keys, keys[0], gpu.total_memory, automatic))
-    return tuple(found)
+    return GpuMemories(tuple(found), known.problem)
 
 
-def chosen_gb(settings: Settings, budget: DeviceBudget) -> int | None:
+def chosen_gb(settings: Settings, budget: DeviceBudget) -> float | None:
     """What the settings say of a memory, in units of 10^9 bytes; None: automatic."""
     if not budget.keys:
         return settings.memory_gb
     return next((settings.gpu_gb[key] for key in budget.keys if key in settings.gpu_gb), None)
 
 
-def with_gpu_gb(settings: Settings, chosen: Mapping[DeviceBudget, int | None]) -> dict[str, int]:
+def with_gpu_gb(
+    settings: Settings, chosen: Mapping[DeviceBudget, float | None]
+) -> dict[str, float]:
     """``settings.gpu_gb`` with what was ``chosen`` for GPUs that are there; what they say of others
     stays."""
     changed = dict(settings.gpu_gb)
@@ -71,10 +85,10 @@ def with_gpu_gb(settings: Settings, chosen: Mapping[DeviceBudget, int | None]) -
 
 def memory_bytes(settings: Settings) -> int | None:
     """What loaded models may take of the system's memory together; None: a share of it."""
-    return None if settings.memory_gb is None else settings.memory_gb * GB
+    return None if settings.memory_gb is None else round(settings.memory_gb * GB)
 
 
 def gpu_bytes(settings: Settings) -> Needs:
     """What loaded models may take of the memory of GPUs, by `DeviceBudget.keys`; a share of those
     that are not named."""
-    return {key: max(0, n_gb) * GB for key, n_gb in settings.gpu_gb.items()}
+    return {key: round(n_gb * GB) for key, n_gb in settings.gpu_gb.items()}

@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from minerva_desktop.app.load_words import begun, told_once
 from minerva_desktop.engine.load_options import (
     FlashAttention,
     KvType,
@@ -53,9 +54,9 @@ class ModelPhase(StrEnum):
 @dataclass(frozen=True, slots=True)
 class ModelState:
     """A change of one model. ``fraction`` 0.0 to 1.0 while loading, ``n_ctx`` in tokens once
-    ready, with ``reasons``, sentences on what had to give for it to fit, and the models that were
-    ``unloaded`` for it; ``error`` when it went by itself, ``is_relief`` if that was to give memory
-    back that is short: ``n_freed`` bytes."""
+    ready, with ``reasons``, sentences on what had to give for it to fit and on what to beware of,
+    and the models that were ``unloaded`` for it; ``error`` when it went by itself, ``is_relief`` if
+    that was to give memory back that is short: ``n_freed`` bytes."""
 
     path: Path
     phase: ModelPhase
@@ -91,7 +92,8 @@ _FIT_LABELS: MappingProxyType[Fit, str] = MappingProxyType(
 class ModelFit:
     """How a model that is not loaded would fit: with a context of ``n_ctx`` tokens it takes
     ``n_bytes``, and the models ``unloads`` go for it. ``reasons`` are sentences on what had to
-    give, or on what does not fit; ``notes`` on what is more than usual."""
+    give, or on what does not fit; ``notes`` on what is more than usual, ``warnings`` on what to
+    beware of."""
 
     path: Path
     fit: Fit
@@ -100,6 +102,7 @@ class ModelFit:
     reasons: tuple[str, ...]
     unloads: tuple[Path, ...]
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -108,8 +111,8 @@ class ModelFit:
 
     @property
     def is_as_wished(self) -> bool:
-        """Whether nothing has to give."""
-        return self.fit is Fit.FITS
+        """Whether nothing has to give, and there is nothing to beware of."""
+        return self.fit is Fit.FITS and not self.warnings
 
     @property
     def is_possible(self) -> bool:
@@ -119,10 +122,14 @@ class ModelFit:
     @property
     def detail(self) -> str:
         """The numbers, in sentences."""
-        context = f" with a context of {self.n_ctx:,} tokens" if self.n_ctx is not None else ""
-        takes = f"Takes about {format_bytes(self.n_bytes)}{context}"
-        sentences = [reason[:1].upper() + reason[1:] for reason in (*self.reasons, *self.notes)]
-        return ". ".join([takes, *sentences])
+        context = () if self.n_ctx is None else (f"context of {self.n_ctx:,} tokens",)
+        sentences = (*self.reasons, *self.notes, *self.warnings)
+        if not self.is_possible:
+            lacks = [sentence for sentence in sentences if ": " not in sentence]
+            rest = told_once(context, [each for each in sentences if each not in lacks])
+            return ". ".join(begun(text) for text in (*lacks, rest) if text)
+        takes = f"Takes about {format_bytes(self.n_bytes)}"
+        return f"{takes} with a {told_once(context, sentences)}" if context else takes
 
 
 class ModelActions:
@@ -182,7 +189,7 @@ def model_state(event: PoolEvent) -> ModelState:
         case ModelLoading(path, fraction):
             return ModelState(path, ModelPhase.LOADING, fraction=fraction)
         case ModelReady(path, info):
-            reasons = event.choice.reasons
+            reasons = (*event.choice.reasons, *event.choice.warnings)
             return ModelState(
                 path,
                 ModelPhase.READY,
@@ -210,6 +217,7 @@ def model_fit(plan: LoadPlan) -> ModelFit:
         reasons=choice.reasons,
         unloads=plan.unloads,
         notes=choice.notes,
+        warnings=choice.warnings,
     )
 
 
@@ -232,7 +240,7 @@ def load_options(settings: Settings, snapshots: Path) -> LoadOptions:
         n_ctx=settings.n_ctx,
         n_gpu_layers=settings.n_gpu_layers,
         n_threads=settings.n_threads,
-        snapshots=SnapshotOptions(os.fsencode(snapshots), n_gb * GB),
+        snapshots=SnapshotOptions(os.fsencode(snapshots), round(n_gb * GB)),
     )
 
 

@@ -52,20 +52,29 @@ class ModelCommands:
         print_table(("MODEL", "PARAMETERS", "QUANTISATION", "SIZE", "ALIASES", "FILE"), rows)
 
     def add(self, paths: Sequence[Path]) -> bool:
-        """Take files in, in place; whether all of them could be. Each that could not is told."""
+        """Take files in, in place; whether all of them are there now. Each that is not is told."""
         failures: list[MinervaError] = []
         added: list[ModelFile] = []
+        known: list[ModelFile] = []
+        there = {entry.model.path for entry in self._catalog.entries()}
         for path in paths:
             try:
-                added.append(self._catalog.add(path))
+                model = self._catalog.add(path)
             except MinervaError as error:
                 failures.append(error)
+                continue
+            (known if model.path in there else added).append(model)
+            there.add(model.path)
         if self._as_json:
             problems = [error.message for error in failures]
-            print_json({"added": [_facts(model) for model in added], "problems": problems})
+            found = {"added": added, "already_there": known}
+            facts = {name: [_facts(model) for model in each] for name, each in found.items()}
+            print_json({**facts, "problems": problems})
         else:
             for model in added:
                 print(f"added {one_line(model.model_id)} ({format_bytes(model.size)})")
+            for model in known:
+                print(f"{one_line(model.model_id)} is already there: {model.path}")
             for failure in failures:
                 print(f"not added: {failure.message}")
         return not failures

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from minerva_desktop.app.terminal_output import print_json, print_table
+from minerva_desktop.devices.ledgers import DeviceLedgers
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.library.display_text import one_line
 from minerva_desktop.library.fit import Choice, Fit
@@ -32,14 +33,15 @@ _HEAD = ("MEMORY", "WEIGHTS", "KV CACHE", "COMPUTE", "OTHER", "TOTAL")
 
 @dataclass(frozen=True)
 class Appraisal:
-    """A model, and how it is best loaded: ``choice`` and the ``options`` that it makes, with
-    ``room`` bytes by device. ``largest_n_ctx`` tokens and ``most_gpu_layers`` are what fits at most
-    with the other options as they are. ``later_bytes``: see `Estimator.later_bytes`."""
+    """A model, and how it is best loaded: ``choice`` and the ``options`` that it makes, with the
+    room that the ``ledgers`` have. ``largest_n_ctx`` tokens (see `Estimator.largest_n_ctx`) and
+    ``most_gpu_layers`` are what fits at most with the other options as they are. ``later_bytes``:
+    see `Estimator.later_bytes`."""
 
     header: GgufHeader
     choice: Choice
     options: LoadOptions
-    room: Mapping[str, int]
+    ledgers: DeviceLedgers
     largest_n_ctx: int
     most_gpu_layers: int
     later_bytes: int
@@ -53,9 +55,10 @@ def print_report(
     as_json: bool,
 ) -> None:
     """All of it. ``measured``: bytes by device of a load that was made; None: of none."""
+    room = appraisal.ledgers.room()
     memory = [
         _memory(device)
-        | {"room_bytes": appraisal.room.get(device.device)}
+        | {"room_bytes": room.get(device.device)}
         | ({} if measured is None else {"measured_bytes": measured.get(device.device, 0)})
         for device in appraisal.choice.estimate.devices
     ]
@@ -101,6 +104,7 @@ def _load_facts(appraisal: Appraisal) -> dict[str, object]:
         "fit": choice.fit.value,
         "reasons": choice.reasons,
         "notes": choice.notes,
+        "warnings": choice.warnings,
         "largest_n_ctx": appraisal.largest_n_ctx,
         "most_gpu_layers": appraisal.most_gpu_layers,
         "buffers_from": "llama.cpp" if choice.estimate.is_reported else "estimate",
@@ -116,12 +120,20 @@ def _load_rows(appraisal: Appraisal) -> list[tuple[str, str]]:
     source = "as llama.cpp says" if choice.estimate.is_reported else "estimated"
     return [
         ("context", f"{found.n_ctx:,} tokens, KV in {kv_type}"),
-        ("largest context", f"{appraisal.largest_n_ctx:,} tokens fit"),
+        ("largest context", _largest_context(appraisal)),
         ("GPU layers", _layers(appraisal)),
         ("fit", _FITS[choice.fit]),
-        *(("", sentence) for sentence in (*choice.reasons, *choice.notes)),
+        *(("", sentence) for sentence in (*choice.reasons, *choice.notes, *choice.warnings)),
         ("buffers", source),
     ]
+
+
+def _largest_context(appraisal: Appraisal) -> str:
+    trained, largest = appraisal.header.n_ctx_train, appraisal.largest_n_ctx
+    if largest > trained > 0:
+        return f"{largest:,} tokens fit; it was trained for {trained:,}"
+    is_all = ", all that it was trained for" if largest == trained else ""
+    return f"{largest:,} tokens fit{is_all}"
 
 
 def _layers(appraisal: Appraisal) -> str:

@@ -79,14 +79,14 @@ class TerminalChat:
 
 
 def show_event(event: PoolEvent) -> None:
-    """How far a load is, and what had to give for the model to fit."""
+    """How far a load is, what had to give for the model to fit, and what to beware of."""
     match event:
         case ModelLoading():
             _show_progress(event.fraction)
         case ModelReady():
             _clear_line()
-            for reason in event.choice.reasons:
-                _note(f"note: {reason}")
+            for sentence in (*event.choice.reasons, *event.choice.warnings):
+                _note(f"note: {sentence}")
         case ModelGone():
             _clear_line()
 

@@ -14,16 +14,28 @@ from minerva_desktop.app.model_actions import load_options, own_options
 from minerva_desktop.app.terminal_chat import TerminalChat, show_event
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
+from minerva_desktop.commands.memory_arguments import (
+    add_memory_arguments,
+    named_model,
+    with_memory,
+)
+from minerva_desktop.commands.parser import CommandParser, count
+from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.logs import start_logging
 from minerva_desktop.paths import AppPaths
 from minerva_desktop.runtime import Runtime
-from minerva_desktop.settings import SettingsFile
+from minerva_desktop.settings import Settings, SettingsFile
 
 
 def chat(arguments: list[str]) -> int:
     """Run the command; the exit code. Raises `MinervaError`."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.named is not None:
+        if given.model is not None:
+            parser.error("one model answers: name it once")
+        given.model = given.named
     start_logging(None)
     named = {
         name: getattr(given, name)
@@ -31,41 +43,48 @@ def chat(arguments: list[str]) -> int:
         if getattr(given, name) is not None
     }
     sampling = SamplingParameters(**named)
-    sampling.check()
+    try:
+        sampling.check()
+    except InvalidRequest as error:
+        parser.error(error.message)
     paths = ready_paths()
     model = model_path(open_catalog(paths), given.model)
-    return asyncio.run(_talk(paths, model, given.n_ctx, sampling, given.prompt))
+    settings = with_memory(SettingsFile(paths.settings).current, given)
+    return asyncio.run(_talk(paths, settings, model, given, sampling))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="minerva chat", description="Chat in the terminal.")
+    parser = CommandParser(prog="minerva chat", description="Chat in the terminal.")
     parser.add_argument(
         "model", nargs="?", help="a library model or a GGUF file (default: the built-in one)"
     )
+    parser.add_argument(
+        "--model", dest="named", metavar="MODEL", help="the same, as serve takes it"
+    )
     parser.add_argument("--prompt", metavar="TEXT", help="answer this and exit")
-    parser.add_argument("--max-tokens", type=int, metavar="N", help="end an answer after so many")
+    parser.add_argument("--max-tokens", type=count, metavar="N", help="end an answer after so many")
     parser.add_argument("--seed", type=int, metavar="S", help="same seed and prompt: same answer")
     parser.add_argument(
         "--temperature", type=float, metavar="T", help="0 takes the likeliest token"
     )
-    parser.add_argument("--n-ctx", type=int, metavar="N", help="context in tokens")
+    parser.add_argument("--n-ctx", type=count, metavar="N", help="context in tokens")
+    add_memory_arguments(parser, force="load the model")
     return parser
 
 
 async def _talk(
     paths: AppPaths,
+    settings: Settings,
     model: Path,
-    n_ctx: int | None,
+    given: argparse.Namespace,
     sampling: SamplingParameters,
-    prompt: str | None,
 ) -> int:
-    settings = SettingsFile(paths.settings).current
     # These chats are not kept, and neither are their states.
     usual = load_options(settings, paths.snapshots)
     own = own_options(settings, usual).get(model, usual)
     options = msgspec.structs.replace(own, snapshots=None)
-    if n_ctx is not None:
-        options = msgspec.structs.replace(options, n_ctx=n_ctx)
+    if given.n_ctx is not None:
+        options = msgspec.structs.replace(options, n_ctx=given.n_ctx)
     runtime = Runtime(
         open_catalog(paths),
         options,
@@ -75,9 +94,10 @@ async def _talk(
         on_event=show_event,
     )
     runtime.keeps_spare = False  # nothing else will be loaded
-    # Forced: the model was named, and nothing else is to be unloaded. What had to give is told.
-    talk = TerminalChat(lambda: runtime.pool.lease(model, forced=True), sampling)
+    talk = TerminalChat(lambda: named_model(runtime, model, forced=given.force), sampling)
     try:
-        return await (talk.converse() if prompt is None else talk.answer_once(prompt))
+        if given.prompt is None:
+            return await talk.converse()
+        return await talk.answer_once(given.prompt)
     finally:
         await runtime.close()

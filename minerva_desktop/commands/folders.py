@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from minerva_desktop.errors import StoreError
+from minerva_desktop.errors import ModelNotFound, StoreError
 from minerva_desktop.library.catalog import Catalog, find_embedded_model
 from minerva_desktop.paths import AppPaths, app_paths
 
@@ -30,6 +30,11 @@ def model_path(catalog: Catalog, wanted: str | None) -> Path:
     if wanted is None:
         return catalog.default().path
     path = Path(wanted).expanduser().absolute()
-    if path.suffix.lower() == ".gguf" or path.exists():
+    if path.exists():
         return catalog.welcome(path).path
-    return catalog.find(wanted).path
+    try:
+        return catalog.find(wanted).path  # by its file's name, too, wherever the file is
+    except ModelNotFound:
+        if path.suffix.lower() != ".gguf":
+            raise
+        return catalog.welcome(path).path  # says that there is no such file

@@ -19,7 +19,8 @@ from minerva_desktop.units import format_bytes
 
 class LoadNews:
     """Listens to the events of a pool: a line for each model that is loaded, with the time since it
-    was asked for, and for each that goes because nobody used it. Others say why by themselves."""
+    was asked for, for what had to give for it, what to beware of, and what was unloaded for it; and
+    for each that goes because nobody used it. Others say why by themselves."""
 
     def __init__(
         self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic
@@ -42,6 +43,10 @@ class LoadNews:
                     f"Loaded {name} in {seconds:.1f} s: context of {info.n_ctx:,} tokens, "
                     f"{format_bytes(n_bytes)}"
                 )
+                for sentence in (*event.choice.reasons, *event.choice.warnings):
+                    self._say(f"{name}: {sentence}")
+                for gone in event.unloaded:
+                    self._say(f"Unloaded {model_id_of(gone.path)} for it")
             case ModelGone(path):
                 self._began.pop(path, None)
                 if event.cause is GoneCause.IDLE:

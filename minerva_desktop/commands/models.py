@@ -16,15 +16,22 @@ from minerva_desktop.app.model_report import Appraisal
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.commands.folders import open_catalog, ready_paths
 from minerva_desktop.commands.load_arguments import add_load_arguments, load_options
+from minerva_desktop.commands.memory_arguments import (
+    add_memory_arguments,
+    refusal,
+    with_memory,
+)
+from minerva_desktop.commands.parser import CommandParser
 from minerva_desktop.devices.device_list import discrete_gpus, system_kind, use_gpus
 from minerva_desktop.devices.ledgers import CPU, cpu_ledgers
 from minerva_desktop.devices.system_memory import system_memory
 from minerva_desktop.engine.device_query import list_devices
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.engine.messages import ContextInfo, Ping, Pong
+from minerva_desktop.engine.messages import ContextInfo, DevicesListed, ListDevices
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.engine.spare_question import ask
+from minerva_desktop.errors import OutOfMemory
 from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.library.step_memory import first_output_bytes
 from minerva_desktop.load_choice import LoadChooser
@@ -40,10 +47,14 @@ ASK_SECONDS = 30.0  # for a dry run, which here is what was asked for
 
 def models(arguments: list[str]) -> int:
     """Run the command; the exit code. Raises `MinervaError`."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.force and not given.load:
+        parser.error("--force goes with --load")
     start_logging(None)
     paths = ready_paths()
-    appraiser = _Appraiser(SettingsFile(paths.settings).current, paths)
+    settings = with_memory(SettingsFile(paths.settings).current, given)
+    appraiser = _Appraiser(settings, paths, given.force)
     library = ModelCommands(
         open_catalog(paths),
         lambda path, wanted: asyncio.run(appraiser.appraise(path, wanted)),
@@ -65,12 +76,14 @@ def models(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="minerva models", description="The models you have.")
+    parser = CommandParser(prog="minerva models", description="The models you have.")
+    parser.set_defaults(memory_gb=None, force=False)  # only `show` has them
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="all models, and what is wrong with those that do not load")
     show = commands.add_parser("show", help="what a model is, and the memory that it would take")
     show.add_argument("model", help="a library model or a GGUF file")
     show.add_argument("--load", action="store_true", help="load it, and say what it takes really")
+    add_memory_arguments(show, force="with --load: load it")
     add_load_arguments(show)
     add = commands.add_parser("add", help="take in GGUF files, in place")
     add.add_argument("files", nargs="+", type=Path, metavar="FILE.gguf")
@@ -89,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
 class _Appraiser:
     settings: Settings
     paths: AppPaths
+    forced: bool  # load beyond the budget, too
 
     async def appraise(self, path: Path, options: LoadOptions) -> Appraisal:
         """The best way to load the model at ``path``, by what was measured and by a dry run."""
@@ -109,24 +123,28 @@ class _Appraiser:
             model.header,
             choice,
             chosen,
-            room,
+            ledgers,
             largest_n_ctx=estimator.largest_n_ctx(choice.options, room),
             most_gpu_layers=estimator.most_gpu_layers(choice.options, room),
             later_bytes=estimator.later_bytes(choice.options),
         )
 
     async def load(self, path: Path, appraisal: Appraisal) -> Mapping[str, int]:
-        """Load it so, and note what it took, by device.
+        """Load it so, and note what it took, by device. Raises `OutOfMemory` where the budget does
+        not allow it.
 
         On a GPU these are llama.cpp's buffers. On the CPU it is what the child has grown by once it
         has computed some tokens, with what only a long prompt would fill: the compute buffers, as
         llama.cpp tells them, and the few per cent of `Estimator.later_bytes`.
         """
+        if not self.forced:
+            _check_fits(path, appraisal)
         spare = SpareChild()
         engine = LlamaEngine(path, spare=spare)
         try:
-            # Once it has answered, all its libraries are there.
-            _, child = await ask(spare, Ping(), Pong, ASK_SECONDS)
+            # Once it has answered, all its libraries are there, and what a GPU's driver keeps in
+            # the process that uses it: neither is the model's.
+            _, child = await ask(spare, ListDevices(), DevicesListed, ASK_SECONDS)
             await spare.put_back(child)
             before = _resident(spare.pid)
             info = await engine.load(options=appraisal.options)
@@ -143,6 +161,17 @@ class _Appraiser:
         filled = first_output_bytes(appraisal.header, appraisal.choice.options)
         later = max(compute - filled, 0) + appraisal.later_bytes
         return {CPU: grown + later, **on_gpus}
+
+
+def _check_fits(path: Path, appraisal: Appraisal) -> None:
+    ledgers, choice = appraisal.ledgers, appraisal.choice
+    needs = {device.device: device.total_bytes for device in choice.estimate.devices}
+    missing = ledgers.missing(needs)
+    try:
+        ledgers.allocate(needs)
+    except OutOfMemory as error:
+        system = system_memory()
+        raise refusal(path, error, ledgers, missing, system, choice.reasons) from error
 
 
 async def _compute_tokens(engine: LlamaEngine, info: ContextInfo) -> None:

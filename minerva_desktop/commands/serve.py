@@ -20,6 +20,11 @@ from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
 from minerva_desktop.app.model_actions import load_options, own_options
 from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
 from minerva_desktop.commands.load_news import LoadNews
+from minerva_desktop.commands.memory_arguments import (
+    add_memory_arguments,
+    named_model,
+    with_memory,
+)
 from minerva_desktop.commands.parser import CommandParser, count, seconds
 from minerva_desktop.engine.connection import MAX_WAITING
 from minerva_desktop.engine.load_options import LoadOptions
@@ -42,9 +47,11 @@ def serve(arguments: Sequence[str]) -> int:
     """Serve until a signal comes; the exit code. Raises what starting raises."""
     parser = _parser()
     given = parser.parse_args(arguments)
+    if given.force and not given.model:
+        parser.error("--force goes with --model")
     paths = ready_paths()
     start_logging(paths.logs)
-    settings = SettingsFile(paths.settings).current
+    settings = with_memory(SettingsFile(paths.settings).current, given)
     key_file = KeyFile(paths.api_keys)
     try:
         wanted = load_options(settings, paths.snapshots)
@@ -81,7 +88,7 @@ def serve(arguments: Sequence[str]) -> int:
         )
 
     async def run() -> None:
-        server = _Server(make_runtime())
+        server = _Server(make_runtime(), forced=given.force)
         await server.run(models, config, extra)
 
     asyncio.run(run())
@@ -97,8 +104,10 @@ def _parser() -> argparse.ArgumentParser:
         "--model",
         action="append",
         default=[],
-        help="load this one at the start; can be repeated (others are loaded when asked for)",
+        help="load this one at the start; can be repeated (others are loaded when asked for); the"
+        " first answers requests that name no model",
     )
+    add_memory_arguments(parser, force="load what --model names")
     parser.add_argument("--n-ctx", type=count, metavar="N", help="context in tokens")
     parser.add_argument("--parallel", type=count, metavar="N", help="requests computed together")
     parser.add_argument(
@@ -187,14 +196,17 @@ def _key_in(path: Path) -> str:
 class _Server:
     """The endpoint from its start to the second signal at the latest."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, *, forced: bool) -> None:
+        """``forced``: load what is named at the start beyond the budget, too."""
         self._runtime = runtime
+        self._forced = forced
         self._stopped = asyncio.Event()
 
     async def run(
         self, models: Sequence[Path], config: EndpointConfig, extra: tuple[NamedKey, ...]
     ) -> None:
-        """Load ``models``, and serve until told to stop."""
+        """Load ``models``, and serve until told to stop. Raises `OutOfMemory` where they do not
+        fit, and what loading and starting raise."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             # Windows has no handlers on the loop; there Ctrl+C cancels this task.
@@ -241,6 +253,7 @@ class _Server:
             allowed_origins=config.allowed_origins,
             allowed_hosts=config.allowed_hosts,
             request_timeout_s=config.request_timeout_s,
+            start_models=tuple(models),
         )
         _say(f"Minerva serves its models at {url}/v1 (the base URL for clients)")
         for reachable in await self._runtime.network_urls():
@@ -251,7 +264,9 @@ class _Server:
     async def _load(self, models: Sequence[Path]) -> None:
         async with contextlib.AsyncExitStack() as kept:  # none may go for the next
             for path in models:
-                await kept.enter_async_context(self._runtime.pool.lease(path, forced=True))
+                await kept.enter_async_context(
+                    named_model(self._runtime, path, forced=self._forced)
+                )
 
     async def _watch_memory(self) -> None:
         """Let the runtime see whether other programs need the memory."""

@@ -122,14 +122,20 @@ class MemoryProbe:
             return MemorySnapshot(system=system, gpus=parts)
         idle = self._idle_gpu(nvidia) if is_asked and not ours else None
         if idle is None:
-            nothing = self._nvml.problem if self._nvml else NO_DRIVER
-            return _system_alone(system, known.problem or nothing)
+            return _system_alone(system, known.problem or self._driver_problem())
         name, why, advice = idle
         if known.problem:
             why = f"it is not known whether llama.cpp can use {name}. {known.problem}"
             advice = DRIVER_ADVICE
         reason = f"Models run on the CPU: {why} {advice}"
         return MemorySnapshot(system=system, reason=reason, has_unused_gpu=True)
+
+    def _driver_problem(self) -> str | None:
+        """Why NVIDIA's driver tells nothing. None where there is no card, which is no news."""
+        is_broken = self._nvml is not None and self._nvml.is_broken
+        if not is_broken and NVIDIA_GPU not in self._sysfs.names():
+            return None
+        return self._nvml.problem if self._nvml is not None else NO_DRIVER
 
     def _idle_gpu(self, nvidia: Sequence[GpuReading]) -> tuple[str, str, str] | None:
         """The name of a GPU that seems to be there, though ggml lists none; why that is, and what

@@ -27,6 +27,7 @@ class ToolFormat(StrEnum):
     COMMAND_R7B = "command_r7b"
     DEEPSEEK = "deepseek"  # V3, R1
     DEEPSEEK_V31 = "deepseek_v31"
+    KIMI = "kimi"  # K2
     FUNCTIONARY_V31 = "functionary_v31"
     FUNCTIONARY_V32 = "functionary_v32"
     GRANITE = "granite"  # 3

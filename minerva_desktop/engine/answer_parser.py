@@ -11,8 +11,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
+import msgspec
+
 from minerva_desktop.chat.tools import ChatOptions, ToolMode, tool_schema
-from minerva_desktop.engine.answer_format import AnswerFormat, ToolFormat
+from minerva_desktop.engine.answer_format import AnswerFormat, ReasoningFormat, ToolFormat
 from minerva_desktop.engine.answer_parts import (
     AnswerPart,
     AnswerParts,
@@ -56,6 +58,7 @@ class AnswerParser:
     ) -> None:
         """``answer_format`` is the model's (`ContextInfo.answer_format`), ``chat`` what the request
         asked for, which `ChatOptions.check` has passed; ``new_id`` makes the ids of calls."""
+        self._tools, self._chat = answer_format.tools, chat
         self._text = AnswerText()
         self._is_forced = chat.mode is ToolMode.REQUIRED
         self._parts = AnswerParts(
@@ -66,10 +69,18 @@ class AnswerParser:
         self._harmony: HarmonyReader | None = None
         self._calls: CallReader | None = None
         self._is_bare = False
-        if answer_format.tools is ToolFormat.HARMONY:
-            self._harmony = HarmonyReader(tools, text=self._text, parts=self._parts, new_id=new_id)
+        self._said: tuple[tuple[str, str], ...] = ()
+        if ToolFormat.HARMONY in (answer_format.tools, answer_format.reasoning):
+            self._harmony = HarmonyReader(
+                tools,
+                reasons=answer_format.reasoning is ReasoningFormat.HARMONY,
+                text=self._text,
+                parts=self._parts,
+                new_id=new_id,
+            )
         elif answer_format.tools in SYNTAXES:
             syntax = SYNTAXES[answer_format.tools]
+            self._said = syntax.said_between
             if tools or syntax.content_name:
                 self._is_bare = syntax.bare
                 self._calls = CallReader(
@@ -81,19 +92,24 @@ class AnswerParser:
                     new_id=new_id,
                 )
         # Nothing is looked for in the text, which may then come in pieces of any size.
-        self.is_plain = not (self._harmony or self._calls or self._thought)
+        self.is_plain = not (self._harmony or self._calls or self._thought or self._said)
         self._reading = self._read()
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether there are calls, whole or not."""
+        return bool(self._parts.n_calls)
 
     @property
     def ends_in_calls(self) -> bool:
         """Whether there are calls and the arguments of the last one are whole."""
-        return bool(self._parts.n_calls) and not self._parts.is_call_open
+        return self.has_calls and not self._parts.is_call_open
 
     @property
     def is_over(self) -> bool:
         """Whether nothing more can come of the answer, which should be ended: it goes on behind the
-        one call that it may make, or it had to call tools, and has begun to repeat itself. Neither
-        is bound by every grammar."""
+        one call that it may make, or it had to call tools, and only repeats itself. Neither is
+        bound by every grammar."""
         return self._parts.is_over
 
     def feed(self, text: str) -> list[AnswerPart]:
@@ -116,8 +132,11 @@ class AnswerParser:
             yield from self._harmony.read()
             return
         yield from self._thoughts()
+        closings = yield from self._opened()
         if self._calls is not None:
-            yield from self._answer(self._calls)
+            yield from self._answer(self._calls, closings)
+        elif closings:
+            yield from self._drop_marks(closings)
         yield from self._text.rest(self._pass_on)
 
     def _pass_on(self, text: str) -> None:
@@ -129,30 +148,87 @@ class AnswerParser:
         if self._thought is None:
             return
         text, parts = self._text, self._parts
-        end = Marks([self._thought.closing])
+        openings = self._calls.marks() if self._calls is not None and self._calls.may_read else ()
+        end = Marks([self._thought.closing, *openings])
         while True:
             before = yield from text.space()
             if not (yield from text.literal(self._thought.opening)):
                 parts.say(before)
                 return
             parts.drop_space()
-            yield from text.until(end, parts.think)
+            while (mark := (yield from text.until(end, parts.think))) in openings:
+                if (yield from self._ends_in_calls(mark, Marks(openings))):
+                    return
             parts.drop_space()
             yield from text.literal(self._thought.closing)
 
-    def _answer(self, calls: CallReader) -> Reading[None]:
+    def _ends_in_calls(self, opening: str, openings: Marks) -> Reading[bool]:
+        """Whether a thought ends at ``opening``, without its closing mark, for all of the text from
+        there on is calls; models do that. If not, then what was looked at is thought.
+
+        Looked at one by one, so that the same comes of any pieces.
+        """
+        assert self._thought is not None
+        text, parts = self._text, self._parts
+        closing, seen = self._thought.closing, [opening]
+        chat = msgspec.structs.replace(self._chat, mode=ToolMode.AUTO)
+        probe = AnswerParser(AnswerFormat(self._tools), chat)
+        yield from text.literal(opening)
+        said: list[AnswerPart] = probe.feed(opening)
+        while (character := (yield from text.next_character(closing))) not in {"", closing}:
+            seen.append(character)
+            said = [part for part in probe.feed(character) if isinstance(part, ContentDelta)]
+            if said:
+                break
+        looked_at = "".join(seen)
+        if not character:
+            said = [part for part in probe.finish() if isinstance(part, ContentDelta)]
+            if probe.has_calls and not said:
+                parts.drop_space()
+                text.give_back(looked_at)
+                return True
+        begun = len(looked_at)
+        if said and character:
+            begun = openings.possible_start(looked_at, len(opening))
+            text.give_back(looked_at[begun:])
+        parts.think(looked_at[:begun])
+        return False
+
+    def _opened(self) -> Reading[tuple[str, ...]]:
+        """The mark before what is said to the user; those that may stand behind it."""
+        if not self._said:
+            return ()
+        before = yield from self._text.space()
+        for opening, closing in self._said:
+            if (yield from self._text.literal(opening)):
+                self._parts.drop_space()
+                return (closing,)
+        self._parts.say(before)
+        # An answer that goes on has its opening in what was said; only tokens of the model's own
+        # are marks without one.
+        return tuple(closing for _, closing in self._said if closing.startswith("<|"))
+
+    def _drop_marks(self, closings: tuple[str, ...]) -> Reading[None]:
+        marks = Marks(closings)
+        while mark := (yield from self._text.until(marks, self._pass_on)):
+            yield from self._text.literal(mark)
+
+    def _answer(self, calls: CallReader, closings: tuple[str, ...]) -> Reading[None]:
         """Content and calls. One with nothing around it begins a line."""
         text, parts = self._text, self._parts
         if self._is_bare:
             parts.say((yield from text.space()))
             if (yield from text.peek()) in {"{", "["}:
                 yield from calls.read("", parts.take_space())
-        openings = Marks([*calls.openings(), *(["{"] if self._is_bare else [])])
+        openings = Marks([*calls.openings(), *closings, *(["{"] if self._is_bare else [])])
         while calls.may_read and (
             opening := (yield from text.until(openings, parts.say, keeps_start=self._is_forced))
         ):
             before = parts.take_space()
-            if opening != "{":
+            if opening in closings:
+                yield from text.literal(opening)
+                parts.say(before)
+            elif opening != "{":
                 yield from text.literal(opening)
                 yield from calls.read(opening, before)
             elif "\n" in before:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import msgspec
 
 SPACE = " \t\r\n"
+MAX_ALIKE = 3  # two dice may be rolled; small models that must call would roll up to the end
 
 
 class ContentDelta(msgspec.Struct, frozen=True):
@@ -38,7 +41,8 @@ class AnswerParts:
 
     def __init__(self, *, most: int | None = None, ends_with_repeats: bool = False) -> None:
         """``most``: what comes behind so many calls is dropped. ``ends_with_repeats``: a call that
-        was made already is dropped, and so is all behind it; what may become one is held back."""
+        was made `MAX_ALIKE` times already is dropped, and so is all behind it; what may become one
+        is held back."""
         self._most = most
         self._repeats = _RepeatWatch() if ends_with_repeats else None
         self.is_over = False  # something was dropped
@@ -151,12 +155,12 @@ class AnswerParts:
 
 
 class _RepeatWatch:
-    """Compares each call with those before it, as it arrives. What may become one of them once
-    more is held back."""
+    """Compares each call with those before it, as it arrives. What may become one of them once too
+    often is held back."""
 
     def __init__(self) -> None:
         self.is_held = False
-        self._made: set[tuple[str, str]] = set()
+        self._made: Counter[tuple[str, str]] = Counter()
         self._begun = ToolCallDelta(0)
         self._pieces: list[str] = []
         self._length = 0
@@ -166,7 +170,11 @@ class _RepeatWatch:
         """A call begins; whether to hold it back."""
         self._begun, self._length = begun, 0
         self._pieces.clear()
-        self._alike = [arguments for name, arguments in self._made if name == begun.name]
+        self._alike = [
+            arguments
+            for (name, arguments), n_made in self._made.items()
+            if name == begun.name and n_made >= MAX_ALIKE
+        ]
         self.is_held = bool(self._alike)
         return self.is_held
 
@@ -182,8 +190,8 @@ class _RepeatWatch:
     def end(self) -> tuple[bool, ToolCallDelta | None]:
         """The call is whole. Whether it is a repeat, and what was held back where it is none."""
         call = (self._begun.name or "", "".join(self._pieces))
-        is_repeat = self.is_held and call in self._made
-        self._made.add(call)
+        is_repeat = self.is_held and self._made[call] >= MAX_ALIKE
+        self._made[call] += 1
         held = self._released() if self.is_held and not is_repeat else None
         self.is_held = False
         return is_repeat, held

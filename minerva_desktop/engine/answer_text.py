@@ -30,8 +30,17 @@ class Marks:
     def __init__(self, texts: Iterable[str]) -> None:
         """``texts``: at least one, none empty."""
         self._texts = sorted(set(texts), key=len, reverse=True)
+        self._longer = {
+            text: [other for other in self._texts if other != text and other.startswith(text)]
+            for text in self._texts
+        }
         self._firsts = frozenset(text[0] for text in self._texts)
         self.pattern = re.compile("|".join(map(re.escape, self._texts)))
+
+    def may_be_longer(self, found: str, text: str, begin: int) -> bool:
+        """Whether the mark ``found`` at ``begin`` may yet become a longer one."""
+        rest = text[begin : begin + len(self._texts[0])]
+        return any(len(mark) > len(rest) and mark.startswith(rest) for mark in self._longer[found])
 
     def possible_start(self, text: str, begin: int) -> int:
         """Where at the end of ``text``, from ``begin`` on, one of the marks may begin."""
@@ -129,7 +138,10 @@ class AnswerText:
             found = marks.pattern.search(self._text, self._at)
             if found is not None:
                 hand(self._take_to(found.start()))
-                return found.group()
+                if self.has_ended or not marks.may_be_longer(found.group(), self._text, self._at):
+                    return found.group()
+                yield
+                continue
             if self.has_ended and not keeps_start:
                 hand(self._take_to(len(self._text)))
                 return ""
@@ -137,6 +149,23 @@ class AnswerText:
             if self.has_ended:
                 return ""
             yield
+
+    def next_character(self, mark: str) -> Reading[str]:
+        """Read one character; ``mark`` where that stands next, which stays unread, and "" at the
+        end of the text. The beginning of a mark that the end cuts is text."""
+        while True:
+            ahead = self._text[self._at : self._at + len(mark)]
+            if ahead == mark:
+                return mark
+            if self.has_ended or not mark.startswith(ahead):
+                return self._take_to(min(self._at + 1, len(self._text)))
+            yield
+
+    def give_back(self, text: str) -> None:
+        """What was read last stands here again."""
+        if self._at < len(text):
+            self._text, self._at = text + self._text[self._at :], len(text)
+        self._at -= len(text)
 
     def rest(self, hand: Callable[[str], None]) -> Reading[None]:
         """Hand out all text to the end."""

@@ -60,7 +60,8 @@ class CallReader:
         self._text = text
         self._parts = parts
         self._new_id = new_id
-        self._longest_name = max(map(len, (*tools, syntax.content_name))) + 1
+        longest = max(map(len, (*tools, syntax.content_name)))
+        self._longest_name = len(syntax.name_prefix) + longest + 1
         self._trigger = syntax.trigger
         self._pairs = [pair for pair in (syntax.call, *syntax.others) if pair[0]]
         self._between, self._behind = (
@@ -73,6 +74,10 @@ class CallReader:
             yield self._syntax.section[0]
         for opening, _ in self._pairs:
             yield opening.split()[0]
+
+    def marks(self) -> tuple[str, ...]:
+        """Those of them that no text holds by chance."""
+        return tuple(each for each in self.openings() if each[0] in "<[")
 
     @property
     def may_read(self) -> bool:
@@ -109,9 +114,13 @@ class CallReader:
         return self._syntax.call if opening else ("", "")
 
     def _body(self, closing: str, *, bare: bool) -> Reading[None]:
-        if self._syntax.shape is Shape.JSON:
+        shape = self._syntax.shape
+        if self._syntax.also is not None:
+            yield from self._text.space()
+            shape = Shape.JSON if (yield from self._text.peek()) in {"{", "["} else Shape.NAMED
+        if shape is Shape.JSON:
             is_over = yield from self._json(bare=bare)
-        elif self._syntax.shape is Shape.NAMED:
+        elif shape is Shape.NAMED:
             is_over = yield from self._named()
         else:
             is_over = yield from self._tagged()
@@ -233,16 +242,23 @@ class CallReader:
     def _named(self) -> Reading[bool]:
         text, syntax = self._text, self._syntax
         name = yield from text.word(self._longest_name)
+        if text.is_cut and not self._begins_name(name):
+            text.is_cut = False
         if name and name == syntax.content_name:
             if (yield from text.peek()) in {"", "\n"}:
                 text.kept()
                 self._parts.drop_space()
             return False
+        if name not in self._tools:
+            name = name.removeprefix(syntax.name_prefix)
         if name not in self._tools or not self._may_call:
             return False
+        if syntax.is_numbered and (yield from text.literal(":")):
+            yield from text.word(_LONGEST_KEY)
         if syntax.id_between and (yield from text.literal(syntax.id_between)):
             yield from text.word(_LONGEST_KEY)
-        if not (yield from self._spaced(syntax.middle.split())):
+        # Mistral's models leave the mark out at times.
+        if not (yield from self._spaced(syntax.middle.split())) and syntax.also is None:
             return False
         yield from text.space()
         if (yield from text.peek()) != "{":
@@ -252,6 +268,10 @@ class CallReader:
             return False
         self._end()
         return True
+
+    def _begins_name(self, word: str) -> bool:
+        names = [*self._tools, *(f"{self._syntax.name_prefix}{name}" for name in self._tools)]
+        return any(name.startswith(word) for name in names)
 
     # -- a name, then arguments between tags -----------------------------------------------
 

@@ -35,6 +35,8 @@ class CallSyntax:
     they are ``listed``); ``others`` are further pairs that models write. ``bare``: an answer, or a
     line of it, can be a call with nothing around it. ``middle`` follows a name that is no JSON.
     ``parameter`` stands before an argument's name, between it and its value, and behind that.
+    ``also``: another shape that the family writes. ``said_between``: pairs around what is said to
+    the user.
     """
 
     shape: Shape
@@ -47,10 +49,14 @@ class CallSyntax:
     arguments_key: str = "arguments"
     id_before: str = ""  # the key of a number that stands before the name
     id_after: str = ""  # the key of nine characters that may follow the arguments
+    also: Shape | None = None
+    name_prefix: str = ""
+    is_numbered: bool = False  # a colon and the number of the call stand behind a name
     middle: str = ""
     id_between: str = ""  # before an id of the call that may stand before `middle`
     separator: str = "\n"
     parameter: tuple[str, str, str] = ("", "", "")
+    said_between: tuple[tuple[str, str], ...] = ()
     content_name: str = ""  # the name that means: no call, text for the user
     single: bool = False  # the templates refuse more than one call in a turn
 
@@ -73,13 +79,27 @@ class ThoughtMarks:
 _AMBIGUOUS_STARTS = frozenset({"Action:", ">>>"})
 _TAGS = ("<tool_call>\n", "\n</tool_call>")
 _FENCE = ("```json\n", "\n```")
+_FENCES = (_FENCE, ("```\n", "\n```"))
+_ARGS = ("[ARGS]", "[CALL_ID]")
 _FUNCTION = ("<function=", "</function>")
+_KIMI = ("<|tool_calls_section_begin|>", "<|tool_calls_section_end|>")
 _DEEPSEEK = ("<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>")
 
 SYNTAXES = MappingProxyType(
     {
-        ToolFormat.GENERIC: CallSyntax(Shape.JSON, call=_TAGS, others=(_FENCE,), bare=True),
-        ToolFormat.HERMES: CallSyntax(Shape.JSON, call=_TAGS, others=(_FENCE,), bare=True),
+        ToolFormat.GENERIC: CallSyntax(Shape.JSON, call=_TAGS, others=_FENCES, bare=True),
+        ToolFormat.HERMES: CallSyntax(
+            Shape.JSON,
+            call=_TAGS,
+            # Qwen 2.5 Coder writes the first of these rather than its own.
+            others=(
+                ("<tools>\n", "\n</tools>"),
+                ("<function_call>\n", "\n</function_call>"),
+                ("```xml\n<tool_call>\n", "\n</tool_call>\n```"),
+                *_FENCES,
+            ),
+            bare=True,
+        ),
         ToolFormat.QWEN_XML: CallSyntax(
             Shape.TAGGED,
             call=("<tool_call>\n<function=", "</function>\n</tool_call>"),
@@ -102,20 +122,27 @@ SYNTAXES = MappingProxyType(
         ),
         ToolFormat.LLAMA: CallSyntax(
             Shape.JSON,
-            others=(("<|python_tag|>", ""), _FENCE),
+            others=(("<|python_tag|>", ""), *_FENCES),
             bare=True,
             arguments_key="parameters",
             single=True,
         ),
         ToolFormat.MISTRAL: CallSyntax(
-            Shape.JSON, call=("[TOOL_CALLS]", ""), listed=True, id_after="id"
+            Shape.JSON,
+            call=("[TOOL_CALLS]", ""),
+            listed=True,
+            id_after="id",
+            also=Shape.NAMED,
+            middle=_ARGS[0],
+            id_between=_ARGS[1],
         ),
         ToolFormat.MISTRAL_ARGS: CallSyntax(
             Shape.NAMED,
             call=("[TOOL_CALLS]", ""),
-            middle="[ARGS]",
-            id_between="[CALL_ID]",
+            middle=_ARGS[0],
+            id_between=_ARGS[1],
             separator="",
+            also=Shape.JSON,
         ),
         ToolFormat.COMMAND_R: CallSyntax(
             Shape.JSON,
@@ -131,6 +158,10 @@ SYNTAXES = MappingProxyType(
             name_key="tool_name",
             arguments_key="parameters",
             id_before="tool_call_id",
+            said_between=(
+                ("<|START_RESPONSE|>", "<|END_RESPONSE|>"),
+                ("<|START_TEXT|>", "<|END_TEXT|>"),
+            ),
         ),
         ToolFormat.DEEPSEEK: CallSyntax(
             Shape.NAMED,
@@ -145,15 +176,31 @@ SYNTAXES = MappingProxyType(
             middle="<｜tool▁sep｜>",
             separator="",
         ),
+        ToolFormat.KIMI: CallSyntax(
+            Shape.NAMED,
+            section=_KIMI,
+            call=("<|tool_call_begin|>", "<|tool_call_end|>"),
+            name_prefix="functions.",
+            is_numbered=True,
+            middle="<|tool_call_argument_begin|>",
+            separator="",
+        ),
         ToolFormat.FUNCTIONARY_V31: CallSyntax(Shape.NAMED, call=_FUNCTION, middle=">"),
         ToolFormat.FUNCTIONARY_V32: CallSyntax(
             Shape.NAMED, call=(">>>", ""), middle="\n", separator="", content_name="all"
         ),
         ToolFormat.GRANITE: CallSyntax(
-            Shape.JSON, call=("<|tool_call|>", ""), others=(_TAGS,), listed=True
+            Shape.JSON,
+            call=("<|tool_call|>", ""),
+            others=(_TAGS,),
+            listed=True,
+            said_between=(("<response>", "</response>"),),
         ),
         ToolFormat.PHI: CallSyntax(
-            Shape.JSON, call=("<|tool_call|>", "<|/tool_call|>"), listed=True
+            Shape.JSON,
+            call=("<|tool_call|>", "<|/tool_call|>"),
+            others=(("functools", ""),),
+            listed=True,
         ),
         ToolFormat.NEMOTRON: CallSyntax(
             Shape.JSON, call=("<TOOLCALL>", "</TOOLCALL>"), listed=True

@@ -6,6 +6,7 @@ All methods are called on the asyncio loop on which `load` was awaited. The `Tok
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import sys
 from array import array
@@ -214,7 +215,7 @@ class LlamaEngine:
         score_prompt: bool = False,
     ) -> tuple[TokenStream, ...]:
         """``n`` answers to one prompt, computed together; the prompt is computed once, unless
-        ``cache_prompt`` forbids to share it.
+        ``cache_prompt`` forbids to share it. Its scores come with the first answer alone.
 
         With a seed, each choice has the next one, so that each could be had again by itself.
         Raises `InvalidRequest` for ``n`` outside 1 to `MAX_CHOICES`.
@@ -231,7 +232,7 @@ class LlamaEngine:
                 lora=lora,
                 chat=chat,
                 suffix=suffix,
-                score_prompt=score_prompt,
+                score_prompt=score_prompt and index == 0,
             )
             for index in range(n)
         )
@@ -282,10 +283,12 @@ class LlamaEngine:
         question = Tokenize(next(self._ids), text, add_special, parse_special)
         return await self._loaded().ask(question, Tokenized)
 
-    async def detokenize(self, tokens: Sequence[int]) -> str:
-        """The text of ``tokens``, control tokens written out."""
+    async def detokenize(self, tokens: Sequence[int], *, whole: bool = False) -> str:
+        """The text of ``tokens``, control tokens written out. A character that they only begin is
+        U+FFFD, or left out where ``whole`` ones are wanted: an answer to them begins with it."""
         question = Detokenize(next(self._ids), tuple(tokens))
-        return (await self._loaded().ask(question, TextMade)).text.decode("utf-8", "replace")
+        text = (await self._loaded().ask(question, TextMade)).text
+        return codecs.getincrementaldecoder("utf-8")("replace").decode(text, final=not whole)
 
 
 def _later_seed(seed: int | None, index: int) -> int | None:

@@ -29,11 +29,14 @@ class HarmonyReader:
         self,
         tools: Container[str],
         *,
+        reasons: bool,
         text: AnswerText,
         parts: AnswerParts,
         new_id: Callable[[], str],
     ) -> None:
+        """``reasons`` False leaves what is thought in the content, between its marks."""
         self._tools = tools
+        self._reasons = reasons
         self._text = text
         self._parts = parts
         self._new_id = new_id
@@ -65,13 +68,20 @@ class HarmonyReader:
             return
         yield from text.literal(end)
         head = "".join(header)
-        recipient, channel = _RECIPIENT.search(head), _CHANNEL.search(head)
-        if recipient is not None:
-            yield from self._call(recipient[1].removeprefix("functions."))
-        elif channel is not None and channel[1] == "analysis":
-            text.kept()
+        # A message to the assistant itself is none; its model began once more.
+        names = [name for name in _RECIPIENT.findall(head) if name != "assistant"]
+        channels = _CHANNEL.findall(head)
+        if names:
+            yield from self._call(names[-1].removeprefix("functions."))
+        elif channels and channels[-1] == "analysis":
+            kept = text.kept()
             parts.drop_space()
-            yield from text.until(_MARKS, parts.think)
+            if self._reasons:
+                yield from text.until(_MARKS, parts.think)
+            else:
+                parts.say(f"<|channel|>{kept.rpartition('<|channel|>')[2]}")
+                ended = yield from text.until(_MARKS, parts.say)
+                parts.say("<|end|>" if ended else "")
             parts.drop_space()
         parts.drop_space()
         text.kept()

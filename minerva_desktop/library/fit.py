@@ -49,13 +49,15 @@ class Free:
 @dataclass(frozen=True)
 class Choice:
     """Options, the memory that they take, and ``reasons``: a sentence for each that is not as
-    wished, and for what does not fit. ``notes`` are sentences on what is more than wished."""
+    wished, for what does not fit, and for what would. ``notes`` are sentences on what is more than
+    wished, ``warnings`` on what to beware of."""
 
     fit: Fit
     options: EstimateOptions
     estimate: MemoryEstimate
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def choose_options(
@@ -143,7 +145,10 @@ def _nearest(
         options = replace(options, n_gpu_layers=model.most_gpu_layers(options, on_gpus))
     estimate = model.estimate(options)
     reasons = [_too_large(each, room) for each in estimate.devices if _is_over(each, room)]
-    return Choice(Fit.WONT_FIT, options, estimate, (*reasons, *_reasons(model, wished, options)))
+    reasons += _reasons(model, wished, options)
+    if not free.n_ctx and (n_ctx := model.largest_n_ctx(options, room)):
+        reasons.append(f"a context of up to {n_ctx:,} tokens would fit")
+    return Choice(Fit.WONT_FIT, options, estimate, tuple(reasons))
 
 
 def _is_over(device: DeviceMemory, room: Mapping[str, int]) -> bool:
@@ -167,7 +172,9 @@ def _reasons(model: Estimator, wished: EstimateOptions, options: EstimateOptions
     if options.n_ctx != wished.n_ctx:
         yield f"context of {options.n_ctx:,} tokens instead of {wished.n_ctx:,}: {why}"
     if options.n_gpu_layers != wished.n_gpu_layers:
-        yield f"{options.n_gpu_layers} layers on the GPU, the others on the CPU: {why}"
+        n_layers = model.header.n_layers + 1  # the output layer counts as one
+        where = f"{options.n_gpu_layers} of {n_layers} layers on the GPU, the others on the CPU"
+        yield f"{where if options.n_gpu_layers else 'on the CPU, and no layer on the GPU'}: {why}"
 
 
 def _too_large(device: DeviceMemory, room: Mapping[str, int]) -> str:

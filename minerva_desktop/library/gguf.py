@@ -35,6 +35,7 @@ from minerva_desktop.library.gguf_types import (
     TENSOR_TYPES,
     UINT32_TYPE,
 )
+from minerva_desktop.units import format_bytes
 
 DEFAULT_ALIGNMENT = 32
 MAX_KEYS = 16_384
@@ -51,6 +52,9 @@ MAX_LISTED_NUMBERS_IN_ALL = 65_536
 # The least that a key with a one-byte value and a tensor without dimensions take in a file.
 MIN_KEY_BYTES = 14
 MIN_TENSOR_BYTES = 24
+# Behind the last tensor: what tools put there to fill a block. llama.cpp maps a file with all that
+# stands behind its tensors, and lets the system read it.
+MAX_TAIL_BYTES = 16 << 20
 
 MAGIC = b"GGUF"
 # What people hold instead of a model, by how it begins.
@@ -164,6 +168,12 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
         return sum(math.prod(tensor.shape) for tensor in self.tensors)
 
     @property
+    def end(self) -> int:
+        """Where the last tensor ends, in bytes from the file's start; of a single file."""
+        last = self.tensors[-1] if self.tensors else None
+        return self.data_start + (0 if last is None else last.offset + last.size)
+
+    @property
     def tensor_bytes(self) -> int:
         """Size of all tensors in bytes, without the padding between them."""
         return sum(tensor.size for tensor in self.tensors)
@@ -173,12 +183,22 @@ def read_header(path: Path) -> GgufHeader:
     """Read and check the header of the file at ``path``. Blocks for some milliseconds.
 
     Raises `ModelNotFound` when nothing is there, `ModelLoadError` for everything else: not a
-    regular file, not a GGUF, cut off, damaged, of a version that is not supported, unreadable.
+    regular file, not a GGUF, cut off, much longer than its tensors, damaged, of a version that is
+    not supported, unreadable.
     """
     # Before opening it: to open a pipe or a device may wait for ever, or do something.
-    size = regular_file_status(path).st_size
+    size, name = regular_file_status(path).st_size, shown_name(path)
     with _system_errors_in_words(path), path.open("rb") as stream:
-        return parse_header(stream, size, shown_name(path))
+        header = parse_header(stream, size, name)
+    if header.tensors and size - header.end > MAX_TAIL_BYTES:
+        raise ModelLoadError(
+            f"{name} is {format_bytes(size)} long, but its model ends after "
+            f"{format_bytes(header.end)}: something else follows. Download it again, or cut it off "
+            "there.",
+            detail=f"The model has {header.end:,} of the file’s {size:,} bytes; "
+            f"“truncate -s {header.end}” leaves just these.",
+        )
+    return header
 
 
 def regular_file_status(path: Path) -> os.stat_result:
@@ -228,11 +248,10 @@ def parse_header(stream: BinaryIO, size: int, name: str) -> GgufHeader:
     alignment = _alignment(reader, metadata)
     tensors = _read_tensors(reader, n_tensors, alignment)
     data_start = _padded(reader.position, alignment) if tensors else reader.position
-    if tensors:
-        reader.check_whole(data_start + tensors[-1].offset + tensors[-1].size)
     header = GgufHeader(
         version=version, metadata=metadata, arrays=arrays, tensors=tensors, data_start=data_start
     )
+    reader.check_whole(header.end)
     check_shapes(header, name)
     return header
 

@@ -204,12 +204,10 @@ class Estimator:
         )
 
     def largest_n_ctx(self, options: EstimateOptions, budget_bytes: Mapping[str, int]) -> int:
-        """The most tokens of context, in steps of 256 and up to what the model was trained for,
-        with which each device named in ``budget_bytes`` stays within it; 0: not even 256 fit.
-
-        ``options.n_ctx`` plays no part.
-        """
-        longest = max(self.header.n_ctx_train, 1)
+        """The most tokens of context, in steps of 256 and up to what the model was trained for, or
+        ``options.n_ctx`` where that is more, with which each device named in ``budget_bytes`` stays
+        within it; 0: not even 256 fit."""
+        longest = max(self.header.n_ctx_train, options.n_ctx)
         steps = range(1, -(-longest // CELL_STEP) + 1)
         n_fitting = bisect_right(
             steps,

@@ -118,15 +118,21 @@ def read_model_file(path: Path, *, embedded: bool = False) -> ModelFile:
     )
 
 
+def known_states(model: ModelFile) -> tuple[FileState, ...]:
+    """The states of the files of ``model`` when all that is known of it was read."""
+    later = model.later_parts
+    first = FileState(model.size - sum(part.size for part in later), model.modified_ns)
+    return (first, *later)
+
+
 def is_as_read(model: ModelFile) -> bool:
     """Whether the files of ``model`` are there and were not replaced since all that is known of it
     was read (an older version may have kept less). Blocks."""
     if model.capabilities is None:
         return False
-    later = model.later_parts
-    first = FileState(model.size - sum(part.size for part in later), model.modified_ns)
+    known = known_states(model)
     try:
-        return file_states(model.path, 1 + len(later)) == (first, *later)
+        return file_states(model.path, len(known)) == known
     except (OSError, ValueError, ModelLoadError):
         return False  # reading it says in words what is wrong
 

@@ -102,17 +102,20 @@ OPERATIONS: tuple[Operation, ...] = (
             "OpenAI's chat API. With stream, the answer comes as server-sent events, a chunk for"
             " each step of the model, and ends with [DONE]; while a model loads, comments keep the"
             " connection alive. Fields that nobody here knows are named in the answer's"
-            " X-Minerva-Ignored-Fields header. A required tool call, and one that a model begins by"
-            " itself with a mark of its family (<tool_call>, [TOOL_CALLS] and the like), is bound"
-            " by a grammar to the tools and their schemas. The calls of Llama 3, Command-R,"
-            " functionary 3.2 and gpt-oss begin like a text: those that they make by themselves are"
-            " found, but not bound, not even where a tool is strict: check their arguments, or"
-            " require the call. With parallel_tool_calls false, an answer is over behind its first"
-            " call; a required one also where it begins to repeat a call. Stop strings do not count"
-            " inside a tool call, and not at all where one is required. JSON schemas are enforced"
-            " as it is written: properties and distinct items come in the order of the schema, a"
-            " format may allow less than its standard (URIs are http and https), and what cannot be"
-            " enforced is refused by its place in the schema."
+            " X-Minerva-Ignored-Fields header. A required tool call, and one that a model begins"
+            " by itself with a mark of its family (<tool_call>, [TOOL_CALLS] and the like), is"
+            " bound by a grammar to the tools and their schemas. The calls of Llama 3, Command-R,"
+            " functionary 3.2 and gpt-oss begin like a text: those that they make by themselves"
+            " are found, but not bound, not even where a tool is strict: check their arguments, or"
+            " require the call. The same holds for calls that a model writes in another form than"
+            " its family's (JSON in a line or a fence of its own, say). With parallel_tool_calls"
+            " false, an answer is over behind its first call, so ignore_eos and min_tokens are"
+            " refused with it, as they are with a required call. An answer that has to call makes"
+            " at most 16 calls, and is over where the same one comes for the fourth time. Stop"
+            " strings do not count inside a tool call, and not at all where one is required. JSON"
+            " schemas are enforced as written: properties and distinct items come in the order of"
+            " the schema, a format may allow less than its standard (URIs are http and https), and"
+            " what cannot be enforced is refused by its place in the schema."
         ),
         request=ChatCompletionRequest,
         answer=ChatCompletion,
@@ -130,7 +133,8 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="Create a response",
         details=(
             "OpenAI's responses API, with its event stream. Nothing is kept: store has to be"
-            " false or absent, and there is no previous response to go on from."
+            " false or absent, and there is no previous response to go on from. Tools are called"
+            " as in chat completions."
         ),
         request=ResponsesRequest,
         answer=ResponseObject,
@@ -143,7 +147,7 @@ OPERATIONS: tuple[Operation, ...] = (
         path="/v1/responses/input_tokens",
         methods=("POST",),
         group="Chat",
-        summary="Count the tokens of a response’s input",
+        summary="Count the tokens of what a response would answer",
         request=ResponsesRequest,
         answer=InputTokens,
         errors=WORK_ERRORS,
@@ -154,7 +158,10 @@ OPERATIONS: tuple[Operation, ...] = (
         methods=("POST",),
         group="Chat",
         summary="Answer a conversation, in Anthropic’s way",
-        details="Anthropic's messages API, with its event stream and its errors.",
+        details=(
+            "Anthropic's messages API, with its event stream and its errors. Tools are called as"
+            " in chat completions."
+        ),
         request=MessagesRequest,
         answer=MessageAnswer,
         events=(*get_args(MessageEvent), Ping),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from minerva_desktop.api_keys import NamedKey
@@ -43,6 +44,7 @@ class EndpointConfig:
     ``allowed_hosts`` names beside this machine's own by which it may be called, as by a proxy.
     ``keep_alive_s``: a streamed answer that is silent for so long sends an SSE comment.
     ``request_timeout_s``: what one request may take in all (None: as long as it takes).
+    ``start_models``: the files of those that are loaded at the start, which answer who names none.
     """
 
     host: str = "127.0.0.1"
@@ -52,6 +54,7 @@ class EndpointConfig:
     allowed_hosts: tuple[str, ...] = ()
     keep_alive_s: float = 5.0
     request_timeout_s: float | None = None
+    start_models: tuple[Path, ...] = ()
     limits: ConnectionLimits = ConnectionLimits()
 
     def check(self) -> None:

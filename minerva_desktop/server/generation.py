@@ -26,7 +26,7 @@ from minerva_desktop.chat.completion import (
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
-from minerva_desktop.engine.answer_format import AnswerFormat, ReasoningFormat, ToolFormat
+from minerva_desktop.engine.answer_format import AnswerFormat, ReasoningFormat
 from minerva_desktop.engine.answer_parser import (
     AnswerParser,
     AnswerPart,
@@ -43,6 +43,7 @@ from minerva_desktop.server.generation_events import (
     PromptRead,
     PromptScored,
     Said,
+    SharedScores,
 )
 from minerva_desktop.server.model_choice import leased
 from minerva_desktop.server.parameters.sampling import RunParameters
@@ -161,10 +162,10 @@ class RunningGeneration:
         self._request = request
 
     async def prompt_text(self, choice: int) -> str:
-        """The prompt that a choice answers, as text. Raises `InvalidRequest` for tokens that the
-        model does not have."""
+        """The prompt that a choice answers, as text, up to where the answer's begins. Raises
+        `InvalidRequest` for tokens that the model does not have."""
         prompt = self._request.prompts[choice // self._request.run.n]
-        return await _text(self._engine, prompt, self._request.chat)
+        return await _text(self._engine, prompt, self._request.chat, whole=True)
 
     async def events(self) -> AsyncGenerator[GenerationEvent, None]:
         """All that happens to all choices; of one choice in order, its `Ended` last. Raises what
@@ -173,9 +174,12 @@ class RunningGeneration:
             async for event in self._choices[0].events():
                 yield event
             return
+        n = self._request.run.n
+        shares = SharedScores(n) if self._request.score_prompt and n > 1 else None
         async with aclosing(_merged([choice.events() for choice in self._choices])) as merged:
             async for event in merged:
-                yield event
+                for each in (event,) if shares is None else shares.take(event):
+                    yield each
 
     def live_timings(self, choice: int) -> Timings:
         """The numbers of a choice that still runs, as of now."""
@@ -282,14 +286,19 @@ def fingerprint(model: ModelFile) -> str:
 
 
 async def _text(
-    engine: Engine, prompt: tuple[ChatTurn, ...] | PlainPrompt, chat: ChatOptions
+    engine: Engine,
+    prompt: tuple[ChatTurn, ...] | PlainPrompt,
+    chat: ChatOptions,
+    *,
+    whole: bool = False,
 ) -> str:
     if isinstance(prompt, str):
         return prompt
     turns = [turn for turn in prompt if isinstance(turn, ChatTurn)]
     if turns:
         return await engine.apply_template(turns, chat=chat)
-    return await engine.detokenize([token for token in prompt if isinstance(token, int)])
+    tokens = [token for token in prompt if isinstance(token, int)]
+    return await engine.detokenize(tokens, whole=whole)
 
 
 async def collect(running: RunningGeneration, n: int) -> list[CollectedAnswer]:
@@ -312,15 +321,12 @@ def _parser(answer_format: AnswerFormat, request: GenerationRequest) -> AnswerPa
 
 
 def _format(request: GenerationRequest, found: AnswerFormat) -> AnswerFormat:
-    """What of the model's format is looked for: plain text has none, and without tools nothing is
-    a call."""
-    is_chat = bool(request.prompt) and isinstance(request.prompt[0], ChatTurn)
-    return AnswerFormat(
-        tools=found.tools if is_chat and request.chat.tools else ToolFormat.NONE,
-        reasoning=found.reasoning
-        if is_chat and request.separates_reasoning
-        else ReasoningFormat.NONE,
-    )
+    """What of the model's format is looked for: plain text has none. Without tools nothing is a
+    call, but what is said to the user may have marks of its own."""
+    if not request.prompt or not isinstance(request.prompt[0], ChatTurn):
+        return AnswerFormat()
+    reasoning = found.reasoning if request.separates_reasoning else ReasoningFormat.NONE
+    return AnswerFormat(found.tools, reasoning)
 
 
 async def _merged(

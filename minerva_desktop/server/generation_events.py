@@ -15,6 +15,8 @@ from minerva_desktop.engine.answer_parser import (
     ToolCallDelta,
 )
 
+PARAGRAPH = "\n\n"
+
 
 class PromptRead(msgspec.Struct, frozen=True):
     """``done`` of ``total`` prompt tokens are processed, ``cached`` of them had been before;
@@ -55,6 +57,51 @@ class Ended(msgspec.Struct, frozen=True):
 GenerationEvent = PromptRead | PromptScored | Said | Ended
 
 
+class SharedScores:
+    """Gives the scores of a prompt, which come with the first of its ``n`` choices, to all of them.
+
+    What happens to the others waits until the scores are whole: they stand before the answer.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._held: dict[int, list[GenerationEvent]] = {}  # by the prompt's first choice
+        self._whole: set[int] = set()
+
+    def take(self, event: GenerationEvent) -> list[GenerationEvent]:
+        """An event of any choice; the events that may be told now."""
+        first = event.choice - event.choice % self._n
+        if event.choice != first:
+            if first in self._whole:
+                return [event]
+            self._held.setdefault(first, []).append(event)
+            return []
+        if isinstance(event, PromptScored):
+            return [PromptScored(first + index, event.tokens) for index in range(self._n)]
+        if isinstance(event, PromptRead):
+            return [event]
+        self._whole.add(first)
+        return [event, *self._held.pop(first, [])]
+
+
+class Paragraphs:
+    """Keeps what a choice says before and behind its calls apart, where all of it is one text: the
+    white space around calls is gone."""
+
+    def __init__(self) -> None:
+        self._has_said = False
+        self._is_behind_call = False
+
+    def apart(self, part: AnswerPart) -> AnswerPart:
+        """The next part, as it joins what was said so far."""
+        if isinstance(part, ContentDelta):
+            gap = PARAGRAPH if self._has_said and self._is_behind_call else ""
+            self._has_said, self._is_behind_call = True, False
+            return ContentDelta(gap + part.text)
+        self._is_behind_call = self._is_behind_call or isinstance(part, ToolCallDelta)
+        return part
+
+
 class CollectedCall(msgspec.Struct):
     """A tool call, put together from its deltas."""
 
@@ -73,6 +120,7 @@ class CollectedAnswer:
         self.logprobs: list[TokenLogprob] = []
         self.prompt: list[PromptToken] = []
         self.ended: Ended
+        self._paragraphs = Paragraphs()
 
     def add(self, event: GenerationEvent) -> None:
         """Take in an event of this choice."""
@@ -83,7 +131,7 @@ class CollectedAnswer:
         elif isinstance(event, Said):
             self.logprobs += event.logprobs
             for part in event.parts:
-                self._add_part(part)
+                self._add_part(self._paragraphs.apart(part))
 
     def _add_part(self, part: AnswerPart) -> None:
         match part:

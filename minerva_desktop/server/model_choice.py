@@ -3,42 +3,66 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from minerva_desktop.engine.pool_entries import Patience
-from minerva_desktop.errors import (
-    GenerationTimeout,
-    MemoryInUse,
-    MinervaError,
-    ModelNotFound,
-    OutOfMemory,
-)
+from minerva_desktop.errors import GenerationTimeout, InvalidRequest, MemoryInUse, OutOfMemory
 from minerva_desktop.library.model_file import ModelFile, model_id_of
 from minerva_desktop.server.services import Engine, Pool, ServerContext
 
+_MAX_NAMES = 10  # in an error's sentence
 
-async def chosen_model(context: ServerContext, name: str | None) -> ModelFile:
-    """The model of that ``name``. Without one: the loaded model that was used last (the only one,
-    mostly), else the catalog's default, or any where none writes text.
 
-    Raises `ModelNotFound`, or why the named model cannot be loaded.
+async def chosen_model(
+    context: ServerContext, name: str | None, *, embeds: bool | None = False
+) -> ModelFile:
+    """The model of that ``name``. Without one, among those that write text (``embeds``: that make
+    embeddings): the first that the endpoint was started with, else the only one that is loaded,
+    else the only one that there is. ``embeds`` None: the only one that is loaded may be of either
+    kind.
+
+    Raises `InvalidRequest`, with the names, where that leaves several; `ModelNotFound`, or why the
+    named model cannot be loaded.
     """
-    catalog = context.catalog
     if name is not None:
-        return await asyncio.to_thread(catalog.find, name)
-    for path in tuple(context.pool.loaded()):
-        try:
-            return await asyncio.to_thread(catalog.find, path)
-        except MinervaError:
-            pass  # opened by its path and never added, or gone since: no client can name it
-    try:
-        return await asyncio.to_thread(catalog.default)
-    except ModelNotFound:
-        models = await asyncio.to_thread(catalog.models)
-        if not models:
-            raise
-        return models[0]
+        return await asyncio.to_thread(context.catalog.find, name)
+    found = await _unnamed(context, embeds=embeds)
+    if len(found) == 1:
+        return found[0]
+    if embeds and not any(model.makes_embeddings for model in found):
+        raise InvalidRequest("None of the models here makes embeddings", param="model")
+    shown = [model.model_id for model in found[:_MAX_NAMES]]
+    more = len(found) - len(shown)
+    names = ", ".join(shown) + (f" and {more} more" if more else "")
+    raise InvalidRequest(
+        f"model is required, for more than one could answer. There are: {names}", param="model"
+    )
+
+
+async def described_model(context: ServerContext, name: str | None) -> ModelFile:
+    """As `chosen_model`, for who only wants to know: where that leaves several, the one of them
+    that was used last, or the library's first. Raises as `chosen_model` does, but for that."""
+    if name is not None:
+        return await asyncio.to_thread(context.catalog.find, name)
+    return (await _unnamed(context, embeds=False))[0]
+
+
+async def _unnamed(context: ServerContext, *, embeds: bool | None) -> Sequence[ModelFile]:
+    """Those that a request without a name can mean, the most recently used first."""
+    models = await asyncio.to_thread(context.catalog.models)
+    if not models:
+        return [await asyncio.to_thread(context.catalog.default)]  # says that there is none
+    fitting = {each.path: each for each in models if each.makes_embeddings is bool(embeds)}
+    for path in context.config.start_models:
+        if path in fitting:
+            return [fitting[path]]
+    # What was opened by its path and never added is in no catalog: no client can name it.
+    known = {each.path: each for each in models}
+    loaded = [known[path] for path in tuple(context.pool.loaded()) if path in known]
+    if embeds is None and len(loaded) == 1:
+        return loaded
+    return [each for each in loaded if each.path in fitting] or list(fitting.values()) or models
 
 
 @asynccontextmanager

@@ -1,29 +1,36 @@
-"""How many tokens a prompt has, for the dialects that count. Asyncio loop of the endpoint."""
+"""How many tokens a conversation has, for the endpoints that are asked before it is sent."""
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+
+from fastapi import Request
 
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.tools import ChatOptions
-from minerva_desktop.library.model_file import ModelFile
-from minerva_desktop.server.model_choice import leased
+from minerva_desktop.server.model_choice import chosen_model, leased
 from minerva_desktop.server.services import ServerContext
 
 
-async def prompt_count(
+async def count_prompt(
     context: ServerContext,
-    scope: MutableMapping[str, Any],
-    model: ModelFile,
+    request: Request,
+    name: str | None,
     turns: Sequence[ChatTurn],
     chat: ChatOptions,
     *,
     dialect: str,
 ) -> int:
-    """Tokens of the prompt that ``turns`` make, by the model's own template; ``scope`` is the HTTP
-    request's, for the list of requests. Raises what loading and asking raise."""
-    with context.activity.begin(scope, dialect=dialect, model=model.model_id, is_stream=False):
-        limit_s = context.config.request_timeout_s
-        async with leased(context.pool, model, limit_s) as engine:
-            return await engine.count_tokens(turns, chat=chat)
+    """Tokens of ``turns``, as the named or chosen model's template writes them; given up when the
+    client goes away. Raises what loading and rendering raise."""
+
+    async def work() -> int:
+        model = await chosen_model(context, name)
+        with context.activity.begin(
+            request.scope, dialect=dialect, model=model.model_id, is_stream=False
+        ):
+            limit_s = context.config.request_timeout_s
+            async with leased(context.pool, model, limit_s) as engine:
+                return await engine.count_tokens(turns, chat=chat)
+
+    return await context.lifetime.run(work(), request.receive)

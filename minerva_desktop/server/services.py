@@ -91,8 +91,8 @@ class Engine(Protocol):
     ) -> Tokenized:
         """The tokens of ``text``."""
 
-    async def detokenize(self, tokens: Sequence[int]) -> str:
-        """The text of ``tokens``."""
+    async def detokenize(self, tokens: Sequence[int], *, whole: bool = False) -> str:
+        """The text of ``tokens``; ``whole``: up to the last whole character."""
 
 
 class Pool(Protocol):

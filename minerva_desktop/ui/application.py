@@ -82,8 +82,9 @@ class Application(QObject):
         self._options = ModelOptionsController(self.window, services, self._worker, self._tasks)
         self._server = ServerController(self.window, icons, services, self._worker, self._tasks)
         self._memory = MemoryController(
-            self.window, self._worker, self._tasks, self._models.name_of
+            self.window, self._worker, self._tasks, self._models.name_of, self._models.note_of
         )
+        self._models.refreshed.connect(self._memory.show_models)
         self._chats = ChatController(self.window, services, self._worker, self._models, self._tasks)
         self._garbage = MainThreadGarbage(self)
         self.window.composer.set_enter_sends(settings.send_with_enter)
@@ -111,9 +112,8 @@ class Application(QObject):
 
     async def _begin(self) -> None:
         settings = self._services.settings
-        if settings.set_aside is not None:
-            text = f"The settings could not be read. They were kept as {settings.set_aside.name}."
-            self._notify(NoticeKind.WARNING, text)
+        if settings.problem is not None:
+            self._notify(NoticeKind.WARNING, settings.problem)
         # The window is up by now, and takes what is typed meanwhile.
         await asyncio.to_thread(import_message_view)
         await self._open_chats()
@@ -172,7 +172,9 @@ class Application(QObject):
         if dialog is self._dialog:
             dialog.show_system_budget(system)
         gpus = await self._worker.gpu_budgets()
+        system = await self._worker.system_budget()  # which Metal may use, as is known now
         if dialog is self._dialog:
+            dialog.show_system_budget(system)
             dialog.show_gpus(gpus)
 
     @Slot()

@@ -10,7 +10,7 @@ import asyncio
 from PySide6.QtCore import QObject, QTimer, Slot
 
 from minerva_desktop.app.chat_library import ChatLibrary
-from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.app.chat_session import LOAD_OPTIONS_HELP, ChatSession
 from minerva_desktop.app.services import Services
 from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.conversation import clean_text
@@ -51,7 +51,7 @@ class ChatController(QObject):
         self._library: ChatLibrary | None = None
         self._session: ChatSession | None = None
         self._begun = asyncio.Event()
-        self._failures: dict[str, MinervaError] = {}  # by message, of those with details
+        self._failures: dict[str, MinervaError] = {}  # by message
         self._speed = LiveSpeed()
         self._count_timer = QTimer(self)
         self._count_timer.setSingleShot(True)
@@ -221,9 +221,6 @@ class ChatController(QObject):
         self._window.sidebar.set_current(conversation.id)
         if session.answer_id is not None:
             view.append_text(session.answer_id, session.answer_text)
-        for message in conversation.active_branch():
-            if message.id in self._failures:
-                view.offer_details(message.id)
         self._show_last_speed(conversation.active_branch())
         self._count_soon()
 
@@ -312,9 +309,10 @@ class ChatController(QObject):
     def _on_failed(self, answer_id: str, error: MinervaError) -> None:
         if self._library is not None:
             self._library.on_answer_failed(answer_id, error)
-        if error.detail:
-            self._failures[answer_id] = error
-            self._window.chat_view.offer_details(answer_id)
+        self._failures[answer_id] = error
+        self._window.chat_view.offer_help(
+            answer_id, details=bool(error.detail), options=isinstance(error, LOAD_OPTIONS_HELP)
+        )
 
     @Slot(str)
     def _on_details(self, message_id: str) -> None:
@@ -332,7 +330,8 @@ class ChatController(QObject):
         short = name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
         self._window.composer.set_placeholder(f"Message {short}".strip())
         self._window.chat_view.set_empty_hint(
-            "What is on your mind?", f"{short} answers, on this computer alone." if name else ""
+            "What is on your mind?" if name else "Add a model to begin",
+            f"{short} answers, on this computer alone." if name else "",
         )
         self._count_soon()
 
@@ -342,7 +341,7 @@ class ChatController(QObject):
         if session is None or session.answer_id is None or path is None:
             return
         if session.conversation[session.answer_id].model == path.name:
-            text = f"Loading {self._models.current_name}, {fraction:.0%}"
+            text = f"Loading {self._models.current_name}, {100 * fraction:.0f} %"
             self._window.chat_view.set_status(session.answer_id, text)
 
     @Slot(object)

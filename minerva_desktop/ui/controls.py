@@ -7,27 +7,34 @@ buttons, menus and tool tips alike everywhere. Main thread.
 from __future__ import annotations
 
 import html
+import math
+import re
 
 from PySide6.QtCore import QRect, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QColor,
+    QGuiApplication,
     QIcon,
     QIconEngine,
     QKeySequence,
     QPainter,
-    QPainterPath,
     QPaintEvent,
+    QPalette,
+    QPen,
     QRegion,
     QResizeEvent,
     QValidator,
 )
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QFrame,
     QLabel,
     QLineEdit,
     QMenu,
     QPushButton,
     QSizePolicy,
+    QStyle,
+    QStyleOption,
     QToolButton,
     QWidget,
 )
@@ -38,6 +45,8 @@ from minerva_desktop.ui.theme import GRID, ThemeSource
 ICON_SIZE = 20  # px
 MENU_WIDTH = 176  # px
 MENU_RADIUS = 8  # px, as in the style sheet
+POPUP_RADIUS = 12  # px, as there
+X11 = "xcb"  # Qt's name for it
 BUTTON_SIZE = 32  # px; side of an icon button
 ICON_GAP = 4  # px, beside the 4 that Qt leaves between a button's icon and its text
 
@@ -98,11 +107,49 @@ class _GapEngine(PaintedIconEngine):
 
 
 def round_corners(popup: QWidget, radius: int) -> None:
-    """Cut the corners of a translucent ``popup`` off, for screens without a compositor, where
-    they would be black. Call it on each resize."""
-    outline = QPainterPath()
-    outline.addRoundedRect(QRectF(popup.rect()), radius, radius)
-    popup.setMask(QRegion(outline.toFillPolygon().toPolygon()))
+    """Cut the corners of a translucent ``popup`` off on X11, which may lack a compositor, and does
+    not tell: they would be black. Elsewhere they are smooth without that. Call it on each resize,
+    and `paint_popup` first on each paint.
+
+    Row by row: a region made of a path is not the same at all four corners.
+    """
+    if QGuiApplication.platformName() != X11:
+        return
+    width, height = popup.width(), popup.height()
+    region = QRegion(0, radius, width, height - 2 * radius)
+    for row in range(radius):
+        inset = round(radius - math.sqrt(radius**2 - (radius - row - 0.5) ** 2))
+        for top in (row, height - 1 - row):
+            region += QRegion(inset, top, width - 2 * inset, 1)
+    popup.setMask(region)
+
+
+def paint_popup(popup: QWidget) -> None:
+    """The ground of a popup whose corners are cut off: in the border's colour, so that what its
+    rounded border leaves half covered is not black."""
+    if not popup.mask().isEmpty():
+        painter = QPainter(popup)
+        painter.fillRect(popup.rect(), popup.palette().color(QPalette.ColorRole.Mid))
+
+
+class PopupFrame(QFrame):
+    """A popup window with rounded corners, as the style sheet has them for its object name."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent, Qt.WindowType.Popup | Qt.WindowType.FramelessWindowHint)
+        self.setAttribute(Qt.WidgetAttribute.WA_TranslucentBackground)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        round_corners(self, POPUP_RADIUS)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        paint_popup(self)
+        # Qt itself leaves the background of a translucent window unpainted.
+        option = QStyleOption()
+        option.initFrom(self)
+        painter = QPainter(self)
+        self.style().drawPrimitive(QStyle.PrimitiveElement.PE_Widget, option, painter, self)
 
 
 class PopupMenu(QMenu):
@@ -119,6 +166,10 @@ class PopupMenu(QMenu):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         round_corners(self, MENU_RADIUS)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        paint_popup(self)
+        super().paintEvent(event)
 
 
 class Switch(QAbstractButton):
@@ -143,7 +194,7 @@ class Switch(QAbstractButton):
         text_width = self.fontMetrics().horizontalAdvance(self.text())
         gap = 2 * GRID if self.text() else 0
         height = max(self.TRACK.height(), self.fontMetrics().height()) + 2 * GRID
-        return QSize(GRID + self.TRACK.width() + gap + text_width + GRID, height)
+        return QSize(self.TRACK.width() + gap + text_width + GRID, height)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         theme = self._themes.theme
@@ -151,13 +202,14 @@ class Switch(QAbstractButton):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setOpacity(1.0 if self.isEnabled() else 0.5)
         top = (self.height() - self.TRACK.height()) / 2
-        track = QRectF(GRID, top, self.TRACK.width(), self.TRACK.height())
-        if self.hasFocus():
-            painter.setPen(QColor(theme.accent))
-            painter.drawRoundedRect(track.adjusted(-2.5, -2.5, 2.5, 2.5), 10.5, 10.5)
+        track = QRectF(0, top, self.TRACK.width(), self.TRACK.height())
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(theme.accent if self.isChecked() else theme.muted))
         painter.drawRoundedRect(track, track.height() / 2, track.height() / 2)
+        if self.hasFocus():  # within the track, which stands in line with what is above it
+            painter.setPen(QPen(QColor(theme.text), 1.5))
+            painter.drawRoundedRect(track.adjusted(0.75, 0.75, -0.75, -0.75), 7.25, 7.25)
+            painter.setPen(Qt.PenStyle.NoPen)
         knob = track.height() - 4
         left = track.right() - knob - 2 if self.isChecked() else track.left() + 2
         painter.setBrush(QColor(theme.on_accent if self.isChecked() else theme.surface))
@@ -204,6 +256,9 @@ class ElidedLabel(QLabel):
         self.setToolTip(plain_tip(self._full) if elided != self._full else "")
 
 
+_DECIMAL = re.compile(r"[0-9]*[.,]?[0-9]{0,2}")
+
+
 class _OptionalIntValidator(QValidator):
     """Digits up to ``maximum``, or nothing. `QIntValidator` ends at 2³¹ - 1, a seed does not."""
 
@@ -248,3 +303,51 @@ class OptionalIntEdit(QLineEdit):
     def set_value(self, value: int | None) -> None:
         """Show ``value`` without a ``textEdited`` signal."""
         self.setText("" if value is None else str(value))
+
+
+class _OptionalDecimalValidator(QValidator):
+    """A number up to ``maximum`` with two decimals at most, behind a point or a comma; or
+    nothing."""
+
+    def __init__(self, minimum: float, maximum: int, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._minimum = minimum
+        self._maximum = maximum
+
+    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
+        if not text:
+            return QValidator.State.Acceptable, text, position
+        if not _DECIMAL.fullmatch(text) or _decimal(text) > self._maximum:
+            return QValidator.State.Invalid, text, position
+        small = _decimal(text) < self._minimum
+        state = QValidator.State.Intermediate if small else QValidator.State.Acceptable
+        return state, text, position
+
+    def fixup(self, _text: str) -> str:
+        return f"{self._minimum:g}"
+
+
+class OptionalDecimalEdit(QLineEdit):
+    """A number between ``minimum`` and ``maximum``, or empty, which ``meaning_of_empty`` explains
+    as the placeholder."""
+
+    def __init__(
+        self, minimum: float, maximum: int, meaning_of_empty: str, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._minimum = minimum
+        self.setValidator(_OptionalDecimalValidator(minimum, maximum, self))
+        self.setPlaceholderText(meaning_of_empty)
+
+    def value(self) -> float | None:
+        """The number; None when empty. A number still too small counts as the minimum."""
+        return max(self._minimum, _decimal(self.text())) if self.text() else None
+
+    def set_value(self, value: float | None) -> None:
+        """Show ``value`` without a ``textEdited`` signal."""
+        self.setText("" if value is None else f"{round(value, 2):.15g}")
+
+
+def _decimal(text: str) -> float:
+    """What was typed so far: a lone point is nothing yet."""
+    return float(text.replace(",", ".")) if text.strip(".,") else 0.0

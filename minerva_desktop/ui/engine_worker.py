@@ -27,6 +27,7 @@ from minerva_desktop.app.loaded_models import (
 from minerva_desktop.app.memory import UNKNOWN_MEMORY, memory_reading
 from minerva_desktop.app.memory_budgets import (
     DeviceBudget,
+    GpuMemories,
     gpu_budgets,
     gpu_bytes,
     memory_bytes,
@@ -166,9 +167,9 @@ class EngineWorker(QThread):
         """What models may take of the system's memory."""
         return await self._await(self._system_budget())
 
-    async def gpu_budgets(self) -> tuple[DeviceBudget, ...]:
-        """What models may take of the memory of each GPU. Where nobody asked for the devices yet,
-        that starts a process for it, and takes a moment."""
+    async def gpu_budgets(self) -> GpuMemories:
+        """What models may take of the memory of each GPU, or why that is not known. Where nobody
+        asked for the devices yet, that starts a process for it, and takes a moment."""
         return await self._await(self._gpu_budgets())
 
     async def start_endpoint(self, port: int, *, reaches_network: bool = False) -> str:
@@ -300,9 +301,10 @@ class EngineWorker(QThread):
         return model_fit(await runtime.fit_of(path, options))
 
     async def _system_budget(self) -> DeviceBudget:
-        return system_budget(await self._required().system_memory())
+        runtime = self._required()
+        return system_budget(await runtime.system_memory(), runtime.memory_kind)
 
-    async def _gpu_budgets(self) -> tuple[DeviceBudget, ...]:
+    async def _gpu_budgets(self) -> GpuMemories:
         return gpu_budgets(await self._required().devices())
 
     async def _is_loaded(self, path: Path) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
@@ -15,19 +15,27 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLayout,
+    QLineEdit,
     QPushButton,
     QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
-from minerva_desktop.ui.controls import ElidedLabel, OptionalIntEdit, plain_tip
+from minerva_desktop.settings import MAX_GB
+from minerva_desktop.ui.controls import (
+    ElidedLabel,
+    OptionalDecimalEdit,
+    OptionalIntEdit,
+    plain_tip,
+)
 from minerva_desktop.ui.theme import GRID
 
 FIELD_WIDTH = 42 * GRID  # holds "Automatic (999.9 GB)"
+SCROLL_ROOM = 3 * GRID  # at the right of a page, where the scroll bar may be
 AUTOMATIC = "Automatic"
 MIN_PAGE_HEIGHT = 240  # px
-SPARED_HEIGHT = 160  # px of the screen, for a dialog's frame and its buttons
+SPARED_HEIGHT = 160  # px of the screen or window, for a dialog's frame and its buttons
 
 
 class Form(QGridLayout):
@@ -68,15 +76,17 @@ class Form(QGridLayout):
 
 
 class ScrolledPage(QScrollArea):
-    """A form that scrolls where the screen is too low for it."""
+    """A form that scrolls where the screen, or the window that its dialog belongs to, is too low
+    for it."""
 
     def __init__(self, form: Form) -> None:
         super().__init__()
         page = self._page = QWidget()
-        rows = QVBoxLayout(page)
-        rows.setContentsMargins(0, 0, 3 * GRID, 0)  # where the scroll bar may be
+        rows = self._rows = QVBoxLayout(page)
+        rows.setContentsMargins(0, 0, SCROLL_ROOM, 4 * GRID)
         rows.addLayout(form)
         rows.addStretch(1)
+        self.verticalScrollBar().rangeChanged.connect(self._make_room)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -84,6 +94,12 @@ class ScrolledPage(QScrollArea):
         self.viewport().setAutoFillBackground(False)
         page.setAutoFillBackground(False)
         self.setWidget(page)
+
+    @Slot(int, int)
+    def _make_room(self, _first: int, last: int) -> None:
+        """The scroll bar comes into the margin: no field gets narrower for it."""
+        taken = self.verticalScrollBar().sizeHint().width() if last else 0
+        self._rows.setContentsMargins(0, 0, max(0, SCROLL_ROOM - taken), 4 * GRID)
 
     def sizeHint(self) -> QSize:
         size = self._page.sizeHint()
@@ -93,7 +109,11 @@ class ScrolledPage(QScrollArea):
         return QSize(self._page.minimumSizeHint().width(), MIN_PAGE_HEIGHT)
 
     def _room(self) -> int:
-        return max(MIN_PAGE_HEIGHT, self.screen().availableGeometry().height() - SPARED_HEIGHT)
+        room = self.screen().availableGeometry().height()
+        owner = self.window().parentWidget()
+        if owner is not None:
+            room = min(room, owner.window().height())
+        return max(MIN_PAGE_HEIGHT, room - SPARED_HEIGHT)
 
 
 class SegmentedChoice(QFrame):
@@ -144,12 +164,30 @@ def number_field(
 ) -> OptionalIntEdit:
     """A whole number that may be left empty."""
     edit = OptionalIntEdit(minimum, maximum, meaning_of_empty)
-    edit.setObjectName(name)
-    edit.setAccessibleName(label)
-    edit.setToolTip(plain_tip(f"{minimum:,} to {maximum:,}"))
-    edit.setFixedWidth(FIELD_WIDTH)
+    _dress(edit, name, label, f"{minimum:,} to {maximum:,}")
     edit.set_value(value)
     return edit
+
+
+def gigabytes_field(
+    name: str,
+    label: str,
+    value: float | None,
+    minimum: float,
+    meaning_of_empty: str = AUTOMATIC,
+) -> OptionalDecimalEdit:
+    """An amount of memory in GB that may be left empty."""
+    edit = OptionalDecimalEdit(minimum, MAX_GB, meaning_of_empty)
+    _dress(edit, name, label, f"{minimum:g} to {MAX_GB:,}")
+    edit.set_value(value)
+    return edit
+
+
+def _dress(edit: QLineEdit, name: str, label: str, tip: str) -> None:
+    edit.setObjectName(name)
+    edit.setAccessibleName(label)
+    edit.setToolTip(plain_tip(tip))
+    edit.setFixedWidth(FIELD_WIDTH)
 
 
 def _with_hint(edit: QWidget, hint: str) -> QHBoxLayout:

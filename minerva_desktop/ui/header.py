@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QAction
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QToolButton, QWidget
 
 from minerva_desktop.ui.controls import BUTTON_SIZE, icon_button, plain_tip
@@ -17,11 +17,13 @@ from minerva_desktop.ui.model_picker import ModelPicker
 from minerva_desktop.ui.theme import GRID
 
 HEIGHT = 13 * GRID
+BAR_WIDTH = 8 * GRID  # of the load progress, at least
+PERCENT_WIDTH = 9 * GRID
 OPTIONS_SHORTCUT = "Ctrl+Shift+L"
 
 
 class LoadIndicator(QWidget):
-    """A slim bar, its percentage, and Cancel; hidden when nothing loads."""
+    """A slim bar, its percentage where there is room, and Cancel; hidden when nothing loads."""
 
     cancel_requested = Signal()
 
@@ -33,13 +35,13 @@ class LoadIndicator(QWidget):
         self._bar.setRange(0, 100)
         self._bar.setTextVisible(False)
         self._bar.setFixedHeight(GRID)
-        self._bar.setMinimumWidth(12 * GRID)
+        self._bar.setMinimumWidth(BAR_WIDTH)
         self._bar.setMaximumWidth(48 * GRID)
         self._percent = QLabel()
         self._percent.setProperty("look", "muted")
-        self._percent.setFixedWidth(9 * GRID)
+        self._percent.setFixedWidth(PERCENT_WIDTH)
         self._percent.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        cancel = QPushButton("Cancel")
+        cancel = self._cancel = QPushButton("Cancel")
         cancel.setObjectName("cancelLoadButton")
         cancel.setProperty("look", "ghost")
         cancel.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -53,6 +55,16 @@ class LoadIndicator(QWidget):
         row.addWidget(self._percent)
         row.addWidget(cancel)
         self.hide()
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(self._least_width(), super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._percent.setVisible(self.width() >= self._least_width() + GRID + PERCENT_WIDTH)
+
+    def _least_width(self) -> int:
+        return BAR_WIDTH + self._cancel.sizeHint().width() + 2 * GRID
 
     def show_progress(self, fraction: float) -> None:
         """Show that ``fraction`` (0 to 1) of the model is loaded."""
@@ -105,6 +117,10 @@ class Header(QWidget):
             row.addWidget(_action_button(action))
         self.set_can_eject(False)
 
+    def set_can_configure(self, can_configure: bool) -> None:
+        """Offer the load options only while there is a model to load."""
+        self._options.setEnabled(can_configure)
+
     def set_can_eject(self, can_eject: bool) -> None:
         """Offer Eject only while a model is loaded."""
         self._eject.setEnabled(can_eject)
@@ -115,12 +131,15 @@ class Header(QWidget):
             self.picker.options_requested.emit(self.picker.current.path)
 
     def show_progress(self, fraction: float) -> None:
-        """Show the load progress, ``fraction`` from 0 to 1, and its Cancel button."""
+        """Show the load progress, ``fraction`` from 0 to 1, and its Cancel button, in the place of
+        Eject."""
+        self._eject.hide()
         self._load.show_progress(fraction)
 
     def hide_progress(self) -> None:
         """Nothing loads any more."""
         self._load.hide()
+        self._eject.show()
 
 
 def _action_button(action: QAction) -> QToolButton:

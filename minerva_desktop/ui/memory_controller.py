@@ -32,13 +32,16 @@ class MemoryController(QObject):
         worker: EngineWorker,
         tasks: UiTasks,
         name_of: Callable[[Path], str | None],
+        note_of: Callable[[Path], str],
     ) -> None:
-        """``name_of``: a model's name in the library; None where it is not in there."""
+        """``name_of``: a model's name in the library; None where it is not in there. ``note_of``:
+        what became of its file."""
         super().__init__(window)
         self._window = window
         self._worker = worker
         self._tasks = tasks
         self._name_of = name_of
+        self._note_of = note_of
         self._colours = ColourSlots()
         self._reading = UNKNOWN_MEMORY
         self._models: tuple[LoadedModel, ...] = ()
@@ -64,8 +67,19 @@ class MemoryController(QObject):
 
     @Slot(object)
     def _on_models(self, models: Sequence[LoadedModel]) -> None:
+        self._models = tuple(models)
+        self.show_models()
+
+    @Slot()
+    def show_models(self) -> None:
+        """Show what is loaded, with what the library says of it now."""
         self._models = tuple(
-            replace(model, name=self._name_of(model.path) or model.name) for model in models
+            replace(
+                model,
+                name=self._name_of(model.path) or model.name,
+                note=self._note_of(model.path),
+            )
+            for model in self._models
         )
         self._show()
 
@@ -113,5 +127,5 @@ class MemoryController(QObject):
 
     def _picker_fit(self, fit: ModelFit) -> PickerFit:
         tone: FitTone = "success" if fit.is_as_wished else "warning"
-        names = " and ".join(self._name_of(path) or path.stem for path in fit.unloads)
+        names = tuple(self._name_of(path) or path.stem for path in fit.unloads)
         return PickerFit(fit.label, tone if fit.is_possible else "danger", fit.detail, names)

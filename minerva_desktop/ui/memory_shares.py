@@ -61,16 +61,28 @@ class DeviceShares:
         return (self.reading.used or 0) / (self.reading.total or 1)
 
     @property
+    def counted(self) -> int:
+        """Bytes of it that the models hold together, as llama.cpp counts them."""
+        return sum(share.held.total_bytes for share in self.models)
+
+    @property
+    def beside(self) -> int:
+        """Bytes that the processes of the models were measured to take beside that."""
+        return max(0, (self.reading.models or 0) - self.counted) if self.counted else 0
+
+    @property
     def lines(self) -> tuple[str, ...]:
         """All its numbers, a line for each."""
         reading = self.reading
         if reading.total is None:
             return (f"{reading.name}: not known", *reading.detail.splitlines())
         budget = "" if reading.budget is None else f" of at most {format_bytes(reading.budget)}"
+        beside = f"Their {reading.process_words}: {format_bytes(self.beside)}"
         return (
             f"{reading.name}: {format_bytes(reading.total)} in all",
             f"Models of this app: {_amount(reading.models)}{budget}",
             *(share.text for share in self.models if share.held.total_bytes),
+            *((beside,) if self.beside else ()),
             f"Other programs: {_amount(reading.others)}",
             f"Free: {_amount(reading.free)}",
             *reading.detail.splitlines(),
@@ -147,7 +159,7 @@ def _widths(theme: Theme, shares: DeviceShares, *, in_parts: bool) -> list[tuple
     total, models, others = reading.total, reading.models, reading.others
     if not total:
         return []
-    counted = sum(share.held.total_bytes for share in shares.models)
+    counted = shares.counted
     widths: list[tuple[float, str]] = []
     if models is not None and not counted:
         widths.append((models / total, theme.accent))

@@ -33,17 +33,20 @@ LOAD_OPTIONS = "load-options"
 MEMORY_SETTINGS = "memory-settings"
 TOO_LARGE = "model-too-large"
 EMBEDDINGS = "embeddings-only"
+NO_MODEL = "no-model"
 
 
 class ModelController(QObject):
     """``current_changed`` when another model is chosen; ``load_advanced`` with each progress of
     the chosen one (0.0 to 1.0); ``context_changed`` with its context in tokens, or None;
-    ``engine_died`` with the error when a loaded model went by itself."""
+    ``engine_died`` with the error when a loaded model went by itself; ``refreshed`` when the
+    library was read again."""
 
     current_changed = Signal()
     load_advanced = Signal(float)
     context_changed = Signal(object)
     engine_died = Signal(object)
+    refreshed = Signal()
 
     def __init__(
         self,
@@ -61,14 +64,18 @@ class ModelController(QObject):
         self._items: list[PickerItem] = []
         self._ready: dict[Path, int] = {}  # n_ctx in tokens of each loaded model
         self._current: Path | None = None
+        self._settled: Path | None = None  # the last one chosen that was loaded, or of the start
         self._names: dict[Path, str] = {}
         picker, header = window.header.picker, window.header
         picker.selected.connect(self._on_selected)
+        picker.opened.connect(self._look_again)
+        window.status.memory_clicked.connect(self._look_again)
         picker.add_requested.connect(self._on_add_requested)
         picker.remove_requested.connect(self._on_remove_requested)
         header.eject_requested.connect(self._on_eject)
         header.cancel_requested.connect(self._on_cancel_load)
         window.files_dropped.connect(self.add_files)
+        window.chat_view.options_requested.connect(self._open_options)
         window.notifications.action_triggered.connect(self._on_notice_action)
         worker.model_changed.connect(self._on_model_changed)
         worker.answer_failed.connect(self._on_answer_failed)
@@ -86,6 +93,10 @@ class ModelController(QObject):
     def name_of(self, path: Path) -> str | None:
         """A model's name for people; None when it is not in the library."""
         return self._names.get(path)
+
+    def note_of(self, path: Path) -> str:
+        """What became of the file of a loaded model; empty where it is the same."""
+        return next((item.note for item in self._items if item.path == str(path)), "")
 
     @property
     def n_ctx(self) -> int | None:
@@ -115,7 +126,7 @@ class ModelController(QObject):
         """Read the library again."""
         entries = await self._models.entries()
         self._names = shown_names([entry.model for entry in entries])
-        self._items = [
+        items = [
             PickerItem(
                 path=str(entry.model.path),
                 name=self._names[entry.model.path],
@@ -124,14 +135,23 @@ class ModelController(QObject):
                 n_ctx=entry.model.n_ctx_train or None,
                 loaded=entry.model.path in self._ready,
                 problem=entry.problem or "",
+                note=entry.note or "",
                 makes_embeddings=entry.model.makes_embeddings,
                 removable=not entry.model.embedded,
             )
             for entry in entries
         ]
-        self._window.header.picker.set_models(self._items)
+        if items != self._items:
+            self._items = items
+            self._window.header.picker.set_models(items)
         names = {entry.model.path.name: entry.model.name for entry in entries}
         self._window.chat_view.set_model_names(names)
+        self.refreshed.emit()
+
+    @Slot()
+    def _look_again(self) -> None:
+        """Files come and go while the app runs."""
+        self._tasks.start(self.refresh())
 
     @Slot(list)
     def add_files(self, paths: Sequence[Path]) -> None:
@@ -153,12 +173,11 @@ class ModelController(QObject):
 
     async def _try_added(self, added: Path, *, is_new: bool) -> None:
         """Choose and load what was added; a new file that llama.cpp refuses does not stay."""
-        before = self._current
         self._choose(added)
         try:
             await self._worker.load(added)
         except LoadCancelled:
-            return
+            self._take_back(added)
         except OutOfMemory as error:
             self._offer_ways_out(error)  # it is a good model: it stays, chosen
         except MinervaError as error:
@@ -166,14 +185,21 @@ class ModelController(QObject):
             if is_new and isinstance(error, ModelLoadError):
                 await self._models.remove(added)
                 await self.refresh()
-            if self._current == added and before is not None:
-                self._choose(before)
+            self._take_back(added)
+
+    def _take_back(self, path: Path) -> None:
+        """The chat has its last loaded model again, unless another was chosen meanwhile."""
+        if self._current == path != self._settled:
+            self._choose(self._settled if self._settled in self._names else None)
 
     def _choose(self, path: Path | None) -> None:
         self._current = path
+        if path is not None:
+            self._window.notifications.dismiss(NO_MODEL)
         name = None if path is None else str(path)
         self._settings.remember(model=name)
         self._window.header.picker.set_current(name or "")
+        self._window.header.set_can_configure(path is not None)
         self._window.header.set_can_eject(path in self._ready)
         self._window.header.hide_progress()
         self.current_changed.emit()
@@ -191,7 +217,7 @@ class ModelController(QObject):
         try:
             await self._worker.load(path, forced=forced)
         except LoadCancelled:
-            return
+            self._take_back(path)
         except OutOfMemory as error:
             self._offer_ways_out(error)
         except MinervaError as error:
@@ -227,8 +253,10 @@ class ModelController(QObject):
             chosen = (await self._models.first_choice(preferred)).path
         except ModelNotFound as error:
             self._choose(None)
-            self._show(error)
+            notice = Notice(NoticeKind.ERROR, error.message, error.detail, key=NO_MODEL)
+            self._window.notifications.show_notice(notice)
             return None
+        self._settled = chosen
         self._choose(chosen)
         return chosen
 
@@ -248,6 +276,8 @@ class ModelController(QObject):
             self._window.notifications.dismiss(TOO_LARGE)
         if state.phase is ModelPhase.READY and state.n_ctx is not None:
             self._ready[state.path] = state.n_ctx
+            if state.path == self._current:
+                self._settled = state.path
             if state.unloaded:
                 self._tell_eviction(state)
         elif state.phase is ModelPhase.GONE:
@@ -308,6 +338,11 @@ class ModelController(QObject):
         if callback_id in (RETRY_LOAD, LOAD_ANYWAY):
             self._tasks.start(self._load(self._current, forced=callback_id == LOAD_ANYWAY))
         elif callback_id == LOAD_OPTIONS:
+            self._open_options()
+
+    @Slot()
+    def _open_options(self) -> None:
+        if self._current is not None:
             self._window.header.picker.options_requested.emit(str(self._current))
 
     @Slot(str, object)

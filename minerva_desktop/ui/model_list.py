@@ -39,25 +39,25 @@ Index = QModelIndex | QPersistentModelIndex
 @dataclass(frozen=True, slots=True)
 class PickerFit:
     """How a model would fit into the memory: the badge, its numbers in sentences, and the names of
-    the models that would go for it (empty: none)."""
+    the models that would go for it."""
 
     label: str
     tone: FitTone
     detail: str
-    unloads: str = ""
+    unloads: tuple[str, ...] = ()
 
     @property
     def warning(self) -> str:
         """What loading does to others; empty when nothing."""
-        return f"Loading it unloads {self.unloads}" if self.unloads else ""
+        return f"Loading it unloads {' and '.join(self.unloads)}" if self.unloads else ""
 
 
 @dataclass(frozen=True, slots=True)
 class PickerItem:
     """One model. ``size_bytes`` and ``n_ctx`` (tokens) are None while unknown; ``problem`` is why
-    it cannot be used, in words; ``makes_embeddings``: it cannot chat; ``removable`` is False for
-    the model that comes with the app;
-    ``fit`` is None while unknown, and says nothing of a loaded model."""
+    it cannot be used, in words, and ``note`` what became of the file of one that is loaded;
+    ``makes_embeddings``: it cannot chat; ``removable`` is False for the model that comes with the
+    app; ``fit`` is None while unknown, and says nothing of a loaded model."""
 
     path: str
     name: str
@@ -66,6 +66,7 @@ class PickerItem:
     n_ctx: int | None = None
     loaded: bool = False
     problem: str = ""
+    note: str = ""
     makes_embeddings: bool = False
     removable: bool = True
     fit: PickerFit | None = None
@@ -77,8 +78,8 @@ class PickerItem:
 
     @property
     def shown_fit(self) -> PickerFit | None:
-        """What there is to tell of its fit."""
-        return None if self.loaded or self.problem else self.fit
+        """What there is to tell of its fit: nothing of one that cannot be chosen here."""
+        return self.fit if self.can_chat and not self.loaded else None
 
     @property
     def facts(self) -> str:
@@ -96,7 +97,7 @@ class PickerItem:
         state = "loaded" if self.loaded else ""
         fit = self.shown_fit
         told = (fit.label, fit.warning) if fit is not None else ()
-        parts = (self.name, self.facts, self.problem, state, *told)
+        parts = (self.name, self.facts, self.problem, state, self.note, *told)
         return ", ".join(part for part in parts if part)
 
     @property
@@ -104,7 +105,7 @@ class PickerItem:
         """All that the row has no room for."""
         fit = self.shown_fit
         told = (self.facts, f"{fit.label}. {fit.detail}", fit.warning) if fit is not None else ()
-        return "\n".join(part for part in (self.path, *told) if part)
+        return "\n".join(part for part in (self.path, self.problem, self.note, *told) if part)
 
     def matches(self, words: Sequence[str]) -> bool:
         """Whether name, facts and file name together hold every one of ``words``."""
@@ -167,7 +168,8 @@ class PickerModel(QAbstractListModel):
 
 
 class PickerDelegate(QStyledItemDelegate):
-    """Two lines: the name, then its facts or its problem; a check for the model in use."""
+    """Two lines: the name with its badge, then the facts, or what is wrong or will go; a check for
+    the model in use. All rows are alike high, so that no badge that comes late moves one."""
 
     def __init__(self, icons: Icons, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -191,14 +193,18 @@ class PickerDelegate(QStyledItemDelegate):
             mark = QRectF(box.left() + 2 * GRID, box.center().y() - 7, 16, 16)
             self._icons.paint(painter, "check", mark, "accent")
         text = box.adjusted(8 * GRID, 5, -3 * GRID, -5)
+        half = text.height() // 2
+        first = QRect(text.left(), text.top(), text.width(), half)
+        second = QRect(text.left(), text.top() + half, text.width(), half)
         if item.loaded:
-            left = self._paint_mark(painter, option.font, text, "Loaded", theme.success)
-            text.setRight(left - 2 * GRID)
+            left = self._paint_mark(painter, option.font, first, "Loaded", theme.success)
+            first.setRight(left - 2 * GRID)
         elif (fit := item.shown_fit) is not None:
             colour = getattr(theme, fit.tone)
-            left = self._paint_mark(painter, option.font, text, fit.label, colour)
-            text.setRight(left - 2 * GRID)
-        self._paint_lines(painter, option.font, text, item)
+            left = self._paint_mark(painter, option.font, first, fit.label, colour)
+            first.setRight(left - 2 * GRID)
+        self._paint_name(painter, option.font, first, item)
+        self._paint_rest(painter, option.font, second, item)
         painter.restore()
 
     def _paint_mark(
@@ -220,31 +226,44 @@ class PickerDelegate(QStyledItemDelegate):
         painter.drawEllipse(QRectF(dot, text.center().y() - 2.5, 6, 6))
         return dot
 
-    def _paint_lines(self, painter: QPainter, font: QFont, text: QRect, item: PickerItem) -> None:
+    def _paint_name(self, painter: QPainter, font: QFont, line: QRect, item: PickerItem) -> None:
         theme = self._icons.theme
         name_font = QFont(font)
         name_font.setWeight(QFont.Weight.Medium)
-        half = text.height() // 2
-        second, second_colour = item.facts, theme.muted
-        if item.problem:
-            second, second_colour = item.problem, theme.danger
-        elif (fit := item.shown_fit) is not None and fit.warning:
-            second, second_colour = f"Unloads {fit.unloads}", theme.warning
-        lines = (
-            (name_font, theme.text if item.can_chat else theme.muted, item.name, text.top()),
-            (_smaller(font), second_colour, second, text.top() + half),
+        painter.setFont(name_font)
+        painter.setPen(QColor(theme.text if item.can_chat else theme.muted))
+        # In the middle: versions of one model differ in how their names begin and end.
+        shown = QFontMetrics(name_font).elidedText(
+            item.name, Qt.TextElideMode.ElideMiddle, line.width()
         )
-        for line_font, colour, words, top in lines:
-            painter.setFont(line_font)
-            painter.setPen(QColor(colour))
-            shown = QFontMetrics(line_font).elidedText(
-                words, Qt.TextElideMode.ElideRight, text.width()
-            )
-            painter.drawText(
-                QRect(text.left(), top, text.width(), half),
-                int(Qt.AlignmentFlag.AlignVCenter),
-                shown,
-            )
+        painter.drawText(line, int(Qt.AlignmentFlag.AlignVCenter), shown)
+
+    def _paint_rest(self, painter: QPainter, font: QFont, line: QRect, item: PickerItem) -> None:
+        theme = self._icons.theme
+        small = _smaller(font)
+        metrics = QFontMetrics(small)
+        words, colour = item.facts, theme.muted
+        if item.problem:
+            words, colour = item.problem, theme.danger
+        elif item.note:
+            words, colour = item.note, theme.warning
+        elif (fit := item.shown_fit) is not None and fit.unloads:
+            words, colour = unload_words(fit.unloads, metrics, line.width()), theme.warning
+        painter.setFont(small)
+        painter.setPen(QColor(colour))
+        shown = metrics.elidedText(words, Qt.TextElideMode.ElideRight, line.width())
+        painter.drawText(line, int(Qt.AlignmentFlag.AlignVCenter), shown)
+
+
+def unload_words(names: Sequence[str], metrics: QFontMetrics, width: int) -> str:
+    """Which models will go, in ``width`` px: each of several keeps its share of the line."""
+    words = f"Unloads {' and '.join(names)}"
+    if metrics.horizontalAdvance(words) <= width:
+        return words
+    rest = f"Unloads {' and '.join('' for _ in names)}"
+    share = (width - metrics.horizontalAdvance(rest)) // len(names)
+    middle = Qt.TextElideMode.ElideMiddle
+    return f"Unloads {' and '.join(metrics.elidedText(name, middle, share) for name in names)}"
 
 
 def _smaller(font: QFont) -> QFont:

@@ -16,7 +16,6 @@ from PySide6.QtGui import (
     QKeyEvent,
     QPainter,
     QPaintEvent,
-    QResizeEvent,
 )
 from PySide6.QtWidgets import (
     QFrame,
@@ -26,14 +25,13 @@ from PySide6.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QStyle,
-    QStyleOption,
     QStyleOptionButton,
     QStylePainter,
     QVBoxLayout,
     QWidget,
 )
 
-from minerva_desktop.ui.controls import ICON_SIZE, PopupMenu, plain_tip, round_corners
+from minerva_desktop.ui.controls import ICON_SIZE, PopupFrame, PopupMenu, plain_tip
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.model_list import (
     ITEM_ROLE,
@@ -47,14 +45,14 @@ from minerva_desktop.ui.theme import GRID
 
 NO_MODEL = "Choose a model"
 SHORTCUT = "Ctrl+L"
-POPUP_WIDTH = 440  # px
-POPUP_RADIUS = 12  # px, as in the style sheet
+POPUP_WIDTH = 480  # px
 MAX_ROWS = 7  # before the list scrolls
 MAX_BUTTON_WIDTH = 440  # px
+MIN_NAME_WIDTH = 24 * GRID  # px of a long name, before the quantisation has room
 _STEP_KEYS = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
 
 
-class PickerPopup(QFrame):
+class PickerPopup(PopupFrame):
     """A filter, the matching models, and "Add model…". Keys typed anywhere go to the filter."""
 
     selected = Signal(str)
@@ -63,9 +61,8 @@ class PickerPopup(QFrame):
     options_requested = Signal(str)
 
     def __init__(self, icons: Icons, parent: QWidget) -> None:
-        super().__init__(parent, Qt.WindowType.Popup | Qt.WindowType.FramelessWindowHint)
+        super().__init__(parent)
         self.setObjectName("pickerPopup")
-        self.setAttribute(Qt.WidgetAttribute.WA_TranslucentBackground)
         self.setAccessibleName("Models")
         self.model = PickerModel(self)
         self._delegate = PickerDelegate(icons, self)
@@ -103,7 +100,10 @@ class PickerPopup(QFrame):
         self._list.setCurrentIndex(self.model.index(self.model.row_of(current_path)))
         corner = button.mapToGlobal(QPoint(0, button.height() + GRID))
         screen = button.screen().availableGeometry()
-        left = max(screen.left(), min(corner.x(), screen.right() - self.width()))
+        # Within the window, where that is wide enough, and on the screen always.
+        window = button.window().geometry()
+        inside = max(window.left() + 2 * GRID, window.right() - 2 * GRID - self.width())
+        left = max(screen.left(), min(corner.x(), inside, screen.right() - self.width()))
         top = max(screen.top(), min(corner.y(), screen.bottom() - self.height()))
         self.move(left, top)
         self.show()
@@ -116,17 +116,6 @@ class PickerPopup(QFrame):
         self.model.set_items(items)
         self._list.setCurrentIndex(self.model.index(self.model.row_of(path)))
         self._fit()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        round_corners(self, POPUP_RADIUS)
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        # Qt itself leaves the background of a translucent window unpainted.
-        option = QStyleOption()
-        option.initFrom(self)
-        painter = QPainter(self)
-        self.style().drawPrimitive(QStyle.PrimitiveElement.PE_Widget, option, painter, self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
@@ -285,7 +274,7 @@ class ModelPicker(QPushButton):
     @property
     def ratable(self) -> tuple[str, ...]:
         """The paths for which a badge would be shown."""
-        return tuple(item.path for item in self._items if not item.loaded and not item.problem)
+        return tuple(item.path for item in self._items if item.can_chat and not item.loaded)
 
     def set_fit(self, path: str, fit: PickerFit | None) -> None:
         """Show how that model fits, or nothing; also while the list is open."""
@@ -341,9 +330,10 @@ class ModelPicker(QPushButton):
         left = 6 * GRID
         room = int(chevron.left()) - GRID - left
         quant_width = self.fontMetrics().horizontalAdvance(quant) + 2 * GRID if quant else 0
-        if quant_width > room // 2:
-            quant, quant_width = "", 0
         font = self._name_font()
+        least = min(QFontMetrics(font).horizontalAdvance(name), MIN_NAME_WIDTH)
+        if room - quant_width < max(least, room // 2):
+            quant, quant_width = "", 0
         shown = QFontMetrics(font).elidedText(
             name, Qt.TextElideMode.ElideMiddle, room - quant_width
         )

@@ -12,6 +12,7 @@ from PySide6.QtCore import QPoint, QSignalBlocker, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from minerva_desktop.app.load_words import begun, told_once
 from minerva_desktop.app.loaded_models import LoadedModel, TimeToLive
 from minerva_desktop.ui.controls import ElidedLabel, PopupMenu, Switch, icon_button, plain_tip
 from minerva_desktop.ui.formats import format_speed
@@ -57,6 +58,11 @@ class ModelRow(QWidget):
         self._choice.setTextFormat(Qt.TextFormat.PlainText)
         self._choice.setWordWrap(True)
         self._choice.setProperty("look", "muted")
+        self._note = QLabel()
+        self._note.setObjectName("modelNote")
+        self._note.setTextFormat(Qt.TextFormat.PlainText)
+        self._note.setWordWrap(True)
+        self._note.setProperty("look", "warning")
         self._pin = Switch("Keep loaded", icons.themes)
         self._pin.setObjectName("pinSwitch")
         self._pin.setToolTip(
@@ -85,6 +91,8 @@ class ModelRow(QWidget):
         self._places.set_full_text(places)
         self._places.setVisible(bool(places))
         self._choice.setText(_chosen(model))
+        self._note.setText(model.note)
+        self._note.setVisible(bool(model.note))
         with QSignalBlocker(self._pin):
             self._pin.setChecked(model.pinned)
         self._pin.update()
@@ -114,6 +122,7 @@ class ModelRow(QWidget):
         rows.addWidget(self._memory)
         rows.addWidget(self._places)
         rows.addWidget(self._choice)
+        rows.addWidget(self._note)
         rows.addLayout(foot)
 
     @Slot(bool)
@@ -188,8 +197,7 @@ def _chosen(model: LoadedModel) -> str:
     place = "on the CPU"
     if model.n_gpu_layers:
         place = f"{model.n_gpu_layers} of {model.n_layers} layers on the GPU"
-    reasons = [f"{reason[:1].upper()}{reason[1:]}" for reason in model.reasons]
-    return ". ".join((f"Context of {model.n_ctx:,} tokens, {place}", *reasons))
+    return begun(told_once((f"context of {model.n_ctx:,} tokens", place), model.reasons))
 
 
 def _places(model: LoadedModel, names: Mapping[str, str]) -> str:

@@ -9,17 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QPoint, QRectF, Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QHideEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
-    QFrame,
     QLabel,
-    QStyle,
-    QStyleOption,
     QVBoxLayout,
     QWidget,
 )
 
-from minerva_desktop.ui.controls import round_corners
+from minerva_desktop.ui.controls import PopupFrame
+from minerva_desktop.ui.formats import format_used
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.memory_gauge import UNKNOWN_SHARES
 from minerva_desktop.ui.memory_shares import (
@@ -31,13 +29,12 @@ from minerva_desktop.ui.model_row import ModelRow
 from minerva_desktop.ui.theme import GRID, ThemeSource
 from minerva_desktop.units import format_bytes
 
-WIDTH = 440  # px
-RADIUS = 12  # px, as in the style sheet
+WIDTH = 480  # px
 BAR_HEIGHT = 10  # px
 LOOK_MS = 1000  # between two looks at the speeds while the panel is open
 
 
-class ModelsPanel(QFrame):
+class ModelsPanel(PopupFrame):
     """``pin_toggled`` carries a path and whether to keep that model, ``unload_requested`` a path,
     ``time_chosen`` a path and a `TimeToLive`; ``look_wanted`` comes each second while open."""
 
@@ -47,13 +44,12 @@ class ModelsPanel(QFrame):
     look_wanted = Signal()
 
     def __init__(self, icons: Icons, parent: QWidget) -> None:
-        super().__init__(parent, Qt.WindowType.Popup | Qt.WindowType.FramelessWindowHint)
+        super().__init__(parent)
         self._icons = icons
         self._rows: dict[Path, ModelRow] = {}
         self._anchor: QWidget | None = None
         self.setObjectName("modelsPanel")
         self.setAccessibleName("Loaded models")
-        self.setAttribute(Qt.WidgetAttribute.WA_TranslucentBackground)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._memories: list[MemoryRow] = []
         self._empty = QLabel("No model is loaded. One is loaded with the next message.")
@@ -104,17 +100,6 @@ class ModelsPanel(QFrame):
     def hideEvent(self, event: QHideEvent) -> None:
         self._timer.stop()
         super().hideEvent(event)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        round_corners(self, RADIUS)
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        # Qt itself leaves the background of a translucent window unpainted.
-        option = QStyleOption()
-        option.initFrom(self)
-        painter = QPainter(self)
-        self.style().drawPrimitive(QStyle.PrimitiveElement.PE_Widget, option, painter, self)
 
     def _show_memories(self, memories: Sequence[DeviceShares]) -> None:
         while len(self._memories) > len(memories):
@@ -210,16 +195,20 @@ def _numbers(shares: DeviceShares) -> str:
     reading = shares.reading
     if reading.total is None:
         return reading.detail
-    has_models = any(share.held.total_bytes for share in shares.models)
-    amounts = []
-    for label, amount in (
-        ("models" if has_models else "", reading.models),
-        ("other programs", reading.others),
-        ("free", reading.free),
-    ):
-        if label and amount is not None:
-            amounts.append(f"{label} {format_bytes(amount)}")
+    ours, rest = [], []
+    if shares.counted and reading.models is not None:
+        # The models' rows add up to this, unless not all of it is in memory at the moment.
+        is_whole = reading.models >= shares.counted
+        part = format_used(reading.models, shares.counted)
+        ours.append(f"models {format_bytes(shares.counted) if is_whole else part}")
+    if shares.beside:
+        ours.append(f"{reading.process_words} {format_bytes(shares.beside)}")
+    for label, amount in (("other programs", reading.others), ("free", reading.free)):
+        if amount is not None:
+            rest.append(f"{label} {format_bytes(amount)}")
     name = reading.name if reading.name == reading.short else f"{reading.short}, {reading.name}"
     budget = "" if reading.budget is None else f", {format_bytes(reading.budget)} for models"
-    text = f"{name}: {format_bytes(reading.total)}{budget}\n{' · '.join(amounts)}"
+    amounts = (ours, rest) if shares.beside else ([*ours, *rest],)
+    lines = [" · ".join(line) for line in amounts]
+    text = "\n".join((f"{name}: {format_bytes(reading.total)}{budget}", *lines))
     return f"{text}\n{reading.detail}" if reading.detail else text

@@ -6,14 +6,13 @@ The main window opens it with `QDialog.open`, and on ``accepted`` stores what
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
+    QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -21,16 +20,24 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from minerva_desktop.app.memory_budgets import DeviceBudget, chosen_gb, with_gpu_gb
-from minerva_desktop.settings import DEFAULT_PORT, Settings, ThemeChoice
+from minerva_desktop.app.memory_budgets import DeviceBudget, GpuMemories, chosen_gb, with_gpu_gb
+from minerva_desktop.settings import DEFAULT_PORT, MIN_MEMORY_GB, Settings, ThemeChoice
 from minerva_desktop.ui.controls import (
     ElidedLabel,
-    OptionalIntEdit,
+    OptionalDecimalEdit,
     Switch,
     plain_tip,
     set_sign,
 )
-from minerva_desktop.ui.forms import AUTOMATIC, Form, ScrolledPage, SegmentedChoice, number_field
+from minerva_desktop.ui.forms import (
+    AUTOMATIC,
+    SCROLL_ROOM,
+    Form,
+    ScrolledPage,
+    SegmentedChoice,
+    gigabytes_field,
+    number_field,
+)
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 from minerva_desktop.units import format_bytes
@@ -39,8 +46,6 @@ SHORTCUT = "Ctrl+,"
 WIDTH = 480  # px
 MIN_N_CTX, MAX_N_CTX = 256, 10_485_760  # tokens
 MAX_GPU_LAYERS = 1000
-MAX_SNAPSHOT_GB = 10_000
-MAX_MEMORY_GB = 100_000
 MAX_GPUS = 16  # that get a row
 MIN_PORT, MAX_PORT = 1, 65535
 FOLDER_SIGN = 16  # px
@@ -82,15 +87,16 @@ class SettingsDialog(QDialog):
             "nGpuLayers", "Layers on the GPU", settings.n_gpu_layers, 0, MAX_GPU_LAYERS
         )
         self._threads = number_field("nThreads", "CPU threads", settings.n_threads, 1, max_threads)
-        self._memory = number_field(
-            "memoryGb", "System memory for models in GB", settings.memory_gb, 1, MAX_MEMORY_GB
+        self._memory = gigabytes_field(
+            "memoryGb", "System memory for models in GB", settings.memory_gb, MIN_MEMORY_GB
         )
-        self._gpus: dict[DeviceBudget, OptionalIntEdit] = {}
+        self._gpus: dict[DeviceBudget, OptionalDecimalEdit] = {}
         self._gpus_note = QLabel("Looking for graphics cards…")
         self._gpus_note.setObjectName("gpusNote")
         self._gpus_note.setProperty("look", "muted")
-        self._snapshots = number_field(
-            "snapshotGb", "Disk for long chats in GB", settings.snapshot_gb, 0, MAX_SNAPSHOT_GB
+        self._gpus_note.setWordWrap(True)
+        self._snapshots = gigabytes_field(
+            "snapshotGb", "Disk for long chats in GB", settings.snapshot_gb, 0
         )
         self._port = number_field(
             "serverPort", "Server port", settings.server_port, MIN_PORT, MAX_PORT
@@ -103,17 +109,16 @@ class SettingsDialog(QDialog):
         """Say what models may take of the system's memory where nothing is chosen."""
         self._memory.setPlaceholderText(_automatic(budget))
 
-    def show_gpus(self, budgets: Sequence[DeviceBudget]) -> None:
-        """Offer the budgets of the graphics cards; once."""
-        before = self._memory
+    def show_gpus(self, found: GpuMemories) -> None:
+        """Offer the budgets of the graphics cards, or say why there are none; once."""
+        before, budgets = self._memory, found.budgets
         for number, budget in enumerate(budgets[:MAX_GPUS], start=1):
             short = "GPU" if len(budgets) == 1 else f"GPU {number}"
-            field = number_field(
+            field = gigabytes_field(
                 f"gpuMemoryGb{number}",
                 f"Memory of {budget.name} for models in GB",
                 chosen_gb(self._settings, budget),
-                1,
-                MAX_MEMORY_GB,
+                0,
                 _automatic(budget),
             )
             self._gpus[budget] = field
@@ -123,6 +128,8 @@ class SettingsDialog(QDialog):
             before = field
         if budgets:
             self._gpus_note.hide()
+        elif found.problem:
+            self._gpus_note.setText(f"Which graphics cards there are is not known. {found.problem}")
         else:
             self._gpus_note.setText("No graphics card with its own memory was found")
         # New widgets count once they are shown, which Qt does at its loop's next turn.
@@ -179,11 +186,17 @@ class SettingsDialog(QDialog):
         )
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
+        buttons.setContentsMargins(0, 0, SCROLL_ROOM, 0)  # in line with the fields
+        rule = QFrame()
+        rule.setObjectName("pageRule")
+        rule.setFixedHeight(1)
         self._page = ScrolledPage(form)
         box = QVBoxLayout(self)
         box.setContentsMargins(6 * GRID, 4 * GRID, 6 * GRID, 5 * GRID)
-        box.setSpacing(5 * GRID)
+        box.setSpacing(0)
         box.addWidget(self._page, 1)
+        box.addWidget(rule)
+        box.addSpacing(4 * GRID)
         box.addWidget(buttons)
 
     def _make_folder_row(self, data_folder: str) -> QHBoxLayout:

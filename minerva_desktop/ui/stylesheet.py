@@ -2,7 +2,7 @@
 
 The main window calls `apply_theme` at start and whenever `ThemeSource` changes. Widgets choose
 among looks with the dynamic property ``look``: ``primary``, ``ghost``, ``danger``, ``link`` on
-buttons; ``muted``, ``heading``, ``title`` on labels. Main thread.
+buttons; ``muted``, ``warning``, ``heading``, ``title`` on labels. Main thread.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ QToolTip {
 QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }
 QLabel { background: transparent; }
 QLabel[look="muted"] { color: $muted; font-size: ${small}px; }
+QLabel[look="warning"] { color: $warning; font-size: ${small}px; }
 QLabel[look="heading"] { color: $text; font-size: ${base}px; font-weight: 600; }
 QLabel[look="title"] { color: $text; font-size: ${title}px; font-weight: 600; }
 QMenu {
@@ -146,7 +147,7 @@ QFrame#pickerPopup, QFrame#modelsPanel {
 }
 QListView#pickerList { background: transparent; border: none; outline: 0; }
 QPushButton#addModelButton { text-align: left; padding: 5px 8px; }
-QFrame#pickerRule { background: $border; border: none; }
+QFrame#pickerRule, QFrame#pageRule { background: $border; border: none; }
 QWidget#notificationBar { border-bottom: 1px solid $border; }
 QFrame#noticeCard { border: 1px solid $border; border-radius: 8px; background: $bubble; }
 QFrame#noticeCard[kind="error"] { background: $danger_surface; border-color: $danger_edge; }

@@ -15,7 +15,7 @@ from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.message import ChatTurn, MessageState, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
-from minerva_desktop.errors import EngineDied, InvalidRequest, LoadCancelled
+from minerva_desktop.errors import EngineDied, InvalidRequest, LoadCancelled, OutOfMemory
 from minerva_desktop.store.chat_store import ChatStore
 from tests.fakes import RecordingEngine, RecordingListener
 
@@ -269,6 +269,17 @@ async def test_what_is_destroyed_leaves_no_state_of_the_engine(
     monkeypatch.setattr("minerva_desktop.app.chat_library.TRASH_SECONDS", -1.0)
     await desk.library.tidy()
     assert (state.exists(), _on_disk(database)) == (False, [])
+
+
+async def test_an_answer_for_which_there_is_no_memory_says_what_to_do(desk: Desk) -> None:
+    session = desk.new_session()
+    await session.send("Hi", MODEL)
+    error = OutOfMemory("Memory exceeded: 3.9 GB + 1.2 GB > 4.3 GB", detail="It needs 1.2 GB.")
+    desk.library.on_answer_failed(session.answer_id or "", error)
+    await session.close()
+    failed = session.conversation.active_branch()[-1].error or ""
+    assert failed.startswith(f"{error.message}. Give the model a smaller context")
+    assert "unload another model" in failed
 
 
 async def test_a_new_title_and_new_parameters_are_kept(desk: Desk) -> None:

@@ -24,6 +24,7 @@ from tests.fakes import context_info
 from tests.pools import real_pool
 
 MODEL = Path("/m/a.gguf")
+WISHED = "context of 1,024 tokens instead of 8,192: as wished it would take 9.0 GB"
 
 
 class Clock:
@@ -101,13 +102,22 @@ def test_speed_is_that_of_the_last_seconds() -> None:
 def test_a_fit_is_told_in_sentences() -> None:
     options = LoadOptions(n_ctx=4096)
     choice = LoadChoice(
-        options, {"CPU": 2_000_000_000}, "smaller_context", ("context of 4,096 tokens",)
+        options, {"CPU": 2_000_000_000}, "smaller_context", ("context of 4,096 tokens: it is",)
     )
     fit = model_fit(LoadPlan(MODEL, choice, (Path("/m/b.gguf"),), 1, {}))
     assert fit.label == "Smaller context"
     assert fit.is_possible
     assert not fit.is_as_wished
-    assert fit.detail == (
-        "Takes about 2.0 GB with a context of 4,096 tokens. Context of 4,096 tokens"
-    )
+    assert fit.detail == "Takes about 2.0 GB with a context of 4,096 tokens: it is"
     assert fit.unloads == (Path("/m/b.gguf"),)
+
+
+def test_what_does_not_fit_says_what_lacks_and_no_size_twice() -> None:
+    lacks = "it takes 6.3 GB of the CPU's memory, and there are 4.2 GB for models"
+    choice = LoadChoice(
+        LoadOptions(n_ctx=1024), {"CPU": 6_300_000_000}, "wont_fit", (lacks, WISHED)
+    )
+    assert model_fit(LoadPlan(MODEL, choice, (), 0, {})).detail == (
+        "It takes 6.3 GB of the CPU's memory, and there are 4.2 GB for models. "
+        "Context of 1,024 tokens instead of 8,192: as wished it would take 9.0 GB"
+    )

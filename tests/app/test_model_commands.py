@@ -35,6 +35,10 @@ def test_a_model_is_added_listed_and_forgotten(run: Run, model_path: Path, tmp_p
     mine = tmp_path / "mine.gguf"
     shutil.copyfile(model_path, mine)
     assert run("add", str(mine)) == (0, "added mine (98.4 MB)\n", "")
+    there = f"mine is already there: {mine}\n"
+    assert run("add", str(mine)) == (0, there, "")
+    again = json.loads(run("add", str(mine), "--json")[1])
+    assert (again["added"], [each["id"] for each in again["already_there"]]) == ([], ["mine"])
     _, listed, _ = run("list")
     assert [line.split()[0] for line in listed.splitlines()] == ["MODEL", model_path.stem, "mine"]
     mine.rename(tmp_path / "elsewhere.gguf")
@@ -97,17 +101,52 @@ def test_show_says_what_it_is_and_what_it_takes(run: Run, model_path: Path) -> N
     assert half["memory"][0]["kv_bytes"] == 8192 * 30 * 2 * 3 * 64 * 34 // 32
 
 
-def test_show_tells_what_fits_at_most(run: Run, model_path: Path, tmp_path: Path) -> None:
+def test_show_tells_what_fits_at_most(
+    run: Run, model_path: Path, gemma_path: Path, tmp_path: Path
+) -> None:
     plenty = _shown(run, str(model_path))["load"]
     assert (plenty["largest_n_ctx"], plenty["most_gpu_layers"]) == (8192, 0)
     settings = tmp_path / "home" / "config" / "settings.json"
     settings.parent.mkdir(parents=True, exist_ok=True)
-    settings.write_text(json.dumps({"memory_gb": 0}))
-    nothing = _shown(run, str(model_path))
+    settings.write_text(json.dumps({"memory_gb": 0.25}))
+    nothing = _shown(run, str(gemma_path))
     assert nothing["load"]["fit"] == "wont_fit"
     assert nothing["load"]["largest_n_ctx"] == 0
-    assert nothing["memory"][0]["room_bytes"] == 0
+    assert nothing["memory"][0]["room_bytes"] == 250_000_000
     assert nothing["load"]["reasons"][0].startswith("it takes ")
+    assert _shown(run, str(gemma_path), "--memory-gb", "1.5")["load"]["fit"] == "fits"
+
+
+def test_show_does_not_contradict_itself_beyond_the_trained_context(
+    run: Run, model_path: Path, embedding_model: Path
+) -> None:
+    load = _shown(run, str(model_path), "--n-ctx", "20000", "--memory-gb", "2")["load"]
+    assert (load["n_ctx"], load["largest_n_ctx"], load["fit"]) == (20_000, 20_000, "fits")
+    assert "the model was trained for 8,192" in load["warnings"][0]
+    _, said, _ = run("show", str(model_path), "--n-ctx", "20000", "--memory-gb", "2")
+    assert "largest context  20,000 tokens fit; it was trained for 8,192\n" in said
+    assert load["warnings"][0] in said
+    assert "8,192 tokens fit, all that it was trained for\n" in run("show", str(model_path))[1]
+    _, said, _ = run("show", str(embedding_model), "--n-ctx", "20000")
+    assert "context of 512 tokens instead of 20,000: the model was trained for 512" in said
+
+
+def test_what_does_not_fit_is_only_loaded_by_force(run: Run, model_path: Path) -> None:
+    asked = ("show", str(model_path), "--n-ctx", "8192", "--kv-type", "f16", "--load")
+    tight = ("--memory-gb", "0.25")
+    code, said, problem = run(*asked, *tight)
+    assert (code, said) == (1, "")
+    lines = problem.splitlines()
+    assert lines[0].startswith(f"minerva: {model_path.name}: Memory exceeded: 0 bytes + ")
+    assert lines[0].endswith(" > 250.0 MB")
+    assert lines[-3].startswith("A context of up to ")
+    assert lines[-2].startswith("With --memory-gb 0.3")
+    assert lines[-1] == "--force loads it all the same."
+    shown = json.loads(run(*asked, *tight, "--force", "--json")[1])
+    assert shown["load"]["fit"] == "wont_fit"
+    assert shown["memory"][0]["measured_bytes"] > 200_000_000
+    with pytest.raises(SystemExit):
+        run("show", str(model_path), "--force")
 
 
 def test_show_takes_the_options_of_a_load(run: Run, model_path: Path, tmp_path: Path) -> None:

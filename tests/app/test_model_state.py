@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from minerva_desktop.app.model_actions import ModelPhase, ModelState, model_fit, model_state
@@ -24,11 +25,11 @@ A, B = Path("/m/a.gguf"), Path("/m/b.gguf")
 
 def test_a_model_that_is_ready_says_what_went_for_it() -> None:
     info = context_info(weights_bytes=5, n_ctx=512)
-    choice = LoadChoice(LoadOptions(), {"CPU": 5}, reasons=("smaller",))
+    choice = LoadChoice(LoadOptions(), {"CPU": 5}, reasons=("smaller",), warnings=("beware",))
     unloaded = (Unloaded(B, 70),)
     state = model_state(ModelReady(A, info, 1, choice, unloaded))
     assert state == ModelState(
-        A, ModelPhase.READY, n_ctx=512, reasons=("smaller",), unloaded=unloaded
+        A, ModelPhase.READY, n_ctx=512, reasons=("smaller", "beware"), unloaded=unloaded
     )
 
 
@@ -52,7 +53,13 @@ def test_each_way_to_fit_has_words_of_its_own() -> None:
 
 
 def test_more_context_than_usual_is_told_and_is_nothing_that_gave() -> None:
-    choice = LoadChoice(LoadOptions(n_ctx=32_768), {"CPU": 5}, notes=("context of 32,768 tokens",))
+    note = "context of 32,768 tokens instead of 8,192: there is room"
+    choice = LoadChoice(LoadOptions(n_ctx=32_768), {"CPU": 5}, notes=(note,))
     fit = model_fit(LoadPlan(A, choice, (), 0, {}))
     assert fit.is_as_wished
-    assert fit.detail.endswith("Context of 32,768 tokens")
+    assert fit.detail == f"Takes about 5 bytes with a {note}"
+    warning = "context of 32,768 tokens: the model was trained for 8,192"
+    warned = replace(choice, notes=(), warnings=(warning,))
+    fit = model_fit(LoadPlan(A, warned, (), 0, {}))
+    assert fit.detail == f"Takes about 5 bytes with a {warning}"
+    assert not fit.is_as_wished

@@ -48,27 +48,36 @@ def test_a_reader_that_goes_away_ends_the_answer_quietly() -> None:
         assert chat.wait(30) == 1
 
 
-def test_a_model_that_does_not_fit_is_loaded_as_small_as_it_gets(minerva_home: Path) -> None:
+def test_what_had_to_give_is_told_in_notes() -> None:
+    done = _run("chat", "--prompt", "Hi", "--max-tokens", "2", "--memory-gb", "0.3")
+    assert (done.returncode, bool(done.stdout.strip())) == (0, True)
+    assert done.stderr.startswith("note: KV cache in q8_0: as wished it would take ")
+
+
+def test_a_model_that_does_not_fit_is_loaded_by_force_alone(minerva_home: Path) -> None:
     settings = minerva_home / "config" / "settings.json"
     settings.parent.mkdir(parents=True)
-    settings.write_text(json.dumps({"memory_gb": 0}))
-    done = _run("chat", "--prompt", "Hi", "--max-tokens", "2")
-    assert done.returncode == 0
-    assert done.stdout.strip()
-    notes = done.stderr.splitlines()
+    settings.write_text(json.dumps({"memory_gb": 0.25}))
+    asked = ("chat", "--prompt", "Hi", "--max-tokens", "2", "--n-ctx", "20000")
+    refused = _run(*asked)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("minerva: SmolLM2-135M-Instruct.Q4_1.gguf: Memory exceeded: ")
+    assert refused.stderr.endswith("--force loads it all the same.\n")
+    assert "A context of up to " in refused.stderr
+    forced = _run(*asked, "--force")
+    assert (forced.returncode, bool(forced.stdout.strip())) == (0, True)
+    notes = forced.stderr.splitlines()
     assert all(note.startswith("note: ") for note in notes)
     assert "it takes " in notes[0]
-    assert "KV cache in q8_0: as wished it would take" in done.stderr
-    assert "context of 1,024 tokens instead of 8,192" in done.stderr
+    assert "context of 20,000 tokens: the model was trained for 8,192" in notes[-1]
 
 
 def test_errors_are_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
     bad = tmp_path / "notes.gguf"
     bad.write_bytes(b"just notes")
     for arguments, said in (
-        (["chat", "nosuchmodel", "--prompt", "x"], "There is no model “nosuchmodel”"),
+        (["chat", "--model", "smollm2", "--prompt", "x"], "Did you mean SmolLM2-135M-Instruct"),
         (["chat", str(bad), "--prompt", "x"], "not a GGUF file"),
-        (["chat", "--prompt", "x", "--temperature", "nan"], "temperature must be between"),
         (["chat", "--prompt", "word " * 300, "--n-ctx", "256"], "Context limit exceeded: max 256"),
     ):
         done = _run(*arguments)
@@ -78,7 +87,13 @@ def test_errors_are_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
 
 
 def test_wrong_arguments_are_exit_code_2() -> None:
-    assert _run("chat", "--max-tokens", "many").returncode == 2
+    for wrong, said in (
+        (("--max-tokens", "0"), "argument --max-tokens: “0” is no whole number from 1 on"),
+        (("--temperature", "nan"), "temperature must be between 0.0 and 5.0, not nan"),
+        (("a", "--model", "b"), "one model answers: name it once"),
+    ):
+        refused = _run("chat", *wrong, "--prompt", "x")
+        assert (refused.returncode, refused.stderr) == (2, f"minerva chat: {said}\n")
     open_to_all = _run("serve", "--host", "0.0.0.0", "--port", "0")
     assert open_to_all.returncode == 2
     assert open_to_all.stderr.endswith(

@@ -176,6 +176,36 @@ def _children(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
+def test_what_is_named_does_not_go_beyond_the_budget(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = find_embedded_model()
+    assert model is not None
+    copy = tmp_path / "copy.gguf"
+    copy.write_bytes(model.read_bytes())
+    asked = ("serve", "--port", "0", "--model", MODEL, "--n-ctx", "1024", "--memory-gb", "0.25")
+    assert main([*asked, "--model", str(copy)]) == 1
+    said = capsys.readouterr().err.splitlines()
+    first = next(line for line in said if line.startswith("minerva: "))
+    assert first.startswith("minerva: copy.gguf: Memory exceeded: ")
+    assert first.endswith(" > 250.0 MB")
+    assert said[-2].startswith("With --memory-gb 0.")
+    assert said[-1] == "--force loads it all the same."
+
+
+async def test_what_is_forced_is_loaded_and_told(embedding_model: Path) -> None:
+    models = ("--model", MODEL, "--model", str(embedding_model))
+    async with serve(*models, "--n-ctx", "20000", "--memory-gb", "0.25", "--force") as served:
+        loaded = (await served.http.get("/health")).json()["loaded"]
+        assert set(loaded) == {MODEL, embedding_model.stem}
+        served.process.send_signal(signal.SIGTERM)
+        assert await served.process.wait() == 0
+    told = "\n".join(served.told)
+    assert f"{MODEL}: it takes " in told
+    assert f"{MODEL}: context of 20,000 tokens: the model was trained for 8,192" in told
+    assert f"{embedding_model.stem}: context of 512 tokens instead of 20,000" in told
+
+
 WRONG = [
     ("--port", "x"),
     ("--port", "70000"),
@@ -185,6 +215,10 @@ WRONG = [
     ("--parallel", "1000"),
     ("--n-ctx", "-1"),
     ("--max-queue", "0"),
+    ("--memory-gb", "-1"),
+    ("--memory-gb", "nan"),
+    ("--memory-gb", "much"),
+    ("--force",),
     ("--timeout", "0"),
     ("--timeout", "nan"),
     ("--idle-seconds", "-1"),

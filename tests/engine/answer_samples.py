@@ -132,6 +132,17 @@ SAMPLES: list[tuple[F, R, str, tuple[str, str, list[list[str]]]]] = [
         ("ok", "", [PARIS, NOW]),
     ),
     (
+        F.KIMI,
+        R.THINK,
+        (
+            "<think>a</think>ok<|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather"
+            ':0<|tool_call_argument_begin|>{"city": "Paris"}<|tool_call_end|><|tool_call_begin|>'
+            "functions.now:1<|tool_call_argument_begin|>{}<|tool_call_end|>"
+            "<|tool_calls_section_end|>"
+        ),
+        ("ok", "a", [PARIS, NOW]),
+    ),
+    (
         F.FUNCTIONARY_V31,
         R.NONE,
         'Hm <function=get_weather>{"city": "Paris"}</function><function=now>{}</function> tail',

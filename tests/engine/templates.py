@@ -84,6 +84,20 @@ LLAMA = r"""
 {%- if add_generation_prompt %}{{ '<assistant>' }}{% endif %}
 """
 
+# Writes the ids of calls, and nothing of their names.
+KIMI = r"""
+{%- if tools %}<tools>{{ tools | tojson }}{% endif %}
+{%- for message in messages %}<|im_{{ message.role }}|>
+{%- if message.role == 'tool' %}{{ 'Return of ' + message.tool_call_id + '\n' }}{% endif %}
+{{- message.content }}
+{%- if message.tool_calls %}<|tool_calls_section_begin|>
+{%- for call in message.tool_calls %}
+{{- '<|tool_call_begin|>' + call.id + '<|tool_call_argument_begin|>' }}
+{{- (call.function.arguments | tojson) + '<|tool_call_end|>' }}{% endfor %}
+{{- '<|tool_calls_section_end|>' }}{% endif %}<|im_end|>{% endfor %}
+{%- if add_generation_prompt %}<|im_assistant|>{% endif %}
+"""
+
 HARMONY = r"""
 {%- for message in messages %}
 {%- if message.tool_calls %}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from minerva_desktop.chat.tools import ChatOptions, ToolMode
 from minerva_desktop.engine.answer_format import AnswerFormat
 from minerva_desktop.engine.answer_parser import AnswerParser, ContentDelta, ToolCallDelta
+from minerva_desktop.engine.answer_parts import MAX_ALIKE
 from tests.engine.answer_samples import NOW
 from tests.engine.answers import TOOLS, Answer, F, read
 
@@ -79,16 +81,15 @@ ROME, OSLO, NOW_CALL = (
 @pytest.mark.parametrize(
     ("calls", "expected"),
     [
-        ([ROME, ROME, OSLO], ["Rome"]),
-        ([ROME, OSLO, OSLO], ["Rome", "Oslo"]),
-        ([ROME, OSLO, ROME], ["Rome", "Oslo"]),
-        ([ROME, OSLO], ["Rome", "Oslo"]),
-        ([NOW_CALL, NOW_CALL], ["{}"]),
-        ([NOW_CALL, ROME], ["{}", "Rome"]),
+        ([ROME, ROME, OSLO], ["Rome", "Rome", "Oslo"]),
+        ([ROME, OSLO, ROME], ["Rome", "Oslo", "Rome"]),
+        ([NOW_CALL, NOW_CALL], ["{}", "{}"]),
+        ([ROME, OSLO, ROME, ROME, OSLO], ["Rome", "Oslo", "Rome", "Rome", "Oslo"]),
+        ([ROME, ROME, ROME, ROME, OSLO], ["Rome", "Rome", "Rome"]),
     ],
 )
 @pytest.mark.parametrize("tools", [F.HERMES, F.MISTRAL])
-def test_an_answer_that_must_call_is_over_when_it_repeats_a_call(
+def test_an_answer_that_must_call_may_repeat_itself_twice(
     tools: F, calls: list[str], expected: list[str], size: int | None
 ) -> None:
     if tools is F.MISTRAL:
@@ -105,7 +106,8 @@ def test_an_answer_that_must_call_is_over_when_it_repeats_a_call(
         parser.feed(piece)
     assert parser.is_over is (len(expected) < len(calls))
     assert parser.ends_in_calls
-    # One that may call as it likes may also do so twice.
+    assert len(set(answer.ids)) == len(expected)
+    # One that may call as it likes may do so for ever.
     free = read(pieces, AnswerFormat(tools))
     assert len(free.calls) == len(calls)
 
@@ -113,12 +115,12 @@ def test_an_answer_that_must_call_is_over_when_it_repeats_a_call(
 def test_what_may_become_a_repeat_is_held_back_until_it_is_none() -> None:
     forced = ChatOptions(tools=TOOLS, mode=ToolMode.REQUIRED)
     parser = AnswerParser(AnswerFormat(F.HERMES), forced, new_id=lambda: "x")
-    parser.feed(f"<tool_call>{ROME}</tool_call>")
+    parser.feed(f"<tool_call>{ROME}</tool_call>" * 3)
     begun = '<tool_call>{"name": "get_weather", "arguments": {"city": "R'
     assert parser.feed(begun) == []
     (call,) = parser.feed("iga")
     assert str(call) == (
-        """ToolCallDelta(index=1, id='x', name='get_weather', arguments='{"city": "Riga')"""
+        """ToolCallDelta(index=3, id='x', name='get_weather', arguments='{"city": "Riga')"""
     )
     parser.feed('"}}</tool_call>')
     assert parser.ends_in_calls
@@ -152,4 +154,4 @@ def test_no_pieces_make_more_calls_than_there_may_be(
     assert read(pieces, AnswerFormat(tools), chat) == whole
     assert parallel or len(whole.calls) <= 1
     if mode is ToolMode.REQUIRED:
-        assert len({tuple(call) for call in whole.calls}) == len(whole.calls)
+        assert max(Counter(map(tuple, whole.calls)).values(), default=0) <= MAX_ALIKE

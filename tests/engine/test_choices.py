@@ -40,6 +40,16 @@ async def test_choices_share_the_prompt_and_have_seeds_of_their_own(engine: Llam
     assert sorted(c.timings.cached_tokens for c in done) == [0, n_prompt - 1, n_prompt - 1]
 
 
+async def test_choices_share_the_scores_of_the_prompt(engine: LlamaEngine) -> None:
+    text = f"So said he. {LONG}"
+    sampling = SamplingParameters(seed=11, max_tokens=4, top_logprobs=1)
+    streams = engine.generate_choices(text, 3, sampling=sampling, score_prompt=True)
+    done = await asyncio.gather(*(stream.wait_completion() for stream in streams))
+    n_prompt = done[0].timings.prompt_tokens
+    assert [len(stream.prompt_from(0)) for stream in streams] == [n_prompt, 0, 0]
+    assert [c.timings.cached_tokens for c in done] == [0, n_prompt - 1, n_prompt - 1]
+
+
 async def test_choices_share_the_prompt_in_a_cache_with_holes_and_are_those_of_each_alone(
     engine: LlamaEngine,
 ) -> None:

@@ -7,7 +7,10 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minerva_desktop.engine.core.detokenizer import IncrementalDetokenizer
+from minerva_desktop.engine.core.detokenizer import (
+    IncrementalDetokenizer,
+    begun_character,
+)
 
 
 def _pieces(data: bytes, cuts: list[int]) -> list[bytes]:
@@ -31,6 +34,20 @@ def test_a_stop_string_never_leaks_however_it_is_cut(text: str, cuts: list[int])
     shown += detokenizer.flush()
     assert shown == text.partition(stop)[0]
     assert detokenizer.stopped == (stop in text)
+
+
+@given(st.text(), st.integers(min_value=0))
+def test_an_answer_begins_with_the_character_that_its_prompt_ends_in(text: str, cut: int) -> None:
+    data = text.encode("utf-8", "replace")
+    prompt, answer = data[: cut % (len(data) + 1)], data[cut % (len(data) + 1) :]
+    begun = begun_character(prompt)
+    whole = prompt[: len(prompt) - len(begun)].decode()
+    detokenizer = IncrementalDetokenizer(begun=begun)
+    assert (
+        whole + detokenizer.push(answer) + detokenizer.flush()
+        == text.encode("utf-8", "replace").decode()
+    )
+    assert begun_character(prompt[-4:]) == begun
 
 
 def test_a_character_split_over_tokens_appears_when_it_is_whole() -> None:

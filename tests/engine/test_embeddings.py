@@ -140,3 +140,11 @@ async def test_a_model_that_makes_no_vector_of_a_text_is_refused(
     other.write_bytes(raw)
     with pytest.raises(ModelLoadError, match=words):
         await LlamaEngine(other).load()
+
+
+async def test_a_context_that_it_cannot_have_is_told(embedding_model: Path) -> None:
+    engine = LlamaEngine(embedding_model)
+    info = await engine.load(4096)
+    assert info.n_ctx == 512
+    assert "the model has positions for 512 tokens, not for 4,096" in info.warnings
+    await engine.unload()

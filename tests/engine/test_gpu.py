@@ -49,7 +49,7 @@ async def runtime(catalog: Catalog) -> AsyncIterator[Runtime]:
 
 
 async def test_the_device_has_a_ledger_of_its_own(runtime: Runtime, model_path: Path) -> None:
-    (gpu,) = discrete_gpus(await runtime.devices())
+    (gpu,) = discrete_gpus((await runtime.devices()).devices or ())
     assert (gpu.name, gpu.kind) == ("Vulkan0", GpuDevice.VULKAN)
     assert gpu.total_memory > 500 * MB
     await runtime.fit_of(model_path)
@@ -98,7 +98,7 @@ async def test_eight_at_once_and_a_second_turn(runtime: Runtime, model_path: Pat
 
 
 async def test_a_small_budget_leaves_layers_to_the_cpu(runtime: Runtime, model_path: Path) -> None:
-    (gpu,) = discrete_gpus(await runtime.devices())
+    (gpu,) = discrete_gpus((await runtime.devices()).devices or ())
     runtime.set_memory_budget(None, {gpu.description: 80 * MB})
     plan = await runtime.fit_of(model_path)
     assert plan.choice.fit == "needs_offload"

@@ -133,6 +133,17 @@ def test_a_schema_whose_grammar_is_not_safe_is_refused(schema: Any) -> None:
     assert caught.value.detail.startswith("Grammar, line ")
 
 
+def test_a_list_of_items_is_what_older_schemas_call_prefix_items() -> None:
+    parts: list[Any] = [{"const": 1}, {"type": "string"}]
+    for rest in (True, False, {"type": "null"}):
+        old = {"type": "array", "items": parts, "additionalItems": rest}
+        new = {"type": "array", "prefixItems": parts, "items": rest}
+        assert schema_to_grammar(old) == schema_to_grammar(new)
+    assert schema_to_grammar({"items": parts}) == schema_to_grammar({"prefixItems": parts})
+    with pytest.raises(InvalidRequest, match="#/items/1/type"):
+        schema_to_grammar({"items": [{}, {"type": "strin"}]})
+
+
 def test_depth_is_bounded() -> None:
     schema: dict[str, Any] = {"type": "null"}
     for _ in range(500):

@@ -119,6 +119,19 @@ async def test_changed_options_load_an_idle_model_anew(pool: RealPool, model_pat
         assert engine.get_context_info().n_ctx == 256
 
 
+async def test_changed_options_wait_while_the_file_is_gone(
+    pool: RealPool, second_model: Path
+) -> None:
+    async with pool.lease(second_model) as engine:
+        pass
+    second_model.unlink()
+    pool.options = LoadOptions(n_ctx=256)
+    assert (await pool.plan(second_model)).unloads == ()
+    async with pool.lease(second_model) as again:
+        assert again is engine
+        assert await again.generate("Hi", 2).text() != ""
+
+
 async def test_a_cancelled_load_is_told_to_all_who_wait(
     watched: Watched, pool: RealPool, model_path: Path
 ) -> None:

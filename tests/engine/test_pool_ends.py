@@ -268,3 +268,33 @@ async def test_its_time_begins_when_it_is_loaded_though_nobody_waited_so_long(
     assert scripted.gone() == []
     scripted.let_go()
     await until(lambda: scripted.gone() == [("small", GoneCause.IDLE)])
+
+
+async def test_a_load_that_nobody_waits_for_gives_its_memory_back() -> None:
+    scripted = Scripted(abandoned_seconds=0.0)
+    scripted.holds_loads = True
+    first, second = (asyncio.create_task(scripted.use(SMALL)) for _ in range(2))
+    await until(lambda: scripted.allocated > 0)
+    first.cancel()
+    await turns(20)
+    assert (scripted.gone(), scripted.allocated) == ([], 20)  # the other one waits
+    second.cancel()
+    await until(lambda: scripted.allocated == 0)
+    assert scripted.gone() == [("small", GoneCause.IDLE)]
+    scripted.let_go()
+    await scripted.use(SMALL)
+    assert scripted.pool.loaded() == [SMALL]
+
+
+async def test_what_came_back_for_nobody_may_be_given_up_too() -> None:
+    scripted = Scripted(abandoned_seconds=0.0)
+    await scripted.use(SMALL)
+    scripted.pool.pin(MEDIUM, pinned=True)
+    await scripted.use(MEDIUM)
+    scripted.holds_loads = True
+    load = asyncio.create_task(scripted.use(BAD))
+    await until(lambda: scripted.gone() == [("small", GoneCause.ROOM)])
+    scripted.pool.cancel_load(BAD)
+    await asyncio.gather(load, return_exceptions=True)
+    await until(lambda: scripted.gone()[-1] == ("small", GoneCause.IDLE))
+    assert (scripted.pool.loaded(), scripted.allocated) == ([MEDIUM], 40)

@@ -98,6 +98,25 @@ async def test_a_scored_prompt_is_answered_as_any_other(engine: LlamaEngine) -> 
     assert after.timings.cached_tokens == len(tokens) - 1
 
 
+async def test_tokens_that_end_inside_a_character_lose_none_of_it(engine: LlamaEngine) -> None:
+    found = await engine.tokenize(TEXT)
+    # Before the last token of the first character that takes several.
+    cut = found.pieces.index("日".encode()[-1:])
+    prompt = found.tokens[:cut]
+    told = await engine.detokenize(prompt, whole=True)
+    assert (told + "日本 at last.", await engine.detokenize(prompt)) == (TEXT, f"{told}\ufffd")
+    for scored in (False, True):
+        bias = {found.tokens[cut]: 1000.0}
+        sampling = SamplingParameters(
+            temperature=0.0, max_tokens=1, top_logprobs=0, logit_bias=bias
+        )
+        stream = engine.generate(prompt, sampling=sampling, score_prompt=scored)
+        assert await stream.text() == "日"
+    # What the answer does not complete is one character that is none, as anywhere else.
+    other = engine.generate(prompt, sampling=SamplingParameters(temperature=0.0, max_tokens=0))
+    assert await other.text() == "\ufffd"
+
+
 async def test_control_tokens_are_written_out_where_the_prompt_has_them(
     engine: LlamaEngine,
 ) -> None:

@@ -22,9 +22,8 @@ async def test_an_answer_that_was_put_back_is_the_one_that_it_is_alone(
     shape = {"n_layers": 2, "width": 64, "n_heads": 2, "kv_heads": 2, "feed": 128, "head": 32}
     small = generated("llama", **shape, type_name="Q4_1")
     engine = LlamaEngine(small)
-    # Small batches, so that a prompt is told of in several steps. One thread, because a full cache
-    # has no cell for company, without which several threads share the attention of a lone row out.
-    await engine.load(options=LoadOptions(n_ctx=N_CTX, n_batch=64, n_threads=1))
+    # Small batches, so that a prompt is told of in several steps.
+    await engine.load(options=LoadOptions(n_ctx=N_CTX, n_batch=64, n_threads=2))
     sampling = SamplingParameters(seed=7, ignore_eos=True, max_tokens=N_TOKENS)
     alone = [
         await engine.generate(prompt, sampling=sampling, cache_prompt=False).text()

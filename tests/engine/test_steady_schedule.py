@@ -47,6 +47,31 @@ def test_company_ends_where_steadiness_does() -> None:
     assert [c.has_company for c in chunks if c.count == 1] == [True, True, False, False]
 
 
+def test_in_a_full_cache_an_idle_slot_makes_room_for_company() -> None:
+    scheduler = new_scheduler(n_batch=512, n_cells=600, n_kept=1)
+    scheduler.add(new_sequence(1, 299))
+    take_step(scheduler)
+    scheduler.remove(1)
+    scheduler.add(_steady(2, 300))
+    for _ in range(5):  # 63 tokens at a time
+        take_step(scheduler)
+    assert scheduler.n_used_cells == 599  # one is free, for the row itself
+    batch = scheduler.schedule()
+    assert [slot.n_held for slot in batch.evicted] == [0]
+    assert [[chunk.has_company for chunk in group] for group in batch.groups] == [[True]]
+    assert scheduler.n_used_cells == 300
+
+
+def test_the_only_one_in_a_full_cache_goes_on_without_company() -> None:
+    scheduler = new_scheduler(n_batch=512, n_cells=301)
+    scheduler.add(_steady(1, 300))
+    for _ in range(5):  # 63 tokens at a time
+        take_step(scheduler)
+    batch = scheduler.schedule()
+    assert batch.evicted == []
+    assert [[chunk.has_company for chunk in group] for group in batch.groups] == [[False]]
+
+
 def _rows(groups: list[list[Chunk]]) -> list[int]:
     return [sum(chunk.count for chunk in group) for group in groups]
 

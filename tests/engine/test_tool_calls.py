@@ -26,6 +26,7 @@ from tests.engine.models import write_with_templates
 ASKED = [ChatTurn(Role.USER, "How hot is Paris?")]
 AUTO = ChatOptions(tools=TOOLS)
 FORCED = ChatOptions(tools=TOOLS, mode=ToolMode.REQUIRED)
+ONE_CALL = ChatOptions(tools=TOOLS, parallel=False)
 ONE = ChatOptions(tools=TOOLS, mode=ToolMode.REQUIRED, parallel=False)
 NOW = ChatOptions(tools=TOOLS, mode=ToolMode.REQUIRED, only_tool="now")
 THINKING = '{"enable_thinking": true}'
@@ -232,6 +233,8 @@ async def test_what_excludes_each_other_is_refused(plain: LlamaEngine) -> None:
         ([*ASKED, ChatTurn(Role.ASSISTANT, "a")], SamplingParameters(), FORCED, "tool_choice"),
         (ASKED, SamplingParameters(ignore_eos=True), FORCED, "tool_choice"),
         (ASKED, SamplingParameters(min_tokens=2), FORCED, "tool_choice"),
+        (ASKED, SamplingParameters(ignore_eos=True), ONE_CALL, "parallel_tool_calls"),
+        (ASKED, SamplingParameters(min_tokens=2), ONE_CALL, "parallel_tool_calls"),
         ("text", SamplingParameters(), AUTO, "tools"),
         (ASKED, SamplingParameters(), ChatOptions(variables="{"), "chat_template_kwargs"),
     ]

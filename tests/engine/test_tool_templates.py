@@ -87,6 +87,46 @@ def test_mistral_gets_ids_that_it_takes_and_the_same_ones_for_the_results() -> N
     assert "[INST]Be brief.\n\nHow hot" in text
 
 
+@pytest.mark.parametrize("template", [templates.LLAMA, templates.HARMONY])
+def test_templates_that_take_one_call_a_turn_get_them_one_by_one(template: str) -> None:
+    second = ToolCall("call_2", "now", "{}")
+    called = ChatTurn(Role.ASSISTANT, "", reasoning="I look.", tool_calls=(CALL, second))
+    later = ChatTurn(Role.TOOL, "noon", tool_call_id="call_2")
+    stray = ChatTurn(Role.TOOL, "lost", tool_call_id="call_9", name="now")
+    text = render(template, [ASKED, called, later, RESULT, stray, ASKED], ChatOptions())
+    marks = ["get_weather", "20 degrees", "now", "noon", "lost", "How hot"]
+    places = [text.rindex(mark) if mark == "How hot" else text.index(mark) for mark in marks]
+    assert places == sorted(places)
+    assert text.count("I look.") <= 1
+
+
+def test_tools_are_put_in_words_where_the_template_cannot_write_a_schema() -> None:
+    picky = templates.HERMES.replace(
+        "{%- for message in messages %}",
+        "{%- for tool in tools or () %}{{ tool.function.parameters.need.it }}{% endfor %}"
+        "{%- for message in messages %}",
+    )
+    probed = picky.replace(
+        ".need.it",
+        "['properties']['a' if 'a' in tool.function.parameters.properties else 'b'].type",
+    )
+    text = render(probed, [SYSTEM, ASKED])
+    assert "Be brief.\n\nYou can call functions." in text
+    with pytest.raises(InvalidRequest, match="roles must alternate"):
+        render(templates.MISTRAL, [ASKED, ASKED])
+
+
+def test_kimi_gets_ids_that_say_what_is_called() -> None:
+    second = ToolCall("call_2", "now", "{}")
+    later = ChatTurn(Role.TOOL, "noon", tool_call_id="call_2")
+    called = [ChatTurn(Role.ASSISTANT, "", tool_calls=(call,)) for call in (CALL, second)]
+    text = render(templates.KIMI, [ASKED, called[0], RESULT, called[1], later])
+    assert "<|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>{" in text
+    assert "<|tool_call_begin|>functions.now:1<|tool_call_argument_begin|>{}" in text
+    assert "Return of functions.get_weather:0\n20 degrees" in text
+    assert "Return of functions.now:1\nnoon" in text
+
+
 def test_harmony_has_its_own_names_and_refusals() -> None:
     text = render(templates.HARMONY, [ASKED, CALLED, RESULT])
     assert "<|channel|>analysis<|message|>I look.<|end|>" in text
@@ -142,6 +182,18 @@ def test_the_template_for_tools_is_taken_for_tools_and_calls() -> None:
     assert renderer.render([ASKED], plain).startswith("<start_of_turn>")
     assert "Tools:" in renderer.render([ASKED], CHAT)
     assert "<tool_response>" in renderer.render([ASKED, CALLED, RESULT], plain)
+
+
+def test_thinking_is_switched_by_either_name() -> None:
+    source = "{{ messages[0].content }}{{ ' ' ~ (NAME if NAME is defined else 'as it is') }}"
+    for name, other in (("enable_thinking", "thinking"), ("thinking", "enable_thinking")):
+        template = source.replace("NAME", name)
+        assert render(template, [ASKED], ChatOptions()).endswith(" as it is")
+        for given, shown in (({name: True}, "True"), ({other: False}, "False")):
+            chat = ChatOptions(variables=json.dumps(given))
+            assert render(template, [ASKED], chat).endswith(f" {shown}")
+        both = ChatOptions(variables=json.dumps({name: True, other: False}))
+        assert render(template, [ASKED], both).endswith(" True")
 
 
 def test_variables_reach_the_template_but_hide_nothing() -> None:
@@ -219,6 +271,7 @@ def test_choices_that_cannot_be_are_refused() -> None:
         ("Action: tool_name", F.COMMAND_R, R.NONE),
         ("<TOOLCALL>", F.NEMOTRON, R.NONE),
         ("<|tool_call|><think>", F.GRANITE, R.THINK),
+        ("<|tool_calls_section_begin|><|tool_call_argument_begin|>", F.KIMI, R.NONE),
         ("<|tool|><|/tool|>", F.PHI, R.NONE),
         ("<|channel>thought", F.GENERIC, R.CHANNEL),
     ],

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from minerva_desktop.errors import InvalidRequest, ModelLoadError, ModelNotFound, StoreError
-from minerva_desktop.library.catalog import Catalog, find_embedded_model
+from minerva_desktop.library.catalog import GONE, REPLACED, Catalog, find_embedded_model
 from tests.library.gguf_writer import LLAMA, write_gguf
 
 
@@ -114,6 +114,9 @@ def test_find_by_id_file_name_and_path(file: Path, models: Path) -> None:
     with pytest.raises(ModelNotFound) as caught:
         catalog.find("gpt-9")
     assert caught.value.message == "There is no model “gpt-9”. There are: a.Q4_0."
+    with pytest.raises(ModelNotFound) as caught:
+        catalog.find("A.q4.gguf")
+    assert caught.value.message == "There is no model “A.q4.gguf”. Did you mean a.Q4_0?"
     for nothing in ("", "a\0b", "\udcff", Path("a\0b"), models):
         with pytest.raises(ModelNotFound):
             catalog.find(nothing)
@@ -250,3 +253,44 @@ def test_a_guest_is_known_until_the_end_and_not_kept(file: Path, models: Path) -
     with pytest.raises(InvalidRequest, match="not in the library"):
         catalog.remove(path)
     assert Catalog(file, embedded=None).models() == []
+
+
+def state_of(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def test_a_model_in_memory_outlives_its_file(file: Path, models: Path) -> None:
+    catalog = Catalog(file, embedded=None)
+    model = catalog.add(write_gguf(models / "mine.gguf"))
+    catalog.note_loaded(model.path, [state_of(model.path)])
+    model.path.unlink()
+    (entry,) = catalog.entries()
+    assert (entry.problem, entry.note) == (None, GONE)
+    assert catalog.find("mine") == catalog.find(model.path) == catalog.default() == model
+    assert catalog.models() == [model]
+    catalog.note_unloaded(model.path)
+    (entry,) = catalog.entries()
+    assert entry.note is None
+    assert "is not there" in (entry.problem or "")
+    with pytest.raises(ModelNotFound, match="is not there"):
+        catalog.find("mine")
+
+
+def test_a_model_in_memory_is_told_as_it_was_loaded(file: Path, models: Path) -> None:
+    catalog = Catalog(file, embedded=None)
+    model = catalog.add(write_gguf(models / "mine.gguf"))
+    catalog.note_loaded(model.path, [state_of(model.path)])
+    assert catalog.entries()[0].note is None
+    new = write_gguf(models / "new.gguf", {**LLAMA, "llama.context_length": 512})
+    new.replace(model.path)
+    (entry,) = catalog.entries()
+    assert (entry.model, entry.problem, entry.note) == (model, None, REPLACED)
+    catalog.note_unloaded(model.path)
+    (entry,) = catalog.entries()
+    assert (entry.model.n_ctx_train, entry.note) == (512, None)
+    catalog.note_loaded(model.path, [state_of(model.path)])
+    model.path.write_bytes(b"no model at all")
+    (entry,) = catalog.entries()
+    assert entry.model.n_ctx_train == 512
+    assert "for its file is no longer good: " in (entry.note or "")

@@ -128,7 +128,7 @@ def test_what_does_not_fit_at_all_comes_as_near_as_it_can() -> None:
     assert [reason.split(":")[0] for reason in given_up] == [
         "KV cache in q8_0",
         "context of 1,024 tokens instead of 8,192",
-        "5 layers on the GPU, the others on the CPU",
+        "5 of 9 layers on the GPU, the others on the CPU",
     ]
 
 
@@ -139,6 +139,18 @@ def test_what_was_asked_for_is_not_touched_even_then() -> None:
     choice = choose_options(model, wished, {"CPU": 1, "GPU0": 1}, asked)
     assert (choice.fit, choice.options) == (Fit.WONT_FIT, wished)
     assert len(choice.reasons) == 2
+
+
+def test_a_context_that_is_too_long_says_which_would_fit() -> None:
+    model = _model(n_ctx_train=8192)
+    long = replace(WISHED, n_ctx=100_000)
+    room = _room(model, replace(long, n_ctx=20_480, kv_type_k="q8_0", kv_type_v="q8_0"))
+    choice = choose_options(model, long, room, Free(n_ctx=False))
+    assert (choice.fit, choice.options.n_ctx) == (Fit.WONT_FIT, 100_000)
+    assert choice.reasons[-1] == "a context of up to 20,480 tokens would fit"
+    plenty = _room(model, long, 1 << 30)
+    assert model.largest_n_ctx(long, plenty) == 100_000  # no less than what fits as it was asked
+    assert model.largest_n_ctx(WISHED, plenty) == 8192
 
 
 @pytest.mark.parametrize("n_layers", [1, 5, 8])

@@ -17,7 +17,7 @@ import pytest
 
 from minerva_desktop.errors import ModelLoadError, ModelNotFound
 from minerva_desktop.library.catalog import find_embedded_model
-from minerva_desktop.library.gguf import GgufHeader, parse_header, read_header
+from minerva_desktop.library.gguf import MAX_TAIL_BYTES, GgufHeader, parse_header, read_header
 from minerva_desktop.library.gguf_types import TENSOR_TYPES
 from tests.library.gguf_writer import (
     LLAMA,
@@ -154,6 +154,22 @@ def test_a_truncated_file_says_how_much_is_there() -> None:
         "Download it again."
     )
     assert caught.value.detail == "12,000,000 of 98,362,432 bytes are there"
+
+
+def test_a_file_that_goes_on_long_after_its_tensors_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "long.gguf"
+    content = gguf_bytes()
+    path.write_bytes(content)
+    end = read_header(path).end
+    assert end <= len(content)
+    os.truncate(path, end + MAX_TAIL_BYTES)  # what fills a block
+    assert read_header(path).end == end
+    for size in (end + MAX_TAIL_BYTES + 1, 3 << 40):
+        os.truncate(path, size)
+        with pytest.raises(ModelLoadError, match="something else follows") as caught:
+            read_header(path)
+        assert f"{end:,} of the file’s {size:,} bytes" in caught.value.detail
+        assert f"“truncate -s {end}”" in caught.value.detail
 
 
 def test_every_truncation_of_a_small_file_is_refused() -> None:

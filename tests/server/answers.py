@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from minerva_desktop.chat.completion import Completion, FinishReason, TokenLogprob
+from minerva_desktop.chat.completion import Completion, FinishReason, PromptToken, TokenLogprob
 from minerva_desktop.engine.answer_parser import AnswerPart
+from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.server.generation_events import Ended, Said
 from tests.server.fake_models import COMPLETION
 
@@ -43,3 +44,17 @@ def named_events(stream: str | bytes) -> list[dict[str, Any]]:
         assert name == f"event: {value['type']}"
         values.append(value)
     return values
+
+
+def with_scores(stream: TokenStream) -> None:
+    """ "a€" as a prompt of three tokens behind one that the tokeniser put first, and an answer."""
+
+    def token(piece: bytes, value: float, *top: TokenLogprob) -> PromptToken:
+        return PromptToken(token=1, piece=piece, text=piece, logprob=value, top=top)
+
+    likely = TokenLogprob(token=2, piece=b"b", logprob=-0.25)
+    stream.push_prompt([PromptToken(token=0, piece=b"<s>", text=b""), token(b"a", -1.0, likely)])
+    stream.report_prefill(2, 4)
+    stream.push_prompt([token(b"\xe2\x82", -2.0, likely), token(b"\xac", -3.0, likely)])
+    stream.push_token("c", TokenLogprob(token=3, piece=b"c", logprob=-0.5, top=(likely,)))
+    stream.finish(COMPLETION)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import ssl
 from array import array
@@ -192,12 +193,13 @@ class FakeEngine:
         raw = text.encode()
         return Tokenized(0, tuple(raw), tuple(bytes([each]) for each in raw))
 
-    async def detokenize(self, tokens: Sequence[int]) -> str:
+    async def detokenize(self, tokens: Sequence[int], *, whole: bool = False) -> str:
         if any(token > 255 for token in tokens):
             raise InvalidRequest(
                 "tokens names a token that the model does not have", param="tokens"
             )
-        return bytes(tokens).decode("utf-8", "replace")
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        return decoder.decode(bytes(tokens), final=not whole)
 
 
 class FakePool:

@@ -142,6 +142,7 @@ def mutants(draw: st.DrawFn, body: dict[str, Any]) -> dict[str, Any]:
     ("path", "body"),
     [
         ("/v1/responses", RESPONSES),
+        ("/v1/responses/input_tokens", RESPONSES),
         ("/v1/messages", MESSAGES),
         ("/v1/messages/count_tokens", MESSAGES),
     ],

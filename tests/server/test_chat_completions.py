@@ -359,6 +359,7 @@ async def test_sixteen_answers_at_once_are_not_mixed_up() -> None:
         ("/v1/chat/completions", {"stream": True}),
         ("/v1/messages", {"max_tokens": 5}),
         ("/v1/messages/count_tokens", {}),
+        ("/v1/responses/input_tokens", {"input": "Hi", "messages": None}),
         ("/v1/completions", {"prompt": "Hi", "messages": None}),
         ("/v1/embeddings", {"input": "Hi", "messages": None}),
         ("/tokenize", {"content": "Hi"}),

@@ -8,7 +8,7 @@ import pytest
 
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.server.parameters.parser import IGNORED_FIELDS_HEADER
-from tests.server.fake_models import MODEL, OTHER_MODEL, chat_body, serving
+from tests.server.fake_models import MODEL, chat_body, serving
 
 CHAT = "/v1/chat/completions"
 CALL = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -110,28 +110,6 @@ async def test_a_train_of_thought_by_its_other_name_reaches_the_prompt() -> None
         turn = prompt[1]
         assert isinstance(turn, ChatTurn)
         assert turn.reasoning == "Hm"
-
-
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
-        (CHAT, {"messages": [USER]}),
-        (CHAT, {"messages": [USER], "model": None}),
-        ("/v1/completions", {"prompt": "Hi"}),
-        ("/v1/responses", {"input": "Hi"}),
-    ],
-)
-async def test_who_names_no_model_gets_the_one_that_is_loaded(
-    path: str, body: dict[str, Any]
-) -> None:
-    """As llama-server's clients, which knows one only."""
-    async with serving() as served:
-        served.pool.loaded_paths = [OTHER_MODEL.path]
-        answer = await served.http.post(path, json=body)
-        assert (answer.status_code, answer.json()["model"]) == (200, OTHER_MODEL.model_id)
-        served.pool.loaded_paths = []
-        answer = await served.http.post(path, json=body)
-        assert (answer.status_code, answer.json()["model"]) == (200, MODEL.model_id)
 
 
 async def test_embeddings_as_openais_client_asks_for_them() -> None:

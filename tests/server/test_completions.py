@@ -14,12 +14,12 @@ from minerva_desktop import __version__
 from minerva_desktop.chat.completion import (
     Completion,
     FinishReason,
-    PromptToken,
     Timings,
     TokenLogprob,
 )
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import ContextLimitExceeded, EngineDied, InvalidRequest, QueueFull
+from tests.server.answers import with_scores
 from tests.server.fake_models import (
     COMPLETION,
     MODEL,
@@ -234,20 +234,6 @@ async def test_log_probabilities_in_the_old_shape() -> None:
             for name, values in (piece.model_dump() if piece else {}).items():
                 together[name] += values
         assert together == whole
-
-
-def with_scores(stream: TokenStream) -> None:
-    """ "a€" as a prompt of three tokens behind one that the tokeniser put first, and an answer."""
-
-    def token(piece: bytes, value: float, *top: TokenLogprob) -> PromptToken:
-        return PromptToken(token=1, piece=piece, text=piece, logprob=value, top=top)
-
-    likely = TokenLogprob(token=2, piece=b"b", logprob=-0.25)
-    stream.push_prompt([PromptToken(token=0, piece=b"<s>", text=b""), token(b"a", -1.0, likely)])
-    stream.report_prefill(2, 4)
-    stream.push_prompt([token(b"\xe2\x82", -2.0, likely), token(b"\xac", -3.0, likely)])
-    stream.push_token("c", TokenLogprob(token=3, piece=b"c", logprob=-0.5, top=(likely,)))
-    stream.finish(COMPLETION)
 
 
 async def test_log_probabilities_of_an_echoed_prompt() -> None:

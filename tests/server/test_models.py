@@ -8,18 +8,15 @@ from pathlib import Path
 
 import anthropic
 import msgspec
-import pytest
 
 from minerva_desktop import __version__
 from minerva_desktop.library.catalog import Catalog
-from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.endpoint import Endpoint
 from tests.library.gguf_writer import write_gguf
 from tests.server.fake_models import (
     MODEL,
     OTHER_MODEL,
-    FakeCatalog,
     FakeEngine,
     FakePool,
     chat_body,
@@ -140,36 +137,6 @@ async def test_no_answer_tells_where_models_lie() -> None:
     async with serving() as served:
         for path in ("/v1/models", f"/v1/models/{MODEL.model_id}", "/props", "/health"):
             assert "/models/" not in (await served.http.get(path)).text.replace("/v1/models", "")
-
-
-class OtherByDefault(FakeCatalog):
-    """A library whose first model is the other one."""
-
-    def default(self) -> ModelFile:
-        return OTHER_MODEL
-
-
-@pytest.mark.parametrize(
-    ("loaded", "chosen"),
-    [
-        ([], OTHER_MODEL),
-        ([MODEL.path], MODEL),
-        ([OTHER_MODEL.path, MODEL.path], OTHER_MODEL),  # the last used comes first
-        ([Path("/opened/by/path.gguf"), MODEL.path], MODEL),
-    ],
-)
-async def test_where_no_model_is_named_the_last_used_is_taken(
-    loaded: list[Path], chosen: ModelFile
-) -> None:
-    pool = FakePool(FakeEngine(says()))
-    pool.loaded_paths = loaded
-    endpoint = Endpoint(pool, OtherByDefault(), EndpointConfig(port=0))
-    url = await endpoint.start()
-    async with plain_client() as http:
-        assert (await http.get(f"{url}/props")).json()["model"] == chosen.model_id
-        assert (await http.post(f"{url}/tokenize", json={"content": "a"})).status_code == 200
-    assert pool.lease_paths == [chosen.path]
-    await endpoint.stop()
 
 
 async def test_a_path_is_a_name_that_nobody_has(tmp_path: Path) -> None:

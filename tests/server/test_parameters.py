@@ -389,3 +389,4 @@ def test_an_answer_that_goes_on_may_be_called_so() -> None:
     assert refusal(messages=messages, continue_final_message=False).param == (
         "continue_final_message"
     )
+    assert refusal(messages=messages, add_generation_prompt=True).param == "add_generation_prompt"

@@ -55,10 +55,12 @@ async def test_responses(url: str, model_path: Path) -> None:
             temperature=0,
             max_output_tokens=64,
         )
+        counted = await client.responses.input_tokens.count(model=model_path.stem, input=QUESTION)
     assert "Paris" in whole.output_text
     assert "".join(deltas) == whole.output_text
     assert len(deltas) > 1
     assert whole.usage is not None
+    assert whole.usage.input_tokens == counted.input_tokens
     assert whole.usage.total_tokens == whole.usage.input_tokens + whole.usage.output_tokens
     part: Any = whole.output[0].content[0]
     assert "".join(each.token for each in part.logprobs) == whole.output_text

@@ -108,6 +108,26 @@ async def test_choices_logprobs_and_stops(served: Served, model_path: Path) -> N
     assert stopped.choices[0].finish_reason == "stop"
 
 
+async def test_tokens_that_end_inside_a_character_are_echoed_whole(
+    served: Served, model_path: Path
+) -> None:
+    create, model = served.client.completions.create, model_path.stem
+    tokens = (await served.ask("/tokenize", content="Read 日本"))["tokens"]
+    with_pieces = await served.ask("/tokenize", content="Read 日", with_pieces=True)
+    cut = len(with_pieces["tokens"]) - 1  # inside the character
+    assert with_pieces["tokens"][cut]["piece"] == [0xA5]
+    asked: dict[str, Any] = {"model": model, "prompt": tokens[:cut], "echo": True, **GREEDY}
+    bias = {"logit_bias": {tokens[cut]: 100}, "max_tokens": 1}
+    for logprobs in (None, 0):
+        answer = await create(**asked | bias, logprobs=logprobs)
+        assert answer.choices[0].text == "Read 日"
+        streamed = await create(**asked | bias, logprobs=logprobs, stream=True)
+        assert "".join([chunk.choices[0].text async for chunk in streamed]) == "Read 日"
+        found = answer.choices[0].logprobs
+        assert (found is None) is (logprobs is None)
+        assert found is None or (found.text_offset or [])[-2:] == [len("Read "), len("Read ")]
+
+
 async def test_prompts_are_scored_as_evaluation_harnesses_ask(
     served: Served, model_path: Path
 ) -> None:

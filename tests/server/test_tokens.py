@@ -63,13 +63,13 @@ async def test_the_model_is_loaded_when_it_is_not() -> None:
     async with serving() as served:
         served.pool.loaded_paths = []
         served.pool.may_load.clear()
-        asked = asyncio.create_task(ask(served, "/tokenize", content="a"))
+        asked = asyncio.create_task(ask(served, "/tokenize", content="a", model=MODEL.model_id))
         await asyncio.wait_for(served.pool.leased.wait(), 1)
         assert served.pool.lease_paths == [MODEL.path]
         served.pool.may_load.set()
         assert await asked == {"tokens": [97]}
         served.pool.load_error = ModelLoadError("No such architecture")
-        failed = await served.http.post("/tokenize", json={"content": "a"})
+        failed = await served.http.post("/tokenize", json={"content": "a", "model": "other"})
     assert (failed.status_code, failed.json()["error"]["code"]) == (500, "model_load_failed")
     assert served.activity.snapshot() == ()
 

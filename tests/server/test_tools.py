@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anthropic
-import msgspec
 import openai
 import pytest
 
-from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.tools import ChatOptions, ToolCall, ToolMode
 from minerva_desktop.engine.answer_format import AnswerFormat, ReasoningFormat, ToolFormat
-from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import InvalidRequest
-from tests.server.fake_models import COMPLETION, MODEL, Script, Served, fails, says, serving
+from tests.server.fake_models import MODEL, Script, Served, fails, says, serving
 
 HERMES = AnswerFormat(ToolFormat.HERMES, ReasoningFormat.THINK)
 SCHEMA = {
@@ -261,27 +257,16 @@ async def test_what_is_wrong_with_a_schema_is_said_of_the_requests_own_field(
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_an_answer_that_repeats_a_required_call_is_ended(stream: bool) -> None:
+async def test_required_calls_that_are_alike_are_as_many_as_the_model_made(stream: bool) -> None:
     call = '<tool_call>{"name": "weather", "arguments": {"city": "Rome"}}</tool_call>'
-    over = msgspec.structs.replace(COMPLETION, finish_reason=FinishReason.CANCELLED)
-
-    def goes_on(answer: TokenStream) -> None:
-        for _ in range(2):
-            answer.push_token(call)
-
-    async with calling(goes_on) as served, served.openai() as client:
-        asking = asyncio.ensure_future(
-            client.chat.completions.create(
-                model=MODEL.model_id,
-                messages=ASKED,
-                tools=[TOOL],
-                tool_choice="required",
-                stream=stream,
-            )
+    async with calling(says(call, call)) as served, served.openai() as client:
+        answer: Any = await client.chat.completions.create(
+            model=MODEL.model_id,
+            messages=ASKED,
+            tools=[TOOL],
+            tool_choice="required",
+            stream=stream,
         )
-        await asyncio.wait_for(served.engine.cancelled.wait(), 5)
-        served.engine.streams[0].finish(over)
-        answer: Any = await asking
         if stream:
             choices = [chunk.choices[0] async for chunk in answer if chunk.choices]
             calls = [each for choice in choices for each in choice.delta.tool_calls or ()]
@@ -289,4 +274,53 @@ async def test_an_answer_that_repeats_a_required_call_is_ended(stream: bool) -> 
         else:
             calls, reason = answer.choices[0].message.tool_calls, answer.choices[0].finish_reason
     assert reason == "tool_calls"
-    assert [json.loads(each.function.arguments) for each in calls] == [{"city": "Rome"}]
+    assert [json.loads(each.function.arguments) for each in calls] == [{"city": "Rome"}] * 2
+    assert len({each.id for each in calls}) == 2
+
+
+async def test_what_is_said_around_calls_stays_apart() -> None:
+    call = '<tool_call>{"name": "weather", "arguments": {}}</tool_call>'
+    script = says("I ", "look. ", call, call, "\n", "So", " it is.", call)
+    async with calling(script) as served, served.openai() as client:
+        asked: dict[str, Any] = {"model": MODEL.model_id, "messages": ASKED, "tools": [TOOL]}
+        message = (await client.chat.completions.create(**asked)).choices[0].message
+        assert message.content == "I look.\n\nSo it is."
+        assert len(message.tool_calls or ()) == 3
+        chunks = await client.chat.completions.create(**asked, stream=True)
+        said = [each.choices[0].delta.content or "" async for each in chunks if each.choices]
+    assert "".join(said) == message.content
+
+
+@pytest.mark.parametrize("pieces", ["whole", "characters"])
+@pytest.mark.parametrize(
+    ("tools", "reasoning", "text", "kept"),
+    [
+        (
+            ToolFormat.HARMONY,
+            ReasoningFormat.HARMONY,
+            "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Hi",
+            "<|channel|>analysis<|message|>Hm.<|end|>Hi",
+        ),
+        (
+            ToolFormat.COMMAND_R7B,
+            ReasoningFormat.START_THINKING,
+            "<|START_THINKING|>Hm.<|END_THINKING|><|START_RESPONSE|>Hi<|END_RESPONSE|>",
+            "<|START_THINKING|>Hm.<|END_THINKING|><|START_RESPONSE|>Hi",
+        ),
+        (ToolFormat.FUNCTIONARY_V32, ReasoningFormat.NONE, ">>>all\nHi", "Hi"),
+    ],
+)
+async def test_the_marks_of_a_family_are_no_content_without_tools_either(
+    tools: ToolFormat, reasoning: ReasoningFormat, text: str, kept: str, pieces: str
+) -> None:
+    script = says(*([text] if pieces == "whole" else text))
+    async with serving(script) as served, served.openai() as client:
+        served.engine.answer_format = AnswerFormat(tools, reasoning)
+        asked: dict[str, Any] = {"model": MODEL.model_id, "messages": ASKED}
+        message: Any = (await client.chat.completions.create(**asked)).choices[0].message
+        assert message.content == "Hi"
+        thought = None if reasoning is ReasoningFormat.NONE else "Hm."
+        assert getattr(message, "reasoning_content", None) == thought
+        whole = {"reasoning_format": "none"}
+        message = (await client.chat.completions.create(**asked, extra_body=whole)).choices[0]
+        assert message.message.content == kept

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.settings import Settings
 from minerva_desktop.ui.composer import Composer
-from minerva_desktop.ui.controls import ElidedLabel, OptionalIntEdit, Switch, plain_tip
+from minerva_desktop.ui.controls import (
+    MENU_RADIUS,
+    ElidedLabel,
+    OptionalIntEdit,
+    PopupMenu,
+    Switch,
+    plain_tip,
+)
 from minerva_desktop.ui.header import Header
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind, NotificationBar
@@ -111,3 +119,27 @@ def test_number_too_small_is_put_right_when_it_is_left(qtbot: QtBot) -> None:
     with qtbot.waitSignal(edit.editingFinished):
         QTest.keyClick(edit, Qt.Key.Key_Return)
     assert edit.text() == "256"
+
+
+def test_a_popup_without_a_compositor_has_four_like_corners_and_no_gap(
+    qtbot: QtBot, dressed_app: QApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QGuiApplication, "platformName", lambda: "xcb")
+    owner = QWidget()
+    qtbot.addWidget(owner)
+    menu = PopupMenu(owner)
+    menu.addAction("Load options…")
+    menu.popup(owner.mapToGlobal(owner.rect().center()))
+    mask, size = menu.mask(), menu.size()
+    corner = [(x, y) for x in range(MENU_RADIUS) for y in range(MENU_RADIUS)]
+    inside = [place for place in corner if mask.contains(QPoint(*place))]
+    assert (0, 0) not in inside
+    assert (MENU_RADIUS - 1, 0) in inside
+    image = menu.grab().toImage()
+    for x, y in corner:
+        across, down = size.width() - 1 - x, size.height() - 1 - y
+        for place in ((x, y), (across, y), (x, down), (across, down)):
+            assert mask.contains(QPoint(*place)) is ((x, y) in inside)
+            if (x, y) in inside:
+                assert image.pixelColor(*place).alpha() == 255
+    menu.close()

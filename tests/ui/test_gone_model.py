@@ -11,10 +11,15 @@ from pathlib import Path
 
 import psutil
 import pytest
-from PySide6.QtWidgets import QApplication, QLabel, QToolButton
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLabel, QListView, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.ui.memory_gauge import MemoryGauge
+from minerva_desktop.ui.model_list import ITEM_ROLE
+from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
 from tests.processes import engines_with_models
 from tests.ui.open_window import OpenWindow
 
@@ -31,6 +36,16 @@ def test_a_deleted_model_is_told_now_and_at_the_next_start(
         opened.until("load", lambda: bool(engines_with_models(psutil.Process())))
         opened.until("eject", opened.part(QToolButton, "ejectButton").isEnabled)
         mine.unlink()
+        assert note_in_picker(opened, mine).startswith("Its file is gone; it answers from memory")
+        QTest.mouseClick(opened.part(MemoryGauge, "memoryGauge"), Qt.MouseButton.LeftButton)
+        note = opened.part(QLabel, "modelNote")
+        opened.until("note", lambda: note.text().startswith("Its file is gone"))
+        opened.part(QWidget, "modelsPanel").hide()
+        opened.send("Are you still there?")
+        opened.until("speed", lambda: "tokens/s" in opened.speed)
+        opened.press(Qt.Key.Key_Escape)
+        opened.until("end", lambda: not opened.is_answering)
+        assert "is not there" not in endings(opened)
         engine = next(e for e in engines_with_models(psutil.Process()) if _maps(e, mine))
         os.kill(engine.pid, signal.SIGKILL)
         opened.until("notice", lambda: "loaded again with your next message" in opened.notice)
@@ -54,6 +69,26 @@ def test_a_chat_beyond_the_context_says_what_to_do(
         opened.until("failure", lambda: "exceeded: max 8192" in endings(opened))
         assert "begin a new chat" in endings(opened)
         assert "0.0 tokens/s" not in opened.speed
+        buttons = opened.window.chat_view.findChildren(QPushButton)
+        (options,) = [each for each in buttons if each.isVisible() and "Load opt" in each.text()]
+        QTest.mouseClick(options, Qt.MouseButton.LeftButton)
+        opened.until("dialog", lambda: bool(opened.window.findChildren(ModelOptionsDialog)))
+        opened.part(ModelOptionsDialog, "modelOptionsDialog").reject()
+        opened.window.sidebar.new_chat.emit()
+
+
+def note_in_picker(opened: OpenWindow, model: Path) -> str:
+    """What the list of models says of its file, once it says something."""
+    rows = opened.part(QListView, "pickerList").model()
+
+    def notes() -> list[str]:
+        items = [rows.index(row, 0).data(ITEM_ROLE) for row in range(rows.rowCount())]
+        return [item.note for item in items if item.path == str(model) and item.note]
+
+    opened.window.header.picker.open_list()
+    opened.until("note", lambda: bool(notes()))
+    opened.part(QWidget, "pickerPopup").hide()
+    return notes()[0]
 
 
 def endings(opened: OpenWindow) -> str:

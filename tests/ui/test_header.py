@@ -6,11 +6,12 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QProgressBar, QPushButton, QToolButton
+from PySide6.QtWidgets import QApplication, QProgressBar, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.ui.header import Header
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.model_list import PickerItem
 from tests.ui.parts import part
 
 
@@ -58,3 +59,28 @@ def test_actions_become_named_buttons(qtbot: QtBot, header: Header) -> None:
     assert button.accessibleName() == "Settings"
     with qtbot.waitSignal(button.defaultAction().triggered):
         QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def test_cancel_has_its_room_in_a_narrow_window(header: Header) -> None:
+    header.picker.set_models([PickerItem("/m/long.gguf", "A model with a very long name " * 9)])
+    header.picker.set_current("/m/long.gguf")
+    cancel = part(header, QPushButton, "cancelLoadButton")
+    settings = part(header, QToolButton, "settingsActionButton")
+    eject = part(header, QToolButton, "ejectButton")
+    for width in (700, 360):
+        header.resize(width, header.height())
+        header.show_progress(0.9)
+        QApplication.processEvents()
+        assert cancel.width() >= cancel.sizeHint().width()
+        right = cancel.mapTo(header, cancel.rect().topRight()).x()
+        assert right < settings.x()
+        assert not eject.isVisible()
+        header.hide_progress()
+        assert eject.isVisible()
+
+
+def test_load_options_need_a_model(header: Header) -> None:
+    options = part(header, QToolButton, "modelOptionsButton")
+    assert options.isEnabled()
+    header.set_can_configure(False)
+    assert not options.isEnabled()

@@ -65,8 +65,9 @@ def test_the_answer_is_shown_in_words(qtbot: QtBot) -> None:
     dialog = open_dialog(qtbot, OWN)
     dialog.show_fit(WONT_FIT)
     words = part(dialog, QLabel, "optionsFitLabel").text()
-    assert words.startswith(
-        "Won’t fit. Takes about 2.0 GB with a context of 4,096 tokens. It takes"
+    assert words == (
+        "Won’t fit. It takes 2 GB of the CPU's memory, and there are 1 GB for models. "
+        "Context of 4,096 tokens"
     )
     dialog.show_problem("n_ctx must be between 16 and 16,777,216, not 3")
     assert "n_ctx must be" in part(dialog, QLabel, "optionsFitLabel").text()
@@ -82,3 +83,23 @@ def test_an_empty_field_says_what_counts_then(qtbot: QtBot) -> None:
     dialog = open_dialog(qtbot, ModelOverrides(), Settings(n_ctx=12_288))
     assert part(dialog, QLineEdit, "modelNCtx").placeholderText() == "12,288 (from Settings)"
     assert part(dialog, QLineEdit, "modelThreads").placeholderText() == "Automatic"
+
+
+@pytest.mark.parametrize("usual", [None, 32_768])
+def test_a_context_beyond_the_training_is_told_and_not_refused(
+    qtbot: QtBot, usual: int | None
+) -> None:
+    dialog = open_dialog(qtbot, ModelOverrides(), Settings(n_ctx=usual))
+    beyond, field = part(dialog, QLabel, "beyondTraining"), part(dialog, QLineEdit, "modelNCtx")
+    assert beyond.isVisible() is (usual is not None)
+    QTest.keyClicks(field, "8192")
+    assert not beyond.isVisible()
+    field.clear()
+    flash = part(dialog, QPushButton, "flashOn")
+    height = flash.height()
+    QTest.keyClicks(field, "8193")
+    assert beyond.isVisible()
+    qtbot.wait(0)
+    assert flash.height() == height  # the dialog grew
+    assert beyond.text().startswith("Beyond the 8,192 tokens that the model was trained for")
+    assert dialog.overrides().n_ctx == 8193

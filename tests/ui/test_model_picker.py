@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtCore import QModelIndex, QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QListView, QPushButton
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QListView, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.ui.icons import Icons
-from minerva_desktop.ui.model_list import PickerItem
+from minerva_desktop.ui.model_list import PickerFit, PickerItem, unload_words
 from minerva_desktop.ui.model_picker import ModelPicker
 from tests.ui.parts import part
 
@@ -142,3 +142,42 @@ def test_a_hostile_name_is_shown_as_text(picker: ModelPicker) -> None:
     model = part(picker, QListView, "pickerList").model()
     assert "<img" not in model.index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
     picker.grab()
+
+
+def test_what_will_go_is_readable(picker: ModelPicker) -> None:
+    metrics = picker.fontMetrics()
+    long = "Qwen2.5-Coder-32B-Instruct-abliterated-imatrix"
+    assert unload_words(("Ant",), metrics, 400) == "Unloads Ant"
+    words = unload_words((long, f"Old-{long}"), metrics, 400)
+    assert metrics.horizontalAdvance(words) <= 400
+    first, second = words.removeprefix("Unloads ").split(" and ")
+    assert (first[:4], first[-4:], second[:4], second[-4:]) == ("Qwen", "trix", "Old-", "trix")
+    fit = PickerFit("Fits", "success", "Takes 1 GB", (long, "Ant"))
+    picker.set_fit(GEMMA.path, fit)
+    tip = part(picker, QListView, "pickerList").model().index(1, 0)
+    assert f"Loading it unloads {long} and Ant" in tip.data(Qt.ItemDataRole.ToolTipRole)
+
+
+def test_what_cannot_chat_has_no_badge(picker: ModelPicker) -> None:
+    embeds = PickerItem("/m/e.gguf", "MiniLM", quantisation="Q8_0", makes_embeddings=True)
+    picker.set_models([SMOL, GEMMA, GONE, embeds])
+    assert picker.ratable == (GEMMA.path,)
+    picker.set_fit(embeds.path, PickerFit("Fits", "success", "Takes 1 GB"))
+    model = part(picker, QListView, "pickerList").model()
+    spoken = model.index(3, 0).data(Qt.ItemDataRole.AccessibleTextRole)
+    assert spoken == "MiniLM, Embeddings only · Q8_0"
+
+
+def test_the_list_stays_within_its_window(qtbot: QtBot, icons: Icons) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.resize(700, 300)
+    picker = ModelPicker(icons, window)
+    picker.set_models([SMOL])
+    popup = part(picker, QWidget, "pickerPopup")
+    for left, expected in ((100, 100), (300, 700 - 8 - popup.width())):
+        picker.move(left, 10)
+        window.show()
+        picker.open_list()
+        assert popup.x() - window.mapToGlobal(QPoint(0, 0)).x() == pytest.approx(expected, abs=1)
+        popup.hide()

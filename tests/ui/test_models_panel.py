@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from minerva_desktop.ui.memory_shares import ColourSlots
 from minerva_desktop.ui.model_row import ModelRow, time_text
 from minerva_desktop.ui.models_panel import ModelsPanel
 from minerva_desktop.ui.theme import LIGHT, ThemeSource
-from tests.ui.loaded import GB, SYSTEM, TWO_GPUS, loaded
+from tests.ui.loaded import GB, SYSTEM, TWO_GPUS, device, loaded, shares
 from tests.ui.parts import colour_at, part
 
 # What the offscreen platform says about every popup.
@@ -47,6 +48,12 @@ def rows(panel: ModelsPanel) -> list[ModelRow]:
     return sorted(
         (row for row in panel.findChildren(ModelRow) if row.isVisible()), key=lambda row: row.y()
     )
+
+
+def numbers(panel: ModelsPanel) -> list[str]:
+    """The numbers of each memory."""
+    labels = panel.findChildren(QLabel, "memoryRestLabel")
+    return [label.text() for label in labels if label.isVisible()]
 
 
 def show_in(gauge: MemoryGauge, *names: str, slots: ColourSlots | None = None) -> None:
@@ -92,9 +99,7 @@ def test_a_model_over_several_memories_has_its_share_of_each() -> None:
 def test_the_panel_has_a_bar_for_each_memory(panel: ModelsPanel) -> None:
     held = (HeldMemory("CPU", GB, 0, 0), HeldMemory("CUDA0", 17 * GB, GB, 0))
     panel.set_shares(ColourSlots().shares([loaded("Split", held=held)], TWO_GPUS))
-    told = [
-        label.text() for label in panel.findChildren(QLabel, "memoryRestLabel") if label.isVisible()
-    ]
+    told = numbers(panel)
     assert told[1] == (
         "GPU 1, NVIDIA RTX 4090: 24.0 GB, 19.0 GB for models\n"
         "models 18.0 GB · other programs 1.0 GB · free 5.0 GB"
@@ -128,18 +133,44 @@ def test_a_row_tells_the_numbers_of_its_model(panel: ModelsPanel) -> None:
         "1.2 GB: weights 1.0 GB, KV cache 100.0 MB, compute 100.0 MB"
     )
     assert part(bee, QLabel, "modelSpeed").text() == "Idle"
-    rest = part(panel, QLabel, "memoryRestLabel").text()
-    assert rest == "Memory: 8.0 GB\nmodels 4.0 GB · other programs 2.0 GB · free 2.0 GB"
+    rest = numbers(panel)[0]
+    assert rest == "Memory: 8.0 GB\nmodels 4.0 of 4.4 GB · other programs 2.0 GB · free 2.0 GB"
+
+
+def test_what_the_processes_take_beside_the_models_is_told(
+    panel: ModelsPanel, gauge: MemoryGauge
+) -> None:
+    reading = device(8 * GB, 14 * GB // 10, 2 * GB)
+    every = shares(reading, models=[loaded("Ant")])
+    panel.set_shares(every)
+    assert numbers(panel)[0].splitlines()[1:] == [
+        "models 1.2 GB · Python and libraries 200.0 MB",
+        "other programs 2.0 GB · free 4.6 GB",
+    ]
+    gauge.set_shares(every)
+    assert "Their Python and libraries: 200.0 MB" in gauge.toolTip()
+    panel.set_shares(shares(reading))
+    assert "Python" not in numbers(panel)[0]
+
+
+def test_a_model_whose_file_is_gone_says_so(panel: ModelsPanel) -> None:
+    gone = replace(loaded("Ant"), note="Its file is gone")
+    panel.set_shares(ColourSlots().shares([gone, loaded("Bee")], SYSTEM))
+    notes = [part(row, QLabel, "modelNote") for row in rows(panel)]
+    assert [(note.text(), note.isVisible()) for note in notes] == [
+        ("Its file is gone", True),
+        ("", False),
+    ]
 
 
 def test_a_row_tells_how_its_model_was_loaded_and_why(panel: ModelsPanel) -> None:
-    why = "9 layers on the GPU, the others on the CPU: as wished it would take 9.0 GB"
+    why = "9 of 31 layers on the GPU, the others on the CPU: as wished it would take 9.0 GB"
     models = [loaded("Ant"), loaded("Bee", n_gpu_layers=9, reasons=(why,))]
     panel.set_shares(ColourSlots().shares(models, SYSTEM))
     told = [part(row, QLabel, "modelChoice").text() for row in rows(panel)]
     assert told == [
         "Context of 8,192 tokens, on the CPU",
-        f"Context of 8,192 tokens, 9 of 31 layers on the GPU. {why}",
+        f"Context of 8,192 tokens, {why}",
     ]
 
 

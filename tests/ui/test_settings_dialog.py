@@ -15,8 +15,9 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from minerva_desktop.app.memory_budgets import GB, DeviceBudget, gpu_bytes
+from minerva_desktop.app.memory_budgets import GB, DeviceBudget, GpuMemories, gpu_bytes
 from minerva_desktop.settings import DEFAULT_PORT, Settings, ThemeChoice
+from minerva_desktop.ui.forms import ScrolledPage
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.settings_dialog import SettingsDialog, make_settings_action
 from tests.ui.parts import part
@@ -96,7 +97,7 @@ def test_automatic_budgets_say_what_they_are(qtbot: QtBot, icons: Icons) -> None
     dialog = open_dialog(qtbot, icons, Settings())
     assert part(dialog, QLabel, "gpusNote").text() == "Looking for graphics cards…"
     dialog.show_system_budget(DeviceBudget((), "System memory", 25_200_000_000, 6_300_000_000))
-    dialog.show_gpus((RTX, ARC))
+    dialog.show_gpus(GpuMemories((RTX, ARC)))
     told = [
         part(dialog, QLineEdit, name).placeholderText()
         for name in ("memoryGb", "gpuMemoryGb1", "gpuMemoryGb2")
@@ -112,7 +113,7 @@ def test_budgets_are_those_of_each_card_and_absent_ones_keep_theirs(
     kept = Settings(gpu_gb={"Arc": 5, "Radeon": 7})
     dialog = open_dialog(qtbot, icons, kept)
     assert dialog.applied_to(kept) == kept  # before the cards are known
-    dialog.show_gpus((RTX, ARC))
+    dialog.show_gpus(GpuMemories((RTX, ARC)))
     assert part(dialog, QLineEdit, "gpuMemoryGb1").text() == ""
     assert part(dialog, QLineEdit, "gpuMemoryGb2").text() == "5"  # what was said of all of its name
     QTest.keyClicks(part(dialog, QLineEdit, "gpuMemoryGb1"), "20")
@@ -125,8 +126,33 @@ def test_budgets_are_those_of_each_card_and_absent_ones_keep_theirs(
 
 def test_without_cards_that_is_said(qtbot: QtBot, icons: Icons) -> None:
     dialog = open_dialog(qtbot, icons, Settings())
-    dialog.show_gpus(())
+    dialog.show_gpus(GpuMemories(()))
     assert "No graphics card" in part(dialog, QLabel, "gpusNote").text()
+
+
+def test_where_cards_are_not_known_no_one_says_that_there_are_none(
+    qtbot: QtBot, icons: Icons
+) -> None:
+    dialog = open_dialog(qtbot, icons, Settings())
+    dialog.show_gpus(GpuMemories((), "The process that asked the GPU driver died (signal 11)."))
+    assert part(dialog, QLabel, "gpusNote").text() == (
+        "Which graphics cards there are is not known. "
+        "The process that asked the GPU driver died (signal 11)."
+    )
+
+
+def test_memory_may_be_a_fraction_of_a_gigabyte(qtbot: QtBot, icons: Icons) -> None:
+    given = Settings(memory_gb=0.5, snapshot_gb=1.25)
+    dialog = open_dialog(qtbot, icons, given)
+    field = part(dialog, QLineEdit, "memoryGb")
+    assert field.text() == "0.5"
+    assert dialog.applied_to(given) == given
+    field.clear()
+    QTest.keyClicks(field, "1,.757")  # one point, written either way, and two decimals
+    assert dialog.applied_to(given).memory_gb == 1.75
+    field.clear()
+    QTest.keyClicks(field, "0.1")
+    assert dialog.applied_to(given).memory_gb == 0.25
 
 
 def test_too_small_becomes_the_least(qtbot: QtBot, icons: Icons) -> None:
@@ -164,3 +190,25 @@ def test_settings_action(qtbot: QtBot, icons: Icons) -> None:
     assert action.objectName() == "settingsAction"
     assert action.shortcut().toString() == "Ctrl+,"
     assert not action.icon().isNull()
+
+
+def test_it_is_no_higher_than_its_window_and_its_buttons_stay(qtbot: QtBot, icons: Icons) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.resize(700, 600)
+    dialog = SettingsDialog(icons, Settings(), "/home/ada/minerva", 16, window)
+    dialog.open()
+    qtbot.waitExposed(dialog)
+    dialog.show_gpus(GpuMemories(()))
+    qtbot.wait(0)
+    assert dialog.height() <= 600
+    assert dialog.width() <= 700
+    buttons = part(dialog, QDialogButtonBox, "")
+    assert dialog.rect().contains(buttons.geometry())
+    page = part(dialog, ScrolledPage, "")
+    assert page.verticalScrollBar().maximum() > 0
+    ok, cancel = buttons.buttons()
+    theme = part(dialog, QWidget, "segmented")
+    right = theme.mapTo(dialog, theme.rect().topRight()).x()
+    assert right in {each.mapTo(dialog, each.rect().topRight()).x() for each in (ok, cancel)}
+    dialog.reject()

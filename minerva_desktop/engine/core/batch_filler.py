@@ -116,8 +116,17 @@ class BatchFiller:
             together = filled.decoding + others
             return [together, *scoring] if together else scoring
         groups = _steady_groups(filled.decoding, self._steady_rows.most)
-        groups = self._with_company(groups)
         return groups + [[chunk] for chunk in filled.prompts]
+
+    def lone_rows(self, groups: list[list[Chunk]]) -> list[Chunk]:
+        """Those in ``groups`` that ggml would share out to its threads, so that each needs another
+        row to be computed with."""
+        if not self._keeps_company:
+            return []
+        if self._slots.n_spanned_cells + 1 <= self._steady_rows.lone_cells:
+            return []
+        firsts = [group[0] for group in groups if len(group) == 1 and group[0].count == 1]
+        return [chunk for chunk in firsts if chunk.sequence.is_steady]
 
     def _prompt_chunks(self, prompts: list[Sequence], n_decoding: int) -> list[Chunk]:
         """As many chunks as make ``n_batch`` tokens: the shortest first, so that a short prompt
@@ -146,20 +155,6 @@ class BatchFiller:
                 chunks.append(Chunk(sequence, sequence.slot, sequence.n_computed, count))
                 budget -= count
         return chunks
-
-    def _with_company(self, groups: list[list[Chunk]]) -> list[list[Chunk]]:
-        """``groups``, of which each lone row that ggml would share out to its threads gets another
-        to be computed with."""
-        for group in groups:
-            group[0].has_company = (
-                len(group) == 1
-                and group[0].count == 1
-                and self._keeps_company
-                and group[0].sequence.is_steady
-                and self._slots.n_spanned_cells + 1 > self._steady_rows.lone_cells
-                and self._slots.n_free_cells > len(groups)
-            )
-        return groups
 
 
 def _steady_groups(chunks: list[Chunk], most_rows: int) -> list[list[Chunk]]:

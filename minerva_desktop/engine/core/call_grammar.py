@@ -225,7 +225,9 @@ class _Rules:
             rest = f"{literal(' <|constrain|>json<|message|>')} {body}"
             return tool.name, self._new(f"t{index}", rest)
         closing = f" {literal(syntax.call[1])}" if syntax.call[1] else ""
-        return tool.name, self._new(f"t{index}", f"{literal(syntax.middle)} {body}{closing}")
+        number = '":" [0-9]{1,2} ' if syntax.is_numbered else ""
+        rest = f"{number}{literal(syntax.middle)} {body}{closing}"
+        return f"{syntax.name_prefix}{tool.name}", self._new(f"t{index}", rest)
 
     # -- calls -----------------------------------------------------------------------------
 

@@ -54,7 +54,9 @@ def call_text(syntax: CallSyntax, calls: Sequence[ToolCall]) -> str:
             return f"{opening}[{', '.join(objects)}]{closing}"
         return syntax.separator.join(f"{opening}{text}{closing}" for text in objects)
     written = [
-        f"{opening}{call.name}{syntax.middle}{_arguments(syntax, call)}{closing}" for call in calls
+        f"{opening}{syntax.name_prefix}{call.name}{f':{number}' if syntax.is_numbered else ''}"
+        f"{syntax.middle}{_arguments(syntax, call)}{closing}"
+        for number, call in enumerate(calls)
     ]
     return f"{syntax.section[0]}{syntax.separator.join(written)}{syntax.section[1]}"
 

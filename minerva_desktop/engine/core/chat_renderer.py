@@ -21,6 +21,7 @@ from minerva_desktop.engine.core.template_messages import (
     MessageStyle,
     template_messages,
     with_calls_as_text,
+    with_single_calls,
     with_system_text,
     without_system,
 )
@@ -34,6 +35,7 @@ _PROBE_TOOL = Tool(
     '{"type":"object","properties":{"a":{"type":"string","description":"b"}},"required":["a"]}',
 )
 _PROBE_RESULT = "probe_returned"
+_SWITCHES = ("enable_thinking", "thinking")  # Qwen's and most others' name; Granite's, DeepSeek's
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class ChatRenderer:
     ) -> str:
         """The prompt. Raises what `ChatTemplate.render` does, and `InvalidRequest` for variables
         that cannot be."""
-        variables = chat.template_variables()
+        variables = _with_all_switches(chat.template_variables())
         tools = chat.shown_tools
         has_calls = any(turn.tool_calls or turn.role is Role.TOOL for turn in turns)
         if not tools and not has_calls:
@@ -85,20 +87,31 @@ class ChatRenderer:
         able = self._abilities()
         if has_calls and not able.writes_calls:
             turns = with_calls_as_text(turns, self._tools)
-        if tools and able.lists_tools:
-            variables = {**variables, "tools": [described_tool(tool) for tool in tools]}
-        elif tools:
-            words = tool_instruction(SYNTAXES[self._tools], tools)
-            turns = with_system_text(turns, words)
-            text = self._render(
+        elif has_calls and SYNTAXES[self._tools].single:
+            turns = with_single_calls(turns)
+
+        def render(turns: Sequence[ChatTurn], variables: dict[str, Any]) -> str:
+            return self._render(
                 self._tool_template, turns, able.style, variables, add_generation_prompt
             )
-            if words in text:
-                return text
-            turns = without_system(turns)  # the template leaves a system's turn out
-        return self._render(
-            self._tool_template, turns, able.style, variables, add_generation_prompt
-        )
+
+        if not tools:
+            return render(turns, variables)
+        words = tool_instruction(SYNTAXES[self._tools], tools)
+        told = with_system_text(turns, words)
+        if able.lists_tools:
+            listed = [described_tool(tool) for tool in tools]
+            try:
+                return render(turns, {**variables, "tools": listed})
+            except InvalidRequest:
+                try:
+                    return render(told, variables)  # it cannot write one of the schemas
+                except InvalidRequest:
+                    pass  # it was not the tools; the first refusal tells what it was
+                raise
+        text = render(told, variables)
+        # Some templates leave a system's turn out.
+        return text if words in text else render(without_system(told), variables)
 
     def _render(
         self,
@@ -154,6 +167,13 @@ class ChatRenderer:
             )
         except MinervaError:
             return ""
+
+
+def _with_all_switches(variables: dict[str, Any]) -> dict[str, Any]:
+    """Thinking switched by the one name that templates have for it is switched by the other, too:
+    whoever asks need not know the template."""
+    given = [variables[name] for name in _SWITCHES if name in variables]
+    return dict.fromkeys(_SWITCHES, given[0]) | variables if given else variables
 
 
 def _shows_call(text: str) -> bool:

@@ -211,6 +211,7 @@ def _prepared_generation(
     request.limits.check()
     request.chat.check()
     _check_scores(request)
+    _check_end(request)
     prompt = builder.build(request)
     grammar = _grammar(request.sampling)
     watch, stop = None, request.sampling.stop
@@ -223,8 +224,6 @@ def _prepared_generation(
         if request.messages is not None and not goes_on(request.messages):
             grammar = grammar_after_thought(grammar, builder.answer_format, prompt.opening)
     elif chat.shown_tools:
-        if _must_go_on(request.sampling):
-            chat = msgspec.structs.replace(chat, parallel=True)  # a call cannot be the end
         started = started_call(chat, builder.answer_format)
         thought = THOUGHTS.get(builder.answer_format.reasoning)
         watch = CallWatch(started, thought, prompt.opening) if started is not None else None
@@ -237,6 +236,17 @@ def _check_scores(request: Generate) -> None:
         raise InvalidRequest("A prompt is scored only with top_logprobs", param="top_logprobs")
     if request.score_prompt and request.suffix is not None:
         raise InvalidRequest("A prompt with a suffix cannot be scored", param="suffix")
+
+
+def _check_end(request: Generate) -> None:
+    """An answer that a call ends cannot be one that has to go on."""
+    is_one = bool(request.chat.shown_tools) and not request.chat.parallel
+    if is_one and _must_go_on(request.sampling):
+        raise InvalidRequest(
+            "parallel_tool_calls false ends the answer behind its first call, which excludes"
+            " ignore_eos and min_tokens",
+            param="parallel_tool_calls",
+        )
 
 
 def _must_go_on(sampling: SamplingParameters) -> bool:

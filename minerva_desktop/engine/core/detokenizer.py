@@ -17,11 +17,13 @@ class IncrementalDetokenizer:
     ``stop_string`` is the stop string that was found, the first in the text.
     """
 
-    def __init__(self, stop: Sequence[str] = (), opening: str = "") -> None:
-        """``opening`` comes with the first token's text; stop strings are not looked for in it."""
+    def __init__(self, stop: Sequence[str] = (), opening: str = "", begun: bytes = b"") -> None:
+        """``opening`` comes with the first token's text; stop strings are not looked for in it.
+        ``begun``: of a character in which the prompt ends, see `begun_character`."""
         self._opening = opening
         self._stop = tuple(stop)
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._decoder.decode(begun)
         self._held = ""
         self.stop_string: str | None = None
 
@@ -66,6 +68,13 @@ class IncrementalDetokenizer:
         cut = len(text) - keep
         self._held = text[cut:]
         return text[:cut]
+
+
+def begun_character(text: bytes) -> bytes:
+    """The bytes at the end of ``text`` that begin a UTF-8 character and do not complete it."""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    decoder.decode(text)
+    return decoder.getstate()[0]
 
 
 def _overlap(text: str, stop: str) -> int:

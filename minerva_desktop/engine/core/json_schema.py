@@ -37,7 +37,9 @@ _NUMBER_KEYWORDS = frozenset(
 )
 _TYPE_KEYWORDS = {
     "object": frozenset({"properties", "required", "additionalProperties"}),
-    "array": frozenset({"items", "prefixItems", "minItems", "maxItems", "uniqueItems"}),
+    "array": frozenset(
+        {"items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems"}
+    ),
     "string": frozenset({"minLength", "maxLength", "pattern", "format"}),
     "integer": _NUMBER_KEYWORDS,
     "number": _NUMBER_KEYWORDS,
@@ -348,17 +350,18 @@ class SchemaRules:
         least, most = counts(schema, where, "minItems", "maxItems")
         if schema.get("uniqueItems", False) is not False and (most is None or most > 1):
             return self._distinct(schema, where, least, most)
-        prefix = schema.get("prefixItems", [])
+        is_old = isinstance(schema.get("items"), list)  # as JSON Schema was until 2019-09
+        first, rest = ("items", "additionalItems") if is_old else ("prefixItems", "items")
+        prefix = schema.get(first, [])
         if not isinstance(prefix, list) or len(prefix) > MAX_CHOICES:
-            raise refused(pointer(where, "prefixItems"), "there should be a list of schemas")
+            raise refused(pointer(where, first), "there should be a list of schemas")
         fixed = [
-            self.visit(part, pointer(where, "prefixItems", index))
-            for index, part in enumerate(prefix)
+            self.visit(part, pointer(where, first, index)) for index, part in enumerate(prefix)
         ][:most]
         further = ""
         if most is None or most > len(prefix):
-            items = schema.get("items", not prefix)
-            further = "" if items is False else self.visit(items, pointer(where, "items"))
+            items = schema.get(rest, not prefix)
+            further = "" if items is False else self.visit(items, pointer(where, rest))
         if not further and least > len(fixed):
             raise refused(pointer(where, "minItems"), f"{least} items cannot be had")
         left = None if most is None else most - len(fixed)

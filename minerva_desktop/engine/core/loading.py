@@ -103,6 +103,10 @@ class _Loader:
         plan = context_plan(self.model, self.options, self.n_threads)
         context = LlamaContext(self.model, plan.params, abort=self.abort, log=self.log)
         info = self._describe(context, started)
+        asked = self.options.n_ctx or 0
+        if asked > plan.n_ctx:
+            why = f"the model has positions for {plan.n_ctx:,} tokens, not for {asked:,}"
+            info = msgspec.structs.replace(info, warnings=(*info.warnings, why))
         info = msgspec.structs.replace(
             info,
             n_ctx=plan.n_ctx,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -12,12 +13,14 @@ from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.engine.answer_format import AnswerFormat
 from minerva_desktop.engine.call_syntax import SYNTAXES, THOUGHTS
 from minerva_desktop.engine.core.chat_renderer import ChatRenderer
+from minerva_desktop.engine.core.detokenizer import begun_character
 from minerva_desktop.engine.core.vocabulary import Vocabulary
 from minerva_desktop.engine.messages import Generate, PromptEnd
 from minerva_desktop.errors import ContextLimitExceeded, InvalidRequest
 
 # Where an answer that goes on ends so far. Private-use characters: no template knows them.
 _MARK = "\uf8ff\ue000\uf8ff"
+_LONGEST_CHARACTER = 4  # bytes, and so tokens
 ANSWER_ROOM = 4  # a truncated prompt leaves a fourth of the context for the answer
 
 
@@ -35,12 +38,14 @@ class Prompt:
     """Token ids, and how many turns were left out to make them fit.
 
     ``opening`` is the end of the prompt where the answer's text begins with it: the mark of a
-    train of thought that the template has opened, and the white space behind it.
+    train of thought that the template has opened, and the white space behind it. ``begun``: of a
+    character, where tokens end inside of one, which the answer's text begins with then.
     """
 
     tokens: list[int]
     n_dropped_turns: int = 0
     opening: str = ""
+    begun: bytes = b""
 
 
 class PromptBuilder:
@@ -75,7 +80,8 @@ class PromptBuilder:
         if request.messages is None:
             if request.chat != ChatOptions():
                 raise InvalidRequest("Tools and template variables need messages", param="tools")
-            prompt = Prompt(self._plain_tokens(request))
+            tokens = self._plain_tokens(request)
+            prompt = Prompt(tokens, begun=self._begun_character(request.tokens or ()))
         elif overflow is Overflow.TRUNCATE_MIDDLE:
             prompt = self._truncated(request.messages, request.chat, request.sampling.max_tokens)
         else:
@@ -109,6 +115,10 @@ class PromptBuilder:
         begin = [self.vocabulary.bos] if self.vocabulary.adds_bos else []
         behind = self._text_alone(suffix)
         return [*begin, marks.prefix, *prefix, marks.suffix, *behind, marks.middle]
+
+    def _begun_character(self, tokens: Sequence[int]) -> bytes:
+        last = tokens[-_LONGEST_CHARACTER:]
+        return begun_character(b"".join(self.vocabulary.written_out(token) for token in last))
 
     def _text_alone(self, text: str) -> list[int]:
         return self.vocabulary.tokenize(text, special=False, add_special=False)

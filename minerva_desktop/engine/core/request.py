@@ -46,7 +46,9 @@ class RunningRequest:
         request = prepared.request
         self.sequence = sequence
         self.sampler = sampler
-        self.detokenizer = IncrementalDetokenizer(prepared.stop, prepared.prompt.opening)
+        self.detokenizer = IncrementalDetokenizer(
+            prepared.stop, prepared.prompt.opening, prepared.prompt.begun
+        )
         self.top_logprobs = request.sampling.top_logprobs
         self.shifts = request.limits.overflow is Overflow.SHIFT
         self.snapshot = request.snapshot

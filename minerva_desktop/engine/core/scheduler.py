@@ -121,7 +121,13 @@ class Scheduler:
             sequences = [s for s in self._running if s.variant == turn]
             filled = self._filler.fill(sequences)
             if 0 < filled.n_cells <= self._slots.n_free_cells:
-                return Batch(evicted, self._filler.share_out(filled), self._turn)
+                groups = self._filler.share_out(filled)
+                if lone := self._filler.lone_rows(groups):
+                    evicted += self.reserve(filled.n_cells + 1)
+                    has_company = self._slots.n_free_cells > filled.n_cells
+                    for chunk in lone:
+                        chunk.has_company = has_company
+                return Batch(evicted, groups, self._turn)
             if not filled.n_cells:  # all of this variant were put back
                 self._next_turn()
                 continue

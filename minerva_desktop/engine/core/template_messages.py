@@ -38,8 +38,8 @@ class MessageStyle:
 
 def template_messages(turns: Sequence[ChatTurn], style: MessageStyle) -> list[dict[str, Any]]:
     """Messages for a template that knows tool calls, or for turns without any."""
-    names = _call_names(turns)
-    return [_message(turn, style, names) for turn in turns]
+    names, ids = _call_names(turns), _template_ids(turns, style)
+    return [_message(turn, style, names, ids) for turn in turns]
 
 
 def with_calls_as_text(turns: Sequence[ChatTurn], tools: ToolFormat) -> list[ChatTurn]:
@@ -65,6 +65,29 @@ def with_calls_as_text(turns: Sequence[ChatTurn], tools: ToolFormat) -> list[Cha
     return found
 
 
+def with_single_calls(turns: Sequence[ChatTurn]) -> list[ChatTurn]:
+    """The same conversation for a template that takes one call in a turn: each call has a turn of
+    its own, with what came of it behind it."""
+    found: list[ChatTurn] = []
+    at = 0
+    while at < len(turns):
+        turn, at = turns[at], at + 1
+        if len(turn.tool_calls) < 2:
+            found.append(turn)
+            continue
+        results: list[ChatTurn] = []
+        while at < len(turns) and turns[at].role is Role.TOOL:
+            results.append(turns[at])
+            at += 1
+        for call in turn.tool_calls:
+            found.append(msgspec.structs.replace(turn, tool_calls=(call,)))
+            turn = msgspec.structs.replace(turn, text="", reasoning="")
+            found += [result for result in results if result.tool_call_id == call.id]
+            results = [result for result in results if result.tool_call_id != call.id]
+        found += results
+    return found
+
+
 def with_system_text(turns: Sequence[ChatTurn], text: str) -> list[ChatTurn]:
     """``text`` added to the system's turn, or as one."""
     if turns and turns[0].role is Role.SYSTEM:
@@ -84,7 +107,9 @@ def without_system(turns: Sequence[ChatTurn]) -> list[ChatTurn]:
     return rest
 
 
-def _message(turn: ChatTurn, style: MessageStyle, names: dict[str, str]) -> dict[str, Any]:
+def _message(
+    turn: ChatTurn, style: MessageStyle, names: dict[str, str], ids: dict[str, str]
+) -> dict[str, Any]:
     message: dict[str, Any] = {"role": turn.role.value, "content": turn.text}
     if turn.reasoning:
         message["reasoning_content"] = turn.reasoning
@@ -93,16 +118,16 @@ def _message(turn: ChatTurn, style: MessageStyle, names: dict[str, str]) -> dict
             message["thinking"] = turn.reasoning
     if turn.tool_calls:
         message["content"] = turn.text or style.empty
-        message["tool_calls"] = [_call(call, style) for call in turn.tool_calls]
+        message["tool_calls"] = [_call(call, ids) for call in turn.tool_calls]
     if turn.tool_call_id is not None:
-        message["tool_call_id"] = _id(turn.tool_call_id, style)
+        message["tool_call_id"] = ids.get(turn.tool_call_id, turn.tool_call_id)
     name = turn.name or (names.get(turn.tool_call_id or "") if turn.role is Role.TOOL else None)
     if name:
         message["name"] = name
     return message
 
 
-def _call(call: ToolCall, style: MessageStyle) -> dict[str, Any]:
+def _call(call: ToolCall, ids: dict[str, str]) -> dict[str, Any]:
     try:
         found = msgspec.json.decode(call.arguments or "{}")
     except (msgspec.DecodeError, RecursionError):
@@ -110,14 +135,24 @@ def _call(call: ToolCall, style: MessageStyle) -> dict[str, Any]:
     is_plain = isinstance(found, dict) and not is_deep(found)
     arguments = JsonObject(found) if is_plain else call.arguments
     function = {"name": call.name, "arguments": arguments}
-    return {"id": _id(call.id, style), "type": "function", "function": function}
+    return {"id": ids.get(call.id, call.id), "type": "function", "function": function}
 
 
-def _id(call_id: str, style: MessageStyle) -> str:
-    """Mistral's templates refuse ids that are not nine letters and digits."""
-    if style.tools not in _MISTRAL or _MISTRAL_ID.fullmatch(call_id):
-        return call_id
-    return hashlib.sha256(call_id.encode("utf-8", "replace")).hexdigest()[:9]
+def _template_ids(turns: Sequence[ChatTurn], style: MessageStyle) -> dict[str, str]:
+    """What calls are called for the template, where that is not their id: Mistral's templates
+    refuse all but nine letters and digits, Kimi's write the id instead of the name."""
+    if style.tools is ToolFormat.KIMI:
+        calls = [call for turn in turns for call in turn.tool_calls]
+        return {call.id: f"functions.{call.name}:{at}" for at, call in enumerate(calls)}
+    if style.tools not in _MISTRAL:
+        return {}
+    given = [call.id for turn in turns for call in turn.tool_calls]
+    given += [turn.tool_call_id for turn in turns if turn.tool_call_id is not None]
+    return {
+        each: hashlib.sha256(each.encode("utf-8", "replace")).hexdigest()[:9]
+        for each in given
+        if not _MISTRAL_ID.fullmatch(each)
+    }
 
 
 def _call_names(turns: Sequence[ChatTurn]) -> dict[str, str]:

@@ -20,6 +20,7 @@ _TOOL_MARKS = (
     (ToolFormat.FUNCTIONARY_V31, ("<function=",)),
     (ToolFormat.DEEPSEEK, ("<｜tool▁calls▁begin｜>", "```json")),  # noqa: RUF001 - a token's text
     (ToolFormat.DEEPSEEK_V31, ("<｜tool▁calls▁begin｜>",)),  # noqa: RUF001
+    (ToolFormat.KIMI, ("<|tool_calls_section_begin|>", "<|tool_call_argument_begin|>")),
     (ToolFormat.MISTRAL_ARGS, ("[TOOL_CALLS]", "[ARGS]")),
     (ToolFormat.MISTRAL, ("[TOOL_CALLS]",)),
     (ToolFormat.COMMAND_R7B, ("<|START_ACTION|>",)),
@@ -71,7 +72,13 @@ def control_marks(found: AnswerFormat) -> tuple[str, ...]:
     if found.tools is ToolFormat.HARMONY:
         marks += HARMONY_MARKS
     elif syntax is not None:
-        pairs = (syntax.section, syntax.call, *syntax.others, syntax.parameter)
+        pairs = (
+            syntax.section,
+            syntax.call,
+            *syntax.others,
+            *syntax.said_between,
+            syntax.parameter,
+        )
         texts = [text for pair in pairs for text in pair]
         marks += " ".join([*texts, syntax.middle, syntax.id_between]).split()
     if found.reasoning in THOUGHTS:

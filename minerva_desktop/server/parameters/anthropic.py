@@ -83,7 +83,7 @@ _THINKS = MappingProxyType({"enabled": True, "adaptive": True, "disabled": False
 class PromptParameters(msgspec.Struct, frozen=True, kw_only=True):
     """A prompt whose tokens are to be counted. ``headers`` tell what was ignored."""
 
-    model: str
+    model: str | None
     turns: tuple[ChatTurn, ...]
     chat: ChatOptions
     headers: dict[str, str]

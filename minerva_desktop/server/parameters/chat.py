@@ -212,8 +212,9 @@ def _check_continuation(request: ChatCompletionRequest, turns: Sequence[ChatTurn
             "false when it is not",
             param="continue_final_message",
         )
-    if request.add_generation_prompt is False and not continues:
+    if request.add_generation_prompt not in (None, not continues):
         raise InvalidRequest(
-            "add_generation_prompt can be false only when the last message is the assistant's",
+            "add_generation_prompt must be false when the last message is the assistant's, which "
+            "is continued, and true when it is not",
             param="add_generation_prompt",
         )

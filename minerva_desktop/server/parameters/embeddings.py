@@ -35,7 +35,7 @@ class EmbeddingParameters(msgspec.Struct, frozen=True, kw_only=True):
     """A request for embeddings, validated. ``dimensions`` None: as many as the model has.
     ``headers`` are those of the response that tell what was ignored."""
 
-    model: str
+    model: str | None
     inputs: tuple[Input, ...]
     is_base64: bool
     dimensions: int | None

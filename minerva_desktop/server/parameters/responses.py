@@ -1,4 +1,4 @@
-"""The body of ``POST /v1/responses``."""
+"""The body of ``POST /v1/responses``, which ``/v1/responses/input_tokens`` takes, too."""
 
 from __future__ import annotations
 

@@ -32,6 +32,7 @@ from minerva_desktop.server.generation_events import (
     CollectedAnswer,
     Ended,
     GenerationEvent,
+    Paragraphs,
     PromptRead,
     Said,
 )
@@ -107,6 +108,7 @@ class ChatAnswer:
         self._created = int(time.time())
         self._fingerprint = fingerprint(model)
         self._ended: list[Ended] = []
+        self._paragraphs = [Paragraphs() for _ in range(parameters.run.n)]
 
     async def complete(self) -> ChatCompletion:
         """The whole answer. Raises what loading and generating raise."""
@@ -190,7 +192,8 @@ class ChatAnswer:
         return []
 
     def _said_chunks(self, event: Said, running: RunningGeneration) -> list[bytes]:
-        deltas = [_delta(part) for part in _joined(event.parts)]
+        apart = self._paragraphs[event.choice].apart
+        deltas = [_delta(apart(part)) for part in _joined(event.parts)]
         if not deltas and not event.logprobs:
             return []
         timings: AnswerTimings | UnsetType = UNSET

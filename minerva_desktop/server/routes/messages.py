@@ -5,8 +5,6 @@ Whatever ``anthropic-version`` a client names, it gets what its clients read tod
 
 from __future__ import annotations
 
-import asyncio
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -14,6 +12,7 @@ from minerva_desktop.server.errors import json_response, request_id_headers
 from minerva_desktop.server.generation import GenerationRequest
 from minerva_desktop.server.json_body import read_json_object
 from minerva_desktop.server.message_writer import MessageWriter
+from minerva_desktop.server.model_choice import chosen_model
 from minerva_desktop.server.parameters.anthropic import (
     BETA_HEADER,
     MessagesParameters,
@@ -21,7 +20,7 @@ from minerva_desktop.server.parameters.anthropic import (
     count_parameters,
     messages_parameters,
 )
-from minerva_desktop.server.prompt_count import prompt_count
+from minerva_desktop.server.prompt_count import count_prompt
 from minerva_desktop.server.request_info import request_info
 from minerva_desktop.server.schemas.anthropic_answer import Ping, TokenCount
 from minerva_desktop.server.services import ServerContext
@@ -49,8 +48,10 @@ def messages_router(context: ServerContext) -> APIRouter:
     async def count_tokens(request: Request) -> Response:
         body = await lifetime.run(read_json_object(request))
         parameters = count_parameters(body, has_betas=BETA_HEADER in request.headers)
-        counted = await lifetime.run(_count(context, request, parameters), request.receive)
-        return json_response(counted, headers=_headers(request, parameters))
+        n_tokens = await count_prompt(
+            context, request, parameters.model, parameters.turns, parameters.chat, dialect=DIALECT
+        )
+        return json_response(TokenCount(n_tokens), headers=_headers(request, parameters))
 
     return router
 
@@ -58,7 +59,7 @@ def messages_router(context: ServerContext) -> APIRouter:
 async def _answer(
     context: ServerContext, request: Request, parameters: MessagesParameters
 ) -> Response:
-    model = await asyncio.to_thread(context.catalog.find, parameters.model)
+    model = await chosen_model(context, parameters.model)
     writer = MessageWriter(
         model.model_id,
         max_tokens=parameters.sampling.max_tokens,
@@ -85,16 +86,6 @@ async def _answer(
         )
     await context.lifetime.run(answer.complete(), request.receive)
     return json_response(writer.message, headers=headers)
-
-
-async def _count(
-    context: ServerContext, request: Request, parameters: PromptParameters
-) -> TokenCount:
-    model = await asyncio.to_thread(context.catalog.find, parameters.model)
-    n_tokens = await prompt_count(
-        context, request.scope, model, parameters.turns, parameters.chat, dialect=DIALECT
-    )
-    return TokenCount(n_tokens)
 
 
 def _headers(request: Request, parameters: PromptParameters) -> dict[str, str]:

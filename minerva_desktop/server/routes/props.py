@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import json_response
-from minerva_desktop.server.model_choice import chosen_model
+from minerva_desktop.server.model_choice import described_model
 from minerva_desktop.server.model_description import loaded_info, model_props
 from minerva_desktop.server.parameters.tokens import question
 from minerva_desktop.server.schemas.models import Props, PropsQuery
@@ -26,7 +26,7 @@ def props_router(context: ServerContext) -> APIRouter:
     @router.api_route("/props", methods=["GET", "HEAD"])
     async def props(request: Request) -> Response:
         asked, headers = question(_query(request), PropsQuery)
-        file = await chosen_model(context, asked.model)
+        file = await described_model(context, asked.model)
         loaded = list(pool.loaded())
         files = {each.path: each for each in await asyncio.to_thread(catalog.models)}
         shown = model_props(file, loaded_info(pool, file))

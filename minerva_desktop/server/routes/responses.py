@@ -13,7 +13,7 @@ from minerva_desktop.server.generation import GenerationRequest
 from minerva_desktop.server.json_body import read_json_object
 from minerva_desktop.server.model_choice import chosen_model
 from minerva_desktop.server.parameters.responses import responses_parameters
-from minerva_desktop.server.prompt_count import prompt_count
+from minerva_desktop.server.prompt_count import count_prompt
 from minerva_desktop.server.response_writer import ResponseWriter
 from minerva_desktop.server.schemas.response_object import InputTokens
 from minerva_desktop.server.services import ServerContext
@@ -57,10 +57,9 @@ def responses_router(context: ServerContext) -> APIRouter:
     async def count_input_tokens(request: Request) -> Response:
         body = await lifetime.run(read_json_object(request))
         parameters = responses_parameters(body, config.request_timeout_s)
-        model = await chosen_model(context, parameters.model)
-        turns, chat = parameters.turns, parameters.chat
-        work = prompt_count(context, request.scope, model, turns, chat, dialect=DIALECT)
-        counted = InputTokens(input_tokens=await lifetime.run(work, request.receive))
-        return json_response(counted, headers=parameters.headers)
+        n_tokens = await count_prompt(
+            context, request, parameters.model, parameters.turns, parameters.chat, dialect=DIALECT
+        )
+        return json_response(InputTokens(n_tokens), headers=parameters.headers)
 
     return router

@@ -88,7 +88,7 @@ async def _answer(
 ) -> AnswerT:
     """What the engine of the named or chosen model answers to ``ask``; given up when the client
     goes away. Raises what loading and asking raise."""
-    model = await chosen_model(context, name)
+    model = await chosen_model(context, name, embeds=None)
     request_info(request.scope).model = model.model_id
 
     async def work() -> AnswerT:

@@ -13,7 +13,7 @@ from minerva_desktop.server.schemas.common import (
     OTHER_BRANCH,
     Int64,
     JsonObject,
-    ModelName,
+    OptionalModel,
     RequestModel,
     RunFields,
     SamplingFields,
@@ -160,7 +160,7 @@ class OutputConfig(RequestModel):
 class PromptFields(RequestModel):
     """What a prompt is made of; all of a request to count its tokens."""
 
-    model: ModelName
+    model: OptionalModel = None
     messages: Annotated[
         list[InputMessage], Field(min_length=1, max_length=MAX_MESSAGES, fail_fast=True)
     ]

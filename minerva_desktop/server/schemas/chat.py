@@ -166,8 +166,20 @@ class ChatFields(RequestModel):
     )
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
-    reasoning_effort: str | None = None
-    chat_template_kwargs: JsonObject | None = None
+    reasoning_effort: Annotated[
+        str | None,
+        Field(
+            description="What the chat template makes of it. `none` also turns thinking off, and "
+            "all others on, in templates that have a switch for it."
+        ),
+    ] = None
+    chat_template_kwargs: Annotated[
+        JsonObject | None,
+        Field(
+            description="Variables of the chat template. `enable_thinking` and `thinking` are the "
+            "same switch: either works with templates that have the other."
+        ),
+    ] = None
     add_generation_prompt: bool | None = None
     continue_final_message: bool | None = None
 

@@ -23,8 +23,15 @@ WRONG_JSON_TYPE = "wrong_json_type"
 
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 ModelName = Annotated[str, Field(min_length=1, max_length=MAX_MODEL_NAME)]
-MODEL_DEFAULT = "Absent: the loaded model that was used last, else the library's first."
-OptionalModel = Annotated[ModelName | None, Field(description=MODEL_DEFAULT)]
+OptionalModel = Annotated[
+    ModelName | None,
+    Field(
+        description="Absent: the first model that the endpoint was started with, else the only one"
+        " that is loaded, else the only one that there is; where that leaves several, 400 with"
+        " their names. Embeddings are asked of models for embeddings, all else of the others; of"
+        " either where only tokens are."
+    ),
+]
 JsonObject = dict[str, Any]
 # OpenAI's bounds.
 Metadata = Annotated[

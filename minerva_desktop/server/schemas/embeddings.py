@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from pydantic import Field
 
-from minerva_desktop.server.schemas.common import Int64, ModelName, RequestModel
+from minerva_desktop.server.schemas.common import Int64, OptionalModel, RequestModel
 from minerva_desktop.server.schemas.inputs import Inputs
 
 MAX_INPUTS = 2048  # OpenAI's bound
@@ -16,7 +16,7 @@ MAX_INPUTS = 2048  # OpenAI's bound
 class EmbeddingRequest(RequestModel):
     """Body of ``POST /v1/embeddings``: the fields that are obeyed."""
 
-    model: ModelName
+    model: OptionalModel = None
     input: Annotated[
         Inputs,
         Field(

@@ -1,4 +1,7 @@
-"""The answer of ``POST /v1/responses``. Field names are the OpenAI API's."""
+"""The answers of ``POST /v1/responses`` and ``/v1/responses/input_tokens``.
+
+Field names are the OpenAI API's.
+"""
 
 from __future__ import annotations
 
@@ -146,8 +149,8 @@ class ResponseObject(ResponseSettings, frozen=True, kw_only=True):
     shifted_tokens: int | UnsetType = UNSET
 
 
-class InputTokens(msgspec.Struct, frozen=True, kw_only=True):
+class InputTokens(msgspec.Struct, frozen=True):
     """Answer to ``POST /v1/responses/input_tokens``."""
 
-    object: Literal["response.input_tokens"] = "response.input_tokens"
     input_tokens: int
+    object: Literal["response.input_tokens"] = "response.input_tokens"

@@ -37,10 +37,11 @@ FOLLOW_DISTANCE = 24  # px from the end that still count as the end
 
 class ChatView(QScrollArea):
     """``retry_requested(id)``: *Try again* was pressed at that message; ``details_requested(id)``:
-    *Details*, which only `offer_details` shows."""
+    *Details*, and ``options_requested(id)``: *Load options…*, which only `offer_help` shows."""
 
     retry_requested = Signal(str)
     details_requested = Signal(str)
+    options_requested = Signal(str)
 
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -63,6 +64,7 @@ class ChatView(QScrollArea):
         self._column.work_added.connect(self._on_work_added)
         self._column.retry_requested.connect(self.retry_requested)
         self._column.details_requested.connect(self.details_requested)
+        self._column.options_requested.connect(self.options_requested)
         self._column.selected.connect(self._on_selected)
         self._column.caret_moved.connect(self._on_caret_moved)
         self.setWidget(self._column)
@@ -123,12 +125,11 @@ class ChatView(QScrollArea):
         self._column.finish(message)
         self._flush()
 
-    def offer_details(self, message_id: str) -> None:
-        """Let the person ask for more about a failed answer."""
-        view = self._column.view(message_id)
-        if view is not None:
-            view.offer_details()
-            self._flush()
+    def offer_help(self, message_id: str, *, details: bool, options: bool) -> None:
+        """Let the person ask for more about a failed answer, or lead to its model's load options;
+        also when its chat is shown again."""
+        self._column.offer_help(message_id, details=details, options=options)
+        self._flush()
 
     def clear(self) -> None:
         """Show the empty state."""

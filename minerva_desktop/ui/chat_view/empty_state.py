@@ -26,7 +26,7 @@ class EmptyState(QWidget):
         self._title = self._label(TITLE_PX)
         self._subtitle = self._label(SUBTITLE_PX)
         self._hint = self._label(HINT_PX)
-        self._hint.setText("Drop a .gguf file anywhere in this window to use another model.")
+        self._hint.setText("Drop a .gguf file anywhere in this window to add a model.")
         column = QVBoxLayout(self)
         column.setContentsMargins(6 * GRID, MARK + 5 * GRID, 6 * GRID, 0)
         column.setSpacing(3 * GRID)

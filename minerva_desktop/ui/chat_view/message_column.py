@@ -40,6 +40,7 @@ class MessageColumn(QWidget):
     work_added = Signal()
     retry_requested = Signal(str)
     details_requested = Signal(str)
+    options_requested = Signal(str)
     selected = Signal()
     caret_moved = Signal(QRect)
 
@@ -51,6 +52,7 @@ class MessageColumn(QWidget):
         self._messages: list[Message] = []
         self._views: list[MessageView] = []  # of the last messages, in order
         self._by_id: dict[str, MessageView] = {}
+        self._help: dict[str, tuple[bool, bool]] = {}  # by message: details, load options
         self._unrendered: dict[str, MessageView] = {}
         self._unstyled: list[MessageView] = []
         self._unarranged: list[MessageView] = []
@@ -99,6 +101,13 @@ class MessageColumn(QWidget):
         if view is not None:
             view.append(delta)
             self._unrendered[message_id] = view
+
+    def offer_help(self, message_id: str, *, details: bool, options: bool) -> None:
+        """What to offer under a failed answer, whenever it has a view."""
+        self._help[message_id] = (details, options)
+        view = self._by_id.get(message_id)
+        if view is not None:
+            view.offer_help(details=details, options=options)
 
     def set_status(self, message_id: str, text: str) -> None:
         """What to say beneath a running answer."""
@@ -191,8 +200,11 @@ class MessageColumn(QWidget):
         self._parser = self._parser or MarkdownParser()
         view = MessageView(message, self._parser, self._icons, self)
         view.show_author(self._model_names)
+        details, options = self._help.get(message.id, (False, False))
+        view.offer_help(details=details, options=options)
         view.retry_requested.connect(self.retry_requested)
         view.details_requested.connect(self.details_requested)
+        view.options_requested.connect(self.options_requested)
         view.rendering_needed.connect(self._on_rendering_needed)
         view.body.copyAvailable.connect(self._on_copy_available)
         view.body.caret_moved.connect(self._on_caret_moved)

@@ -24,6 +24,7 @@ INSET = 2 * GRID  # px left and right of a message's content, for the focus ring
 NOTICE_PADDING = 12  # px
 NOTICE_RADIUS = 8
 ICON = 16
+MIN_BESIDE = 320  # px of a failure's sentence; with less, its buttons go under it
 BUSY_TEXT = 36  # px; where the text beside the dots begins
 
 
@@ -106,16 +107,18 @@ class Footer(QWidget):
 
 
 class Notice(QWidget):
-    """A sentence about how the answer ended and, where they help, *Details* and *Try again*: in a
-    box after an error, as a quiet line otherwise."""
+    """A sentence about how the answer ended and, where they help, *Details*, *Load options…* and
+    *Try again*: in a box after an error, as a quiet line otherwise."""
 
     retry_clicked = Signal()
     details_clicked = Signal()
+    options_clicked = Signal()
 
     def __init__(self, icons: Icons, parent: QWidget) -> None:
         super().__init__(parent)
         self._icons = icons
         self._failed = False
+        self._icon_y = 0.0
         self._label = QLabel(self)
         self._label.setTextFormat(Qt.TextFormat.PlainText)
         self._label.setWordWrap(True)
@@ -134,10 +137,16 @@ class Notice(QWidget):
         self._details.setAutoDefault(False)
         self._details.hide()
         self._details.clicked.connect(self.details_clicked)
+        self._options = QPushButton("Load options…", self)
+        self._options.setAccessibleName("Load options of the model")
+        self._options.setAutoDefault(False)
+        self._options.hide()
+        self._options.clicked.connect(self.options_clicked)
 
-    def offer_details(self) -> None:
-        """Show the *Details* button."""
-        self._details.show()
+    def offer_help(self, *, details: bool, options: bool) -> None:
+        """Show the *Details* and the *Load options…* button, or not."""
+        self._details.setVisible(details)
+        self._options.setVisible(options)
 
     def show_ending(self, text: str, *, failed: bool, can_retry: bool) -> None:
         """Say ``text``, in a box in the colour of an error if ``failed``."""
@@ -151,7 +160,8 @@ class Notice(QWidget):
 
     def fit(self, width: int) -> int:
         """Take ``width`` px; the height in px that it needs."""
-        buttons = [b for b in (self._retry, self._details) if not b.isHidden()]
+        every = (self._retry, self._options, self._details)
+        buttons = [button for button in every if not button.isHidden()]
         return self._fit_box(width, buttons) if self._failed else self._fit_line(width, buttons)
 
     def _fit_line(self, width: int, buttons: list[QPushButton]) -> int:
@@ -177,17 +187,40 @@ class Notice(QWidget):
         left = NOTICE_PADDING + ICON + NOTICE_PADDING // 2 + 2
         sizes = [button.sizeHint() for button in buttons]
         taken = sum(size.width() + NOTICE_PADDING for size in sizes)
-        text_width = max(80, width - left - taken - NOTICE_PADDING)
+        text_width = width - left - taken - NOTICE_PADDING
+        if buttons and text_width < MIN_BESIDE:
+            return self._fit_low_box(width, left, buttons)
         text_height = self._label.heightForWidth(text_width)
         height = max([text_height, *(size.height() for size in sizes)]) + 2 * NOTICE_PADDING - 4
         self.resize(width, height)
         self._label.setGeometry(left, (height - text_height) // 2, text_width, text_height)
+        self._icon_y = (height - ICON) / 2
         right = width - NOTICE_PADDING + 4
         for button, size in zip(buttons, sizes, strict=True):
             right -= size.width()
             place = QRect(right, (height - size.height()) // 2, size.width(), size.height())
             button.setGeometry(place)
             right -= NOTICE_PADDING
+        return height
+
+    def _fit_low_box(self, width: int, left: int, buttons: list[QPushButton]) -> int:
+        """The buttons under the sentence, in as many rows as it takes."""
+        text_width = width - left - NOTICE_PADDING
+        text_height = self._label.heightForWidth(text_width)
+        self._label.setGeometry(left, NOTICE_PADDING, text_width, text_height)
+        self._icon_y = NOTICE_PADDING + (self._label.fontMetrics().height() - ICON) / 2
+        row = max(button.sizeHint().height() for button in buttons)
+        x, y = left, NOTICE_PADDING + text_height + 2 * GRID
+        for button in buttons:
+            size = button.sizeHint()
+            if x > left and x + size.width() > width - NOTICE_PADDING:
+                x, y = left, y + row + GRID
+            button.setGeometry(
+                QRect(x, y + (row - size.height()) // 2, size.width(), size.height())
+            )
+            x += size.width() + 2 * GRID
+        height = y + row + NOTICE_PADDING
+        self.resize(width, height)
         return height
 
     def paintEvent(self, _event: QPaintEvent) -> None:
@@ -202,5 +235,5 @@ class Notice(QWidget):
         painter.setBrush(QColor(theme.danger_surface))
         rect = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
         painter.drawRoundedRect(rect, NOTICE_RADIUS, NOTICE_RADIUS)
-        icon = QRectF(NOTICE_PADDING, (self.height() - ICON) / 2, ICON, ICON)
+        icon = QRectF(NOTICE_PADDING, self._icon_y, ICON, ICON)
         self._icons.paint(painter, "error", icon, "danger")

@@ -1,0 +1,66 @@
+"""What goes wrong in the pictures of the window: answers that fail, and notices of it. Used by
+`screenshot_states`. Main thread."""
+
+from __future__ import annotations
+
+import screenshot_samples as samples
+from minerva_desktop.app.chat_session import with_way_out
+from minerva_desktop.chat.message import MessageState, Role
+from minerva_desktop.errors import ContextLimitExceeded, MinervaError, OutOfMemory
+from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.status_bar import ServerState
+
+ENGINE_DEATH = """\
+signal 9, SIGKILL
+
+llama_context: n_ctx = 8192
+llama_kv_cache: CPU KV buffer size = 180.00 MiB
+sched_reserve: CPU compute buffer size = 34.01 MiB"""
+OUT_OF_MEMORY = "Memory exceeded: 3.9 GB + 1.2 GB > 4.3 GB"
+
+
+def show_error(window: MainWindow) -> None:
+    """An answer whose engine died, one that was stopped, and a notice with details."""
+    sentence = "The model's process ended unexpectedly (signal 9, SIGKILL)"
+    window.chat_view.set_messages(
+        [
+            samples.message(Role.USER, "Why is the sea salty?"),
+            samples.message(Role.ASSISTANT, "Rivers carry", MessageState.STOPPED),
+            samples.message(Role.USER, "Go on."),
+            samples.message(
+                Role.ASSISTANT, samples.SALT[:170], MessageState.FAILED, error=sentence
+            ),
+        ]
+    )
+    actions = (NoticeAction("Try again", "retry"),)
+    window.notifications.show_notice(
+        Notice(NoticeKind.WARNING, "The file “notes.txt” is not a GGUF file")
+    )
+    window.notifications.show_notice(Notice(NoticeKind.ERROR, sentence, ENGINE_DEATH, actions))
+    window.status.set_server(ServerState.FAILED, "Port 8427 is in use by another program")
+
+
+def show_over_length(window: MainWindow) -> None:
+    """Answers that need another context or more memory, and lead to what helps."""
+    too_long = ContextLimitExceeded.of(8192, 9027)
+    errors: tuple[MinervaError, ...] = (too_long, OutOfMemory(OUT_OF_MEMORY, detail="bytes"))
+    messages = []
+    for error in errors:
+        failed = samples.message(Role.ASSISTANT, "", MessageState.FAILED, error=with_way_out(error))
+        messages += [samples.message(Role.USER, "Summarise this book: …"), failed]
+    window.chat_view.set_messages(messages)
+    for message, error in zip(messages[1::2], errors, strict=True):
+        window.chat_view.offer_help(message.id, details=bool(error.detail), options=True)
+
+
+def show_too_large(window: MainWindow) -> None:
+    """A model was not loaded: what it needs, and what can be done."""
+    detail = "It needs 6.4 GB; of the 4.3 GB for models 4.3 GB are free."
+    actions = (
+        NoticeAction("Load anyway", "load-anyway"),
+        NoticeAction("Load options…", "load-options"),
+        NoticeAction("Memory settings…", "memory-settings"),
+    )
+    text = f"Qwen3 8B was not loaded. {detail} More can be allowed in the settings."
+    window.notifications.show_notice(Notice(NoticeKind.WARNING, text, detail, actions))

@@ -1,0 +1,87 @@
+"""Answers as models write them where they leave their template's form, in any pieces."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from minerva_desktop.chat.tools import ChatOptions, Tool
+from minerva_desktop.engine.answer_format import AnswerFormat
+from minerva_desktop.engine.answer_parser import AnswerParser, ReasoningDelta
+from tests.engine.answer_variants import (
+    AROUND,
+    ESCAPED,
+    INDENTED,
+    TAGGED,
+    UNUSUAL,
+    VARIANTS,
+    Calls,
+)
+from tests.engine.answers import TOOLS, F, R, read
+
+DEEP = ChatOptions(tools=(Tool("deep"), *TOOLS))
+TEXTS = {
+    name: {"type": "string" if isinstance(value, str) else "object"}
+    for name, value in UNUSUAL.items()
+}
+TYPED = ChatOptions(tools=(Tool("deep", "", json.dumps({"properties": TEXTS})),))
+
+
+def pieces(text: str, size: int | None) -> list[str]:
+    return [text] if size is None else [text[i : i + size] for i in range(0, len(text), size)]
+
+
+@pytest.mark.parametrize("size", [None, 1, 7])
+@pytest.mark.parametrize(("tools", "reasoning", "text", "expected"), VARIANTS)
+def test_what_models_really_write(
+    tools: F, reasoning: R, text: str, expected: tuple[str, str, Calls], size: int | None
+) -> None:
+    answer = read(pieces(text, size), AnswerFormat(tools, reasoning))
+    calls = [(name, json.loads(arguments)) for name, arguments in answer.calls]
+    assert (answer.content, answer.reasoning, calls) == expected
+
+
+@pytest.mark.parametrize("size", [None, 1, 7])
+@pytest.mark.parametrize(("tools", "before", "behind"), AROUND)
+def test_unusual_arguments_come_back_as_they_are(
+    tools: F, before: str, behind: str, size: int | None
+) -> None:
+    for arguments in (ESCAPED, INDENTED, "{}"):
+        answer = read(pieces(before + arguments + behind, size), AnswerFormat(tools), DEEP)
+        assert answer.calls == [["deep", arguments]]
+        assert answer.content in {"", "So:"}
+
+
+@pytest.mark.parametrize("size", [None, 1, 7])
+@pytest.mark.parametrize(("tools", "before", "marks", "behind"), TAGGED)
+def test_unusual_arguments_between_tags_come_back_as_they_are(
+    tools: F, before: str, marks: tuple[str, str, str], behind: str, size: int | None
+) -> None:
+    for spell in (json.dumps, repr):  # templates show models Python's spelling
+        text = before
+        for name, value in UNUSUAL.items():
+            written = value if isinstance(value, str) else spell(value)
+            text += f"{marks[0]}{name}{marks[1]}{written}{marks[2]}"
+        answer = read(pieces(text + behind, size), AnswerFormat(tools), TYPED)
+        assert [(name, json.loads(found)) for name, found in answer.calls] == [("deep", UNUSUAL)]
+        assert answer.content == ""
+
+
+@pytest.mark.parametrize(("tools", "before", "behind"), AROUND)
+def test_what_looks_like_a_call_is_text_where_there_are_no_tools(
+    tools: F, before: str, behind: str
+) -> None:
+    text = f"{before}{ESCAPED}{behind}"
+    answer = read(list(text), AnswerFormat(tools), ChatOptions())
+    assert answer.calls == []
+    assert ESCAPED in answer.content
+    assert tools is F.HARMONY or answer.content == text
+
+
+def test_a_thought_that_speaks_of_calls_is_shown_as_it_comes() -> None:
+    parser = AnswerParser(AnswerFormat(F.HERMES, R.THINK), ChatOptions(tools=TOOLS))
+    arriving = ("<think>Is <tool_call>", " right", '? <tool_call>{"na', 'me": "no", ', "so", "?")
+    fed = [parser.feed(piece) for piece in arriving]
+    shown = ["".join(p.text for p in parts if isinstance(p, ReasoningDelta)) for parts in fed]
+    assert shown == ["Is", " <tool_call> right", "?", ' <tool_call>{"name": "no",', " so", "?"]
