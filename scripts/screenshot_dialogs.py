@@ -23,7 +23,10 @@ from minerva_desktop.ui.settings_dialog import SettingsDialog
 from minerva_desktop.ui.status_bar import ServerState
 
 URL = f"http://127.0.0.1:{DEFAULT_PORT}"
-WARNING = "context of 131,072 tokens: the model was trained for 8,192, and beyond these it may make no sense"
+WARNING = (
+    "context of 131,072 tokens: the model was trained for 8,192, and beyond these it may make"
+    " no sense"
+)
 KEYS = (AccessKey("laptop", "x9Qd", 1_764_000_000), AccessKey("Home Assistant", "ab_2", 0))
 ANSWERING = RequestRecord(
     number=4,
