@@ -246,9 +246,7 @@ class CallReader:
 
     def _named(self) -> Reading[bool]:
         text, syntax = self._text, self._syntax
-        name = yield from text.word(self._longest_name)
-        if text.is_cut and not self._begins_name(name):
-            text.is_cut = False
+        name = yield from self._name()
         if name and name == syntax.content_name:
             if (yield from text.peek()) in {"", "\n"}:
                 text.kept()
@@ -274,16 +272,20 @@ class CallReader:
         self._end()
         return True
 
-    def _begins_name(self, word: str) -> bool:
+    def _name(self) -> Reading[str]:
+        """A word that may be a tool's name; one that cannot become it is not cut, but none."""
+        word = yield from self._text.word(self._longest_name)
         names = [*self._tools, *(f"{self._syntax.name_prefix}{name}" for name in self._tools)]
-        return any(name.startswith(word) for name in names)
+        if self._text.is_cut and not any(name.startswith(word) for name in names):
+            self._text.is_cut = False
+        return word
 
     # -- a name, then arguments between tags -----------------------------------------------
 
     def _tagged(self) -> Reading[bool]:
         text = self._text
         yield from text.space()
-        name = yield from text.word(self._longest_name)
+        name = yield from self._name()
         if name not in self._tools or not self._may_call:
             return False
         if not (yield from self._spaced(self._syntax.middle.split())):
