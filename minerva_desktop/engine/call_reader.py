@@ -15,7 +15,7 @@ from typing import Any
 from minerva_desktop.engine.answer_parts import AnswerParts
 from minerva_desktop.engine.answer_text import AnswerText, Marks, Reading
 from minerva_desktop.engine.call_syntax import CallSyntax, Shape
-from minerva_desktop.engine.typed_arguments import typed_argument
+from minerva_desktop.engine.typed_arguments import encodable, typed_argument
 
 _NAME_KEYS = frozenset({"name", "tool_name"})
 _ARGUMENTS_KEYS = frozenset({"arguments", "parameters"})
@@ -334,7 +334,7 @@ def _object_text(value: str) -> str | None:
     that holds it. None when there is none."""
     if value.startswith('"'):
         try:
-            value = str(json.loads(value, strict=False)).strip() or "{}"
+            value = encodable(str(json.loads(value, strict=False))).strip() or "{}"
         except ValueError:
             return None
     if value == "null":
