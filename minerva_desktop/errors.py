@@ -29,15 +29,17 @@ from typing import ClassVar
 
 
 class MinervaError(Exception):
-    """Root of the tree. ``code`` is stable and goes over the wire and into HTTP bodies."""
+    """Root of the tree. ``code`` is stable and goes over the wire and into HTTP bodies. So do the
+    words, in which half characters cannot go, whether they come from a file's name or from a chat
+    template: ``?`` instead."""
 
     code: ClassVar[str] = "internal_error"
     http_status: ClassVar[int] = 500
 
     def __init__(self, message: str, *, detail: str = "", param: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.detail = detail
+        self.message = message.encode("utf-8", "replace").decode()
+        self.detail = detail.encode("utf-8", "replace").decode()
+        super().__init__(self.message)
         self.param = param
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ import platformdirs
 
 HOME_VARIABLE = "MINERVA_HOME"
 _APP_NAME = "Minerva Desktop"
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_ESCAPED_SURROGATE = re.compile("\0([0-9a-f]{4})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,20 @@ class AppPaths:
         """Make the folders, for this user only. Raises `OSError`."""
         for folder in (self.data, self.config, self.logs):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def path_text(path: Path) -> str:
+    """``path`` as JSON, SQLite and Qt can hold it; `path_of` makes it a path again.
+
+    The text of a path whose bytes are no UTF-8 has lone surrogates, which none of these takes:
+    ``\\0dcff`` instead. No path holds a zero byte of its own, so this is unambiguous.
+    """
+    return _SURROGATE.sub(lambda match: f"\0{ord(match[0]):04x}", str(path))
+
+
+def path_of(text: str) -> Path:
+    """The path that `path_text` made ``text`` of."""
+    return Path(_ESCAPED_SURROGATE.sub(lambda match: chr(int(match[1], 16)), text))
 
 
 def app_paths() -> AppPaths:

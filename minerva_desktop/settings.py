@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import InvalidRequest, StoreError
+from minerva_desktop.paths import path_text
 
 DEFAULT_PORT = 8427
 # Units of 10^9 bytes. With less not even the model that comes with the app can be used.
@@ -60,7 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `app.memory_budgets.DeviceBudget`); ``snapshot_gb``: disk, in units of 10^9 bytes, for the
     states of long chats; 0 keeps none.
     ``server_network``: the local server lets other machines in, too.
-    ``models``: the overrides of single models, by path.
+    ``model``: the one chosen last, and ``models``: the overrides of single ones, by `path_text`.
     """
 
     theme: ThemeChoice = ThemeChoice.SYSTEM
@@ -111,9 +112,9 @@ class SettingsFile:
 
     def override(self, path: Path, overrides: ModelOverrides) -> None:
         """Load the model at ``path`` so from now on. Raises `StoreError` as `save`."""
-        models = {**self.current.models, str(path): overrides}
+        models = {**self.current.models, path_text(path): overrides}
         if overrides == ModelOverrides():
-            del models[str(path)]
+            del models[path_text(path)]
         self.save(msgspec.structs.replace(self.current, models=models))
 
     def remember(self, **changes: object) -> None:

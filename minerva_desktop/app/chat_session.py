@@ -18,7 +18,7 @@ import msgspec
 
 from minerva_desktop.app.generation import AnswerEngine, AnswerRequest
 from minerva_desktop.chat.completion import Completion, FinishReason
-from minerva_desktop.chat.conversation import Conversation, new_id, title_from
+from minerva_desktop.chat.conversation import Conversation, clean_text, new_id, title_from
 from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import (
@@ -203,10 +203,11 @@ class ChatSession:
             raise InvalidRequest("An answer is still being written; stop it first")
 
     async def _begin(self, question: Message | None, model_path: Path) -> None:
-        self.conversation.model = model_path.name
+        self.conversation.model = model_name(model_path)
         if question is not None:
             self._show(question)
-        answer = self._message(Role.ASSISTANT, "", MessageState.STREAMING, model=model_path.name)
+        name = self.conversation.model
+        answer = self._message(Role.ASSISTANT, "", MessageState.STREAMING, model=name)
         # Set before the first await, so that a second send cannot slip in between.
         self._answer = answer
         self._pieces = []
@@ -304,6 +305,12 @@ class ChatSession:
             self._listener.on_store_failed(error)
             return False
         return True
+
+
+def model_name(path: Path) -> str:
+    """What a chat calls the model at ``path`` that answers in it: the name of its file, as SQLite
+    can hold it."""
+    return clean_text(path.name)
 
 
 def with_way_out(error: MinervaError) -> str:

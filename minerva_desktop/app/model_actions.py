@@ -36,6 +36,7 @@ from minerva_desktop.errors import MinervaError
 from minerva_desktop.library.catalog import Catalog, CatalogEntry
 from minerva_desktop.library.fit import Fit
 from minerva_desktop.library.model_file import ModelFile
+from minerva_desktop.paths import path_of
 from minerva_desktop.settings import ModelOverrides, Settings
 from minerva_desktop.units import format_bytes
 
@@ -168,14 +169,14 @@ class ModelActions:
         await asyncio.to_thread(self._catalog.remove, path)
 
     async def first_choice(self, preferred: str | None) -> ModelFile:
-        """The model at path ``preferred``, or the default when that is no longer in the library, or
-        cannot chat.
+        """The model at ``preferred`` (a `path_text`), or the default when that is no longer in the
+        library, or cannot chat.
 
         Raises `ModelNotFound` when there is no model to chat with at all.
         """
         if preferred is not None:
             try:
-                model = await asyncio.to_thread(self._catalog.find, Path(preferred))
+                model = await asyncio.to_thread(self._catalog.find, path_of(preferred))
                 if not model.makes_embeddings:
                     return model
             except MinervaError:
@@ -246,7 +247,7 @@ def load_options(settings: Settings, snapshots: Path) -> LoadOptions:
 
 def own_options(settings: Settings, options: LoadOptions) -> dict[Path, LoadOptions]:
     """``options`` of the models that have overrides, with these."""
-    return {Path(path): overridden(options, each) for path, each in settings.models.items()}
+    return {path_of(path): overridden(options, each) for path, each in settings.models.items()}
 
 
 def overridden(options: LoadOptions, overrides: ModelOverrides) -> LoadOptions:

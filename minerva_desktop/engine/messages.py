@@ -78,10 +78,6 @@ class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     can_infill: bool = False
 
 
-def _whole(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()
-
-
 class ErrorInfo(msgspec.Struct, frozen=True):
     """A `MinervaError` on its way through a pipe."""
 
@@ -92,9 +88,8 @@ class ErrorInfo(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, error: MinervaError) -> ErrorInfo:
-        """Pack ``error`` for the wire, where half characters cannot go: its words may be those of a
-        chat template."""
-        return cls(error.code, _whole(error.message), _whole(error.detail), error.param)
+        """Pack ``error`` for the wire."""
+        return cls(error.code, error.message, error.detail, error.param)
 
     def to_error(self) -> MinervaError:
         """The error again, of its own class."""

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from pathlib import Path
 
 import msgspec
 
 from minerva_desktop.errors import StoreError
 from minerva_desktop.library.model_file import ModelFile
+from minerva_desktop.paths import path_of, path_text
 
 logger = logging.getLogger(__name__)
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_ESCAPED_SURROGATE = re.compile("\0([0-9a-f]{4})")
 
 
 class CatalogContent(msgspec.Struct, frozen=True):
@@ -103,16 +100,12 @@ def _remove_draft(draft: Path) -> None:
 
 
 def _encode_path(value: object) -> str:
-    """Paths whose bytes are no UTF-8 hold lone surrogates, which JSON cannot: ``\\0dcff`` instead.
-
-    No path holds a zero byte of its own, so this is unambiguous.
-    """
     if not isinstance(value, Path):
         raise NotImplementedError(f"{type(value).__name__} is no part of a model file")
-    return _SURROGATE.sub(lambda match: f"\0{ord(match[0]):04x}", str(value))
+    return path_text(value)
 
 
 def _decode_path(kind: type, value: object) -> Path:
     if kind is not Path or not isinstance(value, str):
         raise ValueError("expected the text of a path")
-    return Path(_ESCAPED_SURROGATE.sub(lambda match: chr(int(match[1], 16)), value))
+    return path_of(value)

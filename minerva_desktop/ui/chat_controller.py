@@ -10,7 +10,7 @@ import asyncio
 from PySide6.QtCore import QObject, QTimer, Slot
 
 from minerva_desktop.app.chat_library import ChatLibrary
-from minerva_desktop.app.chat_session import LOAD_OPTIONS_HELP, ChatSession
+from minerva_desktop.app.chat_session import LOAD_OPTIONS_HELP, ChatSession, model_name
 from minerva_desktop.app.services import Services
 from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.conversation import clean_text
@@ -340,7 +340,7 @@ class ChatController(QObject):
         session, path = self._session, self._models.current_path
         if session is None or session.answer_id is None or path is None:
             return
-        if session.conversation[session.answer_id].model == path.name:
+        if session.conversation[session.answer_id].model == model_name(path):
             text = f"Loading {self._models.current_name}, {100 * fraction:.0f} %"
             self._window.chat_view.set_status(session.answer_id, text)
 

@@ -15,6 +15,7 @@ from minerva_desktop.app.loaded_models import LoadedModel, TimeToLive
 from minerva_desktop.app.memory import UNKNOWN_MEMORY, MemoryReading
 from minerva_desktop.app.model_actions import ModelFit, ModelPhase, ModelState
 from minerva_desktop.errors import MinervaError
+from minerva_desktop.paths import path_of
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.memory_shares import ColourSlots
@@ -118,7 +119,7 @@ class MemoryController(QObject):
         """One after the other: each reads a file's header, and the person waits for none."""
         for path in paths:
             try:
-                fit = self._picker_fit(await self._worker.fit_of(Path(path)))
+                fit = self._picker_fit(await self._worker.fit_of(path_of(path)))
             except MinervaError:
                 fit = None  # what is wrong with it is said when it is loaded
             if number != self._round or not self._window.header.picker.is_open:

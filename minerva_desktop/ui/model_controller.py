@@ -11,8 +11,10 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog
 
+from minerva_desktop.app.chat_session import model_name
 from minerva_desktop.app.model_actions import ModelPhase, ModelState, shown_names
 from minerva_desktop.app.services import Services
+from minerva_desktop.chat.conversation import clean_text
 from minerva_desktop.errors import (
     LoadCancelled,
     MinervaError,
@@ -20,6 +22,7 @@ from minerva_desktop.errors import (
     ModelNotFound,
     OutOfMemory,
 )
+from minerva_desktop.paths import path_of, path_text
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_list import PickerItem
@@ -96,7 +99,7 @@ class ModelController(QObject):
 
     def note_of(self, path: Path) -> str:
         """What became of the file of a loaded model; empty where it is the same."""
-        return next((item.note for item in self._items if item.path == str(path)), "")
+        return next((item.note for item in self._items if item.path == path_text(path)), "")
 
     @property
     def n_ctx(self) -> int | None:
@@ -112,13 +115,14 @@ class ModelController(QObject):
         if chosen is None:
             return
         # By name: the embedded model moves with the installation.
-        if preferred is not None and chosen.name != Path(preferred).name:
+        last = None if preferred is None else path_of(preferred)
+        if last is not None and chosen.name != last.name:
             why = "cannot be opened any more; it may have been moved or deleted"
-            if self._makes_embeddings(Path(preferred)):
+            if self._makes_embeddings(last):
                 why = "makes embeddings and cannot chat"
             text = (
-                f"“{Path(preferred).name}”, the model of last time, {why}. {self.current_name} was "
-                "chosen instead."
+                f"“{clean_text(last.name)}”, the model of last time, {why}. {self.current_name} "
+                "was chosen instead."
             )
             self._window.notifications.show_notice(Notice(NoticeKind.WARNING, text))
 
@@ -128,7 +132,7 @@ class ModelController(QObject):
         self._names = shown_names([entry.model for entry in entries])
         items = [
             PickerItem(
-                path=str(entry.model.path),
+                path=path_text(entry.model.path),
                 name=self._names[entry.model.path],
                 size_bytes=entry.model.size,
                 quantisation=entry.model.quantisation,
@@ -144,7 +148,7 @@ class ModelController(QObject):
         if items != self._items:
             self._items = items
             self._window.header.picker.set_models(items)
-        names = {entry.model.path.name: entry.model.name for entry in entries}
+        names = {model_name(entry.model.path): entry.model.name for entry in entries}
         self._window.chat_view.set_model_names(names)
         self.refreshed.emit()
 
@@ -196,7 +200,7 @@ class ModelController(QObject):
         self._current = path
         if path is not None:
             self._window.notifications.dismiss(NO_MODEL)
-        name = None if path is None else str(path)
+        name = None if path is None else path_text(path)
         self._settings.remember(model=name)
         self._window.header.picker.set_current(name or "")
         self._window.header.set_can_configure(path is not None)
@@ -207,11 +211,12 @@ class ModelController(QObject):
 
     @Slot(str)
     def _on_selected(self, path: str) -> None:
-        if self._makes_embeddings(Path(path)):
-            self._tell_embeddings(Path(path))
+        chosen = path_of(path)
+        if self._makes_embeddings(chosen):
+            self._tell_embeddings(chosen)
             return
-        self._choose(Path(path))
-        self._tasks.start(self._load(Path(path)))
+        self._choose(chosen)
+        self._tasks.start(self._load(chosen))
 
     async def _load(self, path: Path, *, forced: bool = False) -> None:
         try:
@@ -238,7 +243,7 @@ class ModelController(QObject):
 
     @Slot(str)
     def _on_remove_requested(self, path: str) -> None:
-        self._tasks.start(self._remove(Path(path)))
+        self._tasks.start(self._remove(path_of(path)))
 
     async def _remove(self, path: Path) -> None:
         await self._worker.unload(path)
@@ -293,7 +298,7 @@ class ModelController(QObject):
             self._tasks.start(self.refresh())
 
     def _makes_embeddings(self, path: Path) -> bool:
-        return any(item.makes_embeddings for item in self._items if item.path == str(path))
+        return any(item.makes_embeddings for item in self._items if item.path == path_text(path))
 
     def _tell_embeddings(self, path: Path) -> None:
         """The chat keeps its model, which stays loaded."""
@@ -343,7 +348,7 @@ class ModelController(QObject):
     @Slot()
     def _open_options(self) -> None:
         if self._current is not None:
-            self._window.header.picker.options_requested.emit(str(self._current))
+            self._window.header.picker.options_requested.emit(path_text(self._current))
 
     @Slot(str, object)
     def _on_answer_failed(self, _answer_id: str, error: MinervaError) -> None:

@@ -22,6 +22,8 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
+from minerva_desktop.chat.conversation import clean_text
+from minerva_desktop.paths import path_of
 from minerva_desktop.ui.controls import plain_tip
 from minerva_desktop.ui.formats import format_tokens
 from minerva_desktop.ui.icons import Icons
@@ -54,10 +56,10 @@ class PickerFit:
 
 @dataclass(frozen=True, slots=True)
 class PickerItem:
-    """One model. ``size_bytes`` and ``n_ctx`` (tokens) are None while unknown; ``problem`` is why
-    it cannot be used, in words, and ``note`` what became of the file of one that is loaded;
-    ``makes_embeddings``: it cannot chat; ``removable`` is False for the model that comes with the
-    app; ``fit`` is None while unknown, and says nothing of a loaded model."""
+    """One model. ``path`` is a `path_text`; ``size_bytes`` and ``n_ctx`` (tokens) are None while
+    unknown; ``problem`` is why it cannot be used, in words, and ``note`` what became of the file of
+    one that is loaded; ``makes_embeddings``: it cannot chat; ``removable`` is False for the model
+    that comes with the app; ``fit`` is None while unknown, and says nothing of a loaded model."""
 
     path: str
     name: str
@@ -105,7 +107,8 @@ class PickerItem:
         """All that the row has no room for."""
         fit = self.shown_fit
         told = (self.facts, f"{fit.label}. {fit.detail}", fit.warning) if fit is not None else ()
-        return "\n".join(part for part in (self.path, self.problem, self.note, *told) if part)
+        path = clean_text(str(path_of(self.path)))
+        return "\n".join(part for part in (path, self.problem, self.note, *told) if part)
 
     def matches(self, words: Sequence[str]) -> bool:
         """Whether name, facts and file name together hold every one of ``words``."""

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.services import Services
 from minerva_desktop.errors import LoadCancelled, MinervaError, OutOfMemory
+from minerva_desktop.paths import path_of, path_text
 from minerva_desktop.settings import ModelOverrides
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
@@ -35,8 +36,8 @@ class ModelOptionsController(QObject):
 
     @Slot(str)
     def open(self, path: str) -> None:
-        """Show the options of the model at ``path``."""
-        self._tasks.start(self._open(Path(path)))
+        """Show the options of the model at ``path`` (a `path_text`)."""
+        self._tasks.start(self._open(path_of(path)))
 
     async def _open(self, path: Path) -> None:
         model = await self._services.models.model_at(path)
@@ -46,7 +47,7 @@ class ModelOptionsController(QObject):
         self._path = path
         self._dialog = ModelOptionsDialog(
             model.name,
-            settings.models.get(str(path), ModelOverrides()),
+            settings.models.get(path_text(path), ModelOverrides()),
             settings,
             n_ctx_train=model.n_ctx_train or None,
             max_threads=os.cpu_count() or 1,
@@ -86,7 +87,7 @@ class ModelOptionsController(QObject):
     async def _keep(self, path: Path, overrides: ModelOverrides) -> None:
         """A model that is loaded is loaded anew, unless it answers just now: then after that."""
         settings = self._services.settings
-        before = settings.current.models.get(str(path), ModelOverrides())
+        before = settings.current.models.get(path_text(path), ModelOverrides())
         try:
             settings.override(path, overrides)
             self._worker.use_settings(settings.current, self._services.paths.snapshots)

@@ -374,3 +374,20 @@ async def test_a_child_that_talks_nonsense_is_a_dead_child(small_path: Path) -> 
     engine = LlamaEngine(small_path, command=[sys.executable, "-c", babble])
     with pytest.raises(EngineDied):
         await engine.load()
+
+
+async def test_a_file_name_that_is_no_utf_8_comes_back_fit_to_be_sent(
+    model_path: Path, tmp_path: Path
+) -> None:
+    odd = tmp_path / os.fsdecode(b"odd \xff.gguf")
+    odd.symlink_to(model_path)
+    engine = LlamaEngine(odd)
+    await engine.load(512)
+    stream = engine.generate(HELLO, 2, sampling=GREEDY)
+    await stream.text()
+    assert stream.completion is not None
+    ended = (stream.completion.model, stream.completion.finish_reason)
+    assert ended == ("odd \ufffd.gguf", FinishReason.LENGTH)
+    await engine.unload()
+    with pytest.raises(InferenceError, match=r"^odd \?\.gguf is not loaded$"):
+        engine.get_context_info()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from minerva_desktop.chat.conversation import clean_text
 from minerva_desktop.devices.device_list import discrete_gpus
 from minerva_desktop.devices.gpu_context import GpuDevice
 from minerva_desktop.engine.core.adapters import AdapterSet
@@ -146,7 +147,7 @@ class _Loader:
             steady_rows=rows,
         )
         return EngineCore(
-            self.path.name,
+            clean_text(self.path.name),
             model,
             context,
             scheduler,
