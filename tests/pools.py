@@ -67,6 +67,7 @@ class Scripted:
         self.needs = dict(needs)
         self.holds_loads = self.holds_ends = False
         self.choice_failure: type[Exception] | None = None
+        self.choice_turns = 1  # of the loop, which a choice takes
         self.engine_kind = ScriptedEngine
         self.events: list[PoolEvent] = []
         self.listen: Callable[[PoolEvent], None] = self.events.append
@@ -118,7 +119,7 @@ class Scripted:
         return engine
 
     async def _choose(self, path: Path, options: LoadOptions, _kept: Needs) -> LoadChoice:
-        await asyncio.sleep(0)
+        await turns(self.choice_turns)
         if self.choice_failure is not None:
             raise self.choice_failure("nothing can be chosen")
         needs = self.needs.get(f"{path.name}, {options.n_ctx}", self.needs[path.name])

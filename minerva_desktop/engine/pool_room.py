@@ -59,14 +59,19 @@ class RoomMaker(Generic[EngineT]):
         """As `make`; None where it has to wait for models that are in use."""
         path, entries = entry.path, self._entries
         choice = await self._choose(path, entry.options, entries.kept(path))
-        if self._waiting.comes_later(entry, choice.needs) and await self._may_wait(entry):
+        comes_later = entry.can_wait and self._waiting.comes_later(entry, choice.needs)
+        if comes_later and await self._may_wait(entry):
             return None
+        asks = True
         while missing := self._ledgers.missing(choice.needs):
             ends = entries.helpful_ends(missing)
             if not ends:
                 plan = entries.plan(path, choice)
-                if plan.missing and await self._may_wait(entry):
-                    return None
+                if plan.missing and asks and entry.can_wait:
+                    if await self._may_wait(entry):
+                        return None
+                    asks = False
+                    continue  # with what is there now: others were used meanwhile, or went
                 if plan.missing and not entry.forced:
                     break
                 ends = [self._evict(entries.known[other], entry) for other in plan.unloads]
@@ -88,13 +93,12 @@ class RoomMaker(Generic[EngineT]):
             raise OutOfMemory(message, detail=error.detail) from error
 
     async def _may_wait(self, entry: Entry[EngineT]) -> bool:
-        """Let a load wait, if somebody wants it to, and there would be room for it then."""
-        if not entry.can_wait:
-            return False
+        """Let a load wait, if somebody still wants it to, and there would be room for it then."""
         path, entries = entry.path, self._entries
         choice = await self._choose(path, entry.options, entries.kept_for_good(path))
+        if not entry.can_wait:  # who waited left meanwhile, or somebody insisted
+            return False
         if self._ledgers.missing(choice.needs, entries.held_for_now(entries.every())):
             return False
-        # Who left or insisted meanwhile has set `changed`, so that it looks again at once.
         self._waiting.enter(entry, choice.needs)
         return True

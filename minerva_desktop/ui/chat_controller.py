@@ -6,6 +6,7 @@ Glue between the widgets of `MainWindow`, `ChatLibrary` and `EngineWorker`. Main
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Slot
 
@@ -337,21 +338,30 @@ class ChatController(QObject):
 
     @Slot(float)
     def _on_load_advanced(self, fraction: float) -> None:
-        session, path = self._session, self._models.current_path
-        if session is None or session.answer_id is None or path is None:
-            return
-        if session.conversation[session.answer_id].model == model_name(path):
+        path = self._models.current_path
+        answer_id = None if path is None else self._answer_of(path)
+        if answer_id is not None:
             text = f"Loading {self._models.current_name}, {100 * fraction:.0f} %"
-            self._window.chat_view.set_status(session.answer_id, text)
+            self._window.chat_view.set_status(answer_id, text)
 
-    @Slot(object)
-    def _on_engine_died(self, error: MinervaError) -> None:
-        # An answer that dies with its engine says so itself, at its end.
-        if self._session is None or not self._session.is_answering:
-            text = f"{error.message}. It is loaded again with your next message."
-            self._window.notifications.show_notice(
-                Notice(NoticeKind.ERROR, text, error.detail, key=ENGINE_NOTICE)
-            )
+    def _answer_of(self, path: Path) -> str | None:
+        """The answer that the model at ``path`` is writing in this chat."""
+        session = self._session
+        if session is None or session.answer_id is None:
+            return None
+        is_its = session.conversation[session.answer_id].model == model_name(path)
+        return session.answer_id if is_its else None
+
+    @Slot(object, object)
+    def _on_engine_died(self, error: MinervaError, path: Path) -> None:
+        if self._answer_of(path) is not None:
+            return  # an answer that dies with its engine says so itself, at its end
+        is_chosen = path == self._models.current_path
+        when = "with your next message" if is_chosen else "when it is asked for"
+        text = f"{error.message}. It is loaded again {when}."
+        self._window.notifications.show_notice(
+            Notice(NoticeKind.ERROR, text, error.detail, key=ENGINE_NOTICE)
+        )
 
     @Slot(object)
     def _on_context_changed(self, _n_ctx: object) -> None:

@@ -42,13 +42,13 @@ NO_MODEL = "no-model"
 class ModelController(QObject):
     """``current_changed`` when another model is chosen; ``load_advanced`` with each progress of
     the chosen one (0.0 to 1.0); ``context_changed`` with its context in tokens, or None;
-    ``engine_died`` with the error when a loaded model went by itself; ``refreshed`` when the
-    library was read again."""
+    ``engine_died`` with the error and the path when a loaded model went by itself; ``refreshed``
+    when the library was read again."""
 
     current_changed = Signal()
     load_advanced = Signal(float)
     context_changed = Signal(object)
-    engine_died = Signal(object)
+    engine_died = Signal(object, object)
     refreshed = Signal()
 
     def __init__(
@@ -81,7 +81,6 @@ class ModelController(QObject):
         window.chat_view.options_requested.connect(self._open_options)
         window.notifications.action_triggered.connect(self._on_notice_action)
         worker.model_changed.connect(self._on_model_changed)
-        worker.answer_failed.connect(self._on_answer_failed)
 
     @property
     def current_path(self) -> Path | None:
@@ -182,8 +181,8 @@ class ModelController(QObject):
             await self._worker.load(added)
         except LoadCancelled:
             self._take_back(added)
-        except OutOfMemory as error:
-            self._offer_ways_out(error)  # it is a good model: it stays, chosen
+        except OutOfMemory:
+            return  # told by the pool's event; it is a good model, and stays chosen
         except MinervaError as error:
             self._show(error)
             if is_new and isinstance(error, ModelLoadError):
@@ -223,10 +222,10 @@ class ModelController(QObject):
             await self._worker.load(path, forced=forced)
         except LoadCancelled:
             self._take_back(path)
-        except OutOfMemory as error:
-            self._offer_ways_out(error)
+        except OutOfMemory:
+            return  # told by the pool's event
         except MinervaError as error:
-            self._show(error, NoticeAction("Try again", RETRY_LOAD))
+            self._show(error, NoticeAction("Try again", f"{RETRY_LOAD} {path_text(path)}"))
 
     @Slot()
     def _on_add_requested(self) -> None:
@@ -286,12 +285,15 @@ class ModelController(QObject):
             if state.unloaded:
                 self._tell_eviction(state)
         elif state.phase is ModelPhase.GONE:
-            self._ready.pop(state.path, None)
+            was_ready = self._ready.pop(state.path, None) is not None
             if state.is_relief and state.error is not None:
                 text = f"{state.error.message}. That gives back {format_bytes(state.n_freed)}."
                 self._window.notifications.show_notice(Notice(NoticeKind.WARNING, text))
-            elif state.error is not None:
-                self._tell_end(state.error)
+            elif isinstance(state.error, OutOfMemory):
+                self._offer_ways_out(state.error, state.path)
+            elif state.error is not None and was_ready:
+                # Whoever asked for a load that failed is told of that.
+                self.engine_died.emit(state.error, state.path)
         if state.path == self._current:
             self._show_state(state)
         if state.phase is not ModelPhase.LOADING:
@@ -300,29 +302,26 @@ class ModelController(QObject):
     def _makes_embeddings(self, path: Path) -> bool:
         return any(item.makes_embeddings for item in self._items if item.path == path_text(path))
 
+    def _shown(self, path: Path) -> str:
+        return self._names.get(path) or clean_text(path.stem)
+
     def _tell_embeddings(self, path: Path) -> None:
         """The chat keeps its model, which stays loaded."""
         stays = f" {self.current_name} stays the model of the chat." if self.current_name else ""
         text = (
-            f"{self._names.get(path) or path.stem} makes embeddings, which compare the meaning of "
+            f"{self._shown(path)} makes embeddings, which compare the meaning of "
             f"texts, and cannot chat. Other programs can use it through the local server.{stays}"
         )
         notice = Notice(NoticeKind.INFO, text, key=EMBEDDINGS)
         self._window.notifications.show_notice(notice)
 
     def _tell_eviction(self, state: ModelState) -> None:
-        names = [self._names.get(each.path) or each.path.stem for each in state.unloaded]
+        names = [self._shown(each.path) for each in state.unloaded]
         went = f"{' and '.join(names)} {'was' if len(names) == 1 else 'were'} unloaded"
-        name = self._names.get(state.path) or state.path.stem
         n_bytes = sum(each.n_bytes for each in state.unloaded)
-        text = f"{went} to make room for {name}, which freed {format_bytes(n_bytes)}."
+        name, freed = self._shown(state.path), format_bytes(n_bytes)
+        text = f"{went} to make room for {name}, which freed {freed}."
         self._window.notifications.show_notice(Notice(NoticeKind.INFO, text))
-
-    def _tell_end(self, error: MinervaError) -> None:
-        if isinstance(error, OutOfMemory):
-            self._offer_ways_out(error)
-        else:
-            self.engine_died.emit(error)
 
     def _show_state(self, state: ModelState) -> None:
         header = self._window.header
@@ -338,33 +337,28 @@ class ModelController(QObject):
 
     @Slot(str)
     def _on_notice_action(self, callback_id: str) -> None:
-        if self._current is None:
-            return
-        if callback_id in (RETRY_LOAD, LOAD_ANYWAY):
-            self._tasks.start(self._load(self._current, forced=callback_id == LOAD_ANYWAY))
-        elif callback_id == LOAD_OPTIONS:
-            self._open_options()
+        action, _, path = callback_id.partition(" ")
+        if action in (RETRY_LOAD, LOAD_ANYWAY):
+            self._tasks.start(self._load(path_of(path), forced=action == LOAD_ANYWAY))
+        elif action == LOAD_OPTIONS:
+            self._window.header.picker.options_requested.emit(path)
 
     @Slot()
     def _open_options(self) -> None:
         if self._current is not None:
             self._window.header.picker.options_requested.emit(path_text(self._current))
 
-    @Slot(str, object)
-    def _on_answer_failed(self, _answer_id: str, error: MinervaError) -> None:
-        """The chat shows the error; what can be done about it is ours."""
-        if isinstance(error, OutOfMemory):
-            self._offer_ways_out(error)
-
-    def _offer_ways_out(self, error: OutOfMemory) -> None:
+    def _offer_ways_out(self, error: OutOfMemory, path: Path) -> None:
+        """For the model at ``path``, whoever wanted it: it need not be the chosen one."""
+        about = path_text(path)
         actions = (
-            NoticeAction("Load anyway", LOAD_ANYWAY),
-            NoticeAction("Load options…", LOAD_OPTIONS),
+            NoticeAction("Load anyway", f"{LOAD_ANYWAY} {about}"),
+            NoticeAction("Load options…", f"{LOAD_OPTIONS} {about}"),
             NoticeAction("Memory settings…", MEMORY_SETTINGS),
         )
-        needs, _, _ = error.detail.partition(" In bytes")
+        needs, is_of_budget, _ = error.detail.partition(" In bytes")
         text = (
-            f"{self.current_name} was not loaded. {needs or error.message} "
+            f"{self._shown(path)} was not loaded. {needs if is_of_budget else f'{error.message}.'} "
             "More can be allowed in the settings."
         )
         self._window.notifications.show_notice(

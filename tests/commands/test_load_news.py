@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from minerva_desktop.commands.load_news import LoadNews
@@ -12,11 +13,13 @@ from minerva_desktop.engine.pool_events import (
     ModelGone,
     ModelLoading,
     ModelReady,
+    Unloaded,
 )
 from minerva_desktop.errors import EngineDied
 from tests.fakes import context_info
 
 A = Path("/models/a-00001-of-00002.gguf")
+B = Path("/models/old/a-00001-of-00002.gguf")
 READY = ModelReady(
     A, context_info(weights_bytes=5_000_000, n_ctx=4096), 1, LoadChoice(LoadOptions(), {})
 )
@@ -25,7 +28,7 @@ READY = ModelReady(
 def test_what_is_told_of_a_model() -> None:
     said: list[str] = []
     now = [10.0]
-    news = LoadNews(said.append, lambda: now[0])
+    news = LoadNews(said.append, {A: "a", B: "old/a"}.__getitem__, lambda: now[0])
     for seconds, fraction in ((10.0, 0.0), (11.0, 0.0), (12.0, 0.5)):
         now[0] = seconds
         news(ModelLoading(A, fraction))
@@ -37,9 +40,10 @@ def test_what_is_told_of_a_model() -> None:
     news(ModelGone(A, EngineDied("No"), GoneCause.FAILED))
     now[0] = 200.0
     news(ModelLoading(A, 0.0))
-    news(READY)
+    news(replace(READY, unloaded=(Unloaded(B, 7),)))
     assert said == [
         "Loaded a in 2.2 s: context of 4,096 tokens, 5.0 MB",
         "Unloaded a, which nobody used",
         "Loaded a in 0.0 s: context of 4,096 tokens, 5.0 MB",
+        "Unloaded old/a for it",
     ]

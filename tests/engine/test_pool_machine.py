@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 
 from hypothesis import settings
@@ -13,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from minerva_desktop.devices.ledgers import CPU
 from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.pool_entries import Patience
 from minerva_desktop.engine.pool_events import GoneCause, LoadPlan, ModelGone
 from minerva_desktop.errors import MinervaError
 from tests.fakes import ScriptedEngine
@@ -22,6 +24,14 @@ PATHS = st.sampled_from([model(name) for name in sorted(NEEDS)])
 TURNS = st.integers(0, 3)  # of the loop, before the next thing happens
 BY_ITSELF = {GoneCause.ROOM, GoneCause.IDLE, GoneCause.PRESSURE}
 MANY = 300
+
+
+class Who(Enum):
+    """Wants a model: a person, one who insists on it, or a client that waits for its turn."""
+
+    ASKS = auto()
+    INSISTS = auto()
+    WAITS = auto()
 
 
 @dataclass
@@ -43,6 +53,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.pool = self.scripted.pool
         self.leases: list[Lease] = []
         self.waiting: list[asyncio.Task[Lease]] = []
+        self.patient: set[asyncio.Task[Lease]] = set()
         self.forced: set[Path] = set()
         self.ended_by_hand: set[ScriptedEngine] = set()
 
@@ -58,17 +69,23 @@ class PoolMachine(RuleBasedStateMachine):
 
     # -- use -------------------------------------------------------------------------------
 
-    @rule(path=PATHS, forced=st.booleans(), holds=st.booleans(), n_turns=TURNS)
-    def lease(self, path: Path, forced: bool, holds: bool, n_turns: int) -> None:
+    @rule(path=PATHS, who=st.sampled_from(Who), holds=st.booleans(), n_turns=TURNS)
+    def lease(self, path: Path, who: Who, holds: bool, n_turns: int) -> None:
+        forced = who is Who.INSISTS
+        patience = Patience() if who is Who.WAITS else None
+
         async def take() -> Lease:
             async with AsyncExitStack() as stack:
-                engine = await stack.enter_async_context(self.pool.lease(path, forced=forced))
+                lease = self.pool.lease(path, forced=forced, patience=patience)
+                engine = await stack.enter_async_context(lease)
                 return Lease(path, stack.pop_all(), engine)
 
         if forced:
             self.forced.add(path)
         self.scripted.holds_loads = holds
         self.waiting.append(self.loop.create_task(take()))
+        if who is Who.WAITS:
+            self.patient.add(self.waiting[-1])
         self.run(n_turns)
 
     @rule(index=st.integers(0, 9), n_turns=TURNS)
@@ -157,6 +174,10 @@ class PoolMachine(RuleBasedStateMachine):
     def choosing_fails(self, kind: type[Exception] | None) -> None:
         self.scripted.choice_failure = kind
 
+    @rule(n_turns=st.integers(1, 4))
+    def choosing_takes(self, n_turns: int) -> None:
+        self.scripted.choice_turns = n_turns
+
     @rule()
     def ends_take_long(self) -> None:
         self.scripted.holds_ends = True
@@ -167,7 +188,8 @@ class PoolMachine(RuleBasedStateMachine):
     def all_goes_on(self) -> None:
         self.scripted.let_go()
         self.run(MANY)
-        assert self.waiting == []
+        # Who waits does so beside the patient, and for what is in use.
+        assert not self.waiting or (self.leases and self.patient.intersection(self.waiting))
 
     def _end_by_hand(self, path: Path) -> None:
         engines = self.scripted.engines
@@ -208,10 +230,12 @@ class PoolMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.scripted.let_go()
         self.run(MANY)
+        while self.leases:
+            for lease in self.leases:
+                self.loop.run_until_complete(lease.stack.aclose())
+            self.leases.clear()
+            self.run(MANY)
         assert self.waiting == []
-        for lease in self.leases:
-            self.loop.run_until_complete(lease.stack.aclose())
-        self.leases.clear()
         self.loop.run_until_complete(self.pool.close())
         self.run(MANY)
         assert asyncio.all_tasks(self.loop) == set()

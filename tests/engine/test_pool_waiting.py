@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from minerva_desktop.devices.ledgers import CPU
+from minerva_desktop.engine.pool import ModelPool
 from minerva_desktop.engine.pool_entries import Patience
 from minerva_desktop.engine.pool_events import GoneCause
 from minerva_desktop.errors import LoadCancelled, OutOfMemory
+from tests.fakes import ScriptedEngine
 from tests.pools import Scripted, model, turns, until
 
 # Of 100 bytes: no two of a, b and c fit together; two of the tiny ones fit beside each.
@@ -219,6 +221,36 @@ async def test_whenever_a_client_leaves_nothing_waits_for_nobody(requests: Reque
         assert pool.loaded() == [A]
 
 
+async def test_whenever_the_last_who_waits_leaves_a_person_is_refused(requests: Requests) -> None:
+    await requests.send("a", A)
+    for n_turns in range(25):
+        client = asyncio.create_task(
+            requests.scripted.pool.lease(B, patience=Patience()).__aenter__()
+        )
+        person = asyncio.create_task(requests.scripted.use(B))
+        await turns(n_turns)
+        client.cancel()
+        await turns(40)
+        assert person.done(), n_turns
+        assert isinstance(person.exception(), OutOfMemory)
+        await asyncio.gather(client, return_exceptions=True)
+
+
+async def test_whenever_someone_insists_what_is_in_use_stays(requests: Requests) -> None:
+    pool = requests.scripted.pool
+    requests.scripted.choice_turns = 6
+    await requests.send("a", A)
+    for n_turns in range(25):
+        await requests.scripted.use(MID)
+        client = asyncio.create_task(_use(pool, HUGE, patience=Patience()))
+        await turns(n_turns)
+        async with pool.lease(MID) as mid:
+            await _use(pool, HUGE, forced=True)
+            assert mid.is_loaded(), n_turns
+        await asyncio.gather(client, return_exceptions=True)
+        await pool.unload(HUGE)
+
+
 async def test_a_load_waits_as_long_as_anyone_waits_for_it(requests: Requests) -> None:
     await requests.send("a", A)
     await requests.send("b1", B)
@@ -270,3 +302,14 @@ async def test_a_steady_stream_of_requests_starves_nobody() -> None:
         await asyncio.gather(*(client(path) for path in (A, A, B, B, C, C)))
     assert max(answers.values()) <= 3 * min(answers.values())
     assert scripted.allocated == 0
+
+
+async def _use(
+    pool: ModelPool[ScriptedEngine],
+    path: Path,
+    *,
+    forced: bool = False,
+    patience: Patience | None = None,
+) -> None:
+    async with pool.lease(path, forced=forced, patience=patience):
+        pass

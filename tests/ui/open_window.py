@@ -96,6 +96,10 @@ class OpenWindow:
 
         self._qtbot.waitUntil(check, timeout=WAIT_MS)
 
+    def load_for_a_client(self, model: Path) -> asyncio.Future[None]:
+        """Load a model as a request to the server does: nothing in the window asks for it."""
+        return asyncio.ensure_future(self._application._worker.load(model), loop=self._loop)
+
     # -- hands -----------------------------------------------------------------------------
 
     def part(self, kind: type[Widget], name: str) -> Widget:
@@ -165,6 +169,14 @@ class OpenWindow:
         model = self.part(QListView, "pickerList").model()
         rows = [model.index(row, 0) for row in range(model.rowCount())]
         return [row.data(Qt.ItemDataRole.UserRole).path for row in rows]
+
+    @property
+    def loaded_paths(self) -> list[str]:
+        """The files of the models that the picker marks as loaded."""
+        model = self.part(QListView, "pickerList").model()
+        rows = [model.index(row, 0) for row in range(model.rowCount())]
+        items = [row.data(Qt.ItemDataRole.UserRole) for row in rows]
+        return [item.path for item in items if item.loaded]
 
     @property
     def notice(self) -> str:

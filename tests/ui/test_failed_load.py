@@ -1,0 +1,84 @@
+"""What the window says of loads that fail: of the right model, once, and nothing that is not so."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+from PySide6.QtWidgets import QApplication, QPushButton, QToolButton
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.errors import OutOfMemory
+from minerva_desktop.library.catalog import Catalog
+from tests.processes import engines_with_models
+from tests.ui.open_window import OpenWindow
+
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+
+
+@pytest.fixture
+def other(catalog: Catalog, model_path: Path, tmp_path: Path) -> Path:
+    """A model that is in the library, and not chosen."""
+    other = tmp_path / "other.gguf"
+    shutil.copy(model_path, other)
+    catalog.add(other)
+    return other
+
+
+def test_a_refusal_names_the_model_that_a_client_asked_for(
+    qtbot: QtBot,
+    dressed_app: QApplication,
+    catalog: Catalog,
+    other: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    full = SimpleNamespace(total=16 * 10**9, available=900_000_000)
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        monkeypatch.setattr(psutil, "virtual_memory", lambda: full)
+        load = opened.load_for_a_client(other)
+        opened.until("refusal", load.done)
+        assert isinstance(load.exception(), OutOfMemory)
+        opened.until("notice", lambda: bool(opened.notice))
+        assert opened.notice.startswith("other was not loaded. It needs ")
+        monkeypatch.undo()
+        buttons = opened.window.notifications.findChildren(QPushButton)
+        next(button for button in buttons if button.text() == "Load anyway").click()
+        opened.until("load", lambda: str(other) in opened.loaded_paths)
+        assert opened.window.header.picker.current is not None
+        assert opened.window.header.picker.current.path != str(other)
+
+
+def test_a_file_that_llama_cpp_refuses_is_told_once(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, model_path: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.gguf"
+    content = model_path.read_bytes()
+    at = content.index(b"smollm", content.index(b"tokenizer.ggml.pre"))
+    bad.write_bytes(content[:at] + b"nobody" + content[at + 6 :])
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        opened.drop(bad)
+        opened.until("notice", lambda: bool(opened.notice))
+        opened.until("end", lambda: str(bad) not in opened.model_paths)
+        assert "unknown pre-tokenizer type: 'nobody'" in opened.notice
+        assert "loaded again" not in opened.notice
+        assert not opened.window.notifications.findChildren(QPushButton, "noticeMoreButton")
+
+
+def test_an_engine_that_died_for_a_client_is_loaded_again_for_a_client(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, other: Path
+) -> None:
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        load = opened.load_for_a_client(other)
+        opened.until("load", load.done)
+        (engine,) = engines_with_models(psutil.Process())
+        os.kill(engine.pid, signal.SIGKILL)
+        opened.until("notice", lambda: bool(opened.notice))
+        assert opened.notice.startswith("The engine that ran other.gguf stopped (signal 9")
+        assert opened.notice.endswith("It is loaded again when it is asked for.")
+        assert not opened.part(QToolButton, "ejectButton").isEnabled()
