@@ -72,7 +72,10 @@ def test_unusual_arguments_between_tags_come_back_as_they_are(
 @pytest.mark.parametrize(
     ("tools", "text"),
     [
-        (F.HERMES, r'<tool_call>{"name": "now", "arguments": "{\"city\": \"\ud800\"}"}</tool_call>'),
+        (
+            F.HERMES,
+            r'<tool_call>{"name": "now", "arguments": "{\"city\": \"\ud800\"}"}</tool_call>',
+        ),
         (F.GLM, "<tool_call>now<arg_key>city</arg_key><arg_value>%s</arg_value></tool_call>"),
     ],
 )
