@@ -13,7 +13,6 @@ from minerva_desktop.engine.pool_events import (
     ModelReady,
     PoolEvent,
 )
-from minerva_desktop.library.model_file import model_id_of
 from minerva_desktop.units import format_bytes
 
 
@@ -23,16 +22,21 @@ class LoadNews:
     for each that goes because nobody used it. Others say why by themselves."""
 
     def __init__(
-        self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+        self,
+        say: Callable[[str], None],
+        name_of: Callable[[Path], str],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``say`` gets a sentence; ``clock`` counts seconds."""
+        """``say`` gets a sentence; ``name_of`` tells what requests call the model of a file;
+        ``clock`` counts seconds."""
         self._say = say
+        self._name_of = name_of
         self._clock = clock
         self._began: dict[Path, float] = {}
 
     def __call__(self, event: PoolEvent) -> None:
         """One event."""
-        name = model_id_of(event.path)
+        name = self._name_of(event.path)
         match event:
             case ModelLoading(path):
                 self._began.setdefault(path, self._clock())
@@ -46,7 +50,7 @@ class LoadNews:
                 for sentence in (*event.choice.reasons, *event.choice.warnings):
                     self._say(f"{name}: {sentence}")
                 for gone in event.unloaded:
-                    self._say(f"Unloaded {model_id_of(gone.path)} for it")
+                    self._say(f"Unloaded {self._name_of(gone.path)} for it")
             case ModelGone(path):
                 self._began.pop(path, None)
                 if event.cause is GoneCause.IDLE:

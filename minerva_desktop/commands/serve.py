@@ -82,7 +82,7 @@ def serve(arguments: Sequence[str]) -> int:
             gpu_bytes=gpu_bytes(settings),
             measured=MeasuredMemory(paths.measured_memory),
             idle_seconds=given.idle_seconds or None,
-            on_event=LoadNews(_say),
+            on_event=LoadNews(_say, catalog.id_of),
             max_waiting=given.max_queue,
             key_file=key_file,
         )

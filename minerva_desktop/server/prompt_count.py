@@ -30,7 +30,7 @@ async def count_prompt(
             request.scope, dialect=dialect, model=model.model_id, is_stream=False
         ):
             limit_s = context.config.request_timeout_s
-            async with leased(context.pool, model, limit_s) as engine:
+            async with leased(context, model, limit_s) as engine:
                 return await engine.count_tokens(turns, chat=chat)
 
     return await context.lifetime.run(work(), request.receive)

@@ -25,7 +25,7 @@ READY = ModelReady(
 def test_what_is_told_of_a_model() -> None:
     said: list[str] = []
     now = [10.0]
-    news = LoadNews(said.append, lambda: now[0])
+    news = LoadNews(said.append, lambda path: f"old/{path.name[0]}", lambda: now[0])
     for seconds, fraction in ((10.0, 0.0), (11.0, 0.0), (12.0, 0.5)):
         now[0] = seconds
         news(ModelLoading(A, fraction))
@@ -39,7 +39,7 @@ def test_what_is_told_of_a_model() -> None:
     news(ModelLoading(A, 0.0))
     news(READY)
     assert said == [
-        "Loaded a in 2.2 s: context of 4,096 tokens, 5.0 MB",
-        "Unloaded a, which nobody used",
-        "Loaded a in 0.0 s: context of 4,096 tokens, 5.0 MB",
+        "Loaded old/a in 2.2 s: context of 4,096 tokens, 5.0 MB",
+        "Unloaded old/a, which nobody used",
+        "Loaded old/a in 0.0 s: context of 4,096 tokens, 5.0 MB",
     ]
