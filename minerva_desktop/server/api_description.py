@@ -30,7 +30,7 @@ def describe(operations: Sequence[Operation]) -> Json:
     types = _Types(operations)
     paths: dict[str, Json] = {}
     for operation in operations:
-        described = paths.setdefault(plain_path(operation.path), {})
+        described = paths.setdefault(_openapi_path(operation.path), {})
         for method in operation.methods:
             described[method.lower()] = _operation(operation, method, types)
     return {
@@ -90,7 +90,7 @@ def _full_name(kind: type) -> str:
     return f"{kind.__name__} {kind.__module__}"
 
 
-def plain_path(template: str) -> str:
+def _openapi_path(template: str) -> str:
     """A route's template as OpenAPI writes it: without converters."""
     return _PARAMETER.sub(r"{\1}", template)
 

@@ -300,7 +300,8 @@ OPERATIONS: tuple[Operation, ...] = (
         methods=READ,
         group="This endpoint",
         summary="Tell that the endpoint lives",
-        details="Needs no API key.",
+        details="Needs no API key; with one, or where none is asked for, it also tells which models"
+        " are loaded.",
         answer=Health,
         is_open=True,
     ),

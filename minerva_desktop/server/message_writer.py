@@ -5,6 +5,7 @@ Pure but for the ids; for one thread.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -56,6 +57,11 @@ from minerva_desktop.server.schemas.anthropic_answer import (
     ToolUseAnswer,
 )
 from minerva_desktop.server.schemas.common import AnswerTimings
+
+# Escapes in JSON: a backslash or a whole surrogate pair (group 1), or half of a pair.
+_ESCAPES = re.compile(
+    r"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
 
 
 class MessageWriter:
@@ -208,10 +214,11 @@ def _delta(block: Block, text: str) -> TextDelta | ThinkingDelta | InputDelta:
 
 def _input(block: Block, *, is_cut: bool) -> dict[str, Any]:
     """A call's input. Of a call that was cut off, what came of it; clients put a stream's
-    together in the same way."""
+    together in the same way. Half of a surrogate pair is U+FFFD, for it could not be sent."""
+    text = _ESCAPES.sub(lambda escape: escape[1] or "\ufffd", block.text)
     partial: Literal["off", "trailing-strings"] = "trailing-strings" if is_cut else "off"
     try:
-        value = from_json(block.text or "{}", allow_partial=partial, allow_inf_nan=False)
+        value = from_json(text or "{}", allow_partial=partial, allow_inf_nan=False)
     except ValueError:
         value = None
     if not isinstance(value, dict):

@@ -1,9 +1,10 @@
-"""The addresses at which other machines reach an endpoint that listens on all of this one's."""
+"""The addresses by which clients reach an endpoint, as they are told them."""
 
 from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Mapping
 
 import psutil
 
@@ -29,6 +30,13 @@ def network_urls(host: str, port: int) -> tuple[str, ...]:
         if address.family == family and _is_reachable(address.address)
     ]
     return tuple(f"http://{bracketed(address)}:{port}" for address in found[:MAX_SHOWN])
+
+
+def called_url(headers: Mapping[str, str]) -> str:
+    """The base URL (without ``/v1``) by which a request came, whose Host the guard let through. A
+    proxy in front that speaks TLS says so."""
+    spoken = headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
+    return f"{'https' if spoken == 'https' else 'http'}://{headers['host']}"
 
 
 def _is_reachable(address: str) -> bool:

@@ -13,7 +13,8 @@ import re
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 VERSION = "/v1"
-# llama-server answers these without the version, too.
+# llama-server answers these without the version, too: two of them, /completions and /embeddings, in
+# words of its own. Here they mean the same either way.
 VERSIONED = frozenset({"chat", "completions", "embeddings", "messages", "models", "responses"})
 UNVERSIONED = frozenset(
     {

@@ -127,6 +127,24 @@ def test_kimi_gets_ids_that_say_what_is_called() -> None:
     assert "Return of functions.now:1\nnoon" in text
 
 
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        (templates.KIMI, "Return of functions.{name}:{number}\n{result}"),
+        (templates.HARMONY, "<|start|>functions.{name}<|message|>{result}"),
+        (templates.GEMMA, "The function {name} returned:\n{result}"),
+    ],
+)
+def test_a_result_belongs_to_the_last_call_of_its_id(template: str, told: str) -> None:
+    """Some clients count their calls anew in each turn."""
+    again = ToolCall(CALL.id, "now", "{}")
+    called = [ChatTurn(Role.ASSISTANT, "", tool_calls=(call,)) for call in (CALL, again)]
+    later = ChatTurn(Role.TOOL, "noon", tool_call_id=CALL.id)
+    text = render(template, [ASKED, called[0], RESULT, called[1], later])
+    assert told.format(name="get_weather", number=0, result="20 degrees") in text
+    assert told.format(name="now", number=1, result="noon") in text
+
+
 def test_harmony_has_its_own_names_and_refusals() -> None:
     text = render(templates.HARMONY, [ASKED, CALLED, RESULT])
     assert "<|channel|>analysis<|message|>I look.<|end|>" in text

@@ -223,6 +223,7 @@ def test_questions_about_tokens() -> None:
         ("user", {"continue_final_message": False}, PromptEnd.OPENED),
         ("assistant", {}, PromptEnd.GENERATION),
         ("assistant", {"add_generation_prompt": False}, PromptEnd.GENERATION),
+        ("assistant", {"add_generation_prompt": True}, PromptEnd.OPENED),
         ("assistant", {"continue_final_message": False}, PromptEnd.OPENED),
         (
             "assistant",
@@ -257,6 +258,14 @@ def test_a_prompt_to_be_rendered() -> None:
         (
             {"messages": [{"role": "user", "content": "x"}], "continue_final_message": True},
             "continue_final_message",
+        ),
+        (
+            {
+                "messages": [{"role": "assistant", "content": "x"}],
+                "continue_final_message": True,
+                "add_generation_prompt": True,
+            },
+            "add_generation_prompt",
         ),
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "robot", "content": "x"}]}, "messages[0].role"),

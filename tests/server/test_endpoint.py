@@ -106,6 +106,16 @@ async def test_the_bare_address_says_where_everything_is() -> None:
             assert sent.headers["vary"] == "Accept"
 
 
+async def test_behind_a_proxy_with_tls_it_tells_the_proxys_address() -> None:
+    async with serving(allowed_hosts=("chat.example",)) as served:
+        for spoken, scheme in (("https", "https"), ("https, http", "https"), ("x://", "http")):
+            headers = {"Host": "chat.example", "X-Forwarded-Proto": spoken}
+            told = await served.http.get("/", headers=headers)
+            assert told.json()["base_url"] == f"{scheme}://chat.example/v1"
+            page = await served.http.get("/docs", headers=headers)
+            assert f"<code>{scheme}://chat.example/v1</code>" in page.text
+
+
 async def test_options_tells_the_methods() -> None:
     async with serving() as served:
         models = await served.http.options("/v1/models")

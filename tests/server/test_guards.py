@@ -8,7 +8,7 @@ import pytest
 from minerva_desktop.api_keys import NamedKey
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.config import EndpointConfig
-from tests.server.fake_models import Served, chat_body, serving
+from tests.server.fake_models import MODEL, Served, chat_body, serving
 
 PATH = "/v1/chat/completions"
 KEY = "sk-canary-0123456789"
@@ -188,7 +188,11 @@ async def test_the_key_opens_and_health_needs_none() -> None:
     async with serving(api_keys=(NamedKey.of("canary", KEY),)) as served:
         assert (await get(served, Authorization=f"Bearer {KEY}")).status_code == 200
         assert (await get(served, Authorization=f"bearer {KEY}")).status_code == 200
-        assert (await get(served, "/health")).status_code == 200
+        open_health = await get(served, "/health")
+        assert open_health.status_code == 200
+        assert "loaded" not in open_health.json()  # what there is, is told to nobody unknown
+        known = await get(served, "/health", Authorization=f"Bearer {KEY}")
+        assert known.json()["loaded"] == [MODEL.model_id]
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,15 @@ def test_a_call_that_was_cut_off_has_what_came_of_its_input() -> None:
         assert call.input == {"a": "b", "c": "d"}
 
 
+def test_half_a_surrogate_pair_in_an_input_is_a_character_that_can_be_sent() -> None:
+    made = writer()
+    text = r'{"a": "\ud800 \ud83d\ude00 \\ud800 \uDE00\u00e9"}'
+    written(made, said(ToolCallDelta(0, "call_1", "f", text)), ended("tool_calls"))
+    (call,) = message(made).content
+    assert call.type == "tool_use"
+    assert call.input == {"a": "\ufffd \U0001f600 \\ud800 \ufffdé"}
+
+
 @pytest.mark.parametrize("text", ["{", "[1]", '"a"', "{x}", '{"a":1} b', '{"a": NaN}'])
 def test_a_call_whose_input_is_no_object_is_no_answer(text: str) -> None:
     made = writer()

@@ -38,17 +38,28 @@ class MessageStyle:
 
 def template_messages(turns: Sequence[ChatTurn], style: MessageStyle) -> list[dict[str, Any]]:
     """Messages for a template that knows tool calls, or for turns without any."""
-    names, ids = _call_names(turns), _template_ids(turns, style)
-    return [_message(turn, style, names, ids) for turn in turns]
+    names: dict[str, str] = {}
+    ids: dict[str, str] = {}
+    messages = []
+    n_calls = 0
+    for turn in turns:
+        # Turn by turn, for ids may come again: some clients count anew in each.
+        names |= _call_names(turn)
+        ids |= _template_ids(turn, style, n_calls)
+        n_calls += len(turn.tool_calls)
+        messages.append(_message(turn, style, names, ids))
+    return messages
 
 
 def with_calls_as_text(turns: Sequence[ChatTurn], tools: ToolFormat) -> list[ChatTurn]:
     """The same conversation for a template that knows no calls: what the assistant called is in
     its text, what came of it is in turns of the user."""
-    syntax, names = SYNTAXES[tools], _call_names(turns)
+    syntax = SYNTAXES[tools]
+    names: dict[str, str] = {}
     found: list[ChatTurn] = []
     previous: Role | None = None
     for turn in turns:
+        names |= _call_names(turn)
         if turn.role is Role.TOOL:
             name = turn.name or names.get(turn.tool_call_id or "", "")
             plain = ChatTurn(Role.USER, result_text(name, turn.text))
@@ -138,16 +149,17 @@ def _call(call: ToolCall, ids: dict[str, str]) -> dict[str, Any]:
     return {"id": ids.get(call.id, call.id), "type": "function", "function": function}
 
 
-def _template_ids(turns: Sequence[ChatTurn], style: MessageStyle) -> dict[str, str]:
+def _template_ids(turn: ChatTurn, style: MessageStyle, n_before: int) -> dict[str, str]:
     """What calls are called for the template, where that is not their id: Mistral's templates
-    refuse all but nine letters and digits, Kimi's write the id instead of the name."""
+    refuse all but nine letters and digits, Kimi's write the id instead of the name, with the number
+    of the call. ``n_before``: calls in the turns before."""
     if style.tools is ToolFormat.KIMI:
-        calls = [call for turn in turns for call in turn.tool_calls]
-        return {call.id: f"functions.{call.name}:{at}" for at, call in enumerate(calls)}
+        calls = enumerate(turn.tool_calls, n_before)
+        return {call.id: f"functions.{call.name}:{number}" for number, call in calls}
     if style.tools not in _MISTRAL:
         return {}
-    given = [call.id for turn in turns for call in turn.tool_calls]
-    given += [turn.tool_call_id for turn in turns if turn.tool_call_id is not None]
+    given = [call.id for call in turn.tool_calls]
+    given += [] if turn.tool_call_id is None else [turn.tool_call_id]
     return {
         each: hashlib.sha256(each.encode("utf-8", "replace")).hexdigest()[:9]
         for each in given
@@ -155,5 +167,5 @@ def _template_ids(turns: Sequence[ChatTurn], style: MessageStyle) -> dict[str, s
     }
 
 
-def _call_names(turns: Sequence[ChatTurn]) -> dict[str, str]:
-    return {call.id: call.name for turn in turns for call in turn.tool_calls}
+def _call_names(turn: ChatTurn) -> dict[str, str]:
+    return {call.id: call.name for call in turn.tool_calls}

@@ -62,11 +62,17 @@ def template_parameters(body: Mapping[str, Any]) -> TemplateParameters:
 
 def _end(request: ApplyTemplateRequest, last: ChatTurn) -> PromptEnd:
     can_go_on = last.role is Role.ASSISTANT and not last.tool_calls
-    if request.continue_final_message and not can_go_on:
+    continues, opens = request.continue_final_message, request.add_generation_prompt
+    if continues and not can_go_on:
         raise InvalidRequest(
             "continue_final_message can be true only when the last message is the assistant's",
             param="continue_final_message",
         )
-    if can_go_on and request.continue_final_message is not False:
+    if continues and opens:
+        raise InvalidRequest(
+            "continue_final_message and add_generation_prompt exclude each other",
+            param="add_generation_prompt",
+        )
+    if can_go_on and continues is not False and not opens:
         return PromptEnd.GENERATION
-    return PromptEnd.CLOSED if request.add_generation_prompt is False else PromptEnd.OPENED
+    return PromptEnd.CLOSED if opens is False else PromptEnd.OPENED

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from minerva_desktop.server.api_description import describe
 from minerva_desktop.server.docs_page import DocsPage
+from minerva_desktop.server.network_addresses import called_url
 from minerva_desktop.server.operation import Operation
 from minerva_desktop.server.services import ServerContext
 
@@ -33,8 +34,7 @@ def docs_router(context: ServerContext, operations: Sequence[Operation]) -> APIR
         # The page needs no key, so where keys are asked for it must not tell what models there are.
         is_locked = context.key_ring.is_locked
         model = SOME_MODEL if is_locked else await asyncio.to_thread(_example_model, context)
-        # The guard let no foreign Host through.
-        url = f"http://{request.headers['host']}"
+        url = called_url(request.headers)
         _, page = await asyncio.to_thread(made.texts)
         html = page.render(url=url, model=model, needs_key=is_locked)
         headers = {"Content-Security-Policy": page.policy, "Referrer-Policy": "no-referrer"}

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from minerva_desktop import __version__
 from minerva_desktop.server.errors import json_response
+from minerva_desktop.server.network_addresses import called_url
 from minerva_desktop.server.schemas.models import EndpointInfo
 
 _HTML = "text/html"
@@ -26,8 +27,7 @@ def home_router() -> APIRouter:
         vary = {"Vary": "Accept"}
         if _HTML in request.headers.get("accept", ""):
             return RedirectResponse("/docs", 307, vary)
-        # The guard let no foreign Host through.
-        url = f"http://{request.headers['host']}"
+        url = called_url(request.headers)
         info = EndpointInfo(
             version=__version__,
             base_url=f"{url}/v1",

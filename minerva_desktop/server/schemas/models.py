@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from minerva_desktop.engine.answer_format import AnswerFormat
 from minerva_desktop.server.schemas.common import ModelName, RequestModel
@@ -111,8 +112,9 @@ class Props(ModelProps, frozen=True, kw_only=True):
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer to ``GET /health``."""
+    """Answer to ``GET /health``. ``loaded`` are ids of models; absent for who shows no API key
+    where one is asked for."""
 
     status: Literal["ok"] = "ok"
     version: str
-    loaded: tuple[str, ...]
+    loaded: tuple[str, ...] | UnsetType = UNSET
