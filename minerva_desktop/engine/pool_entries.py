@@ -24,9 +24,11 @@ EngineT = TypeVar("EngineT", bound=PooledEngine)
 @dataclass(slots=True, eq=False)
 class Patience:
     """Who leases with one waits for memory that running requests hold, instead of being refused.
-    ``waits_for``: the models that were last in the way; empty: none, the load itself went on."""
+    ``waits_for``: the models that were last in the way; empty: none, the load itself went on.
+    ``is_behind``: they are not in use, but wait for memory themselves, and were there before."""
 
     waits_for: tuple[Path, ...] = ()
+    is_behind: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +48,7 @@ class Entry(Generic[EngineT]):
     placed: Needs = field(default_factory=dict)  # by device: promised, then real
     went: list[Entry[EngineT]] = field(default_factory=list)  # what was unloaded for it
     patient: list[Patience] = field(default_factory=list)  # who waits until there is room for it
+    is_back: bool = False  # it was loaded before, and what it went for could not be
     has_begun: bool = False  # its load's task has run
     is_given_up: bool = False
     is_ready: bool = False

@@ -216,6 +216,7 @@ class FakePool:
         self.may_load.set()
         self.load_error: MinervaError | None = None
         self.in_the_way: tuple[Path, ...] = ()  # what a load that is held back waits for
+        self.is_behind = False  # which waits itself
 
     @asynccontextmanager
     async def lease(
@@ -224,7 +225,7 @@ class FakePool:
         self.leases += 1
         self.lease_paths.append(path)
         if patience is not None:
-            patience.waits_for = self.in_the_way
+            patience.waits_for, patience.is_behind = self.in_the_way, self.is_behind
         self.leased.set()
         try:
             await self.may_load.wait()
