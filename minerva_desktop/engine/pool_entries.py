@@ -24,11 +24,9 @@ EngineT = TypeVar("EngineT", bound=PooledEngine)
 @dataclass(slots=True, eq=False)
 class Patience:
     """Who leases with one waits for memory that running requests hold, instead of being refused.
-    ``waits_for``: the models that were last in the way; empty: none, the load itself went on.
-    ``is_behind``: they are not in use, but wait for memory themselves, and were there before."""
+    ``waits_for``: the models that were last in the way; empty: none, the load itself went on."""
 
     waits_for: tuple[Path, ...] = ()
-    is_behind: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -45,7 +45,7 @@ class WaitingLoads(Generic[EngineT]):
     async def turn(self, path: Path, patience: Patience) -> None:
         """Wait while loads wait for the model at ``path`` to become idle."""
         while first := [e.path for e, place in self._places.items() if path in place.blockers]:
-            patience.waits_for, patience.is_behind = tuple(first), True
+            patience.waits_for = tuple(first)
             await self.changed.wait()
         patience.waits_for = ()
 
@@ -73,7 +73,6 @@ class WaitingLoads(Generic[EngineT]):
         first = [other.path for other in self._places if other is not entry]
         for patience in entry.patient:
             patience.waits_for = place.blockers or tuple(first[:1])
-            patience.is_behind = not place.blockers
 
     def leave(self, entry: Entry[EngineT]) -> None:
         """Its load has its memory, or is over."""

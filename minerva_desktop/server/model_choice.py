@@ -100,12 +100,8 @@ async def leased(pool: Pool, model: ModelFile, seconds: float | None) -> AsyncIt
 
 def _memory_in_use(model: ModelFile, patience: Patience, seconds: float) -> MemoryInUse:
     others = ", ".join(model_id_of(path) for path in patience.waits_for)
-    what = f"could not be loaded within {seconds:g} s: the memory for it is in use by running"
-    why = f"requests to {others}"
-    if patience.is_behind:
-        what = f"did not get its turn within {seconds:g} s: before it,"
-        why += " wait for memory that is in use"
     return MemoryInUse(
-        f"{model.model_id} {what} {why}. Ask again when they are over, let models take more "
+        f"{model.model_id} could not be loaded within {seconds:g} s: the memory for it is in use "
+        f"by running requests to {others}. Ask again when they are over, let models take more "
         "memory, or use a smaller model"
     )

@@ -216,7 +216,6 @@ class FakePool:
         self.may_load.set()
         self.load_error: MinervaError | None = None
         self.in_the_way: tuple[Path, ...] = ()  # what a load that is held back waits for
-        self.is_behind = False  # which waits itself
 
     @asynccontextmanager
     async def lease(
@@ -225,7 +224,7 @@ class FakePool:
         self.leases += 1
         self.lease_paths.append(path)
         if patience is not None:
-            patience.waits_for, patience.is_behind = self.in_the_way, self.is_behind
+            patience.waits_for = self.in_the_way
         self.leased.set()
         try:
             await self.may_load.wait()

@@ -31,18 +31,6 @@ async def test_where_memory_is_in_use_until_the_time_is_over_a_client_may_try_ag
     assert json.loads(streamed.text.split("data: ")[1])["error"] == error
 
 
-async def test_where_others_came_before_a_client_is_told_that() -> None:
-    async with serving(request_timeout_s=0.05) as served:
-        served.pool.may_load.clear()
-        served.pool.in_the_way, served.pool.is_behind = (OTHER_MODEL.path,), True
-        answer = await asyncio.wait_for(served.http.post(CHAT, json=chat_body()), 5)
-    assert answer.status_code == 503
-    assert answer.json()["error"]["message"].startswith(
-        f"{MODEL.model_id} did not get its turn within 0.05 s: before it, requests to "
-        f"{OTHER_MODEL.model_id} wait for memory that is in use. Ask again when they are over, "
-    )
-
-
 async def test_what_does_not_fit_is_refused_with_the_numbers_and_a_way_out() -> None:
     async with serving() as served:
         served.pool.load_error = OutOfMemory("Memory exceeded: 0 bytes + 3.0 GB > 2.0 GB")
