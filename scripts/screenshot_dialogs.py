@@ -23,6 +23,10 @@ from minerva_desktop.ui.settings_dialog import SettingsDialog
 from minerva_desktop.ui.status_bar import ServerState
 
 URL = f"http://127.0.0.1:{DEFAULT_PORT}"
+WARNING = (
+    "context of 131,072 tokens: the model was trained for 8,192, and beyond these it may make"
+    " no sense"
+)
 KEYS = (AccessKey("laptop", "x9Qd", 1_764_000_000), AccessKey("Home Assistant", "ab_2", 0))
 ANSWERING = RequestRecord(
     number=4,
@@ -104,6 +108,7 @@ def model_options(window: MainWindow) -> ModelOptionsDialog:
             n_ctx=131_072,
             n_bytes=6_300_000_000,
             reasons=("it takes 6.3 GB of the CPU's memory, and there are 4.2 GB for models",),
+            warnings=(WARNING,),
             unloads=(),
         )
     )

@@ -280,4 +280,5 @@ class _Server:
 
 
 def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)
+    with contextlib.suppress(BrokenPipeError):  # who started it went away: it serves on
+        print(sentence, file=sys.stderr, flush=True)

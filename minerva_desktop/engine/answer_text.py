@@ -123,8 +123,9 @@ class AnswerText:
         """A name of at most ``limit`` characters; what follows tells where it ends."""
         while True:
             end = self._match(_WORD)
-            if end < len(self._text) or end - self._at > limit or self.has_ended:
-                self.is_cut = self.is_cut or end == len(self._text)
+            is_longer = end - self._at > limit
+            if end < len(self._text) or is_longer or self.has_ended:
+                self.is_cut = self.is_cut or (end == len(self._text) and not is_longer)
                 return self._take_to(min(end, self._at + limit))
             yield
 

@@ -15,7 +15,7 @@ from typing import Any
 from minerva_desktop.engine.answer_parts import AnswerParts
 from minerva_desktop.engine.answer_text import AnswerText, Marks, Reading
 from minerva_desktop.engine.call_syntax import CallSyntax, Shape
-from minerva_desktop.engine.typed_arguments import typed_argument
+from minerva_desktop.engine.typed_arguments import encodable, typed_argument
 
 _NAME_KEYS = frozenset({"name", "tool_name"})
 _ARGUMENTS_KEYS = frozenset({"arguments", "parameters"})
@@ -246,9 +246,7 @@ class CallReader:
 
     def _named(self) -> Reading[bool]:
         text, syntax = self._text, self._syntax
-        name = yield from text.word(self._longest_name)
-        if text.is_cut and not self._begins_name(name):
-            text.is_cut = False
+        name = yield from self._name()
         if name and name == syntax.content_name:
             if (yield from text.peek()) in {"", "\n"}:
                 text.kept()
@@ -274,16 +272,20 @@ class CallReader:
         self._end()
         return True
 
-    def _begins_name(self, word: str) -> bool:
+    def _name(self) -> Reading[str]:
+        """A word that may be a tool's name; one that cannot become it is not cut, but none."""
+        word = yield from self._text.word(self._longest_name)
         names = [*self._tools, *(f"{self._syntax.name_prefix}{name}" for name in self._tools)]
-        return any(name.startswith(word) for name in names)
+        if self._text.is_cut and not any(name.startswith(word) for name in names):
+            self._text.is_cut = False
+        return word
 
     # -- a name, then arguments between tags -----------------------------------------------
 
     def _tagged(self) -> Reading[bool]:
         text = self._text
         yield from text.space()
-        name = yield from text.word(self._longest_name)
+        name = yield from self._name()
         if name not in self._tools or not self._may_call:
             return False
         if not (yield from self._spaced(self._syntax.middle.split())):
@@ -332,7 +334,7 @@ def _object_text(value: str) -> str | None:
     that holds it. None when there is none."""
     if value.startswith('"'):
         try:
-            value = str(json.loads(value, strict=False)).strip() or "{}"
+            value = encodable(str(json.loads(value, strict=False))).strip() or "{}"
         except ValueError:
             return None
     if value == "null":

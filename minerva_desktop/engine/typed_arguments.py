@@ -24,6 +24,16 @@ def typed_argument(schema: Mapping[str, Any], name: str, text: str) -> str:
     A text that is no JSON of a fitting type is a string, whatever the schema says; but what can
     only be a list or an object may be Python's.
     """
+    return encodable(_typed(schema, name, text))
+
+
+def encodable(text: str) -> str:
+    """JSON text with each half of a surrogate pair as its escape: models write such escapes, and
+    what reading made of them no encoder takes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _typed(schema: Mapping[str, Any], name: str, text: str) -> str:
     properties = schema.get("properties")
     declared = properties.get(name) if isinstance(properties, Mapping) else None
     types = argument_types(schema, declared)

@@ -176,11 +176,19 @@ def _line(scope: Scope, exchange: _Exchange) -> str:
     if info.key_name is not None:
         parts.append(f'key="{printable(info.key_name)}"')
     if model := info.model or info.asked_model:
-        parts.append(f"model={printable(model[:MAX_LOGGED_MODEL])}")
+        parts.append(f"model={_word(model[:MAX_LOGGED_MODEL])}")
     if info.generations:
         tokens = f"{info.prompt_tokens}+{info.generated_tokens}"
         parts.append(f"tokens={tokens} cached={info.cached_tokens}")
     return " ".join(parts)
+
+
+def _word(text: str) -> str:
+    """``text`` as one word: in quotes where it could be read as more of the line's parts."""
+    shown = printable(text)
+    if not any(mark in shown for mark in ' "='):
+        return shown
+    return '"' + shown.replace('"', "'") + '"'
 
 
 def _ended(info: RequestInfo) -> str:

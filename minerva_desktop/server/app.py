@@ -77,9 +77,10 @@ def create_app(context: ServerContext) -> FastAPI:
 
 
 def _guards(context: ServerContext) -> list[Middleware]:
-    """Outermost first: a browser's CORS preflight carries an Origin but no API key."""
+    """Outermost first: what a refusal looks like depends on the path, and a browser's CORS
+    preflight carries an Origin but no API key."""
     config = context.config
-    guards = [Middleware(HostOriginGuard, config=config), Middleware(PlainPaths)]
+    guards = [Middleware(PlainPaths), Middleware(HostOriginGuard, config=config)]
     if config.allowed_origins:
         cors = Middleware(
             CORSMiddleware,

@@ -1,7 +1,8 @@
 """Who may call: guards in front of the routes, as plain ASGI middleware.
 
-`HostOriginGuard` stands outermost and keeps web pages out: a page that makes its own name resolve
-to this machine (DNS rebinding) sends a foreign Host, a page that posts here a foreign Origin.
+`HostOriginGuard` stands before all work and keeps web pages out: a page that makes its own name
+resolve to this machine (DNS rebinding) sends a foreign Host, a page that posts here a foreign
+Origin.
 `ApiKeyGuard` stands behind CORS, because a browser's preflight request carries no key.
 Both run on the endpoint's asyncio loop, before a body is read.
 """
@@ -18,6 +19,7 @@ from minerva_desktop.errors import Forbidden, MinervaError, Unauthorized
 from minerva_desktop.library.display_text import one_line
 from minerva_desktop.server.config import EndpointConfig, bracketed
 from minerva_desktop.server.errors import error_response
+from minerva_desktop.server.plain_paths import plain_path
 from minerva_desktop.server.request_info import request_info
 
 # `/health` lets a supervisor see that the server lives, without giving it a key. The descriptions
@@ -81,7 +83,7 @@ class HostOriginGuard:
             if not self._is_allowed(host.lower(), own):
                 return Forbidden("The request's target does not name this endpoint")
             scope["raw_path"] = (slash + path or "/").encode("ascii")
-            scope["path"] = unquote(slash + path or "/")
+            scope["path"] = plain_path(unquote(slash + path or "/"))
         return None
 
     def _is_allowed(self, host: str, own: set[str]) -> bool:

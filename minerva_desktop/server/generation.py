@@ -83,8 +83,7 @@ class Generation:
     """The answers to one request. Made for one `running`."""
 
     def __init__(self, context: ServerContext, request: GenerationRequest) -> None:
-        self._pool = context.pool
-        self._activity = context.activity
+        self._context = context
         self._request = request
 
     @asynccontextmanager
@@ -97,7 +96,7 @@ class Generation:
         request = self._request
         with (
             renamed_fields(request.run.own_names),
-            self._activity.begin(
+            self._context.activity.begin(
                 scope,
                 dialect=dialect,
                 model=request.model.model_id,
@@ -106,7 +105,7 @@ class Generation:
             ) as active,
         ):
             async with (
-                leased(self._pool, request.model, request.run.limits.total_seconds) as engine,
+                leased(self._context, request.model, request.run.limits.total_seconds) as engine,
             ):
                 streams = self._begin(engine)
                 active.follow(*streams)
@@ -143,7 +142,7 @@ class Generation:
         """What the model got, for the list of requests. Raises `ModelNotFound` when the model is
         no longer loaded."""
         request = self._request
-        engine = self._pool.loaded_engine(request.model.path)
+        engine = self._context.pool.loaded_engine(request.model.path)
         if engine is None:
             raise ModelNotFound(f"{request.model.model_id} is not loaded any more")
         behind = "" if request.suffix is None else GAP + request.suffix

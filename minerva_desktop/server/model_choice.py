@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 from minerva_desktop.engine.pool_entries import Patience
 from minerva_desktop.errors import GenerationTimeout, InvalidRequest, MemoryInUse, OutOfMemory
-from minerva_desktop.library.model_file import ModelFile, model_id_of
-from minerva_desktop.server.services import Engine, Pool, ServerContext
+from minerva_desktop.library.model_file import ModelFile
+from minerva_desktop.server.services import Engine, ServerContext
 
 _MAX_NAMES = 10  # in an error's sentence
 
@@ -66,7 +66,9 @@ async def _unnamed(context: ServerContext, *, embeds: bool | None) -> Sequence[M
 
 
 @asynccontextmanager
-async def leased(pool: Pool, model: ModelFile, seconds: float | None) -> AsyncIterator[Engine]:
+async def leased(
+    context: ServerContext, model: ModelFile, seconds: float | None
+) -> AsyncIterator[Engine]:
     """The engine of ``model``, loaded if it was not, for a block that may take so many seconds with
     the load (None: as long as it takes). Where requests that run hold the memory for it, it waits
     for their end. Raises `GenerationTimeout`, `MemoryInUse`, and what loading raises.
@@ -76,14 +78,18 @@ async def leased(pool: Pool, model: ModelFile, seconds: float | None) -> AsyncIt
     is_loading = True
     patience = Patience()
     try:
-        async with asyncio.timeout(seconds), pool.lease(model.path, patience=patience) as engine:
+        async with (
+            asyncio.timeout(seconds),
+            context.pool.lease(model.path, patience=patience) as engine,
+        ):
             is_loading = False
             yield engine
     except TimeoutError:
         if seconds is None:
             raise
         if is_loading and patience.waits_for:
-            raise _memory_in_use(model, patience, seconds) from None
+            others = tuple(map(context.catalog.id_of, patience.waits_for))
+            raise _memory_in_use(model, others, seconds) from None
         why = f"it may take {seconds:g} s in all"
         if is_loading:
             why += f", and {model.model_id} is not loaded yet; its load goes on, so ask again"
@@ -98,10 +104,9 @@ async def leased(pool: Pool, model: ModelFile, seconds: float | None) -> AsyncIt
         ) from error
 
 
-def _memory_in_use(model: ModelFile, patience: Patience, seconds: float) -> MemoryInUse:
-    others = ", ".join(model_id_of(path) for path in patience.waits_for)
+def _memory_in_use(model: ModelFile, others: Sequence[str], seconds: float) -> MemoryInUse:
     return MemoryInUse(
-        f"{model.model_id} could not be loaded within {seconds:g} s: the memory for it is in use "
-        f"by running requests to {others}. Ask again when they are over, let models take more "
-        "memory, or use a smaller model"
+        f"{model.model_id} could not be used within {seconds:g} s: requests to "
+        f"{', '.join(others)}, which came first, have its memory or wait for it. Ask again when "
+        "they are over, let models take more memory, or use a smaller model"
     )

@@ -28,9 +28,10 @@ async def count_prompt(
         model = await chosen_model(context, name)
         with context.activity.begin(
             request.scope, dialect=dialect, model=model.model_id, is_stream=False
-        ):
+        ) as active:
             limit_s = context.config.request_timeout_s
-            async with leased(context.pool, model, limit_s) as engine:
+            async with leased(context, model, limit_s) as engine:
+                active.follow()
                 return await engine.count_tokens(turns, chat=chat)
 
     return await context.lifetime.run(work(), request.receive)

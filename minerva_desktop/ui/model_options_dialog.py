@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -77,16 +77,12 @@ class ModelOptionsDialog(QDialog):
             _known(overrides.flash_attention, FLASH_CHOICES),
         )
         self._fit = _FitLabel()
-        self._usual_n_ctx, self._trained = settings.n_ctx, n_ctx_train
-        self._beyond = _warning_label("beyondTraining")
-        self._box = QVBoxLayout(self)
         self._wait = QTimer(self)
         self._wait.setSingleShot(True)
         self._wait.setInterval(ASK_MS)
         self._wait.timeout.connect(self._tell)
-        self._lay_out(name)
+        self._lay_out(name, n_ctx_train)
         self._connect()
-        self._judge_length()
         self._wait.start()
 
     def overrides(self) -> ModelOverrides:
@@ -107,11 +103,10 @@ class ModelOptionsDialog(QDialog):
         """Show why they cannot be used."""
         self._fit.show_words(words, "danger")
 
-    def _lay_out(self, name: str) -> None:
-        trained = "" if self._trained is None else f"tokens; trained for {self._trained:,}"
+    def _lay_out(self, name: str, n_ctx_train: int | None) -> None:
+        trained = "" if n_ctx_train is None else f"tokens; trained for {n_ctx_train:,}"
         form = Form()
         form.add_row("Context size", self._n_ctx, trained or "tokens")
-        form.add_row("", self._beyond)
         form.add_row("KV cache", self._kv_type)
         form.add_row("Flash attention", self._flash)
         form.add_row("Layers on the GPU", self._layers, "0 uses the CPU alone")
@@ -129,13 +124,14 @@ class ModelOptionsDialog(QDialog):
         reset.clicked.connect(self._reset)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
-        self._box.setContentsMargins(6 * GRID, 5 * GRID, 6 * GRID, 5 * GRID)
-        self._box.setSpacing(4 * GRID)
-        self._box.addWidget(title)
-        self._box.addLayout(form)
-        self._box.addWidget(self._fit)
-        self._box.addStretch(1)
-        self._box.addWidget(buttons)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(6 * GRID, 5 * GRID, 6 * GRID, 5 * GRID)
+        box.setSpacing(4 * GRID)
+        box.addWidget(title)
+        box.addLayout(form)
+        box.addWidget(self._fit)
+        box.addStretch(1)
+        box.addWidget(buttons)
 
     def _connect(self) -> None:
         for edit in (self._n_ctx, self._layers, self._threads):
@@ -145,25 +141,7 @@ class ModelOptionsDialog(QDialog):
 
     @Slot()
     def _on_change(self) -> None:
-        self._judge_length()
         self._wait.start()
-
-    def _judge_length(self) -> None:
-        """Say what a context beyond the model's training does; it is not refused."""
-        n_ctx = self._n_ctx.value() or self._usual_n_ctx
-        is_beyond = n_ctx is not None and self._trained is not None and n_ctx > self._trained
-        self._beyond.setText(
-            f"Beyond the {self._trained:,} tokens that the model was trained for, its answers get "
-            "worse and may make no sense."
-            if is_beyond
-            else ""
-        )
-        self._beyond.setVisible(is_beyond)
-        # Qt makes a window that is open no higher for a label that wraps.
-        self._box.activate()
-        needed = self._box.totalHeightForWidth(WIDTH)
-        if self.isVisible() and needed > self.height():
-            self.resize(WIDTH, needed)
 
     @Slot()
     def _tell(self) -> None:
@@ -199,15 +177,6 @@ class _FitLabel(QFrame):
         self.setProperty("tone", tone)
         self.style().unpolish(self)
         self.style().polish(self)
-
-
-def _warning_label(name: str) -> QLabel:
-    label = QLabel()
-    label.setObjectName(name)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(True)
-    label.setProperty("look", "warning")
-    return label
 
 
 def _inherited(value: int | None) -> str:

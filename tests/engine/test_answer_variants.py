@@ -69,6 +69,29 @@ def test_unusual_arguments_between_tags_come_back_as_they_are(
         assert answer.content == ""
 
 
+@pytest.mark.parametrize(
+    ("tools", "text"),
+    [
+        (
+            F.HERMES,
+            r'<tool_call>{"name": "now", "arguments": "{\"city\": \"\ud800\"}"}</tool_call>',
+        ),
+        (F.GLM, "<tool_call>now<arg_key>city</arg_key><arg_value>%s</arg_value></tool_call>"),
+    ],
+)
+def test_half_a_surrogate_pair_stays_an_escape(tools: F, text: str) -> None:
+    """As itself it could not be sent."""
+    for written in (r'"\ud800"', r"['\ud800']") if "%s" in text else ("",):
+        schema = '{"type": "object", "properties": {"city": {"type": ["array", "null"]}}}'
+        chat = ChatOptions(tools=(Tool("now", parameters=schema),))
+        answer = read(text % written if written else text, AnswerFormat(tools), chat)
+        ((name, arguments),) = answer.calls
+        assert name == "now"
+        assert arguments.isascii()
+        assert "\\ud800" in arguments
+        assert "\ud800" in json.loads(arguments)["city"]
+
+
 @pytest.mark.parametrize(("tools", "before", "behind"), AROUND)
 def test_what_looks_like_a_call_is_text_where_there_are_no_tools(
     tools: F, before: str, behind: str

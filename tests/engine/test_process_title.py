@@ -6,7 +6,6 @@ import shutil
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from minerva_desktop.engine.engine import LlamaEngine
@@ -28,8 +27,6 @@ async def test_a_child_shows_its_model_among_its_arguments(
     spare = SpareChild()
     if is_spare:
         await spare.prepare()
-        assert spare.pid is not None
-        assert psutil.Process(spare.pid).cmdline() == list(child_command())
     engine = LlamaEngine(path, spare=spare)
     await engine.load(options=LoadOptions(n_ctx=256))
     shown = Path(f"/proc/{engine.pid}/cmdline").read_bytes()

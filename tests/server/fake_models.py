@@ -245,6 +245,9 @@ class FakePool:
 class FakeCatalog:
     """Two models."""
 
+    def __init__(self) -> None:
+        self.own_ids: dict[Path, str] = {}
+
     def models(self) -> list[ModelFile]:
         return [MODEL, OTHER_MODEL]
 
@@ -255,7 +258,7 @@ class FakeCatalog:
         raise ModelNotFound(f"There is no model {wanted}.", param="model")
 
     def id_of(self, path: Path) -> str:
-        return path.stem
+        return self.own_ids.get(path, path.stem)
 
     def default(self) -> ModelFile:
         return MODEL
@@ -268,7 +271,8 @@ class Served:
         self.engine = FakeEngine(script)
         self.pool = FakePool(self.engine)
         self.activity = Activity()
-        self.endpoint = Endpoint(self.pool, FakeCatalog(), config, self.activity)
+        self.catalog = FakeCatalog()
+        self.endpoint = Endpoint(self.pool, self.catalog, config, self.activity)
         self.http = plain_client()
         self._writers: list[asyncio.StreamWriter] = []
 

@@ -113,10 +113,11 @@ async def test_a_refusal_is_logged_with_its_code_and_the_model_that_was_asked_fo
             await served.http.post(path, json=body)
         await served.http.get("/nothing")
         await served.http.delete(CHAT)
+        await served.http.post(CHAT, json=chat_body(model='a" tokens=1+1 key="root'))
         await served.exchange(b"nonsense\r\n\r\n")
     found = [re.sub(r"\d+\.\dms \d+B id=\S+", "…", line) for line in lines.take()]
     start = f"127.0.0.1 POST {CHAT}"
-    assert found[:8] == [
+    assert found[:9] == [
         f"{start} 503 engine_died … model={MODEL.model_id} tokens=0+0 cached=0",
         f"{start} 404 model_not_found … model=gpt\\n\\x1b[31m" + "x" * 91,
         f"{start} 400 invalid_request_error … model={MODEL.model_id}",
@@ -125,8 +126,9 @@ async def test_a_refusal_is_logged_with_its_code_and_the_model_that_was_asked_fo
         f"{start} 400 invalid_request_error …",
         "127.0.0.1 GET /nothing 404 not_found …",
         f"127.0.0.1 DELETE {CHAT} 405 method_not_allowed …",
+        f"{start} 404 model_not_found … model=\"a' tokens=1+1 key='root\"",
     ]
-    assert found[8].startswith("127.0.0.1 - - 400 invalid_request_error id=req-")
+    assert found[9].startswith("127.0.0.1 - - 400 invalid_request_error id=req-")
 
 
 async def test_neither_prompts_nor_keys_nor_line_breaks_get_into_the_log(

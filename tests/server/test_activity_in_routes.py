@@ -24,7 +24,15 @@ from minerva_desktop.server.lifetime import Lifetime
 from minerva_desktop.server.metrics import Metrics
 from minerva_desktop.server.services import ServerContext
 from minerva_desktop.server.sse import EventSink, EventStream
-from tests.server.fake_models import COMPLETION, FakeCatalog, FakeEngine, FakePool, says
+from tests.server.fake_models import (
+    COMPLETION,
+    FakeCatalog,
+    FakeEngine,
+    FakePool,
+    chat_body,
+    says,
+    serving,
+)
 
 
 class Work:
@@ -103,3 +111,23 @@ async def test_model_and_tokens_get_into_log_and_metrics(caplog: pytest.LogCaptu
     assert 'minerva_prompt_tokens_total{model="tiny"} 12.0' in text
     ended = 'end="complete",method="POST",path="/work",status="200"'
     assert f"minerva_requests_total{{{ended}}} 1.0" in text
+
+
+async def test_a_count_waits_for_its_model_no_longer_than_it_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    states = []
+
+    async def count_tokens(engine: FakeEngine, turns: object, *, chat: object = None) -> int:
+        states.append(served.activity.snapshot()[0].state)
+        return 3
+
+    monkeypatch.setattr(FakeEngine, "count_tokens", count_tokens)
+    async with serving() as served:
+        for path, body in (
+            ("/v1/messages/count_tokens", chat_body()),
+            ("/v1/responses/input_tokens", {"input": "Hi"}),
+        ):
+            answer = await served.http.post(path, json=body)
+            assert answer.json()["input_tokens"] == 3, path
+    assert states == [RequestState.PREFILL] * 2

@@ -90,6 +90,18 @@ async def test_foreign_hosts_are_refused_on_every_path(path: str) -> None:
             assert answer.json()["error"]["type"] == "permission_error"
 
 
+@pytest.mark.parametrize("path", ["/v1/messages", "/messages", "/v1//messages/count_tokens"])
+@pytest.mark.parametrize("wrong", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}])
+async def test_a_refusal_has_the_shape_of_its_path_however_that_is_written(
+    path: str, wrong: dict[str, str]
+) -> None:
+    async with serving() as served:
+        answer = await served.http.post(path, json={}, headers=wrong)
+    assert answer.status_code == 403
+    assert answer.json()["type"] == "error"
+    assert answer.json()["error"]["type"] == "permission_error"
+
+
 @pytest.mark.parametrize("head", ["", "Host: 127.0.0.1:1\r\nHost: 127.0.0.1:1\r\n"])
 async def test_no_host_and_two_hosts_are_refused(head: str) -> None:
     async with serving() as served:
@@ -103,6 +115,7 @@ async def test_no_host_and_two_hosts_are_refused(head: str) -> None:
         ("http://127.0.0.1:PORT/v1/models", "127.0.0.1:PORT", 200),
         ("HTTP://LOCALHOST:PORT/v1/models?a=b", "127.0.0.1:PORT", 200),
         ("http://127.0.0.1:PORT", "127.0.0.1:PORT", 200),
+        ("http://127.0.0.1:PORT//models/", "127.0.0.1:PORT", 200),
         ("http://evil.example/v1/models", "127.0.0.1:PORT", 403),
         ("http://127.0.0.1/v1/models", "127.0.0.1:PORT", 403),
         ("http://127.0.0.1:PORT@evil.example/v1/models", "127.0.0.1:PORT", 403),

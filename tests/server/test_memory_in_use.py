@@ -15,6 +15,7 @@ async def test_where_memory_is_in_use_until_the_time_is_over_a_client_may_try_ag
     async with serving(request_timeout_s=0.05, keep_alive_s=0.01) as served:
         served.pool.may_load.clear()
         served.pool.in_the_way = (OTHER_MODEL.path,)
+        served.catalog.own_ids = {OTHER_MODEL.path: f"other/{OTHER_MODEL.model_id}"}
         plain = await asyncio.wait_for(served.http.post(CHAT, json=chat_body()), 5)
         streamed = await asyncio.wait_for(served.http.post(CHAT, json=chat_body(stream=True)), 5)
         assert served.pool.leases == 0
@@ -22,9 +23,9 @@ async def test_where_memory_is_in_use_until_the_time_is_over_a_client_may_try_ag
     error = plain.json()["error"]
     assert (error["type"], error["code"]) == ("unavailable_error", "insufficient_memory")
     assert error["message"] == (
-        f"{MODEL.model_id} could not be loaded within 0.05 s: the memory for it is in use by "
-        f"running requests to {OTHER_MODEL.model_id}. Ask again when they are over, let models "
-        "take more memory, or use a smaller model"
+        f"{MODEL.model_id} could not be used within 0.05 s: requests to "
+        f"other/{OTHER_MODEL.model_id}, which came first, have its memory or wait for it. Ask "
+        "again when they are over, let models take more memory, or use a smaller model"
     )
     assert streamed.status_code == 200
     assert streamed.text.startswith(": keep-alive\n\n")

@@ -83,23 +83,3 @@ def test_an_empty_field_says_what_counts_then(qtbot: QtBot) -> None:
     dialog = open_dialog(qtbot, ModelOverrides(), Settings(n_ctx=12_288))
     assert part(dialog, QLineEdit, "modelNCtx").placeholderText() == "12,288 (from Settings)"
     assert part(dialog, QLineEdit, "modelThreads").placeholderText() == "Automatic"
-
-
-@pytest.mark.parametrize("usual", [None, 32_768])
-def test_a_context_beyond_the_training_is_told_and_not_refused(
-    qtbot: QtBot, usual: int | None
-) -> None:
-    dialog = open_dialog(qtbot, ModelOverrides(), Settings(n_ctx=usual))
-    beyond, field = part(dialog, QLabel, "beyondTraining"), part(dialog, QLineEdit, "modelNCtx")
-    assert beyond.isVisible() is (usual is not None)
-    QTest.keyClicks(field, "8192")
-    assert not beyond.isVisible()
-    field.clear()
-    flash = part(dialog, QPushButton, "flashOn")
-    height = flash.height()
-    QTest.keyClicks(field, "8193")
-    assert beyond.isVisible()
-    qtbot.wait(0)
-    assert flash.height() == height  # the dialog grew
-    assert beyond.text().startswith("Beyond the 8,192 tokens that the model was trained for")
-    assert dialog.overrides().n_ctx == 8193

@@ -55,8 +55,7 @@ class _EmbeddingWork:
     def __init__(
         self, context: ServerContext, model: ModelFile, parameters: EmbeddingParameters
     ) -> None:
-        self._pool = context.pool
-        self._activity = context.activity
+        self._context = context
         self._model = model
         self._parameters = parameters
         self._timeout_s = context.config.request_timeout_s
@@ -66,7 +65,7 @@ class _EmbeddingWork:
         parameters, model = self._parameters, self._model
         with (
             renamed_fields({"messages": "input"}),
-            self._activity.begin(
+            self._context.activity.begin(
                 scope,
                 dialect=DIALECT,
                 model=model.model_id,
@@ -74,7 +73,7 @@ class _EmbeddingWork:
                 prompt=self._texts,
             ) as active,
         ):
-            async with leased(self._pool, model, self._timeout_s) as engine:
+            async with leased(self._context, model, self._timeout_s) as engine:
                 active.follow()
                 self._check(engine)
                 found = await engine.embed(parameters.inputs, normalize=parameters.normalize)
@@ -125,7 +124,7 @@ class _EmbeddingWork:
     async def _texts(self) -> str:
         """The inputs, for the list of requests. Raises `ModelNotFound` when they are tokens and the
         model is no longer loaded."""
-        engine = self._pool.loaded_engine(self._model.path)
+        engine = self._context.pool.loaded_engine(self._model.path)
         texts: list[str] = []
         for item in self._parameters.inputs:
             if isinstance(item, str):

@@ -93,7 +93,7 @@ async def _answer(
 
     async def work() -> AnswerT:
         limit_s = context.config.request_timeout_s
-        async with leased(context.pool, model, limit_s) as engine:
+        async with leased(context, model, limit_s) as engine:
             return await ask(engine)
 
     return await context.lifetime.run(work(), request.receive)
