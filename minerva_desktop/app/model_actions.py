@@ -18,6 +18,7 @@ from types import MappingProxyType
 import msgspec
 
 from minerva_desktop.app.load_words import begun, told_once
+from minerva_desktop.app.memory_budgets import GB
 from minerva_desktop.engine.load_options import (
     FlashAttention,
     KvType,
@@ -40,7 +41,6 @@ from minerva_desktop.paths import path_of
 from minerva_desktop.settings import ModelOverrides, Settings
 from minerva_desktop.units import format_bytes
 
-GB = 10**9
 DEFAULT_SNAPSHOT_GB = 4  # a long chat with a model of 8 billion parameters takes about one
 
 
@@ -56,8 +56,10 @@ class ModelPhase(StrEnum):
 class ModelState:
     """A change of one model. ``fraction`` 0.0 to 1.0 while loading, ``n_ctx`` in tokens once
     ready, with ``reasons``, sentences on what had to give for it to fit and on what to beware of,
-    and the models that were ``unloaded`` for it; ``error`` when it went by itself, ``is_relief`` if
-    that was to give memory back that is short: ``n_freed`` bytes."""
+    and the models that were ``unloaded`` for it, or ``is_back`` if it is only loaded again as it
+    was, after a load that came to nothing; ``error`` when it went by itself, ``is_relief`` if that
+    was to give memory back that is short: ``n_freed`` bytes; ``is_lost`` if it could not be loaded
+    again after it had made room, or for somebody who has left."""
 
     path: Path
     phase: ModelPhase
@@ -66,7 +68,9 @@ class ModelState:
     error: MinervaError | None = None
     reasons: tuple[str, ...] = ()
     unloaded: tuple[Unloaded, ...] = ()
+    is_back: bool = False
     is_relief: bool = False
+    is_lost: bool = False
     n_freed: int = 0
 
 
@@ -197,12 +201,14 @@ def model_state(event: PoolEvent) -> ModelState:
                 n_ctx=info.n_ctx,
                 reasons=reasons,
                 unloaded=event.unloaded,
+                is_back=event.is_back,
             )
     return ModelState(
         event.path,
         ModelPhase.GONE,
         error=event.error,
         is_relief=event.cause is GoneCause.PRESSURE,
+        is_lost=event.cause is GoneCause.LOST,
         n_freed=event.n_freed,
     )
 

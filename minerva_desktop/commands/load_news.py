@@ -19,7 +19,8 @@ from minerva_desktop.units import format_bytes
 class LoadNews:
     """Listens to the events of a pool: a line for each model that is loaded, with the time since it
     was asked for, for what had to give for it, what to beware of, and what was unloaded for it; and
-    for each that goes because nobody used it. Others say why by themselves."""
+    for each that goes because nobody used it, or that could not be loaded again after it had gone
+    for a load that failed. Others say why by themselves."""
 
     def __init__(
         self,
@@ -55,3 +56,5 @@ class LoadNews:
                 self._began.pop(path, None)
                 if event.cause is GoneCause.IDLE:
                     self._say(f"Unloaded {name}, which nobody used")
+                elif event.cause is GoneCause.LOST and event.error is not None:
+                    self._say(f"{name} could not be loaded again: {event.error.message}")

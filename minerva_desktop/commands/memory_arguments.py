@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from minerva_desktop.app.load_words import begun
 from minerva_desktop.app.memory_budgets import GB
 from minerva_desktop.devices.ledgers import CPU, DeviceLedgers, Needs
 from minerva_desktop.devices.system_memory import MemoryPart
@@ -70,7 +71,7 @@ def refusal(
     """``error`` of the ``ledgers``, with what can be done: they lack what is ``missing`` (bytes by
     device) for loading ``path``. ``reasons`` are those of its `LoadChoice`, ``system`` is the
     memory now."""
-    lines = [f"{reason[:1].upper()}{reason[1:]}." for reason in reasons]
+    lines = [f"{begun(reason)}." for reason in reasons]
     if set(missing) == {CPU}:
         needed = ledgers.contexts[CPU].max_memory() + missing[CPU]
         most = memory_budget(needed, system)

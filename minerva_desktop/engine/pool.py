@@ -284,7 +284,7 @@ class ModelPool(PoolView[EngineT]):
         self._waiting.look_again()
         gone = [Unloaded(other.path, other.n_freed) for other in entry.went if other.path != path]
         entry.went.clear()
-        self._tell(ModelReady(path, info, engine.pid or 0, choice, tuple(gone)))
+        self._tell(ModelReady(path, info, engine.pid or 0, choice, tuple(gone), entry.is_back))
         return info
 
     def _evict(self, goes: Entry[EngineT], entry: Entry[EngineT]) -> asyncio.Task[None]:
@@ -296,14 +296,14 @@ class ModelPool(PoolView[EngineT]):
         """After a load that came to nothing (given up, if there is no error): end its process, and
         load again what went for it."""
         if entry.end is None:
-            cause = GoneCause.ASKED if error is None else GoneCause.FAILED
-            gone = ModelGone(entry.path, error, cause)
+            cause = GoneCause.FAILED if entry.leases else GoneCause.LOST
+            gone = ModelGone(entry.path, error, GoneCause.ASKED if error is None else cause)
             await asyncio.shield(self._retire(entry, gone, from_load=True))
         went, entry.went = entry.went, []
         for other in went:
             if not self._closing and other.path not in self._entries.known:
                 again = self._start_load(other.path, other.options, forced=other.forced)
-                again.last_used = other.last_used
+                again.last_used, again.is_back = other.last_used, True
                 self._idleness.watch(again)
 
     # -- ends ------------------------------------------------------------------------------

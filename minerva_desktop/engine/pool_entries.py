@@ -46,6 +46,7 @@ class Entry(Generic[EngineT]):
     placed: Needs = field(default_factory=dict)  # by device: promised, then real
     went: list[Entry[EngineT]] = field(default_factory=list)  # what was unloaded for it
     patient: list[Patience] = field(default_factory=list)  # who waits until there is room for it
+    is_back: bool = False  # it was loaded before, and what it went for could not be
     has_begun: bool = False  # its load's task has run
     is_given_up: bool = False
     is_ready: bool = False

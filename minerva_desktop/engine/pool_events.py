@@ -19,6 +19,7 @@ class GoneCause(StrEnum):
 
     ASKED = "asked"
     FAILED = "failed"
+    LOST = "lost"  # its load failed, too, but nobody waited for that: it was to be loaded again
     ROOM = "room"  # another one needed its memory
     IDLE = "idle"
     PRESSURE = "pressure"  # other programs need the memory
@@ -74,13 +75,15 @@ class Unloaded:
 
 @dataclass(frozen=True, slots=True)
 class ModelReady:
-    """A model is loaded as ``choice`` says, in process ``pid``; ``unloaded`` went for it."""
+    """A model is loaded as ``choice`` says, in process ``pid``; ``unloaded`` went for it.
+    ``is_back``: again as it was, for what it had gone for could not be loaded."""
 
     path: Path
     info: ContextInfo
     pid: int
     choice: LoadChoice
     unloaded: tuple[Unloaded, ...] = ()
+    is_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

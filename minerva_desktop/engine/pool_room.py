@@ -6,7 +6,7 @@ On the pool's loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Generic
 
@@ -72,9 +72,10 @@ class RoomMaker(Generic[EngineT]):
                         return None
                     asks = False
                     continue  # with what is there now: others were used meanwhile, or went
-                if plan.missing and not entry.forced:
+                goes = [entries.known[other] for other in plan.unloads]
+                if (plan.missing and not entry.forced) or not _may_replace(entry, goes):
                     break
-                ends = [self._evict(entries.known[other], entry) for other in plan.unloads]
+                ends = [self._evict(other, entry) for other in goes]
             if not ends:
                 break
             await asyncio.wait(ends)  # and then see what is there: much may have happened
@@ -102,3 +103,10 @@ class RoomMaker(Generic[EngineT]):
             return False
         self._waiting.enter(entry, choice.needs)
         return True
+
+
+def _may_replace(entry: Entry[EngineT], others: Sequence[Entry[EngineT]]) -> bool:
+    """Whether ``others`` may go for a load: one that only brings a model back, for which nobody
+    waits, takes no room from what was used since."""
+    is_wanted = entry.leases > 0 or not entry.is_back
+    return is_wanted or all(other.last_used < entry.last_used for other in others)

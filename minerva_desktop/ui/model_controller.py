@@ -68,6 +68,7 @@ class ModelController(QObject):
         self._ready: dict[Path, int] = {}  # n_ctx in tokens of each loaded model
         self._current: Path | None = None
         self._settled: Path | None = None  # the last one chosen that was loaded, or of the start
+        self._refused: tuple[Path, OutOfMemory] | None = None  # the last one that was too large
         self._names: dict[Path, str] = {}
         picker, header = window.header.picker, window.header
         picker.selected.connect(self._on_selected)
@@ -277,7 +278,7 @@ class ModelController(QObject):
     @Slot(object)
     def _on_model_changed(self, state: ModelState) -> None:
         if state.phase is ModelPhase.READY:
-            self._window.notifications.dismiss(TOO_LARGE)
+            self._settle_refusal(state)
         if state.phase is ModelPhase.READY and state.n_ctx is not None:
             self._ready[state.path] = state.n_ctx
             if state.path == self._current:
@@ -290,10 +291,16 @@ class ModelController(QObject):
                 text = f"{state.error.message}. That gives back {format_bytes(state.n_freed)}."
                 self._window.notifications.show_notice(Notice(NoticeKind.WARNING, text))
             elif isinstance(state.error, OutOfMemory):
+                self._refused = state.path, state.error
                 self._offer_ways_out(state.error, state.path)
             elif state.error is not None and was_ready:
-                # Whoever asked for a load that failed is told of that.
                 self.engine_died.emit(state.error, state.path)
+            elif state.error is not None and state.is_lost:
+                # Whoever waits for a load that fails is told of that; here nobody does.
+                text = f"{self._shown(state.path)} is not loaded: {state.error.message}"
+                self._window.notifications.show_notice(
+                    Notice(NoticeKind.WARNING, text, state.error.detail)
+                )
         if state.path == self._current:
             self._show_state(state)
         if state.phase is not ModelPhase.LOADING:
@@ -333,6 +340,14 @@ class ModelController(QObject):
         header.set_can_eject(state.phase is ModelPhase.READY)
         self.context_changed.emit(state.n_ctx)
 
+    def _settle_refusal(self, state: ModelState) -> None:
+        """A model is ready: what was refused is no news any more, unless it is only back."""
+        refused, self._refused = self._refused, None
+        if not state.is_back:
+            self._window.notifications.dismiss(TOO_LARGE)
+        elif refused is not None and refused[0] == state.path:
+            self._offer_ways_out(refused[1], state.path, is_back=True)
+
     # -- notices ---------------------------------------------------------------------------
 
     @Slot(str)
@@ -348,8 +363,9 @@ class ModelController(QObject):
         if self._current is not None:
             self._window.header.picker.options_requested.emit(path_text(self._current))
 
-    def _offer_ways_out(self, error: OutOfMemory, path: Path) -> None:
-        """For the model at ``path``, whoever wanted it: it need not be the chosen one."""
+    def _offer_ways_out(self, error: OutOfMemory, path: Path, *, is_back: bool = False) -> None:
+        """For the model at ``path``, whoever wanted it: it need not be the chosen one. ``is_back``:
+        it is loaded again as it was, without its new options."""
         about = path_text(path)
         actions = (
             NoticeAction("Load anyway", f"{LOAD_ANYWAY} {about}"),
@@ -357,9 +373,10 @@ class ModelController(QObject):
             NoticeAction("Memory settings…", MEMORY_SETTINGS),
         )
         needs, is_of_budget, _ = error.detail.partition(" In bytes")
+        how = " with its new options, and is loaded as it was" if is_back else ""
+        why = needs if is_of_budget else f"{error.message}."
         text = (
-            f"{self._shown(path)} was not loaded. {needs if is_of_budget else f'{error.message}.'} "
-            "More can be allowed in the settings."
+            f"{self._shown(path)} was not loaded{how}. {why} More can be allowed in the settings."
         )
         self._window.notifications.show_notice(
             Notice(NoticeKind.WARNING, text, error.detail, actions, key=TOO_LARGE)

@@ -31,6 +31,7 @@ def test_a_model_that_is_ready_says_what_went_for_it() -> None:
     assert state == ModelState(
         A, ModelPhase.READY, n_ctx=512, reasons=("smaller", "beware"), unloaded=unloaded
     )
+    assert model_state(ModelReady(A, info, 1, choice, is_back=True)).is_back
 
 
 def test_a_model_that_goes_says_why() -> None:
@@ -39,6 +40,8 @@ def test_a_model_that_goes_says_why() -> None:
     short = OutOfMemory("a was unloaded: it is short")
     state = model_state(ModelGone(A, short, GoneCause.PRESSURE, n_freed=7))
     assert state == ModelState(A, ModelPhase.GONE, error=short, is_relief=True, n_freed=7)
+    lost = model_state(ModelGone(A, short, GoneCause.LOST))
+    assert lost == ModelState(A, ModelPhase.GONE, error=short, is_lost=True)
 
 
 def test_each_way_to_fit_has_words_of_its_own() -> None:

@@ -15,7 +15,7 @@ from minerva_desktop.engine.pool_events import (
     ModelReady,
     Unloaded,
 )
-from minerva_desktop.errors import EngineDied
+from minerva_desktop.errors import EngineDied, ModelNotFound
 from tests.fakes import context_info
 
 A = Path("/models/a-00001-of-00002.gguf")
@@ -38,12 +38,15 @@ def test_what_is_told_of_a_model() -> None:
     now[0] = 100.0
     news(ModelLoading(A, 0.0))
     news(ModelGone(A, EngineDied("No"), GoneCause.FAILED))
+    news(ModelLoading(B, 0.0))
+    news(ModelGone(B, ModelNotFound("It is gone"), GoneCause.LOST))
     now[0] = 200.0
     news(ModelLoading(A, 0.0))
     news(replace(READY, unloaded=(Unloaded(B, 7),)))
     assert said == [
         "Loaded a in 2.2 s: context of 4,096 tokens, 5.0 MB",
         "Unloaded a, which nobody used",
+        "old/a could not be loaded again: It is gone",
         "Loaded a in 0.0 s: context of 4,096 tokens, 5.0 MB",
         "Unloaded old/a for it",
     ]

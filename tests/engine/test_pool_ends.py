@@ -163,8 +163,8 @@ async def test_options_that_cannot_be_had_leave_the_model_as_it_was(scripted: Sc
     with pytest.raises(OutOfMemory):
         await scripted.use(SMALL)
     await until(lambda: scripted.pool.loaded() == [SMALL])
-    ready = [event.info.n_ctx for event in scripted.events if isinstance(event, ModelReady)]
-    assert ready == [512, 512]
+    ready = [event for event in scripted.events if isinstance(event, ModelReady)]
+    assert [(event.info.n_ctx, event.is_back) for event in ready] == [(512, False), (512, True)]
 
 
 @pytest.mark.parametrize("failure", [OSError, ModelLoadError])

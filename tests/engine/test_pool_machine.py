@@ -23,6 +23,7 @@ from tests.pools import GPU, NEEDS, Scripted, model, turns
 PATHS = st.sampled_from([model(name) for name in sorted(NEEDS)])
 TURNS = st.integers(0, 3)  # of the loop, before the next thing happens
 BY_ITSELF = {GoneCause.ROOM, GoneCause.IDLE, GoneCause.PRESSURE}
+FAILURES = {GoneCause.FAILED, GoneCause.LOST}
 MANY = 300
 
 
@@ -219,7 +220,7 @@ class PoolMachine(RuleBasedStateMachine):
         in_use = {lease.engine for lease in self.leases} - self.ended_by_hand
         assert all(engine.n_unloads == 0 for engine in in_use)
         for event in self.scripted.events:
-            if isinstance(event, ModelGone) and event.cause is GoneCause.FAILED:
+            if isinstance(event, ModelGone) and event.cause in FAILURES:
                 assert event.error is not None
         self.scripted.events.clear()
 

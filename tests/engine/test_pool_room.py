@@ -183,6 +183,37 @@ async def test_a_load_that_is_given_up_brings_back_what_went_for_it(scripted: Sc
     assert scripted.allocated == 40
 
 
+async def test_what_cannot_be_brought_back_is_told(scripted: Scripted) -> None:
+    await scripted.use(MEDIUM, SMALL)
+    scripted.holds_loads = True
+    load = asyncio.create_task(scripted.use(BAD))
+    await until(lambda: scripted.engines[-1][0] == BAD and scripted.engines[-1][1].pid is not None)
+    scripted.choice_failure = ModelLoadError
+    scripted.let_go()
+    with pytest.raises(ModelLoadError, match="It is bad"):
+        await load
+    await until(lambda: len(scripted.gone()) == 3)
+    ends = [("medium", GoneCause.ROOM), ("bad", GoneCause.FAILED), ("medium", GoneCause.LOST)]
+    assert scripted.gone() == ends
+    assert scripted.pool.loaded() == [SMALL]
+
+
+async def test_what_is_brought_back_takes_no_room_from_what_was_used_since(
+    scripted: Scripted,
+) -> None:
+    await scripted.use(LARGE)
+    scripted.holds_loads = True
+    load = asyncio.create_task(scripted.use(BAD))
+    await until(lambda: scripted.engines[-1][0] == BAD and scripted.engines[-1][1].pid is not None)
+    scripted.holds_loads = False
+    await scripted.use(MEDIUM)  # there is room for it beside the bad one
+    scripted.let_go()
+    with pytest.raises(ModelLoadError, match="It is bad"):
+        await load
+    await until(lambda: scripted.gone()[-1] == ("large", GoneCause.LOST))
+    assert scripted.pool.loaded() == [MEDIUM]
+
+
 async def test_two_loads_at_once_do_not_count_the_same_memory(scripted: Scripted) -> None:
     results = await asyncio.gather(
         scripted.use(LARGE), scripted.use(MEDIUM), return_exceptions=True

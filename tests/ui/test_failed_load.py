@@ -11,11 +11,12 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from PySide6.QtWidgets import QApplication, QPushButton, QToolButton
+from PySide6.QtWidgets import QApplication, QLineEdit, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.errors import OutOfMemory
 from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
 from tests.processes import engines_with_models
 from tests.ui.open_window import OpenWindow
 
@@ -82,3 +83,23 @@ def test_an_engine_that_died_for_a_client_is_loaded_again_for_a_client(
         assert opened.notice.startswith("The engine that ran other.gguf stopped (signal 9")
         assert opened.notice.endswith("It is loaded again when it is asked for.")
         assert not opened.part(QToolButton, "ejectButton").isEnabled()
+
+
+def test_options_that_are_too_large_leave_the_model_as_it_was_and_say_so(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+) -> None:
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        picker = opened.window.header.picker
+        assert picker.current is not None
+        picker.selected.emit(picker.current.path)
+        opened.until("eject", opened.part(QToolButton, "ejectButton").isEnabled)
+        picker.options_requested.emit(picker.current.path)
+        opened.until("dialog", lambda: bool(opened.window.findChildren(ModelOptionsDialog)))
+        opened.part(QLineEdit, "modelNCtx").setText("10000000")
+        opened.part(ModelOptionsDialog, "modelOptionsDialog").accept()
+        opened.until("notice", lambda: "with its new options" in opened.notice)
+        assert opened.notice.startswith(
+            "SmolLM2-135M-Instruct was not loaded with its new options, and is loaded as it was. "
+            "It needs "
+        )
+        assert opened.part(QToolButton, "ejectButton").isEnabled()
