@@ -23,7 +23,11 @@ def start_logging(folder: Path | None) -> None:
         return
     try:
         file = logging.handlers.RotatingFileHandler(
-            folder / "minerva.log", maxBytes=_FILE_BYTES, backupCount=_FILES, encoding="utf-8"
+            folder / "minerva.log",
+            maxBytes=_FILE_BYTES,
+            backupCount=_FILES,
+            encoding="utf-8",
+            errors="backslashreplace",  # a file's name may be no UTF-8
         )
     except OSError as error:
         root.warning("No log file can be written to %s: %s", folder, error)
