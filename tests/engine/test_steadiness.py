@@ -4,6 +4,7 @@ leave holes in the cache that others fill."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from minerva_desktop.chat.message import ChatTurn, Role
@@ -41,6 +42,26 @@ async def test_short_answers_four_at_a_time(model_path: Path) -> None:
     together = await asyncio.gather(*(answer(turns, n_tokens) for turns, n_tokens in asked))
     await engine.unload()
     assert list(together) == alone
+
+
+async def test_beside_kept_chats_wherever_its_cells_lie(generated: Callable[..., Path]) -> None:
+    """To the last bit: with cells that all belong to one of two threads, and with such that both
+    have some of. The prompt before stays in the cache, so that a lone row's are shared out."""
+    shape = {"n_layers": 2, "width": 64, "n_heads": 2, "kv_heads": 2, "feed": 128, "head": 32}
+    path = generated("llama", **shape, type_name="Q4_1")
+    sampling = SamplingParameters(seed=3, max_tokens=40, ignore_eos=True, top_logprobs=0)
+    found = []
+    for n_before in (0, 230, 700):
+        engine = LlamaEngine(path)
+        await engine.load(options=LoadOptions(n_ctx=1024, n_threads=2))
+        if n_before:
+            await engine.generate(tuple(range(5, 5 + n_before)), 1).text()
+        stream = engine.generate("The harbour town lay quiet.", sampling=sampling)
+        await stream.wait_completion()
+        found.append([each.logprob for each in stream.logprobs])
+        await engine.unload()
+    assert len(found[0]) == 40
+    assert found[1] == found[2] == found[0]
 
 
 async def test_rearranged_weights_multiply_a_row_among_others_as_alone(gemma_path: Path) -> None:

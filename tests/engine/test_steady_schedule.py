@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from minerva_desktop.engine.core.batch_filler import SteadyRows
 from minerva_desktop.engine.core.scheduler import Scheduler
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
@@ -45,6 +47,31 @@ def test_company_ends_where_steadiness_does() -> None:
     scheduler.add(_steady(1, 260, until=262))
     chunks = [take_step(scheduler)[0] for _ in range(9)]
     assert [c.has_company for c in chunks if c.count == 1] == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("n_before", "n_prompt", "n_threads", "alone"),
+    [
+        (0, 60, 2, [True] * 4),  # below 256 cells nobody shares
+        (230, 25, 2, [True] + [False] * 3),  # over the middle of 512, from where they are shared
+        (300, 60, 2, [True] * 4),  # in the second half
+        (300, 84, 4, [False] * 4),  # over the end of the third quarter
+        (300, 60, 1, [True] * 4),
+        (300, 60, None, [False] * 4),
+    ],
+)
+def test_a_lone_row_whose_cells_one_thread_has_needs_no_company(
+    n_before: int, n_prompt: int, n_threads: int | None, alone: list[bool]
+) -> None:
+    scheduler = new_scheduler(n_batch=512, n_cells=1000, n_kept=1)
+    scheduler.use_threads(n_threads)
+    if n_before:
+        scheduler.add(new_sequence(1, n_before))
+        take_step(scheduler)
+        scheduler.remove(1)
+    scheduler.add(_steady(2, n_prompt))
+    chunks = [take_step(scheduler)[0] for _ in range(6)]
+    assert [not c.has_company for c in chunks if c.count == 1][:4] == alone
 
 
 def test_in_a_full_cache_an_idle_slot_makes_room_for_company() -> None:

@@ -64,11 +64,13 @@ class EngineCore:
         drafter: Drafter | None,
         states: ChatStates | None,
         can_shift: bool,
+        knows_cells: bool,
         steady_greedy: int,
         abort: AbortFlag,
     ) -> None:
         """``name`` is the model file's; ``drafter`` guesses ahead; ``states`` keeps chats on
         disk; ``can_shift``: a sequence's tokens can be moved to other positions;
+        ``knows_cells``: it is known which cells of the cache each of them has;
         ``steady_greedy``: as in `steady_until`."""
         self.info = info
         self._name = name
@@ -80,6 +82,7 @@ class EngineCore:
         self._drafter = drafter
         self._states = states
         self._can_shift = can_shift
+        self._knows_cells = knows_cells
         self._steady_greedy = steady_greedy
         self._cache = SequenceCache(context, scheduler, abort)
         self._logprobs = LogprobReader(model)
@@ -96,6 +99,8 @@ class EngineCore:
     def use_threads(self, n_threads: int) -> None:
         """Compute the next steps with so many."""
         self._context.use_threads(n_threads)
+        if self._knows_cells:
+            self._scheduler.use_threads(n_threads)
         if self._drafter is not None:
             self._drafter.use_threads(n_threads)
 

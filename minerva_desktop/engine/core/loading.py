@@ -146,6 +146,9 @@ class _Loader:
             keeps_company=not info.n_gpu_layers and not model.is_recurrent,
             steady_rows=rows,
         )
+        # A cache of a window alone lies otherwise, and without flash attention nothing is shared.
+        knows_cells = not append_only and not model.has_window and info.flash_attention
+        scheduler.use_threads(self.n_threads if knows_cells else None)
         return EngineCore(
             clean_text(self.path.name),
             model,
@@ -156,6 +159,7 @@ class _Loader:
             drafter=drafter,
             states=self._states(context, info, append_only=model.is_recurrent or model.has_window),
             can_shift=context.can_shift and not append_only,
+            knows_cells=knows_cells,
             steady_greedy=rows.greedy_tokens,
             abort=self.abort,
         )

@@ -70,6 +70,11 @@ class Scheduler:
         self._running: list[Sequence] = []
         self._turn: Variant = ()
 
+    def use_threads(self, n_threads: int | None) -> None:
+        """So many share the cells of a row that is computed alone, in equal parts; None: in a way
+        that is not known."""
+        self._filler.lone_threads = n_threads
+
     @property
     def decoding(self) -> list[Sequence]:
         """The sequences of which the next step computes the last token only."""

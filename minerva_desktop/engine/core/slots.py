@@ -21,6 +21,7 @@ from minerva_desktop.engine.core.cells import CellMap
 # a sequence whose cells lie in the order of its tokens is summed up in that order: llama.cpp's
 # attention (f16 values) then rounds exactly as it does for a sequence that was never shared.
 WORTH_SHARING = 32
+CELLS_STEP = 256  # llama_kv_cache::get_n_kv
 
 
 # The scale of each adapter that changes the model's weights.
@@ -183,6 +184,19 @@ class SlotTable:
             self._busy_users.update(dict.fromkeys(own, 1))
             start += count
         self._cells.let_go(cells[start:])
+
+    def is_in_one_part(self, slot: Slot, n_parts: int) -> bool:
+        """Whether all cells of a busy slot, with the next that is free for it, lie in one of
+        ``n_parts`` equal parts of the cells that llama.cpp looks at (a multiple of `CELLS_STEP`):
+        ggml gives one to each thread for a lone row (ops.cpp,
+        ``ggml_compute_forward_flash_attn_ext_f16``, llama-cpp-python 0.3.36)."""
+        last = self._cells.next_free
+        if not slot.is_ordered or (slot.cells and slot.cells[-1] > last):
+            return False
+        n_looked_at = -(-max(self._cells.n_spanned, last + 1) // CELLS_STEP) * CELLS_STEP
+        size = -(-min(n_looked_at, self._n_cells) // n_parts)
+        first = slot.cells[0] if slot.cells else last
+        return first // size == last // size
 
     def misplaced(self, grown: Sequence[tuple[Slot, int]], n_passing: int = 0) -> list[Slot]:
         """Slots of which `extend_all` would not put the new tokens behind those that they hold, or
