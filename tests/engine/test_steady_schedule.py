@@ -21,9 +21,9 @@ def test_a_steady_prompt_is_cut_below_the_rows_that_ggml_puts_into_tiles() -> No
     scheduler = new_scheduler(n_batch=512)
     scheduler.add(_steady(1, 150))
     assert [shape_of(take_step(scheduler)) for _ in range(3)] == [
-        [(1, 0, 63)],
-        [(1, 63, 63)],
-        [(1, 126, 24)],
+        [(1, 0, 50)],
+        [(1, 50, 50)],
+        [(1, 100, 50)],
     ]
 
 
@@ -80,7 +80,7 @@ def test_in_a_full_cache_an_idle_slot_makes_room_for_company() -> None:
     take_step(scheduler)
     scheduler.remove(1)
     scheduler.add(_steady(2, 300))
-    for _ in range(5):  # 63 tokens at a time
+    for _ in range(5):  # 60 tokens at a time
         take_step(scheduler)
     assert scheduler.n_used_cells == 599  # one is free, for the row itself
     batch = scheduler.schedule()
@@ -92,7 +92,7 @@ def test_in_a_full_cache_an_idle_slot_makes_room_for_company() -> None:
 def test_the_only_one_in_a_full_cache_goes_on_without_company() -> None:
     scheduler = new_scheduler(n_batch=512, n_cells=301)
     scheduler.add(_steady(1, 300))
-    for _ in range(5):  # 63 tokens at a time
+    for _ in range(5):  # 60 tokens at a time
         take_step(scheduler)
     batch = scheduler.schedule()
     assert batch.evicted == []

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -176,12 +177,12 @@ class EngineCore:
 
     # -- the step --------------------------------------------------------------------------
 
-    def step(self) -> tuple[Event, ...]:
-        """Compute one batch; what became of it."""
-        outputs = self._end_overdue()
+    def step(self) -> Iterator[Event]:
+        """Compute one batch; what becomes of each of its decodes, as soon as that is known."""
+        if overdue := self._end_overdue():
+            yield self._outputs(overdue)
         if self._scheduler.has_work:
-            outputs += self._advance()
-        return (self._outputs(outputs),) if outputs else ()
+            yield from map(self._outputs, self._advance())
 
     def seconds_until_idle_work(self) -> float | None:
         """How long to wait for a request before `idle_work`; None: for ever."""
@@ -199,20 +200,20 @@ class EngineCore:
         if self._states is not None:
             self._states.save()
 
-    def _advance(self) -> tuple[SequenceOutput, ...]:
-        delivered: list[SequenceOutput] = []
+    def _advance(self) -> Iterator[tuple[SequenceOutput, ...]]:
         for chunks in self._schedule().groups:
             try:
                 rows = self._cache.decode(chunks)
             except (InferenceError, OutOfMemory) as error:
-                delivered += [self._fail(chunk.sequence.request_id, error) for chunk in chunks]
+                yield tuple(self._fail(chunk.sequence.request_id, error) for chunk in chunks)
                 continue
             if rows is None:
-                break  # aborted, or the cache has other room now: what is left is scheduled anew
+                return  # aborted, or the cache has other room now: what is left is scheduled anew
             self._scheduler.advance(chunks)
+            delivered: list[SequenceOutput] = []
             for chunk, row in zip(chunks, rows, strict=True):
                 delivered += self._deliver(chunk, row)
-        return tuple(delivered)
+            yield tuple(delivered)
 
     def _outputs(self, outputs: tuple[SequenceOutput, ...]) -> StepOutputs:
         return StepOutputs(outputs, self._scheduler.n_used_cells)
