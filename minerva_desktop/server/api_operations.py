@@ -148,6 +148,11 @@ OPERATIONS: tuple[Operation, ...] = (
         methods=("POST",),
         group="Chat",
         summary="Count the tokens of what a response would answer",
+        details=(
+            "Takes the whole body of a response, so that the same can be sent to both: what is"
+            " about the answer alone, such as stream, sampling and max_output_tokens, is checked"
+            " and counts for nothing."
+        ),
         request=ResponsesRequest,
         answer=InputTokens,
         errors=WORK_ERRORS,
@@ -160,7 +165,9 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="Answer a conversation, in Anthropic’s way",
         details=(
             "Anthropic's messages API, with its event stream and its errors. Tools are called as"
-            " in chat completions."
+            " in chat completions. A call that was cut off, as by max_tokens, is left out of the"
+            " message; in a stream its block closes before its JSON does, and the stop_reason is"
+            " not tool_use."
         ),
         request=MessagesRequest,
         answer=MessageAnswer,

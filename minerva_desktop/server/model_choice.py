@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from minerva_desktop.engine.messages import EMBEDS_ONLY
 from minerva_desktop.engine.pool_entries import Patience
 from minerva_desktop.errors import GenerationTimeout, InvalidRequest, MemoryInUse, OutOfMemory
 from minerva_desktop.library.model_file import ModelFile
@@ -19,17 +20,18 @@ async def chosen_model(
 ) -> ModelFile:
     """The model of that ``name``. Without one, among those that write text (``embeds``: that make
     embeddings): the first that the endpoint was started with, else the only one that is loaded,
-    else the only one that there is. ``embeds`` None: the only one that is loaded may be of either
-    kind.
+    else the only one that there is. ``embeds`` None: a model of either kind will do.
 
-    Raises `InvalidRequest`, with the names, where that leaves several; `ModelNotFound`, or why the
-    named model cannot be loaded.
+    Raises `InvalidRequest`, with the names, where that leaves several, and for a model that is
+    known to be of the other kind, which is not loaded for that; `ModelNotFound`, or why the named
+    model cannot be loaded.
     """
     if name is not None:
-        return await asyncio.to_thread(context.catalog.find, name)
+        model = await asyncio.to_thread(context.catalog.find, name)
+        return _fitting(model, embeds=embeds)
     found = await _unnamed(context, embeds=embeds)
     if len(found) == 1:
-        return found[0]
+        return _fitting(found[0], embeds=embeds)
     if embeds and not any(model.makes_embeddings for model in found):
         raise InvalidRequest("None of the models here makes embeddings", param="model")
     shown = [model.model_id for model in found[:_MAX_NAMES]]
@@ -38,6 +40,19 @@ async def chosen_model(
     raise InvalidRequest(
         f"model is required, for more than one could answer. There are: {names}", param="model"
     )
+
+
+def no_embeddings(model: ModelFile) -> InvalidRequest:
+    """Why ``model`` cannot answer who asks for embeddings."""
+    return InvalidRequest(f"model: {model.model_id} makes no embeddings", param="model")
+
+
+def _fitting(model: ModelFile, *, embeds: bool | None) -> ModelFile:
+    if embeds is None or model.capabilities is None or model.makes_embeddings is embeds:
+        return model
+    if embeds:
+        raise no_embeddings(model)
+    raise InvalidRequest(EMBEDS_ONLY, param="model")
 
 
 async def described_model(context: ServerContext, name: str | None) -> ModelFile:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from minerva_desktop.chat.completion import Completion, Timings
 
@@ -24,12 +24,13 @@ WRONG_JSON_TYPE = "wrong_json_type"
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 ModelName = Annotated[str, Field(min_length=1, max_length=MAX_MODEL_NAME)]
 OptionalModel = Annotated[
-    ModelName | None,
+    Annotated[str, Field(max_length=MAX_MODEL_NAME)] | None,
+    AfterValidator(lambda name: name or None),  # forms send an empty text for what is not named
     Field(
-        description="Absent: the first model that the endpoint was started with, else the only one"
-        " that is loaded, else the only one that there is; where that leaves several, 400 with"
-        " their names. Embeddings are asked of models for embeddings, all else of the others; of"
-        " either where only tokens are."
+        description="Absent or empty: the first model that the endpoint was started with, else"
+        " the only one that is loaded, else the only one that there is; where that leaves several,"
+        " 400 with their names. Embeddings are asked of models for embeddings, all else of the"
+        " others; of either where only tokens are."
     ),
 ]
 JsonObject = dict[str, Any]
