@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -92,12 +93,14 @@ async def leased(
     """
     is_loading = True
     patience = Patience()
+    began = loaded = time.perf_counter()
     try:
         async with (
             asyncio.timeout(seconds),
             context.pool.lease(model.path, patience=patience) as engine,
         ):
             is_loading = False
+            loaded = time.perf_counter()
             yield engine
     except TimeoutError:
         if seconds is None:
@@ -108,6 +111,9 @@ async def leased(
         why = f"it may take {seconds:g} s in all"
         if is_loading:
             why += f", and {model.model_id} is not loaded yet; its load goes on, so ask again"
+        else:
+            why += f"; {loaded - began:.1f} s of them went by until {model.model_id} was there,"
+            why += " and its work was not done in the rest"
         raise GenerationTimeout(f"Generation request timed out: {why}") from None
     except OutOfMemory as error:
         if not is_loading:
