@@ -81,7 +81,7 @@ _EMBEDDINGS_IN_PYTHON = """\
 from openai import OpenAI
 
 client = OpenAI(base_url="$URL/v1", api_key="$KEY")
-answer = client.embeddings.create(model="$MODEL", input=["sea", "ocean", "salt"])
+answer = client.embeddings.create(model="$EMBEDDER", input=["sea", "ocean", "salt"])
 print([len(item.embedding) for item in answer.data])
 """
 _MODELS_IN_PYTHON = """\
@@ -222,7 +222,7 @@ OPERATIONS: tuple[Operation, ...] = (
         request=EmbeddingRequest,
         answer=EmbeddingList,
         errors=WORK_ERRORS,
-        example=MappingProxyType({"model": "$MODEL", "input": ["sea", "ocean", "salt"]}),
+        example=MappingProxyType({"model": "$EMBEDDER", "input": ["sea", "ocean", "salt"]}),
         python=_EMBEDDINGS_IN_PYTHON,
     ),
     Operation(

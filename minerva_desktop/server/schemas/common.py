@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Annotated, Any
 
 import msgspec
@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from minerva_desktop.chat.completion import Completion, Timings
+from minerva_desktop.chat.limits import Overflow
 
 MAX_MODEL_NAME = 512
 MAX_NAME = 64
@@ -34,6 +35,14 @@ OptionalModel = Annotated[
     ),
 ]
 JsonObject = dict[str, Any]
+
+
+def word_of(words: Iterable[str]) -> Any:
+    """For a text of which the description shows the ``words``. The parameters refuse any other, by
+    a sentence of theirs."""
+    return Field(json_schema_extra={"enum": [*words]})
+
+
 # OpenAI's bounds.
 Metadata = Annotated[
     dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
@@ -166,7 +175,7 @@ class RunFields(RequestModel):
     lora: Annotated[list[LoraScale], Field(max_length=1024, fail_fast=True)] | None = None
     timings_per_token: bool | None = None
     return_progress: bool | None = None
-    overflow: str | None = None
+    overflow: Annotated[str, word_of(Overflow)] | None = None
 
 
 # -- answers -----------------------------------------------------------------------------------
