@@ -71,6 +71,6 @@ class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):
 def timed_out(wait: Wait, *, waited: float, limit: float) -> GenerationTimeout:
     """The end of a request that waited for longer than ``limit`` seconds."""
     return GenerationTimeout(
-        "Generation request timed out",
-        detail=f"It took {waited:.1f} s {wait}; at most {limit:g} s were allowed.",
+        f"Generation request timed out: it took {waited:.1f} s {wait}, and at most {limit:g} s"
+        " were allowed"
     )

@@ -19,7 +19,7 @@ from minerva_desktop.commands.memory_arguments import (
     named_model,
     with_memory,
 )
-from minerva_desktop.commands.parser import CommandParser, count
+from minerva_desktop.commands.parser import CommandParser, count, number, prompt, whole_number
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.library.measured_memory import MeasuredMemory
@@ -64,11 +64,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--model", dest="named", metavar="MODEL", help="the same, as serve takes it"
     )
-    parser.add_argument("--prompt", metavar="TEXT", help="answer this and exit")
+    parser.add_argument("--prompt", type=prompt, metavar="TEXT", help="answer this and exit")
     parser.add_argument("--max-tokens", type=count, metavar="N", help="end an answer after so many")
-    parser.add_argument("--seed", type=int, metavar="S", help="same seed and prompt: same answer")
     parser.add_argument(
-        "--temperature", type=float, metavar="T", help="0 takes the likeliest token"
+        "--seed", type=whole_number, metavar="S", help="same seed and prompt: same answer"
+    )
+    parser.add_argument(
+        "--temperature", type=number, metavar="T", help="0 takes the likeliest token"
     )
     parser.add_argument("--n-ctx", type=count, metavar="N", help="context in tokens")
     add_memory_arguments(parser, force="load the model")

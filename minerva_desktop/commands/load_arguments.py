@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from minerva_desktop.commands.parser import count
+from minerva_desktop.commands.parser import count, whole_number
 from minerva_desktop.engine.load_options import (
     FlashAttention,
     KvType,
@@ -29,7 +29,12 @@ def add_load_arguments(parser: argparse.ArgumentParser) -> None:
     add("--n-batch", type=count, metavar="N", help="tokens of a prompt computed in one step")
     add("--kv-type", choices=_KV_TYPES, help="of the KV cache (default: auto, f16 if it fits)")
     add("--kv-type-v", choices=_KV_TYPES, help="of its values, where they shall differ")
-    add("--n-gpu-layers", type=int, metavar="N", help="layers on the GPU (default: all that fit)")
+    add(
+        "--n-gpu-layers",
+        type=whole_number,
+        metavar="N",
+        help="layers on the GPU (default: all that fit)",
+    )
     add("--tensor-split", type=_shares, metavar="A,B", help="share of each GPU")
     add("--flash-attention", choices=[each.value for each in FlashAttention])
     add("--threads", type=count, metavar="N", help="default: the physical cores")

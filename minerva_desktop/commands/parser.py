@@ -22,6 +22,29 @@ def count(text: str) -> int:
     return value
 
 
+def whole_number(text: str) -> int:
+    """A whole number of either sign."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"“{text}” is no whole number") from None
+
+
+def number(text: str) -> float:
+    """A number, or what a check names that comes behind: nan, inf."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"“{text}” is no number") from None
+
+
+def prompt(text: str) -> str:
+    """A text that can be answered."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty; there is nothing to answer")
+    return text
+
+
 def seconds(text: str) -> float:
     """Seconds, at least 0."""
     try:

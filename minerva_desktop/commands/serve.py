@@ -25,14 +25,15 @@ from minerva_desktop.commands.memory_arguments import (
     named_model,
     with_memory,
 )
-from minerva_desktop.commands.parser import CommandParser, count, seconds
+from minerva_desktop.commands.parser import CommandParser, count, seconds, whole_number
 from minerva_desktop.engine.connection import MAX_WAITING
 from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.errors import EndpointError, InvalidRequest
 from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.logs import start_logging
 from minerva_desktop.runtime import Runtime
 from minerva_desktop.server.config import EndpointConfig
+from minerva_desktop.server.endpoint import check_address
 from minerva_desktop.settings import SettingsFile
 
 IDLE_SECONDS = 600.0  # a model that was not asked for so long gives its memory back
@@ -68,8 +69,7 @@ def serve(arguments: Sequence[str]) -> int:
         )
         config.check()
     except InvalidRequest as error:
-        hint = KEY_HINT if error.param == "api_key" else ""
-        parser.error(error.message + hint)
+        parser.error(_flaw(error, given.host))
     catalog = open_catalog(paths)
     models = [model_path(catalog, wanted) for wanted in given.model]
 
@@ -95,10 +95,24 @@ def serve(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _flaw(error: InvalidRequest, host: str) -> str:
+    """What is wrong with the arguments. Where a key is missing, ``host`` may be: then a key would
+    not help."""
+    if error.param != "api_key":
+        return error.message
+    try:
+        asyncio.run(check_address(host))
+    except EndpointError as unusable:
+        return unusable.message
+    return error.message + KEY_HINT
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(prog="minerva serve", description="Serve models over HTTP.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, help="port to listen on (default: from the settings)")
+    parser.add_argument(
+        "--port", type=whole_number, help="port to listen on (default: from the settings)"
+    )
     _add_access_arguments(parser)
     parser.add_argument(
         "--model",

@@ -26,6 +26,9 @@ from minerva_desktop.engine.memory_messages import (
 )
 from minerva_desktop.errors import MinervaError, error_from_code
 
+# Why a model that makes embeddings takes no prompt; said with and without its engine.
+EMBEDS_ONLY = "This model only makes embeddings; it cannot chat"
+
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What a model can do, as its files tell. ``tools`` and ``reasoning``: its chat template has a

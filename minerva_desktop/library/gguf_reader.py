@@ -122,10 +122,12 @@ class HeaderReader:
 
     def check_whole(self, needed: int) -> None:
         """Raise unless the file has ``needed`` bytes."""
-        if needed > self._size:
+        n_missing = needed - self._size
+        if n_missing > 0:
+            be = "is" if n_missing == 1 else "are"
             raise ModelLoadError(
                 f"{self.name} is cut off: it should be {format_bytes(needed)}, but the last "
-                f"{format_bytes(needed - self._size)} are missing. Download it again.",
+                f"{format_bytes(n_missing)} {be} missing. Download it again.",
                 detail=f"{self._size:,} of {needed:,} bytes are there",
             )
 

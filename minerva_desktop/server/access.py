@@ -153,7 +153,7 @@ def _objection(scope: Scope) -> MinervaError | None:
     n_bytes = len(scope["raw_path"]) + len(scope["query_string"])
     n_bytes += sum(len(name) + len(value) for name, value in headers)
     if n_bytes > MAX_HEAD_BYTES:
-        return HeadersTooLarge(f"The request's head is larger than {MAX_HEAD_BYTES} bytes")
+        return HeadersTooLarge(f"The request's head is larger than {MAX_HEAD_BYTES:,} bytes")
     names = [name for name, _ in headers]
     # What two servers read differently is how a request is smuggled past one of them.
     if b"transfer-encoding" in names and b"content-length" in names:

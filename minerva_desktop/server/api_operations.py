@@ -81,7 +81,7 @@ _EMBEDDINGS_IN_PYTHON = """\
 from openai import OpenAI
 
 client = OpenAI(base_url="$URL/v1", api_key="$KEY")
-answer = client.embeddings.create(model="$MODEL", input=["sea", "ocean", "salt"])
+answer = client.embeddings.create(model="$EMBEDDER", input=["sea", "ocean", "salt"])
 print([len(item.embedding) for item in answer.data])
 """
 _MODELS_IN_PYTHON = """\
@@ -148,6 +148,11 @@ OPERATIONS: tuple[Operation, ...] = (
         methods=("POST",),
         group="Chat",
         summary="Count the tokens of what a response would answer",
+        details=(
+            "Takes the whole body of a response, so that the same can be sent to both: what is"
+            " about the answer alone, such as stream, sampling and max_output_tokens, is checked"
+            " and counts for nothing."
+        ),
         request=ResponsesRequest,
         answer=InputTokens,
         errors=WORK_ERRORS,
@@ -160,7 +165,9 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="Answer a conversation, in Anthropic’s way",
         details=(
             "Anthropic's messages API, with its event stream and its errors. Tools are called as"
-            " in chat completions."
+            " in chat completions. A call that was cut off, as by max_tokens, is left out of the"
+            " message; in a stream its block closes before its JSON does, and the stop_reason is"
+            " not tool_use."
         ),
         request=MessagesRequest,
         answer=MessageAnswer,
@@ -215,7 +222,7 @@ OPERATIONS: tuple[Operation, ...] = (
         request=EmbeddingRequest,
         answer=EmbeddingList,
         errors=WORK_ERRORS,
-        example=MappingProxyType({"model": "$MODEL", "input": ["sea", "ocean", "salt"]}),
+        example=MappingProxyType({"model": "$EMBEDDER", "input": ["sea", "ocean", "salt"]}),
         python=_EMBEDDINGS_IN_PYTHON,
     ),
     Operation(

@@ -29,6 +29,8 @@ LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 # What Docker and Podman call the machine inside their containers. Nobody outside can make a name
 # below `.internal` lead anywhere, so it cannot be rebound.
 CONTAINER_NAMES = ("host.docker.internal", "gateway.docker.internal", "host.containers.internal")
+NO_KEY = "This endpoint needs an API key, as Authorization: Bearer KEY or x-api-key: KEY"
+UNKNOWN_KEY = "This API key is not known here, or was revoked"
 MAX_SHOWN_HOST = 100
 HTTP_PORT = 80
 ABSOLUTE = "http://"
@@ -134,9 +136,9 @@ class ApiKeyGuard:
         if scope["type"] != "http" or self._may_pass(scope):
             await self._app(scope, receive, send)
         else:
-            error = Unauthorized(
-                "This endpoint needs an API key, as Authorization: Bearer KEY or x-api-key: KEY"
-            )
+            # A field that holds nothing is how clients send the key that they were not given.
+            has_key = any(_presented_keys(scope))
+            error = Unauthorized(UNKNOWN_KEY if has_key else NO_KEY)
             await error_response(error)(scope, receive, send)
 
     def _may_pass(self, scope: Scope) -> bool:

@@ -20,6 +20,9 @@ from minerva_desktop.server.docs_style import STYLE
 from minerva_desktop.server.operation import Operation
 
 NO_KEY = "none"
+EMBEDDER = "$EMBEDDER"
+# Where no model may be named, or there is none.
+SOME_MODEL, SOME_EMBEDDER = "MODEL", "EMBEDDING_MODEL"
 KEY_VARIABLE = "$MINERVA_API_KEY"
 _QUOTED_CODE = re.compile(r"``(.+?)``|`(.+?)`")
 _BIG = 2**53  # a bound beyond it is the type's own
@@ -38,9 +41,10 @@ class DocsPage:
             " form-action 'none'; frame-ancestors 'none'"
         )
 
-    def render(self, *, url: str, model: str, needs_key: bool) -> str:
-        """The page with examples that ask ``model`` at ``url``."""
-        filler = _Filler(url, model, needs_key)
+    def render(self, *, url: str, model: str | None, embedder: str | None, needs_key: bool) -> str:
+        """The page with examples that ask ``model``, and for embeddings ``embedder``, at ``url``;
+        None: a word that stands for its name."""
+        filler = _Filler(url, model, embedder, needs_key)
         key = "needs an API key" if needs_key else "needs no API key"
         sections = [
             f"<h2>{html.escape(group)}</h2>"
@@ -138,10 +142,16 @@ class DocsPage:
 class _Filler:
     """Puts this endpoint's own values into examples."""
 
-    def __init__(self, url: str, model: str, needs_key: bool) -> None:
+    def __init__(self, url: str, model: str | None, embedder: str | None, needs_key: bool) -> None:
         self.needs_key = needs_key
         self.url = url
-        self._values = {"$URL": url, "$MODEL": model, "$KEY": "mk-…" if needs_key else NO_KEY}
+        self.has_embedder = embedder is not None
+        self._values = {
+            "$URL": url,
+            "$MODEL": model or SOME_MODEL,
+            EMBEDDER: embedder or SOME_EMBEDDER,
+            "$KEY": "mk-…" if needs_key else NO_KEY,
+        }
 
     def fill(self, text: str) -> str:
         """``text`` with them."""
@@ -158,7 +168,10 @@ def _samples(operation: Operation, path: str, filler: _Filler) -> str:
         f"<div><span>{name}</span><pre><code>{html.escape(code)}</code></pre></div>"
         for name, code in samples
     )
-    return f'<div class="samples">{blocks}</div>'
+    note = ""
+    if EMBEDDER in operation.example.values() and not filler.has_embedder:
+        note = f"<p><code>{SOME_EMBEDDER}</code> stands for a model that makes embeddings.</p>"
+    return f'<div class="samples">{blocks}</div>{note}'
 
 
 def _curl(operation: Operation, path: str, filler: _Filler) -> str:

@@ -30,6 +30,7 @@ from minerva_desktop.server.http_protocol import HttpProtocol
 from minerva_desktop.server.lifetime import Lifetime
 from minerva_desktop.server.metrics import Metrics
 from minerva_desktop.server.network_addresses import network_urls
+from minerva_desktop.server.port_owner import answers_as_minerva
 from minerva_desktop.server.services import Catalog, Pool, ServerContext
 
 if sys.platform != "win32":
@@ -226,6 +227,11 @@ class _Server(uvicorn.Server):
                     await asyncio.sleep(STOP_POLL_S)
 
 
+async def check_address(host: str) -> None:
+    """Raise `EndpointError` unless ``host`` is an address of this machine, or names one."""
+    (await _listen(host, 0)).close()
+
+
 async def _listen(host: str, port: int) -> socket.socket:
     """A listening socket on the first address of ``host``; raises `EndpointError`."""
     loop = asyncio.get_running_loop()
@@ -252,6 +258,13 @@ async def _listen(host: str, port: int) -> socket.socket:
         listener.setblocking(False)
     except OSError as error:
         listener.close()
+        reachable = _reachable(host)
+        if error.errno == errno.EADDRINUSE and await answers_as_minerva(reachable, port):
+            raise EndpointError(
+                f"Minerva is already serving on port {port}: its base URL is "
+                f"http://{bracketed(reachable)}:{port}/v1",
+                param="port",
+            ) from error
         raise _listen_error(host, port, error) from error
     return listener
 

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import PayloadTooLarge, UnsupportedMediaType
 from minerva_desktop.server.request_info import request_info
+from minerva_desktop.units import format_bytes
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 # What Python's reader says, as people do.
@@ -97,7 +98,9 @@ async def _read_limited(request: Request) -> bytes:
 
 
 def _too_large() -> PayloadTooLarge:
-    return PayloadTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes")
+    return PayloadTooLarge(
+        f"The body is larger than {format_bytes(MAX_BODY_BYTES)} ({MAX_BODY_BYTES:,} bytes)"
+    )
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
@@ -121,11 +121,13 @@ class MessageWriter:
         timings = completion.timings
         is_cut = event.finish_reason == FinishReason.LENGTH or completion.stop_string is not None
         last = self._block_events(self._blocks.close())
-        content = [self._answer(block) for block in self._blocks.blocks[:-1]]
-        content += [self._answer(block, is_cut=is_cut) for block in self._blocks.blocks[-1:]]
+        blocks = self._blocks.blocks
+        lacks_call = is_cut and bool(blocks) and _is_half_a_call(blocks[-1])
+        content = [self._answer(block) for block in (blocks[:-1] if lacks_call else blocks)]
+        calls = event.finish_reason == TOOL_CALLS and not lacks_call
         stop = StopDelta(
-            stop_reason=self._stop_reason(event),
-            stop_sequence=None if event.finish_reason == TOOL_CALLS else completion.stop_string,
+            stop_reason="tool_use" if calls else self._stop_reason(event),
+            stop_sequence=None if calls else completion.stop_string,
         )
         delta = MessageDelta(
             delta=stop,
@@ -155,8 +157,6 @@ class MessageWriter:
 
     def _stop_reason(self, event: Ended) -> StopReason:
         completion = event.completion
-        if event.finish_reason == TOOL_CALLS:
-            return "tool_use"
         if event.finish_reason == FinishReason.LENGTH:
             n_tokens = completion.timings.completion_tokens
             is_own_limit = self._max_tokens is not None and n_tokens >= self._max_tokens
@@ -180,16 +180,14 @@ class MessageWriter:
                     written.append(BlockStop(index=block.index))
         return written
 
-    def _answer(self, block: Block, *, is_cut: bool = False) -> AnswerBlock:
+    def _answer(self, block: Block) -> AnswerBlock:
         match block.kind:
             case BlockKind.TEXT:
                 return TextAnswer(text=block.text)
             case BlockKind.REASONING:
                 return ThinkingAnswer(thinking=block.text if self._shows_thinking else "")
             case BlockKind.CALL:
-                return ToolUseAnswer(
-                    id=block.call_id, name=block.name, input=_input(block, is_cut=is_cut)
-                )
+                return ToolUseAnswer(id=block.call_id, name=block.name, input=_input(block))
 
 
 def _empty(block: Block) -> AnswerBlock:
@@ -212,18 +210,29 @@ def _delta(block: Block, text: str) -> TextDelta | ThinkingDelta | InputDelta:
             return InputDelta(partial_json=text)
 
 
-def _input(block: Block, *, is_cut: bool) -> dict[str, Any]:
-    """A call's input. Of a call that was cut off, what came of it; clients put a stream's
-    together in the same way. Half of a surrogate pair is U+FFFD, for it could not be sent."""
-    text = _ESCAPES.sub(lambda escape: escape[1] or "\ufffd", block.text)
-    partial: Literal["off", "trailing-strings"] = "trailing-strings" if is_cut else "off"
-    try:
-        value = from_json(text or "{}", allow_partial=partial, allow_inf_nan=False)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
+def _is_half_a_call(block: Block) -> bool:
+    """Whether the last block of an answer that was cut off is a call without the end of its input.
+    Clients run the calls of a message, so half of one is no part of it: with what came of its input
+    it would do something else than the model meant."""
+    return block.kind is BlockKind.CALL and _json_object(block.text) is None
+
+
+def _input(block: Block) -> dict[str, Any]:
+    value = _json_object(block.text or "{}")
+    if value is None:
         raise InferenceError(f"The model called {block.name} with an input that is no JSON object")
     return value
+
+
+def _json_object(text: str) -> dict[str, Any] | None:
+    """Half of a surrogate pair becomes U+FFFD, for it could not be sent."""
+    try:
+        value = from_json(
+            _ESCAPES.sub(lambda escape: escape[1] or "\ufffd", text), allow_inf_nan=False
+        )
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _usage(n_prompt: int, n_cached: int, n_output: int, n_reasoning: int) -> MessageUsage:

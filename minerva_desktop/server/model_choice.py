@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from minerva_desktop.engine.messages import EMBEDS_ONLY
 from minerva_desktop.engine.pool_entries import Patience
 from minerva_desktop.errors import GenerationTimeout, InvalidRequest, MemoryInUse, OutOfMemory
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.services import Engine, ServerContext
 
+TOLD_SECONDS = 0.05  # what a load has to take to be named where the time is over
 _MAX_NAMES = 10  # in an error's sentence
 
 
@@ -19,17 +22,18 @@ async def chosen_model(
 ) -> ModelFile:
     """The model of that ``name``. Without one, among those that write text (``embeds``: that make
     embeddings): the first that the endpoint was started with, else the only one that is loaded,
-    else the only one that there is. ``embeds`` None: the only one that is loaded may be of either
-    kind.
+    else the only one that there is. ``embeds`` None: a model of either kind will do.
 
-    Raises `InvalidRequest`, with the names, where that leaves several; `ModelNotFound`, or why the
-    named model cannot be loaded.
+    Raises `InvalidRequest`, with the names, where that leaves several, and for a model that is
+    known to be of the other kind, which is not loaded for that; `ModelNotFound`, or why the named
+    model cannot be loaded.
     """
     if name is not None:
-        return await asyncio.to_thread(context.catalog.find, name)
+        model = await asyncio.to_thread(context.catalog.find, name)
+        return _fitting(model, embeds=embeds)
     found = await _unnamed(context, embeds=embeds)
     if len(found) == 1:
-        return found[0]
+        return _fitting(found[0], embeds=embeds)
     if embeds and not any(model.makes_embeddings for model in found):
         raise InvalidRequest("None of the models here makes embeddings", param="model")
     shown = [model.model_id for model in found[:_MAX_NAMES]]
@@ -38,6 +42,19 @@ async def chosen_model(
     raise InvalidRequest(
         f"model is required, for more than one could answer. There are: {names}", param="model"
     )
+
+
+def no_embeddings(model: ModelFile) -> InvalidRequest:
+    """Why ``model`` cannot answer who asks for embeddings."""
+    return InvalidRequest(f"model: {model.model_id} makes no embeddings", param="model")
+
+
+def _fitting(model: ModelFile, *, embeds: bool | None) -> ModelFile:
+    if embeds is None or model.capabilities is None or model.makes_embeddings is embeds:
+        return model
+    if embeds:
+        raise no_embeddings(model)
+    raise InvalidRequest(EMBEDS_ONLY, param="model")
 
 
 async def described_model(context: ServerContext, name: str | None) -> ModelFile:
@@ -77,12 +94,14 @@ async def leased(
     """
     is_loading = True
     patience = Patience()
+    began = loaded = time.perf_counter()
     try:
         async with (
             asyncio.timeout(seconds),
             context.pool.lease(model.path, patience=patience) as engine,
         ):
             is_loading = False
+            loaded = time.perf_counter()
             yield engine
     except TimeoutError:
         if seconds is None:
@@ -93,6 +112,11 @@ async def leased(
         why = f"it may take {seconds:g} s in all"
         if is_loading:
             why += f", and {model.model_id} is not loaded yet; its load goes on, so ask again"
+        elif loaded - began >= TOLD_SECONDS:
+            why += f"; {loaded - began:.1f} s of them went by until {model.model_id} was there,"
+            why += " and the answer was not done in the rest"
+        else:
+            why += ", and the answer was not done by then"
         raise GenerationTimeout(f"Generation request timed out: {why}") from None
     except OutOfMemory as error:
         if not is_loading:

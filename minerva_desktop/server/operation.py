@@ -23,8 +23,9 @@ class Operation:
     ``request`` is the type of its JSON body, the fields of ``query`` come in the URL.
     ``answer`` is the type of a JSON answer, or a media type. ``events``: what a streamed answer
     consists of, where there is one. ``errors``: statuses beside those of every route; ``error`` is
-    what then comes. ``example`` is a request's body, ``python`` a program; ``$URL`` and ``$MODEL``
-    stand in for this endpoint's, ``$KEY`` for the client's.
+    what then comes. ``example`` is a request's body, ``python`` a program; ``$URL``, ``$MODEL``
+    and ``$EMBEDDER`` (a model that makes embeddings) stand in for this endpoint's, ``$KEY`` for the
+    client's.
     """
 
     path: str

@@ -89,12 +89,19 @@ def test_errors_are_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
 def test_wrong_arguments_are_exit_code_2() -> None:
     for wrong, said in (
         (("--max-tokens", "0"), "argument --max-tokens: “0” is no whole number from 1 on"),
+        (("--seed", "0x"), "argument --seed: “0x” is no whole number"),
+        (("--temperature", "warm"), "argument --temperature: “warm” is no number"),
         (("--temperature", "nan"), "temperature must be between 0.0 and 5.0, not nan"),
         (("--n-ctx", "99999999"), "n_ctx must be between 16 and 16,777,216, not 99,999,999"),
         (("a", "--model", "b"), "one model answers: name it once"),
     ):
         refused = _run("chat", *wrong, "--prompt", "x")
         assert (refused.returncode, refused.stderr) == (2, f"minerva chat: {said}\n")
+    empty = _run("chat", "--prompt", " ")
+    assert (empty.returncode, empty.stdout) == (2, "")
+    assert empty.stderr == (
+        "minerva chat: argument --prompt: it is empty; there is nothing to answer\n"
+    )
     open_to_all = _run("serve", "--host", "0.0.0.0", "--port", "0")
     assert open_to_all.returncode == 2
     assert open_to_all.stderr.endswith(

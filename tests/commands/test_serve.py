@@ -247,6 +247,24 @@ def test_a_wrong_value_is_one_line_and_exit_code_2(
     assert said.out == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--port", "0x"), "argument --port: “0x” is no whole number\n"),
+        (("--host", "300.1.1.1"), "Cannot listen on 300.1.1.1: "),
+        (("--host", "203.0.113.7"), "203.0.113.7 is no address of this machine\n"),
+        (("--host", "0.0.0.0"), "Listening on 0.0.0.0 lets other machines in, so it needs an API"),
+    ],
+)
+def test_an_address_is_checked_before_a_key_is_asked_for(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["serve", *arguments])
+    assert left.value.code == 2
+    assert capsys.readouterr().err.startswith(f"minerva serve: {said}")
+
+
 def test_a_model_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", "--port", "0", "--model", "nothing"]) == 1
     assert capsys.readouterr().err.startswith("minerva: There is no model “nothing”")

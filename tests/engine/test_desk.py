@@ -75,7 +75,7 @@ async def test_a_refused_or_cancelled_request_leaves_the_number_of_cells(
     with pytest.raises(InvalidRequest, match="temperature"):
         await engine.generate("x", sampling=SamplingParameters(temperature=9.0)).text()
     assert engine.get_context_info().n_used_cells == n_used
-    with pytest.raises(InvalidRequest, match="lora"):
+    with pytest.raises(InvalidRequest, match="id 1, but none is loaded"):
         await engine.generate("x", 1, lora=[1.0, 1.0]).text()
     assert engine.get_context_info().n_used_cells == n_used
     waiting = engine.generate("x", sampling=_costly(20))

@@ -115,20 +115,52 @@ def test_what_cannot_be_honoured_is_named(schema: Any, where: str) -> None:
     assert f"JSON schema, {where}" in caught.value.message
 
 
+ENDLESS = "leads back to itself without an end"
+LONG_WAY = (
+    "a text can be read as “%s” in too many ways; leave out the repetition of what is repeated"
+)
+# Each alternative is plain, and eight of them in a list are not.
+ALIKE = {"type": "array", "items": {"anyOf": [{"type": "string"}] * 8}}
+
+
 @pytest.mark.parametrize(
-    "schema",
+    ("schema", "place", "why"),
     [
-        {"$ref": "#"},
-        {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}},
-        {"properties": {"a": {"$ref": "#"}}, "required": ["a"]},
-        {"type": "string", "pattern": "(a+)+"},
-        {"type": "string", "pattern": "(a?)*"},
+        ({"$ref": "#"}, "#/$ref", f"“#” {ENDLESS}"),
+        (
+            {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}},
+            "#/$ref",
+            f"“#/$defs/a” {ENDLESS}",
+        ),
+        (
+            {"properties": {"a": {"$ref": "#"}}, "required": ["a"]},
+            "#/properties/a/$ref",
+            f"“#” {ENDLESS}",
+        ),
+        (
+            {"properties": {"a": {"pattern": "^a+$"}, "pattern": {"pattern": "^(a+)+$"}}},
+            "#/properties/pattern/pattern",
+            LONG_WAY % "^(a+)+$",
+        ),
+        (
+            {"anyOf": [{"type": "null"}, {"type": "string", "pattern": "(a?)*"}]},
+            "#/anyOf/1/pattern",
+            "“(a?)*” repeats what may be empty",
+        ),
+        (
+            {**ALIKE, "$defs": {"unused": {"pattern": "(?=a)", "$ref": "#/no"}}},
+            "#",
+            "it makes a grammar that cannot be followed safely",
+        ),
     ],
     ids=str,
 )
-def test_a_schema_whose_grammar_is_not_safe_is_refused(schema: Any) -> None:
-    with pytest.raises(InvalidRequest, match="cannot be followed safely") as caught:
+def test_a_schema_whose_grammar_is_not_safe_is_refused_by_its_place(
+    schema: Any, place: str, why: str
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
         schema_to_grammar(schema)
+    assert caught.value.message.startswith(f"JSON schema, {place}: {why}")
     assert caught.value.param == "response_format"
     assert caught.value.detail.startswith("Grammar, line ")
 

@@ -79,4 +79,4 @@ def test_who_asks_and_notes_of_theirs_change_nothing() -> None:
     parameters = parse(user="a", metadata={"b": "c"})
     assert (parameters.sampling, parameters.headers) == (parse().sampling, {})
     with pytest.raises(InvalidRequest, match="user"):
-        completion_parameters({"model": "m", "user": 1}, None)
+        completion_parameters({"model": "m", "prompt": "a", "user": 1}, None)

@@ -72,7 +72,7 @@ MESSAGES = [{"role": "user", "content": "Hi"}]
         ({"stop": ["a", 1]}, "stop[1] must be a string, not 1"),
         ({"stop": ["a"] * 17}, "stop takes at most 16 strings, not 17"),
         ({"stop": ["a", ""]}, "stop takes no empty strings"),
-        ({"model": ""}, "model must not be empty"),
+        ({"model": 5}, "model must be a string, not 5"),
         ({"messages": "Hi"}, 'messages must be a list, not "Hi"'),
         ({"messages": []}, "messages must not be empty"),
         (

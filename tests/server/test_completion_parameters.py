@@ -141,6 +141,12 @@ def test_what_a_completion_cannot_honour_is_refused_by_name(
     assert caught.value.param == param
 
 
+def test_a_completion_without_a_prompt_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match=r"^prompt is required$") as caught:
+        completion_parameters({"model": "m"}, None)
+    assert caught.value.param == "prompt"
+
+
 def test_a_huge_wrong_prompt_is_refused_at_the_first_item() -> None:
     for prompt in ([5, *["a"] * 2_000_000], ["a", *[5] * 2_000_000], [[5], *["a"] * 2_000_000]):
         with pytest.raises(InvalidRequest) as caught:
@@ -203,7 +209,7 @@ def test_questions_about_tokens() -> None:
         ({}, "content"),
         ({"content": [1, "a"]}, "content"),
         ({"content": "a", "with_pieces": 1}, "with_pieces"),
-        ({"content": "a", "model": ""}, "model"),
+        ({"content": "a", "model": "m" * 513}, "model"),
     ]
     for body, param in wrong:
         with pytest.raises(InvalidRequest) as caught:

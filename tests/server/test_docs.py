@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from starlette.routing import Route
 
 from minerva_desktop.api_keys import NamedKey
+from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.activity import Activity
 from minerva_desktop.server.api_description import REFERENCE, describe
 from minerva_desktop.server.api_operations import OPERATIONS
@@ -188,6 +189,51 @@ async def test_its_examples_run_against_this_endpoint() -> None:
         program = next(code for code in page.code if "from openai" in code)
         assert f'base_url="{served.url}/v1"' in program
         compile(program, "example", "exec")
+
+
+EMBEDDER = msgspec.structs.replace(
+    MODEL, path=Path("/models/minilm.gguf"), capabilities=("embeddings",)
+)
+STANDS_FOR = "<code>EMBEDDING_MODEL</code> stands for a model that makes embeddings."
+
+
+@pytest.mark.parametrize(
+    ("models", "named"),
+    [
+        ([EMBEDDER, MODEL], (MODEL.model_id, "minilm")),
+        ([MODEL], (MODEL.model_id, "EMBEDDING_MODEL")),
+        ([EMBEDDER], ("MODEL", "minilm")),
+        ([], ("MODEL", "EMBEDDING_MODEL")),
+    ],
+)
+async def test_its_examples_ask_models_of_the_right_kind(
+    models: list[ModelFile], named: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeCatalog, "models", lambda _: models)
+    async with serving() as served:
+        text = (await served.http.get("/docs")).text
+    code = Page(text).code
+    for path, model in zip(("chat/completions", "embeddings"), named, strict=True):
+        (curl,) = [each for each in code if each.startswith("curl") and f"/v1/{path} " in each]
+        assert f'"model": "{model}"' in curl
+    (program,) = [each for each in code if "client.embeddings" in each]
+    assert f'model="{named[1]}"' in program
+    assert (STANDS_FOR in text) == (named[1] == "EMBEDDING_MODEL")
+
+
+async def test_types_have_names_of_their_own_and_closed_fields_show_their_values() -> None:
+    async with serving() as served:
+        schemas = (await served.http.get("/openapi.json")).json()["components"]["schemas"]
+        text = (await served.http.get("/docs")).text
+    assert [name for name in schemas if "__" in name] == []
+    assert "minerva_desktop" not in text
+    assert "ResponseToolChoiceObject" in schemas
+    shown = schemas["ChatCompletionRequest"]["properties"]["overflow"]["anyOf"][0]
+    assert shown == {"type": "string", "enum": ["stop", "truncate_middle", "shift"]}
+    assert "<code>&quot;float&quot;</code> or <code>&quot;base64&quot;</code>" in text
+    assert schemas["ChatMessage"]["properties"]["role"]["enum"] == [
+        "system", "developer", "user", "assistant", "tool"
+    ]  # fmt: skip
 
 
 async def test_without_a_key_the_page_does_not_tell_what_models_there_are() -> None:

@@ -161,6 +161,33 @@ async def test_a_port_in_use() -> None:
     await endpoint.stop()
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_a_port_on_which_minerva_serves_already(host: str) -> None:
+    async with serving(host=host) as served:
+        second = Endpoint(served.pool, FakeCatalog(), EndpointConfig(host=host, port=served.port))
+        with pytest.raises(EndpointError) as caught:
+            await second.start()
+        assert caught.value.param == "port"
+        assert caught.value.message == (
+            f"Minerva is already serving on port {served.port}: its base URL is {served.url}/v1"
+        )
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"name": "Another"}', b"\xff", b""])
+async def test_a_port_on_which_another_http_server_answers(body: bytes) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + body)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as other:
+        port = other.sockets[0].getsockname()[1]
+        config = EndpointConfig(port=port)
+        endpoint = Endpoint(FakePool(FakeEngine(says())), FakeCatalog(), config)
+        with pytest.raises(EndpointError, match=f"Port {port} is used by another program"):
+            await endpoint.start()
+
+
 @pytest.mark.parametrize("host", ["203.0.113.7", "no-such-host.invalid"])
 async def test_an_address_that_is_not_ours(host: str) -> None:
     config = EndpointConfig(host=host, port=0, api_keys=(NamedKey.of("k", "key"),))

@@ -174,10 +174,20 @@ async def test_an_allowed_origin_gets_cors() -> None:
 
 @pytest.mark.parametrize("path", ["/v1/models", "/nothing"])
 async def test_without_the_key_nothing_is_answered(path: str) -> None:
-    wrong = (KEY, "", "Bearer", f"Bearer {KEY}x", f"Bearer {KEY[:-1]}", f"Basic {KEY}")
+    without = (KEY, "", "Bearer", f"Basic {KEY}")
+    wrong = (f"Bearer {KEY}x", f"Bearer {KEY[:-1]}")
+    unknown = "This API key is not known here, or was revoked"
+    needed = "This endpoint needs an API key, as Authorization: Bearer KEY or x-api-key: KEY"
     async with serving(api_keys=(NamedKey.of("canary", KEY),)) as served:
-        for headers in ({}, *({"Authorization": value} for value in wrong)):
+        for headers, message in (
+            ({}, needed),
+            ({"x-api-key": ""}, needed),
+            ({"x-api-key": f"{KEY}x"}, unknown),
+            *(({"Authorization": value}, needed) for value in without),
+            *(({"Authorization": value}, unknown) for value in wrong),
+        ):
             answer = await get(served, path, **headers)
+            assert answer.json()["error"]["message"] == message
             assert answer.status_code == 401, headers
             assert answer.headers["www-authenticate"] == "Bearer"
             assert answer.json()["error"]["code"] == "invalid_api_key"

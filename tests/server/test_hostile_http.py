@@ -46,7 +46,7 @@ async def test_a_huge_body_without_a_length_is_refused_while_it_comes() -> None:
     async with serving() as served:
         answer = await post(served, body())
     assert answer.status_code == 413
-    assert str(MAX_BODY_BYTES) in answer.json()["error"]["message"]
+    assert f"8.4 MB ({MAX_BODY_BYTES:,} bytes)" in answer.json()["error"]["message"]
     assert served.engine.prompts == []
 
 

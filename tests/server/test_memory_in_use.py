@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 
 from minerva_desktop.errors import OutOfMemory
-from tests.server.fake_models import MODEL, OTHER_MODEL, chat_body, serving
+from minerva_desktop.server.model_choice import TOLD_SECONDS
+from tests.server.fake_models import (
+    MODEL,
+    OTHER_MODEL,
+    chat_body,
+    says_and_goes_on,
+    serving,
+)
 
 CHAT = "/v1/chat/completions"
 
@@ -30,6 +38,21 @@ async def test_where_memory_is_in_use_until_the_time_is_over_a_client_may_try_ag
     assert streamed.status_code == 200
     assert streamed.text.startswith(": keep-alive\n\n")
     assert json.loads(streamed.text.split("data: ")[1])["error"] == error
+
+
+async def test_the_time_that_a_load_took_is_told_where_the_answer_was_not_done() -> None:
+    async with serving(says_and_goes_on("Hi"), request_timeout_s=0.4) as served:
+        served.pool.may_load.clear()
+        asked = asyncio.create_task(served.http.post(CHAT, json=chat_body()))
+        await asyncio.wait_for(served.pool.leased.wait(), 5)
+        asyncio.get_running_loop().call_later(2 * TOLD_SECONDS, served.pool.may_load.set)
+        answer = await asyncio.wait_for(asked, 5)
+    assert answer.status_code == 408
+    assert re.fullmatch(
+        r"Generation request timed out: it may take 0\.4 s in all; 0\.[1-4] s of them went by"
+        rf" until {MODEL.model_id} was there, and the answer was not done in the rest",
+        answer.json()["error"]["message"],
+    )
 
 
 async def test_what_does_not_fit_is_refused_with_the_numbers_and_a_way_out() -> None:

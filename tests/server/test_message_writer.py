@@ -157,16 +157,41 @@ def test_an_empty_message() -> None:
     assert message(made).content == []
 
 
-def test_a_call_that_was_cut_off_has_what_came_of_its_input() -> None:
-    for end in (
-        ended("length", completion=completion(FinishReason.LENGTH)),
-        ended("tool_calls", completion=completion(FinishReason.STOP, stop_string="x")),
-    ):
-        made = writer(max_tokens=3)
-        written(made, said(ToolCallDelta(0, "call_1", "f", '{"a":"b","c":"d')), end)
-        (call,) = message(made).content
-        assert call.type == "tool_use"
-        assert call.input == {"a": "b", "c": "d"}
+@pytest.mark.parametrize("text", ["", "{", '{"a":"b","c":"d', '{"a":1}'])
+@pytest.mark.parametrize(
+    ("end", "reason", "sequence"),
+    [
+        (ended("length", completion=completion(FinishReason.LENGTH)), "max_tokens", None),
+        (
+            ended("tool_calls", completion=completion(FinishReason.STOP, stop_string="x")),
+            "stop_sequence",
+            "x",
+        ),
+    ],
+)
+def test_half_a_call_is_no_part_of_the_message(
+    end: Ended, reason: str, sequence: str | None, text: str
+) -> None:
+    made = writer(max_tokens=3)
+    values = written(
+        made,
+        said(ContentDelta("I ask."), ToolCallDelta(0, "call_1", "f", '{"q":[]}')),
+        said(ToolCallDelta(1, "call_2", "g", text)),
+        end,
+    )
+    stop, *others = [value for value in values if value["type"] == "content_block_stop"][::-1]
+    assert (stop["index"], len(others)) == (2, 2)  # its block is closed all the same
+    whole = message(made)
+    calls = {each.name: each.input for each in whole.content if each.type == "tool_use"}
+    if text == '{"a":1}':  # whole but for the mark behind it
+        assert calls == {"f": {"q": []}, "g": {"a": 1}}
+        if end.finish_reason == "tool_calls":
+            reason, sequence = "tool_use", None
+    else:
+        assert calls == {"f": {"q": []}}
+    assert whole.content[0].type == "text"
+    assert (whole.stop_reason, whole.stop_sequence) == (reason, sequence)
+    assert values[-2]["delta"] == {"stop_reason": reason, "stop_sequence": sequence}
 
 
 def test_half_a_surrogate_pair_in_an_input_is_a_character_that_can_be_sent() -> None:

@@ -55,11 +55,11 @@ async def test_the_only_loaded_one_answers_on_every_path(
         assert answer.status_code == 200, answer.text
         assert answer.json().get("model", OTHER_MODEL.model_id) == OTHER_MODEL.model_id
         assert served.pool.lease_paths == [OTHER_MODEL.path]
-        # Null says no more than nothing; no name is none.
-        named = await served.http.post(path, json={**BODIES[path], "model": None})
-        assert named.status_code == 200
-        empty = await served.http.post(path, json={**BODIES[path], "model": ""})
-        assert empty.status_code == 400
+        # Null and an empty name say no more than nothing.
+        for name in (None, ""):
+            named = await served.http.post(path, json={**BODIES[path], "model": name})
+            assert named.status_code == 200
+        assert served.pool.lease_paths == [OTHER_MODEL.path] * 3
 
 
 async def test_embeddings_are_asked_of_those_that_make_them(library: list[ModelFile]) -> None:
@@ -73,6 +73,44 @@ async def test_embeddings_are_asked_of_those_that_make_them(library: list[ModelF
         library.remove(OTHER_MODEL)
         # None there makes any: the engine of the one that there is says so.
         assert (await ask(served, EMBEDDING)).json()["model"] == MODEL.model_id
+
+
+CHATTER = msgspec.structs.replace(OTHER_MODEL, capabilities=("completion",))
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("path", [path for path in BODIES if path.startswith("/v1/")])
+async def test_a_model_for_embeddings_is_not_loaded_to_be_told_that_it_cannot_chat(
+    path: str, streams: bool, library: list[ModelFile]
+) -> None:
+    async with serving() as served:
+        body = {**BODIES[path], "model": EMBEDDER.model_id}
+        if "count" not in path:
+            body["stream"] = streams
+        named = await served.http.post(path, json=body)
+        library[:] = [EMBEDDER]
+        alone = await ask(served, path)
+        assert served.pool.lease_paths == []
+    for answer in (named, alone):
+        assert answer.status_code == 400
+        error = answer.json()["error"]
+        assert error["message"] == "This model only makes embeddings; it cannot chat"
+        assert error.get("param") or error["details"]["param"] == "model"
+
+
+async def test_a_model_that_chats_is_not_loaded_to_be_told_that_it_makes_no_embeddings(
+    library: list[ModelFile],
+) -> None:
+    library[:] = [CHATTER, EMBEDDER]
+    async with serving() as served:
+        answer = await served.http.post(EMBEDDING, json={"input": "Hi", "model": "other"})
+        assert served.pool.lease_paths == []
+        # What only looks at tokens may ask either.
+        for path in ("/tokenize", "/detokenize", "/apply-template"):
+            both = await served.http.post(path, json={**BODIES[path], "model": "minilm"})
+            assert both.status_code == 200
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "model")
+    assert answer.json()["error"]["message"] == "model: other makes no embeddings"
 
 
 async def test_tokens_are_asked_of_the_only_loaded_one(library: list[ModelFile]) -> None:

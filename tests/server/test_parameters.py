@@ -148,7 +148,7 @@ def test_an_answer_of_ours_can_be_sent_back() -> None:
     ("fields", "param"),
     [
         ({"model": 5}, "model"),
-        ({"model": ""}, "model"),
+        ({"model": "m" * 513}, "model"),
         ({"model": "m" * 1000}, "model"),
         ({"messages": None}, "messages"),
         ({"messages": []}, "messages"),

@@ -113,7 +113,7 @@ def test_a_summary_stands_in_for_thoughts() -> None:
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"model": ""}, "model"),
+        ({"model": "m" * 513}, "model"),
         ({"input": None}, "input"),
         ({"input": []}, "input"),
         ({"input": 5}, "input"),

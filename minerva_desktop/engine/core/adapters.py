@@ -43,13 +43,21 @@ class AdapterSet:
         if scales is None:
             return self._default
         if len(scales) > len(self._handles):
-            raise InvalidRequest(
-                f"lora gives {len(scales)} scales, but {len(self._handles)} adapters are loaded",
-                param="lora",
-            )
+            raise InvalidRequest(self._no_adapter(len(scales) - 1), param="lora")
         for scale in scales:
             check_lora_scale(scale)
         return (*scales, *[0.0] * (len(self._handles) - len(scales)))
+
+    def _no_adapter(self, wanted: int) -> str:
+        """``wanted`` is the highest id that a request scales."""
+        match len(self._handles):
+            case 0:
+                there = "none is loaded"
+            case 1:
+                there = "one is loaded, with id 0"
+            case n_adapters:
+                there = f"{n_adapters} are loaded, with ids 0 to {n_adapters - 1}"
+        return f"lora names the adapter with id {wanted}, but {there}"
 
     def use(self, variant: Variant) -> None:
         """Let the next decodes work with these scales. Raises `InferenceError`."""

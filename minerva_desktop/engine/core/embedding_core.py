@@ -15,7 +15,14 @@ from minerva_desktop.engine.core.model_info import templates_of
 from minerva_desktop.engine.core.prompts import PromptBuilder
 from minerva_desktop.engine.core.vocabulary import Vocabulary
 from minerva_desktop.engine.load_options import EMBEDDING_TEXTS
-from minerva_desktop.engine.messages import ContextInfo, Embedded, ErrorInfo, Event, RequestFailed
+from minerva_desktop.engine.messages import (
+    EMBEDS_ONLY,
+    ContextInfo,
+    Embedded,
+    ErrorInfo,
+    Event,
+    RequestFailed,
+)
 from minerva_desktop.errors import InferenceError, InvalidRequest, OutOfMemory
 
 
@@ -75,7 +82,7 @@ class EmbeddingCore:
     def add(self, prepared: Prepared) -> None:
         """Queue a request. Raises `InvalidRequest`."""
         if not isinstance(prepared, PreparedEmbedding):
-            raise InvalidRequest("This model only makes embeddings; it cannot chat", param="model")
+            raise InvalidRequest(EMBEDS_ONLY, param="model")
         self._jobs.append(_Job(prepared))
 
     def abort(self, request_id: int) -> tuple[Event, ...]:

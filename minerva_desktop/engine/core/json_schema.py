@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 
 from minerva_desktop.engine.core.grammar import check_grammar
+from minerva_desktop.engine.core.json_schema_blame import unsafe
 from minerva_desktop.engine.core.json_schema_distinct import MAX_DISTINCT, DistinctItems
 from minerva_desktop.engine.core.json_schema_numbers import number_expression
 from minerva_desktop.engine.core.json_schema_one_of import tag_of, with_tag
@@ -50,23 +51,22 @@ _TYPE_KEYWORDS = {
 
 def schema_to_grammar(schema: object) -> str:
     """GBNF that passes check_grammar; raises InvalidRequest(param="response_format")."""
-    rules = SchemaRules(schema)
-    root = rules.visit(schema, "#")
-    grammar = "\n".join([f"root ::= {root}", *rules.rules, PRIMITIVES.strip(), ""])
+
+    def written(part: object) -> str:
+        rules = SchemaRules(schema)
+        root = rules.visit(part, "#")
+        return "\n".join([f"root ::= {root}", *rules.rules, PRIMITIVES.strip(), ""])
+
+    grammar = written(schema)
     try:
         check_grammar(grammar)
     except InvalidRequest as error:
-        raise InvalidRequest(
-            "The JSON schema makes a grammar that cannot be followed safely",
-            detail=error.message,
-            param="response_format",
-        ) from error
+        raise unsafe(schema, written, error) from error
     return grammar
 
 
 class SchemaRules:
-    """Turns one schema into rules, which a grammar needs beside `PRIMITIVES`. Methods return
-    expressions that may stand anywhere in it."""
+    """Rules of one schema, beside `PRIMITIVES`. Methods return expressions for anywhere in it."""
 
     def __init__(self, schema: object, prefix: str = "") -> None:
         """``schema`` is where references lead into; each of several in one grammar has a

@@ -33,9 +33,10 @@ def keywords(schema: Schema) -> set[str]:
     return {key for key in schema if key not in _ANNOTATIONS and not key.startswith("x-")}
 
 
-def refused(where: str, sentence: str) -> InvalidRequest:
+def refused(where: str, sentence: str, detail: str = "") -> InvalidRequest:
     """The refusal of a schema at the JSON pointer ``where``."""
-    return InvalidRequest(f"JSON schema, {where}: {sentence}", param="response_format")
+    message = f"JSON schema, {where}: {sentence}"
+    return InvalidRequest(message, detail=detail, param="response_format")
 
 
 def pointer(where: str, *parts: object) -> str:

@@ -29,6 +29,7 @@ from minerva_desktop.server.parameters.sampling import (
 )
 from minerva_desktop.server.parameters.tools import function_tool, template_variables, with_tools
 from minerva_desktop.server.schemas.anthropic import (
+    EFFORTS,
     MessagesRequest,
     MessageTool,
     OutputFormat,
@@ -38,7 +39,6 @@ from minerva_desktop.server.schemas.anthropic import (
 )
 
 BETA_HEADER = "anthropic-beta"
-EFFORTS = ("low", "medium", "high", "xhigh", "max")
 CUSTOM = "custom"
 OMITTED = "omitted"
 

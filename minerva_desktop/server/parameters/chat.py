@@ -26,13 +26,14 @@ from minerva_desktop.server.parameters.sampling import (
 )
 from minerva_desktop.server.parameters.tools import chat_options
 from minerva_desktop.server.schemas.chat import (
+    FORMATS,
+    REASONING_FORMATS,
     ChatCompletionRequest,
     ResponseFormat,
     SchemaFormat,
 )
 from minerva_desktop.server.schemas.common import StreamOptions
 
-FORMATS = ("text", "json_object", "json_schema")
 JSON_OBJECT = '{"type":"object"}'
 
 _CHAT_NEUTRAL: NeutralValues = MappingProxyType(
@@ -199,7 +200,7 @@ def _separates_reasoning(reasoning_format: str | None) -> bool:
             return True
         case "none":
             return False
-    raise must_be_one_of("reasoning_format", ("none", "auto", "deepseek"), reasoning_format)
+    raise must_be_one_of("reasoning_format", REASONING_FORMATS, reasoning_format)
 
 
 def _check_continuation(request: ChatCompletionRequest, turns: Sequence[ChatTurn]) -> None:

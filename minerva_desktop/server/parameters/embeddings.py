@@ -13,7 +13,7 @@ from minerva_desktop.server.parameters.complaints import must_be_one_of
 from minerva_desktop.server.parameters.inputs import Input, check_count, inputs
 from minerva_desktop.server.parameters.parser import NeutralValues, ParameterParser
 from minerva_desktop.server.parameters.sampling import WITHOUT_EFFECT
-from minerva_desktop.server.schemas.embeddings import MAX_INPUTS, EmbeddingRequest
+from minerva_desktop.server.schemas.embeddings import ENCODING_FORMATS, MAX_INPUTS, EmbeddingRequest
 
 NORMALIZED, AS_THEY_ARE = 2, -1  # llama-server's numbers
 _NEUTRAL: NeutralValues = MappingProxyType(
@@ -69,8 +69,8 @@ def embedding_parameters(body: Mapping[str, Any]) -> EmbeddingParameters:
 
 
 def _is_base64(encoding_format: str | None) -> bool:
-    if encoding_format not in (None, "float", "base64"):
-        raise must_be_one_of("encoding_format", ("float", "base64"), encoding_format)
+    if encoding_format not in (None, *ENCODING_FORMATS):
+        raise must_be_one_of("encoding_format", ENCODING_FORMATS, encoding_format)
     return encoding_format == "base64"
 
 

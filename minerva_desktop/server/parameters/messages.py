@@ -11,16 +11,10 @@ from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
 from minerva_desktop.server.parameters.complaints import must_be_one_of
 from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValues, ParameterParser
-from minerva_desktop.server.schemas.chat import ChatMessage, ContentPart, RequestToolCall
+from minerva_desktop.server.schemas.chat import ROLES, ChatMessage, ContentPart, RequestToolCall
 
 _ROLES = MappingProxyType(
-    {
-        "system": Role.SYSTEM,
-        "developer": Role.SYSTEM,
-        "user": Role.USER,
-        "assistant": Role.ASSISTANT,
-        "tool": Role.TOOL,
-    }
+    {word: Role.SYSTEM if word == "developer" else Role(word) for word in ROLES}
 )
 _MESSAGE_FIELDS: NeutralValues = MappingProxyType(
     {

@@ -12,6 +12,7 @@ from minerva_desktop.server.parameters.complaints import must_be_one_of
 from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValues, ParameterParser
 from minerva_desktop.server.parameters.turns import one_system_turn
 from minerva_desktop.server.schemas.responses import (
+    ROLES,
     FunctionCallItem,
     FunctionCallOutputItem,
     InputItem,
@@ -23,12 +24,7 @@ from minerva_desktop.server.schemas.responses import (
 )
 
 _ROLES = MappingProxyType(
-    {
-        "user": Role.USER,
-        "assistant": Role.ASSISTANT,
-        "system": Role.SYSTEM,
-        "developer": Role.SYSTEM,
-    }
+    {word: Role.SYSTEM if word == "developer" else Role(word) for word in ROLES}
 )
 _REFUSAL = "refusal"
 _TEXT_TYPES = frozenset({"input_text", "output_text"})

@@ -13,7 +13,7 @@ from minerva_desktop.server.parameters.tools import function_tool, template_vari
 from minerva_desktop.server.schemas.responses import (
     ResponsesRequest,
     ResponseTool,
-    ToolChoiceObject,
+    ResponseToolChoiceObject,
 )
 
 FUNCTION = "function"
@@ -63,7 +63,7 @@ def _choice(
     choice = request.tool_choice
     if choice is None:
         return ToolMode.AUTO, None, tools
-    if isinstance(choice, ToolChoiceObject):
+    if isinstance(choice, ResponseToolChoiceObject):
         return _chosen(parser, choice, tools)
     try:
         return ToolMode(choice), None, tools
@@ -72,7 +72,7 @@ def _choice(
 
 
 def _chosen(
-    parser: ParameterParser, choice: ToolChoiceObject, tools: tuple[Tool, ...]
+    parser: ParameterParser, choice: ResponseToolChoiceObject, tools: tuple[Tool, ...]
 ) -> tuple[ToolMode, str | None, tuple[Tool, ...]]:
     parser.judge(choice, _NOTHING, "tool_choice.")
     if choice.type == ALLOWED_TOOLS:
@@ -84,7 +84,7 @@ def _chosen(
 
 
 def _allowed(
-    parser: ParameterParser, choice: ToolChoiceObject, tools: tuple[Tool, ...]
+    parser: ParameterParser, choice: ResponseToolChoiceObject, tools: tuple[Tool, ...]
 ) -> tuple[Tool, ...]:
     """The allowed ones. The model is told of no others, so it calls no others."""
     if choice.tools is None:

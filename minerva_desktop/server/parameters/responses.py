@@ -14,7 +14,7 @@ from minerva_desktop.chat.sampling import MAX_TOP_LOGPROBS, SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
-from minerva_desktop.server.parameters.chat import FORMATS, JSON_OBJECT
+from minerva_desktop.server.parameters.chat import JSON_OBJECT
 from minerva_desktop.server.parameters.complaints import must_be_one_of
 from minerva_desktop.server.parameters.parser import NeutralValues, ParameterParser
 from minerva_desktop.server.parameters.response_input import input_turns
@@ -29,6 +29,7 @@ from minerva_desktop.server.parameters.sampling import (
     token_limit,
     tools_field,
 )
+from minerva_desktop.server.schemas.chat import FORMATS
 from minerva_desktop.server.schemas.response_object import ResponseSettings
 from minerva_desktop.server.schemas.responses import (
     ReasoningConfig,

@@ -13,13 +13,13 @@ from minerva_desktop.server.errors import UnsupportedParameter
 from minerva_desktop.server.parameters.complaints import must_be, must_be_one_of
 from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValues, ParameterParser
 from minerva_desktop.server.schemas.chat import (
+    EFFORTS,
     ChatFields,
     FunctionDefinition,
     ToolChoiceObject,
     ToolDefinition,
 )
 
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _NOTHING: NeutralValues = MappingProxyType({})
 
 

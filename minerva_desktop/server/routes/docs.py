@@ -10,13 +10,12 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.api_description import describe
 from minerva_desktop.server.docs_page import DocsPage
 from minerva_desktop.server.network_addresses import called_url
 from minerva_desktop.server.operation import Operation
 from minerva_desktop.server.services import ServerContext
-
-SOME_MODEL = "MODEL"
 
 
 def docs_router(context: ServerContext, operations: Sequence[Operation]) -> APIRouter:
@@ -33,10 +32,15 @@ def docs_router(context: ServerContext, operations: Sequence[Operation]) -> APIR
     async def docs(request: Request) -> Response:
         # The page needs no key, so where keys are asked for it must not tell what models there are.
         is_locked = context.key_ring.is_locked
-        model = SOME_MODEL if is_locked else await asyncio.to_thread(_example_model, context)
+        models = [] if is_locked else await asyncio.to_thread(context.catalog.models)
         url = called_url(request.headers)
         _, page = await asyncio.to_thread(made.texts)
-        html = page.render(url=url, model=model, needs_key=is_locked)
+        html = page.render(
+            url=url,
+            model=_first(models, embeds=False),
+            embedder=_first(models, embeds=True),
+            needs_key=is_locked,
+        )
         headers = {"Content-Security-Policy": page.policy, "Referrer-Policy": "no-referrer"}
         return Response(html, media_type="text/html", headers=headers)
 
@@ -60,6 +64,5 @@ class _Made:
         return msgspec.json.encode(description), DocsPage(self._operations, description)
 
 
-def _example_model(context: ServerContext) -> str:
-    models = context.catalog.models()
-    return models[0].model_id if models else SOME_MODEL
+def _first(models: Sequence[ModelFile], *, embeds: bool) -> str | None:
+    return next((each.model_id for each in models if each.makes_embeddings is embeds), None)

@@ -18,7 +18,7 @@ from minerva_desktop.errors import InvalidRequest, ModelNotFound
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.errors import json_response, renamed_fields
 from minerva_desktop.server.json_body import read_json_object
-from minerva_desktop.server.model_choice import chosen_model, leased
+from minerva_desktop.server.model_choice import chosen_model, leased, no_embeddings
 from minerva_desktop.server.parameters.embeddings import EmbeddingParameters, embedding_parameters
 from minerva_desktop.server.schemas.embeddings import (
     EmbeddingList,
@@ -89,9 +89,7 @@ class _EmbeddingWork:
         """Refuse what this model cannot do, before anything is computed."""
         info = engine.get_context_info()
         if not info.capabilities.embeddings:
-            raise InvalidRequest(
-                f"model: {self._model.model_id} makes no embeddings", param="model"
-            )
+            raise no_embeddings(self._model)
         wanted = self._parameters.dimensions
         if wanted is not None and wanted > info.n_embd:
             raise InvalidRequest(

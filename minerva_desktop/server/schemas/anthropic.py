@@ -20,6 +20,7 @@ from minerva_desktop.server.schemas.common import (
     Text,
     one_of,
     one_of_types,
+    word_of,
 )
 
 TEXT = "text"
@@ -27,6 +28,7 @@ THINKING = "thinking"
 REDACTED_THINKING = "redacted_thinking"
 TOOL_USE = "tool_use"
 TOOL_RESULT = "tool_result"
+EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 MAX_TOOL_NAME = 128
 _Id = Annotated[str, Field(min_length=1, max_length=256)]
@@ -153,7 +155,7 @@ class OutputFormat(RequestModel):
 class OutputConfig(RequestModel):
     """How the answer is to be."""
 
-    effort: str | None = None
+    effort: Annotated[str, word_of(EFFORTS)] | None = None
     format: OutputFormat | None = None
 
 

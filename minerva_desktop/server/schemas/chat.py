@@ -26,12 +26,18 @@ from minerva_desktop.server.schemas.common import (
     TextOrObject,
     Usage,
     one_of,
+    word_of,
 )
 
 MAX_MESSAGES = 10_000
 MAX_CONTENT_PARTS = 1_000
 MAX_TOOLS = 128  # OpenAI's bound
 MAX_TOOL_CALLS = 1_000
+ROLES = ("system", "developer", "user", "assistant", "tool")
+FORMATS = ("text", "json_object", "json_schema")
+REASONING_FORMATS = ("none", "auto", "deepseek")
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+TOOL_MODES = ("none", "auto", "required")
 
 
 class ContentPart(RequestModel):
@@ -72,7 +78,7 @@ class ChatMessage(RequestModel):
     """One message of the prompt. ``reasoning_content`` is an assistant's train of thought, which
     other servers call ``reasoning``."""
 
-    role: str
+    role: Annotated[str, word_of(ROLES)]
     content: Content | None = None
     name: str | None = None
     reasoning_content: str | None = None
@@ -132,7 +138,7 @@ class ToolChoiceObject(RequestModel):
 
 
 ToolChoice = Annotated[
-    Text | Annotated[ToolChoiceObject, Tag(OBJECT_BRANCH)],
+    Annotated[Text, word_of(TOOL_MODES)] | Annotated[ToolChoiceObject, Tag(OBJECT_BRANCH)],
     one_of("none, auto, required or an object"),
 ]
 
@@ -149,7 +155,7 @@ class SchemaFormat(RequestModel):
 class ResponseFormat(RequestModel):
     """Which form the answer has."""
 
-    type: str
+    type: Annotated[str, word_of(FORMATS)]
     json_schema: SchemaFormat | None = None
     # llama-server takes the schema of either type here.
     schema_: Annotated[JsonObject | None, Field(alias="schema")] = None
@@ -167,7 +173,7 @@ class ChatFields(RequestModel):
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     reasoning_effort: Annotated[
-        str | None,
+        Annotated[str, word_of(EFFORTS)] | None,
         Field(
             description="What the chat template makes of it. `none` also turns thinking off, and "
             "all others on, in templates that have a switch for it."
@@ -196,7 +202,7 @@ class ChatCompletionRequest(ChatFields, SamplingFields, RunFields):
     logprobs: bool | None = None
     top_logprobs: Int64 | None = None
     response_format: ResponseFormat | None = None
-    reasoning_format: str | None = None
+    reasoning_format: Annotated[str, word_of(REASONING_FORMATS)] | None = None
     user: str | None = None
     metadata: Metadata | None = None
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from minerva_desktop.chat.completion import Completion, Timings
+from minerva_desktop.chat.limits import Overflow
 
 MAX_MODEL_NAME = 512
 MAX_NAME = 64
@@ -24,15 +25,24 @@ WRONG_JSON_TYPE = "wrong_json_type"
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 ModelName = Annotated[str, Field(min_length=1, max_length=MAX_MODEL_NAME)]
 OptionalModel = Annotated[
-    ModelName | None,
+    Annotated[str, Field(max_length=MAX_MODEL_NAME)] | None,
+    AfterValidator(lambda name: name or None),  # forms send an empty text for what is not named
     Field(
-        description="Absent: the first model that the endpoint was started with, else the only one"
-        " that is loaded, else the only one that there is; where that leaves several, 400 with"
-        " their names. Embeddings are asked of models for embeddings, all else of the others; of"
-        " either where only tokens are."
+        description="Absent or empty: the first model that the endpoint was started with, else"
+        " the only one that is loaded, else the only one that there is; where that leaves several,"
+        " 400 with their names. Embeddings are asked of models for embeddings, all else of the"
+        " others; of either where only tokens are."
     ),
 ]
 JsonObject = dict[str, Any]
+
+
+def word_of(words: Iterable[str]) -> Any:
+    """For a text of which the description shows the ``words``. The parameters refuse any other, by
+    a sentence of theirs."""
+    return Field(json_schema_extra={"enum": [*words]})
+
+
 # OpenAI's bounds.
 Metadata = Annotated[
     dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
@@ -165,7 +175,7 @@ class RunFields(RequestModel):
     lora: Annotated[list[LoraScale], Field(max_length=1024, fail_fast=True)] | None = None
     timings_per_token: bool | None = None
     return_progress: bool | None = None
-    overflow: str | None = None
+    overflow: Annotated[str, word_of(Overflow)] | None = None
 
 
 # -- answers -----------------------------------------------------------------------------------

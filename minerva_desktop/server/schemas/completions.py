@@ -34,10 +34,10 @@ class CompletionRequest(SamplingFields, RunFields):
         Inputs | None,
         Field(
             description="A text, a list of token ids, or a list of either, of which each is "
-            "answered `n` times; choices are numbered prompt by prompt. Absent or null: the "
-            "beginning of a document."
+            "answered `n` times; choices are numbered prompt by prompt. An empty text or "
+            "null: the beginning of a document."
         ),
-    ] = None
+    ]
     suffix: Annotated[
         str | None,
         Field(

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 import msgspec
 from pydantic import Field
 
-from minerva_desktop.server.schemas.common import Int64, OptionalModel, RequestModel
+from minerva_desktop.server.schemas.common import Int64, OptionalModel, RequestModel, word_of
 from minerva_desktop.server.schemas.inputs import Inputs
 
+ENCODING_FORMATS = ("float", "base64")
 MAX_INPUTS = 2048  # OpenAI's bound
 
 
@@ -25,7 +26,7 @@ class EmbeddingRequest(RequestModel):
         ),
     ]
     encoding_format: Annotated[
-        str | None,
+        Annotated[str, word_of(ENCODING_FORMATS)] | None,
         Field(description="`float` (the default), or `base64` of little-endian 32-bit floats."),
     ] = None
     dimensions: Annotated[

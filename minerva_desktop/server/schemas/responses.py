@@ -7,9 +7,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, Tag
 
 from minerva_desktop.server.schemas.chat import (
+    EFFORTS,
+    FORMATS,
     MAX_CONTENT_PARTS,
     MAX_MESSAGES,
     MAX_TOOLS,
+    TOOL_MODES,
     ToolName,
 )
 from minerva_desktop.server.schemas.common import (
@@ -27,12 +30,14 @@ from minerva_desktop.server.schemas.common import (
     Text,
     one_of,
     one_of_types,
+    word_of,
 )
 
 MESSAGE = "message"
 FUNCTION_CALL = "function_call"
 FUNCTION_CALL_OUTPUT = "function_call_output"
 REASONING = "reasoning"
+ROLES = ("user", "assistant", "system", "developer")
 
 
 class TextPart(RequestModel):
@@ -55,7 +60,7 @@ class MessageItem(RequestModel):
     """What somebody said. The ``type`` of the commonest item may be left out."""
 
     type: Literal["message"] = "message"
-    role: str
+    role: Annotated[str, word_of(ROLES)]
     content: TextOrParts
     phase: str | None = None
 
@@ -136,7 +141,7 @@ class AllowedTool(RequestModel):
     name: str | None = None
 
 
-class ToolChoiceObject(RequestModel):
+class ResponseToolChoiceObject(RequestModel):
     """A function that has to be called (``name``), or some ``tools`` of which the ``mode`` says
     whether one has to be."""
 
@@ -150,7 +155,7 @@ class ToolChoiceObject(RequestModel):
 
 
 ResponseToolChoice = Annotated[
-    Text | Annotated[ToolChoiceObject, Tag(OBJECT_BRANCH)],
+    Annotated[Text, word_of(TOOL_MODES)] | Annotated[ResponseToolChoiceObject, Tag(OBJECT_BRANCH)],
     one_of("“none”, “auto”, “required” or an object"),
 ]
 
@@ -158,7 +163,7 @@ ResponseToolChoice = Annotated[
 class TextFormat(RequestModel):
     """Which form the answer's text has."""
 
-    type: str
+    type: Annotated[str, word_of(FORMATS)]
     name: str | None = None
     description: str | None = None
     schema_: Annotated[JsonObject | None, Field(alias="schema")] = None
@@ -174,7 +179,7 @@ class TextConfig(RequestModel):
 class ReasoningConfig(RequestModel):
     """How long to think, and what of it to tell."""
 
-    effort: str | None = None
+    effort: Annotated[str, word_of(EFFORTS)] | None = None
     summary: str | None = None
     generate_summary: str | None = None
 

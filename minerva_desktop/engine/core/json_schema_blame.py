@@ -1,0 +1,81 @@
+"""Which place of a schema makes a grammar that llama.cpp would not survive.
+
+Asked where the whole was refused, on any thread; pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from minerva_desktop.engine.core.grammar import check_grammar, check_structure
+from minerva_desktop.engine.core.json_schema_values import pointer, refused
+from minerva_desktop.errors import InvalidRequest
+
+MAX_TRIED = 16  # of patterns, and of references: each is checked like a grammar of its own
+MAX_DEPTH = 64
+_NO_SCHEMAS = frozenset({"const", "enum", "default", "examples"})
+
+
+def unsafe(
+    schema: object, written: Callable[[object], str], error: InvalidRequest
+) -> InvalidRequest:
+    """The refusal of ``schema``, whose grammar ``error`` refused: by the first place that is enough
+    for it alone. ``written`` gives the grammar of a schema whose references lead into this one."""
+    found = _flaw(schema, written)
+    where, sentence = found or ("#", "it makes a grammar that cannot be followed safely")
+    return refused(where, sentence, detail=error.message)
+
+
+def _flaw(schema: object, written: Callable[[object], str]) -> tuple[str, str] | None:
+    for where, pattern in _texts(schema, "pattern"):
+        grammar = _grammar(written, {"type": "string", "pattern": pattern})
+        if not _passes(check_structure, grammar):
+            return where, f"“{pattern}” repeats what may be empty"
+        if not _passes(check_grammar, grammar):
+            return where, (
+                f"a text can be read as “{pattern}” in too many ways; leave out the repetition of"
+                " what is repeated already"
+            )
+    for where, target in _texts(schema, "$ref"):
+        if not _passes(check_structure, _grammar(written, {"$ref": target})):
+            return where, f"“{target}” leads back to itself without an end"
+    return None
+
+
+def _grammar(written: Callable[[object], str], part: object) -> str:
+    """That of a place; of one that the schema never leads to, and that is wrong otherwise, any."""
+    try:
+        return written(part)
+    except InvalidRequest:
+        return written({})
+
+
+def _passes(check: Callable[[str], None], grammar: str) -> bool:
+    try:
+        check(grammar)
+    except InvalidRequest:
+        return False
+    return True
+
+
+def _texts(schema: object, keyword: str) -> list[tuple[str, str]]:
+    """Where ``keyword`` stands with a text, and that text; each text once."""
+    found: dict[str, str] = {}
+    for where, text in _walk(schema, "#", keyword, MAX_DEPTH):
+        found.setdefault(text, where)
+    return [(where, text) for text, where in list(found.items())[:MAX_TRIED]]
+
+
+def _walk(value: object, where: str, keyword: str, depth: int) -> Iterator[tuple[str, str]]:
+    if not depth:
+        return
+    if isinstance(value, dict):
+        for key, each in value.items():
+            at = pointer(where, key)
+            if key == keyword and isinstance(each, str):
+                yield at, each
+            elif key not in _NO_SCHEMAS:
+                yield from _walk(each, at, keyword, depth - 1)
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _walk(each, pointer(where, index), keyword, depth - 1)
