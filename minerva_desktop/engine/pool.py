@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -279,10 +280,12 @@ class ModelPool(PoolView[EngineT]):
         if await self._ended(path):
             self._tell(ModelLoading(path, 0.0))  # the last that was told is that it went
         choice = await self._room.make(entry)
+        began = time.monotonic()
         info = await engine.load(
             options=choice.options,
             on_progress=lambda fraction: self._tell(ModelLoading(path, fraction)),
         )
+        seconds = time.monotonic() - began
         if not engine.is_loaded():
             raise EngineDied(f"The engine that ran {path.name} stopped as soon as it was loaded")
         self._entries.settle(entry, choice, info)
@@ -291,7 +294,8 @@ class ModelPool(PoolView[EngineT]):
         self._waiting.look_again()
         gone = [Unloaded(other.path, other.n_freed) for other in entry.went if other.path != path]
         entry.went.clear()
-        self._tell(ModelReady(path, info, engine.pid or 0, choice, tuple(gone), entry.is_back))
+        pid, back = engine.pid or 0, entry.is_back
+        self._tell(ModelReady(path, info, pid, choice, tuple(gone), back, seconds))
         return info
 
     def _evict(self, goes: Entry[EngineT], entry: Entry[EngineT]) -> asyncio.Task[None]:

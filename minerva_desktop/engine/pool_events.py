@@ -76,7 +76,8 @@ class Unloaded:
 @dataclass(frozen=True, slots=True)
 class ModelReady:
     """A model is loaded as ``choice`` says, in process ``pid``; ``unloaded`` went for it.
-    ``is_back``: again as it was, for what it had gone for could not be loaded."""
+    ``is_back``: again as it was, for what it had gone for could not be loaded. ``seconds`` that
+    the load took from when it had its memory."""
 
     path: Path
     info: ContextInfo
@@ -84,6 +85,7 @@ class ModelReady:
     choice: LoadChoice
     unloaded: tuple[Unloaded, ...] = ()
     is_back: bool = False
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
