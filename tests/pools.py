@@ -59,7 +59,7 @@ NEEDS: Mapping[str, Needs] = {
     "elastic": {CPU: 60},
 }
 # With how much, and so many tokens of context, one gets by that has not all its room.
-LESS: Mapping[str, Needs] = {"elastic": {CPU: 25}}
+LESS: Mapping[str, Needs] = {"elastic": {CPU: 25}, "elastic 2": {CPU: 25}}
 LESS_N_CTX = 256
 
 

@@ -139,7 +139,8 @@ class ModelPool(PoolView[EngineT]):
         """What a lease of ``path`` would do now; with ``options``, what loading it with these would
         take. Raises `ModelNotFound` or `ModelLoadError`."""
         wanted = options or self.options_of(path)
-        await self._upgrades.look(path)
+        if options is None:
+            await self._upgrades.look(path)
         entry = self._entries.known.get(path)
         if entry is not None and options is None and not self._is_outdated(entry, wanted):
             return LoadPlan(path, LoadChoice(entry.options, {}), (), 0, {})
@@ -233,6 +234,7 @@ class ModelPool(PoolView[EngineT]):
         if self._is_outdated(entry, options):
             _ = self._retire(entry, ModelGone(path))
             anew = self._start_load(path, options, forced=forced)
+            anew.is_upgrade = entry.is_outgrown
             if entry.is_ready:
                 anew.went.append(entry)
             return anew

@@ -46,6 +46,7 @@ class Entry(Generic[EngineT]):
     placed: Needs = field(default_factory=dict)  # by device: promised, then real
     choice: LoadChoice | None = None  # as which it is loaded
     beside: Needs = field(default_factory=dict)  # what others kept when that was last chosen
+    is_upgrade: bool = False  # it was loaded anew because it would be better
     is_outgrown: bool = False  # and as which it would be loaded better, beside so much
     went: list[Entry[EngineT]] = field(default_factory=list)  # what was unloaded for it
     patient: list[Patience] = field(default_factory=list)  # who waits until there is room for it

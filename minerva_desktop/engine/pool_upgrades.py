@@ -48,9 +48,11 @@ class Upgrades(Generic[EngineT]):
             return  # it stays as it is, and answers
         if _is_less(kept, self._entries.kept(path)):
             return  # others took some of it meanwhile: nothing is known of what they leave
-        has_room = not self._entries.plan(path, choice).missing
+        plan = self._entries.plan(path, choice)
+        if any(self._has_precedence(other, entry) for other in plan.unloads):
+            return
         entry.beside = kept
-        entry.is_outgrown = has_room and _is_better(choice, loaded)
+        entry.is_outgrown = not plan.missing and _is_better(choice, loaded)
 
     def is_due(self, entry: Entry[EngineT]) -> bool:
         """Whether `look` found something better, and that is still so: the others keep no more
@@ -61,6 +63,12 @@ class Upgrades(Generic[EngineT]):
             and self._waiting.is_empty
             and not _is_less(entry.beside, self._entries.kept(entry.path))
         )
+
+    def _has_precedence(self, other: Path, entry: Entry[EngineT]) -> bool:
+        """Whether the ``other`` model was loaded anew, too, and used since this one was: two that
+        are used by turns would else load at each turn, each for the other's room."""
+        before = self._entries.known[other]
+        return before.is_upgrade and before.last_used > entry.last_used
 
 
 def _is_less(one: Needs, other: Needs) -> bool:

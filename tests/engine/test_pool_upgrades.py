@@ -124,6 +124,23 @@ async def test_it_stays_while_a_load_waits_for_memory(scripted: Scripted) -> Non
     assert contexts(scripted) == [LESS_N_CTX, 512]
 
 
+async def test_two_that_are_used_by_turns_do_not_load_at_each_turn(scripted: Scripted) -> None:
+    second = model("elastic 2")
+    scripted.needs["elastic 2"] = {CPU: 60}
+    async with scripted.pool.lease(ELASTIC):
+        await scripted.use(second)
+    await scripted.use(second)  # for which the first one goes
+    async with scripted.pool.lease(second):
+        await scripted.use(ELASTIC)
+    n_engines = len(scripted.engines)
+    await scripted.use(second, ELASTIC, second, ELASTIC)
+    assert len(scripted.engines) == n_engines
+    assert contexts(scripted) == [512, LESS_N_CTX]
+    await scripted.use(ELASTIC)  # twice without the other one between
+    assert contexts(scripted) == [512, LESS_N_CTX, 512]
+    assert scripted.pool.loaded() == [ELASTIC]
+
+
 async def test_a_real_model_gets_its_usual_context_back(model_path: Path, tmp_path: Path) -> None:
     second = tmp_path / "second.gguf"
     try:
