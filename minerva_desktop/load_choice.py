@@ -373,7 +373,10 @@ def _load_choice(model: Candidate, choice: Choice, chosen: LoadOptions) -> LoadC
         notes=choice.notes,
         warnings=choice.warnings,
         other_bytes=choice.estimate.other_bytes,
-        files=tuple((state.size, state.modified_ns) for state in model.whole.states),
+        files=tuple(
+            (state.size, state.modified_ns, inode)
+            for state, inode in zip(model.whole.states, model.whole.inodes, strict=True)
+        ),
     )
 
 

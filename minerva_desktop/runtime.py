@@ -288,7 +288,8 @@ class Runtime:
         if isinstance(event, ModelGone):
             self._catalog.note_unloaded(event.path)
         if isinstance(event, ModelReady):
-            self._catalog.note_loaded(event.path, event.choice.files)
+            is_mapped = event.choice.options.use_mmap
+            self._catalog.note_loaded(event.path, event.choice.files, is_mapped=is_mapped)
             gpus, chosen = discrete_gpus(event.info.devices), event.choice.options
             self._in_background(self._chooser.note_load(event.path, chosen, gpus, event.info))
             if self.keeps_spare and not self._is_short:

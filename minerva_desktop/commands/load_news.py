@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from minerva_desktop.engine.pool_events import (
     GoneCause,
     ModelGone,
-    ModelLoading,
     ModelReady,
     PoolEvent,
 )
@@ -17,43 +15,32 @@ from minerva_desktop.units import format_bytes
 
 
 class LoadNews:
-    """Listens to the events of a pool: a line for each model that is loaded, with the time since it
-    was asked for, for what had to give for it, what to beware of, and what was unloaded for it; and
-    for each that goes because nobody used it, or that could not be loaded again after it had gone
-    for a load that failed. Others say why by themselves."""
+    """Listens to the events of a pool: a line for each model that is loaded, with the time that
+    this took once there was memory for it, for what had to give for it, what to beware of, and what
+    was unloaded for it; and for each that goes because nobody used it, or that could not be loaded
+    again after it had gone for a load that failed. Others say why by themselves."""
 
-    def __init__(
-        self,
-        say: Callable[[str], None],
-        id_of: Callable[[Path], str],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, say: Callable[[str], None], id_of: Callable[[Path], str]) -> None:
         """``say`` gets a sentence; ``id_of``: what clients call a model, without a look at the
-        disk; ``clock`` counts seconds."""
+        disk."""
         self._say = say
         self._id_of = id_of
-        self._clock = clock
-        self._began: dict[Path, float] = {}
 
     def __call__(self, event: PoolEvent) -> None:
         """One event."""
         name = self._id_of(event.path)
         match event:
-            case ModelLoading(path):
-                self._began.setdefault(path, self._clock())
-            case ModelReady(path, info):
-                seconds = self._clock() - self._began.pop(path, self._clock())
+            case ModelReady(info=info):
                 n_bytes = info.weights_bytes + info.kv_bytes + info.compute_bytes
                 self._say(
-                    f"Loaded {name} in {seconds:.1f} s: context of {info.n_ctx:,} tokens, "
+                    f"Loaded {name} in {event.seconds:.1f} s: context of {info.n_ctx:,} tokens, "
                     f"{format_bytes(n_bytes)}"
                 )
                 for sentence in (*event.choice.reasons, *event.choice.warnings):
                     self._say(f"{name}: {sentence}")
                 for gone in event.unloaded:
                     self._say(f"Unloaded {self._id_of(gone.path)} for it")
-            case ModelGone(path):
-                self._began.pop(path, None)
+            case ModelGone():
                 if event.cause is GoneCause.IDLE:
                     self._say(f"Unloaded {name}, which nobody used")
                 elif event.cause is GoneCause.LOST and event.error is not None:

@@ -31,8 +31,8 @@ class LoadChoice:
     device, how that fits (a `library.fit.Fit`), and a sentence for each thing that had to give;
     ``notes`` are on what is more than wished, ``warnings`` on what to beware of. ``other_bytes`` of
     the ``needs`` are what the process takes beside what `ContextInfo` tells: its vocabulary, and
-    buffers of its own. ``files``: size in bytes and time of change in nanoseconds of each of the
-    model's files, as they were then."""
+    buffers of its own. ``files``: size in bytes, time of change in nanoseconds and
+    inode of each of the model's files, as they were then."""
 
     options: LoadOptions
     needs: Needs
@@ -41,7 +41,7 @@ class LoadChoice:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     other_bytes: int = 0
-    files: tuple[tuple[int, int], ...] = ()
+    files: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,8 @@ class Unloaded:
 @dataclass(frozen=True, slots=True)
 class ModelReady:
     """A model is loaded as ``choice`` says, in process ``pid``; ``unloaded`` went for it.
-    ``is_back``: again as it was, for what it had gone for could not be loaded."""
+    ``is_back``: again as it was, for what it had gone for could not be loaded. ``seconds`` that
+    the load took from when it had its memory."""
 
     path: Path
     info: ContextInfo
@@ -84,6 +85,7 @@ class ModelReady:
     choice: LoadChoice
     unloaded: tuple[Unloaded, ...] = ()
     is_back: bool = False
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

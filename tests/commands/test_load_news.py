@@ -21,28 +21,23 @@ from tests.fakes import context_info
 A = Path("/models/a-00001-of-00002.gguf")
 B = Path("/models/old/a-00001-of-00002.gguf")
 READY = ModelReady(
-    A, context_info(weights_bytes=5_000_000, n_ctx=4096), 1, LoadChoice(LoadOptions(), {})
+    A,
+    context_info(weights_bytes=5_000_000, n_ctx=4096),
+    1,
+    LoadChoice(LoadOptions(), {}),
+    seconds=2.25,
 )
 
 
 def test_what_is_told_of_a_model() -> None:
     said: list[str] = []
-    now = [10.0]
-    news = LoadNews(said.append, {A: "a", B: "old/a"}.__getitem__, lambda: now[0])
-    for seconds, fraction in ((10.0, 0.0), (11.0, 0.0), (12.0, 0.5)):
-        now[0] = seconds
-        news(ModelLoading(A, fraction))
-    now[0] = 12.25
+    news = LoadNews(said.append, {A: "a", B: "old/a"}.__getitem__)
+    news(ModelLoading(A, 0.5))
     news(READY)
     news(ModelGone(A, cause=GoneCause.IDLE))
-    now[0] = 100.0
-    news(ModelLoading(A, 0.0))
     news(ModelGone(A, EngineDied("No"), GoneCause.FAILED))
-    news(ModelLoading(B, 0.0))
     news(ModelGone(B, ModelNotFound("It is gone"), GoneCause.LOST))
-    now[0] = 200.0
-    news(ModelLoading(A, 0.0))
-    news(replace(READY, unloaded=(Unloaded(B, 7),)))
+    news(replace(READY, seconds=0.0, unloaded=(Unloaded(B, 7),)))
     assert said == [
         "Loaded a in 2.2 s: context of 4,096 tokens, 5.0 MB",
         "Unloaded a, which nobody used",

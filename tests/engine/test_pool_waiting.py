@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from minerva_desktop.devices.ledgers import CPU
 from minerva_desktop.engine.pool import ModelPool
 from minerva_desktop.engine.pool_entries import Patience
-from minerva_desktop.engine.pool_events import GoneCause
+from minerva_desktop.engine.pool_events import GoneCause, ModelReady
 from minerva_desktop.errors import LoadCancelled, OutOfMemory
 from tests.fakes import ScriptedEngine
 from tests.pools import Scripted, model, turns, until
@@ -95,6 +96,18 @@ async def test_a_load_waits_for_the_requests_that_hold_its_memory(requests: Requ
     assert (requests.got, requests.waits_for("b")) == (["a1", "a2", "b"], [])
     assert requests.scripted.pool.loaded() == [B]
     assert requests.scripted.gone() == [("a", GoneCause.ROOM)]
+
+
+async def test_the_time_of_a_load_is_without_the_wait_for_its_memory(requests: Requests) -> None:
+    await requests.send("a", A)
+    await requests.send("b", B)
+    began = time.monotonic()
+    await until(lambda: time.monotonic() > began + 0.01)
+    was_free = time.monotonic()
+    await requests.end("a")
+    await until(lambda: "b" in requests.got)
+    ready = next(e for e in requests.scripted.events if isinstance(e, ModelReady) and e.path == B)
+    assert 0.0 <= ready.seconds <= time.monotonic() - was_free
 
 
 async def test_who_does_not_wait_is_refused_at_once_as_before(requests: Requests) -> None:

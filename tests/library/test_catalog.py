@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from minerva_desktop.errors import InvalidRequest, ModelLoadError, ModelNotFound, StoreError
-from minerva_desktop.library.catalog import GONE, REPLACED, Catalog, find_embedded_model
+from minerva_desktop.library.catalog import CHANGED, GONE, REPLACED, Catalog, find_embedded_model
 from tests.library.gguf_writer import LLAMA, write_gguf
 
 
@@ -255,15 +255,16 @@ def test_a_guest_is_known_until_the_end_and_not_kept(file: Path, models: Path) -
     assert Catalog(file, embedded=None).models() == []
 
 
-def state_of(path: Path) -> tuple[int, int]:
+def note_loaded(catalog: Catalog, path: Path, *, is_mapped: bool = True) -> None:
     status = path.stat()
-    return status.st_size, status.st_mtime_ns
+    files = [(status.st_size, status.st_mtime_ns, status.st_ino)]
+    catalog.note_loaded(path, files, is_mapped=is_mapped)
 
 
 def test_a_model_in_memory_outlives_its_file(file: Path, models: Path) -> None:
     catalog = Catalog(file, embedded=None)
     model = catalog.add(write_gguf(models / "mine.gguf"))
-    catalog.note_loaded(model.path, [state_of(model.path)])
+    note_loaded(catalog, model.path)
     model.path.unlink()
     (entry,) = catalog.entries()
     assert (entry.problem, entry.note) == (None, GONE)
@@ -280,7 +281,7 @@ def test_a_model_in_memory_outlives_its_file(file: Path, models: Path) -> None:
 def test_a_model_in_memory_is_told_as_it_was_loaded(file: Path, models: Path) -> None:
     catalog = Catalog(file, embedded=None)
     model = catalog.add(write_gguf(models / "mine.gguf"))
-    catalog.note_loaded(model.path, [state_of(model.path)])
+    note_loaded(catalog, model.path)
     assert catalog.entries()[0].note is None
     new = write_gguf(models / "new.gguf", {**LLAMA, "llama.context_length": 512})
     new.replace(model.path)
@@ -289,8 +290,41 @@ def test_a_model_in_memory_is_told_as_it_was_loaded(file: Path, models: Path) ->
     catalog.note_unloaded(model.path)
     (entry,) = catalog.entries()
     assert (entry.model.n_ctx_train, entry.note) == (512, None)
-    catalog.note_loaded(model.path, [state_of(model.path)])
-    model.path.write_bytes(b"no model at all")
+    note_loaded(catalog, model.path)
+    bad = models / "bad.gguf"
+    bad.write_bytes(b"no model at all")
+    bad.replace(model.path)
     (entry,) = catalog.entries()
     assert entry.model.n_ctx_train == 512
     assert "for its file is no longer good: " in (entry.note or "")
+
+
+@pytest.mark.parametrize("content", [b"no model at all", None])
+def test_a_file_that_is_changed_in_place_is_warned_of(
+    file: Path, models: Path, content: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    catalog = Catalog(file, embedded=None)
+    model = catalog.add(write_gguf(models / "mine.gguf"))
+    note_loaded(catalog, model.path)
+    if content is None:
+        changed = {**LLAMA, "llama.context_length": 512}
+        content = write_gguf(models / "new.gguf", changed).read_bytes()
+    model.path.write_bytes(content)
+    for _ in range(2):
+        (entry,) = catalog.entries()
+        assert (entry.model, entry.problem, entry.note) == (model, None, CHANGED)
+    assert caplog.messages == [f"mine: {CHANGED}"]
+    catalog.note_unloaded(model.path)
+    (entry,) = catalog.entries()
+    assert entry.note is None
+
+
+def test_a_model_that_was_read_into_memory_goes_on_whatever_its_file_becomes(
+    file: Path, models: Path
+) -> None:
+    catalog = Catalog(file, embedded=None)
+    model = catalog.add(write_gguf(models / "mine.gguf"))
+    note_loaded(catalog, model.path, is_mapped=False)
+    new = write_gguf(models / "new.gguf", {**LLAMA, "llama.context_length": 512})
+    model.path.write_bytes(new.read_bytes())
+    assert catalog.entries()[0].note == REPLACED
