@@ -59,6 +59,7 @@ class MessageView(QWidget):
     retry_requested = Signal(str)
     details_requested = Signal(str)
     options_requested = Signal(str)
+    load_anyway_requested = Signal(str)
     rendering_needed = Signal(str)
 
     def __init__(
@@ -87,6 +88,7 @@ class MessageView(QWidget):
         self._notice.retry_clicked.connect(self._on_retry)
         self._notice.details_clicked.connect(self._on_details)
         self._notice.options_clicked.connect(self._on_options)
+        self._notice.anyway_clicked.connect(self._on_load_anyway)
         self._footer = Footer(icons, self.source, self)
         self._footer.setVisible(message.role is not Role.USER)
         self._copy = CopyButton(icons, "Copy message", self.source, self, quiet=True)
@@ -134,10 +136,10 @@ class MessageView(QWidget):
             self._status = text
             self._show_state()
 
-    def offer_help(self, *, details: bool, options: bool) -> None:
+    def offer_help(self, *, details: bool, options: bool, anyway: bool) -> None:
         """The answer failed. ``details``: there is more to say than its sentence; ``options``: the
-        model could answer with other load options."""
-        self._notice.offer_help(details=details, options=options)
+        model could answer with other load options; ``anyway``: if it may take more memory."""
+        self._notice.offer_help(details=details, options=options, anyway=anyway)
         self._fitted = (-1, 0)
 
     def finish(self, message: Message) -> None:
@@ -337,6 +339,10 @@ class MessageView(QWidget):
     @Slot()
     def _on_options(self) -> None:
         self.options_requested.emit(self._message.id)
+
+    @Slot()
+    def _on_load_anyway(self) -> None:
+        self.load_anyway_requested.emit(self._message.id)
 
 
 def _author(message: Message, model_names: Mapping[str, str]) -> str:
