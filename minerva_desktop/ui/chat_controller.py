@@ -23,7 +23,7 @@ from minerva_desktop.ui.live_speed import LiveSpeed
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import TOO_LARGE, ModelController
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
-from minerva_desktop.ui.prompt_counter import PromptCounter
+from minerva_desktop.ui.prompt_counter import TOO_LONG, PromptCounter
 from minerva_desktop.ui.tasks import UiTasks
 
 MAX_NAME = 40  # characters of a model's name in the composer
@@ -52,6 +52,7 @@ class ChatController(QObject):
         self._library: ChatLibrary | None = None
         self._session: ChatSession | None = None
         self._begun = asyncio.Event()
+        self._is_measuring = False  # whether a message is too long
         self._failures: dict[str, MinervaError] = {}  # by message
         self._speed = LiveSpeed()
         self._status = AnswerStatus(window.chat_view, worker, models.shown_name)
@@ -122,9 +123,28 @@ class ChatController(QObject):
 
     @Slot(str)
     def _on_submitted(self, text: str) -> None:
-        if self._session is None or not self._session.is_answering:
+        if self._session is not None and self._session.is_answering:
+            return
+        if self._counter.may_be_too_long(text):
+            if not self._is_measuring:
+                self._is_measuring = True
+                self._tasks.start(self._send_if_it_fits(text))
+        else:
             self._window.composer.clear()
             self._tasks.start(self._send(text))
+
+    async def _send_if_it_fits(self, text: str) -> None:
+        """It stays in the composer until that is known; what is typed meanwhile stays, too."""
+        try:
+            refusal = await self._counter.refusal(text)
+        finally:
+            self._is_measuring = False
+        if refusal is not None:
+            self._window.notifications.show_notice(refusal)
+            return
+        composer = self._window.composer
+        composer.set_text(composer.text.removeprefix(text))
+        await self._send(text)
 
     async def _send(self, text: str) -> None:
         await self._begun.wait()  # a person may be quicker than the start
@@ -247,6 +267,7 @@ class ChatController(QObject):
         if message.role is Role.ASSISTANT:
             self._speed = LiveSpeed()
             self._window.notifications.dismiss(ENGINE_NOTICE)
+            self._window.notifications.dismiss(TOO_LONG)
             self._window.composer.set_generating(True)
             self._window.chat_view.begin_answer(message)
             self._status.begin(message)

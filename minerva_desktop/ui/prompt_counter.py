@@ -1,4 +1,5 @@
-"""Tokens of the open chat with what is being typed, for the context meter; and of a message alone.
+"""Tokens of the open chat with what is being typed, for the context meter; and whether
+a message alone is too long.
 
 The engine's child counts them. Main thread.
 """
@@ -11,12 +12,15 @@ from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.chat.conversation import clean_text
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.errors import MinervaError
+from minerva_desktop.paths import path_text
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
-from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.model_controller import LOAD_OPTIONS, ModelController
+from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks
 
 COUNT_DELAY_MS = 400  # after the last key, before the prompt's tokens are counted
+TOO_LONG = "message-too-long"
 
 
 class PromptCounter(QObject):
@@ -48,15 +52,31 @@ class PromptCounter(QObject):
         """The chat, its draft or the model changed."""
         self._timer.start()
 
-    async def tokens_of(self, text: str) -> int | None:
-        """Tokens of a prompt of this message alone; None where they cannot be known now."""
-        path = self._models.current_path
-        if path is None:
+    def may_be_too_long(self, text: str) -> bool:
+        """Whether this message alone might exceed the context: no token is less than a byte."""
+        n_ctx = self._models.n_ctx
+        return n_ctx is not None and len(text.encode(errors="replace")) > n_ctx
+
+    async def refusal(self, text: str) -> Notice | None:
+        """Why this message alone exceeds the context; None where it does not, or where that cannot
+        be known now: then its answer says it."""
+        path, n_ctx = self._models.current_path, self._models.n_ctx
+        if path is None or n_ctx is None:
             return None
+        turns = (ChatTurn(Role.USER, clean_text(text)),)
         try:
-            return await self._worker.count_tokens(path, (ChatTurn(Role.USER, clean_text(text)),))
+            used = await self._worker.count_tokens(path, turns)
         except MinervaError:
-            return None  # sending says what is wrong
+            return None
+        if used is None or used <= n_ctx:
+            return None
+        words = (
+            f"The message was not sent: it takes {used:,} tokens, and the context of "
+            f"{self._models.shown_name(path)} has {n_ctx:,}. Shorten it, or give the model a "
+            "larger context in its load options (Ctrl+Shift+L)."
+        )
+        options = NoticeAction("Load options…", f"{LOAD_OPTIONS} {path_text(path)}")
+        return Notice(NoticeKind.WARNING, words, actions=(options,), key=TOO_LONG)
 
     @Slot(object)
     def _on_context_changed(self, _n_ctx: object) -> None:
