@@ -99,6 +99,7 @@ class EngineWorker(QThread):
         self._stop: asyncio.Event | None = None
         self._answers: dict[str, asyncio.Task[None]] = {}
         self._calls: set[asyncio.Task[Any]] = set()  # of the window's thread
+        self._waiting_loads: dict[Path, asyncio.Task[Any]] = {}  # of the window's thread
         self._cancels: dict[str, Callable[[], None]] = {}
         self._speeds = TokenSpeeds()
         self._reasons: dict[Path, tuple[str, ...]] = {}
@@ -144,6 +145,11 @@ class EngineWorker(QThread):
     def cancel_load(self, path: Path) -> None:
         """Give up a load; whoever waits for it gets `LoadCancelled`."""
         self._call(self._required().pool.cancel_load, path)
+
+    def stop_waiting(self, path: Path) -> None:
+        """Give up a `load` that still waits for others: it raises `LoadCancelled`. An answer that
+        waits for the same model goes on waiting."""
+        self._call(self._stop_waiting, path)
 
     def pin(self, path: Path, *, pinned: bool) -> None:
         """Keep a model loaded whatever happens, or no longer."""
@@ -296,9 +302,28 @@ class EngineWorker(QThread):
         self._list_models()
 
     async def _load(self, path: Path, *, forced: bool) -> None:
-        waits = None if forced else patience(functools.partial(self.load_waits.emit, path))
-        async with self._required().pool.lease(path, forced=forced, patience=waits):
-            pass
+        task = asyncio.current_task()
+
+        def on_wait(models: tuple[Path, ...]) -> None:
+            if models and task is not None:
+                self._waiting_loads[path] = task
+            else:
+                self._waiting_loads.pop(path, None)
+            self.load_waits.emit(path, models)
+
+        waits = None if forced else patience(on_wait)
+        try:
+            async with self._required().pool.lease(path, forced=forced, patience=waits):
+                pass
+        except asyncio.CancelledError:
+            if self._closing:
+                raise
+            raise LoadCancelled(f"Loading {path.name} was given up") from None
+
+    def _stop_waiting(self, path: Path) -> None:
+        task = self._waiting_loads.pop(path, None)
+        if task is not None:
+            task.cancel()
 
     async def _fit_of(self, path: Path, overrides: ModelOverrides | None) -> ModelFit:
         runtime = self._required()

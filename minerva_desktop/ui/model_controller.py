@@ -197,6 +197,8 @@ class ModelController(QObject):
             self._choose(self._settled if self._settled in self._names else None)
 
     def _choose(self, path: Path | None) -> None:
+        if self._current is not None and path != self._current:
+            self._worker.stop_waiting(self._current)  # nobody wants that load any more
         self._current = path
         if path is not None:
             self._window.notifications.dismiss(NO_MODEL)

@@ -101,6 +101,30 @@ def test_it_waits_for_the_model_that_answers_and_then_answers_itself(
         assert said[last_load + 1] == "Reading the prompt…"
 
 
+def test_a_model_that_waits_is_given_up_when_another_is_chosen(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, other: Path
+) -> None:
+    sampling = SamplingParameters(ignore_eos=True)
+    remember(Settings(memory_gb=0.25, n_ctx=2048, sampling=sampling))
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        opened.accept(opened.open_settings())  # which puts the budget into force
+        picker = opened.window.header.picker
+        assert picker.current is not None
+        first = picker.current.path
+        opened.send(LONG)
+        opened.until("first words", lambda: len(opened.transcript) > len(LONG) + 40)
+        picker.selected.emit(str(other))
+        waiting = opened.part(ElidedLabel, "loadWaiting")
+        opened.until("word in the header", waiting.isVisible)
+        picker.selected.emit(first)
+        opened.until("end of the wait", lambda: not waiting.isVisible())
+        stop(opened)
+        opened.send("Hello")
+        opened.until("words", lambda: len(opened.transcript.partition("Hello")[2]) > 20)
+        stop(opened)
+        assert (opened.loaded_paths, opened.notice) == ([first], "")
+
+
 def test_what_can_never_fit_is_told_once_and_can_be_loaded_anyway(
     qtbot: QtBot,
     dressed_app: QApplication,
