@@ -51,7 +51,12 @@ def show_over_length(window: MainWindow) -> None:
         messages += [samples.message(Role.USER, "Summarise this book: …"), failed]
     window.chat_view.set_messages(messages)
     for message, error in zip(messages[1::2], errors, strict=True):
-        window.chat_view.offer_help(message.id, details=bool(error.detail), options=True)
+        window.chat_view.offer_help(
+            message.id,
+            details=bool(error.detail),
+            options=True,
+            anyway=isinstance(error, OutOfMemory),
+        )
 
 
 def show_too_large(window: MainWindow) -> None:

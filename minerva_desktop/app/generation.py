@@ -6,12 +6,14 @@ engine calls back the session's ``on_…`` methods on the session's thread.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.pool_entries import Patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +39,9 @@ class AnswerEngine(Protocol):
     def cancel_answer(self, answer_id: str) -> None:
         """End an answer early; idempotent. It still ends with ``on_answer_finished`` or
         ``on_answer_failed``."""
+
+
+def patience(on_wait: Callable[[tuple[Path, ...]], None]) -> Patience:
+    """What to lease a model with that may wait for others to finish. ``on_wait`` is called on the
+    pool's loop: with the models that it waits for, and with none once the load goes on."""
+    return Patience(on_change=on_wait)

@@ -124,7 +124,7 @@ class ModelPool(PoolView[EngineT]):
         entry.last_used = next(self._uses)
         entry.stop_timer()
         if patience is not None:
-            entry.patient.append(patience)
+            self._waiting.join(entry, patience)
         try:
             # Shielded: one who stops waiting must not end the load for the others.
             await asyncio.shield(entry.load)

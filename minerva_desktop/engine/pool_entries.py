@@ -7,7 +7,7 @@ loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -24,9 +24,19 @@ EngineT = TypeVar("EngineT", bound=PooledEngine)
 @dataclass(slots=True, eq=False)
 class Patience:
     """Who leases with one waits for memory that running requests hold, instead of being refused.
-    ``waits_for``: the models that were last in the way; empty: none, the load itself went on."""
+    ``waits_for``: the models that were last in the way; empty: none, the load itself went on.
+    ``on_change`` is called with each change of these, on the pool's loop."""
 
     waits_for: tuple[Path, ...] = ()
+    on_change: Callable[[tuple[Path, ...]], None] | None = None
+
+    def wait_for(self, models: tuple[Path, ...]) -> None:
+        """These are in the way now."""
+        if models == self.waits_for:
+            return
+        self.waits_for = models
+        if self.on_change is not None:
+            self.on_change(models)
 
 
 @dataclass(slots=True, eq=False)

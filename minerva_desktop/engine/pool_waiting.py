@@ -50,9 +50,16 @@ class WaitingLoads(Generic[EngineT]):
     async def turn(self, path: Path, patience: Patience) -> None:
         """Wait while loads wait for the model at ``path`` to become idle."""
         while first := [e.path for e, place in self._places.items() if path in place.blockers]:
-            patience.waits_for = tuple(first)
+            patience.wait_for(tuple(first))
             await self.changed.wait()
-        patience.waits_for = ()
+        patience.wait_for(())
+
+    def join(self, entry: Entry[EngineT], patience: Patience) -> None:
+        """One more waits for that load, which may wait already."""
+        entry.patient.append(patience)
+        place = self._places.get(entry)
+        if place is not None:
+            patience.wait_for(self._in_front(entry, place))
 
     def holds(self, entry: Entry[EngineT]) -> bool:
         """Whether its load waits."""
@@ -75,13 +82,18 @@ class WaitingLoads(Generic[EngineT]):
             place = self._places[entry] = _Place(needs, self._entries.every())
         place.needs = needs
         place.blockers = self._entries.in_the_way(entry, needs)
-        first = [other.path for other in self._places if other is not entry]
+        in_front = self._in_front(entry, place)
         for patience in entry.patient:
-            patience.waits_for = place.blockers or tuple(first[:1])
+            patience.wait_for(in_front)
 
     def leave(self, entry: Entry[EngineT]) -> None:
         """Its load has its memory, or is over."""
         if self._places.pop(entry, None) is not None:
             for patience in entry.patient:
-                patience.waits_for = ()
+                patience.wait_for(())
             self.look_again()
+
+    def _in_front(self, entry: Entry[EngineT], place: _Place[EngineT]) -> tuple[Path, ...]:
+        """The models that it waits for: those in its way, or the first that waits, too."""
+        first = [other.path for other in self._places if other is not entry]
+        return place.blockers or tuple(first[:1])

@@ -8,24 +8,24 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QTimer, Slot
+from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import LOAD_OPTIONS_HELP, ChatSession, model_name
 from minerva_desktop.app.services import Services
 from minerva_desktop.chat.completion import Completion
-from minerva_desktop.chat.conversation import clean_text
-from minerva_desktop.chat.message import ChatTurn, Message, Role
-from minerva_desktop.errors import MinervaError, ModelNotFound, StoreError
+from minerva_desktop.chat.message import Message, Role
+from minerva_desktop.errors import MinervaError, ModelNotFound, OutOfMemory, StoreError
+from minerva_desktop.ui.answer_status import AnswerStatus
 from minerva_desktop.ui.chat_list import ChatItem
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.live_speed import LiveSpeed
 from minerva_desktop.ui.main_window import MainWindow
-from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.model_controller import TOO_LARGE, ModelController
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.prompt_counter import TOO_LONG, PromptCounter
 from minerva_desktop.ui.tasks import UiTasks
 
-COUNT_DELAY_MS = 400  # after the last key, before the prompt's tokens are counted
 MAX_NAME = 40  # characters of a model's name in the composer
 UNDO = "undo-delete:"
 STORE_NOTICE = "store"
@@ -52,21 +52,20 @@ class ChatController(QObject):
         self._library: ChatLibrary | None = None
         self._session: ChatSession | None = None
         self._begun = asyncio.Event()
+        self._is_measuring = False  # whether a message is too long
         self._failures: dict[str, MinervaError] = {}  # by message
         self._speed = LiveSpeed()
-        self._count_timer = QTimer(self)
-        self._count_timer.setSingleShot(True)
-        self._count_timer.setInterval(COUNT_DELAY_MS)
-        self._count_timer.timeout.connect(self._count)
+        self._status = AnswerStatus(window.chat_view, worker, models.shown_name)
+        self._counter = PromptCounter(window, worker, models, tasks)
         self._connect()
 
     def _connect(self) -> None:
         window, worker = self._window, self._worker
         window.composer.submitted.connect(self._on_submitted)
         window.composer.stop_requested.connect(self._on_stop)
-        window.composer.text_changed.connect(self._count_soon)
         window.chat_view.retry_requested.connect(self._on_retry)
         window.chat_view.details_requested.connect(self._on_details)
+        window.chat_view.load_anyway_requested.connect(self._on_load_anyway)
         window.sidebar.new_chat.connect(self.new_chat)
         window.sidebar.opened.connect(self._on_opened)
         window.sidebar.rename_requested.connect(self._on_renamed)
@@ -75,12 +74,9 @@ class ChatController(QObject):
         window.parameters.changed.connect(self._on_parameters)
         window.notifications.action_triggered.connect(self._on_notice_action)
         worker.tokens_ready.connect(self._on_tokens)
-        worker.prefill_advanced.connect(self._on_prefill)
         worker.answer_finished.connect(self._on_finished)
         worker.answer_failed.connect(self._on_failed)
         self._models.current_changed.connect(self._on_model_chosen)
-        self._models.load_advanced.connect(self._on_load_advanced)
-        self._models.context_changed.connect(self._on_context_changed)
         self._models.engine_died.connect(self._on_engine_died)
 
     def begin(self) -> None:
@@ -127,9 +123,28 @@ class ChatController(QObject):
 
     @Slot(str)
     def _on_submitted(self, text: str) -> None:
-        if self._session is None or not self._session.is_answering:
+        if self._session is not None and self._session.is_answering:
+            return
+        if self._counter.may_be_too_long(text):
+            if not self._is_measuring:
+                self._is_measuring = True
+                self._tasks.start(self._send_if_it_fits(text))
+        else:
             self._window.composer.clear()
             self._tasks.start(self._send(text))
+
+    async def _send_if_it_fits(self, text: str) -> None:
+        """It stays in the composer until that is known; what is typed meanwhile stays, too."""
+        try:
+            refusal = await self._counter.refusal(text)
+        finally:
+            self._is_measuring = False
+        if refusal is not None:
+            self._window.notifications.show_notice(refusal)
+            return
+        composer = self._window.composer
+        composer.set_text(composer.text.removeprefix(text))
+        await self._send(text)
 
     async def _send(self, text: str) -> None:
         await self._begun.wait()  # a person may be quicker than the start
@@ -152,7 +167,7 @@ class ChatController(QObject):
     @Slot()
     def _on_stop(self) -> None:
         if self._session is not None and self._session.answer_id is not None:
-            self._window.chat_view.set_status(self._session.answer_id, "Stopping…")
+            self._status.stop(self._session.answer_id)
             self._session.stop()
 
     @Slot(str)
@@ -207,7 +222,7 @@ class ChatController(QObject):
         self._services.settings.remember(system_prompt=system_prompt, sampling=sampling)
         if self._session is not None:
             self._tasks.start(self._session.configure(system_prompt, sampling))
-        self._count_soon()
+        self._counter.count_soon()
 
     # -- the open session ------------------------------------------------------------------
 
@@ -222,8 +237,10 @@ class ChatController(QObject):
         self._window.sidebar.set_current(conversation.id)
         if session.answer_id is not None:
             view.append_text(session.answer_id, session.answer_text)
+            if not session.answer_text:
+                self._status.show_again(session.answer_id)
         self._show_last_speed(conversation.active_branch())
-        self._count_soon()
+        self._counter.use(session)
 
     def _show_last_speed(self, messages: list[Message]) -> None:
         timings = messages[-1].completion.timings if messages and messages[-1].completion else None
@@ -250,9 +267,10 @@ class ChatController(QObject):
         if message.role is Role.ASSISTANT:
             self._speed = LiveSpeed()
             self._window.notifications.dismiss(ENGINE_NOTICE)
+            self._window.notifications.dismiss(TOO_LONG)
             self._window.composer.set_generating(True)
             self._window.chat_view.begin_answer(message)
-            self._window.chat_view.set_status(message.id, "Waiting for the model…")
+            self._status.begin(message)
         else:
             self._window.chat_view.append_message(message)
 
@@ -268,7 +286,7 @@ class ChatController(QObject):
         self._window.chat_view.finish_message(message)
         self._window.composer.set_generating(False)
         self._show_last_speed([message])
-        self._count_soon()
+        self._counter.count_soon()
 
     def on_branch_changed(self, session: ChatSession) -> None:
         """Show another branch of the open chat."""
@@ -295,24 +313,26 @@ class ChatController(QObject):
         if self._is_shown(answer_id) and self._speed.count(len(tokens)):
             self._window.status.set_speed(self._speed.tokens_per_second, None)
 
-    @Slot(str, int, int)
-    def _on_prefill(self, answer_id: str, done: int, total: int) -> None:
-        if self._is_shown(answer_id):
-            text = f"Reading the prompt, {done:,} of {total:,} tokens"
-            self._window.chat_view.set_status(answer_id, text)
-
     @Slot(str, object)
     def _on_finished(self, answer_id: str, completion: Completion) -> None:
+        self._status.end(answer_id)
         if self._library is not None:
             self._library.on_answer_finished(answer_id, completion)
 
     @Slot(str, object)
     def _on_failed(self, answer_id: str, error: MinervaError) -> None:
+        self._status.end(answer_id)
+        is_too_large = isinstance(error, OutOfMemory)
+        if is_too_large and self._is_shown(answer_id):
+            self._window.notifications.dismiss(TOO_LARGE)  # the answer says it
         if self._library is not None:
             self._library.on_answer_failed(answer_id, error)
         self._failures[answer_id] = error
         self._window.chat_view.offer_help(
-            answer_id, details=bool(error.detail), options=isinstance(error, LOAD_OPTIONS_HELP)
+            answer_id,
+            details=bool(error.detail),
+            options=isinstance(error, LOAD_OPTIONS_HELP),
+            anyway=is_too_large,
         )
 
     @Slot(str)
@@ -320,10 +340,21 @@ class ChatController(QObject):
         if message_id in self._failures:
             self._say(self._failures[message_id])
 
+    @Slot(str)
+    def _on_load_anyway(self, message_id: str) -> None:
+        session, path = self._session, self._models.current_path
+        if session is not None and path is not None and not session.is_answering:
+            self._tasks.start(self._load_anyway(session, message_id, path))
+
+    async def _load_anyway(self, session: ChatSession, message_id: str, path: Path) -> None:
+        await self._worker.load(path, forced=True)
+        if not session.is_answering:
+            await session.retry(message_id, path)
+
     def _is_shown(self, answer_id: str) -> bool:
         return self._session is not None and self._session.answer_id == answer_id
 
-    # -- the model and its context ---------------------------------------------------------
+    # -- the model ---------------------------------------------------------
 
     @Slot()
     def _on_model_chosen(self) -> None:
@@ -334,15 +365,7 @@ class ChatController(QObject):
             "What is on your mind?" if name else "Add a model to begin",
             f"{short} answers, on this computer alone." if name else "",
         )
-        self._count_soon()
-
-    @Slot(float)
-    def _on_load_advanced(self, fraction: float) -> None:
-        path = self._models.current_path
-        answer_id = None if path is None else self._answer_of(path)
-        if answer_id is not None:
-            text = f"Loading {self._models.current_name}, {100 * fraction:.0f} %"
-            self._window.chat_view.set_status(answer_id, text)
+        self._counter.count_soon()
 
     def _answer_of(self, path: Path) -> str | None:
         """The answer that the model at ``path`` is writing in this chat."""
@@ -362,36 +385,6 @@ class ChatController(QObject):
         self._window.notifications.show_notice(
             Notice(NoticeKind.ERROR, text, error.detail, key=ENGINE_NOTICE)
         )
-
-    @Slot(object)
-    def _on_context_changed(self, _n_ctx: object) -> None:
-        self._window.status.set_context(None, self._models.n_ctx)
-        self._count_soon()
-
-    @Slot()
-    def _count_soon(self) -> None:
-        self._count_timer.start()
-
-    @Slot()
-    def _count(self) -> None:
-        if self._session is not None and not self._session.is_answering:
-            self._tasks.start(self._count_tokens(self._session))
-
-    async def _count_tokens(self, session: ChatSession) -> None:
-        """Tokens that the chat and the draft would take, for the context meter."""
-        path = self._models.current_path
-        turns = session.conversation.turns()
-        draft = self._window.composer.text
-        if draft.strip():
-            turns += (ChatTurn(Role.USER, clean_text(draft)),)
-        if path is None or self._models.n_ctx is None:
-            return
-        try:
-            used = await self._worker.count_tokens(path, turns) if turns else 0
-        except MinervaError:
-            used = None  # sending says what is wrong; a meter should not
-        if session is self._session:
-            self._window.status.set_context(used, self._models.n_ctx)
 
     def _say(self, error: MinervaError) -> None:
         self._window.notifications.show_notice(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import math
-import re
 
 from PySide6.QtCore import QRect, QRectF, QSize, Qt
 from PySide6.QtGui import (
@@ -256,9 +255,6 @@ class ElidedLabel(QLabel):
         self.setToolTip(plain_tip(self._full) if elided != self._full else "")
 
 
-_DECIMAL = re.compile(r"[0-9]*[.,]?[0-9]{0,2}")
-
-
 class _OptionalIntValidator(QValidator):
     """Digits up to ``maximum``, or nothing. `QIntValidator` ends at 2³¹ - 1, a seed does not."""
 
@@ -303,51 +299,3 @@ class OptionalIntEdit(QLineEdit):
     def set_value(self, value: int | None) -> None:
         """Show ``value`` without a ``textEdited`` signal."""
         self.setText("" if value is None else str(value))
-
-
-class _OptionalDecimalValidator(QValidator):
-    """A number up to ``maximum`` with two decimals at most, behind a point or a comma; or
-    nothing."""
-
-    def __init__(self, minimum: float, maximum: int, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._minimum = minimum
-        self._maximum = maximum
-
-    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
-        if not text:
-            return QValidator.State.Acceptable, text, position
-        if not _DECIMAL.fullmatch(text) or _decimal(text) > self._maximum:
-            return QValidator.State.Invalid, text, position
-        small = _decimal(text) < self._minimum
-        state = QValidator.State.Intermediate if small else QValidator.State.Acceptable
-        return state, text, position
-
-    def fixup(self, _text: str) -> str:
-        return f"{self._minimum:g}"
-
-
-class OptionalDecimalEdit(QLineEdit):
-    """A number between ``minimum`` and ``maximum``, or empty, which ``meaning_of_empty`` explains
-    as the placeholder."""
-
-    def __init__(
-        self, minimum: float, maximum: int, meaning_of_empty: str, parent: QWidget | None = None
-    ) -> None:
-        super().__init__(parent)
-        self._minimum = minimum
-        self.setValidator(_OptionalDecimalValidator(minimum, maximum, self))
-        self.setPlaceholderText(meaning_of_empty)
-
-    def value(self) -> float | None:
-        """The number; None when empty. A number still too small counts as the minimum."""
-        return max(self._minimum, _decimal(self.text())) if self.text() else None
-
-    def set_value(self, value: float | None) -> None:
-        """Show ``value`` without a ``textEdited`` signal."""
-        self.setText("" if value is None else f"{round(value, 2):.15g}")
-
-
-def _decimal(text: str) -> float:
-    """What was typed so far: a lone point is nothing yet."""
-    return float(text.replace(",", ".")) if text.strip(".,") else 0.0

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, QThread, Signal
 
-from minerva_desktop.app.generation import AnswerRequest
+from minerva_desktop.app.generation import AnswerRequest, patience
 from minerva_desktop.app.loaded_models import (
     TimeToLive,
     TokenSpeeds,
@@ -64,6 +64,12 @@ class EngineWorker(QThread):
     Public methods are for the window's thread and return at once; signals arrive there.
     """
 
+    # answer id, tuple of the models' paths that it waits for; empty: for none any more
+    answer_waits = Signal(str, object)
+    # answer id: its model is loaded, and has it
+    answer_begun = Signal(str)
+    # path of a model that the person wants loaded, tuple of the models' paths that this waits for
+    load_waits = Signal(object, object)
     # answer id, list of token texts
     tokens_ready = Signal(str, list)
     # answer id, prompt tokens read, prompt tokens in all
@@ -93,6 +99,7 @@ class EngineWorker(QThread):
         self._stop: asyncio.Event | None = None
         self._answers: dict[str, asyncio.Task[None]] = {}
         self._calls: set[asyncio.Task[Any]] = set()  # of the window's thread
+        self._waiting_loads: dict[Path, asyncio.Task[Any]] = {}  # of the window's thread
         self._cancels: dict[str, Callable[[], None]] = {}
         self._speeds = TokenSpeeds()
         self._reasons: dict[Path, tuple[str, ...]] = {}
@@ -126,8 +133,9 @@ class EngineWorker(QThread):
         self._call(runtime.set_load_options, options, own_options(settings, options))
 
     async def load(self, path: Path, *, forced: bool = False) -> None:
-        """Load a model now; ``forced``: beyond the memory for models, too. Raises what the load
-        raises, `OutOfMemory` where that memory is not enough."""
+        """Load a model, as soon as answers that run leave it the memory; ``forced``: now, and
+        beyond the memory for models. Raises what the load raises, `OutOfMemory` where that memory
+        can never be enough."""
         await self._await(self._load(path, forced=forced))
 
     async def unload(self, path: Path) -> None:
@@ -137,6 +145,11 @@ class EngineWorker(QThread):
     def cancel_load(self, path: Path) -> None:
         """Give up a load; whoever waits for it gets `LoadCancelled`."""
         self._call(self._required().pool.cancel_load, path)
+
+    def stop_waiting(self, path: Path) -> None:
+        """Give up a `load` that still waits for others: it raises `LoadCancelled`. An answer that
+        waits for the same model goes on waiting."""
+        self._call(self._stop_waiting, path)
 
     def pin(self, path: Path, *, pinned: bool) -> None:
         """Keep a model loaded whatever happens, or no longer."""
@@ -289,8 +302,28 @@ class EngineWorker(QThread):
         self._list_models()
 
     async def _load(self, path: Path, *, forced: bool) -> None:
-        async with self._required().pool.lease(path, forced=forced):
-            pass
+        task = asyncio.current_task()
+
+        def on_wait(models: tuple[Path, ...]) -> None:
+            if models and task is not None:
+                self._waiting_loads[path] = task
+            else:
+                self._waiting_loads.pop(path, None)
+            self.load_waits.emit(path, models)
+
+        waits = None if forced else patience(on_wait)
+        try:
+            async with self._required().pool.lease(path, forced=forced, patience=waits):
+                pass
+        except asyncio.CancelledError:
+            if self._closing:
+                raise
+            raise LoadCancelled(f"Loading {path.name} was given up") from None
+
+    def _stop_waiting(self, path: Path) -> None:
+        task = self._waiting_loads.pop(path, None)
+        if task is not None:
+            task.cancel()
 
     async def _fit_of(self, path: Path, overrides: ModelOverrides | None) -> ModelFit:
         runtime = self._required()
@@ -335,7 +368,10 @@ class EngineWorker(QThread):
     async def _answer(self, request: AnswerRequest) -> None:
         answer_id = request.answer_id
         try:
-            async with self._required().pool.lease(request.model_path) as engine:
+            waits = patience(functools.partial(self.answer_waits.emit, answer_id))
+            pool = self._required().pool
+            async with pool.lease(request.model_path, patience=waits) as engine:
+                self.answer_begun.emit(answer_id)
                 stream = engine.generate(
                     request.turns, sampling=request.sampling, snapshot=request.snapshot
                 )

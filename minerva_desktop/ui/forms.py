@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLayout,
-    QLineEdit,
     QPushButton,
     QScrollArea,
     QVBoxLayout,
@@ -25,10 +24,9 @@ from PySide6.QtWidgets import (
 from minerva_desktop.settings import MAX_GB
 from minerva_desktop.ui.controls import (
     ElidedLabel,
-    OptionalDecimalEdit,
-    OptionalIntEdit,
     plain_tip,
 )
+from minerva_desktop.ui.number_fields import DecimalField, NumberField, WholeField
 from minerva_desktop.ui.theme import GRID
 
 FIELD_WIDTH = 42 * GRID  # holds "Automatic (999.9 GB)"
@@ -53,13 +51,13 @@ class Form(QGridLayout):
 
     def add_row(self, text: str, field: QWidget, hint: str = "", *, row: int | None = None) -> None:
         """``field`` with its label before and a hint behind it, in the next row or a reserved
-        one."""
+        one. A `NumberField` says its range there while what it holds is not in it."""
         row = self.rowCount() if row is None else row
         if text:
             label = QLabel(text)
             label.setBuddy(field)
             self.addWidget(label, row, 0)
-        if hint:
+        if hint or isinstance(field, NumberField):
             self.addLayout(_with_hint(field, hint), row, 1)
         else:
             self.addWidget(field, row, 1)
@@ -154,6 +152,24 @@ class SegmentedChoice(QFrame):
         self._group.button(self._values.index(value)).setChecked(True)
 
 
+class _Hint(ElidedLabel):
+    """What stands behind a field: its hint, or what is wrong with it."""
+
+    def __init__(self, hint: str) -> None:
+        super().__init__(hint)
+        self._hint = hint
+        self.setObjectName("fieldHint")
+        self.setProperty("look", "muted")
+
+    @Slot(str)
+    def show_problem(self, problem: str) -> None:
+        """Say what a number must be; empty: nothing is wrong."""
+        self.set_full_text(problem or self._hint)
+        self.setProperty("state", "failed" if problem else "")
+        self.style().unpolish(self)
+        self.style().polish(self)
+
+
 def number_field(
     name: str,
     label: str,
@@ -161,10 +177,10 @@ def number_field(
     minimum: int,
     maximum: int,
     meaning_of_empty: str = AUTOMATIC,
-) -> OptionalIntEdit:
+) -> WholeField:
     """A whole number that may be left empty."""
-    edit = OptionalIntEdit(minimum, maximum, meaning_of_empty)
-    _dress(edit, name, label, f"{minimum:,} to {maximum:,}")
+    edit = WholeField(minimum, maximum, meaning_of_empty)
+    _dress(edit, name, label)
     edit.set_value(value)
     return edit
 
@@ -175,24 +191,25 @@ def gigabytes_field(
     value: float | None,
     minimum: float,
     meaning_of_empty: str = AUTOMATIC,
-) -> OptionalDecimalEdit:
+) -> DecimalField:
     """An amount of memory in GB that may be left empty."""
-    edit = OptionalDecimalEdit(minimum, MAX_GB, meaning_of_empty)
-    _dress(edit, name, label, f"{minimum:g} to {MAX_GB:,}")
+    edit = DecimalField(minimum, MAX_GB, meaning_of_empty)
+    _dress(edit, name, label)
     edit.set_value(value)
     return edit
 
 
-def _dress(edit: QLineEdit, name: str, label: str, tip: str) -> None:
+def _dress(edit: NumberField, name: str, label: str) -> None:
     edit.setObjectName(name)
     edit.setAccessibleName(label)
-    edit.setToolTip(plain_tip(tip))
+    edit.setToolTip(plain_tip(edit.range_text))
     edit.setFixedWidth(FIELD_WIDTH)
 
 
 def _with_hint(edit: QWidget, hint: str) -> QHBoxLayout:
-    label = ElidedLabel(hint)
-    label.setProperty("look", "muted")
+    label = _Hint(hint)
+    if isinstance(edit, NumberField):
+        edit.problem_changed.connect(label.show_problem)
     row = QHBoxLayout()
     row.setSpacing(2 * GRID)
     row.addWidget(edit)

@@ -11,7 +11,7 @@ from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QToolButton, QWidget
 
-from minerva_desktop.ui.controls import BUTTON_SIZE, icon_button, plain_tip
+from minerva_desktop.ui.controls import BUTTON_SIZE, ElidedLabel, icon_button, plain_tip
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.model_picker import ModelPicker
 from minerva_desktop.ui.theme import GRID
@@ -41,6 +41,10 @@ class LoadIndicator(QWidget):
         self._percent.setProperty("look", "muted")
         self._percent.setFixedWidth(PERCENT_WIDTH)
         self._percent.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._waiting = ElidedLabel()
+        self._waiting.setObjectName("loadWaiting")
+        self._waiting.setProperty("look", "muted")
+        self._waiting.hide()
         cancel = self._cancel = QPushButton("Cancel")
         cancel.setObjectName("cancelLoadButton")
         cancel.setProperty("look", "ghost")
@@ -53,7 +57,9 @@ class LoadIndicator(QWidget):
         row.setSpacing(GRID)
         row.addWidget(self._bar, 1)
         row.addWidget(self._percent)
+        row.addWidget(self._waiting, 1)
         row.addWidget(cancel)
+        row.addStretch(0)  # takes what neither the bar nor the words can use
         self.hide()
 
     def minimumSizeHint(self) -> QSize:
@@ -61,7 +67,11 @@ class LoadIndicator(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._percent.setVisible(self.width() >= self._least_width() + GRID + PERCENT_WIDTH)
+        self._show_percent()
+
+    def _show_percent(self) -> None:
+        has_room = self.width() >= self._least_width() + GRID + PERCENT_WIDTH
+        self._percent.setVisible(has_room and self._waiting.isHidden())
 
     def _least_width(self) -> int:
         return BAR_WIDTH + self._cancel.sizeHint().width() + 2 * GRID
@@ -71,6 +81,18 @@ class LoadIndicator(QWidget):
         percent = round(100 * min(1.0, max(0.0, fraction)))
         self._bar.setValue(percent)
         self._percent.setText(f"{percent} %")
+        self._waiting.hide()
+        self._bar.show()
+        self._show_percent()
+        self.show()
+
+    def show_waiting(self, words: str) -> None:
+        """Say in ``words`` what the load waits for, in the place of its progress."""
+        self._waiting.set_full_text(words)
+        self._waiting.setMaximumWidth(self._waiting.sizeHint().width())
+        self._waiting.show()
+        self._bar.hide()
+        self._percent.hide()
         self.show()
 
 
@@ -111,7 +133,7 @@ class Header(QWidget):
         row.addWidget(self.picker)
         row.addWidget(self._options)
         row.addWidget(self._eject)
-        row.addWidget(self._load, 1)
+        row.addWidget(self._load, 3)
         row.addStretch(1)
         for action in trailing:
             row.addWidget(_action_button(action))
@@ -135,6 +157,11 @@ class Header(QWidget):
         Eject."""
         self._eject.hide()
         self._load.show_progress(fraction)
+
+    def show_waiting(self, words: str) -> None:
+        """As `show_progress`, for a load that waits; ``words`` say for what."""
+        self._eject.hide()
+        self._load.show_waiting(words)
 
     def hide_progress(self) -> None:
         """Nothing loads any more."""

@@ -40,13 +40,12 @@ NO_MODEL = "no-model"
 
 
 class ModelController(QObject):
-    """``current_changed`` when another model is chosen; ``load_advanced`` with each progress of
-    the chosen one (0.0 to 1.0); ``context_changed`` with its context in tokens, or None;
+    """``current_changed`` when another model is chosen; ``context_changed`` with the context of
+    the chosen one in tokens, or None;
     ``engine_died`` with the error and the path when a loaded model went by itself; ``refreshed``
     when the library was read again."""
 
     current_changed = Signal()
-    load_advanced = Signal(float)
     context_changed = Signal(object)
     engine_died = Signal(object, object)
     refreshed = Signal()
@@ -82,6 +81,7 @@ class ModelController(QObject):
         window.chat_view.options_requested.connect(self._open_options)
         window.notifications.action_triggered.connect(self._on_notice_action)
         worker.model_changed.connect(self._on_model_changed)
+        worker.load_waits.connect(self._on_load_waits)
 
     @property
     def current_path(self) -> Path | None:
@@ -197,6 +197,8 @@ class ModelController(QObject):
             self._choose(self._settled if self._settled in self._names else None)
 
     def _choose(self, path: Path | None) -> None:
+        if self._current is not None and path != self._current:
+            self._worker.stop_waiting(self._current)  # nobody wants that load any more
         self._current = path
         if path is not None:
             self._window.notifications.dismiss(NO_MODEL)
@@ -297,7 +299,7 @@ class ModelController(QObject):
                 self.engine_died.emit(state.error, state.path)
             elif state.error is not None and state.is_lost:
                 # Whoever waits for a load that fails is told of that; here nobody does.
-                text = f"{self._shown(state.path)} is not loaded: {state.error.message}"
+                text = f"{self.shown_name(state.path)} is not loaded: {state.error.message}"
                 self._window.notifications.show_notice(
                     Notice(NoticeKind.WARNING, text, state.error.detail)
                 )
@@ -306,27 +308,38 @@ class ModelController(QObject):
         if state.phase is not ModelPhase.LOADING:
             self._tasks.start(self.refresh())
 
+    @Slot(object, object)
+    def _on_load_waits(self, path: Path, models: tuple[Path, ...]) -> None:
+        if path != self._current or path in self._ready:
+            return
+        names = " and ".join(self.shown_name(each) for each in models)
+        if names:
+            self._window.header.show_waiting(f"Waiting for {names} to finish")
+        else:
+            self._window.header.show_progress(0.0)
+
     def _makes_embeddings(self, path: Path) -> bool:
         return any(item.makes_embeddings for item in self._items if item.path == path_text(path))
 
-    def _shown(self, path: Path) -> str:
+    def shown_name(self, path: Path) -> str:
+        """A model's name for people, also when it is not in the library."""
         return self._names.get(path) or clean_text(path.stem)
 
     def _tell_embeddings(self, path: Path) -> None:
         """The chat keeps its model, which stays loaded."""
         stays = f" {self.current_name} stays the model of the chat." if self.current_name else ""
         text = (
-            f"{self._shown(path)} makes embeddings, which compare the meaning of "
+            f"{self.shown_name(path)} makes embeddings, which compare the meaning of "
             f"texts, and cannot chat. Other programs can use it through the local server.{stays}"
         )
         notice = Notice(NoticeKind.INFO, text, key=EMBEDDINGS)
         self._window.notifications.show_notice(notice)
 
     def _tell_eviction(self, state: ModelState) -> None:
-        names = [self._shown(each.path) for each in state.unloaded]
+        names = [self.shown_name(each.path) for each in state.unloaded]
         went = f"{' and '.join(names)} {'was' if len(names) == 1 else 'were'} unloaded"
         n_bytes = sum(each.n_bytes for each in state.unloaded)
-        name, freed = self._shown(state.path), format_bytes(n_bytes)
+        name, freed = self.shown_name(state.path), format_bytes(n_bytes)
         text = f"{went} to make room for {name}, which freed {freed}."
         self._window.notifications.show_notice(Notice(NoticeKind.INFO, text))
 
@@ -334,7 +347,6 @@ class ModelController(QObject):
         header = self._window.header
         if state.phase is ModelPhase.LOADING:
             header.show_progress(state.fraction)
-            self.load_advanced.emit(state.fraction)
             return
         header.hide_progress()
         header.set_can_eject(state.phase is ModelPhase.READY)
@@ -375,9 +387,8 @@ class ModelController(QObject):
         needs, is_of_budget, _ = error.detail.partition(" In bytes")
         how = " with its new options, and is loaded as it was" if is_back else ""
         why = needs if is_of_budget else f"{error.message}."
-        text = (
-            f"{self._shown(path)} was not loaded{how}. {why} More can be allowed in the settings."
-        )
+        name = self.shown_name(path)
+        text = f"{name} was not loaded{how}. {why} More can be allowed in the settings."
         self._window.notifications.show_notice(
             Notice(NoticeKind.WARNING, text, error.detail, actions, key=TOO_LARGE)
         )

@@ -20,6 +20,7 @@ from minerva_desktop.app.model_actions import ModelFit
 from minerva_desktop.settings import ModelOverrides, Settings
 from minerva_desktop.ui.controls import ElidedLabel
 from minerva_desktop.ui.forms import AUTOMATIC, Form, SegmentedChoice, number_field
+from minerva_desktop.ui.number_fields import all_right
 from minerva_desktop.ui.settings_dialog import MAX_GPU_LAYERS, MAX_N_CTX, MIN_N_CTX
 from minerva_desktop.ui.theme import GRID
 
@@ -86,7 +87,8 @@ class ModelOptionsDialog(QDialog):
         self._wait.start()
 
     def overrides(self) -> ModelOverrides:
-        """What the page shows now."""
+        """What the page shows now. Raises `ValueError` for a number that `accept` would not
+        take."""
         return ModelOverrides(
             n_ctx=self._n_ctx.value(),
             n_gpu_layers=self._layers.value(),
@@ -95,13 +97,26 @@ class ModelOptionsDialog(QDialog):
             flash_attention=self._flash.value() or None,
         )
 
+    def accept(self) -> None:
+        """Save waits until each number can be taken."""
+        if all_right((self._n_ctx, self._layers, self._threads)):
+            super().accept()
+
     def show_fit(self, fit: ModelFit) -> None:
         """Show what the options of the last ``options_changed`` would take."""
-        self._fit.show_words(f"{fit.label}. {fit.detail}", _tone(fit))
+        self._say(f"{fit.label}. {fit.detail}", _tone(fit))
 
     def show_problem(self, words: str) -> None:
         """Show why they cannot be used."""
-        self._fit.show_words(words, "danger")
+        self._say(words, "danger")
+
+    def _say(self, words: str, tone: str) -> None:
+        """The dialog grows with the sentences, for Qt would take the height from the fields."""
+        self._fit.show_words(words, tone)
+        self._fit.updateGeometry()  # else the layout would only learn of it later
+        needed = self._box.totalHeightForWidth(self.width())
+        if needed > self.height():
+            self.resize(self.width(), needed)
 
     def _lay_out(self, name: str, n_ctx_train: int | None) -> None:
         trained = "" if n_ctx_train is None else f"tokens; trained for {n_ctx_train:,}"
@@ -124,7 +139,7 @@ class ModelOptionsDialog(QDialog):
         reset.clicked.connect(self._reset)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
-        box = QVBoxLayout(self)
+        box = self._box = QVBoxLayout(self)
         box.setContentsMargins(6 * GRID, 5 * GRID, 6 * GRID, 5 * GRID)
         box.setSpacing(4 * GRID)
         box.addWidget(title)
@@ -145,7 +160,11 @@ class ModelOptionsDialog(QDialog):
 
     @Slot()
     def _tell(self) -> None:
-        self.options_changed.emit(self.overrides())
+        wrong = [each for each in (self._n_ctx, self._layers, self._threads) if not each.check()]
+        if not wrong:
+            self.options_changed.emit(self.overrides())
+        else:
+            self.show_problem("A number is out of its range, so these options cannot be used.")
 
     @Slot()
     def _reset(self) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QItemSelection, QSignalBlocker, Qt, QTimer, QUrl, Signal, Slot
+from PySide6.QtCore import QItemSelection, QSignalBlocker, QSize, Qt, QTimer, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QDialog,
@@ -59,7 +59,7 @@ class ServerWindow(QDialog):
         super().__init__(parent)
         self.setObjectName("serverWindow")
         self.setWindowTitle("Local server")
-        self.resize(*SIZE)
+        self.resize(_bounded(parent))
         self._url = ""
         self._switch = Switch("Serve the models to other programs", icons.themes)
         self._switch.setObjectName("serverWindowToggle")
@@ -173,6 +173,8 @@ class ServerWindow(QDialog):
 
     @Slot()
     def _on_port(self) -> None:
+        if not self._port.check():
+            return  # it says what it takes
         port = self._port.value()
         self.port_chosen.emit(DEFAULT_PORT if port is None else port)
 
@@ -249,6 +251,12 @@ class ServerWindow(QDialog):
         column.addWidget(self._error)
         column.addWidget(splitter, 1)
         return area
+
+
+def _bounded(owner: QWidget | None) -> QSize:
+    """The size to open with: no larger than the window that it belongs to."""
+    size = QSize(*SIZE)
+    return size if owner is None else size.boundedTo(owner.window().size())
 
 
 def _button(words: str, name: str, on_click: object) -> QPushButton:

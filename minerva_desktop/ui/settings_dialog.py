@@ -24,7 +24,6 @@ from minerva_desktop.app.memory_budgets import DeviceBudget, GpuMemories, chosen
 from minerva_desktop.settings import DEFAULT_PORT, MIN_MEMORY_GB, Settings, ThemeChoice
 from minerva_desktop.ui.controls import (
     ElidedLabel,
-    OptionalDecimalEdit,
     Switch,
     plain_tip,
     set_sign,
@@ -39,11 +38,12 @@ from minerva_desktop.ui.forms import (
     number_field,
 )
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.number_fields import DecimalField, all_right
 from minerva_desktop.ui.theme import GRID
 from minerva_desktop.units import format_bytes
 
 SHORTCUT = "Ctrl+,"
-WIDTH = 480  # px
+WIDTH = 540  # px; "GB of disk; 0 turns it off" fits behind a field
 MIN_N_CTX, MAX_N_CTX = 256, 10_485_760  # tokens
 MAX_GPU_LAYERS = 1000
 MAX_GPUS = 16  # that get a row
@@ -90,7 +90,7 @@ class SettingsDialog(QDialog):
         self._memory = gigabytes_field(
             "memoryGb", "System memory for models in GB", settings.memory_gb, MIN_MEMORY_GB
         )
-        self._gpus: dict[DeviceBudget, OptionalDecimalEdit] = {}
+        self._gpus: dict[DeviceBudget, DecimalField] = {}
         self._gpus_note = QLabel("Looking for graphics cards…")
         self._gpus_note.setObjectName("gpusNote")
         self._gpus_note.setProperty("look", "muted")
@@ -140,13 +140,22 @@ class SettingsDialog(QDialog):
         self._page.updateGeometry()
         self.resize(self.sizeHint().expandedTo(self.size()))
 
+    def accept(self) -> None:
+        """OK waits until each number can be taken: what cannot is marked, with its range."""
+        numbers = (self._n_ctx, self._layers, self._threads, self._memory)
+        if all_right([*numbers, *self._gpus.values(), self._snapshots, self._port]):
+            super().accept()
+        elif (wrong := self.focusWidget()) is not None:
+            self._page.ensureWidgetVisible(wrong)
+
     def focus_memory(self) -> None:
         """Lead to the budgets."""
         self._memory.setFocus(Qt.FocusReason.OtherFocusReason)
         self._page.ensureWidgetVisible(self._memory)
 
     def applied_to(self, settings: Settings) -> Settings:
-        """``settings`` with what the page shows now; what it does not show stays as it was."""
+        """``settings`` with what the page shows now; what it does not show stays as it was. Raises
+        `ValueError` for a number that `accept` would not take."""
         port = self._port.value()
         return msgspec.structs.replace(
             settings,

@@ -87,6 +87,8 @@ QLineEdit { padding: 4px 8px; min-height: 20px; }
 QAbstractSpinBox { padding: 4px 0px; min-height: 20px; }
 QPlainTextEdit { padding: 4px; }
 QLineEdit:focus, QAbstractSpinBox:focus, QPlainTextEdit:focus { border-color: $accent; }
+QLineEdit[state="failed"] { border-color: $danger; }
+QLabel#fieldHint[state="failed"] { color: $danger; }
 QLineEdit:disabled, QAbstractSpinBox:disabled, QPlainTextEdit:disabled { color: $faint; }
 QAbstractSpinBox QLineEdit {
   border: none; padding: 0px; min-height: 0px; background: transparent; border-radius: 0px;

@@ -326,3 +326,17 @@ async def _use(
 ) -> None:
     async with pool.lease(path, forced=forced, patience=patience):
         pass
+
+
+async def test_who_joins_a_load_that_waits_is_told_for_what(requests: Requests) -> None:
+    await requests.send("a1", A)
+    await requests.send("b1", B)
+    told: list[tuple[Path, ...]] = []
+    joins = Patience(on_change=told.append)
+    lease = asyncio.create_task(requests.scripted.pool.lease(B, patience=joins).__aenter__())
+    await turns(40)
+    assert told == [(A,)]
+    await requests.end("a1")
+    await lease
+    assert told == [(A,), ()]
+    assert requests.got == ["a1", "b1"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.app.model_actions import ModelFit
@@ -83,3 +83,27 @@ def test_an_empty_field_says_what_counts_then(qtbot: QtBot) -> None:
     dialog = open_dialog(qtbot, ModelOverrides(), Settings(n_ctx=12_288))
     assert part(dialog, QLineEdit, "modelNCtx").placeholderText() == "12,288 (from Settings)"
     assert part(dialog, QLineEdit, "modelThreads").placeholderText() == "Automatic"
+
+
+def test_it_grows_with_the_words_and_no_field_gets_lower(qtbot: QtBot) -> None:
+    dialog = open_dialog(qtbot, ModelOverrides(n_ctx=200_000))
+    fields = [part(dialog, QWidget, name) for name in ("modelNCtx", "kvTypeQ8_0", "flashOn")]
+    before = [field.height() for field in fields]
+    dialog.show_problem("The model was trained for 8,192 tokens. " * 12)
+    QApplication.processEvents()
+    assert [field.height() for field in fields] == before
+    label = part(dialog, QLabel, "optionsFitLabel")
+    assert label.height() >= label.heightForWidth(label.width())
+
+
+def test_a_number_out_of_its_range_is_not_taken(qtbot: QtBot) -> None:
+    dialog = open_dialog(qtbot, OWN)
+    layers = part(dialog, QLineEdit, "modelGpuLayers")
+    layers.setText("-1")
+    told = part(dialog, QLabel, "optionsFitLabel")
+    with qtbot.assertNotEmitted(dialog.options_changed):
+        qtbot.waitUntil(lambda: "out of its range" in told.text())
+    with qtbot.assertNotEmitted(dialog.accepted):
+        dialog.accept()
+    assert layers.text() == "-1"
+    assert "0 to 1,000" in [hint.text() for hint in dialog.findChildren(QLabel, "fieldHint")]

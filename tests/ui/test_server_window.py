@@ -77,6 +77,29 @@ def opened(qtbot: QtBot, icons: Icons) -> ServerWindow:
     return window
 
 
+def test_it_opens_no_larger_than_the_window_that_it_belongs_to(qtbot: QtBot, icons: Icons) -> None:
+    owner = QWidget()
+    qtbot.addWidget(owner)
+    owner.resize(700, 600)
+    window = ServerWindow(icons, owner)
+    window.show()
+    qtbot.waitExposed(window)
+    assert (window.width(), window.height()) == (700, 600)
+
+
+def test_a_port_out_of_its_range_is_not_taken(opened: ServerWindow, qtbot: QtBot) -> None:
+    port = part(opened, QLineEdit, "serverWindowPort")
+    port.setText("99999")
+    with qtbot.assertNotEmitted(opened.port_chosen):
+        QTest.keyClick(port, Qt.Key.Key_Return)
+    assert port.text() == "99999"
+    assert "1 to 65,535" in [hint.text() for hint in opened.findChildren(QLabel, "fieldHint")]
+    port.setText("9999")
+    with qtbot.waitSignal(opened.port_chosen) as chosen:
+        QTest.keyClick(port, Qt.Key.Key_Return)
+    assert chosen.args == [9999]
+
+
 def click(window: QWidget, name: str) -> None:
     QTest.mouseClick(part(window, QPushButton, name), Qt.MouseButton.LeftButton)
 

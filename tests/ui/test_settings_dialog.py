@@ -56,7 +56,7 @@ def test_what_is_changed_is_taken_and_the_rest_kept(qtbot: QtBot, icons: Icons) 
     QTest.mouseClick(part(dialog, QAbstractButton, "sendWithEnter"), Qt.MouseButton.LeftButton)
     QTest.keyClicks(part(dialog, QLineEdit, "nCtx"), "16384")
     QTest.keyClicks(part(dialog, QLineEdit, "nGpuLayers"), "12")
-    QTest.keyClicks(part(dialog, QLineEdit, "nThreads"), "99")
+    QTest.keyClicks(part(dialog, QLineEdit, "nThreads"), "9")
     QTest.keyClicks(part(dialog, QLineEdit, "memoryGb"), "6")
     QTest.keyClicks(part(dialog, QLineEdit, "snapshotGb"), "0")
     port = part(dialog, QLineEdit, "serverPort")
@@ -69,7 +69,7 @@ def test_what_is_changed_is_taken_and_the_rest_kept(qtbot: QtBot, icons: Icons) 
         theme=ThemeChoice.DARK,
         n_ctx=16384,
         n_gpu_layers=12,
-        n_threads=9,  # 16 at most: the second digit did not fit
+        n_threads=9,
         memory_gb=6,
         snapshot_gb=0,
         server_port=8500,
@@ -148,17 +148,44 @@ def test_memory_may_be_a_fraction_of_a_gigabyte(qtbot: QtBot, icons: Icons) -> N
     assert field.text() == "0.5"
     assert dialog.applied_to(given) == given
     field.clear()
-    QTest.keyClicks(field, "1,.757")  # one point, written either way, and two decimals
-    assert dialog.applied_to(given).memory_gb == 1.75
-    field.clear()
-    QTest.keyClicks(field, "0.1")
-    assert dialog.applied_to(given).memory_gb == 0.25
+    QTest.keyClicks(field, "1,757")  # a comma is as good
+    assert dialog.applied_to(given).memory_gb == 1.757
 
 
-def test_too_small_becomes_the_least(qtbot: QtBot, icons: Icons) -> None:
+@pytest.mark.parametrize(
+    ("name", "typed", "needs", "right"),
+    [
+        ("nCtx", "5", "256 to 10,485,760", "512"),
+        ("nGpuLayers", "-1", "0 to 1,000", "1"),
+        ("nThreads", "999999", "1 to 16", "16"),
+        ("memoryGb", "0.001", "0.25 to 100,000", "0.25"),
+        ("serverPort", "99999", "1 to 65,535", "9999"),
+        ("snapshotGb", "1,.7", "0 to 100,000", "1.7"),
+    ],
+)
+def test_a_number_out_of_its_range_stays_and_ok_waits_until_it_is_right(
+    qtbot: QtBot, icons: Icons, name: str, typed: str, needs: str, right: str
+) -> None:
     dialog = open_dialog(qtbot, icons, Settings())
-    QTest.keyClicks(part(dialog, QLineEdit, "nCtx"), "12")
-    assert dialog.applied_to(Settings()).n_ctx == 256
+    field = part(dialog, QLineEdit, name)
+    field.selectAll()
+    QTest.keyClicks(field, typed)
+    ok = part(dialog, QDialogButtonBox, "").button(QDialogButtonBox.StandardButton.Ok)
+    with qtbot.assertNotEmitted(dialog.accepted):
+        QTest.mouseClick(ok, Qt.MouseButton.LeftButton)
+    hints = [hint.text() for hint in dialog.findChildren(QLabel, "fieldHint")]
+    assert (field.text(), dialog.focusWidget(), needs in hints) == (typed, field, True)
+    QTest.keyClicks(field, right)  # what was wrong is selected
+    assert needs not in [hint.text() for hint in dialog.findChildren(QLabel, "fieldHint")]
+    with qtbot.waitSignal(dialog.accepted):
+        QTest.mouseClick(ok, Qt.MouseButton.LeftButton)
+
+
+def test_no_hint_is_cut(qtbot: QtBot, icons: Icons) -> None:
+    dialog = open_dialog(qtbot, icons, Settings())
+    hints = dialog.findChildren(QLabel, "fieldHint")
+    assert "GB of disk; 0 turns it off" in [hint.text() for hint in hints]
+    assert [hint.text() for hint in hints] == [hint.accessibleName() for hint in hints]
 
 
 def test_escape_and_cancel_reject(qtbot: QtBot, icons: Icons) -> None:

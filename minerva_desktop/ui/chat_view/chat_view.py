@@ -37,11 +37,13 @@ FOLLOW_DISTANCE = 24  # px from the end that still count as the end
 
 class ChatView(QScrollArea):
     """``retry_requested(id)``: *Try again* was pressed at that message; ``details_requested(id)``:
-    *Details*, and ``options_requested(id)``: *Load options…*, which only `offer_help` shows."""
+    *Details*, ``options_requested(id)``: *Load options…*, and ``load_anyway_requested(id)``:
+    *Load anyway*, which only `offer_help` shows."""
 
     retry_requested = Signal(str)
     details_requested = Signal(str)
     options_requested = Signal(str)
+    load_anyway_requested = Signal(str)
 
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -65,6 +67,7 @@ class ChatView(QScrollArea):
         self._column.retry_requested.connect(self.retry_requested)
         self._column.details_requested.connect(self.details_requested)
         self._column.options_requested.connect(self.options_requested)
+        self._column.load_anyway_requested.connect(self.load_anyway_requested)
         self._column.selected.connect(self._on_selected)
         self._column.caret_moved.connect(self._on_caret_moved)
         self.setWidget(self._column)
@@ -125,10 +128,12 @@ class ChatView(QScrollArea):
         self._column.finish(message)
         self._flush()
 
-    def offer_help(self, message_id: str, *, details: bool, options: bool) -> None:
-        """Let the person ask for more about a failed answer, or lead to its model's load options;
-        also when its chat is shown again."""
-        self._column.offer_help(message_id, details=details, options=options)
+    def offer_help(
+        self, message_id: str, *, details: bool, options: bool, anyway: bool = False
+    ) -> None:
+        """Let the person ask for more about a failed answer, or lead to its model's load options,
+        or load it anyway; also when its chat is shown again."""
+        self._column.offer_help(message_id, details=details, options=options, anyway=anyway)
         self._flush()
 
     def clear(self) -> None:

@@ -41,6 +41,7 @@ class MessageColumn(QWidget):
     retry_requested = Signal(str)
     details_requested = Signal(str)
     options_requested = Signal(str)
+    load_anyway_requested = Signal(str)
     selected = Signal()
     caret_moved = Signal(QRect)
 
@@ -52,7 +53,7 @@ class MessageColumn(QWidget):
         self._messages: list[Message] = []
         self._views: list[MessageView] = []  # of the last messages, in order
         self._by_id: dict[str, MessageView] = {}
-        self._help: dict[str, tuple[bool, bool]] = {}  # by message: details, load options
+        self._help: dict[str, tuple[bool, bool, bool]] = {}  # by message: details, load options
         self._unrendered: dict[str, MessageView] = {}
         self._unstyled: list[MessageView] = []
         self._unarranged: list[MessageView] = []
@@ -102,12 +103,12 @@ class MessageColumn(QWidget):
             view.append(delta)
             self._unrendered[message_id] = view
 
-    def offer_help(self, message_id: str, *, details: bool, options: bool) -> None:
+    def offer_help(self, message_id: str, *, details: bool, options: bool, anyway: bool) -> None:
         """What to offer under a failed answer, whenever it has a view."""
-        self._help[message_id] = (details, options)
+        self._help[message_id] = (details, options, anyway)
         view = self._by_id.get(message_id)
         if view is not None:
-            view.offer_help(details=details, options=options)
+            view.offer_help(details=details, options=options, anyway=anyway)
 
     def set_status(self, message_id: str, text: str) -> None:
         """What to say beneath a running answer."""
@@ -200,11 +201,12 @@ class MessageColumn(QWidget):
         self._parser = self._parser or MarkdownParser()
         view = MessageView(message, self._parser, self._icons, self)
         view.show_author(self._model_names)
-        details, options = self._help.get(message.id, (False, False))
-        view.offer_help(details=details, options=options)
+        details, options, anyway = self._help.get(message.id, (False, False, False))
+        view.offer_help(details=details, options=options, anyway=anyway)
         view.retry_requested.connect(self.retry_requested)
         view.details_requested.connect(self.details_requested)
         view.options_requested.connect(self.options_requested)
+        view.load_anyway_requested.connect(self.load_anyway_requested)
         view.rendering_needed.connect(self._on_rendering_needed)
         view.body.copyAvailable.connect(self._on_copy_available)
         view.body.caret_moved.connect(self._on_caret_moved)

@@ -107,12 +107,13 @@ class Footer(QWidget):
 
 
 class Notice(QWidget):
-    """A sentence about how the answer ended and, where they help, *Details*, *Load options…* and
-    *Try again*: in a box after an error, as a quiet line otherwise."""
+    """A sentence about how the answer ended and, where they help, *Details*, *Load options…*,
+    *Load anyway* and *Try again*: in a box after an error, as a quiet line otherwise."""
 
     retry_clicked = Signal()
     details_clicked = Signal()
     options_clicked = Signal()
+    anyway_clicked = Signal()
 
     def __init__(self, icons: Icons, parent: QWidget) -> None:
         super().__init__(parent)
@@ -142,9 +143,15 @@ class Notice(QWidget):
         self._options.setAutoDefault(False)
         self._options.hide()
         self._options.clicked.connect(self.options_clicked)
+        self._anyway = QPushButton("Load anyway", self)
+        self._anyway.setAccessibleName("Load the model anyway and try again")
+        self._anyway.setAutoDefault(False)
+        self._anyway.hide()
+        self._anyway.clicked.connect(self.anyway_clicked)
 
-    def offer_help(self, *, details: bool, options: bool) -> None:
-        """Show the *Details* and the *Load options…* button, or not."""
+    def offer_help(self, *, details: bool, options: bool, anyway: bool) -> None:
+        """Show the *Details*, the *Load options…* and the *Load anyway* button, or not."""
+        self._anyway.setVisible(anyway)
         self._details.setVisible(details)
         self._options.setVisible(options)
 
@@ -160,7 +167,7 @@ class Notice(QWidget):
 
     def fit(self, width: int) -> int:
         """Take ``width`` px; the height in px that it needs."""
-        every = (self._retry, self._options, self._details)
+        every = (self._retry, self._anyway, self._options, self._details)
         buttons = [button for button in every if not button.isHidden()]
         return self._fit_box(width, buttons) if self._failed else self._fit_line(width, buttons)
 

@@ -40,7 +40,8 @@ from minerva_desktop.ui.theme import GRID
 from minerva_desktop.units import format_bytes
 
 FOLD_ABOVE = 200_000  # characters; a longer finished message is folded
-FOLD_SHOWN = 20_000  # characters shown of a folded one
+FOLD_SHOWN = 20_000  # characters shown of a folded one, at most
+FOLD_SEARCH = 1_000  # of these, in which the end of a line, sentence or word is looked for
 PIECE = 500  # characters rendered between two looks at the clock
 BUBBLE_SHARE = 0.8  # of the column, at most
 BUBBLE_MEASURED = 2_000  # characters; the bubble of a longer text is as wide as it may be
@@ -59,6 +60,7 @@ class MessageView(QWidget):
     retry_requested = Signal(str)
     details_requested = Signal(str)
     options_requested = Signal(str)
+    load_anyway_requested = Signal(str)
     rendering_needed = Signal(str)
 
     def __init__(
@@ -87,6 +89,7 @@ class MessageView(QWidget):
         self._notice.retry_clicked.connect(self._on_retry)
         self._notice.details_clicked.connect(self._on_details)
         self._notice.options_clicked.connect(self._on_options)
+        self._notice.anyway_clicked.connect(self._on_load_anyway)
         self._footer = Footer(icons, self.source, self)
         self._footer.setVisible(message.role is not Role.USER)
         self._copy = CopyButton(icons, "Copy message", self.source, self, quiet=True)
@@ -134,10 +137,10 @@ class MessageView(QWidget):
             self._status = text
             self._show_state()
 
-    def offer_help(self, *, details: bool, options: bool) -> None:
+    def offer_help(self, *, details: bool, options: bool, anyway: bool) -> None:
         """The answer failed. ``details``: there is more to say than its sentence; ``options``: the
-        model could answer with other load options."""
-        self._notice.offer_help(details=details, options=options)
+        model could answer with other load options; ``anyway``: if it may take more memory."""
+        self._notice.offer_help(details=details, options=options, anyway=anyway)
         self._fitted = (-1, 0)
 
     def finish(self, message: Message) -> None:
@@ -166,8 +169,9 @@ class MessageView(QWidget):
         self._finished = False
         text = self._message.text
         if self._whole and len(text) > FOLD_ABOVE:
-            self._add(text[:FOLD_SHOWN])
-            self._folded = text[FOLD_SHOWN:]
+            end = _fold_end(text)
+            self._add(text[:end])
+            self._folded = text[end:]
             self._parts.append(self._folded)
             self._unfold.setText(f"Show all ({format_bytes(len(text.encode(errors='replace')))})")
         else:
@@ -337,6 +341,19 @@ class MessageView(QWidget):
     @Slot()
     def _on_options(self) -> None:
         self.options_requested.emit(self._message.id)
+
+    @Slot()
+    def _on_load_anyway(self) -> None:
+        self.load_anyway_requested.emit(self._message.id)
+
+
+def _fold_end(text: str) -> int:
+    """Where a long text is best cut: behind a line, else a sentence, else a word."""
+    for mark in ("\n", ". ", " "):
+        at = text.rfind(mark, FOLD_SHOWN - FOLD_SEARCH, FOLD_SHOWN)
+        if at >= 0:
+            return at + len(mark)
+    return FOLD_SHOWN
 
 
 def _author(message: Message, model_names: Mapping[str, str]) -> str:

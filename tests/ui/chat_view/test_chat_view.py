@@ -336,6 +336,14 @@ def test_a_huge_message_is_folded(view: ChatView, qtbot: QtBot) -> None:
     assert not show_all.isVisible()
 
 
+def test_a_folded_message_is_cut_where_a_sentence_ends(qtbot: QtBot, view: ChatView) -> None:
+    text = "A word and another one, and again. " * 6_000  # no line ends, and 20,000 is amid a word
+    show(qtbot, view, question(text))
+    shown = view.plain_text()
+    assert 19_000 < len(shown) <= 20_010
+    assert shown.rstrip().endswith("again.")
+
+
 def test_the_theme_changes_live(view: ChatView, icons: Icons, qtbot: QtBot) -> None:
     icons.themes.changed.connect(view.apply_theme)
     shown = [answer(f"Some text {n}") for n in range(30)]

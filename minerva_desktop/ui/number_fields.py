@@ -1,0 +1,124 @@
+"""Fields for a number in a range that say when what was typed is none, and leave it as it is.
+
+`forms` dresses them and puts the sentence beside them. Main thread.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QLineEdit, QWidget
+
+_WHOLE = re.compile(r"[0-9]{1,19}")
+_DECIMAL = re.compile(r"(?=[.,]?[0-9])[0-9]{0,9}[.,]?[0-9]{0,9}")
+
+
+class NumberField(QLineEdit):
+    """A number from ``minimum`` to ``maximum``, or empty, which ``meaning_of_empty`` explains as
+    the placeholder. ``problem_changed`` carries the range once what stands there is not in it, and
+    nothing once it is: at once where more digits cannot help, else when the field is left."""
+
+    problem_changed = Signal(str)
+
+    def __init__(
+        self,
+        minimum: float,
+        maximum: float,
+        meaning_of_empty: str,
+        *,
+        whole: bool,
+        parent: QWidget | None = None,
+    ) -> None:
+        """``whole``: it takes no fractions."""
+        super().__init__(parent)
+        self._minimum, self._maximum = minimum, maximum
+        self._pattern = _WHOLE if whole else _DECIMAL
+        self._problem = ""
+        self.setPlaceholderText(meaning_of_empty)
+        self.textChanged.connect(self._on_text)
+        self.editingFinished.connect(self.check)
+
+    @property
+    def range_text(self) -> str:
+        """What it takes, for people."""
+        return f"{self._minimum:,} to {self._maximum:,}"
+
+    @Slot()
+    def check(self) -> bool:
+        """Whether it is empty or in its range; from now on it says so if it is not."""
+        number = self._number()
+        is_right = not self._typed() or (
+            number is not None and self._minimum <= number <= self._maximum
+        )
+        self._mark("" if is_right else self.range_text)
+        return is_right
+
+    @Slot()
+    def _on_text(self) -> None:
+        number = self._number()
+        is_hopeless = bool(self._typed()) and (number is None or number > self._maximum)
+        if is_hopeless or self._problem:
+            self.check()
+
+    def _typed(self) -> str:
+        return self.text().strip()
+
+    def _number(self) -> float | None:
+        typed = self._typed()
+        return float(typed.replace(",", ".")) if self._pattern.fullmatch(typed) else None
+
+    def _mark(self, problem: str) -> None:
+        if problem == self._problem:
+            return
+        self._problem = problem
+        self.setProperty("state", "failed" if problem else "")
+        self.style().unpolish(self)
+        self.style().polish(self)
+        self.setAccessibleDescription(f"Not in the range {problem}" if problem else "")
+        self.problem_changed.emit(problem)
+
+
+class WholeField(NumberField):
+    """Takes whole numbers."""
+
+    def __init__(self, minimum: int, maximum: int, meaning_of_empty: str) -> None:
+        super().__init__(minimum, maximum, meaning_of_empty, whole=True)
+
+    def value(self) -> int | None:
+        """The number; None when empty. Raises `ValueError` where `check` is not true."""
+        typed = self._typed()
+        if not self.check():
+            raise ValueError(f"{typed} is not {self.range_text}")
+        return int(typed) if typed else None
+
+    def set_value(self, value: int | None) -> None:
+        """Show ``value`` without a ``textEdited`` signal."""
+        self.setText("" if value is None else str(value))
+
+
+class DecimalField(NumberField):
+    """Takes fractions, too, behind a point or a comma."""
+
+    def __init__(self, minimum: float, maximum: int, meaning_of_empty: str) -> None:
+        super().__init__(minimum, maximum, meaning_of_empty, whole=False)
+
+    def value(self) -> float | None:
+        """The number; None when empty. Raises `ValueError` where `check` is not true."""
+        if not self.check():
+            raise ValueError(f"{self._typed()} is not {self.range_text}")
+        return self._number()
+
+    def set_value(self, value: float | None) -> None:
+        """Show ``value`` without a ``textEdited`` signal."""
+        self.setText("" if value is None else f"{value:.15g}")
+
+
+def all_right(fields: Iterable[NumberField]) -> bool:
+    """Whether each of ``fields`` can be taken; the first that cannot gets the focus."""
+    wrong = [field for field in fields if not field.check()]
+    if wrong:
+        wrong[0].setFocus(Qt.FocusReason.OtherFocusReason)
+        wrong[0].selectAll()
+    return not wrong

@@ -1,0 +1,104 @@
+"""Tokens of the open chat with what is being typed, for the context meter; and whether
+a message alone is too long.
+
+The engine's child counts them. Main thread.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, QTimer, Slot
+
+from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.chat.conversation import clean_text
+from minerva_desktop.chat.message import ChatTurn, Role
+from minerva_desktop.errors import MinervaError
+from minerva_desktop.paths import path_text
+from minerva_desktop.ui.engine_worker import EngineWorker
+from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.model_controller import LOAD_OPTIONS, ModelController
+from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.tasks import UiTasks
+
+COUNT_DELAY_MS = 400  # after the last key, before the prompt's tokens are counted
+TOO_LONG = "message-too-long"
+
+
+class PromptCounter(QObject):
+    """Counts with the chosen model, once that is loaded."""
+
+    def __init__(
+        self, window: MainWindow, worker: EngineWorker, models: ModelController, tasks: UiTasks
+    ) -> None:
+        super().__init__(window)
+        self._window = window
+        self._worker = worker
+        self._models = models
+        self._tasks = tasks
+        self._session: ChatSession | None = None
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(COUNT_DELAY_MS)
+        self._timer.timeout.connect(self._count)
+        window.composer.text_changed.connect(self.count_soon)
+        models.context_changed.connect(self._on_context_changed)
+
+    def use(self, session: ChatSession) -> None:
+        """The chat that is open now."""
+        self._session = session
+        self.count_soon()
+
+    @Slot()
+    def count_soon(self) -> None:
+        """The chat, its draft or the model changed."""
+        self._timer.start()
+
+    def may_be_too_long(self, text: str) -> bool:
+        """Whether this message alone might exceed the context: no token is less than a byte."""
+        n_ctx = self._models.n_ctx
+        return n_ctx is not None and len(text.encode(errors="replace")) > n_ctx
+
+    async def refusal(self, text: str) -> Notice | None:
+        """Why this message alone exceeds the context; None where it does not, or where that cannot
+        be known now: then its answer says it."""
+        path, n_ctx = self._models.current_path, self._models.n_ctx
+        if path is None or n_ctx is None:
+            return None
+        turns = (ChatTurn(Role.USER, clean_text(text)),)
+        try:
+            used = await self._worker.count_tokens(path, turns)
+        except MinervaError:
+            return None
+        if used is None or used <= n_ctx:
+            return None
+        words = (
+            f"The message was not sent: it takes {used:,} tokens, and the context of "
+            f"{self._models.shown_name(path)} has {n_ctx:,}. Shorten it, or give the model a "
+            "larger context in its load options (Ctrl+Shift+L)."
+        )
+        options = NoticeAction("Load options…", f"{LOAD_OPTIONS} {path_text(path)}")
+        return Notice(NoticeKind.WARNING, words, actions=(options,), key=TOO_LONG)
+
+    @Slot(object)
+    def _on_context_changed(self, _n_ctx: object) -> None:
+        self._window.status.set_context(None, self._models.n_ctx)
+        self.count_soon()
+
+    @Slot()
+    def _count(self) -> None:
+        if self._session is not None and not self._session.is_answering:
+            self._tasks.start(self._show(self._session))
+
+    async def _show(self, session: ChatSession) -> None:
+        path = self._models.current_path
+        turns = session.conversation.turns()
+        draft = self._window.composer.text
+        if draft.strip():
+            turns += (ChatTurn(Role.USER, clean_text(draft)),)
+        if path is None or self._models.n_ctx is None:
+            return
+        try:
+            used = await self._worker.count_tokens(path, turns) if turns else 0
+        except MinervaError:
+            used = None  # sending says what is wrong; a meter should not
+        if session is self._session:
+            self._window.status.set_context(used, self._models.n_ctx)
