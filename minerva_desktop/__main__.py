@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minerva_desktop import __version__
-from minerva_desktop.errors import MinervaError
+from minerva_desktop.errors import MinervaError, StoreError, os_reason
 from minerva_desktop.logs import start_logging
 from minerva_desktop.settings import Settings, SettingsFile
 
@@ -72,15 +72,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _in_terminal(run: Callable[[list[str]], int], arguments: list[str]) -> int:
+    if sys.stdout is None and run is not _serve:  # which says nothing there
+        raise StoreError("The standard output is closed: there is nowhere to write to")
     try:
         code = run(arguments)
-        sys.stdout.flush()
+        _flush_output()
     except BrokenPipeError:
-        # Whoever read this has gone (`| head`). Python would complain once more at its exit, where
-        # it flushes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILED
+        return EXIT_FAILED  # whoever read this has gone (`| head`)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise StoreError(f"The output could not be written: {os_reason(error)}") from error
+    finally:
+        _drop_unwritten_output()
     return code
+
+
+def _flush_output() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _drop_unwritten_output() -> None:
+    """Python would complain once more at its exit, where it flushes stdout."""
+    try:
+        _flush_output()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # -- the window --------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import msgspec
 from minerva_desktop.api_keys import KeyFile, StoredKey
 from minerva_desktop.commands.folders import ready_paths
 from minerva_desktop.commands.parser import CommandParser
+from minerva_desktop.errors import StoreError, os_reason
 from minerva_desktop.logs import start_logging
 
 
@@ -79,11 +80,16 @@ def _list(file: KeyFile, *, as_json: bool) -> None:
 
 def _create(file: KeyFile, name: str, *, as_json: bool) -> None:
     stored, key = file.create(name)
-    if as_json:
-        print(msgspec.json.encode(ShownKey.of(stored, key)).decode())
-        return
-    print(key)
-    _say("Keep it now: it cannot be shown again.", as_json=False)
+    try:
+        print(
+            msgspec.json.encode(ShownKey.of(stored, key)).decode() if as_json else key, flush=True
+        )
+    except OSError as error:
+        file.revoke(stored.name)
+        raise StoreError(
+            f"The new API key could not be shown, and so was not kept: {os_reason(error)}"
+        ) from error
+    _say("Keep it now: it cannot be shown again.", as_json=as_json)
 
 
 def _say(sentence: str, *, as_json: bool) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,3 +72,47 @@ def test_what_is_no_command(arguments: list[str], capsys: pytest.CaptureFixture[
         main(["keys", *arguments])
     assert left.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def _minerva(command: str) -> subprocess.CompletedProcess[str]:
+    """In a shell, which fills the disk or closes stdout."""
+    return subprocess.run(
+        ["/bin/sh", "-c", f'exec "$0" -m minerva_desktop {command}', sys.executable],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+needs_full_device = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+
+
+@needs_full_device
+@pytest.mark.parametrize("as_json", ["", "--json"])
+def test_a_key_that_cannot_be_shown_is_not_kept(file: KeyFile, as_json: str) -> None:
+    done = _minerva(f"keys create laptop {as_json} > /dev/full")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "minerva: The new API key could not be shown, and so was not kept: the disk is full\n"
+    )
+    assert file.stored_keys() == ()
+
+
+@needs_full_device
+@pytest.mark.parametrize("command", ["models list", "keys list --json"])
+def test_output_that_cannot_be_written_is_told(minerva_home: Path, command: str) -> None:
+    done = _minerva(f"{command} > /dev/full")
+    assert done.returncode == 1
+    assert done.stderr == "minerva: The output could not be written: the disk is full\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
+def test_a_closed_output_is_told_before_anything_is_done(file: KeyFile) -> None:
+    for command in ("keys list", "keys create laptop", "chat --prompt Hi", "models list"):
+        done = _minerva(f"{command} >&-")
+        assert done.returncode == 1
+        assert done.stderr == (
+            "minerva: The standard output is closed: there is nowhere to write to\n"
+        )
+    assert file.stored_keys() == ()
