@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from minerva_desktop import __version__
 from minerva_desktop.errors import MinervaError, StoreError, os_reason
-from minerva_desktop.logs import start_logging
+from minerva_desktop.logs import start_logging, terminal_line
 from minerva_desktop.settings import Settings, SettingsFile
 
 if TYPE_CHECKING:
@@ -63,9 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A short detail belongs to its sentence; the last words of a process have lines of theirs.
         is_short = "\n" not in error.detail
         short = f" ({error.detail})" if error.detail and is_short else ""
-        print(f"minerva: {error.message}{short}", file=sys.stderr)
+        lines = [f"minerva: {error.message}{short}"]
         if not is_short:
-            print(error.detail, file=sys.stderr)
+            lines += error.detail.splitlines()
+        for line in lines:
+            print(terminal_line(line.expandtabs()), file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -116,7 +118,7 @@ def _gui(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     for path in options.files:
         if not path.suffix and not path.exists():
-            parser.error(f"there is no command and no file “{path}”")
+            parser.error(terminal_line(f"there is no command and no file “{path}”"))
     from minerva_desktop.ui.import_scan import stop_import_scan
 
     stop_import_scan()

@@ -6,9 +6,21 @@ import logging
 import logging.handlers
 from pathlib import Path
 
+_REPLACEMENT = "\ufffd"
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _FILE_BYTES = 1024 * 1024
 _FILES = 3
+
+
+def terminal_line(text: str) -> str:
+    """``text`` as one line that a terminal only shows: a file name may hold line breaks, and
+    characters that move the cursor or turn the writing direction; U+FFFD stands for each."""
+    return "".join(each if each.isprintable() else _REPLACEMENT for each in text)
+
+
+class _TerminalFormatter(logging.Formatter):
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's
+        return terminal_line(super().formatMessage(record))
 
 
 def start_logging(folder: Path | None) -> None:
@@ -17,7 +29,7 @@ def start_logging(folder: Path | None) -> None:
     root.setLevel(logging.INFO)
     console = logging.StreamHandler()
     console.setLevel(logging.WARNING)
-    console.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    console.setFormatter(_TerminalFormatter("%(levelname)s: %(message)s"))
     root.addHandler(console)
     if folder is None:
         return

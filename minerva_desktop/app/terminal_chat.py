@@ -21,6 +21,7 @@ from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.pool_events import ModelGone, ModelLoading, ModelReady, PoolEvent
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import LoadCancelled, MinervaError
+from minerva_desktop.logs import terminal_line
 
 EXIT_OK, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 130, 143  # 128 and the signal's number
 
@@ -164,5 +165,5 @@ def _clear_line() -> None:
 
 
 def _note(text: str) -> None:
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(terminal_line(text) + "\n")
     sys.stderr.flush()

@@ -9,10 +9,11 @@ import sys
 import msgspec
 
 from minerva_desktop.api_keys import KeyFile, StoredKey
+from minerva_desktop.app.terminal_output import print_line
 from minerva_desktop.commands.folders import ready_paths
 from minerva_desktop.commands.parser import CommandParser
 from minerva_desktop.errors import StoreError, os_reason
-from minerva_desktop.logs import start_logging
+from minerva_desktop.logs import start_logging, terminal_line
 
 
 class ShownKey(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -75,7 +76,7 @@ def _list(file: KeyFile, *, as_json: bool) -> None:
     width = max((len(key.name) for key in stored), default=0)
     for key in stored:
         made = datetime.datetime.fromtimestamp(key.created).astimezone()
-        print(f"{key.name:{width}}  …{key.ends_with}  {made:%Y-%m-%d %H:%M}")
+        print_line(f"{key.name:{width}}  …{key.ends_with}  {made:%Y-%m-%d %H:%M}")
 
 
 def _create(file: KeyFile, name: str, *, as_json: bool) -> None:
@@ -95,4 +96,4 @@ def _create(file: KeyFile, name: str, *, as_json: bool) -> None:
 def _say(sentence: str, *, as_json: bool) -> None:
     """To the person, not into a pipe."""
     if not as_json:
-        print(sentence, file=sys.stderr)
+        print(terminal_line(sentence), file=sys.stderr)

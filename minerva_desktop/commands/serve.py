@@ -30,7 +30,7 @@ from minerva_desktop.engine.connection import MAX_WAITING
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.library.measured_memory import MeasuredMemory
-from minerva_desktop.logs import start_logging
+from minerva_desktop.logs import start_logging, terminal_line
 from minerva_desktop.runtime import Runtime
 from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.settings import SettingsFile
@@ -281,4 +281,4 @@ class _Server:
 
 def _say(sentence: str) -> None:
     with contextlib.suppress(BrokenPipeError):  # who started it went away: it serves on
-        print(sentence, file=sys.stderr, flush=True)
+        print(terminal_line(sentence), file=sys.stderr, flush=True)

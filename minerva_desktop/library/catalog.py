@@ -18,7 +18,7 @@ import msgspec
 
 from minerva_desktop.errors import InvalidRequest, MinervaError, ModelNotFound, StoreError
 from minerva_desktop.library.catalog_file import CatalogContent, CatalogFile
-from minerva_desktop.library.display_text import MAX_LENGTH, one_line
+from minerva_desktop.library.display_text import one_line
 from minerva_desktop.library.model_file import (
     ModelFile,
     is_as_read,
@@ -27,7 +27,13 @@ from minerva_desktop.library.model_file import (
     read_model_file,
     unread_model_file,
 )
-from minerva_desktop.library.model_names import all_names, named, not_found, told_apart
+from minerva_desktop.library.model_names import (
+    alias_fault,
+    all_names,
+    named,
+    not_found,
+    told_apart,
+)
 from minerva_desktop.library.split_model import FileState
 
 logger = logging.getLogger(__name__)
@@ -167,12 +173,9 @@ class Catalog:
         Raises `ModelNotFound`, `InvalidRequest` for a name that is unfit or that another model
         has, and `StoreError` when the list could not be saved.
         """
-        if not alias or one_line(alias) != alias:
-            raise InvalidRequest(
-                f"An alias is one line of at most {MAX_LENGTH} characters without spaces at its "
-                "ends.",
-                param="alias",
-            )
+        fault = alias_fault(alias)
+        if fault:
+            raise InvalidRequest(fault, param="alias")
         with self._lock:
             known = [each.model for each in self._check_all()]
             model = self._at(path.absolute())
