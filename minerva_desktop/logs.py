@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+from collections.abc import Collection
 from pathlib import Path
 
 _REPLACEMENT = "\ufffd"
@@ -23,13 +24,16 @@ class _TerminalFormatter(logging.Formatter):
         return terminal_line(super().formatMessage(record))
 
 
-def start_logging(folder: Path | None) -> None:
-    """Set up the root logger, once per process; ``folder`` None logs to stderr alone."""
+def start_logging(folder: Path | None, told_otherwise: Collection[str] = ()) -> None:
+    """Set up the root logger, once per process; ``folder`` None logs to stderr alone. What the
+    loggers ``told_otherwise`` warn of does not go to stderr: the command says it in its own words.
+    """
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     console = logging.StreamHandler()
     console.setLevel(logging.WARNING)
     console.setFormatter(_TerminalFormatter("%(levelname)s: %(message)s"))
+    console.addFilter(lambda record: record.name not in told_otherwise)
     root.addHandler(console)
     if folder is None:
         return

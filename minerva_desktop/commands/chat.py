@@ -28,6 +28,10 @@ from minerva_desktop.paths import AppPaths
 from minerva_desktop.runtime import Runtime
 from minerva_desktop.settings import Settings, SettingsFile
 
+# Who warns that a model's engine died: the answer that ended with it says so, and the next message
+# loads the model again.
+_OF_A_DEATH = ("minerva_desktop.engine.pool", "minerva_desktop.engine.connection")
+
 
 def chat(arguments: list[str]) -> int:
     """Run the command; the exit code. Raises `MinervaError`."""
@@ -37,7 +41,7 @@ def chat(arguments: list[str]) -> int:
         if given.model is not None:
             parser.error("one model answers: name it once")
         given.model = given.named
-    start_logging(None)
+    start_logging(None, told_otherwise=_OF_A_DEATH)
     named = {
         name: getattr(given, name)
         for name in ("max_tokens", "seed", "temperature")
