@@ -28,7 +28,7 @@ from minerva_desktop.commands.memory_arguments import (
 from minerva_desktop.commands.parser import CommandParser, count, seconds
 from minerva_desktop.engine.connection import MAX_WAITING
 from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.errors import InvalidRequest, os_reason
 from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.logs import start_logging, terminal_line
 from minerva_desktop.runtime import Runtime
@@ -189,8 +189,10 @@ def _key_in(path: Path) -> str:
     try:
         with path.open("rb") as file:
             return file.read(MAX_KEY_FILE_BYTES).decode("ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRequest(f"No API key can be read from {path}: {error}") from error
+    except OSError as error:
+        raise InvalidRequest(f"No API key can be read from {path}: {os_reason(error)}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"{path} holds more than an API key: it is no ASCII text") from error
 
 
 class _Server:

@@ -63,7 +63,20 @@ def test_a_broken_file_is_told_in_one_line(
     (minerva_home / "config" / "api-keys.json").write_bytes(b"{")
     capsys.readouterr()
     assert main(["keys", "list"]) == 1
-    assert capsys.readouterr().err.count("\n") == 1
+    said = capsys.readouterr().err
+    assert said.endswith("api-keys.json cannot be read: the file is damaged\n")
+    assert said.count("\n") == 1
+
+
+def test_a_home_that_is_no_folder_is_told_in_words(
+    minerva_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    minerva_home.write_text("a file")
+    assert main(["keys", "list"]) == 1
+    assert capsys.readouterr().err == (
+        f"minerva: The data folder {minerva_home / 'data'} cannot be used:"
+        " a part of its path is a file, not a folder\n"
+    )
 
 
 @pytest.mark.parametrize("arguments", [[], ["create"], ["burn"], ["list", "x"]])
