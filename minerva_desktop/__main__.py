@@ -13,14 +13,12 @@ and `chat` never load Qt, and the window never loads llama.cpp, nor FastAPI befo
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from minerva_desktop import __version__
+from minerva_desktop.command_line import window_parser
 from minerva_desktop.errors import MinervaError, StoreError, os_reason
 from minerva_desktop.logs import start_logging, terminal_line
 from minerva_desktop.settings import Settings, SettingsFile
@@ -35,16 +33,6 @@ if TYPE_CHECKING:
     from minerva_desktop.runtime import Runtime
 
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
-_EPILOG = """\
-commands:
-  minerva [FILE.gguf ...]       open the window (with these models)
-  minerva chat [MODEL] [...]    chat in the terminal; --help tells more
-  minerva serve [...]           serve the models to OpenAI clients; --help tells more
-  minerva keys [...]            list, create or revoke API keys; --help tells more
-  minerva models [...]          list, show, add, remove or name models; --help tells more
-
-MINERVA_HOME puts all settings, chats and logs into one folder.
-"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -107,14 +95,7 @@ def _drop_unwritten_output() -> None:
 
 
 def _gui(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="minerva",
-        description="Chat with language models that run on this machine.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE.gguf")
-    parser.add_argument("--version", action="version", version=f"Minerva Desktop {__version__}")
+    parser = window_parser()
     options = parser.parse_args(arguments)
     for path in options.files:
         if not path.suffix and not path.exists():
