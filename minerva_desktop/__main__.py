@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minerva_desktop.command_line import window_parser
@@ -62,6 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _in_terminal(run: Callable[[list[str]], int], arguments: list[str]) -> int:
+    # What is closed is None, and the next file that is opened would be in its place.
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - to the end
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     if sys.stdout is None and run is not _serve:  # which says nothing there
         raise StoreError("The standard output is closed: there is nowhere to write to")
     try:

@@ -129,3 +129,12 @@ def test_a_closed_output_is_told_before_anything_is_done(file: KeyFile) -> None:
             "minerva: The standard output is closed: there is nowhere to write to\n"
         )
     assert file.stored_keys() == ()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
+def test_other_closed_streams_do_not_matter(file: KeyFile) -> None:
+    made = _minerva("keys create laptop <&- 2>&-")
+    assert (made.returncode, made.stderr) == (0, "")
+    assert matching_name(file.named_keys(), made.stdout.removesuffix("\n")) == "laptop"
+    chat = _minerva("chat <&-")
+    assert (chat.returncode, chat.stdout, chat.stderr) == (0, "", "")
