@@ -18,7 +18,7 @@ from minerva_desktop.app.terminal_prompt import Prompt
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.pool_events import ModelGone, ModelLoading, ModelReady, PoolEvent
+from minerva_desktop.engine.pool_events import ModelLoading, ModelReady, PoolEvent
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import LoadCancelled, MinervaError
 from minerva_desktop.logs import terminal_line
@@ -86,17 +86,25 @@ class TerminalChat:
             return str(stream), interrupted
 
 
-def show_event(event: PoolEvent) -> None:
-    """How far a load is, what had to give for the model to fit, and what to beware of."""
-    match event:
-        case ModelLoading():
+class LoadProgress:
+    """Listens to the events of a pool: how far a load is, what had to give for the model to fit,
+    and what to beware of."""
+
+    def __init__(self) -> None:
+        self._shows_progress = False
+
+    def __call__(self, event: PoolEvent) -> None:
+        """One event."""
+        if isinstance(event, ModelLoading):
+            self._shows_progress = True
             _show_progress(event.fraction)
-        case ModelReady():
+            return
+        if self._shows_progress:  # else a prompt is in that line
+            self._shows_progress = False
             _clear_line()
+        if isinstance(event, ModelReady):
             for sentence in (*event.choice.reasons, *event.choice.warnings):
                 _note(f"note: {sentence}")
-        case ModelGone():
-            _clear_line()
 
 
 async def _unless_terminated(talk: Coroutine[Any, Any, int]) -> int:

@@ -11,7 +11,7 @@ import msgspec
 
 from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
 from minerva_desktop.app.model_actions import load_options, own_options
-from minerva_desktop.app.terminal_chat import TerminalChat, show_event
+from minerva_desktop.app.terminal_chat import LoadProgress, TerminalChat
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
 from minerva_desktop.commands.memory_arguments import (
@@ -98,7 +98,7 @@ async def _talk(
         memory_bytes=memory_bytes(settings),
         gpu_bytes=gpu_bytes(settings),
         measured=MeasuredMemory(paths.measured_memory),
-        on_event=show_event,
+        on_event=LoadProgress(),
     )
     runtime.keeps_spare = False  # nothing else will be loaded
     talk = TerminalChat(lambda: named_model(runtime, model, forced=given.force), sampling)

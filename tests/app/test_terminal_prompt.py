@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from minerva_desktop.app.terminal_chat import LoadProgress
 from minerva_desktop.app.terminal_prompt import EDITS_LINES, HINT
+from minerva_desktop.engine.pool_events import ModelGone, ModelLoading
 from tests.app.terminal import Terminal
 
 CHAT = [sys.executable, "-m", "minerva_desktop", "chat", "--max-tokens", "2", "--seed", "1"]
@@ -96,6 +99,25 @@ def test_sigterm_at_the_prompt_leaves_the_terminal_as_it_was() -> None:
         terminal.process.send_signal(signal.SIGTERM)
         assert terminal.end() == 128 + signal.SIGTERM
         assert terminal.is_as_usual()
+
+
+class Screen(io.StringIO):
+    """A text stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_model_that_goes_leaves_the_line_that_is_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    news, path = LoadProgress(), Path("/m.gguf")
+    news(ModelGone(path))
+    assert screen.getvalue() == ""
+    news(ModelLoading(path, 0.5))
+    news(ModelGone(path))
+    news(ModelGone(path))
+    assert screen.getvalue() == "\rLoading the model  50% \r\x1b[K"
 
 
 def test_bytes_that_are_no_text_are_told() -> None:
