@@ -13,16 +13,15 @@ and `chat` never load Qt, and the window never loads llama.cpp, nor FastAPI befo
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from minerva_desktop import __version__
-from minerva_desktop.errors import MinervaError
-from minerva_desktop.logs import start_logging
+from minerva_desktop.command_line import window_parser
+from minerva_desktop.errors import MinervaError, StoreError, os_reason
+from minerva_desktop.logs import start_logging, terminal_line
 from minerva_desktop.settings import Settings, SettingsFile
 
 if TYPE_CHECKING:
@@ -35,16 +34,6 @@ if TYPE_CHECKING:
     from minerva_desktop.runtime import Runtime
 
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
-_EPILOG = """\
-commands:
-  minerva [FILE.gguf ...]       open the window (with these models)
-  minerva chat [MODEL] [...]    chat in the terminal; --help tells more
-  minerva serve [...]           serve the models to OpenAI clients; --help tells more
-  minerva keys [...]            list, create or revoke API keys; --help tells more
-  minerva models [...]          list, show, add, remove or name models; --help tells more
-
-MINERVA_HOME puts all settings, chats and logs into one folder.
-"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,42 +52,60 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A short detail belongs to its sentence; the last words of a process have lines of theirs.
         is_short = "\n" not in error.detail
         short = f" ({error.detail})" if error.detail and is_short else ""
-        print(f"minerva: {error.message}{short}", file=sys.stderr)
+        lines = [f"minerva: {error.message}{short}"]
         if not is_short:
-            print(error.detail, file=sys.stderr)
+            lines += error.detail.splitlines()
+        for line in lines:
+            print(terminal_line(line.expandtabs()), file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
 
 
 def _in_terminal(run: Callable[[list[str]], int], arguments: list[str]) -> int:
+    # What is closed is None, and the next file that is opened would be in its place.
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - to the end
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    if sys.stdout is None and run is not _serve:  # which says nothing there
+        raise StoreError("The standard output is closed: there is nowhere to write to")
     try:
         code = run(arguments)
-        sys.stdout.flush()
+        _flush_output()
     except BrokenPipeError:
-        # Whoever read this has gone (`| head`). Python would complain once more at its exit, where
-        # it flushes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILED
+        return EXIT_FAILED  # whoever read this has gone (`| head`)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise StoreError(f"The output could not be written: {os_reason(error)}") from error
+    finally:
+        _drop_unwritten_output()
     return code
+
+
+def _flush_output() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _drop_unwritten_output() -> None:
+    """Python would complain once more at its exit, where it flushes stdout."""
+    try:
+        _flush_output()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # -- the window --------------------------------------------------------------------------------
 
 
 def _gui(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="minerva",
-        description="Chat with language models that run on this machine.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE.gguf")
-    parser.add_argument("--version", action="version", version=f"Minerva Desktop {__version__}")
+    parser = window_parser()
     options = parser.parse_args(arguments)
     for path in options.files:
         if not path.suffix and not path.exists():
-            parser.error(f"there is no command and no file “{path}”")
+            parser.error(terminal_line(f"there is no command and no file “{path}”"))
     from minerva_desktop.ui.import_scan import stop_import_scan
 
     stop_import_scan()

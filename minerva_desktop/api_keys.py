@@ -24,7 +24,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from minerva_desktop.errors import InvalidRequest, StoreError
+from minerva_desktop.errors import InvalidRequest, StoreError, os_reason
 
 PREFIX = "mk-"
 RANDOM_BYTES = 32
@@ -109,8 +109,10 @@ class KeyFile:
                 content = msgspec.json.decode(file.read(), type=_Content)
         except FileNotFoundError:
             return ()
-        except (OSError, msgspec.DecodeError) as error:
-            raise StoreError(f"The API keys in {self._path} cannot be read: {error}") from error
+        except OSError as error:
+            raise self._unreadable(os_reason(error)) from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise self._unreadable("the file is damaged") from error
         if content.format != FORMAT:
             raise StoreError(f"The API keys in {self._path} are of a newer Minerva")
         return content.keys
@@ -130,7 +132,10 @@ class KeyFile:
                 NamedKey(key.name, bytes.fromhex(key.sha256)) for key in self.stored_keys()
             )
         except ValueError as error:
-            raise StoreError(f"The API keys in {self._path} cannot be read: {error}") from error
+            raise self._unreadable("the file is damaged") from error
+
+    def _unreadable(self, why: str) -> StoreError:
+        return StoreError(f"The API keys in {self._path} cannot be read: {why}")
 
     def create(self, name: str) -> tuple[StoredKey, str]:
         """Make a key; what is stored, and the key itself, which nobody can tell later.
@@ -175,7 +180,7 @@ class KeyFile:
         except FileExistsError as error:
             raise StoreError("The API keys are being changed by another program") from error
         except OSError as error:
-            raise StoreError(f"The API keys cannot be saved: {error}") from error
+            raise StoreError(f"The API keys cannot be saved: {os_reason(error)}") from error
         try:
             with os.fdopen(number, "wb") as file:
                 yield file
@@ -184,7 +189,7 @@ class KeyFile:
             # Only here: once it is in place, a draft of that name is somebody else's.
             draft.unlink(missing_ok=True)
             if isinstance(error, OSError):
-                raise StoreError(f"The API keys cannot be saved: {error}") from error
+                raise StoreError(f"The API keys cannot be saved: {os_reason(error)}") from error
             raise
 
     @staticmethod

@@ -25,7 +25,23 @@ no state beyond that and may be made and read on any thread.
 
 from __future__ import annotations
 
+import errno
+import os
+from types import MappingProxyType
 from typing import ClassVar
+
+_REASONS = MappingProxyType(
+    {
+        errno.ENOENT: "it is not there",
+        errno.ENOTDIR: "a part of its path is a file, not a folder",
+        errno.EISDIR: "it is a folder",
+        errno.EEXIST: "a file of that name is in its place",
+        errno.EACCES: "this user may not open it",
+        errno.EPERM: "this user may not do that",
+        errno.EROFS: "the disk is read-only",
+        errno.ENOSPC: "the disk is full",
+    }
+)
 
 
 class MinervaError(Exception):
@@ -151,6 +167,14 @@ class StoreError(MinervaError):
     """Chats could not be read or written."""
 
     code = "store_failed"
+
+
+def os_reason(error: OSError) -> str:
+    """Why a file could not be used, in words that follow a colon."""
+    reason = _REASONS.get(error.errno or 0)
+    if reason is not None:
+        return reason
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _family(root: type[MinervaError]) -> dict[str, type[MinervaError]]:

@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+from collections.abc import Collection
 from pathlib import Path
 
+_REPLACEMENT = "\ufffd"
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _FILE_BYTES = 1024 * 1024
 _FILES = 3
 
 
-def start_logging(folder: Path | None) -> None:
-    """Set up the root logger, once per process; ``folder`` None logs to stderr alone."""
+def terminal_line(text: str) -> str:
+    """``text`` as one line that a terminal only shows: a file name may hold line breaks, and
+    characters that move the cursor or turn the writing direction; U+FFFD stands for each."""
+    return "".join(each if each.isprintable() else _REPLACEMENT for each in text)
+
+
+class _TerminalFormatter(logging.Formatter):
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's
+        return terminal_line(super().formatMessage(record))
+
+
+def start_logging(folder: Path | None, told_otherwise: Collection[str] = ()) -> None:
+    """Set up the root logger, once per process; ``folder`` None logs to stderr alone. What the
+    loggers ``told_otherwise`` warn of does not go to stderr: the command says it in its own words.
+    """
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     console = logging.StreamHandler()
     console.setLevel(logging.WARNING)
-    console.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    console.setFormatter(_TerminalFormatter("%(levelname)s: %(message)s"))
+    console.addFilter(lambda record: record.name not in told_otherwise)
     root.addHandler(console)
     if folder is None:
         return

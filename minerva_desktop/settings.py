@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.errors import InvalidRequest, StoreError
+from minerva_desktop.errors import InvalidRequest, StoreError, os_reason
 from minerva_desktop.paths import path_text
 
 DEFAULT_PORT = 8427
@@ -108,7 +108,9 @@ class SettingsFile:
             temporary.write_bytes(body + b"\n")
             temporary.replace(self._path)
         except OSError as error:
-            raise StoreError(f"Settings could not be saved to {self._path}: {error}") from error
+            raise StoreError(
+                f"Settings could not be saved to {self._path}: {os_reason(error)}"
+            ) from error
 
     def override(self, path: Path, overrides: ModelOverrides) -> None:
         """Load the model at ``path`` so from now on. Raises `StoreError` as `save`."""
@@ -135,7 +137,7 @@ class SettingsFile:
         except FileNotFoundError:
             return Settings()
         except (OSError, ValueError, RecursionError) as error:
-            self._tell(f"The settings could not be read ({error}).", content)
+            self._tell(f"The settings could not be read: {_why_unread(error)}.", content)
             return Settings()
         if problems:
             what = f"In the settings, this was not understood: {'; '.join(problems)}."
@@ -152,11 +154,27 @@ class SettingsFile:
             else:
                 aside.write_bytes(content)
         except OSError as error:
-            where = f"The file as it was could not be kept: {error}."
+            where = f"The file as it was could not be kept: {os_reason(error)}."
         else:
             where = f"The file as it was is kept as {aside}."
         self.problem = f"{problem} {where}"
         _log.warning("%s", self.problem)
+
+
+def _why_unread(error: Exception) -> str:
+    match error:
+        case OSError():
+            return os_reason(error)
+        case json.JSONDecodeError():
+            return f"they are no JSON from line {error.lineno}, column {error.colno} on"
+        case UnicodeEncodeError():
+            return "there is half a character in them"
+        case UnicodeDecodeError():
+            return "they are no text in UTF-8"
+        case RecursionError():
+            return "they are nested too deep"
+        case _:
+            return str(error)
 
 
 def _understood(content: bytes) -> tuple[Settings, list[str]]:
@@ -166,7 +184,7 @@ def _understood(content: bytes) -> tuple[Settings, list[str]]:
     # which are then out of range. NaN is none.
     given = json.loads(content, parse_constant=str)
     if not isinstance(given, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("they are no JSON object")
     json.dumps(given, ensure_ascii=False).encode()  # half a character could not be saved again
     problems: list[str] = []
     found = _taken(given, Settings, "", problems)

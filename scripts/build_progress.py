@@ -18,6 +18,8 @@ from typing import IO, TextIO
 
 # Seconds between two progress lines where there is no terminal.
 PLAIN_INTERVAL = 15.0
+# A build of which so many seconds and steps are known tells how long it still takes.
+KNOWN_SECONDS, KNOWN_STEPS = 30.0, 5
 
 _NINJA_STEP = re.compile(r"^(?:DEBUG )?\[(\d+)/(\d+)\] ")
 _MAKE_STEP = re.compile(r"^(?:DEBUG )?\[ *(\d+)%\] ")
@@ -88,6 +90,17 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def time_left(known: float, steps: int, left: int) -> str:
+    """Say what `left` steps may take when `steps` took `known` seconds; empty: too little is known.
+
+    Steps differ: one is a small file, another the largest. So this is in minutes, and "about".
+    """
+    if known < KNOWN_SECONDS or steps < KNOWN_STEPS:
+        return ""
+    minutes = round(known / steps * left / 60)
+    return f"about {minutes} min left" if minutes else "less than a minute left"
+
+
 def diagnose(lines: Sequence[str]) -> str:
     """Say in a sentence what probably made a command fail; empty when nothing known is there."""
     # The last lines tell: a failure earlier on may have been got over by trying again.
@@ -113,6 +126,7 @@ class Reporter:
         self._clock = clock
         self._moving = out.isatty()
         self._build_start = 0.0
+        self._first_done = 0
         self._step: Step | None = None
         self._last_shown = clock()
         self._width = 0
@@ -124,6 +138,7 @@ class Reporter:
             if not self.steps_seen:
                 self.steps_seen = True
                 self._build_start = self._clock()
+                self._first_done = step.done
             self._step = step
             self.tick()
         elif _WORTH_SHOWING.match(text):
@@ -135,8 +150,7 @@ class Reporter:
         if self._step is None:
             return
         now = self._clock()
-        spent = duration(now - self._build_start)
-        text = f"Building llama.cpp  {self._step.done}/{self._step.total}  {spent}"
+        text = self._progress(self._step, now - self._build_start)
         if self._moving:
             self._clear()
             columns = shutil.get_terminal_size().columns
@@ -145,6 +159,12 @@ class Reporter:
         elif now - self._last_shown >= PLAIN_INTERVAL:
             self._last_shown = now
             self._print(text + "\n")
+
+    def _progress(self, step: Step, spent: float) -> str:
+        percent = step.done * 100 // max(step.total, 1)
+        left = time_left(spent, step.done - self._first_done, step.total - step.done)
+        parts = (f"{step.done}/{step.total} ({percent} %)", duration(spent), left)
+        return "  ".join(["Building llama.cpp", *filter(None, parts)])
 
     def finish(self, *, worked: bool) -> None:
         """Take the moving line away. Call this when the command has ended."""

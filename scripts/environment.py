@@ -102,11 +102,17 @@ def _set_up(project: Project, profile: Profile) -> None:
     _ensure_venv(project)
     project.marker.touch()
     if engine_flags(project) is None:
-        say("llama.cpp is built for your computer, which takes 6 to 15 minutes the first time")
+        say(
+            "llama.cpp is built for your computer, which takes 6 to 15 minutes"
+            " the first time, and longer on a busy machine"
+        )
     project.log.write_text("", encoding="utf-8")
     uv = _install_uv(project)
     if engine_flags(project) not in (None, wanted_engine_flags(project)):
-        say("llama.cpp's build flags have changed: it is built anew, which takes 6 to 15 minutes")
+        say(
+            "llama.cpp's build flags have changed: it is built anew, which takes 6 to 15 minutes,"
+            " and longer on a busy machine"
+        )
         uninstall = [str(uv), "pip", "uninstall", "--python", str(project.python), ENGINE]
         _run(project, uninstall, "removing the old llama.cpp")
     if engine_flags(project) is None:

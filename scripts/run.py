@@ -1,7 +1,7 @@
 """`python3 scripts/run.py [ARGUMENTS]`: sets everything up, then starts Minerva Desktop.
 
 The arguments go to the app: `python3 scripts/run.py serve --port 8427`. Where nothing has to be
-set up, this costs a few milliseconds.
+set up, this costs a few milliseconds. `--help` and `--version` set nothing up.
 """
 
 import environment  # first: it refuses a Python that is too old for the rest
@@ -10,16 +10,24 @@ import environment  # first: it refuses a Python that is too old for the rest
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import environment_state
 import system_packages
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # where the app's package is
+from minerva_desktop.command_line import window_parser
+
 # The app's commands that open no window, and so need nothing of Qt.
-HEADLESS = frozenset({"serve", "chat", "keys", "models", "--help", "-h", "--version"})
+HEADLESS = frozenset({"serve", "chat", "keys", "models"})
+# What needs nothing at all.
+ANSWERED_HERE = frozenset({"--help", "-h", "--version"})
 
 
 def main(arguments: Sequence[str]) -> int:
     """Set up and start; return an exit code where the app can't be started."""
+    if arguments and arguments[0] in ANSWERED_HERE:
+        window_parser().parse_args(arguments[:1])  # prints, and leaves
     headless = bool(arguments) and arguments[0] in HEADLESS
     # Before the long build: it would be in vain if the window couldn't open after it.
     if not headless and not _window_can_open():

@@ -12,7 +12,7 @@ from minerva_desktop.app.memory import DeviceReading, MemoryReading
 from minerva_desktop.app.memory_budgets import DeviceBudget
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.message import Message, MessageState, Role
-from minerva_desktop.library.catalog import GONE
+from minerva_desktop.library.loaded_files import GONE
 from minerva_desktop.ui.chat_list import ChatItem
 from minerva_desktop.ui.model_list import PickerFit, PickerItem
 

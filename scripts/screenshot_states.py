@@ -18,7 +18,7 @@ from minerva_desktop.app.loaded_models import LoadedModel
 from minerva_desktop.app.memory import MemoryReading
 from minerva_desktop.app.memory_budgets import GpuMemories
 from minerva_desktop.chat.message import MessageState, Role
-from minerva_desktop.library.catalog import GONE
+from minerva_desktop.library.loaded_files import GONE
 from minerva_desktop.settings import Settings
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow

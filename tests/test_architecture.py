@@ -33,6 +33,7 @@ ALLOWED = {
     "api_keys": set(),
     "paths": set(),
     "logs": set(),
+    "command_line": set(),
     "units": set(),
     "errors": set(),
 }

@@ -57,10 +57,22 @@ def test_shows_a_plain_line_now_and_then_where_there_is_no_terminal() -> None:
         reporter.line(f"DEBUG [{done}/40] /usr/bin/g++ -c {done}.cpp")
     reporter.finish(worked=True)
     assert out.getvalue().splitlines() == [
-        "Building llama.cpp  15/40  14 s",
-        "Building llama.cpp  30/40  29 s",
+        "Building llama.cpp  15/40 (37 %)  14 s",
+        "Building llama.cpp  30/40 (75 %)  29 s",
         "Built llama.cpp in 39 s",
     ]
+
+
+def test_says_about_how_long_a_build_still_takes() -> None:
+    out, clock = io.StringIO(), Clock()
+    reporter = Reporter(out, clock)
+    for done in range(11, 112):  # ten had been built before
+        clock.now += 3
+        reporter.line(f"DEBUG [{done}/120] /usr/bin/g++ -c {done}.cpp")
+    lines = out.getvalue().splitlines()
+    assert lines[1] == "Building llama.cpp  20/120 (16 %)  27 s"
+    assert lines[2] == "Building llama.cpp  25/120 (20 %)  42 s  about 5 min left"
+    assert lines[-1].endswith("less than a minute left")
 
 
 def test_moves_one_line_on_a_terminal() -> None:
@@ -74,7 +86,7 @@ def test_moves_one_line_on_a_terminal() -> None:
     text = out.getvalue()
     assert text.endswith("Installed 1 package in 3ms\nBuilt llama.cpp in 1 min 5 s\n")
     assert text.count("\n") == 2
-    assert "\rBuilding llama.cpp  9/10  1 min 5 s" in text
+    assert "\rBuilding llama.cpp  9/10 (90 %)  1 min 5 s" in text
 
 
 def test_a_failed_build_is_not_called_built() -> None:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 import sys
 import threading
 import tomllib
@@ -13,6 +15,7 @@ import pytest
 import environment
 import environment_state
 from environment_state import Profile, Project
+from minerva_desktop.__main__ import main
 
 ROOT = environment_state.this_project().root
 
@@ -237,3 +240,26 @@ def test_cuts_one_package_out_of_a_lock() -> None:
     assert rest
     assert all(line.strip().startswith("--hash=") for line in rest)
     assert environment_state.locked_block(text, "no-such-package") == ""
+
+
+@pytest.mark.parametrize("argument", ["--help", "-h", "--version"])
+def test_a_clean_clone_tells_its_help_and_version_without_any_set_up(
+    tmp_path: Path, argument: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clone = tmp_path / "clone"
+    shutil.copytree(ROOT / "scripts", clone / "scripts", ignore=shutil.ignore_patterns("__*"))
+    (clone / "minerva_desktop").mkdir()
+    for name in ("__init__.py", "command_line.py"):
+        shutil.copy(ROOT / "minerva_desktop" / name, clone / "minerva_desktop")
+    bare = [sys.executable, "-I", "-S", "-B"]  # with the standard library alone
+    started = "import runpy, sys; sys.path.insert(0, 'scripts'); del sys.argv[0]"
+    command = f"{started}; runpy.run_path('scripts/run.py', run_name='__main__')"
+    told = subprocess.run(
+        [*bare, "-c", command, "scripts/run.py", argument],
+        cwd=clone, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (told.returncode, told.stderr) == (0, "")
+    assert sorted(each.name for each in clone.iterdir()) == ["minerva_desktop", "scripts"]
+    with pytest.raises(SystemExit):
+        main([argument])
+    assert told.stdout == capsys.readouterr().out

@@ -104,24 +104,33 @@ def test_what_is_good_beside_bad_values_is_kept_in_the_parts_too(file: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "content", [b"{", b"[1]", b"\xff", b"[" * 100_000, b"", b'{"system_prompt": "\\ud800"}']
+    ("content", "why"),
+    [
+        (b'{"n_ctx":\n  x', "they are no JSON from line 2, column 3 on"),
+        (b"[1]", "they are no JSON object"),
+        (b"\xff", "they are no text in UTF-8"),
+        (b"[" * 100_000, "they are nested too deep"),
+        (b"", "they are no JSON from line 1, column 1 on"),
+        (b'{"system_prompt": "\\ud800"}', "there is half a character in them"),
+    ],
 )
 def test_what_is_no_json_object_is_kept_and_told(
-    file: Path, content: bytes, caplog: pytest.LogCaptureFixture
+    file: Path, content: bytes, why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     file.write_bytes(content)
     read = SettingsFile(file)
     assert read.current == Settings()
     kept = file.with_name("settings.json.unreadable")
     assert kept.read_bytes() == content
-    assert str(read.problem).startswith("The settings could not be read (")
-    assert str(read.problem).endswith(f"The file as it was is kept as {kept}.")
+    assert read.problem == (
+        f"The settings could not be read: {why}. The file as it was is kept as {kept}."
+    )
     assert caplog.messages == [read.problem]  # which commands show in the terminal
 
 
 def test_a_mistake_in_the_text_is_told_with_its_place(file: Path) -> None:
     file.write_text('{\n  "n_ctx": 4096,\n}')
-    assert "double quotes: line 3 column 1" in str(SettingsFile(file).problem)
+    assert "no JSON from line 3, column 1 on" in str(SettingsFile(file).problem)
     file.write_bytes(b"\xef\xbb\xbf" + b'{"n_ctx": 4096}')  # as Windows' Notepad begins a text
     assert SettingsFile(file).current.n_ctx == 4096
 
@@ -130,7 +139,7 @@ def test_what_cannot_be_kept_is_not_said_to_be(file: Path) -> None:
     file.write_text("{")
     file.with_name("settings.json.unreadable").mkdir()
     told = str(SettingsFile(file).problem)
-    assert "The file as it was could not be kept: " in told
+    assert "The file as it was could not be kept: it is a folder." in told
     assert file.read_text() == "{"
 
 

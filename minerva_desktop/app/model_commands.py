@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from minerva_desktop.app.model_report import Appraisal, print_report
-from minerva_desktop.app.terminal_output import print_json, print_table
+from minerva_desktop.app.terminal_output import print_json, print_line, print_table
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.library.catalog import Catalog
@@ -72,11 +72,11 @@ class ModelCommands:
             print_json({**facts, "problems": problems})
         else:
             for model in added:
-                print(f"added {one_line(model.model_id)} ({format_bytes(model.size)})")
+                print_line(f"added {one_line(model.model_id)} ({format_bytes(model.size)})")
             for model in known:
-                print(f"{one_line(model.model_id)} is already there: {model.path}")
+                print_line(f"{one_line(model.model_id)} is already there: {model.path}")
             for failure in failures:
-                print(f"not added: {failure.message}")
+                print_line(f"not added: {failure.message}")
         return not failures
 
     def remove(self, wanted: str) -> None:
@@ -86,7 +86,7 @@ class ModelCommands:
         if self._as_json:
             print_json({"removed": _facts(model)})
         else:
-            print(f"removed {one_line(model.model_id)}; the file {model.path} stays")
+            print_line(f"removed {one_line(model.model_id)}; the file {model.path} stays")
 
     def alias(self, wanted: str, alias: str, *, remove: bool) -> None:
         """Give a model another name, or take it away. Raises `MinervaError`."""
@@ -98,9 +98,9 @@ class ModelCommands:
         if self._as_json:
             print_json({"removed" if remove else "added": alias, "model": _facts(model)})
         elif remove:
-            print(f"{alias} is no longer a name of {model.model_id}")
+            print_line(f"{alias} is no longer a name of {model.model_id}")
         else:
-            print(f"{alias} is now a name of {model.model_id}")
+            print_line(f"{alias} is now a name of {model.model_id}")
 
     def _known(self, wanted: str) -> ModelFile:
         """Also one that cannot be loaded any more: it is to be removed all the more."""

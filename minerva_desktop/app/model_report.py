@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from minerva_desktop.app.terminal_output import print_json, print_table
+from minerva_desktop.app.terminal_output import print_json, print_line, print_table
 from minerva_desktop.devices.ledgers import DeviceLedgers
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.library.display_text import one_line
@@ -68,8 +68,8 @@ def print_report(
         return
     rows = (*_header_rows(appraisal.header), ("aliases", ", ".join(aliases) or "-"))
     for name, value in (*rows, *_load_rows(appraisal)):
-        print(f"{name:<16} {value}")
-    print()
+        print_line(f"{name:<16} {value}")
+    print_line()
     columns = [*_HEAD, "ROOM", *(["MEASURED"] if measured is not None else [])]
     print_table(columns, [[_cell(value) for value in row.values()] for row in memory])
 

@@ -9,31 +9,35 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager, nullcontext
+from types import FrameType
 from typing import Any
 
+from minerva_desktop.app.terminal_prompt import Prompt
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.pool_events import ModelGone, ModelLoading, ModelReady, PoolEvent
+from minerva_desktop.engine.pool_events import ModelLoading, ModelReady, PoolEvent
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import LoadCancelled, MinervaError
+from minerva_desktop.logs import terminal_line
 
 EXIT_OK, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 130, 143  # 128 and the signal's number
 
+SignalHandler = Callable[[int, FrameType | None], Any] | int | None  # as `signal` has them
 
 # Gives the model's engine, loaded; again, if it died meanwhile.
 Lease = Callable[[], AbstractAsyncContextManager[LlamaEngine]]
 
 
 class TerminalChat:
-    """One run of the command."""
+    """One run of the command. Made on its event loop."""
 
     def __init__(self, lease: Lease, sampling: SamplingParameters) -> None:
         self._lease = lease
         self._sampling = sampling
+        self._on_sigint = signal.getsignal(signal.SIGINT)
 
     async def answer_once(self, prompt: str) -> int:
         """Answer ``prompt``; the exit code. Raises `MinervaError`."""
@@ -51,20 +55,24 @@ class TerminalChat:
         turns: list[ChatTurn] = []
         async with self._lease():  # now, so that the first answer starts at once
             pass
-        if sys.stdin.isatty():
+        prompt = Prompt()
+        if prompt.is_terminal:
             _note("Ctrl+C stops an answer, Ctrl+D ends the chat.")
-        async for line in _lines():
-            turns.append(ChatTurn(Role.USER, line))
-            try:
-                text, _ = await self._answer(turns)
-                turns.append(ChatTurn(Role.ASSISTANT, text))
-            except MinervaError as error:
-                turns.pop()
-                _note(f"error: {error.message}")
+        with _on_signal(signal.SIGINT, prompt.interrupt) if prompt.is_terminal else nullcontext():
+            async for message in prompt.messages():
+                turns.append(ChatTurn(Role.USER, message))
+                try:
+                    text, _ = await self._answer(turns)
+                    turns.append(ChatTurn(Role.ASSISTANT, text))
+                except MinervaError as error:
+                    turns.pop()
+                    _note(f"error: {error.message}")
         return EXIT_OK
 
     async def _answer(self, turns: list[ChatTurn]) -> tuple[str, bool]:
-        async with self._lease() as engine:
+        async with AsyncExitStack() as leased:
+            with _as_handled(signal.SIGINT, self._on_sigint):  # ends a load, and the program
+                engine = await leased.enter_async_context(self._lease())
             stream = engine.generate(turns, sampling=self._sampling)
             interrupted = False
 
@@ -78,17 +86,25 @@ class TerminalChat:
             return str(stream), interrupted
 
 
-def show_event(event: PoolEvent) -> None:
-    """How far a load is, what had to give for the model to fit, and what to beware of."""
-    match event:
-        case ModelLoading():
+class LoadProgress:
+    """Listens to the events of a pool: how far a load is, what had to give for the model to fit,
+    and what to beware of."""
+
+    def __init__(self) -> None:
+        self._shows_progress = False
+
+    def __call__(self, event: PoolEvent) -> None:
+        """One event."""
+        if isinstance(event, ModelLoading):
+            self._shows_progress = True
             _show_progress(event.fraction)
-        case ModelReady():
+            return
+        if self._shows_progress:  # else a prompt is in that line
+            self._shows_progress = False
             _clear_line()
+        if isinstance(event, ModelReady):
             for sentence in (*event.choice.reasons, *event.choice.warnings):
                 _note(f"note: {sentence}")
-        case ModelGone():
-            _clear_line()
 
 
 async def _unless_terminated(talk: Coroutine[Any, Any, int]) -> int:
@@ -126,44 +142,21 @@ async def _print_stream(stream: TokenStream) -> None:
 @contextmanager
 def _on_signal(number: signal.Signals, action: Callable[[], None]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
-    previous = signal.getsignal(number)
 
     def handle(_number: int, _frame: object) -> None:
         loop.call_soon_threadsafe(action)
 
-    signal.signal(number, handle)
+    with _as_handled(number, handle):
+        yield
+
+
+@contextmanager
+def _as_handled(number: signal.Signals, handler: SignalHandler) -> Iterator[None]:
+    previous = signal.signal(number, handler)
     try:
         yield
     finally:
         signal.signal(number, previous)
-
-
-async def _lines() -> AsyncIterator[str]:
-    # A daemon thread, not `asyncio.to_thread`: the loop would wait at its end for a read that
-    # only the next Enter finishes.
-    loop = asyncio.get_running_loop()
-    lines: asyncio.Queue[str] = asyncio.Queue()
-
-    def read() -> None:
-        while line := sys.stdin.readline():
-            loop.call_soon_threadsafe(lines.put_nowait, line)
-        loop.call_soon_threadsafe(lines.put_nowait, "")
-
-    threading.Thread(target=read, name="stdin", daemon=True).start()
-    while True:
-        if sys.stdin.isatty():
-            sys.stderr.write("> ")
-            sys.stderr.flush()
-        try:
-            line = await lines.get()
-        except asyncio.CancelledError:
-            if sys.stdin.isatty():
-                _note("")  # what the terminal shows next begins below the prompt
-            raise
-        if not line:
-            return
-        if line.strip():
-            yield line.rstrip("\n")
 
 
 def _show_progress(fraction: float) -> None:
@@ -180,5 +173,5 @@ def _clear_line() -> None:
 
 
 def _note(text: str) -> None:
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(terminal_line(text) + "\n")
     sys.stderr.flush()

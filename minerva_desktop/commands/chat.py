@@ -11,7 +11,7 @@ import msgspec
 
 from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
 from minerva_desktop.app.model_actions import load_options, own_options
-from minerva_desktop.app.terminal_chat import TerminalChat, show_event
+from minerva_desktop.app.terminal_chat import LoadProgress, TerminalChat
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
 from minerva_desktop.commands.memory_arguments import (
@@ -28,6 +28,10 @@ from minerva_desktop.paths import AppPaths
 from minerva_desktop.runtime import Runtime
 from minerva_desktop.settings import Settings, SettingsFile
 
+# Who warns that a model's engine died: the answer that ended with it says so, and the next message
+# loads the model again.
+_OF_A_DEATH = ("minerva_desktop.engine.pool", "minerva_desktop.engine.connection")
+
 
 def chat(arguments: list[str]) -> int:
     """Run the command; the exit code. Raises `MinervaError`."""
@@ -37,7 +41,7 @@ def chat(arguments: list[str]) -> int:
         if given.model is not None:
             parser.error("one model answers: name it once")
         given.model = given.named
-    start_logging(None)
+    start_logging(None, told_otherwise=_OF_A_DEATH)
     named = {
         name: getattr(given, name)
         for name in ("max_tokens", "seed", "temperature")
@@ -96,7 +100,7 @@ async def _talk(
         memory_bytes=memory_bytes(settings),
         gpu_bytes=gpu_bytes(settings),
         measured=MeasuredMemory(paths.measured_memory),
-        on_event=show_event,
+        on_event=LoadProgress(),
     )
     runtime.keeps_spare = False  # nothing else will be loaded
     talk = TerminalChat(lambda: named_model(runtime, model, forced=given.force), sampling)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from minerva_desktop.errors import ModelNotFound, StoreError
+from minerva_desktop.errors import ModelNotFound, StoreError, os_reason
 from minerva_desktop.library.catalog import Catalog, find_embedded_model
 from minerva_desktop.paths import AppPaths, app_paths
 
@@ -15,7 +15,9 @@ def ready_paths() -> AppPaths:
     try:
         paths.create()
     except OSError as error:
-        raise StoreError(f"The data folder {paths.data} cannot be used: {error}") from error
+        raise StoreError(
+            f"The data folder {paths.data} cannot be used: {os_reason(error)}"
+        ) from error
     return paths
 
 

@@ -9,9 +9,11 @@ import sys
 import msgspec
 
 from minerva_desktop.api_keys import KeyFile, StoredKey
+from minerva_desktop.app.terminal_output import print_line
 from minerva_desktop.commands.folders import ready_paths
 from minerva_desktop.commands.parser import CommandParser
-from minerva_desktop.logs import start_logging
+from minerva_desktop.errors import StoreError, os_reason
+from minerva_desktop.logs import start_logging, terminal_line
 
 
 class ShownKey(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -74,19 +76,24 @@ def _list(file: KeyFile, *, as_json: bool) -> None:
     width = max((len(key.name) for key in stored), default=0)
     for key in stored:
         made = datetime.datetime.fromtimestamp(key.created).astimezone()
-        print(f"{key.name:{width}}  …{key.ends_with}  {made:%Y-%m-%d %H:%M}")
+        print_line(f"{key.name:{width}}  …{key.ends_with}  {made:%Y-%m-%d %H:%M}")
 
 
 def _create(file: KeyFile, name: str, *, as_json: bool) -> None:
     stored, key = file.create(name)
-    if as_json:
-        print(msgspec.json.encode(ShownKey.of(stored, key)).decode())
-        return
-    print(key)
-    _say("Keep it now: it cannot be shown again.", as_json=False)
+    try:
+        print(
+            msgspec.json.encode(ShownKey.of(stored, key)).decode() if as_json else key, flush=True
+        )
+    except OSError as error:
+        file.revoke(stored.name)
+        raise StoreError(
+            f"The new API key could not be shown, and so was not kept: {os_reason(error)}"
+        ) from error
+    _say("Keep it now: it cannot be shown again.", as_json=as_json)
 
 
 def _say(sentence: str, *, as_json: bool) -> None:
     """To the person, not into a pipe."""
     if not as_json:
-        print(sentence, file=sys.stderr)
+        print(terminal_line(sentence), file=sys.stderr)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import NoReturn
 
+from minerva_desktop.logs import terminal_line
+
 
 class CommandParser(argparse.ArgumentParser):
     """argparse's parser without the usage text before each error: ``--help`` shows it."""
 
     def error(self, message: str) -> NoReturn:
         """Say ``message`` and leave with exit code 2."""
-        self.exit(2, f"{self.prog}: {message}\n")
+        self.exit(2, f"{self.prog}: {terminal_line(message)}\n")
 
 
 def count(text: str) -> int:

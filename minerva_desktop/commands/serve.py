@@ -28,9 +28,9 @@ from minerva_desktop.commands.memory_arguments import (
 from minerva_desktop.commands.parser import CommandParser, count, seconds, whole_number
 from minerva_desktop.engine.connection import MAX_WAITING
 from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.errors import EndpointError, InvalidRequest
+from minerva_desktop.errors import EndpointError, InvalidRequest, os_reason
 from minerva_desktop.library.measured_memory import MeasuredMemory
-from minerva_desktop.logs import start_logging
+from minerva_desktop.logs import start_logging, terminal_line
 from minerva_desktop.runtime import Runtime
 from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.endpoint import check_address
@@ -203,8 +203,10 @@ def _key_in(path: Path) -> str:
     try:
         with path.open("rb") as file:
             return file.read(MAX_KEY_FILE_BYTES).decode("ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRequest(f"No API key can be read from {path}: {error}") from error
+    except OSError as error:
+        raise InvalidRequest(f"No API key can be read from {path}: {os_reason(error)}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"{path} holds more than an API key: it is no ASCII text") from error
 
 
 class _Server:
@@ -295,4 +297,4 @@ class _Server:
 
 def _say(sentence: str) -> None:
     with contextlib.suppress(BrokenPipeError):  # who started it went away: it serves on
-        print(sentence, file=sys.stderr, flush=True)
+        print(terminal_line(sentence), file=sys.stderr, flush=True)

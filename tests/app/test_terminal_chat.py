@@ -142,6 +142,28 @@ def test_sigterm_ends_an_answer_its_line_and_its_engine() -> None:
         assert not engine.is_running()
 
 
+def test_the_death_of_the_engine_is_told_once_and_the_chat_goes_on() -> None:
+    with subprocess.Popen(
+        [*MINERVA, "chat", "--seed", "1"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as chat:
+        assert chat.stdin is not None
+        assert chat.stdout is not None
+        chat.stdin.write("Tell a very long story.\n")
+        chat.stdin.flush()
+        assert chat.stdout.read(5)
+        (engine,) = psutil.Process(chat.pid).children()
+        engine.kill()
+        said = chat.communicate("", timeout=30)[1]
+        assert chat.returncode == 0
+    assert said.startswith("error: The engine that ran ")
+    assert "(signal 9, SIGKILL)" in said
+    assert said.count("\n") == 1
+
+
 def test_sigterm_ends_a_conversation_that_waits_for_its_next_line() -> None:
     with subprocess.Popen(
         [*MINERVA, "chat", "--max-tokens", "2"],

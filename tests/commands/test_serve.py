@@ -265,6 +265,21 @@ def test_an_address_is_checked_before_a_key_is_asked_for(
     assert capsys.readouterr().err.startswith(f"minerva serve: {said}")
 
 
+def test_a_key_file_that_is_none_is_told_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    no_text = tmp_path / "key"
+    no_text.write_bytes(b"\xff\xfe")
+    for path, said in (
+        (tmp_path / "no", f"No API key can be read from {tmp_path / 'no'}: it is not there"),
+        (tmp_path, f"No API key can be read from {tmp_path}: it is a folder"),
+        (no_text, f"{no_text} holds more than an API key: it is no ASCII text"),
+    ):
+        with pytest.raises(SystemExit):
+            main(["serve", "--port", "0", "--api-key-file", str(path)])
+        assert capsys.readouterr().err == f"minerva serve: {said}\n"
+
+
 def test_a_model_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", "--port", "0", "--model", "nothing"]) == 1
     assert capsys.readouterr().err.startswith("minerva: There is no model “nothing”")

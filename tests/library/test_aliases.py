@@ -67,10 +67,26 @@ def test_a_name_belongs_to_one_model(file: Path, tmp_path: Path, embedded: Path)
         catalog.add_alias(tmp_path / "unknown.gguf", "x")
 
 
-@pytest.mark.parametrize("alias", ["", " ", " a", "a\n", "a\tb", "x" * 121, "a\udcff", "a\u202eb"])
-def test_an_alias_is_one_line_that_can_be_shown(file: Path, embedded: Path, alias: str) -> None:
+@pytest.mark.parametrize(
+    ("alias", "fault"),
+    [
+        ("", "cannot be empty"),
+        (" ", "cannot be empty"),
+        (" a", "“a” cannot be an alias: it has spaces at an end"),
+        ("a  b", "several in a row"),
+        ("a\n", "has a line break"),
+        ("a\tb", "has characters that cannot be shown"),
+        ("x\x1b[31m", r"“x\[31m” cannot be an alias: it has characters that cannot be shown"),
+        ("x" * 121, "has 121 characters, and 120 are allowed"),
+        ("a\udcff", "has characters that cannot be shown"),
+        ("a\u202eb", "has characters that cannot be shown"),
+    ],
+)
+def test_an_alias_is_one_line_that_can_be_shown(
+    file: Path, embedded: Path, alias: str, fault: str
+) -> None:
     catalog = Catalog(file, embedded=embedded)
-    with pytest.raises(InvalidRequest, match="An alias is one line") as caught:
+    with pytest.raises(InvalidRequest, match=fault) as caught:
         catalog.add_alias(embedded, alias)
     assert caught.value.param == "alias"
     assert not file.exists()

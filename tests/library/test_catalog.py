@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from minerva_desktop.errors import InvalidRequest, ModelLoadError, ModelNotFound, StoreError
-from minerva_desktop.library.catalog import CHANGED, GONE, REPLACED, Catalog, find_embedded_model
+from minerva_desktop.library.catalog import Catalog, find_embedded_model
+from minerva_desktop.library.loaded_files import CHANGED, GONE, REPLACED
 from tests.library.gguf_writer import LLAMA, write_gguf
 
 

@@ -95,3 +95,14 @@ def test_people_see_the_id_where_names_are_the_same(catalog: Catalog, tmp_path: 
     assert list(shown_names(models).values()) == [
         "good", "good (b/good)", "good (good.Q8_0)", "good (good.F16)"
     ]  # fmt: skip
+
+
+def test_a_file_that_is_named_by_dots_is_called_by_its_whole_name(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    names = ["..gguf", "...gguf", " .gguf", "\x1b.gguf"]
+    paths = [written(tmp_path / f"{n}", name) for n, name in enumerate(names)]
+    for path in paths:
+        catalog.add(path)
+    found = ids(catalog)
+    assert [found[path] for path in paths] == ["..gguf", "...gguf", ".gguf", "3/.gguf"]

@@ -1,0 +1,33 @@
+"""What `minerva` itself takes, and its help. Only the standard library: `scripts/run.py` answers
+with it before anything else is set up."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from minerva_desktop import __version__
+
+_EPILOG = """\
+commands:
+  minerva [FILE.gguf ...]       open the window (with these models)
+  minerva chat [MODEL] [...]    chat in the terminal; --help tells more
+  minerva serve [...]           serve the models to OpenAI clients; --help tells more
+  minerva keys [...]            list, create or revoke API keys; --help tells more
+  minerva models [...]          list, show, add, remove or name models; --help tells more
+
+MINERVA_HOME puts all settings, chats and logs into one folder.
+"""
+
+
+def window_parser() -> argparse.ArgumentParser:
+    """The arguments without a command; ``--help`` and ``--version``."""
+    parser = argparse.ArgumentParser(
+        prog="minerva",
+        description="Chat with language models that run on this machine.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE.gguf")
+    parser.add_argument("--version", action="version", version=f"Minerva Desktop {__version__}")
+    return parser

@@ -1,0 +1,129 @@
+"""`minerva chat` at a terminal: what is typed, pasted and interrupted."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from minerva_desktop.app.terminal_chat import LoadProgress
+from minerva_desktop.app.terminal_prompt import EDITS_LINES, HINT
+from minerva_desktop.engine.pool_events import ModelGone, ModelLoading
+from tests.app.terminal import Terminal
+
+CHAT = [sys.executable, "-m", "minerva_desktop", "chat", "--max-tokens", "2", "--seed", "1"]
+PASTE = "\x1b[200~{}\x1b[201~"  # as a terminal sends it
+
+needs_readline = pytest.mark.skipif(not EDITS_LINES, reason="this Python has no GNU readline")
+
+
+@needs_readline
+def test_a_paste_of_many_lines_is_one_message() -> None:
+    with Terminal(CHAT) as terminal:
+        terminal.wait_for("> ")
+        terminal.press(PASTE.format("The first line\rThe second\r\rThe last") + "\r")
+        terminal.wait_for("last")
+        terminal.wait_for("> ")
+        terminal.press("\x04")
+        assert terminal.end() == 0
+    assert terminal.shown.count("> ") == 2
+
+
+@needs_readline
+def test_a_message_may_be_longer_than_a_terminals_line() -> None:
+    with Terminal([*CHAT, "--n-ctx", "256"]) as terminal:
+        terminal.wait_for("> ")
+        terminal.press("word " * 1200 + "\r")
+        assert "required 12" in terminal.wait_for("\r\n\x1b[?2004h> ")
+
+
+def test_ctrl_c_at_the_prompt_gives_a_new_one_and_says_once_how_to_leave() -> None:
+    with Terminal(CHAT) as terminal:
+        terminal.wait_for(HINT)  # of the banner
+        terminal.wait_for("> ")
+        terminal.press("Hello\r")
+        terminal.wait_for("\n")
+        terminal.wait_for("> ")
+        terminal.press("\x03")
+        terminal.wait_for(HINT)
+        terminal.wait_for("> ")
+        terminal.press("never mind\x03")
+        terminal.wait_for("never mind")
+        terminal.wait_for("> ")
+        terminal.press("\x03")
+        terminal.wait_for("> ")
+        terminal.press("\x04")
+        assert terminal.end() == 0
+        assert terminal.is_as_usual()
+    assert terminal.shown.count(HINT) == 2
+
+
+def test_ctrl_c_ends_an_answer_and_not_the_chat() -> None:
+    chat = [*CHAT[:4], "--seed", "1"]  # as long as it likes
+    with Terminal(chat) as terminal:
+        terminal.wait_for("> ")
+        terminal.press("Tell a very long story.\r")
+        terminal.wait_for("story.\r\n")
+        terminal.wait_for(" ")
+        terminal.press("\x03")
+        terminal.wait_for("> ")
+        terminal.press("\x04")
+        assert terminal.end() == 0
+    assert terminal.shown.count(HINT) == 1
+
+
+def test_ctrl_c_is_the_same_where_the_answers_go_into_a_file(tmp_path: Path) -> None:
+    with (
+        (tmp_path / "answers").open("wb") as answers,
+        Terminal(CHAT, stdout=answers.fileno()) as terminal,
+    ):
+        terminal.wait_for("> ")
+        terminal.press("\x03")
+        terminal.wait_for(HINT)
+        terminal.wait_for("> ")
+        terminal.press("Hello\r")
+        terminal.wait_for("> ")
+        terminal.press("\x04")
+        assert terminal.end() == 0
+    assert (tmp_path / "answers").read_text().strip()
+
+
+def test_sigterm_at_the_prompt_leaves_the_terminal_as_it_was() -> None:
+    with Terminal(CHAT) as terminal:
+        terminal.wait_for("> ")
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.end() == 128 + signal.SIGTERM
+        assert terminal.is_as_usual()
+
+
+class Screen(io.StringIO):
+    """A text stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_model_that_goes_leaves_the_line_that_is_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    news, path = LoadProgress(), Path("/m.gguf")
+    news(ModelGone(path))
+    assert screen.getvalue() == ""
+    news(ModelLoading(path, 0.5))
+    news(ModelGone(path))
+    news(ModelGone(path))
+    assert screen.getvalue() == "\rLoading the model  50% \r\x1b[K"
+
+
+def test_bytes_that_are_no_text_are_told() -> None:
+    strict = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}  # as in most people's languages
+    done = subprocess.run(
+        CHAT, input=b"caf\xe9\n", capture_output=True, env=strict, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr == b"minerva: What came on the standard input is no text in UTF-8\n"
