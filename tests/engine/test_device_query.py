@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from pathlib import Path
 
@@ -34,6 +35,7 @@ async def test_the_devices_of_this_build_and_the_child_waits_for_a_model() -> No
 async def test_a_child_that_dies_of_a_driver_is_no_answer_and_a_reason(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.INFO)  # the log file has it
     dying = "import sys; print('the driver is broken', file=sys.stderr); sys.exit(3)"
     spare = SpareChild((sys.executable, "-c", dying))
     assert await ask_devices(spare) == DeviceList(
