@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from minerva_desktop.errors import MinervaError, OutOfMemory
+
 
 def begun(text: str) -> str:
     """``text`` as a sentence begins."""
@@ -36,3 +38,10 @@ def told_once(facts: Sequence[str], sentences: Sequence[str]) -> str:
     if whys:
         told += f": {'; '.join(whys)}"
     return ". ".join((told, *others))
+
+
+def refused_needs(error: MinervaError) -> str:
+    """What a budget that refuses a load says of it, in sentences; empty for other errors, such as
+    those of llama.cpp itself, which allowing more does not help."""
+    needs, is_of_budget, _ = error.detail.partition(" In bytes")
+    return needs if is_of_budget and isinstance(error, OutOfMemory) else ""

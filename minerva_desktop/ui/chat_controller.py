@@ -12,10 +12,17 @@ from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import LOAD_OPTIONS_HELP, ChatSession, model_name
+from minerva_desktop.app.load_words import refused_needs
 from minerva_desktop.app.services import Services
 from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.message import Message, Role
-from minerva_desktop.errors import MinervaError, ModelNotFound, OutOfMemory, StoreError
+from minerva_desktop.errors import (
+    LoadCancelled,
+    MinervaError,
+    ModelNotFound,
+    OutOfMemory,
+    StoreError,
+)
 from minerva_desktop.ui.answer_status import AnswerStatus
 from minerva_desktop.ui.chat_list import ChatItem
 from minerva_desktop.ui.engine_worker import EngineWorker
@@ -134,7 +141,9 @@ class ChatController(QObject):
             self._tasks.start(self._send(text))
 
     async def _send_if_it_fits(self, text: str) -> None:
-        """It stays in the composer until that is known; what is typed meanwhile stays, too."""
+        """It stays in the composer until that is known; what is typed meanwhile stays, too. Who
+        changes it, the chat or the model meanwhile has to send it again."""
+        asked = self._session, self._models.current_path
         try:
             refusal = await self._counter.refusal(text)
         finally:
@@ -143,14 +152,17 @@ class ChatController(QObject):
             self._window.notifications.show_notice(refusal)
             return
         composer = self._window.composer
-        composer.set_text(composer.text.removeprefix(text))
-        await self._send(text)
+        if asked != (self._session, self._models.current_path):
+            return
+        if composer.text.startswith(text):
+            composer.set_text(composer.text.removeprefix(text))
+            await self._send(text)
 
     async def _send(self, text: str) -> None:
         await self._begun.wait()  # a person may be quicker than the start
         session, path = self._session, self._models.current_path
         if session is None or path is None or session.is_answering:
-            self._window.composer.set_text(text)
+            self._window.composer.set_text(text + self._window.composer.text)
         if session is None:
             raise StoreError("The chats are not open, so nothing can be sent yet")
         if path is None:
@@ -322,7 +334,7 @@ class ChatController(QObject):
     @Slot(str, object)
     def _on_failed(self, answer_id: str, error: MinervaError) -> None:
         self._status.end(answer_id)
-        is_too_large = isinstance(error, OutOfMemory)
+        is_too_large = bool(refused_needs(error))
         if is_too_large and self._is_shown(answer_id):
             self._window.notifications.dismiss(TOO_LARGE)  # the answer says it
         if self._library is not None:
@@ -347,8 +359,13 @@ class ChatController(QObject):
             self._tasks.start(self._load_anyway(session, message_id, path))
 
     async def _load_anyway(self, session: ChatSession, message_id: str, path: Path) -> None:
-        await self._worker.load(path, forced=True)
-        if not session.is_answering:
+        # Another model may have been chosen since: nobody allowed that one to go beyond the budget.
+        if session.conversation[message_id].model == model_name(path):
+            try:
+                await self._worker.load(path, forced=True)
+            except (LoadCancelled, OutOfMemory):
+                return  # the person's own doing, and what the pool's event tells
+        if session is self._session and not session.is_answering:
             await session.retry(message_id, path)
 
     def _is_shown(self, answer_id: str) -> bool:

@@ -46,6 +46,7 @@ from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.errors import LoadCancelled, MinervaError
 from minerva_desktop.runtime import Runtime
 from minerva_desktop.settings import ModelOverrides, Settings
+from minerva_desktop.ui.picked_loads import PickedLoads
 
 Result = TypeVar("Result")
 # Given what to call with each change of a model, make the runtime; called in the worker's thread.
@@ -99,7 +100,7 @@ class EngineWorker(QThread):
         self._stop: asyncio.Event | None = None
         self._answers: dict[str, asyncio.Task[None]] = {}
         self._calls: set[asyncio.Task[Any]] = set()  # of the window's thread
-        self._waiting_loads: dict[Path, asyncio.Task[Any]] = {}  # of the window's thread
+        self._picked = PickedLoads()
         self._cancels: dict[str, Callable[[], None]] = {}
         self._speeds = TokenSpeeds()
         self._reasons: dict[Path, tuple[str, ...]] = {}
@@ -149,7 +150,7 @@ class EngineWorker(QThread):
     def stop_waiting(self, path: Path) -> None:
         """Give up a `load` that still waits for others: it raises `LoadCancelled`. An answer that
         waits for the same model goes on waiting."""
-        self._call(self._stop_waiting, path)
+        self._call(self._picked.give_up, path)
 
     def pin(self, path: Path, *, pinned: bool) -> None:
         """Keep a model loaded whatever happens, or no longer."""
@@ -303,15 +304,14 @@ class EngineWorker(QThread):
 
     async def _load(self, path: Path, *, forced: bool) -> None:
         task = asyncio.current_task()
+        assert task is not None
 
         def on_wait(models: tuple[Path, ...]) -> None:
-            if models and task is not None:
-                self._waiting_loads[path] = task
-            else:
-                self._waiting_loads.pop(path, None)
+            self._picked.note_wait(task, waits=bool(models))
             self.load_waits.emit(path, models)
 
         waits = None if forced else patience(on_wait)
+        self._picked.begin(path, task)
         try:
             async with self._required().pool.lease(path, forced=forced, patience=waits):
                 pass
@@ -319,11 +319,8 @@ class EngineWorker(QThread):
             if self._closing:
                 raise
             raise LoadCancelled(f"Loading {path.name} was given up") from None
-
-    def _stop_waiting(self, path: Path) -> None:
-        task = self._waiting_loads.pop(path, None)
-        if task is not None:
-            task.cancel()
+        finally:
+            self._picked.end(path, task)
 
     async def _fit_of(self, path: Path, overrides: ModelOverrides | None) -> ModelFit:
         runtime = self._required()

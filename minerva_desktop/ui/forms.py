@@ -210,6 +210,7 @@ def _with_hint(edit: QWidget, hint: str) -> QHBoxLayout:
     label = _Hint(hint)
     if isinstance(edit, NumberField):
         edit.problem_changed.connect(label.show_problem)
+        label.show_problem(edit.problem)  # what was stored may be wrong already
     row = QHBoxLayout()
     row.setSpacing(2 * GRID)
     row.addWidget(edit)

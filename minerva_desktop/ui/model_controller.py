@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog
 
 from minerva_desktop.app.chat_session import model_name
+from minerva_desktop.app.load_words import refused_needs
 from minerva_desktop.app.model_actions import ModelPhase, ModelState, shown_names
 from minerva_desktop.app.services import Services
 from minerva_desktop.chat.conversation import clean_text
@@ -354,10 +355,12 @@ class ModelController(QObject):
 
     def _settle_refusal(self, state: ModelState) -> None:
         """A model is ready: what was refused is no news any more, unless it is only back."""
-        refused, self._refused = self._refused, None
+        refused = self._refused
         if not state.is_back:
+            self._refused = None
             self._window.notifications.dismiss(TOO_LARGE)
         elif refused is not None and refused[0] == state.path:
+            self._refused = None
             self._offer_ways_out(refused[1], state.path, is_back=True)
 
     # -- notices ---------------------------------------------------------------------------
@@ -384,11 +387,10 @@ class ModelController(QObject):
             NoticeAction("Load options…", f"{LOAD_OPTIONS} {about}"),
             NoticeAction("Memory settings…", MEMORY_SETTINGS),
         )
-        needs, is_of_budget, _ = error.detail.partition(" In bytes")
         how = " with its new options, and is loaded as it was" if is_back else ""
-        why = needs if is_of_budget else f"{error.message}."
-        name = self.shown_name(path)
-        text = f"{name} was not loaded{how}. {why} More can be allowed in the settings."
+        needs = refused_needs(error)
+        why = f"{needs} More can be allowed in the settings." if needs else f"{error.message}."
+        text = f"{self.shown_name(path)} was not loaded{how}. {why}"
         self._window.notifications.show_notice(
             Notice(NoticeKind.WARNING, text, error.detail, actions, key=TOO_LARGE)
         )

@@ -45,6 +45,11 @@ class NumberField(QLineEdit):
         """What it takes, for people."""
         return f"{self._minimum:,} to {self._maximum:,}"
 
+    @property
+    def problem(self) -> str:
+        """The range, if what stands there is known not to be in it; else nothing."""
+        return self._problem
+
     @Slot()
     def check(self) -> bool:
         """Whether it is empty or in its range; from now on it says so if it is not."""

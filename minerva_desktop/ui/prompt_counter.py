@@ -68,7 +68,7 @@ class PromptCounter(QObject):
             used = await self._worker.count_tokens(path, turns)
         except MinervaError:
             return None
-        if used is None or used <= n_ctx:
+        if used is None or used < n_ctx:  # one token at least is the answer's
             return None
         words = (
             f"The message was not sent: it takes {used:,} tokens, and the context of "
