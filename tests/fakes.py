@@ -76,18 +76,18 @@ class ScriptedEngine:
 
     def __init__(
         self,
-        needs_of: Callable[[LoadOptions], Mapping[str, int]],
+        needs: Mapping[str, int],
         on_death: Callable[[EngineDied], None],
         failure: Exception | None = None,
     ) -> None:
-        """``needs_of`` the options: bytes by device that it will report to hold; those on the CPU
-        are weights. ``failure`` is what its load ends with."""
+        """``needs``: bytes by device that it will report to hold; those on the CPU are weights.
+        ``failure`` is what its load ends with."""
         self.pid: int | None = None
         self.may_load = asyncio.Event()
         self.may_end = asyncio.Event()
         self.may_end.set()
         self.n_unloads = 0
-        self._needs_of = needs_of
+        self._needs = needs
         self._on_death = on_death
         self._failure = failure
         self._is_loaded = False
@@ -106,10 +106,9 @@ class ScriptedEngine:
             self.pid = None
             raise
         self._is_loaded = True
-        needs = self._needs_of(options)
-        gpus = {name: n_bytes for name, n_bytes in needs.items() if name != "CPU"}
+        gpus = {name: n_bytes for name, n_bytes in self._needs.items() if name != "CPU"}
         return context_info(
-            weights_bytes=sum(needs.values()), n_ctx=options.n_ctx or 512, on_gpus=gpus
+            weights_bytes=sum(self._needs.values()), n_ctx=options.n_ctx or 512, on_gpus=gpus
         )
 
     async def unload(self) -> None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
-
-import msgspec
 
 from minerva_desktop.devices.gpu_context import GpuDevice
 from minerva_desktop.devices.ledgers import CPU, Needs, cpu_ledgers
@@ -56,18 +53,13 @@ NEEDS: Mapping[str, Needs] = {
     "bad": {CPU: 60},
     "split": {CPU: 30, GPU: 40},
     "offloaded": {GPU: 30},
-    "elastic": {CPU: 60},
 }
-# With how much, and so many tokens of context, one gets by that has not all its room.
-LESS: Mapping[str, Needs] = {"elastic": {CPU: 25}, "elastic 2": {CPU: 25}}
-LESS_N_CTX = 256
 
 
 class Scripted:
     """A pool whose engines load at once and end at once, unless ``holds_loads`` and ``holds_ends``
     keep the next ones from it. It knows the models of ``needs`` (bytes by device) in /models; a
-    name may be followed by a comma and ``n_ctx``, for those that such a load needs. Those of
-    `LESS` are loaded with that where others keep what they need."""
+    name may be followed by a comma and ``n_ctx``, for those that such a load needs."""
 
     def __init__(
         self, needs: Mapping[str, Needs] = NEEDS, *, abandoned_seconds: float = ABANDONED_SECONDS
@@ -76,7 +68,6 @@ class Scripted:
         self.holds_loads = self.holds_ends = False
         self.choice_failure: type[Exception] | None = None
         self.choice_turns = 1  # of the loop, which a choice takes
-        self.n_choices = 0
         self.engine_kind = ScriptedEngine
         self.events: list[PoolEvent] = []
         self.listen: Callable[[PoolEvent], None] = self.events.append
@@ -119,7 +110,7 @@ class Scripted:
 
     def _make(self, path: Path, on_death: Callable[[EngineDied], None]) -> ScriptedEngine:
         failure = ModelLoadError("It is bad") if path.name == "bad" else None
-        engine = self.engine_kind(partial(self._needs_of, path), on_death, failure)
+        engine = self.engine_kind(self.needs[path.name], on_death, failure)
         if not self.holds_loads:
             engine.may_load.set()
         if self.holds_ends:
@@ -127,22 +118,12 @@ class Scripted:
         self.engines.append((path, engine))
         return engine
 
-    async def _choose(self, path: Path, options: LoadOptions, kept: Needs) -> LoadChoice:
-        self.n_choices += 1
+    async def _choose(self, path: Path, options: LoadOptions, _kept: Needs) -> LoadChoice:
         await turns(self.choice_turns)
         if self.choice_failure is not None:
             raise self.choice_failure("nothing can be chosen")
-        needs = self._needs_of(path, options)
-        is_free = path.name in LESS and options.n_ctx is None
-        if is_free and self.ledgers.room(kept)[CPU] < needs[CPU]:
-            fewer = msgspec.structs.replace(options, n_ctx=LESS_N_CTX)
-            return LoadChoice(fewer, LESS[path.name], reasons=("less context",))
+        needs = self.needs.get(f"{path.name}, {options.n_ctx}", self.needs[path.name])
         return LoadChoice(options, needs)
-
-    def _needs_of(self, path: Path, options: LoadOptions) -> Needs:
-        if options.n_ctx == LESS_N_CTX and path.name in LESS:
-            return LESS[path.name]
-        return self.needs.get(f"{path.name}, {options.n_ctx}", self.needs[path.name])
 
 
 def model(name: str) -> Path:

@@ -32,7 +32,6 @@ from minerva_desktop.engine.pool_events import (
 )
 from minerva_desktop.engine.pool_idleness import ABANDONED_SECONDS, Idleness
 from minerva_desktop.engine.pool_room import Choose, RoomMaker
-from minerva_desktop.engine.pool_upgrades import Upgrades
 from minerva_desktop.engine.pool_view import PoolView
 from minerva_desktop.engine.pool_waiting import WaitingLoads
 from minerva_desktop.errors import (
@@ -90,7 +89,6 @@ class ModelPool(PoolView[EngineT]):
         self._uses = itertools.count(1)
         self._waiting = WaitingLoads(self._entries, ledgers)
         self._room = RoomMaker(self._entries, ledgers, choose, self._evict, self._waiting)
-        self._upgrades = Upgrades(self._entries, choose, self._waiting)
         self._background: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -107,15 +105,13 @@ class ModelPool(PoolView[EngineT]):
     ) -> AsyncIterator[EngineT]:
         """The engine of ``path``, loaded if it was not, kept for as long as the block runs.
 
-        A loaded, idle model whose options are no longer those of `options_of`, or that got less
-        than wished beside others and would get more now, is loaded again, if its file is still
-        there. ``forced`` loads it beyond the budget, too, also where others wait
+        A loaded, idle model whose options are no longer those of `options_of` is loaded again, if
+        its file is still there. ``forced`` loads it beyond the budget, too, also where others wait
         for that load already. With ``patience`` it waits where running requests hold the memory;
         the load is given up when nobody waits for that any more.
         Raises `OutOfMemory` where the budget does not allow it, what `LlamaEngine.load` raises, and
         `LoadCancelled` after `cancel_load`.
         """
-        await self._upgrades.look(path)
         if patience is not None:
             await self._waiting.turn(path, patience)
         # No await before the lease counts: what decides that a model may go must never run between.
@@ -139,8 +135,6 @@ class ModelPool(PoolView[EngineT]):
         """What a lease of ``path`` would do now; with ``options``, what loading it with these would
         take. Raises `ModelNotFound` or `ModelLoadError`."""
         wanted = options or self.options_of(path)
-        if options is None:
-            await self._upgrades.look(path)
         entry = self._entries.known.get(path)
         if entry is not None and options is None and not self._is_outdated(entry, wanted):
             return LoadPlan(path, LoadChoice(entry.options, {}), (), 0, {})
@@ -234,7 +228,6 @@ class ModelPool(PoolView[EngineT]):
         if self._is_outdated(entry, options):
             _ = self._retire(entry, ModelGone(path))
             anew = self._start_load(path, options, forced=forced)
-            anew.is_upgrade = entry.is_outgrown
             if entry.is_ready:
                 anew.went.append(entry)
             return anew
@@ -244,10 +237,8 @@ class ModelPool(PoolView[EngineT]):
         return entry
 
     def _is_outdated(self, entry: Entry[EngineT], options: LoadOptions) -> bool:
-        """Whether the next lease loads it anew: it is idle, and was loaded with others, or with
-        less than it could have now."""
-        is_other = entry.options != options or self._upgrades.is_due(entry)
-        return entry.leases == 0 and is_other and self._is_there(entry.path)
+        """Whether the next lease loads it anew, for it is idle and was loaded with others."""
+        return entry.leases == 0 and entry.options != options and self._is_there(entry.path)
 
     def _start_load(self, path: Path, options: LoadOptions, *, forced: bool) -> Entry[EngineT]:
         entry: Entry[EngineT] = Entry(path, options, forced)

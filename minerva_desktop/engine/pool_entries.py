@@ -54,10 +54,6 @@ class Entry(Generic[EngineT]):
     last_used: int = 0
     held: Needs = field(default_factory=dict)  # bytes by ledger, as they were taken
     placed: Needs = field(default_factory=dict)  # by device: promised, then real
-    choice: LoadChoice | None = None  # as which it is loaded
-    beside: Needs = field(default_factory=dict)  # what others kept when that was last chosen
-    is_upgrade: bool = False  # it was loaded anew because it would be better
-    is_outgrown: bool = False  # and as which it would be loaded better, beside so much
     went: list[Entry[EngineT]] = field(default_factory=list)  # what was unloaded for it
     patient: list[Patience] = field(default_factory=list)  # who waits until there is room for it
     is_back: bool = False  # it was loaded before, and what it went for could not be
@@ -225,12 +221,10 @@ class Entries(Generic[EngineT]):
 
     # -- what the ledgers count ------------------------------------------------------------
 
-    def take(self, entry: Entry[EngineT], choice: LoadChoice, beside: Needs) -> None:
-        """Let the ledgers count what a model is about to take, as it was chosen ``beside`` what
-        others keep. Raises `OutOfMemory`."""
+    def take(self, entry: Entry[EngineT], choice: LoadChoice) -> None:
+        """Let the ledgers count what a model is about to take. Raises `OutOfMemory`."""
         entry.held = self._ledgers.allocate(choice.needs, forced=entry.forced)
         entry.placed = choice.needs
-        entry.choice, entry.beside = choice, beside
 
     def settle(self, entry: Entry[EngineT], choice: LoadChoice, info: ContextInfo) -> None:
         """Let them count what llama.cpp measured instead of what was estimated."""

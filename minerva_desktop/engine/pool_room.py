@@ -58,8 +58,7 @@ class RoomMaker(Generic[EngineT]):
     async def _look(self, entry: Entry[EngineT]) -> LoadChoice | None:
         """As `make`; None where it has to wait for models that are in use."""
         path, entries = entry.path, self._entries
-        kept = entries.kept(path)
-        choice = await self._choose(path, entry.options, kept)
+        choice = await self._choose(path, entry.options, entries.kept(path))
         comes_later = entry.can_wait and self._waiting.comes_later(entry, choice.needs)
         if comes_later and await self._may_wait(entry):
             return None
@@ -80,12 +79,12 @@ class RoomMaker(Generic[EngineT]):
             if not ends:
                 break
             await asyncio.wait(ends)  # and then see what is there: much may have happened
-        self._take(entry, choice, kept)
+        self._take(entry, choice)
         return choice
 
-    def _take(self, entry: Entry[EngineT], choice: LoadChoice, kept: Needs) -> None:
+    def _take(self, entry: Entry[EngineT], choice: LoadChoice) -> None:
         try:
-            self._entries.take(entry, choice, kept)
+            self._entries.take(entry, choice)
         except OutOfMemory as error:
             pinned = self._entries.pinned_beside(entry)
             if not pinned:

@@ -37,11 +37,6 @@ class WaitingLoads(Generic[EngineT]):
         self._places: dict[Entry[EngineT], _Place[EngineT]] = {}
         self.changed = asyncio.Event()
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether no load waits."""
-        return not self._places
-
     def look_again(self) -> None:
         """Let all that wait see whether it is their turn now."""
         self.changed.set()

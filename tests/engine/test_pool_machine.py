@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
@@ -18,10 +18,9 @@ from minerva_desktop.engine.pool_entries import Patience
 from minerva_desktop.engine.pool_events import GoneCause, LoadPlan, ModelGone
 from minerva_desktop.errors import MinervaError
 from tests.fakes import ScriptedEngine
-from tests.pools import GPU, LESS, LESS_N_CTX, NEEDS, Scripted, model, turns
+from tests.pools import GPU, NEEDS, Scripted, model, turns
 
 PATHS = st.sampled_from([model(name) for name in sorted(NEEDS)])
-ELASTIC = model("elastic")
 TURNS = st.integers(0, 3)  # of the loop, before the next thing happens
 BY_ITSELF = {GoneCause.ROOM, GoneCause.IDLE, GoneCause.PRESSURE}
 FAILURES = {GoneCause.FAILED, GoneCause.LOST}
@@ -185,34 +184,6 @@ class PoolMachine(RuleBasedStateMachine):
         self.scripted.holds_ends = True
         for _, engine in self.scripted.engines:
             engine.may_end.clear()
-
-    @rule(n_turns=TURNS)
-    def one_gets_less_beside_another(self, n_turns: int) -> None:
-        async def use_both() -> None:
-            async with self.pool.lease(model("large")):
-                await self.scripted.use(ELASTIC)
-                await turns(n_turns)
-
-        if self._is_unlimited():
-            with suppress(MinervaError):
-                self.loop.run_until_complete(use_both())
-
-    @rule()
-    def what_nobody_limits_gets_all_it_wishes(self) -> None:
-        if self._is_unlimited():
-            self.loop.run_until_complete(self.scripted.use(ELASTIC))
-            needs = LESS if self.pool.options_of(ELASTIC).n_ctx == LESS_N_CTX else NEEDS
-            assert self.pool.held(ELASTIC) == needs["elastic"]
-            n_engines = len(self.scripted.engines)
-            self.loop.run_until_complete(self.scripted.use(ELASTIC))
-            assert len(self.scripted.engines) == n_engines
-
-    def _is_unlimited(self) -> bool:
-        """Whether all that goes on is over, and nothing keeps a model from memory then."""
-        self.scripted.let_go()
-        self.run(MANY)
-        is_pinned = any(self.pool.is_pinned(model(name)) for name in NEEDS)
-        return not (self.leases or self.waiting or is_pinned or self.scripted.choice_failure)
 
     @rule()
     def all_goes_on(self) -> None:
