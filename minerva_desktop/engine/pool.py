@@ -114,20 +114,22 @@ class ModelPool(PoolView[EngineT]):
         """
         if patience is not None:
             await self._waiting.turn(path, patience)
+            if self._closing:
+                raise LoadCancelled(f"Loading {path.name} was cancelled: all models are unloaded")
         # No await before the lease counts: what decides that a model may go must never run between.
         entry = self._entry(path, forced=forced)
         entry.leases += 1
         entry.last_used = next(self._uses)
         entry.stop_timer()
-        if patience is not None:
-            self._waiting.join(entry, patience)
         try:
+            if patience is not None:
+                self._waiting.join(entry, patience)
             # Shielded: one who stops waiting must not end the load for the others.
             await asyncio.shield(entry.load)
             yield entry.engine
         finally:
             entry.leases -= 1
-            if patience is not None:
+            if patience in entry.patient:
                 entry.patient.remove(patience)
             self._on_left(entry)
 

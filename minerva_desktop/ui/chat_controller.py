@@ -11,21 +11,20 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.chat_library import ChatLibrary
-from minerva_desktop.app.chat_session import LOAD_OPTIONS_HELP, ChatSession, model_name
+from minerva_desktop.app.chat_session import ChatSession, model_name
 from minerva_desktop.app.load_words import refused_needs
 from minerva_desktop.app.services import Services
 from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.message import Message, Role
 from minerva_desktop.errors import (
-    LoadCancelled,
     MinervaError,
     ModelNotFound,
-    OutOfMemory,
     StoreError,
 )
 from minerva_desktop.ui.answer_status import AnswerStatus
 from minerva_desktop.ui.chat_list import ChatItem
 from minerva_desktop.ui.engine_worker import EngineWorker
+from minerva_desktop.ui.failed_answers import FailedAnswers
 from minerva_desktop.ui.live_speed import LiveSpeed
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import TOO_LARGE, ModelController
@@ -60,10 +59,12 @@ class ChatController(QObject):
         self._session: ChatSession | None = None
         self._begun = asyncio.Event()
         self._is_measuring = False  # whether a message is too long
-        self._failures: dict[str, MinervaError] = {}  # by message
         self._speed = LiveSpeed()
         self._status = AnswerStatus(window.chat_view, worker, models.shown_name)
         self._counter = PromptCounter(window, worker, models, tasks)
+        self._failed = FailedAnswers(
+            window.chat_view, worker, models, tasks, lambda: self._session, self._say
+        )
         self._connect()
 
     def _connect(self) -> None:
@@ -71,8 +72,6 @@ class ChatController(QObject):
         window.composer.submitted.connect(self._on_submitted)
         window.composer.stop_requested.connect(self._on_stop)
         window.chat_view.retry_requested.connect(self._on_retry)
-        window.chat_view.details_requested.connect(self._on_details)
-        window.chat_view.load_anyway_requested.connect(self._on_load_anyway)
         window.sidebar.new_chat.connect(self.new_chat)
         window.sidebar.opened.connect(self._on_opened)
         window.sidebar.rename_requested.connect(self._on_renamed)
@@ -334,39 +333,11 @@ class ChatController(QObject):
     @Slot(str, object)
     def _on_failed(self, answer_id: str, error: MinervaError) -> None:
         self._status.end(answer_id)
-        is_too_large = bool(refused_needs(error))
-        if is_too_large and self._is_shown(answer_id):
+        if refused_needs(error) and self._is_shown(answer_id):
             self._window.notifications.dismiss(TOO_LARGE)  # the answer says it
         if self._library is not None:
             self._library.on_answer_failed(answer_id, error)
-        self._failures[answer_id] = error
-        self._window.chat_view.offer_help(
-            answer_id,
-            details=bool(error.detail),
-            options=isinstance(error, LOAD_OPTIONS_HELP),
-            anyway=is_too_large,
-        )
-
-    @Slot(str)
-    def _on_details(self, message_id: str) -> None:
-        if message_id in self._failures:
-            self._say(self._failures[message_id])
-
-    @Slot(str)
-    def _on_load_anyway(self, message_id: str) -> None:
-        session, path = self._session, self._models.current_path
-        if session is not None and path is not None and not session.is_answering:
-            self._tasks.start(self._load_anyway(session, message_id, path))
-
-    async def _load_anyway(self, session: ChatSession, message_id: str, path: Path) -> None:
-        # Another model may have been chosen since: nobody allowed that one to go beyond the budget.
-        if session.conversation[message_id].model == model_name(path):
-            try:
-                await self._worker.load(path, forced=True)
-            except (LoadCancelled, OutOfMemory):
-                return  # the person's own doing, and what the pool's event tells
-        if session is self._session and not session.is_answering:
-            await session.retry(message_id, path)
+        self._failed.add(answer_id, error)
 
     def _is_shown(self, answer_id: str) -> bool:
         return self._session is not None and self._session.answer_id == answer_id

@@ -396,6 +396,5 @@ class ModelController(QObject):
         )
 
     def _show(self, error: MinervaError, *actions: NoticeAction) -> None:
-        self._window.notifications.show_notice(
-            Notice(NoticeKind.ERROR, error.message, error.detail, actions)
-        )
+        notice = Notice(NoticeKind.ERROR, error.message, error.detail, actions)
+        self._window.notifications.show_notice(notice)

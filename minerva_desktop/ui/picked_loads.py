@@ -1,4 +1,4 @@
-"""Loads that a person asked for by picking a model, and gave up before their models could be loaded.
+"""Loads that a person asked for by picking a model, and gave up before it could be loaded.
 
 On the engine thread's loop.
 """

@@ -12,6 +12,7 @@ from minerva_desktop.engine.core.json_schema_values import pointer, refused
 from minerva_desktop.errors import InvalidRequest
 
 MAX_TRIED = 16  # of patterns, and of references: each is checked like a grammar of its own
+MAX_WEIGHED = 2  # patterns whose readings are counted, which may take 3 s for each
 MAX_DEPTH = 64
 _NO_SCHEMAS = frozenset({"const", "enum", "default", "examples"})
 
@@ -27,18 +28,22 @@ def unsafe(
 
 
 def _flaw(schema: object, written: Callable[[object], str]) -> tuple[str, str] | None:
-    for where, pattern in _texts(schema, "pattern"):
-        grammar = _grammar(written, {"type": "string", "pattern": pattern})
+    patterns = [
+        (where, pattern, _grammar(written, {"type": "string", "pattern": pattern}))
+        for where, pattern in _texts(schema, "pattern")
+    ]
+    for where, pattern, grammar in patterns:
         if not _passes(check_structure, grammar):
             return where, f"“{pattern}” repeats what may be empty"
+    for where, target in _texts(schema, "$ref"):
+        if not _passes(check_structure, _grammar(written, {"$ref": target})):
+            return where, f"“{target}” leads back to itself without an end"
+    for where, pattern, grammar in patterns[:MAX_WEIGHED]:
         if not _passes(check_grammar, grammar):
             return where, (
                 f"a text can be read as “{pattern}” in too many ways; leave out the repetition of"
                 " what is repeated already"
             )
-    for where, target in _texts(schema, "$ref"):
-        if not _passes(check_structure, _grammar(written, {"$ref": target})):
-            return where, f"“{target}” leads back to itself without an end"
     return None
 
 

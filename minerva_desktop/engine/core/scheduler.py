@@ -127,10 +127,10 @@ class Scheduler:
             filled = self._filler.fill(sequences)
             if 0 < filled.n_cells <= self._slots.n_free_cells:
                 groups = self._filler.share_out(filled)
-                if lone := self._filler.lone_rows(groups):
+                if self._filler.lone_rows(groups):
                     evicted += self.reserve(filled.n_cells + 1)
                     has_company = self._slots.n_free_cells > filled.n_cells
-                    for chunk in lone:
+                    for chunk in self._filler.lone_rows(groups):  # cells may have become free
                         chunk.has_company = has_company
                 return Batch(evicted, groups, self._turn)
             if not filled.n_cells:  # all of this variant were put back
