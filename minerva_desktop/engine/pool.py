@@ -129,7 +129,7 @@ class ModelPool(PoolView[EngineT]):
             yield entry.engine
         finally:
             entry.leases -= 1
-            if patience in entry.patient:
+            if patience is not None and patience in entry.patient:
                 entry.patient.remove(patience)
             self._on_left(entry)
 
@@ -302,7 +302,8 @@ class ModelPool(PoolView[EngineT]):
         """After a load that came to nothing (given up, if there is no error): end its process, and
         load again what went for it."""
         if entry.end is None:
-            cause = GoneCause.FAILED if entry.leases else GoneCause.LOST
+            is_lost = entry.is_back and not entry.leases  # nobody else would say so
+            cause = GoneCause.LOST if is_lost else GoneCause.FAILED
             gone = ModelGone(entry.path, error, GoneCause.ASKED if error is None else cause)
             await asyncio.shield(self._retire(entry, gone, from_load=True))
         went, entry.went = entry.went, []
