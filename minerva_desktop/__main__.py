@@ -13,6 +13,7 @@ and `chat` never load Qt, and the window never loads llama.cpp, nor FastAPI befo
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from minerva_desktop.runtime import Runtime
 
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
+# What a write to stdout may fail with; other errors are no matter of the output.
+_OF_OUTPUT = frozenset({errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF, errno.EFBIG})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,7 +79,7 @@ def _in_terminal(run: Callable[[list[str]], int], arguments: list[str]) -> int:
     except BrokenPipeError:
         return EXIT_FAILED  # whoever read this has gone (`| head`)
     except OSError as error:
-        if error.filename is not None:
+        if error.filename is not None or error.errno not in _OF_OUTPUT:
             raise
         raise StoreError(f"The output could not be written: {os_reason(error)}") from error
     finally:

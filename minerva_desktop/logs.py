@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+import unicodedata
 from collections.abc import Collection
 from pathlib import Path
 
 _REPLACEMENT = "\ufffd"
+_JOINERS = "\u200c\u200d"  # parts of words in Persian and Hindi, and of emoji
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _FILE_BYTES = 1024 * 1024
 _FILES = 3
@@ -15,8 +17,15 @@ _FILES = 3
 
 def terminal_line(text: str) -> str:
     """``text`` as one line that a terminal only shows: a file name may hold line breaks, and
-    characters that move the cursor or turn the writing direction; U+FFFD stands for each."""
-    return "".join(each if each.isprintable() else _REPLACEMENT for each in text)
+    characters that move the cursor or turn the writing direction; U+FFFD stands for each. Spaces of
+    any width become plain ones."""
+    return "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    if character.isprintable() or character in _JOINERS:
+        return character
+    return " " if unicodedata.category(character) == "Zs" else _REPLACEMENT
 
 
 class _TerminalFormatter(logging.Formatter):
@@ -33,7 +42,9 @@ def start_logging(folder: Path | None, told_otherwise: Collection[str] = ()) -> 
     console = logging.StreamHandler()
     console.setLevel(logging.WARNING)
     console.setFormatter(_TerminalFormatter("%(levelname)s: %(message)s"))
-    console.addFilter(lambda record: record.name not in told_otherwise)
+    console.addFilter(
+        lambda record: record.levelno > logging.WARNING or record.name not in told_otherwise
+    )
     root.addHandler(console)
     if folder is None:
         return

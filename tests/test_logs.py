@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from minerva_desktop.logs import start_logging
+from minerva_desktop.logs import start_logging, terminal_line
 
 
 def test_a_file_name_that_is_no_utf_8_is_logged(
@@ -25,3 +25,25 @@ def test_a_file_name_that_is_no_utf_8_is_logged(
         root.setLevel(level)
     assert "odd \\udcff.gguf is there" in (tmp_path / "minerva.log").read_text("utf-8")
     assert "Logging error" not in capsys.readouterr().err
+
+
+def test_errors_of_loggers_that_are_told_otherwise_are_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    level = root.level
+    try:
+        start_logging(None, told_otherwise=["tests.pool"])
+        logging.getLogger("tests.pool").warning("told otherwise")
+        logging.getLogger("tests.other").warning("a warning")
+        logging.getLogger("tests.pool").error("an error")
+    finally:
+        root.setLevel(level)
+    assert capsys.readouterr().err == "WARNING: a warning\nERROR: an error\n"
+
+
+def test_a_terminal_line_keeps_spaces_and_joined_words() -> None:
+    assert terminal_line("a\u00a0b\u3000c") == "a b c"
+    assert terminal_line("می\u200cخواهم 👩\u200d💻") == "می\u200cخواهم 👩\u200d💻"
+    assert terminal_line("a\u200bb\u2028c\u202ed\x1be") == "a\ufffdb\ufffdc\ufffdd\ufffde"

@@ -26,6 +26,7 @@ else:
 
 PROMPT = "> "
 HINT = "Ctrl+D ends the chat."
+NO_TEXT = "That is no text in UTF-8: it was not sent."
 _CTRL_C = "\x03"
 # Ctrl+C as a key puts its own character, and not the next key's meaning, at the end of what was
 # typed, and hands the line in.
@@ -51,11 +52,10 @@ class Prompt:
                 readline.parse_and_bind(binding)
 
     async def messages(self) -> AsyncIterator[str]:
-        """One after another, those that are not blank, until stdin ends. Raises `InvalidRequest`
-        for bytes that are no text."""
-        read = _edited_line if self._edits else sys.stdin.readline
-        while line := await self._next(read):
-            if _CTRL_C in line and self._edits:
+        """One after another, those that are not blank, until stdin ends. Bytes that are no text
+        are told at a terminal; in a file or a pipe they raise `InvalidRequest`."""
+        while line := await self._next_text():
+            if line.endswith(f"{_CTRL_C}\n") and self._edits:
                 self._hint()
             elif line.strip():
                 yield line.rstrip("\n")
@@ -73,6 +73,18 @@ class Prompt:
         if not self._hinted:
             self._hinted = True
             _show(f"{HINT}\n")
+
+    async def _next_text(self) -> str:
+        read: Callable[[], str] = sys.stdin.readline
+        if self.is_terminal:
+            read = _edited_line if self._edits else _plain_line
+        while True:
+            try:
+                return await self._next(read)
+            except InvalidRequest:
+                if not self.is_terminal:
+                    raise
+                _show(f"{NO_TEXT}\n")
 
     async def _next(self, read: Callable[[], str]) -> str:
         if self.is_terminal and not self._edits:
@@ -94,6 +106,21 @@ def _edited_line() -> str:
         return input(PROMPT) + "\n"
     except EOFError:
         return ""
+    finally:
+        _forget_given_up()
+
+
+def _forget_given_up() -> None:
+    """Python puts every line into the history: a given-up one would come back with its mark."""
+    last = readline.get_current_history_length()
+    if (readline.get_history_item(last) or "").endswith(_CTRL_C):
+        readline.remove_history_item(last - 1)
+
+
+def _plain_line() -> str:
+    # Not stdin's own decoder: it keeps half a character, and each later line would fail for it.
+    line = sys.stdin.buffer.readline().decode(sys.stdin.encoding, sys.stdin.errors or "strict")
+    return line.replace("\r\n", "\n")
 
 
 @contextlib.contextmanager

@@ -296,5 +296,5 @@ class _Server:
 
 
 def _say(sentence: str) -> None:
-    with contextlib.suppress(BrokenPipeError):  # who started it went away: it serves on
+    with contextlib.suppress(OSError):  # who started it went away: it serves on
         print(terminal_line(sentence), file=sys.stderr, flush=True)

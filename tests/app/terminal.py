@@ -40,8 +40,8 @@ class Terminal:
         os.close(screen)
 
     def press(self, keys: str) -> None:
-        """Of ordinary keys, or as a paste."""
-        os.write(self._keyboard, keys.encode())
+        """Of ordinary keys, or as a paste; surrogates for bytes that are no text."""
+        os.write(self._keyboard, keys.encode(errors="surrogateescape"))
 
     def wait_for(self, text: str) -> str:
         """Until it shows ``text``, after what was waited for before; what it showed up to it."""

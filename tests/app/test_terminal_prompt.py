@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from minerva_desktop.app.terminal_chat import LoadProgress
-from minerva_desktop.app.terminal_prompt import EDITS_LINES, HINT
+from minerva_desktop.app.terminal_prompt import EDITS_LINES, HINT, NO_TEXT
 from minerva_desktop.engine.pool_events import ModelGone, ModelLoading
 from tests.app.terminal import Terminal
 
@@ -26,12 +26,13 @@ needs_readline = pytest.mark.skipif(not EDITS_LINES, reason="this Python has no 
 def test_a_paste_of_many_lines_is_one_message() -> None:
     with Terminal(CHAT) as terminal:
         terminal.wait_for("> ")
-        terminal.press(PASTE.format("The first line\rThe second\r\rThe last") + "\r")
+        terminal.press(PASTE.format("The first line\rThe \x03 second\r\rThe last") + "\r")
         terminal.wait_for("last")
         terminal.wait_for("> ")
         terminal.press("\x04")
         assert terminal.end() == 0
     assert terminal.shown.count("> ") == 2
+    assert terminal.shown.count(HINT) == 1  # of the banner: it was not taken for a given-up line
 
 
 @needs_readline
@@ -118,6 +119,46 @@ def test_a_model_that_goes_leaves_the_line_that_is_typed(monkeypatch: pytest.Mon
     news(ModelGone(path))
     news(ModelGone(path))
     assert screen.getvalue() == "\rLoading the model  50% \r\x1b[K"
+
+
+@pytest.mark.parametrize("has_file", [False, True])
+def test_bytes_that_are_no_text_do_not_end_a_chat_at_a_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_file: bool
+) -> None:
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")  # as in most people's languages
+    with (
+        (tmp_path / "answers").open("wb") as answers,
+        Terminal(CHAT, stdout=answers.fileno() if has_file else None) as terminal,
+    ):
+        terminal.wait_for("> ")
+        terminal.press("caf\udcff\r")
+        terminal.wait_for(NO_TEXT)
+        terminal.wait_for("> ")
+        if has_file:  # else readline has Ctrl+D, and it does nothing within a line
+            terminal.press("caf\udce9\x04\x04")
+            terminal.wait_for(NO_TEXT)
+            terminal.wait_for("> ")
+        terminal.press("\x04")
+        assert terminal.end() == 0
+
+
+@needs_readline
+def test_a_line_that_was_given_up_does_not_come_back() -> None:
+    with Terminal(CHAT) as terminal:
+        terminal.wait_for("> ")
+        terminal.press("Hello\r")
+        terminal.wait_for("\n")
+        terminal.wait_for("> ")
+        terminal.press("never mind\x03")
+        terminal.wait_for("never mind")
+        terminal.wait_for("> ")
+        terminal.press("\x1b[A")
+        terminal.wait_for("Hello")
+        terminal.press("\r")
+        terminal.wait_for("> ")
+        terminal.press("\x04")
+        assert terminal.end() == 0
 
 
 def test_bytes_that_are_no_text_are_told() -> None:

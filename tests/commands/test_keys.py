@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -118,6 +119,17 @@ def test_output_that_cannot_be_written_is_told(minerva_home: Path, command: str)
     done = _minerva(f"{command} > /dev/full")
     assert done.returncode == 1
     assert done.stderr == "minerva: The output could not be written: the disk is full\n"
+
+
+def test_an_error_that_is_not_of_the_output_is_not_called_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_arguments: list[str]) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("minerva_desktop.commands.keys.keys", fail)
+    with pytest.raises(OSError, match="Too many open files"):
+        main(["keys", "list"])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
