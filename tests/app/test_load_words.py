@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from minerva_desktop.app.load_words import told_once
+from minerva_desktop.app.load_words import refused_needs, told_once
+from minerva_desktop.errors import InferenceError, OutOfMemory
 
 WHY = "as wished it would take 9.0 GB"
 SHORTER = f"context of 4,096 tokens instead of 8,192: {WHY}"
@@ -43,3 +44,10 @@ TOO_LARGE = "it takes 6.3 GB of the CPU's memory, and there are 4.2 GB for model
 def test_nothing_is_told_twice(sentences: tuple[str, ...], told: str) -> None:
     facts = ("context of 4,096 tokens", "66 of 81 layers on the GPU")
     assert told_once(facts, sentences) == told
+
+
+def test_only_a_budgets_refusal_says_what_is_needed() -> None:
+    of_budget = OutOfMemory("Memory exceeded", detail="It needs 2 GB; 1 GB is free. In bytes: 0")
+    assert refused_needs(of_budget) == "It needs 2 GB; 1 GB is free."
+    assert refused_needs(OutOfMemory("no memory", detail="llama_init: failed")) == ""
+    assert refused_needs(InferenceError("No", detail="It. In bytes: 0")) == ""
