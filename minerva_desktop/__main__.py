@@ -26,9 +26,9 @@ from minerva_desktop.logs import start_logging, terminal_line
 from minerva_desktop.settings import Settings, SettingsFile
 
 if TYPE_CHECKING:
-    from minerva_desktop.app.chat_session import SessionListener
     from minerva_desktop.app.generation import AnswerEngine
     from minerva_desktop.app.model_actions import ModelState
+    from minerva_desktop.app.session_listener import SessionListener
     from minerva_desktop.engine.pool_events import PoolEvent
     from minerva_desktop.library.catalog import Catalog
     from minerva_desktop.paths import AppPaths

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from minerva_desktop.api_keys import KeyFile
 from minerva_desktop.app.access_keys import AccessKeys
 from minerva_desktop.app.chat_library import ChatLibrary
-from minerva_desktop.app.chat_session import SessionListener
 from minerva_desktop.app.generation import AnswerEngine
 from minerva_desktop.app.model_actions import ModelActions, ModelState, load_options, model_state
 from minerva_desktop.app.services import Services
+from minerva_desktop.app.session_listener import SessionListener
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import AppPaths

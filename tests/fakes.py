@@ -23,10 +23,12 @@ class RecordingEngine:
 
     started: list[AnswerRequest] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def start_answer(self, request: AnswerRequest) -> None:
         """Note the request."""
         self.started.append(request)
+        self.changed.set()
 
     def cancel_answer(self, answer_id: str) -> None:
         """Note the wish."""
@@ -39,6 +41,8 @@ class RecordingListener:
 
     added: list[Message] = field(default_factory=list)
     changed: list[Message] = field(default_factory=list)
+    resumed: list[Message] = field(default_factory=list)
+    queued: list[str] = field(default_factory=list)
     text: str = ""
     branch: list[Message] = field(default_factory=list)
     errors: list[StoreError] = field(default_factory=list)
@@ -55,6 +59,14 @@ class RecordingListener:
     def on_message_changed(self, _session: ChatSession, message: Message) -> None:
         """Note it."""
         self.changed.append(message)
+
+    def on_answer_resumed(self, _session: ChatSession, message: Message) -> None:
+        """Note it."""
+        self.resumed.append(message)
+
+    def on_queue_changed(self, session: ChatSession) -> None:
+        """Note what waits."""
+        self.queued = [queued.text for queued in session.queued]
 
     def on_branch_changed(self, session: ChatSession) -> None:
         """Note the branch."""

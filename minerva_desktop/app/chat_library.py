@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from minerva_desktop.app.chat_session import ChatSession, SessionListener
+from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.generation import AnswerEngine
+from minerva_desktop.app.session_keeper import SessionKeeper
+from minerva_desktop.app.session_listener import SessionListener
 from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.conversation import Conversation, ConversationSummary, new_id
 from minerva_desktop.chat.sampling import SamplingParameters
@@ -54,8 +56,10 @@ class ChatLibrary:
         """The chats that match, newest first. Raises `StoreError`."""
         return await self._store.list_conversations(query)
 
-    def new_session(self, system_prompt: str, sampling: SamplingParameters) -> ChatSession:
-        """An empty chat, written with its first message."""
+    def new_session(
+        self, system_prompt: str, sampling: SamplingParameters, *, is_temporary: bool = False
+    ) -> ChatSession:
+        """An empty chat, written with its first message, or never if it is temporary."""
         now = self._clock()
         conversation = Conversation(
             id=new_id(),
@@ -64,7 +68,7 @@ class ChatLibrary:
             system_prompt=system_prompt,
             sampling=sampling,
         )
-        return self._session(conversation, is_saved=False)
+        return self._session(conversation, is_saved=False, is_temporary=is_temporary)
 
     async def open_session(self, conversation_id: str) -> ChatSession:
         """The session of a chat: the one that answers, or a fresh one. Raises `StoreError`."""
@@ -118,17 +122,23 @@ class ChatLibrary:
         for session in list(self._sessions.values()):
             session.on_answer_failed(answer_id, error)
 
-    def _session(self, conversation: Conversation, *, is_saved: bool) -> ChatSession:
-        # Sessions that neither answer nor are about to be shown have nothing left to keep.
+    def _session(
+        self, conversation: Conversation, *, is_saved: bool, is_temporary: bool = False
+    ) -> ChatSession:
+        # Where nothing runs or waits, and what is not about to be shown, there is nothing to keep.
         self._sessions = {
-            key: session for key, session in self._sessions.items() if session.is_busy
+            key: session
+            for key, session in self._sessions.items()
+            if session.is_busy or session.queued
         }
+        store = None if is_temporary else self._store
+        on_failed = self._listener.on_store_failed
+        keeper = SessionKeeper(conversation, store, on_failed, is_saved=is_saved)
         session = ChatSession(
             conversation,
-            store=self._store,
+            keeper=keeper,
             engine=self._engine,
             listener=self._listener,
-            is_saved=is_saved,
             clock=self._clock,
         )
         self._sessions[conversation.id] = session

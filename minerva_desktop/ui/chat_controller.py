@@ -10,8 +10,9 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
 
+from minerva_desktop.app.answer_words import model_name
 from minerva_desktop.app.chat_library import ChatLibrary
-from minerva_desktop.app.chat_session import ChatSession, model_name
+from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.load_words import refused_needs
 from minerva_desktop.app.services import Services
 from minerva_desktop.chat.completion import Completion
@@ -298,6 +299,14 @@ class ChatController(QObject):
         self._window.composer.set_generating(False)
         self._show_last_speed([message])
         self._counter.count_soon()
+
+    def on_answer_resumed(self, session: ChatSession, message: Message) -> None:
+        """Show that an answer of the open chat goes on."""
+        if session is self._session:
+            self._speed = LiveSpeed()
+            self._window.chat_view.set_messages(session.conversation.active_branch())
+            self._window.composer.set_generating(True)
+            self._status.begin(message)
 
     def on_branch_changed(self, session: ChatSession) -> None:
         """Show another branch of the open chat."""

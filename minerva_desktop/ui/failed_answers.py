@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Slot
 
-from minerva_desktop.app.chat_session import LOAD_OPTIONS_HELP, ChatSession, model_name
+from minerva_desktop.app.answer_words import LOAD_OPTIONS_HELP, model_name
+from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.load_words import refused_needs
 from minerva_desktop.errors import LoadCancelled, MinervaError, OutOfMemory
 from minerva_desktop.ui.chat_view.chat_view import ChatView

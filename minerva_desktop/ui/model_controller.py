@@ -11,7 +11,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog
 
-from minerva_desktop.app.chat_session import model_name
+from minerva_desktop.app.answer_words import model_name
 from minerva_desktop.app.load_words import refused_needs
 from minerva_desktop.app.model_actions import ModelPhase, ModelState, shown_names
 from minerva_desktop.app.services import Services
