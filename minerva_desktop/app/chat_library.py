@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from minerva_desktop.app.asides import Asides
 from minerva_desktop.app.chat_session import ChatSession
-from minerva_desktop.app.generation import AnswerEngine
+from minerva_desktop.app.generation import AnswerEngine, AnswerRequest
 from minerva_desktop.app.session_keeper import SessionKeeper
 from minerva_desktop.app.session_listener import SessionListener
+from minerva_desktop.app.titles import Titler, wants_title
 from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.conversation import Conversation, ConversationSummary, new_id
 from minerva_desktop.chat.sampling import SamplingParameters
@@ -22,6 +24,8 @@ from minerva_desktop.errors import MinervaError
 from minerva_desktop.store.chat_store import ChatStore
 
 TRASH_SECONDS = 30 * 24 * 3600.0
+# After an answer a person reads, or asks on at once: a title can wait until it is quiet.
+TITLE_DELAY_SECONDS = 3.0
 
 
 class ChatLibrary:
@@ -41,6 +45,10 @@ class ChatLibrary:
         self._snapshots = snapshots
         self._clock = clock
         self._sessions: dict[str, ChatSession] = {}
+        self._asides = Asides(engine)
+        self._titler = Titler(self._asides, engine.idle_parameters)
+        self._model_paths: dict[str, Path] = {}  # by the answer that is being written
+        self.titling: asyncio.Task[None] | None = None
 
     @property
     def recovered_from(self) -> Path | None:
@@ -101,26 +109,66 @@ class ChatLibrary:
 
     async def close(self) -> None:
         """Stop all answers and return when everything is on disk."""
+        if self.titling is not None:
+            self.titling.cancel()
+            await asyncio.wait([self.titling])
         for session in list(self._sessions.values()):
             await session.close()
         await self._store.close()
+
+    # -- what sessions ask of the engine ---------------------------------------------------
+
+    def start_answer(self, request: AnswerRequest) -> None:
+        """Begin an answer; what the app asks a model by itself makes way for it."""
+        self._stop_titling()
+        self._model_paths[request.answer_id] = request.model_path
+        self._engine.start_answer(request)
+
+    def cancel_answer(self, answer_id: str) -> None:
+        """End an answer early."""
+        self._engine.cancel_answer(answer_id)
+
+    async def idle_parameters(self, path: Path) -> int | None:
+        """How large a model is that does nothing."""
+        return await self._engine.idle_parameters(path)
 
     # -- what the engine says --------------------------------------------------------------
 
     def on_answer_text(self, answer_id: str, text: str) -> None:
         """An answer grew."""
+        self._asides.on_answer_text(answer_id, text)
         for session in self._sessions.values():
             session.on_answer_text(answer_id, text)
 
     def on_answer_finished(self, answer_id: str, completion: Completion) -> None:
         """An answer ended."""
+        self._asides.on_answer_finished(answer_id, completion)
+        model_path = self._model_paths.pop(answer_id, None)
         for session in list(self._sessions.values()):
+            is_its = session.answer_id == answer_id
             session.on_answer_finished(answer_id, completion)
+            if is_its and model_path is not None:
+                self._improve_title_soon(session, model_path)
 
     def on_answer_failed(self, answer_id: str, error: MinervaError) -> None:
         """An answer ended in an error."""
+        self._asides.on_answer_failed(answer_id, error)
+        self._model_paths.pop(answer_id, None)
         for session in list(self._sessions.values()):
             session.on_answer_failed(answer_id, error)
+
+    def _improve_title_soon(self, session: ChatSession, model_path: Path) -> None:
+        self._stop_titling()
+        if wants_title(session):
+            self.titling = asyncio.ensure_future(self._improve_title(session, model_path))
+
+    async def _improve_title(self, session: ChatSession, model_path: Path) -> None:
+        await asyncio.sleep(TITLE_DELAY_SECONDS)
+        await self._titler.improve(session, model_path)
+
+    def _stop_titling(self) -> None:
+        if self.titling is not None:
+            self.titling.cancel()
 
     def _session(
         self, conversation: Conversation, *, is_saved: bool, is_temporary: bool = False
@@ -137,7 +185,7 @@ class ChatLibrary:
         session = ChatSession(
             conversation,
             keeper=keeper,
-            engine=self._engine,
+            engine=self,
             listener=self._listener,
             clock=self._clock,
         )

@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, QThread, Signal
 
+from minerva_desktop.app import model_questions
+from minerva_desktop.app.context_use import ContextUse, PromptSource
 from minerva_desktop.app.generation import AnswerRequest, patience
 from minerva_desktop.app.loaded_models import (
     TimeToLive,
@@ -171,11 +173,22 @@ class EngineWorker(QThread):
 
     async def is_loaded(self, path: Path) -> bool:
         """Whether that model is ready."""
-        return await self._await(self._is_loaded(path))
+        return await self._await(model_questions.is_loaded(self._required().pool, path))
 
     async def count_tokens(self, path: Path, turns: tuple[ChatTurn, ...]) -> int | None:
         """Tokens of a prompt; None when that model is not loaded (it is not loaded for this)."""
-        return await self._await(self._count_tokens(path, turns))
+        return await self._await(model_questions.count_tokens(self._required().pool, path, turns))
+
+    async def context_use(
+        self, path: Path, source: PromptSource, reserve: int | None
+    ) -> ContextUse | None:
+        """What a prompt fills of a model's context; None when that model is not loaded."""
+        pool = self._required().pool
+        return await self._await(model_questions.context_use(pool, path, source, reserve))
+
+    async def idle_parameters(self, path: Path) -> int | None:
+        """How many parameters a model has that is loaded and does nothing; None for another."""
+        return await self._await(model_questions.idle_parameters(self._required().pool, path))
 
     async def system_budget(self) -> DeviceBudget:
         """What models may take of the system's memory."""
@@ -336,13 +349,6 @@ class EngineWorker(QThread):
 
     async def _gpu_budgets(self) -> GpuMemories:
         return gpu_budgets(await self._required().devices())
-
-    async def _is_loaded(self, path: Path) -> bool:
-        return self._required().pool.loaded_engine(path) is not None
-
-    async def _count_tokens(self, path: Path, turns: tuple[ChatTurn, ...]) -> int | None:
-        engine = self._required().pool.loaded_engine(path)
-        return None if engine is None else await engine.count_tokens(turns)
 
     def _start_answer(self, request: AnswerRequest) -> None:
         task = asyncio.create_task(self._answer(request))
