@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from PySide6.QtWidgets import QApplication, QWidget
 
+import screenshot_context
 import screenshot_dialogs
 import screenshot_errors
 import screenshot_samples as samples
@@ -352,6 +353,7 @@ STATES: dict[str, State] = {
     "memory-empty": memory_empty,
     "gpus": gpus,
     "narrow-gpus": narrow_gpus,
+    "context": lambda stage: screenshot_context.show(stage.window),
     "too-large": too_large,
     "settings": settings,
     "settings-small": settings_small,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from minerva_desktop.app.asides import Asides
 from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.app.context_cutting import Summariser
 from minerva_desktop.app.generation import AnswerEngine, AnswerRequest
 from minerva_desktop.app.session_keeper import SessionKeeper
 from minerva_desktop.app.session_listener import SessionListener
@@ -54,6 +55,11 @@ class ChatLibrary:
     def recovered_from(self) -> Path | None:
         """Where a damaged chat file was put aside, if one was found at the start."""
         return self._store.recovered_from
+
+    @property
+    def summariser(self) -> Summariser:
+        """Who has a model summarise what of a chat is left out."""
+        return Summariser(self._asides)
 
     async def tidy(self) -> None:
         """Destroy what has been in the trash for `TRASH_SECONDS`. Raises `StoreError`."""

@@ -31,6 +31,7 @@ from minerva_desktop.paths import resources_dir
 from minerva_desktop.settings import Settings
 from minerva_desktop.ui.chat_controller import ChatController
 from minerva_desktop.ui.chat_view.chat_view import import_message_view
+from minerva_desktop.ui.context_controller import ContextController
 from minerva_desktop.ui.engine_worker import EngineWorker, RuntimeFactory
 from minerva_desktop.ui.garbage import MainThreadGarbage
 from minerva_desktop.ui.icons import Icons
@@ -86,6 +87,14 @@ class Application(QObject):
         )
         self._models.refreshed.connect(self._memory.show_models)
         self._chats = ChatController(self.window, services, self._worker, self._models, self._tasks)
+        self._context = ContextController(
+            self.window,
+            self._worker,
+            self._models,
+            self._tasks,
+            lambda: self._chats.session,
+            lambda: self._chats.summariser,
+        )
         self._garbage = MainThreadGarbage(self)
         self.window.composer.set_enter_sends(settings.send_with_enter)
         self.window.settings_action.triggered.connect(self._on_settings)

@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, Slot
 from minerva_desktop.app.answer_words import model_name
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.app.context_cutting import Summariser
 from minerva_desktop.app.load_words import refused_needs
 from minerva_desktop.app.services import Services
 from minerva_desktop.chat.completion import Completion
@@ -106,6 +107,16 @@ class ChatController(QObject):
         else:
             self.new_chat()
         await self._refresh_list()
+
+    @property
+    def session(self) -> ChatSession | None:
+        """The chat that is open."""
+        return self._session
+
+    @property
+    def summariser(self) -> Summariser | None:
+        """Who summarises chats, once they are open."""
+        return None if self._library is None else self._library.summariser
 
     @property
     def conversation_id(self) -> str | None:

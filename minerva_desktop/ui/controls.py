@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import math
 
-from PySide6.QtCore import QRect, QRectF, QSize, Qt
+from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QColor,
     QGuiApplication,
@@ -149,6 +149,14 @@ class PopupFrame(QFrame):
         option.initFrom(self)
         painter = QPainter(self)
         self.style().drawPrimitive(QStyle.PrimitiveElement.PE_Widget, option, painter, self)
+
+
+def place_above(popup: QWidget, anchor: QWidget) -> None:
+    """Move ``popup`` to where it ends just above ``anchor``, within its screen."""
+    corner = anchor.mapToGlobal(QPoint(0, -GRID - popup.height()))
+    screen = anchor.screen().availableGeometry()
+    left = max(screen.left(), min(corner.x(), screen.right() - popup.width()))
+    popup.move(left, max(screen.top(), corner.y()))
 
 
 class PopupMenu(QMenu):

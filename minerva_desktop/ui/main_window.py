@@ -28,6 +28,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 from minerva_desktop.settings import Settings
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.composer import Composer
+from minerva_desktop.ui.context_panel import ContextPanel
 from minerva_desktop.ui.drop_overlay import DropOverlay
 from minerva_desktop.ui.header import Header
 from minerva_desktop.ui.icons import Icons
@@ -72,6 +73,7 @@ class MainWindow(QMainWindow):
         self.composer = Composer(icons)
         self.status = StatusBar(icons)
         self.models_panel = ModelsPanel(icons, self)
+        self.context_panel = ContextPanel(icons, self)
         self.status.memory_clicked.connect(self._open_models)
         self._overlay = DropOverlay(icons.themes, self)
         self._closing_told = False

@@ -144,7 +144,7 @@ QToolButton#sendButton:hover, QToolButton#stopButton:hover { background: $accent
 QToolButton#sendButton:focus, QToolButton#stopButton:focus { border: 2px solid $text; }
 QToolButton#sendButton:disabled { background: $selected; }
 QPushButton#modelPicker { padding: 5px 10px; text-align: left; }
-QFrame#pickerPopup, QFrame#modelsPanel {
+QFrame#pickerPopup, QFrame#modelsPanel, QFrame#contextPanel {
   background: $surface; border: 1px solid $border; border-radius: 12px;
 }
 QListView#pickerList { background: transparent; border: none; outline: 0; }
