@@ -26,6 +26,7 @@ from PySide6.QtWidgets import QApplication
 
 from minerva_desktop import __version__
 from minerva_desktop.app.services import Services
+from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.errors import MinervaError, StoreError
 from minerva_desktop.paths import resources_dir
 from minerva_desktop.settings import Settings
@@ -37,9 +38,11 @@ from minerva_desktop.ui.garbage import MainThreadGarbage
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.memory_controller import MemoryController
-from minerva_desktop.ui.model_controller import MEMORY_SETTINGS, ModelController
+from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.model_notices import MEMORY_SETTINGS
 from minerva_desktop.ui.model_options_controller import ModelOptionsController
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.opened_chats import OpenedChats
 from minerva_desktop.ui.server_controller import ServerController
 from minerva_desktop.ui.settings_dialog import SettingsDialog
 from minerva_desktop.ui.stylesheet import apply_theme
@@ -95,6 +98,9 @@ class Application(QObject):
             lambda: self._chats.session,
             lambda: self._chats.summariser,
         )
+        snapshots = SnapshotFiles(services.paths.snapshots)
+        self._opened = OpenedChats(self._worker, self._models, snapshots, self._tasks, self)
+        self._chats.session_shown.connect(self._opened.on_shown)
         self._garbage = MainThreadGarbage(self)
         self.window.composer.set_enter_sends(settings.send_with_enter)
         self.window.settings_action.triggered.connect(self._on_settings)

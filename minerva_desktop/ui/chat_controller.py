@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
 from minerva_desktop.app.answer_words import model_name
 from minerva_desktop.app.chat_library import ChatLibrary
@@ -29,7 +29,8 @@ from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.failed_answers import FailedAnswers
 from minerva_desktop.ui.live_speed import LiveSpeed
 from minerva_desktop.ui.main_window import MainWindow
-from minerva_desktop.ui.model_controller import TOO_LARGE, ModelController
+from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.model_notices import TOO_LARGE
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.prompt_counter import TOO_LONG, PromptCounter
 from minerva_desktop.ui.tasks import UiTasks
@@ -41,7 +42,10 @@ ENGINE_NOTICE = "engine"
 
 
 class ChatController(QObject):
-    """Also the `SessionListener` of all sessions; it shows what the open one says."""
+    """Also the `SessionListener` of all sessions; it shows what the open one says.
+    ``session_shown`` carries the `ChatSession` that is the open one now."""
+
+    session_shown = Signal(object)
 
     def __init__(
         self,
@@ -264,6 +268,7 @@ class ChatController(QObject):
                 self._status.show_again(session.answer_id)
         self._show_last_speed(conversation.active_branch())
         self._counter.use(session)
+        self.session_shown.emit(session)
 
     def _show_last_speed(self, messages: list[Message]) -> None:
         timings = messages[-1].completion.timings if messages and messages[-1].completion else None
