@@ -54,30 +54,30 @@ async def _had_before(pool: Pool, path: Path, tmp_path: Path) -> None:
 
 
 async def test_the_next_answer_finds_its_chat_in_memory(
-    pool: Pool, model_path: Path, tmp_path: Path
+    pool: Pool, small_path: Path, tmp_path: Path
 ) -> None:
-    await _had_before(pool, model_path, tmp_path)
-    await warm_up(pool, AnswerRequest("w", model_path, _turns(COUNT, "150"), SHORT, "chat"))
-    again = await _answer(pool, model_path, COUNT, "150", "And now?")
+    await _had_before(pool, small_path, tmp_path)
+    await warm_up(pool, AnswerRequest("w", small_path, _turns(COUNT, "150"), SHORT, "chat"))
+    again = await _answer(pool, small_path, COUNT, "150", "And now?")
     assert again.restored_tokens == 0  # it was there already
     assert again.timings.cached_tokens > again.timings.prompt_tokens - 40
 
 
 async def test_a_state_of_another_text_makes_nobody_compute(
-    pool: Pool, model_path: Path, tmp_path: Path
+    pool: Pool, small_path: Path, tmp_path: Path
 ) -> None:
-    await _had_before(pool, model_path, tmp_path)
-    await warm_up(pool, AnswerRequest("w", model_path, _turns(OTHER, "x"), SHORT, "chat"))
-    again = await _answer(pool, model_path, OTHER, "x", "And now?")
+    await _had_before(pool, small_path, tmp_path)
+    await warm_up(pool, AnswerRequest("w", small_path, _turns(OTHER, "x"), SHORT, "chat"))
+    again = await _answer(pool, small_path, OTHER, "x", "And now?")
     assert again.timings.prompt_tokens > 1.5 * MAX_COMPUTED
     assert again.timings.cached_tokens <= MAX_COMPUTED + 64
 
 
-async def test_only_a_loaded_model_that_does_nothing_is_asked(pool: Pool, model_path: Path) -> None:
-    request = AnswerRequest("w", model_path, _turns(COUNT, "150"), SHORT, "chat")
+async def test_only_a_loaded_model_that_does_nothing_is_asked(pool: Pool, small_path: Path) -> None:
+    request = AnswerRequest("w", small_path, _turns(COUNT, "150"), SHORT, "chat")
     await warm_up(pool, request)
     assert pool.loaded() == []
-    async with pool.lease(model_path) as engine:
+    async with pool.lease(small_path) as engine:
         stream = engine.generate(_turns("Hi"), sampling=SHORT)
         await warm_up(pool, request)
         await stream.text()
@@ -85,13 +85,13 @@ async def test_only_a_loaded_model_that_does_nothing_is_asked(pool: Pool, model_
 
 
 async def test_a_question_that_comes_meanwhile_is_answered(
-    pool: Pool, model_path: Path, tmp_path: Path
+    pool: Pool, small_path: Path, tmp_path: Path
 ) -> None:
-    await _had_before(pool, model_path, tmp_path)
-    request = AnswerRequest("w", model_path, _turns(COUNT, "150"), SHORT, "chat")
+    await _had_before(pool, small_path, tmp_path)
+    request = AnswerRequest("w", small_path, _turns(COUNT, "150"), SHORT, "chat")
     warming = asyncio.create_task(warm_up(pool, request))
     await asyncio.sleep(0)
     warming.cancel()
-    again = await _answer(pool, model_path, COUNT, "150", "And now?")
+    again = await _answer(pool, small_path, COUNT, "150", "And now?")
     assert again.restored_tokens or again.timings.cached_tokens
     assert warming.cancelled()
