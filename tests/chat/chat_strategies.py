@@ -36,8 +36,8 @@ MARKUP = st.lists(
             "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "<b>", "</details>",
             "<!--", "-->", "<![CDATA[", "<?php", "<a href='javascript:x'>", "`", "``", "```", "~~~",
             "\n", "\n\n", "    ", "\t", "> ", "- ", "1. ", "\\", "|", "---", "# ", "[a](b)", "[",
-            "]", "(", "![i](http://x/y)", "<https://a.b>", "](<x>)", "[x]: <b>", "&lt;", "word", " ",
-            "*", "</article>", '"', "'", "javascript:alert(1)", "\r", "\0", "é",
+            "]", "(", "![i](http://x/y)", "<https://a.b>", "](<x>)", "[x]: <b>", "&lt;", "word",
+            " ", "*", "</article>", '"', "'", "javascript:alert(1)", "\r", "\0", "é",
         )
     ),
     max_size=14,
