@@ -24,6 +24,7 @@ from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.store.chat_store import ChatStore
 
+MAX_FOUND = 50
 TRASH_SECONDS = 30 * 24 * 3600.0
 # After an answer a person reads, or asks on at once: a title can wait until it is quiet.
 TITLE_DELAY_SECONDS = 3.0
@@ -67,8 +68,16 @@ class ChatLibrary:
             await asyncio.to_thread(self._snapshots.remove, conversation_id)
 
     async def summaries(self, query: str = "") -> list[ConversationSummary]:
-        """The chats that match, newest first. Raises `StoreError`."""
-        return await self._store.list_conversations(query)
+        """All chats, or at most `MAX_FOUND` that match, newest first. Raises `StoreError`, and
+        `InvalidRequest` for a filter that makes no sense."""
+        if not query.strip():
+            return await self._store.list_conversations()
+        page = await self._store.search(query, limit=MAX_FOUND)
+        found = {hit.conversation.id: hit.conversation for hit in page.hits}
+        while page.next is not None and len(found) < MAX_FOUND:
+            page = await self._store.search(query, limit=MAX_FOUND, place=page.next)
+            found |= {hit.conversation.id: hit.conversation for hit in page.hits}
+        return sorted(found.values(), key=lambda chat: chat.updated_at, reverse=True)
 
     def new_session(
         self, system_prompt: str, sampling: SamplingParameters, *, is_temporary: bool = False
