@@ -168,10 +168,9 @@ class LlamaEngine:
     ) -> TokenStream:
         """Start a generation from plain text, from token ids, or from turns through the model's
         chat template. ``chat`` goes with turns: tools, and what the template is told;
-        `AnswerParser` reads the answer. ``suffix`` goes with text or tokens: the answer belongs
-        between them and it. ``max_tokens`` wins over the one in ``sampling``. ``cache_prompt``,
-        ``lora``, ``score_prompt`` and ``tell_accepted`` are those of `Generate`. ``snapshot`` names
-        the chat, whose state then outlives the engine if it was loaded with a place for it.
+        `AnswerParser` reads the answer. ``suffix`` goes with text or tokens, what `Generate` has
+        with any. ``max_tokens`` wins over the one in ``sampling``. ``snapshot`` names the chat,
+        whose state then outlives the engine if it was loaded with a place for it.
 
         Errors (`ContextLimitExceeded`, `GenerationTimeout`, `QueueFull`, `InvalidRequest`,
         `EngineDied`, …) come at the end of the stream.

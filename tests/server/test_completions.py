@@ -279,25 +279,6 @@ async def test_log_probabilities_of_an_echoed_prompt() -> None:
         assert [asked["score_prompt"] for asked in served.engine.asked_with[-2:]] == [False] * 2
 
 
-async def test_a_bad_prompt_among_several_is_refused_before_anything_is_said() -> None:
-    def script(stream: TokenStream) -> None:
-        if len(served.engine.prompts) == 1:
-            stream.push_token("said already")
-
-    async with serving(script) as served:
-        asking = asyncio.create_task(ask(served, prompt=["The sea", ""], stream=True))
-        while len(served.engine.prompts) < 2:
-            served.engine.asked.clear()
-            await served.engine.asked.wait()
-        first, second = served.engine.streams
-        while first.has_next():  # until the endpoint has read what the first answer says
-            await asyncio.sleep(0)
-        second.fail(InvalidRequest("The prompt is empty", param="prompt"))
-        answer = await asking
-    assert [asked["tell_accepted"] for asked in served.engine.asked_with] == [True, True]
-    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "prompt")
-
-
 async def test_no_token_of_an_answer() -> None:
     async with serving(says()) as served, served.openai() as client:
         answer = await client.completions.create(
