@@ -45,6 +45,7 @@ from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.opened_chats import OpenedChats
 from minerva_desktop.ui.server_controller import ServerController
 from minerva_desktop.ui.settings_dialog import SettingsDialog
+from minerva_desktop.ui.single_instance import TOKEN_VARIABLES, SingleInstance, handed_over
 from minerva_desktop.ui.stylesheet import apply_theme
 from minerva_desktop.ui.tasks import UiTasks
 from minerva_desktop.ui.theme import ThemeSource
@@ -114,6 +115,22 @@ class Application(QObject):
         self.window.composer.focus_editor()
         self._worker.start_and_wait()
         self._starting = self._loop.create_task(self._guarded_begin())
+
+    def listen(self, instance: SingleInstance) -> None:
+        """Be the one that other starts call."""
+        instance.called.connect(self._on_called)
+        self.window.closing.connect(instance.close)
+        instance.listen()
+
+    @Slot(str, list)
+    def _on_called(self, token: str, files: list[Path]) -> None:
+        if token:  # Qt looks for it there when a window asks to come to the front
+            os.environ.update(dict.fromkeys(TOKEN_VARIABLES, token))
+        self.window.come_to_front()
+        for variable in TOKEN_VARIABLES:
+            os.environ.pop(variable, None)
+        if files:
+            self.open_files(files)
 
     def open_files(self, files: Sequence[Path]) -> None:
         """Add models that the system handed to the running app."""
@@ -284,11 +301,14 @@ def run_window(services: Services, make_runtime: RuntimeFactory, files: Sequence
     qt.setApplicationVersion(__version__)
     qt.setDesktopFileName("minerva-desktop")
     qt.setQuitOnLastWindowClosed(False)  # the application quits when all is on disk
+    if handed_over(services.paths.data, files, os.environ):
+        return 0
     loop = qasync.QEventLoop(qt)
     # qasync's own executor starts ten threads at its first use.
     loop.set_default_executor(ThreadPoolExecutor(2, thread_name_prefix="minerva-files"))
     asyncio.set_event_loop(loop)
     application = Application(qt, loop, services, make_runtime, files)
+    application.listen(SingleInstance(services.paths.data, application))
     qt.file_opened.connect(lambda name: application.open_files([Path(name)]))
     with _reported_exceptions(application), _closed_by_signals(application.window):
         loop.call_soon(application.start)

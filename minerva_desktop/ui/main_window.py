@@ -83,6 +83,14 @@ class MainWindow(QMainWindow):
         icons.themes.changed.connect(self.chat_view.apply_theme)
         self.setTabOrder(self.header.picker, self.composer)
 
+    def come_to_front(self) -> None:
+        """Be seen: not minimised, above other windows, with the keyboard where the system allows
+        it."""
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.show()
+        self.raise_()
+        self.activateWindow()
+
     # -- settings --------------------------------------------------------------------------
 
     def remembered(self, settings: Settings) -> Settings:
