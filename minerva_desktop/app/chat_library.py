@@ -58,6 +58,11 @@ class ChatLibrary:
         return self._store.recovered_from
 
     @property
+    def store(self) -> ChatStore:
+        """Where the chats are."""
+        return self._store
+
+    @property
     def summariser(self) -> Summariser:
         """Who has a model summarise what of a chat is left out."""
         return Summariser(self._asides)

@@ -31,6 +31,7 @@ from minerva_desktop.errors import MinervaError, StoreError
 from minerva_desktop.paths import resources_dir
 from minerva_desktop.settings import Settings
 from minerva_desktop.ui.chat_controller import ChatController
+from minerva_desktop.ui.chat_files_controller import ChatFilesController, is_chat_file
 from minerva_desktop.ui.chat_view.chat_view import import_message_view
 from minerva_desktop.ui.context_controller import ContextController
 from minerva_desktop.ui.engine_worker import EngineWorker, RuntimeFactory
@@ -97,8 +98,12 @@ class Application(QObject):
             self._models,
             self._tasks,
             lambda: self._chats.session,
-            lambda: self._chats.summariser,
+            lambda: self._chats.library,
         )
+        self._chat_files = ChatFilesController(
+            self.window, self._tasks, lambda: self._chats.library, self._chats.list_again
+        )
+        self.window.files_dropped.connect(self.open_files)
         snapshots = SnapshotFiles(services.paths.snapshots)
         self._opened = OpenedChats(self._worker, self._models, snapshots, self._tasks, self)
         self._chats.session_shown.connect(self._opened.on_shown)
@@ -132,9 +137,14 @@ class Application(QObject):
         if files:
             self.open_files(files)
 
+    @Slot(list)
     def open_files(self, files: Sequence[Path]) -> None:
-        """Add models that the system handed to the running app."""
-        self._models.add_files(list(files))
+        """Add models and chats that were dropped, or that the system handed to the running app."""
+        chats = [path for path in files if is_chat_file(path)]
+        models = [path for path in files if not is_chat_file(path)]
+        if models:
+            self._models.add_files(models)
+        self._chat_files.import_files(chats)
 
     async def _guarded_begin(self) -> None:
         try:

@@ -13,7 +13,6 @@ from PySide6.QtCore import QObject, Signal, Slot
 from minerva_desktop.app.answer_words import model_name
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import ChatSession
-from minerva_desktop.app.context_cutting import Summariser
 from minerva_desktop.app.load_words import refused_needs
 from minerva_desktop.app.services import Services
 from minerva_desktop.chat.completion import Completion
@@ -118,9 +117,14 @@ class ChatController(QObject):
         return self._session
 
     @property
-    def summariser(self) -> Summariser | None:
-        """Who summarises chats, once they are open."""
-        return None if self._library is None else self._library.summariser
+    def library(self) -> ChatLibrary | None:
+        """All chats, once they are open."""
+        return self._library
+
+    @Slot()
+    def list_again(self) -> None:
+        """Chats came or went without this controller's doing."""
+        self._tasks.start(self._refresh_list())
 
     @property
     def conversation_id(self) -> str | None:

@@ -78,7 +78,6 @@ class ModelController(QObject):
         picker.remove_requested.connect(self._on_remove_requested)
         header.eject_requested.connect(self._on_eject)
         header.cancel_requested.connect(self._on_cancel_load)
-        window.files_dropped.connect(self.add_files)
         window.chat_view.options_requested.connect(self._open_options)
         window.notifications.action_triggered.connect(self._on_notice_action)
         worker.model_changed.connect(self._on_model_changed)
