@@ -40,6 +40,7 @@ from minerva_desktop.ui.memory_controller import MemoryController
 from minerva_desktop.ui.model_controller import MEMORY_SETTINGS, ModelController
 from minerva_desktop.ui.model_options_controller import ModelOptionsController
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.preset_controller import PresetController
 from minerva_desktop.ui.server_controller import ServerController
 from minerva_desktop.ui.settings_dialog import SettingsDialog
 from minerva_desktop.ui.stylesheet import apply_theme
@@ -95,6 +96,9 @@ class Application(QObject):
             lambda: self._chats.session,
             lambda: self._chats.summariser,
         )
+        self._presets = PresetController(
+            self.window, services, self._models, self._tasks, lambda: self._chats.session
+        )
         self._garbage = MainThreadGarbage(self)
         self.window.composer.set_enter_sends(settings.send_with_enter)
         self.window.settings_action.triggered.connect(self._on_settings)
@@ -123,6 +127,7 @@ class Application(QObject):
         settings = self._services.settings
         if settings.problem is not None:
             self._notify(NoticeKind.WARNING, settings.problem)
+        self._presets.tell_problem()
         # The window is up by now, and takes what is typed meanwhile.
         await asyncio.to_thread(import_message_view)
         await self._open_chats()

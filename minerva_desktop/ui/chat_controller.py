@@ -15,6 +15,7 @@ from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.context_cutting import Summariser
 from minerva_desktop.app.load_words import refused_needs
+from minerva_desktop.app.model_presets import new_chat_values
 from minerva_desktop.app.services import Services
 from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.message import Message, Role
@@ -133,11 +134,10 @@ class ChatController(QObject):
     @Slot()
     def new_chat(self) -> None:
         """Show an empty chat."""
-        if self._library is None:
-            return
-        settings = self._services.settings.current
-        self._show(self._library.new_session(settings.system_prompt, settings.sampling))
-        self._window.composer.focus_editor()
+        if self._library is not None:
+            values = new_chat_values(self._services, self._models.current_path)
+            self._show(self._library.new_session(*values))
+            self._window.composer.focus_editor()
 
     @Slot(str)
     def _on_submitted(self, text: str) -> None:
