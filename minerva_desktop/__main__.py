@@ -117,6 +117,7 @@ def _gui(arguments: list[str]) -> int:
     from minerva_desktop.app.access_keys import AccessKeys
     from minerva_desktop.app.chat_library import ChatLibrary
     from minerva_desktop.app.model_actions import ModelActions
+    from minerva_desktop.app.preset_file import PresetFile
     from minerva_desktop.app.services import Services
     from minerva_desktop.commands.folders import open_catalog, ready_paths
     from minerva_desktop.engine.snapshot_files import SnapshotFiles
@@ -140,6 +141,7 @@ def _gui(arguments: list[str]) -> int:
         settings=settings,
         models=ModelActions(catalog),
         access_keys=AccessKeys(KeyFile(paths.api_keys)),
+        presets=PresetFile(paths.presets),
         open_chats=open_chats,
     )
     return run_window(services, make_runtime, [path.absolute() for path in options.files])

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 import screenshot_context
 import screenshot_dialogs
 import screenshot_errors
+import screenshot_presets
 import screenshot_samples as samples
 import screenshot_sidebar
 from minerva_desktop.app.loaded_models import LoadedModel
@@ -365,6 +366,7 @@ STATES: dict[str, State] = {
     "server-empty": server_empty,
     "model-options": model_options,
     "parameters": parameters,
+    **screenshot_presets.states(conversation),
     "long-names": long_names,
     "narrow": narrow,
     "narrow-error": narrow_error,

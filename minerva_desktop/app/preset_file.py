@@ -37,10 +37,10 @@ class PresetFile:
         write_presets(self._path, library)
         self.current = library
 
-    def add_from(self, path: Path) -> int:
-        """Add what another file has; how many presets and snippets were new. Raises `StoreError`
-        and `InvalidRequest` as `read_presets`, and `StoreError` as `save`."""
-        joined = self.current.joined(read_presets(path))
+    def add(self, other: PromptLibrary) -> int:
+        """Add what another file has; how many presets and snippets were new. Raises
+        `InvalidRequest` for what is none, and `StoreError` as `save`."""
+        joined = self.current.joined(other)
         n_new = len(joined.presets) + len(joined.snippets)
         n_new -= len(self.current.presets) + len(self.current.snippets)
         if n_new:

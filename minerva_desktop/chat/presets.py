@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable, Mapping
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -31,6 +31,19 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: _Name
     system_prompt: _Text | None = None
     sampling: SamplingParameters | None = None
+
+    def applied_to(
+        self, system_prompt: str, sampling: SamplingParameters
+    ) -> tuple[str, SamplingParameters]:
+        """What a chat with these has once the preset was chosen."""
+        return (
+            system_prompt if self.system_prompt is None else self.system_prompt,
+            sampling if self.sampling is None else self.sampling,
+        )
+
+    def is_in_force(self, system_prompt: str, sampling: SamplingParameters) -> bool:
+        """Whether choosing it would change nothing."""
+        return self.applied_to(system_prompt, sampling) == (system_prompt, sampling)
 
 
 class Snippet(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,9 +75,7 @@ class PromptLibrary(msgspec.Struct, frozen=True, kw_only=True):
     def with_preset(self, preset: Preset) -> PromptLibrary:
         """``preset`` in the place of the one with its name, or at the end. Raises `InvalidRequest`
         for a name that is none, and for parameters out of range."""
-        _check_name(preset.name)
-        if preset.sampling is not None:
-            preset.sampling.check()
+        _check_preset(preset)
         return msgspec.structs.replace(self, presets=_put(self.presets, preset))
 
     def without_preset(self, name: str) -> PromptLibrary:
@@ -75,12 +86,7 @@ class PromptLibrary(msgspec.Struct, frozen=True, kw_only=True):
     def with_snippet(self, snippet: Snippet) -> PromptLibrary:
         """``snippet`` in the place of the one with its name, or at the end. Raises `InvalidRequest`
         for a name that “/” cannot find."""
-        if not _SNIPPET_NAME.fullmatch(snippet.name):
-            raise InvalidRequest(
-                f"“{snippet.name}” cannot be a snippet's name: letters, digits, - and _, at most"
-                f" {MAX_NAME} of them, and no spaces",
-                param="name",
-            )
+        _check_snippet_name(snippet.name)
         return msgspec.structs.replace(self, snippets=_put(self.snippets, snippet))
 
     def without_snippet(self, name: str) -> PromptLibrary:
@@ -88,19 +94,56 @@ class PromptLibrary(msgspec.Struct, frozen=True, kw_only=True):
         kept = tuple(each for each in self.snippets if each.name != name)
         return msgspec.structs.replace(self, snippets=kept)
 
+    def renamed_preset(self, old: str, new: str) -> PromptLibrary:
+        """The preset ``old`` with the name ``new``, in its place. Raises `InvalidRequest` for a
+        name that is none, or taken."""
+        _check_name(new)
+        _check_free(old, new, self.presets)
+        return msgspec.structs.replace(self, presets=_renamed(self.presets, old, new))
+
+    def renamed_snippet(self, old: str, new: str) -> PromptLibrary:
+        """The same for a snippet."""
+        _check_snippet_name(new)
+        _check_free(old, new, self.snippets)
+        return msgspec.structs.replace(self, snippets=_renamed(self.snippets, old, new))
+
+    def put_back_preset(self, preset: Preset, place: int) -> PromptLibrary:
+        """A preset that was taken out, at its ``place`` again, unless its name is taken now: then
+        with a number."""
+        free = _with_free_name(preset, {each.name for each in self.presets}, " ")
+        presets = (*self.presets[:place], free, *self.presets[place:])
+        return msgspec.structs.replace(self, presets=presets)
+
+    def put_back_snippet(self, snippet: Snippet, place: int) -> PromptLibrary:
+        """The same for a snippet."""
+        free = _with_free_name(snippet, {each.name for each in self.snippets}, "-")
+        snippets = (*self.snippets[:place], free, *self.snippets[place:])
+        return msgspec.structs.replace(self, snippets=snippets)
+
     def joined(self, other: PromptLibrary) -> PromptLibrary:
         """This and ``other``, where what is the same is there once; another thing of a taken name
         gets a number. Raises `InvalidRequest` as the ``with_`` methods do."""
-        library = self
         for preset in other.presets:
-            if preset not in library.presets:
-                name = _free_name(preset.name, (each.name for each in library.presets), " ")
-                library = library.with_preset(msgspec.structs.replace(preset, name=name))
+            _check_preset(preset)
         for snippet in other.snippets:
-            if snippet not in library.snippets:
-                name = _free_name(snippet.name, (each.name for each in library.snippets), "-")
-                library = library.with_snippet(msgspec.structs.replace(snippet, name=name))
-        return library
+            _check_snippet_name(snippet.name)
+        return msgspec.structs.replace(
+            self,
+            presets=_joined(self.presets, other.presets, " "),
+            snippets=_joined(self.snippets, other.snippets, "-"),
+        )
+
+    def free_snippet_name(self, wished: str) -> str:
+        """``wished``, or that with a number where it is taken."""
+        return _free_name(wished, {each.name for each in self.snippets}, "-")
+
+
+class Filled(msgspec.Struct, frozen=True):
+    """A snippet's text as it is put in. ``places`` are those left to fill in: from and to, in
+    characters of ``text``."""
+
+    text: str
+    places: tuple[tuple[int, int], ...]
 
 
 def variables(text: str) -> tuple[tuple[int, int], ...]:
@@ -108,33 +151,91 @@ def variables(text: str) -> tuple[tuple[int, int], ...]:
     return tuple(match.span() for match in _VARIABLE.finditer(text))
 
 
-def filled(text: str, values: Mapping[str, str]) -> str:
-    """``text`` with the places that ``values`` names filled in, whatever the case of the names."""
+def filled(text: str, values: Mapping[str, str]) -> Filled:
+    """``text`` with the places that ``values`` names filled in, whatever the case of the names.
+    What looks like a place in a value is none."""
+    parts: list[str] = []
+    places: list[tuple[int, int]] = []
+    length = done = 0
 
-    def value(match: re.Match[str]) -> str:
-        return values.get(match[1].casefold(), match[0])
+    def add(part: str) -> None:
+        nonlocal length
+        parts.append(part)
+        length += len(part)
 
-    return _VARIABLE.sub(value, text)
+    for match in _VARIABLE.finditer(text):
+        add(text[done : match.start()])
+        value = values.get(match[1].casefold())
+        if value is None:
+            places.append((length, length + len(match[0])))
+        add(match[0] if value is None else value)
+        done = match.end()
+    add(text[done:])
+    return Filled("".join(parts), tuple(places))
 
 
 def _put(items: tuple[Named, ...], item: Named) -> tuple[Named, ...]:
     if any(each.name == item.name for each in items):
         return tuple(item if each.name == item.name else each for each in items)
-    return tuple(chain(items, (item,)))
+    return tuple(itertools.chain(items, (item,)))
 
 
-def _free_name(name: str, taken: Iterable[str], gap: str) -> str:
-    names = set(taken)
-    candidate, number = name, 2
-    while candidate in names:
+def _renamed(items: tuple[Named, ...], old: str, new: str) -> tuple[Named, ...]:
+    return tuple(
+        msgspec.structs.replace(each, name=new) if each.name == old else each for each in items
+    )
+
+
+def _joined(ours: tuple[Named, ...], others: tuple[Named, ...], gap: str) -> tuple[Named, ...]:
+    found = {each.name: each for each in ours}
+    for each in others:
+        name = each.name
+        for name in _names(each.name, gap):
+            taken = found.get(name)
+            if taken is None or msgspec.structs.replace(taken, name=each.name) == each:
+                break  # also where it came before, and got a number then
+        found.setdefault(name, msgspec.structs.replace(each, name=name))
+    return tuple(found.values())
+
+
+def _names(name: str, gap: str) -> Iterator[str]:
+    """``name``, and the same with numbers."""
+    yield name
+    for number in itertools.count(2):
         end = f"{gap}{number}"
-        candidate = name[: MAX_NAME - len(end)] + end
-        number += 1
-    return candidate
+        yield name[: MAX_NAME - len(end)] + end
+
+
+def _with_free_name(item: Named, taken: set[str], gap: str) -> Named:
+    return msgspec.structs.replace(item, name=_free_name(item.name, taken, gap))
+
+
+def _free_name(name: str, taken: set[str], gap: str) -> str:
+    return next(each for each in _names(name, gap) if each not in taken)
+
+
+def _check_free(old: str, new: str, items: Iterable[Preset | Snippet]) -> None:
+    if new != old and any(each.name == new for each in items):
+        raise InvalidRequest(f"There is a “{new}” already: take another name", param="name")
+
+
+def _check_preset(preset: Preset) -> None:
+    _check_name(preset.name)
+    if preset.sampling is not None:
+        preset.sampling.check()
 
 
 def _check_name(name: str) -> None:
     if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
         raise InvalidRequest(
             f"A preset's name has 1 to {MAX_NAME} characters on one line", param="name"
+        )
+
+
+def _check_snippet_name(name: str) -> None:
+    if not _SNIPPET_NAME.fullmatch(name):
+        raise InvalidRequest(
+            f"“{name}” cannot be a snippet's name: letters, digits, - and _, at most"
+            f" {MAX_NAME} of them, and no spaces",
+            param="name",
         )

@@ -44,6 +44,7 @@ from minerva_desktop.ui.model_notices import MEMORY_SETTINGS
 from minerva_desktop.ui.model_options_controller import ModelOptionsController
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.opened_chats import OpenedChats
+from minerva_desktop.ui.preset_controller import PresetController
 from minerva_desktop.ui.server_controller import ServerController
 from minerva_desktop.ui.settings_dialog import SettingsDialog
 from minerva_desktop.ui.single_instance import TOKEN_VARIABLES, SingleInstance, handed_over
@@ -107,6 +108,9 @@ class Application(QObject):
         snapshots = SnapshotFiles(services.paths.snapshots)
         self._opened = OpenedChats(self._worker, self._models, snapshots, self._tasks, self)
         self._chats.session_shown.connect(self._opened.on_shown)
+        self._presets = PresetController(
+            self.window, services, self._models, self._tasks, lambda: self._chats.session
+        )
         self._garbage = MainThreadGarbage(self)
         self.window.composer.set_enter_sends(settings.send_with_enter)
         self.window.settings_action.triggered.connect(self._on_settings)
@@ -156,6 +160,7 @@ class Application(QObject):
         settings = self._services.settings
         if settings.problem is not None:
             self._notify(NoticeKind.WARNING, settings.problem)
+        self._presets.tell_problem()
         # The window is up by now, and takes what is typed meanwhile.
         await asyncio.to_thread(import_message_view)
         await self._open_chats()

@@ -14,6 +14,7 @@ from minerva_desktop.app.answer_words import model_name
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.load_words import refused_needs
+from minerva_desktop.app.model_presets import new_chat_values
 from minerva_desktop.app.services import Services
 from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.message import Message, Role
@@ -145,15 +146,10 @@ class ChatController(QObject):
         self._begin_chat(is_temporary=True)
 
     def _begin_chat(self, *, is_temporary: bool) -> None:
-        if self._library is None:
-            return
-        settings = self._services.settings.current
-        self._show(
-            self._library.new_session(
-                settings.system_prompt, settings.sampling, is_temporary=is_temporary
-            )
-        )
-        self._window.composer.focus_editor()
+        if self._library is not None:
+            values = new_chat_values(self._services, self._models.current_path)
+            self._show(self._library.new_session(*values, is_temporary=is_temporary))
+            self._window.composer.focus_editor()
 
     @Slot(str)
     def _on_submitted(self, text: str) -> None:

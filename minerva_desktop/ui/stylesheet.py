@@ -124,6 +124,7 @@ QWidget#sidebar QPushButton[look="ghost"]:checked { background: $selected; color
 QPushButton#tagButton { text-align: left; padding: 3px 8px; }
 QWidget#parametersPanel, QWidget#parametersBody { background: $sidebar; }
 QWidget#parametersPanel { border-left: 1px solid $border; }
+QPushButton#presetButton { text-align: left; }
 QScrollArea#parametersScroll { background: transparent; border: none; }
 QWidget#header { background: $window; border-bottom: 1px solid $border; }
 QWidget#header QToolButton:checked { background: transparent; }
@@ -164,7 +165,7 @@ QFrame#optionsFit { border: 1px solid $border; border-radius: 8px; background: $
 QFrame#optionsFit[tone="success"] { border-color: $success; }
 QFrame#optionsFit[tone="warning"] { background: $warning_surface; border-color: $warning_edge; }
 QFrame#optionsFit[tone="danger"] { background: $danger_surface; border-color: $danger_edge; }
-QLabel#requestError, QLabel#keyProblem { color: $danger; }
+QLabel#requestError, QLabel#keyProblem, QLabel#presetProblem { color: $danger; }
 QTableView#requestTable {
   background: $surface; border: 1px solid $border; border-radius: 8px; outline: 0;
   selection-background-color: $selected; selection-color: $text;

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from minerva_desktop.app.preset_file import MAX_BYTES, PresetFile, write_presets
+from minerva_desktop.app.preset_file import MAX_BYTES, PresetFile, read_presets, write_presets
 from minerva_desktop.chat.presets import Preset, PromptLibrary, Snippet
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import InvalidRequest, StoreError
@@ -59,8 +59,8 @@ def test_presets_of_another_person_are_added(path: Path, tmp_path: Path) -> None
     shared = tmp_path / "shared.json"
     write_presets(shared, LIBRARY)
     file = PresetFile(path)
-    assert file.add_from(shared) == 2
-    assert file.add_from(shared) == 0
+    assert file.add(read_presets(shared)) == 2
+    assert file.add(read_presets(shared)) == 0
     assert PresetFile(path).current == LIBRARY
 
 
@@ -71,9 +71,9 @@ def test_a_bad_file_adds_nothing(path: Path, tmp_path: Path) -> None:
     large.touch()
     os.truncate(large, MAX_BYTES + 1)
     with pytest.raises(InvalidRequest, match="larger than 16,777,216 bytes"):
-        file.add_from(large)
+        file.add(read_presets(large))
     with pytest.raises(StoreError, match="could not be read: it is not there"):
-        file.add_from(tmp_path / "nothing.json")
+        file.add(read_presets(tmp_path / "nothing.json"))
     assert PresetFile(path).current == LIBRARY
 
 

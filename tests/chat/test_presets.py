@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from minerva_desktop.chat.presets import (
@@ -60,6 +62,8 @@ def test_joining_keeps_both_and_doubles_nothing() -> None:
     assert [each.name for each in joined.presets] == ["Teacher", "Teacher 2", "Bold"]
     assert [each.name for each in joined.snippets] == ["fix", "fix-2"]
     assert joined.presets[1].system_prompt == "Other."
+    again = joined.joined(PromptLibrary(presets=(other_teacher,), snippets=(other_fix,)))
+    assert again == joined  # they are there, with their numbers
     long = Preset(name="x" * MAX_NAME)
     twice = PromptLibrary(presets=(long,)).joined(
         PromptLibrary(presets=(Preset(name="x" * MAX_NAME, system_prompt="y"),))
@@ -74,4 +78,39 @@ def test_places_to_fill_in() -> None:
         "{{text}}",
         "{{text}}",
     ]
-    assert filled(text, {"date": "1 May"}) == "On 1 May: {{text}} and {{text}}, {not} {{}} {{a{b}}"
+    done = filled(text, {"date": "{{text}} day"})
+    assert done.text == "On {{text}} day: {{text}} and {{text}}, {not} {{}} {{a{b}}"
+    assert done.places == ((17, 25), (30, 38))  # what came with a value is no place
+
+
+def test_renaming_keeps_the_place_and_takes_no_other_name() -> None:
+    library = PromptLibrary(presets=(TEACHER, BOLD), snippets=(FIX,))
+    assert [each.name for each in library.renamed_preset("Teacher", "T").presets] == ["T", "Bold"]
+    with pytest.raises(InvalidRequest, match="There is a “Bold” already"):
+        library.renamed_preset("Teacher", "Bold")
+    assert library.renamed_snippet("fix", "mend").snippet("mend") is not None
+    with pytest.raises(InvalidRequest, match="cannot be a snippet's name"):
+        library.renamed_snippet("fix", "to mend")
+
+
+def test_what_was_taken_out_comes_back_where_it_was() -> None:
+    library = PromptLibrary(presets=(TEACHER, BOLD), snippets=(FIX,))
+    assert library.without_preset("Teacher").put_back_preset(TEACHER, 0) == library
+    assert library.without_snippet("fix").put_back_snippet(FIX, 0) == library
+    taken = library.put_back_preset(TEACHER, 2)
+    assert [each.name for each in taken.presets] == ["Teacher", "Bold", "Teacher 2"]
+
+
+def test_a_preset_leaves_alone_what_it_does_not_set() -> None:
+    hot = SamplingParameters(temperature=2.0)
+    assert TEACHER.applied_to("x", hot) == ("Teach.", hot)
+    assert BOLD.applied_to("x", hot) == ("x", BOLD.sampling)
+    assert TEACHER.is_in_force("Teach.", hot)
+    assert not TEACHER.is_in_force("x", hot)
+
+
+def test_many_are_joined_in_a_moment() -> None:
+    many = PromptLibrary(snippets=tuple(Snippet(name=f"s{i}", text="x") for i in range(20_000)))
+    started = time.perf_counter()
+    assert len(many.joined(many).snippets) == 20_000
+    assert time.perf_counter() - started < 2.0  # it took minutes one by one
