@@ -77,6 +77,10 @@ class ChatLibrary:
         """Who has a model summarise what of a chat is left out."""
         return Summariser(self._asides)
 
+    async def is_warm(self, conversation_id: str) -> bool:
+        """Whether what a model had computed of a chat is on disk."""
+        return conversation_id in await asyncio.to_thread(self._snapshots.names)
+
     async def tidy(self) -> None:
         """Destroy what has been in the trash for `TRASH_SECONDS`. Raises `StoreError`."""
         for conversation_id in await self._store.purge_trash(TRASH_SECONDS):
