@@ -93,11 +93,11 @@ class ChatLibrary:
         session = self._sessions.pop(conversation_id, None)
         if session is not None:
             await session.close()
-        await self._store.trash(conversation_id)
+        await self._store.trash([conversation_id])
 
     async def restore(self, conversation_id: str) -> None:
         """Take a chat out of the trash. Raises `StoreError`."""
-        await self._store.restore(conversation_id)
+        await self._store.restore([conversation_id])
 
     async def close(self) -> None:
         """Stop all answers and return when everything is on disk."""

@@ -141,10 +141,11 @@ class Database:
                 f"journal_size_limit = {LOG_LIMIT_BYTES}",
                 "synchronous = FULL",
                 "fullfsync = ON",  # macOS: a plain fsync does not reach the disk there
-                "foreign_keys = ON",
+                "foreign_keys = OFF",  # a table that is made anew must not empty those that name it
             ):
                 connection.execute(f"PRAGMA {pragma}").fetchall()
             _migrate(connection, self.path, self._migrations)
+            connection.execute("PRAGMA foreign_keys = ON").fetchall()
         except BaseException:
             # Whatever it was: nobody else knows the connection, and open it would keep the file
             # from being set aside on Windows.

@@ -10,6 +10,12 @@ import unicodedata
 
 import apsw
 
+SELECT_MATCHING = """
+    SELECT id FROM conversations WHERE contains_folded(title, ?1)
+    UNION
+    SELECT conversation_id FROM messages WHERE deleted_at IS NULL AND contains_folded(text, ?1)
+"""
+
 
 def install(connection: apsw.Connection) -> None:
     """Give ``connection`` the SQL function ``contains_folded(text, folded_needle)``."""
@@ -19,6 +25,11 @@ def install(connection: apsw.Connection) -> None:
 def fold(text: str) -> str:
     """``text`` without the difference between cases, and between é written as one or two marks."""
     return unicodedata.normalize("NFC", text.casefold())
+
+
+def matching(connection: apsw.Connection, folded_needle: str) -> set[str]:
+    """Ids of the chats that have it in their title or in a message of any branch."""
+    return {str(row[0]) for row in connection.execute(SELECT_MATCHING, (folded_needle,))}
 
 
 def _contains(*values: apsw.SQLiteValue) -> bool:

@@ -74,11 +74,11 @@ async def test_a_trashed_chat_can_be_brought_back(store: ChatStore) -> None:
     conversation = make_conversation("Hi", "Hello!", title="Greeting")
     await store.create(conversation)
 
-    await store.trash(conversation.id)
+    await store.trash([conversation.id])
     assert await titles(store) == []
     assert await titles(store, "greeting") == []
 
-    await store.restore(conversation.id)
+    await store.restore([conversation.id])
     assert await titles(store) == ["Greeting"]
     assert await store.load(conversation.id) == conversation
 
@@ -93,15 +93,15 @@ async def test_only_what_was_long_in_the_trash_is_destroyed(path: Path) -> None:
     long = make_conversation(*["word"] * 3000, title="long")
     for conversation in (kept, recent, long):
         await store.create(conversation)
-    await store.trash(long.id)
+    await store.trash([long.id])
     clock.now += 100.0
-    await store.trash(recent.id)
+    await store.trash([recent.id])
 
     assert await store.purge_trash(older_than_seconds=50.0) == [long.id]
 
     with pytest.raises(StoreError, match=long.id):
         await store.load(long.id)
-    await store.restore(recent.id)
+    await store.restore([recent.id])
     assert sorted(await titles(store)) == ["kept", "recent"]
     assert await store.load(kept.id) == kept
     await store.close()

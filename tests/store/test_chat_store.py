@@ -263,8 +263,8 @@ async def test_what_is_not_there_is_named(store: ChatStore) -> None:
         store.load("no-such-chat"),
         store.save_details(conversation),
         store.add_message("no-such-chat", message),
-        store.trash("no-such-chat"),
-        store.restore("no-such-chat"),
+        store.trash(["no-such-chat"]),
+        store.restore(["no-such-chat"]),
     ):
         with pytest.raises(StoreError, match=f"no-such-chat|{conversation.id}"):
             await refused
