@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 import screenshot_dialogs
 import screenshot_errors
+import screenshot_messages
 import screenshot_samples as samples
 from minerva_desktop.app.loaded_models import LoadedModel
 from minerva_desktop.app.memory import MemoryReading
@@ -334,6 +335,10 @@ def model_options(stage: Stage) -> list[QWidget]:
     return [screenshot_dialogs.model_options(stage.window)]
 
 
+def _of_window(show: Callable[[MainWindow], list[QWidget]]) -> State:
+    return lambda stage: show(stage.window)
+
+
 STATES: dict[str, State] = {
     "empty": empty,
     "conversation": conversation,
@@ -365,6 +370,7 @@ STATES: dict[str, State] = {
     "narrow": narrow,
     "narrow-error": narrow_error,
     "drop": drop,
+    **{name: _of_window(show) for name, show in screenshot_messages.STATES.items()},
 }
 
 
