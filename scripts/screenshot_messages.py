@@ -1,10 +1,11 @@
-"""Pictures of what a person does with messages: actions, branches, editing, waiting ones. Used by
-`screenshot_states`. Main thread."""
+"""Pictures of answers that come, and of what a person does with messages: actions, branches,
+editing, waiting ones. Used by `screenshot_states`. Main thread."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from PySide6.QtCore import QPoint, Qt
@@ -28,6 +29,14 @@ LAKES = (
     "Most lakes have an outflow: the minerals leave with the water. Lakes *without* one, such as "
     "the Dead Sea, are salty too."
 )
+
+
+class HasWindow(Protocol):
+    """Of a stage only what is needed here."""
+
+    @property
+    def window(self) -> MainWindow:
+        """The window to fill."""
 
 
 def _chat(last: MessageState = MessageState.COMPLETE) -> list[Message]:
@@ -57,31 +66,58 @@ def _point_at(view: QWidget) -> None:
     QApplication.sendEvent(view, QEnterEvent(middle, middle, middle))
 
 
-def actions(window: MainWindow) -> list[QWidget]:
+def streaming(stage: HasWindow) -> list[QWidget]:
+    """An answer in the middle of its second paragraph, with markup not closed yet."""
+    window = stage.window
+    window.chat_view.set_messages([samples.message(Role.USER, "Why is the sea salty?")])
+    answer = samples.message(Role.ASSISTANT, "", MessageState.STREAMING)
+    window.chat_view.begin_answer(answer)
+    window.chat_view.append_text(answer.id, samples.SALT[:280] + " It is **called")
+    window.composer.set_generating(True)
+    window.status.set_speed(43.2, None)
+    return []
+
+
+def waiting(stage: HasWindow) -> list[QWidget]:
+    """A question was sent; the model reads the prompt."""
+    window = stage.window
+    window.chat_view.set_messages([samples.message(Role.USER, "Summarise the attached letter.")])
+    answer = samples.message(Role.ASSISTANT, "", MessageState.STREAMING)
+    window.chat_view.begin_answer(answer)
+    window.chat_view.set_status(answer.id, "Reading the prompt, 1,536 of 4,096 tokens")
+    window.composer.set_generating(True)
+    return []
+
+
+def actions(stage: HasWindow) -> list[QWidget]:
     """The pointer is over an answer, and the keyboard at a question; the last one is as always."""
+    window = stage.window
     views = _show(window, _chat())
     _point_at(views[1])
     views[2].body.setFocus(Qt.FocusReason.TabFocusReason)
     return []
 
 
-def narrow_actions(window: MainWindow) -> list[QWidget]:
+def narrow_actions(stage: HasWindow) -> list[QWidget]:
     """The same, 700 px wide, with the chats shown."""
+    window = stage.window
     window.resize(NARROW, window.height())
     window.sidebar.toggle_action.setChecked(True)
     QApplication.processEvents()
-    return actions(window)
+    return actions(stage)
 
 
-def message_menu(window: MainWindow) -> list[QWidget]:
+def message_menu(stage: HasWindow) -> list[QWidget]:
     """The menu of an answer that was stopped, with *Continue* beneath it, too."""
+    window = stage.window
     views = _show(window, _chat(MessageState.STOPPED))
     views[3].body.menu_requested.emit(views[3].mapToGlobal(QPoint(240, -140)))
     return [_popup(window, "messageMenu")]
 
 
-def regenerate(window: MainWindow) -> list[QWidget]:
+def regenerate(stage: HasWindow) -> list[QWidget]:
     """The menu of *Regenerate*."""
+    window = stage.window
     views = _show(window, _chat())
     menu = regenerate_menu(
         window.icons,
@@ -95,8 +131,9 @@ def regenerate(window: MainWindow) -> list[QWidget]:
     return [menu]
 
 
-def details(window: MainWindow) -> list[QWidget]:
+def details(stage: HasWindow) -> list[QWidget]:
     """The details of an answer."""
+    window = stage.window
     views = _show(window, _chat())
     timings = Timings(
         queue_ms=38.0,
@@ -121,15 +158,17 @@ def details(window: MainWindow) -> list[QWidget]:
     return [popup]
 
 
-def editing(window: MainWindow) -> list[QWidget]:
+def editing(stage: HasWindow) -> list[QWidget]:
     """The last question is being edited."""
+    window = stage.window
     views = _show(window, _chat())
     window.chat_view.edit_message(views[2].message.id)
     return []
 
 
-def waiting_messages(window: MainWindow) -> list[QWidget]:
+def waiting_messages(stage: HasWindow) -> list[QWidget]:
     """Two messages wait for the answer that is being written, and a third is being typed."""
+    window = stage.window
     _show(window, _chat()[:3])
     answer = samples.message(Role.ASSISTANT, "", MessageState.STREAMING)
     window.chat_view.begin_answer(answer)
@@ -140,8 +179,9 @@ def waiting_messages(window: MainWindow) -> list[QWidget]:
     return []
 
 
-def paused(window: MainWindow) -> list[QWidget]:
+def paused(stage: HasWindow) -> list[QWidget]:
     """Six wait, for the answer before them was stopped; a message was deleted."""
+    window = stage.window
     _show(window, _chat(MessageState.STOPPED))
     window.composer.waiting.show_messages(_waiting(6), is_paused=True)
     undo = (NoticeAction("Undo", "undo"),)
@@ -149,22 +189,25 @@ def paused(window: MainWindow) -> list[QWidget]:
     return []
 
 
-def narrow_paused(window: MainWindow) -> list[QWidget]:
+def narrow_paused(stage: HasWindow) -> list[QWidget]:
     """The same, 700 px wide, with the chats shown."""
+    window = stage.window
     window.resize(NARROW, window.height())
     window.sidebar.toggle_action.setChecked(True)
-    return paused(window)
+    return paused(stage)
 
 
-def temporary(window: MainWindow) -> list[QWidget]:
+def temporary(stage: HasWindow) -> list[QWidget]:
     """An empty chat of which nothing is kept."""
+    window = stage.window
     window.chat_view.set_messages([], is_temporary=True)
     window.sidebar.set_current(None)
     return []
 
 
-def temporary_chat(window: MainWindow) -> list[QWidget]:
+def temporary_chat(stage: HasWindow) -> list[QWidget]:
     """Such a chat with messages."""
+    window = stage.window
     window.chat_view.set_messages(_chat(), is_temporary=True)
     window.sidebar.set_current(None)
     return []
@@ -183,7 +226,9 @@ def _popup(window: MainWindow, name: str) -> QWidget:
     return found
 
 
-STATES: dict[str, Callable[[MainWindow], list[QWidget]]] = {
+STATES: dict[str, Callable[[HasWindow], list[QWidget]]] = {
+    "streaming": streaming,
+    "waiting": waiting,
     "actions": actions,
     "narrow-actions": narrow_actions,
     "message-menu": message_menu,

@@ -11,16 +11,20 @@ from dataclasses import dataclass, replace
 
 from PySide6.QtWidgets import QApplication, QWidget
 
+import screenshot_context
 import screenshot_dialogs
 import screenshot_errors
 import screenshot_messages
+import screenshot_presets
 import screenshot_samples as samples
+import screenshot_sidebar
 from minerva_desktop.app.loaded_models import LoadedModel
 from minerva_desktop.app.memory import MemoryReading
 from minerva_desktop.app.memory_budgets import GpuMemories
 from minerva_desktop.chat.message import MessageState, Role
 from minerva_desktop.library.loaded_files import GONE
 from minerva_desktop.settings import Settings
+from minerva_desktop.ui.chat_rows import chat_rows
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.memory_shares import ColourSlots
@@ -45,7 +49,7 @@ def empty(stage: Stage) -> list[QWidget]:
     """The first start: a model, no chat yet."""
     window = stage.window
     window.chat_view.set_messages([])
-    window.sidebar.set_chats([])
+    window.sidebar.set_rows(chat_rows([]))
     window.header.picker.set_models([replace(each, loaded=False) for each in samples.MODELS])
     window.header.set_can_eject(False)
     window.status.set_context(None, None)
@@ -69,29 +73,6 @@ def conversation(stage: Stage) -> list[QWidget]:
         ]
     )
     window.composer.set_text("How salty is the Baltic")
-    return []
-
-
-def streaming(stage: Stage) -> list[QWidget]:
-    """An answer in the middle of its second paragraph, with markup not closed yet."""
-    window = stage.window
-    window.chat_view.set_messages([samples.message(Role.USER, "Why is the sea salty?")])
-    answer = samples.message(Role.ASSISTANT, "", MessageState.STREAMING)
-    window.chat_view.begin_answer(answer)
-    window.chat_view.append_text(answer.id, samples.SALT[:280] + " It is **called")
-    window.composer.set_generating(True)
-    window.status.set_speed(43.2, None)
-    return []
-
-
-def waiting(stage: Stage) -> list[QWidget]:
-    """A question was sent; the model reads the prompt."""
-    window = stage.window
-    window.chat_view.set_messages([samples.message(Role.USER, "Summarise the attached letter.")])
-    answer = samples.message(Role.ASSISTANT, "", MessageState.STREAMING)
-    window.chat_view.begin_answer(answer)
-    window.chat_view.set_status(answer.id, "Reading the prompt, 1,536 of 4,096 tokens")
-    window.composer.set_generating(True)
     return []
 
 
@@ -275,7 +256,7 @@ def long_names(stage: Stage) -> list[QWidget]:
     window.header.picker.set_models(samples.LONG_MODELS)
     window.header.picker.set_current(samples.LONG_MODELS[0].path)
     window.header.show_progress(0.9)
-    window.sidebar.set_chats(samples.LONG_CHATS, now=samples.NOW)
+    window.sidebar.set_rows(chat_rows(samples.LONG_CHATS, now=samples.NOW))
     unbroken = "https://example.org/" + "a-path-without-an-end/" * 14
     window.chat_view.set_messages(
         [
@@ -335,15 +316,9 @@ def model_options(stage: Stage) -> list[QWidget]:
     return [screenshot_dialogs.model_options(stage.window)]
 
 
-def _of_window(show: Callable[[MainWindow], list[QWidget]]) -> State:
-    return lambda stage: show(stage.window)
-
-
 STATES: dict[str, State] = {
     "empty": empty,
     "conversation": conversation,
-    "waiting": waiting,
-    "streaming": streaming,
     "code": code,
     "code-end": code_end,
     "error": error,
@@ -357,6 +332,7 @@ STATES: dict[str, State] = {
     "memory-empty": memory_empty,
     "gpus": gpus,
     "narrow-gpus": narrow_gpus,
+    "context": lambda stage: screenshot_context.show(stage.window),
     "too-large": too_large,
     "settings": settings,
     "settings-small": settings_small,
@@ -366,11 +342,13 @@ STATES: dict[str, State] = {
     "server-empty": server_empty,
     "model-options": model_options,
     "parameters": parameters,
+    **screenshot_presets.states(conversation),
     "long-names": long_names,
     "narrow": narrow,
     "narrow-error": narrow_error,
     "drop": drop,
-    **{name: _of_window(show) for name, show in screenshot_messages.STATES.items()},
+    **screenshot_messages.STATES,
+    **screenshot_sidebar.STATES,
 }
 
 
@@ -380,7 +358,7 @@ def furnish(stage: Stage) -> None:
     window.header.picker.set_models(samples.MODELS)
     window.header.picker.set_current(samples.MODEL_PATH)
     window.header.set_can_eject(True)
-    window.sidebar.set_chats(samples.CHATS, now=samples.NOW)
+    window.sidebar.set_rows(chat_rows(samples.CHATS, now=samples.NOW))
     window.sidebar.set_current(samples.OPEN_CHAT)
     window.composer.set_placeholder(f"Message {samples.MODEL}")
     window.chat_view.set_empty_hint(

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 
 from minerva_desktop.app.chat_session import ChatSession
@@ -23,6 +24,7 @@ class RecordingEngine:
 
     started: list[AnswerRequest] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
+    n_parameters: int | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def start_answer(self, request: AnswerRequest) -> None:
@@ -33,6 +35,11 @@ class RecordingEngine:
     def cancel_answer(self, answer_id: str) -> None:
         """Note the wish."""
         self.cancelled.append(answer_id)
+        self.changed.set()
+
+    async def idle_parameters(self, path: Path) -> int | None:
+        """As the test set it."""
+        return self.n_parameters
 
 
 @dataclass
@@ -79,6 +86,24 @@ class RecordingListener:
     def on_store_failed(self, error: StoreError) -> None:
         """Note it."""
         self.errors.append(error)
+
+
+@dataclass
+class RecordingChatPlace:
+    """An `OpenChat` that notes which chats are shown; None is an empty one."""
+
+    conversation_id: str | None = None
+    opened: list[str | None] = field(default_factory=list)
+
+    def new_chat(self) -> None:
+        """Note it."""
+        self.conversation_id = None
+        self.opened.append(None)
+
+    async def open_chat(self, conversation_id: str) -> None:
+        """Note it."""
+        self.conversation_id = conversation_id
+        self.opened.append(conversation_id)
 
 
 class ScriptedEngine:

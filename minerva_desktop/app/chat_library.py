@@ -7,22 +7,37 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
+from minerva_desktop.app.asides import Asides
 from minerva_desktop.app.chat_session import ChatSession
-from minerva_desktop.app.generation import AnswerEngine
+from minerva_desktop.app.context_cutting import Summariser
+from minerva_desktop.app.generation import AnswerEngine, AnswerRequest
 from minerva_desktop.app.session_keeper import SessionKeeper
 from minerva_desktop.app.session_listener import SessionListener
+from minerva_desktop.app.titles import Titler, wants_title
 from minerva_desktop.chat.completion import Completion
-from minerva_desktop.chat.conversation import Conversation, ConversationSummary, new_id
-from minerva_desktop.chat.copies import branch_copy
+from minerva_desktop.chat.conversation import (
+    Conversation,
+    ConversationSummary,
+    Folder,
+    TitleSource,
+    new_id,
+)
+from minerva_desktop.chat.copies import branch_copy, copy_of
+from minerva_desktop.chat.message import MessageState
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.store.chat_store import ChatStore
 
+MAX_FOUND = 50
 TRASH_SECONDS = 30 * 24 * 3600.0
+# After an answer a person reads, or asks on at once: a title can wait until it is quiet.
+TITLE_DELAY_SECONDS = 3.0
 
 
 class ChatLibrary:
@@ -42,20 +57,46 @@ class ChatLibrary:
         self._snapshots = snapshots
         self._clock = clock
         self._sessions: dict[str, ChatSession] = {}
+        self._asides = Asides(engine)
+        self._titler = Titler(self._asides, engine.idle_parameters)
+        self._model_paths: dict[str, Path] = {}  # by the answer that is being written
+        self.titling: asyncio.Task[None] | None = None
 
     @property
     def recovered_from(self) -> Path | None:
         """Where a damaged chat file was put aside, if one was found at the start."""
         return self._store.recovered_from
 
+    @property
+    def store(self) -> ChatStore:
+        """Where the chats are."""
+        return self._store
+
+    @property
+    def summariser(self) -> Summariser:
+        """Who has a model summarise what of a chat is left out."""
+        return Summariser(self._asides)
+
     async def tidy(self) -> None:
         """Destroy what has been in the trash for `TRASH_SECONDS`. Raises `StoreError`."""
         for conversation_id in await self._store.purge_trash(TRASH_SECONDS):
             await asyncio.to_thread(self._snapshots.remove, conversation_id)
 
-    async def summaries(self, query: str = "") -> list[ConversationSummary]:
-        """The chats that match, newest first. Raises `StoreError`."""
-        return await self._store.list_conversations(query)
+    async def summaries(
+        self, query: str = "", *, is_archived: bool = False, in_trash: bool = False
+    ) -> list[ConversationSummary]:
+        """The archived chats, those in the trash, or the others; with a ``query`` at most
+        `MAX_FOUND` of those that are not in the trash and match. The newest first. Raises
+        `StoreError`, as all that follows here does, and `InvalidRequest` for a filter that makes
+        no sense."""
+        if not query.strip():
+            return await self._store.list_conversations(is_archived=is_archived, in_trash=in_trash)
+        page = await self._store.search(query, limit=MAX_FOUND)
+        found = {hit.conversation.id: hit.conversation for hit in page.hits}
+        while page.next is not None and len(found) < MAX_FOUND:
+            page = await self._store.search(query, limit=MAX_FOUND, place=page.next)
+            found |= {hit.conversation.id: hit.conversation for hit in page.hits}
+        return sorted(found.values(), key=lambda chat: chat.updated_at, reverse=True)
 
     def new_session(
         self, system_prompt: str, sampling: SamplingParameters, *, is_temporary: bool = False
@@ -93,43 +134,162 @@ class ChatLibrary:
             await session.rename(title)
             return
         conversation = await self._store.load(conversation_id)
-        conversation.title = title.strip() or conversation.title
+        if not title.strip():
+            return
+        conversation.title = title.strip()
+        conversation.title_source = TitleSource.PERSON
         await self._store.save_details(conversation)
         self._listener.on_session_saved()
 
-    async def trash(self, conversation_id: str) -> None:
-        """Put a chat into the trash; what answers in it is stopped. Raises `StoreError`."""
-        session = self._sessions.pop(conversation_id, None)
-        if session is not None:
-            await session.close()
-        await self._store.trash([conversation_id])
+    async def duplicate(self, conversation_id: str) -> str:
+        """Make another chat with all that this one holds; its id. An answer that is being written
+        is broken off in the copy."""
+        session = self._sessions.get(conversation_id)
+        original = session.conversation if session else await self._store.load(conversation_id)
+        copy = copy_of(original, f"{original.title} (copy)", self._clock())
+        for message in list(copy):
+            if message.state is MessageState.STREAMING:
+                text = message.text if session is None else session.answer_text
+                copy.replace(replace(message, text=text, state=MessageState.INTERRUPTED))
+        await self._store.create(copy)
+        return copy.id
 
-    async def restore(self, conversation_id: str) -> None:
-        """Take a chat out of the trash. Raises `StoreError`."""
-        await self._store.restore([conversation_id])
+    # -- the order of chats ----------------------------------------------------------------
+
+    async def set_pinned(self, conversation_ids: Sequence[str], is_pinned: bool) -> None:
+        """Pin chats, or unpin them."""
+        await self._store.set_pinned(conversation_ids, is_pinned)
+        for conversation in self._known(conversation_ids):
+            conversation.is_pinned = is_pinned
+
+    async def set_archived(self, conversation_ids: Sequence[str], is_archived: bool) -> None:
+        """Archive chats, or bring them back."""
+        await self._store.set_archived(conversation_ids, is_archived)
+        for conversation in self._known(conversation_ids):
+            conversation.is_archived = is_archived
+
+    async def set_folder(self, conversation_ids: Sequence[str], folder_id: str | None) -> None:
+        """Put chats into a folder; None takes them out of theirs."""
+        await self._store.set_folder(conversation_ids, folder_id)
+        for conversation in self._known(conversation_ids):
+            conversation.folder_id = folder_id
+
+    async def set_tags(self, conversation_id: str, tags: Sequence[str]) -> None:
+        """Give a chat these tags and no others."""
+        await self._store.set_tags(conversation_id, tags)
+        for conversation in self._known([conversation_id]):
+            conversation.tags = tuple(tags)
+
+    async def tags(self) -> list[str]:
+        """Every tag that a chat has, by name."""
+        return await self._store.tags()
+
+    async def folders(self) -> list[Folder]:
+        """All folders, by name."""
+        return await self._store.folders()
+
+    async def create_folder(self, name: str) -> Folder:
+        """A new folder; `StoreError` for a name that is blank or taken."""
+        return await self._store.create_folder(name)
+
+    async def rename_folder(self, folder_id: str, name: str) -> None:
+        """`StoreError` for a name that is blank or taken."""
+        await self._store.rename_folder(folder_id, name)
+
+    async def delete_folder(self, folder_id: str) -> None:
+        """The chats in it stay."""
+        await self._store.delete_folder(folder_id)
+        for session in self._sessions.values():
+            if session.conversation.folder_id == folder_id:
+                session.conversation.folder_id = None
+
+    def _known(self, conversation_ids: Sequence[str]) -> list[Conversation]:
+        """The open ones among these."""
+        sessions = (self._sessions.get(each) for each in conversation_ids)
+        return [session.conversation for session in sessions if session is not None]
+
+    # -- the trash -------------------------------------------------------------------------
+
+    async def trash(self, conversation_ids: Sequence[str]) -> None:
+        """Put chats into the trash; what answers in them is stopped."""
+        for conversation_id in conversation_ids:
+            session = self._sessions.pop(conversation_id, None)
+            if session is not None:
+                await session.close()
+        await self._store.trash(conversation_ids)
+
+    async def restore(self, conversation_ids: Sequence[str]) -> None:
+        """Take chats out of the trash."""
+        await self._store.restore(conversation_ids)
+
+    async def destroy(self, conversation_ids: Sequence[str]) -> None:
+        """Destroy chats that are in the trash, for good."""
+        await self._store.destroy(conversation_ids)
+        for conversation_id in conversation_ids:
+            await asyncio.to_thread(self._snapshots.remove, conversation_id)
 
     async def close(self) -> None:
         """Stop all answers and return when everything is on disk."""
+        if self.titling is not None:
+            self.titling.cancel()
+            await asyncio.wait([self.titling])
         for session in list(self._sessions.values()):
             await session.close()
         await self._store.close()
+
+    # -- what sessions ask of the engine ---------------------------------------------------
+
+    def start_answer(self, request: AnswerRequest) -> None:
+        """Begin an answer; what the app asks a model by itself makes way for it."""
+        self._stop_titling()
+        self._model_paths[request.answer_id] = request.model_path
+        self._engine.start_answer(request)
+
+    def cancel_answer(self, answer_id: str) -> None:
+        """End an answer early."""
+        self._engine.cancel_answer(answer_id)
+
+    async def idle_parameters(self, path: Path) -> int | None:
+        """How large a model is that does nothing."""
+        return await self._engine.idle_parameters(path)
 
     # -- what the engine says --------------------------------------------------------------
 
     def on_answer_text(self, answer_id: str, text: str) -> None:
         """An answer grew."""
+        self._asides.on_answer_text(answer_id, text)
         for session in self._sessions.values():
             session.on_answer_text(answer_id, text)
 
     def on_answer_finished(self, answer_id: str, completion: Completion) -> None:
         """An answer ended."""
+        self._asides.on_answer_finished(answer_id, completion)
+        model_path = self._model_paths.pop(answer_id, None)
         for session in list(self._sessions.values()):
+            is_its = session.answer_id == answer_id
             session.on_answer_finished(answer_id, completion)
+            if is_its and model_path is not None:
+                self._improve_title_soon(session, model_path)
 
     def on_answer_failed(self, answer_id: str, error: MinervaError) -> None:
         """An answer ended in an error."""
+        self._asides.on_answer_failed(answer_id, error)
+        self._model_paths.pop(answer_id, None)
         for session in list(self._sessions.values()):
             session.on_answer_failed(answer_id, error)
+
+    def _improve_title_soon(self, session: ChatSession, model_path: Path) -> None:
+        self._stop_titling()
+        if wants_title(session):
+            self.titling = asyncio.ensure_future(self._improve_title(session, model_path))
+
+    async def _improve_title(self, session: ChatSession, model_path: Path) -> None:
+        await asyncio.sleep(TITLE_DELAY_SECONDS)
+        await self._titler.improve(session, model_path)
+
+    def _stop_titling(self) -> None:
+        if self.titling is not None:
+            self.titling.cancel()
 
     def _session(
         self, conversation: Conversation, *, is_saved: bool, is_temporary: bool = False
@@ -146,7 +306,7 @@ class ChatLibrary:
         session = ChatSession(
             conversation,
             keeper=keeper,
-            engine=self._engine,
+            engine=self,
             listener=self._listener,
             clock=self._clock,
         )

@@ -139,6 +139,5 @@ def _before(conversation: Conversation, first_id: str) -> list[Message]:
 
 def _question(summary: str, messages: Sequence[Message]) -> tuple[ChatTurn, ...]:
     lines = [f"(Summary of what came before) {summary}"] if summary else []
-    for turn in turns_of(messages, ""):
-        lines.append(f"{turn.role.value}: {turn.text}")
+    lines += (f"{turn.role.value}: {turn.text}" for turn in turns_of(messages, ""))
     return (ChatTurn(Role.USER, "\n\n".join((*lines, SUMMARY_QUESTION))),)

@@ -67,9 +67,11 @@ def prompt_source(conversation: Conversation, draft: str) -> PromptSource:
     turns = turns_of(branch, clean_text(conversation.system_prompt), cut)
     pieces = [*_instructions(conversation.system_prompt, cut)]
     for message in sent(branch, cut):
-        for part in message.parts:
-            if isinstance(part, FilePart):
-                pieces.append(PromptPiece(ContextPart.FILES, file_as_text(part)))
+        pieces += (
+            PromptPiece(ContextPart.FILES, file_as_text(part))
+            for part in message.parts
+            if isinstance(part, FilePart)
+        )
         pieces.append(PromptPiece(ContextPart.HISTORY, message.text))
     if draft.strip():
         turns += (ChatTurn(Role.USER, clean_text(draft)),)

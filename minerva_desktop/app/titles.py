@@ -83,7 +83,7 @@ def read_title(said: str) -> str | None:
     lines = [line.strip() for line in said.strip().splitlines() if line.strip()]
     if not lines or "<think" in said:
         return None
-    title = lines[0].removeprefix("Title:").strip().strip("\"'“”„«»*#`_").strip().rstrip(".")
+    title = lines[0].removeprefix("Title:").strip(" .\"'“”„«»*#`_")
     if not title or len(title) > MAX_TITLE_CHARACTERS:
         return None
     return title_from(title)

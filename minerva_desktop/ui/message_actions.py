@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from itertools import count
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QPoint, Slot
@@ -23,12 +22,12 @@ from minerva_desktop.ui.chat_view.actions import BranchPlace, MessageAction
 from minerva_desktop.ui.chat_view.answer_details import AnswerDetails
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
-from minerva_desktop.ui.notification_bar import MAX_NOTICES, Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.notification_bar import Notice, NoticeKind
+from minerva_desktop.ui.offers import Offers
 from minerva_desktop.ui.prompt_counter import PromptCounter
 from minerva_desktop.ui.regenerate_menu import regenerate_menu
 from minerva_desktop.ui.tasks import UiTasks
 
-UNDO = "undo-removal:"
 STILL_WRITING = "still-writing"
 
 
@@ -63,14 +62,12 @@ class MessageActions(QObject):
         self._session = session
         self._library = library
         self._show = show
-        self._numbers = count(1)
-        self._removals: dict[str, tuple[str, Removal]] = {}  # by notice: chat, what went
+        self._offers = Offers("messages:", window.notifications, tasks)
         self._view.retry_requested.connect(self._on_retry)
         self._view.action_requested.connect(self._on_action)
         self._view.branch_requested.connect(self._on_branch)
         self._view.edit_submitted.connect(self._on_edit_submitted)
         window.composer.edit_last_requested.connect(self._on_edit_last)
-        window.notifications.action_triggered.connect(self._on_notice_action)
 
     @Slot(str, object, QPoint)
     def _on_action(self, message_id: str, action: MessageAction, place: QPoint) -> None:
@@ -194,20 +191,9 @@ class MessageActions(QObject):
 
     async def _remove(self, session: ChatSession, message_id: str, *, with_replies: bool) -> None:
         removal = await session.remove(message_id, with_replies=with_replies)
-        key = f"{UNDO}{next(self._numbers)}"
-        self._removals[key] = session.conversation.id, removal
-        while len(self._removals) > MAX_NOTICES:  # the oldest one's notice is gone
-            del self._removals[next(iter(self._removals))]
         n_gone = len(removal.messages)
         words = "Message deleted" if n_gone == 1 else f"{n_gone:,} messages deleted"
-        undo = NoticeAction("Undo", key)
-        notice = Notice(NoticeKind.INFO, words, actions=(undo,), key=key)
-        self._window.notifications.show_notice(notice)
-
-    @Slot(str)
-    def _on_notice_action(self, callback_id: str) -> None:
-        if callback_id in self._removals:
-            self._tasks.start(self._put_back(*self._removals.pop(callback_id)))
+        self._offers.undo(words, partial(self._put_back, session.conversation.id, removal))
 
     async def _put_back(self, conversation_id: str, removal: Removal) -> None:
         session, library = self._session(), self._library()

@@ -119,8 +119,12 @@ _SIDES = """
 QWidget#sidebar { background: $sidebar; border-right: 1px solid $border; }
 QListView#chatList { background: transparent; border: none; outline: 0; }
 QListView#chatList QLineEdit { padding: 0px 4px; min-height: 0px; border-radius: 4px; }
+QWidget#sidebar QPushButton[look="ghost"] { color: $muted; padding: 3px 8px; }
+QWidget#sidebar QPushButton[look="ghost"]:checked { background: $selected; color: $text; }
+QPushButton#tagButton { text-align: left; padding: 3px 8px; }
 QWidget#parametersPanel, QWidget#parametersBody { background: $sidebar; }
 QWidget#parametersPanel { border-left: 1px solid $border; }
+QPushButton#presetButton { text-align: left; }
 QScrollArea#parametersScroll { background: transparent; border: none; }
 QWidget#header { background: $window; border-bottom: 1px solid $border; }
 QWidget#header QToolButton:checked { background: transparent; }
@@ -146,7 +150,8 @@ QToolButton#sendButton:hover, QToolButton#stopButton:hover { background: $accent
 QToolButton#sendButton:focus, QToolButton#stopButton:focus { border: 2px solid $text; }
 QToolButton#sendButton:disabled { background: $selected; }
 QPushButton#modelPicker { padding: 5px 10px; text-align: left; }
-QFrame#pickerPopup, QFrame#modelsPanel, QFrame#answerDetails {
+QFrame#pickerPopup, QFrame#modelsPanel, QFrame#contextPanel, QFrame#tagEditor,
+QFrame#answerDetails {
   background: $surface; border: 1px solid $border; border-radius: 12px;
 }
 QListView#pickerList { background: transparent; border: none; outline: 0; }
@@ -163,7 +168,7 @@ QFrame#optionsFit { border: 1px solid $border; border-radius: 8px; background: $
 QFrame#optionsFit[tone="success"] { border-color: $success; }
 QFrame#optionsFit[tone="warning"] { background: $warning_surface; border-color: $warning_edge; }
 QFrame#optionsFit[tone="danger"] { background: $danger_surface; border-color: $danger_edge; }
-QLabel#requestError, QLabel#keyProblem { color: $danger; }
+QLabel#requestError, QLabel#keyProblem, QLabel#presetProblem { color: $danger; }
 QTableView#requestTable {
   background: $surface; border: 1px solid $border; border-radius: 8px; outline: 0;
   selection-background-color: $selected; selection-color: $text;

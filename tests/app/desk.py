@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from minerva_desktop.app.chat_library import ChatLibrary
@@ -44,6 +45,12 @@ class Desk:
         self.library.on_answer_text(answer_id, text)
         self.library.on_answer_finished(answer_id, DONE)
         return answer_id
+
+    async def titled(self) -> None:
+        """Wait until no title is being looked for."""
+        titling = self.library.titling
+        if titling is not None:
+            await asyncio.wait([titling])
 
     async def reopened(self, session: ChatSession) -> list[tuple[Role, str, MessageState]]:
         """What is on disk of a chat that nothing runs in."""
