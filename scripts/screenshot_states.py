@@ -14,6 +14,7 @@ import screenshot_context
 import screenshot_dialogs
 import screenshot_errors
 import screenshot_memory
+import screenshot_messages
 import screenshot_presets
 import screenshot_samples as samples
 import screenshot_sidebar
@@ -26,29 +27,6 @@ from minerva_desktop.ui.memory_shares import ColourSlots
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.status_bar import ServerState
 from screenshot_stage import NARROW, Stage, State, conversation, empty, narrow, part
-
-
-def streaming(stage: Stage) -> list[QWidget]:
-    """An answer in the middle of its second paragraph, with markup not closed yet."""
-    window = stage.window
-    window.chat_view.set_messages([samples.message(Role.USER, "Why is the sea salty?")])
-    answer = samples.message(Role.ASSISTANT, "", MessageState.STREAMING)
-    window.chat_view.begin_answer(answer)
-    window.chat_view.append_text(answer.id, samples.SALT[:280] + " It is **called")
-    window.composer.set_generating(True)
-    window.status.set_speed(43.2, None)
-    return []
-
-
-def waiting(stage: Stage) -> list[QWidget]:
-    """A question was sent; the model reads the prompt."""
-    window = stage.window
-    window.chat_view.set_messages([samples.message(Role.USER, "Summarise the attached letter.")])
-    answer = samples.message(Role.ASSISTANT, "", MessageState.STREAMING)
-    window.chat_view.begin_answer(answer)
-    window.chat_view.set_status(answer.id, "Reading the prompt, 1,536 of 4,096 tokens")
-    window.composer.set_generating(True)
-    return []
 
 
 def code(stage: Stage) -> list[QWidget]:
@@ -242,8 +220,6 @@ def model_options(stage: Stage) -> list[QWidget]:
 STATES: dict[str, State] = {
     "empty": empty,
     "conversation": conversation,
-    "waiting": waiting,
-    "streaming": streaming,
     "code": code,
     "code-end": code_end,
     "error": error,
@@ -268,5 +244,6 @@ STATES: dict[str, State] = {
     "narrow": narrow,
     "narrow-error": narrow_error,
     "drop": drop,
+    **screenshot_messages.STATES,
     **screenshot_sidebar.STATES,
 }
