@@ -63,9 +63,10 @@ class ChatLibrary:
         self.titling: asyncio.Task[None] | None = None
 
     @property
-    def recovered_from(self) -> Path | None:
-        """Where a damaged chat file was put aside, if one was found at the start."""
-        return self._store.recovered_from
+    def recovery_words(self) -> str | None:
+        """What a damaged chat file was recovered to, if one was found at the start."""
+        recovery = self._store.recovery
+        return None if recovery is None else recovery.words
 
     @property
     def store(self) -> ChatStore:

@@ -45,7 +45,7 @@ async def test_a_killed_app_loses_nothing_it_acknowledged(tmp_path: Path, flushe
 
     assert integrity(path) == "ok"
     store = await ChatStore.open(path)
-    assert store.recovered_from is None
+    assert store.recovery is None
     (summary,) = await store.list_conversations()
     question, answer = (await store.load(summary.id)).active_branch()
     await store.close()
