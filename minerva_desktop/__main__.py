@@ -115,6 +115,7 @@ def _gui(arguments: list[str]) -> int:
     stop_import_scan()
     from minerva_desktop.api_keys import KeyFile
     from minerva_desktop.app.access_keys import AccessKeys
+    from minerva_desktop.app.chat_care import saving_trouble
     from minerva_desktop.app.chat_library import ChatLibrary
     from minerva_desktop.app.model_actions import ModelActions
     from minerva_desktop.app.preset_file import PresetFile
@@ -133,7 +134,10 @@ def _gui(arguments: list[str]) -> int:
         return _window_runtime(catalog, settings.current, paths, on_change)
 
     async def open_chats(engine: AnswerEngine, listener: SessionListener) -> ChatLibrary:
-        store = await ChatStore.open(paths.database)
+        store = await ChatStore.open(
+            paths.database,
+            on_trouble=lambda trouble: listener.on_disk_trouble(saving_trouble(trouble)),
+        )
         return ChatLibrary(store, engine, listener, SnapshotFiles(paths.snapshots))
 
     services = Services(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from minerva_desktop.api_keys import KeyFile
 from minerva_desktop.app.access_keys import AccessKeys
+from minerva_desktop.app.chat_care import saving_trouble
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.generation import AnswerEngine
 from minerva_desktop.app.model_actions import ModelActions, ModelState, load_options, model_state
@@ -45,7 +46,10 @@ def compose(
         )
 
     async def open_chats(engine: AnswerEngine, listener: SessionListener) -> ChatLibrary:
-        store = await ChatStore.open(paths.database)
+        store = await ChatStore.open(
+            paths.database,
+            on_trouble=lambda trouble: listener.on_disk_trouble(saving_trouble(trouble)),
+        )
         return ChatLibrary(store, choose_engine(engine), listener, SnapshotFiles(paths.snapshots))
 
     services = Services(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from minerva_desktop.app.chat_care import SavingTrouble
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.generation import AnswerRequest
 from minerva_desktop.chat.message import Message
@@ -53,6 +54,7 @@ class RecordingListener:
     text: str = ""
     branch: list[Message] = field(default_factory=list)
     errors: list[StoreError] = field(default_factory=list)
+    troubles: list[SavingTrouble | None] = field(default_factory=list)
     n_saved: int = 0
 
     def on_message_added(self, _session: ChatSession, message: Message) -> None:
@@ -82,6 +84,10 @@ class RecordingListener:
     def on_session_saved(self) -> None:
         """Count it."""
         self.n_saved += 1
+
+    def on_disk_trouble(self, trouble: SavingTrouble | None) -> None:
+        """Note it."""
+        self.troubles.append(trouble)
 
     def on_store_failed(self, error: StoreError) -> None:
         """Note it."""

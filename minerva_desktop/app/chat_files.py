@@ -205,7 +205,7 @@ async def back_up(store: ReadingStore, target: Path, *, replaces: bool) -> int:
     """Copy all chats as they are now into one file, from which the app can read them again; its
     size in bytes. Raises `ChatFileError` and `StoreError`."""
     with _Draft(target, replaces=replaces) as draft:
-        await store.back_up(draft.path)
+        await store.copy_to(draft.path)
         await asyncio.to_thread(draft.finish)
         return await asyncio.to_thread(lambda: target.stat().st_size)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from minerva_desktop.app.asides import Asides
+from minerva_desktop.app.chat_care import ChatCare
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.context_cutting import Summariser
 from minerva_desktop.app.generation import AnswerEngine, AnswerRequest
@@ -72,6 +73,11 @@ class ChatLibrary:
     def store(self) -> ChatStore:
         """Where the chats are."""
         return self._store
+
+    @property
+    def care(self) -> ChatCare:
+        """Who looks after their file."""
+        return ChatCare(self._store, self._end_sessions)
 
     @property
     def summariser(self) -> Summariser:
@@ -235,12 +241,16 @@ class ChatLibrary:
 
     async def close(self) -> None:
         """Stop all answers and return when everything is on disk."""
+        await self._end_sessions()
+        await self._store.close()
+
+    async def _end_sessions(self) -> None:
         if self.titling is not None:
             self.titling.cancel()
             await asyncio.wait([self.titling])
         for session in list(self._sessions.values()):
             await session.close()
-        await self._store.close()
+        self._sessions.clear()
 
     # -- what sessions ask of the engine ---------------------------------------------------
 

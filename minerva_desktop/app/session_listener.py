@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from minerva_desktop.app.chat_care import SavingTrouble
 from minerva_desktop.chat.message import Message
 from minerva_desktop.errors import StoreError
 
@@ -48,3 +49,6 @@ class SessionListener(Protocol):
 
     def on_store_failed(self, error: StoreError) -> None:
         """The disk did not take something; the conversation goes on in memory."""
+
+    def on_disk_trouble(self, trouble: SavingTrouble | None) -> None:
+        """Changes wait in memory until the disk takes them; None: it has all of them now."""

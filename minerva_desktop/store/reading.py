@@ -29,7 +29,7 @@ class ReadingStore(ChatStore):
             await self.close()
             raise
 
-    async def back_up(self, target: Path) -> None:
+    async def copy_to(self, target: Path) -> None:
         """Copy all chats as they are now into the file ``target``, which is new or empty."""
         await self._read(lambda connection: _copy(connection, target))
 

@@ -29,6 +29,7 @@ from minerva_desktop.app.services import Services
 from minerva_desktop.errors import MinervaError, StoreError
 from minerva_desktop.paths import resources_dir
 from minerva_desktop.settings import Settings
+from minerva_desktop.ui.backups_controller import BackupsController
 from minerva_desktop.ui.chat_controller import ChatController
 from minerva_desktop.ui.chat_files_controller import ChatFilesController, is_chat_file
 from minerva_desktop.ui.chat_view.chat_view import import_message_view
@@ -107,6 +108,13 @@ class Application(QObject):
             window, tasks, lambda: chats.library, chats.list_again
         )
         window.files_dropped.connect(self.open_files)
+        backups = BackupsController(window, tasks, lambda: chats.library, chats.begin_anew)
+        chats.disk_trouble.connect(backups.show_trouble)
+        files = window.sidebar.files_menu
+        files.import_wanted.connect(self._chat_files.ask_for_files)
+        files.export_wanted.connect(lambda: self._chat_files.export([]))
+        files.backups_wanted.connect(backups.open_backups)
+        window.sidebar.chat_actions.export.connect(self._chat_files.export)
         opened = OpenedChats(worker, models, lambda: chats.library, tasks, self)
         chats.session_shown.connect(opened.on_shown)
         context = ContextController(
@@ -115,7 +123,7 @@ class Application(QObject):
         self._presets = PresetController(
             window, self._services, models, tasks, lambda: chats.session
         )
-        return opened, context
+        return opened, context, backups
 
     def start(self) -> None:
         """Show the window, then bring it to life. Main thread, loop running."""

@@ -29,6 +29,7 @@ class ChatActions(QObject):
     move_to_new = Signal(list)  # to a folder that is yet to be made
     duplicate = Signal(str)
     edit_tags = Signal(str)
+    export = Signal(list)
     restore = Signal(list)
     destroy = Signal(list)
     rename_folder = Signal(str, str)
@@ -98,6 +99,7 @@ def chat_menu(
     if not several:
         menu.add("tag", "Tags…", actions.edit_tags, ids[0])
         menu.add("copy", "Duplicate", actions.duplicate, ids[0])
+    menu.add("export", f"Export{several}…", actions.export, ids)
     menu.addSeparator()
     if place is Place.CHATS:
         menu.add("archive", f"Archive{several}", actions.archive, ids, True)

@@ -9,6 +9,7 @@ from functools import partial
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from minerva_desktop.app.chat_care import SavingTrouble
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.load_words import refused_needs
@@ -41,9 +42,11 @@ STORE_NOTICE = "store"
 
 class ChatController(QObject):
     """Also the `SessionListener` of all sessions; it shows what the open one says.
-    ``session_shown`` carries the `ChatSession` that is the open one now."""
+    ``session_shown`` carries the `ChatSession` that is the open one now, ``disk_trouble`` a
+    `SavingTrouble` or None."""
 
     session_shown = Signal(object)
+    disk_trouble = Signal(object)
 
     def __init__(
         self,
@@ -117,6 +120,11 @@ class ChatController(QObject):
     def library(self) -> ChatLibrary | None:
         """All chats, once they are open."""
         return self._library
+
+    async def begin_anew(self) -> None:
+        """All chats were replaced by others."""
+        self.new_chat()
+        self._list.refresh_soon()
 
     @Slot()
     def list_again(self) -> None:
@@ -282,6 +290,10 @@ class ChatController(QObject):
         """A title or a time changed in the list; the open chat may now be opened next time."""
         self._services.settings.remember(conversation_id=self.conversation_id)
         self._list.refresh_soon()
+
+    def on_disk_trouble(self, trouble: SavingTrouble | None) -> None:
+        """Say that changes wait for the disk, or that it has them."""
+        self.disk_trouble.emit(trouble)
 
     def on_store_failed(self, error: StoreError) -> None:
         """Say once that the disk does not take the chat; it goes on in memory."""

@@ -26,6 +26,7 @@ from minerva_desktop.ui.chat_list_model import ChatListModel
 from minerva_desktop.ui.chat_row_painter import ChatDelegate, more_rect
 from minerva_desktop.ui.chat_rows import FolderRow, ListRows, Place
 from minerva_desktop.ui.controls import ICON_SIZE, icon_button, plain_tip, set_sign
+from minerva_desktop.ui.files_menu import FilesMenu
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.sidebar_places import PlaceBar, PlaceHeader
 from minerva_desktop.ui.tag_editor import TagEditor
@@ -92,6 +93,11 @@ class Sidebar(QWidget):
         self._waiting: tuple[ListRows, str] | None = None
         self.toggle_action = self._make_toggle_action()
         self._lay_out()
+
+    @property
+    def files_menu(self) -> FilesMenu:
+        """Import, export and backups."""
+        return self._foot.files
 
     @property
     def search_text(self) -> str:

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from minerva_desktop.ui.chat_rows import Place
 from minerva_desktop.ui.controls import icon_button, plain_tip, set_sign
+from minerva_desktop.ui.files_menu import FilesMenu
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 
@@ -59,6 +60,7 @@ class PlaceBar(QWidget):
 
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.files = FilesMenu(icons)
         self._archive = _button(icons, "archive", Place.ARCHIVE, "Chats that were put away")
         self._archive.clicked.connect(self._choose_archive)
         self._trash = _button(icons, "trash", Place.TRASH, "Chats that were deleted")
@@ -69,6 +71,7 @@ class PlaceBar(QWidget):
         row.addWidget(self._archive)
         row.addWidget(self._trash)
         row.addStretch(1)
+        row.addWidget(self.files)
 
     def set_place(self, place: Place) -> None:
         """Mark what is shown."""

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -171,10 +172,15 @@ def test_bytes_that_are_no_text_are_told() -> None:
     assert done.stderr == b"minerva: What came on the standard input is no text in UTF-8\n"
 
 
-async def test_a_standard_input_that_cannot_be_read_ends_the_chat(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with Path(os.devnull).open("w") as unreadable:
-        monkeypatch.setattr(sys, "stdin", unreadable)
-        with pytest.raises(MinervaError, match=r"input could not be read: not readable$"):
-            _ = [message async for message in Prompt().messages()]
+@pytest.fixture
+def unreadable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The standard input is open for writing alone."""
+    with Path(os.devnull).open("w") as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        yield
+
+
+@pytest.mark.usefixtures("unreadable")
+async def test_a_standard_input_that_cannot_be_read_ends_the_chat() -> None:
+    with pytest.raises(MinervaError, match=r"input could not be read: not readable$"):
+        _ = [message async for message in Prompt().messages()]
