@@ -32,7 +32,9 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.store.chat_store import ChatStore
+from minerva_desktop.store.search import SearchPage, SearchPlace
 
+MAX_FOUND = 50
 TRASH_SECONDS = 30 * 24 * 3600.0
 # After an answer a person reads, or asks on at once: a title can wait until it is quiet.
 TITLE_DELAY_SECONDS = 3.0
@@ -71,13 +73,18 @@ class ChatLibrary:
             await asyncio.to_thread(self._snapshots.remove, conversation_id)
 
     async def summaries(
-        self, query: str = "", *, is_archived: bool = False, in_trash: bool = False
+        self, *, is_archived: bool = False, in_trash: bool = False
     ) -> list[ConversationSummary]:
-        """The chats that match, newest first: as `ChatStore.list_conversations`, which raises
-        `StoreError` as all that follows here does."""
-        return await self._store.list_conversations(
-            query, is_archived=is_archived, in_trash=in_trash
-        )
+        """As `ChatStore.list_conversations`, which raises `StoreError` as all that follows here
+        does."""
+        return await self._store.list_conversations(is_archived=is_archived, in_trash=in_trash)
+
+    async def search(
+        self, text: str, limit: int = MAX_FOUND, place: SearchPlace | None = None
+    ) -> SearchPage:
+        """As `ChatStore.search`: titles and messages, the newest first. Raises `InvalidRequest` for
+        a filter that makes no sense."""
+        return await self._store.search(text, limit=limit, place=place)
 
     def new_session(
         self, system_prompt: str, sampling: SamplingParameters, *, is_temporary: bool = False

@@ -190,11 +190,20 @@ class ChatController(QObject):
             self._status.stop(self._session.answer_id)
             self._session.stop()
 
-    async def open_chat(self, conversation_id: str) -> None:
-        """Show a chat. Raises `StoreError`."""
-        if self._library is not None and conversation_id != self.conversation_id:
+    async def open_chat(self, conversation_id: str, message_id: str = "") -> None:
+        """Show a chat, and in it that message, if it is still there. Raises `StoreError`."""
+        if self._library is None:
+            return
+        if conversation_id != self.conversation_id:
             self._show(await self._library.open_session(conversation_id))
             self._window.composer.focus_editor()
+        session = self._session
+        if session is None or message_id not in session.conversation:
+            return
+        if all(message.id != message_id for message in session.conversation.active_branch()):
+            await session.select(message_id)
+        if session is self._session:
+            self._window.chat_view.show_message(message_id)
 
     @Slot()
     def _on_parameters(self) -> None:

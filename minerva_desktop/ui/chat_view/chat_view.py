@@ -49,6 +49,7 @@ class ChatView(QScrollArea):
         super().__init__(parent)
         self._following = True
         self._moving = False  # while this class moves the scroll bar itself
+        self._goal: str | None = None  # the message to be at, once it is rendered
         self._last_value = 0
         self._interval = FLUSH_MS
         self._light_flushes = 0
@@ -86,6 +87,7 @@ class ChatView(QScrollArea):
         """Show these messages instead of all others, at their end."""
         self._column.set_messages(messages)
         self._following = True
+        self._goal = None
         deadline = time.perf_counter() + OPENING_SECONDS
         filled = False
         while self._column.has_work and not filled and time.perf_counter() < deadline:
@@ -213,7 +215,9 @@ class ChatView(QScrollArea):
         seen = range(bar.value() - height, bar.value() + 2 * height)
         # The scroll bar's width is always left free, so that its coming moves nothing.
         self._column.arrange(self.width(), bar.sizeHint().width(), height, seen)
-        if anchor is not None:
+        if self._go_to_goal():
+            pass
+        elif anchor is not None:
             view, below = anchor
             bar.setValue(view.y() + below)
         elif self._following:
@@ -222,15 +226,34 @@ class ChatView(QScrollArea):
         self._last_value = bar.value()
         self._show_jump()
 
+    def show_message(self, message_id: str) -> None:
+        """Go to a message of those that are shown; nothing for any other."""
+        if self._column.reveal(message_id):
+            self._goal = message_id
+            self._following = False
+            self._flush()
+
+    def _go_to_goal(self) -> bool:
+        """Keep to the message that is wanted, for as long as what is there is being rendered."""
+        view = None if self._goal is None else self._column.view(self._goal)
+        if view is None:
+            return False
+        self.verticalScrollBar().setValue(view.y() - 2 * GRID)
+        if not self._column.has_work:
+            self._goal = None
+        return True
+
     @Slot()
     def scroll_to_end(self) -> None:
         """Show the end of the chat, and stay there while it grows."""
         self._following = True
+        self._goal = None
         self._arrange()
 
     @Slot(int)
     def _on_scrolled(self, value: int) -> None:
         if not self._moving:
+            self._goal = None
             near_end = value >= self.verticalScrollBar().maximum() - FOLLOW_DISTANCE
             # A step up is a wish to stay, however small it is.
             self._following = near_end and value >= self._last_value

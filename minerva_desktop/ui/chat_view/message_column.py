@@ -147,6 +147,13 @@ class MessageColumn(QWidget):
         """The view of a message, if it has one now."""
         return self._by_id.get(message_id)
 
+    def reveal(self, message_id: str) -> bool:
+        """Have `work` make a view of a message, however early it is; False for an unknown one."""
+        index = self._index(message_id)
+        if index is not None:
+            self._first_wanted = min(self._first_wanted, index)
+        return index is not None
+
     def _index(self, message_id: str) -> int | None:
         for index in range(len(self._messages) - 1, -1, -1):
             if self._messages[index].id == message_id:
