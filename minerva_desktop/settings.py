@@ -17,6 +17,7 @@ from typing import Annotated, Any, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
+from minerva_desktop.chat.presets import MAX_NAME
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import InvalidRequest, StoreError, os_reason
 from minerva_desktop.paths import path_text
@@ -44,13 +45,16 @@ class ThemeChoice(StrEnum):
 
 class ModelOverrides(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How one model is loaded instead of as all others are; None leaves it to them. ``n_ctx`` in
-    tokens; ``kv_type`` is f16, q8_0 or q4_0, ``flash_attention`` on or off."""
+    tokens; ``kv_type`` is f16, q8_0 or q4_0, ``flash_attention`` on or off.
+    ``preset`` is the name of the one that the model's new chats begin with, which loading it has
+    nothing to do with."""
 
     n_ctx: _NCtx | None = None
     n_gpu_layers: _GpuLayers | None = None
     n_threads: _Threads | None = None
     kv_type: Annotated[str, Meta(pattern="^(auto|f16|q8_0|q4_0)$")] | None = None
     flash_attention: Annotated[str, Meta(pattern="^(auto|on|off)$")] | None = None
+    preset: Annotated[str, Meta(max_length=MAX_NAME)] | None = None
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from minerva_desktop.app.access_keys import AccessKeys
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.generation import AnswerEngine
 from minerva_desktop.app.model_actions import ModelActions, ModelState, load_options, model_state
+from minerva_desktop.app.preset_file import PresetFile
 from minerva_desktop.app.services import Services
 from minerva_desktop.app.session_listener import SessionListener
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
@@ -52,6 +53,7 @@ def compose(
         settings=settings,
         models=ModelActions(catalog),
         access_keys=AccessKeys(KeyFile(paths.api_keys)),
+        presets=PresetFile(paths.presets),
         open_chats=open_chats,
     )
     return services, make_runtime

@@ -28,6 +28,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 from minerva_desktop.settings import Settings
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.composer import Composer
+from minerva_desktop.ui.context_panel import ContextPanel
 from minerva_desktop.ui.drop_overlay import DropOverlay
 from minerva_desktop.ui.header import Header
 from minerva_desktop.ui.icons import Icons
@@ -62,6 +63,7 @@ class MainWindow(QMainWindow):
         self.setWindowIcon(icons.app_icon())
         self.setAcceptDrops(True)
         self.setMinimumSize(QSize(*MINIMUM_SIZE).boundedTo(_room_on(self.screen()).size()))
+        self.icons = icons
         self.sidebar = Sidebar(icons)
         self.parameters = ParametersPanel(icons)
         self.settings_action = make_settings_action(icons, self)
@@ -75,6 +77,7 @@ class MainWindow(QMainWindow):
         self.composer = Composer(icons)
         self.status = StatusBar(icons)
         self.models_panel = ModelsPanel(icons, self)
+        self.context_panel = ContextPanel(icons, self)
         self.sidebar.new_temporary_chat.connect(self.new_temporary_chat)
         self.status.memory_clicked.connect(self._open_models)
         self._overlay = DropOverlay(icons.themes, self)
@@ -83,7 +86,16 @@ class MainWindow(QMainWindow):
         self._add_shortcuts()
         self._restore(settings)
         icons.themes.changed.connect(self.chat_view.apply_theme)
+        self.composer.enter_sends_changed.connect(self.chat_view.set_enter_sends)
         self.setTabOrder(self.header.picker, self.composer)
+
+    def come_to_front(self) -> None:
+        """Be seen: not minimised, above other windows, with the keyboard where the system allows
+        it."""
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.show()
+        self.raise_()
+        self.activateWindow()
 
     # -- settings --------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtWidgets import (
     QDialog,
@@ -53,6 +54,7 @@ class ModelOptionsDialog(QDialog):
         """``settings`` hold what counts where a field is left empty; ``n_ctx_train`` is the length,
         in tokens, that the model was trained for."""
         super().__init__(parent)
+        self._given = overrides
         self.setObjectName("modelOptionsDialog")
         self.setWindowTitle("Load options")
         self.setFixedWidth(WIDTH)
@@ -87,9 +89,10 @@ class ModelOptionsDialog(QDialog):
         self._wait.start()
 
     def overrides(self) -> ModelOverrides:
-        """What the page shows now. Raises `ValueError` for a number that `accept` would not
-        take."""
-        return ModelOverrides(
+        """What the page shows now; what it does not show stays as it was. Raises `ValueError` for a
+        number that `accept` would not take."""
+        return msgspec.structs.replace(
+            self._given,
             n_ctx=self._n_ctx.value(),
             n_gpu_layers=self._layers.value(),
             n_threads=self._threads.value(),

@@ -35,10 +35,15 @@ class NumberField(QLineEdit):
         super().__init__(parent)
         self._minimum, self._maximum = minimum, maximum
         self._pattern = _WHOLE if whole else _DECIMAL
-        self._problem = ""
+        self._problem = self._explanation = ""
         self.setPlaceholderText(meaning_of_empty)
         self.textChanged.connect(self._on_text)
         self.editingFinished.connect(self.check)
+
+    def explain(self, text: str) -> None:
+        """Tell screen readers what the number is for."""
+        self._explanation = text
+        self.setAccessibleDescription(text)
 
     @property
     def range_text(self) -> str:
@@ -81,7 +86,9 @@ class NumberField(QLineEdit):
         self.setProperty("state", "failed" if problem else "")
         self.style().unpolish(self)
         self.style().polish(self)
-        self.setAccessibleDescription(f"Not in the range {problem}" if problem else "")
+        self.setAccessibleDescription(
+            f"Not in the range {problem}" if problem else self._explanation
+        )
         self.problem_changed.emit(problem)
 
 
@@ -116,8 +123,8 @@ class DecimalField(NumberField):
         return self._number()
 
     def set_value(self, value: float | None) -> None:
-        """Show ``value`` without a ``textEdited`` signal."""
-        self.setText("" if value is None else f"{value:.15g}")
+        """Show ``value``, to the ninth digit behind the point, without a ``textEdited`` signal."""
+        self.setText("" if value is None else f"{value:.9f}".rstrip("0").rstrip("."))
 
 
 def all_right(fields: Iterable[NumberField]) -> bool:

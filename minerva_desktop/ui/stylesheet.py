@@ -126,6 +126,7 @@ QWidget#sidebar QPushButton#hintButton { color: $text; }
 QPushButton#tagButton, QPushButton#hintButton { text-align: left; padding: 3px 8px; }
 QWidget#parametersPanel, QWidget#parametersBody { background: $sidebar; }
 QWidget#parametersPanel { border-left: 1px solid $border; }
+QPushButton#presetButton { text-align: left; }
 QScrollArea#parametersScroll { background: transparent; border: none; }
 QWidget#header { background: $window; border-bottom: 1px solid $border; }
 QWidget#header QToolButton:checked { background: transparent; }
@@ -141,7 +142,9 @@ QWidget#statusBar QPushButton { min-height: 16px; }
 _CENTRE = """
 QFrame#composerCard { background: $surface; border: 1px solid $edge; border-radius: 12px; }
 QFrame#composerCard[focused="true"] { border-color: $accent; }
-QPlainTextEdit#composer {
+QFrame#messageEditor { background: $surface; border: 1px solid $accent; border-radius: 12px; }
+QFrame#waitingMessage { background: $bubble; border: 1px solid $border; border-radius: 8px; }
+QPlainTextEdit#composer, QPlainTextEdit#messageEdit {
   background: transparent; border: none; padding: 0px; font-size: ${reading}px;
 }
 QToolButton#sendButton, QToolButton#stopButton { background: $accent; border-radius: 8px; }
@@ -149,7 +152,8 @@ QToolButton#sendButton:hover, QToolButton#stopButton:hover { background: $accent
 QToolButton#sendButton:focus, QToolButton#stopButton:focus { border: 2px solid $text; }
 QToolButton#sendButton:disabled { background: $selected; }
 QPushButton#modelPicker { padding: 5px 10px; text-align: left; }
-QFrame#pickerPopup, QFrame#modelsPanel, QFrame#tagEditor {
+QFrame#pickerPopup, QFrame#modelsPanel, QFrame#contextPanel, QFrame#tagEditor,
+QFrame#answerDetails {
   background: $surface; border: 1px solid $border; border-radius: 12px;
 }
 QListView#pickerList { background: transparent; border: none; outline: 0; }
@@ -166,7 +170,7 @@ QFrame#optionsFit { border: 1px solid $border; border-radius: 8px; background: $
 QFrame#optionsFit[tone="success"] { border-color: $success; }
 QFrame#optionsFit[tone="warning"] { background: $warning_surface; border-color: $warning_edge; }
 QFrame#optionsFit[tone="danger"] { background: $danger_surface; border-color: $danger_edge; }
-QLabel#requestError, QLabel#keyProblem { color: $danger; }
+QLabel#requestError, QLabel#keyProblem, QLabel#presetProblem { color: $danger; }
 QTableView#requestTable {
   background: $surface; border: 1px solid $border; border-radius: 8px; outline: 0;
   selection-background-color: $selected; selection-color: $text;

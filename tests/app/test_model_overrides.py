@@ -31,3 +31,9 @@ def test_overrides_outlive_a_restart_and_go_when_they_say_nothing(tmp_path: Path
     assert again.current.models == {"/m/a.gguf": ModelOverrides(n_ctx=2048)}
     again.override(path, ModelOverrides())
     assert SettingsFile(file).current.models == {}
+
+
+def test_the_preset_of_new_chats_is_no_matter_of_loading(tmp_path: Path) -> None:
+    """So a loaded model is not loaded anew for it."""
+    options = load_options(Settings(), tmp_path)
+    assert overridden(options, ModelOverrides(preset="Teacher")) == options

@@ -56,4 +56,9 @@ def test_a_found_message_is_shown(
         assert message is not None
         top = message.mapTo(view.viewport(), message.rect().topLeft()).y()
         assert 0 <= top <= 40
-        assert "Behind it 99" in opened.transcript
+        shown = opened.transcript.split("\n\n")
+        assert shown[shown.index("The needle") - 1 :][:3] == [
+            "Message 20",
+            "The needle",
+            "Behind it 0",
+        ]

@@ -1,0 +1,104 @@
+"""What presets, snippets and chat templates look like in pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from PySide6.QtWidgets import QLineEdit, QMenu, QPushButton, QToolButton, QWidget
+
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.preset_row import PresetState
+
+NAMES = ("Patient teacher", "Code reviewer", "Rhyming poet & friend of long sentences")
+PROMPT = "You are a patient teacher. Be brief."
+MODEL = "SmolLM2 135M Instruct"
+SAMPLING = SamplingParameters(temperature=0.4)
+
+
+class Stage(Protocol):
+    """What a picture is made with."""
+
+    @property
+    def window(self) -> MainWindow:
+        """A fresh one."""
+
+    @property
+    def icons(self) -> Icons:
+        """In the theme's colours."""
+
+
+StageT = TypeVar("StageT", bound=Stage)
+
+
+def states(conversation: Callable[[StageT], object]) -> dict[str, Scene[StageT]]:
+    """The pictures by name, each over a ``conversation``."""
+    return {
+        name: Scene(conversation, scene)
+        for name, scene in (
+            ("preset", preset),
+            ("preset-more", preset_more),
+            ("preset-name", preset_name),
+        )
+    }
+
+
+@dataclass(frozen=True)
+class Scene(Generic[StageT]):
+    """A conversation with something over it."""
+
+    conversation: Callable[[StageT], object]
+    scene: Callable[[Stage], list[QWidget]]
+
+    def __call__(self, stage: StageT) -> list[QWidget]:
+        self.conversation(stage)
+        return self.scene(stage)
+
+
+def preset(stage: Stage) -> list[QWidget]:
+    """A preset is in force, which new chats with the model begin with, and its menu is open."""
+    window = stage.window
+    _panel(window, PresetState(NAMES, NAMES[0], model=MODEL, by_default=NAMES[0]))
+    return [_menu(window, QPushButton, "presetButton")]
+
+
+def preset_more(stage: Stage) -> list[QWidget]:
+    """The fields were changed, a number is none, and the other menu is open."""
+    window = stage.window
+    _panel(window, PresetState(NAMES, base=NAMES[2], is_defaults=False, model=MODEL))
+    _type(window, "seed", "-1")
+    return [_menu(window, QToolButton, "presetMore")]
+
+
+def preset_name(stage: Stage) -> list[QWidget]:
+    """A name is being typed, which is taken."""
+    window = stage.window
+    _panel(window, PresetState(NAMES, base=NAMES[0], is_defaults=False, model=MODEL))
+    menu = _menu(window, QToolButton, "presetMore")
+    menu.actions()[0].trigger()
+    menu.close()
+    _type(window, "presetName", NAMES[0])
+    window.parameters.presets.show_problem(f"There is a “{NAMES[0]}” already: take another name.")
+    return []
+
+
+def _panel(window: MainWindow, state: PresetState) -> None:
+    window.parameters.toggle_action.setChecked(True)
+    window.parameters.set_values(PROMPT, SAMPLING)
+    window.parameters.presets.show_state(state)
+
+
+def _menu(window: MainWindow, kind: type[QPushButton | QToolButton], name: str) -> QMenu:
+    button = window.findChild(kind, name)
+    assert button is not None
+    button.click()
+    return window.parameters.presets.findChildren(QMenu)[-1]
+
+
+def _type(window: MainWindow, name: str, text: str) -> None:
+    field = window.findChild(QLineEdit, name)
+    assert field is not None
+    field.setText(text)
