@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from typing import Protocol
 
 from msgspec.structs import replace
 from PySide6.QtCore import QItemSelectionModel
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
 
 import screenshot_samples as samples
+from minerva_desktop.app.chat_search import FoundChat, FoundMessage
 from minerva_desktop.chat.conversation import ConversationSummary, Folder
 from minerva_desktop.ui.chat_list import ChatListView
 from minerva_desktop.ui.chat_rows import archive_rows, chat_rows, trash_rows
@@ -118,6 +120,68 @@ def many_chats(stage: HasWindow) -> list[QWidget]:
     return []
 
 
+def search(stage: HasWindow) -> list[QWidget]:
+    """What was found for a word, in several chats."""
+    folders(stage)
+    _search_field(stage.window).setText("salt")
+    found = [
+        FoundChat(samples.CHATS[0], ((15, 19),), [_found(text) for text in _TEXTS]),
+        FoundChat(samples.LONG_CHATS[1], (), [_found(_TEXTS[1])]),
+        FoundChat(samples.CHATS[6], (), [_found("Flour, water, 😀 salt, time.")]),
+        FoundChat(samples.LONG_CHATS[2], (), [_found("ملح البحر salt هو كلوريد الصوديوم")]),
+    ]
+    stage.window.sidebar.show_found("salt", found, "", is_new=True)
+    return []
+
+
+def search_nothing(stage: HasWindow) -> list[QWidget]:
+    """Nothing was found."""
+    folders(stage)
+    _search_field(stage.window).setText("zebra")
+    stage.window.sidebar.show_found("zebra", [], "Nothing found for “zebra”", is_new=True)
+    return []
+
+
+def search_hints(stage: HasWindow) -> list[QWidget]:
+    """The cursor is in the search field."""
+    folders(stage)
+    stage.window.activateWindow()
+    stage.window.sidebar.focus_search()
+    return []
+
+
+def search_problem(stage: HasWindow) -> list[QWidget]:
+    """A filter makes no sense."""
+    folders(stage)
+    _search_field(stage.window).setText("salt before:tomorrow")
+    text = "“before:tomorrow” is no date: write before:2026-03-31, before:2026-03 or before:2026"
+    stage.window.sidebar.show_problem(text)
+    return []
+
+
+def _found(text: str) -> FoundMessage:
+    marks = [(each.start(), each.end()) for each in re.finditer("salt", text, re.IGNORECASE)]
+    return FoundMessage(text[:20], text, tuple(marks), samples.NOW.timestamp())
+
+
+_LONG = (
+    "Water leaves the sea again by evaporating, but the salt stays behind. Over hundreds of "
+    "millions of years it has added up to about 35 grams in every litre…"
+)
+_TEXTS = (
+    _LONG,
+    "…one, such as the Dead Sea, are salty too.",
+    "Salt lakes",
+    "More salt",
+    "And more salt",
+)
+
+
+def _search_field(window: MainWindow) -> QLineEdit:
+    (field,) = window.findChildren(QLineEdit, "chatSearch")
+    return field
+
+
 @dataclass(frozen=True)
 class _Place:
     is_pinned: bool = False
@@ -167,4 +231,8 @@ STATES: dict[str, Callable[[HasWindow], list[QWidget]]] = {
     "narrow-trash": narrow_trash,
     "trash-empty": trash_empty,
     "many-chats": many_chats,
+    "search": search,
+    "search-nothing": search_nothing,
+    "search-hints": search_hints,
+    "search-problem": search_problem,
 }

@@ -100,16 +100,18 @@ class RecordingChatPlace:
 
     conversation_id: str | None = None
     opened: list[str | None] = field(default_factory=list)
+    message_id: str = ""
 
     def new_chat(self) -> None:
         """Note it."""
         self.conversation_id = None
         self.opened.append(None)
 
-    async def open_chat(self, conversation_id: str) -> None:
+    async def open_chat(self, conversation_id: str, message_id: str = "") -> None:
         """Note it."""
         self.conversation_id = conversation_id
         self.opened.append(conversation_id)
+        self.message_id = message_id
 
 
 class ScriptedEngine:

@@ -34,6 +34,7 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.store.chat_store import ChatStore
+from minerva_desktop.store.search import SearchPage, SearchPlace
 
 MAX_FOUND = 50
 TRASH_SECONDS = 30 * 24 * 3600.0
@@ -94,20 +95,18 @@ class ChatLibrary:
             await asyncio.to_thread(self._snapshots.remove, conversation_id)
 
     async def summaries(
-        self, query: str = "", *, is_archived: bool = False, in_trash: bool = False
+        self, *, is_archived: bool = False, in_trash: bool = False
     ) -> list[ConversationSummary]:
-        """The archived chats, those in the trash, or the others; with a ``query`` at most
-        `MAX_FOUND` of those that are not in the trash and match. The newest first. Raises
-        `StoreError`, as all that follows here does, and `InvalidRequest` for a filter that makes
-        no sense."""
-        if not query.strip():
-            return await self._store.list_conversations(is_archived=is_archived, in_trash=in_trash)
-        page = await self._store.search(query, limit=MAX_FOUND)
-        found = {hit.conversation.id: hit.conversation for hit in page.hits}
-        while page.next is not None and len(found) < MAX_FOUND:
-            page = await self._store.search(query, limit=MAX_FOUND, place=page.next)
-            found |= {hit.conversation.id: hit.conversation for hit in page.hits}
-        return sorted(found.values(), key=lambda chat: chat.updated_at, reverse=True)
+        """As `ChatStore.list_conversations`, which raises `StoreError` as all that follows here
+        does."""
+        return await self._store.list_conversations(is_archived=is_archived, in_trash=in_trash)
+
+    async def search(
+        self, text: str, limit: int = MAX_FOUND, place: SearchPlace | None = None
+    ) -> SearchPage:
+        """As `ChatStore.search`: titles and messages, the newest first. Raises `InvalidRequest` for
+        a filter that makes no sense."""
+        return await self._store.search(text, limit=limit, place=place)
 
     def new_session(
         self, system_prompt: str, sampling: SamplingParameters, *, is_temporary: bool = False

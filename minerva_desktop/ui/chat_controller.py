@@ -16,6 +16,7 @@ from minerva_desktop.app.load_words import refused_needs
 from minerva_desktop.app.model_presets import new_chat_values
 from minerva_desktop.app.services import Services
 from minerva_desktop.chat.completion import Completion
+from minerva_desktop.chat.conversation import Conversation, ScrollPosition
 from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.errors import (
     MinervaError,
@@ -166,11 +167,21 @@ class ChatController(QObject):
             self._status.stop(self._session.answer_id)
             self._session.stop()
 
-    async def open_chat(self, conversation_id: str) -> None:
-        """Show a chat. Raises `StoreError`."""
-        if self._library is not None and conversation_id != self.conversation_id:
-            self._show(await self._library.open_session(conversation_id))
+    async def open_chat(self, conversation_id: str, message_id: str = "") -> None:
+        """Show a chat, and in it that message, if it is still there. Raises `StoreError`."""
+        if self._library is None:
+            return
+        session = self._session
+        if session is None or session.conversation.id != conversation_id:
+            session = await self._library.open_session(conversation_id)
+        at = ScrollPosition(message_id) if message_id in session.conversation else None
+        if at is not None and not _is_shown(session.conversation, message_id):
+            await session.select(message_id)
+        if session is not self._session:
+            self._show(session, at)
             self._window.composer.focus_editor()
+        elif at is not None:
+            self._go_to(session, at)
 
     @Slot()
     def _on_parameters(self) -> None:
@@ -185,20 +196,15 @@ class ChatController(QObject):
     def _open_session(self) -> ChatSession | None:
         return self._session
 
-    def _show(self, session: ChatSession) -> None:
+    def _show(self, session: ChatSession, at: ScrollPosition | None = None) -> None:
+        """``at``: where to go; by default where the chat was left."""
         self._places.leave()
         if self._session is not None and self._session.is_temporary:
             self._session.stop()  # nobody will see what it answers
         self._session = session
         conversation = session.conversation
         self._services.settings.remember(conversation_id=conversation.id)
-        view = self._window.chat_view
-        view.set_messages(
-            conversation.active_branch(),
-            conversation.scroll,
-            partial(place_in, conversation),
-            is_temporary=session.is_temporary,
-        )
+        self._show_messages(session, at or conversation.scroll)
         self._places.enter(session)
         self._sender.show_waiting(session, is_paused=not session.is_busy)
         self._window.parameters.set_values(conversation.system_prompt, conversation.sampling)
@@ -208,6 +214,25 @@ class ChatController(QObject):
         self._show_last_speed(conversation.active_branch())
         self._counter.use(session)
         self.session_shown.emit(session)
+
+    def _show_messages(self, session: ChatSession, at: ScrollPosition | None) -> None:
+        conversation = session.conversation
+        self._window.chat_view.set_messages(
+            conversation.active_branch(),
+            at,
+            partial(place_in, conversation),
+            is_temporary=session.is_temporary,
+        )
+
+    def _go_to(self, session: ChatSession, at: ScrollPosition) -> None:
+        """Go to a message of the branch that is shown."""
+        view = self._window.chat_view
+        message = view.message_view(at.message_id)
+        if message is not None:
+            view.ensureWidgetVisible(message)
+        else:  # it is far from what is there
+            self._show_messages(session, at)
+            self._show_answer_so_far(session, session.conversation.active_branch())
 
     def _show_answer_so_far(self, session: ChatSession, branch: list[Message]) -> None:
         """The running answer, if the branch has it, with what was written while it was not
@@ -340,3 +365,8 @@ class ChatController(QObject):
             f"{short} answers, on this computer alone." if name else "",
         )
         self._counter.count_soon()
+
+
+def _is_shown(conversation: Conversation, message_id: str) -> bool:
+    """Whether a message is in the branch that is shown."""
+    return any(message.id == message_id for message in conversation.active_branch())

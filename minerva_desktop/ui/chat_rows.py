@@ -114,16 +114,6 @@ def chat_rows(
     return _found(Place.CHATS, rows, folders)
 
 
-def found_rows(
-    chats: Sequence[ConversationSummary],
-    folders: Sequence[Folder] = (),
-    now: datetime | None = None,
-) -> ListRows:
-    """The chats that were searched for, under their days, wherever they are otherwise."""
-    rows = _by_day(chats, now or datetime.now().astimezone())
-    return _found(Place.CHATS, rows, folders)
-
-
 def archive_rows(
     chats: Sequence[ConversationSummary],
     folders: Sequence[Folder] = (),

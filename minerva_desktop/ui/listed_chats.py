@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.chat.conversation import ConversationSummary, Folder
@@ -16,7 +16,6 @@ from minerva_desktop.ui.chat_rows import (
     Place,
     archive_rows,
     chat_rows,
-    found_rows,
     title_of,
     trash_rows,
 )
@@ -36,12 +35,12 @@ class OpenChat(Protocol):
     def new_chat(self) -> None:
         """Show an empty chat."""
 
-    async def open_chat(self, conversation_id: str) -> None:
-        """Show that chat. Raises `StoreError`."""
+    async def open_chat(self, conversation_id: str, message_id: str = "") -> None:
+        """Show that chat, and in it that message. Raises `StoreError`."""
 
 
 class ListedChats(QObject):
-    """Lists nothing before `use`.
+    """Lists nothing before `use`; ``listed`` is emitted after each listing.
 
     Attributes:
         library: where the chats are; None before `use`.
@@ -49,6 +48,8 @@ class ListedChats(QObject):
         chats: as they were listed last.
         folders: all of them, as they were then.
     """
+
+    listed = Signal()
 
     def __init__(self, sidebar: Sidebar, settings: SettingsFile, tasks: UiTasks) -> None:
         super().__init__(sidebar)
@@ -61,7 +62,6 @@ class ListedChats(QObject):
         self.folders: Sequence[Folder] = ()
         self._listing = asyncio.Lock()
         self._is_stale = False
-        sidebar.search_changed.connect(self._on_search)
         sidebar.folder_toggled.connect(self._on_folder_toggled)
         sidebar.place_chosen.connect(self.go_to)
         sidebar.new_chat.connect(self.go_to_chats)
@@ -84,21 +84,20 @@ class ListedChats(QObject):
                 await self._list(self.library)
 
     async def _list(self, library: ChatLibrary) -> None:
-        place, query = self.place, self._sidebar.search_text
+        place = self.place
         self.chats = await library.summaries(
-            query, is_archived=place is Place.ARCHIVE, in_trash=place is Place.TRASH
+            is_archived=place is Place.ARCHIVE, in_trash=place is Place.TRASH
         )
         self.folders = await library.folders()
         if place is self.place:
-            self._sidebar.set_rows(self._rows(query), query)
+            self._sidebar.set_rows(self._rows())
+            self.listed.emit()
 
-    def _rows(self, query: str) -> ListRows:
+    def _rows(self) -> ListRows:
         if self.place is Place.TRASH:
             return trash_rows(self.chats)
         if self.place is Place.ARCHIVE:
             return archive_rows(self.chats, self.folders)
-        if query:
-            return found_rows(self.chats, self.folders)
         return chat_rows(self.chats, self.folders, self._settings.current.closed_folders)
 
     async def then_refresh(self, work: Coroutine[Any, Any, None]) -> None:
@@ -107,10 +106,6 @@ class ListedChats(QObject):
             await work
         finally:
             await self.refresh()
-
-    @Slot(str)
-    def _on_search(self, _query: str) -> None:
-        self.refresh_soon()
 
     @Slot(str, bool)
     def _on_folder_toggled(self, folder_id: str, is_open: bool) -> None:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QAction, QKeyEvent
+from PySide6.QtCore import QModelIndex, Qt, Signal, Slot
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QPushButton,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
+from minerva_desktop.app.chat_search import FoundChat
 from minerva_desktop.ui.chat_actions import ActionMenu, ChatActions, chat_menu, folder_menu
 from minerva_desktop.ui.chat_list import ChatListView
 from minerva_desktop.ui.chat_list_model import ChatListModel
@@ -28,15 +28,18 @@ from minerva_desktop.ui.chat_rows import FolderRow, ListRows, Place
 from minerva_desktop.ui.controls import ICON_SIZE, icon_button, plain_tip, set_sign
 from minerva_desktop.ui.files_menu import FilesMenu
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.result_painter import ResultDelegate
+from minerva_desktop.ui.row_view import RowView
+from minerva_desktop.ui.search_field import SearchField
+from minerva_desktop.ui.search_hints import FilterValues
+from minerva_desktop.ui.search_results import SearchResults
 from minerva_desktop.ui.sidebar_places import PlaceBar, PlaceHeader
 from minerva_desktop.ui.tag_editor import TagEditor
 from minerva_desktop.ui.theme import GRID
 
 WIDTH = 256  # px
-SEARCH_DELAY_MS = 150
 NEW_CHAT_SHORTCUT = "Ctrl+N"
 TEMPORARY_SHORTCUT = "Ctrl+Shift+N"
-SEARCH_SHORTCUT = "Ctrl+K"
 TOGGLE_SHORTCUT = "Ctrl+B"
 EMPTY = {
     Place.CHATS: "No chats yet",
@@ -48,13 +51,16 @@ EMPTY = {
 class Sidebar(QWidget):
     """Signals carry the ids given in `set_rows`; ``chat_actions`` has those of the menus.
 
-    ``folder_toggled`` carries a folder and whether it is to be open; ``place_chosen`` a `Place`.
+    ``opened`` carries a chat and a message to show in it, or an empty text. ``more_wanted``: there
+    is room for more that was found. ``folder_toggled`` carries a folder and whether it is to be
+    open, ``place_chosen`` a `Place`.
     """
 
-    opened = Signal(str)
+    opened = Signal(str, str)
     new_chat = Signal()
     new_temporary_chat = Signal()
     search_changed = Signal(str)
+    more_wanted = Signal()
     folder_toggled = Signal(str, bool)
     place_chosen = Signal(object)
     empty_trash = Signal()
@@ -68,7 +74,9 @@ class Sidebar(QWidget):
         self.chat_actions = ChatActions(self)
         self._new = self._make_new_button()
         self._temporary = self._make_temporary_button()
-        self._search = self._make_search()
+        self._search = SearchField(icons, self)
+        self._search.changed.connect(self._on_search_changed)
+        self._search.entered.connect(self._focus_first)
         self._model = ChatListModel(self)
         self._model.renamed.connect(self._on_renamed)
         self._list = self._make_list()
@@ -86,11 +94,11 @@ class Sidebar(QWidget):
         self._pages = QStackedWidget()
         self._pages.addWidget(self._empty)
         self._pages.addWidget(self._list)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(SEARCH_DELAY_MS)
-        self._timer.timeout.connect(self._emit_search)
-        self._waiting: tuple[ListRows, str] | None = None
+        self._results = self._make_results()
+        self._pages.addWidget(self._results)
+        self._waiting: ListRows | None = None
+        self._answered = ""  # what was searched for with what is shown
+        self._wants_first = False  # to go to the first result
         self.toggle_action = self._make_toggle_action()
         self._lay_out()
 
@@ -102,7 +110,7 @@ class Sidebar(QWidget):
     @property
     def search_text(self) -> str:
         """What is searched for, without blanks around it."""
-        return self._search.text().strip()
+        return self._search.text
 
     @property
     def place(self) -> Place:
@@ -111,11 +119,11 @@ class Sidebar(QWidget):
 
     # -- what is shown ---------------------------------------------------------------------
 
-    def set_rows(self, listed: ListRows, query: str = "") -> None:
-        """Show these, as the answer to ``query``."""
+    def set_rows(self, listed: ListRows) -> None:
+        """List these; what was found stays in front of them until `show_list`."""
         if self._list.is_editing:
             # New rows would throw away the title being typed: wait until it is done.
-            self._waiting = listed, query
+            self._waiting = listed
             return
         self._waiting = None
         is_new_place = listed.place is not self.place
@@ -126,21 +134,52 @@ class Sidebar(QWidget):
         self._model.set_rows(listed)
         self._list.put_cursor(self._model.index_of(cursor), selected)
         self._list.verticalScrollBar().setValue(scrolled)
-        self._header.set_place(listed.place, is_empty=not listed.rows)
         self._foot.set_place(listed.place)
-        self._empty.setText(f"Nothing found for “{query}”" if query else EMPTY[listed.place])
-        self._pages.setCurrentWidget(self._list if listed.rows else self._empty)
+        if not self.search_text:
+            self.show_list()
         if not was_shown and not is_new_place:
             self._show_open_chat()
+
+    def show_list(self) -> None:
+        """Show the list, and not what was found."""
+        rows = self._model.listed.rows
+        self._search.show_problem("")
+        self._header.set_place(self.place, is_empty=not rows)
+        self._empty.setText(EMPTY[self.place])
+        self._pages.setCurrentWidget(self._list if rows else self._empty)
+        self._answered = ""
+
+    def show_found(
+        self, text: str, found: Sequence[FoundChat], nothing: str, *, is_new: bool
+    ) -> None:
+        """Show what was found for ``text``; ``nothing`` is said where that is nothing. ``is_new``:
+        it was another text before."""
+        self._search.show_problem("")
+        self._header.hide()
+        self._results.show_found(found, is_new=is_new)
+        self._empty.setText(nothing)
+        self._pages.setCurrentWidget(self._results if found else self._empty)
+        self._answered = text
+        if self._wants_first and found:
+            self._focus_first()
+
+    def show_problem(self, problem: str) -> None:
+        """Say what is wrong with what is searched for; what was found last stays."""
+        self._search.show_problem(problem)
+
+    def set_filter_values(self, values: FilterValues) -> None:
+        """What the filters of the search can be given."""
+        self._search.set_values(values)
 
     @Slot()
     def _show_waiting(self) -> None:
         if self._waiting is not None:
-            self.set_rows(*self._waiting)
+            self.set_rows(self._waiting)
 
     def set_current(self, chat_id: str | None) -> None:
         """Highlight the open chat and scroll to it; None for a chat not in the list."""
         self._model.current = chat_id or ""
+        self._results.set_current(chat_id or "")
         # Not by dataChanged, at which a list view lays out all of its rows again.
         self._list.viewport().update()
         self._list.put_cursor(self._model.index_of(chat_id or ""))
@@ -172,54 +211,42 @@ class Sidebar(QWidget):
     def focus_search(self) -> None:
         """Show the sidebar and put the cursor into the search field."""
         self.toggle_action.setChecked(True)
-        self._search.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        self._search.selectAll()
+        self._search.focus()
 
     # -- the search field ------------------------------------------------------------------
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
-            return watched is self._search and self._search_key(event)
-        return super().eventFilter(watched, event)
+    @Slot(str)
+    def _on_search_changed(self, text: str) -> None:
+        self._wants_first = False
+        self.search_changed.emit(text)
 
-    def _search_key(self, event: QKeyEvent) -> bool:
-        if event.key() == Qt.Key.Key_Escape and self._search.text():
-            self._search.clear()
-            return True
-        if event.key() == Qt.Key.Key_Down:
-            self._focus_first()
-            return True
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self._timer.stop()
-            self._emit_search()
-            self._focus_first()
-            return True
-        return False
-
+    @Slot()
     def _focus_first(self) -> None:
-        first = self._list.first()
-        if first.isValid():
-            self._list.setCurrentIndex(first)
-            self._list.setFocus(Qt.FocusReason.TabFocusReason)
-
-    @Slot()
-    def _emit_search(self) -> None:
-        self.search_changed.emit(self.search_text)
-
-    @Slot()
-    def _start_timer(self) -> None:
-        self._timer.start()
+        # Enter right after the last letter: what is found for that is not there yet.
+        self._wants_first = self._answered != self.search_text
+        view = self._pages.currentWidget()
+        if self._wants_first:
+            return
+        first = view.first() if isinstance(view, RowView) else QModelIndex()
+        if isinstance(view, RowView) and first.isValid():
+            view.setCurrentIndex(first)
+            view.setFocus(Qt.FocusReason.TabFocusReason)
 
     @Slot(str)
     def _search_for(self, text: str) -> None:
         self.focus_search()
-        self._search.setText(text)
+        self._search.set_text(text)
+
+    @Slot()
+    def _end_search(self) -> None:
+        self._search.clear()
+        self._search.focus()
 
     # -- the list --------------------------------------------------------------------------
 
     @Slot(QModelIndex)
     def _open(self, index: QModelIndex) -> None:
-        self.opened.emit(self._model.id_at(index))
+        self.opened.emit(self._model.id_at(index), "")
 
     @Slot(QModelIndex)
     def _toggle(self, index: QModelIndex) -> None:
@@ -284,20 +311,6 @@ class Sidebar(QWidget):
         button.clicked.connect(self.new_temporary_chat)
         return button
 
-    def _make_search(self) -> QLineEdit:
-        search = QLineEdit()
-        search.setObjectName("chatSearch")
-        search.setPlaceholderText("Search chats")
-        search.setAccessibleName("Search chats")
-        search.setToolTip(plain_tip("Search titles and messages", SEARCH_SHORTCUT))
-        search.setClearButtonEnabled(True)
-        search.addAction(
-            self._icons.icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition
-        )
-        search.installEventFilter(self)
-        search.textChanged.connect(self._start_timer)
-        return search
-
     def _make_list(self) -> ChatListView:
         view = ChatListView(self._icons, self._model)
         delegate = ChatDelegate(self._icons, self._model, view)
@@ -313,6 +326,15 @@ class Sidebar(QWidget):
         view.typed.connect(self._search_for)
         view.left.connect(self._show_chats)
         return view
+
+    def _make_results(self) -> SearchResults:
+        results = SearchResults()
+        results.setItemDelegate(ResultDelegate(self._icons, results.results, results))
+        results.opened.connect(self.opened)
+        results.more_wanted.connect(self.more_wanted)
+        results.typed.connect(self._search_for)
+        results.left.connect(self._end_search)
+        return results
 
     def _make_toggle_action(self) -> QAction:
         action = QAction(self._icons.icon("sidebar", "muted"), "Sidebar", self)

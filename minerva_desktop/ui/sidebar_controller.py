@@ -15,6 +15,7 @@ from minerva_desktop.ui.chat_rows import Place
 from minerva_desktop.ui.listed_chats import ListedChats, OpenChat
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.offers import Offers
+from minerva_desktop.ui.search_controller import SearchController
 from minerva_desktop.ui.tasks import UiTasks
 from minerva_desktop.ui.trash_controller import TrashController
 
@@ -33,6 +34,7 @@ class SidebarController(QObject):
         self._shown = shown
         self._offers = Offers("list:", window.notifications, tasks)
         self._listed = ListedChats(window.sidebar, settings, tasks)
+        self._search = SearchController(window.sidebar, self._listed, tasks)
         self._trash = TrashController(window.sidebar, self._listed, self._offers, tasks, shown)
         self._connect(window)
 
@@ -62,10 +64,10 @@ class SidebarController(QObject):
 
     # -- a chat ----------------------------------------------------------------------------
 
-    @Slot(str)
-    def _on_opened(self, chat_id: str) -> None:
-        if self._listed.place is not Place.TRASH:
-            self._tasks.start(self._shown.open_chat(chat_id))
+    @Slot(str, str)
+    def _on_opened(self, chat_id: str, message_id: str) -> None:
+        if self._listed.place is not Place.TRASH or self._sidebar.search_text:
+            self._tasks.start(self._shown.open_chat(chat_id, message_id))
         else:
             self._trash.offer_to_open(chat_id)
 

@@ -117,11 +117,13 @@ QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 
 _SIDES = """
 QWidget#sidebar { background: $sidebar; border-right: 1px solid $border; }
-QListView#chatList { background: transparent; border: none; outline: 0; }
+QListView#chatList, QListView#searchResults { background: transparent; border: none; outline: 0; }
+QFrame#searchHints { background: $surface; border: 1px solid $border; border-radius: 8px; }
 QListView#chatList QLineEdit { padding: 0px 4px; min-height: 0px; border-radius: 4px; }
 QWidget#sidebar QPushButton[look="ghost"] { color: $muted; padding: 3px 8px; }
 QWidget#sidebar QPushButton[look="ghost"]:checked { background: $selected; color: $text; }
-QPushButton#tagButton { text-align: left; padding: 3px 8px; }
+QWidget#sidebar QPushButton#hintButton { color: $text; }
+QPushButton#tagButton, QPushButton#hintButton { text-align: left; padding: 3px 8px; }
 QWidget#parametersPanel, QWidget#parametersBody { background: $sidebar; }
 QWidget#parametersPanel { border-left: 1px solid $border; }
 QPushButton#presetButton { text-align: left; }

@@ -56,12 +56,11 @@ class ListDesk:
         self._tasks = UiTasks(self._loop, self.errors.append)
         self._controller = SidebarController(self.window, self.settings, self._tasks, self.shown)
         self.window.show()
-        store = self.run(ChatStore.open(folder / "chats.sqlite3"))
-        for chat in chats:
-            self.run(store.create(chat))
+        self._store = self.run(ChatStore.open(folder / "chats.sqlite3"))
+        self.add(chats)
         snapshots = SnapshotFiles(folder / "snapshots")
         self.listener = RecordingListener()
-        self.library = ChatLibrary(store, RecordingEngine(), self.listener, snapshots)
+        self.library = ChatLibrary(self._store, RecordingEngine(), self.listener, snapshots)
         self.run(self._controller.use(self.library))
 
     def close(self) -> None:
@@ -89,6 +88,11 @@ class ListDesk:
     def until(self, condition: Callable[[], bool]) -> None:
         """Let things happen until ``condition`` is true."""
         self._qtbot.waitUntil(condition, timeout=WAIT_MS)
+
+    def add(self, chats: Sequence[Conversation]) -> None:
+        """Put chats on the disk, behind the list's back."""
+        for chat in chats:
+            self.run(self._store.create(chat))
 
     # -- hands -----------------------------------------------------------------------------
 

@@ -258,9 +258,13 @@ def test_search_finds_chats_by_their_messages(open_app: OpenApp) -> None:
         opened.until("chats", lambda: len(titles(opened)) == 2)
         search = opened.part(QWidget, "chatSearch")
         QTest.keyClicks(search, "rivers")
-        opened.until("one chat", lambda: titles(opened) == ["Sea"])
+        results = opened.part(QListView, "searchResults")
+        opened.until("one chat", results.isVisible)
+        found = [results.model().index(row, 0).data() for row in range(results.model().rowCount())]
+        assert found == ["Sea", "Rivers."]
         QTest.keyClick(search, Qt.Key.Key_Escape)
-        opened.until("all chats", lambda: len(titles(opened)) == 2)
+        opened.until("all chats", lambda: not results.isVisible())
+        assert len(titles(opened)) == 2
 
 
 # -- models ------------------------------------------------------------------------------------

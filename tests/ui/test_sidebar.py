@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.chat.conversation import ConversationSummary
 from minerva_desktop.ui.chat_list import ChatListView
 from minerva_desktop.ui.chat_row_painter import more_rect
-from minerva_desktop.ui.chat_rows import chat_rows, date_groups, found_rows
+from minerva_desktop.ui.chat_rows import chat_rows, date_groups
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.sidebar import Sidebar
 from tests.ui.parts import part
@@ -94,11 +94,6 @@ def test_days_begin_at_midnight_and_not_a_day_ago() -> None:
     assert (yesterday.end, week.end, older.end) == (today.start, yesterday.start, week.start)
 
 
-def test_hits_in_order_of_relevance_get_their_own_days(sidebar: Sidebar) -> None:
-    sidebar.set_rows(found_rows([CHATS[3], CHATS[0], CHATS[2]], now=NOW), "x")
-    assert rows(sidebar)[::2] == ["Older", "Today", "Previous 7 days"]
-
-
 def test_keyboard_moves_scroll_the_list(sidebar: Sidebar) -> None:
     sidebar.set_rows(chat_rows([chat(str(i), f"Chat {i}", minutes=i) for i in range(300)], now=NOW))
     view(sidebar).grab()
@@ -120,7 +115,7 @@ def test_a_click_opens(qtbot: QtBot, sidebar: Sidebar) -> None:
         QTest.mouseClick(
             view(sidebar).viewport(), Qt.MouseButton.LeftButton, pos=middle_of(sidebar, 3)
         )
-    assert opened.args == ["lisbon"]
+    assert opened.args == ["lisbon", ""]
     with qtbot.assertNotEmitted(sidebar.opened):
         QTest.mouseClick(
             view(sidebar).viewport(), Qt.MouseButton.LeftButton, pos=middle_of(sidebar, 2)
@@ -133,7 +128,7 @@ def test_arrows_pass_headings_and_enter_opens(qtbot: QtBot, sidebar: Sidebar) ->
         QTest.keyClick(view(sidebar), Qt.Key.Key_Down)
     with qtbot.waitSignal(sidebar.opened) as opened:
         QTest.keyClick(view(sidebar), Qt.Key.Key_Return)
-    assert opened.args == ["lisbon"]
+    assert opened.args == ["lisbon", ""]
 
 
 def test_f2_renames_in_place(qtbot: QtBot, sidebar: Sidebar) -> None:
@@ -227,13 +222,13 @@ def test_down_goes_from_the_search_to_the_first_hit(qtbot: QtBot, sidebar: Sideb
     assert view(sidebar).hasFocus()
     with qtbot.waitSignal(sidebar.opened) as opened:
         QTest.keyClick(view(sidebar), Qt.Key.Key_Return)
-    assert opened.args == ["tides"]
+    assert opened.args == ["tides", ""]
 
 
 def test_emptiness_is_explained(sidebar: Sidebar) -> None:
     sidebar.set_rows(chat_rows([]))
     assert any(label.text() == "No chats yet" for label in sidebar.findChildren(QLabel))
-    sidebar.set_rows(found_rows([]), "<b>zebra")
+    sidebar.show_found("<b>zebra", [], "Nothing found for “<b>zebra”", is_new=True)
     texts = [label.text() for label in sidebar.findChildren(QLabel) if label.isVisible()]
     assert texts == ["Nothing found for “<b>zebra”"]
 
