@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -87,15 +88,18 @@ class ChatStore:
             await self._write(lambda c: c.execute(message_rows.MARK_INTERRUPTED).fetchall())
         except BaseException:
             # Also one who stops waiting (a cancelled start) must not leave the thread and the lock.
-            await self.close()
+            with suppress(StoreError):
+                await self.close()
             raise
 
     async def close(self) -> None:
         """Finish what was asked for and close the file; idempotent. What still waits for the disk
-        (`trouble`) is tried once more."""
+        (`trouble`) is tried once more; `StoreError` where it is lost now."""
         await self._care.end()
-        await finished(self._database.close())
-        self._database.join()
+        try:
+            await finished(self._database.close())
+        finally:
+            self._database.join()
 
     @property
     def recovery(self) -> Recovery | None:
