@@ -85,7 +85,7 @@ class ChatStore:
         self._care.begin()
         try:
             await finished(self._database.open())
-            await self._write(lambda c: c.execute(message_rows.MARK_INTERRUPTED).fetchall())
+            await self._write(_interrupt)
         except BaseException:
             # Also one who stops waiting (a cancelled start) must not leave the thread and the lock.
             with suppress(StoreError):
@@ -326,7 +326,7 @@ class ChatStore:
     async def restore_backup(self, backup: Path) -> None:
         """Replace all chats by those in ``backup``. A copy of the present ones is made first."""
         await self._care.restore(backup)
-        self._indexer.take_up()
+        await self._write(_interrupt)
 
     async def save_elsewhere(self, target: Path) -> None:
         """Write everything, also what waits for the disk, into a new file ``target``."""
@@ -361,6 +361,10 @@ class ChatStore:
         written = self._database.write(change, durable=durable, key=key)
         self._indexer.take_up()
         return await finished(written)
+
+
+def _interrupt(connection: apsw.Connection) -> None:
+    connection.execute(message_rows.MARK_INTERRUPTED)
 
 
 def _folder_name(name: str) -> str:
