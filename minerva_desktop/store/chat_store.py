@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -84,18 +85,21 @@ class ChatStore:
         self._care.begin()
         try:
             await finished(self._database.open())
-            await self._write(lambda c: c.execute(message_rows.MARK_INTERRUPTED).fetchall())
+            await self._write(_interrupt)
         except BaseException:
             # Also one who stops waiting (a cancelled start) must not leave the thread and the lock.
-            await self.close()
+            with suppress(StoreError):
+                await self.close()
             raise
 
     async def close(self) -> None:
         """Finish what was asked for and close the file; idempotent. What still waits for the disk
-        (`trouble`) is tried once more."""
+        (`trouble`) is tried once more; `StoreError` where it is lost now."""
         await self._care.end()
-        await finished(self._database.close())
-        self._database.join()
+        try:
+            await finished(self._database.close())
+        finally:
+            self._database.join()
 
     @property
     def recovery(self) -> Recovery | None:
@@ -322,7 +326,7 @@ class ChatStore:
     async def restore_backup(self, backup: Path) -> None:
         """Replace all chats by those in ``backup``. A copy of the present ones is made first."""
         await self._care.restore(backup)
-        self._indexer.take_up()
+        await self._write(_interrupt)
 
     async def save_elsewhere(self, target: Path) -> None:
         """Write everything, also what waits for the disk, into a new file ``target``."""
@@ -357,6 +361,10 @@ class ChatStore:
         written = self._database.write(change, durable=durable, key=key)
         self._indexer.take_up()
         return await finished(written)
+
+
+def _interrupt(connection: apsw.Connection) -> None:
+    connection.execute(message_rows.MARK_INTERRUPTED)
 
 
 def _folder_name(name: str) -> str:

@@ -137,7 +137,8 @@ class Database:
         return self._submit(lambda: self._replace_with(backup))
 
     def close(self) -> Future[None]:
-        """Finish what was handed in, close the file and end the thread; idempotent."""
+        """Finish what was handed in, close the file and end the thread; idempotent. Fails, closed
+        all the same, where the disk never took what waited for it."""
         try:
             return self._submit(self._close)
         except StoreError:
@@ -216,8 +217,10 @@ class Database:
         try:
             return self._commit(connection, change, durable=durable)
         except DISK_TROUBLES as error:
-            self._begin_to_hold(HeldWrites(connection, is_on_disk=True), error)
-            return self._write(change, durable=False, key=key)
+            held = HeldWrites(connection, is_on_disk=True)
+            result = held.hold(change, key)
+            self._begin_to_hold(held, error)
+            return result
 
     def _commit(
         self,
@@ -321,9 +324,14 @@ class Database:
         opening.migrate(connection, self._migrations)
 
     def _close(self) -> None:
-        if self._held is not None and not self._try_again():
-            logger.error("%s: %d changes could not be written", self.path, len(self._held))
+        held = self._held
+        is_written = self._try_again()
         self._close_file()
+        if held is not None and not is_written and len(held):
+            raise StoreError(
+                f"The last changes to the chats in {self.path} ({len(held)}) could not be"
+                f" written: {self._trouble[0]}"
+            )
 
     def _close_file(self) -> None:
         if self._connection is not None:

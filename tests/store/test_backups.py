@@ -8,8 +8,10 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from minerva_desktop.chat.message import MessageState
 from minerva_desktop.errors import StoreError
 from minerva_desktop.store import backup_files, care
 from minerva_desktop.store.backup_files import N_KEPT, BackupReason
@@ -48,6 +50,9 @@ async def titles_in(path: Path) -> list[str]:
 async def test_a_backup_brings_all_chats_back(store: ChatStore) -> None:
     kept = make_conversation("Hi", "Hello", title="kept")
     await store.create(kept)
+    answer = make_message("half", list(kept)[-1], state=MessageState.STREAMING)
+    await store.add_message(kept.id, answer)
+    kept.add(msgspec.structs.replace(answer, state=MessageState.INTERRUPTED))
     made = await store.back_up()
     (listed,) = await store.backups()
     assert (listed.path, listed.reason) == (made, BackupReason.ASKED)
