@@ -17,7 +17,12 @@ from minerva_desktop.app.chat_files import (
     target_for,
 )
 from minerva_desktop.app.chat_import import ChatImport
-from minerva_desktop.app.terminal_output import print_json, print_line, print_table
+from minerva_desktop.app.terminal_output import (
+    TerminalCounter,
+    print_json,
+    print_line,
+    print_table,
+)
 from minerva_desktop.chat.conversation import ConversationSummary
 from minerva_desktop.chat.export_json import json_chat
 from minerva_desktop.chat.export_markdown import chat_to_markdown
@@ -120,14 +125,16 @@ class ChatCommands:
         chats = await self._chosen(wanted) if wanted is not None else await self._all()
         if not chats:
             raise ChatFileError("There are no chats to export")
-        export = ChatExport(self._store, kind, replaces=force)
+        counter = TerminalCounter("chats")
+        export = ChatExport(self._store, kind, replaces=force, on_progress=counter.show)
         if output == Path("-"):
             if len(chats) > 1 and kind is not ExportFormat.JSON:
                 raise ChatFileError("Several chats make one stream as JSON only: --format json")
             await export.to_stream(chats, sys.stdout.buffer)
             return
         target = target_for(chats, kind, output, _today())
-        files = await export.to_target(chats, target)
+        with counter:
+            files = await export.to_target(chats, target)
         n_chats = "1 chat" if len(chats) == 1 else f"{len(chats):,} chats"
         place = files[0] if len(files) == 1 else f"{target.path} ({len(files):,} files)"
         print_line(f"exported {n_chats} to {place}")
@@ -136,7 +143,8 @@ class ChatCommands:
 
     async def import_files(self, paths: Sequence[Path]) -> bool:
         """Take chats in; whether all that was in the files could be read."""
-        report = await ChatImport(self._store).run(paths)
+        with TerminalCounter("chats") as counter:
+            report = await ChatImport(self._store, counter.show).run(paths)
         whose = " and ".join(sorted(report.formats))
         n_chats = len(report.imported_ids)
         if report.formats:
