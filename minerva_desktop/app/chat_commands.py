@@ -135,28 +135,26 @@ class ChatCommands:
         target = target_for(chats, kind, output, _today())
         with counter:
             files = await export.to_target(chats, target)
-        n_chats = "1 chat" if len(chats) == 1 else f"{len(chats):,} chats"
         place = files[0] if len(files) == 1 else f"{target.path} ({len(files):,} files)"
-        print_line(f"exported {n_chats} to {place}")
+        print_line(f"exported {_counted(len(chats), 'chat')} to {place}")
         if export.n_missing:
-            print_line(f"{export.n_missing:,} images are not in the store any more")
+            print_line(
+                f"left out, for the store has it no more: {_counted(export.n_missing, 'image')}"
+            )
 
     async def import_files(self, paths: Sequence[Path]) -> bool:
         """Take chats in; whether all that was in the files could be read."""
         with TerminalCounter("chats") as counter:
             report = await ChatImport(self._store, counter.show).run(paths)
         whose = " and ".join(sorted(report.formats))
-        n_chats = len(report.imported_ids)
         if report.formats:
-            counted = "1 chat" if n_chats == 1 else f"{n_chats:,} chats"
-            print_line(f"imported {counted} ({whose})")
+            print_line(f"imported {_counted(len(report.imported_ids), 'chat')} ({whose})")
         if report.n_present:
-            trash = f", {report.n_in_trash:,} of them in the trash" if report.n_in_trash else ""
-            print_line(f"{report.n_present:,} were here already{trash}, and stay as they are")
+            trash = f" ({report.n_in_trash:,} in the trash)" if report.n_in_trash else ""
+            print_line(f"here already, and left alone: {_counted(report.n_present, 'chat')}{trash}")
         if report.n_missing:
-            print_line(
-                f"{report.n_missing:,} attachments are not in the export, or no text or image"
-            )
+            attachments = _counted(report.n_missing, "attachment")
+            print_line(f"not in the export, or neither text nor image: {attachments}")
         for problem in report.problems:
             print_line(f"not imported: {problem}")
         return not report.problems
@@ -201,6 +199,10 @@ def _chat_of(wanted: str, chats: Sequence[ConversationSummary]) -> ConversationS
     )
     more = f"; and {len(begun) - SHOWN_CANDIDATES:,} more" if len(begun) > SHOWN_CANDIDATES else ""
     raise InvalidRequest(f"The ids of {len(begun):,} chats begin with “{wanted}”: {shown}{more}")
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"1 {thing}" if count == 1 else f"{count:,} {thing}s"
 
 
 def _today() -> str:

@@ -212,7 +212,7 @@ def test_what_is_exported_can_be_imported(
     assert run("export", "--all", "-o", "mine.json")[0] == 0
     assert run("import", "mine.json") == (
         0,
-        "imported 0 chats (Minerva Desktop)\n1 were here already, and stay as they are\n",
+        "imported 0 chats (Minerva Desktop)\nhere already, and left alone: 1 chat\n",
         "",
     )
     monkeypatch.setenv("MINERVA_HOME", str(tmp_path / "other"))
