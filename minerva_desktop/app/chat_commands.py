@@ -17,7 +17,12 @@ from minerva_desktop.app.chat_files import (
     target_for,
 )
 from minerva_desktop.app.chat_import import ChatImport
-from minerva_desktop.app.terminal_output import print_json, print_line, print_table
+from minerva_desktop.app.terminal_output import (
+    TerminalCounter,
+    print_json,
+    print_line,
+    print_table,
+)
 from minerva_desktop.chat.conversation import ConversationSummary
 from minerva_desktop.chat.export_json import json_chat
 from minerva_desktop.chat.export_markdown import chat_to_markdown
@@ -120,35 +125,36 @@ class ChatCommands:
         chats = await self._chosen(wanted) if wanted is not None else await self._all()
         if not chats:
             raise ChatFileError("There are no chats to export")
-        export = ChatExport(self._store, kind, replaces=force)
+        counter = TerminalCounter("chats")
+        export = ChatExport(self._store, kind, replaces=force, on_progress=counter.show)
         if output == Path("-"):
             if len(chats) > 1 and kind is not ExportFormat.JSON:
                 raise ChatFileError("Several chats make one stream as JSON only: --format json")
             await export.to_stream(chats, sys.stdout.buffer)
             return
         target = target_for(chats, kind, output, _today())
-        files = await export.to_target(chats, target)
-        n_chats = "1 chat" if len(chats) == 1 else f"{len(chats):,} chats"
+        with counter:
+            files = await export.to_target(chats, target)
         place = files[0] if len(files) == 1 else f"{target.path} ({len(files):,} files)"
-        print_line(f"exported {n_chats} to {place}")
+        print_line(f"exported {_counted(len(chats), 'chat')} to {place}")
         if export.n_missing:
-            print_line(f"{export.n_missing:,} images are not in the store any more")
+            print_line(
+                f"left out, for the store has it no more: {_counted(export.n_missing, 'image')}"
+            )
 
     async def import_files(self, paths: Sequence[Path]) -> bool:
         """Take chats in; whether all that was in the files could be read."""
-        report = await ChatImport(self._store).run(paths)
+        with TerminalCounter("chats") as counter:
+            report = await ChatImport(self._store, counter.show).run(paths)
         whose = " and ".join(sorted(report.formats))
-        n_chats = len(report.imported_ids)
         if report.formats:
-            counted = "1 chat" if n_chats == 1 else f"{n_chats:,} chats"
-            print_line(f"imported {counted} ({whose})")
+            print_line(f"imported {_counted(len(report.imported_ids), 'chat')} ({whose})")
         if report.n_present:
-            trash = f", {report.n_in_trash:,} of them in the trash" if report.n_in_trash else ""
-            print_line(f"{report.n_present:,} were here already{trash}, and stay as they are")
+            trash = f" ({report.n_in_trash:,} in the trash)" if report.n_in_trash else ""
+            print_line(f"here already, and left alone: {_counted(report.n_present, 'chat')}{trash}")
         if report.n_missing:
-            print_line(
-                f"{report.n_missing:,} attachments are not in the export, or no text or image"
-            )
+            attachments = _counted(report.n_missing, "attachment")
+            print_line(f"not in the export, or neither text nor image: {attachments}")
         for problem in report.problems:
             print_line(f"not imported: {problem}")
         return not report.problems
@@ -193,6 +199,10 @@ def _chat_of(wanted: str, chats: Sequence[ConversationSummary]) -> ConversationS
     )
     more = f"; and {len(begun) - SHOWN_CANDIDATES:,} more" if len(begun) > SHOWN_CANDIDATES else ""
     raise InvalidRequest(f"The ids of {len(begun):,} chats begin with “{wanted}”: {shown}{more}")
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"1 {thing}" if count == 1 else f"{count:,} {thing}s"
 
 
 def _today() -> str:

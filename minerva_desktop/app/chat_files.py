@@ -8,7 +8,7 @@ import asyncio
 import os
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 from minerva_desktop.chat import export_json
-from minerva_desktop.chat.conversation import ConversationSummary
+from minerva_desktop.chat.conversation import Conversation, ConversationSummary
 from minerva_desktop.chat.export_html import HtmlExporter
 from minerva_desktop.chat.export_markdown import chat_to_markdown
 from minerva_desktop.chat.export_names import FileNames, file_stem
@@ -89,9 +89,19 @@ def target_for(
 class ChatExport:
     """One export from ``store``. ``n_missing``: images that chats name and the store lacks."""
 
-    def __init__(self, store: ChatStore, kind: ExportFormat, *, replaces: bool) -> None:
-        """``replaces``: files that are there are overwritten."""
+    def __init__(
+        self,
+        store: ChatStore,
+        kind: ExportFormat,
+        *,
+        replaces: bool,
+        on_progress: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """``replaces``: files that are there are overwritten. ``on_progress`` is told how many
+        chats have been read, on the loop's thread."""
         self.n_missing = 0
+        self._n_read = 0
+        self._on_progress = on_progress
         self._store = store
         self._kind = kind
         self._replaces = replaces
@@ -153,8 +163,14 @@ class ChatExport:
             await asyncio.to_thread(draft.finish)
         return path
 
-    async def _page(self, chat: ConversationSummary) -> bytes:
+    async def _load(self, chat: ConversationSummary) -> Conversation:
         conversation = await self._store.load(chat.id)
+        self._n_read += 1
+        self._on_progress(self._n_read)
+        return conversation
+
+    async def _page(self, chat: ConversationSummary) -> bytes:
+        conversation = await self._load(chat)
         if self._kind is ExportFormat.JSON:
             blobs = await self._blobs(export_json.digests_of(conversation))
             return await asyncio.to_thread(export_json.chats_to_json, [conversation], blobs)
@@ -181,7 +197,7 @@ class ChatExport:
         digests: set[str] = set()
         await write(export_json.json_head(time.time(), folders))
         for number, each in enumerate(chats):
-            conversation = await self._store.load(each.id)
+            conversation = await self._load(each)
             digests |= export_json.digests_of(conversation)
             content = await asyncio.to_thread(export_json.json_chat, conversation)
             await write(b",\n" if number else b"\n", content)
@@ -205,7 +221,10 @@ async def back_up(store: ReadingStore, target: Path, *, replaces: bool) -> int:
     """Copy all chats as they are now into one file, from which the app can read them again; its
     size in bytes. Raises `ChatFileError` and `StoreError`."""
     with _Draft(target, replaces=replaces) as draft:
-        await store.copy_to(draft.path)
+        try:
+            await store.copy_to(draft.path)
+        except ChatFileError as error:
+            raise ChatFileError(f"{target} cannot be written: {error.message}") from error
         await asyncio.to_thread(draft.finish)
         return await asyncio.to_thread(lambda: target.stat().st_size)
 
@@ -214,7 +233,7 @@ class _Draft:
     """A file beside its target until it is whole; removed where it never becomes so."""
 
     def __init__(self, target: Path, *, replaces: bool) -> None:
-        self._target = target
+        self._target = target.resolve() if target.is_symlink() else target
         self._replaces = replaces
         self.path = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
 
@@ -243,7 +262,11 @@ class _Draft:
             raise self._failed(error) from error
 
     def _refuse_present(self) -> None:
-        if self._target.exists() and not self._replaces:
+        if not self._target.exists():
+            return
+        if not self._target.is_file():  # a folder, or a device, which must never be replaced
+            raise ChatFileError(f"{self._target} is no regular file: choose another name")
+        if not self._replaces:
             raise ChatFileError(f"{self._target} is there already; --force replaces it")
 
     def _failed(self, error: OSError) -> ChatFileError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,9 +36,13 @@ class ImportReport:
 class ChatImport:
     """One import into ``store``. `report` grows while it runs."""
 
-    def __init__(self, store: ChatStore) -> None:
+    def __init__(
+        self, store: ChatStore, on_progress: Callable[[int], None] = lambda _: None
+    ) -> None:
+        """``on_progress`` is told how many chats have been looked at, on the loop's thread."""
         self.report = ImportReport()
         self._store = store
+        self._on_progress = on_progress
         self._there: set[str] = set()
         self._in_trash: set[str] = set()
         self._folders: dict[str, Folder] = {}
@@ -54,10 +58,13 @@ class ChatImport:
             found = await self._store.list_conversations(is_archived=is_archived)
             self._there.update(each.id for each in found)
         self._folders = {_key(each.name): each for each in await self._store.folders()}
+        n_seen = 0
         for path in paths:
             outcomes = self._outcomes(path)
             while (outcome := await asyncio.to_thread(next, outcomes, None)) is not None:
                 await self._take(outcome)
+                n_seen += 1
+                self._on_progress(n_seen)
         return self.report
 
     def _outcomes(self, path: Path) -> Iterator[tuple[str, Outcome]]:

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from minerva_desktop.chat.import_values import FindAsset
 from minerva_desktop.errors import ChatFileError, os_reason
@@ -29,6 +29,7 @@ MAX_RATIO = 200  # of unpacked to packed bytes, from `RATIO_MATTERS` on; JSON pa
 RATIO_MATTERS = 64 * 1024**2
 
 # ChatGPT's names of attachments begin with their ids: file-Ab12-cat.png, file_00ff-sanitized.png.
+_USER_FILES = "user-files"  # LM Studio's folder of attachments, beside that of its conversations
 _FILE_ID = re.compile(r"file[-_][0-9A-Za-z]+")
 
 ReadFile = Callable[[int], bytes]  # up to so many bytes; raises `ChatFileError`
@@ -62,26 +63,29 @@ def files_of(path: Path) -> Iterator[SourceFile]:
 
 
 class _Assets:
-    """Attachments by their ids, looked for when the first of them is."""
+    """Attachments by their ids, looked for when the first of them is.
 
-    def __init__(self, files: Callable[[], Iterator[tuple[str, ReadFile]]]) -> None:
+    Only what ChatGPT's ids name, and what is in a folder of LM Studio's for attachments: a file of
+    chats from anywhere must not get at whatever else lies beside it.
+    """
+
+    def __init__(self, files: Callable[[], Iterator[tuple[PurePath, ReadFile]]]) -> None:
         self._files = files
-        self._by_name: dict[str, ReadFile] | None = None
+        self._by_id: dict[str, ReadFile] | None = None
 
     def find(self, asset_id: str) -> bytes | None:
         """The bytes of an attachment; None where there is none, or a far too large one."""
-        if self._by_name is None:
-            self._by_name = {}
+        if self._by_id is None:
+            self._by_id = {}
             with suppress(ChatFileError):  # of a folder with far too many files
-                for name, read in self._files():
-                    self._by_name.setdefault(name, read)
-                    found = _FILE_ID.match(name)
-                    if found is not None:
-                        self._by_name.setdefault(found[0], read)
+                for path, read in self._files():
+                    found = _FILE_ID.match(path.name)
+                    if found is not None or path.parent.name == _USER_FILES:
+                        self._by_id.setdefault(found[0] if found else path.name, read)
         wanted = _FILE_ID.match(asset_id)
-        found_file = self._by_name.get(asset_id) or self._by_name.get(wanted[0] if wanted else "")
+        read_file = self._by_id.get(wanted[0] if wanted else asset_id)
         try:
-            return None if found_file is None else found_file(MAX_ASSET_BYTES)
+            return None if read_file is None else read_file(MAX_ASSET_BYTES)
         except ChatFileError:
             return None
 
@@ -91,19 +95,19 @@ class _Assets:
 
 def _of_folder(folder: Path) -> Iterator[SourceFile]:
     paths = list(_walk(folder, MAX_DEPTH))
-    assets = _Assets(lambda: ((path.name, _reader(path)) for path in paths))
+    assets = _Assets(lambda: ((path, _reader(path)) for path in paths))
     for path in sorted(paths):
         if path.suffix.lower() == ".json":
             yield SourceFile(path.name, _reader(path), assets.find)
 
 
-def _beside(path: Path) -> Iterator[tuple[str, ReadFile]]:
+def _beside(path: Path) -> Iterator[tuple[PurePath, ReadFile]]:
     """What lies beside a file of chats, also in the folders that ChatGPT's and LM Studio's have."""
     for found in _walk(path.parent, 1):
-        yield found.name, _reader(found)
-    for folder in (path.parent.parent / "user-files", path.parent.parent.parent / "user-files"):
+        yield found, _reader(found)
+    for folder in (path.parent.parent / _USER_FILES, path.parent.parent.parent / _USER_FILES):
         if path.name.endswith(".conversation.json") and folder.is_dir():
-            yield from ((found.name, _reader(found)) for found in _walk(folder, 0))
+            yield from ((found, _reader(found)) for found in _walk(folder, 0))
 
 
 def _walk(folder: Path, depth: int) -> Iterator[Path]:
@@ -142,20 +146,20 @@ def _bounded(content: bytes, name: str, limit: int) -> bytes:
 # -- archives ----------------------------------------------------------------------------------
 
 
-def _of_archive(path: Path) -> Iterator[SourceFile]:
+def _of_archive(file: Path) -> Iterator[SourceFile]:
     with ExitStack() as stack:
         try:
-            archive = stack.enter_context(zipfile.ZipFile(path))
+            archive = stack.enter_context(zipfile.ZipFile(file))
         except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-            raise ChatFileError(f"{path} is a damaged archive: {error}") from error
+            raise ChatFileError(f"{file} is a damaged archive: {error}") from error
         members = [member for member in archive.infolist() if not member.is_dir()]
         if len(members) > MAX_FILES:
-            raise ChatFileError(f"{path} holds over {MAX_FILES:,} files")
-        named = [(PurePosixPath(member.filename).name, member) for member in members]
-        assets = _Assets(lambda: ((name, _unpacker(archive, member)) for name, member in named))
-        for name, member in sorted(named, key=lambda each: each[1].filename):
-            if name.lower().endswith(".json"):
-                yield SourceFile(name, _unpacker(archive, member), assets.find)
+            raise ChatFileError(f"{file} holds over {MAX_FILES:,} files")
+        named = [(PurePosixPath(member.filename), member) for member in members]
+        assets = _Assets(lambda: ((path, _unpacker(archive, member)) for path, member in named))
+        for path, member in sorted(named, key=lambda each: each[1].filename):
+            if path.suffix.lower() == ".json":
+                yield SourceFile(path.name, _unpacker(archive, member), assets.find)
 
 
 def _unpacker(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> ReadFile:

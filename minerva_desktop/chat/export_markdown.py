@@ -37,7 +37,7 @@ MAX_PARSED = 400_000  # characters; a longer message is shown as text in a fence
 
 _SPECIAL = re.compile(r"[\\`*\[\]<>#|~&]|(?<![^\W_])_|_(?![^\W_])")
 _TICKS = re.compile(r"`+")
-_CONTROLS = re.compile("[\0-\x08\x0b-\x1f\x7f]")
+_CONTROLS = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")
 _LINE_END = re.compile(r"\r\n?")
 # What means something to `_escaped_inline`: an escaped character, an address between angle
 # brackets, a run of backticks, and what may begin HTML.
@@ -67,7 +67,8 @@ def shown_markdown(text: str) -> str:
 
 
 def fenced(text: str, language: str = "") -> str:
-    """``text`` as a code block that it cannot leave."""
+    """``text`` as a code block that it cannot leave, and that moves no terminal's cursor."""
+    text = _CONTROLS.sub("\ufffd", _LINE_END.sub("\n", text))
     longest = max((len(run) for run in _TICKS.findall(text)), default=0)
     fence = "`" * max(3, longest + 1)
     word = re.sub(r"[^\w+#.-]", "", language)[:40]

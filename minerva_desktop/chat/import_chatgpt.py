@@ -93,6 +93,8 @@ class _Tree:
         }
         self._children = self._children_in_order()
         self._created = seconds_of(value.get("create_time")) or self._first_time() or now
+        # ChatGPT dates a chat a second behind its first question.
+        self._start = min(self._created, self._first_time() or self._created)
         self._places: dict[str, _Place] = {}
 
     def conversation(self) -> Conversation:
@@ -140,7 +142,7 @@ class _Tree:
 
     def _visit(self, node_id: str) -> Message | None:
         node = self._nodes[node_id]
-        above = self._places.get(text_of(node.get("parent")), _Place(time=self._created))
+        above = self._places.get(text_of(node.get("parent")), _Place(time=self._start))
         message = object_of(node.get("message"))
         time = max(seconds_of(message.get("create_time")) or above.time, above.time)
         if not message or is_hidden(message):

@@ -82,7 +82,12 @@ def _parser() -> argparse.ArgumentParser:
     show = commands.add_parser("show", help="one chat, to read; with --json all branches of it")
     show.add_argument("chat", help="its id, or the first characters of it")
     search = commands.add_parser("search", help="find words in titles and messages")
-    search.add_argument("words", nargs="+", help="what to look for, filters as in the window")
+    search.add_argument(
+        "words",
+        nargs="+",
+        help="in any order; a phrase in quotes of its own, and filters: model:NAME before:2026-03 "
+        "after:2025 pinned:yes folder:NAME tag:NAME",
+    )
     search.add_argument("--limit", type=count, default=20, metavar="N", help="at most so many (20)")
     for command in (listed, show, search):
         command.add_argument("--json", action="store_true", help="for scripts")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import apsw
 
-from minerva_desktop.errors import StoreError
+from minerva_desktop.errors import ChatFileError, StoreError
 from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.store.database import BUSY_TIMEOUT_MS, Database
 from minerva_desktop.store.migrations import MIGRATIONS
@@ -30,7 +30,8 @@ class ReadingStore(ChatStore):
             raise
 
     async def copy_to(self, target: Path) -> None:
-        """Copy all chats as they are now into the file ``target``, which is new or empty."""
+        """Copy all chats as they are now into the file ``target``, which is new or empty. Raises
+        `ChatFileError` where that cannot be written; what it holds then is of no use."""
         await self._read(lambda connection: _copy(connection, target))
 
 
@@ -72,8 +73,16 @@ async def _opened(path: Path) -> ReadingStore:
 
 
 def _copy(connection: apsw.Connection, target: Path) -> None:
-    with closing(apsw.Connection(str(target))) as copy:
-        with copy.backup("main", connection, "main") as backup:
-            backup.step()
-        # One file that can be read from anywhere: with a log it would need two more beside it.
-        copy.execute("PRAGMA journal_mode = DELETE").fetchall()
+    try:
+        with closing(apsw.Connection(str(target))) as copy:
+            with copy.backup("main", connection, "main") as backup:
+                backup.step()
+            # One file that can be read from anywhere: with a log it would need two more beside it.
+            copy.execute("PRAGMA journal_mode = DELETE").fetchall()
+    except (apsw.FullError, apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError) as error:
+        is_full = isinstance(error, apsw.FullError)
+        reason = "the disk is full" if is_full else "the disk refuses to take it"
+        raise ChatFileError(reason, detail=f"{type(error).__name__}: {error}") from error
+    finally:
+        for suffix in ("-journal", "-wal", "-shm"):
+            target.with_name(target.name + suffix).unlink(missing_ok=True)

@@ -52,12 +52,10 @@ def chatgpt_archive(path: Path) -> Path:
     return path
 
 
-def lm_studio_file(path: Path, question: str = "Hello") -> Path:
-    version = {
-        "type": "singleStep",
-        "role": "user",
-        "content": [{"type": "text", "text": question}],
-    }
+def lm_studio_file(path: Path, question: str = "Hello", files: tuple[str, ...] = ()) -> Path:
+    content: list[dict[str, str]] = [{"type": "text", "text": question}]
+    content += [{"type": "file", "fileIdentifier": name, "fileType": "image"} for name in files]
+    version = {"type": "singleStep", "role": "user", "content": content}
     chat = {
         "name": f"About {question}",
         "createdAt": 1_700_000_000_000,

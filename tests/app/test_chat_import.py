@@ -76,6 +76,23 @@ async def test_an_unpacked_export_and_a_folder_of_lm_studios(
     assert (report.n_missing, report.problems) == (0, [])
 
 
+async def test_attachments_of_lm_studio_and_nothing_else_that_lies_about(
+    store: ChatStore, tmp_path: Path
+) -> None:
+    folder, files = tmp_path / "conversations" / "Work", tmp_path / "user-files"
+    folder.mkdir(parents=True)
+    files.mkdir()
+    (files / "9 - 1.png").write_bytes(PNG)
+    for secret in (folder / "secret.txt", folder.parent / "secret.txt", tmp_path / "secret.txt"):
+        secret.write_text("secret")
+    path = lm_studio_file(folder / "1.conversation.json", files=("9 - 1.png", "secret.txt"))
+    report = await take(store, path)
+    (message,) = (await store.load(report.imported_ids[0])).active_branch()
+    assert [type(part) for part in message.parts] == [ImagePart]
+    assert message.text == "[secret.txt: not in the export]\n\nHello"
+    assert report.n_missing == 1
+
+
 async def test_our_own_export_with_its_folder(store: ChatStore, tmp_path: Path) -> None:
     original = make_conversation("a", "b", title="Kept")
     original.folder_id, original.tags, original.is_archived = "f9", ("tea",), True

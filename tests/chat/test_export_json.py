@@ -34,7 +34,7 @@ def only(data: bytes) -> ImportedChat:
     return outcome
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(chats())
 def test_what_is_exported_comes_back_equal(chat: ChatWithImages) -> None:
     imported = only(chats_to_json([chat.conversation], chat.blobs, FOLDERS))

@@ -84,7 +84,7 @@ def live_html(markdown: str) -> list[str]:
     return found
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(MARKUP)
 @example("a\n```\nopen <b>")
 @example("` <b> ``\n\n<i> `")
@@ -100,7 +100,7 @@ def test_markdown_of_a_message_is_never_obeyed(text: str) -> None:
     assert (tokens[-3].level, tokens[-2].content) == (0, "next")
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(chats(MARKUP))
 def test_no_chat_puts_html_into_its_markdown(chat: ChatWithImages) -> None:
     html = live_html(chat_to_markdown(chat.conversation))
@@ -112,7 +112,7 @@ def test_no_chat_puts_html_into_its_markdown(chat: ChatWithImages) -> None:
     assert "".join(html).count("<details>") == "".join(html).count("</details>")
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(chats(MARKUP))
 def test_no_chat_puts_html_into_its_page(chat: ChatWithImages) -> None:
     seen = Seen()

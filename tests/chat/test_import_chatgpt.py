@@ -236,6 +236,14 @@ def test_how_an_answer_ended() -> None:
     assert states == [MessageState.STOPPED, MessageState.INTERRUPTED]
 
 
+def test_a_question_that_is_older_than_its_chat() -> None:
+    chat = export(linear(("user", "a", {"time": 89.0}), ("assistant", "b", {"time": 80.0})))
+    conversation = only(chat).conversation
+    assert conversation.created_at == 90.5
+    # A reply is never older than what it replies to.
+    assert [message.created_at for message in conversation] == [89.0, 89.0]
+
+
 def test_what_is_missing_has_a_way() -> None:
     mapping = linear(("user", "What is a title?", {"time": None}))
     bare = {"mapping": mapping, "title": None, "current_node": "nowhere"}
@@ -282,7 +290,7 @@ def test_a_chat_that_cannot_be_read_costs_itself_alone() -> None:
 
 
 def test_a_chat_of_many_messages() -> None:
-    count = 20_000
+    count = 5_000
     conversation = only(export(linear(*[("user", "x", {})] * count))).conversation
     assert len(conversation.active_branch()) == count
 

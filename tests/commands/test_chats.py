@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -211,7 +212,7 @@ def test_what_is_exported_can_be_imported(
     assert run("export", "--all", "-o", "mine.json")[0] == 0
     assert run("import", "mine.json") == (
         0,
-        "imported 0 chats (Minerva Desktop)\n1 were here already, and stay as they are\n",
+        "imported 0 chats (Minerva Desktop)\nhere already, and left alone: 1 chat\n",
         "",
     )
     monkeypatch.setenv("MINERVA_HOME", str(tmp_path / "other"))
@@ -279,3 +280,40 @@ def test_a_backup_is_a_whole_store(run: Run, tmp_path: Path) -> None:
 
     assert asyncio.run(titles()) == ["Tea"]
     assert list(tmp_path.glob(".*.part*")) == []
+
+
+def test_a_full_disk_leaves_nothing_behind(run: Run, tmp_path: Path) -> None:
+    """By a limit of the system for the size of files, as a disk would end."""
+    stored(chat("Tea", "ab" * 16, "x" * 400_000))
+    script = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000));"
+        "from minerva_desktop.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    )
+    for arguments in (
+        ("export", "ab", "-o", "full.json"),
+        ("export", "ab", "-o", "full.md"),
+        ("backup", "full.sqlite3"),
+    ):
+        command = [sys.executable, "-c", script, "chats", *arguments]
+        root = Path(__file__).parents[2]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(root)},
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"minerva: {arguments[-1]} cannot be written: ")
+        assert [path.name for path in tmp_path.iterdir()] == ["minerva-home"]
+
+
+def test_devices_and_folders_are_never_replaced(run: Run, tmp_path: Path) -> None:
+    stored(chat("Tea", "ab" * 16))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    refusal = "minerva: pipe is no regular file: choose another name\n"
+    assert run("export", "ab", "-o", "pipe", "--force") == (1, "", refusal)
+    assert run("backup", "pipe", "--force") == (1, "", refusal)
+    link = tmp_path / "link.md"
+    link.symlink_to("real.md")
+    assert run("export", "ab", "-o", "link.md", "--force")[0] == 0
+    assert link.is_symlink()
+    assert (tmp_path / "real.md").read_text().startswith("# Tea")
