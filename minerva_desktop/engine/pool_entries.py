@@ -54,6 +54,8 @@ class Entry(Generic[EngineT]):
     last_used: int = 0
     held: Needs = field(default_factory=dict)  # bytes by ledger, as they were taken
     placed: Needs = field(default_factory=dict)  # by device: promised, then real
+    # By ledger: beyond its budget when this went, or may be so once it is back.
+    excess: Needs = field(default_factory=dict)
     went: list[Entry[EngineT]] = field(default_factory=list)  # what was unloaded for it
     patient: list[Patience] = field(default_factory=list)  # who waits until there is room for it
     is_back: bool = False  # it was loaded before, and what it went for could not be
@@ -76,6 +78,11 @@ class Entry(Generic[EngineT]):
     def can_wait(self) -> bool:
         """Whether somebody waits for its memory, and nobody insists on it."""
         return bool(self.patient) and not self.forced
+
+    def is_outdated(self, options: LoadOptions) -> bool:
+        """Whether the next lease loads it anew with ``options``, if its file is there: it is idle,
+        and was loaded with others."""
+        return self.leases == 0 and self.options != options
 
     def give_up(self) -> None:
         """Cancel the load, if it still runs; once, for the load undoes what it did when it is
@@ -118,6 +125,7 @@ class Entries(Generic[EngineT]):
     def retire(self, entry: Entry[EngineT]) -> None:
         """Its process is about to end."""
         self.forget(entry)
+        entry.excess = self._ledgers.excess()
         self.ending.append(entry)
 
     def drop(self, entry: Entry[EngineT]) -> int:
