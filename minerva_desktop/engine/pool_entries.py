@@ -54,6 +54,7 @@ class Entry(Generic[EngineT]):
     last_used: int = 0
     held: Needs = field(default_factory=dict)  # bytes by ledger, as they were taken
     placed: Needs = field(default_factory=dict)  # by device: promised, then real
+    n_ctx_alone: int | None = None  # as in `LoadChoice`, once it is loaded
     # By ledger: beyond its budget when this went, or may be so once it is back.
     excess: Needs = field(default_factory=dict)
     went: list[Entry[EngineT]] = field(default_factory=list)  # what was unloaded for it
@@ -239,7 +240,8 @@ class Entries(Generic[EngineT]):
         entry.placed = choice.needs
 
     def settle(self, entry: Entry[EngineT], choice: LoadChoice, info: ContextInfo) -> None:
-        """Let them count what llama.cpp measured instead of what was estimated."""
+        """It is loaded: let them count what llama.cpp measured instead of what was estimated."""
+        entry.n_ctx_alone = choice.n_ctx_alone
         measured = info.weights_bytes + info.kv_bytes + info.compute_bytes
         if measured:
             on_gpus = {share.device: share.n_bytes for share in info.shares}
