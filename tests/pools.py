@@ -127,6 +127,7 @@ class Scripted:
 
 
 async def _is_there(_path: Path) -> bool:
+    await turns(2)  # as a thread that asks the disk takes
     return True
 
 

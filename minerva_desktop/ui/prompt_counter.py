@@ -76,16 +76,16 @@ class PromptCounter(QObject):
         if used is None or used < n_ctx:  # one token at least is the answer's
             return None
         alone = self._alone.get(path) or 0
-        why = ""
+        way = ". Shorten it"
         if used < alone:
-            why = (
+            way = (
                 f", because others held memory when it was loaded: alone it gets {alone:,}. Eject "
-                "it, so that it is loaded anew when they do not"
+                "the model to have it loaded anew, shorten the message"
             )
         words = (
             f"The message was not sent: it takes {used:,} tokens, and the context of "
-            f"{self._models.shown_name(path)} has {n_ctx:,}{why}. Shorten it, or give the model a "
-            "larger context in its load options (Ctrl+Shift+L)."
+            f"{self._models.shown_name(path)} has {n_ctx:,}{way}, or give the model a larger "
+            "context in its load options (Ctrl+Shift+L)."
         )
         options = NoticeAction("Load options…", f"{LOAD_OPTIONS} {path_text(path)}")
         return Notice(NoticeKind.WARNING, words, actions=(options,), key=TOO_LONG)
