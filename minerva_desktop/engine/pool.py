@@ -123,15 +123,15 @@ class ModelPool(PoolView[EngineT]):
         entry.leases += 1
         entry.last_used = next(self._uses)
         entry.stop_timer()
+        if patience is not None:
+            self._waiting.join(entry, patience)
         try:
-            if patience is not None:
-                self._waiting.join(entry, patience)
             # Shielded: one who stops waiting must not end the load for the others.
             await asyncio.shield(entry.load)
             yield entry.engine
         finally:
             entry.leases -= 1
-            if patience is not None and patience in entry.patient:
+            if patience is not None:
                 entry.patient.remove(patience)
             self._on_left(entry)
 

@@ -7,6 +7,7 @@ loop.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ from minerva_desktop.devices.ledgers import CPU, NOTHING, DeviceLedgers, Needs, 
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.engine.pool_events import LoadChoice, LoadPlan, PooledEngine
+
+_log = logging.getLogger(__name__)
 
 EngineT = TypeVar("EngineT", bound=PooledEngine)
 
@@ -35,8 +38,12 @@ class Patience:
         if models == self.waits_for:
             return
         self.waits_for = models
-        if self.on_change is not None:
+        if self.on_change is None:
+            return
+        try:
             self.on_change(models)
+        except Exception:  # noqa: BLE001 - others wait for the same load, or behind it
+            _log.exception("A listener failed to take what a load waits for")
 
 
 @dataclass(slots=True, eq=False)
