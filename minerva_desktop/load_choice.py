@@ -220,9 +220,16 @@ class LoadChooser:
         options: LoadOptions,
         room: Mapping[str, int],
         gpus: Sequence[DeviceInfo] = (),
+        alone: Mapping[str, int] | None = None,
     ) -> LoadChoice:
-        """As `choose_load`."""
-        return _load_choice(*await self.candidate(path, options, room, gpus))
+        """As `choose_load`; ``alone``: the room if no other model held memory."""
+        model, choice, chosen = await self.candidate(path, options, room, gpus)
+        found = _load_choice(model, choice, chosen)
+        if options.n_ctx is not None or alone is None or alone == room:
+            return found
+        best, _ = await asyncio.to_thread(model.choose, alone)
+        is_longer = best.options.n_ctx > choice.options.n_ctx
+        return replace(found, n_ctx_alone=best.options.n_ctx) if is_longer else found
 
     async def candidate(
         self,

@@ -279,8 +279,8 @@ class Runtime:
         self._ledger.set_device(kind)
         memory = await self.system_memory()
         self._ledger.set_budget(memory_budget(self._memory_bytes, memory, kind))
-        room, gpus = self.pool.ledgers.room(kept), discrete_gpus(devices)
-        return await self._chooser.choose(path, options, room, gpus)
+        ledgers, gpus = self.pool.ledgers, discrete_gpus(devices)
+        return await self._chooser.choose(path, options, ledgers.room(kept), gpus, ledgers.room())
 
     def _tell(self, event: PoolEvent) -> None:
         if isinstance(event, ModelReady | ModelGone):

@@ -80,7 +80,7 @@ class Scripted:
             choose=self._choose,
             on_event=self._tell,
             abandoned_seconds=abandoned_seconds,
-            is_there=lambda _path: True,
+            is_there=_is_there,
         )
 
     @property
@@ -124,6 +124,11 @@ class Scripted:
             raise self.choice_failure("nothing can be chosen")
         needs = self.needs.get(f"{path.name}, {options.n_ctx}", self.needs[path.name])
         return LoadChoice(options, needs)
+
+
+async def _is_there(_path: Path) -> bool:
+    await turns(2)  # as a thread that asks the disk takes
+    return True
 
 
 def model(name: str) -> Path:

@@ -272,6 +272,19 @@ async def test_without_an_answer_the_estimate_does(
     assert caplog.text == ""  # it is not tried again
 
 
+async def test_what_a_model_would_get_alone_is_known_where_that_is_more(
+    model_path: Path, spare: SpareChild
+) -> None:
+    chooser = LoadChooser(spare, seconds=0.0)
+    alone = {CPU: 4_000 * MB}
+    beside = model_needs(model_path, _sized(Q8, 4096))
+    choice = await chooser.choose(model_path, OPEN, beside, alone=alone)
+    assert (choice.options.n_ctx, choice.n_ctx_alone) == (4096, 8192)
+    assert (await chooser.choose(model_path, OPEN, alone, alone=alone)).n_ctx_alone is None
+    asked = _sized(OPEN, 2048)
+    assert (await chooser.choose(model_path, asked, beside, alone=alone)).n_ctx_alone is None
+
+
 async def test_who_gives_up_leaves_no_child(model_path: Path) -> None:
     deaf = SpareChild((sys.executable, "-c", "import time; time.sleep(60)"))
     chooser = LoadChooser(deaf, seconds=PATIENCE)

@@ -17,11 +17,13 @@ from minerva_desktop.devices.gpu_context import GpuDevice
 from minerva_desktop.devices.ledgers import CPU
 from minerva_desktop.devices.memory import MemoryProbe
 from minerva_desktop.devices.nvml import NvmlProbe
-from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.load_options import KvType, LoadOptions
 from minerva_desktop.engine.pool_events import GoneCause, ModelGone, ModelLoading, PoolEvent
 from minerva_desktop.errors import OutOfMemory
 from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.library.fit import LEAST_N_CTX
 from minerva_desktop.library.measured_memory import MeasuredMemory
+from minerva_desktop.load_choice import model_needs
 from minerva_desktop.runtime import Runtime
 from tests.devices.nvml_script import Gpu, ScriptedNvml
 
@@ -183,4 +185,28 @@ async def test_options_of_single_models_are_those_of_their_loads(
     runtime.set_load_options(SMALL)
     async with runtime.pool.lease(model_path) as engine:
         assert engine.get_context_info().n_ctx == 512
+    await runtime.close()
+
+
+async def test_a_model_that_is_loaded_beside_a_busy_one_knows_what_it_would_get_alone(
+    catalog: Catalog, small_path: Path, tmp_path: Path
+) -> None:
+    async def find() -> DeviceList:
+        return DeviceList(())
+
+    beside = tmp_path / "beside.gguf"
+    shutil.copy(small_path, beside)
+    runtime = Runtime(catalog, LoadOptions(), find_devices=find)
+    runtime.pool.own_options = {small_path: SMALL}
+    less = LoadOptions(n_ctx=2048, kv_type_k=KvType.Q8_0, kv_type_v=KvType.Q8_0)
+    async with runtime.pool.lease(small_path):
+        busy = runtime.pool.held(small_path)[CPU]
+        runtime.set_memory_budget(busy + model_needs(beside, less)[CPU] + 10**6)
+        async with runtime.pool.lease(beside) as engine:
+            n_ctx, alone = engine.get_context_info().n_ctx, runtime.pool.n_ctx_alone(beside)
+        assert runtime.pool.n_ctx_alone(small_path) is None
+    assert alone is not None
+    assert (LEAST_N_CTX <= n_ctx < 4096, alone) == (True, 8192)
+    plan = await runtime.fit_of(beside, LoadOptions())  # the other one is idle now
+    assert (plan.choice.options.n_ctx, plan.unloads) == (alone, (small_path,))
     await runtime.close()

@@ -55,7 +55,8 @@ class ModelPhase(StrEnum):
 @dataclass(frozen=True, slots=True)
 class ModelState:
     """A change of one model. ``fraction`` 0.0 to 1.0 while loading, ``n_ctx`` in tokens once
-    ready, with ``reasons``, sentences on what had to give for it to fit and on what to beware of,
+    ready (``n_ctx_alone``: what it would be had no other model held memory, where that is more),
+    with ``reasons``, sentences on what had to give for it to fit and on what to beware of,
     and the models that were ``unloaded`` for it, or ``is_back`` if it is only loaded again as it
     was, after a load that came to nothing; ``error`` when it went by itself, ``is_relief`` if that
     was to give memory back that is short: ``n_freed`` bytes; ``is_lost`` if it could not be loaded
@@ -65,6 +66,7 @@ class ModelState:
     phase: ModelPhase
     fraction: float = 0.0
     n_ctx: int | None = None
+    n_ctx_alone: int | None = None
     error: MinervaError | None = None
     reasons: tuple[str, ...] = ()
     unloaded: tuple[Unloaded, ...] = ()
@@ -199,6 +201,7 @@ def model_state(event: PoolEvent) -> ModelState:
                 path,
                 ModelPhase.READY,
                 n_ctx=info.n_ctx,
+                n_ctx_alone=event.choice.n_ctx_alone,
                 reasons=reasons,
                 unloaded=event.unloaded,
                 is_back=event.is_back,

@@ -54,6 +54,14 @@ class DeviceLedgers:
                 lacking[name] = excess
         return lacking
 
+    def excess(self) -> dict[str, int]:
+        """Bytes that were taken beyond the budgets, by device; empty when none were."""
+        beyond = {
+            name: context.allocated_memory() - context.max_memory()
+            for name, context in self._contexts.items()
+        }
+        return {name: n_bytes for name, n_bytes in beyond.items() if n_bytes > 0}
+
     def allocate(self, needs: Needs, *, forced: bool = False) -> Needs:
         """Take what is needed of every device, or nothing at all. ``forced`` takes it beyond the
         budgets too. Returns what was taken by the ledger that counts it, for `deallocate`: a

@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +30,7 @@ from minerva_desktop.engine.pool_events import (
     PoolEvent,
     Unloaded,
 )
+from minerva_desktop.engine.pool_files import ModelFiles
 from minerva_desktop.engine.pool_idleness import ABANDONED_SECONDS, Idleness
 from minerva_desktop.engine.pool_room import Choose, RoomMaker
 from minerva_desktop.engine.pool_view import PoolView
@@ -71,12 +72,12 @@ class ModelPool(PoolView[EngineT]):
         idle_seconds: float | None = None,
         abandoned_seconds: float = ABANDONED_SECONDS,
         on_event: Callable[[PoolEvent], None] | None = None,
-        is_there: Callable[[Path], bool] = Path.exists,
+        is_there: Callable[[Path], Awaitable[bool]] | None = None,
     ) -> None:
         """``options`` are those of the next loads; a model that was not used for ``idle_seconds``
         is unloaded (None: never), and one that has been loading for nobody for
         ``abandoned_seconds`` is given up; ``on_event`` is called on the pool's loop; ``is_there``:
-        whether a model's file could be loaded anew."""
+        whether a model's file could be loaded anew (None: whether it exists)."""
         super().__init__(Entries(ledgers))
         self.options = options or LoadOptions()
         self.own_options: Mapping[Path, LoadOptions] = {}
@@ -84,7 +85,7 @@ class ModelPool(PoolView[EngineT]):
         self._ledgers = ledgers
         self._choose = choose
         self._on_event = on_event
-        self._is_there = is_there
+        self._is_there = is_there or ModelFiles().is_there
         self._idleness = Idleness(self._entries, idle_seconds, self._expire, abandoned_seconds)
         self._uses = itertools.count(1)
         self._waiting = WaitingLoads(self._entries, ledgers)
@@ -112,24 +113,25 @@ class ModelPool(PoolView[EngineT]):
         Raises `OutOfMemory` where the budget does not allow it, what `LlamaEngine.load` raises, and
         `LoadCancelled` after `cancel_load`.
         """
+        may_reload = await self._may_reload(path)
         if patience is not None:
             await self._waiting.turn(path, patience)
-            if self._closing:
-                raise LoadCancelled(f"Loading {path.name} was cancelled: all models are unloaded")
+        if self._closing:
+            raise LoadCancelled(f"Loading {path.name} was cancelled: all models are unloaded")
         # No await before the lease counts: what decides that a model may go must never run between.
-        entry = self._entry(path, forced=forced)
+        entry = self._entry(path, forced=forced, may_reload=may_reload)
         entry.leases += 1
         entry.last_used = next(self._uses)
         entry.stop_timer()
+        if patience is not None:
+            self._waiting.join(entry, patience)
         try:
-            if patience is not None:
-                self._waiting.join(entry, patience)
             # Shielded: one who stops waiting must not end the load for the others.
             await asyncio.shield(entry.load)
             yield entry.engine
         finally:
             entry.leases -= 1
-            if patience is not None and patience in entry.patient:
+            if patience is not None:
                 entry.patient.remove(patience)
             self._on_left(entry)
 
@@ -137,8 +139,9 @@ class ModelPool(PoolView[EngineT]):
         """What a lease of ``path`` would do now; with ``options``, what loading it with these would
         take. Raises `ModelNotFound` or `ModelLoadError`."""
         wanted = options or self.options_of(path)
+        may_reload = await self._may_reload(path)
         entry = self._entries.known.get(path)
-        if entry is not None and options is None and not self._is_outdated(entry, wanted):
+        if options is None and entry and not (may_reload and entry.is_outdated(wanted)):
             return LoadPlan(path, LoadChoice(entry.options, {}), (), 0, {})
         choice = await self._choose(path, wanted, self._entries.kept(path))
         return self._entries.plan(path, choice)
@@ -222,12 +225,12 @@ class ModelPool(PoolView[EngineT]):
 
     # -- loading ---------------------------------------------------------------------------
 
-    def _entry(self, path: Path, *, forced: bool) -> Entry[EngineT]:
+    def _entry(self, path: Path, *, forced: bool, may_reload: bool) -> Entry[EngineT]:
         options = self.options_of(path)
         entry = self._entries.known.get(path)
         if entry is None:
             return self._start_load(path, options, forced=forced)
-        if self._is_outdated(entry, options):
+        if may_reload and entry.is_outdated(options):
             _ = self._retire(entry, ModelGone(path))
             anew = self._start_load(path, options, forced=forced)
             if entry.is_ready:
@@ -238,9 +241,12 @@ class ModelPool(PoolView[EngineT]):
             self._waiting.look_again()
         return entry
 
-    def _is_outdated(self, entry: Entry[EngineT], options: LoadOptions) -> bool:
-        """Whether the next lease loads it anew, for it is idle and was loaded with others."""
-        return entry.leases == 0 and entry.options != options and self._is_there(entry.path)
+    async def _may_reload(self, path: Path) -> bool:
+        """Whether a model that was loaded with other options than those it would get now could be
+        loaded with these. Asks the disk only for such a one."""
+        entry = self._entries.known.get(path)
+        has_others = entry is not None and entry.options != self.options_of(path)
+        return has_others and await self._is_there(path)
 
     def _start_load(self, path: Path, options: LoadOptions, *, forced: bool) -> Entry[EngineT]:
         entry: Entry[EngineT] = Entry(path, options, forced)
@@ -309,8 +315,9 @@ class ModelPool(PoolView[EngineT]):
         went, entry.went = entry.went, []
         for other in went:
             if not self._closing and other.path not in self._entries.known:
-                again = self._start_load(other.path, other.options, forced=other.forced)
+                again = self._start_load(other.path, other.options, forced=False)
                 again.last_used, again.is_back = other.last_used, True
+                again.excess = other.excess if other.forced else {}
                 self._idleness.watch(again)
 
     # -- ends ------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ loop.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ from minerva_desktop.devices.ledgers import CPU, NOTHING, DeviceLedgers, Needs, 
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.engine.pool_events import LoadChoice, LoadPlan, PooledEngine
+
+_log = logging.getLogger(__name__)
 
 EngineT = TypeVar("EngineT", bound=PooledEngine)
 
@@ -35,8 +38,12 @@ class Patience:
         if models == self.waits_for:
             return
         self.waits_for = models
-        if self.on_change is not None:
+        if self.on_change is None:
+            return
+        try:
             self.on_change(models)
+        except Exception:  # noqa: BLE001 - others wait for the same load, or behind it
+            _log.exception("A listener failed to take what a load waits for")
 
 
 @dataclass(slots=True, eq=False)
@@ -54,6 +61,9 @@ class Entry(Generic[EngineT]):
     last_used: int = 0
     held: Needs = field(default_factory=dict)  # bytes by ledger, as they were taken
     placed: Needs = field(default_factory=dict)  # by device: promised, then real
+    n_ctx_alone: int | None = None  # as in `LoadChoice`, once it is loaded
+    # By ledger: beyond its budget when this went, or may be so once it is back.
+    excess: Needs = field(default_factory=dict)
     went: list[Entry[EngineT]] = field(default_factory=list)  # what was unloaded for it
     patient: list[Patience] = field(default_factory=list)  # who waits until there is room for it
     is_back: bool = False  # it was loaded before, and what it went for could not be
@@ -76,6 +86,11 @@ class Entry(Generic[EngineT]):
     def can_wait(self) -> bool:
         """Whether somebody waits for its memory, and nobody insists on it."""
         return bool(self.patient) and not self.forced
+
+    def is_outdated(self, options: LoadOptions) -> bool:
+        """Whether the next lease loads it anew with ``options``, if its file is there: it is idle,
+        and was loaded with others."""
+        return self.leases == 0 and self.options != options
 
     def give_up(self) -> None:
         """Cancel the load, if it still runs; once, for the load undoes what it did when it is
@@ -118,6 +133,7 @@ class Entries(Generic[EngineT]):
     def retire(self, entry: Entry[EngineT]) -> None:
         """Its process is about to end."""
         self.forget(entry)
+        entry.excess = self._ledgers.excess()
         self.ending.append(entry)
 
     def drop(self, entry: Entry[EngineT]) -> int:
@@ -231,7 +247,8 @@ class Entries(Generic[EngineT]):
         entry.placed = choice.needs
 
     def settle(self, entry: Entry[EngineT], choice: LoadChoice, info: ContextInfo) -> None:
-        """Let them count what llama.cpp measured instead of what was estimated."""
+        """It is loaded: let them count what llama.cpp measured instead of what was estimated."""
+        entry.n_ctx_alone = choice.n_ctx_alone
         measured = info.weights_bytes + info.kv_bytes + info.compute_bytes
         if measured:
             on_gpus = {share.device: share.n_bytes for share in info.shares}

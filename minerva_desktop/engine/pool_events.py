@@ -31,7 +31,8 @@ class LoadChoice:
     device, how that fits (a `library.fit.Fit`), and a sentence for each thing that had to give;
     ``notes`` are on what is more than wished, ``warnings`` on what to beware of. ``other_bytes`` of
     the ``needs`` are what the process takes beside what `ContextInfo` tells: its vocabulary, and
-    buffers of its own. ``files``: size in bytes, time of change in nanoseconds and
+    buffers of its own. ``n_ctx_alone``: the context in tokens that it would get if no other model
+    held memory, where that is longer. ``files``: size in bytes, time of change in nanoseconds and
     inode of each of the model's files, as they were then."""
 
     options: LoadOptions
@@ -41,6 +42,7 @@ class LoadChoice:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     other_bytes: int = 0
+    n_ctx_alone: int | None = None
     files: tuple[tuple[int, int, int], ...] = ()
 
 

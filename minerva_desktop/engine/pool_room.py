@@ -59,6 +59,7 @@ class RoomMaker(Generic[EngineT]):
         """As `make`; None where it has to wait for models that are in use."""
         path, entries = entry.path, self._entries
         choice = await self._choose(path, entry.options, entries.kept(path))
+        entry.forced = entry.forced or self._is_as_it_was(entry, choice.needs)
         comes_later = entry.can_wait and self._waiting.comes_later(entry, choice.needs)
         if comes_later and await self._may_wait(entry):
             return None
@@ -81,6 +82,13 @@ class RoomMaker(Generic[EngineT]):
             await asyncio.wait(ends)  # and then see what is there: much may have happened
         self._take(entry, choice)
         return choice
+
+    def _is_as_it_was(self, entry: Entry[EngineT], needs: Needs) -> bool:
+        """Whether a model that was loaded beyond the budgets, because somebody insisted, would be
+        no further beyond them once it is back: nobody insisted on more."""
+        missing = self._ledgers.missing(needs)
+        is_allowed = all(n <= entry.excess.get(name, 0) for name, n in missing.items())
+        return entry.is_back and bool(missing) and is_allowed
 
     def _take(self, entry: Entry[EngineT], choice: LoadChoice) -> None:
         try:

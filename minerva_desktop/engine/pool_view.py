@@ -26,6 +26,12 @@ class PoolView(Generic[EngineT]):
         entry = self._entries.known.get(path)
         return entry.engine if entry is not None and entry.engine.is_loaded() else None
 
+    def n_ctx_alone(self, path: Path) -> int | None:
+        """The context in tokens that a loaded model would have if no other one had held memory
+        when it was loaded; None where that is no longer than the one that it has."""
+        entry = self._entries.known.get(path)
+        return None if entry is None else entry.n_ctx_alone
+
     def held(self, path: Path) -> Needs:
         """Bytes by device that the ledgers count for a model, until its process has ended."""
         return added(*(entry.held for entry in self._entries.every() if entry.path == path))

@@ -9,7 +9,13 @@ from contextlib import asynccontextmanager
 
 from minerva_desktop.engine.messages import EMBEDS_ONLY
 from minerva_desktop.engine.pool_entries import Patience
-from minerva_desktop.errors import GenerationTimeout, InvalidRequest, MemoryInUse, OutOfMemory
+from minerva_desktop.errors import (
+    ContextLimitExceeded,
+    GenerationTimeout,
+    InvalidRequest,
+    MemoryInUse,
+    OutOfMemory,
+)
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.services import Engine, ServerContext
 
@@ -88,7 +94,8 @@ async def leased(
 ) -> AsyncIterator[Engine]:
     """The engine of ``model``, loaded if it was not, for a block that may take so many seconds with
     the load (None: as long as it takes). Where requests that run hold the memory for it, it waits
-    for their end. Raises `GenerationTimeout`, `MemoryInUse`, and what loading raises.
+    for their end. Raises `GenerationTimeout`, `MemoryInUse`, and what loading raises. What the
+    block raises because the context is too small says so where others made it that small.
 
     A load that takes longer than its request goes on: the next one finds the model there.
     """
@@ -126,6 +133,23 @@ async def leased(
             "load it with a shorter context, or use a smaller model",
             detail=error.detail,
         ) from error
+    except ContextLimitExceeded as error:
+        raise _context_too_small(context, model, error) from None
+
+
+def _context_too_small(
+    context: ServerContext, model: ModelFile, error: ContextLimitExceeded
+) -> ContextLimitExceeded:
+    n_ctx = context.pool.n_ctx_alone(model.path)
+    if n_ctx is None:
+        return error
+    return ContextLimitExceeded(
+        f"{error.message}. {model.model_id} was loaded while others held memory; alone it gets a "
+        f"context of {n_ctx} tokens. Unload it, so that it is loaded anew when they do not, or "
+        "give it a fixed context",
+        detail=error.detail,
+        param=error.param,
+    )
 
 
 def _memory_in_use(model: ModelFile, others: Sequence[str], seconds: float) -> MemoryInUse:

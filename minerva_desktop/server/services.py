@@ -111,6 +111,10 @@ class Pool(Protocol):
     def loaded_engine(self, path: Path) -> Engine | None:
         """That of a model that is loaded now; it is not leased, so use it at once."""
 
+    def n_ctx_alone(self, path: Path) -> int | None:
+        """The context in tokens that a loaded model would have if no other one had held memory
+        when it was loaded; None where that is no longer than the one that it has."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServerContext:

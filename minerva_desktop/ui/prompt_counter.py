@@ -6,9 +6,12 @@ The engine's child counts them. Main thread.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import QObject, QTimer, Slot
 
 from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.app.model_actions import ModelState
 from minerva_desktop.chat.conversation import clean_text
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.errors import MinervaError
@@ -36,12 +39,14 @@ class PromptCounter(QObject):
         self._models = models
         self._tasks = tasks
         self._session: ChatSession | None = None
+        self._alone: dict[Path, int | None] = {}  # contexts that models would have by themselves
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(COUNT_DELAY_MS)
         self._timer.timeout.connect(self._count)
         window.composer.text_changed.connect(self.count_soon)
         models.context_changed.connect(self._on_context_changed)
+        worker.model_changed.connect(self._on_model_changed)
 
     def use(self, session: ChatSession) -> None:
         """The chat that is open now."""
@@ -71,13 +76,24 @@ class PromptCounter(QObject):
             return None
         if used is None or used < n_ctx:  # one token at least is the answer's
             return None
+        alone = self._alone.get(path) or 0
+        way = ". Shorten it"
+        if used < alone:
+            way = (
+                f", because others held memory when it was loaded: alone it gets {alone:,}. Eject "
+                "the model to have it loaded anew, shorten the message"
+            )
         words = (
             f"The message was not sent: it takes {used:,} tokens, and the context of "
-            f"{self._models.shown_name(path)} has {n_ctx:,}. Shorten it, or give the model a "
-            "larger context in its load options (Ctrl+Shift+L)."
+            f"{self._models.shown_name(path)} has {n_ctx:,}{way}, or give the model a larger "
+            "context in its load options (Ctrl+Shift+L)."
         )
         options = NoticeAction("Load options…", f"{LOAD_OPTIONS} {path_text(path)}")
         return Notice(NoticeKind.WARNING, words, actions=(options,), key=TOO_LONG)
+
+    @Slot(object)
+    def _on_model_changed(self, state: ModelState) -> None:
+        self._alone[state.path] = state.n_ctx_alone
 
     @Slot(object)
     def _on_context_changed(self, _n_ctx: object) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -173,14 +174,14 @@ def test_bytes_that_are_no_text_are_told() -> None:
 
 
 @pytest.fixture
-def unreadable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The standard input is open for writing alone."""
+def unreadable() -> Iterator[TextIO]:
     with Path(os.devnull).open("w") as stream:
-        monkeypatch.setattr(sys, "stdin", stream)
-        yield
+        yield stream
 
 
-@pytest.mark.usefixtures("unreadable")
-async def test_a_standard_input_that_cannot_be_read_ends_the_chat() -> None:
+async def test_a_standard_input_that_cannot_be_read_ends_the_chat(
+    unreadable: TextIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", unreadable)
     with pytest.raises(MinervaError, match=r"input could not be read: not readable$"):
         _ = [message async for message in Prompt().messages()]

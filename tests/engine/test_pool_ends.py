@@ -15,7 +15,7 @@ from minerva_desktop.errors import LoadCancelled, ModelLoadError, OutOfMemory
 from tests.fakes import ScriptedEngine
 from tests.pools import Scripted, model, turns, until
 
-SMALL, MEDIUM, LARGE, BAD = map(model, ("small", "medium", "large", "bad"))
+SMALL, MEDIUM, LARGE, HUGE, BAD = map(model, ("small", "medium", "large", "huge", "bad"))
 
 
 @pytest.fixture
@@ -286,6 +286,30 @@ async def test_a_load_that_nobody_waits_for_gives_its_memory_back() -> None:
     assert scripted.pool.loaded() == [SMALL]
 
 
+@pytest.mark.parametrize("is_used_since", [False, True])
+async def test_what_was_forced_comes_back_as_far_beyond_the_budget_and_no_further(
+    scripted: Scripted, is_used_since: bool
+) -> None:
+    async with scripted.pool.lease(HUGE, forced=True):
+        pass
+    assert scripted.allocated == 130
+    scripted.holds_loads = True
+    load = asyncio.create_task(scripted.use(BAD))
+    await until(lambda: scripted.gone() == [("huge", GoneCause.ROOM)])
+    scripted.holds_loads = False
+    if is_used_since:
+        await scripted.use(SMALL)
+    scripted.let_go()
+    with pytest.raises(ModelLoadError):
+        await load
+    await turns(60)
+    if is_used_since:
+        assert scripted.gone()[-1] == ("huge", GoneCause.LOST)
+        assert scripted.pool.loaded() == [SMALL]
+    else:
+        assert (scripted.pool.loaded(), scripted.allocated) == ([HUGE], 130)
+
+
 async def test_what_came_back_for_nobody_may_be_given_up_too() -> None:
     scripted = Scripted(abandoned_seconds=0.0)
     await scripted.use(SMALL)
@@ -298,3 +322,12 @@ async def test_what_came_back_for_nobody_may_be_given_up_too() -> None:
     await asyncio.gather(load, return_exceptions=True)
     await until(lambda: scripted.gone()[-1] == ("small", GoneCause.IDLE))
     assert (scripted.pool.loaded(), scripted.allocated) == ([MEDIUM], 40)
+
+
+async def test_nothing_is_loaded_by_a_pool_that_was_closed() -> None:
+    scripted = Scripted()
+    await scripted.use(SMALL)
+    await scripted.pool.close()
+    with pytest.raises(LoadCancelled, match="all models are unloaded"):
+        await scripted.use(SMALL)
+    assert (scripted.pool.pids(), scripted.allocated) == ([], 0)

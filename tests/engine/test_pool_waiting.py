@@ -367,6 +367,24 @@ async def _use(
         pass
 
 
+async def test_a_listener_that_fails_keeps_nobody_from_a_model(
+    requests: Requests, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_models: tuple[Path, ...]) -> None:
+        raise RuntimeError("who listened is gone")
+
+    await requests.send("a", A)
+    deaf = asyncio.create_task(_use(requests.scripted.pool, B, patience=Patience(on_change=fail)))
+    await turns(40)
+    await requests.send("b", B)
+    await requests.send("c", C)
+    await requests.end("a")
+    await deaf
+    await requests.end("b")
+    assert requests.got == ["a", "b", "c"]
+    assert "who listened is gone" in caplog.text
+
+
 async def test_who_joins_a_load_that_waits_is_told_for_what(requests: Requests) -> None:
     await requests.send("a1", A)
     await requests.send("b1", B)

@@ -217,6 +217,7 @@ class FakePool:
         self.may_load = asyncio.Event()
         self.may_load.set()
         self.load_error: MinervaError | None = None
+        self.context_alone: int | None = None
         self.in_the_way: tuple[Path, ...] = ()  # what a load that is held back waits for
 
     @asynccontextmanager
@@ -242,6 +243,9 @@ class FakePool:
 
     def loaded_engine(self, path: Path) -> FakeEngine | None:
         return self.engine if path in self.loaded_paths else None
+
+    def n_ctx_alone(self, path: Path) -> int | None:
+        return self.context_alone if path in self.loaded_paths else None
 
 
 class FakeCatalog:

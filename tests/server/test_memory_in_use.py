@@ -6,12 +6,13 @@ import asyncio
 import json
 import re
 
-from minerva_desktop.errors import OutOfMemory
+from minerva_desktop.errors import ContextLimitExceeded, OutOfMemory
 from minerva_desktop.server.model_choice import TOLD_SECONDS
 from tests.server.fake_models import (
     MODEL,
     OTHER_MODEL,
     chat_body,
+    fails,
     says_and_goes_on,
     serving,
 )
@@ -64,3 +65,23 @@ async def test_what_does_not_fit_is_refused_with_the_numbers_and_a_way_out() -> 
         f"{MODEL.model_id} cannot be loaded. Memory exceeded: 0 bytes + 3.0 GB > 2.0 GB. Let "
         "models take more memory, load it with a shorter context, or use a smaller model"
     )
+
+
+async def test_a_context_that_is_small_for_the_sake_of_others_is_told_with_the_way_out() -> None:
+    refusal = ContextLimitExceeded.of(4096, 6001)
+    async with serving(fails(refusal)) as served:
+        plain = await served.http.post(CHAT, json=chat_body())
+        served.pool.context_alone = 16_384
+        answers = [
+            await served.http.post(CHAT, json=chat_body(stream=stream)) for stream in (False, True)
+        ]
+    assert plain.json()["error"]["message"] == refusal.message
+    for answer in answers:
+        error = answer.json()["error"]
+        assert (answer.status_code, error["param"]) == (400, "messages")
+        assert error["code"] == "context_length_exceeded"
+        assert error["message"] == (
+            f"{refusal.message}. {MODEL.model_id} was loaded while others held memory; alone it "
+            "gets a context of 16384 tokens. Unload it, so that it is loaded anew when they do "
+            "not, or give it a fixed context"
+        )

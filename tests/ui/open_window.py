@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.app.model_actions import ModelState
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import SettingsFile
@@ -99,6 +100,10 @@ class OpenWindow:
     def load_for_a_client(self, model: Path) -> asyncio.Future[None]:
         """Load a model as a request to the server does: nothing in the window asks for it."""
         return asyncio.ensure_future(self._application._worker.load(model), loop=self._loop)
+
+    def tell_of_model(self, state: ModelState) -> None:
+        """Let the window believe that this became of a model."""
+        self._application._worker.model_changed.emit(state)
 
     # -- hands -----------------------------------------------------------------------------
 

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from contextlib import closing
+from functools import partial
 
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QToolButton
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.app.model_actions import ModelPhase, ModelState
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.library.catalog import Catalog
-from minerva_desktop.paths import app_paths
+from minerva_desktop.paths import app_paths, path_of
 from minerva_desktop.settings import Settings, SettingsFile
 from minerva_desktop.ui.composer import Composer
 from tests.ui.open_window import OpenWindow
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+
+
+def is_told(opened: OpenWindow, words: str) -> bool:
+    return words in opened.notice
 
 
 def test_a_message_longer_than_the_context_stays_in_the_composer(
@@ -39,6 +45,13 @@ def test_a_message_longer_than_the_context_stays_in_the_composer(
         assert "the context of SmolLM2-135M-Instruct has 256. Shorten it, or" in opened.notice
         assert composer.text == too_long
         assert "word" not in opened.transcript
+        # As if it had been loaded beside another one: that is told where it explains anything.
+        path = path_of(picker.current.path)
+        way = "has 256, because others held memory when it was loaded: alone it gets 8,192. Eject"
+        for alone, told in ((8192, way), (3000, "has 256. Shorten it, or")):
+            opened.tell_of_model(ModelState(path, ModelPhase.READY, n_ctx=256, n_ctx_alone=alone))
+            opened.press(Qt.Key.Key_Return)
+            opened.until(told, partial(is_told, opened, told))
         shorter = "word " * 60  # more bytes than the context has tokens, and it fits
         composer.set_text(shorter)
         opened.press(Qt.Key.Key_Return)
