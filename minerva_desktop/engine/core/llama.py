@@ -320,8 +320,12 @@ class LlamaContext:
         return int(llama.llama_state_seq_get_size(self._handle, slot))
 
     def take_out(self, slot: int) -> Any | None:
-        """The state of a sequence, which the cache then forgets; None when llama.cpp cannot."""
-        state = (ctypes.c_uint8 * self.state_size(slot))()
+        """The state of a sequence, which the cache then forgets; None when llama.cpp cannot, or
+        there is no memory for it."""
+        try:
+            state = (ctypes.c_uint8 * self.state_size(slot))()
+        except MemoryError:
+            return None
         size = llama.llama_state_seq_get_data(self._handle, state, len(state), slot)
         if size != len(state):
             return None

@@ -107,7 +107,9 @@ class Parking:
         self._scheduler.reject(sequence, n_parked - length)
         self._context.forget(slot.index, length)
         sequence.n_cached = length
-        if length >= n_parked - length:  # else another may still want the rest
+        n_behind = n_parked - length
+        has_room = len(self._parked) + len(self._scheduler.kept()) < self._n_kept
+        if not n_behind or (n_behind <= length and not has_room):  # as `SlotTable.take` has it
             self._parked.remove(best)
 
     def _leave_out(self, slots: list[Slot]) -> None:

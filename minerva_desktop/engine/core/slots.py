@@ -102,6 +102,11 @@ class SlotTable:
         self._clock = itertools.count(1)
 
     @property
+    def n_cells(self) -> int:
+        """Cells of the cache."""
+        return self._n_cells
+
+    @property
     def n_used_cells(self) -> int:
         """Cells that hold something."""
         return self._cells.n_used
