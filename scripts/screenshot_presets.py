@@ -6,16 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from PySide6.QtWidgets import QLineEdit, QMenu, QPushButton, QToolButton, QWidget
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLineEdit, QMenu, QPlainTextEdit, QPushButton, QToolButton, QWidget
 
+from minerva_desktop.chat.presets import PromptLibrary, Snippet
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.preset_row import PresetState
+from minerva_desktop.ui.snippet_dialog import SnippetDialog, SnippetStore
+from minerva_desktop.ui.snippet_popup import SnippetPopup
 
 NAMES = ("Patient teacher", "Code reviewer", "Rhyming poet & friend of long sentences")
 PROMPT = "You are a patient teacher. Be brief."
 MODEL = "SmolLM2 135M Instruct"
+SNIPPETS = (
+    Snippet(name="letter", text="Dear {{name}},\n\nthank you for {{subject}}.\n\nKind regards"),
+    Snippet(name="fix", text="Correct the spelling, and nothing else:\n\n{{clipboard}}"),
+    Snippet(name="explain-like-i-am-five-years-old", text="Explain this to a child:\n{{text}}"),
+    Snippet(name="today", text="It is {{date}}, {{time}}."),
+)
 SAMPLING = SamplingParameters(temperature=0.4)
 
 
@@ -42,6 +52,9 @@ def states(conversation: Callable[[StageT], object]) -> dict[str, Scene[StageT]]
             ("preset", preset),
             ("preset-more", preset_more),
             ("preset-name", preset_name),
+            ("snippets", snippets),
+            ("snippet-dialog", snippet_dialog),
+            ("snippet-dialog-empty", snippet_dialog_empty),
         )
     }
 
@@ -83,6 +96,35 @@ def preset_name(stage: Stage) -> list[QWidget]:
     _type(window, "presetName", NAMES[0])
     window.parameters.presets.show_problem(f"There is a “{NAMES[0]}” already: take another name.")
     return []
+
+
+def snippets(stage: Stage) -> list[QWidget]:
+    """“/” was typed in the composer."""
+    editor = stage.window.findChild(QPlainTextEdit, "composer")
+    assert editor is not None
+    SnippetPopup(editor, stage.icons.themes, lambda: SNIPPETS, dict)
+    stage.window.composer.set_text("")
+    QTest.keyClicks(editor, "/")
+    return []
+
+
+def snippet_dialog(stage: Stage) -> list[QWidget]:
+    """One of several is changed, another was deleted."""
+    dialog = _snippet_dialog(stage, PromptLibrary(snippets=SNIPPETS))
+    dialog.tell("“translate” was deleted.", can_undo=True)
+    return [dialog]
+
+
+def snippet_dialog_empty(stage: Stage) -> list[QWidget]:
+    """The first look at them."""
+    return [_snippet_dialog(stage, PromptLibrary())]
+
+
+def _snippet_dialog(stage: Stage, library: PromptLibrary) -> SnippetDialog:
+    store = SnippetStore(lambda: library, lambda _library: False)
+    dialog = SnippetDialog(stage.icons, store, stage.window)
+    dialog.show()
+    return dialog
 
 
 def _panel(window: MainWindow, state: PresetState) -> None:

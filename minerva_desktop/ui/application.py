@@ -43,6 +43,7 @@ from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.preset_controller import PresetController
 from minerva_desktop.ui.server_controller import ServerController
 from minerva_desktop.ui.settings_dialog import SettingsDialog
+from minerva_desktop.ui.snippet_controller import SnippetController
 from minerva_desktop.ui.stylesheet import apply_theme
 from minerva_desktop.ui.tasks import UiTasks
 from minerva_desktop.ui.theme import ThemeSource
@@ -99,6 +100,8 @@ class Application(QObject):
         self._presets = PresetController(
             self.window, services, self._models, self._tasks, lambda: self._chats.session
         )
+        self._snippets = SnippetController(self.window, icons, services.presets, self._tasks)
+        self._snippets.imported.connect(self._presets.refresh)
         self._garbage = MainThreadGarbage(self)
         self.window.composer.set_enter_sends(settings.send_with_enter)
         self.window.settings_action.triggered.connect(self._on_settings)
@@ -173,6 +176,7 @@ class Application(QObject):
             self.window,
         )
         dialog.open_data_folder_requested.connect(self._open_data_folder)
+        dialog.snippets_requested.connect(self._on_snippets)
         dialog.accepted.connect(self._on_settings_accepted)
         dialog.finished.connect(self._on_settings_finished)
         self._dialog = dialog
@@ -209,6 +213,10 @@ class Application(QObject):
         if settings.server_port != self._services.settings.current.server_port:
             self._server.forget_failure()  # it was about the other port
         self._save(settings)
+
+    @Slot()
+    def _on_snippets(self) -> None:
+        self._snippets.open_dialog(self._dialog or self.window)
 
     @Slot()
     def _open_data_folder(self) -> None:
