@@ -5,6 +5,7 @@
     minerva serve             the HTTP endpoint without a window
     minerva keys …            the endpoint's API keys: list, create, revoke
     minerva models …          the library: list, show, add, remove, alias
+    minerva chats …           the history: list, show, search, export, import, backup
     --engine-child            an engine child (how the frozen app starts its own)
 
 The imports inside the functions keep each of these free of the libraries of the others: `serve`
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         child.main()
         return EXIT_OK
-    commands = {"chat": _chat, "keys": _keys, "serve": _serve, "models": _models}
+    commands = {"chat": _chat, "keys": _keys, "serve": _serve, "models": _models, "chats": _chats}
     run = commands.get(given[0]) if given else None
     try:
         return _in_terminal(run, given[1:]) if run else _gui(given)
@@ -205,6 +206,15 @@ def _models(arguments: list[str]) -> int:
     from minerva_desktop.commands.models import models
 
     return models(arguments)
+
+
+# -- the history -------------------------------------------------------------------------------
+
+
+def _chats(arguments: list[str]) -> int:
+    from minerva_desktop.commands.chats import chats
+
+    return chats(arguments)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `app.memory_budgets.DeviceBudget`); ``snapshot_gb``: disk, in units of 10^9 bytes, for the
     states of long chats; 0 keeps none.
     ``server_network``: the local server lets other machines in, too.
+    ``closed_folders``: the ids of those whose chats the list does not show.
     ``model``: the one chosen last, and ``models``: the overrides of single ones, by `path_text`.
     """
 
@@ -86,6 +87,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     conversation_id: str | None = None
     window_geometry: str = ""
     sidebar_visible: bool = True
+    closed_folders: tuple[str, ...] = ()
     parameters_visible: bool = False
 
 

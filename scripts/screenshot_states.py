@@ -16,12 +16,14 @@ import screenshot_dialogs
 import screenshot_errors
 import screenshot_presets
 import screenshot_samples as samples
+import screenshot_sidebar
 from minerva_desktop.app.loaded_models import LoadedModel
 from minerva_desktop.app.memory import MemoryReading
 from minerva_desktop.app.memory_budgets import GpuMemories
 from minerva_desktop.chat.message import MessageState, Role
 from minerva_desktop.library.loaded_files import GONE
 from minerva_desktop.settings import Settings
+from minerva_desktop.ui.chat_rows import chat_rows
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.memory_shares import ColourSlots
@@ -46,7 +48,7 @@ def empty(stage: Stage) -> list[QWidget]:
     """The first start: a model, no chat yet."""
     window = stage.window
     window.chat_view.set_messages([])
-    window.sidebar.set_chats([])
+    window.sidebar.set_rows(chat_rows([]))
     window.header.picker.set_models([replace(each, loaded=False) for each in samples.MODELS])
     window.header.set_can_eject(False)
     window.status.set_context(None, None)
@@ -276,7 +278,7 @@ def long_names(stage: Stage) -> list[QWidget]:
     window.header.picker.set_models(samples.LONG_MODELS)
     window.header.picker.set_current(samples.LONG_MODELS[0].path)
     window.header.show_progress(0.9)
-    window.sidebar.set_chats(samples.LONG_CHATS, now=samples.NOW)
+    window.sidebar.set_rows(chat_rows(samples.LONG_CHATS, now=samples.NOW))
     unbroken = "https://example.org/" + "a-path-without-an-end/" * 14
     window.chat_view.set_messages(
         [
@@ -364,12 +366,12 @@ STATES: dict[str, State] = {
     "server-empty": server_empty,
     "model-options": model_options,
     "parameters": parameters,
-    **screenshot_presets.states(conversation),
     "long-names": long_names,
     "narrow": narrow,
     "narrow-error": narrow_error,
     "drop": drop,
 }
+STATES.update({**screenshot_sidebar.STATES, **screenshot_presets.states(conversation)})
 
 
 def furnish(stage: Stage) -> None:
@@ -378,7 +380,7 @@ def furnish(stage: Stage) -> None:
     window.header.picker.set_models(samples.MODELS)
     window.header.picker.set_current(samples.MODEL_PATH)
     window.header.set_can_eject(True)
-    window.sidebar.set_chats(samples.CHATS, now=samples.NOW)
+    window.sidebar.set_rows(chat_rows(samples.CHATS, now=samples.NOW))
     window.sidebar.set_current(samples.OPEN_CHAT)
     window.composer.set_placeholder(f"Message {samples.MODEL}")
     window.chat_view.set_empty_hint(

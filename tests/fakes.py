@@ -88,6 +88,24 @@ class RecordingListener:
         self.errors.append(error)
 
 
+@dataclass
+class RecordingChatPlace:
+    """An `OpenChat` that notes which chats are shown; None is an empty one."""
+
+    conversation_id: str | None = None
+    opened: list[str | None] = field(default_factory=list)
+
+    def new_chat(self) -> None:
+        """Note it."""
+        self.conversation_id = None
+        self.opened.append(None)
+
+    async def open_chat(self, conversation_id: str) -> None:
+        """Note it."""
+        self.conversation_id = conversation_id
+        self.opened.append(conversation_id)
+
+
 class ScriptedEngine:
     """A `PooledEngine` without a process: it loads and ends once it is allowed to, or fails."""
 

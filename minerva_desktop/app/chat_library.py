@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from minerva_desktop.app.asides import Asides
 from minerva_desktop.app.chat_session import ChatSession
@@ -18,12 +20,21 @@ from minerva_desktop.app.session_keeper import SessionKeeper
 from minerva_desktop.app.session_listener import SessionListener
 from minerva_desktop.app.titles import Titler, wants_title
 from minerva_desktop.chat.completion import Completion
-from minerva_desktop.chat.conversation import Conversation, ConversationSummary, new_id
+from minerva_desktop.chat.conversation import (
+    Conversation,
+    ConversationSummary,
+    Folder,
+    TitleSource,
+    new_id,
+)
+from minerva_desktop.chat.copies import copy_of
+from minerva_desktop.chat.message import MessageState
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.store.chat_store import ChatStore
 
+MAX_FOUND = 50
 TRASH_SECONDS = 30 * 24 * 3600.0
 # After an answer a person reads, or asks on at once: a title can wait until it is quiet.
 TITLE_DELAY_SECONDS = 3.0
@@ -57,6 +68,11 @@ class ChatLibrary:
         return self._store.recovered_from
 
     @property
+    def store(self) -> ChatStore:
+        """Where the chats are."""
+        return self._store
+
+    @property
     def summariser(self) -> Summariser:
         """Who has a model summarise what of a chat is left out."""
         return Summariser(self._asides)
@@ -66,9 +82,21 @@ class ChatLibrary:
         for conversation_id in await self._store.purge_trash(TRASH_SECONDS):
             await asyncio.to_thread(self._snapshots.remove, conversation_id)
 
-    async def summaries(self, query: str = "") -> list[ConversationSummary]:
-        """The chats that match, newest first. Raises `StoreError`."""
-        return await self._store.list_conversations(query)
+    async def summaries(
+        self, query: str = "", *, is_archived: bool = False, in_trash: bool = False
+    ) -> list[ConversationSummary]:
+        """The archived chats, those in the trash, or the others; with a ``query`` at most
+        `MAX_FOUND` of those that are not in the trash and match. The newest first. Raises
+        `StoreError`, as all that follows here does, and `InvalidRequest` for a filter that makes
+        no sense."""
+        if not query.strip():
+            return await self._store.list_conversations(is_archived=is_archived, in_trash=in_trash)
+        page = await self._store.search(query, limit=MAX_FOUND)
+        found = {hit.conversation.id: hit.conversation for hit in page.hits}
+        while page.next is not None and len(found) < MAX_FOUND:
+            page = await self._store.search(query, limit=MAX_FOUND, place=page.next)
+            found |= {hit.conversation.id: hit.conversation for hit in page.hits}
+        return sorted(found.values(), key=lambda chat: chat.updated_at, reverse=True)
 
     def new_session(
         self, system_prompt: str, sampling: SamplingParameters, *, is_temporary: bool = False
@@ -98,20 +126,99 @@ class ChatLibrary:
             await session.rename(title)
             return
         conversation = await self._store.load(conversation_id)
-        conversation.title = title.strip() or conversation.title
+        if not title.strip():
+            return
+        conversation.title = title.strip()
+        conversation.title_source = TitleSource.PERSON
         await self._store.save_details(conversation)
         self._listener.on_session_saved()
 
-    async def trash(self, conversation_id: str) -> None:
-        """Put a chat into the trash; what answers in it is stopped. Raises `StoreError`."""
-        session = self._sessions.pop(conversation_id, None)
-        if session is not None:
-            await session.close()
-        await self._store.trash([conversation_id])
+    async def duplicate(self, conversation_id: str) -> str:
+        """Make another chat with all that this one holds; its id. An answer that is being written
+        is broken off in the copy."""
+        session = self._sessions.get(conversation_id)
+        original = session.conversation if session else await self._store.load(conversation_id)
+        copy = copy_of(original, f"{original.title} (copy)", self._clock())
+        for message in list(copy):
+            if message.state is MessageState.STREAMING:
+                text = message.text if session is None else session.answer_text
+                copy.replace(replace(message, text=text, state=MessageState.INTERRUPTED))
+        await self._store.create(copy)
+        return copy.id
 
-    async def restore(self, conversation_id: str) -> None:
-        """Take a chat out of the trash. Raises `StoreError`."""
-        await self._store.restore([conversation_id])
+    # -- the order of chats ----------------------------------------------------------------
+
+    async def set_pinned(self, conversation_ids: Sequence[str], is_pinned: bool) -> None:
+        """Pin chats, or unpin them."""
+        await self._store.set_pinned(conversation_ids, is_pinned)
+        for conversation in self._known(conversation_ids):
+            conversation.is_pinned = is_pinned
+
+    async def set_archived(self, conversation_ids: Sequence[str], is_archived: bool) -> None:
+        """Archive chats, or bring them back."""
+        await self._store.set_archived(conversation_ids, is_archived)
+        for conversation in self._known(conversation_ids):
+            conversation.is_archived = is_archived
+
+    async def set_folder(self, conversation_ids: Sequence[str], folder_id: str | None) -> None:
+        """Put chats into a folder; None takes them out of theirs."""
+        await self._store.set_folder(conversation_ids, folder_id)
+        for conversation in self._known(conversation_ids):
+            conversation.folder_id = folder_id
+
+    async def set_tags(self, conversation_id: str, tags: Sequence[str]) -> None:
+        """Give a chat these tags and no others."""
+        await self._store.set_tags(conversation_id, tags)
+        for conversation in self._known([conversation_id]):
+            conversation.tags = tuple(tags)
+
+    async def tags(self) -> list[str]:
+        """Every tag that a chat has, by name."""
+        return await self._store.tags()
+
+    async def folders(self) -> list[Folder]:
+        """All folders, by name."""
+        return await self._store.folders()
+
+    async def create_folder(self, name: str) -> Folder:
+        """A new folder; `StoreError` for a name that is blank or taken."""
+        return await self._store.create_folder(name)
+
+    async def rename_folder(self, folder_id: str, name: str) -> None:
+        """`StoreError` for a name that is blank or taken."""
+        await self._store.rename_folder(folder_id, name)
+
+    async def delete_folder(self, folder_id: str) -> None:
+        """The chats in it stay."""
+        await self._store.delete_folder(folder_id)
+        for session in self._sessions.values():
+            if session.conversation.folder_id == folder_id:
+                session.conversation.folder_id = None
+
+    def _known(self, conversation_ids: Sequence[str]) -> list[Conversation]:
+        """The open ones among these."""
+        sessions = (self._sessions.get(each) for each in conversation_ids)
+        return [session.conversation for session in sessions if session is not None]
+
+    # -- the trash -------------------------------------------------------------------------
+
+    async def trash(self, conversation_ids: Sequence[str]) -> None:
+        """Put chats into the trash; what answers in them is stopped."""
+        for conversation_id in conversation_ids:
+            session = self._sessions.pop(conversation_id, None)
+            if session is not None:
+                await session.close()
+        await self._store.trash(conversation_ids)
+
+    async def restore(self, conversation_ids: Sequence[str]) -> None:
+        """Take chats out of the trash."""
+        await self._store.restore(conversation_ids)
+
+    async def destroy(self, conversation_ids: Sequence[str]) -> None:
+        """Destroy chats that are in the trash, for good."""
+        await self._store.destroy(conversation_ids)
+        for conversation_id in conversation_ids:
+            await asyncio.to_thread(self._snapshots.remove, conversation_id)
 
     async def close(self) -> None:
         """Stop all answers and return when everything is on disk."""

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
+import msgspec
+
 from minerva_desktop.app.context_use import ContextUse, PromptSource, read_context
+from minerva_desktop.app.generation import AnswerRequest
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.pool import ModelPool
+from minerva_desktop.errors import MinervaError
 
 Pool = ModelPool[LlamaEngine]
+# Tokens at the end of a chat that its state on disk may lack.
+MAX_COMPUTED = 512
+
+_log = logging.getLogger(__name__)
 
 
 async def is_loaded(pool: Pool, path: Path) -> bool:
@@ -37,3 +46,24 @@ async def idle_parameters(pool: Pool, path: Path) -> int | None:
     if engine is None or pool.is_in_use(path):
         return None
     return engine.get_context_info().n_params
+
+
+async def warm_up(pool: Pool, request: AnswerRequest) -> None:
+    """Have a loaded model read the state of the request's chat back from disk. Where that is not
+    worth much (it is of other text, or of the model with other options), nothing is computed
+    instead. What goes wrong changes nothing: the answer that comes computes it."""
+    if pool.loaded_engine(request.model_path) is None or pool.is_in_use(request.model_path):
+        return
+    sampling = msgspec.structs.replace(request.sampling, max_tokens=0)
+    try:
+        async with pool.lease(request.model_path) as engine:
+            stream = engine.generate(request.turns, sampling=sampling, snapshot=request.snapshot)
+            try:
+                async for _ in stream.batches():
+                    done, total = stream.prefill
+                    if total - max(done, stream.n_cached) > MAX_COMPUTED:
+                        return
+            finally:
+                stream.cancel()
+    except MinervaError as error:
+        _log.info("A chat was not warmed up: %s", error.message)

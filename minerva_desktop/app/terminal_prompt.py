@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 
-from minerva_desktop.errors import InvalidRequest, MinervaError
+from minerva_desktop.errors import InvalidRequest, MinervaError, os_reason
 
 try:
     import readline
@@ -53,7 +53,8 @@ class Prompt:
 
     async def messages(self) -> AsyncIterator[str]:
         """One after another, those that are not blank, until stdin ends. Bytes that are no text
-        are told at a terminal; in a file or a pipe they raise `InvalidRequest`."""
+        are told at a terminal; in a file or a pipe they raise `InvalidRequest`. Raises
+        `MinervaError` where stdin cannot be read."""
         while line := await self._next_text():
             if line.endswith(f"{_CTRL_C}\n") and self._edits:
                 self._hint()
@@ -155,11 +156,15 @@ async def _in_thread(read: Callable[[], str]) -> str:
             found.set_exception(error)
 
     def work() -> None:
-        line, error = "", None
+        line = ""
+        error: MinervaError | None = None
         try:
             line = read()
         except UnicodeDecodeError:
             error = InvalidRequest("What came on the standard input is no text in UTF-8")
+        except Exception as failure:  # noqa: BLE001 - the top of a thread; raised where it is awaited
+            reason = os_reason(failure) if isinstance(failure, OSError) else str(failure)
+            error = MinervaError(f"The standard input could not be read: {reason}")
         with contextlib.suppress(RuntimeError):  # the loop has ended
             loop.call_soon_threadsafe(settle, line, error)
 

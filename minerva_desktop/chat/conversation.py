@@ -216,6 +216,8 @@ class Conversation:
             self._order[message.id] = order
             self._messages[message.id] = message
             self._adopt(message.id, message.parent_id)
+        in_order = sorted(self._messages, key=self._order.__getitem__)
+        self._messages = {message_id: self._messages[message_id] for message_id in in_order}
         self._move([each for each in removal.moved_ids if each in self._messages], first.id)
         if removal.leaf_id in self._messages:
             self._active_leaf_id = removal.leaf_id

@@ -164,13 +164,13 @@ class LlamaEngine:
         chat: ChatOptions | None = None,
         suffix: str | None = None,
         score_prompt: bool = False,
+        tell_accepted: bool = False,
     ) -> TokenStream:
         """Start a generation from plain text, from token ids, or from turns through the model's
         chat template. ``chat`` goes with turns: tools, and what the template is told;
-        `AnswerParser` reads the answer. ``suffix`` goes with text or tokens: the answer belongs
-        between them and it. ``max_tokens`` wins over the one in ``sampling``. ``cache_prompt``,
-        ``lora`` and ``score_prompt`` are those of `Generate`. ``snapshot`` names the chat, whose
-        state then outlives the engine if it was loaded with a place for it.
+        `AnswerParser` reads the answer. ``suffix`` goes with text or tokens, what `Generate` has
+        with any. ``max_tokens`` wins over the one in ``sampling``. ``snapshot`` names the chat,
+        whose state then outlives the engine if it was loaded with a place for it.
 
         Errors (`ContextLimitExceeded`, `GenerationTimeout`, `QueueFull`, `InvalidRequest`,
         `EngineDied`, …) come at the end of the stream.
@@ -198,6 +198,7 @@ class LlamaEngine:
             chat=chat or ChatOptions(),
             suffix=suffix,
             score_prompt=score_prompt,
+            tell_accepted=tell_accepted,
         )
         return connection.generate(request)
 
@@ -213,6 +214,7 @@ class LlamaEngine:
         chat: ChatOptions | None = None,
         suffix: str | None = None,
         score_prompt: bool = False,
+        tell_accepted: bool = False,
     ) -> tuple[TokenStream, ...]:
         """``n`` answers to one prompt, computed together; the prompt is computed once, unless
         ``cache_prompt`` forbids to share it. Its scores come with the first answer alone.
@@ -233,6 +235,7 @@ class LlamaEngine:
                 chat=chat,
                 suffix=suffix,
                 score_prompt=score_prompt and index == 0,
+                tell_accepted=tell_accepted,
             )
             for index in range(n)
         )

@@ -123,6 +123,7 @@ class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True):
     ``suffix``, the text that comes behind the answer, with the other two only. ``score_prompt``
     asks for the log-probabilities of the prompt's tokens, with as many likely ones as
     ``sampling.top_logprobs`` says; then all of the prompt is computed, a few rows in each step.
+    ``tell_accepted``: a prefill of 0 tokens comes as soon as nothing was found wrong with it.
     """
 
     request_id: int
@@ -137,6 +138,7 @@ class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True):
     snapshot: str | None = None
     suffix: str | None = None
     score_prompt: bool = False
+    tell_accepted: bool = False
 
 
 class Embed(msgspec.Struct, frozen=True, tag="embed", kw_only=True):

@@ -156,7 +156,7 @@ class ModelPool(PoolView[EngineT]):
         else:
             self._entries.pinned.discard(path)
             self._idleness.watch_path(path)
-            self._waiting.look_again()
+        self._waiting.look_again()  # there may be room now, or none ever
 
     @property
     def idle_seconds(self) -> float | None:

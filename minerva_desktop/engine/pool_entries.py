@@ -135,6 +135,10 @@ class Entries(Generic[EngineT]):
         """Whether it may be unloaded though nobody asked for that."""
         return entry.is_idle and entry.path not in self.pinned
 
+    def may_come_to_go(self, path: Path) -> bool:
+        """Whether the model at ``path`` is there, and goes for others whenever it is idle."""
+        return path in self.known and path not in self.pinned
+
     def idle(self) -> list[Entry[EngineT]]:
         """Those that may go, the least recently used first."""
         idle = [entry for entry in self.known.values() if self.may_go(entry)]

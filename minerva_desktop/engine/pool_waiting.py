@@ -3,7 +3,7 @@
 No tasks of its own: `pool` asks it, on its loop. A load that waits holds no memory, so that no two
 can wait for each other. None waits for ever, either: it is passed only by loads that leave it its
 room, and by what a person insists on; and from the moment when it waits, new requests for the
-models that are in its way wait behind it.
+models that are in its way wait behind it, also once these are idle and others are in its way still.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from minerva_desktop.engine.pool_entries import EngineT, Entries, Entry, Patienc
 
 @dataclass(slots=True)
 class _Place(Generic[EngineT]):
-    """What a load that waits ``needs``, the models in use that have it, and all that were there
-    ``before`` it: these it waits for, if need be, but not for any that came later."""
+    """What a load that waits ``needs``, the models ``in_use`` that have it, all that it ever waited
+    for and that are still there (``blockers``), and all that were there ``before`` it: these it
+    waits for, if need be, but not for any that came later."""
 
     needs: Needs
     before: list[Entry[EngineT]]
+    in_use: tuple[Path, ...] = ()
     blockers: tuple[Path, ...] = ()
 
 
@@ -76,7 +78,13 @@ class WaitingLoads(Generic[EngineT]):
         if place is None:
             place = self._places[entry] = _Place(needs, self._entries.every())
         place.needs = needs
-        place.blockers = self._entries.in_the_way(entry, needs)
+        place.in_use = self._entries.in_the_way(entry, needs)
+        # Two that are used by turns would be in its way by turns for ever: who was, stays.
+        stays = [path for path in place.blockers if self._entries.may_come_to_go(path)]
+        is_fewer = len(stays) < len(place.blockers)
+        place.blockers = tuple(dict.fromkeys((*stays, *place.in_use)))
+        if is_fewer:
+            self.look_again()
         in_front = self._in_front(entry, place)
         for patience in entry.patient:
             patience.wait_for(in_front)
@@ -91,4 +99,4 @@ class WaitingLoads(Generic[EngineT]):
     def _in_front(self, entry: Entry[EngineT], place: _Place[EngineT]) -> tuple[Path, ...]:
         """The models that it waits for: those in its way, or the first that waits, too."""
         first = [other.path for other in self._places if other is not entry]
-        return place.blockers or tuple(first[:1])
+        return place.in_use or tuple(first[:1])

@@ -135,6 +135,7 @@ class Generation:
                 chat=request.chat,
                 suffix=request.suffix,
                 score_prompt=request.score_prompt,
+                tell_accepted=bool(request.more_prompts),
             )
         )
 
@@ -168,17 +169,23 @@ class RunningGeneration:
 
     async def events(self) -> AsyncGenerator[GenerationEvent, None]:
         """All that happens to all choices; of one choice in order, its `Ended` last. Raises what
-        generating raises."""
+        generating raises: nothing has come then, if what was wrong is one of several prompts."""
         if len(self._choices) == 1:
             async for event in self._choices[0].events():
                 yield event
             return
         n = self._request.run.n
         shares = SharedScores(n) if self._request.score_prompt and n > 1 else None
+        unheard = set(range(len(self._choices))) if self._request.more_prompts else set()
+        held: list[GenerationEvent] = []
         async with aclosing(_merged([choice.events() for choice in self._choices])) as merged:
             async for event in merged:
-                for each in (event,) if shares is None else shares.take(event):
-                    yield each
+                held += (event,) if shares is None else shares.take(event)
+                unheard.discard(event.choice)
+                if not unheard:  # each prompt has been accepted
+                    for each in held:
+                        yield each
+                    held.clear()
 
     def live_timings(self, choice: int) -> Timings:
         """The numbers of a choice that still runs, as of now."""

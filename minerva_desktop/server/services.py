@@ -64,6 +64,7 @@ class Engine(Protocol):
         chat: ChatOptions | None = None,
         suffix: str | None = None,
         score_prompt: bool = False,
+        tell_accepted: bool = False,
     ) -> tuple[TokenStream, ...]:
         """Start ``n`` generations; their streams tell how they go and cancel them."""
 

@@ -32,7 +32,10 @@ from minerva_desktop.errors import StoreError
 from minerva_desktop.store import blobs, conversation_rows, message_rows, organising, search, trash
 from minerva_desktop.store.conversation_rows import TranscriptPage
 from minerva_desktop.store.database import Database
+from minerva_desktop.store.indexer import Indexer
 from minerva_desktop.store.organising import Mark
+from minerva_desktop.store.search import SearchPage, SearchPlace
+from minerva_desktop.store.search_query import parse
 
 Result = TypeVar("Result")
 
@@ -50,6 +53,7 @@ class ChatStore:
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
         """``clock`` tells Unix time in seconds and stamps what goes to the trash."""
         self._database = database
+        self._indexer = Indexer(database)
         self._clock = clock
 
     @classmethod
@@ -66,7 +70,7 @@ class ChatStore:
         """Open the database that the store was made with. On failure its thread is ended."""
         try:
             await _finished(self._database.open())
-            await self._write(_prepare)
+            await self._write(lambda c: c.execute(message_rows.MARK_INTERRUPTED).fetchall())
         except BaseException:
             # Also one who stops waiting (a cancelled start) must not leave the thread and the lock.
             await self.close()
@@ -85,24 +89,29 @@ class ChatStore:
     # -- reading -----------------------------------------------------------------------------
 
     async def list_conversations(
-        self, query: str = "", *, is_archived: bool = False, in_trash: bool = False
+        self, *, is_archived: bool = False, in_trash: bool = False
     ) -> list[ConversationSummary]:
         """Chats that are neither in the trash nor archived, the last updated first.
 
-        With a ``query``: those with it in their title or in a message of any branch, whatever its
-        case. ``is_archived``: the archived ones instead. ``in_trash``: those in the trash,
-        archived or not, the last that went there first.
+        ``is_archived``: the archived ones instead. ``in_trash``: those in the trash, archived or
+        not, the last that went there first.
         """
-        needle = search.fold(clean_text(query.strip()))
+        return await self._read(
+            lambda c: conversation_rows.listed(c, is_archived=is_archived, in_trash=in_trash)
+        )
 
-        def read(connection: apsw.Connection) -> list[ConversationSummary]:
-            found = conversation_rows.listed(connection, is_archived=is_archived, in_trash=in_trash)
-            if not needle:
-                return found
-            ids = search.matching(connection, needle)
-            return [summary for summary in found if summary.id in ids]
+    async def search(
+        self, text: str, *, limit: int = 20, place: SearchPlace | None = None
+    ) -> SearchPage:
+        """At most ``limit`` titles and messages that match ``text``, the newest first, from
+        ``place`` on: the ``next`` of the page before. Archived chats are searched, those in the
+        trash are not.
 
-        return await self._read(read)
+        Raises `InvalidRequest` where ``text`` makes no sense (`store.search_query`).
+        """
+        query = parse(clean_text(text))
+        start = place or SearchPlace()
+        return await self._read(lambda c: search.page_of(c, query, start, limit))
 
     async def load(self, conversation_id: str) -> Conversation:
         """The whole conversation, also one in the trash; 0.1 s for 10,000 messages."""
@@ -296,17 +305,14 @@ class ChatStore:
     async def _write(
         self, change: Callable[[apsw.Connection], Result], *, durable: bool = True
     ) -> Result:
-        return await _finished(self._database.write(change, durable=durable))
+        written = self._database.write(change, durable=durable)
+        self._indexer.take_up()
+        return await _finished(written)
 
 
 async def _finished(future: Future[Result]) -> Result:
     """Wait for work that must not be withdrawn when the waiting task is cancelled."""
     return await asyncio.shield(asyncio.wrap_future(future))
-
-
-def _prepare(connection: apsw.Connection) -> None:
-    search.install(connection)
-    connection.execute(message_rows.MARK_INTERRUPTED)
 
 
 def _folder_name(name: str) -> str:

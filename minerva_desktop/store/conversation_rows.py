@@ -33,16 +33,18 @@ from minerva_desktop.store.message_rows import (
     sampling_json,
     sampling_of,
 )
+from minerva_desktop.store.text_folding import fold
 
 INSERT_CONVERSATION = """
     INSERT INTO conversations (id, created_at, updated_at, folder_id, is_pinned, is_archived,
-        draft, scroll, title, title_source, model, system_prompt, parameters, active_leaf_id, cuts)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        draft, scroll, title, folded_title, title_source, model, system_prompt, parameters,
+        active_leaf_id, cuts)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 INSERT_TAG = "INSERT OR IGNORE INTO tags (conversation_id, tag) VALUES (?, ?)"
 UPDATE_DETAILS = """
-    UPDATE conversations SET title = ?, title_source = ?, model = ?, system_prompt = ?,
-        parameters = ?, active_leaf_id = ?, cuts = ?
+    UPDATE conversations SET title = ?, folded_title = ?, title_source = ?, model = ?,
+        system_prompt = ?, parameters = ?, active_leaf_id = ?, cuts = ?
     WHERE id = ?
 """
 MOVE_LEAF = """
@@ -122,8 +124,10 @@ def row_of(conversation: Conversation) -> Row:
 
 def details_of(conversation: Conversation) -> Row:
     """What `UPDATE_DETAILS` sets."""
+    title = clean_text(conversation.title)
     return (
-        clean_text(conversation.title),
+        title,
+        fold(title),
         conversation.title_source.value,
         clean_or_none(conversation.model),
         clean_text(conversation.system_prompt),

@@ -78,7 +78,18 @@ class Database:
         A durable one, with all that was written before it, survives a power cut once the future is
         done. Others survive the death of the app; a power cut may take the last of them.
         """
-        return self._submit(lambda: self._write(change, durable))
+        return self._submit(lambda: self._write(change, durable=durable))
+
+    def tidy(
+        self,
+        is_needed: Callable[[apsw.Connection], bool],
+        change: Callable[[apsw.Connection], bool],
+    ) -> Future[bool]:
+        """Call ``change`` as `write` does, not durably, but only where ``is_needed``; its result,
+        or False."""
+        return self._submit(
+            lambda: is_needed(self._opened()) and self._write(change, durable=False)
+        )
 
     def close(self) -> Future[None]:
         """Finish what was handed in, close the file and end the thread; idempotent."""
@@ -158,7 +169,7 @@ class Database:
             raise StoreError(f"The chats in {self.path} are not open")
         return self._connection
 
-    def _write(self, change: Callable[[apsw.Connection], Result], durable: bool) -> Result:
+    def _write(self, change: Callable[[apsw.Connection], Result], *, durable: bool) -> Result:
         connection = self._opened()
         if durable != self._full_sync:
             level = "FULL" if durable else "NORMAL"

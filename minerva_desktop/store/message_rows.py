@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 Parsed = TypeVar("Parsed")
 Row = tuple[Any, ...]
 
+CREATED_AT = 4  # its place in a row
+LAST_SECOND = 2.0**53
+
 # What `message_of` makes a message of.
 COLUMNS = """
     id, parent_id, role, created_at, text, state, messages.model, completion, error, parts,
@@ -34,15 +37,22 @@ COLUMNS = """
 INSERT_SAMPLING = "INSERT OR IGNORE INTO samplings (parameters) VALUES (?)"
 INSERT_MESSAGE = """
     INSERT INTO messages (id, conversation_id, parent_id, role, created_at,
-        text, state, model, completion, error, parts, sampling_id, seq)
+        text, state, model, completion, error, parts, sampling_id, row, seq)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
-        (SELECT id FROM samplings WHERE parameters = ?12),
+        (SELECT id FROM samplings WHERE parameters = ?12), ?13,
         (SELECT coalesce(max(seq), 0) + 1 FROM messages WHERE conversation_id = ?2))
 """
 UPDATE_MESSAGE = """
     UPDATE messages SET text = ?, state = ?, model = ?, completion = ?, error = ?, parts = ?,
         sampling_id = (SELECT id FROM samplings WHERE parameters = ?)
     WHERE id = ?
+"""
+IS_TAKEN = "SELECT 1 FROM messages WHERE row = ?"
+# The first row from here on behind which there is a gap.
+LAST_OF_RUN = """
+    SELECT row FROM messages AS here WHERE row >= ?
+        AND NOT EXISTS (SELECT 1 FROM messages WHERE row = here.row + 1)
+    ORDER BY row LIMIT 1
 """
 FLUSH_TEXT = """
     UPDATE messages SET text = ?, parts = ifnull(?, parts) WHERE id = ? AND state = 'streaming'
@@ -123,9 +133,14 @@ def _cleaned(value: object) -> object:
 
 def insert(connection: apsw.Connection, rows: Iterable[Row]) -> None:
     """Add messages, each below one that is there or comes before it."""
+    second = number = -1
     for row in rows:
         _share_sampling(connection, row[-1])
-        connection.execute(INSERT_MESSAGE, row)
+        at = _second(row[CREATED_AT])
+        # Those of one second follow each other: no need to look again for the end of their run.
+        number = _free_row(connection, number + 1 if at == second else at)
+        second = at
+        connection.execute(INSERT_MESSAGE, (*row, number))
 
 
 def update(connection: apsw.Connection, content: Row, message_id: str) -> None:
@@ -172,6 +187,18 @@ def change_one(connection: apsw.Connection, statement: str, bindings: Row) -> No
     connection.execute(statement, bindings)
     if connection.changes() == 0:
         raise StoreError(f"There is no chat or message with the id {bindings[-1]}")
+
+
+def _second(created_at: float) -> int:
+    """The time as a row; that of a broken clock is the oldest."""
+    return int(created_at) if 0.0 <= created_at <= LAST_SECOND else 0
+
+
+def _free_row(connection: apsw.Connection, row: int) -> int:
+    """``row``, or the next that is not taken."""
+    if connection.execute(IS_TAKEN, (row,)).get is None:
+        return row
+    return int(str(connection.execute(LAST_OF_RUN, (row,)).get)) + 1
 
 
 def _share_sampling(connection: apsw.Connection, parameters: str | None) -> None:

@@ -26,10 +26,12 @@ from PySide6.QtWidgets import QApplication
 
 from minerva_desktop import __version__
 from minerva_desktop.app.services import Services
+from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.errors import MinervaError, StoreError
 from minerva_desktop.paths import resources_dir
 from minerva_desktop.settings import Settings
 from minerva_desktop.ui.chat_controller import ChatController
+from minerva_desktop.ui.chat_files_controller import ChatFilesController, is_chat_file
 from minerva_desktop.ui.chat_view.chat_view import import_message_view
 from minerva_desktop.ui.context_controller import ContextController
 from minerva_desktop.ui.engine_worker import EngineWorker, RuntimeFactory
@@ -37,12 +39,15 @@ from minerva_desktop.ui.garbage import MainThreadGarbage
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.memory_controller import MemoryController
-from minerva_desktop.ui.model_controller import MEMORY_SETTINGS, ModelController
+from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.model_notices import MEMORY_SETTINGS
 from minerva_desktop.ui.model_options_controller import ModelOptionsController
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.opened_chats import OpenedChats
 from minerva_desktop.ui.preset_controller import PresetController
 from minerva_desktop.ui.server_controller import ServerController
 from minerva_desktop.ui.settings_dialog import SettingsDialog
+from minerva_desktop.ui.single_instance import TOKEN_VARIABLES, SingleInstance, handed_over
 from minerva_desktop.ui.snippet_controller import SnippetController
 from minerva_desktop.ui.stylesheet import apply_theme
 from minerva_desktop.ui.tasks import UiTasks
@@ -95,8 +100,15 @@ class Application(QObject):
             self._models,
             self._tasks,
             lambda: self._chats.session,
-            lambda: self._chats.summariser,
+            lambda: self._chats.library,
         )
+        self._chat_files = ChatFilesController(
+            self.window, self._tasks, lambda: self._chats.library, self._chats.list_again
+        )
+        self.window.files_dropped.connect(self.open_files)
+        snapshots = SnapshotFiles(services.paths.snapshots)
+        self._opened = OpenedChats(self._worker, self._models, snapshots, self._tasks, self)
+        self._chats.session_shown.connect(self._opened.on_shown)
         self._presets = PresetController(
             self.window, services, self._models, self._tasks, lambda: self._chats.session
         )
@@ -116,9 +128,30 @@ class Application(QObject):
         self._worker.start_and_wait()
         self._starting = self._loop.create_task(self._guarded_begin())
 
+    def listen(self, instance: SingleInstance) -> None:
+        """Be the one that other starts call."""
+        instance.called.connect(self._on_called)
+        self.window.closing.connect(instance.close)
+        instance.listen()
+
+    @Slot(str, list)
+    def _on_called(self, token: str, files: list[Path]) -> None:
+        if token:  # Qt looks for it there when a window asks to come to the front
+            os.environ.update(dict.fromkeys(TOKEN_VARIABLES, token))
+        self.window.come_to_front()
+        for variable in TOKEN_VARIABLES:
+            os.environ.pop(variable, None)
+        if files:
+            self.open_files(files)
+
+    @Slot(list)
     def open_files(self, files: Sequence[Path]) -> None:
-        """Add models that the system handed to the running app."""
-        self._models.add_files(list(files))
+        """Add models and chats that were dropped, or that the system handed to the running app."""
+        chats = [path for path in files if is_chat_file(path)]
+        models = [path for path in files if not is_chat_file(path)]
+        if models:
+            self._models.add_files(models)
+        self._chat_files.import_files(chats)
 
     async def _guarded_begin(self) -> None:
         try:
@@ -291,11 +324,14 @@ def run_window(services: Services, make_runtime: RuntimeFactory, files: Sequence
     qt.setApplicationVersion(__version__)
     qt.setDesktopFileName("minerva-desktop")
     qt.setQuitOnLastWindowClosed(False)  # the application quits when all is on disk
+    if handed_over(services.paths.data, files, os.environ):
+        return 0
     loop = qasync.QEventLoop(qt)
     # qasync's own executor starts ten threads at its first use.
     loop.set_default_executor(ThreadPoolExecutor(2, thread_name_prefix="minerva-files"))
     asyncio.set_event_loop(loop)
     application = Application(qt, loop, services, make_runtime, files)
+    application.listen(SingleInstance(services.paths.data, application))
     qt.file_opened.connect(lambda name: application.open_files([Path(name)]))
     with _reported_exceptions(application), _closed_by_signals(application.window):
         loop.call_soon(application.start)

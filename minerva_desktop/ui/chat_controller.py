@@ -8,12 +8,11 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
 from minerva_desktop.app.answer_words import model_name
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import ChatSession
-from minerva_desktop.app.context_cutting import Summariser
 from minerva_desktop.app.load_words import refused_needs
 from minerva_desktop.app.model_presets import new_chat_values
 from minerva_desktop.app.services import Services
@@ -25,24 +24,27 @@ from minerva_desktop.errors import (
     StoreError,
 )
 from minerva_desktop.ui.answer_status import AnswerStatus
-from minerva_desktop.ui.chat_list import ChatItem
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.failed_answers import FailedAnswers
 from minerva_desktop.ui.live_speed import LiveSpeed
 from minerva_desktop.ui.main_window import MainWindow
-from minerva_desktop.ui.model_controller import TOO_LARGE, ModelController
-from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.model_notices import TOO_LARGE
+from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.prompt_counter import TOO_LONG, PromptCounter
+from minerva_desktop.ui.sidebar_controller import SidebarController
 from minerva_desktop.ui.tasks import UiTasks
 
 MAX_NAME = 40  # characters of a model's name in the composer
-UNDO = "undo-delete:"
 STORE_NOTICE = "store"
 ENGINE_NOTICE = "engine"
 
 
 class ChatController(QObject):
-    """Also the `SessionListener` of all sessions; it shows what the open one says."""
+    """Also the `SessionListener` of all sessions; it shows what the open one says.
+    ``session_shown`` carries the `ChatSession` that is the open one now."""
+
+    session_shown = Signal(object)
 
     def __init__(
         self,
@@ -68,6 +70,7 @@ class ChatController(QObject):
         self._failed = FailedAnswers(
             window.chat_view, worker, models, tasks, lambda: self._session, self._say
         )
+        self._list = SidebarController(window, services.settings, tasks, self)
         self._connect()
 
     def _connect(self) -> None:
@@ -76,12 +79,8 @@ class ChatController(QObject):
         window.composer.stop_requested.connect(self._on_stop)
         window.chat_view.retry_requested.connect(self._on_retry)
         window.sidebar.new_chat.connect(self.new_chat)
-        window.sidebar.opened.connect(self._on_opened)
-        window.sidebar.rename_requested.connect(self._on_renamed)
-        window.sidebar.delete_requested.connect(self._on_deleted)
-        window.sidebar.search_changed.connect(self._on_search)
+        window.new_temporary_chat.connect(self.new_temporary_chat)
         window.parameters.changed.connect(self._on_parameters)
-        window.notifications.action_triggered.connect(self._on_notice_action)
         worker.tokens_ready.connect(self._on_tokens)
         worker.answer_finished.connect(self._on_finished)
         worker.answer_failed.connect(self._on_failed)
@@ -107,7 +106,7 @@ class ChatController(QObject):
             self._show(await self._library.open_session(conversation_id))
         else:
             self.new_chat()
-        await self._refresh_list()
+        await self._list.use(self._library)
 
     @property
     def session(self) -> ChatSession | None:
@@ -115,9 +114,14 @@ class ChatController(QObject):
         return self._session
 
     @property
-    def summariser(self) -> Summariser | None:
-        """Who summarises chats, once they are open."""
-        return None if self._library is None else self._library.summariser
+    def library(self) -> ChatLibrary | None:
+        """All chats, once they are open."""
+        return self._library
+
+    @Slot()
+    def list_again(self) -> None:
+        """Chats came or went without this controller's doing."""
+        self._list.refresh_soon()
 
     @property
     def conversation_id(self) -> str | None:
@@ -134,9 +138,17 @@ class ChatController(QObject):
     @Slot()
     def new_chat(self) -> None:
         """Show an empty chat."""
+        self._begin_chat(is_temporary=False)
+
+    @Slot()
+    def new_temporary_chat(self) -> None:
+        """Show an empty chat of which nothing is ever written."""
+        self._begin_chat(is_temporary=True)
+
+    def _begin_chat(self, *, is_temporary: bool) -> None:
         if self._library is not None:
             values = new_chat_values(self._services, self._models.current_path)
-            self._show(self._library.new_session(*values))
+            self._show(self._library.new_session(*values, is_temporary=is_temporary))
             self._window.composer.focus_editor()
 
     @Slot(str)
@@ -193,51 +205,11 @@ class ChatController(QObject):
             self._status.stop(self._session.answer_id)
             self._session.stop()
 
-    @Slot(str)
-    def _on_opened(self, conversation_id: str) -> None:
-        self._tasks.start(self._open(conversation_id))
-
-    async def _open(self, conversation_id: str) -> None:
+    async def open_chat(self, conversation_id: str) -> None:
+        """Show a chat. Raises `StoreError`."""
         if self._library is not None and conversation_id != self.conversation_id:
             self._show(await self._library.open_session(conversation_id))
             self._window.composer.focus_editor()
-
-    @Slot(str, str)
-    def _on_renamed(self, conversation_id: str, title: str) -> None:
-        if self._session is not None and conversation_id == self.conversation_id:
-            self._tasks.start(self._session.rename(title))
-        elif self._library is not None:
-            self._tasks.start(self._library.rename(conversation_id, title))
-
-    @Slot(str)
-    def _on_deleted(self, conversation_id: str) -> None:
-        self._tasks.start(self._delete(conversation_id))
-
-    async def _delete(self, conversation_id: str) -> None:
-        if self._library is None:
-            return
-        await self._library.trash(conversation_id)
-        if conversation_id == self.conversation_id:
-            self.new_chat()
-        await self._refresh_list()
-        undo = NoticeAction("Undo", UNDO + conversation_id)
-        notice = Notice(NoticeKind.INFO, "Chat deleted", actions=(undo,), key=undo.callback_id)
-        self._window.notifications.show_notice(notice)
-
-    @Slot(str)
-    def _on_notice_action(self, callback_id: str) -> None:
-        if callback_id.startswith(UNDO):
-            self._tasks.start(self._restore(callback_id.removeprefix(UNDO)))
-
-    async def _restore(self, conversation_id: str) -> None:
-        if self._library is not None:
-            await self._library.restore(conversation_id)
-            await self._open(conversation_id)
-            await self._refresh_list()
-
-    @Slot(str)
-    def _on_search(self, _query: str) -> None:
-        self._tasks.start(self._refresh_list())
 
     @Slot()
     def _on_parameters(self) -> None:
@@ -264,6 +236,7 @@ class ChatController(QObject):
                 self._status.show_again(session.answer_id)
         self._show_last_speed(conversation.active_branch())
         self._counter.use(session)
+        self.session_shown.emit(session)
 
     def _show_last_speed(self, messages: list[Message]) -> None:
         timings = messages[-1].completion.timings if messages and messages[-1].completion else None
@@ -271,15 +244,6 @@ class ChatController(QObject):
             self._window.status.set_speed(None, None)
         else:
             self._window.status.set_speed(timings.tokens_per_second, timings.first_token_ms)
-
-    async def _refresh_list(self) -> None:
-        if self._library is None:
-            return
-        query = self._window.sidebar.search_text
-        summaries = await self._library.summaries(query)
-        items = [ChatItem(item.id, item.title, item.updated_at) for item in summaries]
-        self._window.sidebar.set_chats(items, query)
-        self._window.sidebar.set_current(self.conversation_id)
 
     # -- SessionListener -------------------------------------------------------------------
 
@@ -327,7 +291,7 @@ class ChatController(QObject):
     def on_session_saved(self) -> None:
         """A title or a time changed in the list; the open chat may now be opened next time."""
         self._services.settings.remember(conversation_id=self.conversation_id)
-        self._tasks.start(self._refresh_list())
+        self._list.refresh_soon()
 
     def on_store_failed(self, error: StoreError) -> None:
         """Say once that the disk does not take the chat; it goes on in memory."""

@@ -13,11 +13,11 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.answer_words import model_name
+from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.context_cutting import (
     CountTokens,
     PossibleCut,
-    Summariser,
     newest_that_fit,
     with_cut,
     without_cut,
@@ -30,7 +30,8 @@ from minerva_desktop.errors import ContextLimitExceeded, MinervaError
 from minerva_desktop.paths import path_text
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
-from minerva_desktop.ui.model_controller import LOAD_OPTIONS, ModelController
+from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.model_notices import LOAD_OPTIONS
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks
 
@@ -50,16 +51,16 @@ class ContextController(QObject):
         models: ModelController,
         tasks: UiTasks,
         session: Callable[[], ChatSession | None],
-        summariser: Callable[[], Summariser | None],
+        library: Callable[[], ChatLibrary | None],
     ) -> None:
-        """``session`` is the open chat's."""
+        """``session`` is the open chat's, ``library`` is there once the chats are open."""
         super().__init__(window)
         self._window = window
         self._worker = worker
         self._models = models
         self._tasks = tasks
         self._session = session
-        self._summariser = summariser
+        self._library = library
         self._panel = window.context_panel
         self._offer: tuple[ChatSession, str, PossibleCut] | None = None
         self._summing: asyncio.Task[None] | None = None
@@ -178,10 +179,10 @@ class ContextController(QObject):
     async def _summarise(
         self, session: ChatSession, answer_id: str, path: Path, found: PossibleCut
     ) -> None:
-        summariser, n_ctx = self._summariser(), self._models.n_ctx
-        if summariser is None or n_ctx is None:
+        library, n_ctx = self._library(), self._models.n_ctx
+        if library is None or n_ctx is None:
             return
-        summary = await summariser.summary(
+        summary = await library.summariser.summary(
             session.conversation,
             found.first_id,
             path,

@@ -44,14 +44,17 @@ MINIMUM_SIZE = (560, 420)
 # The system's title bar, whose height is known only once the window is shown: 28 px on macOS, 31 on
 # Windows, up to 38 on Linux desktops.
 TITLE_BAR = 40  # px
+TEMPORARY_SHORTCUT = "Ctrl+Shift+N"
 NARROW_WIDTH = 820  # px; below, the side panels make room for the transcript
 
 
 class MainWindow(QMainWindow):
-    """``closing`` is emitted once, when the person closes the window."""
+    """``closing`` is emitted once, when the person closes the window; ``new_temporary_chat`` when
+    they want a chat of which nothing is kept."""
 
     files_dropped = Signal(list)
     closing = Signal()
+    new_temporary_chat = Signal()
 
     def __init__(self, icons: Icons, settings: Settings) -> None:
         super().__init__()
@@ -74,6 +77,7 @@ class MainWindow(QMainWindow):
         self.status = StatusBar(icons)
         self.models_panel = ModelsPanel(icons, self)
         self.context_panel = ContextPanel(icons, self)
+        self.sidebar.new_temporary_chat.connect(self.new_temporary_chat)
         self.status.memory_clicked.connect(self._open_models)
         self._overlay = DropOverlay(icons.themes, self)
         self._closing_told = False
@@ -82,6 +86,14 @@ class MainWindow(QMainWindow):
         self._restore(settings)
         icons.themes.changed.connect(self.chat_view.apply_theme)
         self.setTabOrder(self.header.picker, self.composer)
+
+    def come_to_front(self) -> None:
+        """Be seen: not minimised, above other windows, with the keyboard where the system allows
+        it."""
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.show()
+        self.raise_()
+        self.activateWindow()
 
     # -- settings --------------------------------------------------------------------------
 
@@ -150,6 +162,7 @@ class MainWindow(QMainWindow):
             self.addAction(action)
         for keys, signal in (
             (QKeySequence(QKeySequence.StandardKey.New), self.sidebar.new_chat),
+            (QKeySequence(TEMPORARY_SHORTCUT), self.new_temporary_chat),
             (QKeySequence(QKeySequence.StandardKey.Open), self.header.picker.add_requested),
         ):
             QShortcut(keys, self).activated.connect(signal)

@@ -123,8 +123,8 @@ class DecimalField(NumberField):
         return self._number()
 
     def set_value(self, value: float | None) -> None:
-        """Show ``value`` without a ``textEdited`` signal."""
-        self.setText("" if value is None else f"{value:.15g}")
+        """Show ``value``, to the ninth digit behind the point, without a ``textEdited`` signal."""
+        self.setText("" if value is None else f"{value:.9f}".rstrip("0").rstrip("."))
 
 
 def all_right(fields: Iterable[NumberField]) -> bool:

@@ -14,7 +14,7 @@ _Task = asyncio.Task[Any]
 
 class PickedLoads:
     """A load that waits for memory is given up at once; one that has not come so far yet, when it
-    begins to wait. What loads already goes on."""
+    begins to wait, unless it is wanted again by then. What loads already goes on."""
 
     def __init__(self) -> None:
         self._tasks: dict[Path, set[_Task]] = {}
@@ -22,8 +22,10 @@ class PickedLoads:
         self._unwanted: set[_Task] = set()
 
     def begin(self, path: Path, task: _Task) -> None:
-        """``task`` loads the model at ``path``."""
-        self._tasks.setdefault(path, set()).add(task)
+        """``task`` loads the model at ``path``: whoever gave that up has come back to it."""
+        tasks = self._tasks.setdefault(path, set())
+        self._unwanted -= tasks
+        tasks.add(task)
 
     def end(self, path: Path, task: _Task) -> None:
         """It is over."""

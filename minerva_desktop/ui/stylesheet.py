@@ -119,6 +119,9 @@ _SIDES = """
 QWidget#sidebar { background: $sidebar; border-right: 1px solid $border; }
 QListView#chatList { background: transparent; border: none; outline: 0; }
 QListView#chatList QLineEdit { padding: 0px 4px; min-height: 0px; border-radius: 4px; }
+QWidget#sidebar QPushButton[look="ghost"] { color: $muted; padding: 3px 8px; }
+QWidget#sidebar QPushButton[look="ghost"]:checked { background: $selected; color: $text; }
+QPushButton#tagButton { text-align: left; padding: 3px 8px; }
 QWidget#parametersPanel, QWidget#parametersBody { background: $sidebar; }
 QWidget#parametersPanel { border-left: 1px solid $border; }
 QPushButton#presetButton { text-align: left; }
@@ -145,7 +148,8 @@ QToolButton#sendButton:hover, QToolButton#stopButton:hover { background: $accent
 QToolButton#sendButton:focus, QToolButton#stopButton:focus { border: 2px solid $text; }
 QToolButton#sendButton:disabled { background: $selected; }
 QPushButton#modelPicker { padding: 5px 10px; text-align: left; }
-QFrame#pickerPopup, QFrame#modelsPanel, QFrame#contextPanel, QFrame#snippetPopup {
+QFrame#pickerPopup, QFrame#modelsPanel, QFrame#contextPanel, QFrame#tagEditor,
+QFrame#snippetPopup {
   background: $surface; border: 1px solid $border; border-radius: 12px;
 }
 QListView#pickerList, QListView#snippetList {

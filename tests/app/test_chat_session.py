@@ -205,9 +205,9 @@ async def test_the_trash_gives_back(desk: Desk) -> None:
     session = desk.new_session()
     await session.send("Hi", MODEL)
     chat = session.conversation.id
-    await desk.library.trash(chat)
+    await desk.library.trash([chat])
     assert await desk.library.summaries() == []
-    await desk.library.restore(chat)
+    await desk.library.restore([chat])
     assert [s.title for s in await desk.library.summaries()] == ["Hi"]
     assert (await desk.reopened(session))[0][1] == "Hi"
 
@@ -221,7 +221,7 @@ async def test_what_is_destroyed_leaves_no_state_of_the_engine(
     state = desk.snapshots.path("model", chat)
     state.parent.mkdir(parents=True)
     state.write_bytes(b"what was said, as numbers")
-    await desk.library.trash(chat)
+    await desk.library.trash([chat])
     await desk.library.tidy()
     assert state.exists()  # it may still be taken back
     monkeypatch.setattr("minerva_desktop.app.chat_library.TRASH_SECONDS", -1.0)

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from minerva_desktop.app.terminal_chat import LoadProgress
-from minerva_desktop.app.terminal_prompt import EDITS_LINES, HINT, NO_TEXT
+from minerva_desktop.app.terminal_prompt import EDITS_LINES, HINT, NO_TEXT, Prompt
 from minerva_desktop.engine.pool_events import ModelGone, ModelLoading
+from minerva_desktop.errors import MinervaError
 from tests.app.terminal import Terminal
 
 CHAT = [sys.executable, "-m", "minerva_desktop", "chat", "--max-tokens", "2", "--seed", "1"]
@@ -168,3 +169,12 @@ def test_bytes_that_are_no_text_are_told() -> None:
     )
     assert (done.returncode, done.stdout) == (1, b"")
     assert done.stderr == b"minerva: What came on the standard input is no text in UTF-8\n"
+
+
+async def test_a_standard_input_that_cannot_be_read_ends_the_chat(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Path(os.devnull).open("w") as unreadable:
+        monkeypatch.setattr(sys, "stdin", unreadable)
+        with pytest.raises(MinervaError, match=r"input could not be read: not readable$"):
+            _ = [message async for message in Prompt().messages()]

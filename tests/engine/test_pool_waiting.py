@@ -21,9 +21,9 @@ from tests.pools import Scripted, model, turns, until
 # Of 100 bytes: no two of a, b and c fit together; two of the tiny ones fit beside each.
 NEEDS = {
     "a": {CPU: 60}, "b": {CPU: 70}, "c": {CPU: 80}, "mid": {CPU: 35}, "huge": {CPU: 130},
-    "tiny": {CPU: 10}, "tiny 2": {CPU: 10}, "tiny 3": {CPU: 10},
+    "tiny": {CPU: 10}, "tiny 2": {CPU: 10}, "tiny 3": {CPU: 10}, "mid 2": {CPU: 35},
 }  # fmt: skip
-A, B, C, MID, HUGE, TINY, TINY_2, TINY_3 = map(model, NEEDS)
+A, B, C, MID, HUGE, TINY, TINY_2, TINY_3, MID_2 = map(model, NEEDS)
 
 
 class Requests:
@@ -170,6 +170,45 @@ async def test_new_requests_for_what_is_in_the_way_come_after_the_one_that_waits
     assert requests.got == ["a1", "b"]
     await requests.end("b")
     assert requests.got == ["a1", "b", "a2"]
+
+
+async def test_models_that_are_used_by_turns_keep_nobody_waiting(requests: Requests) -> None:
+    await requests.send("mid", MID)
+    await requests.send("mid 2", MID_2)
+    await requests.send("c", C)  # which needs the memory of both
+    await requests.end("mid")
+    assert requests.waits_for("c") == ["mid 2"]
+    await requests.send("mid again", MID)
+    assert requests.waits_for("mid again") == ["c"]
+    await requests.end("mid 2")
+    assert requests.got == ["mid", "mid 2", "c"]
+    await requests.end("c")
+    assert requests.got == ["mid", "mid 2", "c", "mid again"]
+
+
+async def test_a_model_that_is_pinned_is_in_nobodys_way_any_more(requests: Requests) -> None:
+    pool = requests.scripted.pool
+    await requests.send("mid", MID)
+    await requests.send("mid 2", MID_2)
+    await requests.send("a", A)  # for which either may go
+    await requests.send("mid again", MID)
+    assert (requests.waits_for("a"), requests.waits_for("mid again")) == (["mid", "mid 2"], ["a"])
+    pool.pin(MID, pinned=True)
+    await until(lambda: "mid again" in requests.got)
+    assert requests.waits_for("a") == ["mid 2"]
+    await requests.end("mid 2")
+    assert requests.got == ["mid", "mid 2", "mid again", "a"]
+
+
+async def test_who_waits_for_a_model_that_is_pinned_meanwhile_is_refused_then(
+    requests: Requests,
+) -> None:
+    await requests.send("a", A)
+    await requests.send("b", B)
+    requests.scripted.pool.pin(A, pinned=True)
+    failure = await requests.failure("b")
+    assert isinstance(failure, OutOfMemory)
+    assert failure.message.endswith("60 bytes + 70 bytes > 100 bytes, while a must stay loaded")
 
 
 async def test_loads_get_memory_in_the_order_in_which_they_came(requests: Requests) -> None:

@@ -144,6 +144,7 @@ class FakeEngine:
         chat: ChatOptions | None = None,
         suffix: str | None = None,
         score_prompt: bool = False,
+        tell_accepted: bool = False,
     ) -> tuple[TokenStream, ...]:
         streams = tuple(TokenStream(on_cancel=self.cancelled.set) for _ in range(n))
         self.prompts.append(prompt)
@@ -156,6 +157,7 @@ class FakeEngine:
                 "chat": chat,
                 "suffix": suffix,
                 "score_prompt": score_prompt,
+                "tell_accepted": tell_accepted,
             }
         )
         self.streams += streams

@@ -7,8 +7,10 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import apsw
 import pytest
@@ -22,6 +24,7 @@ NOBODY = 65534
 SYNC_NORMAL = 1
 SYNC_FULL = 2
 
+Result = TypeVar("Result")
 Damage = Callable[[bytes], bytes]
 
 
@@ -237,20 +240,38 @@ def test_an_empty_file_is_no_damage(path: Path) -> None:
 # -- how the file is kept ------------------------------------------------------------------------
 
 
+class WatchedDatabase(Database):
+    """Notes how well what is written is synced."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.levels: list[apsw.SQLiteValue] = []
+
+    def write(
+        self, change: Callable[[apsw.Connection], Result], *, durable: bool
+    ) -> Future[Result]:
+        def watched(connection: apsw.Connection) -> Result:
+            self.levels.append(connection.execute("PRAGMA synchronous").get)
+            return change(connection)
+
+        return super().write(watched, durable=durable)
+
+
 async def test_user_text_is_synced_and_streaming_is_not(path: Path) -> None:
-    database = Database(path)
+    database = WatchedDatabase(path)
     store = ChatStore(database)
     await store.start()
     conversation = make_conversation("Hi")
-    synchronous = "PRAGMA synchronous"
+    message = conversation.active_branch()[0]
 
+    database.levels.clear()
     await store.create(conversation)
-    assert ask(database, synchronous) == SYNC_FULL
-    await store.flush_text(conversation.active_branch()[0].id, "Hi there")
-    assert ask(database, synchronous) == SYNC_NORMAL
+    await store.flush_text(message.id, "Hi there")
     await store.add_message(conversation.id, make_message("more"))
-    assert ask(database, synchronous) == SYNC_FULL
+    await store.save_draft(conversation.id, "draft")
+    await store.update_message(message)
 
+    assert database.levels == [SYNC_FULL, SYNC_NORMAL, SYNC_FULL, SYNC_NORMAL, SYNC_FULL]
     assert ask(database, "PRAGMA journal_mode") == "wal"
     assert ask(database, "PRAGMA foreign_keys") == 1
     await store.close()

@@ -232,10 +232,10 @@ def test_chats_are_opened_renamed_deleted_and_restored(open_app: OpenApp) -> Non
         opened.open_chat("Cat")
         opened.until("chat", lambda: opened.transcript == "Name my cat\n\nAda.")
 
-        opened.window.sidebar.rename_requested.emit(cat.id, "Grey cat")
+        opened.window.sidebar.chat_actions.rename.emit(cat.id, "Grey cat")
         opened.until("new title", lambda: "Grey cat" in titles(opened))
 
-        opened.window.sidebar.delete_requested.emit(cat.id)
+        opened.window.sidebar.chat_actions.delete.emit([cat.id])
         opened.until("gap", lambda: titles(opened) == ["Sea"])
         assert "Name my cat" not in opened.transcript
         assert opened.notice == "Chat deleted"

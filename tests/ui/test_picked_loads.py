@@ -46,3 +46,15 @@ async def test_one_that_comes_to_wait_later_ends_then_and_one_that_loads_goes_on
     assert not await _ends(loading)
     picked.end(A, late)
     picked.give_up(B)  # nobody loads it
+
+
+async def test_one_that_is_picked_again_is_wanted_again() -> None:
+    # Its end would take back the choice that was made since.
+    picked = PickedLoads()
+    first, again = asyncio.create_task(_for_ever()), asyncio.create_task(_for_ever())
+    picked.begin(A, first)
+    picked.give_up(A)
+    picked.begin(A, again)
+    picked.note_wait(first, waits=True)
+    picked.note_wait(again, waits=True)
+    assert [await _ends(task) for task in (first, again)] == [False, False]

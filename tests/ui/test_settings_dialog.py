@@ -152,6 +152,15 @@ def test_memory_may_be_a_fraction_of_a_gigabyte(qtbot: QtBot, icons: Icons) -> N
     assert dialog.applied_to(given).memory_gb == 1.757
 
 
+def test_an_amount_is_shown_to_the_byte_however_it_was_stored(qtbot: QtBot, icons: Icons) -> None:
+    given = Settings(memory_gb=10 / 3, snapshot_gb=0.00001)
+    dialog = open_dialog(qtbot, icons, given)
+    shown = [part(dialog, QLineEdit, name).text() for name in ("memoryGb", "snapshotGb")]
+    assert shown == ["3.333333333", "0.00001"]
+    taken = dialog.applied_to(given)
+    assert (taken.memory_gb, taken.snapshot_gb) == (3.333333333, 0.00001)
+
+
 @pytest.mark.parametrize(
     ("name", "typed", "needs", "right"),
     [

@@ -147,6 +147,8 @@ class Desk:
                 if self._close(request.request_id):
                     self._refuse(request, _foreseen(error))
                 continue
+            if isinstance(prepared, PreparedGeneration) and prepared.request.tell_accepted:
+                self._send(StepOutputs((_accepted(prepared),)))
             with self._lock:  # an abort comes either before this or behind it
                 if request.request_id in self._open:
                     self._open.discard(request.request_id)
@@ -184,6 +186,11 @@ class Desk:
             self._send(RequestFailed(request.request_id, info))
         else:
             self._send(StepOutputs((SequenceOutput(request_id=request.request_id, error=info),)))
+
+
+def _accepted(prepared: PreparedGeneration) -> SequenceOutput:
+    n_tokens = len(prepared.prompt.tokens)
+    return SequenceOutput(request_id=prepared.request.request_id, prefill_total=n_tokens)
 
 
 def _foreseen(error: Exception) -> MinervaError:

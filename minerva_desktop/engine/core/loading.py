@@ -31,8 +31,9 @@ from minerva_desktop.engine.core.load_log import (
     unused_bytes,
 )
 from minerva_desktop.engine.core.model_info import describe, physical_cores
+from minerva_desktop.engine.core.parking import Parking
 from minerva_desktop.engine.core.scheduler import Scheduler
-from minerva_desktop.engine.core.sequence_cache import MOST_MOVED_BYTES
+from minerva_desktop.engine.core.sequence_cache import MOST_MOVED_BYTES, SequenceCache
 from minerva_desktop.engine.core.slots import SlotTable
 from minerva_desktop.engine.core.snapshots import SnapshotStore, model_identity
 from minerva_desktop.engine.core.speculation import Drafter, PromptLookup
@@ -149,19 +150,21 @@ class _Loader:
         # A cache of a window alone lies otherwise, and without flash attention nothing is shared.
         knows_cells = not append_only and not model.has_window and info.flash_attention
         scheduler.use_threads(self.n_threads if knows_cells else None)
+        states = self._states(context, info, append_only=model.is_recurrent or model.has_window)
+        parking = Parking(context, scheduler, states, info.kv_bytes, n_kept=plan.n_slots - 1)
         return EngineCore(
             clean_text(self.path.name),
             model,
             context,
             scheduler,
             msgspec.structs.replace(info, load_ms=(time.perf_counter() - started) * 1000.0),
+            cache=SequenceCache(context, scheduler, self.abort, parking),
             adapters=adapters,
             drafter=drafter,
-            states=self._states(context, info, append_only=model.is_recurrent or model.has_window),
+            states=states,
             can_shift=context.can_shift and not append_only,
             knows_cells=knows_cells,
             steady_greedy=rows.greedy_tokens,
-            abort=self.abort,
         )
 
     def _describe(self, context: LlamaContext, started: float) -> ContextInfo:

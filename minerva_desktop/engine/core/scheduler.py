@@ -94,6 +94,22 @@ class Scheduler:
         """Queue a sequence, whose prompt is known to fit into the context."""
         self._waiting.append(sequence)
 
+    def next_alone(self) -> Sequence | None:
+        """The sequence that waits, if it is going to run by itself and would gain by a cache that
+        holds nothing else."""
+        if self._running or len(self._waiting) != 1:
+            return None
+        sequence = self._waiting[0]
+        return sequence if self._filler.gains_alone(sequence) else None
+
+    def kept(self) -> list[Slot]:
+        """The idle slots that hold something, the one that was used longest ago first."""
+        return self._slots.kept()
+
+    def give_up(self, slot: Slot) -> None:
+        """Note that the cache holds nothing of an idle slot any more."""
+        self._slots.empty(slot)
+
     def admit(self) -> tuple[Sequence, Placement] | None:
         """Give a slot to the oldest waiting sequence, if it can start now.
 

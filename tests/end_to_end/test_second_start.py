@@ -1,0 +1,31 @@
+"""The app is started a second time while it runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.end_to_end.desktop import Desktop, wait_for
+from tests.end_to_end.running_app import ROOT, TITLE, launched
+
+
+def test_a_second_start_gives_its_file_to_the_first_and_ends(
+    desktop: Desktop, model_path: Path, tmp_path: Path
+) -> None:
+    other = shutil.copyfile(model_path, tmp_path / "downloaded model.gguf")
+    environment = dict(os.environ, DISPLAY=desktop.display_name, QT_QPA_PLATFORM="xcb")
+    with launched(desktop) as app:
+        second = subprocess.run(
+            [sys.executable, "-m", "minerva_desktop", other],
+            env=environment,
+            cwd=ROOT,
+            timeout=30,
+            check=False,
+        )
+        assert second.returncode == 0
+        assert len(desktop.windows(TITLE)) == 1
+        wait_for("handed model", lambda: "downloaded model" in app.label("modelPicker"))
+        assert app.close() == 0
