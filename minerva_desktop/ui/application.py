@@ -87,7 +87,9 @@ class Application(QObject):
         self._tasks = UiTasks(loop, self._show_error)
         self._worker = EngineWorker(make_runtime)
         self._models = ModelController(self.window, services, self._worker, self._tasks)
-        self._options = ModelOptionsController(self.window, services, self._worker, self._tasks)
+        self._options = ModelOptionsController(
+            self.window, services, self._worker, self._tasks, self._themes
+        )
         self._server = ServerController(self.window, icons, services, self._worker, self._tasks)
         self._memory = MemoryController(
             self.window, self._worker, self._tasks, self._models.name_of, self._models.note_of

@@ -17,7 +17,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QListWidget,
-    QPlainTextEdit,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -28,6 +27,7 @@ from minerva_desktop.chat.presets import MAX_NAME, PromptLibrary, Snippet
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.ui.controls import set_sign
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.long_text import LongTextEdit
 from minerva_desktop.ui.theme import GRID
 
 SIZE = (680, 460)  # px
@@ -74,7 +74,7 @@ class SnippetDialog(QDialog):
         self._name.setAccessibleName("Name of the snippet")
         self._name.setMaxLength(MAX_NAME)
         self._problem = _words("snippetProblem", "")
-        self._text = QPlainTextEdit()
+        self._text = LongTextEdit()
         self._text.setObjectName("snippetText")
         self._text.setAccessibleName("Text of the snippet")
         self._text.setTabChangesFocus(True)

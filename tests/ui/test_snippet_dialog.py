@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel, QLineEdit, QListWidget, QPlainTextEdit, QPushButton
+from PySide6.QtWidgets import (
+    QApplication,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QPlainTextEdit,
+    QPushButton,
+)
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.presets import PromptLibrary, Snippet
@@ -53,6 +62,15 @@ class Desk:
 @pytest.fixture
 def desk(qtbot: QtBot, icons: Icons) -> Desk:
     return Desk(qtbot, icons, FIX, LETTER)
+
+
+def test_a_long_text_without_a_space_is_laid_out_in_a_moment(desk: Desk) -> None:
+    started = time.perf_counter()
+    desk.text.setPlainText("x" * 150_000)
+    QApplication.processEvents()
+    assert time.perf_counter() - started < 2.0  # it took 6 s, broken at words
+    desk.dialog.accept()
+    assert len(desk.library.snippets[0].text) == 150_000
 
 
 def test_a_first_snippet_is_made(qtbot: QtBot, icons: Icons) -> None:
