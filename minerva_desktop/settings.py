@@ -25,6 +25,7 @@ from minerva_desktop.paths import path_text
 DEFAULT_PORT = 8427
 # Units of 10^9 bytes. With less not even the model that comes with the app can be used.
 MIN_MEMORY_GB, MAX_GB = 0.25, 100_000
+MAX_TEMPLATE = 200_000  # characters, as there
 MAX_SHOWN = 40  # characters of a value that was not understood
 
 _NCtx = Annotated[int, Meta(ge=16, le=16_777_216)]  # as `engine.load_options` has them
@@ -45,15 +46,16 @@ class ThemeChoice(StrEnum):
 
 class ModelOverrides(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How one model is loaded instead of as all others are; None leaves it to them. ``n_ctx`` in
-    tokens; ``kv_type`` is f16, q8_0 or q4_0, ``flash_attention`` on or off.
-    ``preset`` is the name of the one that the model's new chats begin with, which loading it has
-    nothing to do with."""
+    tokens; ``kv_type`` is f16, q8_0 or q4_0, ``flash_attention`` on or off;
+    ``chat_template`` is Jinja, instead of the model's own. ``preset`` is the name of the one that
+    the model's new chats begin with, which loading it has nothing to do with."""
 
     n_ctx: _NCtx | None = None
     n_gpu_layers: _GpuLayers | None = None
     n_threads: _Threads | None = None
     kv_type: Annotated[str, Meta(pattern="^(auto|f16|q8_0|q4_0)$")] | None = None
     flash_attention: Annotated[str, Meta(pattern="^(auto|on|off)$")] | None = None
+    chat_template: Annotated[str, Meta(max_length=MAX_TEMPLATE)] | None = None
     preset: Annotated[str, Meta(max_length=MAX_NAME)] | None = None
 
 

@@ -6,16 +6,45 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from PySide6.QtWidgets import QLineEdit, QMenu, QPushButton, QToolButton, QWidget
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLineEdit, QMenu, QPlainTextEdit, QPushButton, QToolButton, QWidget
 
+from minerva_desktop.app.model_actions import OwnTemplate
+from minerva_desktop.chat.presets import PromptLibrary, Snippet
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.settings import ModelOverrides, Settings
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
 from minerva_desktop.ui.preset_row import PresetState
+from minerva_desktop.ui.snippet_dialog import SnippetDialog, SnippetStore
+from minerva_desktop.ui.snippet_popup import SnippetPopup
+from minerva_desktop.ui.template_page import TemplatePage
 
 NAMES = ("Patient teacher", "Code reviewer", "Rhyming poet & friend of long sentences")
 PROMPT = "You are a patient teacher. Be brief."
 MODEL = "SmolLM2 135M Instruct"
+SNIPPETS = (
+    Snippet(name="letter", text="Dear {{name}},\n\nthank you for {{subject}}.\n\nKind regards"),
+    Snippet(name="fix", text="Correct the spelling, and nothing else:\n\n{{clipboard}}"),
+    Snippet(name="explain-like-i-am-five-years-old", text="Explain this to a child:\n{{text}}"),
+    Snippet(name="today", text="It is {{date}}, {{time}}."),
+)
+TEMPLATE = """{%- for message in messages -%}
+{{- '<|im_start|>' + message.role + '\\n' -}}
+{{- message.content + '<|im_end|>' + '\\n' -}}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}"""
+PREVIEW = """<|im_start|>system
+You are a helpful assistant.<|im_end|>
+<|im_start|>user
+Hello!<|im_end|>
+<|im_start|>assistant
+Hello. How can I help?<|im_end|>
+<|im_start|>user
+Name a river.<|im_end|>
+<|im_start|>assistant
+"""
 SAMPLING = SamplingParameters(temperature=0.4)
 
 
@@ -42,6 +71,12 @@ def states(conversation: Callable[[StageT], object]) -> dict[str, Scene[StageT]]
             ("preset", preset),
             ("preset-more", preset_more),
             ("preset-name", preset_name),
+            ("snippets", snippets),
+            ("template", template),
+            ("template-broken", template_broken),
+            ("template-not-loaded", template_not_loaded),
+            ("snippet-dialog", snippet_dialog),
+            ("snippet-dialog-empty", snippet_dialog_empty),
         )
     }
 
@@ -83,6 +118,81 @@ def preset_name(stage: Stage) -> list[QWidget]:
     _type(window, "presetName", NAMES[0])
     window.parameters.presets.show_problem(f"There is a “{NAMES[0]}” already: take another name.")
     return []
+
+
+def snippets(stage: Stage) -> list[QWidget]:
+    """“/” was typed in the composer."""
+    editor = stage.window.findChild(QPlainTextEdit, "composer")
+    assert editor is not None
+    SnippetPopup(editor, stage.icons.themes, lambda: SNIPPETS, dict)
+    stage.window.composer.set_text("")
+    QTest.keyClicks(editor, "/")
+    return []
+
+
+def snippet_dialog(stage: Stage) -> list[QWidget]:
+    """One of several is changed, another was deleted."""
+    dialog = _snippet_dialog(stage, PromptLibrary(snippets=SNIPPETS))
+    dialog.tell("“translate” was deleted.", can_undo=True)
+    return [dialog]
+
+
+def snippet_dialog_empty(stage: Stage) -> list[QWidget]:
+    """The first look at them."""
+    return [_snippet_dialog(stage, PromptLibrary())]
+
+
+def template(stage: Stage) -> list[QWidget]:
+    """The chat template that a model brings, and a small chat with it."""
+    dialog, page = _template(stage, None)
+    page.show_preview(PREVIEW)
+    return [dialog]
+
+
+def template_broken(stage: Stage) -> list[QWidget]:
+    """Another one in its place, which is broken."""
+    dialog, page = _template(stage, TEMPLATE.replace("endfor", "endfr"))
+    page.show_problem(
+        "TemplateSyntaxError: Encountered unknown tag 'endfr'."
+        " Jinja was looking for the following tags: 'endfor' or 'else'. (line 4)",
+        is_fatal=True,
+    )
+    return [dialog]
+
+
+def template_not_loaded(stage: Stage) -> list[QWidget]:
+    """A model that brings none, and is not loaded."""
+    dialog, page = _template(stage, None, is_brought=False)
+    page.show_not_loaded()
+    return [dialog]
+
+
+def _template(
+    stage: Stage, replaced: str | None, *, is_brought: bool = True
+) -> tuple[ModelOptionsDialog, TemplatePage]:
+    own = OwnTemplate(TEMPLATE, is_brought=is_brought)
+    page = TemplatePage(own, replaced, stage.icons.themes)
+    dialog = ModelOptionsDialog(
+        MODEL,
+        ModelOverrides(),
+        Settings(),
+        n_ctx_train=8_192,
+        max_threads=8,
+        template=page,
+        parent=stage.window,
+    )
+    dialog.show()
+    button = dialog.findChild(QPushButton, "optionsPageTemplate")
+    assert button is not None
+    button.click()
+    return dialog, page
+
+
+def _snippet_dialog(stage: Stage, library: PromptLibrary) -> SnippetDialog:
+    store = SnippetStore(lambda: library, lambda _library: False)
+    dialog = SnippetDialog(stage.icons, store, stage.window)
+    dialog.show()
+    return dialog
 
 
 def _panel(window: MainWindow, state: PresetState) -> None:

@@ -241,11 +241,11 @@ STATES: dict[str, State] = {
     "server-empty": server_empty,
     "model-options": model_options,
     "parameters": parameters,
-    **screenshot_presets.states(conversation),
     "long-names": long_names,
     "narrow": narrow,
     "narrow-error": narrow_error,
     "drop": drop,
     **screenshot_messages.STATES,
     **screenshot_sidebar.STATES,
+    **screenshot_presets.states(conversation),
 }

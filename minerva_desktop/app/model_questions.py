@@ -9,7 +9,7 @@ import msgspec
 
 from minerva_desktop.app.context_use import ContextUse, PromptSource, read_context
 from minerva_desktop.app.generation import AnswerRequest
-from minerva_desktop.chat.message import ChatTurn
+from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.pool import ModelPool
 from minerva_desktop.errors import MinervaError
@@ -17,6 +17,13 @@ from minerva_desktop.errors import MinervaError
 Pool = ModelPool[LlamaEngine]
 # Tokens at the end of a chat that its state on disk may lack.
 MAX_COMPUTED = 512
+# With one turn of each kind.
+SAMPLE = (
+    ChatTurn(Role.SYSTEM, "You are a helpful assistant."),
+    ChatTurn(Role.USER, "Hello!"),
+    ChatTurn(Role.ASSISTANT, "Hello. How can I help?"),
+    ChatTurn(Role.USER, "Name a river."),
+)
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +45,13 @@ async def context_use(
     """What a prompt fills of the context; None when the model is not loaded."""
     engine = pool.loaded_engine(path)
     return None if engine is None else await read_context(engine, source, reserve)
+
+
+async def template_preview(pool: Pool, path: Path, template: str) -> str | None:
+    """A small chat as ``template`` would write it; None when the model is not loaded. Raises
+    `MinervaError` for a template that is broken, runs away, or does not take the chat."""
+    engine = pool.loaded_engine(path)
+    return None if engine is None else await engine.apply_template(SAMPLE, template=template)
 
 
 async def idle_parameters(pool: Pool, path: Path) -> int | None:

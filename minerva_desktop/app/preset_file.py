@@ -93,6 +93,11 @@ def read_presets(path: Path) -> PromptLibrary:
 def write_presets(path: Path, library: PromptLibrary) -> None:
     """Write ``library`` to a file, whole or not at all. Raises `StoreError`."""
     body = msgspec.json.format(msgspec.json.encode(library), indent=2)
+    if len(body) >= MAX_BYTES:  # it could not be read again
+        raise StoreError(
+            f"{path.name} would have {len(body):,} bytes, and {MAX_BYTES:,} are the most: delete"
+            " or shorten some of the presets and snippets"
+        )
     temporary = path.with_name(path.name + ".new")
     try:
         with temporary.open("wb") as file:

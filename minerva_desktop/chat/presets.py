@@ -74,7 +74,7 @@ class PromptLibrary(msgspec.Struct, frozen=True, kw_only=True):
 
     def with_preset(self, preset: Preset) -> PromptLibrary:
         """``preset`` in the place of the one with its name, or at the end. Raises `InvalidRequest`
-        for a name that is none, and for parameters out of range."""
+        for a name that is none, too long a text, and parameters out of range."""
         _check_preset(preset)
         return msgspec.structs.replace(self, presets=_put(self.presets, preset))
 
@@ -85,8 +85,8 @@ class PromptLibrary(msgspec.Struct, frozen=True, kw_only=True):
 
     def with_snippet(self, snippet: Snippet) -> PromptLibrary:
         """``snippet`` in the place of the one with its name, or at the end. Raises `InvalidRequest`
-        for a name that “/” cannot find."""
-        _check_snippet_name(snippet.name)
+        for a name that “/” cannot find, and for too long a text."""
+        _check_snippet(snippet)
         return msgspec.structs.replace(self, snippets=_put(self.snippets, snippet))
 
     def without_snippet(self, name: str) -> PromptLibrary:
@@ -126,7 +126,7 @@ class PromptLibrary(msgspec.Struct, frozen=True, kw_only=True):
         for preset in other.presets:
             _check_preset(preset)
         for snippet in other.snippets:
-            _check_snippet_name(snippet.name)
+            _check_snippet(snippet)
         return msgspec.structs.replace(
             self,
             presets=_joined(self.presets, other.presets, " "),
@@ -221,6 +221,7 @@ def _check_free(old: str, new: str, items: Iterable[Preset | Snippet]) -> None:
 
 def _check_preset(preset: Preset) -> None:
     _check_name(preset.name)
+    _check_text(preset.system_prompt or "", "system prompt")
     if preset.sampling is not None:
         preset.sampling.check()
 
@@ -230,6 +231,23 @@ def _check_name(name: str) -> None:
         raise InvalidRequest(
             f"A preset's name has 1 to {MAX_NAME} characters on one line", param="name"
         )
+
+
+def _check_snippet(snippet: Snippet) -> None:
+    _check_snippet_name(snippet.name)
+    _check_text(snippet.text, "snippet")
+
+
+def _check_text(text: str, what: str) -> None:
+    """What is kept has to be understood when it is read again."""
+    if len(text) > MAX_TEXT:
+        raise InvalidRequest(
+            f"A {what} has at most {MAX_TEXT:,} characters, not {len(text):,}", param="text"
+        )
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(f"A {what} cannot hold half a character", param="text") from error
 
 
 def _check_snippet_name(name: str) -> None:

@@ -48,6 +48,7 @@ from minerva_desktop.ui.preset_controller import PresetController
 from minerva_desktop.ui.server_controller import ServerController
 from minerva_desktop.ui.settings_dialog import SettingsDialog
 from minerva_desktop.ui.single_instance import TOKEN_VARIABLES, SingleInstance, handed_over
+from minerva_desktop.ui.snippet_controller import SnippetController
 from minerva_desktop.ui.stylesheet import apply_theme
 from minerva_desktop.ui.tasks import UiTasks
 from minerva_desktop.ui.theme import ThemeSource
@@ -86,7 +87,9 @@ class Application(QObject):
         self._tasks = UiTasks(loop, self._show_error)
         self._worker = EngineWorker(make_runtime)
         self._models = ModelController(self.window, services, self._worker, self._tasks)
-        self._options = ModelOptionsController(self.window, services, self._worker, self._tasks)
+        self._options = ModelOptionsController(
+            self.window, services, self._worker, self._tasks, self._themes
+        )
         self._server = ServerController(self.window, icons, services, self._worker, self._tasks)
         self._memory = MemoryController(
             self.window, self._worker, self._tasks, self._models.name_of, self._models.note_of
@@ -123,6 +126,8 @@ class Application(QObject):
         self._presets = PresetController(
             window, self._services, models, tasks, lambda: chats.session
         )
+        self._snippets = SnippetController(window, self._icons, self._services.presets, tasks)
+        self._snippets.imported.connect(self._presets.refresh)
         return opened, context, backups
 
     def start(self) -> None:
@@ -214,6 +219,7 @@ class Application(QObject):
             self.window,
         )
         dialog.open_data_folder_requested.connect(self._open_data_folder)
+        dialog.snippets_requested.connect(self._on_snippets)
         dialog.accepted.connect(self._on_settings_accepted)
         dialog.finished.connect(self._on_settings_finished)
         self._dialog = dialog
@@ -250,6 +256,10 @@ class Application(QObject):
         if settings.server_port != self._services.settings.current.server_port:
             self._server.forget_failure()  # it was about the other port
         self._save(settings)
+
+    @Slot()
+    def _on_snippets(self) -> None:
+        self._snippets.open_dialog(self._dialog or self.window)
 
     @Slot()
     def _open_data_folder(self) -> None:

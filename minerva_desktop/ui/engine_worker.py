@@ -190,6 +190,12 @@ class EngineWorker(QThread):
         pool = self._required().pool
         return await self._await(model_questions.context_use(pool, path, source, reserve))
 
+    async def template_preview(self, path: Path, template: str) -> str | None:
+        """A small chat as that chat template writes it; None when the model is not loaded. Raises
+        what is wrong with the template."""
+        pool = self._required().pool
+        return await self._await(model_questions.template_preview(pool, path, template))
+
     async def idle_parameters(self, path: Path) -> int | None:
         """How many parameters a model has that is loaded and does nothing; None for another."""
         return await self._await(model_questions.idle_parameters(self._required().pool, path))

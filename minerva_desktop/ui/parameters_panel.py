@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from minerva_desktop.chat.sampling import MAX_SEED, SamplingParameters
 from minerva_desktop.ui.controls import plain_tip
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.long_text import LongTextEdit
 from minerva_desktop.ui.number_fields import WholeField
 from minerva_desktop.ui.parameter_fields import OptionalField, ParameterField, SliderRange
 from minerva_desktop.ui.preset_row import PresetRow
@@ -167,7 +168,7 @@ class ParametersPanel(QWidget):
         self.apply(self._prompt.toPlainText(), SamplingParameters())
 
     def _make_prompt(self) -> QPlainTextEdit:
-        prompt = QPlainTextEdit()
+        prompt = LongTextEdit()
         prompt.setObjectName("systemPrompt")
         prompt.setAccessibleName("System prompt")
         prompt.setPlaceholderText("You are a helpful assistant.")

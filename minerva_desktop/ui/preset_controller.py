@@ -20,9 +20,10 @@ from minerva_desktop.app.model_presets import (
     set_presets,
 )
 from minerva_desktop.app.services import Services
+from minerva_desktop.chat.conversation import clean_text
 from minerva_desktop.chat.presets import Preset, PromptLibrary
 from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.errors import InvalidRequest, StoreError
+from minerva_desktop.errors import InvalidRequest, MinervaError, StoreError
 from minerva_desktop.paths import path_text
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
@@ -189,7 +190,8 @@ class PresetController(QObject):
 
     @Slot(str, bool, bool)
     def _on_new_named(self, name: str, keeps_prompt: bool, keeps_sampling: bool) -> None:
-        system_prompt, sampling = self._panel.values()
+        prompt, sampling = self._panel.values()
+        system_prompt = clean_text(prompt)
         if self._library.preset(name) is not None:
             self._row.show_problem(f"There is a “{name}” already: take another name.")
             return
@@ -226,7 +228,8 @@ class PresetController(QObject):
         before = self._library.preset(name)
         if before is None:
             return
-        prompt, sampling = self._panel.values()
+        shown, sampling = self._panel.values()
+        prompt = clean_text(shown)
         after = msgspec.structs.replace(
             before,
             system_prompt=None if before.system_prompt is None else prompt,
@@ -237,9 +240,9 @@ class PresetController(QObject):
 
         def undo() -> None:
             if self._library.preset(name) is not None:
-                self._save(self._library.with_preset(before))
+                self._save_preset(before)
 
-        if self._save(self._library.with_preset(after)):
+        if self._save_preset(after):
             self._offer_undo(f"“{name}” was updated.", undo)
             self.refresh()
 
@@ -299,6 +302,14 @@ class PresetController(QObject):
         except StoreError as error:
             self._show(error)
 
+    def _save_preset(self, preset: Preset) -> bool:
+        try:
+            library = self._library.with_preset(preset)
+        except InvalidRequest as error:
+            self._show(error)
+            return False
+        return self._save(library)
+
     def _save(self, library: PromptLibrary) -> bool:
         try:
             self._services.presets.save(library)
@@ -326,6 +337,6 @@ class PresetController(QObject):
         kind = NoticeKind.INFO if went_well else NoticeKind.ERROR
         self._window.notifications.show_notice(Notice(kind, words, key=NOTICE))
 
-    def _show(self, error: StoreError) -> None:
+    def _show(self, error: MinervaError) -> None:
         notice = Notice(NoticeKind.ERROR, error.message, error.detail)
         self._window.notifications.show_notice(notice)

@@ -153,10 +153,19 @@ QToolButton#sendButton:focus, QToolButton#stopButton:focus { border: 2px solid $
 QToolButton#sendButton:disabled { background: $selected; }
 QPushButton#modelPicker { padding: 5px 10px; text-align: left; }
 QFrame#pickerPopup, QFrame#modelsPanel, QFrame#contextPanel, QFrame#tagEditor,
-QFrame#answerDetails {
+QFrame#answerDetails, QFrame#snippetPopup {
   background: $surface; border: 1px solid $border; border-radius: 12px;
 }
-QListView#pickerList { background: transparent; border: none; outline: 0; }
+QListView#pickerList, QListView#snippetList {
+  background: transparent; border: none; outline: 0;
+}
+QListView#snippetNames {
+  background: $surface; border: 1px solid $border; border-radius: 8px; outline: 0; padding: 4px;
+}
+QListView#snippetNames:focus { border-color: $accent; }
+QListView#snippetNames::item { padding: 5px 8px; border-radius: 4px; color: $text; }
+QListView#snippetNames::item:hover { background: $hover; }
+QListView#snippetNames::item:selected { background: $selected; }
 QPushButton#addModelButton { text-align: left; padding: 5px 8px; }
 QFrame#pickerRule, QFrame#pageRule { background: $border; border: none; }
 QWidget#notificationBar { border-bottom: 1px solid $border; }
@@ -170,7 +179,9 @@ QFrame#optionsFit { border: 1px solid $border; border-radius: 8px; background: $
 QFrame#optionsFit[tone="success"] { border-color: $success; }
 QFrame#optionsFit[tone="warning"] { background: $warning_surface; border-color: $warning_edge; }
 QFrame#optionsFit[tone="danger"] { background: $danger_surface; border-color: $danger_edge; }
-QLabel#requestError, QLabel#keyProblem, QLabel#presetProblem { color: $danger; }
+QLabel#requestError, QLabel#keyProblem, QLabel#presetProblem, QLabel#snippetProblem {
+  color: $danger;
+}
 QTableView#requestTable {
   background: $surface; border: 1px solid $border; border-radius: 8px; outline: 0;
   selection-background-color: $selected; selection-color: $text;

@@ -18,6 +18,14 @@ def test_a_models_own_options_win_and_the_rest_is_as_for_all(tmp_path: Path) -> 
     assert options.snapshots == common.snapshots
 
 
+def test_a_chat_template_goes_with_the_load(tmp_path: Path) -> None:
+    options = load_options(Settings(), tmp_path)
+    own = overridden(options, ModelOverrides(chat_template="{{ messages }}"))
+    assert own.chat_template == "{{ messages }}"
+    assert own != options  # so a loaded model is loaded anew
+    assert overridden(options, ModelOverrides(chat_template=" \n")) == options
+
+
 def test_words_that_nobody_knows_are_left_out(tmp_path: Path) -> None:
     options = load_options(Settings(), tmp_path)
     assert overridden(options, ModelOverrides(kv_type="f8", flash_attention="maybe")) == options

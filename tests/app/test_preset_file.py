@@ -84,3 +84,17 @@ def test_a_disk_that_does_not_take_it(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="could not be written: it is a folder"):
         file.save(LIBRARY)
     assert file.current == PromptLibrary()
+
+
+def test_what_could_not_be_read_again_is_not_written(path: Path) -> None:
+    file = PresetFile(path)
+    file.save(LIBRARY)
+    long = "x" * 200_000
+    many = tuple(Snippet(name=f"s{number}", text=long) for number in range(85))
+    with pytest.raises(StoreError, match="16,777,216 are the most"):
+        file.save(PromptLibrary(snippets=many))
+    with pytest.raises(InvalidRequest, match="at most 200,000 characters, not 200,001"):
+        LIBRARY.with_snippet(Snippet(name="long", text=long + "x"))
+    with pytest.raises(InvalidRequest, match="half a character"):
+        LIBRARY.with_preset(Preset(name="half", system_prompt="\ud800"))
+    assert PresetFile(path).current == LIBRARY

@@ -16,6 +16,7 @@ from minerva_desktop.engine.core.adapters import AdapterSet
 from minerva_desktop.engine.core.backend_devices import list_devices
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.chat_states import ChatStates
+from minerva_desktop.engine.core.chat_template import check_template, why_broken
 from minerva_desktop.engine.core.context_params import ContextPlan, context_plan
 from minerva_desktop.engine.core.draft_model import DraftModel, draft_path
 from minerva_desktop.engine.core.embedding_core import EmbeddingCore
@@ -39,7 +40,7 @@ from minerva_desktop.engine.core.snapshots import SnapshotStore, model_identity
 from minerva_desktop.engine.core.speculation import Drafter, PromptLookup
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import ContextInfo
-from minerva_desktop.errors import InvalidRequest, ModelLoadError
+from minerva_desktop.errors import InferenceError, InvalidRequest, ModelLoadError
 
 _UNUSABLE = {  # by pooling
     llama.LLAMA_POOLING_TYPE_RANK: "is a reranker: it can neither chat nor make embeddings",
@@ -62,6 +63,7 @@ def load_core(
     """
     started = time.perf_counter()
     _check_devices(options)
+    _check_template(path, options)
     log.clear()
     model = LlamaModel(path, options, log=log, on_progress=on_progress)
     if model.pooling in _UNUSABLE:
@@ -80,6 +82,19 @@ def _check_devices(options: LoadOptions) -> None:
             "that this build can use",
             param="tensor_split",
         )
+
+
+def _check_template(path: Path, options: LoadOptions) -> None:
+    """Before the weights are read."""
+    if options.chat_template is None:
+        return
+    try:
+        check_template(options.chat_template)
+    except InferenceError as error:
+        raise ModelLoadError(
+            f"{path.name} was not loaded, for the chat template in its load options is broken:"
+            f" {why_broken(error)}"
+        ) from error
 
 
 def _n_movable(n_ctx: int, kv_bytes: int) -> int:
