@@ -202,4 +202,8 @@ class MessageActions(QObject):
                 return
             session = await library.open_session(conversation_id)
             self._show(session)
+        if session.is_answering:
+            again = partial(self._put_back, conversation_id, removal)
+            self._offers.undo("That can be undone once the answer is over.", again)
+            return
         await session.put_back(removal)

@@ -81,7 +81,7 @@ class MessageViews(QObject):
         and the chat is shown at its end."""
         same = n_same(self._messages, messages)
         start = self._stretch.first
-        if same < start or not self._views or same == 0:
+        if same < start or not self._views:
             self.open(messages)
             return False
         focus, focused = self._focused_index(), QApplication.focusWidget()
@@ -100,9 +100,8 @@ class MessageViews(QObject):
                 break
             self._views.append(view)
             end += 1
-        kept = set(self._views)
-        for view in old_views:
-            if view not in kept and self._by_id.get(view.message.id) is view:
+        for view in set(old_views).difference(self._views):
+            if self._by_id.get(view.message.id) is view:
                 self._drop_view(view)
         self._messages = list(messages)
         stretch = self._stretch
@@ -182,8 +181,11 @@ class MessageViews(QObject):
     def resume(self, message: Message) -> None:
         """An answer that is already here goes on."""
         view = self._replace(message)
+        self._help.pop(message.id, None)
         if view is not None:
+            view.offer_help(details=False, options=False, anyway=False)
             view.go_on(message)
+            view.show_author(self._model_names)  # another model may go on with it
             self._mark_last()
 
     def _replace(self, message: Message) -> AnswerView | None:
