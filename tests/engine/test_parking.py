@@ -99,6 +99,8 @@ async def test_what_is_parked_counts_as_kept_and_belongs_to_its_adapters(
     assert with_others.timings.cached_tokens == 0
     _, newest = await _scores(engine, (*numbers[-2], 7))
     assert newest.timings.cached_tokens == 120
+    _, fourth = await _scores(engine, (*numbers[3], 7))  # of those that are kept the oldest
+    assert fourth.timings.cached_tokens == 120
     _, oldest = await _scores(engine, (*numbers[0], 7))
     assert oldest.timings.cached_tokens == 0
 

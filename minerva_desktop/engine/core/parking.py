@@ -35,7 +35,7 @@ class _Parked:
 
     def usable(self, sequence: Sequence) -> int:
         """How many tokens at the beginning of ``sequence`` this has."""
-        if self.variant != sequence.variant:
+        if self.variant != sequence.variant or not sequence.reuse:
             return 0
         return common_prefix(self.tokens, sequence.tokens, len(sequence.tokens) - 1)
 
@@ -66,7 +66,7 @@ class Parking:
         """Empty the cache for ``sequence``, which is about to run by itself, but for what it can
         go on from where that lies."""
         slots = self._scheduler.kept()
-        self._leave_out(slots)
+        self._leave_out(slots, sequence)
         n_tokens = sum(slot.n_held for slot in slots) + sum(len(p.tokens) for p in self._parked)
         if n_tokens * self._token_bytes > self._max_bytes:
             return
@@ -87,10 +87,9 @@ class Parking:
     def restore(self, sequence: Sequence) -> None:
         """Put back what the beginning of ``sequence``, which was just admitted, was parked with, if
         that is much more of it than its slot holds."""
-        slot = sequence.slot
-        if slot is None or not self._parked:
+        slot, best = sequence.slot, self._best(sequence)
+        if slot is None or best is None:
             return
-        best = max(self._parked, key=lambda parked: parked.usable(sequence))
         length, n_parked = best.usable(sequence), len(best.tokens)
         if length < slot.n_held + WORTH_SHARING or not self._scheduler.may_hold(slot, n_parked):
             return
@@ -112,9 +111,9 @@ class Parking:
         if not n_behind or (n_behind <= length and not has_room):  # as `SlotTable.take` has it
             self._parked.remove(best)
 
-    def _leave_out(self, slots: list[Slot]) -> None:
+    def _leave_out(self, slots: list[Slot], sequence: Sequence) -> None:
         """Let go of parked sequences that one of ``slots`` holds, too, and of the oldest of those
-        for which there would be no slot."""
+        for which there would be no slot beside that of ``sequence``, which is to use one."""
         for parked in self._parked[:]:
             n = len(parked.tokens)
             if any(
@@ -123,8 +122,17 @@ class Parking:
                 for slot in slots
             ):
                 self._parked.remove(parked)
-        excess = len(slots) + len(self._parked) - self._n_kept
-        del self._parked[: max(0, excess)]
+        wanted = self._best(sequence)
+        is_begun = wanted is not None or any(_is_begun_by(sequence, slot) for slot in slots)
+        excess = len(slots) + len(self._parked) - is_begun - self._n_kept
+        others = [parked for parked in self._parked if parked is not wanted]
+        for parked in others[: max(0, excess)]:
+            self._parked.remove(parked)
+
+    def _best(self, sequence: Sequence) -> _Parked | None:
+        """The parked one that has most of the beginning of ``sequence``, if that is worth it."""
+        best = max(self._parked, key=lambda parked: parked.usable(sequence), default=None)
+        return best if best is not None and best.usable(sequence) >= WORTH_SHARING else None
 
 
 def _is_begun_by(sequence: Sequence, slot: Slot) -> bool:
