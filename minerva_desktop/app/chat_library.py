@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from minerva_desktop.app.chat_session import ChatSession, SessionListener
 from minerva_desktop.app.generation import AnswerEngine
@@ -42,9 +41,10 @@ class ChatLibrary:
         self._sessions: dict[str, ChatSession] = {}
 
     @property
-    def recovered_from(self) -> Path | None:
-        """Where a damaged chat file was put aside, if one was found at the start."""
-        return self._store.recovered_from
+    def recovery_words(self) -> str | None:
+        """What a damaged chat file was recovered to, if one was found at the start."""
+        recovery = self._store.recovery
+        return None if recovery is None else recovery.words
 
     async def tidy(self) -> None:
         """Destroy what has been in the trash for `TRASH_SECONDS`. Raises `StoreError`."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -30,10 +30,13 @@ from minerva_desktop.chat.message import Message
 from minerva_desktop.chat.parts import Part
 from minerva_desktop.errors import StoreError
 from minerva_desktop.store import blobs, conversation_rows, message_rows, organising, search, trash
+from minerva_desktop.store.backup_files import Backup
+from minerva_desktop.store.care import RETRY_SECONDS, Care, finished
 from minerva_desktop.store.conversation_rows import TranscriptPage
-from minerva_desktop.store.database import Database
+from minerva_desktop.store.database import Database, DiskTrouble
 from minerva_desktop.store.indexer import Indexer
 from minerva_desktop.store.organising import Mark
+from minerva_desktop.store.recovery import Recovery
 from minerva_desktop.store.search import SearchPage, SearchPlace
 from minerva_desktop.store.search_query import parse
 
@@ -47,44 +50,66 @@ class ChatStore:
 
     Text is cleaned of lone surrogates on its way in (`chat.conversation.clean_text`), because
     UTF-8 cannot hold them: the message is kept, each of them reads U+FFFD afterwards.
-    ``recovered_from`` is where a damaged file was moved to, if `open` found one.
+    Where the disk is full or read-only nothing raises: writes wait in memory and are tried again,
+    with the next one and every few seconds. ``on_trouble`` is told when that begins, with each
+    write that waits, and, with None, when all are written; on the loop that called `start`.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], float] = time.time,
+        on_trouble: Callable[[DiskTrouble | None], None] | None = None,
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
         """``clock`` tells Unix time in seconds and stamps what goes to the trash."""
         self._database = database
         self._indexer = Indexer(database)
         self._clock = clock
+        self._care = Care(database, clock, on_trouble, retry_seconds)
 
     @classmethod
-    async def open(cls, path: Path) -> Self:
+    async def open(
+        cls, path: Path, on_trouble: Callable[[DiskTrouble | None], None] | None = None
+    ) -> Self:
         """Open the chats in ``path``, created if it is not there.
 
         Answers that were streaming when the app died become ``interrupted``, with their text.
         """
-        store = cls(Database(path))
+        store = cls(Database(path), on_trouble=on_trouble)
         await store.start()
         return store
 
     async def start(self) -> None:
         """Open the database that the store was made with. On failure its thread is ended."""
+        self._care.begin()
         try:
-            await _finished(self._database.open())
-            await self._write(lambda c: c.execute(message_rows.MARK_INTERRUPTED).fetchall())
+            await finished(self._database.open())
+            await self._write(_interrupt)
         except BaseException:
             # Also one who stops waiting (a cancelled start) must not leave the thread and the lock.
-            await self.close()
+            with suppress(StoreError):
+                await self.close()
             raise
 
     async def close(self) -> None:
-        """Finish what was asked for and close the file; idempotent."""
-        await _finished(self._database.close())
-        self._database.join()
+        """Finish what was asked for and close the file; idempotent. What still waits for the disk
+        (`trouble`) is tried once more; `StoreError` where it is lost now."""
+        await self._care.end()
+        try:
+            await finished(self._database.close())
+        finally:
+            self._database.join()
 
     @property
-    def recovered_from(self) -> Path | None:
-        """Where the damaged file lies that this store replaced."""
-        return self._database.recovered_from
+    def recovery(self) -> Recovery | None:
+        """What was read of a damaged file, if `start` found one in the place of the chats."""
+        return self._database.recovery
+
+    @property
+    def trouble(self) -> DiskTrouble | None:
+        """What waits for the disk, as it was told last."""
+        return self._care.trouble
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -138,12 +163,7 @@ class ChatStore:
         messages = [message_rows.row_of(conversation.id, message) for message in conversation]
         tags = [(conversation.id, clean_text(tag)) for tag in conversation.tags]
 
-        def insert(connection: apsw.Connection) -> None:
-            connection.execute(conversation_rows.INSERT_CONVERSATION, row)
-            connection.executemany(conversation_rows.INSERT_TAG, tags)
-            message_rows.insert(connection, messages)
-
-        await self._write(insert)
+        await self._write(lambda c: conversation_rows.insert(c, row, tags, messages))
 
     async def save_details(self, conversation: Conversation) -> None:
         """Store what a session changes: title and its source, model, system prompt, sampling
@@ -239,7 +259,7 @@ class ChatStore:
         def flush(connection: apsw.Connection) -> None:
             connection.execute(message_rows.FLUSH_TEXT, bindings)
 
-        await self._write(flush, durable=False)
+        await self._write(flush, durable=False, key=("flush", message_id))
 
     async def remove_messages(self, conversation: Conversation, removal: Removal) -> None:
         """Store what ``conversation.remove`` just did. `purge_trash` destroys the messages."""
@@ -286,6 +306,32 @@ class ChatStore:
         now = self._clock()
         return await self._write(lambda c: trash.purge(c, now - older_than_seconds, now))
 
+    # -- care --------------------------------------------------------------------------------
+
+    async def check(self) -> list[str]:
+        """Look through the whole file for damage, beside other work (5 s for a million messages);
+        what is wrong, in SQLite's words."""
+        return await self._care.check()
+
+    async def backups(self) -> list[Backup]:
+        """Copies of all chats, the newest first: the last seven daily ones, and those made before
+        a migration, before a restore and by `back_up`."""
+        return await self._care.backups()
+
+    async def back_up(self, target: Path | None = None) -> Path:
+        """Copy all chats, beside other work, to ``target`` or into the folder of backups; where
+        to. `StoreError` where there is a file already."""
+        return await self._care.back_up(target)
+
+    async def restore_backup(self, backup: Path) -> None:
+        """Replace all chats by those in ``backup``. A copy of the present ones is made first."""
+        await self._care.restore(backup)
+        await self._write(_interrupt)
+
+    async def save_elsewhere(self, target: Path) -> None:
+        """Write everything, also what waits for the disk, into a new file ``target``."""
+        await finished(self._database.save_elsewhere(target))
+
     # -- inside ------------------------------------------------------------------------------
 
     async def _mark(
@@ -297,22 +343,28 @@ class ChatStore:
         durable: bool = True,
     ) -> None:
         ids = tuple(conversation_ids)
-        await self._write(lambda c: organising.set_mark(c, mark, value, ids), durable=durable)
+        key = None if durable else (mark, *ids)
+        await self._write(
+            lambda c: organising.set_mark(c, mark, value, ids), durable=durable, key=key
+        )
 
     async def _read(self, query: Callable[[apsw.Connection], Result]) -> Result:
         return await asyncio.wrap_future(self._database.run(query))
 
     async def _write(
-        self, change: Callable[[apsw.Connection], Result], *, durable: bool = True
+        self,
+        change: Callable[[apsw.Connection], Result],
+        *,
+        durable: bool = True,
+        key: Hashable | None = None,
     ) -> Result:
-        written = self._database.write(change, durable=durable)
+        written = self._database.write(change, durable=durable, key=key)
         self._indexer.take_up()
-        return await _finished(written)
+        return await finished(written)
 
 
-async def _finished(future: Future[Result]) -> Result:
-    """Wait for work that must not be withdrawn when the waiting task is cancelled."""
-    return await asyncio.shield(asyncio.wrap_future(future))
+def _interrupt(connection: apsw.Connection) -> None:
+    connection.execute(message_rows.MARK_INTERRUPTED)
 
 
 def _folder_name(name: str) -> str:

@@ -7,7 +7,7 @@ database's thread.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import apsw
 import msgspec
@@ -23,6 +23,7 @@ from minerva_desktop.chat.conversation import (
 from minerva_desktop.chat.message import Message
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import StoreError
+from minerva_desktop.store import message_rows
 from minerva_desktop.store.message_rows import (
     COLUMNS,
     Row,
@@ -140,6 +141,15 @@ def details_of(conversation: Conversation) -> Row:
 # -- on the database's thread ------------------------------------------------------------------
 
 
+def insert(
+    connection: apsw.Connection, row: Row, tags: Iterable[Row], messages: Iterable[Row]
+) -> None:
+    """Add a conversation (`row_of`) with its tags and messages."""
+    connection.execute(INSERT_CONVERSATION, row)
+    connection.executemany(INSERT_TAG, tags)
+    message_rows.insert(connection, messages)
+
+
 def listed(
     connection: apsw.Connection, *, is_archived: bool, in_trash: bool
 ) -> list[ConversationSummary]:
@@ -174,11 +184,8 @@ def load(connection: apsw.Connection, conversation_id: str) -> Conversation:
     """A conversation with all its messages. Raises `StoreError`."""
     conversation, active_leaf_id = _without_messages(connection, conversation_id)
     updated_at = conversation.updated_at
-    try:
-        for row in connection.execute(SELECT_MESSAGES, (conversation_id,)):
-            conversation.add(message_of(row))
-    except ValueError as error:
-        raise _unreadable(conversation.title, error) from error
+    for row in connection.execute(SELECT_MESSAGES, (conversation_id,)):
+        conversation.add(message_of(row))
     if active_leaf_id is not None and active_leaf_id in conversation:
         conversation.branch_from(active_leaf_id)
     conversation.updated_at = updated_at
@@ -198,10 +205,7 @@ def page_to(
 ) -> TranscriptPage:
     """The ``n`` messages of a branch that end with this one; no page for None."""
     bindings = (message_id, conversation_id, n)
-    try:
-        messages = tuple(map(message_of, connection.execute(SELECT_BRANCH, bindings)))
-    except ValueError as error:
-        raise _unreadable(conversation_id, error) from error
+    messages = tuple(map(message_of, connection.execute(SELECT_BRANCH, bindings)))
     siblings = {}
     for message in messages:
         if message.parent_id is None:
@@ -249,7 +253,3 @@ def _title_source(value: str) -> TitleSource:
         return TitleSource(value)
     except ValueError:
         return TitleSource.PERSON
-
-
-def _unreadable(title: str, error: ValueError) -> StoreError:
-    return StoreError(f"The chat “{title}” cannot be read: {error}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from typing import Any, TypeVar
 
 import apsw
@@ -24,6 +25,7 @@ from minerva_desktop.errors import StoreError
 logger = logging.getLogger(__name__)
 
 Parsed = TypeVar("Parsed")
+Known = TypeVar("Known", bound=StrEnum)
 Row = tuple[Any, ...]
 
 CREATED_AT = 4  # its place in a row
@@ -150,15 +152,15 @@ def update(connection: apsw.Connection, content: Row, message_id: str) -> None:
 
 
 def message_of(row: Row) -> Message:
-    """The message that the `COLUMNS` of a row hold. Raises `ValueError` for a role or a state
-    that there is not."""
+    """The message that the `COLUMNS` of a row hold. What makes no sense in it, after a damage of
+    the file, costs itself alone."""
     id_, parent_id, role, created_at, text, state, model, completion, error, parts, sampling = row
     return Message(
         id=id_,
         parent_id=parent_id,
-        role=Role(role),
+        role=_known(Role, role, Role.ASSISTANT),
         text=text,
-        state=MessageState(state),
+        state=_known(MessageState, state, MessageState.INTERRUPTED),
         created_at=created_at,
         parts=parsed(parts, tuple[Part, ...]) or () if parts else (),
         model=model,
@@ -166,6 +168,14 @@ def message_of(row: Row) -> Message:
         completion=parsed(completion, Completion) if completion else None,
         error=error,
     )
+
+
+def _known(kind: type[Known], value: str, otherwise: Known) -> Known:
+    try:
+        return kind(value)
+    except ValueError:
+        logger.warning("a stored message has the %s %r", kind.__name__, value)
+        return otherwise
 
 
 def sampling_of(json: str | None) -> SamplingParameters | None:

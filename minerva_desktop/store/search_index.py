@@ -26,8 +26,9 @@ CHUNK_BITS = 14  # of a row, so of seconds: 4.5 hours
 BATCH_MESSAGES = 100
 BATCH_CHARACTERS = 50_000  # about 20 ms
 
+# CROSS: SQLite may think that it is better to go through all messages.
 SELECT_WAITING = """
-    SELECT unindexed.row, text FROM unindexed JOIN messages USING (row)
+    SELECT unindexed.row, text FROM unindexed CROSS JOIN messages USING (row)
     ORDER BY unindexed.row DESC LIMIT ?
 """
 INDEX = "INSERT OR REPLACE INTO message_index (rowid, text) VALUES (?, ?)"

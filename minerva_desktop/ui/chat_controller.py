@@ -92,11 +92,8 @@ class ChatController(QObject):
     async def start(self, conversation_id: str | None) -> None:
         """Open the chats and the one of last time. Raises `StoreError`."""
         self._library = await self._services.open_chats(self._worker, self)
-        if self._library.recovered_from is not None:
-            text = (
-                "The file with your chats was damaged. It was kept as "
-                f"{self._library.recovered_from.name} and a new one was begun."
-            )
+        text = self._library.recovery_words
+        if text is not None:
             self._window.notifications.show_notice(Notice(NoticeKind.WARNING, text))
         await self._library.tidy()
         known = {summary.id for summary in await self._library.summaries()}

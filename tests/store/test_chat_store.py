@@ -55,7 +55,7 @@ async def test_a_chat_comes_back_after_a_restart(path: Path) -> None:
     store = await ChatStore.open(path)
 
     assert await store.load(conversation.id) == conversation
-    assert store.recovered_from is None
+    assert store.recovery is None
     await store.close()
     assert sorted(file.name for file in path.parent.iterdir()) == ["chats.db", "chats.db.lock"]
 
