@@ -220,13 +220,13 @@ def backup_target(output: Path | None, today: str) -> Path:
 async def back_up(store: ReadingStore, target: Path, *, replaces: bool) -> int:
     """Copy all chats as they are now into one file, from which the app can read them again; its
     size in bytes. Raises `ChatFileError` and `StoreError`."""
-    with _Draft(target, replaces=replaces) as draft:
-        try:
-            await store.back_up(draft.path)
-        except ChatFileError as error:
-            raise ChatFileError(f"{target} cannot be written: {error.message}") from error
-        await asyncio.to_thread(draft.finish)
-        return await asyncio.to_thread(lambda: target.stat().st_size)
+    await asyncio.to_thread(_refuse_present, target, replaces=replaces)
+    fresh = target
+    if await asyncio.to_thread(target.exists):  # it stays until the new one is whole
+        fresh = target.with_name(f"{target.name}.{os.getpid()}.new")
+    await store.back_up(fresh)
+    await asyncio.to_thread(fresh.replace, target)
+    return await asyncio.to_thread(lambda: target.stat().st_size)
 
 
 class _Draft:
@@ -238,7 +238,7 @@ class _Draft:
         self.path = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
 
     def __enter__(self) -> _Draft:
-        self._refuse_present()
+        _refuse_present(self._target, replaces=self._replaces)
         try:
             self.stream: BinaryIO = self.path.open("xb")
         except OSError as error:
@@ -250,7 +250,7 @@ class _Draft:
         self.stream.flush()
         os.fsync(self.stream.fileno())
         self.stream.close()
-        self._refuse_present()
+        _refuse_present(self._target, replaces=self._replaces)
         self.path.replace(self._target)
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
@@ -261,16 +261,17 @@ class _Draft:
         if isinstance(error, OSError):  # the disk is full
             raise self._failed(error) from error
 
-    def _refuse_present(self) -> None:
-        if not self._target.exists():
-            return
-        if not self._target.is_file():  # a folder, or a device, which must never be replaced
-            raise ChatFileError(f"{self._target} is no regular file: choose another name")
-        if not self._replaces:
-            raise ChatFileError(f"{self._target} is there already; --force replaces it")
-
     def _failed(self, error: OSError) -> ChatFileError:
         return ChatFileError(f"{self._target} cannot be written: {os_reason(error)}")
+
+
+def _refuse_present(target: Path, *, replaces: bool) -> None:
+    if not target.exists():
+        return
+    if not target.is_file():  # a folder, or a device, which must never be replaced
+        raise ChatFileError(f"{target} is no regular file: choose another name")
+    if not replaces:
+        raise ChatFileError(f"{target} is there already; --force replaces it")
 
 
 def _make(folder: Path) -> None:
