@@ -9,14 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from minerva_desktop.app.chat_files import (
-    ChatExport,
-    ExportFormat,
-    back_up,
-    backup_target,
-    target_for,
-)
+from minerva_desktop.app.chat_files import ChatExport, back_up
 from minerva_desktop.app.chat_import import ChatImport
+from minerva_desktop.app.export_targets import ExportFormat, backup_target, target_for
 from minerva_desktop.app.terminal_output import (
     TerminalCounter,
     print_json,

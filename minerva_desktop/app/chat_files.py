@@ -10,80 +10,21 @@ import time
 import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from types import MappingProxyType
 from typing import BinaryIO
 
+from minerva_desktop.app.export_targets import ExportFormat, ExportTarget
 from minerva_desktop.chat import export_json
 from minerva_desktop.chat.conversation import Conversation, ConversationSummary
 from minerva_desktop.chat.export_html import HtmlExporter
 from minerva_desktop.chat.export_markdown import chat_to_markdown
-from minerva_desktop.chat.export_names import FileNames, file_stem
+from minerva_desktop.chat.export_names import FileNames
 from minerva_desktop.chat.export_view import UNTITLED
 from minerva_desktop.errors import ChatFileError, StoreError, os_reason
 from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.store.reading import ReadingStore
 
 _FIRST_ZIP_YEAR = 1980
-
-
-class ExportFormat(StrEnum):
-    """What chats are written as."""
-
-    MARKDOWN = "markdown"
-    HTML = "html"
-    JSON = "json"
-
-    @property
-    def suffix(self) -> str:
-        """Of files of this format, with its dot."""
-        return ".md" if self is ExportFormat.MARKDOWN else f".{self.value}"
-
-
-def format_of(path: Path) -> ExportFormat | None:
-    """The format that a file's name asks for."""
-    return _BY_SUFFIX.get(path.suffix.lower())
-
-
-_BY_SUFFIX = MappingProxyType(
-    {
-        ".md": ExportFormat.MARKDOWN,
-        ".markdown": ExportFormat.MARKDOWN,
-        ".html": ExportFormat.HTML,
-        ".htm": ExportFormat.HTML,
-        ".json": ExportFormat.JSON,
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class ExportTarget:
-    """Where chats go: into one file, or as several into a folder or a zip archive."""
-
-    path: Path
-    is_file: bool  # that holds all chats, or the only one
-
-
-def target_for(
-    chats: Sequence[ConversationSummary], kind: ExportFormat, output: Path | None, today: str
-) -> ExportTarget:
-    """Where an export goes that was asked to go to ``output``: a file or, where a folder is there,
-    into that. None: here, under the chat's title or, of several, with the date ``today``.
-
-    Several chats as JSON are one file; as Markdown or HTML they are files in a folder, or in an
-    archive where ``output`` ends with .zip.
-    """
-    is_file = len(chats) == 1 or kind is ExportFormat.JSON
-    stem = file_stem(chats[0].title or UNTITLED) if len(chats) == 1 else f"minerva-chats-{today}"
-    if output is None:
-        return ExportTarget(Path(stem + (kind.suffix if is_file else "")), is_file)
-    if output.suffix.lower() == ".zip":
-        return ExportTarget(output, False)
-    if is_file and output.is_dir():
-        return ExportTarget(output / (stem + kind.suffix), True)
-    return ExportTarget(output, is_file)
 
 
 class ChatExport:
@@ -210,23 +151,16 @@ class ChatExport:
         await write(export_json.json_end())
 
 
-def backup_target(output: Path | None, today: str) -> Path:
-    """Where a copy of all chats goes: the file ``output``, or into the folder; None: here."""
-    if output is not None and not output.is_dir():
-        return output
-    return (output or Path()) / f"minerva-chats-{today}.sqlite3"
-
-
 async def back_up(store: ReadingStore, target: Path, *, replaces: bool) -> int:
     """Copy all chats as they are now into one file, from which the app can read them again; its
     size in bytes. Raises `ChatFileError` and `StoreError`."""
-    with _Draft(target, replaces=replaces) as draft:
-        try:
-            await store.copy_to(draft.path)
-        except ChatFileError as error:
-            raise ChatFileError(f"{target} cannot be written: {error.message}") from error
-        await asyncio.to_thread(draft.finish)
-        return await asyncio.to_thread(lambda: target.stat().st_size)
+    await asyncio.to_thread(_refuse_present, target, replaces=replaces)
+    fresh = target
+    if await asyncio.to_thread(target.exists):  # it stays until the new one is whole
+        fresh = target.with_name(f"{target.name}.{os.getpid()}.new")
+    await store.back_up(fresh)
+    await asyncio.to_thread(fresh.replace, target)
+    return await asyncio.to_thread(lambda: target.stat().st_size)
 
 
 class _Draft:
@@ -238,7 +172,7 @@ class _Draft:
         self.path = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
 
     def __enter__(self) -> _Draft:
-        self._refuse_present()
+        _refuse_present(self._target, replaces=self._replaces)
         try:
             self.stream: BinaryIO = self.path.open("xb")
         except OSError as error:
@@ -250,7 +184,7 @@ class _Draft:
         self.stream.flush()
         os.fsync(self.stream.fileno())
         self.stream.close()
-        self._refuse_present()
+        _refuse_present(self._target, replaces=self._replaces)
         self.path.replace(self._target)
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
@@ -261,16 +195,17 @@ class _Draft:
         if isinstance(error, OSError):  # the disk is full
             raise self._failed(error) from error
 
-    def _refuse_present(self) -> None:
-        if not self._target.exists():
-            return
-        if not self._target.is_file():  # a folder, or a device, which must never be replaced
-            raise ChatFileError(f"{self._target} is no regular file: choose another name")
-        if not self._replaces:
-            raise ChatFileError(f"{self._target} is there already; --force replaces it")
-
     def _failed(self, error: OSError) -> ChatFileError:
         return ChatFileError(f"{self._target} cannot be written: {os_reason(error)}")
+
+
+def _refuse_present(target: Path, *, replaces: bool) -> None:
+    if not target.exists():
+        return
+    if not target.is_file():  # a folder, or a device, which must never be replaced
+        raise ChatFileError(f"{target} is no regular file: choose another name")
+    if not replaces:
+        raise ChatFileError(f"{target} is there already; --force replaces it")
 
 
 def _make(folder: Path) -> None:

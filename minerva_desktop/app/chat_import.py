@@ -63,9 +63,20 @@ class ChatImport:
             outcomes = self._outcomes(path)
             while (outcome := await asyncio.to_thread(next, outcomes, None)) is not None:
                 await self._take(outcome)
+                self._refuse_trouble()
                 n_seen += 1
                 self._on_progress(n_seen)
         return self.report
+
+    def _refuse_trouble(self) -> None:
+        """The store would keep in memory what the disk does not take: a whole import is too much,
+        and its files are there."""
+        trouble = self._store.trouble
+        if trouble is not None:
+            raise StoreError(
+                f"The import ended after {len(self.report.imported_ids):,} chats: {trouble.reason}."
+                " Make room and import the files again: what is here already is left alone"
+            )
 
     def _outcomes(self, path: Path) -> Iterator[tuple[str, Outcome]]:
         """Each chat of a file, archive or folder, with the name of its file. Blocking."""

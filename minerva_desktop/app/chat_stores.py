@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from minerva_desktop.errors import StoreError
@@ -34,5 +34,8 @@ async def writing(database: Path) -> AsyncIterator[ChatStore]:
         ) from error
     try:
         yield store
-    finally:
-        await store.close()
+    except BaseException:
+        with suppress(StoreError):  # that of before says more
+            await store.close()
+        raise
+    await store.close()

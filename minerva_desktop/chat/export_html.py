@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import base64
 import html
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from io import StringIO
 from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
-from pygments import highlight
 from pygments.formatters import HtmlFormatter
+from pygments.lexer import Lexer
 from pygments.lexers import get_all_lexers, get_lexer_by_name
+from pygments.token import Text, _TokenType
 
 from minerva_desktop.chat.conversation import Conversation
 from minerva_desktop.chat.export_style import STYLE
@@ -42,6 +45,8 @@ from minerva_desktop.chat.parts import (
 MAX_PARSED = 400_000  # characters; a longer message is shown as it is, without its Markdown
 MAX_BRACKETS = 1_000  # in one message; with more none of them makes a link (that takes seconds)
 MAX_COLOURED = 100_000  # characters of a code block
+MAX_LINE = 400  # characters of a line of it: some lexers are as slow as their square, or worse
+MAX_SECONDS = 0.5  # for the colours of one block
 SHOWN_IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"})
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'"
@@ -131,11 +136,25 @@ class HtmlExporter:
 
 def code_block(code: str, language: str) -> str:
     """``code`` with Pygments' classes, where it knows the language or a file's suffix."""
-    lexer = _LEXERS.get(language.lower())
-    if lexer is None or len(code) > MAX_COLOURED:
+    name = _LEXERS.get(language.lower())
+    code = code.replace("\r\n", "\n").replace("\r", "\n")
+    longest = max(map(len, code.split("\n")))
+    if name is None or len(code) > MAX_COLOURED or longest > MAX_LINE:
         return f"<pre>{html.escape(code)}</pre>"
-    coloured = highlight(code, get_lexer_by_name(lexer, stripnl=False), _FORMATTER)
-    return f'<pre class="code">{str(coloured).rstrip()}</pre>'
+    coloured = StringIO()
+    _FORMATTER.format(_coloured(get_lexer_by_name(name), f"{code}\n"), coloured)
+    return f'<pre class="code">{coloured.getvalue().rstrip()}</pre>'
+
+
+def _coloured(lexer: Lexer, code: str) -> Iterator[tuple[_TokenType, str]]:
+    """Pygments' tokens of ``code``; once they took too long, the rest is one of plain text."""
+    end, at = time.monotonic() + MAX_SECONDS, 0
+    for start, kind, text in lexer.get_tokens_unprocessed(code):
+        if time.monotonic() > end:
+            break
+        yield kind, text
+        at = start + len(text)
+    yield Text, code[at:]
 
 
 class _Parser(MarkdownIt):

@@ -10,8 +10,8 @@ import asyncio
 from pathlib import Path
 
 from minerva_desktop.app.chat_commands import ChatCommands, back_up_chats
-from minerva_desktop.app.chat_files import ExportFormat, format_of
 from minerva_desktop.app.chat_stores import reading, writing
+from minerva_desktop.app.export_targets import ExportFormat, format_of
 from minerva_desktop.commands.folders import ready_paths
 from minerva_desktop.commands.parser import CommandParser, count
 from minerva_desktop.logs import start_logging

@@ -7,12 +7,12 @@ may be writing it right now. SQLite's write-ahead log lets others read beside th
 from __future__ import annotations
 
 import asyncio
-from contextlib import closing
 from pathlib import Path
 
 import apsw
 
-from minerva_desktop.errors import ChatFileError, StoreError
+from minerva_desktop.errors import StoreError
+from minerva_desktop.store import backup_files
 from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.store.database import BUSY_TIMEOUT_MS, Database
 from minerva_desktop.store.migrations import MIGRATIONS
@@ -29,10 +29,12 @@ class ReadingStore(ChatStore):
             await self.close()
             raise
 
-    async def copy_to(self, target: Path) -> None:
-        """Copy all chats as they are now into the file ``target``, which is new or empty. Raises
-        `ChatFileError` where that cannot be written; what it holds then is of no use."""
+    async def back_up(self, target: Path | None = None) -> Path:
+        """Copy all chats as they are now to ``target``, which is not there yet; where to."""
+        if target is None:
+            raise StoreError("A copy of chats that are only read needs a place")
         await self._read(lambda connection: _copy(connection, target))
+        return target
 
 
 class ReadingDatabase(Database):
@@ -73,16 +75,10 @@ async def _opened(path: Path) -> ReadingStore:
 
 
 def _copy(connection: apsw.Connection, target: Path) -> None:
+    # One state of the file to the end: SQLite would begin anew with each write of a window's.
+    connection.execute("BEGIN")
     try:
-        with closing(apsw.Connection(str(target))) as copy:
-            with copy.backup("main", connection, "main") as backup:
-                backup.step()
-            # One file that can be read from anywhere: with a log it would need two more beside it.
-            copy.execute("PRAGMA journal_mode = DELETE").fetchall()
-    except (apsw.FullError, apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError) as error:
-        is_full = isinstance(error, apsw.FullError)
-        reason = "the disk is full" if is_full else "the disk refuses to take it"
-        raise ChatFileError(reason, detail=f"{type(error).__name__}: {error}") from error
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+        backup_files.copy_now(connection, target)
     finally:
-        for suffix in ("-journal", "-wal", "-shm"):
-            target.with_name(target.name + suffix).unlink(missing_ok=True)
+        connection.execute("COMMIT")

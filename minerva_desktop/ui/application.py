@@ -32,7 +32,7 @@ from minerva_desktop.settings import Settings
 from minerva_desktop.ui.backups_controller import BackupsController
 from minerva_desktop.ui.chat_controller import ChatController
 from minerva_desktop.ui.chat_files_controller import ChatFilesController, is_chat_file
-from minerva_desktop.ui.chat_view.chat_view import import_message_view
+from minerva_desktop.ui.chat_view.preloading import import_message_view
 from minerva_desktop.ui.context_controller import ContextController
 from minerva_desktop.ui.engine_worker import EngineWorker, RuntimeFactory
 from minerva_desktop.ui.garbage import MainThreadGarbage

@@ -223,6 +223,7 @@ class ChatController(QObject):
             partial(place_in, conversation),
             is_temporary=session.is_temporary,
         )
+        self._window.chat_view.cut_mark.set_cut(conversation.active_cut())
 
     def _go_to(self, session: ChatSession, at: ScrollPosition) -> None:
         """Go to a message of the branch that is shown."""
@@ -302,6 +303,7 @@ class ChatController(QObject):
         view = self._window.chat_view
         branch = session.conversation.active_branch()
         view.change_messages(branch)
+        view.cut_mark.set_cut(session.conversation.active_cut())
         self._show_answer_so_far(session, branch)
         self._show_last_speed(branch)
         self._counter.count_soon()

@@ -65,6 +65,7 @@ class ContextController(QObject):
         self._offer: tuple[ChatSession, str, PossibleCut] | None = None
         self._summing: asyncio.Task[None] | None = None
         self._panel.everything_wanted.connect(self._on_everything)
+        window.chat_view.cut_mark.restore_requested.connect(self._on_everything)
         window.status.context_clicked.connect(self._on_clicked)
         window.notifications.action_triggered.connect(self._on_action)
         worker.answer_failed.connect(self._on_failed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from html.parser import HTMLParser
 
 import msgspec
@@ -12,7 +13,7 @@ from markdown_it import MarkdownIt
 
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.conversation import Conversation
-from minerva_desktop.chat.export_html import HtmlExporter
+from minerva_desktop.chat.export_html import HtmlExporter, code_block
 from minerva_desktop.chat.export_markdown import chat_to_markdown, shown_markdown
 from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.chat.parts import (
@@ -224,6 +225,16 @@ def test_an_empty_chat_and_times_that_no_calendar_has() -> None:
 def test_attacks_cost_no_minutes(text: str) -> None:
     assert live_html(shown_markdown(text)[:300_000]) == []
     assert EXPORTER.markdown(text)
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [("java", ("a " * 150 + "\n") * 300), ("css", ("a " * 150 + "\n") * 300), ("c", "(" * 90_000)],
+)
+def test_code_that_lexers_are_slow_with_keeps_its_words(language: str, code: str) -> None:
+    html = code_block(code, language)
+    words = re.sub("<[^>]*>", "", html)
+    assert words.split() == code.split()
 
 
 def test_links_and_images_of_a_model() -> None:

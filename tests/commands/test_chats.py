@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -15,6 +16,7 @@ import pytest
 
 from minerva_desktop.__main__ import main
 from minerva_desktop.chat.conversation import Conversation
+from minerva_desktop.chat.export_json import chats_to_json
 from minerva_desktop.paths import app_paths
 from minerva_desktop.store.chat_store import ChatStore
 from tests.app.chat_exports import chatgpt_archive, lm_studio_file
@@ -282,26 +284,30 @@ def test_a_backup_is_a_whole_store(run: Run, tmp_path: Path) -> None:
     assert list(tmp_path.glob(".*.part*")) == []
 
 
+def limited(folder: Path, n_bytes: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in ``folder``, where no file may grow beyond ``n_bytes``."""
+    script = (
+        f"import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({n_bytes}, {n_bytes}));"
+        "from minerva_desktop.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", script, "chats", *arguments], capture_output=True, text=True,
+        check=False, cwd=folder, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+    )  # fmt: skip
+
+
 def test_a_full_disk_leaves_nothing_behind(run: Run, tmp_path: Path) -> None:
     """By a limit of the system for the size of files, as a disk would end."""
     stored(chat("Tea", "ab" * 16, "x" * 400_000))
-    script = (
-        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000));"
-        "from minerva_desktop.__main__ import main; sys.exit(main(sys.argv[1:]))"
-    )
     for arguments in (
         ("export", "ab", "-o", "full.json"),
         ("export", "ab", "-o", "full.md"),
         ("backup", "full.sqlite3"),
     ):
-        command = [sys.executable, "-c", script, "chats", *arguments]
-        root = Path(__file__).parents[2]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(root)},
-        )  # fmt: skip
+        done = limited(tmp_path, 200_000, *arguments)
         assert done.returncode == 1
-        assert done.stderr.startswith(f"minerva: {arguments[-1]} cannot be written: ")
+        assert f"{arguments[-1]} cannot be written: " in done.stderr
+        assert done.stderr.count("\n") == 1
         assert [path.name for path in tmp_path.iterdir()] == ["minerva-home"]
 
 
@@ -317,3 +323,22 @@ def test_devices_and_folders_are_never_replaced(run: Run, tmp_path: Path) -> Non
     assert run("export", "ab", "-o", "link.md", "--force")[0] == 0
     assert link.is_symlink()
     assert (tmp_path / "real.md").read_text().startswith("# Tea")
+
+
+def test_an_import_ends_with_a_full_disk(run: Run, tmp_path: Path) -> None:
+    """What the disk does not take is told, and a second import takes the rest."""
+    assert run("list")[0] == 0
+    many = [chat(f"Chat {n}", "", "x" * 50_000) for n in range(20)]
+    (tmp_path / "many.json").write_bytes(chats_to_json(many, {}))
+    done = limited(tmp_path, 700_000, "import", "many.json")
+    assert done.returncode == 1
+    assert re.match(
+        r"minerva: The import ended after \d+ chats: .*import the files again", done.stderr
+    )
+    assert done.stderr.count("\n") == 1
+    kept = len(json.loads(run("list", "--json")[1]))
+    assert 0 < kept < 20
+    assert run("import", "many.json")[1] == (
+        f"imported {20 - kept} chats (Minerva Desktop)\n"
+        f"here already, and left alone: {kept} chats\n"
+    )

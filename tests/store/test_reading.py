@@ -7,7 +7,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from minerva_desktop.errors import ChatFileError, StoreError
+from minerva_desktop.errors import StoreError
 from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.store.migrations import MIGRATIONS
 from minerva_desktop.store.reading import open_for_reading
@@ -85,7 +85,7 @@ async def test_a_copy_is_whole_and_one_file(tmp_path: Path) -> None:
     folder.mkdir()
     await reading.back_up(folder / "copy.sqlite3")
     assert [each.name for each in folder.iterdir()] == ["copy.sqlite3"]
-    with pytest.raises(ChatFileError, match="the disk refuses"):
+    with pytest.raises(StoreError, match="cannot be written"):
         await reading.back_up(tmp_path / "none" / "copy.sqlite3")
     await reading.close()
     await writing.close()

@@ -20,9 +20,11 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 from minerva_desktop.chat.conversation import ScrollPosition
 from minerva_desktop.chat.message import Message
 from minerva_desktop.ui.chat_view.actions import BranchPlace
+from minerva_desktop.ui.chat_view.cut_mark import CutMark
 from minerva_desktop.ui.chat_view.jump_button import JumpButton
 from minerva_desktop.ui.chat_view.message_column import MessageColumn
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions, no_place
+from minerva_desktop.ui.chat_view.preloading import import_lexers
 from minerva_desktop.ui.chat_view.temporary_mark import TemporaryMark
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID, Theme
@@ -158,7 +160,7 @@ class ChatView(QScrollArea):
         # The model is about to think for a while: time to load what its code will need.
         if not self._preloaded:
             self._preloaded = True
-            threading.Thread(target=_preload_lexers, name="lexers", daemon=True).start()
+            threading.Thread(target=import_lexers, name="lexers", daemon=True).start()
         self.append_message(message)
 
     def append_text(self, message_id: str, delta: str) -> None:
@@ -201,6 +203,11 @@ class ChatView(QScrollArea):
         or load it anyway; also when its chat is shown again."""
         self._messages.offer_help(message_id, details=details, options=options, anyway=anyway)
         self._flush()
+
+    @property
+    def cut_mark(self) -> CutMark:
+        """The line above which messages are no longer given to the model."""
+        return self._column.mark
 
     def clear(self) -> None:
         """Show the empty state."""
@@ -386,15 +393,3 @@ class ChatView(QScrollArea):
                 bar.setValue(bar.value() + bar.pageStep())
             case _:
                 super().keyPressEvent(event)
-
-
-def import_message_view() -> None:
-    """Import Markdown and Pygments, which only messages need. Takes 0.1 s, in any thread."""
-    import minerva_desktop.ui.chat_view.message_view  # noqa: F401 - importing it is all
-
-
-def _preload_lexers() -> None:
-    # Late, for start-up time, as all that only a message needs.
-    from minerva_desktop.ui.chat_view.code_highlight import preload_lexers
-
-    preload_lexers()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from PySide6.QtCore import QRect
 from PySide6.QtWidgets import QPushButton, QWidget
 
+from minerva_desktop.ui.chat_view.cut_mark import CutMark
 from minerva_desktop.ui.chat_view.empty_state import EmptyState
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
 from minerva_desktop.ui.chat_view.message_parts import INSET
@@ -33,6 +34,8 @@ class MessageColumn(QWidget):
         self.setObjectName("chatColumn")
         self.messages = MessageViews(icons, self, events, options)
         self.empty = EmptyState(icons, self)
+        self.mark = CutMark(icons, self)
+        self.mark.height_changed.connect(events.layout_changed)
         self._earlier = self._make_pager(self.messages.show_earlier)
         self._later = self._make_pager(self.messages.show_later)
 
@@ -63,12 +66,14 @@ class MessageColumn(QWidget):
         if not len(messages):
             self.resize(width - bar, least_height)
             self.empty.fit(width, least_height)
-            self._earlier.hide()
-            self._later.hide()
+            for other in (self._earlier, self._later, self.mark):
+                other.hide()
             return
         column = min(COLUMN_WIDTH, width) - 2 * (SIDE - INSET)
         y = self._place_pager(self._earlier, "earlier", messages.n_earlier, width, TOP)
-        y = messages.arrange((width - column) // 2, y, column, seen)
+        self.mark.begin()
+        y = messages.arrange((width - column) // 2, y, column, seen, self.mark)
+        self.mark.end()
         y = self._place_pager(self._later, "later", messages.n_later, width, y)
         self.resize(width - bar, max(least_height, y - GAP + BOTTOM))
 

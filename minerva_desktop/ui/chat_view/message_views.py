@@ -20,6 +20,7 @@ from minerva_desktop.ui.icons import Icons
 
 if TYPE_CHECKING:
     from minerva_desktop.ui.chat_view.answer_view import AnswerView
+    from minerva_desktop.ui.chat_view.cut_mark import CutMark
     from minerva_desktop.ui.chat_view.message_hands import MessageHands
     from minerva_desktop.ui.chat_view.message_view import MessageView
 
@@ -351,12 +352,9 @@ class MessageViews(QObject):
 
     # -- layout ------------------------------------------------------------------------------
 
-    def arrange(self, left: int, y: int, width: int, seen: range) -> int:
-        """Place all at ``left`` px, from ``y`` px on, in ``width`` px; where the next thing goes.
-
-        A new width takes effect at once for messages at the heights ``seen`` (px), for the others
-        by `work`.
-        """
+    def arrange(self, left: int, y: int, width: int, seen: range, mark: CutMark) -> int:
+        """Place all, and ``mark``, at ``left``, ``y`` px, in ``width`` px; where the next thing
+        goes. At the heights ``seen`` (px) a new width takes effect at once, elsewhere by `work`."""
         self._view_width = width
         self._unarranged.clear()
         for view in self._views:
@@ -368,6 +366,8 @@ class MessageViews(QObject):
             else:
                 height = view.height()
                 self._unarranged.append(view)
+            if view.message.id == mark.first_id:
+                y += mark.place(left, y, width)
             view.setGeometry(left, y, width, height)
             y += height + view.gap_below
         return y
