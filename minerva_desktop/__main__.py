@@ -5,6 +5,7 @@
     minerva serve             the HTTP endpoint without a window
     minerva keys …            the endpoint's API keys: list, create, revoke
     minerva models …          the library: list, show, add, remove, alias
+    minerva chats …           the history: list, show, search, export, import, backup
     --engine-child            an engine child (how the frozen app starts its own)
 
 The imports inside the functions keep each of these free of the libraries of the others: `serve`
@@ -26,9 +27,9 @@ from minerva_desktop.logs import start_logging, terminal_line
 from minerva_desktop.settings import Settings, SettingsFile
 
 if TYPE_CHECKING:
-    from minerva_desktop.app.chat_session import SessionListener
     from minerva_desktop.app.generation import AnswerEngine
     from minerva_desktop.app.model_actions import ModelState
+    from minerva_desktop.app.session_listener import SessionListener
     from minerva_desktop.engine.pool_events import PoolEvent
     from minerva_desktop.library.catalog import Catalog
     from minerva_desktop.paths import AppPaths
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         child.main()
         return EXIT_OK
-    commands = {"chat": _chat, "keys": _keys, "serve": _serve, "models": _models}
+    commands = {"chat": _chat, "keys": _keys, "serve": _serve, "models": _models, "chats": _chats}
     run = commands.get(given[0]) if given else None
     try:
         return _in_terminal(run, given[1:]) if run else _gui(given)
@@ -114,8 +115,10 @@ def _gui(arguments: list[str]) -> int:
     stop_import_scan()
     from minerva_desktop.api_keys import KeyFile
     from minerva_desktop.app.access_keys import AccessKeys
+    from minerva_desktop.app.chat_care import saving_trouble
     from minerva_desktop.app.chat_library import ChatLibrary
     from minerva_desktop.app.model_actions import ModelActions
+    from minerva_desktop.app.preset_file import PresetFile
     from minerva_desktop.app.services import Services
     from minerva_desktop.commands.folders import open_catalog, ready_paths
     from minerva_desktop.engine.snapshot_files import SnapshotFiles
@@ -131,7 +134,10 @@ def _gui(arguments: list[str]) -> int:
         return _window_runtime(catalog, settings.current, paths, on_change)
 
     async def open_chats(engine: AnswerEngine, listener: SessionListener) -> ChatLibrary:
-        store = await ChatStore.open(paths.database)
+        store = await ChatStore.open(
+            paths.database,
+            on_trouble=lambda trouble: listener.on_disk_trouble(saving_trouble(trouble)),
+        )
         return ChatLibrary(store, engine, listener, SnapshotFiles(paths.snapshots))
 
     services = Services(
@@ -139,6 +145,7 @@ def _gui(arguments: list[str]) -> int:
         settings=settings,
         models=ModelActions(catalog),
         access_keys=AccessKeys(KeyFile(paths.api_keys)),
+        presets=PresetFile(paths.presets),
         open_chats=open_chats,
     )
     return run_window(services, make_runtime, [path.absolute() for path in options.files])
@@ -203,6 +210,15 @@ def _models(arguments: list[str]) -> int:
     from minerva_desktop.commands.models import models
 
     return models(arguments)
+
+
+# -- the history -------------------------------------------------------------------------------
+
+
+def _chats(arguments: list[str]) -> int:
+    from minerva_desktop.commands.chats import chats
+
+    return chats(arguments)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@
     ├── Unauthorized             401  invalid_api_key
     ├── Forbidden                403  forbidden
     ├── EndpointError            500  endpoint_failed
-    └── StoreError               500  store_failed
+    ├── StoreError               500  store_failed
+    └── ChatFileError            500  chat_file_failed
 
 ``message`` is one sentence for a person, with the numbers in it. ``detail`` is what an expert
 wants one click later (stderr of a dead child, llama.cpp's own words). Values of this module hold
@@ -167,6 +168,12 @@ class StoreError(MinervaError):
     """Chats could not be read or written."""
 
     code = "store_failed"
+
+
+class ChatFileError(MinervaError):
+    """A file of exported chats could not be read or written."""
+
+    code = "chat_file_failed"
 
 
 def os_reason(error: OSError) -> str:

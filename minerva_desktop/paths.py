@@ -50,6 +50,11 @@ class AppPaths:
         return self.config / "settings.json"
 
     @property
+    def presets(self) -> Path:
+        """Presets and snippets."""
+        return self.config / "presets.json"
+
+    @property
     def api_keys(self) -> Path:
         """Digests of the keys that HTTP clients show."""
         return self.config / "api-keys.json"

@@ -17,6 +17,7 @@ from typing import Annotated, Any, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
+from minerva_desktop.chat.presets import MAX_NAME
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import InvalidRequest, StoreError, os_reason
 from minerva_desktop.paths import path_text
@@ -24,6 +25,7 @@ from minerva_desktop.paths import path_text
 DEFAULT_PORT = 8427
 # Units of 10^9 bytes. With less not even the model that comes with the app can be used.
 MIN_MEMORY_GB, MAX_GB = 0.25, 100_000
+MAX_TEMPLATE = 200_000  # characters, as there
 MAX_SHOWN = 40  # characters of a value that was not understood
 
 _NCtx = Annotated[int, Meta(ge=16, le=16_777_216)]  # as `engine.load_options` has them
@@ -44,13 +46,17 @@ class ThemeChoice(StrEnum):
 
 class ModelOverrides(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How one model is loaded instead of as all others are; None leaves it to them. ``n_ctx`` in
-    tokens; ``kv_type`` is f16, q8_0 or q4_0, ``flash_attention`` on or off."""
+    tokens; ``kv_type`` is f16, q8_0 or q4_0, ``flash_attention`` on or off;
+    ``chat_template`` is Jinja, instead of the model's own. ``preset`` is the name of the one that
+    the model's new chats begin with, which loading it has nothing to do with."""
 
     n_ctx: _NCtx | None = None
     n_gpu_layers: _GpuLayers | None = None
     n_threads: _Threads | None = None
     kv_type: Annotated[str, Meta(pattern="^(auto|f16|q8_0|q4_0)$")] | None = None
     flash_attention: Annotated[str, Meta(pattern="^(auto|on|off)$")] | None = None
+    chat_template: Annotated[str, Meta(max_length=MAX_TEMPLATE)] | None = None
+    preset: Annotated[str, Meta(max_length=MAX_NAME)] | None = None
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `app.memory_budgets.DeviceBudget`); ``snapshot_gb``: disk, in units of 10^9 bytes, for the
     states of long chats; 0 keeps none.
     ``server_network``: the local server lets other machines in, too.
+    ``closed_folders``: the ids of those whose chats the list does not show.
     ``model``: the one chosen last, and ``models``: the overrides of single ones, by `path_text`.
     """
 
@@ -82,6 +89,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     conversation_id: str | None = None
     window_geometry: str = ""
     sidebar_visible: bool = True
+    closed_folders: tuple[str, ...] = ()
     parameters_visible: bool = False
 
 

@@ -124,6 +124,10 @@ class ScriptedEngine:
             raise RuntimeError("the window was built without this engine")
         threading.Thread(target=self._stream, args=(self._worker, request.answer_id)).start()
 
+    async def idle_parameters(self, path: Path) -> int | None:  # noqa: ARG002 - of no model
+        """It is never idle, so no title is asked of it."""
+        return None
+
     def cancel_answer(self, answer_id: str) -> None:
         """Nobody stops these answers."""
         raise RuntimeError(f"answer {answer_id} was cancelled")

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # where the app
 from minerva_desktop.command_line import window_parser
 
 # The app's commands that open no window, and so need nothing of Qt.
-HEADLESS = frozenset({"serve", "chat", "keys", "models"})
+HEADLESS = frozenset({"serve", "chat", "keys", "models", "chats"})
 # What needs nothing at all.
 ANSWERED_HERE = frozenset({"--help", "-h", "--version"})
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import screenshot_samples as samples
-from minerva_desktop.app.chat_session import with_way_out
+from minerva_desktop.app.answer_words import with_way_out
 from minerva_desktop.chat.message import MessageState, Role
 from minerva_desktop.errors import ContextLimitExceeded, MinervaError, OutOfMemory
 from minerva_desktop.ui.main_window import MainWindow

@@ -11,9 +11,9 @@ from minerva_desktop.app.loaded_models import HeldMemory, LoadedModel, TimeToLiv
 from minerva_desktop.app.memory import DeviceReading, MemoryReading
 from minerva_desktop.app.memory_budgets import DeviceBudget
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
+from minerva_desktop.chat.conversation import ConversationSummary
 from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.library.loaded_files import GONE
-from minerva_desktop.ui.chat_list import ChatItem
 from minerva_desktop.ui.model_list import PickerFit, PickerItem
 
 NOW = datetime(2026, 3, 14, 15, 9).astimezone()
@@ -162,14 +162,21 @@ _TITLES = (
     ("Rust lifetimes", 20),
     ("Sourdough, second try", 41),
 )
+
+
+def chat(chat_id: str, title: str, days_ago: float = 0) -> ConversationSummary:
+    """A chat of the list that was last used that long ago."""
+    updated_at = (NOW - timedelta(days=days_ago, hours=1)).timestamp()
+    return ConversationSummary(id=chat_id, title=title, updated_at=updated_at, model=None)
+
+
 CHATS = tuple(
-    ChatItem(f"chat-{number}", title, (NOW - timedelta(days=days, hours=1)).timestamp())
-    for number, (title, days) in enumerate(_TITLES, start=1)
+    chat(f"chat-{number}", title, days) for number, (title, days) in enumerate(_TITLES, start=1)
 )
 LONG_CHATS = (
-    ChatItem(OPEN_CHAT, "Donaudampfschifffahrtsgesellschaftskapitän" * 3, NOW.timestamp()),
-    ChatItem("chat-b", "什么是大型语言模型，它是如何工作的？请详细解释一下", NOW.timestamp()),
-    ChatItem("chat-c", "ما هو البحر ولماذا هو مالح؟ اشرح لي ذلك بالتفصيل من فضلك", NOW.timestamp()),
+    chat(OPEN_CHAT, "Donaudampfschifffahrtsgesellschaftskapitän" * 3),
+    chat("chat-b", "什么是大型语言模型，它是如何工作的？请详细解释一下"),
+    chat("chat-c", "ما هو البحر ولماذا هو مالح؟ اشرح لي ذلك بالتفصيل من فضلك"),
     *CHATS[1:],
 )
 
@@ -245,7 +252,7 @@ def message(
     answered = role is Role.ASSISTANT and state in (MessageState.COMPLETE, MessageState.STOPPED)
     return Message(
         id=f"message-{next(_ids)}",
-        parent_id=None,
+        parent_id="question" if role is Role.ASSISTANT else None,
         role=role,
         text=text,
         state=state,

@@ -10,11 +10,13 @@ from collections.abc import Callable
 
 from minerva_desktop.api_keys import KeyFile
 from minerva_desktop.app.access_keys import AccessKeys
+from minerva_desktop.app.chat_care import saving_trouble
 from minerva_desktop.app.chat_library import ChatLibrary
-from minerva_desktop.app.chat_session import SessionListener
 from minerva_desktop.app.generation import AnswerEngine
 from minerva_desktop.app.model_actions import ModelActions, ModelState, load_options, model_state
+from minerva_desktop.app.preset_file import PresetFile
 from minerva_desktop.app.services import Services
+from minerva_desktop.app.session_listener import SessionListener
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import AppPaths
@@ -44,7 +46,10 @@ def compose(
         )
 
     async def open_chats(engine: AnswerEngine, listener: SessionListener) -> ChatLibrary:
-        store = await ChatStore.open(paths.database)
+        store = await ChatStore.open(
+            paths.database,
+            on_trouble=lambda trouble: listener.on_disk_trouble(saving_trouble(trouble)),
+        )
         return ChatLibrary(store, choose_engine(engine), listener, SnapshotFiles(paths.snapshots))
 
     services = Services(
@@ -52,6 +57,7 @@ def compose(
         settings=settings,
         models=ModelActions(catalog),
         access_keys=AccessKeys(KeyFile(paths.api_keys)),
+        presets=PresetFile(paths.presets),
         open_chats=open_chats,
     )
     return services, make_runtime

@@ -6,8 +6,10 @@ import asyncio
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 
+from minerva_desktop.app.chat_care import SavingTrouble
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.generation import AnswerRequest
 from minerva_desktop.chat.message import Message
@@ -23,14 +25,22 @@ class RecordingEngine:
 
     started: list[AnswerRequest] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
+    n_parameters: int | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def start_answer(self, request: AnswerRequest) -> None:
         """Note the request."""
         self.started.append(request)
+        self.changed.set()
 
     def cancel_answer(self, answer_id: str) -> None:
         """Note the wish."""
         self.cancelled.append(answer_id)
+        self.changed.set()
+
+    async def idle_parameters(self, path: Path) -> int | None:
+        """As the test set it."""
+        return self.n_parameters
 
 
 @dataclass
@@ -39,9 +49,12 @@ class RecordingListener:
 
     added: list[Message] = field(default_factory=list)
     changed: list[Message] = field(default_factory=list)
+    resumed: list[Message] = field(default_factory=list)
+    queued: list[str] = field(default_factory=list)
     text: str = ""
     branch: list[Message] = field(default_factory=list)
     errors: list[StoreError] = field(default_factory=list)
+    troubles: list[SavingTrouble | None] = field(default_factory=list)
     n_saved: int = 0
 
     def on_message_added(self, _session: ChatSession, message: Message) -> None:
@@ -56,6 +69,14 @@ class RecordingListener:
         """Note it."""
         self.changed.append(message)
 
+    def on_answer_resumed(self, _session: ChatSession, message: Message) -> None:
+        """Note it."""
+        self.resumed.append(message)
+
+    def on_queue_changed(self, session: ChatSession) -> None:
+        """Note what waits."""
+        self.queued = [queued.text for queued in session.queued]
+
     def on_branch_changed(self, session: ChatSession) -> None:
         """Note the branch."""
         self.branch = session.conversation.active_branch()
@@ -64,9 +85,33 @@ class RecordingListener:
         """Count it."""
         self.n_saved += 1
 
+    def on_disk_trouble(self, trouble: SavingTrouble | None) -> None:
+        """Note it."""
+        self.troubles.append(trouble)
+
     def on_store_failed(self, error: StoreError) -> None:
         """Note it."""
         self.errors.append(error)
+
+
+@dataclass
+class RecordingChatPlace:
+    """An `OpenChat` that notes which chats are shown; None is an empty one."""
+
+    conversation_id: str | None = None
+    opened: list[str | None] = field(default_factory=list)
+    message_id: str = ""
+
+    def new_chat(self) -> None:
+        """Note it."""
+        self.conversation_id = None
+        self.opened.append(None)
+
+    async def open_chat(self, conversation_id: str, message_id: str = "") -> None:
+        """Note it."""
+        self.conversation_id = conversation_id
+        self.opened.append(conversation_id)
+        self.message_id = message_id
 
 
 class ScriptedEngine:

@@ -71,7 +71,7 @@ LATE_IMPORTS = {
     "engine/core/bindings.py",  # parts of the bindings, without the rest of their package
     "runtime.py",  # FastAPI, when the endpoint is switched on
     "ui/chat_view/chat_view.py",  # Markdown and Pygments, after the first paint
-    "ui/chat_view/message_column.py",
+    "ui/chat_view/message_views.py",
 }
 
 MAX_FILE_LINES = 400
@@ -217,7 +217,7 @@ def test_serving_loads_no_qt() -> None:
         "minerva_desktop.server.endpoint, minerva_desktop.app.model_actions, "
         "minerva_desktop.app.terminal_chat, minerva_desktop.commands.serve, "
         "minerva_desktop.commands.keys, minerva_desktop.commands.chat, "
-        "minerva_desktop.commands.models"
+        "minerva_desktop.commands.models, minerva_desktop.commands.chats"
     )
     assert loaded.isdisjoint({"PySide6", "shiboken6", "qasync", "llama_cpp"})
 

@@ -7,19 +7,39 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from minerva_desktop.app.chat_session import ChatSession, SessionListener
-from minerva_desktop.app.generation import AnswerEngine
+from msgspec.structs import replace
+
+from minerva_desktop.app.asides import Asides
+from minerva_desktop.app.chat_care import ChatCare
+from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.app.context_cutting import Summariser
+from minerva_desktop.app.generation import AnswerEngine, AnswerRequest
+from minerva_desktop.app.session_keeper import SessionKeeper
+from minerva_desktop.app.session_listener import SessionListener
+from minerva_desktop.app.titles import Titler, wants_title
 from minerva_desktop.chat.completion import Completion
-from minerva_desktop.chat.conversation import Conversation, ConversationSummary, new_id
+from minerva_desktop.chat.conversation import (
+    Conversation,
+    ConversationSummary,
+    Folder,
+    TitleSource,
+    new_id,
+)
+from minerva_desktop.chat.copies import branch_copy, copy_of
+from minerva_desktop.chat.message import MessageState
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.store.chat_store import ChatStore
+from minerva_desktop.store.search import SearchPage, SearchPlace
 
+MAX_FOUND = 50
 TRASH_SECONDS = 30 * 24 * 3600.0
+# After an answer a person reads, or asks on at once: a title can wait until it is quiet.
+TITLE_DELAY_SECONDS = 3.0
 
 
 class ChatLibrary:
@@ -39,23 +59,59 @@ class ChatLibrary:
         self._snapshots = snapshots
         self._clock = clock
         self._sessions: dict[str, ChatSession] = {}
+        self._asides = Asides(engine)
+        self._titler = Titler(self._asides, engine.idle_parameters)
+        self._model_paths: dict[str, Path] = {}  # by the answer that is being written
+        self.titling: asyncio.Task[None] | None = None
 
     @property
-    def recovered_from(self) -> Path | None:
-        """Where a damaged chat file was put aside, if one was found at the start."""
-        return self._store.recovered_from
+    def recovery_words(self) -> str | None:
+        """What a damaged chat file was recovered to, if one was found at the start."""
+        recovery = self._store.recovery
+        return None if recovery is None else recovery.words
+
+    @property
+    def store(self) -> ChatStore:
+        """Where the chats are."""
+        return self._store
+
+    @property
+    def care(self) -> ChatCare:
+        """Who looks after their file."""
+        return ChatCare(self._store, self._end_sessions)
+
+    @property
+    def summariser(self) -> Summariser:
+        """Who has a model summarise what of a chat is left out."""
+        return Summariser(self._asides)
+
+    async def is_warm(self, conversation_id: str) -> bool:
+        """Whether what a model had computed of a chat is on disk."""
+        return conversation_id in await asyncio.to_thread(self._snapshots.names)
 
     async def tidy(self) -> None:
         """Destroy what has been in the trash for `TRASH_SECONDS`. Raises `StoreError`."""
         for conversation_id in await self._store.purge_trash(TRASH_SECONDS):
             await asyncio.to_thread(self._snapshots.remove, conversation_id)
 
-    async def summaries(self, query: str = "") -> list[ConversationSummary]:
-        """The chats that match, newest first. Raises `StoreError`."""
-        return await self._store.list_conversations(query)
+    async def summaries(
+        self, *, is_archived: bool = False, in_trash: bool = False
+    ) -> list[ConversationSummary]:
+        """As `ChatStore.list_conversations`, which raises `StoreError` as all that follows here
+        does."""
+        return await self._store.list_conversations(is_archived=is_archived, in_trash=in_trash)
 
-    def new_session(self, system_prompt: str, sampling: SamplingParameters) -> ChatSession:
-        """An empty chat, written with its first message."""
+    async def search(
+        self, text: str, limit: int = MAX_FOUND, place: SearchPlace | None = None
+    ) -> SearchPage:
+        """As `ChatStore.search`: titles and messages, the newest first. Raises `InvalidRequest` for
+        a filter that makes no sense."""
+        return await self._store.search(text, limit=limit, place=place)
+
+    def new_session(
+        self, system_prompt: str, sampling: SamplingParameters, *, is_temporary: bool = False
+    ) -> ChatSession:
+        """An empty chat, written with its first message, or never if it is temporary."""
         now = self._clock()
         conversation = Conversation(
             id=new_id(),
@@ -64,7 +120,7 @@ class ChatLibrary:
             system_prompt=system_prompt,
             sampling=sampling,
         )
-        return self._session(conversation, is_saved=False)
+        return self._session(conversation, is_saved=False, is_temporary=is_temporary)
 
     async def open_session(self, conversation_id: str) -> ChatSession:
         """The session of a chat: the one that answers, or a fresh one. Raises `StoreError`."""
@@ -73,6 +129,14 @@ class ChatLibrary:
             return running
         return self._session(await self._store.load(conversation_id), is_saved=True)
 
+    async def branch_off(self, session: ChatSession, message_id: str) -> ChatSession:
+        """A chat of its own with the messages up to ``message_id``, saved. Raises `StoreError`."""
+        title = session.conversation.title
+        copy = branch_copy(session.conversation, message_id, f"{title} (branch)", self._clock())
+        await self._store.create(copy)
+        self._listener.on_session_saved()
+        return self._session(copy, is_saved=True)
+
     async def rename(self, conversation_id: str, title: str) -> None:
         """Give a chat another title. Raises `StoreError`."""
         session = self._sessions.get(conversation_id)
@@ -80,55 +144,184 @@ class ChatLibrary:
             await session.rename(title)
             return
         conversation = await self._store.load(conversation_id)
-        conversation.title = title.strip() or conversation.title
+        if not title.strip():
+            return
+        conversation.title = title.strip()
+        conversation.title_source = TitleSource.PERSON
         await self._store.save_details(conversation)
         self._listener.on_session_saved()
 
-    async def trash(self, conversation_id: str) -> None:
-        """Put a chat into the trash; what answers in it is stopped. Raises `StoreError`."""
-        session = self._sessions.pop(conversation_id, None)
-        if session is not None:
-            await session.close()
-        await self._store.trash(conversation_id)
+    async def duplicate(self, conversation_id: str) -> str:
+        """Make another chat with all that this one holds; its id. An answer that is being written
+        is broken off in the copy."""
+        session = self._sessions.get(conversation_id)
+        original = session.conversation if session else await self._store.load(conversation_id)
+        copy = copy_of(original, f"{original.title} (copy)", self._clock())
+        for message in list(copy):
+            if message.state is MessageState.STREAMING:
+                text = message.text if session is None else session.answer_text
+                copy.replace(replace(message, text=text, state=MessageState.INTERRUPTED))
+        await self._store.create(copy)
+        return copy.id
 
-    async def restore(self, conversation_id: str) -> None:
-        """Take a chat out of the trash. Raises `StoreError`."""
-        await self._store.restore(conversation_id)
+    # -- the order of chats ----------------------------------------------------------------
+
+    async def set_pinned(self, conversation_ids: Sequence[str], is_pinned: bool) -> None:
+        """Pin chats, or unpin them."""
+        await self._store.set_pinned(conversation_ids, is_pinned)
+        for conversation in self._known(conversation_ids):
+            conversation.is_pinned = is_pinned
+
+    async def set_archived(self, conversation_ids: Sequence[str], is_archived: bool) -> None:
+        """Archive chats, or bring them back."""
+        await self._store.set_archived(conversation_ids, is_archived)
+        for conversation in self._known(conversation_ids):
+            conversation.is_archived = is_archived
+
+    async def set_folder(self, conversation_ids: Sequence[str], folder_id: str | None) -> None:
+        """Put chats into a folder; None takes them out of theirs."""
+        await self._store.set_folder(conversation_ids, folder_id)
+        for conversation in self._known(conversation_ids):
+            conversation.folder_id = folder_id
+
+    async def set_tags(self, conversation_id: str, tags: Sequence[str]) -> None:
+        """Give a chat these tags and no others."""
+        await self._store.set_tags(conversation_id, tags)
+        for conversation in self._known([conversation_id]):
+            conversation.tags = tuple(tags)
+
+    async def tags(self) -> list[str]:
+        """Every tag that a chat has, by name."""
+        return await self._store.tags()
+
+    async def folders(self) -> list[Folder]:
+        """All folders, by name."""
+        return await self._store.folders()
+
+    async def create_folder(self, name: str) -> Folder:
+        """A new folder; `StoreError` for a name that is blank or taken."""
+        return await self._store.create_folder(name)
+
+    async def rename_folder(self, folder_id: str, name: str) -> None:
+        """`StoreError` for a name that is blank or taken."""
+        await self._store.rename_folder(folder_id, name)
+
+    async def delete_folder(self, folder_id: str) -> None:
+        """The chats in it stay."""
+        await self._store.delete_folder(folder_id)
+        for session in self._sessions.values():
+            if session.conversation.folder_id == folder_id:
+                session.conversation.folder_id = None
+
+    def _known(self, conversation_ids: Sequence[str]) -> list[Conversation]:
+        """The open ones among these."""
+        sessions = (self._sessions.get(each) for each in conversation_ids)
+        return [session.conversation for session in sessions if session is not None]
+
+    # -- the trash -------------------------------------------------------------------------
+
+    async def trash(self, conversation_ids: Sequence[str]) -> None:
+        """Put chats into the trash; what answers in them is stopped."""
+        for conversation_id in conversation_ids:
+            session = self._sessions.pop(conversation_id, None)
+            if session is not None:
+                await session.close()
+        await self._store.trash(conversation_ids)
+
+    async def restore(self, conversation_ids: Sequence[str]) -> None:
+        """Take chats out of the trash."""
+        await self._store.restore(conversation_ids)
+
+    async def destroy(self, conversation_ids: Sequence[str]) -> None:
+        """Destroy chats that are in the trash, for good."""
+        await self._store.destroy(conversation_ids)
+        for conversation_id in conversation_ids:
+            await asyncio.to_thread(self._snapshots.remove, conversation_id)
 
     async def close(self) -> None:
         """Stop all answers and return when everything is on disk."""
+        await self._end_sessions()
+        await self._store.close()
+
+    async def _end_sessions(self) -> None:
+        if self.titling is not None:
+            self.titling.cancel()
+            await asyncio.wait([self.titling])
         for session in list(self._sessions.values()):
             await session.close()
-        await self._store.close()
+        self._sessions.clear()
+
+    # -- what sessions ask of the engine ---------------------------------------------------
+
+    def start_answer(self, request: AnswerRequest) -> None:
+        """Begin an answer; what the app asks a model by itself makes way for it."""
+        self._stop_titling()
+        self._model_paths[request.answer_id] = request.model_path
+        self._engine.start_answer(request)
+
+    def cancel_answer(self, answer_id: str) -> None:
+        """End an answer early."""
+        self._engine.cancel_answer(answer_id)
+
+    async def idle_parameters(self, path: Path) -> int | None:
+        """How large a model is that does nothing."""
+        return await self._engine.idle_parameters(path)
 
     # -- what the engine says --------------------------------------------------------------
 
     def on_answer_text(self, answer_id: str, text: str) -> None:
         """An answer grew."""
+        self._asides.on_answer_text(answer_id, text)
         for session in self._sessions.values():
             session.on_answer_text(answer_id, text)
 
     def on_answer_finished(self, answer_id: str, completion: Completion) -> None:
         """An answer ended."""
+        self._asides.on_answer_finished(answer_id, completion)
+        model_path = self._model_paths.pop(answer_id, None)
         for session in list(self._sessions.values()):
+            is_its = session.answer_id == answer_id
             session.on_answer_finished(answer_id, completion)
+            if is_its and model_path is not None:
+                self._improve_title_soon(session, model_path)
 
     def on_answer_failed(self, answer_id: str, error: MinervaError) -> None:
         """An answer ended in an error."""
+        self._asides.on_answer_failed(answer_id, error)
+        self._model_paths.pop(answer_id, None)
         for session in list(self._sessions.values()):
             session.on_answer_failed(answer_id, error)
 
-    def _session(self, conversation: Conversation, *, is_saved: bool) -> ChatSession:
-        # Sessions that neither answer nor are about to be shown have nothing left to keep.
+    def _improve_title_soon(self, session: ChatSession, model_path: Path) -> None:
+        self._stop_titling()
+        if wants_title(session):
+            self.titling = asyncio.ensure_future(self._improve_title(session, model_path))
+
+    async def _improve_title(self, session: ChatSession, model_path: Path) -> None:
+        await asyncio.sleep(TITLE_DELAY_SECONDS)
+        await self._titler.improve(session, model_path)
+
+    def _stop_titling(self) -> None:
+        if self.titling is not None:
+            self.titling.cancel()
+
+    def _session(
+        self, conversation: Conversation, *, is_saved: bool, is_temporary: bool = False
+    ) -> ChatSession:
+        # Where nothing runs or waits, and what is not about to be shown, there is nothing to keep.
         self._sessions = {
-            key: session for key, session in self._sessions.items() if session.is_busy
+            key: session
+            for key, session in self._sessions.items()
+            if session.is_busy or session.queued
         }
+        store = None if is_temporary else self._store
+        on_failed = self._listener.on_store_failed
+        keeper = SessionKeeper(conversation, store, on_failed, is_saved=is_saved)
         session = ChatSession(
             conversation,
-            store=self._store,
-            engine=self._engine,
+            keeper=keeper,
+            engine=self,
             listener=self._listener,
-            is_saved=is_saved,
             clock=self._clock,
         )
         self._sessions[conversation.id] = session

@@ -2,93 +2,67 @@
 
 Lives on the thread and asyncio loop of its owner (the window's main thread). The order of things
 is the promise: a message is on disk before a model sees it, and a streamed answer reaches the disk
-within `FLUSH_SECONDS`.
+within `running_answer.FLUSH_SECONDS`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
+from minerva_desktop.app.answer_words import model_name, with_way_out
 from minerva_desktop.app.generation import AnswerEngine, AnswerRequest
+from minerva_desktop.app.running_answer import RunningAnswer
+from minerva_desktop.app.session_keeper import SessionKeeper
+from minerva_desktop.app.session_listener import QueuedMessage, SessionListener
 from minerva_desktop.chat.completion import Completion, FinishReason
-from minerva_desktop.chat.conversation import Conversation, clean_text, new_id, title_from
-from minerva_desktop.chat.message import Message, MessageState, Role
+from minerva_desktop.chat.context_cut import ContextCut
+from minerva_desktop.chat.conversation import (
+    Conversation,
+    Removal,
+    ScrollPosition,
+    TitleSource,
+    new_id,
+    title_from,
+)
+from minerva_desktop.chat.message import ChatTurn, Message, MessageState, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import (
-    ContextLimitExceeded,
     InvalidRequest,
     LoadCancelled,
     MinervaError,
-    OutOfMemory,
-    StoreError,
 )
-from minerva_desktop.store.chat_store import ChatStore
-
-FLUSH_SECONDS = 0.5
-# Errors after which other load options of the model help: another context, or KV cache.
-LOAD_OPTIONS_HELP = (ContextLimitExceeded, OutOfMemory)
-
-_log = logging.getLogger(__name__)
-
-
-class SessionListener(Protocol):
-    """Who shows sessions. Called on the session's thread, with the session it is about."""
-
-    def on_message_added(self, session: ChatSession, message: Message) -> None:
-        """A message was appended to the shown branch."""
-
-    def on_text_added(self, session: ChatSession, message_id: str, text: str) -> None:
-        """An answer grew."""
-
-    def on_message_changed(self, session: ChatSession, message: Message) -> None:
-        """An answer ended: its final text, state and numbers."""
-
-    def on_branch_changed(self, session: ChatSession) -> None:
-        """Another branch is shown."""
-
-    def on_session_saved(self) -> None:
-        """The chat list may have changed: a new chat, a new title, a new time."""
-
-    def on_store_failed(self, error: StoreError) -> None:
-        """The disk did not take something; the conversation goes on in memory."""
 
 
 class ChatSession:
-    """At most one answer runs at a time."""
+    """At most one answer runs at a time; messages that were sent meanwhile wait for their turn."""
 
     def __init__(
         self,
         conversation: Conversation,
         *,
-        store: ChatStore,
+        keeper: SessionKeeper,
         engine: AnswerEngine,
         listener: SessionListener,
-        is_saved: bool,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``is_saved`` False: the conversation is written with its first message."""
         self.conversation = conversation
-        self._store = store
+        self._keeper = keeper
         self._engine = engine
         self._listener = listener
-        self._is_saved = is_saved
         self._clock = clock
-        self._answer: Message | None = None
-        self._pieces: list[str] = []
-        self._stopping = False
-        self._unflushed = False
-        self._missing: list[str] = []  # ids of messages that are not on disk yet, oldest first
-        self._flusher: asyncio.Task[None] | None = None
+        self._answer: RunningAnswer | None = None
+        self._queue: list[QueuedMessage] = []
         self._ending: asyncio.Task[None] | None = None
-        # The beginning of an answer reaches the disk before its end, however soon that comes.
-        self._writing = asyncio.Lock()
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether nothing of this chat is ever written."""
+        return self._keeper.is_temporary
 
     @property
     def is_answering(self) -> bool:
@@ -109,63 +83,186 @@ class ChatSession:
     @property
     def answer_text(self) -> str:
         """What the running answer says so far."""
-        return "".join(self._pieces)
+        return "" if self._answer is None else self._answer.text
 
-    # -- what a person does ----------------------------------------------------------------
+    @property
+    def queued(self) -> tuple[QueuedMessage, ...]:
+        """The messages that wait for the running answer, or for `send_queued`."""
+        return tuple(self._queue)
+
+    # -- what a person says ----------------------------------------------------------------
 
     async def send(self, text: str, model_path: Path) -> None:
         """Keep ``text`` as the user's message, then have the model answer.
 
         Raises `InvalidRequest` when it is blank or an answer still runs; nothing is kept then.
         """
-        if not text.strip():
-            raise InvalidRequest("The message is empty", param="text")
+        _require_text(text)
         self._require_idle()
         question = self._message(Role.USER, text, MessageState.COMPLETE)
         if not self.conversation.title:
             self.conversation.title = title_from(text)
         await self._begin(question, model_path)
 
-    async def retry(self, message_id: str, model_path: Path) -> None:
-        """Answer the same question again, beside the answer ``message_id``."""
+    async def edit(self, message_id: str, text: str, model_path: Path) -> None:
+        """Say ``text`` instead of the user's message ``message_id``, which stays as another branch,
+        with the files that came with it, and have the model answer. Raises as `send`."""
+        _require_text(text)
+        self._require_idle()
+        edited = self.conversation[message_id]
+        if edited.role is not Role.USER:
+            raise InvalidRequest("Only your own messages can be edited", param="message_id")
+        self._stand_at(edited.parent_id)
+        question = self._message(Role.USER, text, MessageState.COMPLETE)
+        question = msgspec.structs.replace(question, parts=edited.parts)
+        self._listener.on_branch_changed(self)
+        await self._begin(question, model_path)
+
+    async def retry(
+        self, message_id: str, model_path: Path, sampling: SamplingParameters | None = None
+    ) -> None:
+        """Answer the same question again, beside the answer ``message_id``; ``sampling`` counts for
+        this answer alone. Raises `InvalidRequest` while an answer runs."""
         self._require_idle()
         parent_id = self.conversation[message_id].parent_id
         if parent_id is None:
             raise InvalidRequest("There is no question to answer", param="message_id")
-        self.conversation.branch_from(parent_id)
+        self._stand_at(parent_id)
         self._listener.on_branch_changed(self)
-        await self._begin(None, model_path)
+        await self._begin(None, model_path, sampling)
+
+    async def resume(self, message_id: str, model_path: Path) -> None:
+        """Go on with an answer where it broke off, in the same message. Raises `InvalidRequest`
+        while an answer runs, and for a message that is no answer or has another behind it."""
+        self._require_idle()
+        cut = self.conversation[message_id]
+        self.conversation.select_branch(message_id)
+        if cut.role is not Role.ASSISTANT or self.conversation.active_leaf_id != message_id:
+            raise InvalidRequest("Only the last answer can go on", param="message_id")
+        self.conversation.model = model_name(model_path)
+        turns = self.conversation.turns()
+        answer = msgspec.structs.replace(
+            cut,
+            state=MessageState.STREAMING,
+            model=self.conversation.model,
+            sampling=self.conversation.sampling,
+            completion=None,
+            error=None,
+        )
+        self._answer = RunningAnswer(answer, self._keeper)
+        self.conversation.replace(answer)
+        self._listener.on_answer_resumed(self, answer)
+        await self._keeper.save_change(answer)
+        self._start(answer, model_path, turns, self.conversation.sampling)
+
+    def enqueue(self, text: str, model_path: Path) -> None:
+        """Send ``text`` once the running answer is over, as `send` does. Raises `InvalidRequest`
+        when it is blank. An answer that was stopped or failed leaves it waiting."""
+        _require_text(text)
+        self._queue.append(QueuedMessage(new_id(), text, model_path))
+        self._listener.on_queue_changed(self)
+
+    def unqueue(self, queued_id: str) -> QueuedMessage | None:
+        """Take a message out of the queue again; None when it is not there any more."""
+        for queued in self._queue:
+            if queued.id == queued_id:
+                self._queue.remove(queued)
+                self._listener.on_queue_changed(self)
+                return queued
+        return None
+
+    async def send_queued(self) -> None:
+        """Send the message that has waited longest, if there is one and nothing runs."""
+        if self._queue and self._answer is None:
+            queued = self._queue.pop(0)
+            self._listener.on_queue_changed(self)
+            await self.send(queued.text, queued.model_path)
 
     def stop(self) -> None:
         """End the running answer; what it wrote stays."""
         if self._answer is not None:
-            self._stopping = True
+            self._answer.is_stopping = True
             self._engine.cancel_answer(self._answer.id)
+
+    # -- what a person does with the tree ---------------------------------------------------
+
+    async def select(self, message_id: str) -> None:
+        """Show the branch through ``message_id`` that was continued last."""
+        self.conversation.select_branch(message_id)
+        self._listener.on_branch_changed(self)
+        await self._keeper.save_details()
+
+    async def remove(self, message_id: str, *, with_replies: bool) -> Removal:
+        """Delete a message, with all that came of it or not; what it returns undoes it. Raises
+        `InvalidRequest` while an answer runs."""
+        self._require_idle()
+        await self._keeper.save()
+        self._require_idle()
+        removal = self.conversation.remove(message_id, with_replies=with_replies)
+        self._listener.on_branch_changed(self)
+        await self._keeper.save_removal(removal, is_undone=False)
+        return removal
+
+    async def put_back(self, removal: Removal) -> None:
+        """Undo `remove`. Raises `InvalidRequest` while an answer runs, and when what the message
+        belonged to was deleted after it."""
+        self._require_idle()
+        try:
+            self.conversation.put_back(removal)
+        except ValueError as error:
+            raise InvalidRequest(
+                "The message before it was deleted too; bring that back first"
+            ) from error
+        self._listener.on_branch_changed(self)
+        await self._keeper.save_removal(removal, is_undone=True)
+
+    # -- what a person sets ------------------------------------------------------------------
 
     async def configure(self, system_prompt: str, sampling: SamplingParameters) -> None:
         """Change what the next answers are made with."""
         self.conversation.system_prompt = system_prompt
         self.conversation.sampling = sampling
-        if self._is_saved:
-            await self._keep(self._store.save_details(self.conversation))
+        await self._keeper.save_details()
 
-    async def rename(self, title: str) -> None:
+    async def rename(self, title: str, source: TitleSource = TitleSource.PERSON) -> None:
         """Give the chat another title; a blank one is ignored."""
         if title.strip():
             self.conversation.title = title.strip()
-            if self._is_saved:
-                await self._keep(self._store.save_details(self.conversation))
+            self.conversation.title_source = source
+            await self._keeper.save_details()
             self._listener.on_session_saved()
 
+    async def cut(self, cuts: tuple[ContextCut, ...]) -> None:
+        """Change from where on a model is given the conversation."""
+        self.conversation.cuts = cuts
+        self._listener.on_branch_changed(self)
+        await self._keeper.save_details()
+
+    async def keep_draft(self, text: str) -> None:
+        """Remember what stands in the composer."""
+        if text != self.conversation.draft:
+            self.conversation.draft = text
+            await self._keeper.save_draft()
+
+    async def keep_scroll(self, scroll: ScrollPosition | None) -> None:
+        """Remember where the transcript was left."""
+        if scroll != self.conversation.scroll:
+            self.conversation.scroll = scroll
+            await self._keeper.save_scroll()
+
     async def close(self) -> None:
-        """Stop the answer, and return when all that was written is on disk."""
+        """Stop the answer, and return when all that was written is on disk. Messages that still
+        wait become the draft."""
+        waiting, self._queue = [queued.text for queued in self._queue], []
         if self._answer is not None:
             self.stop()
             self._end(MessageState.STOPPED, completion=None, error=None)
         if self._ending is not None:
             await self._ending
-        if self._missing:
-            await self._save_missing()
+        if waiting:
+            await self.keep_draft("\n\n".join(filter(None, (*waiting, self.conversation.draft))))
+        if not self._keeper.is_whole and len(self.conversation):
+            await self._keeper.save()
 
     # -- what the engine says --------------------------------------------------------------
 
@@ -173,11 +270,8 @@ class ChatSession:
         """The answer grew by ``text``; ignored for one that is over, or of another session."""
         if self._answer is None or self._answer.id != answer_id or not text:
             return
-        self._pieces.append(text)
+        self._answer.add(text)
         self._listener.on_text_added(self, answer_id, text)
-        self._unflushed = True
-        if self._flusher is None:
-            self._flusher = asyncio.ensure_future(self._flush())
 
     def on_answer_finished(self, answer_id: str, completion: Completion) -> None:
         """The answer ended well, or because it was stopped."""
@@ -191,7 +285,7 @@ class ChatSession:
         """The answer ended in an error; its text so far stays."""
         if self._answer is None or self._answer.id != answer_id:
             return
-        if self._stopping or isinstance(error, LoadCancelled):
+        if self._answer.is_stopping or isinstance(error, LoadCancelled):
             self._end(MessageState.STOPPED, completion=None, error=None)
         else:
             self._end(MessageState.FAILED, completion=None, error=with_way_out(error))
@@ -202,56 +296,53 @@ class ChatSession:
         if self._answer is not None:
             raise InvalidRequest("An answer is still being written; stop it first")
 
-    async def _begin(self, question: Message | None, model_path: Path) -> None:
+    def _stand_at(self, message_id: str | None) -> None:
+        """What comes next is a reply to that message, or the first of a branch."""
+        if message_id is None:
+            self.conversation.begin_branch()
+        else:
+            self.conversation.branch_from(message_id)
+
+    async def _begin(
+        self,
+        question: Message | None,
+        model_path: Path,
+        sampling: SamplingParameters | None = None,
+    ) -> None:
         self.conversation.model = model_name(model_path)
+        chosen = sampling or self.conversation.sampling
         if question is not None:
             self._show(question)
-        name = self.conversation.model
-        answer = self._message(Role.ASSISTANT, "", MessageState.STREAMING, model=name)
-        # Set before the first await, so that a second send cannot slip in between.
-        self._answer = answer
-        self._pieces = []
-        self._stopping = False
+        answer = self._message(Role.ASSISTANT, "", MessageState.STREAMING)
+        answer = msgspec.structs.replace(answer, model=self.conversation.model, sampling=chosen)
+        # Before the first await, so that a second send cannot slip in between.
+        self._answer = RunningAnswer(answer, self._keeper)
         turns = self.conversation.turns()
         self._show(answer)
-        async with self._writing:
-            await self._save_beginning()
-        if self.answer_id != answer.id:
+        await self._keeper.save()
+        self._listener.on_session_saved()
+        self._start(answer, model_path, turns, chosen)
+
+    def _start(
+        self,
+        answer: Message,
+        model_path: Path,
+        turns: tuple[ChatTurn, ...],
+        sampling: SamplingParameters,
+    ) -> None:
+        if self._answer is None or self._answer.id != answer.id:
             return  # stopped and ended while the disk was busy
-        conversation = self.conversation
-        self._engine.start_answer(
-            AnswerRequest(answer.id, model_path, turns, conversation.sampling, conversation.id)
-        )
-        if self._stopping:
+        snapshot = None if self.is_temporary else self.conversation.id
+        self._engine.start_answer(AnswerRequest(answer.id, model_path, turns, sampling, snapshot))
+        if self._answer.is_stopping:
             self._engine.cancel_answer(answer.id)
 
     def _show(self, message: Message) -> None:
         self.conversation.add(message)
-        self._missing.append(message.id)
+        self._keeper.add(message.id)
         self._listener.on_message_added(self, message)
 
-    async def _save_beginning(self) -> None:
-        if await self._save_missing():
-            await self._keep(self._store.save_details(self.conversation))
-        self._listener.on_session_saved()
-
-    async def _save_missing(self) -> bool:
-        """Write what is not on disk yet, oldest first; False when the disk does not take it."""
-        if not self._is_saved:
-            self._is_saved = await self._keep(self._store.create(self.conversation))
-            if self._is_saved:
-                self._missing.clear()
-            return self._is_saved
-        while self._missing:
-            message = self.conversation[self._missing[0]]
-            if not await self._keep(self._store.add_message(self.conversation.id, message)):
-                return False
-            del self._missing[0]
-        return True
-
-    def _message(
-        self, role: Role, text: str, state: MessageState, model: str | None = None
-    ) -> Message:
+    def _message(self, role: Role, text: str, state: MessageState) -> Message:
         return Message(
             id=new_id(),
             parent_id=self.conversation.active_leaf_id,
@@ -259,71 +350,25 @@ class ChatSession:
             text=text,
             state=state,
             created_at=self._clock(),
-            model=model,
         )
 
     def _end(self, state: MessageState, completion: Completion | None, error: str | None) -> None:
         if self._answer is None:
             return
-        final = msgspec.structs.replace(
-            self._answer,
-            text="".join(self._pieces),
-            state=state,
-            completion=completion,
-            error=error,
-        )
-        self._answer = None
+        answer, self._answer = self._answer, None
+        final = answer.ended(state, completion, error)
         self.conversation.replace(final)
         self._listener.on_message_changed(self, final)
-        self._ending = asyncio.ensure_future(self._save_end(final))
+        self._ending = asyncio.ensure_future(self._save_end(answer, final))
 
-    async def _save_end(self, final: Message) -> None:
-        flusher, self._flusher = self._flusher, None
-        self._unflushed = False
-        if flusher is not None:
-            flusher.cancel()
-            await asyncio.wait([flusher])
-        async with self._writing:
-            if await self._save_missing():
-                await self._keep(self._store.update_message(final))
+    async def _save_end(self, answer: RunningAnswer, final: Message) -> None:
+        await answer.stop_flushing()
+        await self._keeper.save_change(final)
         self._listener.on_session_saved()
-
-    async def _flush(self) -> None:
-        while self._unflushed and self._answer is not None:
-            self._unflushed = False
-            if self._is_saved and not self._missing:
-                text = "".join(self._pieces)
-                await self._keep(self._store.flush_text(self._answer.id, text))
-            await asyncio.sleep(FLUSH_SECONDS)
-        self._flusher = None
-
-    async def _keep(self, write: Awaitable[None]) -> bool:
-        try:
-            await write
-        except StoreError as error:
-            _log.warning("A chat could not be saved: %s", error)
-            self._listener.on_store_failed(error)
-            return False
-        return True
+        if final.state is MessageState.COMPLETE:
+            await self.send_queued()
 
 
-def model_name(path: Path) -> str:
-    """What a chat calls the model at ``path`` that answers in it: the name of its file, as SQLite
-    can hold it."""
-    return clean_text(path.name)
-
-
-def with_way_out(error: MinervaError) -> str:
-    """The sentence beneath a failed answer. Trying again helps with most errors, not with these."""
-    if isinstance(error, ContextLimitExceeded):
-        return (
-            f"{error.message} tokens. Shorten the message, begin a new chat, or give the model a "
-            "larger context in its load options (Ctrl+Shift+L)."
-        )
-    if isinstance(error, OutOfMemory):
-        return (
-            f"{error.message.rstrip('.')}. Give the model a smaller context in its load options "
-            "(Ctrl+Shift+L), unload another model, or allow models more memory in the settings "
-            "(Ctrl+,)."
-        )
-    return error.message
+def _require_text(text: str) -> None:
+    if not text.strip():
+        raise InvalidRequest("The message is empty", param="text")

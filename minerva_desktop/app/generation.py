@@ -31,7 +31,7 @@ class AnswerRequest:
 
 
 class AnswerEngine(Protocol):
-    """Starts and cancels answers; neither call blocks."""
+    """Starts and cancels answers; no call blocks."""
 
     def start_answer(self, request: AnswerRequest) -> None:
         """Begin; the model is loaded first if it is not."""
@@ -39,6 +39,9 @@ class AnswerEngine(Protocol):
     def cancel_answer(self, answer_id: str) -> None:
         """End an answer early; idempotent. It still ends with ``on_answer_finished`` or
         ``on_answer_failed``."""
+
+    async def idle_parameters(self, path: Path) -> int | None:
+        """How many parameters a model has that is loaded and does nothing; None for another."""
 
 
 def patience(on_wait: Callable[[tuple[Path, ...]], None]) -> Patience:

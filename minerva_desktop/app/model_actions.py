@@ -20,6 +20,7 @@ import msgspec
 from minerva_desktop.app.load_words import begun, told_once
 from minerva_desktop.app.memory_budgets import GB
 from minerva_desktop.engine.load_options import (
+    CHATML_TEMPLATE,
     FlashAttention,
     KvType,
     LoadOptions,
@@ -36,6 +37,7 @@ from minerva_desktop.engine.pool_events import (
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.library.catalog import Catalog, CatalogEntry
 from minerva_desktop.library.fit import Fit
+from minerva_desktop.library.gguf import read_header
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.paths import path_of
 from minerva_desktop.settings import ModelOverrides, Settings
@@ -82,6 +84,14 @@ class AddOutcome:
 
     added: tuple[ModelFile, ...]
     refused: tuple[MinervaError, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTemplate:
+    """A model's chat template, and whether its file brings that: else it is ChatML."""
+
+    text: str
+    is_brought: bool
 
 
 _FIT_LABELS: MappingProxyType[Fit, str] = MappingProxyType(
@@ -158,6 +168,12 @@ class ModelActions:
         """What the library knows of the model at ``path``; None when it is not in there."""
         entries = await self.entries()
         return next((entry.model for entry in entries if entry.model.path == path), None)
+
+    async def own_template(self, path: Path) -> OwnTemplate:
+        """The chat template that the model at ``path`` brings. Raises what `read_header` does."""
+        header = await asyncio.to_thread(read_header, path)
+        brought = header.text("tokenizer.chat_template")
+        return OwnTemplate(brought or CHATML_TEMPLATE, is_brought=bool(brought))
 
     async def add(self, paths: Sequence[Path]) -> AddOutcome:
         """Take files into the library, in place. Raises nothing for a file that is no model."""
@@ -268,6 +284,8 @@ def overridden(options: LoadOptions, overrides: ModelOverrides) -> LoadOptions:
         if (value := getattr(overrides, name)) is not None
     }
     changed = msgspec.structs.replace(options, **given)
+    if overrides.chat_template is not None and overrides.chat_template.strip():
+        changed = msgspec.structs.replace(changed, chat_template=overrides.chat_template)
     if overrides.flash_attention in set(FlashAttention):
         flash = FlashAttention(overrides.flash_attention)
         changed = msgspec.structs.replace(changed, flash_attention=flash)

@@ -62,11 +62,12 @@ def print_report(
         | ({} if measured is None else {"measured_bytes": measured.get(device.device, 0)})
         for device in appraisal.choice.estimate.devices
     ]
+    template = appraisal.options.chat_template
     if as_json:
-        facts = _header_facts(appraisal.header) | {"aliases": aliases}
+        facts = _header_facts(appraisal.header, template) | {"aliases": aliases}
         print_json(facts | {"load": _load_facts(appraisal), "memory": memory})
         return
-    rows = (*_header_rows(appraisal.header), ("aliases", ", ".join(aliases) or "-"))
+    rows = (*_header_rows(appraisal.header, template), ("aliases", ", ".join(aliases) or "-"))
     for name, value in (*rows, *_load_rows(appraisal)):
         print_line(f"{name:<16} {value}")
     print_line()
@@ -145,8 +146,8 @@ def _layers(appraisal: Appraisal) -> str:
     return f"{used} of {total}; {appraisal.most_gpu_layers} fit"
 
 
-def _header_facts(header: GgufHeader) -> dict[str, object]:
-    """What a header says, by name."""
+def _header_facts(header: GgufHeader, template: str | None) -> dict[str, object]:
+    """What a header says, by name; ``template`` takes the place of its chat template."""
     return {
         "name": header.name,
         "architecture": header.architecture,
@@ -158,12 +159,14 @@ def _header_facts(header: GgufHeader) -> dict[str, object]:
         "n_ctx_train": header.n_ctx_train,
         "tensor_bytes": header.tensor_bytes,
         "has_chat_template": header.has_chat_template,
-        "capabilities": header_capabilities(header),
+        "chat_template_replaced": template is not None,
+        "capabilities": header_capabilities(header, template),
     }
 
 
-def _header_rows(header: GgufHeader) -> tuple[tuple[str, str], ...]:
+def _header_rows(header: GgufHeader, template: str | None) -> tuple[tuple[str, str], ...]:
     """The same for people."""
+    has = "yes" if header.has_chat_template else "no"
     return (
         ("name", one_line(header.name) or "-"),
         ("architecture", one_line(header.architecture)),
@@ -174,6 +177,6 @@ def _header_rows(header: GgufHeader) -> tuple[tuple[str, str], ...]:
         ("width", f"{header.n_embedding:,}"),
         ("vocabulary", f"{header.n_vocab:,} tokens"),
         ("trained context", f"{header.n_ctx_train:,} tokens"),
-        ("chat template", "yes" if header.has_chat_template else "no"),
-        ("capabilities", ", ".join(header_capabilities(header))),
+        ("chat template", f"{has}, replaced in its load options" if template else has),
+        ("capabilities", ", ".join(header_capabilities(header, template))),
     )

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from minerva_desktop.app.access_keys import AccessKeys
 from minerva_desktop.app.chat_library import ChatLibrary
-from minerva_desktop.app.chat_session import SessionListener
 from minerva_desktop.app.generation import AnswerEngine
 from minerva_desktop.app.model_actions import ModelActions
+from minerva_desktop.app.preset_file import PresetFile
+from minerva_desktop.app.session_listener import SessionListener
 from minerva_desktop.paths import AppPaths
 from minerva_desktop.settings import SettingsFile
 
@@ -22,4 +23,5 @@ class Services:
     settings: SettingsFile
     models: ModelActions
     access_keys: AccessKeys
+    presets: PresetFile
     open_chats: Callable[[AnswerEngine, SessionListener], Awaitable[ChatLibrary]]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
 from collections.abc import Sequence
 
 from minerva_desktop.logs import terminal_line
+
+_SECONDS_BETWEEN = 0.2
 
 
 def print_json(value: object) -> None:
@@ -24,3 +28,30 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in (head, *rows):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         print_line("  ".join(cells).rstrip())
+
+
+class TerminalCounter:
+    """How far something is, on one line of a terminal that goes again; nothing into a pipe."""
+
+    def __init__(self, things: str) -> None:
+        """``things``: what is counted, as a plural."""
+        self._things = things
+        self._is_shown = sys.stderr.isatty()
+        self._next = 0.0
+        self._width = 0
+
+    def __enter__(self) -> TerminalCounter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._width:
+            print(f"\r{' ' * self._width}\r", end="", file=sys.stderr, flush=True)
+
+    def show(self, count: int) -> None:
+        """Show the number, unless the last one was shown just now."""
+        now = time.monotonic()
+        if self._is_shown and now >= self._next:
+            line = f"{count:,} {self._things}"
+            self._width = max(self._width, len(line))
+            self._next = now + _SECONDS_BETWEEN
+            print(f"\r{line}", end="", file=sys.stderr, flush=True)

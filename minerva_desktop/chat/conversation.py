@@ -8,25 +8,70 @@ thread.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import msgspec
 
-from minerva_desktop.chat.message import ChatTurn, Message, Role
+from minerva_desktop.chat.context_cut import ContextCut
+from minerva_desktop.chat.message import ChatTurn, Message
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.chat.turns import turns_of
 
 MAX_TITLE_CHARACTERS = 60
 ELLIPSIS = "…"
 
 
+class TitleSource(StrEnum):
+    """Who gave a chat its title: a better one never replaces a person's."""
+
+    FIRST_WORDS = "first_words"
+    MODEL = "model"
+    PERSON = "person"
+
+
+class ScrollPosition(msgspec.Struct, frozen=True):
+    """Where a transcript was left: at the message ``message_id``, ``offset`` of its height (0.0 to
+    1.0) above the upper edge of the view. A chat that was left at its end has none."""
+
+    message_id: str
+    offset: float = 0.0
+
+
+class Folder(msgspec.Struct, frozen=True, kw_only=True):
+    """A folder of chats; folders hold no folders."""
+
+    id: str
+    name: str
+
+
 class ConversationSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of the chat list. ``updated_at`` is Unix time in seconds."""
+    """A line of the chat list. Times are Unix time in seconds; ``deleted_at`` is when it was put
+    into the trash."""
 
     id: str
     title: str
     updated_at: float
     model: str | None
+    folder_id: str | None = None
+    tags: tuple[str, ...] = ()
+    is_pinned: bool = False
+    is_archived: bool = False
+    deleted_at: float | None = None
+
+
+class Removal(msgspec.Struct, frozen=True, kw_only=True):
+    """What `Conversation.remove` took out, for `Conversation.put_back` and the store.
+
+    ``messages`` are those that went, with their places in the order of creation; ``moved_ids``
+    are replies to the only one that went, which now reply to its parent; ``leaf_id`` was the
+    active leaf.
+    """
+
+    messages: tuple[tuple[int, Message], ...]
+    moved_ids: tuple[str, ...]
+    leaf_id: str | None
 
 
 @dataclass(kw_only=True)
@@ -34,21 +79,31 @@ class Conversation:
     """Messages linked by ``parent_id``; editing or regenerating one adds a sibling to it.
 
     ``created_at`` and ``updated_at`` are Unix time in seconds. ``model`` is the file name, without
-    its folder, of the model that this chat last used. Every operation costs at most a walk over
-    the branch or subtree it is about, so a chat of 10,000 messages stays quick.
+    its folder, of the model that this chat last used. ``draft`` is what stands in its composer,
+    ``cuts`` are the places from which on a model is given it. Every operation costs at most a walk
+    over the branch or subtree it is about, so a chat of 10,000 messages stays quick.
     """
 
     id: str
     created_at: float
     updated_at: float
     title: str = ""
+    title_source: TitleSource = TitleSource.FIRST_WORDS
     model: str | None = None
     system_prompt: str = ""
     sampling: SamplingParameters = field(default_factory=SamplingParameters)
+    folder_id: str | None = None
+    tags: tuple[str, ...] = ()
+    is_pinned: bool = False
+    is_archived: bool = False
+    draft: str = ""
+    scroll: ScrollPosition | None = None
+    cuts: tuple[ContextCut, ...] = ()
     _active_leaf_id: str | None = field(default=None, init=False)
     _messages: dict[str, Message] = field(default_factory=dict, init=False)
     _children: dict[str | None, list[str]] = field(default_factory=dict, init=False)
     _order: dict[str, int] = field(default_factory=dict, init=False)
+    _n_added: int = field(default=0, init=False)
 
     def __len__(self) -> int:
         """Messages in all branches."""
@@ -80,7 +135,8 @@ class Conversation:
             raise ValueError(f"message {message.id} is in the conversation already")
         if message.parent_id is not None and message.parent_id not in self._messages:
             raise ValueError(f"parent {message.parent_id} is not in the conversation")
-        self._order[message.id] = len(self._messages)
+        self._order[message.id] = self._n_added
+        self._n_added += 1
         self._messages[message.id] = _cleaned(message)
         self._children.setdefault(message.parent_id, []).append(message.id)
         self._active_leaf_id = message.id
@@ -112,9 +168,7 @@ class Conversation:
 
     def select_branch(self, message_id: str) -> None:
         """Show the branch through this message that was continued last; raises `KeyError`."""
-        subtree = [self._messages[message_id].id]
-        for parent_id in subtree:  # grows while it is walked
-            subtree.extend(self._children.get(parent_id, ()))
+        subtree = self._subtree(message_id)
         # A child comes after its parent, so the last message of a subtree is always a leaf.
         self._active_leaf_id = max(subtree, key=self._order.__getitem__)
 
@@ -123,24 +177,90 @@ class Conversation:
         `KeyError`."""
         self._active_leaf_id = self._messages[message_id].id
 
-    def turns(self) -> tuple[ChatTurn, ...]:
-        """What a model is given: the system prompt, if any, then the active branch.
+    def begin_branch(self) -> None:
+        """Show nothing, so that the next message becomes another first one."""
+        self._active_leaf_id = None
 
-        Answers without text (one that is about to start, one that failed at once) are left out.
-        Two questions that then follow each other become one turn, because many chat templates
-        insist that the roles take turns.
+    def remove(self, message_id: str, *, with_replies: bool) -> Removal:
+        """Take out a message, and all below it or not; its replies then reply to its parent.
+
+        Where the shown branch ended in what went, a sibling's is shown, or it ends at the parent.
+        Raises `KeyError`.
         """
-        turns: list[ChatTurn] = []
-        for message in self.active_branch():
-            if not message.text and message.role is Role.ASSISTANT:
-                continue
-            if turns and turns[-1].role is message.role:
-                turns[-1] = ChatTurn(message.role, f"{turns[-1].text}\n\n{message.text}")
-            else:
-                turns.append(ChatTurn(message.role, message.text))
-        if self.system_prompt.strip():
-            turns.insert(0, ChatTurn(Role.SYSTEM, clean_text(self.system_prompt)))
-        return tuple(turns)
+        message = self._messages[message_id]
+        gone = self._subtree(message_id) if with_replies else [message_id]
+        moved = () if with_replies else tuple(self._children.get(message_id, ()))
+        leaf_id = self._active_leaf_id
+        removal = Removal(
+            messages=tuple((self._order[each], self._messages[each]) for each in gone),
+            moved_ids=moved,
+            leaf_id=leaf_id,
+        )
+        self._move(moved, message.parent_id)
+        for each in gone:
+            self._children[self._messages[each].parent_id].remove(each)
+        for each in gone:
+            del self._messages[each], self._order[each]
+            self._children.pop(each, None)
+        if leaf_id not in self._messages:
+            self._show_beside(message.parent_id)
+        return removal
+
+    def put_back(self, removal: Removal) -> None:
+        """Undo `remove`. Raises `ValueError` when the place is not there any more: a parent went
+        after it."""
+        (_, first), *_ = removal.messages
+        if first.parent_id is not None and first.parent_id not in self._messages:
+            raise ValueError(f"parent {first.parent_id} is not in the conversation")
+        for order, message in removal.messages:
+            self._order[message.id] = order
+            self._messages[message.id] = message
+            self._adopt(message.id, message.parent_id)
+        in_order = sorted(self._messages, key=self._order.__getitem__)
+        self._messages = {message_id: self._messages[message_id] for message_id in in_order}
+        self._move([each for each in removal.moved_ids if each in self._messages], first.id)
+        if removal.leaf_id in self._messages:
+            self._active_leaf_id = removal.leaf_id
+
+    def active_cut(self) -> ContextCut | None:
+        """The last place in the active branch from which on a model is given it."""
+        cuts = {cut.first_id: cut for cut in self.cuts}
+        message_id = self._active_leaf_id
+        while message_id is not None and cuts:
+            if message_id in cuts:
+                return cuts[message_id]
+            message_id = self._messages[message_id].parent_id
+        return None
+
+    def turns(self) -> tuple[ChatTurn, ...]:
+        """What a model is given of the active branch (`chat.turns`)."""
+        return turns_of(self.active_branch(), clean_text(self.system_prompt), self.active_cut())
+
+    def _subtree(self, message_id: str) -> list[str]:
+        """A message and all below it, a parent before its children. Raises `KeyError`."""
+        subtree = [self._messages[message_id].id]
+        for parent_id in subtree:  # grows while it is walked
+            subtree.extend(self._children.get(parent_id, ()))
+        return subtree
+
+    def _show_beside(self, parent_id: str | None) -> None:
+        siblings = self._children.get(parent_id)
+        if siblings:
+            self.select_branch(siblings[-1])
+        else:
+            self._active_leaf_id = parent_id
+
+    def _move(self, message_ids: Iterable[str], parent_id: str | None) -> None:
+        for message_id in message_ids:
+            message = self._messages[message_id]
+            self._children[message.parent_id].remove(message_id)
+            self._messages[message_id] = msgspec.structs.replace(message, parent_id=parent_id)
+            self._adopt(message_id, parent_id)
+
+    def _adopt(self, message_id: str, parent_id: str | None) -> None:
+        children = self._children.setdefault(parent_id, [])
+        children.append(message_id)
+        children.sort(key=self._order.__getitem__)
 
 
 def new_id() -> str:

@@ -7,6 +7,8 @@ from enum import StrEnum
 import msgspec
 
 from minerva_desktop.chat.completion import Completion
+from minerva_desktop.chat.parts import Part
+from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ToolCall
 
 
@@ -33,7 +35,9 @@ class MessageState(StrEnum):
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """A node of the message tree. Change one with `msgspec.structs.replace`.
 
-    ``created_at`` is Unix time in seconds. ``model`` is the answering model's file name and
+    ``text`` is what is said, ``parts`` what comes with it: of a question its files and images, of
+    an answer its thoughts and the tools that it calls. ``created_at`` is Unix time in seconds.
+    ``model`` is the answering model's file name, ``sampling`` what it was asked with and
     ``completion`` its numbers; ``error`` is the sentence shown when the answer failed.
     """
 
@@ -43,7 +47,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     state: MessageState
     created_at: float
+    parts: tuple[Part, ...] = ()
     model: str | None = None
+    sampling: SamplingParameters | None = None
     completion: Completion | None = None
     error: str | None = None
 

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import psutil
 
 from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
+from minerva_desktop.app.model_actions import overridden
 from minerva_desktop.app.model_commands import ModelCommands
 from minerva_desktop.app.model_report import Appraisal
 from minerva_desktop.chat.sampling import SamplingParameters
@@ -36,9 +38,9 @@ from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.library.step_memory import first_output_bytes
 from minerva_desktop.load_choice import LoadChooser
 from minerva_desktop.logs import start_logging
-from minerva_desktop.paths import AppPaths
+from minerva_desktop.paths import AppPaths, path_text
 from minerva_desktop.runtime import memory_budget
-from minerva_desktop.settings import Settings, SettingsFile
+from minerva_desktop.settings import ModelOverrides, Settings, SettingsFile
 
 EXIT_OK, EXIT_FAILED = 0, 1
 N_TOKENS = 4  # that a loaded model computes to be measured
@@ -109,7 +111,11 @@ class _Appraiser:
     forced: bool  # load beyond the budget, too
 
     async def appraise(self, path: Path, options: LoadOptions) -> Appraisal:
-        """The best way to load the model at ``path``, by what was measured and by a dry run."""
+        """The best way to load the model at ``path``, by what was measured and by a dry run. Its
+        own chat template, where it was given one, goes with ``options``."""
+        own = self.settings.models.get(path_text(path), ModelOverrides())
+        template = overridden(LoadOptions(), own).chat_template
+        options = msgspec.structs.replace(options, chat_template=template)
         spare = SpareChild()
         try:
             devices = await list_devices(spare)

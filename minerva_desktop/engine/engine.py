@@ -274,9 +274,11 @@ class LlamaEngine:
         *,
         chat: ChatOptions | None = None,
         end: PromptEnd = PromptEnd.GENERATION,
+        template: str | None = None,
     ) -> str:
-        """The prompt that ``turns`` make."""
-        question = ApplyTemplate(next(self._ids), tuple(turns), chat or ChatOptions(), end)
+        """The prompt that ``turns`` make; ``template`` is that of `ApplyTemplate`."""
+        given = chat or ChatOptions()
+        question = ApplyTemplate(next(self._ids), tuple(turns), given, end, template)
         return (await self._loaded().ask(question, TextMade)).text.decode("utf-8", "replace")
 
     async def tokenize(

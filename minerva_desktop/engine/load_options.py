@@ -24,6 +24,14 @@ EMBEDDING_TEXTS = 64  # in one batch
 MIN_SLOTS = 8
 SPARE_SLOTS = 4  # beside those that run at once
 MAX_DRAFT = 16  # tokens
+MAX_TEMPLATE = 200_000  # characters of a chat template; the longest in use have 20,000
+# llama.cpp falls back to ChatML for a model that brings no template (common/chat.cpp).
+CHATML_TEMPLATE = (
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
 
 
 class KvType(StrEnum):
@@ -128,7 +136,8 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
     many as ``n_threads``.
     ``n_parallel`` requests are computed together; they share the ``n_ctx`` tokens.
     ``tensor_split``: each GPU's share.
-    ``use_mlock`` keeps the weights from being swapped out.
+    ``use_mlock`` keeps the weights from being swapped out. ``chat_template`` (Jinja) takes the
+    place of all that the GGUF brings, also of the one that it has for tools; None: as it says.
     """
 
     n_ctx: int | None = None
@@ -147,6 +156,7 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
     lora: tuple[LoraAdapter, ...] = ()
     speculation: Speculation | None = None
     snapshots: SnapshotOptions | None = None
+    chat_template: str | None = None
 
     def n_slots(self, *, is_recurrent: bool) -> int:
         """Sequences that the KV cache can hold: those that run, and what others left behind."""
@@ -166,6 +176,8 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
         ):
             _within(name, getattr(self, name), low, high)
         self.rope.check()
+        if self.chat_template is not None:
+            check_template_text(self.chat_template)
         if self.speculation is not None:
             self.speculation.check()
         if len(self.lora) > MAX_ADAPTERS:
@@ -184,6 +196,21 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
                 f"kv_type_v “{self.kv_type_v}” needs flash attention, which is off",
                 param="flash_attention",
             )
+
+
+def check_template_text(template: str) -> None:
+    """Raise `InvalidRequest` for a chat template that is none at all; a child sees to the rest."""
+    if not template.strip() or len(template) > MAX_TEMPLATE:
+        raise InvalidRequest(
+            f"A chat template has 1 to {MAX_TEMPLATE:,} characters, not {len(template):,}",
+            param="chat_template",
+        )
+    try:
+        template.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(
+            "A chat template cannot hold half a character", param="chat_template"
+        ) from error
 
 
 def check_lora_scale(scale: float) -> None:

@@ -47,8 +47,9 @@ class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     ``name`` is the GGUF's own for itself, empty when it has none; ``placement`` says which device
     holds how many layers, ``shares`` how many bytes each GPU does; ``n_used_cells`` counts the
     tokens that the KV cache holds now; ``warnings`` are llama.cpp's of the load, in its words;
-    ``answer_format`` says how answers to messages are to be read. ``chat_template`` is the GGUF's,
-    empty when it brings none; ``can_infill``: the model can write what comes before a suffix.
+    ``answer_format`` says how answers to messages are to be read. ``chat_template`` is the
+    GGUF's, or that of the load options, empty where there is none; ``can_infill``: the model can
+    write what comes before a suffix.
     """
 
     name: str
@@ -177,12 +178,14 @@ class PromptEnd(StrEnum):
 
 
 class ApplyTemplate(msgspec.Struct, frozen=True, tag="apply_template"):
-    """The prompt that ``messages`` make. Answered by `TextMade`."""
+    """The prompt that ``messages`` make. Answered by `TextMade`. With a ``template``: what they
+    would make with that one instead of the model's, the beginning of it if it is long."""
 
     request_id: int
     messages: tuple[ChatTurn, ...]
     chat: ChatOptions = ChatOptions()
     end: PromptEnd = PromptEnd.GENERATION
+    template: str | None = None
 
 
 class Tokenize(msgspec.Struct, frozen=True, tag="tokenize"):

@@ -38,6 +38,10 @@ class SnapshotFiles:
         """The file of chat ``name`` for the model ``identity``."""
         return self._folder / identity / (name + _SUFFIX)
 
+    def names(self) -> set[str]:
+        """The chats of which there is a state, whatever model it was had with."""
+        return {file.stem for file in self._folder.glob(f"*/*{_SUFFIX}")}
+
     def remove(self, name: str) -> None:
         """Delete the states of chat ``name``, whatever models it was had with."""
         for file in self._folder.glob(f"*/{name}{_SUFFIX}"):

@@ -24,12 +24,14 @@ _TEMPLATE = "tokenizer.chat_template"
 _TOOL_TEMPLATE = f"{_TEMPLATE}.tool_use"  # the converter's name for a second one
 
 
-def header_capabilities(header: GgufHeader) -> tuple[str, ...]:
-    """Of ``chat``, ``tools``, ``reasoning`` and ``embeddings``, those that ``header`` speaks for.
-    A model that does not say how to pool token embeddings writes text."""
+def header_capabilities(header: GgufHeader, template: str | None = None) -> tuple[str, ...]:
+    """Of ``chat``, ``tools``, ``reasoning`` and ``embeddings``, those that ``header`` speaks for;
+    a ``template`` takes the place of those in it. A model that does not say how to pool token
+    embeddings writes text."""
     if header.metadata.get(f"{header.architecture}.pooling_type") is not None:
         return ("embeddings",)
-    templates = f"{header.text(_TEMPLATE)}\n{header.text(_TOOL_TEMPLATE)}"
+    brought = f"{header.text(_TEMPLATE)}\n{header.text(_TOOL_TEMPLATE)}"
+    templates = brought if template is None else template
     found = ["chat"]
     if re.search(r"\btools\b", templates):
         found.append("tools")

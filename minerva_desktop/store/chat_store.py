@@ -8,323 +8,367 @@ asked stops waiting for it, and writes happen in the order in which they were as
 from __future__ import annotations
 
 import asyncio
-import logging
+import hashlib
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import apsw
-import msgspec
 
-from minerva_desktop.chat.completion import Completion
-from minerva_desktop.chat.conversation import Conversation, ConversationSummary, clean_text
-from minerva_desktop.chat.message import Message, MessageState, Role
-from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.chat.conversation import (
+    Conversation,
+    ConversationSummary,
+    Folder,
+    Removal,
+    ScrollPosition,
+    clean_text,
+    new_id,
+)
+from minerva_desktop.chat.message import Message
+from minerva_desktop.chat.parts import Part
 from minerva_desktop.errors import StoreError
-from minerva_desktop.store import search
-from minerva_desktop.store.database import Database
-
-logger = logging.getLogger(__name__)
+from minerva_desktop.store import blobs, conversation_rows, message_rows, organising, search, trash
+from minerva_desktop.store.backup_files import Backup
+from minerva_desktop.store.care import RETRY_SECONDS, Care, finished
+from minerva_desktop.store.conversation_rows import TranscriptPage
+from minerva_desktop.store.database import Database, DiskTrouble
+from minerva_desktop.store.indexer import Indexer
+from minerva_desktop.store.organising import Mark
+from minerva_desktop.store.recovery import Recovery
+from minerva_desktop.store.search import SearchPage, SearchPlace
+from minerva_desktop.store.search_query import parse
 
 Result = TypeVar("Result")
-Parsed = TypeVar("Parsed")
-Row = tuple[Any, ...]
 
 
 class ChatStore:
-    """The chats in one file. Every coroutine raises `StoreError` when the disk does not play along.
+    """The chats in one file. Every coroutine raises `StoreError` when the disk does not play along,
+    or when there is no chat, message or folder with the id that it was given; of several ids
+    either all or none are changed.
 
     Text is cleaned of lone surrogates on its way in (`chat.conversation.clean_text`), because
     UTF-8 cannot hold them: the message is kept, each of them reads U+FFFD afterwards.
-    ``recovered_from`` is where a damaged file was moved to, if `open` found one.
+    Where the disk is full or read-only nothing raises: writes wait in memory and are tried again,
+    with the next one and every few seconds. ``on_trouble`` is told when that begins, with each
+    write that waits, and, with None, when all are written; on the loop that called `start`.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], float] = time.time,
+        on_trouble: Callable[[DiskTrouble | None], None] | None = None,
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
         """``clock`` tells Unix time in seconds and stamps what goes to the trash."""
         self._database = database
+        self._indexer = Indexer(database)
         self._clock = clock
+        self._care = Care(database, clock, on_trouble, retry_seconds)
 
     @classmethod
-    async def open(cls, path: Path) -> Self:
+    async def open(
+        cls, path: Path, on_trouble: Callable[[DiskTrouble | None], None] | None = None
+    ) -> Self:
         """Open the chats in ``path``, created if it is not there.
 
         Answers that were streaming when the app died become ``interrupted``, with their text.
         """
-        store = cls(Database(path))
+        store = cls(Database(path), on_trouble=on_trouble)
         await store.start()
         return store
 
     async def start(self) -> None:
         """Open the database that the store was made with. On failure its thread is ended."""
+        self._care.begin()
         try:
-            await _finished(self._database.open())
-            await self._write(_prepare)
+            await finished(self._database.open())
+            await self._write(_interrupt)
         except BaseException:
             # Also one who stops waiting (a cancelled start) must not leave the thread and the lock.
-            await self.close()
+            with suppress(StoreError):
+                await self.close()
             raise
 
     async def close(self) -> None:
-        """Finish what was asked for and close the file; idempotent."""
-        await _finished(self._database.close())
-        self._database.join()
+        """Finish what was asked for and close the file; idempotent. What still waits for the disk
+        (`trouble`) is tried once more; `StoreError` where it is lost now."""
+        await self._care.end()
+        try:
+            await finished(self._database.close())
+        finally:
+            self._database.join()
 
     @property
-    def recovered_from(self) -> Path | None:
-        """Where the damaged file lies that this store replaced."""
-        return self._database.recovered_from
+    def recovery(self) -> Recovery | None:
+        """What was read of a damaged file, if `start` found one in the place of the chats."""
+        return self._database.recovery
+
+    @property
+    def trouble(self) -> DiskTrouble | None:
+        """What waits for the disk, as it was told last."""
+        return self._care.trouble
 
     # -- reading -----------------------------------------------------------------------------
 
-    async def list_conversations(self, query: str = "") -> list[ConversationSummary]:
-        """Chats that are not in the trash, the last updated first.
+    async def list_conversations(
+        self, *, is_archived: bool = False, in_trash: bool = False
+    ) -> list[ConversationSummary]:
+        """Chats that are neither in the trash nor archived, the last updated first.
 
-        With a ``query``: those with it in their title or in a message of any branch, whatever its
-        case.
+        ``is_archived``: the archived ones instead. ``in_trash``: those in the trash, archived or
+        not, the last that went there first.
         """
-        needle = search.fold(clean_text(query.strip()))
-        return await self._read(lambda connection: _list(connection, needle))
+        return await self._read(
+            lambda c: conversation_rows.listed(c, is_archived=is_archived, in_trash=in_trash)
+        )
+
+    async def search(
+        self, text: str, *, limit: int = 20, place: SearchPlace | None = None
+    ) -> SearchPage:
+        """At most ``limit`` titles and messages that match ``text``, the newest first, from
+        ``place`` on: the ``next`` of the page before. Archived chats are searched, those in the
+        trash are not.
+
+        Raises `InvalidRequest` where ``text`` makes no sense (`store.search_query`).
+        """
+        query = parse(clean_text(text))
+        start = place or SearchPlace()
+        return await self._read(lambda c: search.page_of(c, query, start, limit))
 
     async def load(self, conversation_id: str) -> Conversation:
-        """The whole conversation, also one in the trash."""
-        return await self._read(lambda connection: _load(connection, conversation_id))
+        """The whole conversation, also one in the trash; 0.1 s for 10,000 messages."""
+        return await self._read(lambda c: conversation_rows.load(c, conversation_id))
 
-    # -- writing -----------------------------------------------------------------------------
+    async def load_newest(
+        self, conversation_id: str, n: int
+    ) -> tuple[Conversation, TranscriptPage]:
+        """What is shown first of a chat, however long it is: all but its messages, and the last
+        ``n`` of the branch that is shown."""
+        return await self._read(lambda c: conversation_rows.newest(c, conversation_id, n))
+
+    async def load_page(self, conversation_id: str, message_id: str, n: int) -> TranscriptPage:
+        """``n`` messages of a branch, of which ``message_id`` is the last."""
+        return await self._read(
+            lambda c: conversation_rows.page_to(c, conversation_id, message_id, n)
+        )
+
+    # -- writing conversations ---------------------------------------------------------------
 
     async def create(self, conversation: Conversation) -> None:
         """Store a new conversation with the messages that it has so far."""
-        row = (conversation.id, conversation.created_at, conversation.updated_at)
-        details = _details(conversation)
-        messages = [_message_row(conversation.id, message) for message in conversation]
+        row = conversation_rows.row_of(conversation)
+        messages = [message_rows.row_of(conversation.id, message) for message in conversation]
+        tags = [(conversation.id, clean_text(tag)) for tag in conversation.tags]
 
-        def insert(connection: apsw.Connection) -> None:
-            connection.execute(INSERT_CONVERSATION, row + details)
-            connection.executemany(INSERT_MESSAGE, messages)
-
-        await self._write(insert)
+        await self._write(lambda c: conversation_rows.insert(c, row, tags, messages))
 
     async def save_details(self, conversation: Conversation) -> None:
-        """Store title, model, system prompt, sampling parameters and active leaf."""
-        bindings = (*_details(conversation), conversation.id)
-        await self._write(lambda connection: _change(connection, UPDATE_DETAILS, bindings))
+        """Store what a session changes: title and its source, model, system prompt, sampling
+        parameters, cuts, active leaf. What the list of chats changes has its own methods."""
+        bindings = (*conversation_rows.details_of(conversation), conversation.id)
+        statement = conversation_rows.UPDATE_DETAILS
+        await self._write(lambda c: message_rows.change_one(c, statement, bindings))
+
+    async def save_draft(self, conversation_id: str, text: str) -> None:
+        """Store what stands in a chat's composer. A power cut may take it."""
+        draft = clean_text(text)
+        await self._mark(Mark.DRAFT, draft, [conversation_id], durable=False)
+
+    async def save_scroll(self, conversation_id: str, scroll: ScrollPosition | None) -> None:
+        """Store where a chat's transcript was left. A power cut may take it."""
+        value = None if scroll is None else message_rows.json_of(scroll)
+        await self._mark(Mark.SCROLL, value, [conversation_id], durable=False)
+
+    async def set_pinned(self, conversation_ids: Sequence[str], is_pinned: bool) -> None:
+        """Pin chats, or unpin them."""
+        await self._mark(Mark.PINNED, int(is_pinned), conversation_ids)
+
+    async def set_archived(self, conversation_ids: Sequence[str], is_archived: bool) -> None:
+        """Archive chats, or bring them back."""
+        await self._mark(Mark.ARCHIVED, int(is_archived), conversation_ids)
+
+    async def set_folder(self, conversation_ids: Sequence[str], folder_id: str | None) -> None:
+        """Put chats into a folder; None takes them out of theirs."""
+        await self._mark(Mark.FOLDER, folder_id, conversation_ids)
+
+    async def set_tags(self, conversation_id: str, tags: Sequence[str]) -> None:
+        """Give a chat these tags and no others; blank ones are left out."""
+        clean = [tag for each in tags if (tag := clean_text(each).strip())]
+        await self._write(lambda c: organising.set_tags(c, conversation_id, clean))
+
+    async def tags(self) -> list[str]:
+        """Every tag that a chat has, by name."""
+        return await self._read(organising.tags)
+
+    # -- folders -----------------------------------------------------------------------------
+
+    async def folders(self) -> list[Folder]:
+        """All folders, by name."""
+        return await self._read(organising.folders)
+
+    async def create_folder(self, name: str) -> Folder:
+        """A new folder. `StoreError` also for a blank name, and for one that is taken."""
+        folder = Folder(id=new_id(), name=_folder_name(name))
+        await self._write(lambda c: organising.create_folder(c, folder))
+        return folder
+
+    async def rename_folder(self, folder_id: str, name: str) -> None:
+        """`StoreError` also for a blank name, and for one that is taken."""
+        folder = Folder(id=folder_id, name=_folder_name(name))
+        await self._write(lambda c: organising.rename_folder(c, folder))
+
+    async def delete_folder(self, folder_id: str) -> None:
+        """The chats in it stay, without a folder."""
+        await self._write(lambda c: organising.delete_folder(c, folder_id))
+
+    # -- writing messages --------------------------------------------------------------------
 
     async def add_message(self, conversation_id: str, message: Message) -> None:
         """Store a new message, which becomes the active leaf. On disk for good when it returns."""
-        row = _message_row(conversation_id, message)
+        row = message_rows.row_of(conversation_id, message)
         moved = (message.id, message.created_at, conversation_id)
 
         def insert(connection: apsw.Connection) -> None:
-            _change(connection, MOVE_LEAF, moved)
-            connection.execute(INSERT_MESSAGE, row)
+            message_rows.change_one(connection, conversation_rows.MOVE_LEAF, moved)
+            message_rows.insert(connection, [row])
 
         await self._write(insert)
 
     async def update_message(self, message: Message) -> None:
-        """Store a message's text, state, model, numbers and error: the end of an answer.
+        """Store all of a message that changes: the end of an answer.
 
         On disk for good when it returns.
         """
-        bindings = (*_message_content(message), message.id)
-        await self._write(lambda connection: _change(connection, UPDATE_MESSAGE, bindings))
+        content = message_rows.content_of(message)
+        await self._write(lambda c: message_rows.update(c, content, message.id))
 
-    async def flush_text(self, message_id: str, text: str) -> None:
-        """Store all the text that a streaming answer has so far; cheap enough for 4 times a second.
+    async def flush_text(
+        self, message_id: str, text: str, parts: Sequence[Part] | None = None
+    ) -> None:
+        """Store all the text that a streaming answer has so far, and its parts unless None; cheap
+        enough for 4 times a second.
 
         Does nothing once the answer's end is stored: a late flush never cuts an answer short.
         """
-        bindings = (clean_text(text), message_id)
+        stored_parts = None if parts is None else message_rows.json_of(parts)
+        bindings = (clean_text(text), stored_parts, message_id)
 
         def flush(connection: apsw.Connection) -> None:
-            connection.execute(FLUSH_TEXT, bindings)
+            connection.execute(message_rows.FLUSH_TEXT, bindings)
 
-        await self._write(flush, durable=False)
+        await self._write(flush, durable=False, key=("flush", message_id))
 
-    async def trash(self, conversation_id: str) -> None:
-        """Take a conversation off the list; `restore` brings it back."""
-        bindings = (self._clock(), conversation_id)
-        await self._write(lambda connection: _change(connection, MARK_DELETED, bindings))
+    async def remove_messages(self, conversation: Conversation, removal: Removal) -> None:
+        """Store what ``conversation.remove`` just did. `purge_trash` destroys the messages."""
+        move, now = trash.move_of(conversation, removal), self._clock()
+        await self._write(lambda c: trash.apply(c, move, now))
 
-    async def restore(self, conversation_id: str) -> None:
-        """Bring a conversation back from the trash."""
-        bindings = (None, conversation_id)
-        await self._write(lambda connection: _change(connection, MARK_DELETED, bindings))
+    async def put_back_messages(self, conversation: Conversation, removal: Removal) -> None:
+        """Store what ``conversation.put_back`` just did."""
+        move = trash.move_of(conversation, removal)
+        await self._write(lambda c: trash.apply(c, move, None))
+
+    # -- images ------------------------------------------------------------------------------
+
+    async def store_blob(self, content: bytes) -> str:
+        """Keep bytes, once however often they are stored; their SHA-256 in hexadecimal. Those that
+        no message names are destroyed together with what was in the trash, after a day."""
+        digest = hashlib.sha256(content).hexdigest()
+        now = self._clock()
+        await self._write(lambda c: blobs.store(c, digest, now, content))
+        return digest
+
+    async def blob(self, digest: str) -> bytes:
+        """The bytes of that SHA-256."""
+        return await self._read(lambda c: blobs.read(c, digest))
+
+    # -- the trash ---------------------------------------------------------------------------
+
+    async def trash(self, conversation_ids: Sequence[str]) -> None:
+        """Take conversations off the list; `restore` brings them back."""
+        await self._mark(Mark.DELETED, self._clock(), conversation_ids)
+
+    async def restore(self, conversation_ids: Sequence[str]) -> None:
+        """Bring conversations back from the trash."""
+        await self._mark(Mark.DELETED, None, conversation_ids)
+
+    async def destroy(self, conversation_ids: Sequence[str]) -> None:
+        """Destroy conversations for good; `StoreError` for one that is not in the trash."""
+        now = self._clock()
+        await self._write(lambda c: trash.destroy(c, conversation_ids, now))
 
     async def purge_trash(self, older_than_seconds: float) -> list[str]:
-        """Destroy what has been in the trash for longer than that; the ids of what went."""
-        limit = (self._clock() - older_than_seconds,)
+        """Destroy the chats and messages that went to the trash longer ago than that; the ids of
+        the chats."""
+        now = self._clock()
+        return await self._write(lambda c: trash.purge(c, now - older_than_seconds, now))
 
-        def purge(connection: apsw.Connection) -> list[str]:
-            rows = connection.execute(
-                "DELETE FROM conversations WHERE deleted_at < ? RETURNING id", limit
-            )
-            return [str(row[0]) for row in rows]
+    # -- care --------------------------------------------------------------------------------
 
-        return await self._write(purge)
+    async def check(self) -> list[str]:
+        """Look through the whole file for damage, beside other work (5 s for a million messages);
+        what is wrong, in SQLite's words."""
+        return await self._care.check()
+
+    async def backups(self) -> list[Backup]:
+        """Copies of all chats, the newest first: the last seven daily ones, and those made before
+        a migration, before a restore and by `back_up`."""
+        return await self._care.backups()
+
+    async def back_up(self, target: Path | None = None) -> Path:
+        """Copy all chats, beside other work, to ``target`` or into the folder of backups; where
+        to. `StoreError` where there is a file already."""
+        return await self._care.back_up(target)
+
+    async def restore_backup(self, backup: Path) -> None:
+        """Replace all chats by those in ``backup``. A copy of the present ones is made first."""
+        await self._care.restore(backup)
+        await self._write(_interrupt)
+
+    async def save_elsewhere(self, target: Path) -> None:
+        """Write everything, also what waits for the disk, into a new file ``target``."""
+        await finished(self._database.save_elsewhere(target))
+
+    # -- inside ------------------------------------------------------------------------------
+
+    async def _mark(
+        self,
+        mark: Mark,
+        value: apsw.SQLiteValue,
+        conversation_ids: Sequence[str],
+        *,
+        durable: bool = True,
+    ) -> None:
+        ids = tuple(conversation_ids)
+        key = None if durable else (mark, *ids)
+        await self._write(
+            lambda c: organising.set_mark(c, mark, value, ids), durable=durable, key=key
+        )
 
     async def _read(self, query: Callable[[apsw.Connection], Result]) -> Result:
         return await asyncio.wrap_future(self._database.run(query))
 
     async def _write(
-        self, change: Callable[[apsw.Connection], Result], *, durable: bool = True
+        self,
+        change: Callable[[apsw.Connection], Result],
+        *,
+        durable: bool = True,
+        key: Hashable | None = None,
     ) -> Result:
-        return await _finished(self._database.write(change, durable=durable))
+        written = self._database.write(change, durable=durable, key=key)
+        self._indexer.take_up()
+        return await finished(written)
 
 
-async def _finished(future: Future[Result]) -> Result:
-    """Wait for work that must not be withdrawn when the waiting task is cancelled."""
-    return await asyncio.shield(asyncio.wrap_future(future))
+def _interrupt(connection: apsw.Connection) -> None:
+    connection.execute(message_rows.MARK_INTERRUPTED)
 
 
-# -- on the database's thread ----------------------------------------------------------------
-
-INSERT_CONVERSATION = """
-    INSERT INTO conversations
-        (id, created_at, updated_at, title, model, system_prompt, parameters, active_leaf_id)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-"""
-UPDATE_DETAILS = """
-    UPDATE conversations
-    SET title = ?, model = ?, system_prompt = ?, parameters = ?, active_leaf_id = ?
-    WHERE id = ?
-"""
-MOVE_LEAF = """
-    UPDATE conversations SET active_leaf_id = ?, updated_at = max(updated_at, ?) WHERE id = ?
-"""
-MARK_DELETED = "UPDATE conversations SET deleted_at = ? WHERE id = ?"
-INSERT_MESSAGE = """
-    INSERT INTO messages (id, conversation_id, parent_id, role, created_at,
-        text, state, model, completion, error, seq)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
-        (SELECT coalesce(max(seq), 0) + 1 FROM messages WHERE conversation_id = ?2))
-"""
-UPDATE_MESSAGE = """
-    UPDATE messages SET text = ?, state = ?, model = ?, completion = ?, error = ? WHERE id = ?
-"""
-FLUSH_TEXT = "UPDATE messages SET text = ? WHERE id = ? AND state = 'streaming'"
-MARK_INTERRUPTED = "UPDATE messages SET state = 'interrupted' WHERE state = 'streaming'"
-SELECT_SUMMARIES = """
-    SELECT id, title, updated_at, model FROM conversations
-    WHERE deleted_at IS NULL AND (?1 = '' OR contains_folded(title, ?1) OR EXISTS (
-        SELECT 1 FROM messages
-        WHERE conversation_id = conversations.id AND contains_folded(text, ?1)))
-    ORDER BY updated_at DESC, rowid DESC
-"""
-SELECT_CONVERSATION = """
-    SELECT created_at, updated_at, title, model, system_prompt, parameters, active_leaf_id
-    FROM conversations WHERE id = ?
-"""
-SELECT_MESSAGES = """
-    SELECT id, parent_id, role, created_at, text, state, model, completion, error
-    FROM messages WHERE conversation_id = ? ORDER BY seq
-"""
-
-
-def _prepare(connection: apsw.Connection) -> None:
-    search.install(connection)
-    connection.execute(MARK_INTERRUPTED)
-
-
-def _change(connection: apsw.Connection, statement: str, bindings: Row) -> None:
-    """Run an UPDATE of one row, whose id is the last binding."""
-    connection.execute(statement, bindings)
-    if connection.changes() == 0:
-        raise StoreError(f"There is no chat or message with the id {bindings[-1]}")
-
-
-def _list(connection: apsw.Connection, needle: str) -> list[ConversationSummary]:
-    return [
-        ConversationSummary(id=id_, title=title, updated_at=updated_at, model=model)
-        for id_, title, updated_at, model in connection.execute(SELECT_SUMMARIES, (needle,))
-    ]
-
-
-def _load(connection: apsw.Connection, conversation_id: str) -> Conversation:
-    row = connection.execute(SELECT_CONVERSATION, (conversation_id,)).fetchone()
-    if row is None:
-        raise StoreError(f"There is no chat with the id {conversation_id}")
-    created_at, updated_at, title, model, system_prompt, parameters, active_leaf_id = row
-    conversation = Conversation(
-        id=conversation_id,
-        created_at=created_at,
-        updated_at=updated_at,
-        title=title,
-        model=model,
-        system_prompt=system_prompt,
-        sampling=_parsed(parameters, SamplingParameters) or SamplingParameters(),
-    )
-    try:
-        for message_row in connection.execute(SELECT_MESSAGES, (conversation_id,)):
-            conversation.add(_message(message_row))
-    except ValueError as error:
-        raise StoreError(f"The chat “{title}” cannot be read: {error}") from error
-    if active_leaf_id in conversation:
-        conversation.select_branch(active_leaf_id)
-    conversation.updated_at = updated_at
-    return conversation
-
-
-def _message(row: Row) -> Message:
-    id_, parent_id, role, created_at, text, state, model, completion, error = row
-    return Message(
-        id=id_,
-        parent_id=parent_id,
-        role=Role(role),
-        text=text,
-        state=MessageState(state),
-        created_at=created_at,
-        model=model,
-        completion=None if completion is None else _parsed(completion, Completion),
-        error=error,
-    )
-
-
-def _parsed(json: str, type_: type[Parsed]) -> Parsed | None:
-    """None, and a line in the log, for JSON of another shape: it must not hide a whole chat."""
-    try:
-        return msgspec.json.decode(json, type=type_)
-    except msgspec.DecodeError as error:
-        logger.warning("a stored %s is not readable: %s", type_.__name__, error)
-        return None
-
-
-# -- values to rows, on the caller's thread ----------------------------------------------------
-
-
-def _details(conversation: Conversation) -> Row:
-    stop = tuple(clean_text(text) for text in conversation.sampling.stop)
-    sampling = msgspec.structs.replace(conversation.sampling, stop=stop)
-    return (
-        clean_text(conversation.title),
-        _clean_or_none(conversation.model),
-        clean_text(conversation.system_prompt),
-        msgspec.json.encode(sampling).decode(),
-        conversation.active_leaf_id,
-    )
-
-
-def _message_row(conversation_id: str, message: Message) -> Row:
-    return (
-        message.id,
-        conversation_id,
-        message.parent_id,
-        message.role.value,
-        message.created_at,
-        *_message_content(message),
-    )
-
-
-def _message_content(message: Message) -> Row:
-    completion = message.completion
-    return (
-        clean_text(message.text),
-        message.state.value,
-        _clean_or_none(message.model),
-        None if completion is None else msgspec.json.encode(completion).decode(),
-        _clean_or_none(message.error),
-    )
-
-
-def _clean_or_none(text: str | None) -> str | None:
-    return None if text is None else clean_text(text)
+def _folder_name(name: str) -> str:
+    clean = clean_text(name).strip()
+    if not clean:
+        raise StoreError("A folder needs a name")
+    return clean

@@ -13,37 +13,49 @@ the locks on it.
 from __future__ import annotations
 
 import logging
-import shutil
-import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
 import apsw
+import msgspec
 
 from minerva_desktop.errors import StoreError
+from minerva_desktop.store import backup_files, opening
+from minerva_desktop.store.failures import DISK_TROUBLES, free_bytes, reason_of, store_error
+from minerva_desktop.store.held_writes import HeldWrites
 from minerva_desktop.store.migrations import MIGRATIONS, Migration
+from minerva_desktop.store.recovery import Recovery
 
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
 BUSY_TIMEOUT_MS = 2000
-# Checking a file of this size for damage takes under 0.1 s; a larger one only after a crash.
-ALWAYS_CHECKED_BYTES = 64 * 1024 * 1024
-# The write-ahead log is cut back to this size once it was copied into the file.
-LOG_LIMIT_BYTES = 8 * 1024 * 1024
+# All that waits for the disk is done again each time: not with each of many writes.
+RETRY_AT_MOST_SECONDS = 0.5
+
+
+class DiskTrouble(msgspec.Struct, frozen=True, kw_only=True):
+    """Writes wait in memory because the disk does not take them. ``reason`` is a part of a
+    sentence; ``seconds`` is for how long by now, ``free_bytes`` what is free on the disk."""
+
+    reason: str
+    n_writes: int
+    seconds: float
+    free_bytes: int
 
 
 class Database:
     """A SQLite file on a thread of its own. All methods may be called on any thread.
 
     Futures fail with `StoreError`, whose message names the file and the reason.
-    ``recovered_from`` is set by `open` when the file was damaged: that is where it lies now, and
-    the database started empty.
+    ``recovery`` is set by `open` when the file was damaged. ``on_trouble`` is called on the
+    database's thread when writes begin to wait for the disk, with each that does, and, with None,
+    when all are written.
     """
 
     def __init__(
@@ -54,34 +66,79 @@ class Database:
         busy_timeout_ms: int = BUSY_TIMEOUT_MS,
     ) -> None:
         self.path = path
-        self.recovered_from: Path | None = None
+        self.recovery: Recovery | None = None
+        self.on_trouble: Callable[[DiskTrouble | None], None] = lambda _: None
         self._migrations = migrations
         self._busy_timeout_ms = busy_timeout_ms
         self._connection: apsw.Connection | None = None
         self._lock: apsw.Connection | None = None
+        self._held: HeldWrites | None = None
+        self._trouble = ("", 0.0)  # its reason, and when it began
+        self._tried_at = 0.0
         self._full_sync = True
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="minerva-store")
 
+    @property
+    def n_schema_steps(self) -> int:
+        """Up to which schema files can be opened."""
+        return len(self._migrations)
+
     def open(self) -> Future[None]:
-        """Open or create the file and bring its schema up to date."""
+        """Open or create the file and bring its schema up to date. Where it cannot be written, a
+        copy in memory is opened, and writes wait."""
         return self._submit(self._open)
 
     def run(self, function: Callable[[apsw.Connection], Result]) -> Future[Result]:
         """Call ``function`` to read. It must not keep the connection or a cursor."""
         return self._submit(lambda: function(self._opened()))
 
+    def call(self, function: Callable[[], Result]) -> Future[Result]:
+        """Call ``function`` behind what was handed in before it."""
+        return self._submit(function)
+
     def write(
-        self, change: Callable[[apsw.Connection], Result], *, durable: bool
+        self,
+        change: Callable[[apsw.Connection], Result],
+        *,
+        durable: bool,
+        key: Hashable | None = None,
     ) -> Future[Result]:
         """Call ``change`` in a transaction, committed when it returns and undone when it raises.
 
         A durable one, with all that was written before it, survives a power cut once the future is
         done. Others survive the death of the app; a power cut may take the last of them.
+
+        Where the disk does not take it, it waits in memory, is seen by whatever reads, and is
+        called again later: it must be a function of the database alone. While it waits, one with
+        a ``key`` is replaced by the next that has the same.
         """
-        return self._submit(lambda: self._write(change, durable))
+        return self._submit(lambda: self._write(change, durable=durable, key=key))
+
+    def tidy(
+        self,
+        is_needed: Callable[[apsw.Connection], bool],
+        change: Callable[[apsw.Connection], bool],
+    ) -> Future[bool]:
+        """Call ``change`` as `write` does, not durably, but only where ``is_needed`` and the disk
+        takes it; its result, or False."""
+        return self._submit(lambda: self._tidy(is_needed, change))
+
+    def try_again(self) -> Future[bool]:
+        """Whether the disk takes all that waits, or nothing does."""
+        return self._submit(lambda: self._held is None or self._try_again())
+
+    def save_elsewhere(self, target: Path) -> Future[None]:
+        """Write everything, also what waits, into a new file ``target``."""
+        return self._submit(lambda: self._save_elsewhere(target))
+
+    def replace_with(self, backup: Path) -> Future[None]:
+        """Put the content of a file that `backup_files.check_backup` found good in the place of
+        all chats; one that is of an older schema is brought up to date."""
+        return self._submit(lambda: self._replace_with(backup))
 
     def close(self) -> Future[None]:
-        """Finish what was handed in, close the file and end the thread; idempotent."""
+        """Finish what was handed in, close the file and end the thread; idempotent. Fails, closed
+        all the same, where the disk never took what waited for it."""
         try:
             return self._submit(self._close)
         except StoreError:
@@ -106,208 +163,180 @@ class Database:
             return job()
         except (apsw.Error, OSError, UnicodeError) as error:
             # Logged here because the one who asked may have stopped waiting for the answer.
-            failure = _store_error(self.path, error)
+            failure = store_error(self.path, error)
             logger.warning("%s (%s)", failure.message, failure.detail)
             raise failure from error
 
+    # -- on the database's thread --------------------------------------------------------------
+
     def _open(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        _refuse_special_file(self.path)
-        self._lock = _locked(self.path, self._busy_timeout_ms)
+        opening.prepare(self.path)
+        try:
+            self._open_file()
+        except (*DISK_TROUBLES, apsw.CantOpenError, apsw.PermissionsError) as error:
+            connection = opening.connect_in_memory(self.path, self._migrations)
+            self._connection = connection
+            self._begin_to_hold(HeldWrites(connection, is_on_disk=False), error)
+
+    def _open_file(self) -> None:
+        self._lock = opening.lock(self.path, self._busy_timeout_ms)
         try:
             self._connection = self._connect()
         except (apsw.CorruptError, apsw.NotADBError) as error:
-            self.recovered_from = _set_aside(self.path)
-            logger.warning("%s is damaged (%s), now %s", self.path, error, self.recovered_from)
+            logger.warning("%s is damaged (%s)", self.path, error)
+            self.recovery = opening.replace_damaged(self.path, self._migrations)
+            logger.warning("recovered what can be read of it: %s", self.recovery)
             self._connection = self._connect()
+        except BaseException:
+            self._lock.close()
+            self._lock = None
+            raise
 
     def _connect(self) -> apsw.Connection:
-        after_crash = _size(_log_of(self.path)) > 0
-        connection = apsw.Connection(str(self.path))
-        try:
-            if connection.readonly("main"):
-                raise apsw.ReadOnlyError("the file opened for reading only")
-            connection.set_busy_timeout(self._busy_timeout_ms)
-            # A file that turns out to be damaged or newer is left as it was found.
-            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-            version = _schema_version(connection)
-            if version > len(self._migrations):
-                raise _newer_database(self.path, version, len(self._migrations))
-            if after_crash or _size(self.path) <= ALWAYS_CHECKED_BYTES:
-                _check_integrity(connection)
-            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
-            for pragma in (
-                "journal_mode = WAL",
-                f"journal_size_limit = {LOG_LIMIT_BYTES}",
-                "synchronous = FULL",
-                "fullfsync = ON",  # macOS: a plain fsync does not reach the disk there
-                "foreign_keys = ON",
-            ):
-                connection.execute(f"PRAGMA {pragma}").fetchall()
-            _migrate(connection, self.path, self._migrations)
-        except BaseException:
-            # Whatever it was: nobody else knows the connection, and open it would keep the file
-            # from being set aside on Windows.
-            connection.close()
-            raise
-        return connection
+        return opening.connect(self.path, self._migrations, self._busy_timeout_ms)
 
     def _opened(self) -> apsw.Connection:
         if self._connection is None:
             raise StoreError(f"The chats in {self.path} are not open")
         return self._connection
 
-    def _write(self, change: Callable[[apsw.Connection], Result], durable: bool) -> Result:
+    def _write(
+        self,
+        change: Callable[[apsw.Connection], Result],
+        *,
+        durable: bool,
+        key: Hashable | None = None,
+    ) -> Result:
         connection = self._opened()
+        if self._held is not None:
+            result = self._held.hold(change, key)
+            self._tell_trouble()
+            if durable and time.monotonic() - self._tried_at > RETRY_AT_MOST_SECONDS:
+                self._try_again()
+            return result
+        try:
+            return self._commit(connection, change, durable=durable)
+        except DISK_TROUBLES as error:
+            held = HeldWrites(connection, is_on_disk=True)
+            result = held.hold(change, key)
+            self._begin_to_hold(held, error)
+            return result
+
+    def _commit(
+        self,
+        connection: apsw.Connection,
+        change: Callable[[apsw.Connection], Result],
+        *,
+        durable: bool,
+    ) -> Result:
         if durable != self._full_sync:
             level = "FULL" if durable else "NORMAL"
             connection.execute(f"PRAGMA synchronous = {level}").fetchall()
             self._full_sync = durable
-        with _transaction(connection):
+        with opening.transaction(connection):
             return change(connection)
 
+    def _tidy(
+        self,
+        is_needed: Callable[[apsw.Connection], bool],
+        change: Callable[[apsw.Connection], bool],
+    ) -> bool:
+        connection = self._opened()
+        if self._held is not None or not is_needed(connection):
+            return False
+        return self._commit(connection, change, durable=False)
+
+    # -- a disk that does not take what is written ---------------------------------------------
+
+    def _begin_to_hold(self, held: HeldWrites, error: Exception) -> None:
+        reason = reason_of(self.path, error)
+        logger.warning("%s: writes wait in memory: %s (%s)", self.path, reason, error)
+        self._held = held
+        self._trouble = (reason, time.monotonic())
+        self._tell_trouble()
+
+    def _tell_trouble(self) -> None:
+        if self._held is None:
+            self.on_trouble(None)
+            return
+        reason, began = self._trouble
+        trouble = DiskTrouble(
+            reason=reason,
+            n_writes=len(self._held),
+            seconds=time.monotonic() - began,
+            free_bytes=free_bytes(self.path),
+        )
+        self.on_trouble(trouble)
+
+    def _try_again(self) -> bool:
+        held = self._held
+        if held is None:
+            return True
+        self._tried_at = time.monotonic()
+        is_written = held.try_again() if self._lock is not None else self._open_again(held)
+        if is_written:
+            logger.warning("%s: all that waited is written", self.path)
+            self._held = None
+            self._full_sync = False  # not known: it is set with the next write
+            self._opened().execute(
+                "PRAGMA cache_spill = ON; PRAGMA synchronous = NORMAL"
+            ).fetchall()
+        self._tell_trouble()
+        return is_written
+
+    def _open_again(self, held: HeldWrites) -> bool:
+        """Whether the file can be written by now."""
+        in_memory, self._connection = self._opened(), None
+        try:
+            self._open_file()
+            with opening.transaction(self._opened()):
+                held.do_all(self._opened())
+        except (apsw.Error, OSError, StoreError):
+            self._close_file()
+            self._connection = in_memory
+            return False
+        in_memory.close()
+        return True
+
+    def _save_elsewhere(self, target: Path) -> None:
+        backup_files.refuse_taken(target)
+        held = self._held
+        if held is None or self._lock is None:
+            backup_files.copy_now(self._opened(), target)
+            return
+        held.pause()
+        try:
+            backup_files.copy_now(self._opened(), target)
+            with closing(apsw.Connection(str(target))) as copy, opening.transaction(copy):
+                held.do_all(copy)
+        finally:
+            held.resume()
+
+    def _replace_with(self, backup: Path) -> None:
+        if self._held is not None:
+            raise StoreError("A backup cannot be restored while the disk takes no writes")
+        connection = self._opened()
+        with (
+            closing(backup_files.open_unchanged(backup)) as source,
+            connection.backup("main", source, "main") as copy,
+        ):
+            copy.step()
+        opening.migrate(connection, self._migrations)
+
     def _close(self) -> None:
+        held = self._held
+        is_written = self._try_again()
+        self._close_file()
+        if held is not None and not is_written and len(held):
+            raise StoreError(
+                f"The last changes to the chats in {self.path} ({len(held)}) could not be"
+                f" written: {self._trouble[0]}"
+            )
+
+    def _close_file(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
         if self._lock is not None:
             self._lock.close()
             self._lock = None
-
-
-def _locked(path: Path, timeout_ms: int) -> apsw.Connection:
-    """Hold the right to open ``path`` until the result is closed; `apsw.BusyError` if another
-    process has it."""
-    lock = apsw.Connection(str(path.with_name(path.name + ".lock")))
-    try:
-        lock.set_busy_timeout(timeout_ms)
-        lock.execute("PRAGMA journal_mode = MEMORY").fetchall()
-        lock.execute("BEGIN EXCLUSIVE")
-    except BaseException:
-        # Whatever it was: nobody else could let go of the lock until the process ends.
-        lock.close()
-        raise
-    return lock
-
-
-@contextmanager
-def _transaction(connection: apsw.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        # Whatever it was: a transaction left open would swallow all later writes. A full disk may
-        # have ended it already; then there is nothing to undo.
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
-def _migrate(connection: apsw.Connection, path: Path, migrations: Sequence[Migration]) -> None:
-    version = _schema_version(connection)
-    if 0 < version < len(migrations):
-        _keep_copy(connection, path, version)
-    for number, step in enumerate(migrations[version:], start=version + 1):
-        with _transaction(connection):
-            step(connection)
-            connection.execute(f"PRAGMA user_version = {number}")
-
-
-def _keep_copy(connection: apsw.Connection, path: Path, version: int) -> None:
-    """Copy the database beside itself, named after its version and the time."""
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.unlink(missing_ok=True)
-    try:
-        with (
-            closing(apsw.Connection(str(unfinished))) as copy,
-            copy.backup("main", connection, "main") as backup,
-        ):
-            backup.step()
-        unfinished.rename(_free_name(path, f"v{version}"))
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def _set_aside(path: Path) -> Path:
-    """Give a damaged file another name, with its log, so that a repair tool has all of it."""
-    target = _free_name(path, "damaged")
-    # The log first: a new database must never find the old one's.
-    if _log_of(path).exists():
-        _log_of(path).rename(_log_of(target))
-    path.rename(target)
-    return target
-
-
-def _free_name(path: Path, label: str) -> Path:
-    """A name beside ``path`` that is not taken: chats.db, chats-damaged-20260131-235959.db."""
-    stem = f"{path.stem}-{label}-{time.strftime('%Y%m%d-%H%M%S')}"
-    candidate = path.with_name(stem + path.suffix)
-    number = 1
-    while candidate.exists():
-        number += 1
-        candidate = path.with_name(f"{stem}-{number}{path.suffix}")
-    return candidate
-
-
-def _log_of(path: Path) -> Path:
-    return path.with_name(path.name + "-wal")
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _refuse_special_file(path: Path) -> None:
-    """A pipe in the file's place would block the open for ever."""
-    if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-        raise StoreError(f"The chats cannot be kept in {path}: it is not a regular file")
-
-
-def _schema_version(connection: apsw.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").get)
-
-
-def _check_integrity(connection: apsw.Connection) -> None:
-    report = connection.execute("PRAGMA quick_check(1)").get
-    if report != "ok":
-        raise apsw.CorruptError(str(report))
-
-
-def _newer_database(path: Path, version: int, known: int) -> StoreError:
-    return StoreError(
-        f"The chats in {path} were written by a newer Minerva (format {version}, this one knows"
-        f" up to {known}). They are untouched: update the app to open them"
-    )
-
-
-def _store_error(path: Path, error: Exception) -> StoreError:
-    return StoreError(
-        f"The chats in {path} cannot be read or written: {_reason(path, error)}",
-        detail=f"{type(error).__name__}: {error}",
-    )
-
-
-def _reason(path: Path, error: Exception) -> str:
-    """What happened, in words."""
-    reason = str(error)
-    match error:
-        case apsw.BusyError() | apsw.LockedError():
-            reason = (
-                "Minerva is open already in another window or session, or another program has "
-                "the file open"
-            )
-        case apsw.FullError():
-            free = shutil.disk_usage(path.parent).free
-            reason = f"the disk is full ({free:,} bytes free)"
-        case apsw.ReadOnlyError():
-            reason = "the file or its folder is read-only"
-        case apsw.CantOpenError() | apsw.PermissionsError():
-            reason = "the file or its folder may not be opened or written"
-        case apsw.CorruptError() | apsw.NotADBError():
-            reason = "the file is damaged"
-        case FileExistsError():
-            reason = "there is a file where its folder should be"
-        case OSError(strerror=str(words)):
-            reason = words
-    return reason

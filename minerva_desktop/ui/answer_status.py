@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
 
-from minerva_desktop.app.chat_session import model_name
+from minerva_desktop.app.answer_words import model_name
 from minerva_desktop.app.model_actions import ModelPhase, ModelState
 from minerva_desktop.chat.message import Message
 from minerva_desktop.ui.chat_view.chat_view import ChatView

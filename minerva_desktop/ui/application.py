@@ -29,19 +29,26 @@ from minerva_desktop.app.services import Services
 from minerva_desktop.errors import MinervaError, StoreError
 from minerva_desktop.paths import resources_dir
 from minerva_desktop.settings import Settings
+from minerva_desktop.ui.backups_controller import BackupsController
 from minerva_desktop.ui.chat_controller import ChatController
+from minerva_desktop.ui.chat_files_controller import ChatFilesController, is_chat_file
 from minerva_desktop.ui.chat_view.chat_view import import_message_view
+from minerva_desktop.ui.context_controller import ContextController
 from minerva_desktop.ui.engine_worker import EngineWorker, RuntimeFactory
 from minerva_desktop.ui.garbage import MainThreadGarbage
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.memory_controller import MemoryController
-from minerva_desktop.ui.model_controller import MEMORY_SETTINGS, ModelController
+from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.model_notices import MEMORY_SETTINGS
 from minerva_desktop.ui.model_options_controller import ModelOptionsController
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.opened_chats import OpenedChats
+from minerva_desktop.ui.preset_controller import PresetController
 from minerva_desktop.ui.server_controller import ServerController
 from minerva_desktop.ui.settings_dialog import SettingsDialog
 from minerva_desktop.ui.single_instance import TOKEN_VARIABLES, SingleInstance, handed_over
+from minerva_desktop.ui.snippet_controller import SnippetController
 from minerva_desktop.ui.stylesheet import apply_theme
 from minerva_desktop.ui.tasks import UiTasks
 from minerva_desktop.ui.theme import ThemeSource
@@ -80,18 +87,48 @@ class Application(QObject):
         self._tasks = UiTasks(loop, self._show_error)
         self._worker = EngineWorker(make_runtime)
         self._models = ModelController(self.window, services, self._worker, self._tasks)
-        self._options = ModelOptionsController(self.window, services, self._worker, self._tasks)
+        self._options = ModelOptionsController(
+            self.window, services, self._worker, self._tasks, self._themes
+        )
         self._server = ServerController(self.window, icons, services, self._worker, self._tasks)
         self._memory = MemoryController(
             self.window, self._worker, self._tasks, self._models.name_of, self._models.note_of
         )
         self._models.refreshed.connect(self._memory.show_models)
         self._chats = ChatController(self.window, services, self._worker, self._models, self._tasks)
+        self._chat_parts = self._make_chat_parts()
         self._garbage = MainThreadGarbage(self)
         self.window.composer.set_enter_sends(settings.send_with_enter)
         self.window.settings_action.triggered.connect(self._on_settings)
         self.window.closing.connect(self._on_closing)
         self.window.notifications.action_triggered.connect(self._on_notice_action)
+
+    def _make_chat_parts(self) -> tuple[QObject, ...]:
+        """What is about the open chat, or about all, beside the list and the transcript."""
+        window, worker, models, tasks = self.window, self._worker, self._models, self._tasks
+        chats = self._chats
+        self._chat_files = ChatFilesController(
+            window, tasks, lambda: chats.library, chats.list_again
+        )
+        window.files_dropped.connect(self.open_files)
+        backups = BackupsController(window, tasks, lambda: chats.library, chats.begin_anew)
+        chats.disk_trouble.connect(backups.show_trouble)
+        files = window.sidebar.files_menu
+        files.import_wanted.connect(self._chat_files.ask_for_files)
+        files.export_wanted.connect(lambda: self._chat_files.export([]))
+        files.backups_wanted.connect(backups.open_backups)
+        window.sidebar.chat_actions.export.connect(self._chat_files.export)
+        opened = OpenedChats(worker, models, lambda: chats.library, tasks, self)
+        chats.session_shown.connect(opened.on_shown)
+        context = ContextController(
+            window, worker, models, tasks, lambda: chats.session, lambda: chats.library
+        )
+        self._presets = PresetController(
+            window, self._services, models, tasks, lambda: chats.session
+        )
+        self._snippets = SnippetController(window, self._icons, self._services.presets, tasks)
+        self._snippets.imported.connect(self._presets.refresh)
+        return opened, context, backups
 
     def start(self) -> None:
         """Show the window, then bring it to life. Main thread, loop running."""
@@ -117,9 +154,14 @@ class Application(QObject):
         if files:
             self.open_files(files)
 
+    @Slot(list)
     def open_files(self, files: Sequence[Path]) -> None:
-        """Add models that the system handed to the running app."""
-        self._models.add_files(list(files))
+        """Add models and chats that were dropped, or that the system handed to the running app."""
+        chats = [path for path in files if is_chat_file(path)]
+        models = [path for path in files if not is_chat_file(path)]
+        if models:
+            self._models.add_files(models)
+        self._chat_files.import_files(chats)
 
     async def _guarded_begin(self) -> None:
         try:
@@ -131,6 +173,7 @@ class Application(QObject):
         settings = self._services.settings
         if settings.problem is not None:
             self._notify(NoticeKind.WARNING, settings.problem)
+        self._presets.tell_problem()
         # The window is up by now, and takes what is typed meanwhile.
         await asyncio.to_thread(import_message_view)
         await self._open_chats()
@@ -176,6 +219,7 @@ class Application(QObject):
             self.window,
         )
         dialog.open_data_folder_requested.connect(self._open_data_folder)
+        dialog.snippets_requested.connect(self._on_snippets)
         dialog.accepted.connect(self._on_settings_accepted)
         dialog.finished.connect(self._on_settings_finished)
         self._dialog = dialog
@@ -212,6 +256,10 @@ class Application(QObject):
         if settings.server_port != self._services.settings.current.server_port:
             self._server.forget_failure()  # it was about the other port
         self._save(settings)
+
+    @Slot()
+    def _on_snippets(self) -> None:
+        self._snippets.open_dialog(self._dialog or self.window)
 
     @Slot()
     def _open_data_folder(self) -> None:

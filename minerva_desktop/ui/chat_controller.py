@@ -5,41 +5,49 @@ Glue between the widgets of `MainWindow`, `ChatLibrary` and `EngineWorker`. Main
 
 from __future__ import annotations
 
-import asyncio
-from pathlib import Path
+from functools import partial
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
+from minerva_desktop.app.chat_care import SavingTrouble
 from minerva_desktop.app.chat_library import ChatLibrary
-from minerva_desktop.app.chat_session import ChatSession, model_name
+from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.load_words import refused_needs
+from minerva_desktop.app.model_presets import new_chat_values
 from minerva_desktop.app.services import Services
 from minerva_desktop.chat.completion import Completion
-from minerva_desktop.chat.message import Message, Role
+from minerva_desktop.chat.conversation import Conversation, ScrollPosition
+from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.errors import (
     MinervaError,
-    ModelNotFound,
     StoreError,
 )
 from minerva_desktop.ui.answer_status import AnswerStatus
-from minerva_desktop.ui.chat_list import ChatItem
+from minerva_desktop.ui.chat_places import ChatPlaces
 from minerva_desktop.ui.engine_worker import EngineWorker
-from minerva_desktop.ui.failed_answers import FailedAnswers
+from minerva_desktop.ui.failed_answers import ENGINE_NOTICE, FailedAnswers
 from minerva_desktop.ui.live_speed import LiveSpeed
 from minerva_desktop.ui.main_window import MainWindow
-from minerva_desktop.ui.model_controller import TOO_LARGE, ModelController
-from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.message_actions import MessageActions, place_in
+from minerva_desktop.ui.message_sender import MessageSender
+from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.model_notices import TOO_LARGE
+from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.prompt_counter import TOO_LONG, PromptCounter
+from minerva_desktop.ui.sidebar_controller import SidebarController
 from minerva_desktop.ui.tasks import UiTasks
 
 MAX_NAME = 40  # characters of a model's name in the composer
-UNDO = "undo-delete:"
 STORE_NOTICE = "store"
-ENGINE_NOTICE = "engine"
 
 
 class ChatController(QObject):
-    """Also the `SessionListener` of all sessions; it shows what the open one says."""
+    """Also the `SessionListener` of all sessions; it shows what the open one says.
+    ``session_shown`` carries the `ChatSession` that is the open one now, ``disk_trouble`` a
+    `SavingTrouble` or None."""
+
+    session_shown = Signal(object)
+    disk_trouble = Signal(object)
 
     def __init__(
         self,
@@ -57,46 +65,44 @@ class ChatController(QObject):
         self._tasks = tasks
         self._library: ChatLibrary | None = None
         self._session: ChatSession | None = None
-        self._begun = asyncio.Event()
-        self._is_measuring = False  # whether a message is too long
         self._speed = LiveSpeed()
         self._status = AnswerStatus(window.chat_view, worker, models.shown_name)
         self._counter = PromptCounter(window, worker, models, tasks)
-        self._failed = FailedAnswers(
-            window.chat_view, worker, models, tasks, lambda: self._session, self._say
+        self._failed = FailedAnswers(window, worker, models, tasks, self._open_session)
+        self._sender = MessageSender(window, models, self._counter, tasks, self._open_session)
+        self._actions = MessageActions(
+            window,
+            models,
+            self._counter,
+            tasks,
+            self._open_session,
+            lambda: self._library,
+            self._show,
         )
+        self._places = ChatPlaces(window, tasks)
+        self._list = SidebarController(window, services.settings, tasks, self)
         self._connect()
 
     def _connect(self) -> None:
         window, worker = self._window, self._worker
-        window.composer.submitted.connect(self._on_submitted)
         window.composer.stop_requested.connect(self._on_stop)
-        window.chat_view.retry_requested.connect(self._on_retry)
         window.sidebar.new_chat.connect(self.new_chat)
-        window.sidebar.opened.connect(self._on_opened)
-        window.sidebar.rename_requested.connect(self._on_renamed)
-        window.sidebar.delete_requested.connect(self._on_deleted)
-        window.sidebar.search_changed.connect(self._on_search)
+        window.new_temporary_chat.connect(self.new_temporary_chat)
         window.parameters.changed.connect(self._on_parameters)
-        window.notifications.action_triggered.connect(self._on_notice_action)
         worker.tokens_ready.connect(self._on_tokens)
         worker.answer_finished.connect(self._on_finished)
         worker.answer_failed.connect(self._on_failed)
         self._models.current_changed.connect(self._on_model_chosen)
-        self._models.engine_died.connect(self._on_engine_died)
 
     def begin(self) -> None:
         """Let messages go; called once the start is over, well or not."""
-        self._begun.set()
+        self._sender.begin()
 
     async def start(self, conversation_id: str | None) -> None:
         """Open the chats and the one of last time. Raises `StoreError`."""
         self._library = await self._services.open_chats(self._worker, self)
-        if self._library.recovered_from is not None:
-            text = (
-                "The file with your chats was damaged. It was kept as "
-                f"{self._library.recovered_from.name} and a new one was begun."
-            )
+        text = self._library.recovery_words
+        if text is not None:
             self._window.notifications.show_notice(Notice(NoticeKind.WARNING, text))
         await self._library.tidy()
         known = {summary.id for summary in await self._library.summaries()}
@@ -104,7 +110,27 @@ class ChatController(QObject):
             self._show(await self._library.open_session(conversation_id))
         else:
             self.new_chat()
-        await self._refresh_list()
+        await self._list.use(self._library)
+
+    @property
+    def session(self) -> ChatSession | None:
+        """The chat that is open."""
+        return self._session
+
+    @property
+    def library(self) -> ChatLibrary | None:
+        """All chats, once they are open."""
+        return self._library
+
+    async def begin_anew(self) -> None:
+        """All chats were replaced by others."""
+        self.new_chat()
+        self._list.refresh_soon()
+
+    @Slot()
+    def list_again(self) -> None:
+        """Chats came or went without this controller's doing."""
+        self._list.refresh_soon()
 
     @property
     def conversation_id(self) -> str | None:
@@ -113,6 +139,7 @@ class ChatController(QObject):
 
     async def close(self) -> None:
         """Stop answers, and return when everything is on disk."""
+        await self._places.close()
         if self._library is not None:
             await self._library.close()
 
@@ -121,59 +148,18 @@ class ChatController(QObject):
     @Slot()
     def new_chat(self) -> None:
         """Show an empty chat."""
-        if self._library is None:
-            return
-        settings = self._services.settings.current
-        self._show(self._library.new_session(settings.system_prompt, settings.sampling))
-        self._window.composer.focus_editor()
+        self._begin_chat(is_temporary=False)
 
-    @Slot(str)
-    def _on_submitted(self, text: str) -> None:
-        if self._session is not None and self._session.is_answering:
-            return
-        if self._counter.may_be_too_long(text):
-            if not self._is_measuring:
-                self._is_measuring = True
-                self._tasks.start(self._send_if_it_fits(text))
-        else:
-            self._window.composer.clear()
-            self._tasks.start(self._send(text))
+    @Slot()
+    def new_temporary_chat(self) -> None:
+        """Show an empty chat of which nothing is ever written."""
+        self._begin_chat(is_temporary=True)
 
-    async def _send_if_it_fits(self, text: str) -> None:
-        """It stays in the composer until that is known; what is typed meanwhile stays, too. Who
-        changes it, the chat or the model meanwhile has to send it again."""
-        asked = self._session, self._models.current_path
-        try:
-            refusal = await self._counter.refusal(text)
-        finally:
-            self._is_measuring = False
-        if refusal is not None:
-            self._window.notifications.show_notice(refusal)
-            return
-        composer = self._window.composer
-        if asked != (self._session, self._models.current_path):
-            return
-        if composer.text.startswith(text):
-            composer.set_text(composer.text.removeprefix(text))
-            await self._send(text)
-
-    async def _send(self, text: str) -> None:
-        await self._begun.wait()  # a person may be quicker than the start
-        session, path = self._session, self._models.current_path
-        if session is None or path is None or session.is_answering:
-            self._window.composer.set_text(text + self._window.composer.text)
-        if session is None:
-            raise StoreError("The chats are not open, so nothing can be sent yet")
-        if path is None:
-            raise ModelNotFound("There is no model to answer. Add a GGUF file first.")
-        if not session.is_answering:
-            await session.send(text, path)
-
-    @Slot(str)
-    def _on_retry(self, message_id: str) -> None:
-        session, path = self._session, self._models.current_path
-        if session is not None and path is not None and not session.is_answering:
-            self._tasks.start(session.retry(message_id, path))
+    def _begin_chat(self, *, is_temporary: bool) -> None:
+        if self._library is not None:
+            values = new_chat_values(self._services, self._models.current_path)
+            self._show(self._library.new_session(*values, is_temporary=is_temporary))
+            self._window.composer.focus_editor()
 
     @Slot()
     def _on_stop(self) -> None:
@@ -181,51 +167,21 @@ class ChatController(QObject):
             self._status.stop(self._session.answer_id)
             self._session.stop()
 
-    @Slot(str)
-    def _on_opened(self, conversation_id: str) -> None:
-        self._tasks.start(self._open(conversation_id))
-
-    async def _open(self, conversation_id: str) -> None:
-        if self._library is not None and conversation_id != self.conversation_id:
-            self._show(await self._library.open_session(conversation_id))
-            self._window.composer.focus_editor()
-
-    @Slot(str, str)
-    def _on_renamed(self, conversation_id: str, title: str) -> None:
-        if self._session is not None and conversation_id == self.conversation_id:
-            self._tasks.start(self._session.rename(title))
-        elif self._library is not None:
-            self._tasks.start(self._library.rename(conversation_id, title))
-
-    @Slot(str)
-    def _on_deleted(self, conversation_id: str) -> None:
-        self._tasks.start(self._delete(conversation_id))
-
-    async def _delete(self, conversation_id: str) -> None:
+    async def open_chat(self, conversation_id: str, message_id: str = "") -> None:
+        """Show a chat, and in it that message, if it is still there. Raises `StoreError`."""
         if self._library is None:
             return
-        await self._library.trash(conversation_id)
-        if conversation_id == self.conversation_id:
-            self.new_chat()
-        await self._refresh_list()
-        undo = NoticeAction("Undo", UNDO + conversation_id)
-        notice = Notice(NoticeKind.INFO, "Chat deleted", actions=(undo,), key=undo.callback_id)
-        self._window.notifications.show_notice(notice)
-
-    @Slot(str)
-    def _on_notice_action(self, callback_id: str) -> None:
-        if callback_id.startswith(UNDO):
-            self._tasks.start(self._restore(callback_id.removeprefix(UNDO)))
-
-    async def _restore(self, conversation_id: str) -> None:
-        if self._library is not None:
-            await self._library.restore(conversation_id)
-            await self._open(conversation_id)
-            await self._refresh_list()
-
-    @Slot(str)
-    def _on_search(self, _query: str) -> None:
-        self._tasks.start(self._refresh_list())
+        session = self._session
+        if session is None or session.conversation.id != conversation_id:
+            session = await self._library.open_session(conversation_id)
+        at = ScrollPosition(message_id) if message_id in session.conversation else None
+        if at is not None and not _is_shown(session.conversation, message_id):
+            await session.select(message_id)
+        if session is not self._session:
+            self._show(session, at)
+            self._window.composer.focus_editor()
+        elif at is not None:
+            self._go_to(session, at)
 
     @Slot()
     def _on_parameters(self) -> None:
@@ -237,21 +193,58 @@ class ChatController(QObject):
 
     # -- the open session ------------------------------------------------------------------
 
-    def _show(self, session: ChatSession) -> None:
+    def _open_session(self) -> ChatSession | None:
+        return self._session
+
+    def _show(self, session: ChatSession, at: ScrollPosition | None = None) -> None:
+        """``at``: where to go; by default where the chat was left."""
+        self._places.leave()
+        if self._session is not None and self._session.is_temporary:
+            self._session.stop()  # nobody will see what it answers
         self._session = session
         conversation = session.conversation
         self._services.settings.remember(conversation_id=conversation.id)
-        view = self._window.chat_view
-        view.set_messages(conversation.active_branch())
+        self._show_messages(session, at or conversation.scroll)
+        self._places.enter(session)
+        self._sender.show_waiting(session, is_paused=not session.is_busy)
         self._window.parameters.set_values(conversation.system_prompt, conversation.sampling)
         self._window.composer.set_generating(session.is_answering)
         self._window.sidebar.set_current(conversation.id)
-        if session.answer_id is not None:
-            view.append_text(session.answer_id, session.answer_text)
-            if not session.answer_text:
-                self._status.show_again(session.answer_id)
+        self._show_answer_so_far(session, conversation.active_branch())
         self._show_last_speed(conversation.active_branch())
         self._counter.use(session)
+        self.session_shown.emit(session)
+
+    def _show_messages(self, session: ChatSession, at: ScrollPosition | None) -> None:
+        conversation = session.conversation
+        self._window.chat_view.set_messages(
+            conversation.active_branch(),
+            at,
+            partial(place_in, conversation),
+            is_temporary=session.is_temporary,
+        )
+
+    def _go_to(self, session: ChatSession, at: ScrollPosition) -> None:
+        """Go to a message of the branch that is shown."""
+        view = self._window.chat_view
+        message = view.message_view(at.message_id)
+        if message is not None:
+            view.ensureWidgetVisible(message)
+        else:  # it is far from what is there
+            self._show_messages(session, at)
+            self._show_answer_so_far(session, session.conversation.active_branch())
+
+    def _show_answer_so_far(self, session: ChatSession, branch: list[Message]) -> None:
+        """The running answer, if the branch has it, with what was written while it was not
+        shown."""
+        answer_id = session.answer_id
+        if answer_id is None or not branch or branch[-1].id != answer_id:
+            return
+        view = self._window.chat_view
+        shown = view.message_text(answer_id)
+        view.append_text(answer_id, session.answer_text.removeprefix(shown))
+        if not session.answer_text:
+            self._status.show_again(answer_id)
 
     def _show_last_speed(self, messages: list[Message]) -> None:
         timings = messages[-1].completion.timings if messages and messages[-1].completion else None
@@ -259,15 +252,6 @@ class ChatController(QObject):
             self._window.status.set_speed(None, None)
         else:
             self._window.status.set_speed(timings.tokens_per_second, timings.first_token_ms)
-
-    async def _refresh_list(self) -> None:
-        if self._library is None:
-            return
-        query = self._window.sidebar.search_text
-        summaries = await self._library.summaries(query)
-        items = [ChatItem(item.id, item.title, item.updated_at) for item in summaries]
-        self._window.sidebar.set_chats(items, query)
-        self._window.sidebar.set_current(self.conversation_id)
 
     # -- SessionListener -------------------------------------------------------------------
 
@@ -282,6 +266,7 @@ class ChatController(QObject):
             self._window.composer.set_generating(True)
             self._window.chat_view.begin_answer(message)
             self._status.begin(message)
+            self._sender.show_waiting(session, is_paused=False)
         else:
             self._window.chat_view.append_message(message)
 
@@ -296,18 +281,44 @@ class ChatController(QObject):
             return
         self._window.chat_view.finish_message(message)
         self._window.composer.set_generating(False)
+        is_paused = message.state is not MessageState.COMPLETE
+        self._sender.show_waiting(session, is_paused=is_paused)
         self._show_last_speed([message])
         self._counter.count_soon()
 
+    def on_answer_resumed(self, session: ChatSession, message: Message) -> None:
+        """Show that an answer of the open chat goes on."""
+        if session is self._session:
+            self._speed = LiveSpeed()
+            self._window.chat_view.resume_answer(message)
+            self._window.composer.set_generating(True)
+            self._sender.show_waiting(session, is_paused=False)
+            self._status.begin(message)
+
     def on_branch_changed(self, session: ChatSession) -> None:
         """Show another branch of the open chat."""
+        if session is not self._session:
+            return
+        view = self._window.chat_view
+        branch = session.conversation.active_branch()
+        view.change_messages(branch)
+        self._show_answer_so_far(session, branch)
+        self._show_last_speed(branch)
+        self._counter.count_soon()
+
+    def on_queue_changed(self, session: ChatSession) -> None:
+        """Show what waits in the open chat."""
         if session is self._session:
-            self._window.chat_view.set_messages(session.conversation.active_branch())
+            self._sender.show_waiting(session, is_paused=not session.is_busy)
 
     def on_session_saved(self) -> None:
         """A title or a time changed in the list; the open chat may now be opened next time."""
         self._services.settings.remember(conversation_id=self.conversation_id)
-        self._tasks.start(self._refresh_list())
+        self._list.refresh_soon()
+
+    def on_disk_trouble(self, trouble: SavingTrouble | None) -> None:
+        """Say that changes wait for the disk, or that it has them."""
+        self.disk_trouble.emit(trouble)
 
     def on_store_failed(self, error: StoreError) -> None:
         """Say once that the disk does not take the chat; it goes on in memory."""
@@ -355,26 +366,7 @@ class ChatController(QObject):
         )
         self._counter.count_soon()
 
-    def _answer_of(self, path: Path) -> str | None:
-        """The answer that the model at ``path`` is writing in this chat."""
-        session = self._session
-        if session is None or session.answer_id is None:
-            return None
-        is_its = session.conversation[session.answer_id].model == model_name(path)
-        return session.answer_id if is_its else None
 
-    @Slot(object, object)
-    def _on_engine_died(self, error: MinervaError, path: Path) -> None:
-        if self._answer_of(path) is not None:
-            return  # an answer that dies with its engine says so itself, at its end
-        is_chosen = path == self._models.current_path
-        when = "with your next message" if is_chosen else "when it is asked for"
-        text = f"{error.message}. It is loaded again {when}."
-        self._window.notifications.show_notice(
-            Notice(NoticeKind.ERROR, text, error.detail, key=ENGINE_NOTICE)
-        )
-
-    def _say(self, error: MinervaError) -> None:
-        self._window.notifications.show_notice(
-            Notice(NoticeKind.ERROR, error.message, error.detail)
-        )
+def _is_shown(conversation: Conversation, message_id: str) -> bool:
+    """Whether a message is in the branch that is shown."""
+    return any(message.id == message_id for message in conversation.active_branch())

@@ -1,247 +1,246 @@
-"""The chats as the sidebar lists them: the values, the model with its date headings, the painter
-with the inline title editor.
+"""The list of chats and folders in the sidebar: its keys, clicks and drags.
 
-Used by `sidebar` only. All rows have one height, so that ten thousand of them cost nothing to lay
-out. Main thread.
+Used by `sidebar` only; `chat_rows` says which rows there are, `chat_list_model` holds them,
+`chat_row_painter` paints them. Main thread.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
-from typing import NamedTuple
+from itertools import groupby
 
 from PySide6.QtCore import (
-    QAbstractItemModel,
-    QAbstractListModel,
-    QEvent,
+    QByteArray,
+    QItemSelection,
+    QItemSelectionModel,
+    QMimeData,
     QModelIndex,
-    QObject,
     QPersistentModelIndex,
-    QRect,
-    QRectF,
-    QSize,
+    QPoint,
     Qt,
     Signal,
+    Slot,
 )
-from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter
-from PySide6.QtWidgets import (
-    QLineEdit,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
-    QWidget,
+from PySide6.QtGui import (
+    QContextMenuEvent,
+    QDrag,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDragMoveEvent,
+    QDropEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
 )
+from PySide6.QtWidgets import QAbstractItemView, QWidget
 
-from minerva_desktop.ui.controls import plain_tip
+from minerva_desktop.chat.conversation import ConversationSummary
+from minerva_desktop.ui.chat_list_model import ChatListModel
+from minerva_desktop.ui.chat_row_painter import ROW_HEIGHT, drag_label, more_rect
+from minerva_desktop.ui.chat_rows import FolderRow, title_of
 from minerva_desktop.ui.icons import Icons
-from minerva_desktop.ui.theme import GRID
+from minerva_desktop.ui.row_view import RowView
 
-ITEM_ROLE = Qt.ItemDataRole.UserRole
-ROW_HEIGHT = 9 * GRID
-UNTITLED = "New chat"
-MAX_TITLE_LENGTH = 200  # characters
-
-Index = QModelIndex | QPersistentModelIndex
+MIME_TYPE = "application/x-minerva-chats"
+NO_MODIFIER = Qt.KeyboardModifier.NoModifier
 
 
-@dataclass(frozen=True, slots=True)
-class ChatItem:
-    """One chat. ``updated_at`` is Unix time in seconds."""
+class ChatListView(RowView):
+    """Opens on click and Enter; the arrow keys only move, so that passing by loads nothing.
 
-    id: str
-    title: str
-    updated_at: float
+    ``opened`` and ``toggled`` carry a chat or a folder; ``delete_pressed`` and ``menu_requested``
+    what is under the cursor (the chosen chats are `chosen`); ``dropped`` the ids of chats and of
+    the folder they were dropped on, empty for none; ``typed`` what is typed where nothing is
+    edited; ``left`` is Esc.
+    """
 
-    @property
-    def shown_title(self) -> str:
-        """The title on one line, never empty."""
-        return " ".join(self.title.split()) or UNTITLED
+    opened = Signal(QModelIndex)
+    toggled = Signal(QModelIndex)
+    delete_pressed = Signal(QModelIndex)
+    menu_requested = Signal(QModelIndex)
+    dropped = Signal(list, str)
+    typed = Signal(str)
+    left = Signal()
 
+    def __init__(self, icons: Icons, model: ChatListModel, parent: QWidget | None = None) -> None:
+        super().__init__(ROW_HEIGHT, parent)
+        self._icons = icons
+        self.setObjectName("chatList")
+        self.setAccessibleName("Chats")
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setDragEnabled(True)
+        self.setAcceptDrops(True)
+        self.setModel(model)
+        # Several chosen rows are painted otherwise than one, which is only where the cursor is.
+        self.selectionModel().selectionChanged.connect(self._repaint)
+        self._chats = model
+        self._pressed = QPersistentModelIndex()
+        self._drop_row = -1
 
-class DateGroup(NamedTuple):
-    """The chats from ``start`` to before ``end`` (Unix time) stand under ``heading``."""
+    def chosen(self) -> list[ConversationSummary]:
+        """The selected chats in the order of their rows; where there is none, the chat under the
+        cursor."""
+        current = self._chats.row(self.currentIndex())
+        return self.selected() or ([current] if isinstance(current, ConversationSummary) else [])
 
-    heading: str
-    start: float
-    end: float
+    def selected(self) -> list[ConversationSummary]:
+        """The selected chats in the order of their rows."""
+        between = self._chats.chats_between
+        return [chat for top, bottom in self.selected_rows() for chat in between(top, bottom)]
 
+    def put_cursor(self, index: QModelIndex, selected: Sequence[str] = ()) -> None:
+        """Put the cursor there without scrolling, and select these chats, or the one there."""
+        flag = QItemSelectionModel.SelectionFlag
+        self.setAutoScroll(False)
+        self.selectionModel().setCurrentIndex(index, flag.ClearAndSelect)
+        if len(selected) > 1:
+            self.selectionModel().select(self._selection_of(selected), flag.ClearAndSelect)
+        self.setAutoScroll(True)
 
-def date_groups(now: datetime) -> tuple[DateGroup, ...]:
-    """The headings as seen at ``now`` (local time), newest first; together they cover all time."""
+    def _selection_of(self, chat_ids: Sequence[str]) -> QItemSelection:
+        """In as few ranges as can be: Qt goes through them for each row that it is asked about."""
+        row_of, model = self._chats.listed.row_of, self._chats
+        rows = sorted(row_of[each] for each in chat_ids if each in row_of)
+        selection = QItemSelection()
+        for _, group in groupby(enumerate(rows), lambda each: each[1] - each[0]):
+            neighbours = [row for _, row in group]
+            selection.select(model.index(neighbours[0]), model.index(neighbours[-1]))
+        return selection
 
-    def midnight(days_ago: int) -> float:
-        # Calendar days, not multiples of 24 hours: a day with a clock change has 23 or 25.
-        return datetime.combine(now.date() - timedelta(days=days_ago), time.min).timestamp()
+    # -- keys ------------------------------------------------------------------------------
 
-    today, yesterday, week = midnight(0), midnight(1), midnight(7)
-    return (
-        DateGroup("Today", today, math.inf),
-        DateGroup("Yesterday", yesterday, today),
-        DateGroup("Previous 7 days", week, yesterday),
-        DateGroup("Older", -math.inf, week),
-    )
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if self.is_editing or not self._handle_key(event):
+            super().keyPressEvent(event)
 
-
-class ChatListModel(QAbstractListModel):
-    """Rows are a heading (str) or a `ChatItem`, in the order given."""
-
-    renamed = Signal(str, str)
-
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._rows: list[str | ChatItem] = []
-        self._row_of: dict[str, int] = {}
-        self.current = ""  # the id of the open chat
-
-    def set_chats(self, chats: Sequence[ChatItem], now: datetime) -> None:
-        """Replace all rows. ``chats`` are in the order to show; a heading stands wherever the
-        day changes."""
-        self.beginResetModel()
-        self._rows = []
-        groups = date_groups(now)
-        group = None
-        for chat in chats:
-            if group is None or not group.start <= chat.updated_at < group.end:
-                group = next(g for g in groups if chat.updated_at >= g.start)
-                self._rows.append(group.heading)
-            self._rows.append(chat)
-        self._row_of = {row.id: i for i, row in enumerate(self._rows) if isinstance(row, ChatItem)}
-        self.endResetModel()
-
-    def index_of(self, chat_id: str) -> QModelIndex:
-        """Where a chat is; invalid when it is not shown."""
-        row = self._row_of.get(chat_id)
-        return QModelIndex() if row is None else self.index(row)
-
-    def rowCount(self, parent: Index | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else len(self._rows)
-
-    def flags(self, index: Index) -> Qt.ItemFlag:
-        if not index.isValid() or isinstance(self._rows[index.row()], str):
-            return Qt.ItemFlag.NoItemFlags
-        return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEditable
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        row = self._rows[index.row()]
-        if role == ITEM_ROLE:
-            return row
-        title = row if isinstance(row, str) else row.shown_title
-        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
-            return title
-        if role == Qt.ItemDataRole.AccessibleTextRole:
-            open_now = isinstance(row, ChatItem) and row.id == self.current
-            return f"{title}, open" if open_now else title
-        if role == Qt.ItemDataRole.ToolTipRole and isinstance(row, ChatItem):
-            changed = datetime.fromtimestamp(row.updated_at).astimezone()
-            return plain_tip(f"{title}\n{changed:%Y-%m-%d %H:%M}")
-        return None
-
-    def setData(self, index: Index, value: object, role: int = Qt.ItemDataRole.EditRole) -> bool:
-        """Take a new title from the inline editor, show it, and report it with ``renamed``."""
-        row = self._rows[index.row()]
-        title = " ".join(str(value).split())
-        if role != Qt.ItemDataRole.EditRole or isinstance(row, str) or not title:
+    def _handle_key(self, event: QKeyEvent) -> bool:
+        index, key = self.currentIndex(), event.key()
+        if key == Qt.Key.Key_Escape:
+            self._escape()
+            return True
+        row = self._chats.row(index)
+        if row is None:
             return False
-        if title != row.shown_title:
-            self._rows[index.row()] = replace(row, title=title)
-            self.dataChanged.emit(index, index)
-            self.renamed.emit(row.id, title)
+        if key == Qt.Key.Key_F2:
+            self.edit(index)
+        elif key == Qt.Key.Key_Delete:
+            self.delete_pressed.emit(index)
+        elif isinstance(row, FolderRow):
+            return self._handle_folder_key(row, index, key)
+        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.opened.emit(index)
+        elif key == Qt.Key.Key_Left and self._chats.folder_at(index):
+            self.setCurrentIndex(self._chats.index_of(str(self._chats.folder_at(index))))
+        else:
+            return False
         return True
 
+    def _handle_folder_key(self, row: FolderRow, index: QModelIndex, key: int) -> bool:
+        toggles = [Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space]
+        toggles.append(Qt.Key.Key_Left if row.is_open else Qt.Key.Key_Right)
+        if key in toggles:
+            self.toggled.emit(index)
+        return key in toggles
 
-class ChatDelegate(QStyledItemDelegate):
-    """Paints a row; the pointer's row has a "more" button, reported by ``menu_requested``."""
-
-    menu_requested = Signal(QModelIndex)
-
-    def __init__(self, icons: Icons, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._icons = icons
-
-    def sizeHint(self, _option: QStyleOptionViewItem, _index: Index) -> QSize:
-        return QSize(20 * GRID, ROW_HEIGHT)
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        row = index.data(ITEM_ROLE)
-        if isinstance(row, str):
-            self._paint_heading(painter, option, row)
+    def _escape(self) -> None:
+        if len(self.selected()) > 1:
+            self.put_cursor(self.currentIndex())
         else:
-            self._paint_chat(painter, option, index)
-        painter.restore()
+            self.left.emit()
 
-    def _paint_heading(self, painter: QPainter, option: QStyleOptionViewItem, text: str) -> None:
-        font = QFont(option.font)
-        font.setPixelSize(max(11, option.fontMetrics.height() * 11 // 16))
-        font.setWeight(QFont.Weight.DemiBold)
-        painter.setFont(font)
-        painter.setPen(QColor(self._icons.theme.muted))
-        area = option.rect.adjusted(2 * GRID, 0, -2 * GRID, -GRID)
-        painter.drawText(area, int(Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignLeft), text)
+    def keyboardSearch(self, text: str) -> None:
+        self.typed.emit(text)
 
-    def _paint_chat(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        theme = self._icons.theme
-        model = index.model()
-        chat: ChatItem = index.data(ITEM_ROLE)
-        is_open = isinstance(model, ChatListModel) and model.current == chat.id
-        hovered = bool(option.state & QStyle.StateFlag.State_MouseOver)
-        box = _row_box(option.rect)
-        if is_open or hovered:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(theme.selected if is_open else theme.hover))
-            painter.drawRoundedRect(box, 8, 8)
-        if option.state & QStyle.StateFlag.State_HasFocus:
-            painter.setPen(QColor(theme.accent))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRoundedRect(QRectF(box).adjusted(0.5, 0.5, -0.5, -0.5), 8, 8)
-        text = box.adjusted(2 * GRID, 0, -2 * GRID, 0)
-        if hovered:
-            more = more_rect(option.rect)
-            self._icons.paint(painter, "more", QRectF(more).adjusted(4, 4, -4, -4), "muted")
-            text.setRight(more.left() - GRID)
-        painter.setFont(option.font)
-        painter.setPen(QColor(theme.text))
-        title = option.fontMetrics.elidedText(
-            chat.shown_title, Qt.TextElideMode.ElideRight, text.width()
-        )
-        painter.drawText(text, int(Qt.AlignmentFlag.AlignVCenter), title)
+    # -- the mouse -------------------------------------------------------------------------
 
-    def editorEvent(
-        self, event: QEvent, _model: QAbstractItemModel, option: QStyleOptionViewItem, index: Index
-    ) -> bool:
-        presses = (QEvent.Type.MouseButtonPress, QEvent.Type.MouseButtonRelease)
-        if isinstance(event, QMouseEvent) and event.type() in presses:
-            left = event.button() == Qt.MouseButton.LeftButton
-            inside = more_rect(option.rect).contains(event.position().toPoint())
-            if left and inside and isinstance(index.data(ITEM_ROLE), ChatItem):
-                if event.type() == QEvent.Type.MouseButtonRelease:
-                    self.menu_requested.emit(index.model().index(index.row(), 0))
-                return True
-        return False
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self._pressed = QPersistentModelIndex(self.indexAt(event.position().toPoint()))
+        super().mousePressEvent(event)
 
-    def createEditor(
-        self, parent: QWidget, _option: QStyleOptionViewItem, _index: Index
-    ) -> QWidget:
-        editor = QLineEdit(parent)
-        editor.setMaxLength(MAX_TITLE_LENGTH)
-        editor.setAccessibleName("Title of the chat")
-        return editor
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        super().mouseReleaseEvent(event)
+        index = self.indexAt(event.position().toPoint())
+        plain = event.button() == Qt.MouseButton.LeftButton and event.modifiers() == NO_MODIFIER
+        if not plain or not index.isValid() or index != self._pressed:
+            return
+        row = self._chats.row(index)
+        if more_rect(self.visualRect(index)).contains(event.position().toPoint()):
+            return  # the painter's button
+        if isinstance(row, ConversationSummary):
+            self.opened.emit(index)
+        elif isinstance(row, FolderRow):
+            self.toggled.emit(index)
 
-    def updateEditorGeometry(
-        self, editor: QWidget, option: QStyleOptionViewItem, _index: Index
-    ) -> None:
-        editor.setGeometry(_row_box(option.rect).adjusted(GRID, 2, -GRID, -2))
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        by_key = event.reason() == QContextMenuEvent.Reason.Keyboard
+        index = self.currentIndex() if by_key else self.indexAt(event.pos())
+        self.menu_requested.emit(index)
+        event.accept()
 
+    # -- drags -----------------------------------------------------------------------------
 
-def more_rect(row: QRect) -> QRect:
-    """Where the "more" button of a row is, in the list's own coordinates."""
-    box = _row_box(row)
-    return QRect(box.right() - 7 * GRID + 2, box.center().y() - 11, 6 * GRID, 6 * GRID)
+    def startDrag(self, _actions: Qt.DropAction) -> None:
+        chats = self.chosen()
+        if not chats:
+            return
+        data = QMimeData()
+        ids = "\n".join(chat.id for chat in chats)
+        data.setData(MIME_TYPE, QByteArray(ids.encode()))
+        text = title_of(chats[0]) if len(chats) == 1 else f"{len(chats)} chats"
+        drag = QDrag(self)
+        drag.setMimeData(data)
+        drag.setPixmap(drag_label(self._icons, self.font(), text, self.devicePixelRatioF()))
+        drag.setHotSpot(QPoint(-12, -8))
+        drag.exec(Qt.DropAction.MoveAction)
 
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        self._follow(event)
 
-def _row_box(row: QRect) -> QRect:
-    return row.adjusted(0, 1, 0, -1)
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        self._follow(event)
+
+    def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:
+        self._show_drop(-1)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        row = self._drop_row
+        self._show_drop(-1)
+        if not event.mimeData().hasFormat(MIME_TYPE) or row < 0:
+            event.ignore()
+            return
+        ids = bytes(event.mimeData().data(MIME_TYPE).data()).decode().split("\n")
+        folder_id = self._chats.folder_at(self._chats.index(row))
+        event.setDropAction(Qt.DropAction.MoveAction)
+        event.accept()
+        self.dropped.emit(ids, folder_id or "")
+
+    def _follow(self, event: QDragMoveEvent) -> None:
+        """Take chats; files are the window's, which gets what is ignored here."""
+        if not event.mimeData().hasFormat(MIME_TYPE):
+            event.ignore()
+            return
+        index = self.indexAt(event.position().toPoint())
+        folder_id = self._chats.folder_at(index)
+        row = self._chats.index_of(folder_id).row() if folder_id else index.row()
+        self._show_drop(row)
+        event.setDropAction(Qt.DropAction.MoveAction)
+        event.setAccepted(row >= 0)
+
+    @Slot()
+    def _repaint(self) -> None:
+        self.viewport().update()
+
+    def _show_drop(self, row: int) -> None:
+        if row != self._drop_row:
+            self._drop_row = row
+            self.viewport().update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self._drop_row >= 0:
+            painter = QPainter(self.viewport())
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(self.palette().accent().color())
+            place = self.visualRect(self._chats.index(self._drop_row))
+            painter.drawRoundedRect(place.adjusted(1, 2, -2, -3), 8, 8)

@@ -1,13 +1,13 @@
 """How full the context is: a ring and ``1,204 / 8,192 tokens``.
 
-Sits in the status bar; the main window feeds it. Main thread.
+Sits in the status bar; `prompt_counter` feeds it, and a click opens the panel. Main thread.
 """
 
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
 from minerva_desktop.ui.controls import plain_tip
 from minerva_desktop.ui.formats import UNKNOWN, format_tokens
@@ -18,8 +18,8 @@ WARN_SHARE = 0.85
 RING = 14  # px
 
 
-class ContextMeter(QWidget):
-    """Turns to the warning colour above `WARN_SHARE`."""
+class ContextMeter(QAbstractButton):
+    """Turns to the warning colour above `WARN_SHARE`; a click opens what is in it."""
 
     def __init__(self, themes: ThemeSource, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -27,11 +27,13 @@ class ContextMeter(QWidget):
         self._used: int | None = None
         self._n_ctx: int | None = None
         self.setObjectName("contextMeter")
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.set_usage(None, None)
 
     @property
-    def text(self) -> str:
+    def words(self) -> str:
         """``1,204 / 8,192 tokens``, with a dash for what is not known."""
         if self._used is None and self._n_ctx is None:
             return f"Context {UNKNOWN}"
@@ -52,15 +54,21 @@ class ContextMeter(QWidget):
             description = "How much of the model's context this chat fills"
         else:
             description = f"This chat fills {round(100 * used / n_ctx)} % of the model's context"
-        self.setAccessibleName(f"Context: {self.text}")
+        self.setAccessibleName(f"Context: {self.words}")
         self.setAccessibleDescription(description)
-        self.setToolTip(plain_tip(f"{description}: {self.text}"))
+        self.setToolTip(plain_tip(f"{description}: {self.words}"))
         self.updateGeometry()
         self.update()
 
     def sizeHint(self) -> QSize:
-        width = self.fontMetrics().horizontalAdvance(self.text)
+        width = self.fontMetrics().horizontalAdvance(self.words)
         return QSize(RING + 2 * GRID + width + 2, self.fontMetrics().height() + GRID)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.click()
+        else:
+            super().keyPressEvent(event)
 
     def minimumSizeHint(self) -> QSize:
         return self.sizeHint()
@@ -82,7 +90,7 @@ class ContextMeter(QWidget):
         painter.setPen(QColor(theme.warning if self.is_warning else theme.muted))
         left = RING + 2 * GRID
         area = QRectF(left, 0, self.width() - left, self.height())
-        painter.drawText(area, int(Qt.AlignmentFlag.AlignVCenter), self.text)
+        painter.drawText(area, int(Qt.AlignmentFlag.AlignVCenter), self.words)
 
     def _share(self) -> float:
         if self._used is None or not self._n_ctx:

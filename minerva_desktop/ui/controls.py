@@ -1,7 +1,7 @@
 """Small controls that several parts of the window share.
 
-A switch, a number field that may be empty, a label that elides, and the ways to make icon
-buttons, menus and tool tips alike everywhere. Main thread.
+A switch, a label that elides, and the ways to make icon buttons, menus and tool tips alike
+everywhere. Main thread.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import math
 
-from PySide6.QtCore import QRect, QRectF, QSize, Qt
+from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QColor,
     QGuiApplication,
@@ -22,13 +22,11 @@ from PySide6.QtGui import (
     QPen,
     QRegion,
     QResizeEvent,
-    QValidator,
 )
 from PySide6.QtWidgets import (
     QAbstractButton,
     QFrame,
     QLabel,
-    QLineEdit,
     QMenu,
     QPushButton,
     QSizePolicy,
@@ -151,6 +149,14 @@ class PopupFrame(QFrame):
         self.style().drawPrimitive(QStyle.PrimitiveElement.PE_Widget, option, painter, self)
 
 
+def place_above(popup: QWidget, anchor: QWidget) -> None:
+    """Move ``popup`` to where it ends just above ``anchor``, within its screen."""
+    corner = anchor.mapToGlobal(QPoint(0, -GRID - popup.height()))
+    screen = anchor.screen().availableGeometry()
+    left = max(screen.left(), min(corner.x(), screen.right() - popup.width()))
+    popup.move(left, max(screen.top(), corner.y()))
+
+
 class PopupMenu(QMenu):
     """A menu with rounded corners that deletes itself when it closes."""
 
@@ -253,49 +259,3 @@ class ElidedLabel(QLabel):
         elided = self.fontMetrics().elidedText(self._full, Qt.TextElideMode.ElideRight, width)
         self.setText(elided)
         self.setToolTip(plain_tip(self._full) if elided != self._full else "")
-
-
-class _OptionalIntValidator(QValidator):
-    """Digits up to ``maximum``, or nothing. `QIntValidator` ends at 2³¹ - 1, a seed does not."""
-
-    def __init__(self, minimum: int, maximum: int, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._minimum = minimum
-        self._maximum = maximum
-
-    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
-        if not text:
-            return QValidator.State.Acceptable, text, position
-        if not (text.isascii() and text.isdigit()) or int(text) > self._maximum:
-            return QValidator.State.Invalid, text, position
-        small = int(text) < self._minimum
-        return (
-            (QValidator.State.Intermediate if small else QValidator.State.Acceptable),
-            text,
-            position,
-        )
-
-    def fixup(self, _text: str) -> str:
-        return str(self._minimum)
-
-
-class OptionalIntEdit(QLineEdit):
-    """A whole number between ``minimum`` and ``maximum``, or empty, which ``meaning_of_empty``
-    explains as the placeholder."""
-
-    def __init__(
-        self, minimum: int, maximum: int, meaning_of_empty: str, parent: QWidget | None = None
-    ) -> None:
-        super().__init__(parent)
-        self._minimum = minimum
-        self.setValidator(_OptionalIntValidator(minimum, maximum, self))
-        self.setPlaceholderText(meaning_of_empty)
-        self.setMaxLength(len(str(maximum)))
-
-    def value(self) -> int | None:
-        """The number; None when empty. A number still too small counts as the minimum."""
-        return max(self._minimum, int(self.text())) if self.text() else None
-
-    def set_value(self, value: int | None) -> None:
-        """Show ``value`` without a ``textEdited`` signal."""
-        self.setText("" if value is None else str(value))

@@ -8,8 +8,8 @@ from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.ui.theme import GRID, ThemeSource
 
-TEXT = "Drop to add the model"
-HINT = "The file stays where it is"
+TEXT = "Drop models or exported chats"
+HINT = "The files stay where they are"
 CARD = QSizeF(90 * GRID, 40 * GRID)
 
 

@@ -7,7 +7,6 @@ The only place where the window's thread and the engine's loop meet. Calls go in
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 import threading
 from collections.abc import Callable, Coroutine
@@ -17,6 +16,8 @@ from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, QThread, Signal
 
+from minerva_desktop.app import model_questions
+from minerva_desktop.app.context_use import ContextUse, PromptSource
 from minerva_desktop.app.generation import AnswerRequest, patience
 from minerva_desktop.app.loaded_models import (
     TimeToLive,
@@ -46,6 +47,7 @@ from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.errors import LoadCancelled, MinervaError
 from minerva_desktop.runtime import Runtime
 from minerva_desktop.settings import ModelOverrides, Settings
+from minerva_desktop.ui.answer_runs import AnswerEvents, AnswerRuns
 from minerva_desktop.ui.picked_loads import PickedLoads
 
 Result = TypeVar("Result")
@@ -98,10 +100,9 @@ class EngineWorker(QThread):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._runtime: Runtime | None = None
         self._stop: asyncio.Event | None = None
-        self._answers: dict[str, asyncio.Task[None]] = {}
+        self._answers: AnswerRuns | None = None
         self._calls: set[asyncio.Task[Any]] = set()  # of the window's thread
         self._picked = PickedLoads()
-        self._cancels: dict[str, Callable[[], None]] = {}
         self._speeds = TokenSpeeds()
         self._reasons: dict[Path, tuple[str, ...]] = {}
 
@@ -119,11 +120,16 @@ class EngineWorker(QThread):
 
     def start_answer(self, request: AnswerRequest) -> None:
         """Begin an answer; see `app.generation.AnswerEngine`."""
-        self._call(self._start_answer, request)
+        self._call(self._running.start, request)
 
     def cancel_answer(self, answer_id: str) -> None:
         """End an answer early; idempotent."""
-        self._call(self._cancel_answer, answer_id)
+        self._call(self._running.cancel, answer_id)
+
+    def warm_up(self, request: AnswerRequest) -> None:
+        """Have the state of the request's chat read back from disk, if its model is loaded and
+        nothing else runs, so that its next answer begins at once."""
+        self._call(self._running.warm_up, request)
 
     def use_settings(self, settings: Settings, snapshots: Path) -> None:
         """Load models as these say from now on, with their chats' states in the folder
@@ -171,11 +177,28 @@ class EngineWorker(QThread):
 
     async def is_loaded(self, path: Path) -> bool:
         """Whether that model is ready."""
-        return await self._await(self._is_loaded(path))
+        return await self._await(model_questions.is_loaded(self._required().pool, path))
 
     async def count_tokens(self, path: Path, turns: tuple[ChatTurn, ...]) -> int | None:
         """Tokens of a prompt; None when that model is not loaded (it is not loaded for this)."""
-        return await self._await(self._count_tokens(path, turns))
+        return await self._await(model_questions.count_tokens(self._required().pool, path, turns))
+
+    async def context_use(
+        self, path: Path, source: PromptSource, reserve: int | None
+    ) -> ContextUse | None:
+        """What a prompt fills of a model's context; None when that model is not loaded."""
+        pool = self._required().pool
+        return await self._await(model_questions.context_use(pool, path, source, reserve))
+
+    async def template_preview(self, path: Path, template: str) -> str | None:
+        """A small chat as that chat template writes it; None when the model is not loaded. Raises
+        what is wrong with the template."""
+        pool = self._required().pool
+        return await self._await(model_questions.template_preview(pool, path, template))
+
+    async def idle_parameters(self, path: Path) -> int | None:
+        """How many parameters a model has that is loaded and does nothing; None for another."""
+        return await self._await(model_questions.idle_parameters(self._required().pool, path))
 
     async def system_budget(self) -> DeviceBudget:
         """What models may take of the system's memory."""
@@ -229,6 +252,12 @@ class EngineWorker(QThread):
         future: Future[Result] = asyncio.run_coroutine_threadsafe(self._noted(work), self._loop)
         return await asyncio.wrap_future(future)
 
+    @property
+    def _running(self) -> AnswerRuns:
+        if self._answers is None:
+            raise MinervaError("The engine's thread is not running")
+        return self._answers
+
     def _required(self) -> Runtime:
         if self._runtime is None:
             raise MinervaError("The engine's thread is not running")
@@ -248,12 +277,14 @@ class EngineWorker(QThread):
         except Exception as error:  # noqa: BLE001 - the top of a thread; raised in the window's
             self._start_error = error
             return
+        else:
+            self._answers = AnswerRuns(self._runtime.pool, self._events(), self._list_models)
         finally:
             self._ready.set()
         memory = asyncio.create_task(self._watch_memory(self._runtime))
         await self._stop.wait()
         # Before the runtime's end: they may be about to give a child process back to it.
-        work = [memory, *self._answers.values(), *self._calls]
+        work = [memory, *self._running.running(), *self._calls]
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
@@ -280,6 +311,16 @@ class EngineWorker(QThread):
             self.memory_measured.emit(reading)
             self._list_models()
             await asyncio.sleep(MEMORY_SECONDS)
+
+    def _events(self) -> AnswerEvents:
+        return AnswerEvents(
+            waits=self.answer_waits.emit,
+            begun=self.answer_begun.emit,
+            tokens=self.tokens_ready.emit,
+            prefill=self.prefill_advanced.emit,
+            finished=self.answer_finished.emit,
+            failed=self.answer_failed.emit,
+        )
 
     def _tell_model(self, state: ModelState) -> None:
         self.model_changed.emit(state)
@@ -336,55 +377,3 @@ class EngineWorker(QThread):
 
     async def _gpu_budgets(self) -> GpuMemories:
         return gpu_budgets(await self._required().devices())
-
-    async def _is_loaded(self, path: Path) -> bool:
-        return self._required().pool.loaded_engine(path) is not None
-
-    async def _count_tokens(self, path: Path, turns: tuple[ChatTurn, ...]) -> int | None:
-        engine = self._required().pool.loaded_engine(path)
-        return None if engine is None else await engine.count_tokens(turns)
-
-    def _start_answer(self, request: AnswerRequest) -> None:
-        task = asyncio.create_task(self._answer(request))
-        self._answers[request.answer_id] = task
-        task.add_done_callback(functools.partial(self._on_answer_done, request.answer_id))
-
-    def _on_answer_done(self, answer_id: str, task: asyncio.Task[None]) -> None:
-        self._answers.pop(answer_id, None)
-        # Here and not in the task, which may be cancelled before it runs a single line.
-        if task.cancelled():
-            self.answer_failed.emit(answer_id, LoadCancelled("The answer was stopped"))
-
-    def _cancel_answer(self, answer_id: str) -> None:
-        cancel = self._cancels.get(answer_id)
-        if cancel is not None:
-            cancel()  # the engine ends the stream as cancelled, with its numbers
-        elif answer_id in self._answers:
-            self._answers[answer_id].cancel()  # it still waits for its model
-
-    async def _answer(self, request: AnswerRequest) -> None:
-        answer_id = request.answer_id
-        try:
-            waits = patience(functools.partial(self.answer_waits.emit, answer_id))
-            pool = self._required().pool
-            async with pool.lease(request.model_path, patience=waits) as engine:
-                self.answer_begun.emit(answer_id)
-                stream = engine.generate(
-                    request.turns, sampling=request.sampling, snapshot=request.snapshot
-                )
-                self._cancels[answer_id] = stream.cancel
-                self._list_models()  # it is in use now
-                async for tokens in stream.batches():
-                    if tokens:
-                        self.tokens_ready.emit(answer_id, tokens)
-                    else:
-                        self.prefill_advanced.emit(answer_id, *stream.prefill)
-            self.answer_finished.emit(answer_id, stream.completion)
-        except MinervaError as error:
-            self.answer_failed.emit(answer_id, error)
-        except Exception as error:  # noqa: BLE001 - the top of an answer's task
-            _log.exception("An answer failed")
-            self.answer_failed.emit(answer_id, MinervaError(f"The answer failed: {error}"))
-        finally:
-            self._cancels.pop(answer_id, None)
-            self._list_models()

@@ -74,10 +74,10 @@ class Form(QGridLayout):
 
 
 class ScrolledPage(QScrollArea):
-    """A form that scrolls where the screen, or the window that its dialog belongs to, is too low
-    for it."""
+    """A form or list that scrolls where the screen, or the window that its dialog belongs to, is
+    too low for it."""
 
-    def __init__(self, form: Form) -> None:
+    def __init__(self, form: QLayout) -> None:
         super().__init__()
         page = self._page = QWidget()
         rows = self._rows = QVBoxLayout(page)

@@ -28,6 +28,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 from minerva_desktop.settings import Settings
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.composer import Composer
+from minerva_desktop.ui.context_panel import ContextPanel
 from minerva_desktop.ui.drop_overlay import DropOverlay
 from minerva_desktop.ui.header import Header
 from minerva_desktop.ui.icons import Icons
@@ -43,14 +44,17 @@ MINIMUM_SIZE = (560, 420)
 # The system's title bar, whose height is known only once the window is shown: 28 px on macOS, 31 on
 # Windows, up to 38 on Linux desktops.
 TITLE_BAR = 40  # px
+TEMPORARY_SHORTCUT = "Ctrl+Shift+N"
 NARROW_WIDTH = 820  # px; below, the side panels make room for the transcript
 
 
 class MainWindow(QMainWindow):
-    """``closing`` is emitted once, when the person closes the window."""
+    """``closing`` is emitted once, when the person closes the window; ``new_temporary_chat`` when
+    they want a chat of which nothing is kept."""
 
     files_dropped = Signal(list)
     closing = Signal()
+    new_temporary_chat = Signal()
 
     def __init__(self, icons: Icons, settings: Settings) -> None:
         super().__init__()
@@ -59,6 +63,7 @@ class MainWindow(QMainWindow):
         self.setWindowIcon(icons.app_icon())
         self.setAcceptDrops(True)
         self.setMinimumSize(QSize(*MINIMUM_SIZE).boundedTo(_room_on(self.screen()).size()))
+        self.icons = icons
         self.sidebar = Sidebar(icons)
         self.parameters = ParametersPanel(icons)
         self.settings_action = make_settings_action(icons, self)
@@ -72,6 +77,8 @@ class MainWindow(QMainWindow):
         self.composer = Composer(icons)
         self.status = StatusBar(icons)
         self.models_panel = ModelsPanel(icons, self)
+        self.context_panel = ContextPanel(icons, self)
+        self.sidebar.new_temporary_chat.connect(self.new_temporary_chat)
         self.status.memory_clicked.connect(self._open_models)
         self._overlay = DropOverlay(icons.themes, self)
         self._closing_told = False
@@ -79,6 +86,7 @@ class MainWindow(QMainWindow):
         self._add_shortcuts()
         self._restore(settings)
         icons.themes.changed.connect(self.chat_view.apply_theme)
+        self.composer.enter_sends_changed.connect(self.chat_view.set_enter_sends)
         self.setTabOrder(self.header.picker, self.composer)
 
     def come_to_front(self) -> None:
@@ -156,6 +164,7 @@ class MainWindow(QMainWindow):
             self.addAction(action)
         for keys, signal in (
             (QKeySequence(QKeySequence.StandardKey.New), self.sidebar.new_chat),
+            (QKeySequence(TEMPORARY_SHORTCUT), self.new_temporary_chat),
             (QKeySequence(QKeySequence.StandardKey.Open), self.header.picker.add_requested),
         ):
             QShortcut(keys, self).activated.connect(signal)

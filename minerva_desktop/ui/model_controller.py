@@ -11,8 +11,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog
 
-from minerva_desktop.app.chat_session import model_name
-from minerva_desktop.app.load_words import refused_needs
+from minerva_desktop.app.answer_words import model_name
 from minerva_desktop.app.model_actions import ModelPhase, ModelState, shown_names
 from minerva_desktop.app.services import Services
 from minerva_desktop.chat.conversation import clean_text
@@ -27,16 +26,16 @@ from minerva_desktop.paths import path_of, path_text
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_list import PickerItem
-from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.model_notices import (
+    LOAD_ANYWAY,
+    LOAD_OPTIONS,
+    RETRY_LOAD,
+    TOO_LARGE,
+    ModelNotices,
+)
+from minerva_desktop.ui.notification_bar import NoticeAction
 from minerva_desktop.ui.tasks import UiTasks
-from minerva_desktop.units import format_bytes
 
-RETRY_LOAD = "retry-load"
-LOAD_ANYWAY = "load-anyway"
-LOAD_OPTIONS = "load-options"
-MEMORY_SETTINGS = "memory-settings"
-TOO_LARGE = "model-too-large"
-EMBEDDINGS = "embeddings-only"
 NO_MODEL = "no-model"
 
 
@@ -70,6 +69,7 @@ class ModelController(QObject):
         self._settled: Path | None = None  # the last one chosen that was loaded, or of the start
         self._refused: tuple[Path, OutOfMemory] | None = None  # the last one that was too large
         self._names: dict[Path, str] = {}
+        self._notices = ModelNotices(window.notifications, self.shown_name)
         picker, header = window.header.picker, window.header
         picker.selected.connect(self._on_selected)
         picker.opened.connect(self._look_again)
@@ -78,7 +78,6 @@ class ModelController(QObject):
         picker.remove_requested.connect(self._on_remove_requested)
         header.eject_requested.connect(self._on_eject)
         header.cancel_requested.connect(self._on_cancel_load)
-        window.files_dropped.connect(self.add_files)
         window.chat_view.options_requested.connect(self._open_options)
         window.notifications.action_triggered.connect(self._on_notice_action)
         worker.model_changed.connect(self._on_model_changed)
@@ -107,11 +106,20 @@ class ModelController(QObject):
         """Context of the chosen model in tokens, once it is loaded."""
         return self._ready.get(self._current) if self._current else None
 
+    def choose_named(self, name: str) -> None:
+        """Choose the model with the file ``name``, if it is in the library and can chat. It is
+        loaded with the next message: what a chat was had with need not be wanted now."""
+        for path in self._names:
+            if model_name(path) == name and not self._makes_embeddings(path):
+                if path != self._current:
+                    self._choose(path)
+                return
+
     async def start(self, preferred: str | None) -> None:
         """Fill the picker and choose the model of last time, or the embedded one."""
         await self.refresh()
         if self._models.problem:
-            self._window.notifications.show_notice(Notice(NoticeKind.WARNING, self._models.problem))
+            self._notices.warn(self._models.problem)
         chosen = await self._choose_first(preferred)
         if chosen is None:
             return
@@ -125,7 +133,7 @@ class ModelController(QObject):
                 f"“{clean_text(last.name)}”, the model of last time, {why}. {self.current_name} "
                 "was chosen instead."
             )
-            self._window.notifications.show_notice(Notice(NoticeKind.WARNING, text))
+            self._notices.warn(text)
 
     async def refresh(self) -> None:
         """Read the library again."""
@@ -167,12 +175,12 @@ class ModelController(QObject):
         known = set(self._names)
         outcome = await self._models.add(paths)
         for error in outcome.refused:
-            self._show(error)
+            self._notices.error(error)
         await self.refresh()
         if outcome.added:
             added = outcome.added[-1].path
             if self._makes_embeddings(added):
-                self._tell_embeddings(added)
+                self._notices.embeddings(added, self.current_name)
             else:
                 await self._try_added(added, is_new=added not in known)
 
@@ -186,7 +194,7 @@ class ModelController(QObject):
         except OutOfMemory:
             return  # told by the pool's event; it is a good model, and stays chosen
         except MinervaError as error:
-            self._show(error)
+            self._notices.error(error)
             if is_new and isinstance(error, ModelLoadError):
                 await self._models.remove(added)
                 await self.refresh()
@@ -216,7 +224,7 @@ class ModelController(QObject):
     def _on_selected(self, path: str) -> None:
         chosen = path_of(path)
         if self._makes_embeddings(chosen):
-            self._tell_embeddings(chosen)
+            self._notices.embeddings(chosen, self.current_name)
             return
         self._choose(chosen)
         self._tasks.start(self._load(chosen))
@@ -229,7 +237,7 @@ class ModelController(QObject):
         except OutOfMemory:
             return  # told by the pool's event
         except MinervaError as error:
-            self._show(error, NoticeAction("Try again", f"{RETRY_LOAD} {path_text(path)}"))
+            self._notices.error(error, NoticeAction("Try again", f"{RETRY_LOAD} {path_text(path)}"))
 
     @Slot()
     def _on_add_requested(self) -> None:
@@ -261,8 +269,7 @@ class ModelController(QObject):
             chosen = (await self._models.first_choice(preferred)).path
         except ModelNotFound as error:
             self._choose(None)
-            notice = Notice(NoticeKind.ERROR, error.message, error.detail, key=NO_MODEL)
-            self._window.notifications.show_notice(notice)
+            self._notices.error(error, key=NO_MODEL)
             return None
         self._settled = chosen
         self._choose(chosen)
@@ -287,23 +294,18 @@ class ModelController(QObject):
             if state.path == self._current:
                 self._settled = state.path
             if state.unloaded:
-                self._tell_eviction(state)
+                self._notices.eviction(state)
         elif state.phase is ModelPhase.GONE:
             was_ready = self._ready.pop(state.path, None) is not None
-            if state.is_relief and state.error is not None:
-                text = f"{state.error.message}. That gives back {format_bytes(state.n_freed)}."
-                self._window.notifications.show_notice(Notice(NoticeKind.WARNING, text))
+            if state.is_relief:
+                self._notices.gone(state)
             elif isinstance(state.error, OutOfMemory):
                 self._refused = state.path, state.error
-                self._offer_ways_out(state.error, state.path)
+                self._notices.ways_out(state.error, state.path)
             elif state.error is not None and was_ready:
                 self.engine_died.emit(state.error, state.path)
-            elif state.error is not None and state.is_lost:
-                # Whoever waits for a load that fails is told of that; here nobody does.
-                text = f"{self.shown_name(state.path)} is not loaded: {state.error.message}"
-                self._window.notifications.show_notice(
-                    Notice(NoticeKind.WARNING, text, state.error.detail)
-                )
+            elif state.is_lost:
+                self._notices.gone(state)  # whoever waits for a load that fails is told of that
         if state.path == self._current:
             self._show_state(state)
         if state.phase is not ModelPhase.LOADING:
@@ -326,24 +328,6 @@ class ModelController(QObject):
         """A model's name for people, also when it is not in the library."""
         return self._names.get(path) or clean_text(path.stem)
 
-    def _tell_embeddings(self, path: Path) -> None:
-        """The chat keeps its model, which stays loaded."""
-        stays = f" {self.current_name} stays the model of the chat." if self.current_name else ""
-        text = (
-            f"{self.shown_name(path)} makes embeddings, which compare the meaning of "
-            f"texts, and cannot chat. Other programs can use it through the local server.{stays}"
-        )
-        notice = Notice(NoticeKind.INFO, text, key=EMBEDDINGS)
-        self._window.notifications.show_notice(notice)
-
-    def _tell_eviction(self, state: ModelState) -> None:
-        names = [self.shown_name(each.path) for each in state.unloaded]
-        went = f"{' and '.join(names)} {'was' if len(names) == 1 else 'were'} unloaded"
-        n_bytes = sum(each.n_bytes for each in state.unloaded)
-        name, freed = self.shown_name(state.path), format_bytes(n_bytes)
-        text = f"{went} to make room for {name}, which freed {freed}."
-        self._window.notifications.show_notice(Notice(NoticeKind.INFO, text))
-
     def _show_state(self, state: ModelState) -> None:
         header = self._window.header
         if state.phase is ModelPhase.LOADING:
@@ -361,7 +345,7 @@ class ModelController(QObject):
             self._window.notifications.dismiss(TOO_LARGE)
         elif refused is not None and refused[0] == state.path:
             self._refused = None
-            self._offer_ways_out(refused[1], state.path, is_back=True)
+            self._notices.ways_out(refused[1], state.path, is_back=True)
 
     # -- notices ---------------------------------------------------------------------------
 
@@ -377,24 +361,3 @@ class ModelController(QObject):
     def _open_options(self) -> None:
         if self._current is not None:
             self._window.header.picker.options_requested.emit(path_text(self._current))
-
-    def _offer_ways_out(self, error: OutOfMemory, path: Path, *, is_back: bool = False) -> None:
-        """For the model at ``path``, whoever wanted it: it need not be the chosen one. ``is_back``:
-        it is loaded again as it was, without its new options."""
-        about = path_text(path)
-        actions = (
-            NoticeAction("Load anyway", f"{LOAD_ANYWAY} {about}"),
-            NoticeAction("Load options…", f"{LOAD_OPTIONS} {about}"),
-            NoticeAction("Memory settings…", MEMORY_SETTINGS),
-        )
-        how = " with its new options, and is loaded as it was" if is_back else ""
-        needs = refused_needs(error)
-        why = f"{needs} More can be allowed in the settings." if needs else f"{error.message}."
-        text = f"{self.shown_name(path)} was not loaded{how}. {why}"
-        self._window.notifications.show_notice(
-            Notice(NoticeKind.WARNING, text, error.detail, actions, key=TOO_LARGE)
-        )
-
-    def _show(self, error: MinervaError, *actions: NoticeAction) -> None:
-        notice = Notice(NoticeKind.ERROR, error.message, error.detail, actions)
-        self._window.notifications.show_notice(notice)

@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.services import Services
-from minerva_desktop.errors import LoadCancelled, MinervaError, OutOfMemory
+from minerva_desktop.errors import InferenceError, LoadCancelled, MinervaError, OutOfMemory
 from minerva_desktop.paths import path_of, path_text
 from minerva_desktop.settings import ModelOverrides
 from minerva_desktop.ui.engine_worker import EngineWorker
@@ -16,21 +16,31 @@ from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
 from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks
+from minerva_desktop.ui.template_page import TemplatePage
+from minerva_desktop.ui.theme import ThemeSource
 
 
 class ModelOptionsController(QObject):
     """At most one dialog is open: it keeps the window from being used."""
 
     def __init__(
-        self, window: MainWindow, services: Services, worker: EngineWorker, tasks: UiTasks
+        self,
+        window: MainWindow,
+        services: Services,
+        worker: EngineWorker,
+        tasks: UiTasks,
+        themes: ThemeSource,
     ) -> None:
         super().__init__(window)
         self._window = window
         self._services = services
         self._worker = worker
         self._tasks = tasks
+        self._themes = themes
         self._path = Path()
         self._dialog: ModelOptionsDialog | None = None
+        self._page: TemplatePage | None = None
+        self._previews = 0  # as the next
         self._question = 0  # a new one makes the answers to those before it stale
         window.header.picker.options_requested.connect(self.open)
 
@@ -41,22 +51,62 @@ class ModelOptionsController(QObject):
 
     async def _open(self, path: Path) -> None:
         model = await self._services.models.model_at(path)
-        if model is None or self._dialog is not None:
+        if model is None:
             return
         settings = self._services.settings.current
+        own = settings.models.get(path_text(path), ModelOverrides())
+        template = None if model.makes_embeddings else await self._template_page(path, own)
+        if self._dialog is not None:
+            return
         self._path = path
         self._dialog = ModelOptionsDialog(
             model.name,
-            settings.models.get(path_text(path), ModelOverrides()),
+            own,
             settings,
             n_ctx_train=model.n_ctx_train or None,
             max_threads=os.cpu_count() or 1,
+            template=template,
             parent=self._window,
         )
         self._dialog.options_changed.connect(self._on_options_changed)
         self._dialog.accepted.connect(self._on_accepted)
         self._dialog.finished.connect(self._on_finished)
         self._dialog.open()
+
+    async def _template_page(self, path: Path, own: ModelOverrides) -> TemplatePage | None:
+        """None where the file cannot be read, which loading it will tell."""
+        try:
+            brought = await self._services.models.own_template(path)
+        except MinervaError:
+            return None
+        page = TemplatePage(brought, own.chat_template, self._themes)
+        page.preview_wanted.connect(self._on_preview_wanted)
+        self._page = page
+        return page
+
+    @Slot(str)
+    def _on_preview_wanted(self, template: str) -> None:
+        self._previews += 1
+        self._tasks.start(self._preview(self._previews, self._path, template))
+
+    async def _preview(self, question: int, path: Path, template: str) -> None:
+        text, problem, is_fatal = None, "", False
+        try:
+            text = await self._worker.template_preview(path, template)
+        except MinervaError as error:
+            # One that only refuses the sample may take other chats.
+            is_fatal = isinstance(error, InferenceError) or error.param == "chat_template"
+            is_broken = isinstance(error, InferenceError) and error.detail
+            problem = error.detail if is_broken else f"{error.message}. {error.detail}".strip()
+        page = self._page
+        if self._dialog is None or page is None or question != self._previews:
+            return
+        if problem:
+            page.show_problem(problem, is_fatal=is_fatal)
+        elif text is None:
+            page.show_not_loaded()
+        else:
+            page.show_preview(text)
 
     @Slot(object)
     def _on_options_changed(self, overrides: ModelOverrides) -> None:
@@ -80,7 +130,7 @@ class ModelOptionsController(QObject):
 
     @Slot()
     def _on_finished(self) -> None:
-        dialog, self._dialog = self._dialog, None
+        dialog, self._dialog, self._page = self._dialog, None, None
         if dialog is not None:
             dialog.deleteLater()
 

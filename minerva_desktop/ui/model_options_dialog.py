@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtWidgets import (
     QDialog,
@@ -22,12 +23,16 @@ from minerva_desktop.ui.controls import ElidedLabel
 from minerva_desktop.ui.forms import AUTOMATIC, Form, SegmentedChoice, number_field
 from minerva_desktop.ui.number_fields import all_right
 from minerva_desktop.ui.settings_dialog import MAX_GPU_LAYERS, MAX_N_CTX, MIN_N_CTX
+from minerva_desktop.ui.template_page import TemplatePage
 from minerva_desktop.ui.theme import GRID
 
-WIDTH = 520  # px
+WIDTH = 560  # px
+TITLE_BAR = 40  # px; the desktop's
 ASK_MS = 250  # from the last key to the question how it fits
 _AUTO = ""
 KV_TYPES = ((_AUTO, AUTOMATIC), ("f16", "f16"), ("q8_0", "q8_0"), ("q4_0", "q4_0"))
+LOAD_PAGE, TEMPLATE_PAGE = "load", "template"
+PAGES = ((LOAD_PAGE, "Memory and speed"), (TEMPLATE_PAGE, "Chat template"))
 FLASH_CHOICES = ((_AUTO, AUTOMATIC), ("on", "On"), ("off", "Off"))
 
 
@@ -48,14 +53,16 @@ class ModelOptionsDialog(QDialog):
         *,
         n_ctx_train: int | None,
         max_threads: int,
+        template: TemplatePage | None = None,
         parent: QWidget | None = None,
     ) -> None:
         """``settings`` hold what counts where a field is left empty; ``n_ctx_train`` is the length,
-        in tokens, that the model was trained for."""
+        in tokens, that the model was trained for. ``template``: of a model that chats."""
         super().__init__(parent)
+        self._given = overrides
         self.setObjectName("modelOptionsDialog")
         self.setWindowTitle("Load options")
-        self.setFixedWidth(WIDTH)
+        self.setMinimumWidth(WIDTH)
         self._n_ctx = number_field(
             "modelNCtx", "Context size in tokens", overrides.n_ctx, MIN_N_CTX, MAX_N_CTX,
             _inherited(settings.n_ctx),
@@ -77,6 +84,9 @@ class ModelOptionsDialog(QDialog):
             FLASH_CHOICES,
             _known(overrides.flash_attention, FLASH_CHOICES),
         )
+        self._template = template
+        self._waits_for_check = False  # Save was pressed before the template was known to be good
+        self._pages = SegmentedChoice("optionsPage", "Page", PAGES, LOAD_PAGE)
         self._fit = _FitLabel()
         self._wait = QTimer(self)
         self._wait.setSingleShot(True)
@@ -87,20 +97,37 @@ class ModelOptionsDialog(QDialog):
         self._wait.start()
 
     def overrides(self) -> ModelOverrides:
-        """What the page shows now. Raises `ValueError` for a number that `accept` would not
-        take."""
-        return ModelOverrides(
+        """What the page shows now; what it does not show stays as it was. Raises `ValueError` for a
+        number that `accept` would not take."""
+        template = self._template
+        return msgspec.structs.replace(
+            self._given,
             n_ctx=self._n_ctx.value(),
             n_gpu_layers=self._layers.value(),
             n_threads=self._threads.value(),
             kv_type=self._kv_type.value() or None,
             flash_attention=self._flash.value() or None,
+            chat_template=self._given.chat_template if template is None else template.value(),
         )
 
     def accept(self) -> None:
-        """Save waits until each number can be taken."""
-        if all_right((self._n_ctx, self._layers, self._threads)):
+        """Save waits until each number can be taken, and the chat template is known to be none that
+        is broken."""
+        numbers = (self._n_ctx, self._layers, self._threads)
+        if not all(each.check() for each in numbers):
+            self._show_page(LOAD_PAGE)
+            all_right(numbers)
+            return
+        usable = True if self._template is None else self._template.is_usable
+        if usable:
             super().accept()
+        elif self._template is not None:
+            self._show_page(TEMPLATE_PAGE)
+            self._waits_for_check = usable is None
+            if usable is None:
+                self._template.check()
+            else:
+                self._template.focus_editor()
 
     def show_fit(self, fit: ModelFit) -> None:
         """Show what the options of the last ``options_changed`` would take."""
@@ -113,10 +140,40 @@ class ModelOptionsDialog(QDialog):
     def _say(self, words: str, tone: str) -> None:
         """The dialog grows with the sentences, for Qt would take the height from the fields."""
         self._fit.show_words(words, tone)
-        self._fit.updateGeometry()  # else the layout would only learn of it later
-        needed = self._box.totalHeightForWidth(self.width())
-        if needed > self.height():
-            self.resize(self.width(), needed)
+        self._fit.updateGeometry()  # else the layouts would only learn of it later
+        self._load_page.updateGeometry()
+        self._grow()
+
+    def _grow(self) -> None:
+        """As high as the page is, within the screen; never lower again."""
+        self._box.activate()
+        room = self.screen().availableGeometry()
+        wished = min(self._box.totalHeightForWidth(self.width()), room.height() - TITLE_BAR)
+        needed = max(wished, self._box.totalMinimumSize().height())
+        if needed <= self.height():
+            return
+        self.resize(self.width(), needed)
+        beyond = self.geometry().bottom() - room.bottom()
+        if self.isVisible() and beyond > 0:
+            self.move(self.x(), max(self.y() - beyond, room.top()))
+
+    @Slot()
+    def _on_page(self) -> None:
+        self._show_page(self._pages.value())
+
+    def _show_page(self, page: str) -> None:
+        self._pages.set_value(page)
+        self._load_page.setVisible(page == LOAD_PAGE)
+        self._reset_button.setVisible(page == LOAD_PAGE)
+        if self._template is not None:
+            self._template.setVisible(page == TEMPLATE_PAGE)
+        self._grow()
+
+    @Slot(bool)
+    def _on_checked(self, is_usable: bool) -> None:
+        waited, self._waits_for_check = self._waits_for_check, False
+        if waited and is_usable:
+            self.accept()
 
     def _lay_out(self, name: str, n_ctx_train: int | None) -> None:
         trained = "" if n_ctx_train is None else f"tokens; trained for {n_ctx_train:,}"
@@ -131,7 +188,7 @@ class ModelOptionsDialog(QDialog):
         buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Save | QDialogButtonBox.StandardButton.Cancel
         )
-        reset = QPushButton("Reset")
+        reset = self._reset_button = QPushButton("Reset")
         reset.setObjectName("resetModelOptions")
         reset.setAutoDefault(False)
         reset.setAccessibleName("Leave everything to Minerva")
@@ -143,16 +200,29 @@ class ModelOptionsDialog(QDialog):
         box.setContentsMargins(6 * GRID, 5 * GRID, 6 * GRID, 5 * GRID)
         box.setSpacing(4 * GRID)
         box.addWidget(title)
-        box.addLayout(form)
-        box.addWidget(self._fit)
-        box.addStretch(1)
+        box.addWidget(self._pages)
+        page = self._load_page = QWidget()
+        rows = QVBoxLayout(page)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(4 * GRID)
+        rows.addLayout(form)
+        rows.addWidget(self._fit)
+        rows.addStretch(1)
+        box.addWidget(page, 1)
+        if self._template is not None:
+            box.addWidget(self._template, 1)
+        self._pages.setVisible(self._template is not None)
         box.addWidget(buttons)
+        self._show_page(LOAD_PAGE)
 
     def _connect(self) -> None:
         for edit in (self._n_ctx, self._layers, self._threads):
             edit.textChanged.connect(self._on_change)
         for choice in (self._kv_type, self._flash):
             choice.chosen.connect(self._on_change)
+        self._pages.chosen.connect(self._on_page)
+        if self._template is not None:
+            self._template.checked.connect(self._on_checked)
 
     @Slot()
     def _on_change(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, QRectF, Qt, QTimer, Signal
+from PySide6.QtCore import QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QLabel,
@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from minerva_desktop.ui.controls import PopupFrame
+from minerva_desktop.ui.controls import PopupFrame, place_above
 from minerva_desktop.ui.formats import format_used
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.memory_gauge import UNKNOWN_SHARES
@@ -139,12 +139,8 @@ class ModelsPanel(PopupFrame):
         self._box.activate()
         height = self._box.totalHeightForWidth(WIDTH)
         self.setFixedHeight(height if height > 0 else self._box.totalSizeHint().height())
-        if self._anchor is None:
-            return
-        corner = self._anchor.mapToGlobal(QPoint(0, -GRID - self.height()))
-        screen = self._anchor.screen().availableGeometry()
-        left = max(screen.left(), min(corner.x(), screen.right() - self.width()))
-        self.move(left, max(screen.top(), corner.y()))
+        if self._anchor is not None:
+            place_above(self, self._anchor)
 
 
 class MemoryRow(QWidget):

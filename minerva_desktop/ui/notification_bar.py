@@ -63,13 +63,15 @@ class NoticeAction:
 @dataclass(frozen=True, slots=True)
 class Notice:
     """What to say. A notice replaces an earlier one with the same ``key`` (by default its
-    sentence), so that a repeated error does not pile up."""
+    sentence), so that a repeated error does not pile up. ``stays``: until it is replaced or
+    dismissed, also where it is an offer: it tells how something goes on."""
 
     kind: NoticeKind
     text: str
     detail: str = ""
     actions: tuple[NoticeAction, ...] = ()
     key: str = ""
+    stays: bool = False
 
     @property
     def identity(self) -> str:
@@ -79,7 +81,7 @@ class Notice:
     @property
     def hides_itself(self) -> bool:
         """Only an offer such as Undo goes by itself; problems stay until they are seen."""
-        return self.kind is NoticeKind.INFO and bool(self.actions)
+        return self.kind is NoticeKind.INFO and bool(self.actions) and not self.stays
 
 
 class NotificationBar(QWidget):

@@ -38,10 +38,15 @@ class NumberField(QLineEdit):
         super().__init__(parent)
         self._minimum, self._maximum = minimum, maximum
         self._is_whole = whole
-        self._problem = ""
+        self._problem = self._explanation = ""
         self.setPlaceholderText(meaning_of_empty)
         self.textChanged.connect(self._on_text)
         self.editingFinished.connect(self.check)
+
+    def explain(self, text: str) -> None:
+        """Tell screen readers what the number is for."""
+        self._explanation = text
+        self.setAccessibleDescription(text)
 
     @property
     def range_text(self) -> str:
@@ -87,7 +92,9 @@ class NumberField(QLineEdit):
         self.setProperty("state", "failed" if problem else "")
         self.style().unpolish(self)
         self.style().polish(self)
-        self.setAccessibleDescription(f"Not in the range {problem}" if problem else "")
+        self.setAccessibleDescription(
+            f"Not in the range {problem}" if problem else self._explanation
+        )
         self.problem_changed.emit(problem)
 
 

@@ -18,7 +18,8 @@ from minerva_desktop.errors import MinervaError
 from minerva_desktop.paths import path_text
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
-from minerva_desktop.ui.model_controller import LOAD_OPTIONS, ModelController
+from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.model_notices import LOAD_OPTIONS
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks
 

@@ -55,6 +55,7 @@ class SettingsDialog(QDialog):
     """Shows ``settings``; ``accepted`` is OK, ``rejected`` Cancel and Esc."""
 
     open_data_folder_requested = Signal()
+    snippets_requested = Signal()
 
     def __init__(
         self,
@@ -176,7 +177,7 @@ class SettingsDialog(QDialog):
         form = self._form
         form.add_section("Window")
         form.add_row("Theme", self._theme)
-        form.add_row("", self._enter)
+        form.add_row("", self._make_writing_row())
         form.add_section("Model", "Used the next time a model is loaded")
         form.add_row("Context size", self._n_ctx, "tokens")
         form.add_row("Layers on the GPU", self._layers, "0 uses the CPU alone")
@@ -207,6 +208,20 @@ class SettingsDialog(QDialog):
         box.addWidget(rule)
         box.addSpacing(4 * GRID)
         box.addWidget(buttons)
+
+    def _make_writing_row(self) -> QWidget:
+        button = QPushButton("Manage snippets…")
+        button.setObjectName("manageSnippets")
+        button.setAutoDefault(False)
+        button.setToolTip(plain_tip("Texts that “/” and their names put into a message"))
+        button.clicked.connect(self.snippets_requested)
+        holder = QWidget()
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self._enter)
+        row.addStretch(1)
+        row.addWidget(button)
+        return holder
 
     def _make_folder_row(self, data_folder: str) -> QHBoxLayout:
         path = ElidedLabel(data_folder)

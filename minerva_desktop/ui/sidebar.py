@@ -1,133 +1,69 @@
-"""The chats at the left: New chat, search, and the list by date.
+"""The chats at the left: New chat, search, the list, and the ways to the archive and the trash.
 
-The main window fills the list and obeys the signals. Deleting asks nothing: the main window offers
-Undo in the notification bar. Main thread.
+`SidebarController` fills the list and obeys the signals. Nothing asks: what was done can be undone
+in the notification bar. Main thread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
-from PySide6.QtCore import (
-    QEvent,
-    QModelIndex,
-    QObject,
-    QPersistentModelIndex,
-    QPoint,
-    QRect,
-    Qt,
-    QTimer,
-    Signal,
-    Slot,
-)
-from PySide6.QtGui import QAction, QKeyEvent, QMouseEvent
+from PySide6.QtCore import QModelIndex, Qt, Signal, Slot
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QHBoxLayout,
     QLabel,
-    QLineEdit,
-    QListView,
     QPushButton,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
-from minerva_desktop.ui.chat_list import (
-    ITEM_ROLE,
-    ROW_HEIGHT,
-    ChatDelegate,
-    ChatItem,
-    ChatListModel,
-    more_rect,
-)
-from minerva_desktop.ui.controls import ICON_SIZE, PopupMenu, plain_tip, set_sign
+from minerva_desktop.app.chat_search import FoundChat
+from minerva_desktop.ui.chat_actions import ActionMenu, ChatActions, chat_menu, folder_menu
+from minerva_desktop.ui.chat_list import ChatListView
+from minerva_desktop.ui.chat_list_model import ChatListModel
+from minerva_desktop.ui.chat_row_painter import ChatDelegate, more_rect
+from minerva_desktop.ui.chat_rows import FolderRow, ListRows, Place
+from minerva_desktop.ui.controls import ICON_SIZE, icon_button, plain_tip, set_sign
+from minerva_desktop.ui.files_menu import FilesMenu
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.result_painter import ResultDelegate
+from minerva_desktop.ui.row_view import RowView
+from minerva_desktop.ui.search_field import SearchField
+from minerva_desktop.ui.search_hints import FilterValues
+from minerva_desktop.ui.search_results import SearchResults
+from minerva_desktop.ui.sidebar_places import PlaceBar, PlaceHeader
+from minerva_desktop.ui.tag_editor import TagEditor
 from minerva_desktop.ui.theme import GRID
 
 WIDTH = 256  # px
-SEARCH_DELAY_MS = 150
 NEW_CHAT_SHORTCUT = "Ctrl+N"
-SEARCH_SHORTCUT = "Ctrl+K"
+TEMPORARY_SHORTCUT = "Ctrl+Shift+N"
 TOGGLE_SHORTCUT = "Ctrl+B"
-
-
-class ChatListView(QListView):
-    """Opens on click and Enter; the arrow keys only move, so that passing by loads nothing."""
-
-    opened = Signal(QModelIndex)
-    delete_pressed = Signal(QModelIndex)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("chatList")
-        self.setAccessibleName("Chats")
-        self.setUniformItemSizes(True)
-        self.setMouseTracking(True)
-        # What is highlighted is the open chat, which the model knows, not a selection.
-        self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-
-    def scrollTo(
-        self,
-        index: QModelIndex | QPersistentModelIndex,
-        _hint: QAbstractItemView.ScrollHint = QAbstractItemView.ScrollHint.EnsureVisible,
-    ) -> None:
-        """Make a row visible by arithmetic: all are equally high. Qt's own way asks the model
-        twice per row, which takes 30 ms for 10,000 chats (measured)."""
-        bar = self.verticalScrollBar()
-        top = index.row() * ROW_HEIGHT
-        lowest = top + ROW_HEIGHT - self.viewport().height()
-        if lowest > bar.maximum():
-            self.executeDelayedItemsLayout()  # rows have come that it does not know yet
-        if isinstance(index.sibling(index.row() - 1, 0).data(ITEM_ROLE), str):
-            top -= ROW_HEIGHT  # show the heading too
-        bar.setValue(max(lowest, min(top, bar.value())))
-
-    def moveCursor(
-        self, action: QAbstractItemView.CursorAction, modifiers: Qt.KeyboardModifier
-    ) -> QModelIndex:
-        """As Qt, but never onto a heading, on which Qt would not move at all."""
-        index = super().moveCursor(action, modifiers)
-        is_heading = isinstance(index.data(ITEM_ROLE), str)
-        return index.siblingAtRow(index.row() + 1) if is_heading else index
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        index = self.currentIndex()
-        if self.state() == QAbstractItemView.State.EditingState or not index.isValid():
-            super().keyPressEvent(event)
-        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.opened.emit(index)
-        elif event.key() == Qt.Key.Key_F2:
-            self.edit(index)
-        elif event.key() == Qt.Key.Key_Delete:
-            self.delete_pressed.emit(index)
-        else:
-            super().keyPressEvent(event)
-
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        super().mouseReleaseEvent(event)
-        position = event.position().toPoint()
-        index = self.indexAt(position)
-        if event.button() != Qt.MouseButton.LeftButton or not index.isValid():
-            return
-        on_more = more_rect(self.visualRect(index)).contains(position)
-        if isinstance(index.data(ITEM_ROLE), ChatItem) and not on_more:
-            self.opened.emit(index)
+EMPTY = {
+    Place.CHATS: "No chats yet",
+    Place.ARCHIVE: "Nothing is archived",
+    Place.TRASH: "The trash is empty",
+}
 
 
 class Sidebar(QWidget):
-    """Signals carry the ids given in `set_chats`."""
+    """Signals carry the ids given in `set_rows`; ``chat_actions`` has those of the menus.
 
-    opened = Signal(str)
-    rename_requested = Signal(str, str)
-    delete_requested = Signal(str)
+    ``opened`` carries a chat and a message to show in it, or an empty text. ``more_wanted``: there
+    is room for more that was found. ``folder_toggled`` carries a folder and whether it is to be
+    open, ``place_chosen`` a `Place`.
+    """
+
+    opened = Signal(str, str)
     new_chat = Signal()
+    new_temporary_chat = Signal()
     search_changed = Signal(str)
+    more_wanted = Signal()
+    folder_toggled = Signal(str, bool)
+    place_chosen = Signal(object)
+    empty_trash = Signal()
 
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -135,12 +71,21 @@ class Sidebar(QWidget):
         self.setObjectName("sidebar")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setFixedWidth(WIDTH)
+        self.chat_actions = ChatActions(self)
         self._new = self._make_new_button()
-        self._search = self._make_search()
+        self._temporary = self._make_temporary_button()
+        self._search = SearchField(icons, self)
+        self._search.changed.connect(self._on_search_changed)
+        self._search.entered.connect(self._focus_first)
         self._model = ChatListModel(self)
-        self._model.renamed.connect(self.rename_requested)
+        self._model.renamed.connect(self._on_renamed)
         self._list = self._make_list()
-        self._empty = QLabel("No chats yet")
+        self._header = PlaceHeader(icons)
+        self._header.left.connect(self._show_chats)
+        self._header.empty_trash.connect(self.empty_trash)
+        self._foot = PlaceBar(icons)
+        self._foot.chosen.connect(self.place_chosen)
+        self._empty = QLabel(EMPTY[Place.CHATS])
         self._empty.setTextFormat(Qt.TextFormat.PlainText)
         self._empty.setProperty("look", "muted")
         self._empty.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
@@ -149,130 +94,206 @@ class Sidebar(QWidget):
         self._pages = QStackedWidget()
         self._pages.addWidget(self._empty)
         self._pages.addWidget(self._list)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(SEARCH_DELAY_MS)
-        self._timer.timeout.connect(self._emit_search)
-        self._waiting: tuple[Sequence[ChatItem], str, datetime | None] | None = None
+        self._results = self._make_results()
+        self._pages.addWidget(self._results)
+        self._waiting: ListRows | None = None
+        self._answered = ""  # what was searched for with what is shown
+        self._wants_first = False  # to go to the first result
         self.toggle_action = self._make_toggle_action()
         self._lay_out()
 
     @property
+    def files_menu(self) -> FilesMenu:
+        """Import, export and backups."""
+        return self._foot.files
+
+    @property
     def search_text(self) -> str:
         """What is searched for, without blanks around it."""
-        return self._search.text().strip()
+        return self._search.text
 
-    def set_chats(
-        self, chats: Sequence[ChatItem], query: str = "", now: datetime | None = None
-    ) -> None:
-        """Show these, newest first, as the answer to ``query``. ``now`` (local time) decides which
-        are today's."""
-        if self._list.state() == QAbstractItemView.State.EditingState:
+    @property
+    def place(self) -> Place:
+        """Which chats are shown."""
+        return self._model.listed.place
+
+    # -- what is shown ---------------------------------------------------------------------
+
+    def set_rows(self, listed: ListRows) -> None:
+        """List these; what was found stays in front of them until `show_list`."""
+        if self._list.is_editing:
             # New rows would throw away the title being typed: wait until it is done.
-            self._waiting = (chats, query, now)
+            self._waiting = listed
             return
         self._waiting = None
-        cursor = self._list.currentIndex().data(ITEM_ROLE)
-        scrolled = self._list.verticalScrollBar().value()
-        self._model.set_chats(chats, now or datetime.now().astimezone())
-        self._list.setCurrentIndex(
-            self._model.index_of(cursor.id if isinstance(cursor, ChatItem) else self._model.current)
-        )
+        is_new_place = listed.place is not self.place
+        selected = [] if is_new_place else [chat.id for chat in self._list.selected()]
+        cursor = self._model.id_at(self._list.currentIndex()) or self._model.current
+        was_shown = self._model.index_of(self._model.current).isValid()
+        scrolled = 0 if is_new_place else self._list.verticalScrollBar().value()
+        self._model.set_rows(listed)
+        self._list.put_cursor(self._model.index_of(cursor), selected)
         self._list.verticalScrollBar().setValue(scrolled)
-        self._empty.setText(f"Nothing found for “{query}”" if query else "No chats yet")
-        self._pages.setCurrentWidget(self._list if chats else self._empty)
+        self._foot.set_place(listed.place)
+        if not self.search_text:
+            self.show_list()
+        if not was_shown and not is_new_place:
+            self._show_open_chat()
+
+    def show_list(self) -> None:
+        """Show the list, and not what was found."""
+        rows = self._model.listed.rows
+        self._search.show_problem("")
+        self._header.set_place(self.place, is_empty=not rows)
+        self._empty.setText(EMPTY[self.place])
+        self._pages.setCurrentWidget(self._list if rows else self._empty)
+        self._answered = ""
+
+    def show_found(
+        self, text: str, found: Sequence[FoundChat], nothing: str, *, is_new: bool
+    ) -> None:
+        """Show what was found for ``text``; ``nothing`` is said where that is nothing. ``is_new``:
+        it was another text before."""
+        self._search.show_problem("")
+        self._header.hide()
+        self._results.show_found(found, is_new=is_new)
+        self._empty.setText(nothing)
+        self._pages.setCurrentWidget(self._results if found else self._empty)
+        self._answered = text
+        if self._wants_first and found:
+            self._focus_first()
+
+    def show_problem(self, problem: str) -> None:
+        """Say what is wrong with what is searched for; what was found last stays."""
+        self._search.show_problem(problem)
+
+    def set_filter_values(self, values: FilterValues) -> None:
+        """What the filters of the search can be given."""
+        self._search.set_values(values)
 
     @Slot()
     def _show_waiting(self) -> None:
         if self._waiting is not None:
-            self.set_chats(*self._waiting)
+            self.set_rows(self._waiting)
 
     def set_current(self, chat_id: str | None) -> None:
         """Highlight the open chat and scroll to it; None for a chat not in the list."""
         self._model.current = chat_id or ""
+        self._results.set_current(chat_id or "")
         # Not by dataChanged, at which a list view lays out all of its rows again.
         self._list.viewport().update()
-        index = self._model.index_of(chat_id or "")
-        self._list.setCurrentIndex(index)
+        self._list.put_cursor(self._model.index_of(chat_id or ""))
+        self._show_open_chat()
+
+    def _show_open_chat(self) -> None:
+        index = self._model.index_of(self._model.current)
         if index.isValid():
             self._list.scrollTo(index)
 
-    def rename(self, chat_id: str) -> None:
-        """Let the person edit the title in place."""
-        index = self._model.index_of(chat_id)
+    def edit_name(self, row_id: str) -> None:
+        """Let the person edit the title of a chat, or the name of a folder, in place."""
+        index = self._model.index_of(row_id)
         if index.isValid():
             self._list.setCurrentIndex(index)
             self._list.edit(index)
 
+    def edit_tags(self, chat_id: str, known: Sequence[str]) -> TagEditor | None:
+        """Open the tag editor beside a chat; ``known`` are the tags of all chats."""
+        index = self._model.index_of(chat_id)
+        chats = self._model.chats_between(index.row(), index.row()) if index.isValid() else []
+        if not chats:
+            return None
+        editor = TagEditor(self._icons, chats[0], known, self)
+        place = self._list.visualRect(index)
+        editor.open_at(self._list.viewport().mapToGlobal(place.bottomLeft()))
+        return editor
+
     def focus_search(self) -> None:
         """Show the sidebar and put the cursor into the search field."""
         self.toggle_action.setChecked(True)
-        self._search.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        self._search.selectAll()
+        self._search.focus()
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
-            return watched is self._search and self._search_key(event)
-        return super().eventFilter(watched, event)
+    # -- the search field ------------------------------------------------------------------
 
-    def _search_key(self, event: QKeyEvent) -> bool:
-        if event.key() == Qt.Key.Key_Escape and self._search.text():
-            self._search.clear()
-            return True
-        if event.key() == Qt.Key.Key_Down:
-            self._focus_first()
-            return True
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self._timer.stop()
-            self._emit_search()
-            self._focus_first()
-            return True
-        return False
-
-    def _focus_first(self) -> None:
-        if self._model.rowCount() > 1:  # row 0 is a heading
-            self._list.setCurrentIndex(self._model.index(1))
-            self._list.setFocus(Qt.FocusReason.TabFocusReason)
+    @Slot(str)
+    def _on_search_changed(self, text: str) -> None:
+        self._wants_first = False
+        self.search_changed.emit(text)
 
     @Slot()
-    def _emit_search(self) -> None:
-        self.search_changed.emit(self.search_text)
+    def _focus_first(self) -> None:
+        # Enter right after the last letter: what is found for that is not there yet.
+        self._wants_first = self._answered != self.search_text
+        view = self._pages.currentWidget()
+        if self._wants_first:
+            return
+        first = view.first() if isinstance(view, RowView) else QModelIndex()
+        if isinstance(view, RowView) and first.isValid():
+            view.setCurrentIndex(first)
+            view.setFocus(Qt.FocusReason.TabFocusReason)
+
+    @Slot(str)
+    def _search_for(self, text: str) -> None:
+        self.focus_search()
+        self._search.set_text(text)
+
+    @Slot()
+    def _end_search(self) -> None:
+        self._search.clear()
+        self._search.focus()
+
+    # -- the list --------------------------------------------------------------------------
 
     @Slot(QModelIndex)
     def _open(self, index: QModelIndex) -> None:
-        self.opened.emit(index.data(ITEM_ROLE).id)
+        self.opened.emit(self._model.id_at(index), "")
+
+    @Slot(QModelIndex)
+    def _toggle(self, index: QModelIndex) -> None:
+        row = self._model.row(index)
+        if isinstance(row, FolderRow):
+            self.folder_toggled.emit(row.folder.id, not row.is_open)
 
     @Slot(QModelIndex)
     def _delete(self, index: QModelIndex) -> None:
-        self.delete_requested.emit(index.data(ITEM_ROLE).id)
+        actions, row = self.chat_actions, self._model.row(index)
+        if isinstance(row, FolderRow):
+            actions.delete_folder.emit(row.folder.id)
+        elif chosen := [chat.id for chat in self._list.chosen()]:
+            (actions.destroy if self.place is Place.TRASH else actions.delete).emit(chosen)
 
-    @Slot(QPoint)
-    def _show_menu_at(self, position: QPoint) -> None:
-        self._show_menu(self._list.indexAt(position))
+    @Slot(list, str)
+    def _on_dropped(self, chat_ids: list[str], folder_id: str) -> None:
+        self.chat_actions.move.emit(chat_ids, folder_id)
+
+    @Slot(str, str)
+    def _on_renamed(self, row_id: str, name: str) -> None:
+        actions = self.chat_actions
+        is_folder = isinstance(self._model.row(self._model.index_of(row_id)), FolderRow)
+        (actions.rename_folder if is_folder else actions.rename).emit(row_id, name)
+
+    @Slot()
+    def _show_chats(self) -> None:
+        if self.place is not Place.CHATS:
+            self.place_chosen.emit(Place.CHATS)
 
     @Slot(QModelIndex)
     def _show_menu(self, index: QModelIndex) -> None:
-        chat = index.data(ITEM_ROLE) if index.isValid() else None
-        if not isinstance(chat, ChatItem):
+        row = self._model.row(index)
+        if row is None or not index.flags() & Qt.ItemFlag.ItemIsEnabled:
             return
-        self._list.setCurrentIndex(index)
-        menu = PopupMenu(self)
-        rename = menu.addAction(self._icons.icon("edit", "muted"), "Rename")
-        rename.setShortcut("F2")
-        rename.triggered.connect(self._rename_current)
-        delete = menu.addAction(self._icons.icon("trash", "muted"), "Delete")
-        delete.setShortcut("Del")
-        delete.triggered.connect(self._delete_current)
-        row: QRect = self._list.visualRect(index)
-        menu.popup(self._list.viewport().mapToGlobal(more_rect(row).bottomLeft()))
+        if not self._list.selectionModel().isSelected(index):
+            self._list.put_cursor(index)
+        menu = ActionMenu(self._icons, self)
+        if isinstance(row, FolderRow):
+            folder_menu(menu, self.chat_actions, row)
+        else:
+            chats, listed = self._list.chosen(), self._model.listed
+            chat_menu(menu, self._icons, self.chat_actions, chats, listed.folders, listed.place)
+        corner = more_rect(self._list.visualRect(index)).bottomLeft()
+        menu.popup(self._list.viewport().mapToGlobal(corner))
 
-    @Slot()
-    def _rename_current(self) -> None:
-        self._list.edit(self._list.currentIndex())
-
-    @Slot()
-    def _delete_current(self) -> None:
-        self._delete(self._list.currentIndex())
+    # -- parts -----------------------------------------------------------------------------
 
     def _make_new_button(self) -> QPushButton:
         button = QPushButton("New chat")
@@ -283,36 +304,37 @@ class Sidebar(QWidget):
         button.clicked.connect(self.new_chat)
         return button
 
-    def _make_search(self) -> QLineEdit:
-        search = QLineEdit()
-        search.setObjectName("chatSearch")
-        search.setPlaceholderText("Search chats")
-        search.setAccessibleName("Search chats")
-        search.setToolTip(plain_tip("Search titles and messages", SEARCH_SHORTCUT))
-        search.setClearButtonEnabled(True)
-        search.addAction(
-            self._icons.icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition
-        )
-        search.installEventFilter(self)
-        search.textChanged.connect(self._start_timer)
-        return search
-
-    @Slot()
-    def _start_timer(self) -> None:
-        self._timer.start()
+    def _make_temporary_button(self) -> QWidget:
+        label = "New temporary chat, of which nothing is kept"
+        button = icon_button(self._icons, "temporary", label, shortcut=TEMPORARY_SHORTCUT)
+        button.setObjectName("newTemporaryChatButton")
+        button.clicked.connect(self.new_temporary_chat)
+        return button
 
     def _make_list(self) -> ChatListView:
-        view = ChatListView()
-        view.setModel(self._model)
-        delegate = ChatDelegate(self._icons, view)
+        view = ChatListView(self._icons, self._model)
+        delegate = ChatDelegate(self._icons, self._model, view)
         delegate.menu_requested.connect(self._show_menu)
         # Queued: the list still counts as editing while it is told that the editor closes.
         delegate.closeEditor.connect(self._show_waiting, Qt.ConnectionType.QueuedConnection)
         view.setItemDelegate(delegate)
         view.opened.connect(self._open)
+        view.toggled.connect(self._toggle)
         view.delete_pressed.connect(self._delete)
-        view.customContextMenuRequested.connect(self._show_menu_at)
+        view.menu_requested.connect(self._show_menu)
+        view.dropped.connect(self._on_dropped)
+        view.typed.connect(self._search_for)
+        view.left.connect(self._show_chats)
         return view
+
+    def _make_results(self) -> SearchResults:
+        results = SearchResults()
+        results.setItemDelegate(ResultDelegate(self._icons, results.results, results))
+        results.opened.connect(self.opened)
+        results.more_wanted.connect(self.more_wanted)
+        results.typed.connect(self._search_for)
+        results.left.connect(self._end_search)
+        return results
 
     def _make_toggle_action(self) -> QAction:
         action = QAction(self._icons.icon("sidebar", "muted"), "Sidebar", self)
@@ -326,10 +348,14 @@ class Sidebar(QWidget):
 
     def _lay_out(self) -> None:
         box = QVBoxLayout(self)
-        box.setContentsMargins(3 * GRID, 2 * GRID + 2, 3 * GRID, 0)
+        box.setContentsMargins(3 * GRID, 2 * GRID + 2, 3 * GRID, 2 * GRID)
         box.setSpacing(2 * GRID)
         row = QHBoxLayout()
+        row.setSpacing(GRID)
         row.addWidget(self._new, 1)
+        row.addWidget(self._temporary)
         box.addLayout(row)
         box.addWidget(self._search)
+        box.addWidget(self._header)
         box.addWidget(self._pages, 1)
+        box.addWidget(self._foot)

@@ -146,12 +146,13 @@ class SpeedLabel(QLabel):
 
 class StatusBar(QWidget):
     """Places the four; ``server_toggled`` is what the person did to the switch;
-    ``server_details_clicked`` and ``memory_clicked``: they want to know more of the server, of the
-    gauge."""
+    ``server_details_clicked``, ``memory_clicked`` and ``context_clicked``: they want to know more
+    of the server, of the gauge, of the meter."""
 
     server_toggled = Signal(bool)
     server_details_clicked = Signal()
     memory_clicked = Signal()
+    context_clicked = Signal()
 
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -161,6 +162,7 @@ class StatusBar(QWidget):
         self._memory = MemoryGauge(icons.themes)
         self._memory.clicked.connect(self.memory_clicked)
         self._context = ContextMeter(icons.themes)
+        self._context.clicked.connect(self.context_clicked)
         self._speed = SpeedLabel()
         self._server = ServerToggle(icons)
         self._server.toggled.connect(self.server_toggled)
@@ -180,6 +182,11 @@ class StatusBar(QWidget):
     def memory(self) -> MemoryGauge:
         """The gauge, over which its panel opens."""
         return self._memory
+
+    @property
+    def context(self) -> ContextMeter:
+        """The meter, over which its panel opens."""
+        return self._context
 
     def set_memory(self, shares: Sequence[DeviceShares]) -> None:
         """As `MemoryGauge.set_shares`: each memory, and who holds it."""

@@ -117,10 +117,16 @@ QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 
 _SIDES = """
 QWidget#sidebar { background: $sidebar; border-right: 1px solid $border; }
-QListView#chatList { background: transparent; border: none; outline: 0; }
+QListView#chatList, QListView#searchResults { background: transparent; border: none; outline: 0; }
+QFrame#searchHints { background: $surface; border: 1px solid $border; border-radius: 8px; }
 QListView#chatList QLineEdit { padding: 0px 4px; min-height: 0px; border-radius: 4px; }
+QWidget#sidebar QPushButton[look="ghost"] { color: $muted; padding: 3px 8px; }
+QWidget#sidebar QPushButton[look="ghost"]:checked { background: $selected; color: $text; }
+QWidget#sidebar QPushButton#hintButton { color: $text; }
+QPushButton#tagButton, QPushButton#hintButton { text-align: left; padding: 3px 8px; }
 QWidget#parametersPanel, QWidget#parametersBody { background: $sidebar; }
 QWidget#parametersPanel { border-left: 1px solid $border; }
+QPushButton#presetButton { text-align: left; }
 QScrollArea#parametersScroll { background: transparent; border: none; }
 QWidget#header { background: $window; border-bottom: 1px solid $border; }
 QWidget#header QToolButton:checked { background: transparent; }
@@ -136,7 +142,9 @@ QWidget#statusBar QPushButton { min-height: 16px; }
 _CENTRE = """
 QFrame#composerCard { background: $surface; border: 1px solid $edge; border-radius: 12px; }
 QFrame#composerCard[focused="true"] { border-color: $accent; }
-QPlainTextEdit#composer {
+QFrame#messageEditor { background: $surface; border: 1px solid $accent; border-radius: 12px; }
+QFrame#waitingMessage { background: $bubble; border: 1px solid $border; border-radius: 8px; }
+QPlainTextEdit#composer, QPlainTextEdit#messageEdit {
   background: transparent; border: none; padding: 0px; font-size: ${reading}px;
 }
 QToolButton#sendButton, QToolButton#stopButton { background: $accent; border-radius: 8px; }
@@ -144,10 +152,20 @@ QToolButton#sendButton:hover, QToolButton#stopButton:hover { background: $accent
 QToolButton#sendButton:focus, QToolButton#stopButton:focus { border: 2px solid $text; }
 QToolButton#sendButton:disabled { background: $selected; }
 QPushButton#modelPicker { padding: 5px 10px; text-align: left; }
-QFrame#pickerPopup, QFrame#modelsPanel {
+QFrame#pickerPopup, QFrame#modelsPanel, QFrame#contextPanel, QFrame#tagEditor,
+QFrame#answerDetails, QFrame#snippetPopup {
   background: $surface; border: 1px solid $border; border-radius: 12px;
 }
-QListView#pickerList { background: transparent; border: none; outline: 0; }
+QListView#pickerList, QListView#snippetList {
+  background: transparent; border: none; outline: 0;
+}
+QListView#snippetNames {
+  background: $surface; border: 1px solid $border; border-radius: 8px; outline: 0; padding: 4px;
+}
+QListView#snippetNames:focus { border-color: $accent; }
+QListView#snippetNames::item { padding: 5px 8px; border-radius: 4px; color: $text; }
+QListView#snippetNames::item:hover { background: $hover; }
+QListView#snippetNames::item:selected { background: $selected; }
 QPushButton#addModelButton { text-align: left; padding: 5px 8px; }
 QFrame#pickerRule, QFrame#pageRule { background: $border; border: none; }
 QWidget#notificationBar { border-bottom: 1px solid $border; }
@@ -161,7 +179,9 @@ QFrame#optionsFit { border: 1px solid $border; border-radius: 8px; background: $
 QFrame#optionsFit[tone="success"] { border-color: $success; }
 QFrame#optionsFit[tone="warning"] { background: $warning_surface; border-color: $warning_edge; }
 QFrame#optionsFit[tone="danger"] { background: $danger_surface; border-color: $danger_edge; }
-QLabel#requestError, QLabel#keyProblem { color: $danger; }
+QLabel#requestError, QLabel#keyProblem, QLabel#presetProblem, QLabel#snippetProblem {
+  color: $danger;
+}
 QTableView#requestTable {
   background: $surface; border: 1px solid $border; border-radius: 8px; outline: 0;
   selection-background-color: $selected; selection-color: $text;

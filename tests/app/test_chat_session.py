@@ -3,57 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import apsw
 import pytest
 
-from minerva_desktop.app.chat_library import ChatLibrary
-from minerva_desktop.app.chat_session import ChatSession
-from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.message import ChatTurn, MessageState, Role
 from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.errors import EngineDied, InvalidRequest, LoadCancelled, OutOfMemory
-from minerva_desktop.store.chat_store import ChatStore
-from tests.fakes import RecordingEngine, RecordingListener
-
-MODEL = Path("/models/tiny.gguf")
-DONE = Completion(
-    finish_reason=FinishReason.STOP, timings=Timings(completion_tokens=2, decode_ms=10), seed=4
-)
-CANCELLED = Completion(finish_reason=FinishReason.CANCELLED, timings=Timings(), seed=4)
-
-
-class Desk:
-    """A library over a real store, an engine and a listener."""
-
-    def __init__(self, store: ChatStore, snapshots: Path) -> None:
-        self.engine = RecordingEngine()
-        self.listener = RecordingListener()
-        self.snapshots = SnapshotFiles(snapshots)
-        self.library = ChatLibrary(store, self.engine, self.listener, self.snapshots)
-
-    def new_session(self) -> ChatSession:
-        return self.library.new_session("Be brief.", SamplingParameters(seed=7))
-
-    async def reopened(self, session: ChatSession) -> list[tuple[Role, str, MessageState]]:
-        """What is on disk of a chat that nothing runs in."""
-        fresh = await self.library.open_session(session.conversation.id)
-        return [(m.role, m.text, m.state) for m in fresh.conversation.active_branch()]
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    return tmp_path / "chats.sqlite3"
-
-
-@pytest.fixture
-async def desk(database: Path, tmp_path: Path) -> AsyncIterator[Desk]:
-    desk = Desk(await ChatStore.open(database), tmp_path / "snapshots")
-    yield desk
-    await desk.library.close()
+from tests.app.desk import CANCELLED, DONE, MODEL, Desk
 
 
 def _on_disk(database: Path) -> list[tuple[str, str, str]]:
@@ -106,7 +64,7 @@ async def test_an_answer_streams_to_the_view_and_ends_on_disk(desk: Desk) -> Non
 async def test_streamed_text_reaches_the_disk_while_it_streams(
     desk: Desk, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("minerva_desktop.app.chat_session.FLUSH_SECONDS", 0.01)
+    monkeypatch.setattr("minerva_desktop.app.running_answer.FLUSH_SECONDS", 0.01)
     session = desk.new_session()
     await session.send("Hi", MODEL)
     for word in ("one ", "two ", "three"):
@@ -247,9 +205,9 @@ async def test_the_trash_gives_back(desk: Desk) -> None:
     session = desk.new_session()
     await session.send("Hi", MODEL)
     chat = session.conversation.id
-    await desk.library.trash(chat)
+    await desk.library.trash([chat])
     assert await desk.library.summaries() == []
-    await desk.library.restore(chat)
+    await desk.library.restore([chat])
     assert [s.title for s in await desk.library.summaries()] == ["Hi"]
     assert (await desk.reopened(session))[0][1] == "Hi"
 
@@ -263,7 +221,7 @@ async def test_what_is_destroyed_leaves_no_state_of_the_engine(
     state = desk.snapshots.path("model", chat)
     state.parent.mkdir(parents=True)
     state.write_bytes(b"what was said, as numbers")
-    await desk.library.trash(chat)
+    await desk.library.trash([chat])
     await desk.library.tidy()
     assert state.exists()  # it may still be taken back
     monkeypatch.setattr("minerva_desktop.app.chat_library.TRASH_SECONDS", -1.0)

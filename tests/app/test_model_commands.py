@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from minerva_desktop.__main__ import main
+from minerva_desktop.paths import app_paths
+from minerva_desktop.settings import ModelOverrides, SettingsFile
 from tests.engine.models import split_model, write_lora
 
 Run = Callable[..., tuple[int, str, str]]
@@ -47,6 +49,21 @@ def test_a_model_is_added_listed_and_forgotten(run: Run, model_path: Path, tmp_p
     code, said, _ = run("remove", "mine")
     assert (code, said) == (0, f"removed mine; the file {mine} stays\n")
     assert "mine" not in run("list")[1].split()
+
+
+def test_a_replaced_chat_template_is_told(run: Run, small_path: Path) -> None:
+    shown = json.loads(run("show", str(small_path), "--json")[1])
+    assert (shown["chat_template_replaced"], shown["capabilities"]) == (False, ["chat"])
+    settings = SettingsFile(app_paths().settings)
+    settings.override(small_path, ModelOverrides(chat_template="{{ tools }}{{ messages }}"))
+    shown = json.loads(run("show", str(small_path), "--json")[1])
+    assert (shown["chat_template_replaced"], shown["capabilities"]) == (True, ["chat", "tools"])
+    assert "replaced in its load options" in run("show", str(small_path))[1]
+    settings.override(small_path, ModelOverrides(chat_template="{{ oops"))
+    code, _, said = run("show", str(small_path), "--load")
+    assert code == 1
+    assert "the chat template in its load options is broken" in said
+    assert "(line 1)" in said
 
 
 def test_a_model_gets_another_name_and_loses_it(run: Run, model_path: Path) -> None:

@@ -18,6 +18,14 @@ def test_a_models_own_options_win_and_the_rest_is_as_for_all(tmp_path: Path) -> 
     assert options.snapshots == common.snapshots
 
 
+def test_a_chat_template_goes_with_the_load(tmp_path: Path) -> None:
+    options = load_options(Settings(), tmp_path)
+    own = overridden(options, ModelOverrides(chat_template="{{ messages }}"))
+    assert own.chat_template == "{{ messages }}"
+    assert own != options  # so a loaded model is loaded anew
+    assert overridden(options, ModelOverrides(chat_template=" \n")) == options
+
+
 def test_words_that_nobody_knows_are_left_out(tmp_path: Path) -> None:
     options = load_options(Settings(), tmp_path)
     assert overridden(options, ModelOverrides(kv_type="f8", flash_attention="maybe")) == options
@@ -31,3 +39,9 @@ def test_overrides_outlive_a_restart_and_go_when_they_say_nothing(tmp_path: Path
     assert again.current.models == {"/m/a.gguf": ModelOverrides(n_ctx=2048)}
     again.override(path, ModelOverrides())
     assert SettingsFile(file).current.models == {}
+
+
+def test_the_preset_of_new_chats_is_no_matter_of_loading(tmp_path: Path) -> None:
+    """So a loaded model is not loaded anew for it."""
+    options = load_options(Settings(), tmp_path)
+    assert overridden(options, ModelOverrides(preset="Teacher")) == options

@@ -35,7 +35,7 @@ def take_step(scheduler: Scheduler) -> list[Chunk]:
     scheduler.advance(chunks)
     for chunk in chunks:
         if chunk.needs_logits:
-            chunk.sequence.tokens.append(7)
+            chunk.sequence.tokens.append(-len(chunk.sequence.tokens))  # nobody guesses that
     return chunks
 
 

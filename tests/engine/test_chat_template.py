@@ -9,7 +9,7 @@ import pytest
 
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.engine.answer_format import ToolFormat
-from minerva_desktop.engine.core.chat_template import ChatTemplate
+from minerva_desktop.engine.core.chat_template import ChatTemplate, check_template, why_broken
 from minerva_desktop.engine.core.template_messages import MessageStyle, template_messages
 from minerva_desktop.engine.frames import encode_frame
 from minerva_desktop.engine.messages import ErrorInfo, RequestFailed
@@ -240,3 +240,28 @@ def test_an_endless_template_is_ended() -> None:
         _render(loops)
     assert time.perf_counter() - started < 10.0
     assert _render(None).endswith("assistant\n"), "the next render works"
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("one\n{% if x %}\n{{ y ", "(line 3)"),
+        ("one\ntwo {{ messages | nosuch }}", "No filter named 'nosuch'. (line 2)"),
+        ("{% for m in messages %}\n{{ m.content }}\n{{ cycler() }}{% endfor %}", "(line 3)"),
+        ("{{ 'a' * 999999999 }}", "SecurityError: a repeated value is too long (line 1)"),
+        ("{% if true %}" * 120 + "{% endif %}" * 120, "IndentationError"),
+        ("{{ " + "(" * 100_000 + " }}", "RecursionError"),
+    ],
+)
+def test_a_template_is_checked_with_its_line(source: str, why: str) -> None:
+    with pytest.raises(InferenceError) as caught:
+        check_template(source)
+    assert why in why_broken(caught.value)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["{{ messages[0].content }}", "{{ raise_exception('a system turn, please') }}", "words"],
+)
+def test_a_template_that_works_for_some_messages_passes(source: str) -> None:
+    check_template(source)

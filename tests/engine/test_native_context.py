@@ -58,7 +58,11 @@ try:
     context.decode()
 except MinervaError as error:
     failure = [type(error).__name__, error.message, error.detail]
-found = {"pairs": pairs, "tops": tops, "order": order[:5], "failure": failure}
+context.state_size = lambda slot: 1 << 50
+states = [context.take_out(0) is None]
+del context.state_size
+states += [len(context.take_out(0)) > 1000, context.state_size(0) < 1000]
+found = {"pairs": pairs, "tops": tops, "order": order[:5], "failure": failure, "states": states}
 print("\n" + json.dumps(found))
 """
 
@@ -76,6 +80,10 @@ def test_log_probabilities_are_those_that_python_works_out(found: dict[str, Any]
     for ours, exact in found["pairs"]:
         assert ours == pytest.approx(exact, abs=1e-5)
     assert found["tops"] == found["order"]
+
+
+def test_what_there_is_no_memory_for_stays_in_the_cache(found: dict[str, Any]) -> None:
+    assert found["states"] == [True, True, True]
 
 
 def test_a_decode_that_fails_says_why_in_the_words_of_llama_cpp(found: dict[str, Any]) -> None:

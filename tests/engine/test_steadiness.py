@@ -76,3 +76,33 @@ async def test_rearranged_weights_multiply_a_row_among_others_as_alone(gemma_pat
     streams = [engine.generate(p, sampling=each, cache_prompt=False) for p, each in pairs]
     assert [await stream.text() for stream in streams] == alone
     await engine.unload()
+
+
+async def test_a_row_that_needs_company_gets_a_guess_and_the_text_is_the_same(
+    generated: Callable[..., Path],
+) -> None:
+    """To the last bit. One thread shares nothing out, so there no row needs another; with two each
+    does, and a text of three words can be guessed now and then."""
+    shape = {"n_layers": 2, "width": 64, "n_heads": 2, "kv_heads": 2, "feed": 128, "head": 32}
+    path = generated("llama", **shape, type_name="Q4_1")
+    sampling = SamplingParameters(
+        seed=3,
+        max_tokens=60,
+        ignore_eos=True,
+        top_logprobs=0,
+        logit_bias={1000: 100.0, 2000: 100.0, 3000: 100.0},
+    )
+    found = []
+    for n_threads in (1, 2):
+        engine = LlamaEngine(path)
+        await engine.load(options=LoadOptions(n_ctx=1024, n_threads=n_threads))
+        stream = engine.generate(tuple(range(5, 305)), sampling=sampling)
+        done = await stream.wait_completion()
+        logprobs = [(each.token, each.logprob) for each in stream.logprobs]
+        found.append((logprobs, done.drafted_tokens, done.accepted_tokens))
+        await engine.unload()
+    (alone, *none), (text, n_drafted, n_accepted) = found
+    assert none == [0, 0]
+    assert n_drafted > n_accepted > 5
+    assert len(text) == 60
+    assert text == alone

@@ -162,3 +162,21 @@ def test_a_model_may_want_few_rows_in_a_decode_and_none_alone() -> None:
     ]
     sequences[0].drafts[:] = [7] * 8
     assert [chunk.count for chunk in scheduler.schedule().groups[0]] == [3]
+
+
+def test_company_is_a_guess_where_there_is_one_and_room_for_it() -> None:
+    scheduler = new_scheduler(n_batch=512)
+    sequence = _steady(1, 300)
+    sequence.tokens[100:103] = sequence.tokens[-3:]  # what followed then may follow again
+    sequence.max_tokens = 2
+    scheduler.add(sequence)
+    for _ in range(5):
+        take_step(scheduler)
+    assert sequence.n_sampled == 1
+    sequence.tokens[-1] = sequence.tokens[103]
+    (chunk,) = scheduler.schedule().groups[0]
+    assert (chunk.tokens, chunk.has_company) == ([sequence.tokens[103]], True)  # it is the last
+    sequence.max_tokens = 3
+    (chunk,) = scheduler.schedule().groups[0]
+    assert chunk.tokens == sequence.tokens[103:105]
+    assert (chunk.n_drafts, chunk.n_outputs, chunk.has_company) == (1, 2, False)

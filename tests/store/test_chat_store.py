@@ -36,8 +36,8 @@ async def store(path: Path) -> AsyncIterator[ChatStore]:
     await store.close()
 
 
-async def titles(store: ChatStore, query: str = "") -> list[str]:
-    return [summary.title for summary in await store.list_conversations(query)]
+async def titles(store: ChatStore) -> list[str]:
+    return [summary.title for summary in await store.list_conversations()]
 
 
 # -- what is stored comes back -------------------------------------------------------------
@@ -55,7 +55,7 @@ async def test_a_chat_comes_back_after_a_restart(path: Path) -> None:
     store = await ChatStore.open(path)
 
     assert await store.load(conversation.id) == conversation
-    assert store.recovered_from is None
+    assert store.recovery is None
     await store.close()
     assert sorted(file.name for file in path.parent.iterdir()) == ["chats.db", "chats.db.lock"]
 
@@ -156,7 +156,8 @@ async def test_half_a_surrogate_pair_costs_one_character_not_the_message(store: 
     assert loaded.sampling.stop == (clean,)
     stored = loaded[answer.id]
     assert (stored.text, stored.model, stored.error) == (clean + "😀", clean, clean)
-    assert await titles(store, "left \ud83d") == [clean]
+    (hit,) = (await store.search("left \ud83d")).hits
+    assert hit.snippet.text == clean
 
 
 async def test_numbers_of_another_shape_do_not_hide_the_chat(path: Path) -> None:
@@ -263,8 +264,8 @@ async def test_what_is_not_there_is_named(store: ChatStore) -> None:
         store.load("no-such-chat"),
         store.save_details(conversation),
         store.add_message("no-such-chat", message),
-        store.trash("no-such-chat"),
-        store.restore("no-such-chat"),
+        store.trash(["no-such-chat"]),
+        store.restore(["no-such-chat"]),
     ):
         with pytest.raises(StoreError, match=f"no-such-chat|{conversation.id}"):
             await refused

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -68,7 +69,11 @@ def names(path: Path) -> list[str]:
 
 
 def contents(path: Path) -> dict[str, bytes]:
-    files = [file for file in path.parent.iterdir() if not file.name.endswith(PASSING)]
+    files = [
+        file
+        for file in path.parent.rglob("*")
+        if file.is_file() and not file.name.endswith(PASSING)
+    ]
     return {file.name: content for file in files if (content := file.read_bytes())}
 
 
@@ -91,11 +96,10 @@ def test_an_older_file_is_migrated_and_a_copy_is_kept(path: Path) -> None:
     assert rows(database) == [("from before", 3)]
     closed(database)
     kept, current = names(path)
-    assert kept.startswith("chats-v1-")
-    assert kept.endswith(".db")
+    assert re.fullmatch(r"chats-\d{8}-\d{6}-migration\.db", kept)
     assert current == "chats.db"
 
-    copy = opened(path.with_name(kept), notes)
+    copy = opened(path.parent / "backups" / kept, notes)
     assert rows(copy) == [("from before",)]
     closed(copy)
 

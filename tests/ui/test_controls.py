@@ -14,7 +14,6 @@ from minerva_desktop.ui.composer import Composer
 from minerva_desktop.ui.controls import (
     MENU_RADIUS,
     ElidedLabel,
-    OptionalIntEdit,
     PopupMenu,
     Switch,
     plain_tip,
@@ -99,26 +98,6 @@ def test_long_label_elides_and_tells_the_rest(qtbot: QtBot) -> None:
     assert label.text().endswith("…")
     assert "little label" in label.toolTip()
     assert label.textFormat() == Qt.TextFormat.PlainText
-
-
-@pytest.mark.parametrize(
-    ("typed", "value"), [("", None), ("7", 7), ("100", 100), ("101", 10), ("x", None), ("1", 5)]
-)
-def test_optional_number(qtbot: QtBot, typed: str, value: int | None) -> None:
-    edit = OptionalIntEdit(5, 100, "Automatic")
-    qtbot.addWidget(edit)
-    QTest.keyClicks(edit, typed)
-    assert edit.value() == value
-
-
-def test_number_too_small_is_put_right_when_it_is_left(qtbot: QtBot) -> None:
-    edit = OptionalIntEdit(256, 4096, "Automatic")
-    qtbot.addWidget(edit)
-    edit.show()
-    QTest.keyClicks(edit, "12")
-    with qtbot.waitSignal(edit.editingFinished):
-        QTest.keyClick(edit, Qt.Key.Key_Return)
-    assert edit.text() == "256"
 
 
 def test_a_popup_without_a_compositor_has_four_like_corners_and_no_gap(

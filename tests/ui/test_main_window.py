@@ -232,10 +232,10 @@ def test_chats_are_opened_renamed_deleted_and_restored(open_app: OpenApp) -> Non
         opened.open_chat("Cat")
         opened.until("chat", lambda: opened.transcript == "Name my cat\n\nAda.")
 
-        opened.window.sidebar.rename_requested.emit(cat.id, "Grey cat")
+        opened.window.sidebar.chat_actions.rename.emit(cat.id, "Grey cat")
         opened.until("new title", lambda: "Grey cat" in titles(opened))
 
-        opened.window.sidebar.delete_requested.emit(cat.id)
+        opened.window.sidebar.chat_actions.delete.emit([cat.id])
         opened.until("gap", lambda: titles(opened) == ["Sea"])
         assert "Name my cat" not in opened.transcript
         assert opened.notice == "Chat deleted"
@@ -258,9 +258,13 @@ def test_search_finds_chats_by_their_messages(open_app: OpenApp) -> None:
         opened.until("chats", lambda: len(titles(opened)) == 2)
         search = opened.part(QWidget, "chatSearch")
         QTest.keyClicks(search, "rivers")
-        opened.until("one chat", lambda: titles(opened) == ["Sea"])
+        results = opened.part(QListView, "searchResults")
+        opened.until("one chat", results.isVisible)
+        found = [results.model().index(row, 0).data() for row in range(results.model().rowCount())]
+        assert found == ["Sea", "Rivers."]
         QTest.keyClick(search, Qt.Key.Key_Escape)
-        opened.until("all chats", lambda: len(titles(opened)) == 2)
+        opened.until("all chats", lambda: not results.isVisible())
+        assert len(titles(opened)) == 2
 
 
 # -- models ------------------------------------------------------------------------------------

@@ -19,7 +19,14 @@ from tests.ui.parts import part
 # What the offscreen platform says about every dialog.
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
-OWN = ModelOverrides(n_ctx=4096, n_gpu_layers=3, n_threads=2, kv_type="q8_0", flash_attention="off")
+OWN = ModelOverrides(
+    n_ctx=4096,
+    n_gpu_layers=3,
+    n_threads=2,
+    kv_type="q8_0",
+    flash_attention="off",
+    preset="Teacher",
+)
 WONT_FIT = ModelFit(
     path=Path("/m/a.gguf"),
     fit=Fit.WONT_FIT,
@@ -76,7 +83,8 @@ def test_the_answer_is_shown_in_words(qtbot: QtBot) -> None:
 def test_reset_leaves_everything_to_the_app(qtbot: QtBot) -> None:
     dialog = open_dialog(qtbot, OWN)
     QTest.mouseClick(part(dialog, QPushButton, "resetModelOptions"), Qt.MouseButton.LeftButton)
-    assert dialog.overrides() == ModelOverrides()
+    # The preset is no matter of loading.
+    assert dialog.overrides() == ModelOverrides(preset="Teacher")
 
 
 def test_an_empty_field_says_what_counts_then(qtbot: QtBot) -> None:

@@ -9,6 +9,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QApplication,
     QDoubleSpinBox,
+    QLabel,
     QLineEdit,
     QPlainTextEdit,
     QPushButton,
@@ -32,6 +33,12 @@ def panel(qtbot: QtBot, icons: Icons) -> ParametersPanel:
     panel.show()
     qtbot.waitExposed(panel)
     return panel
+
+
+def hints(panel: ParametersPanel) -> list[str]:
+    """What is said of fields that hold no number of theirs."""
+    found = panel.findChildren(QLabel, "fieldHint")
+    return [hint.text() for hint in found if hint.isVisible()]
 
 
 def reset_button(panel: ParametersPanel, label: str) -> QToolButton:
@@ -105,28 +112,43 @@ def test_reset_all_keeps_the_system_prompt(qtbot: QtBot, panel: ParametersPanel)
     assert panel.values() == ("Be kind.", SamplingParameters())
 
 
-def test_seed_takes_its_whole_range_and_nothing_else(panel: ParametersPanel) -> None:
+@pytest.mark.parametrize("typed", ["-1", "12a", "0.5", str(MAX_SEED + 1)])
+def test_what_is_no_seed_stays_and_is_not_used(
+    qtbot: QtBot, panel: ParametersPanel, typed: str
+) -> None:
     seed = part(panel, QLineEdit, "seed")
     assert seed.placeholderText() == "Random"
-    QTest.keyClicks(seed, "-12a.3")
-    assert seed.text() == "123"
+    with qtbot.waitSignal(panel.changed):
+        QTest.keyClicks(seed, typed)
+    assert seed.text() == typed
+    assert panel.values()[1].seed is None
+    assert "Not used: it takes 0 to 4,294,967,294" in hints(panel)
+    assert "Not in the range" in seed.accessibleDescription()
     seed.clear()
     QTest.keyClicks(seed, str(MAX_SEED))
     assert panel.values()[1].seed == MAX_SEED
-    seed.clear()
-    QTest.keyClicks(seed, str(MAX_SEED + 1))
-    assert panel.values()[1].seed == MAX_SEED // 10  # the last digit did not fit
-    seed.clear()
-    assert panel.values()[1].seed is None
+    assert hints(panel) == []
+    assert "the same answer" in seed.accessibleDescription()
 
 
 def test_empty_max_tokens_means_until_the_end(qtbot: QtBot, panel: ParametersPanel) -> None:
     field = part(panel, QLineEdit, "max_tokens")
     with qtbot.waitSignal(panel.changed):
         QTest.keyClicks(field, "0")
-    assert panel.values()[1].max_tokens == 1  # the least there is
+    assert panel.values()[1].max_tokens is None
+    assert "Not used: it takes 1 to 10,000,000" in hints(panel)
     QTest.keyClick(field, Qt.Key.Key_Backspace)
     assert panel.values()[1].max_tokens is None
+    assert hints(panel) == []
+
+
+def test_digits_that_no_field_shows_are_kept(panel: ParametersPanel) -> None:
+    exact = SamplingParameters(temperature=0.123, min_p=0.0123)
+    panel.set_values("", exact)
+    assert part(panel, QDoubleSpinBox, "temperature").value() == 0.12
+    assert panel.values() == ("", exact)
+    part(panel, QDoubleSpinBox, "temperature").stepUp()
+    assert panel.values()[1] == SamplingParameters(temperature=0.17, min_p=0.0123)
 
 
 def test_system_prompt_is_reported(qtbot: QtBot, panel: ParametersPanel) -> None:

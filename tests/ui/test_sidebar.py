@@ -11,9 +11,12 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QLabel, QLineEdit, QMenu, QPushButton
 from pytestqt.qtbot import QtBot
 
-from minerva_desktop.ui.chat_list import ChatItem, date_groups, more_rect
+from minerva_desktop.chat.conversation import ConversationSummary
+from minerva_desktop.ui.chat_list import ChatListView
+from minerva_desktop.ui.chat_row_painter import more_rect
+from minerva_desktop.ui.chat_rows import chat_rows, date_groups
 from minerva_desktop.ui.icons import Icons
-from minerva_desktop.ui.sidebar import ChatListView, Sidebar
+from minerva_desktop.ui.sidebar import Sidebar
 from tests.ui.parts import part
 
 # What the offscreen platform says about every menu.
@@ -22,8 +25,9 @@ pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=Tr
 NOW = datetime(2026, 3, 18, 15, 0).astimezone()
 
 
-def chat(chat_id: str, title: str, **ago: float) -> ChatItem:
-    return ChatItem(chat_id, title, (NOW - timedelta(**ago)).timestamp())
+def chat(chat_id: str, title: str, **ago: float) -> ConversationSummary:
+    updated_at = (NOW - timedelta(**ago)).timestamp()
+    return ConversationSummary(id=chat_id, title=title, updated_at=updated_at, model=None)
 
 
 CHATS = [
@@ -39,7 +43,7 @@ def sidebar(qtbot: QtBot, icons: Icons) -> Sidebar:
     sidebar = Sidebar(icons)
     qtbot.addWidget(sidebar)
     sidebar.resize(sidebar.width(), 600)
-    sidebar.set_chats(CHATS, now=NOW)
+    sidebar.set_rows(chat_rows(CHATS, now=NOW))
     sidebar.show()
     qtbot.waitExposed(sidebar)
     return sidebar
@@ -90,13 +94,8 @@ def test_days_begin_at_midnight_and_not_a_day_ago() -> None:
     assert (yesterday.end, week.end, older.end) == (today.start, yesterday.start, week.start)
 
 
-def test_hits_in_order_of_relevance_get_their_own_days(sidebar: Sidebar) -> None:
-    sidebar.set_chats([CHATS[3], CHATS[0], CHATS[2]], "x", now=NOW)
-    assert rows(sidebar)[::2] == ["Older", "Today", "Previous 7 days"]
-
-
 def test_keyboard_moves_scroll_the_list(sidebar: Sidebar) -> None:
-    sidebar.set_chats([chat(str(i), f"Chat {i}", minutes=i) for i in range(300)], now=NOW)
+    sidebar.set_rows(chat_rows([chat(str(i), f"Chat {i}", minutes=i) for i in range(300)], now=NOW))
     view(sidebar).grab()
     put_cursor(sidebar, 1)
     for _ in range(40):
@@ -116,7 +115,7 @@ def test_a_click_opens(qtbot: QtBot, sidebar: Sidebar) -> None:
         QTest.mouseClick(
             view(sidebar).viewport(), Qt.MouseButton.LeftButton, pos=middle_of(sidebar, 3)
         )
-    assert opened.args == ["lisbon"]
+    assert opened.args == ["lisbon", ""]
     with qtbot.assertNotEmitted(sidebar.opened):
         QTest.mouseClick(
             view(sidebar).viewport(), Qt.MouseButton.LeftButton, pos=middle_of(sidebar, 2)
@@ -129,7 +128,7 @@ def test_arrows_pass_headings_and_enter_opens(qtbot: QtBot, sidebar: Sidebar) ->
         QTest.keyClick(view(sidebar), Qt.Key.Key_Down)
     with qtbot.waitSignal(sidebar.opened) as opened:
         QTest.keyClick(view(sidebar), Qt.Key.Key_Return)
-    assert opened.args == ["lisbon"]
+    assert opened.args == ["lisbon", ""]
 
 
 def test_f2_renames_in_place(qtbot: QtBot, sidebar: Sidebar) -> None:
@@ -139,7 +138,7 @@ def test_f2_renames_in_place(qtbot: QtBot, sidebar: Sidebar) -> None:
     assert editor.text() == "Tides"
     editor.selectAll()
     QTest.keyClicks(editor, "  How tides  work ")
-    with qtbot.waitSignal(sidebar.rename_requested) as renamed:
+    with qtbot.waitSignal(sidebar.chat_actions.rename) as renamed:
         QTest.keyClick(editor, Qt.Key.Key_Return)
     assert renamed.args == ["tides", "How tides work"]
     assert rows(sidebar)[1] == "How tides work"
@@ -147,13 +146,13 @@ def test_f2_renames_in_place(qtbot: QtBot, sidebar: Sidebar) -> None:
 
 def test_escape_and_an_empty_title_rename_nothing(qtbot: QtBot, sidebar: Sidebar) -> None:
     put_cursor(sidebar, 1)
-    with qtbot.assertNotEmitted(sidebar.rename_requested):
+    with qtbot.assertNotEmitted(sidebar.chat_actions.rename):
         QTest.keyClick(view(sidebar), Qt.Key.Key_F2)
         QTest.keyClicks(title_editor(sidebar), "something")
         QTest.keyClick(title_editor(sidebar), Qt.Key.Key_Escape)
         QApplication.sendPostedEvents(None, 0)
         view(sidebar).setFocus()
-        sidebar.rename("lisbon")
+        sidebar.edit_name("lisbon")
         editor = view(sidebar).viewport().findChildren(QLineEdit)[-1]
         editor.clear()
         QTest.keyClick(editor, Qt.Key.Key_Return)
@@ -161,13 +160,13 @@ def test_escape_and_an_empty_title_rename_nothing(qtbot: QtBot, sidebar: Sidebar
 
 
 def test_new_rows_wait_until_the_title_is_typed(qtbot: QtBot, sidebar: Sidebar) -> None:
-    sidebar.rename("tides")
+    sidebar.edit_name("tides")
     editor = title_editor(sidebar)
     editor.selectAll()
     QTest.keyClicks(editor, "Moon")
-    sidebar.set_chats([chat("new", "Brand new", minutes=1), *CHATS], now=NOW)
+    sidebar.set_rows(chat_rows([chat("new", "Brand new", minutes=1), *CHATS], now=NOW))
     assert editor.text() == "Moon"
-    with qtbot.waitSignal(sidebar.rename_requested) as renamed:
+    with qtbot.waitSignal(sidebar.chat_actions.rename) as renamed:
         QTest.keyClick(editor, Qt.Key.Key_Return)
     assert renamed.args == ["tides", "Moon"]
     qtbot.waitUntil(lambda: rows(sidebar)[1] == "Brand new")
@@ -175,9 +174,9 @@ def test_new_rows_wait_until_the_title_is_typed(qtbot: QtBot, sidebar: Sidebar) 
 
 def test_delete_asks_the_window(qtbot: QtBot, sidebar: Sidebar) -> None:
     put_cursor(sidebar, 5)
-    with qtbot.waitSignal(sidebar.delete_requested) as deleted:
+    with qtbot.waitSignal(sidebar.chat_actions.delete) as deleted:
         QTest.keyClick(view(sidebar), Qt.Key.Key_Delete)
-    assert deleted.args == ["parser"]
+    assert deleted.args == [["parser"]]
     assert "Unit tests for the parser" in rows(sidebar)  # until the window says so
 
 
@@ -188,10 +187,19 @@ def test_more_button_opens_the_menu_and_not_the_chat(qtbot: QtBot, sidebar: Side
         QTest.mouseClick(target.viewport(), Qt.MouseButton.LeftButton, pos=more)
     menu = QApplication.activePopupWidget()
     assert isinstance(menu, QMenu)
-    assert [action.text() for action in menu.actions()] == ["Rename", "Delete"]
-    with qtbot.waitSignal(sidebar.delete_requested) as deleted:
-        menu.actions()[1].trigger()
-    assert deleted.args == ["tides"]
+    texts = [action.text() for action in menu.actions() if action.text()]
+    assert texts == [
+        "Rename",
+        "Pin",
+        "Move to folder",
+        "Tags…",
+        "Duplicate",
+        "Archive",
+        "Delete",
+    ]
+    with qtbot.waitSignal(sidebar.chat_actions.delete) as deleted:
+        menu.actions()[-1].trigger()
+    assert deleted.args == [["tides"]]
     menu.close()
 
 
@@ -214,13 +222,13 @@ def test_down_goes_from_the_search_to_the_first_hit(qtbot: QtBot, sidebar: Sideb
     assert view(sidebar).hasFocus()
     with qtbot.waitSignal(sidebar.opened) as opened:
         QTest.keyClick(view(sidebar), Qt.Key.Key_Return)
-    assert opened.args == ["tides"]
+    assert opened.args == ["tides", ""]
 
 
 def test_emptiness_is_explained(sidebar: Sidebar) -> None:
-    sidebar.set_chats([])
+    sidebar.set_rows(chat_rows([]))
     assert any(label.text() == "No chats yet" for label in sidebar.findChildren(QLabel))
-    sidebar.set_chats([], "<b>zebra")
+    sidebar.show_found("<b>zebra", [], "Nothing found for “<b>zebra”", is_new=True)
     texts = [label.text() for label in sidebar.findChildren(QLabel) if label.isVisible()]
     assert texts == ["Nothing found for “<b>zebra”"]
 
@@ -235,7 +243,9 @@ def test_open_chat_is_marked(sidebar: Sidebar) -> None:
 
 
 def test_titles_are_plain_text(sidebar: Sidebar) -> None:
-    sidebar.set_chats([chat("x", "<img src='/dev/zero'>\nsecond line", minutes=1)], now=NOW)
+    sidebar.set_rows(
+        chat_rows([chat("x", "<img src='/dev/zero'>\nsecond line", minutes=1)], now=NOW)
+    )
     assert rows(sidebar)[1] == "<img src='/dev/zero'> second line"
     tip = view(sidebar).model().index(1, 0).data(Qt.ItemDataRole.ToolTipRole)
     assert "<img" not in tip
@@ -243,11 +253,11 @@ def test_titles_are_plain_text(sidebar: Sidebar) -> None:
 
 def test_refresh_keeps_the_scroll_position_and_the_cursor(sidebar: Sidebar) -> None:
     many = [chat(str(i), f"Chat {i}", minutes=i) for i in range(300)]
-    sidebar.set_chats(many, now=NOW)
+    sidebar.set_rows(chat_rows(many, now=NOW))
     view(sidebar).grab()
     put_cursor(sidebar, 150)
     view(sidebar).verticalScrollBar().setValue(4000)
-    sidebar.set_chats(many, now=NOW)
+    sidebar.set_rows(chat_rows(many, now=NOW))
     view(sidebar).grab()
     assert view(sidebar).verticalScrollBar().value() == 4000
     assert view(sidebar).currentIndex().row() == 150
@@ -256,7 +266,7 @@ def test_refresh_keeps_the_scroll_position_and_the_cursor(sidebar: Sidebar) -> N
 def test_ten_thousand_chats_are_quick(sidebar: Sidebar) -> None:
     many = [chat(str(i), f"Chat number {i}", minutes=i) for i in range(10_000)]
     started = time.process_time()
-    sidebar.set_chats(many, now=NOW)
+    sidebar.set_rows(chat_rows(many, now=NOW))
     sidebar.set_current("9000")
     view(sidebar).grab()
     assert time.process_time() - started < 5.0

@@ -160,7 +160,7 @@ def test_context_meter(
     meter = ContextMeter(themes)
     qtbot.addWidget(meter)
     meter.set_usage(used, n_ctx)
-    assert meter.text == text
+    assert meter.words == text
     assert meter.is_warning is warns
     assert meter.accessibleName() == f"Context: {text}"
     meter.grab()

@@ -19,6 +19,7 @@ from minerva_desktop.engine.core.slots import Slot, SlotTable
 STEADY_ROWS = 63  # ggml takes tiles from 64 rows on (GGML_FA_TILE_Q)
 STEADY_GREEDY = 256  # tokens
 LONE_CELLS = 256  # llama.cpp rounds up to a multiple of 256, and 512 are shared out to the threads
+WORTH_MAKING_WAY = 16  # tokens of an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,20 @@ class BatchFiller:
         if steady and steady[0] is groups[0][0] and self._is_whole(steady[0].slot):
             return steady[1:]
         return steady
+
+    def gains_alone(self, sequence: Sequence) -> bool:
+        """Whether ``sequence``, by itself in an empty cache, would need no company and fewer cells
+        to look at than there are in use, for so many tokens that it is worth emptying it."""
+        n_tokens, n_end = len(sequence.tokens), sequence.steady_until
+        if sequence.max_tokens is not None:
+            n_end = min(n_end, n_tokens + sequence.max_tokens - sequence.n_sampled)
+        most = self._steady_rows.lone_cells
+        return (
+            self._keeps_company
+            and self.lone_threads is not None
+            and n_tokens + WORTH_MAKING_WAY <= n_end <= most
+            and self._slots.n_spanned_cells + n_end > most
+        )
 
     def _is_whole(self, slot: Slot) -> bool:
         """Whether one thread alone would have the cells of a lone row: nothing is added to what it

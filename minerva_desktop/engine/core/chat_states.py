@@ -82,6 +82,13 @@ class ChatStates:
         self._unsaved.pop(name, None)  # the latest is the last one
         self._unsaved[name] = _Unsaved(slot, slot.used_at)
 
+    def is_unsaved(self, slot: Slot) -> bool:
+        """Whether what ``slot`` holds is still to be written."""
+        return any(
+            unsaved.slot is slot and unsaved.used_at == slot.used_at
+            for unsaved in self._unsaved.values()
+        )
+
     def seconds_until_save(self, *, busy: bool) -> float | None:
         """How long to wait for requests before `save`; None: for ever."""
         if busy or not self._unsaved:

@@ -10,27 +10,25 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import MappingProxyType
 from typing import Any
 
 import jinja2
 from jinja2.exceptions import SecurityError
 
+from minerva_desktop.chat.message import ChatTurn, Role
+from minerva_desktop.engine.answer_format import ToolFormat
+from minerva_desktop.engine.core.template_messages import MessageStyle, template_messages
 from minerva_desktop.engine.core.template_sandbox import sandbox
-from minerva_desktop.errors import InferenceError, InvalidRequest
+from minerva_desktop.engine.load_options import CHATML_TEMPLATE
+from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
 
 RENDER_SECONDS = 2.0
+_TEMPLATE_FILES = ("<template>", "<unknown>")  # what Jinja calls one that was a text
 MAX_REASON = 1000  # characters of what a template gives as the reason of its refusal
-
-# llama.cpp falls back to ChatML for a model that brings no template (common/chat.cpp).
-DEFAULT_TEMPLATE = (
-    "{% for message in messages %}"
-    "{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
-)
 
 
 class TemplateTimeout(Exception):
@@ -91,7 +89,7 @@ class ChatTemplate:
     def __init__(self, source: str | None, *, bos: str, eos: str) -> None:
         """``source`` None takes ChatML. Raises nothing: a broken template fails its renders, so
         that a model with one can still be loaded and used with plain text."""
-        self._source = source or DEFAULT_TEMPLATE
+        self._source = source or CHATML_TEMPLATE
         self._variables = {"bos_token": bos, "eos_token": eos}
         self._sandbox = sandbox()
         self._compiled: jinja2.Template | None = None
@@ -133,6 +131,7 @@ class ChatTemplate:
         except jinja2.TemplateError as error:
             raise InvalidRequest(
                 f"The model's chat template refuses these messages: {_words(error)}",
+                detail=_where(error),
                 param="messages",
             ) from error
         except Exception as error:  # the template is a foreign program: what it
@@ -141,10 +140,40 @@ class ChatTemplate:
             raise _broken(error) from error
 
 
+def check_template(source: str) -> None:
+    """Raise `InferenceError` for a template that is broken or runs away, whatever it is given. One
+    that refuses a question alone may take other messages."""
+    question = template_messages((ChatTurn(Role.USER, "Hello"),), MessageStyle(ToolFormat.GENERIC))
+    with suppress(InvalidRequest):  # raised by the template, for whoever sends it such messages
+        ChatTemplate(source, bos="", eos="").render(question)
+
+
+def why_broken(error: MinervaError) -> str:
+    """What `check_template` raised, in half a sentence."""
+    return error.detail or error.message
+
+
 def _broken(error: BaseException) -> InferenceError:
     return InferenceError(
-        "The model's chat template is broken", detail=f"{type(error).__name__}: {_words(error)}"
+        "The model's chat template is broken",
+        detail=" ".join((f"{type(error).__name__}: {_words(error)}", _where(error))).strip(),
     )
+
+
+def _where(error: BaseException) -> str:
+    line = _line(error)
+    return "" if line is None else f"(line {line})"
+
+
+def _line(error: BaseException) -> int | None:
+    """Of the template, where that is known. Jinja puts the template's own lines into tracebacks."""
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        return error.lineno
+    found = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename in _TEMPLATE_FILES:
+            found = line
+    return found
 
 
 def _words(error: BaseException) -> str:

@@ -54,6 +54,8 @@ from minerva_desktop.engine.messages import (
 )
 from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
 
+PREVIEW_CHARACTERS = 50_000  # of what another template makes: nobody reads more
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedGeneration:
@@ -315,9 +317,13 @@ def _answer(question: Question, builder: PromptBuilder) -> Answer:
         case CountTokens(request_id, messages, chat):
             chat.check()
             return TokensCounted(request_id, len(builder.chat_tokens(messages, chat)))
-        case ApplyTemplate(request_id, messages, chat, end):
+        case ApplyTemplate(request_id, messages, chat, end, template):
             chat.check()
-            text = builder.chat_text(messages, chat, end)
+            if template is None:
+                text = builder.chat_text(messages, chat, end)
+            else:
+                shown = builder.with_template(template).chat_text(messages, chat, end)
+                text = shown[:PREVIEW_CHARACTERS]
             return TextMade(request_id, text.encode("utf-8", "replace"))
         case Tokenize(request_id, text):
             tokens = vocabulary.tokenize(

@@ -17,7 +17,7 @@ from minerva_desktop.chat.limits import Overflow
 from minerva_desktop.engine.core.adapters import AdapterSet
 from minerva_desktop.engine.core.chat_states import ChatStates
 from minerva_desktop.engine.core.desk import Prepared, PreparedGeneration
-from minerva_desktop.engine.core.llama import AbortFlag, LlamaContext, LlamaModel
+from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
 from minerva_desktop.engine.core.logits import LogprobReader
 from minerva_desktop.engine.core.model_info import placement_text, templates_of
 from minerva_desktop.engine.core.prompt_scores import PromptScorer
@@ -61,13 +61,13 @@ class EngineCore:
         scheduler: Scheduler,
         info: ContextInfo,
         *,
+        cache: SequenceCache,
         adapters: AdapterSet,
         drafter: Drafter | None,
         states: ChatStates | None,
         can_shift: bool,
         knows_cells: bool,
         steady_greedy: int,
-        abort: AbortFlag,
     ) -> None:
         """``name`` is the model file's; ``drafter`` guesses ahead; ``states`` keeps chats on
         disk; ``can_shift``: a sequence's tokens can be moved to other positions;
@@ -85,7 +85,7 @@ class EngineCore:
         self._can_shift = can_shift
         self._knows_cells = knows_cells
         self._steady_greedy = steady_greedy
-        self._cache = SequenceCache(context, scheduler, abort)
+        self._cache = cache
         self._logprobs = LogprobReader(model)
         self._placement = placement_text(info.placement)
         self._requests: dict[int, RunningRequest] = {}
@@ -229,6 +229,7 @@ class EngineCore:
 
     def _schedule(self) -> Batch:
         started: list[RunningRequest] = []
+        self._cache.make_way()
         while (admitted := self._scheduler.admit()) is not None:
             sequence, placement = admitted
             self._cache.place(sequence, placement)
@@ -244,11 +245,13 @@ class EngineCore:
         return batch
 
     def _restore(self, request: RunningRequest) -> None:
-        """Read the chat's state from disk, where there is one; not for an answer half-way."""
+        """Read the chat's state from where it is parked, or from disk; not for an answer
+        half-way."""
         sequence = request.sequence
-        if self._states is None or request.snapshot is None:
+        if not sequence.reuse or sequence.n_sampled:
             return
-        if sequence.reuse and not sequence.n_sampled:
+        self._cache.restore(sequence)
+        if self._states is not None and request.snapshot is not None:
             request.n_restored = self._states.restore(request.snapshot, sequence, self._scheduler)
 
     def _deliver(self, chunk: Chunk, row: int) -> list[SequenceOutput]:

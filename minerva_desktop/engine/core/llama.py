@@ -89,6 +89,7 @@ class LlamaModel:
         """
         if not path.is_file():
             raise ModelNotFound(f"“{path.name}” is not there; it may have been moved or deleted.")
+        self._own_template = options.chat_template
         params = llama.llama_model_default_params()
         layers = options.n_gpu_layers
         params.n_gpu_layers = ALL_LAYERS if layers is None else layers
@@ -186,7 +187,10 @@ class LlamaModel:
         return bool(llama.llama_model_has_encoder(self._handle))
 
     def chat_template(self, name: str | None = None) -> str | None:
-        """A template of the GGUF, if it brings one: the one of that ``name``, or the default."""
+        """A template of the GGUF, if it brings one: the one of that ``name``, or the default. The
+        one in the load options takes the place of them all."""
+        if self._own_template is not None:
+            return None if name else self._own_template
         raw = llama.llama_model_chat_template(self._handle, name and name.encode())
         return raw.decode("utf-8", "replace") if raw else None
 
@@ -320,8 +324,12 @@ class LlamaContext:
         return int(llama.llama_state_seq_get_size(self._handle, slot))
 
     def take_out(self, slot: int) -> Any | None:
-        """The state of a sequence, which the cache then forgets; None when llama.cpp cannot."""
-        state = (ctypes.c_uint8 * self.state_size(slot))()
+        """The state of a sequence, which the cache then forgets; None when llama.cpp cannot, or
+        there is no memory for it."""
+        try:
+            state = (ctypes.c_uint8 * self.state_size(slot))()
+        except MemoryError:
+            return None
         size = llama.llama_state_seq_get_data(self._handle, state, len(state), slot)
         if size != len(state):
             return None

@@ -16,6 +16,7 @@ from minerva_desktop.engine.core.adapters import AdapterSet
 from minerva_desktop.engine.core.backend_devices import list_devices
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.chat_states import ChatStates
+from minerva_desktop.engine.core.chat_template import check_template, why_broken
 from minerva_desktop.engine.core.context_params import ContextPlan, context_plan
 from minerva_desktop.engine.core.draft_model import DraftModel, draft_path
 from minerva_desktop.engine.core.embedding_core import EmbeddingCore
@@ -31,14 +32,15 @@ from minerva_desktop.engine.core.load_log import (
     unused_bytes,
 )
 from minerva_desktop.engine.core.model_info import describe, physical_cores
+from minerva_desktop.engine.core.parking import Parking
 from minerva_desktop.engine.core.scheduler import Scheduler
-from minerva_desktop.engine.core.sequence_cache import MOST_MOVED_BYTES
+from minerva_desktop.engine.core.sequence_cache import MOST_MOVED_BYTES, SequenceCache
 from minerva_desktop.engine.core.slots import SlotTable
 from minerva_desktop.engine.core.snapshots import SnapshotStore, model_identity
 from minerva_desktop.engine.core.speculation import Drafter, PromptLookup
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import ContextInfo
-from minerva_desktop.errors import InvalidRequest, ModelLoadError
+from minerva_desktop.errors import InferenceError, InvalidRequest, ModelLoadError
 
 _UNUSABLE = {  # by pooling
     llama.LLAMA_POOLING_TYPE_RANK: "is a reranker: it can neither chat nor make embeddings",
@@ -61,6 +63,7 @@ def load_core(
     """
     started = time.perf_counter()
     _check_devices(options)
+    _check_template(path, options)
     log.clear()
     model = LlamaModel(path, options, log=log, on_progress=on_progress)
     if model.pooling in _UNUSABLE:
@@ -79,6 +82,19 @@ def _check_devices(options: LoadOptions) -> None:
             "that this build can use",
             param="tensor_split",
         )
+
+
+def _check_template(path: Path, options: LoadOptions) -> None:
+    """Before the weights are read."""
+    if options.chat_template is None:
+        return
+    try:
+        check_template(options.chat_template)
+    except InferenceError as error:
+        raise ModelLoadError(
+            f"{path.name} was not loaded, for the chat template in its load options is broken:"
+            f" {why_broken(error)}"
+        ) from error
 
 
 def _n_movable(n_ctx: int, kv_bytes: int) -> int:
@@ -149,19 +165,21 @@ class _Loader:
         # A cache of a window alone lies otherwise, and without flash attention nothing is shared.
         knows_cells = not append_only and not model.has_window and info.flash_attention
         scheduler.use_threads(self.n_threads if knows_cells else None)
+        states = self._states(context, info, append_only=model.is_recurrent or model.has_window)
+        parking = Parking(context, scheduler, states, info.kv_bytes, n_kept=plan.n_slots - 1)
         return EngineCore(
             clean_text(self.path.name),
             model,
             context,
             scheduler,
             msgspec.structs.replace(info, load_ms=(time.perf_counter() - started) * 1000.0),
+            cache=SequenceCache(context, scheduler, self.abort, parking),
             adapters=adapters,
             drafter=drafter,
-            states=self._states(context, info, append_only=model.is_recurrent or model.has_window),
+            states=states,
             can_shift=context.can_shift and not append_only,
             knows_cells=knows_cells,
             steady_greedy=rows.greedy_tokens,
-            abort=self.abort,
         )
 
     def _describe(self, context: LlamaContext, started: float) -> ContextInfo:

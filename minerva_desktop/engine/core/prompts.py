@@ -14,7 +14,9 @@ from minerva_desktop.engine.answer_format import AnswerFormat
 from minerva_desktop.engine.call_syntax import SYNTAXES, THOUGHTS
 from minerva_desktop.engine.core.chat_renderer import ChatRenderer
 from minerva_desktop.engine.core.detokenizer import begun_character
+from minerva_desktop.engine.core.tool_calls import answer_format
 from minerva_desktop.engine.core.vocabulary import Vocabulary
+from minerva_desktop.engine.load_options import check_template_text
 from minerva_desktop.engine.messages import Generate, PromptEnd
 from minerva_desktop.errors import ContextLimitExceeded, InvalidRequest
 
@@ -65,6 +67,12 @@ class PromptBuilder:
             bos=self._bos_text,
             eos=vocabulary.text(vocabulary.eos),
         )
+
+    def with_template(self, template: str) -> PromptBuilder:
+        """The same for another chat template. Raises `InvalidRequest` for what is none."""
+        check_template_text(template)
+        templates = Templates(template, None, answer_format(template))
+        return PromptBuilder(self.vocabulary, templates=templates, n_ctx=self._n_ctx)
 
     def build(self, request: Generate) -> Prompt:
         """The prompt of a request.

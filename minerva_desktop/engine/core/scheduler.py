@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from minerva_desktop.engine.core.batch_filler import ANY_FORMAT, BatchFiller, SteadyRows
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
 from minerva_desktop.engine.core.slots import Placement, Slot, SlotTable, Variant, common_prefix
+from minerva_desktop.engine.core.speculation import PromptLookup
 
 # A request waits for one that is computing its beginning anyway, if that saves so many tokens.
 WORTH_WAITING = 64
@@ -66,6 +67,7 @@ class Scheduler:
             keeps_company=keeps_company,
             steady_rows=steady_rows,
         )
+        self._lookup = PromptLookup(n_draft=1, n_ctx=slots.n_cells)
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
         self._turn: Variant = ()
@@ -93,6 +95,22 @@ class Scheduler:
     def add(self, sequence: Sequence) -> None:
         """Queue a sequence, whose prompt is known to fit into the context."""
         self._waiting.append(sequence)
+
+    def next_alone(self) -> Sequence | None:
+        """The sequence that waits, if it is going to run by itself and would gain by a cache that
+        holds nothing else."""
+        if self._running or len(self._waiting) != 1:
+            return None
+        sequence = self._waiting[0]
+        return sequence if self._filler.gains_alone(sequence) else None
+
+    def kept(self) -> list[Slot]:
+        """The idle slots that hold something, the one that was used longest ago first."""
+        return self._slots.kept()
+
+    def give_up(self, slot: Slot) -> None:
+        """Note that the cache holds nothing of an idle slot any more."""
+        self._slots.empty(slot)
 
     def admit(self) -> tuple[Sequence, Placement] | None:
         """Give a slot to the oldest waiting sequence, if it can start now.
@@ -127,11 +145,11 @@ class Scheduler:
             filled = self._filler.fill(sequences)
             if 0 < filled.n_cells <= self._slots.n_free_cells:
                 groups = self._filler.share_out(filled)
-                if self._filler.lone_rows(groups):
-                    evicted += self.reserve(filled.n_cells + 1)
-                    has_company = self._slots.n_free_cells > filled.n_cells
-                    for chunk in self._filler.lone_rows(groups):  # cells may have become free
-                        chunk.has_company = has_company
+                if lone := self._filler.lone_rows(groups):
+                    evicted += self.reserve(filled.n_cells + len(lone))
+                    if self._slots.n_free_cells >= filled.n_cells + len(lone):
+                        for chunk in self._filler.lone_rows(groups):  # cells may have become free
+                            self._give_company(chunk)
                 return Batch(evicted, groups, self._turn)
             if not filled.n_cells:  # all of this variant were put back
                 self._next_turn()
@@ -147,6 +165,14 @@ class Scheduler:
                 self._put_back_youngest()
             else:  # it is never longer than the cache
                 raise RuntimeError("the KV cache is smaller than one sequence")
+
+    def _give_company(self, chunk: Chunk) -> None:
+        """A second row for a lone one: the sequence's next token, if that can be guessed, for a
+        right guess is one for nothing; else one that is thrown away."""
+        self._lookup.draft([chunk.sequence])
+        chunk.n_drafts = len(chunk.sequence.drafts)
+        chunk.count += chunk.n_drafts
+        chunk.has_company = not chunk.n_drafts
 
     def reserve(self, n_cells: int) -> list[Slot]:
         """Empty idle slots, which the cache has to forget, until ``n_cells`` are free or nothing
@@ -227,6 +253,7 @@ class Scheduler:
 
     def remove(self, request_id: int) -> None:
         """Forget a sequence, running or waiting; idempotent. What its slot holds stays there."""
+        self._lookup.forget(request_id)
         for sequence in self._running:
             if sequence.request_id == request_id:
                 self._running.remove(sequence)
@@ -239,6 +266,7 @@ class Scheduler:
 
     def _put_back_youngest(self) -> None:
         sequence = self._running.pop()
+        sequence.drafts.clear()
         self._waiting.appendleft(sequence)
         self._leave_slot(sequence)
 

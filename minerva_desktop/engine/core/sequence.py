@@ -79,8 +79,8 @@ class Sequence:
 @dataclass(slots=True, eq=False)
 class Chunk:
     """``count`` tokens of ``sequence`` from position ``start``, to be decoded in this step; the
-    last ``n_drafts`` of them are guesses. ``has_company``: it is a lone row, and another is to be
-    computed behind it and forgotten."""
+    last ``n_drafts`` of them are guesses. ``has_company``: it is a lone row without a guess, and
+    another is to be computed behind it and forgotten."""
 
     sequence: Sequence
     slot: Slot

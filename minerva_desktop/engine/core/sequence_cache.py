@@ -6,6 +6,7 @@ Used by `EngineCore`, on the engine child's main thread, but for `interrupt`.
 from __future__ import annotations
 
 from minerva_desktop.engine.core.llama import AbortFlag, Decoded, LlamaContext
+from minerva_desktop.engine.core.parking import Parking
 from minerva_desktop.engine.core.scheduler import Scheduler
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
 from minerva_desktop.engine.core.slots import Placement, Slot
@@ -19,9 +20,17 @@ KEPT_SHARE = 4  # a shift keeps the prompt's first tokens, at most a fourth of t
 class SequenceCache:
     """Sequences in llama.cpp's context, and the scheduler's book about them."""
 
-    def __init__(self, context: LlamaContext, scheduler: Scheduler, abort: AbortFlag) -> None:
+    def __init__(
+        self,
+        context: LlamaContext,
+        scheduler: Scheduler,
+        abort: AbortFlag,
+        parking: Parking,
+    ) -> None:
+        """``parking``: where kept sequences may wait."""
         self._context = context
         self._scheduler = scheduler
+        self._parking = parking
         self._abort_flag = abort
         self._decoding: frozenset[int] = frozenset()
 
@@ -34,6 +43,16 @@ class SequenceCache:
         """Empty slots that the scheduler gave up."""
         for slot in slots:
             self._context.forget(slot.index)
+
+    def make_way(self) -> None:
+        """To be called before sequences are admitted."""
+        sequence = self._scheduler.next_alone()
+        if sequence is not None:
+            self._parking.make_way(sequence)
+
+    def restore(self, sequence: Sequence) -> None:
+        """Put back what was parked of a sequence that was just admitted."""
+        self._parking.restore(sequence)
 
     def place(self, sequence: Sequence, placement: Placement) -> None:
         """Let a sequence that was admitted have what it can use of the cache."""

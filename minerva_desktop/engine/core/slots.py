@@ -52,6 +52,16 @@ class Slot:
         """Tokens in the cache."""
         return len(self.cells)
 
+    @property
+    def lies_in_order(self) -> bool:
+        """Whether ``cells`` lie in the order of their tokens, whoever wants that."""
+        return _in_order(self.cells)
+
+    @property
+    def is_in_one_piece(self) -> bool:
+        """Whether cells that lie in order have no others between them."""
+        return not self.cells or self.cells[-1] - self.cells[0] == self.n_held - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
@@ -90,6 +100,11 @@ class SlotTable:
         self._cells = CellMap(n_cells)
         self._busy_users: dict[int, int] = {}  # how many busy slots use each cell
         self._clock = itertools.count(1)
+
+    @property
+    def n_cells(self) -> int:
+        """Cells of the cache."""
+        return self._n_cells
 
     @property
     def n_used_cells(self) -> int:
@@ -247,14 +262,22 @@ class SlotTable:
         slot.busy = False
         slot.used_at = next(self._clock)
 
+    def kept(self) -> list[Slot]:
+        """The idle slots that hold something, the one that was used longest ago first."""
+        full = [slot for slot in self._slots if not slot.busy and slot.cells]
+        return sorted(full, key=lambda slot: slot.used_at)
+
+    def empty(self, slot: Slot) -> None:
+        """Let an idle slot hold nothing."""
+        self._drop(slot, 0)
+
     def evict(self) -> Slot | None:
         """Empty the idle slot that was used longest ago; None when all idle ones are empty."""
-        full = [slot for slot in self._slots if not slot.busy and slot.cells]
-        if not full:
+        kept = self.kept()
+        if not kept:
             return None
-        oldest = min(full, key=lambda slot: slot.used_at)
-        self._drop(oldest, 0)
-        return oldest
+        self.empty(kept[0])
+        return kept[0]
 
     def _choose(self, idle: list[Slot], donor: Slot | None, length: int) -> Slot:
         """The slot for a request of which ``donor`` holds ``length`` tokens: that one, an empty

@@ -1,0 +1,289 @@
+"""Writes chats of the store into files: what they are called, and that a file is there as a whole
+or not at all. No Qt; coroutines of the loop that the store is used on, and what blocks is done on
+other threads."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import BinaryIO
+
+from minerva_desktop.chat import export_json
+from minerva_desktop.chat.conversation import Conversation, ConversationSummary
+from minerva_desktop.chat.export_html import HtmlExporter
+from minerva_desktop.chat.export_markdown import chat_to_markdown
+from minerva_desktop.chat.export_names import FileNames, file_stem
+from minerva_desktop.chat.export_view import UNTITLED
+from minerva_desktop.errors import ChatFileError, StoreError, os_reason
+from minerva_desktop.store.chat_store import ChatStore
+from minerva_desktop.store.reading import ReadingStore
+
+_FIRST_ZIP_YEAR = 1980
+
+
+class ExportFormat(StrEnum):
+    """What chats are written as."""
+
+    MARKDOWN = "markdown"
+    HTML = "html"
+    JSON = "json"
+
+    @property
+    def suffix(self) -> str:
+        """Of files of this format, with its dot."""
+        return ".md" if self is ExportFormat.MARKDOWN else f".{self.value}"
+
+
+def format_of(path: Path) -> ExportFormat | None:
+    """The format that a file's name asks for."""
+    return _BY_SUFFIX.get(path.suffix.lower())
+
+
+_BY_SUFFIX = MappingProxyType(
+    {
+        ".md": ExportFormat.MARKDOWN,
+        ".markdown": ExportFormat.MARKDOWN,
+        ".html": ExportFormat.HTML,
+        ".htm": ExportFormat.HTML,
+        ".json": ExportFormat.JSON,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportTarget:
+    """Where chats go: into one file, or as several into a folder or a zip archive."""
+
+    path: Path
+    is_file: bool  # that holds all chats, or the only one
+
+
+def target_for(
+    chats: Sequence[ConversationSummary], kind: ExportFormat, output: Path | None, today: str
+) -> ExportTarget:
+    """Where an export goes that was asked to go to ``output``: a file or, where a folder is there,
+    into that. None: here, under the chat's title or, of several, with the date ``today``.
+
+    Several chats as JSON are one file; as Markdown or HTML they are files in a folder, or in an
+    archive where ``output`` ends with .zip.
+    """
+    is_file = len(chats) == 1 or kind is ExportFormat.JSON
+    stem = file_stem(chats[0].title or UNTITLED) if len(chats) == 1 else f"minerva-chats-{today}"
+    if output is None:
+        return ExportTarget(Path(stem + (kind.suffix if is_file else "")), is_file)
+    if output.suffix.lower() == ".zip":
+        return ExportTarget(output, False)
+    if is_file and output.is_dir():
+        return ExportTarget(output / (stem + kind.suffix), True)
+    return ExportTarget(output, is_file)
+
+
+class ChatExport:
+    """One export from ``store``. ``n_missing``: images that chats name and the store lacks."""
+
+    def __init__(
+        self,
+        store: ChatStore,
+        kind: ExportFormat,
+        *,
+        replaces: bool,
+        on_progress: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """``replaces``: files that are there are overwritten. ``on_progress`` is told how many
+        chats have been read, on the loop's thread."""
+        self.n_missing = 0
+        self._n_read = 0
+        self._on_progress = on_progress
+        self._store = store
+        self._kind = kind
+        self._replaces = replaces
+        self._html = HtmlExporter()
+
+    async def to_target(
+        self, chats: Sequence[ConversationSummary], target: ExportTarget
+    ) -> list[Path]:
+        """Write ``chats``; the files, or the one archive. Raises `ChatFileError` and `StoreError`.
+
+        Each file appears once it is whole. Where one that is there would be overwritten, nothing is
+        written at all.
+        """
+        if target.is_file:
+            return [await self._one_file(chats, target.path)]
+        names = FileNames(self._kind.suffix)
+        named = [(each, names.name_for(each.title or UNTITLED)) for each in chats]
+        if target.path.suffix.lower() == ".zip":
+            return [await self._archive(named, target.path)]
+        return await self._folder(named, target.path)
+
+    async def to_stream(self, chats: Sequence[ConversationSummary], stream: BinaryIO) -> None:
+        """Write ``chats`` into an open file; as Markdown or HTML it can only be one."""
+        if self._kind is ExportFormat.JSON:
+            await self._write_json(chats, stream)
+        else:
+            (chat,) = chats
+            await asyncio.to_thread(stream.write, await self._page(chat))
+
+    async def _one_file(self, chats: Sequence[ConversationSummary], path: Path) -> Path:
+        with _Draft(path, replaces=self._replaces) as draft:
+            await self.to_stream(chats, draft.stream)
+            await asyncio.to_thread(draft.finish)
+        return path
+
+    async def _folder(
+        self, named: Sequence[tuple[ConversationSummary, str]], folder: Path
+    ) -> list[Path]:
+        taken = [name for _, name in named if (folder / name).exists()]
+        if taken and not self._replaces:
+            others = f" and {len(taken) - 1:,} more" if len(taken) > 1 else ""
+            raise ChatFileError(
+                f"{folder / taken[0]}{others} is there already; --force replaces it"
+            )
+        await asyncio.to_thread(_make, folder)
+        return [await self._one_file([chat], folder / name) for chat, name in named]
+
+    async def _archive(self, named: Sequence[tuple[ConversationSummary, str]], path: Path) -> Path:
+        with (
+            _Draft(path, replaces=self._replaces) as draft,
+            zipfile.ZipFile(draft.stream, "w") as archive,
+        ):
+            for chat, name in named:
+                member = zipfile.ZipInfo(name, _zip_time(chat.updated_at))
+                member.compress_type = zipfile.ZIP_DEFLATED
+                content = await self._page(chat)
+                await asyncio.to_thread(archive.writestr, member, content)
+            await asyncio.to_thread(archive.close)
+            await asyncio.to_thread(draft.finish)
+        return path
+
+    async def _load(self, chat: ConversationSummary) -> Conversation:
+        conversation = await self._store.load(chat.id)
+        self._n_read += 1
+        self._on_progress(self._n_read)
+        return conversation
+
+    async def _page(self, chat: ConversationSummary) -> bytes:
+        conversation = await self._load(chat)
+        if self._kind is ExportFormat.JSON:
+            blobs = await self._blobs(export_json.digests_of(conversation))
+            return await asyncio.to_thread(export_json.chats_to_json, [conversation], blobs)
+        if self._kind is ExportFormat.MARKDOWN:
+            return await asyncio.to_thread(lambda: chat_to_markdown(conversation).encode())
+        blobs = await self._blobs(export_json.digests_of(conversation))
+        return await asyncio.to_thread(lambda: self._html.page(conversation, blobs).encode())
+
+    async def _blobs(self, digests: set[str]) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        for digest in sorted(digests):
+            try:
+                found[digest] = await self._store.blob(digest)
+            except StoreError:
+                self.n_missing += 1
+        return found
+
+    async def _write_json(self, chats: Sequence[ConversationSummary], stream: BinaryIO) -> None:
+        async def write(*pieces: bytes) -> None:
+            await asyncio.to_thread(stream.write, b"".join(pieces))
+
+        used = {each.folder_id for each in chats}
+        folders = [each for each in await self._store.folders() if each.id in used]
+        digests: set[str] = set()
+        await write(export_json.json_head(time.time(), folders))
+        for number, each in enumerate(chats):
+            conversation = await self._load(each)
+            digests |= export_json.digests_of(conversation)
+            content = await asyncio.to_thread(export_json.json_chat, conversation)
+            await write(b",\n" if number else b"\n", content)
+        await write(export_json.json_between())
+        between = b"\n"
+        for digest in sorted(digests):
+            for found, content in (await self._blobs({digest})).items():
+                await write(between, export_json.json_blob(found, content))
+                between = b",\n"
+        await write(export_json.json_end())
+
+
+def backup_target(output: Path | None, today: str) -> Path:
+    """Where a copy of all chats goes: the file ``output``, or into the folder; None: here."""
+    if output is not None and not output.is_dir():
+        return output
+    return (output or Path()) / f"minerva-chats-{today}.sqlite3"
+
+
+async def back_up(store: ReadingStore, target: Path, *, replaces: bool) -> int:
+    """Copy all chats as they are now into one file, from which the app can read them again; its
+    size in bytes. Raises `ChatFileError` and `StoreError`."""
+    with _Draft(target, replaces=replaces) as draft:
+        try:
+            await store.copy_to(draft.path)
+        except ChatFileError as error:
+            raise ChatFileError(f"{target} cannot be written: {error.message}") from error
+        await asyncio.to_thread(draft.finish)
+        return await asyncio.to_thread(lambda: target.stat().st_size)
+
+
+class _Draft:
+    """A file beside its target until it is whole; removed where it never becomes so."""
+
+    def __init__(self, target: Path, *, replaces: bool) -> None:
+        self._target = target.resolve() if target.is_symlink() else target
+        self._replaces = replaces
+        self.path = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
+
+    def __enter__(self) -> _Draft:
+        self._refuse_present()
+        try:
+            self.stream: BinaryIO = self.path.open("xb")
+        except OSError as error:
+            raise self._failed(error) from error
+        return self
+
+    def finish(self) -> None:
+        """Put the file into its place. Raises `OSError` and `ChatFileError`."""
+        self.stream.flush()
+        os.fsync(self.stream.fileno())
+        self.stream.close()
+        self._refuse_present()
+        self.path.replace(self._target)
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        with suppress(OSError):
+            self.stream.close()
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
+        if isinstance(error, OSError):  # the disk is full
+            raise self._failed(error) from error
+
+    def _refuse_present(self) -> None:
+        if not self._target.exists():
+            return
+        if not self._target.is_file():  # a folder, or a device, which must never be replaced
+            raise ChatFileError(f"{self._target} is no regular file: choose another name")
+        if not self._replaces:
+            raise ChatFileError(f"{self._target} is there already; --force replaces it")
+
+    def _failed(self, error: OSError) -> ChatFileError:
+        return ChatFileError(f"{self._target} cannot be written: {os_reason(error)}")
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ChatFileError(f"{folder} cannot be made: {os_reason(error)}") from error
+
+
+def _zip_time(seconds: float) -> tuple[int, int, int, int, int, int]:
+    try:
+        found = time.localtime(seconds)
+    except (ValueError, OverflowError, OSError):
+        found = time.localtime(0)
+    year = min(max(found.tm_year, _FIRST_ZIP_YEAR), 2107)
+    return year, found.tm_mon, found.tm_mday, found.tm_hour, found.tm_min, found.tm_sec

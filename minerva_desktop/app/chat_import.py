@@ -1,0 +1,147 @@
+"""Takes chats of files into the store. No Qt; coroutines of the loop that the store is used on, and
+what blocks is done on other threads."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from minerva_desktop.app.chat_sources import MAX_JSON_BYTES, SourceFile, files_of
+from minerva_desktop.chat.conversation import Folder
+from minerva_desktop.chat.import_chats import ChatFormat, chats_in, recognised
+from minerva_desktop.chat.import_values import ImportedChat, Outcome, UnreadableChat
+from minerva_desktop.errors import ChatFileError, StoreError
+from minerva_desktop.store.chat_store import ChatStore
+
+KNOWN = "Minerva's own (JSON), ChatGPT's (conversations.json or the .zip) and LM Studio's"
+
+
+@dataclass
+class ImportReport:
+    """What became of the files. ``formats``: whose chats they were; ``n_present`` were there
+    already, ``n_in_trash`` of them in the trash; ``n_missing`` attachments were not in the files.
+    ``problems``: a sentence for each file and each chat that could not be read."""
+
+    formats: set[ChatFormat] = field(default_factory=set)
+    imported_ids: list[str] = field(default_factory=list)
+    n_present: int = 0
+    n_in_trash: int = 0
+    n_missing: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+class ChatImport:
+    """One import into ``store``. `report` grows while it runs."""
+
+    def __init__(
+        self, store: ChatStore, on_progress: Callable[[int], None] = lambda _: None
+    ) -> None:
+        """``on_progress`` is told how many chats have been looked at, on the loop's thread."""
+        self.report = ImportReport()
+        self._store = store
+        self._on_progress = on_progress
+        self._there: set[str] = set()
+        self._in_trash: set[str] = set()
+        self._folders: dict[str, Folder] = {}
+
+    async def run(self, paths: Sequence[Path]) -> ImportReport:
+        """Take in the chats of all files. A chat whose id is there already is left as it is.
+
+        Raises `StoreError` where the store cannot take more; what came before stays.
+        """
+        trashed = await self._store.list_conversations(in_trash=True)
+        self._in_trash = {each.id for each in trashed}
+        for is_archived in (False, True):
+            found = await self._store.list_conversations(is_archived=is_archived)
+            self._there.update(each.id for each in found)
+        self._folders = {_key(each.name): each for each in await self._store.folders()}
+        n_seen = 0
+        for path in paths:
+            outcomes = self._outcomes(path)
+            while (outcome := await asyncio.to_thread(next, outcomes, None)) is not None:
+                await self._take(outcome)
+                n_seen += 1
+                self._on_progress(n_seen)
+        return self.report
+
+    def _outcomes(self, path: Path) -> Iterator[tuple[str, Outcome]]:
+        """Each chat of a file, archive or folder, with the name of its file. Blocking."""
+        n_known = 0
+        problems: list[str] = []
+        try:
+            for source in files_of(path):
+                try:
+                    for outcome in self._chats(source):
+                        yield source.name, outcome
+                    n_known += 1
+                except ChatFileError as error:
+                    problems.append(_told(source.name, error))
+                except _OtherJson:
+                    continue
+        except ChatFileError as error:
+            problems.append(error.message)
+        if not n_known and not problems:
+            problems.append(f"{path.name or path} holds no chats of a kind that is known: {KNOWN}")
+        self.report.problems += problems
+
+    def _chats(self, source: SourceFile) -> Iterator[Outcome]:
+        document = recognised(source.read(MAX_JSON_BYTES))
+        if document is None:
+            raise _OtherJson
+        self.report.formats.add(document.format)
+        return chats_in(document, source.find, source.name, time.time())
+
+    async def _take(self, found: tuple[str, Outcome]) -> None:
+        file_name, outcome = found
+        if isinstance(outcome, UnreadableChat):
+            self.report.problems.append(f"{file_name}, {outcome.name}: {outcome.reason}")
+            return
+        conversation = outcome.conversation
+        if conversation.id in self._there | self._in_trash:
+            self.report.n_present += 1
+            self.report.n_in_trash += conversation.id in self._in_trash
+            return
+        try:
+            await self._store_chat(outcome)
+        except StoreError as error:
+            if not error.detail.startswith("ConstraintError"):
+                raise
+            # A message's id belongs to another chat: somebody has edited the file.
+            name = conversation.title or conversation.id
+            problem = "a message of it is in another chat already"
+            self.report.problems.append(f"{file_name}, “{name}”: {problem}")
+            return
+        self._there.add(conversation.id)
+        self.report.imported_ids.append(conversation.id)
+        self.report.n_missing += outcome.n_missing
+
+    async def _store_chat(self, chat: ImportedChat) -> None:
+        for content in chat.blobs.values():
+            await self._store.store_blob(content)
+        chat.conversation.folder_id = await self._folder_id(chat.folder)
+        await self._store.create(chat.conversation)
+
+    async def _folder_id(self, folder: Folder | None) -> str | None:
+        """That of the folder of the same name here, which is made if there is none."""
+        if folder is None or not folder.name.strip():
+            return None
+        key = _key(folder.name)
+        if key not in self._folders:
+            self._folders[key] = await self._store.create_folder(folder.name)
+        return self._folders[key].id
+
+
+class _OtherJson(Exception):
+    """JSON that has nothing to do with chats, of which an export holds some files."""
+
+
+def _key(name: str) -> str:
+    return " ".join(name.split()).casefold()
+
+
+def _told(file_name: str, error: ChatFileError) -> str:
+    """Readers begin with the file's name, importers with what is wrong with it."""
+    return error.message if file_name in error.message else f"{file_name}: {error.message}"

@@ -1,0 +1,180 @@
+"""Files that chats are imported from: a JSON file, a zip archive, or a folder with such files.
+
+What is in them is untrusted. Nothing is unpacked to the disk, each file and each archive is read up
+to a bound, and archives that would grow out of all proportion are refused. No Qt; blocking, for a
+thread beside the one that shows the window.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePath, PurePosixPath
+
+from minerva_desktop.chat.import_values import FindAsset
+from minerva_desktop.errors import ChatFileError, os_reason
+from minerva_desktop.units import format_bytes
+
+MAX_JSON_BYTES = 1024**3  # of one file of chats; ChatGPT itself divides larger ones
+MAX_ASSET_BYTES = 64 * 1024**2  # of one image or text file
+MAX_FILES = 200_000  # of a folder or an archive
+MAX_DEPTH = 8  # of folders in each other
+MAX_RATIO = 200  # of unpacked to packed bytes, from `RATIO_MATTERS` on; JSON packs 5 to 50 times
+RATIO_MATTERS = 64 * 1024**2
+
+# ChatGPT's names of attachments begin with their ids: file-Ab12-cat.png, file_00ff-sanitized.png.
+_USER_FILES = "user-files"  # LM Studio's folder of attachments, beside that of its conversations
+_FILE_ID = re.compile(r"file[-_][0-9A-Za-z]+")
+
+ReadFile = Callable[[int], bytes]  # up to so many bytes; raises `ChatFileError`
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A JSON file that may hold chats. ``name``: its name without folders; ``find`` gives
+    attachments that lie beside it."""
+
+    name: str
+    read: ReadFile
+    find: FindAsset
+
+
+def files_of(path: Path) -> Iterator[SourceFile]:
+    """The JSON files at ``path``. Raises `ChatFileError` for what cannot be opened."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            yield from _of_folder(path)
+        elif not stat.S_ISREG(mode):
+            raise ChatFileError(f"{path} is neither a file nor a folder")
+        elif zipfile.is_zipfile(path):
+            yield from _of_archive(path)
+        else:
+            beside = _Assets(lambda: _beside(path))
+            yield SourceFile(path.name, lambda limit: _read_file(path, limit), beside.find)
+    except OSError as error:
+        raise ChatFileError(f"{path} cannot be read: {os_reason(error)}") from error
+
+
+class _Assets:
+    """Attachments by their ids, looked for when the first of them is.
+
+    Only what ChatGPT's ids name, and what is in a folder of LM Studio's for attachments: a file of
+    chats from anywhere must not get at whatever else lies beside it.
+    """
+
+    def __init__(self, files: Callable[[], Iterator[tuple[PurePath, ReadFile]]]) -> None:
+        self._files = files
+        self._by_id: dict[str, ReadFile] | None = None
+
+    def find(self, asset_id: str) -> bytes | None:
+        """The bytes of an attachment; None where there is none, or a far too large one."""
+        if self._by_id is None:
+            self._by_id = {}
+            with suppress(ChatFileError):  # of a folder with far too many files
+                for path, read in self._files():
+                    found = _FILE_ID.match(path.name)
+                    if found is not None or path.parent.name == _USER_FILES:
+                        self._by_id.setdefault(found[0] if found else path.name, read)
+        wanted = _FILE_ID.match(asset_id)
+        read_file = self._by_id.get(wanted[0] if wanted else asset_id)
+        try:
+            return None if read_file is None else read_file(MAX_ASSET_BYTES)
+        except ChatFileError:
+            return None
+
+
+# -- folders -----------------------------------------------------------------------------------
+
+
+def _of_folder(folder: Path) -> Iterator[SourceFile]:
+    paths = list(_walk(folder, MAX_DEPTH))
+    assets = _Assets(lambda: ((path, _reader(path)) for path in paths))
+    for path in sorted(paths):
+        if path.suffix.lower() == ".json":
+            yield SourceFile(path.name, _reader(path), assets.find)
+
+
+def _beside(path: Path) -> Iterator[tuple[PurePath, ReadFile]]:
+    """What lies beside a file of chats, also in the folders that ChatGPT's and LM Studio's have."""
+    for found in _walk(path.parent, 1):
+        yield found, _reader(found)
+    for folder in (path.parent.parent / _USER_FILES, path.parent.parent.parent / _USER_FILES):
+        if path.name.endswith(".conversation.json") and folder.is_dir():
+            yield from ((found, _reader(found)) for found in _walk(folder, 0))
+
+
+def _walk(folder: Path, depth: int) -> Iterator[Path]:
+    """Files below a folder, those of further folders only up to ``depth``."""
+    n_files = 0
+    for place, folders, names in os.walk(folder):
+        if len(Path(place).relative_to(folder).parts) >= depth:
+            folders.clear()
+        for name in names:
+            n_files += 1
+            if n_files > MAX_FILES:
+                raise ChatFileError(f"{folder} holds over {MAX_FILES:,} files")
+            yield Path(place, name)
+
+
+def _reader(path: Path) -> ReadFile:
+    return lambda limit: _read_file(path, limit)
+
+
+def _read_file(path: Path, limit: int) -> bytes:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise ChatFileError(f"{path} is no regular file")
+        with path.open("rb") as stream:
+            return _bounded(stream.read(limit + 1), str(path), limit)
+    except OSError as error:
+        raise ChatFileError(f"{path} cannot be read: {os_reason(error)}") from error
+
+
+def _bounded(content: bytes, name: str, limit: int) -> bytes:
+    if len(content) > limit:
+        raise ChatFileError(f"{name} is larger than {format_bytes(limit)}")
+    return content
+
+
+# -- archives ----------------------------------------------------------------------------------
+
+
+def _of_archive(file: Path) -> Iterator[SourceFile]:
+    with ExitStack() as stack:
+        try:
+            archive = stack.enter_context(zipfile.ZipFile(file))
+        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+            raise ChatFileError(f"{file} is a damaged archive: {error}") from error
+        members = [member for member in archive.infolist() if not member.is_dir()]
+        if len(members) > MAX_FILES:
+            raise ChatFileError(f"{file} holds over {MAX_FILES:,} files")
+        named = [(PurePosixPath(member.filename), member) for member in members]
+        assets = _Assets(lambda: ((path, _unpacker(archive, member)) for path, member in named))
+        for path, member in sorted(named, key=lambda each: each[1].filename):
+            if path.suffix.lower() == ".json":
+                yield SourceFile(path.name, _unpacker(archive, member), assets.find)
+
+
+def _unpacker(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> ReadFile:
+    return lambda limit: _unpacked(archive, member, limit)
+
+
+def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) -> bytes:
+    name = f"{member.filename} in {Path(archive.filename or '').name}"
+    if member.flag_bits & 1:
+        raise ChatFileError(f"{name} is encrypted: unpack it first")
+    grows = member.file_size / max(member.compress_size, 1)
+    if member.file_size > RATIO_MATTERS and grows > MAX_RATIO:
+        raise ChatFileError(f"{name} would grow {grows:,.0f} times by unpacking, which no chats do")
+    try:
+        with archive.open(member) as stream:
+            return _bounded(stream.read(limit + 1), name, limit)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+        raise ChatFileError(f"{name} cannot be unpacked: {error}") from error

@@ -1,0 +1,143 @@
+"""A conversation that outgrew its model's context: what would have to go, and how to go on.
+
+Nothing is cut by itself: a person chooses. What is cut off stays in the transcript, and the cut can
+be taken back. Lives on the thread and asyncio loop of its owner (the window's main thread).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from minerva_desktop.app.asides import Asides
+from minerva_desktop.chat.context_cut import ContextCut
+from minerva_desktop.chat.conversation import Conversation, clean_text
+from minerva_desktop.chat.message import ChatTurn, Message, Role
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.chat.turns import sent, turns_of
+from minerva_desktop.errors import ContextLimitExceeded
+
+# Room for the answer that a cut leaves, as a share of the context.
+ANSWER_SHARE = 0.25
+SUMMARY_SHARE = 0.15
+MIN_SUMMARY_TOKENS = 64
+SUMMARY_QUESTION = (
+    "Summarise the conversation above so that it can be continued without it: names, facts, "
+    "decisions, open questions, and what the user wants. Write in its language, in short "
+    "sentences, and nothing else."
+)
+
+CountTokens = Callable[[tuple[ChatTurn, ...]], Awaitable[int]]
+
+
+class PossibleCut(msgspec.Struct, frozen=True):
+    """From ``first_id`` on, a chat fits. ``n_messages`` before it, of ``n_tokens``, would no longer
+    be given to the model."""
+
+    first_id: str
+    n_messages: int
+    n_tokens: int
+
+
+async def newest_that_fit(
+    conversation: Conversation, count: CountTokens, n_ctx: int, *, room: int = 0
+) -> PossibleCut | None:
+    """The cut at a user's message that leaves most of the conversation, with room for an answer and
+    ``room`` tokens more. None where the last question alone is too long, or all of it fits."""
+    branch, cut = conversation.active_branch(), conversation.active_cut()
+    system = clean_text(conversation.system_prompt)
+    given = sent(branch, cut)
+    starts = [n for n, message in enumerate(given) if message.role is Role.USER and n > 0]
+    most = int(n_ctx * (1 - ANSWER_SHARE)) - room
+    whole = await count(turns_of(branch, system, cut))
+    if whole <= most or not starts:
+        return None
+    low, high, best = 0, len(starts) - 1, None
+    while low <= high:
+        middle = (low + high) // 2
+        used = await count(turns_of(given[starts[middle] :], system))
+        if used <= most:
+            best, high = (starts[middle], used), middle - 1
+        else:
+            low = middle + 1
+    if best is None:
+        return None
+    start, used = best
+    return PossibleCut(given[start].id, start, whole - used)
+
+
+def with_cut(conversation: Conversation, cut: ContextCut) -> tuple[ContextCut, ...]:
+    """The conversation's cuts, and this one."""
+    others = (each for each in conversation.cuts if each.first_id != cut.first_id)
+    return (*others, cut)
+
+
+def without_cut(conversation: Conversation, first_id: str) -> tuple[ContextCut, ...]:
+    """The conversation's cuts but the one there."""
+    return tuple(each for each in conversation.cuts if each.first_id != first_id)
+
+
+class Summariser:
+    """Has a model write what a cut leaves out."""
+
+    def __init__(self, asides: Asides) -> None:
+        self._asides = asides
+
+    async def summary(
+        self,
+        conversation: Conversation,
+        first_id: str,
+        model_path: Path,
+        count: CountTokens,
+        n_ctx: int,
+        on_progress: Callable[[int, int], None],
+    ) -> str:
+        """What comes before ``first_id``, in a few sentences. A conversation that does not fit into
+        the context is read piece by piece, each with the summary of those before; ``on_progress``
+        hears how many of how many messages are read. To cancel, cancel the awaiting task. Raises
+        `ContextLimitExceeded` for a message that alone is too long, and what generating raises.
+        """
+        older = _before(conversation, first_id)
+        cut = conversation.active_cut()
+        text = cut.summary if cut is not None else ""
+        length = max(MIN_SUMMARY_TOKENS, int(n_ctx * SUMMARY_SHARE))
+        sampling = SamplingParameters(temperature=0.0, max_tokens=length)
+        done = 0
+        while done < len(older):
+            on_progress(done, len(older))
+            n_read = await self._readable(text, older[done:], count, n_ctx - length)
+            turns = _question(text, older[done : done + n_read])
+            text = (await self._asides.ask(model_path, turns, sampling)).strip()
+            done += n_read
+        on_progress(done, len(older))
+        return text
+
+    async def _readable(
+        self, text: str, messages: Sequence[Message], count: CountTokens, most: int
+    ) -> int:
+        """How many of ``messages`` fit into one question."""
+        n_read = len(messages)
+        while True:
+            needed = await count(_question(text, messages[:n_read]))
+            if needed <= most:
+                return n_read
+            if n_read == 1:
+                raise ContextLimitExceeded.of(most, needed)
+            n_read = max(1, min(n_read - 1, int(n_read * most / needed)))
+
+
+def _before(conversation: Conversation, first_id: str) -> list[Message]:
+    older: list[Message] = []
+    for message in sent(conversation.active_branch(), conversation.active_cut()):
+        if message.id == first_id:
+            break
+        older.append(message)
+    return older
+
+
+def _question(summary: str, messages: Sequence[Message]) -> tuple[ChatTurn, ...]:
+    lines = [f"(Summary of what came before) {summary}"] if summary else []
+    lines += (f"{turn.role.value}: {turn.text}" for turn in turns_of(messages, ""))
+    return (ChatTurn(Role.USER, "\n\n".join((*lines, SUMMARY_QUESTION))),)

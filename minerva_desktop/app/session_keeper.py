@@ -1,0 +1,133 @@
+"""`SessionKeeper`: how one open conversation reaches the disk.
+
+Lives on the thread and asyncio loop of its session. What the disk does not take is kept in memory,
+told, and written with the next change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from minerva_desktop.chat.conversation import Conversation, Removal
+from minerva_desktop.chat.message import Message
+from minerva_desktop.errors import StoreError
+from minerva_desktop.store.chat_store import ChatStore
+
+_log = logging.getLogger(__name__)
+
+
+class SessionKeeper:
+    """Without a ``store`` nothing is ever written: a temporary chat. ``on_failed`` is told what the
+    disk says. ``is_saved`` False: the conversation is written with its first message."""
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        store: ChatStore | None,
+        on_failed: Callable[[StoreError], None],
+        *,
+        is_saved: bool,
+    ) -> None:
+        self._conversation = conversation
+        self._store = store
+        self._on_failed = on_failed
+        self._is_saved = is_saved
+        self._missing: list[str] = []  # ids of messages that are not on disk yet, oldest first
+        # The beginning of an answer reaches the disk before its end, however soon that comes.
+        self._writing = asyncio.Lock()
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether nothing of the conversation is written."""
+        return self._store is None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all messages are on disk."""
+        return self._is_saved and not self._missing
+
+    def add(self, message_id: str) -> None:
+        """A message is new; `save` writes it."""
+        self._missing.append(message_id)
+
+    async def save(self) -> bool:
+        """Write the messages that are not on disk yet, oldest first, and the conversation's details
+        behind them; False when the disk does not take them."""
+        async with self._writing:
+            store = self._store
+            return store is not None and await self._save(store)
+
+    async def save_details(self) -> None:
+        """Write title, parameters, active branch and the like; with the first message, where there
+        is none on disk yet."""
+        async with self._writing:
+            store = self._store
+            if store is not None and self._is_saved:
+                await self._save(store)
+
+    async def save_change(self, message: Message) -> None:
+        """Write what became of a message: the end of an answer."""
+        async with self._writing:
+            store = self._store
+            if store is not None and await self._save_missing(store):
+                await self._kept(store.update_message(message))
+
+    async def save_removal(self, removal: Removal, *, is_undone: bool) -> None:
+        """Write that messages went, or came back."""
+        async with self._writing:
+            store = self._store
+            if store is None or not await self._save_missing(store):
+                return
+            if is_undone:
+                write = store.put_back_messages(self._conversation, removal)
+            else:
+                write = store.remove_messages(self._conversation, removal)
+            await self._kept(write)
+
+    async def flush(self, message_id: str, text: str) -> None:
+        """Write all the text that a streaming answer has so far."""
+        if self._store is not None and self.is_whole:
+            await self._kept(self._store.flush_text(message_id, text))
+
+    async def save_draft(self) -> None:
+        """Write what stands in the composer; not of a chat without messages."""
+        if self._store is not None and self._is_saved:
+            draft = self._conversation.draft
+            await self._kept(self._store.save_draft(self._conversation.id, draft))
+
+    async def save_scroll(self) -> None:
+        """Write where the transcript was left."""
+        if self._store is not None and self._is_saved:
+            scroll = self._conversation.scroll
+            await self._kept(self._store.save_scroll(self._conversation.id, scroll))
+
+    async def _save(self, store: ChatStore) -> bool:
+        if not await self._save_missing(store):
+            return False
+        return await self._kept(store.save_details(self._conversation))
+
+    async def _save_missing(self, store: ChatStore) -> bool:
+        if not self._is_saved:
+            self._is_saved = await self._kept(store.create(self._conversation))
+            if self._is_saved:
+                self._missing.clear()
+            return self._is_saved
+        while self._missing:
+            message_id = self._missing[0]
+            if message_id in self._conversation:  # not removed since
+                message = self._conversation[message_id]
+                if not await self._kept(store.add_message(self._conversation.id, message)):
+                    return False
+            self._missing.remove(message_id)
+        return True
+
+    async def _kept(self, write: Awaitable[object]) -> bool:
+        try:
+            await write
+        except StoreError as error:
+            _log.warning("A chat could not be saved: %s", error)
+            self._on_failed(error)
+            return False
+        return True

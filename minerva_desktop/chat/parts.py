@@ -1,0 +1,64 @@
+"""What a message is made of besides its words: thoughts, files, images, calls of tools.
+
+Values without I/O. An image's bytes are not in here: ``digest`` names them in the store.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from minerva_desktop.chat.tools import ToolCall
+
+
+class ReasoningPart(msgspec.Struct, frozen=True, tag="reasoning", omit_defaults=True):
+    """The train of thought before an answer; ``milliseconds`` is how long it took."""
+
+    text: str
+    milliseconds: float = 0.0
+
+
+class FilePart(msgspec.Struct, frozen=True, tag="file", omit_defaults=True):
+    """A text file that came with a question: the model reads ``text``; ``n_bytes`` is the size of
+    the file that it was taken from."""
+
+    name: str
+    text: str
+    n_bytes: int
+    media_type: str = "text/plain"
+
+
+class ImagePart(msgspec.Struct, frozen=True, tag="image", omit_defaults=True):
+    """An image that came with a question. ``digest``: the SHA-256 of its bytes, in hexadecimal;
+    sizes in pixels."""
+
+    name: str
+    digest: str
+    n_bytes: int
+    media_type: str
+    width: int = 0
+    height: int = 0
+
+
+class ToolCallPart(msgspec.Struct, frozen=True, tag="tool_call"):
+    """A call that the answer asks for."""
+
+    call: ToolCall
+
+
+class ToolResultPart(msgspec.Struct, frozen=True, tag="tool_result", omit_defaults=True):
+    """What the tool ``name`` gave back to the call ``call_id``."""
+
+    call_id: str
+    text: str
+    name: str = ""
+
+
+Part = ReasoningPart | FilePart | ImagePart | ToolCallPart | ToolResultPart
+
+
+def file_as_text(part: FilePart) -> str:
+    """A file as a model reads it: its name, then its text between fences that it does not hold."""
+    fence = "```"
+    while fence in part.text:
+        fence += "`"
+    return f"{part.name}:\n{fence}\n{part.text}\n{fence}"

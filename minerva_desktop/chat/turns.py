@@ -1,0 +1,85 @@
+"""What a model is given of a conversation. Values without I/O, on any thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from minerva_desktop.chat.context_cut import ContextCut
+from minerva_desktop.chat.message import ChatTurn, Message, Role
+from minerva_desktop.chat.parts import (
+    FilePart,
+    ImagePart,
+    ReasoningPart,
+    ToolCallPart,
+    ToolResultPart,
+    file_as_text,
+)
+
+SUMMARY_HEADING = "Summary of the conversation so far:"
+
+
+def turns_of(
+    branch: Sequence[Message], system_prompt: str, cut: ContextCut | None = None
+) -> tuple[ChatTurn, ...]:
+    """The turns that ``branch`` makes, from ``cut`` on, with the system prompt in front if any.
+
+    Answers of which there is nothing yet (one that is about to start, one that failed at once) are
+    left out. Two turns of one role that then follow each other become one, because many chat
+    templates insist that the roles take turns.
+    """
+    turns: list[ChatTurn] = []
+    for message in sent(branch, cut):
+        for turn in _turns(message):
+            if turns and _is_mergeable(turns[-1], turn):
+                text = "\n\n".join(filter(None, (turns[-1].text, turn.text)))
+                turns[-1] = msgspec.structs.replace(turns[-1], text=text)
+            else:
+                turns.append(turn)
+    system = system_prompt if system_prompt.strip() else ""
+    if cut is not None and cut.summary.strip():
+        system = "\n\n".join(filter(None, (system, SUMMARY_HEADING + "\n" + cut.summary)))
+    if system:
+        turns.insert(0, ChatTurn(Role.SYSTEM, system))
+    return tuple(turns)
+
+
+def sent(branch: Sequence[Message], cut: ContextCut | None) -> Sequence[Message]:
+    """The messages of ``branch`` that a model is given: from ``cut`` on, if that is in it."""
+    if cut is not None:
+        for number, message in enumerate(branch):
+            if message.id == cut.first_id:
+                return branch[number:]
+    return branch
+
+
+def _turns(message: Message) -> Iterable[ChatTurn]:
+    results = [part for part in message.parts if isinstance(part, ToolResultPart)]
+    for result in results:
+        yield ChatTurn(
+            Role.TOOL, result.text, tool_call_id=result.call_id, name=result.name or None
+        )
+    if message.role is Role.TOOL and results:
+        return
+    calls = tuple(part.call for part in message.parts if isinstance(part, ToolCallPart))
+    thoughts = [part.text for part in message.parts if isinstance(part, ReasoningPart)]
+    text = "\n\n".join(filter(None, (*_enclosed(message), message.text)))
+    if message.role is Role.ASSISTANT and not text and not calls:
+        return
+    yield ChatTurn(message.role, text, reasoning="\n\n".join(thoughts), tool_calls=calls)
+
+
+def _enclosed(message: Message) -> Iterable[str]:
+    """What came with a message, as text. No model here sees images: it is told of them."""
+    for part in message.parts:
+        match part:
+            case FilePart():
+                yield file_as_text(part)
+            case ImagePart():
+                yield f"[An image that cannot be seen here: {part.name}]"
+
+
+def _is_mergeable(turn: ChatTurn, following: ChatTurn) -> bool:
+    is_plain = not turn.tool_calls and turn.role is not Role.TOOL
+    return is_plain and turn.role is following.role and not following.reasoning

@@ -1,0 +1,128 @@
+"""``minerva chats``: the history, its export and its import. Main thread; never loads Qt.
+
+What only reads works beside a window that has the chats open.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from pathlib import Path
+
+from minerva_desktop.app.chat_commands import ChatCommands, back_up_chats
+from minerva_desktop.app.chat_files import ExportFormat, format_of
+from minerva_desktop.app.chat_stores import reading, writing
+from minerva_desktop.commands.folders import ready_paths
+from minerva_desktop.commands.parser import CommandParser, count
+from minerva_desktop.logs import start_logging
+
+EXIT_OK, EXIT_FAILED = 0, 1
+_TOLD = ("minerva_desktop.store.database",)  # who warns of what is the command's own error here
+
+
+def chats(arguments: list[str]) -> int:
+    """Run the command; the exit code. Raises `MinervaError`."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.command == "export":
+        if given.all == bool(given.chats):
+            parser.error("export: name the chats, or say --all")
+        given.kind = _format(parser, given)
+    start_logging(None, told_otherwise=_TOLD)
+    database = ready_paths().database
+    if given.command == "import":
+        return asyncio.run(_import(database, given.files))
+    asyncio.run(_read(database, given))
+    return EXIT_OK
+
+
+async def _import(database: Path, files: list[Path]) -> int:
+    async with writing(database) as store:
+        is_whole = await ChatCommands(store).import_files(files)
+    return EXIT_OK if is_whole else EXIT_FAILED
+
+
+async def _read(database: Path, given: argparse.Namespace) -> None:
+    async with reading(database) as store:
+        commands = ChatCommands(store)
+        match given.command:
+            case "list":
+                await commands.list_chats(
+                    is_archived=given.archived, in_trash=given.trash, as_json=given.json
+                )
+            case "show":
+                await commands.show(given.chat, as_json=given.json)
+            case "search":
+                await commands.search(" ".join(given.words), given.limit, as_json=given.json)
+            case "export":
+                wanted = None if given.all else given.chats
+                await commands.export(wanted, given.kind, given.output, force=given.force)
+            case "backup":
+                await back_up_chats(store, given.output, force=given.force)
+
+
+def _format(parser: argparse.ArgumentParser, given: argparse.Namespace) -> ExportFormat:
+    """The one that was asked for, else that of the file's name, else Markdown."""
+    of_name = None if given.output is None else format_of(given.output)
+    if given.format is None:
+        return of_name or ExportFormat.MARKDOWN
+    asked = ExportFormat(given.format)
+    if of_name not in {None, asked}:
+        parser.error(f"export: {given.output.name} is no name for {asked.value}")
+    return asked
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = CommandParser(prog="minerva chats", description="Your chats, from the command line.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    listed = commands.add_parser("list", help="all chats, the last used first")
+    places = listed.add_mutually_exclusive_group()
+    places.add_argument("--archived", action="store_true", help="those in the archive instead")
+    places.add_argument("--trash", action="store_true", help="those in the trash instead")
+    show = commands.add_parser("show", help="one chat, to read; with --json all branches of it")
+    show.add_argument("chat", help="its id, or the first characters of it")
+    search = commands.add_parser("search", help="find words in titles and messages")
+    search.add_argument(
+        "words",
+        nargs="+",
+        help="in any order; a phrase in quotes of its own, and filters: model:NAME before:2026-03 "
+        "after:2025 pinned:yes folder:NAME tag:NAME",
+    )
+    search.add_argument("--limit", type=count, default=20, metavar="N", help="at most so many (20)")
+    for command in (listed, show, search):
+        command.add_argument("--json", action="store_true", help="for scripts")
+    _add_export(commands.add_parser("export", help="write chats to files"))
+    take = commands.add_parser(
+        "import",
+        help="take chats in: our own JSON, ChatGPT's export, LM Studio's files",
+        description="Take chats in: Minerva's own JSON, ChatGPT's export (the .zip, or "
+        "conversations.json) and LM Studio's .conversation.json files. What a file is, its content "
+        "says. Chats that are here already stay as they are.",
+    )
+    take.add_argument("files", nargs="+", type=Path, metavar="FILE", help="or folders with such")
+    backup = commands.add_parser("backup", help="copy all chats into one file")
+    backup.add_argument(
+        "output", nargs="?", type=Path, metavar="FILE", help="default: here, with today's date"
+    )
+    backup.add_argument("--force", action="store_true", help="replace the file")
+    return parser
+
+
+def _add_export(export: argparse.ArgumentParser) -> None:
+    export.add_argument("chats", nargs="*", metavar="CHAT", help="ids, or their first characters")
+    export.add_argument("--all", action="store_true", help="all chats but those in the trash")
+    export.add_argument(
+        "--format",
+        choices=[each.value for each in ExportFormat],
+        help="markdown (default) and html: to read, the branch that is shown; json: everything, "
+        "for an import",
+    )
+    export.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="a file, or a folder to put it into; for several chats as markdown or html a folder, "
+        "or a .zip; “-” writes to the standard output (default: here, named after the chat)",
+    )
+    export.add_argument("--force", action="store_true", help="replace files that are there")

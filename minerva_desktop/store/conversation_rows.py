@@ -1,0 +1,255 @@
+"""Conversations as rows of the database, and back: the list, one of them, a page of one.
+
+Values become rows on the thread of the one who asks; functions that take a connection run on the
+database's thread.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import apsw
+import msgspec
+
+from minerva_desktop.chat.context_cut import ContextCut
+from minerva_desktop.chat.conversation import (
+    Conversation,
+    ConversationSummary,
+    ScrollPosition,
+    TitleSource,
+    clean_text,
+)
+from minerva_desktop.chat.message import Message
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.errors import StoreError
+from minerva_desktop.store import message_rows
+from minerva_desktop.store.message_rows import (
+    COLUMNS,
+    Row,
+    clean_or_none,
+    json_of,
+    message_of,
+    parsed,
+    sampling_json,
+    sampling_of,
+)
+from minerva_desktop.store.text_folding import fold
+
+INSERT_CONVERSATION = """
+    INSERT INTO conversations (id, created_at, updated_at, folder_id, is_pinned, is_archived,
+        draft, scroll, title, folded_title, title_source, model, system_prompt, parameters,
+        active_leaf_id, cuts)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+INSERT_TAG = "INSERT OR IGNORE INTO tags (conversation_id, tag) VALUES (?, ?)"
+UPDATE_DETAILS = """
+    UPDATE conversations SET title = ?, folded_title = ?, title_source = ?, model = ?,
+        system_prompt = ?, parameters = ?, active_leaf_id = ?, cuts = ?
+    WHERE id = ?
+"""
+MOVE_LEAF = """
+    UPDATE conversations SET active_leaf_id = ?, updated_at = max(updated_at, ?) WHERE id = ?
+"""
+SUMMARY = "id, title, updated_at, model, folder_id, is_pinned, is_archived, deleted_at"
+SELECT_LISTED = f"""
+    SELECT {SUMMARY} FROM conversations
+    WHERE deleted_at IS NULL AND is_archived = ?
+    ORDER BY updated_at DESC, row DESC
+"""
+SELECT_TRASH = f"""
+    SELECT {SUMMARY} FROM conversations
+    WHERE deleted_at IS NOT NULL ORDER BY deleted_at DESC, row DESC
+"""
+SELECT_TAGS = "SELECT conversation_id, tag FROM tags ORDER BY row"
+SELECT_TAGS_OF = "SELECT tag FROM tags WHERE conversation_id = ? ORDER BY row"
+SELECT_CONVERSATION = """
+    SELECT created_at, updated_at, title, title_source, model, system_prompt, parameters,
+        folder_id, is_pinned, is_archived, draft, scroll, cuts, active_leaf_id
+    FROM conversations WHERE id = ?
+"""
+SELECT_MESSAGES = f"""
+    SELECT {COLUMNS} FROM messages
+    WHERE conversation_id = ? AND deleted_at IS NULL ORDER BY seq
+"""
+# From a leaf towards the root, by ids alone: the texts are read of those that are in the page.
+SELECT_BRANCH = f"""
+    WITH RECURSIVE branch (branch_id, above_id, distance) AS (
+        SELECT id, parent_id, 0 FROM messages
+        WHERE id = ?1 AND conversation_id = ?2 AND deleted_at IS NULL
+        UNION ALL
+        SELECT id, parent_id, distance + 1 FROM branch JOIN messages ON id = above_id
+        LIMIT ?3
+    )
+    SELECT {COLUMNS} FROM branch JOIN messages ON id = branch_id ORDER BY distance DESC
+"""
+SELECT_REPLIES = """
+    SELECT id FROM messages WHERE parent_id = ? AND deleted_at IS NULL ORDER BY seq
+"""
+SELECT_FIRST = """
+    SELECT id FROM messages
+    WHERE conversation_id = ? AND parent_id IS NULL AND deleted_at IS NULL ORDER BY seq
+"""
+
+
+class TranscriptPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages of a branch that follow each other, the oldest first.
+
+    ``siblings`` are the ids of the alternatives to those that have any, themselves included, the
+    oldest first. ``has_more`` says whether the branch goes on before them.
+    """
+
+    messages: tuple[Message, ...]
+    siblings: dict[str, tuple[str, ...]]
+    has_more: bool
+
+
+# -- values to rows, on the caller's thread ----------------------------------------------------
+
+
+def row_of(conversation: Conversation) -> Row:
+    """The bindings of `INSERT_CONVERSATION`."""
+    scroll = conversation.scroll
+    return (
+        conversation.id,
+        conversation.created_at,
+        conversation.updated_at,
+        conversation.folder_id,
+        conversation.is_pinned,
+        conversation.is_archived,
+        clean_text(conversation.draft),
+        None if scroll is None else json_of(scroll),
+        *details_of(conversation),
+    )
+
+
+def details_of(conversation: Conversation) -> Row:
+    """What `UPDATE_DETAILS` sets."""
+    title = clean_text(conversation.title)
+    return (
+        title,
+        fold(title),
+        conversation.title_source.value,
+        clean_or_none(conversation.model),
+        clean_text(conversation.system_prompt),
+        sampling_json(conversation.sampling),
+        conversation.active_leaf_id,
+        json_of(conversation.cuts) if conversation.cuts else None,
+    )
+
+
+# -- on the database's thread ------------------------------------------------------------------
+
+
+def insert(
+    connection: apsw.Connection, row: Row, tags: Iterable[Row], messages: Iterable[Row]
+) -> None:
+    """Add a conversation (`row_of`) with its tags and messages."""
+    connection.execute(INSERT_CONVERSATION, row)
+    connection.executemany(INSERT_TAG, tags)
+    message_rows.insert(connection, messages)
+
+
+def listed(
+    connection: apsw.Connection, *, is_archived: bool, in_trash: bool
+) -> list[ConversationSummary]:
+    """Lines of the chat list."""
+    if in_trash:
+        rows = connection.execute(SELECT_TRASH)
+    else:
+        rows = connection.execute(SELECT_LISTED, (is_archived,))
+    tags: dict[str, list[str]] = defaultdict(list)
+    for conversation_id, tag in connection.execute(SELECT_TAGS):
+        tags[str(conversation_id)].append(str(tag))
+    return [summary_of(row, tags.get(row[0], ())) for row in rows]
+
+
+def summary_of(row: Row, tags: Sequence[str]) -> ConversationSummary:
+    """The line of the chat list that `SUMMARY` holds."""
+    id_, title, updated_at, model, folder_id, is_pinned, is_archived, deleted_at = row
+    return ConversationSummary(
+        id=id_,
+        title=title,
+        updated_at=updated_at,
+        model=model,
+        folder_id=folder_id,
+        tags=tuple(tags),
+        is_pinned=bool(is_pinned),
+        is_archived=bool(is_archived),
+        deleted_at=deleted_at,
+    )
+
+
+def load(connection: apsw.Connection, conversation_id: str) -> Conversation:
+    """A conversation with all its messages. Raises `StoreError`."""
+    conversation, active_leaf_id = _without_messages(connection, conversation_id)
+    updated_at = conversation.updated_at
+    for row in connection.execute(SELECT_MESSAGES, (conversation_id,)):
+        conversation.add(message_of(row))
+    if active_leaf_id is not None and active_leaf_id in conversation:
+        conversation.branch_from(active_leaf_id)
+    conversation.updated_at = updated_at
+    return conversation
+
+
+def newest(
+    connection: apsw.Connection, conversation_id: str, n: int
+) -> tuple[Conversation, TranscriptPage]:
+    """A conversation without messages, and the last ``n`` of its active branch."""
+    conversation, active_leaf_id = _without_messages(connection, conversation_id)
+    return conversation, page_to(connection, conversation_id, active_leaf_id, n)
+
+
+def page_to(
+    connection: apsw.Connection, conversation_id: str, message_id: str | None, n: int
+) -> TranscriptPage:
+    """The ``n`` messages of a branch that end with this one; no page for None."""
+    bindings = (message_id, conversation_id, n)
+    messages = tuple(map(message_of, connection.execute(SELECT_BRANCH, bindings)))
+    siblings = {}
+    for message in messages:
+        if message.parent_id is None:
+            rows = connection.execute(SELECT_FIRST, (conversation_id,))
+        else:
+            rows = connection.execute(SELECT_REPLIES, (message.parent_id,))
+        ids = tuple(str(row[0]) for row in rows)
+        if len(ids) > 1:
+            siblings[message.id] = ids
+    has_more = bool(messages) and messages[0].parent_id is not None
+    return TranscriptPage(messages=messages, siblings=siblings, has_more=has_more)
+
+
+def _without_messages(
+    connection: apsw.Connection, conversation_id: str
+) -> tuple[Conversation, str | None]:
+    row = connection.execute(SELECT_CONVERSATION, (conversation_id,)).fetchone()
+    if row is None:
+        raise StoreError(f"There is no chat with the id {conversation_id}")
+    (created_at, updated_at, title, title_source, model, system_prompt, parameters) = row[:7]
+    (folder_id, is_pinned, is_archived, draft, scroll, cuts, active_leaf_id) = row[7:]
+    conversation = Conversation(
+        id=conversation_id,
+        created_at=created_at,
+        updated_at=updated_at,
+        title=title,
+        title_source=_title_source(title_source),
+        model=model,
+        system_prompt=system_prompt,
+        sampling=sampling_of(parameters) or SamplingParameters(),
+        folder_id=folder_id,
+        tags=tuple(row[0] for row in connection.execute(SELECT_TAGS_OF, (conversation_id,))),
+        is_pinned=bool(is_pinned),
+        is_archived=bool(is_archived),
+        draft=draft,
+        scroll=None if scroll is None else parsed(scroll, ScrollPosition),
+        cuts=() if cuts is None else parsed(cuts, tuple[ContextCut, ...]) or (),
+    )
+    return conversation, active_leaf_id
+
+
+def _title_source(value: str) -> TitleSource:
+    """A later version may know more sources; a person's title is the one that is never replaced."""
+    try:
+        return TitleSource(value)
+    except ValueError:
+        return TitleSource.PERSON

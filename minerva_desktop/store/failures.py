@@ -1,0 +1,58 @@
+"""What went wrong with the file of the chats, in words. Pure."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import apsw
+
+from minerva_desktop.errors import StoreError
+
+# The disk does not take what is written, and may do so again later.
+DISK_TROUBLES = (apsw.FullError, apsw.ReadOnlyError, apsw.IOError)
+
+
+def store_error(path: Path, error: Exception) -> StoreError:
+    """The error that is shown for one of SQLite's or of the system's about ``path``."""
+    return StoreError(
+        f"The chats in {path} cannot be read or written: {reason_of(path, error)}",
+        detail=f"{type(error).__name__}: {error}",
+    )
+
+
+def newer_file(path: Path, version: int, known: int) -> StoreError:
+    """A file with a schema that this program does not know."""
+    return StoreError(
+        f"The chats in {path} were written by a newer Minerva (format {version}, this one knows"
+        f" up to {known}). They are untouched: update the app to open them"
+    )
+
+
+def reason_of(path: Path, error: Exception) -> str:
+    """What happened, in words."""
+    reason = str(error)
+    match error:
+        case apsw.BusyError() | apsw.LockedError():
+            reason = (
+                "Minerva is open already in another window or session, or another program has "
+                "the file open"
+            )
+        case apsw.FullError():
+            reason = f"the disk is full ({free_bytes(path):,} bytes free)"
+        case apsw.ReadOnlyError():
+            reason = "the file or its folder is read-only"
+        case apsw.CantOpenError() | apsw.PermissionsError():
+            reason = "the file or its folder may not be opened or written"
+        case apsw.CorruptError() | apsw.NotADBError():
+            reason = "the file is damaged"
+        case FileExistsError():
+            reason = "there is a file where its folder should be"
+        case OSError(strerror=str(words)):
+            reason = words
+    return reason
+
+
+def free_bytes(path: Path) -> int:
+    """What is free on the disk of ``path``, for this user."""
+    return shutil.disk_usage(path.parent).free

@@ -1,0 +1,216 @@
+"""Messages as rows of the database, and back.
+
+Values become rows on the thread of the one who asks; functions that take a connection run on the
+database's thread, in a transaction of `store.database`.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import apsw
+import msgspec
+
+from minerva_desktop.chat.completion import Completion
+from minerva_desktop.chat.conversation import clean_text
+from minerva_desktop.chat.message import Message, MessageState, Role
+from minerva_desktop.chat.parts import Part
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.errors import StoreError
+
+logger = logging.getLogger(__name__)
+
+Parsed = TypeVar("Parsed")
+Known = TypeVar("Known", bound=StrEnum)
+Row = tuple[Any, ...]
+
+CREATED_AT = 4  # its place in a row
+LAST_SECOND = 2.0**53
+
+# What `message_of` makes a message of.
+COLUMNS = """
+    id, parent_id, role, created_at, text, state, messages.model, completion, error, parts,
+    (SELECT parameters FROM samplings WHERE samplings.id = sampling_id)
+"""
+INSERT_SAMPLING = "INSERT OR IGNORE INTO samplings (parameters) VALUES (?)"
+INSERT_MESSAGE = """
+    INSERT INTO messages (id, conversation_id, parent_id, role, created_at,
+        text, state, model, completion, error, parts, sampling_id, row, seq)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
+        (SELECT id FROM samplings WHERE parameters = ?12), ?13,
+        (SELECT coalesce(max(seq), 0) + 1 FROM messages WHERE conversation_id = ?2))
+"""
+UPDATE_MESSAGE = """
+    UPDATE messages SET text = ?, state = ?, model = ?, completion = ?, error = ?, parts = ?,
+        sampling_id = (SELECT id FROM samplings WHERE parameters = ?)
+    WHERE id = ?
+"""
+IS_TAKEN = "SELECT 1 FROM messages WHERE row = ?"
+# The first row from here on behind which there is a gap.
+LAST_OF_RUN = """
+    SELECT row FROM messages AS here WHERE row >= ?
+        AND NOT EXISTS (SELECT 1 FROM messages WHERE row = here.row + 1)
+    ORDER BY row LIMIT 1
+"""
+FLUSH_TEXT = """
+    UPDATE messages SET text = ?, parts = ifnull(?, parts) WHERE id = ? AND state = 'streaming'
+"""
+MARK_INTERRUPTED = "UPDATE messages SET state = 'interrupted' WHERE state = 'streaming'"
+
+
+# -- values to rows, on the caller's thread ----------------------------------------------------
+
+
+def row_of(conversation_id: str, message: Message) -> Row:
+    """The bindings of `INSERT_MESSAGE`."""
+    return (
+        message.id,
+        conversation_id,
+        message.parent_id,
+        message.role.value,
+        message.created_at,
+        *content_of(message),
+    )
+
+
+def content_of(message: Message) -> Row:
+    """What of a message changes; the last of it is what it was asked with."""
+    return (
+        clean_text(message.text),
+        message.state.value,
+        clean_or_none(message.model),
+        None if message.completion is None else json_of(message.completion),
+        clean_or_none(message.error),
+        parts_of(message.parts),
+        None if message.sampling is None else sampling_json(message.sampling),
+    )
+
+
+def parts_of(parts: Sequence[Part]) -> str | None:
+    """Parts as JSON; None for none."""
+    return json_of(parts) if parts else None
+
+
+def sampling_json(sampling: SamplingParameters) -> str:
+    """All parameters, those that are at their defaults, too: defaults may change."""
+    if -math.inf not in sampling.logit_bias.values():
+        return json_of(sampling)
+    # JSON has no infinity, and a banned token must not come back as an unreadable one.
+    fields = msgspec.to_builtins(sampling)
+    for token, bias in sampling.logit_bias.items():
+        fields["logit_bias"][token] = "-inf" if bias == -math.inf else bias
+    return json_of(fields)
+
+
+def json_of(value: object) -> str:
+    """JSON of a value of `chat`, of which any text may hold half characters."""
+    try:
+        return msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_cleaned(msgspec.to_builtins(value))).decode()
+
+
+def clean_or_none(text: str | None) -> str | None:
+    """`clean_text`, also of nothing."""
+    return None if text is None else clean_text(text)
+
+
+def _cleaned(value: object) -> object:
+    match value:
+        case str():
+            return clean_text(value)
+        case dict():
+            return {_cleaned(key): _cleaned(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_cleaned(inner) for inner in value]
+    return value
+
+
+# -- on the database's thread ------------------------------------------------------------------
+
+
+def insert(connection: apsw.Connection, rows: Iterable[Row]) -> None:
+    """Add messages, each below one that is there or comes before it."""
+    second = number = -1
+    for row in rows:
+        _share_sampling(connection, row[-1])
+        at = _second(row[CREATED_AT])
+        # Those of one second follow each other: no need to look again for the end of their run.
+        number = _free_row(connection, number + 1 if at == second else at)
+        second = at
+        connection.execute(INSERT_MESSAGE, (*row, number))
+
+
+def update(connection: apsw.Connection, content: Row, message_id: str) -> None:
+    """Give a message another content. Raises `StoreError` when it is not there."""
+    _share_sampling(connection, content[-1])
+    change_one(connection, UPDATE_MESSAGE, (*content, message_id))
+
+
+def message_of(row: Row) -> Message:
+    """The message that the `COLUMNS` of a row hold. What makes no sense in it, after a damage of
+    the file, costs itself alone."""
+    id_, parent_id, role, created_at, text, state, model, completion, error, parts, sampling = row
+    return Message(
+        id=id_,
+        parent_id=parent_id,
+        role=_known(Role, role, Role.ASSISTANT),
+        text=text,
+        state=_known(MessageState, state, MessageState.INTERRUPTED),
+        created_at=created_at,
+        parts=parsed(parts, tuple[Part, ...]) or () if parts else (),
+        model=model,
+        sampling=sampling_of(sampling),
+        completion=parsed(completion, Completion) if completion else None,
+        error=error,
+    )
+
+
+def _known(kind: type[Known], value: str, otherwise: Known) -> Known:
+    try:
+        return kind(value)
+    except ValueError:
+        logger.warning("a stored message has the %s %r", kind.__name__, value)
+        return otherwise
+
+
+def sampling_of(json: str | None) -> SamplingParameters | None:
+    """What `sampling_json` made; None as `parsed` says."""
+    return None if json is None else parsed(json, SamplingParameters, strict=False)
+
+
+def parsed(json: str, type_: type[Parsed], *, strict: bool = True) -> Parsed | None:
+    """None, and a line in the log, for JSON of another shape: it must not hide a whole chat."""
+    try:
+        return msgspec.json.decode(json, type=type_, strict=strict)
+    except msgspec.DecodeError as error:
+        logger.warning("a stored %s is not readable: %s", type_, error)
+        return None
+
+
+def change_one(connection: apsw.Connection, statement: str, bindings: Row) -> None:
+    """Change one row, whose id is the last binding. Raises `StoreError` when it is not there."""
+    connection.execute(statement, bindings)
+    if connection.changes() == 0:
+        raise StoreError(f"There is no chat or message with the id {bindings[-1]}")
+
+
+def _second(created_at: float) -> int:
+    """The time as a row; that of a broken clock is the oldest."""
+    return int(created_at) if 0.0 <= created_at <= LAST_SECOND else 0
+
+
+def _free_row(connection: apsw.Connection, row: int) -> int:
+    """``row``, or the next that is not taken."""
+    if connection.execute(IS_TAKEN, (row,)).get is None:
+        return row
+    return int(str(connection.execute(LAST_OF_RUN, (row,)).get)) + 1
+
+
+def _share_sampling(connection: apsw.Connection, parameters: str | None) -> None:
+    if parameters is not None:
+        connection.execute(INSERT_SAMPLING, (parameters,))

@@ -1,0 +1,229 @@
+"""How the file of the chats is opened: the lock, the check, the schema's steps, and what happens
+to a damaged one.
+
+Runs on the database's thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import apsw
+
+from minerva_desktop.errors import StoreError
+from minerva_desktop.store import backup_files
+from minerva_desktop.store.backup_files import BackupReason, free_name
+from minerva_desktop.store.failures import newer_file
+from minerva_desktop.store.migrations import Migration
+from minerva_desktop.store.recovery import Recovery, recover, repair
+
+logger = logging.getLogger(__name__)
+
+# Checking a file of this size for damage takes under 0.1 s; a larger one only after a crash.
+ALWAYS_CHECKED_BYTES = 64 * 1024 * 1024
+# The write-ahead log is cut back to this size once it was copied into the file.
+LOG_LIMIT_BYTES = 8 * 1024 * 1024
+# A file that cannot be written is read into memory up to this size.
+MEMORY_LIMIT_BYTES = 1024 * 1024 * 1024
+
+
+def lock(path: Path, timeout_ms: int) -> apsw.Connection:
+    """Hold the right to open ``path`` until the result is closed; `apsw.BusyError` if another
+    process has it."""
+    connection = apsw.Connection(str(path.with_name(path.name + ".lock")))
+    try:
+        connection.set_busy_timeout(timeout_ms)
+        connection.execute("PRAGMA journal_mode = MEMORY").fetchall()
+        connection.execute("BEGIN EXCLUSIVE")
+    except BaseException:
+        # Whatever it was: nobody else could let go of the lock until the process ends.
+        connection.close()
+        raise
+    return connection
+
+
+def prepare(path: Path) -> None:
+    """Make the folder, and finish what a recovery that was cut off left behind. Raises `OSError`,
+    and `StoreError` for what is no regular file: a pipe in its place would block for ever."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+        raise StoreError(f"The chats cannot be kept in {path}: it is not a regular file")
+    recovered = _recovered_name(path)
+    if recovered.exists() and not path.exists():
+        recovered.rename(path)
+
+
+def connect(path: Path, migrations: Sequence[Migration], busy_timeout_ms: int) -> apsw.Connection:
+    """Open or create the file and bring its schema up to date.
+
+    Raises `apsw.CorruptError` or `apsw.NotADBError` for a damaged file, `StoreError` for one of a
+    later schema, and leaves both as they were found.
+    """
+    after_crash = size(log_of(path)) > 0
+    connection = apsw.Connection(str(path))
+    try:
+        if connection.readonly("main"):
+            raise apsw.ReadOnlyError("the file opened for reading only")
+        connection.set_busy_timeout(busy_timeout_ms)
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        version = schema_version(connection)
+        if version > len(migrations):
+            raise newer_file(path, version, len(migrations))
+        if after_crash or size(path) <= ALWAYS_CHECKED_BYTES:
+            check_quickly(connection)
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
+        for pragma in (
+            "journal_mode = WAL",
+            f"journal_size_limit = {LOG_LIMIT_BYTES}",
+            "synchronous = FULL",
+            "fullfsync = ON",  # macOS: a plain fsync does not reach the disk there
+        ):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        if 0 < version < len(migrations):
+            target = backup_files.name_for(path, BackupReason.MIGRATION)
+            backup_files.copy_now(connection, target)
+            backup_files.rotate(path, BackupReason.MIGRATION)
+        migrate(connection, migrations)
+    except BaseException:
+        # Whatever it was: nobody else knows the connection, and open it would keep the file
+        # from being set aside on Windows.
+        connection.close()
+        raise
+    return connection
+
+
+def connect_in_memory(path: Path, migrations: Sequence[Migration]) -> apsw.Connection:
+    """A copy in memory of a file that can be read and not written, or is not there. Raises
+    `apsw.Error`, and `StoreError` for one of a later schema."""
+    if size(path) > MEMORY_LIMIT_BYTES:
+        raise apsw.ReadOnlyError(
+            f"the file opened for reading only, and {size(path):,} bytes are too many to work on"
+            " in memory"
+        )
+    connection = apsw.Connection(":memory:")
+    if path.exists():
+        with (
+            closing(_open_to_read(path)) as source,
+            connection.backup("main", source, "main") as backup,
+        ):
+            backup.step()
+    version = schema_version(connection)
+    if version > len(migrations):
+        raise newer_file(path, version, len(migrations))
+    check_quickly(connection)
+    migrate(connection, migrations)
+    return connection
+
+
+def migrate(connection: apsw.Connection, migrations: Sequence[Migration]) -> None:
+    """Take the steps of the schema that are missing. Foreign keys are enforced afterwards."""
+    # A table that is made anew must not empty those that refer to it.
+    connection.execute("PRAGMA foreign_keys = OFF").fetchall()
+    version = schema_version(connection)
+    for number, step in enumerate(migrations[version:], start=version + 1):
+        with transaction(connection):
+            step(connection)
+            connection.execute(f"PRAGMA user_version = {number}")
+    connection.execute("PRAGMA foreign_keys = ON").fetchall()
+
+
+def replace_damaged(path: Path, migrations: Sequence[Migration]) -> Recovery:
+    """Put a new file with all that can be read in the place of a damaged one, which keeps its log
+    and gets another name.
+
+    The app may be killed at any point of it: the damaged file has its name until the new one is
+    complete, and `prepare` knows that one's.
+    """
+    unfinished, recovered = path.with_name(path.name + ".part"), _recovered_name(path)
+    for leftover in (unfinished, log_of(unfinished)):
+        leftover.unlink(missing_ok=True)
+    with closing(apsw.Connection(str(unfinished))) as new:
+        for pragma in ("foreign_keys = OFF", "synchronous = OFF"):
+            new.execute(f"PRAGMA {pragma}").fetchall()
+        try:
+            with transaction(new):
+                n_lost = recover(path, new, migrations)
+        except apsw.Error as error:
+            logger.warning("nothing can be read of %s: %s", path, error)
+            n_lost = 0
+        migrate(new, migrations)
+        new.execute("PRAGMA foreign_keys = OFF").fetchall()
+        with transaction(new):
+            n_adopted = repair(new)
+        n_chats, n_messages = (
+            int(str(new.execute(f"SELECT count(*) FROM {table}").get))
+            for table in ("conversations", "messages")
+        )
+    backup_files.sync(unfinished)
+    unfinished.rename(recovered)
+    damaged = _set_aside(path)
+    recovered.rename(path)
+    return Recovery(
+        damaged=damaged,
+        n_chats=n_chats,
+        n_messages=n_messages,
+        n_lost_chats=n_adopted,
+        n_lost_messages=n_lost,
+    )
+
+
+@contextmanager
+def transaction(connection: apsw.Connection) -> Iterator[None]:
+    """Commit what happens inside, or undo it when it raises."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # Whatever it was: a transaction left open would swallow all later writes. A full disk may
+        # have ended it already; then there is nothing to undo.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def check_quickly(connection: apsw.Connection) -> None:
+    """Raise `apsw.CorruptError` for a file that is damaged."""
+    report = connection.execute("PRAGMA quick_check(1)").get
+    if report != "ok":
+        raise apsw.CorruptError(str(report))
+
+
+def schema_version(connection: apsw.Connection) -> int:
+    """How many steps of the schema the file has been through."""
+    return int(str(connection.execute("PRAGMA user_version").get))
+
+
+def log_of(path: Path) -> Path:
+    """The write-ahead log of a file."""
+    return path.with_name(path.name + "-wal")
+
+
+def size(path: Path) -> int:
+    """In bytes; 0 for what is not there."""
+    return path.stat().st_size if path.exists() else 0
+
+
+def _recovered_name(path: Path) -> Path:
+    return path.with_name(path.name + ".recovered")
+
+
+def _set_aside(path: Path) -> Path:
+    """Give a damaged file another name, with its log, so that a repair tool has all of it."""
+    target = free_name(path, f"damaged-{backup_files.stamp()}")
+    # The log first: a new database must never find the old one's.
+    if log_of(path).exists():
+        log_of(path).rename(log_of(target))
+    path.rename(target)
+    return target
+
+
+def _open_to_read(path: Path) -> apsw.Connection:
+    """With its log where that can be read, too."""
+    if size(log_of(path)) == 0:
+        return backup_files.open_unchanged(path)
+    return apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)

@@ -1,0 +1,93 @@
+"""What makes the search fast: an index over the words of messages, kept up behind the writes.
+
+Runs on the database's thread. Triggers note in ``unindexed`` which messages are new or changed, an
+answer once it has ended; `index_some` takes them up afterwards, so that no write waits for it and
+none is forgotten, whatever wrote it: a migration, an import, a recovery.
+
+``message_index`` is FTS5 over three characters at a time, which finds any part of a word in any
+script. It is given folded text (`store.text_folding`) and keeps none, so that it is a third
+smaller, and a message leaves it without its old text being known. Shorter words are found by
+``search_chunks``: for all messages of about the same time (a message's row is its time), which
+characters and which pairs of ASCII characters are in them. That says where to look.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections import defaultdict
+from itertools import islice
+
+import apsw
+
+from minerva_desktop.store.text_folding import fold
+
+MIN_INDEXED = 3  # characters of a word that `message_index` can find
+CHUNK_BITS = 14  # of a row, so of seconds: 4.5 hours
+BATCH_MESSAGES = 100
+BATCH_CHARACTERS = 50_000  # about 20 ms
+
+# CROSS: SQLite may think that it is better to go through all messages.
+SELECT_WAITING = """
+    SELECT unindexed.row, text FROM unindexed CROSS JOIN messages USING (row)
+    ORDER BY unindexed.row DESC LIMIT ?
+"""
+INDEX = "INSERT OR REPLACE INTO message_index (rowid, text) VALUES (?, ?)"
+SELECT_CHUNK = "SELECT grams FROM search_chunks WHERE id = ?"
+SET_CHUNK = "INSERT OR REPLACE INTO search_chunks (id, grams) VALUES (?, ?)"
+
+
+def index_some(connection: apsw.Connection) -> bool:
+    """Take up some of the messages that wait, the newest first; whether more do."""
+    batch: list[tuple[int, str]] = []
+    n_characters = 0
+    for row, text in connection.execute(SELECT_WAITING, (BATCH_MESSAGES,)):
+        folded = fold(str(text))
+        batch.append((int(str(row)), folded))
+        n_characters += len(folded)
+        if n_characters > BATCH_CHARACTERS:
+            break
+    batch.sort()  # FTS5 writes a piece of its own for each step back
+    connection.executemany(INDEX, batch)
+    chunks: dict[int, set[str]] = defaultdict(set)
+    for row, folded in batch:
+        chunks[row >> CHUNK_BITS] |= grams_of(folded)
+    for chunk, grams in chunks.items():
+        _extend_chunk(connection, chunk, grams)
+    connection.executemany("DELETE FROM unindexed WHERE row = ?", [(row,) for row, _ in batch])
+    return is_waiting(connection)
+
+
+def is_waiting(connection: apsw.Connection) -> bool:
+    """Whether there are messages that the search cannot find yet."""
+    return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM unindexed)").get)
+
+
+def n_waiting(connection: apsw.Connection) -> int:
+    """How many messages the search cannot find yet."""
+    return int(str(connection.execute("SELECT count(*) FROM unindexed").get))
+
+
+def grams_of(folded: str) -> set[str]:
+    """The characters of a folded text, and its pairs of ASCII characters."""
+    line = folded.replace("\n", " ")
+    pairs = set(map(operator.add, line, islice(line, 1, None)))
+    if not line.isascii():
+        pairs = {pair for pair in pairs if pair.isascii()}
+    return pairs | set(line)
+
+
+def gram_conditions(words: tuple[str, ...]) -> tuple[str, list[str]]:
+    """SQL, and its bindings, that hold for each chunk in which these folded words may be."""
+    grams: list[str] = []
+    for word in words:
+        pairs = [word[place : place + 2] for place in range(len(word) - 1)]
+        grams += [pair for pair in pairs if pair.isascii()]
+        grams += [character for character in word if len(word) == 1 or not character.isascii()]
+    return "".join(" AND instr(grams, ?) > 0" for _ in grams), grams
+
+
+def _extend_chunk(connection: apsw.Connection, chunk: int, grams: set[str]) -> None:
+    known = connection.execute(SELECT_CHUNK, (chunk,)).get
+    before = set(str(known).split("\n")) if known is not None else set()
+    if not grams <= before:
+        connection.execute(SET_CHUNK, (chunk, "\n".join(sorted(before | grams))))

@@ -1,0 +1,106 @@
+"""`AnswerRuns`: the answers that models write for the window, on the engine worker's loop.
+
+`EngineWorker` owns one and is how the window's thread reaches it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from minerva_desktop.app.generation import AnswerRequest, patience
+from minerva_desktop.app.model_questions import Pool, warm_up
+from minerva_desktop.chat.completion import Completion
+from minerva_desktop.errors import LoadCancelled, MinervaError
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerEvents:
+    """Whom to tell what of an answer, by its id: the models that it waits for (none: no longer),
+    that its model is ready, tokens, how many of how many prompt tokens are processed, the end."""
+
+    waits: Callable[[str, tuple[Path, ...]], None]
+    begun: Callable[[str], None]
+    tokens: Callable[[str, list[str]], None]
+    prefill: Callable[[str, int, int], None]
+    finished: Callable[[str, Completion | None], None]
+    failed: Callable[[str, MinervaError], None]
+
+
+class AnswerRuns:
+    """``on_use`` is called when a model is in use, and when it no longer is."""
+
+    def __init__(self, pool: Pool, events: AnswerEvents, on_use: Callable[[], None]) -> None:
+        self._pool = pool
+        self._events = events
+        self._on_use = on_use
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._cancels: dict[str, Callable[[], None]] = {}
+        self._warming: asyncio.Task[None] | None = None
+
+    def start(self, request: AnswerRequest) -> None:
+        """Begin an answer. What only makes one quicker is over."""
+        self._stop_warming()
+        task = asyncio.create_task(self._answer(request))
+        self._tasks[request.answer_id] = task
+        task.add_done_callback(functools.partial(self._on_done, request.answer_id))
+
+    def cancel(self, answer_id: str) -> None:
+        """End an answer early; idempotent."""
+        cancel = self._cancels.get(answer_id)
+        if cancel is not None:
+            cancel()  # the engine ends the stream as cancelled, with its numbers
+        elif answer_id in self._tasks:
+            self._tasks[answer_id].cancel()  # it still waits for its model
+
+    def warm_up(self, request: AnswerRequest) -> None:
+        """Have the state of a chat read back from disk, unless something else runs."""
+        self._stop_warming()
+        if not self._tasks:
+            self._warming = asyncio.create_task(warm_up(self._pool, request))
+
+    def running(self) -> list[asyncio.Task[None]]:
+        """All that is still to be waited for at the end."""
+        return [*self._tasks.values(), *([self._warming] if self._warming else [])]
+
+    def _stop_warming(self) -> None:
+        if self._warming is not None:
+            self._warming.cancel()
+
+    def _on_done(self, answer_id: str, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(answer_id, None)
+        # Here and not in the task, which may be cancelled before it runs a single line.
+        if task.cancelled():
+            self._events.failed(answer_id, LoadCancelled("The answer was stopped"))
+
+    async def _answer(self, request: AnswerRequest) -> None:
+        answer_id, events = request.answer_id, self._events
+        try:
+            waits = patience(functools.partial(events.waits, answer_id))
+            async with self._pool.lease(request.model_path, patience=waits) as engine:
+                events.begun(answer_id)
+                stream = engine.generate(
+                    request.turns, sampling=request.sampling, snapshot=request.snapshot
+                )
+                self._cancels[answer_id] = stream.cancel
+                self._on_use()
+                async for tokens in stream.batches():
+                    if tokens:
+                        events.tokens(answer_id, tokens)
+                    else:
+                        events.prefill(answer_id, *stream.prefill)
+            events.finished(answer_id, stream.completion)
+        except MinervaError as error:
+            events.failed(answer_id, error)
+        except Exception as error:  # noqa: BLE001 - the top of an answer's task
+            _log.exception("An answer failed")
+            events.failed(answer_id, MinervaError(f"The answer failed: {error}"))
+        finally:
+            self._cancels.pop(answer_id, None)
+            self._on_use()

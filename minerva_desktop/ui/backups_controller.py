@@ -1,0 +1,171 @@
+"""Looking after the chats on disk, in the window: backups, damage, and a disk that does not take
+them. Main thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Slot
+from PySide6.QtWidgets import QFileDialog
+
+from minerva_desktop.app.chat_care import ChatCare, SavingTrouble
+from minerva_desktop.app.chat_library import ChatLibrary
+from minerva_desktop.errors import MinervaError, StoreError
+from minerva_desktop.ui.backups_window import BackupsWindow
+from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.tasks import UiTasks
+
+TROUBLE = "disk-trouble"
+SAVE_ELSEWHERE = "save-elsewhere"
+UNDO_RESTORE = "undo-restore"
+
+
+class BackupsController(QObject):
+    """``library`` is there once the chats are open; ``on_restored`` is awaited when all chats were
+    replaced."""
+
+    def __init__(
+        self,
+        window: MainWindow,
+        tasks: UiTasks,
+        library: Callable[[], ChatLibrary | None],
+        on_restored: Callable[[], Coroutine[Any, Any, None]],
+    ) -> None:
+        super().__init__(window)
+        self._window = window
+        self._tasks = tasks
+        self._library = library
+        self._on_restored = on_restored
+        self._dialog: BackupsWindow | None = None
+        self._before: Path | None = None  # the copy of what a restore replaced
+        window.notifications.action_triggered.connect(self._on_action)
+
+    # -- a disk that fails ---------------------------------------------------------------------
+
+    def show_trouble(self, trouble: SavingTrouble | None) -> None:
+        """The disk does not take what is written; None: it has all of it now."""
+        bar = self._window.notifications
+        if trouble is None:
+            bar.show_notice(Notice(NoticeKind.INFO, "All chats are on disk again.", key=TROUBLE))
+            return
+        save = (NoticeAction("Save elsewhere…", SAVE_ELSEWHERE),)
+        bar.show_notice(Notice(NoticeKind.ERROR, trouble.text, trouble.detail, save, key=TROUBLE))
+
+    def _ask_where(self, caption: str, on_chosen: Callable[[Path], None]) -> None:
+        parent = self._dialog or self._window
+        dialog = QFileDialog(parent, caption, "minerva-chats.sqlite3")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setNameFilters(["Minerva's chats (*.sqlite3)"])
+        dialog.setDefaultSuffix("sqlite3")
+        # What is there is never replaced: it may be the only copy.
+        dialog.setOption(QFileDialog.Option.DontConfirmOverwrite)
+        dialog.fileSelected.connect(lambda name: on_chosen(Path(name)))
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def save_elsewhere(self, path: Path) -> None:
+        """Write all chats, also what waits for the disk, to ``path``."""
+        self._tasks.start(self._save_elsewhere(path))
+
+    async def _save_elsewhere(self, path: Path) -> None:
+        await self._care().save_elsewhere(path)
+        text = f"All chats, also what waits for the disk, are in {path.name}."
+        self._window.notifications.show_notice(Notice(NoticeKind.INFO, text, str(path)))
+
+    def _care(self) -> ChatCare:
+        library = self._library()
+        if library is None:
+            raise StoreError("The chats are not open")
+        return library.care
+
+    # -- backups -------------------------------------------------------------------------------
+
+    @Slot()
+    def open_backups(self) -> None:
+        """Show the copies."""
+        if self._dialog is None:
+            dialog = BackupsWindow(self._window)
+            dialog.restore_wanted.connect(self._on_restore)
+            dialog.copy_wanted.connect(self._on_copy)
+            dialog.save_wanted.connect(self._on_save)
+            dialog.check_wanted.connect(self._on_check)
+            dialog.finished.connect(self._on_finished)
+            self._dialog = dialog
+        self._dialog.open()
+        self._tasks.start(self._list())
+
+    @Slot()
+    def _on_finished(self) -> None:
+        if self._dialog is not None:
+            self._dialog.deleteLater()
+            self._dialog = None
+
+    async def _list(self) -> None:
+        copies = await self._care().copies()
+        if self._dialog is not None:
+            self._dialog.set_copies(copies)
+
+    @Slot(object)
+    def _on_restore(self, path: Path) -> None:
+        self._tasks.start(self._busy("Bringing the chats back…", self._restore(path)))
+
+    async def _restore(self, path: Path) -> str:
+        replaced = await self._care().restore(path)
+        self._before = None if replaced is None else replaced.path
+        await self._on_restored()
+        if self._dialog is not None:
+            self._dialog.accept()
+        undo = (NoticeAction("Undo", UNDO_RESTORE),) if self._before else ()
+        text = "The chats of the backup are here. Those before them were backed up, too."
+        self._window.notifications.show_notice(Notice(NoticeKind.INFO, text, actions=undo))
+        return ""
+
+    @Slot()
+    def _on_copy(self) -> None:
+        self._tasks.start(self._busy("Copying all chats…", self._copy(None)))
+
+    @Slot()
+    def _on_save(self) -> None:
+        self._ask_where(
+            "Save a copy of all chats",
+            lambda path: self._tasks.start(self._busy("Copying all chats…", self._copy(path))),
+        )
+
+    async def _copy(self, target: Path | None) -> str:
+        made = await self._care().copy(target)
+        await self._list()
+        return f"All chats are in {made.name}."
+
+    @Slot()
+    def _on_check(self) -> None:
+        self._tasks.start(self._busy("Looking through all chats…", self._check()))
+
+    async def _check(self) -> str:
+        problems = await self._care().damage()
+        if not problems:
+            return "There is no damage."
+        more = f" and {len(problems) - 1:,} more" if len(problems) > 1 else ""
+        return f"The file is damaged: {problems[0]}{more}. Restore a backup from before that."
+
+    async def _busy(self, words: str, work: Coroutine[Any, Any, str]) -> None:
+        """Do ``work`` while the window says ``words``, and show what it returns there."""
+        if self._dialog is not None:
+            self._dialog.show_status(words, is_busy=True)
+        try:
+            said = await work
+        except MinervaError as error:
+            said = error.message
+            if self._dialog is None:
+                raise
+        if self._dialog is not None:
+            self._dialog.show_status(said)
+
+    @Slot(str)
+    def _on_action(self, callback_id: str) -> None:
+        if callback_id == SAVE_ELSEWHERE:
+            self._ask_where("Save all chats elsewhere", self.save_elsewhere)
+        elif callback_id == UNDO_RESTORE and self._before is not None:
+            self._tasks.start(self._busy("", self._restore(self._before)))

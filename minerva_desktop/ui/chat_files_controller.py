@@ -1,0 +1,216 @@
+"""Chats to files and back, in the window: file dialogs, what was done, and a way to stop it.
+
+Main thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Slot
+from PySide6.QtWidgets import QFileDialog
+
+from minerva_desktop.app.chat_files import ChatExport, ExportFormat, format_of, target_for
+from minerva_desktop.app.chat_import import ChatImport, ImportReport
+from minerva_desktop.app.chat_library import ChatLibrary
+from minerva_desktop.chat.conversation import ConversationSummary
+from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.tasks import UiTasks
+
+PROGRESS = "chat-files"
+STOP = "chat-files-stop"
+OPEN_IMPORTED = "open-imported:"
+CHAT_SUFFIXES = frozenset({".json", ".zip"})
+# The dialog's filters, by what they make.
+FILTERS = {
+    "Markdown (*.md)": ExportFormat.MARKDOWN,
+    "Web page (*.html)": ExportFormat.HTML,
+    "Minerva chats, to be imported again (*.json)": ExportFormat.JSON,
+}
+SEVERAL = {
+    "Minerva chats, to be imported again (*.json)": ExportFormat.JSON,
+    "Markdown files in an archive (*.zip)": ExportFormat.MARKDOWN,
+    "Web pages in an archive (*.zip)": ExportFormat.HTML,
+}
+
+
+class ChatFilesController(QObject):
+    """``library`` is there once the chats are open; ``on_imported`` is called with new chats."""
+
+    def __init__(
+        self,
+        window: MainWindow,
+        tasks: UiTasks,
+        library: Callable[[], ChatLibrary | None],
+        on_imported: Callable[[], None],
+    ) -> None:
+        super().__init__(window)
+        self._window = window
+        self._tasks = tasks
+        self._library = library
+        self._on_imported = on_imported
+        self._running: asyncio.Task[None] | None = None
+        window.notifications.action_triggered.connect(self._on_action)
+
+    # -- to files --------------------------------------------------------------------------
+
+    @Slot(list)
+    def export(self, conversation_ids: Sequence[str]) -> None:
+        """Ask where to, and write these chats; all of them where none is given."""
+        self._tasks.start(self._ask_where(list(conversation_ids)))
+
+    async def _ask_where(self, conversation_ids: list[str]) -> None:
+        library = self._library()
+        if library is None:
+            return
+        chats = await library.summaries()
+        if conversation_ids:
+            wanted = set(conversation_ids)
+            chats = [chat for chat in chats if chat.id in wanted]
+        if not chats:
+            raise InvalidRequest("There are no chats to export")
+        filters = FILTERS if len(chats) == 1 else SEVERAL
+        today = time.strftime("%Y-%m-%d")
+        first = next(iter(filters.values()))
+        name = target_for(chats, first, None, today).path.with_suffix("").name
+        dialog = QFileDialog(self._window, "Export chats", name)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setNameFilters(list(filters))
+        dialog.setDefaultSuffix(_suffix(next(iter(filters))))
+        dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix(_suffix(chosen)))
+        dialog.fileSelected.connect(
+            lambda path: self._write(chats, filters[dialog.selectedNameFilter()], Path(path))
+        )
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def _write(self, chats: list[ConversationSummary], kind: ExportFormat, path: Path) -> None:
+        if len(chats) == 1:
+            kind = format_of(path) or kind  # who types another ending wants that
+        self.write(chats, kind, path)
+
+    def write(self, chats: list[ConversationSummary], kind: ExportFormat, path: Path) -> None:
+        """Write ``chats`` to ``path``, which the file dialog has asked about if it is there."""
+        library = self._library()
+        if library is not None:
+            self._begin(self._export(library, chats, kind, path))
+
+    async def _export(
+        self, library: ChatLibrary, chats: list[ConversationSummary], kind: ExportFormat, path: Path
+    ) -> None:
+        self._tell_progress(f"Exporting {_chats(len(chats))}…")
+        export = ChatExport(library.store, kind, replaces=True)
+        target = target_for(chats, kind, path, time.strftime("%Y-%m-%d"))
+        written = await export.to_target(chats, target)
+        missing = f" {export.n_missing:,} images were not there." if export.n_missing else ""
+        text = f"{_chats(len(chats))} exported to {written[0].name}.{missing}"
+        self._tell(Notice(NoticeKind.INFO, text, str(written[0]), key=PROGRESS))
+
+    # -- from files ------------------------------------------------------------------------
+
+    @Slot()
+    def ask_for_files(self) -> None:
+        """Let the person choose what to import."""
+        dialog = QFileDialog(self._window, "Import chats")
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+        dialog.setNameFilters(["Chats (*.json *.zip)", "All files (*)"])
+        dialog.filesSelected.connect(self._on_files_chosen)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    @Slot(list)
+    def _on_files_chosen(self, names: list[str]) -> None:
+        self.import_files([Path(name) for name in names])
+
+    @Slot(list)
+    def import_files(self, paths: Sequence[Path]) -> None:
+        """Take in the chats of these files."""
+        library = self._library()
+        if library is not None and paths:
+            self._begin(self._import(library, list(paths)))
+
+    async def _import(self, library: ChatLibrary, paths: list[Path]) -> None:
+        self._tell_progress(f"Importing {paths[0].name}…")
+        work = ChatImport(library.store)
+        try:
+            await work.run(paths)
+        except asyncio.CancelledError:
+            self._tell(_report_notice(work.report, "Stopped. "))
+            raise
+        finally:
+            self._on_imported()  # what came before an end of any kind stays
+        self._tell(_report_notice(work.report))
+
+    # -- what runs -------------------------------------------------------------------------
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._running is not None and not self._running.done():
+            work.close()
+            self._tell(Notice(NoticeKind.WARNING, "Chats are being exported or imported already."))
+            return
+        self._running = asyncio.ensure_future(work)
+        self._tasks.start(self._watch(self._running))
+
+    async def _watch(self, work: asyncio.Task[None]) -> None:
+        await asyncio.wait([work])
+        if work.cancelled():
+            shown = self._window.notifications.shown
+            if shown is not None and shown.stays and shown.key == PROGRESS:
+                self._window.notifications.dismiss(PROGRESS)
+        elif work.exception() is not None:
+            self._window.notifications.dismiss(PROGRESS)
+            work.result()
+
+    @Slot(str)
+    def _on_action(self, callback_id: str) -> None:
+        if callback_id == STOP and self._running is not None:
+            self._running.cancel()
+        elif callback_id.startswith(OPEN_IMPORTED):
+            self._window.sidebar.opened.emit(callback_id.removeprefix(OPEN_IMPORTED))
+
+    def _tell_progress(self, text: str) -> None:
+        actions = (NoticeAction("Stop", STOP),)
+        self._tell(Notice(NoticeKind.INFO, text, actions=actions, key=PROGRESS, stays=True))
+
+    def _tell(self, notice: Notice) -> None:
+        self._window.notifications.show_notice(notice)
+
+
+def is_chat_file(path: Path) -> bool:
+    """Whether a file that is dropped may hold chats, rather than a model."""
+    return path.suffix.lower() in CHAT_SUFFIXES
+
+
+def _report_notice(report: ImportReport, begin: str = "") -> Notice:
+    n_new = len(report.imported_ids)
+    parts = [f"{_chats(n_new)} imported"] if n_new or not report.problems else []
+    if report.n_present:
+        trash = f", {report.n_in_trash:,} of them in the trash" if report.n_in_trash else ""
+        parts.append(f"{report.n_present:,} were here already{trash}")
+    if report.n_missing:
+        parts.append(f"{report.n_missing:,} attachments are not in the file")
+    if len(report.problems) == 1 and not n_new:
+        parts.append(report.problems[0])
+    elif report.problems:
+        parts.append(f"{len(report.problems):,} could not be read")
+    kind = NoticeKind.WARNING if report.problems else NoticeKind.INFO
+    actions: tuple[NoticeAction, ...] = ()
+    if n_new == 1:
+        actions = (NoticeAction("Open", OPEN_IMPORTED + report.imported_ids[0]),)
+    text = begin + "; ".join(parts).rstrip(".") + "."
+    return Notice(kind, text, "\n".join(report.problems), actions, key=PROGRESS)
+
+
+def _chats(count: int) -> str:
+    return "1 chat" if count == 1 else f"{count:,} chats"
+
+
+def _suffix(name_filter: str) -> str:
+    """``md`` of ``Markdown (*.md)``."""
+    return name_filter.rpartition("*.")[2].rstrip(")")

@@ -1,0 +1,218 @@
+"""The context in the window: the panel that shows it, and the ways on for a chat that outgrew it.
+
+Main thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Slot
+
+from minerva_desktop.app.answer_words import model_name
+from minerva_desktop.app.chat_library import ChatLibrary
+from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.app.context_cutting import (
+    CountTokens,
+    PossibleCut,
+    newest_that_fit,
+    with_cut,
+    without_cut,
+)
+from minerva_desktop.app.context_use import prompt_source
+from minerva_desktop.chat.context_cut import ContextCut
+from minerva_desktop.chat.message import ChatTurn
+from minerva_desktop.chat.turns import sent
+from minerva_desktop.errors import ContextLimitExceeded, MinervaError
+from minerva_desktop.paths import path_text
+from minerva_desktop.ui.engine_worker import EngineWorker
+from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.model_notices import LOAD_OPTIONS
+from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.tasks import UiTasks
+
+OUTGROWN = "context-outgrown"
+KEEP_NEWEST = "context-keep-newest"
+SUMMARISE = "context-summarise"
+STOP_SUMMARY = "context-stop-summary"
+
+
+class ContextController(QObject):
+    """Offers, and does what is chosen; nothing is left out of a prompt otherwise."""
+
+    def __init__(
+        self,
+        window: MainWindow,
+        worker: EngineWorker,
+        models: ModelController,
+        tasks: UiTasks,
+        session: Callable[[], ChatSession | None],
+        library: Callable[[], ChatLibrary | None],
+    ) -> None:
+        """``session`` is the open chat's, ``library`` is there once the chats are open."""
+        super().__init__(window)
+        self._window = window
+        self._worker = worker
+        self._models = models
+        self._tasks = tasks
+        self._session = session
+        self._library = library
+        self._panel = window.context_panel
+        self._offer: tuple[ChatSession, str, PossibleCut] | None = None
+        self._summing: asyncio.Task[None] | None = None
+        self._panel.everything_wanted.connect(self._on_everything)
+        window.status.context_clicked.connect(self._on_clicked)
+        window.notifications.action_triggered.connect(self._on_action)
+        worker.answer_failed.connect(self._on_failed)
+
+    # -- the panel -------------------------------------------------------------------------
+
+    @Slot()
+    def _on_clicked(self) -> None:
+        self._panel.show_use(None, self._n_left_out())
+        self._panel.open_above(self._window.status.context)
+        self.refresh()
+
+    @Slot()
+    def refresh(self) -> None:
+        """The prompt changed; shown if the panel is open."""
+        if self._panel.isVisible():
+            self._tasks.start(self._read())
+
+    async def _read(self) -> None:
+        session, path = self._session(), self._models.current_path
+        if session is None or path is None:
+            return
+        source = prompt_source(session.conversation, self._window.composer.text)
+        reserve = session.conversation.sampling.max_tokens
+        try:
+            use = await self._worker.context_use(path, source, reserve)
+        except MinervaError:
+            use = None  # sending says what is wrong
+        if session is self._session():
+            self._panel.show_use(use, self._n_left_out())
+
+    def _n_left_out(self) -> int:
+        session = self._session()
+        if session is None:
+            return 0
+        conversation = session.conversation
+        branch = conversation.active_branch()
+        return len(branch) - len(sent(branch, conversation.active_cut()))
+
+    @Slot()
+    def _on_everything(self) -> None:
+        session = self._session()
+        cut = None if session is None else session.conversation.active_cut()
+        if session is not None and cut is not None:
+            self._tasks.start(self._restore(session, cut.first_id))
+
+    async def _restore(self, session: ChatSession, first_id: str) -> None:
+        await session.cut(without_cut(session.conversation, first_id))
+        self.refresh()
+
+    # -- a chat that outgrew the context ---------------------------------------------------
+
+    @Slot(str, object)
+    def _on_failed(self, answer_id: str, error: MinervaError) -> None:
+        session = self._session()
+        if session is not None and isinstance(error, ContextLimitExceeded):
+            self._tasks.start(self._offer_cut(session, answer_id))
+
+    async def _offer_cut(self, session: ChatSession, answer_id: str) -> None:
+        path, n_ctx = self._models.current_path, self._models.n_ctx
+        if path is None or n_ctx is None or answer_id not in session.conversation:
+            return
+        if session.conversation[answer_id].model != model_name(path):
+            return
+        found = await newest_that_fit(session.conversation, self._counter(path), n_ctx)
+        if found is None or session is not self._session():
+            return  # a larger context alone helps, which the answer says
+        self._offer = (session, answer_id, found)
+        text = (
+            f"The chat is longer than the context of {self._models.shown_name(path)} "
+            f"({n_ctx:,} tokens). Without the oldest {_messages(found.n_messages)} "
+            f"({found.n_tokens:,} tokens) it fits. All of them stay in the chat."
+        )
+        actions = (
+            NoticeAction("Keep the newest", KEEP_NEWEST),
+            NoticeAction("Summarise older ones", SUMMARISE),
+            NoticeAction("Larger context…", f"{LOAD_OPTIONS} {path_text(path)}"),
+        )
+        notice = Notice(NoticeKind.WARNING, text, actions=actions, key=OUTGROWN)
+        self._window.notifications.show_notice(notice)
+
+    @Slot(str)
+    def _on_action(self, callback_id: str) -> None:
+        if callback_id == STOP_SUMMARY and self._summing is not None:
+            self._summing.cancel()
+        path, offer = self._models.current_path, self._offer
+        if callback_id not in (KEEP_NEWEST, SUMMARISE) or offer is None or path is None:
+            return
+        self._offer = None
+        session, answer_id, found = offer
+        if callback_id == KEEP_NEWEST:
+            cut = ContextCut(first_id=found.first_id, created_at=time.time())
+            self._tasks.start(self._go_on(session, answer_id, path, cut))
+        else:
+            self._summing = asyncio.ensure_future(self._summarise(session, answer_id, path, found))
+            self._tasks.start(self._watched(self._summing))
+
+    async def _go_on(
+        self, session: ChatSession, answer_id: str, path: Path, cut: ContextCut
+    ) -> None:
+        await session.cut(with_cut(session.conversation, cut))
+        if not session.is_answering and answer_id in session.conversation:
+            await session.resume(answer_id, path)
+
+    async def _watched(self, work: asyncio.Task[None]) -> None:
+        """Wait for a summary; that a person stopped it is no error."""
+        await asyncio.wait([work])
+        self._window.notifications.dismiss(OUTGROWN)
+        if not work.cancelled():
+            work.result()
+
+    async def _summarise(
+        self, session: ChatSession, answer_id: str, path: Path, found: PossibleCut
+    ) -> None:
+        library, n_ctx = self._library(), self._models.n_ctx
+        if library is None or n_ctx is None:
+            return
+        summary = await library.summariser.summary(
+            session.conversation,
+            found.first_id,
+            path,
+            self._counter(path),
+            n_ctx,
+            self._show_progress,
+        )
+        cut = ContextCut(
+            first_id=found.first_id,
+            created_at=time.time(),
+            summary=summary,
+            model=model_name(path),
+        )
+        await self._go_on(session, answer_id, path, cut)
+
+    def _show_progress(self, done: int, total: int) -> None:
+        text = f"Summarising {_messages(total)}: {done:,} read"
+        stop = NoticeAction("Stop", STOP_SUMMARY)
+        notice = Notice(NoticeKind.INFO, text, actions=(stop,), key=OUTGROWN, stays=True)
+        self._window.notifications.show_notice(notice)
+
+    def _counter(self, path: Path) -> CountTokens:
+        async def count(turns: tuple[ChatTurn, ...]) -> int:
+            counted = await self._worker.count_tokens(path, turns)
+            if counted is None:
+                raise MinervaError(f"{self._models.shown_name(path)} is not loaded any more")
+            return counted
+
+        return count
+
+
+def _messages(count: int) -> str:
+    return "message" if count == 1 else f"{count:,} messages"

@@ -1,0 +1,139 @@
+"""Which chats the sidebar lists, and the listing of them. Main thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any, Protocol
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from minerva_desktop.app.chat_library import ChatLibrary
+from minerva_desktop.chat.conversation import ConversationSummary, Folder
+from minerva_desktop.settings import SettingsFile
+from minerva_desktop.ui.chat_rows import (
+    ListRows,
+    Place,
+    archive_rows,
+    chat_rows,
+    title_of,
+    trash_rows,
+)
+from minerva_desktop.ui.sidebar import Sidebar
+from minerva_desktop.ui.tasks import UiTasks
+
+MAX_NAMED = 48  # characters of a title in a sentence
+
+
+class OpenChat(Protocol):
+    """The chat that the window shows."""
+
+    @property
+    def conversation_id(self) -> str | None:
+        """Its id."""
+
+    def new_chat(self) -> None:
+        """Show an empty chat."""
+
+    async def open_chat(self, conversation_id: str, message_id: str = "") -> None:
+        """Show that chat, and in it that message. Raises `StoreError`."""
+
+
+class ListedChats(QObject):
+    """Lists nothing before `use`; ``listed`` is emitted after each listing.
+
+    Attributes:
+        library: where the chats are; None before `use`.
+        place: which of them are listed.
+        chats: as they were listed last.
+        folders: all of them, as they were then.
+    """
+
+    listed = Signal()
+
+    def __init__(self, sidebar: Sidebar, settings: SettingsFile, tasks: UiTasks) -> None:
+        super().__init__(sidebar)
+        self._sidebar = sidebar
+        self._settings = settings
+        self._tasks = tasks
+        self.library: ChatLibrary | None = None
+        self.place = Place.CHATS
+        self.chats: Sequence[ConversationSummary] = ()
+        self.folders: Sequence[Folder] = ()
+        self._listing = asyncio.Lock()
+        self._is_stale = False
+        sidebar.folder_toggled.connect(self._on_folder_toggled)
+        sidebar.place_chosen.connect(self.go_to)
+        sidebar.new_chat.connect(self.go_to_chats)
+
+    async def use(self, library: ChatLibrary) -> None:
+        """List the chats of ``library`` from now on. Raises `StoreError`."""
+        self.library = library
+        await self.refresh()
+
+    def refresh_soon(self) -> None:
+        """List the chats anew; asked for again and again, they are listed once more at the end."""
+        self._tasks.start(self.refresh())
+
+    async def refresh(self) -> None:
+        """List the chats anew, and return when they are shown. Raises `StoreError`."""
+        self._is_stale = True
+        async with self._listing:
+            if self._is_stale and self.library is not None:
+                self._is_stale = False  # who waits for the lock sees that it has been done
+                await self._list(self.library)
+
+    async def _list(self, library: ChatLibrary) -> None:
+        place = self.place
+        self.chats = await library.summaries(
+            is_archived=place is Place.ARCHIVE, in_trash=place is Place.TRASH
+        )
+        self.folders = await library.folders()
+        if place is self.place:
+            self._sidebar.set_rows(self._rows())
+            self.listed.emit()
+
+    def _rows(self) -> ListRows:
+        if self.place is Place.TRASH:
+            return trash_rows(self.chats)
+        if self.place is Place.ARCHIVE:
+            return archive_rows(self.chats, self.folders)
+        return chat_rows(self.chats, self.folders, self._settings.current.closed_folders)
+
+    async def then_refresh(self, work: Coroutine[Any, Any, None]) -> None:
+        """Also where ``work`` failed: the list may show what a person typed."""
+        try:
+            await work
+        finally:
+            await self.refresh()
+
+    @Slot(str, bool)
+    def _on_folder_toggled(self, folder_id: str, is_open: bool) -> None:
+        self._set_open(folder_id, is_open=is_open)
+        self.refresh_soon()
+
+    def _set_open(self, folder_id: str, *, is_open: bool) -> None:
+        known = {folder.id for folder in self.folders}
+        closed = (set(self._settings.current.closed_folders) & known) - {folder_id}
+        closed |= set() if is_open else {folder_id}
+        self._settings.remember(closed_folders=tuple(sorted(closed)))
+
+    @Slot(object)
+    def go_to(self, place: Place) -> None:
+        """List the chats of ``place``."""
+        self.place = place
+        self.refresh_soon()
+
+    @Slot()
+    def go_to_chats(self) -> None:
+        """List the chats, from wherever."""
+        if self.place is not Place.CHATS:
+            self.go_to(Place.CHATS)
+
+    def named(self, chat_ids: Sequence[str]) -> str:
+        """Chats in a sentence: the title of one, the number of several."""
+        titles = [title_of(chat) for chat in self.chats if chat.id == chat_ids[0]]
+        if len(chat_ids) > 1 or not titles:
+            return f"{len(chat_ids):,} {'chat' if len(chat_ids) == 1 else 'chats'}"
+        title = titles[0] if len(titles[0]) <= MAX_NAMED else f"{titles[0][: MAX_NAMED - 1]}…"
+        return f"“{title}”"

@@ -1,0 +1,342 @@
+"""Presets in the window: the one in force, choosing, keeping and forgetting them, and those that
+new chats begin with.
+
+Glue between the parameters panel, the presets' file and the open chat. Main thread.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import msgspec
+from PySide6.QtCore import QObject, Slot
+
+from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.app.model_presets import (
+    default_preset,
+    follow_preset,
+    new_chat_values,
+    set_presets,
+)
+from minerva_desktop.app.services import Services
+from minerva_desktop.chat.conversation import clean_text
+from minerva_desktop.chat.presets import Preset, PromptLibrary
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.errors import InvalidRequest, MinervaError, StoreError
+from minerva_desktop.paths import path_text
+from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.preset_files import PresetFiles
+from minerva_desktop.ui.preset_row import PresetState
+from minerva_desktop.ui.tasks import UiTasks
+
+UNDO = "undo-preset:"
+NOTICE, CHOICE = "presets", "preset-choice"
+FILE_NAME = "presets"
+
+
+class PresetController(QObject):
+    """``session`` is that of the open chat. Which preset a chat was given is known until the app
+    ends; after that, the one that says what the chat has."""
+
+    def __init__(
+        self,
+        window: MainWindow,
+        services: Services,
+        models: ModelController,
+        tasks: UiTasks,
+        session: Callable[[], ChatSession | None],
+    ) -> None:
+        super().__init__(window)
+        self._window = window
+        self._services = services
+        self._models = models
+        self._tasks = tasks
+        self._session = session
+        self._panel = window.parameters
+        self._row = window.parameters.presets
+        self._chosen: dict[str, str] = {}  # the preset's name by the chat's id
+        self._shown: str | None = None  # id of the chat in the panel
+        self._is_touched = False  # whether the person set something in that chat
+        self._undos: dict[str, Callable[[], None]] = {}
+        self._numbers = itertools.count(1)
+        self._files = PresetFiles(services.presets, tasks, self)
+        self._files.told.connect(self._tell)
+        self._files.imported.connect(self.refresh)
+        self._connect()
+
+    def _connect(self) -> None:
+        panel, row = self._panel, self._row
+        panel.changed.connect(self._on_changed)
+        panel.replaced.connect(self._on_replaced)
+        row.chosen.connect(self._on_chosen)
+        row.new_named.connect(self._on_new_named)
+        row.renamed.connect(self._on_renamed)
+        row.updated.connect(self._on_updated)
+        row.deleted.connect(self._on_deleted)
+        row.default_chosen.connect(self._on_default_chosen)
+        row.import_wanted.connect(self._on_import)
+        row.exported.connect(self._on_exported)
+        self._models.current_changed.connect(self._on_model_chosen)
+        self._window.notifications.action_triggered.connect(self._on_notice_action)
+
+    def tell_problem(self) -> None:
+        """Say that the file of presets was damaged, if it was."""
+        problem = self._services.presets.problem
+        if problem is not None:
+            self._window.notifications.show_notice(Notice(NoticeKind.WARNING, problem))
+
+    @Slot()
+    def refresh(self) -> None:
+        """Show which preset is in force."""
+        values = self._panel.values()
+        base = self._base()
+        current = self._in_force(values, base)
+        by_default = default_preset(self._services, self._models.current_path)
+        self._row.show_state(
+            PresetState(
+                names=tuple(each.name for each in self._library.presets),
+                current=None if current is None else current.name,
+                base=None if base is None else base.name,
+                is_defaults=values == ("", SamplingParameters()),
+                model=self._models.current_name,
+                by_default=None if by_default is None else by_default.name,
+            )
+        )
+
+    @property
+    def _library(self) -> PromptLibrary:
+        return self._services.presets.current
+
+    def _base(self) -> Preset | None:
+        """The preset that the open chat was given."""
+        name = self._chosen.get(self._shown or "")
+        return None if name is None else self._library.preset(name)
+
+    def _in_force(
+        self, values: tuple[str, SamplingParameters], base: Preset | None
+    ) -> Preset | None:
+        if base is not None and base.is_in_force(*values):
+            return base
+        if values == ("", SamplingParameters()):
+            return None
+        # One without a prompt would be in force by chance.
+        telling = (each for each in self._library.presets if each.system_prompt)
+        return next((each for each in telling if each.is_in_force(*values)), None)
+
+    def _note_chosen(self, name: str | None) -> None:
+        self._chosen.pop(self._shown or "", None)
+        if name is not None and self._shown is not None:
+            self._chosen[self._shown] = name
+
+    # -- the open chat ---------------------------------------------------------------------
+
+    @Slot()
+    def _on_changed(self) -> None:
+        self._is_touched = True
+        self.refresh()
+
+    @Slot()
+    def _on_replaced(self) -> None:
+        """The panel shows another chat, or this one has other values."""
+        session = self._session()
+        shown = None if session is None else session.conversation.id
+        if session is not None and shown != self._shown:
+            self._shown, self._is_touched = shown, False
+            self._window.notifications.dismiss(CHOICE)  # it was about the other chat
+            if not len(session.conversation):
+                self._note_default()
+        self.refresh()
+
+    @Slot()
+    def _on_model_chosen(self) -> None:
+        """A chat that is still empty, and in which the person set nothing, begins as the new chats
+        of the model do."""
+        session = self._session()
+        if session is not None and not len(session.conversation) and not self._is_touched:
+            values = new_chat_values(self._services, self._models.current_path)
+            self._note_default()
+            self._panel.set_values(*values)
+            self._tasks.start(session.configure(*values))
+        self.refresh()
+
+    def _note_default(self) -> None:
+        preset = default_preset(self._services, self._models.current_path)
+        self._note_chosen(None if preset is None else preset.name)
+
+    # -- what the person does --------------------------------------------------------------
+
+    @Slot(object)
+    def _on_chosen(self, name: str | None) -> None:
+        values, before = self._panel.values(), self._chosen.get(self._shown or "")
+        preset = None if name is None else self._library.preset(name)
+        is_custom = self._in_force(values, self._base()) is None
+        is_custom = is_custom and values != ("", SamplingParameters())
+        self._note_chosen(name)
+        if preset is None:
+            self._panel.apply("", SamplingParameters())
+        else:
+            self._panel.apply(*preset.applied_to(*values))
+
+        def undo() -> None:
+            self._note_chosen(before)
+            self._panel.apply(*values)
+
+        if is_custom and self._panel.values() != values:
+            what = "The defaults" if preset is None else f"“{preset.name}”"
+            self._offer_undo(f"{what} replaced the settings of this chat.", undo, CHOICE)
+
+    @Slot(str, bool, bool)
+    def _on_new_named(self, name: str, keeps_prompt: bool, keeps_sampling: bool) -> None:
+        prompt, sampling = self._panel.values()
+        system_prompt = clean_text(prompt)
+        if self._library.preset(name) is not None:
+            self._row.show_problem(f"There is a “{name}” already: take another name.")
+            return
+        try:
+            library = self._library.with_preset(
+                Preset(
+                    name=name,
+                    system_prompt=system_prompt if keeps_prompt else None,
+                    sampling=sampling if keeps_sampling else None,
+                )
+            )
+        except InvalidRequest as error:
+            self._row.show_problem(f"{error.message}.")
+            return
+        if self._save(library):
+            self._note_chosen(name)
+            self._row.end_naming()
+            self.refresh()
+
+    @Slot(str, str)
+    def _on_renamed(self, old: str, new: str) -> None:
+        try:
+            library = self._library.renamed_preset(old, new)
+        except InvalidRequest as error:
+            self._row.show_problem(f"{error.message}.")
+            return
+        if self._save(library):
+            self._follow(old, new)
+            self._row.end_naming()
+            self.refresh()
+
+    @Slot(str)
+    def _on_updated(self, name: str) -> None:
+        before = self._library.preset(name)
+        if before is None:
+            return
+        shown, sampling = self._panel.values()
+        prompt = clean_text(shown)
+        after = msgspec.structs.replace(
+            before,
+            system_prompt=None if before.system_prompt is None else prompt,
+            sampling=None if before.sampling is None else sampling,
+        )
+        if after == before:  # what was changed is no part of it
+            after = Preset(name=name, system_prompt=prompt, sampling=sampling)
+
+        def undo() -> None:
+            if self._library.preset(name) is not None:
+                self._save_preset(before)
+
+        if self._save_preset(after):
+            self._offer_undo(f"“{name}” was updated.", undo)
+            self.refresh()
+
+    @Slot(str)
+    def _on_deleted(self, name: str) -> None:
+        preset = self._library.preset(name)
+        if preset is None:
+            return
+        place = self._library.presets.index(preset)
+        chats = [chat for chat, chosen in self._chosen.items() if chosen == name]
+        if not self._save(self._library.without_preset(name)):
+            return
+        models = self._follow(name, None)
+
+        def undo() -> None:
+            library = self._library.put_back_preset(preset, place)
+            if self._save(library):
+                back = library.presets[min(place, len(library.presets) - 1)].name
+                self._chosen.update(dict.fromkeys(chats, back))
+                self._try_settings(lambda: set_presets(self._services.settings, models, back))
+
+        self._offer_undo(f"The preset “{name}” was deleted.", undo)
+        self.refresh()
+
+    @Slot(object)
+    def _on_default_chosen(self, name: str | None) -> None:
+        path = self._models.current_path
+        if path is not None:
+            models = (path_text(path),)
+            self._try_settings(lambda: set_presets(self._services.settings, models, name))
+            self.refresh()
+
+    @Slot()
+    def _on_import(self) -> None:
+        self._files.ask_import(self._window)
+
+    @Slot(object)
+    def _on_exported(self, name: str | None) -> None:
+        chosen = tuple(each for each in self._library.presets if name in (None, each.name))
+        self._files.ask_export(self._window, PromptLibrary(presets=chosen), name or FILE_NAME)
+
+    # -- keeping, and taking back ----------------------------------------------------------
+
+    def _follow(self, old: str, new: str | None) -> tuple[str, ...]:
+        """A preset has another name, or is gone; the models (as `path_text`) that began with it."""
+        for chat in [chat for chat, chosen in self._chosen.items() if chosen == old]:
+            del self._chosen[chat]
+            if new is not None:
+                self._chosen[chat] = new
+        models: list[str] = []
+        self._try_settings(lambda: models.extend(follow_preset(self._services.settings, old, new)))
+        return tuple(models)
+
+    def _try_settings(self, change: Callable[[], None]) -> None:
+        try:
+            change()
+        except StoreError as error:
+            self._show(error)
+
+    def _save_preset(self, preset: Preset) -> bool:
+        try:
+            library = self._library.with_preset(preset)
+        except InvalidRequest as error:
+            self._show(error)
+            return False
+        return self._save(library)
+
+    def _save(self, library: PromptLibrary) -> bool:
+        try:
+            self._services.presets.save(library)
+        except StoreError as error:
+            self._show(error)
+            return False
+        return True
+
+    def _offer_undo(self, text: str, undo: Callable[[], None], key: str = "") -> None:
+        callback_id = f"{UNDO}{next(self._numbers)}"
+        self._undos[callback_id] = undo
+        action = NoticeAction("Undo", callback_id)
+        notice = Notice(NoticeKind.INFO, text, actions=(action,), key=key or callback_id)
+        self._window.notifications.show_notice(notice)
+
+    @Slot(str)
+    def _on_notice_action(self, callback_id: str) -> None:
+        undo = self._undos.pop(callback_id, None)
+        if undo is not None:
+            undo()
+            self.refresh()
+
+    @Slot(str, bool)
+    def _tell(self, words: str, went_well: bool) -> None:
+        kind = NoticeKind.INFO if went_well else NoticeKind.ERROR
+        self._window.notifications.show_notice(Notice(kind, words, key=NOTICE))
+
+    def _show(self, error: MinervaError) -> None:
+        notice = Notice(NoticeKind.ERROR, error.message, error.detail)
+        self._window.notifications.show_notice(notice)

@@ -1,0 +1,81 @@
+"""Searches the chats for what a person types, and shows what is found. Main thread."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, Slot
+
+from minerva_desktop.app.chat_search import ChatSearch
+from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.ui.listed_chats import ListedChats
+from minerva_desktop.ui.search_hints import FilterValues
+from minerva_desktop.ui.sidebar import Sidebar
+from minerva_desktop.ui.tasks import UiTasks
+
+FIRST_WANTED = 20  # titles and messages, before the person has scrolled
+
+
+class SearchController(QObject):
+    """One search at a time: the next one ends it."""
+
+    def __init__(self, sidebar: Sidebar, listed: ListedChats, tasks: UiTasks) -> None:
+        super().__init__(sidebar)
+        self._sidebar = sidebar
+        self._listed = listed
+        self._tasks = tasks
+        self._search: ChatSearch | None = None
+        self._is_going_on = False
+        sidebar.search_changed.connect(self._on_changed)
+        sidebar.more_wanted.connect(self._on_more_wanted)
+        listed.listed.connect(self._on_listed)
+
+    @Slot(str)
+    def _on_changed(self, text: str) -> None:
+        self._search = None
+        library = self._listed.library
+        if not text:
+            self._sidebar.show_list()
+        elif library is not None:
+            search = self._search = ChatSearch(library, text)
+            self._tasks.start(self._begin(search))
+
+    async def _begin(self, search: ChatSearch) -> None:
+        n_found = 0
+        try:
+            while n_found < FIRST_WANTED and not search.is_over:
+                n_found += await search.go_on()
+                if search is not self._search:
+                    return  # another text was typed
+                if n_found or search.is_over:
+                    self._show(search, is_new=True)
+        except InvalidRequest as error:
+            if search is self._search:
+                self._sidebar.show_problem(error.message)
+
+    @Slot()
+    def _on_more_wanted(self) -> None:
+        if self._search is not None and not self._search.is_over and not self._is_going_on:
+            self._is_going_on = True
+            self._tasks.start(self._go_on(self._search))
+
+    async def _go_on(self, search: ChatSearch) -> None:
+        try:
+            while not search.is_over and await search.go_on() == 0:
+                pass
+        finally:
+            self._is_going_on = False
+        if search is self._search:
+            self._show(search, is_new=False)
+
+    def _show(self, search: ChatSearch, *, is_new: bool) -> None:
+        nothing = f"Nothing found for “{search.text}”"
+        if search.n_unindexed:
+            nothing += f". {search.n_unindexed:,} messages are still being made ready for searching"
+        self._sidebar.show_found(search.text, search.chats, nothing, is_new=is_new)
+
+    @Slot()
+    def _on_listed(self) -> None:
+        chats, folders = self._listed.chats, self._listed.folders
+        models = sorted({chat.model for chat in chats if chat.model}, key=str.casefold)
+        tags = sorted({tag for chat in chats for tag in chat.tags}, key=str.casefold)
+        names = [folder.name for folder in folders]
+        self._sidebar.set_filter_values(FilterValues(models, names, tags))

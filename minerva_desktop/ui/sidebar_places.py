@@ -1,0 +1,101 @@
+"""The ways between the chats, the archive and the trash in the sidebar. Main thread."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+
+from minerva_desktop.ui.chat_rows import Place
+from minerva_desktop.ui.controls import icon_button, plain_tip, set_sign
+from minerva_desktop.ui.files_menu import FilesMenu
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.theme import GRID
+
+SIGN = 16  # px
+
+
+class PlaceHeader(QWidget):
+    """Above the archive and the trash: what is shown, the way back, and "Empty"."""
+
+    left = Signal()
+    empty_trash = Signal()
+
+    def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._back = icon_button(
+            icons, "chevron-left", "Back to the chats", shortcut="Esc", size=28
+        )
+        self._back.setObjectName("placeBackButton")
+        self._back.clicked.connect(self.left)
+        self._title = QLabel()
+        self._title.setObjectName("placeTitle")
+        self._title.setProperty("look", "heading")
+        self._empty = QPushButton("Empty")
+        self._empty.setObjectName("emptyTrashButton")
+        self._empty.setProperty("look", "link")
+        self._empty.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._empty.setAccessibleName("Empty the trash")
+        self._empty.setToolTip(plain_tip("Delete all that is in the trash for good"))
+        self._empty.clicked.connect(self.empty_trash)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(GRID)
+        row.addWidget(self._back)
+        row.addWidget(self._title, 1)
+        row.addWidget(self._empty)
+        self.hide()
+
+    def set_place(self, place: Place, *, is_empty: bool) -> None:
+        """Show what stands below."""
+        self._title.setText(place.value)
+        self._empty.setVisible(place is Place.TRASH)
+        self._empty.setEnabled(not is_empty)
+        self.setVisible(place is not Place.CHATS)
+
+
+class PlaceBar(QWidget):
+    """At the foot of the sidebar. ``chosen`` carries the `Place` to show."""
+
+    chosen = Signal(object)
+
+    def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.files = FilesMenu(icons)
+        self._archive = _button(icons, "archive", Place.ARCHIVE, "Chats that were put away")
+        self._archive.clicked.connect(self._choose_archive)
+        self._trash = _button(icons, "trash", Place.TRASH, "Chats that were deleted")
+        self._trash.clicked.connect(self._choose_trash)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(GRID)
+        row.addWidget(self._archive)
+        row.addWidget(self._trash)
+        row.addStretch(1)
+        row.addWidget(self.files)
+
+    def set_place(self, place: Place) -> None:
+        """Mark what is shown."""
+        self._archive.setChecked(place is Place.ARCHIVE)
+        self._trash.setChecked(place is Place.TRASH)
+
+    @Slot()
+    def _choose_archive(self) -> None:
+        self._choose(self._archive, Place.ARCHIVE)
+
+    @Slot()
+    def _choose_trash(self) -> None:
+        self._choose(self._trash, Place.TRASH)
+
+    def _choose(self, button: QPushButton, place: Place) -> None:
+        self.chosen.emit(place if button.isChecked() else Place.CHATS)
+
+
+def _button(icons: Icons, icon: str, place: Place, tip: str) -> QPushButton:
+    button = QPushButton(place.value)
+    button.setObjectName(f"{place.value.lower()}Button")
+    button.setProperty("look", "ghost")
+    button.setCheckable(True)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    button.setToolTip(plain_tip(tip))
+    set_sign(button, icons.icon(icon, "muted"), SIGN)
+    return button

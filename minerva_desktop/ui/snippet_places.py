@@ -1,0 +1,84 @@
+"""The places of a snippet that are left to fill in: Tab goes from one to the next. Main thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QTextCursor
+from PySide6.QtWidgets import QPlainTextEdit
+
+
+class SnippetPlaces:
+    """Follows the places while the text around them, and in them, changes."""
+
+    def __init__(self, editor: QPlainTextEdit) -> None:
+        self._editor = editor
+        self._places: list[tuple[QTextCursor, QTextCursor]] = []  # start and end of each
+        self._current = 0
+
+    @property
+    def is_active(self) -> bool:
+        """Whether there is a place to go to."""
+        return bool(self._places)
+
+    def begin(self, start: int, text: str, places: Sequence[tuple[int, int]]) -> None:
+        """``text`` was put in at position ``start`` of the document; ``places`` are from and to in
+        its characters. The first one is selected."""
+        self._places = [
+            (self._cursor(start + units(text[:first])), self._cursor(start + units(text[:last])))
+            for first, last in places
+        ]
+        if self._places:
+            self._select(0)
+
+    def end(self) -> None:
+        """Forget them."""
+        self._places = []
+
+    def next(self) -> bool:
+        """Select the next place; behind the last one the cursor goes to its end, and Tab is an
+        ordinary Tab again. False where there is none to go to."""
+        if not self._places:
+            return False
+        if self._current + 1 < len(self._places):
+            self._select(self._current + 1)
+        else:
+            self._editor.setTextCursor(self._cursor(self._places[-1][1].position()))
+            self.end()
+        return True
+
+    def previous(self) -> bool:
+        """Select the place before, or the first one again; False where there are none."""
+        if not self._places:
+            return False
+        self._select(max(0, self._current - 1))
+        return True
+
+    def _select(self, index: int) -> None:
+        start, end = self._places[self._current]
+        start.setKeepPositionOnInsert(False)
+        end.setKeepPositionOnInsert(True)
+        self._current = index
+        start, end = self._places[index]
+        # What is typed in the selected place belongs to it, and to no neighbour.
+        start.setKeepPositionOnInsert(True)
+        end.setKeepPositionOnInsert(False)
+        # A copy of a cursor would stay before what is typed, too.
+        selection = self._cursor(start.position())
+        selection.setPosition(end.position(), QTextCursor.MoveMode.KeepAnchor)
+        self._editor.setTextCursor(selection)
+        words = (
+            f"Fill in: {selection.selectedText()}, {index + 1} of {len(self._places)}."
+            " Tab goes to the next."
+        )
+        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self._editor, words))
+
+    def _cursor(self, position: int) -> QTextCursor:
+        cursor = QTextCursor(self._editor.document())
+        cursor.setPosition(position)
+        return cursor
+
+
+def units(text: str) -> int:
+    """Length of ``text`` as Qt counts it: an emoji is two."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -1,0 +1,25 @@
+"""Fixtures for tests of what people do in chats."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from minerva_desktop.store.chat_store import ChatStore
+from tests.app.desk import Desk
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """Where the chats are."""
+    return tmp_path / "chats.sqlite3"
+
+
+@pytest.fixture
+async def desk(database: Path, tmp_path: Path) -> AsyncIterator[Desk]:
+    """Chats on a disk of their own."""
+    desk = Desk(await ChatStore.open(database), tmp_path / "snapshots")
+    yield desk
+    await desk.library.close()

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from minerva_desktop.app import chat_sources
+from minerva_desktop.app.chat_import import ChatImport, ImportReport
+from minerva_desktop.chat.conversation import Folder
+from minerva_desktop.chat.export_json import chats_to_json
+from minerva_desktop.chat.import_chats import ChatFormat
+from minerva_desktop.chat.import_values import digest_of
+from minerva_desktop.chat.parts import ImagePart
+from minerva_desktop.store.chat_store import ChatStore
+from tests.app.chat_exports import PNG, chatgpt_archive, chatgpt_chat, lm_studio_file
+from tests.chat.samples import make_conversation
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[ChatStore]:
+    store = await ChatStore.open(tmp_path / "chats.sqlite3")
+    yield store
+    await store.close()
+
+
+async def take(store: ChatStore, *paths: Path) -> ImportReport:
+    return await ChatImport(store).run(paths)
+
+
+async def titles(store: ChatStore) -> list[str]:
+    return sorted(chat.title for chat in await store.list_conversations())
+
+
+async def test_chatgpts_archive(store: ChatStore, tmp_path: Path) -> None:
+    archive = chatgpt_archive(tmp_path / "export.zip")
+    report = await take(store, archive)
+    assert (report.formats, report.problems) == ({ChatFormat.CHATGPT}, [])
+    assert await titles(store) == ["Chat 1", "Chat 2", "Chat 3"]
+    chats = [await store.load(each) for each in report.imported_ids]
+    (image,) = chats[0].active_branch()[0].parts
+    assert isinstance(image, ImagePart)
+    assert await store.blob(image.digest) == PNG
+    assert image.digest == digest_of(PNG)
+    assert chats[2].updated_at == 1_700_000_900.0
+
+
+async def test_a_second_import_changes_nothing(store: ChatStore, tmp_path: Path) -> None:
+    archive = chatgpt_archive(tmp_path / "export.zip")
+    first = await take(store, archive)
+    renamed = await store.load(first.imported_ids[0])
+    renamed.title = "Mine"
+    await store.save_details(renamed)
+    await store.trash(first.imported_ids[1:2])
+    again = await take(store, archive, archive)
+    assert (again.imported_ids, again.n_present, again.n_in_trash) == ([], 6, 2)
+    assert await titles(store) == ["Chat 3", "Mine"]
+
+
+async def test_an_unpacked_export_and_a_folder_of_lm_studios(
+    store: ChatStore, tmp_path: Path
+) -> None:
+    unpacked = tmp_path / "unpacked"
+    with zipfile.ZipFile(chatgpt_archive(tmp_path / "export.zip")) as archive:
+        archive.extractall(unpacked)
+    folder = tmp_path / "conversations"
+    (folder / "Work").mkdir(parents=True)
+    lm_studio_file(folder / "1.conversation.json", "one")
+    lm_studio_file(folder / "Work" / "2.conversation.json", "two")
+    report = await take(store, unpacked / "conversations-000.json", folder)
+    assert report.formats == {ChatFormat.CHATGPT, ChatFormat.LM_STUDIO}
+    assert await titles(store) == ["About one", "About two", "Chat 1", "Chat 2"]
+    assert (report.n_missing, report.problems) == (0, [])
+
+
+async def test_attachments_of_lm_studio_and_nothing_else_that_lies_about(
+    store: ChatStore, tmp_path: Path
+) -> None:
+    folder, files = tmp_path / "conversations" / "Work", tmp_path / "user-files"
+    folder.mkdir(parents=True)
+    files.mkdir()
+    (files / "9 - 1.png").write_bytes(PNG)
+    for secret in (folder / "secret.txt", folder.parent / "secret.txt", tmp_path / "secret.txt"):
+        secret.write_text("secret")
+    path = lm_studio_file(folder / "1.conversation.json", files=("9 - 1.png", "secret.txt"))
+    report = await take(store, path)
+    (message,) = (await store.load(report.imported_ids[0])).active_branch()
+    assert [type(part) for part in message.parts] == [ImagePart]
+    assert message.text == "[secret.txt: not in the export]\n\nHello"
+    assert report.n_missing == 1
+
+
+async def test_our_own_export_with_its_folder(store: ChatStore, tmp_path: Path) -> None:
+    original = make_conversation("a", "b", title="Kept")
+    original.folder_id, original.tags, original.is_archived = "f9", ("tea",), True
+    here = await store.create_folder("work")
+    path = tmp_path / "mine.json"
+    path.write_bytes(chats_to_json([original], {}, [Folder(id="f9", name=" Work")]))
+    report = await take(store, path)
+    assert report.imported_ids == [original.id]
+    loaded = await store.load(original.id)
+    assert loaded.folder_id == here.id
+    original.folder_id = here.id
+    assert loaded == original
+
+
+async def test_a_folder_that_is_not_here_is_made_and_one_without_a_name_is_none(
+    store: ChatStore, tmp_path: Path
+) -> None:
+    first, second = make_conversation("a"), make_conversation("b")
+    first.folder_id, second.folder_id = "f1", "f2"
+    path = tmp_path / "mine.json"
+    folders = [Folder(id="f1", name="New"), Folder(id="f2", name=" ")]
+    path.write_bytes(chats_to_json([first, second], {}, folders))
+    await take(store, path)
+    (made,) = await store.folders()
+    assert made.name == "New"
+    assert (await store.load(first.id)).folder_id == made.id
+    assert (await store.load(second.id)).folder_id is None
+
+
+async def test_each_problem_is_told_and_costs_no_more(store: ChatStore, tmp_path: Path) -> None:
+    mixed = tmp_path / "conversations.json"
+    mixed.write_text(json.dumps([chatgpt_chat("1", "one"), {"title": "T", "mapping": {}}]))
+    cut = tmp_path / "cut.json"
+    cut.write_text(mixed.read_text()[:50])
+    other = tmp_path / "other.json"
+    other.write_text('{"a": 1}')
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(PNG)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    twice = make_conversation("a")
+    await store.create(twice)
+    stolen = make_conversation(title="Stolen")
+    stolen.add(twice.active_branch()[0])
+    edited = tmp_path / "edited.json"
+    edited.write_bytes(chats_to_json([stolen], {}))
+    report = await take(
+        store, mixed, cut, other, picture, pipe, empty, tmp_path / "gone.json", edited
+    )
+    known = "Minerva's own (JSON), ChatGPT's (conversations.json or the .zip) and LM Studio's"
+    assert report.problems[0] == ("conversations.json, chat 2 “T”: it has no message that is shown")
+    assert report.problems[1].startswith("cut.json: it is no JSON, or only a part of it: Input")
+    assert report.problems[2] == f"other.json holds no chats of a kind that is known: {known}"
+    assert report.problems[3].startswith("picture.png: it is no JSON")
+    assert report.problems[4] == f"{pipe} is neither a file nor a folder"
+    assert report.problems[5] == f"empty holds no chats of a kind that is known: {known}"
+    assert report.problems[6] == f"{tmp_path / 'gone.json'} cannot be read: it is not there"
+    assert report.problems[7] == "edited.json, “Stolen”: a message of it is in another chat already"
+    assert len(report.problems) == 8
+    assert await titles(store) == ["", "Chat 1"]
+
+
+async def test_archives_that_attack(
+    store: ChatStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat_sources, "RATIO_MATTERS", 100_000)
+    bomb = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("../../conversations.json", b" " * 1_000_000)
+        archive.writestr("good.json", json.dumps([chatgpt_chat("1", "one")]))
+    broken = tmp_path / "broken.zip"
+    whole = chatgpt_archive(tmp_path / "export.zip").read_bytes()
+    broken.write_bytes(whole[:60] + b"\xff" * 40 + whole[100:])
+    report = await take(store, bomb, broken)
+    assert "would grow" in report.problems[0]
+    assert "which no chats do" in report.problems[0]
+    assert "conversations-000.json in broken.zip cannot be unpacked" in report.problems[1]
+    assert await titles(store) == ["Chat 1", "Chat 3"]
+
+
+async def test_files_beyond_the_bound(
+    store: ChatStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("minerva_desktop.app.chat_import.MAX_JSON_BYTES", 10)
+    path = lm_studio_file(tmp_path / "1.conversation.json")
+    archive = chatgpt_archive(tmp_path / "export.zip")
+    report = await take(store, path, archive)
+    assert report.problems[0] == f"{path} is larger than 10 bytes"
+    assert report.problems[1] == "conversations-000.json in export.zip is larger than 10 bytes"

@@ -1,0 +1,241 @@
+"""Branches, deletions with undo, answers that go on, queued messages and temporary chats: with the
+real store and a scripted engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+import pytest
+
+from minerva_desktop.chat.completion import Completion, FinishReason, Timings
+from minerva_desktop.chat.conversation import ScrollPosition
+from minerva_desktop.chat.message import ChatTurn, MessageState, Role
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.errors import EngineDied, InvalidRequest
+from tests.app.desk import CANCELLED, MODEL, Desk
+
+CUT = Completion(finish_reason=FinishReason.LENGTH, timings=Timings(), seed=4)
+
+
+async def test_an_edited_question_is_a_branch_of_its_own(desk: Desk) -> None:
+    session = desk.new_session()
+    await desk.answered(session, "Hello", "Hi")
+    question, _ = session.conversation.active_branch()
+    await session.edit(question.id, "Good day", MODEL)
+    assert [m.text for m in desk.listener.branch] == []
+    assert desk.engine.started[-1].turns == (
+        ChatTurn(Role.SYSTEM, "Be brief."),
+        ChatTurn(Role.USER, "Good day"),
+    )
+    await desk.says(session, "Welcome")
+    edited, _ = session.conversation.active_branch()
+    assert session.conversation.siblings(question.id) == [question.id, edited.id]
+    await session.select(question.id)
+    assert [m.text for m in desk.listener.branch] == ["Hello", "Hi"]
+    await session.close()
+    assert [text for _, text, _ in await desk.reopened(session)] == ["Hello", "Hi"]
+
+
+async def test_only_a_question_is_edited_and_not_into_nothing(desk: Desk) -> None:
+    session = desk.new_session()
+    answer_id = await desk.answered(session, "Hello", "Hi")
+    question, _ = session.conversation.active_branch()
+    with pytest.raises(InvalidRequest, match="your own"):
+        await session.edit(answer_id, "x", MODEL)
+    with pytest.raises(InvalidRequest, match="empty"):
+        await session.edit(question.id, "  ", MODEL)
+    assert [m.text for m in session.conversation.active_branch()] == ["Hello", "Hi"]
+
+
+async def test_another_answer_with_other_parameters(desk: Desk) -> None:
+    session = desk.new_session()
+    first = await desk.answered(session, "Hello", "Hi")
+    other = SamplingParameters(temperature=1.5)
+    await session.retry(first, MODEL, other)
+    assert desk.engine.started[-1].sampling == other
+    second = await desk.says(session, "Ahoy")
+    assert session.conversation[second].sampling == other
+    assert session.conversation[first].sampling == SamplingParameters(seed=7)
+    assert session.conversation.sampling == SamplingParameters(seed=7)
+
+
+async def test_a_cut_answer_goes_on_in_its_own_message(desk: Desk) -> None:
+    session = desk.new_session()
+    await session.send("Count", MODEL)
+    answer_id = session.answer_id or ""
+    desk.library.on_answer_text(answer_id, "One, two")
+    desk.library.on_answer_finished(answer_id, CUT)
+    await session.resume(answer_id, MODEL)
+    assert session.answer_id == answer_id
+    assert desk.engine.started[-1].turns[-1] == ChatTurn(Role.ASSISTANT, "One, two")
+    assert [m.state for m in desk.listener.resumed] == [MessageState.STREAMING]
+    assert session.answer_text == "One, two"
+    await desk.says(session, ", three")
+    await session.close()
+    assert await desk.reopened(session) == [
+        (Role.USER, "Count", MessageState.COMPLETE),
+        (Role.ASSISTANT, "One, two, three", MessageState.COMPLETE),
+    ]
+
+
+async def test_only_the_last_answer_goes_on(desk: Desk) -> None:
+    session = desk.new_session()
+    first = await desk.answered(session, "One", "Un")
+    await desk.answered(session, "Two", "Deux")
+    question = session.conversation.active_branch()[2]
+    for message_id in (first, question.id):
+        with pytest.raises(InvalidRequest, match="last answer"):
+            await session.resume(message_id, MODEL)
+    assert not session.is_answering
+
+
+async def test_an_answer_that_died_while_it_went_on_keeps_all_its_text(desk: Desk) -> None:
+    session = desk.new_session()
+    await session.send("Count", MODEL)
+    answer_id = session.answer_id or ""
+    desk.library.on_answer_text(answer_id, "One")
+    desk.library.on_answer_finished(answer_id, CANCELLED)
+    await session.resume(answer_id, MODEL)
+    desk.library.on_answer_text(answer_id, ", two")
+    desk.library.on_answer_failed(answer_id, EngineDied("killed"))
+    await session.close()
+    assert (await desk.reopened(session))[-1] == (
+        Role.ASSISTANT,
+        "One, two",
+        MessageState.FAILED,
+    )
+
+
+async def test_a_deleted_message_comes_back_where_it_was(desk: Desk) -> None:
+    session = desk.new_session()
+    for number in ("one", "two", "three"):
+        await desk.answered(session, number, number.upper())
+    branch = session.conversation.active_branch()
+    removal = await session.remove(branch[2].id, with_replies=False)
+    texts = [m.text for m in desk.listener.branch]
+    assert texts == ["one", "ONE", "TWO", "three", "THREE"]
+    assert [text for _, text, _ in await _on_disk(desk, session.conversation.id)] == texts
+    await session.put_back(removal)
+    assert desk.listener.branch == branch
+    assert await _on_disk(desk, session.conversation.id) == [
+        (m.role, m.text, m.state) for m in branch
+    ]
+
+
+async def test_a_deleted_branch_comes_back_whole(desk: Desk) -> None:
+    session = desk.new_session()
+    await desk.answered(session, "one", "ONE")
+    kept = session.conversation.active_branch()
+    await desk.answered(session, "two", "TWO")
+    branch = session.conversation.active_branch()
+    removal = await session.remove(branch[2].id, with_replies=True)
+    assert desk.listener.branch == kept
+    assert len(await _on_disk(desk, session.conversation.id)) == 2
+    await session.put_back(removal)
+    assert desk.listener.branch == branch
+    assert len(await _on_disk(desk, session.conversation.id)) == 4
+
+
+async def test_what_belonged_to_a_deleted_message_does_not_come_back_alone(desk: Desk) -> None:
+    session = desk.new_session()
+    await desk.answered(session, "one", "ONE")
+    question, answer = session.conversation.active_branch()
+    inner = await session.remove(answer.id, with_replies=True)
+    outer = await session.remove(question.id, with_replies=True)
+    with pytest.raises(InvalidRequest, match="bring that back first"):
+        await session.put_back(inner)
+    await session.put_back(outer)
+    await session.put_back(inner)
+    assert session.conversation.active_branch() == [question, answer]
+
+
+async def test_a_message_waits_for_the_running_answer(desk: Desk) -> None:
+    session = desk.new_session()
+    await session.send("One", MODEL)
+    session.enqueue("Two", MODEL)
+    session.enqueue("Three", MODEL)
+    assert desk.listener.queued == ["Two", "Three"]
+    taken = session.unqueue(session.queued[1].id)
+    assert taken is not None
+    assert taken.text == "Three"
+    assert session.unqueue(taken.id) is None
+    await desk.says(session, "Un")
+    await _until_started(desk, 2)
+    assert desk.engine.started[1].turns[-1] == ChatTurn(Role.USER, "Two")
+    assert desk.listener.queued == []
+
+
+async def test_a_stopped_answer_leaves_the_queue_waiting(desk: Desk) -> None:
+    session = desk.new_session()
+    await session.send("One", MODEL)
+    session.enqueue("Two", MODEL)
+    session.stop()
+    desk.library.on_answer_finished(session.answer_id or "", CANCELLED)
+    other = desk.new_session()  # the queue outlives that another chat is shown
+    assert await desk.library.open_session(session.conversation.id) is session
+    assert other is not session
+    assert [queued.text for queued in session.queued] == ["Two"]
+    await session.send_queued()
+    assert desk.engine.started[-1].turns[-1] == ChatTurn(Role.USER, "One\n\nTwo")
+
+
+async def test_what_waits_at_the_end_becomes_the_draft(desk: Desk) -> None:
+    session = desk.new_session()
+    await session.send("One", MODEL)
+    await session.keep_draft("typed")
+    session.enqueue("Two", MODEL)
+    await session.close()
+    assert session.queued == ()
+    again = await desk.library.open_session(session.conversation.id)
+    assert again.conversation.draft == "Two\n\ntyped"
+
+
+async def test_where_the_transcript_was_left(desk: Desk) -> None:
+    session = desk.new_session()
+    answer_id = await desk.answered(session, "One", "Un")
+    await session.close()
+    await session.keep_scroll(ScrollPosition(answer_id, 0.25))
+    again = await desk.library.open_session(session.conversation.id)
+    assert again.conversation.scroll == ScrollPosition(answer_id, 0.25)
+
+
+async def test_a_temporary_chat_is_never_written(desk: Desk, database: Path) -> None:
+    session = desk.library.new_session("", SamplingParameters(), is_temporary=True)
+    await desk.answered(session, "secret", "hush")
+    await session.rename("Secret")
+    await session.keep_draft("more")
+    await session.close()
+    assert [m.text for m in session.conversation.active_branch()] == ["secret", "hush"]
+    assert desk.engine.started[0].snapshot is None
+    assert desk.listener.errors == []
+    assert await desk.library.summaries() == []
+    connection = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READONLY)
+    assert connection.execute("SELECT count(*) FROM messages").get == 0
+    connection.close()
+
+
+async def _on_disk(desk: Desk, conversation_id: str) -> list[tuple[Role, str, MessageState]]:
+    loaded = await desk.store.load(conversation_id)
+    return [(m.role, m.text, m.state) for m in loaded.active_branch()]
+
+
+async def _until_started(desk: Desk, count: int) -> None:
+    while len(desk.engine.started) < count:
+        await desk.engine.changed.wait()
+        desk.engine.changed.clear()
+
+
+async def test_a_branch_becomes_a_chat_of_its_own(desk: Desk) -> None:
+    session = desk.new_session()
+    first = await desk.answered(session, "One", "Un")
+    await desk.answered(session, "Two", "Deux")
+    branch = await desk.library.branch_off(session, first)
+    assert branch.conversation.title == "One (branch)"
+    assert branch.conversation.id != session.conversation.id
+    assert [text for _, text, _ in await desk.reopened(branch)] == ["One", "Un"]
+    await desk.answered(branch, "Three", "Trois")
+    await branch.close()
+    assert [text for _, text, _ in await desk.reopened(session)] == ["One", "Un", "Two", "Deux"]
+    titles = {summary.title for summary in await desk.library.summaries()}
+    assert titles == {"One", "One (branch)"}

@@ -1,0 +1,203 @@
+"""LM Studio's conversation files, in small samples of our own."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minerva_desktop.chat.conversation import TitleSource
+from minerva_desktop.chat.import_chats import ChatFormat, chats_in, recognised
+from minerva_desktop.chat.import_values import ImportedChat, Outcome, UnreadableChat
+from minerva_desktop.chat.message import Role
+from minerva_desktop.chat.parts import (
+    ImagePart,
+    ReasoningPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from minerva_desktop.chat.tools import ToolCall
+from tests.chat.chat_strategies import JUNK
+
+GIF = b"GIF89a" + struct.pack("<HH", 3, 4)
+
+
+def text(words: str, **others: Any) -> dict[str, Any]:
+    return {"type": "text", "text": words, **others}
+
+
+def user(*content: Any) -> dict[str, Any]:
+    return {"type": "singleStep", "role": "user", "content": list(content)}
+
+
+def block(*content: Any, **others: Any) -> dict[str, Any]:
+    return {"type": "contentBlock", "content": list(content), **others}
+
+
+def answer(*steps: dict[str, Any], sender: str = "small") -> dict[str, Any]:
+    return {
+        "type": "multiStep",
+        "role": "assistant",
+        "steps": list(steps),
+        "senderInfo": {"senderName": sender},
+    }
+
+
+def place(*versions: dict[str, Any], selected: int = 0) -> dict[str, Any]:
+    return {"versions": list(versions), "currentlySelected": selected}
+
+
+def chat(*places: Any, **others: Any) -> dict[str, Any]:
+    return {"name": "Sorting", "createdAt": 1_700_000_000_500, "pinned": True,
+            "messages": list(places), "lastUsedModel": {"identifier": "small-model"},
+            **others}  # fmt: skip
+
+
+def read(
+    value: dict[str, Any],
+    name: str = "1.conversation.json",
+    assets: Mapping[str, bytes] | None = None,
+) -> Outcome:
+    found = recognised(json.dumps(value).encode())
+    assert found is not None
+    assert found.format is ChatFormat.LM_STUDIO
+    (outcome,) = chats_in(found, (assets or {}).get, name, 7.0)
+    return outcome
+
+
+def only(value: dict[str, Any], assets: Mapping[str, bytes] | None = None) -> ImportedChat:
+    outcome = read(value, assets=assets)
+    assert isinstance(outcome, ImportedChat), outcome
+    return outcome
+
+
+def test_a_chat_with_versions() -> None:
+    first = answer(
+        block(text("One"), genInfo={"identifier": "qwen@4bit"}, stepIdentifier="1700000100000-0.5")
+    )
+    value = chat(
+        place(user(text("Old")), user(text("New")), selected=1),
+        place(first, answer(block(text("Two"))), selected=0),
+        place(user(text("More"))),
+        systemPrompt="Be brief.",
+        assistantLastMessagedAt=1_700_000_200_000,
+    )
+    conversation = only(value).conversation
+    shown = conversation.active_branch()
+    assert [(m.role, m.text) for m in shown] == [
+        (Role.USER, "New"), (Role.ASSISTANT, "One"), (Role.USER, "More"),
+    ]  # fmt: skip
+    siblings = [[conversation[i].text for i in conversation.siblings(m.id)] for m in shown]
+    assert siblings == [["Old", "New"], ["One", "Two"], ["More"]]
+    assert [m.created_at for m in shown] == [1_700_000_000.5, 1_700_000_100.0, 1_700_000_100.0]
+    assert [m.model for m in shown] == [None, "qwen@4bit", None]
+    assert (conversation.title, conversation.title_source) == ("Sorting", TitleSource.MODEL)
+    assert (conversation.model, conversation.system_prompt) == ("small-model", "Be brief.")
+    assert (conversation.created_at, conversation.updated_at) == (1_700_000_000.5, 1_700_000_200.0)
+    assert conversation.is_pinned
+
+
+def test_thoughts() -> None:
+    style = {"type": "thinking", "title": "Thought for 1 minute 2.5 seconds"}
+    marked = block(
+        text("<think>", isStructural=True), text("hm\n"), text("</think>", isStructural=True),
+        style=style,
+    )  # fmt: skip
+    value = chat(
+        place(user(text("?"))),
+        place(answer({"type": "debugInfoBlock", "debugInfo": "x"}, marked, block(text("!")))),
+    )
+    last = only(value).conversation.active_branch()[-1]
+    assert (last.text, last.parts) == ("!", (ReasoningPart("hm", 62_500.0),))
+
+
+def test_calls_of_tools_and_their_results() -> None:
+    nested = {"id": "c1", "type": "function", "name": "find", "arguments": {"q": "é"}}
+    flat = {"toolCallRequestId": "c2", "name": "add", "parameters": {"a": 1}}
+    value = chat(
+        place(user(text("go"))),
+        place(
+            answer(
+                block(text("I look."), {"type": "toolCallRequest", "toolCallRequest": nested}),
+                block({"type": "toolCallResult", "toolCallId": "c1", "content": "found"}),
+                block({"type": "toolCallRequest", **flat}),
+                block({"type": "toolCallResult", "toolCallRequestId": "c2", "content": [1]}),
+                block(text("Done.")),
+            )
+        ),
+        place(user(text("thanks"))),
+    )
+    _, call, result, second, other, done, thanks = only(value).conversation.active_branch()
+    assert (call.text, call.parts) == (
+        "I look.", (ToolCallPart(ToolCall("c1", "find", '{"q": "é"}')),),
+    )  # fmt: skip
+    assert (result.role, result.parts) == (Role.TOOL, (ToolResultPart("c1", "found"),))
+    assert second.parts == (ToolCallPart(ToolCall("c2", "add", '{"a": 1}')),)
+    assert other.parts == (ToolResultPart("c2", "[1]"),)
+    assert (done.role, done.text, done.model) == (Role.ASSISTANT, "Done.", "small")
+    assert thanks.text == "thanks"
+
+
+def test_files() -> None:
+    picture = {"type": "file", "fileIdentifier": "9 - 1.gif", "fileType": "image", "sizeBytes": 10}
+    gone = {"type": "file", "fileIdentifier": "9 - 2.pdf", "fileType": "text/plain"}
+    value = chat(place(user(text("Look"), picture, gone)))
+    imported = only(value, {"9 - 1.gif": GIF})
+    (message,) = imported.conversation.active_branch()
+    (part,) = message.parts
+    assert isinstance(part, ImagePart)
+    assert (part.name, part.media_type, part.width, part.height) == ("9 - 1.gif", "image/gif", 3, 4)
+    assert message.text == "[9 - 2.pdf: not in the export]\n\nLook"
+    assert (list(imported.blobs.values()), imported.n_missing) == ([GIF], 1)
+
+
+def test_an_older_place_for_the_system_prompt_and_no_name() -> None:
+    fields = [{"key": "llm.prediction.systemPrompt", "value": "Old place"}]
+    value = chat(
+        place(user(text("What is this about?"))),
+        name="",
+        createdAt=None,
+        lastUsedModel=None,
+        perChatPredictionConfig={"fields": fields},
+    )
+    conversation = only(value).conversation
+    assert conversation.system_prompt == "Old place"
+    assert (conversation.title, conversation.title_source) == (
+        "What is this about?", TitleSource.FIRST_WORDS,
+    )  # fmt: skip
+    assert (conversation.created_at, conversation.model) == (7.0, None)
+
+
+def test_ids_are_the_same_at_each_import() -> None:
+    value = chat(place(user(text("a"))))
+    first, again, copy = read(value), read(value), read(value, "2.conversation.json")
+    assert isinstance(first, ImportedChat)
+    assert isinstance(copy, ImportedChat)
+    assert first == again
+    assert copy.conversation.id != first.conversation.id
+
+
+def test_a_chat_with_nothing_in_it() -> None:
+    told = UnreadableChat("chat 1", "it has no message with anything in it")
+    assert read(chat(place(user(text(" "))))) == told
+    assert read(chat({"versions": []})) == told
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"versions": st.lists(st.fixed_dictionaries({"role": st.sampled_from(["user", 5]),
+             "steps": JUNK, "content": JUNK}) | JUNK, max_size=2), "currentlySelected": JUNK}
+        ),
+        max_size=3,
+    ),
+    JUNK,
+)  # fmt: skip
+def test_nothing_in_a_file_breaks_the_import(places: list[Any], junk: Any) -> None:
+    value = chat({"versions": []}, *places, name=junk, createdAt=junk, systemPrompt=junk)
+    assert isinstance(read(value), ImportedChat | UnreadableChat)

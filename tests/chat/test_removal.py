@@ -1,0 +1,113 @@
+"""Messages that are deleted, with undo; and chats that are copied. Any tree, any order."""
+
+from __future__ import annotations
+
+import itertools
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minerva_desktop.chat.context_cut import ContextCut
+from minerva_desktop.chat.conversation import Conversation, Removal
+from minerva_desktop.chat.copies import branch_copy, copy_of
+from minerva_desktop.chat.message import Message
+from tests.chat.samples import make_conversation, make_message
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> Conversation:
+    """A conversation whose messages reply to any earlier one."""
+    conversation = make_conversation()
+    messages: list[Message] = []
+    for number in range(draw(st.integers(1, 12))):
+        parent = draw(st.sampled_from([None, *messages]))
+        messages.append(make_message(str(number), parent))
+        conversation.add(messages[-1])
+    return conversation
+
+
+def shape(conversation: Conversation) -> object:
+    """All that can be seen of a tree."""
+    return (
+        [m.id for m in conversation],
+        {m.id: (m.parent_id, conversation.siblings(m.id)) for m in conversation},
+        [m.id for m in conversation.active_branch()],
+    )
+
+
+@given(trees(), st.data())
+def test_whatever_is_deleted_comes_back(conversation: Conversation, data: st.DataObject) -> None:
+    before: list[tuple[object, Removal]] = []
+    while len(conversation) and data.draw(st.booleans()):
+        ids = [m.id for m in conversation]
+        chosen = data.draw(st.sampled_from(ids))
+        seen = shape(conversation)
+        n_before = len(conversation)
+        removal = conversation.remove(chosen, with_replies=data.draw(st.booleans()))
+        before.append((seen, removal))
+        assert chosen not in conversation
+        assert len(conversation) == n_before - len(removal.messages)
+        branch = conversation.active_branch()
+        assert all(a.id == b.parent_id for a, b in itertools.pairwise(branch))
+        assert all(m.parent_id is None or m.parent_id in conversation for m in conversation)
+    for seen, removal in reversed(before):
+        conversation.put_back(removal)
+        assert shape(conversation) == seen
+
+
+def test_where_a_shown_answer_is_deleted_the_other_one_is_shown() -> None:
+    conversation = make_conversation("Hi", "One")
+    question, first = conversation.active_branch()
+    second = make_message("Two", question)
+    conversation.add(second)
+    conversation.remove(second.id, with_replies=True)
+    assert conversation.active_branch() == [question, first]
+    conversation.remove(first.id, with_replies=True)
+    assert conversation.active_branch() == [question]
+    conversation.remove(question.id, with_replies=True)
+    assert conversation.active_branch() == []
+    assert len(conversation) == 0
+
+
+def test_new_messages_after_a_deletion_keep_their_order() -> None:
+    conversation = make_conversation("Hi", "One")
+    question, first = conversation.active_branch()
+    removal = conversation.remove(first.id, with_replies=True)
+    second = make_message("Two", question)
+    conversation.add(second)
+    conversation.put_back(removal)
+    assert conversation.siblings(second.id) == [first.id, second.id]
+
+
+def test_what_is_not_there_cannot_be_deleted() -> None:
+    with pytest.raises(KeyError):
+        make_conversation("Hi").remove("nobody", with_replies=True)
+
+
+@given(trees())
+def test_a_copy_is_the_same_tree_under_other_ids(conversation: Conversation) -> None:
+    first, *_ = conversation
+    conversation.cuts = (ContextCut(first_id=first.id, created_at=1.0),)
+    copy = copy_of(conversation, "Copy", 2000.0)
+    assert [m.text for m in copy] == [m.text for m in conversation]
+    assert [m.text for m in copy.active_branch()] == [m.text for m in conversation.active_branch()]
+    assert {m.id for m in copy}.isdisjoint({m.id for m in conversation})
+    renamed = dict(zip((m.id for m in conversation), (m.id for m in copy), strict=True))
+    for ours, theirs in zip(conversation, copy, strict=True):
+        assert theirs.parent_id == (ours.parent_id and renamed[ours.parent_id])
+    assert copy.cuts[0].first_id == renamed[first.id]
+    assert (copy.title, copy.created_at) == ("Copy", 2000.0)
+
+
+def test_a_branch_becomes_a_chat_of_its_own() -> None:
+    conversation = make_conversation("one", "ONE", "two", "TWO")
+    conversation.tags = ("sea",)
+    _, answer, *_ = conversation.active_branch()
+    branch = branch_copy(conversation, answer.id, "Branch", 2000.0)
+    assert [m.text for m in branch.active_branch()] == ["one", "ONE"]
+    assert branch.tags == ("sea",)
+    assert len(conversation) == 4
+    message = next(iter(branch))
+    assert msgspec.structs.replace(message, id="", parent_id=None).text == "one"

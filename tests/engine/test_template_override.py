@@ -1,0 +1,129 @@
+"""A chat template instead of the model's own: used for all that a template decides, tried before it
+is used, and refused where it is broken."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from minerva_desktop.chat.message import ChatTurn, Role
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.answer_format import ReasoningFormat, ToolFormat
+from minerva_desktop.engine.core.desk import PREVIEW_CHARACTERS
+from minerva_desktop.engine.engine import LlamaEngine
+from minerva_desktop.engine.load_options import MAX_TEMPLATE, LoadOptions, SnapshotOptions
+from minerva_desktop.errors import InferenceError, InvalidRequest, ModelLoadError
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+GREEDY = SamplingParameters(temperature=0.0, max_tokens=6)
+TURNS = [ChatTurn(Role.USER, "Name a river.")]
+PLAIN = "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}[assistant]"
+THINKS = PLAIN + "{% if tools %}<tool_call>{% endif %}<think>"
+ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine(small_path: Path) -> AsyncIterator[LlamaEngine]:
+    """With `PLAIN`."""
+    engine = LlamaEngine(small_path)
+    await engine.load(2048, options=LoadOptions(chat_template=PLAIN))
+    yield engine
+    await engine.unload()
+
+
+async def test_prompts_and_counts_are_those_of_the_template(engine: LlamaEngine) -> None:
+    text = "[user] Name a river.\n[assistant]"
+    assert await engine.apply_template(TURNS) == text
+    tokens = (await engine.tokenize(text)).tokens
+    assert await engine.count_tokens(TURNS) == len(tokens)
+    by_turns = engine.generate(TURNS, sampling=GREEDY)
+    said = await by_turns.text()
+    assert (await by_turns.wait_completion()).timings.prompt_tokens == len(tokens)
+    assert await engine.generate(tokens, sampling=GREEDY).text() == said
+
+
+async def test_what_the_model_can_do_is_what_the_template_has_a_place_for(
+    engine: LlamaEngine, small_path: Path
+) -> None:
+    info = engine.get_context_info()
+    assert (info.chat_template, info.has_chat_template) == (PLAIN, True)
+    assert (info.capabilities.tools, info.capabilities.reasoning) == (False, False)
+    other = LlamaEngine(small_path)
+    info = await other.load(512, options=LoadOptions(chat_template=THINKS))
+    await other.unload()
+    assert (info.capabilities.tools, info.capabilities.reasoning) == (True, True)
+    assert info.answer_format.tools is ToolFormat.HERMES
+    assert info.answer_format.reasoning is ReasoningFormat.THINK
+
+
+async def test_another_template_is_tried_without_a_load(engine: LlamaEngine) -> None:
+    assert await engine.apply_template(TURNS, template="{{ messages[0].content }}!") == (
+        "Name a river.!"
+    )
+    assert (await engine.apply_template(TURNS)).startswith("[user]")  # it was only tried
+    long = "{{ 'a' * 9999999 }}"
+    assert await engine.apply_template(TURNS, template=long) == "a" * PREVIEW_CHARACTERS
+
+
+@pytest.mark.parametrize(
+    ("template", "error", "why"),
+    [
+        ("one\n{{ two", InferenceError, "(line 2)"),
+        (ENDLESS, InferenceError, "ran longer than 2 s"),
+        ("{{ ('a' * 9999999) ~ ('a' * 9999999) }}", InferenceError, "a value is too large"),
+        ("{{ raise_exception('no') }}", InvalidRequest, "refuses these messages: no"),
+        (" ", InvalidRequest, "has 1 to 200,000 characters"),
+    ],
+)
+async def test_what_is_wrong_with_a_tried_template_is_told_and_the_model_lives(
+    engine: LlamaEngine, template: str, error: type[Exception], why: str
+) -> None:
+    started = time.perf_counter()
+    with pytest.raises(error) as caught:
+        await engine.apply_template(TURNS, template=template)
+    assert why in f"{caught.value} {getattr(caught.value, 'detail', '')}"
+    assert time.perf_counter() - started < 10.0
+    assert engine.is_loaded()
+    assert (await engine.apply_template(TURNS)).startswith("[user]")
+
+
+async def test_a_broken_template_is_refused_before_the_load(small_path: Path) -> None:
+    engine = LlamaEngine(small_path)
+    told: list[float] = []
+    broken = LoadOptions(n_ctx=512, chat_template="one\n{% if %}")
+    with pytest.raises(ModelLoadError, match=r"load options is broken: .*\(line 2\)"):
+        await engine.load(options=broken, on_progress=told.append)
+    assert told == []  # no weight was read
+    for text in ("", "x" * (MAX_TEMPLATE + 1), "\ud800"):
+        with pytest.raises(InvalidRequest) as caught:
+            await engine.load(options=LoadOptions(chat_template=text))
+        assert caught.value.param == "chat_template"
+    await engine.load(512)  # and without it all is well
+    await engine.unload()
+
+
+async def test_a_chats_state_is_used_only_as_far_as_its_tokens_are_the_same(
+    small_path: Path, tmp_path: Path
+) -> None:
+    turns = [ChatTurn(Role.USER, ", ".join(str(number) for number in range(200)))]
+    snapshots = SnapshotOptions(bytes(tmp_path), 1 << 30)
+
+    async def answer(template: str | None, *, chat: str | None) -> tuple[str, int]:
+        engine = LlamaEngine(small_path)
+        options = LoadOptions(n_ctx=2048, snapshots=snapshots, chat_template=template)
+        await engine.load(options=options)
+        stream = engine.generate(turns, sampling=GREEDY, snapshot=chat)
+        text, completion = await stream.text(), await stream.wait_completion()
+        await engine.unload()  # which saves the chat
+        return text, completion.restored_tokens
+
+    await answer(None, chat="a")
+    assert len(list(tmp_path.glob("*/*.kv"))) == 1
+    cold, _ = await answer(PLAIN, chat=None)
+    other, restored = await answer(PLAIN, chat="a")
+    assert (other, restored) == (cold, 0)  # its prompt begins with other tokens

@@ -1,0 +1,82 @@
+"""A file of every schema that was released opens with all that it holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+
+from minerva_desktop.chat.completion import Completion, FinishReason, Timings
+from minerva_desktop.chat.conversation import TitleSource
+from minerva_desktop.chat.message import MessageState, Role
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.store.chat_store import ChatStore
+from minerva_desktop.store.database import Database
+from tests.chat.samples import make_conversation, make_message
+
+DATA = Path(__file__).parent / "data"
+
+
+def write_v1(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.execute((DATA / "schema_v1.sql").read_text(encoding="utf-8"))
+    connection.close()
+
+
+async def test_chats_of_the_first_schema_come_along(tmp_path: Path) -> None:
+    write_v1(tmp_path / "chats.db")
+
+    store = await ChatStore.open(tmp_path / "chats.db")
+    listed = [(chat.id, chat.title) for chat in await store.list_conversations()]
+    (gone,) = await store.list_conversations(in_trash=True)
+    tea = await store.load("c-tea")
+    named = await store.load("c-named")
+    await store.close()
+
+    assert listed == [("c-tea", "How long does green tea…"), ("c-named", "Trip to Kyōto 京都")]
+    assert (gone.id, gone.deleted_at) == ("c-gone", 1600000002.0)
+    assert (tea.created_at, tea.updated_at) == (1700000000.5, 1700000300.25)
+    assert (tea.model, tea.system_prompt) == ("SmolLM2-135M.gguf", "Answer in one sentence.")
+    assert tea.sampling == SamplingParameters(temperature=0.2, top_k=20, seed=7, stop=("END",))
+    assert tea.title_source is TitleSource.FIRST_WORDS
+    assert named.title_source is TitleSource.PERSON
+    assert (tea.folder_id, tea.tags, tea.draft, tea.scroll, tea.cuts) == (None, (), "", None, ())
+    assert not tea.is_pinned
+    assert not tea.is_archived
+
+    question, two, failed, cut = tea
+    assert (question.role, question.text) == (Role.USER, "How long does\ngreen tea steep?")
+    assert two.completion == Completion(
+        finish_reason=FinishReason.STOP,
+        timings=Timings(prompt_tokens=21, completion_tokens=4),
+        seed=7,
+    )
+    assert (two.parts, two.sampling) == ((), None)
+    assert (failed.state, failed.error) == (MessageState.FAILED, "The model ended unexpectedly")
+    assert (cut.text, cut.state) == ("About two", MessageState.INTERRUPTED)
+    assert tea.active_leaf_id == "m-tea-4"
+    assert tea.siblings("m-tea-2") == ["m-tea-2", "m-tea-3", "m-tea-4"]
+    assert [message.text for message in named] == ["三日間の旅 — 100 % “quoted”"]
+
+
+async def test_the_schema_is_the_same_whether_a_file_is_new_or_old(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.db", tmp_path / "new.db"
+    write_v1(old)
+
+    assert await schema_after_use(old) == await schema_after_use(new)
+
+
+async def schema_after_use(path: Path) -> list[object]:
+    database = Database(path)
+    store = ChatStore(database)
+    await store.start()
+    conversation = make_conversation("Hi")
+    await store.create(conversation)
+    await store.add_message(conversation.id, make_message("there", *conversation))
+    schema = database.run(
+        lambda c: c.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall()
+    ).result()
+    violations = database.run(lambda c: c.execute("PRAGMA foreign_key_check").fetchall()).result()
+    await store.close()
+    assert violations == []
+    return list(schema)

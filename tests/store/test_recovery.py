@@ -1,0 +1,209 @@
+"""A damaged file: what can be read of it is in the new one, and the person is told."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+
+import apsw
+import pytest
+
+from minerva_desktop.chat.conversation import Conversation
+from minerva_desktop.store import opening
+from minerva_desktop.store.chat_store import ChatStore
+from minerva_desktop.store.database import Database
+from minerva_desktop.store.recovery import Recovery
+from tests.chat.samples import make_conversation
+from tests.store.test_old_chats import write_v1
+
+PAGE = 4096
+N_CHATS = 40
+N_MESSAGES = 20
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "chats.db"
+
+
+def fill(path: Path) -> list[Conversation]:
+    """Chats of which each has several pages."""
+    chats = []
+    for number in range(N_CHATS):
+        texts = [f"chat {number} message {n} " + "word " * 100 for n in range(N_MESSAGES)]
+        chats.append(make_conversation(*texts, title=f"chat {number}", updated_at=1000.0 * number))
+
+    async def store_them() -> None:
+        store = await ChatStore.open(path)
+        for chat in chats:
+            await store.create(chat)
+        await store.close()
+
+    asyncio.run(store_them())
+    return chats
+
+
+def reopened(path: Path) -> tuple[Recovery | None, dict[str, Conversation], list[str]]:
+    """What was recovered, all chats, and what a whole check of the new file says."""
+
+    async def look() -> tuple[Recovery | None, dict[str, Conversation], list[str]]:
+        store = await ChatStore.open(path)
+        try:
+            listed = await store.list_conversations()
+            chats = {chat.id: await store.load(chat.id) for chat in listed}
+            return store.recovery, chats, await store.check()
+        finally:
+            await store.close()
+
+    return asyncio.run(look())
+
+
+def root_page(path: Path, name: str) -> int:
+    connection = apsw.Connection(str(path))
+    found = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (name,)).get
+    connection.close()
+    return int(str(found))
+
+
+def spoil_page(path: Path, number: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[(number - 1) * PAGE : number * PAGE] = b"\xa5" * PAGE
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("index", ["messages_by_parent", "conversations_listed", "messages_first"])
+def test_a_damaged_index_costs_nothing(path: Path, index: str) -> None:
+    chats = fill(path)
+    spoil_page(path, root_page(path, index))
+
+    recovery, found, problems = reopened(path)
+
+    assert recovery is not None
+    assert (recovery.n_chats, recovery.n_messages) == (N_CHATS, N_CHATS * N_MESSAGES)
+    assert (recovery.n_lost_chats, recovery.n_lost_messages) == (0, 0)
+    assert found == {chat.id: chat for chat in chats}
+    assert problems == []
+    assert reopened(path)[0] is None
+
+
+def test_lost_pages_cost_what_was_on_them(path: Path) -> None:
+    fill(path)
+    damaged = set()
+    chance = random.Random(5)
+    for _ in range(12):
+        damaged.add(chance.randrange(5, path.stat().st_size // PAGE))
+    for number in damaged:
+        spoil_page(path, number)
+    content = path.read_bytes()
+
+    recovery, found, problems = reopened(path)
+
+    assert recovery is not None
+    assert recovery.damaged.read_bytes() == content
+    assert problems == []
+    n_found = sum(len(chat) for chat in found.values())
+    assert recovery.n_messages == n_found
+    # A page holds 6 messages; that of an inner node leads to many that are found otherwise.
+    assert n_found >= N_CHATS * N_MESSAGES - 12 * 8
+    assert all(chat.active_leaf_id is not None for chat in found.values())
+
+
+def test_a_chat_whose_own_row_is_lost_keeps_its_messages(path: Path) -> None:
+    chats = fill(path)
+    database = Database(path)
+    database.open().result()
+    database.run(lambda c: c.execute("PRAGMA foreign_keys = OFF").fetchall()).result()
+    database.write(lambda c: lose_rows(c, chats[3].id, chats[4]), durable=True).result()
+    database.close().result()
+    spoil_page(path, root_page(path, "messages_first"))
+
+    recovery, found, problems = reopened(path)
+
+    assert recovery is not None
+    assert recovery.n_lost_chats == 1
+    adopted, shortened = found[chats[3].id], found[chats[4].id]
+    assert adopted.title == "Recovered chat"
+    assert [m.text for m in adopted.active_branch()] == [m.text for m in chats[3]]
+    texts = [m.text for m in chats[4]]
+    assert [m.text for m in shortened.active_branch()] == texts[:9] + texts[11:-1]
+    assert problems == []
+
+
+def lose_rows(connection: apsw.Connection, conversation_id: str, other: Conversation) -> None:
+    connection.execute("DELETE FROM conversations WHERE id = ?", (conversation_id,))
+    messages = list(other)
+    for message in (*messages[9:11], messages[-1]):
+        connection.execute("DELETE FROM messages WHERE id = ?", (message.id,))
+
+
+def test_an_old_damaged_file_is_recovered_and_brought_up_to_date(path: Path) -> None:
+    write_v1(path)
+    connection = apsw.Connection(str(path))
+    # Too long for the page of the table, so that there is another one to lose.
+    connection.execute("UPDATE messages SET text = ? WHERE id = 'm-named-1'", ("word " * 2000,))
+    connection.close()
+    spoil_page(path, path.stat().st_size // PAGE)
+
+    recovery, found, problems = reopened(path)
+
+    assert recovery is not None
+    assert sorted(found) == ["c-named", "c-tea"]
+    assert [m.text for m in found["c-tea"]][:2] == [
+        "How long does\ngreen tea steep?",
+        "Two minutes.",
+    ]
+    assert recovery.n_messages + recovery.n_lost_messages == 5
+    assert problems == []
+
+
+def test_half_a_file_gives_what_is_in_it(path: Path) -> None:
+    fill(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+    recovery, found, _ = reopened(path)
+
+    assert recovery is not None
+    assert recovery.n_messages == sum(len(chat) for chat in found.values()) > 50
+    assert recovery.n_lost_messages > 0
+
+
+def test_a_recovery_that_is_killed_before_its_end_loses_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chats = fill(path)
+    spoil_page(path, root_page(path, "messages_by_parent"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", killed)
+        with pytest.raises(Killed):
+            opening.replace_damaged(path, Database(path)._migrations)
+    assert path.exists()
+    recovered = opening.replace_damaged(path, Database(path)._migrations)
+    assert recovered.n_messages == N_CHATS * N_MESSAGES
+
+    # Killed between the two names: the damaged file is away, the new one has not its name yet.
+    path.rename(path.with_name(path.name + ".recovered"))
+    assert len(reopened(path)[1]) == len(chats)
+
+
+class Killed(BaseException):
+    """Nothing catches it."""
+
+
+def killed(*_: object) -> None:
+    raise Killed
+
+
+def test_the_words_for_it() -> None:
+    recovery = Recovery(
+        damaged=Path("x/chats-damaged.db"),
+        n_chats=1,
+        n_messages=1234,
+        n_lost_chats=1,
+        n_lost_messages=2,
+    )
+    assert recovery.words == (
+        "The file with your chats was damaged. 1,234 messages in 1 chat could be read, 2 messages"
+        " could not. 1 chat lost the title. The damaged file is kept as chats-damaged.db."
+    )

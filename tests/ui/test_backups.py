@@ -1,0 +1,121 @@
+"""Backups in the window: made, brought back, and that undone; and a disk that takes no chats."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QListView, QPushButton
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.app.chat_care import SavingTrouble
+from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.paths import app_paths
+from minerva_desktop.store.chat_store import ChatStore
+from minerva_desktop.ui.backups_controller import BackupsController
+from minerva_desktop.ui.backups_window import BackupsWindow, CopyRow
+from minerva_desktop.ui.notification_bar import NotificationBar
+from tests.chat.samples import make_conversation
+from tests.ui.open_window import OpenWindow
+
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+
+
+async def _keep(path: Path, title: str) -> None:
+    store = await ChatStore.open(path)
+    await store.create(make_conversation("Why salt?", "Rivers.", title=title))
+    await store.close()
+
+
+@pytest.fixture
+def opened(qtbot: QtBot, dressed_app: QApplication, catalog: Catalog) -> Iterator[OpenWindow]:
+    paths = app_paths()
+    paths.create()
+    asyncio.run(_keep(paths.database, "Sea"))
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        yield opened
+
+
+def _controller(opened: OpenWindow) -> BackupsController:
+    (controller,) = opened.window.findChildren(BackupsController)
+    return controller
+
+
+def _dialog(opened: OpenWindow) -> BackupsWindow:
+    _controller(opened).open_backups()
+    (dialog,) = opened.window.findChildren(BackupsWindow)
+    return dialog
+
+
+def _status(dialog: BackupsWindow) -> str:
+    (label,) = dialog.findChildren(QLabel, "backupsStatus")
+    return label.text()
+
+
+def _click(dialog: BackupsWindow, name: str) -> None:
+    QTest.mouseClick(dialog.findChildren(QPushButton, name)[0], Qt.MouseButton.LeftButton)
+
+
+def _titles(opened: OpenWindow) -> list[str]:
+    model = opened.part(QListView, "chatList").model()
+    return [str(model.index(row, 0).data()) for row in range(model.rowCount())]
+
+
+def test_chats_come_back_from_a_backup_and_that_is_undone(opened: OpenWindow) -> None:
+    dialog = _dialog(opened)
+    _click(dialog, "backUpNow")
+    opened.until("copy", lambda: _status(dialog).startswith("All chats are in chats-"))
+    assert len(dialog.findChildren(CopyRow)) == 1
+    dialog.reject()
+    opened.send("A new question")
+    opened.until("listed", lambda: "A new question" in _titles(opened))
+    opened.press(Qt.Key.Key_Escape)
+    opened.until("end", lambda: not opened.is_answering)
+    dialog = _dialog(opened)
+    opened.until("copy", lambda: len(dialog.findChildren(CopyRow)) == 1)
+    _click(dialog, "restoreBackup")
+    opened.until("restored", lambda: "The chats of the backup are here" in opened.notice)
+    opened.until("list", lambda: "A new question" not in _titles(opened))
+    assert "Sea" in _titles(opened)
+    assert "A new question" not in opened.transcript
+    bar = opened.window.findChildren(NotificationBar)[0]
+    (undo,) = (each for each in bar.findChildren(QPushButton) if each.text() == "Undo")
+    undo.click()
+    opened.until("undone", lambda: "A new question" in _titles(opened))
+
+
+def test_chats_are_looked_through(opened: OpenWindow, tmp_path: Path) -> None:
+    dialog = _dialog(opened)
+    _click(dialog, "checkChats")
+    opened.until("result", lambda: _status(dialog) == "There is no damage.")
+    target = tmp_path / "mine.sqlite3"
+    _save_as(dialog, target)
+    opened.until("copy", lambda: _status(dialog) == "All chats are in mine.sqlite3.")
+    assert target.stat().st_size > 0
+    _save_as(dialog, target)
+    opened.until("refusal", lambda: "choose another name" in _status(dialog))
+    dialog.reject()
+
+
+def _save_as(dialog: BackupsWindow, target: Path) -> None:
+    _click(dialog, "saveCopy")
+    chooser = dialog.findChildren(QFileDialog)[-1]
+    chooser.fileSelected.emit(str(target))
+    chooser.reject()
+
+
+def test_a_disk_that_does_not_take_the_chats(opened: OpenWindow, tmp_path: Path) -> None:
+    controller = _controller(opened)
+    controller.show_trouble(SavingTrouble("The chats cannot be saved: the disk is full.", "0 B"))
+    assert opened.notice == "The chats cannot be saved: the disk is full."
+    target = tmp_path / "elsewhere.sqlite3"
+    controller.save_elsewhere(target)
+    opened.until("saved", lambda: "are in elsewhere.sqlite3" in opened.notice)
+    assert target.stat().st_size > 0
+    controller.show_trouble(None)
+    assert opened.notice == "All chats are on disk again."

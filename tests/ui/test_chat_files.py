@@ -1,0 +1,114 @@
+"""Chats leave the window as files, and come back by a drop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.chat.conversation import Conversation
+from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.paths import app_paths
+from minerva_desktop.store.chat_store import ChatStore
+from minerva_desktop.ui.chat_files_controller import ChatFilesController
+from minerva_desktop.ui.notification_bar import NotificationBar
+from tests.chat.samples import make_conversation
+from tests.ui.open_window import OpenWindow
+
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+
+
+async def _keep(path: Path, *conversations: Conversation) -> None:
+    store = await ChatStore.open(path)
+    for conversation in conversations:
+        await store.create(conversation)
+    await store.close()
+
+
+@pytest.fixture
+def opened(qtbot: QtBot, dressed_app: QApplication, catalog: Catalog) -> Iterator[OpenWindow]:
+    paths = app_paths()
+    paths.create()
+    chats = [make_conversation("Why salt?", "Rivers.", title=f"Sea {each}") for each in "ab"]
+    asyncio.run(_keep(paths.database, *chats))
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        yield opened
+
+
+def _controller(opened: OpenWindow) -> ChatFilesController:
+    (controller,) = opened.window.findChildren(ChatFilesController)
+    return controller
+
+
+def _save_as(opened: OpenWindow, path: Path, name_filter: str) -> None:
+    """What a person does in the dialog that has opened."""
+    opened.until("dialog", lambda: bool(opened.window.findChildren(QFileDialog)))
+    (dialog,) = opened.window.findChildren(QFileDialog)
+    dialog.selectNameFilter(name_filter)
+    dialog.fileSelected.emit(str(path))
+    dialog.reject()
+
+
+def test_all_chats_go_into_a_file_and_come_back(opened: OpenWindow, tmp_path: Path) -> None:
+    _controller(opened).export([])
+    file = tmp_path / "all.json"
+    _save_as(opened, file, "Minerva chats, to be imported again (*.json)")
+    opened.until("end", lambda: opened.notice == "2 chats exported to all.json.")
+    exported = json.loads(file.read_bytes())
+    assert sorted(chat["title"] for chat in exported["chats"]) == ["Sea a", "Sea b"]
+    opened.drop(file)
+    opened.until("report", lambda: "were here already" in opened.notice)
+    assert opened.notice == "0 chats imported; 2 were here already."
+
+
+def test_a_dropped_chat_is_listed_and_can_be_opened(opened: OpenWindow, tmp_path: Path) -> None:
+    file = tmp_path / "conversations.json"
+    node: dict[str, object] = {"id": "m", "parent": None, "children": []}
+    message = {
+        "id": "m",
+        "author": {"role": "user"},
+        "content": {"content_type": "text", "parts": ["Bonjour"]},
+        "create_time": 1.7e9,
+    }
+    chat = {
+        "conversation_id": "c1",
+        "title": "French",
+        "create_time": 1.7e9,
+        "update_time": 1.7e9,
+        "current_node": "m",
+        "mapping": {"m": {**node, "message": message}},
+    }
+    file.write_text(json.dumps([chat]))
+    opened.drop(file)
+    opened.until("report", lambda: opened.notice == "1 chat imported.")
+    bar = opened.window.findChildren(NotificationBar)[0]
+    (button,) = (each for each in bar.findChildren(QPushButton) if each.text() == "Open")
+    button.click()
+    opened.until("chat", lambda: "Bonjour" in opened.transcript)
+
+
+def test_a_file_without_chats_says_so(opened: OpenWindow, tmp_path: Path) -> None:
+    file = tmp_path / "package.json"
+    file.write_text('{"name": "x"}')
+    opened.drop(file)
+    opened.until("report", lambda: "holds no chats of a kind that is known" in opened.notice)
+
+
+def test_one_chat_as_markdown(opened: OpenWindow, tmp_path: Path) -> None:
+    opened.open_chat("Sea a")
+    opened.until("chat", lambda: "Rivers" in opened.transcript)
+    chosen = opened.settings.current.conversation_id
+    assert chosen is not None
+    _controller(opened).export([chosen])
+    file = tmp_path / "sea.md"
+    _save_as(opened, file, "Markdown (*.md)")
+    opened.until("end", lambda: opened.notice == "1 chat exported to sea.md.")
+    text = file.read_text()
+    assert "# Sea a" in text
+    assert "Rivers." in text

@@ -1,0 +1,96 @@
+"""What fills the context, in the window; a chat that outgrew it goes on as its person chooses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QToolButton, QWidget
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.chat.conversation import Conversation
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.paths import app_paths
+from minerva_desktop.settings import Settings, SettingsFile
+from minerva_desktop.store.chat_store import ChatStore
+from minerva_desktop.ui.notification_bar import NotificationBar
+from tests.chat.samples import make_conversation
+from tests.ui.open_window import OpenWindow
+
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+
+N_CTX = 256
+
+
+async def _keep(path: Path, conversation: Conversation) -> None:
+    store = await ChatStore.open(path)
+    await store.create(conversation)
+    await store.close()
+
+
+@pytest.fixture
+def opened(qtbot: QtBot, dressed_app: QApplication, catalog: Catalog) -> Iterator[OpenWindow]:
+    """The window with a chat of about 440 tokens, and a model whose context has 256."""
+    paths = app_paths()
+    paths.create()
+    texts = [f"{number} is a number that we like." * 4 for number in range(10)]
+    conversation = make_conversation(*texts, title="Numbers")
+    conversation.sampling = SamplingParameters(max_tokens=8, seed=1)
+    asyncio.run(_keep(paths.database, conversation))
+    settings = Settings(n_ctx=N_CTX, conversation_id=conversation.id)
+    SettingsFile(paths.settings).save(settings)
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        picker = opened.window.header.picker
+        assert picker.current is not None
+        picker.selected.emit(picker.current.path)
+        opened.until("model", opened.part(QToolButton, "ejectButton").isEnabled)
+        opened.until("chat", lambda: "9 is a number" in opened.transcript)
+        yield opened
+
+
+def _click(opened: OpenWindow, label: str) -> None:
+    bar = opened.window.findChildren(NotificationBar)[0]
+    (button,) = (each for each in bar.findChildren(QPushButton) if each.text() == label)
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def _left_out(opened: OpenWindow) -> str:
+    opened.part(QWidget, "contextMeter").click()  # type: ignore[attr-defined]
+    panel = opened.window.context_panel
+    opened.until("prompt", lambda: "<|im_start|>" in panel.prompt_text)
+    return " ".join(label.text() for label in panel.findChildren(QLabel) if label.isVisible())
+
+
+def test_a_chat_that_outgrew_the_context_keeps_the_newest(opened: OpenWindow) -> None:
+    opened.send("Which one do you like?")
+    opened.until("offer", lambda: "it fits" in opened.notice)
+    assert f"longer than the context of SmolLM2-135M-Instruct ({N_CTX} tokens)" in opened.notice
+    _click(opened, "Keep the newest")
+    opened.until("answer", lambda: opened.speed != "" and not opened.is_answering)
+    assert "0 is a number" in opened.transcript
+    told = _left_out(opened)
+    assert "oldest messages are kept, but not sent." in told
+    assert "0 is a number" not in opened.window.context_panel.prompt_text
+    assert "Which one do you like?" in opened.window.context_panel.prompt_text
+    QTest.mouseClick(opened.part(QPushButton, "restoreContextButton"), Qt.MouseButton.LeftButton)
+    opened.until("whole prompt", lambda: "0 is a number" in opened.window.context_panel.prompt_text)
+    opened.window.context_panel.close()
+
+
+def test_older_messages_are_summarised(opened: OpenWindow) -> None:
+    opened.send("Which one do you like?")
+    opened.until("offer", lambda: "it fits" in opened.notice)
+    _click(opened, "Summarise older ones")
+    opened.until("summary", lambda: opened.notice.startswith("Summarising"))
+    opened.until("answer", lambda: opened.speed != "" and not opened.is_answering)
+    assert opened.notice == ""
+    told = _left_out(opened)
+    assert "Summary of what came before" in told
+    assert "Summary of the conversation so far:" in opened.window.context_panel.prompt_text
+    opened.window.context_panel.close()

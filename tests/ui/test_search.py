@@ -1,0 +1,244 @@
+"""Finding messages from the sidebar: results, their marks, hints and wrong filters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QPushButton
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.app.chat_search import FoundChat, FoundMessage
+from minerva_desktop.chat.conversation import ConversationSummary
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.result_painter import ResultDelegate, closer, day_of
+from minerva_desktop.ui.search_hints import FilterValues, Hint, SearchHints, hints_for
+from minerva_desktop.ui.search_results import SearchResults
+from tests.chat.samples import make_conversation
+from tests.ui.list_desk import ListDesk
+from tests.ui.parts import part
+
+# What the offscreen platform says about popups.
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+
+VALUES = FilterValues(
+    models=("gemma.gguf", "smol.gguf"), folders=("My work", "Home"), tags=("tea", "team")
+)
+
+
+@pytest.fixture
+def desk(
+    qtbot: QtBot, dressed_app: QApplication, icons: Icons, tmp_path: Path
+) -> Iterator[ListDesk]:
+    """A chat with a word in five messages, and one with it in one."""
+    chats = [
+        make_conversation(*[f"The salt {n}" for n in range(5)], title="Sea", updated_at=9000.0),
+        make_conversation("Salted", "Yes", title="Soup", updated_at=8000.0),
+    ]
+    with closing(ListDesk(qtbot, dressed_app, icons, tmp_path, chats)) as desk:
+        yield desk
+
+
+def results(desk: ListDesk) -> SearchResults:
+    return part(desk.window, SearchResults, "searchResults")
+
+
+def shown(desk: ListDesk) -> list[str]:
+    """The rows of what was found, if that is what is shown."""
+    view = results(desk)
+    model = view.results
+    return [model.index(n, 0).data() for n in range(model.rowCount())] if view.isVisible() else []
+
+
+def search(desk: ListDesk, text: str) -> None:
+    field = part(desk.window, QLineEdit, "chatSearch")
+    field.setText(text)
+    QTest.keyClick(field, Qt.Key.Key_Return)
+
+
+def activate(desk: ListDesk, text: str) -> None:
+    """Click the first result that says that."""
+    view = results(desk)
+    place = view.visualRect(view.results.index(shown(desk).index(text), 0)).center()
+    QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
+
+
+def test_results_lead_to_the_message(desk: ListDesk) -> None:
+    search(desk, "salt")
+    desk.until(lambda: shown(desk)[:1] == ["Sea"])
+    assert shown(desk)[:7] == [
+        "Sea",
+        "The salt 4",
+        "The salt 3",
+        "The salt 2",
+        "2 more in this chat",
+        "Soup",
+        "Salted",
+    ]
+    activate(desk, "2 more in this chat")
+    assert shown(desk)[4:7] == ["The salt 1", "The salt 0", "Soup"]
+
+    activate(desk, "The salt 1")
+    chat_id = desk.on_disk()["Sea"]
+    desk.until(lambda: desk.shown.opened == [chat_id])
+    conversation = desk.run(desk.library.open_session(chat_id)).conversation
+    assert conversation[desk.shown.message_id].text == "The salt 1"
+    activate(desk, "Soup")
+    desk.until(lambda: len(desk.shown.opened) == 2)
+    assert desk.shown.message_id == ""
+
+
+def test_more_comes_on_scrolling_and_moves_nothing(desk: ListDesk) -> None:
+    titles = [f"Salt number {n}" for n in range(60)]
+    desk.add(
+        [
+            make_conversation("No", title=each, updated_at=1000.0 + n)
+            for n, each in enumerate(titles)
+        ]
+    )
+    search(desk, "salt")
+    desk.until(lambda: len(shown(desk)) > 20)
+    n_before, view = len(shown(desk)), results(desk)
+    assert n_before < 68
+    bar = view.verticalScrollBar()
+    bar.setValue(bar.maximum() - 10)
+    row, below = divmod(bar.value(), 40)
+    seen = shown(desk)[row]
+    desk.until(lambda: len(shown(desk)) > n_before)
+    assert shown(desk)[bar.value() // 40] == seen
+    assert bar.value() % 40 == below
+    QTest.keyClick(view, Qt.Key.Key_End)
+    desk.until(lambda: len(shown(desk)) == 5 + 2 + 60)
+
+
+def test_escape_leads_back_to_the_list(desk: ListDesk) -> None:
+    search(desk, "salt")
+    desk.until(lambda: shown(desk) != [])
+    assert results(desk).currentIndex().row() == 0  # Enter was pressed before it was found
+    QTest.keyClick(results(desk), Qt.Key.Key_Escape)
+    desk.until(desk.view.isVisible)
+    assert part(desk.window, QLineEdit, "chatSearch").text() == ""
+    assert desk.rows[:3] == ["Older", "Sea", "Soup"]
+
+
+def test_only_the_last_text_counts(desk: ListDesk) -> None:
+    search(desk, "salt")
+    search(desk, "salted")
+    desk.until(lambda: shown(desk) == ["Soup", "Salted"])
+
+
+def test_nothing_found_is_said(desk: ListDesk) -> None:
+    search(desk, "<b>zebra")
+    desk.until(
+        lambda: any(
+            label.text() == "Nothing found for “<b>zebra”" and label.isVisible()
+            for label in desk.window.sidebar.findChildren(QLabel)
+        )
+    )
+
+
+def test_a_wrong_filter_is_said_under_the_field(desk: ListDesk) -> None:
+    label = part(desk.window.sidebar, QLabel, "fieldHint")
+    search(desk, "salt before:tomorrow")
+    desk.until(label.isVisible)
+    assert label.text().startswith("“before:tomorrow” is no date")
+    assert desk.errors == []
+    part(desk.window, QLineEdit, "chatSearch").setText("salt before:2026")
+    desk.until(lambda: shown(desk) != [])
+    assert not label.isVisible()
+    assert not results(desk).currentIndex().isValid()  # Enter was pressed for the other text
+
+
+def test_archived_chats_are_found_from_the_trash_too(desk: ListDesk) -> None:
+    desk.run(desk.library.set_archived([desk.on_disk()["Soup"]], True))
+    desk.go_to("trashButton")
+    desk.until(lambda: desk.rows == [])
+    search(desk, "salted")
+    desk.until(lambda: shown(desk) == ["Soup", "Salted"])
+    activate(desk, "Soup")
+    desk.until(lambda: len(desk.shown.opened) == 1)
+    search(desk, "")
+    desk.until(lambda: part(desk.window, QPushButton, "emptyTrashButton").isVisible())
+
+
+def test_hints_complete_filters(desk: ListDesk, qtbot: QtBot) -> None:
+    field = part(desk.window, QLineEdit, "chatSearch")
+    hints = part(desk.window, SearchHints, "searchHints")
+    desk.run(desk.library.create_folder("My work"))
+    desk.window.sidebar.chat_actions.pin.emit([desk.on_disk()["Sea"]], True)
+    desk.until(lambda: "My work" in desk.rows)
+    desk.window.activateWindow()
+    desk.window.sidebar.focus_search()
+    desk.until(hints.isVisible)
+    QTest.keyClick(field, Qt.Key.Key_Tab)
+    first, second = hints.findChildren(QPushButton)[:2]
+    assert first.hasFocus()
+    assert second.accessibleName() == "folder: in a folder"
+    second.click()
+    assert field.text() == "folder:"
+    (value,) = [each for each in hints.findChildren(QPushButton) if each.isVisible()]
+    value.click()
+    assert field.text() == 'folder:"My work" '
+    assert not hints.isVisible()
+
+
+@pytest.mark.parametrize(
+    ("text", "offered"),
+    [
+        ("folder:", ['folder:"My work" ', "folder:Home "]),
+        ("salt tag:TE", ["salt tag:tea ", "salt tag:team "]),
+        ("tag:tea", ["tag:team "]),
+        ('folder:"my w', ['folder:"My work" ']),
+        ("pinned:n", ["pinned:no "]),
+        ("model:sm", ["model:smol.gguf "]),
+        ("salt", []),
+        ("folder:Home ", []),
+        ("before:2026", []),
+    ],
+)
+def test_values_of_a_filter_are_offered(text: str, offered: list[str]) -> None:
+    assert [hint.text for hint in hints_for(text, VALUES)] == offered
+
+
+def test_an_empty_field_offers_the_filters() -> None:
+    names = [hint.text for hint in hints_for("  ", VALUES)]
+    assert names == ["model:", "folder:", "tag:", "pinned:yes", "after:", "before:"]
+    assert hints_for("", VALUES)[2] == Hint("tag:", "tag:", "with a tag")
+
+
+def test_the_match_is_moved_into_sight() -> None:
+    text = "A sentence that begins long before the word salt is in it"
+    at = text.index("salt")
+    shorter, marks = closer(text, ((at, at + 4),))
+    ((start, end),) = marks
+    assert (shorter[0], shorter[start:end]) == ("…", "salt")
+    assert start <= 26
+    assert closer("Some salt", ((5, 9),)) == ("Some salt", ((5, 9),))
+
+
+def test_days_are_told_shortly() -> None:
+    now = datetime(2026, 3, 18, 15, 0).astimezone()
+    assert day_of(now.replace(hour=9, minute=5).timestamp(), now) == "09:05"
+    assert day_of(now.replace(day=7).timestamp(), now) == f"7 {now:%b}"
+    assert day_of(now.replace(year=2024).timestamp(), now) == f"{now:%b} 2024"
+
+
+def test_matches_are_marked_also_behind_an_emoji(qtbot: QtBot, icons: Icons) -> None:
+    view = SearchResults()
+    qtbot.addWidget(view)
+    view.setItemDelegate(ResultDelegate(icons, view.results, view))
+    view.resize(240, 200)
+    chat = ConversationSummary(id="a", title="Titel", updated_at=0.0, model=None)
+
+    def picture(*marks: tuple[int, int]) -> bytes:
+        message = FoundMessage("m", "😀😀 salt and more " * 9, marks, 0.0)
+        view.show_found([FoundChat(chat, (), [message])], is_new=True)
+        return bytes(view.grab().toImage().constBits())
+
+    assert picture((3, 7)) != picture()
+    assert picture((3, 7)) != picture((2, 6))
