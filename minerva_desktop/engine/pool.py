@@ -307,6 +307,8 @@ class ModelPool(PoolView[EngineT]):
     async def _undo(self, entry: Entry[EngineT], error: MinervaError | None) -> None:
         """After a load that came to nothing (given up, if there is no error): end its process, and
         load again what went for it."""
+        if isinstance(error, OutOfMemory) and not (entry.leases or entry.is_back):
+            error = None  # who wanted it has left: nobody was refused
         if entry.end is None:
             is_lost = entry.is_back and not entry.leases  # nobody else would say so
             cause = GoneCause.LOST if is_lost else GoneCause.FAILED

@@ -11,7 +11,10 @@ from collections.abc import Iterable
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QLineEdit, QWidget
 
-_WHOLE = re.compile(r"[0-9]{1,19}")
+# With or without commas or spaces between thousands, for so the window itself writes numbers.
+_WHOLE = re.compile(r"[0-9]{1,19}|[0-9]{1,3}(?:[,\s][0-9]{3}){1,6}")
+_BEGUN = re.compile(r"[0-9]{1,3}(?:[,\s][0-9]{0,3}){1,6}")
+_BETWEEN = re.compile(r"[,\s]")
 _DECIMAL = re.compile(r"(?=[.,]?[0-9])[0-9]{0,9}[.,]?[0-9]{0,9}")
 
 
@@ -34,7 +37,7 @@ class NumberField(QLineEdit):
         """``whole``: it takes no fractions."""
         super().__init__(parent)
         self._minimum, self._maximum = minimum, maximum
-        self._pattern = _WHOLE if whole else _DECIMAL
+        self._is_whole = whole
         self._problem = self._explanation = ""
         self.setPlaceholderText(meaning_of_empty)
         self.textChanged.connect(self._on_text)
@@ -67,9 +70,10 @@ class NumberField(QLineEdit):
 
     @Slot()
     def _on_text(self) -> None:
-        number = self._number()
-        is_hopeless = bool(self._typed()) and (number is None or number > self._maximum)
-        if is_hopeless or self._problem:
+        number, typed = self._number(), self._typed()
+        is_begun = self._is_whole and _BEGUN.fullmatch(typed)
+        is_hopeless = not is_begun if number is None else number > self._maximum
+        if (typed and is_hopeless) or self._problem:
             self.check()
 
     def _typed(self) -> str:
@@ -77,7 +81,9 @@ class NumberField(QLineEdit):
 
     def _number(self) -> float | None:
         typed = self._typed()
-        return float(typed.replace(",", ".")) if self._pattern.fullmatch(typed) else None
+        if self._is_whole:
+            return float(_BETWEEN.sub("", typed)) if _WHOLE.fullmatch(typed) else None
+        return float(typed.replace(",", ".")) if _DECIMAL.fullmatch(typed) else None
 
     def _mark(self, problem: str) -> None:
         if problem == self._problem:
@@ -93,7 +99,7 @@ class NumberField(QLineEdit):
 
 
 class WholeField(NumberField):
-    """Takes whole numbers."""
+    """Takes whole numbers, also written as 10,485,760 or 10 485 760."""
 
     def __init__(self, minimum: int, maximum: int, meaning_of_empty: str) -> None:
         super().__init__(minimum, maximum, meaning_of_empty, whole=True)
@@ -103,7 +109,7 @@ class WholeField(NumberField):
         typed = self._typed()
         if not self.check():
             raise ValueError(f"{typed} is not {self.range_text}")
-        return int(typed) if typed else None
+        return int(_BETWEEN.sub("", typed)) if typed else None
 
     def set_value(self, value: int | None) -> None:
         """Show ``value`` without a ``textEdited`` signal."""

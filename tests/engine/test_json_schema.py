@@ -120,6 +120,8 @@ LONG_WAY = (
     "a text can be read as “%s” in too many ways; leave out the repetition of what is repeated"
 )
 # Each alternative is plain, and eight of them in a list are not.
+LONG_TEXT = {"type": "string", "minLength": 1, "maxLength": 1900}
+NESTED = "nested repetitions make %s rules of one item; 2,000 are allowed"
 ALIKE = {"type": "array", "items": {"anyOf": [{"type": "string"}] * 8}}
 
 
@@ -148,6 +150,17 @@ ALIKE = {"type": "array", "items": {"anyOf": [{"type": "string"}] * 8}}
             "“(a?)*” repeats what may be empty",
         ),
         (
+            {"type": "string", "pattern": "^([a-z]{1,100}-){1,1900}$"},
+            "#/pattern",
+            f"“^([a-z]{{1,100}}-){{1,1900}}$” is too large: {NESTED % '190,000'}",
+        ),
+        (
+            {"$ref": "#/$defs/a", "$defs": {"a": LONG_TEXT}},
+            "#/$ref",
+            f"“#/$defs/a” is too large: {NESTED % '3,800'}",
+        ),
+        (LONG_TEXT, "#", f"it is too large: {NESTED % '3,800'}"),
+        (
             {**ALIKE, "$defs": {"unused": {"pattern": "(?=a)", "$ref": "#/no"}}},
             "#",
             "it makes a grammar that cannot be followed safely",
@@ -163,6 +176,13 @@ def test_a_schema_whose_grammar_is_not_safe_is_refused_by_its_place(
     assert caught.value.message.startswith(f"JSON schema, {place}: {why}")
     assert caught.value.param == "response_format"
     assert caught.value.detail.startswith("Grammar, line ")
+
+
+def test_a_schema_that_writes_too_much_is_told_so() -> None:
+    texts = [{"enum": [f"{i}{k}{'x' * 190}" for i in range(500)]} for k in "abc"]
+    with pytest.raises(InvalidRequest) as caught:
+        schema_to_grammar({"anyOf": texts})
+    assert caught.value.message.startswith("JSON schema, #: it is too large: the grammar has 3")
 
 
 def test_a_list_of_items_is_what_older_schemas_call_prefix_items() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from minerva_desktop.devices.ledgers import CPU
 from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.pool_entries import Patience
 from minerva_desktop.engine.pool_events import GoneCause, ModelGone, ModelReady, PoolEvent
 from minerva_desktop.errors import LoadCancelled, ModelLoadError, OutOfMemory
 from tests.fakes import ScriptedEngine
@@ -308,6 +309,21 @@ async def test_what_was_forced_comes_back_as_far_beyond_the_budget_and_no_furthe
         assert scripted.pool.loaded() == [SMALL]
     else:
         assert (scripted.pool.loaded(), scripted.allocated) == ([HUGE], 130)
+
+
+async def test_whenever_who_asked_leaves_nobody_is_told_that_there_was_no_room(
+    scripted: Scripted,
+) -> None:
+    scripted.choice_turns = 6
+    for n_turns in range(15):
+        async with scripted.pool.lease(LARGE):
+            asked = scripted.pool.lease(MEDIUM, patience=Patience())
+            client = asyncio.create_task(asked.__aenter__())
+            await turns(n_turns)
+            client.cancel()
+            await turns(40)
+        failures = [e for e in scripted.events if isinstance(e, ModelGone) and e.error]
+        assert (failures, scripted.pool.loaded()) == ([], [LARGE]), n_turns
 
 
 async def test_what_came_back_for_nobody_may_be_given_up_too() -> None:

@@ -161,6 +161,24 @@ def test_an_amount_is_shown_to_the_byte_however_it_was_stored(qtbot: QtBot, icon
     assert (taken.memory_gb, taken.snapshot_gb) == (3.333333333, 0.00001)
 
 
+def test_a_number_may_be_typed_as_the_window_writes_it(qtbot: QtBot, icons: Icons) -> None:
+    dialog = open_dialog(qtbot, icons, Settings())
+    field = part(dialog, QLineEdit, "nCtx")
+    for typed in ("32,768", "32 768", "32\u00a0768"):
+        field.clear()
+        problems = []
+        for key in typed:  # nothing is wrong on the way
+            QTest.keyClicks(field, key)
+            problems += [
+                h.text() for h in dialog.findChildren(QLabel, "fieldHint") if " to " in h.text()
+            ]
+        assert (dialog.applied_to(Settings()).n_ctx, problems) == (32768, [])
+    for wrong in ("32,76", "3,2768", ",768"):
+        field.setText(wrong)
+        QTest.keyClick(field, Qt.Key.Key_Return)
+        assert "256 to 10,485,760" in [h.text() for h in dialog.findChildren(QLabel, "fieldHint")]
+
+
 @pytest.mark.parametrize(
     ("name", "typed", "needs", "right"),
     [

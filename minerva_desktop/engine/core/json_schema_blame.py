@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from minerva_desktop.engine.core.grammar import check_grammar, check_structure
+from minerva_desktop.engine.core.grammar_parser import GrammarParser
 from minerva_desktop.engine.core.json_schema_values import pointer, refused
 from minerva_desktop.errors import InvalidRequest
 
@@ -22,8 +23,8 @@ def unsafe(
 ) -> InvalidRequest:
     """The refusal of ``schema``, whose grammar ``error`` refused: by the first place that is enough
     for it alone. ``written`` gives the grammar of a schema whose references lead into this one."""
-    found = _flaw(schema, written)
-    where, sentence = found or ("#", "it makes a grammar that cannot be followed safely")
+    found = _flaw(schema, written) or ("#", _of_size("it", _grammar(written, schema)))
+    where, sentence = found[0], found[1] or "it makes a grammar that cannot be followed safely"
     return refused(where, sentence, detail=error.message)
 
 
@@ -33,13 +34,16 @@ def _flaw(schema: object, written: Callable[[object], str]) -> tuple[str, str] |
         for where, pattern in _texts(schema, "pattern")
     ]
     for where, pattern, grammar in patterns:
-        if not _passes(check_structure, grammar):
-            return where, f"“{pattern}” repeats what may be empty"
+        if _refusal(check_structure, grammar):
+            name = f"“{pattern}”"
+            return where, _of_size(name, grammar) or f"{name} repeats what may be empty"
     for where, target in _texts(schema, "$ref"):
-        if not _passes(check_structure, _grammar(written, {"$ref": target})):
-            return where, f"“{target}” leads back to itself without an end"
+        grammar = _grammar(written, {"$ref": target})
+        if _refusal(check_structure, grammar):
+            name = f"“{target}”"
+            return where, _of_size(name, grammar) or f"{name} leads back to itself without an end"
     for where, pattern, grammar in patterns[:MAX_WEIGHED]:
-        if not _passes(check_grammar, grammar):
+        if _refusal(check_grammar, grammar):
             return where, (
                 f"a text can be read as “{pattern}” in too many ways; leave out the repetition of"
                 " what is repeated already"
@@ -55,12 +59,20 @@ def _grammar(written: Callable[[object], str], part: object) -> str:
         return written({})
 
 
-def _passes(check: Callable[[str], None], grammar: str) -> bool:
+def _refusal(check: Callable[[str], object], grammar: str) -> str:
+    """Why ``grammar`` is refused; empty where it is not."""
     try:
         check(grammar)
-    except InvalidRequest:
-        return False
-    return True
+    except InvalidRequest as error:
+        _, _, sentence = error.message.rpartition(": ")  # without the line, which nobody wrote
+        return sentence[:1].lower() + sentence[1:]
+    return ""
+
+
+def _of_size(name: str, grammar: str) -> str:
+    """The sentence on a part ``name`` whose ``grammar`` has more than may be parsed; else empty."""
+    why = _refusal(lambda text: GrammarParser(text).parse(), grammar)
+    return why and f"{name} is too large: {why}"
 
 
 def _texts(schema: object, keyword: str) -> list[tuple[str, str]]:
