@@ -66,6 +66,7 @@ class ModelController(QObject):
         self._items: list[PickerItem] = []
         self._ready: dict[Path, int] = {}  # n_ctx in tokens of each loaded model
         self._current: Path | None = None
+        self._n_choices = 0  # how often a model was chosen
         self._settled: Path | None = None  # the last one chosen that was loaded, or of the start
         self._refused: tuple[Path, OutOfMemory] | None = None  # the last one that was too large
         self._names: dict[Path, str] = {}
@@ -187,10 +188,11 @@ class ModelController(QObject):
     async def _try_added(self, added: Path, *, is_new: bool) -> None:
         """Choose and load what was added; a new file that llama.cpp refuses does not stay."""
         self._choose(added)
+        choice = self._n_choices
         try:
             await self._worker.load(added)
         except LoadCancelled:
-            self._take_back(added)
+            self._take_back(added, choice)
         except OutOfMemory:
             return  # told by the pool's event; it is a good model, and stays chosen
         except MinervaError as error:
@@ -198,17 +200,19 @@ class ModelController(QObject):
             if is_new and isinstance(error, ModelLoadError):
                 await self._models.remove(added)
                 await self.refresh()
-            self._take_back(added)
+            self._take_back(added, choice)
 
-    def _take_back(self, path: Path) -> None:
-        """The chat has its last loaded model again, unless another was chosen meanwhile."""
-        if self._current == path != self._settled:
+    def _take_back(self, path: Path, choice: int) -> None:
+        """The chat has its last loaded model again, unless a person chose another meanwhile, or
+        this one anew: ``choice`` is which of theirs it was."""
+        if choice == self._n_choices and self._current == path != self._settled:
             self._choose(self._settled if self._settled in self._names else None)
 
     def _choose(self, path: Path | None) -> None:
         if self._current is not None and path != self._current:
             self._worker.stop_waiting(self._current)  # nobody wants that load any more
         self._current = path
+        self._n_choices += 1
         if path is not None:
             self._window.notifications.dismiss(NO_MODEL)
         name = None if path is None else path_text(path)
@@ -227,13 +231,15 @@ class ModelController(QObject):
             self._notices.embeddings(chosen, self.current_name)
             return
         self._choose(chosen)
-        self._tasks.start(self._load(chosen))
+        self._tasks.start(self._load(chosen, self._n_choices))
 
-    async def _load(self, path: Path, *, forced: bool = False) -> None:
+    async def _load(self, path: Path, choice: int, *, forced: bool = False) -> None:
+        if choice != self._n_choices:
+            return  # another was chosen before this one's turn came
         try:
             await self._worker.load(path, forced=forced)
         except LoadCancelled:
-            self._take_back(path)
+            self._take_back(path, choice)
         except OutOfMemory:
             return  # told by the pool's event
         except MinervaError as error:
@@ -283,6 +289,7 @@ class ModelController(QObject):
     @Slot()
     def _on_cancel_load(self) -> None:
         if self._current is not None:
+            self._worker.stop_waiting(self._current)  # its load may not have begun yet
             self._worker.cancel_load(self._current)
 
     @Slot(object)
@@ -353,7 +360,8 @@ class ModelController(QObject):
     def _on_notice_action(self, callback_id: str) -> None:
         action, _, path = callback_id.partition(" ")
         if action in (RETRY_LOAD, LOAD_ANYWAY):
-            self._tasks.start(self._load(path_of(path), forced=action == LOAD_ANYWAY))
+            forced = action == LOAD_ANYWAY
+            self._tasks.start(self._load(path_of(path), self._n_choices, forced=forced))
         elif action == LOAD_OPTIONS:
             self._window.header.picker.options_requested.emit(path)
 

@@ -125,6 +125,29 @@ def test_a_model_that_waits_is_given_up_when_another_is_chosen(
         assert (opened.loaded_paths, opened.notice) == ([first], "")
 
 
+def test_the_last_of_three_quick_choices_counts(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, other: Path
+) -> None:
+    sampling = SamplingParameters(ignore_eos=True)
+    remember(Settings(memory_gb=0.25, n_ctx=2048, sampling=sampling))
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        opened.accept(opened.open_settings())  # which puts the budget into force
+        opened.send(LONG)
+        opened.until("first words", lambda: len(opened.transcript) > len(LONG) + 40)
+        picker = opened.window.header.picker
+        assert picker.current is not None
+        first = picker.current.path
+        picker.selected.emit(str(other))
+        waiting = opened.part(ElidedLabel, "loadWaiting")
+        opened.until("word in the header", waiting.isVisible)
+        picker.selected.emit(first)
+        picker.selected.emit(str(other))
+        stop(opened)
+        opened.until("load", lambda: str(other) in opened.loaded_paths)
+        assert picker.current is not None
+        assert picker.current.path == str(other)
+
+
 def test_what_can_never_fit_is_told_once_and_can_be_loaded_anyway(
     qtbot: QtBot,
     dressed_app: QApplication,
