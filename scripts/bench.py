@@ -1,4 +1,4 @@
-"""`python scripts/bench.py engine | http | memory | library | ui`: measures against the targets.
+"""`python scripts/bench.py engine | http | memory | store | library | ui`: figures and targets.
 
 Prints a table and writes a JSON file into ``bench-results``. The peers of the engine's and
 the endpoint's figures are llama.cpp's own ``llama-bench`` and ``llama-server``, looked for in
@@ -21,6 +21,7 @@ import bench_http  # noqa: E402
 import bench_library  # noqa: E402
 import bench_memory  # noqa: E402
 import bench_report  # noqa: E402
+import bench_store  # noqa: E402
 import bench_ui  # noqa: E402
 from bench_engine_requests import Bench  # noqa: E402
 from minerva_desktop.library.catalog import find_embedded_model  # noqa: E402
@@ -47,6 +48,8 @@ def main() -> int:
         figures, asked = bench_http.measure(bench)
     elif options.bench == "memory":
         figures = bench_memory.measure(model, options.out / "models", options.runs)
+    elif options.bench == "store":
+        figures = bench_store.measure(model, options.runs)
     elif options.bench == "library":
         figures = bench_library.measure(options.runs)
     else:
@@ -58,7 +61,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure the program against its targets.")
-    parser.add_argument("bench", choices=("engine", "http", "memory", "library", "ui"))
+    parser.add_argument("bench", choices=("engine", "http", "memory", "store", "library", "ui"))
     parser.add_argument("--model", type=Path, metavar="GGUF", help="default: the embedded model")
     parser.add_argument("--runs", type=int, default=MIN_RUNS, metavar="N", help="%(default)s")
     parser.add_argument("--out", type=Path, default=ROOT / "bench-results", help="%(default)s")

@@ -309,8 +309,8 @@ class ChatStore:
     # -- care --------------------------------------------------------------------------------
 
     async def check(self) -> list[str]:
-        """Look through the whole file for damage, beside other work (5 s for a million messages);
-        what is wrong, in SQLite's words."""
+        """Look through the whole file for damage, beside other work; what is wrong, in SQLite's
+        words. It takes some seconds for 100,000 messages."""
         return await self._care.check()
 
     async def backups(self) -> list[Backup]:

@@ -29,7 +29,7 @@ Known = TypeVar("Known", bound=StrEnum)
 Row = tuple[Any, ...]
 
 CREATED_AT = 4  # its place in a row
-LAST_SECOND = 2.0**53
+LAST_SECOND = 2.0**32
 
 # What `message_of` makes a message of.
 COLUMNS = """

@@ -165,7 +165,7 @@ FILL_OF_2 = """
         model, completion, error, text)
     WITH numbered AS (
         SELECT *, row_number() OVER (ORDER BY created_at, rowid) AS number FROM messages)
-    SELECT number + max(max(0, min(CAST(created_at AS INTEGER), 1 << 53)) - number)
+    SELECT number + max(max(0, min(CAST(created_at AS INTEGER), 1 << 32)) - number)
             OVER (ORDER BY number),
         id, conversation_id, parent_id, seq, role, state, created_at, model, completion, error, text
     FROM numbered ORDER BY number;
@@ -192,8 +192,10 @@ INDEXES_OF_2 = """
 """
 
 SEARCH_OF_2 = """
-    CREATE VIRTUAL TABLE message_index USING fts5(
-        text, content = '', contentless_delete = 1, tokenize = 'trigram case_sensitive 1');
+    -- For each of them there is an index of its own, made when it is needed.
+    CREATE TABLE search_parts (
+        id INTEGER PRIMARY KEY   -- the uppermost bits of the rows of its messages
+    ) STRICT;
     CREATE TABLE search_chunks (
         id INTEGER PRIMARY KEY,  -- the upper bits of the rows of its messages
         grams TEXT NOT NULL      -- one a line
@@ -209,8 +211,7 @@ SEARCH_OF_2 = """
         INSERT OR IGNORE INTO unindexed VALUES (new.row);
     END;
     CREATE TRIGGER message_destroyed AFTER DELETE ON messages BEGIN
-        DELETE FROM unindexed WHERE row = old.row;
-        DELETE FROM message_index WHERE rowid = old.row;
+        INSERT OR IGNORE INTO unindexed VALUES (old.row);
     END;
 """
 

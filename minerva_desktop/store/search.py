@@ -131,11 +131,14 @@ class _Search:
             return
         row = self._place.row
         for candidate in candidates(self._connection, self._query, self._scope, row):
-            hit = self._hit(candidate)
+            if isinstance(candidate, int):
+                hit, row = None, candidate
+            else:
+                hit, row = self._hit(candidate), candidate.row
             if hit is not None:
-                yield _Found(candidate.row, {"row": candidate.row}, hit)
+                yield _Found(row, {"row": row}, hit)
             elif self._clock() > self._deadline:
-                yield _Found(candidate.row, {"row": candidate.row}, None)
+                yield _Found(row, {"row": row}, None)
                 return
 
     def _hit(self, candidate: Candidate) -> SearchHit | None:

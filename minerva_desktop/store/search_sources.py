@@ -1,7 +1,8 @@
 """Where a search looks for messages: each source gives those that may match, the newest first.
 
 Runs on the database's thread. A source may give messages that do not match (the search compares
-all of them itself) but leaves none out.
+all of them itself) but leaves none out. Where it looked for a while in vain, it gives the row down
+to which it is through.
 """
 
 from __future__ import annotations
@@ -11,7 +12,13 @@ from dataclasses import dataclass
 
 import apsw
 
-from minerva_desktop.store.search_index import CHUNK_BITS, MIN_INDEXED, gram_conditions
+from minerva_desktop.store.search_index import (
+    CHUNK_BITS,
+    MIN_INDEXED,
+    PART_BITS,
+    gram_conditions,
+    part_name,
+)
 from minerva_desktop.store.search_query import SearchQuery
 from minerva_desktop.store.text_folding import fold
 
@@ -24,11 +31,11 @@ ROW_SLACK = 24 * 3600
 
 CANDIDATE = "messages.row, id, conversation_id, created_at, messages.model, messages.text"
 BY_INDEX = f"""
-    SELECT {CANDIDATE} FROM message_index CROSS JOIN messages ON messages.row = message_index.rowid
-    WHERE message_index MATCH ? AND message_index.rowid >= ? AND message_index.rowid < ?
-        AND deleted_at IS NULL
-    ORDER BY message_index.rowid DESC
+    SELECT {CANDIDATE} FROM {{0}} CROSS JOIN messages ON messages.row = {{0}}.rowid
+    WHERE {{0}} MATCH ? AND {{0}}.rowid >= ? AND {{0}}.rowid < ? AND deleted_at IS NULL
+    ORDER BY {{0}}.rowid DESC
 """
+SELECT_PARTS = "SELECT id FROM search_parts WHERE id >= ? AND id <= ? ORDER BY id DESC"
 BY_TIME = f"""
     SELECT {CANDIDATE} FROM messages
     WHERE row >= ? AND row < ? AND deleted_at IS NULL ORDER BY row DESC
@@ -84,7 +91,7 @@ def scope_of(connection: apsw.Connection, query: SearchQuery) -> Scope:
 
 def candidates(
     connection: apsw.Connection, query: SearchQuery, scope: Scope, before_row: int
-) -> Iterator[Candidate]:
+) -> Iterator[Candidate | int]:
     """Messages before that row that may have all words of ``query``, and the times it asks for."""
     low = -(2**62) if query.after is None else int(query.after)
     high = before_row if query.before is None else min(before_row, int(query.before) + ROW_SLACK)
@@ -92,10 +99,20 @@ def candidates(
         return _listed(connection, scope.conversation_ids, low, high)
     long = [word for word in query.words if len(word) >= MIN_INDEXED]
     if long:
-        phrases = " AND ".join('"' + word.replace('"', '""') + '"' for word in long)
-        rows = connection.execute(BY_INDEX, (phrases, low, high))
-        return (Candidate(*row) for row in rows)
+        return _by_index(connection, long, low, high)
     return _in_chunks(connection, query.words, low, high)
+
+
+def _by_index(
+    connection: apsw.Connection, words: Sequence[str], low: int, high: int
+) -> Iterator[Candidate | int]:
+    phrases = " AND ".join('"' + word.replace('"', '""') + '"' for word in words)
+    parts = connection.execute(SELECT_PARTS, (low >> PART_BITS, high >> PART_BITS)).fetchall()
+    for (part,) in parts:
+        name = part_name(int(str(part)))
+        for row in connection.execute(BY_INDEX.format(name), (phrases, low, high)):
+            yield Candidate(*row)
+        yield int(str(part)) << PART_BITS
 
 
 def _listed(
@@ -115,7 +132,7 @@ def _in_chunks(
     connection: apsw.Connection, words: tuple[str, ...], low: int, high: int
 ) -> Iterator[Candidate]:
     conditions, grams = gram_conditions(words)
-    bounds = (max(low, -(2**62)) >> CHUNK_BITS, high >> CHUNK_BITS)
+    bounds = (low >> CHUNK_BITS, high >> CHUNK_BITS)
     statement = SELECT_CHUNKS.format(conditions)
     for chunk, *_ in connection.execute(statement, (*bounds, *grams)):
         start = int(str(chunk)) << CHUNK_BITS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -255,6 +256,8 @@ def test_the_store_works_on_the_loop_of_the_window(qapp: QApplication, path: Pat
 
     with qasync.QEventLoop(qapp) as loop:
         assert loop.run_until_complete(use()) == ["Greeting"]
+    del loop
+    gc.collect()  # its timers end on their own thread
 
 
 async def test_what_is_not_there_is_named(store: ChatStore) -> None:

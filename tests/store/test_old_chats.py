@@ -14,6 +14,11 @@ from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.store.database import Database
 from tests.chat.samples import make_conversation, make_message
 
+# The parts of the search index are made when they are needed.
+SELECT_SCHEMA = """
+    SELECT type, name, sql FROM sqlite_master
+    WHERE name NOT LIKE 'message_index%' ORDER BY name
+"""
 DATA = Path(__file__).parent / "data"
 
 
@@ -73,9 +78,7 @@ async def schema_after_use(path: Path) -> list[object]:
     conversation = make_conversation("Hi")
     await store.create(conversation)
     await store.add_message(conversation.id, make_message("there", *conversation))
-    schema = database.run(
-        lambda c: c.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall()
-    ).result()
+    schema = database.run(lambda c: c.execute(SELECT_SCHEMA).fetchall()).result()
     violations = database.run(lambda c: c.execute("PRAGMA foreign_key_check").fetchall()).result()
     await store.close()
     assert violations == []

@@ -19,6 +19,7 @@ from minerva_desktop.store import search
 from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.store.database import Database
 from minerva_desktop.store.search import PAGE_SECONDS, SearchHit, SearchPlace
+from minerva_desktop.store.search_index import part_name
 from minerva_desktop.store.search_query import parse
 from minerva_desktop.store.text_folding import fold
 from tests.chat.samples import make_conversation, make_message
@@ -197,8 +198,10 @@ async def test_an_answer_is_found_once_it_ended(store: ChatStore, database: Data
 
     await store.trash([chat.id])
     await store.destroy([chat.id])
-    for table in ("message_index", "unindexed"):
+    parts = database.run(lambda c: c.execute("SELECT id FROM search_parts").fetchall()).result()
+    for table in ("unindexed", *(f"{part_name(int(str(part)))}_docsize" for (part,) in parts)):
         assert count(database, table) == 0
+    assert len(parts) == 1
 
 
 async def test_an_answer_that_was_cut_off_is_found_after_the_start(tmp_path: Path) -> None:
@@ -226,6 +229,19 @@ async def test_old_chats_become_searchable_a_little_at_a_time(
         page = await store.search("number")
     assert len(await hits(store, "number")) == 450
     assert len(await hits(store, "er")) == 450
+
+
+async def test_messages_of_many_years(store: ChatStore, database: Database) -> None:
+    chat = make_conversation()
+    for year in (3, 0, 56, 1, 200):
+        chat.add(make_message(f"zebra {year}", created_at=year * 365 * DAY))
+    await store.create(chat)
+
+    # The year 2170 is a broken clock's, which is the oldest.
+    for query in ("zebra", "ze"):
+        years = [hit.snippet.text.split()[1] for hit in await hits(store, query, 2)]
+        assert years == ["56", "3", "1", "200", "0"]
+    assert count(database, "search_parts") == 4
 
 
 # -- filters -----------------------------------------------------------------------------------
