@@ -187,9 +187,9 @@ class ChatController(QObject):
         self._session = session
         conversation = session.conversation
         self._services.settings.remember(conversation_id=conversation.id)
-        view = self._window.chat_view
-        view.set_messages(
-            conversation.active_branch(),
+        branch = conversation.active_branch()
+        self._window.chat_view.set_messages(
+            branch,
             conversation.scroll,
             partial(place_in, conversation),
             is_temporary=session.is_temporary,
@@ -199,8 +199,8 @@ class ChatController(QObject):
         self._window.parameters.set_values(conversation.system_prompt, conversation.sampling)
         self._window.composer.set_generating(session.is_answering)
         self._window.sidebar.set_current(conversation.id)
-        self._show_answer_so_far(session, conversation.active_branch())
-        self._show_last_speed(conversation.active_branch())
+        self._show_answer_so_far(session, branch)
+        self._show_last_speed(branch)
         self._counter.use(session)
         self.session_shown.emit(session)
 
