@@ -131,8 +131,8 @@ class ChatLibrary:
 
     async def branch_off(self, session: ChatSession, message_id: str) -> ChatSession:
         """A chat of its own with the messages up to ``message_id``, saved. Raises `StoreError`."""
-        title = session.conversation.title
-        copy = branch_copy(session.conversation, message_id, f"{title} (branch)", self._clock())
+        title = f"{session.conversation.title} (branch)".strip()
+        copy = branch_copy(session.conversation, message_id, title, self._clock())
         await self._store.create(copy)
         self._listener.on_session_saved()
         return self._session(copy, is_saved=True)

@@ -204,14 +204,15 @@ class ChatController(QObject):
         self._session = session
         conversation = session.conversation
         self._services.settings.remember(conversation_id=conversation.id)
+        branch = conversation.active_branch()
         self._show_messages(session, at or conversation.scroll)
         self._places.enter(session)
         self._sender.show_waiting(session, is_paused=not session.is_busy)
         self._window.parameters.set_values(conversation.system_prompt, conversation.sampling)
         self._window.composer.set_generating(session.is_answering)
         self._window.sidebar.set_current(conversation.id)
-        self._show_answer_so_far(session, conversation.active_branch())
-        self._show_last_speed(conversation.active_branch())
+        self._show_answer_so_far(session, branch)
+        self._show_last_speed(branch)
         self._counter.use(session)
         self.session_shown.emit(session)
 

@@ -76,7 +76,7 @@ class MessageActions(QObject):
             return
         match action:
             case MessageAction.REGENERATE:
-                self._offer_regenerating(session, message_id, place)
+                self._tasks.start(self._offer_regenerating(session, message_id, place))
             case MessageAction.CONTINUE:
                 self._tasks.start(self._resume(session, message_id))
             case MessageAction.BRANCH:
@@ -101,25 +101,30 @@ class MessageActions(QObject):
 
     @Slot(str)
     def _on_retry(self, message_id: str) -> None:
-        session, path = self._session(), self._models.current_path
-        if session is not None and path is not None and not session.is_answering:
-            self._tasks.start(session.retry(message_id, path))
+        session = self._session()
+        if session is not None:
+            self._tasks.start(self._retry(session, message_id))
 
-    def _offer_regenerating(self, session: ChatSession, message_id: str, place: QPoint) -> None:
-        path = self._models.current_path
+    async def _retry(self, session: ChatSession, message_id: str) -> None:
+        await session.retry(message_id, self._model_path())
+
+    async def _offer_regenerating(
+        self, session: ChatSession, message_id: str, place: QPoint
+    ) -> None:
+        path = self._model_path()
         is_last = message_id == session.conversation.active_leaf_id
         menu = regenerate_menu(
             self._window.icons,
             self._window,
             self._window.header.picker.items,
-            "" if path is None else path_text(path),
+            path_text(path),
             partial(self._retry_with, session, message_id),
             partial(self._ask, session) if is_last else None,
         )
         menu.popup(place)
 
     def _retry_with(self, session: ChatSession, message_id: str, path: str) -> None:
-        if path and session is self._session():
+        if session is self._session():
             self._tasks.start(session.retry(message_id, path_of(path)))
 
     def _ask(self, session: ChatSession, words: str) -> None:

@@ -61,5 +61,6 @@ def regenerate_menu(
 
 def _short(name: str) -> str:
     """A model's name as a menu has room for it, and takes it literally."""
+    name = " ".join(name.split())
     name = name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
     return name.replace("&", "&&")

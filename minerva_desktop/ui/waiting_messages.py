@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QRectF, Qt, Signal, Slot
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QApplication,
     QFrame,
@@ -78,9 +78,14 @@ class WaitingMessages(QWidget):
     def show_messages(self, messages: Sequence[QueuedMessage], *, is_paused: bool) -> None:
         """Show what waits, first in line first. ``is_paused``: for the person, not for an answer
         that is being written."""
-        if (tuple(messages), is_paused) != (self._shown, self._is_paused):
-            self._shown, self._is_paused = tuple(messages), is_paused
-            self._refresh()
+        if (tuple(messages), is_paused) == (self._shown, self._is_paused):
+            return
+        n_before = len(self._shown)
+        self._shown, self._is_paused = tuple(messages), is_paused
+        self._refresh()
+        if len(self._shown) > n_before:
+            said = QAccessibleAnnouncementEvent(self, self.accessibleName())
+            QAccessible.updateAccessibility(said)
 
     def set_max_shown(self, count: int) -> None:
         """Show at most so many of them, and at least one."""

@@ -224,6 +224,7 @@ def test_another_answer_is_beside_the_first(short: OpenWindow) -> None:
     opened.send("Hello")
     answered(opened, 2)
     do(opened, 1, MessageAction.REGENERATE)
+    opened.until("menu", lambda: bool(opened.window.findChildren(QMenu, "regenerateMenu")))
     choose(opened, "regenerateMenu", "Again with SmolLM2-135M-Instruct")
     opened.until("answer", lambda: opened.is_answering)
     answered(opened, 2)
@@ -240,6 +241,7 @@ def test_another_answer_is_beside_the_first(short: OpenWindow) -> None:
     QTest.keyClick(details, Qt.Key.Key_Escape)
     assert not details.isVisible()
     do(opened, 1, MessageAction.REGENERATE)
+    opened.until("menu", lambda: bool(opened.window.findChildren(QMenu, "regenerateMenu")))
     choose(opened, "regenerateMenu", "Ask for it shorter")
     answered(opened, 4)
     assert "much shorter." in opened.transcript

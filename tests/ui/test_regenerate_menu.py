@@ -15,7 +15,7 @@ pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=Tr
 
 ITEMS = (
     PickerItem("/m/tiny.gguf", "Tiny", loaded=True),
-    PickerItem("/m/cold.gguf", "Cold & Co"),
+    PickerItem("/m/cold.gguf", "Cold &\tCo"),
     PickerItem("/m/warm.gguf", "Warm", loaded=True),
     PickerItem("/m/gone.gguf", "Gone", problem="not found"),
     PickerItem("/m/embed.gguf", "Embed", makes_embeddings=True),
@@ -23,7 +23,7 @@ ITEMS = (
 
 
 def test_loaded_models_come_first_and_only_those_that_can_answer() -> None:
-    assert [item.name for item in other_models(ITEMS, "/m/tiny.gguf")] == ["Warm", "Cold & Co"]
+    assert [item.name for item in other_models(ITEMS, "/m/tiny.gguf")] == ["Warm", "Cold &\tCo"]
     many = [PickerItem(f"/m/{n}.gguf", str(n)) for n in range(20)]
     assert len(other_models(many, "")) == MAX_MODELS
 

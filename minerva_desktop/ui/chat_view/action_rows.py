@@ -62,9 +62,14 @@ class ActionRows(QObject):
 
     def leave(self, view: MessageView) -> None:
         """The pointer left it, for good or for a menu that opened over it."""
-        if view is self._hovered and QApplication.activePopupWidget() is None:
+        if view is not self._hovered:
+            return
+        popup = QApplication.activePopupWidget()
+        if popup is None:
             self._hovered = None
             self.refresh()
+        else:
+            popup.destroyed.connect(self._on_popup_gone)
 
     def forget(self, view: MessageView) -> None:
         """A message goes; no row may go with it."""
@@ -98,6 +103,11 @@ class ActionRows(QObject):
         row.menu_requested.connect(self.menu_requested)
         self._rows.append(row)
         return row
+
+    @Slot()
+    def _on_popup_gone(self) -> None:
+        if self._hovered is not None and not self._hovered.underMouse():
+            self.leave(self._hovered)
 
     @Slot(QWidget, QWidget)
     def _on_focus_changed(self, _old: QWidget | None, now: QWidget | None) -> None:

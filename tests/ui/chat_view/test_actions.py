@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QContextMenuEvent, QEnterEvent, QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMenu, QToolButton, QWidget
@@ -211,6 +211,16 @@ def test_the_menu_says_what_can_be_done(qtbot: QtBot, view: ChatView) -> None:
     assert next(iter(entries(menu))) == "Copy selection"
     assert "Delete from here on" in entries(menu)
     menu.close()
+
+
+def test_a_row_stays_for_its_menu_and_no_longer(qtbot: QtBot, view: ChatView) -> None:
+    views = show(qtbot, view, question("One"), answer("Un"))
+    point_at(views[0])
+    menu = open_menu(view, views[0])
+    QApplication.sendEvent(views[0], QEvent(QEvent.Type.Leave))
+    assert row_under(views[0]) is not None
+    menu.close()
+    qtbot.waitUntil(lambda: row_under(views[0]) is None)
 
 
 def test_while_an_answer_is_written_the_chat_cannot_be_changed(
