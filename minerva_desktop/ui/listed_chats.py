@@ -89,14 +89,18 @@ class ListedChats(QObject):
             is_archived=place is Place.ARCHIVE, in_trash=place is Place.TRASH
         )
         self.folders = await library.folders()
+        rows = self._rows(place)
+        # With 10,000 chats each of these steps takes the window's thread 1 to 4 ms.
+        await asyncio.sleep(0)
         if place is self.place:
-            self._sidebar.set_rows(self._rows())
-            self.listed.emit()
+            self._sidebar.set_rows(rows)
+        await asyncio.sleep(0)
+        self.listed.emit()
 
-    def _rows(self) -> ListRows:
-        if self.place is Place.TRASH:
+    def _rows(self, place: Place) -> ListRows:
+        if place is Place.TRASH:
             return trash_rows(self.chats)
-        if self.place is Place.ARCHIVE:
+        if place is Place.ARCHIVE:
             return archive_rows(self.chats, self.folders)
         return chat_rows(self.chats, self.folders, self._settings.current.closed_folders)
 

@@ -8,6 +8,7 @@ from minerva_desktop.app.chat_search import ChatSearch
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.ui.listed_chats import ListedChats
 from minerva_desktop.ui.search_hints import FilterValues
+from minerva_desktop.ui.search_results import Found
 from minerva_desktop.ui.sidebar import Sidebar
 from minerva_desktop.ui.tasks import UiTasks
 
@@ -67,10 +68,14 @@ class SearchController(QObject):
             self._show(search, is_new=False)
 
     def _show(self, search: ChatSearch, *, is_new: bool) -> None:
-        nothing = f"Nothing found for “{search.text}”"
+        notes = []
+        if not search.chats:
+            notes.append(f"Nothing found for “{search.text}”")
+        if search.is_cut:
+            notes.append("There is more: add a word or a filter")
         if search.n_unindexed:
-            nothing += f". {search.n_unindexed:,} messages are still being made ready for searching"
-        self._sidebar.show_found(search.text, search.chats, nothing, is_new=is_new)
+            notes.append(f"{search.n_unindexed:,} messages cannot be found yet")
+        self._sidebar.show_found(search.text, Found(search.chats, ". ".join(notes)), is_new=is_new)
 
     @Slot()
     def _on_listed(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from PySide6.QtCore import (
     QAbstractListModel,
@@ -47,7 +48,21 @@ class MoreRow:
     n: int
 
 
-ResultRow = FoundChat | MessageRow | MoreRow
+@dataclass(frozen=True, slots=True)
+class NoteRow:
+    """A sentence at the end."""
+
+    text: str
+
+
+ResultRow = FoundChat | MessageRow | MoreRow | NoteRow
+
+
+class Found(NamedTuple):
+    """What a search shows: the chats, and a sentence behind or instead of them."""
+
+    chats: Sequence[FoundChat]
+    note: str = ""
 
 
 class ResultsModel(QAbstractListModel):
@@ -80,7 +95,7 @@ class ResultsModel(QAbstractListModel):
         return 0 if parent is not None and parent.isValid() else len(self._rows)
 
     def flags(self, index: Index) -> Qt.ItemFlag:
-        if not index.isValid():
+        if not index.isValid() or isinstance(self._rows[index.row()], NoteRow):
             return Qt.ItemFlag.NoItemFlags
         return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
 
@@ -93,7 +108,7 @@ class ResultsModel(QAbstractListModel):
         if role == Qt.ItemDataRole.AccessibleTextRole:
             is_chat = isinstance(row, FoundChat)
             return f"Chat: {_text(row)}" if is_chat else _text(row)
-        if role == Qt.ItemDataRole.ToolTipRole and not isinstance(row, MoreRow):
+        if role == Qt.ItemDataRole.ToolTipRole and isinstance(row, FoundChat | MessageRow):
             when = row.chat.updated_at if isinstance(row, FoundChat) else row.message.time
             at = datetime.fromtimestamp(when).astimezone()
             return plain_tip(f"{_text(row)}\n{at:%Y-%m-%d %H:%M}")
@@ -112,14 +127,14 @@ class SearchResults(RowView):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(ROW_HEIGHT, parent)
         self.results = ResultsModel(self)
-        self._found: Sequence[FoundChat] = ()
+        self._found = Found(())
         self._whole: set[str] = set()  # the chats of which all messages are shown
         self.setObjectName("searchResults")
         self.setAccessibleName("Search results")
         self.setModel(self.results)
         self.verticalScrollBar().valueChanged.connect(self._on_scrolled)
 
-    def show_found(self, found: Sequence[FoundChat], *, is_new: bool) -> None:
+    def show_found(self, found: Found, *, is_new: bool) -> None:
         """Show these; ``is_new``: of another search, so from the beginning."""
         if is_new:
             self._whole.clear()
@@ -138,12 +153,14 @@ class SearchResults(RowView):
         top_key = self.results.key_at(top)
         cursor_key = self.results.key_at(self.currentIndex().row())
         rows: list[ResultRow] = []
-        for found in self._found:
+        for found in self._found.chats:
             rows.append(found)
             n_shown = len(found.messages) if found.chat.id in self._whole else MAX_SHOWN
             rows.extend(MessageRow(found.chat.id, each) for each in found.messages[:n_shown])
             if len(found.messages) > n_shown:
                 rows.append(MoreRow(found.chat.id, len(found.messages) - n_shown))
+        if self._found.note:
+            rows.append(NoteRow(self._found.note))
         self.results.set_rows(rows)
         self.executeDelayedItemsLayout()
         if keep:
@@ -192,10 +209,14 @@ class SearchResults(RowView):
 def _key(row: ResultRow) -> str:
     if isinstance(row, FoundChat):
         return row.chat.id
-    return row.message.id if isinstance(row, MessageRow) else f"more:{row.chat_id}"
+    if isinstance(row, MessageRow):
+        return row.message.id
+    return f"more:{row.chat_id}" if isinstance(row, MoreRow) else "note"
 
 
 def _text(row: ResultRow) -> str:
     if isinstance(row, FoundChat):
         return title_of(row.chat)
-    return row.message.text if isinstance(row, MessageRow) else f"{row.n:,} more in this chat"
+    if isinstance(row, MessageRow):
+        return row.message.text
+    return f"{row.n:,} more in this chat" if isinstance(row, MoreRow) else row.text

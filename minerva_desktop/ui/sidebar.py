@@ -19,7 +19,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from minerva_desktop.app.chat_search import FoundChat
 from minerva_desktop.ui.chat_actions import ActionMenu, ChatActions, chat_menu, folder_menu
 from minerva_desktop.ui.chat_list import ChatListView
 from minerva_desktop.ui.chat_list_model import ChatListModel
@@ -31,7 +30,7 @@ from minerva_desktop.ui.result_painter import ResultDelegate
 from minerva_desktop.ui.row_view import RowView
 from minerva_desktop.ui.search_field import SearchField
 from minerva_desktop.ui.search_hints import FilterValues
-from minerva_desktop.ui.search_results import SearchResults
+from minerva_desktop.ui.search_results import Found, SearchResults
 from minerva_desktop.ui.sidebar_places import PlaceBar, PlaceHeader
 from minerva_desktop.ui.tag_editor import TagEditor
 from minerva_desktop.ui.theme import GRID
@@ -143,18 +142,15 @@ class Sidebar(QWidget):
         self._pages.setCurrentWidget(self._list if rows else self._empty)
         self._answered = ""
 
-    def show_found(
-        self, text: str, found: Sequence[FoundChat], nothing: str, *, is_new: bool
-    ) -> None:
-        """Show what was found for ``text``; ``nothing`` is said where that is nothing. ``is_new``:
-        it was another text before."""
+    def show_found(self, text: str, found: Found, *, is_new: bool) -> None:
+        """Show what was found for ``text``. ``is_new``: it was another text before."""
         self._search.show_problem("")
         self._header.hide()
         self._results.show_found(found, is_new=is_new)
-        self._empty.setText(nothing)
-        self._pages.setCurrentWidget(self._results if found else self._empty)
+        self._empty.setText(found.note)
+        self._pages.setCurrentWidget(self._results if found.chats else self._empty)
         self._answered = text
-        if self._wants_first and found:
+        if self._wants_first and found.chats:
             self._focus_first()
 
     def show_problem(self, problem: str) -> None:

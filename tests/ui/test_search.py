@@ -18,7 +18,7 @@ from minerva_desktop.chat.conversation import ConversationSummary
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.result_painter import ResultDelegate, closer, day_of
 from minerva_desktop.ui.search_hints import FilterValues, Hint, SearchHints, hints_for
-from minerva_desktop.ui.search_results import SearchResults
+from minerva_desktop.ui.search_results import Found, SearchResults
 from tests.chat.samples import make_conversation
 from tests.ui.list_desk import ListDesk
 from tests.ui.parts import part
@@ -237,7 +237,7 @@ def test_matches_are_marked_also_behind_an_emoji(qtbot: QtBot, icons: Icons) -> 
 
     def picture(*marks: tuple[int, int]) -> bytes:
         message = FoundMessage("m", "😀😀 salt and more " * 9, marks, 0.0)
-        view.show_found([FoundChat(chat, (), [message])], is_new=True)
+        view.show_found(Found([FoundChat(chat, (), [message])]), is_new=True)
         return bytes(view.grab().toImage().constBits())
 
     assert picture((3, 7)) != picture()
