@@ -99,7 +99,7 @@ class ListedChats(QObject):
 
     def _rows(self, place: Place) -> ListRows:
         if place is Place.TRASH:
-            return trash_rows(self.chats)
+            return trash_rows(self.chats, self._sidebar.search_text)
         if place is Place.ARCHIVE:
             return archive_rows(self.chats, self.folders)
         return chat_rows(self.chats, self.folders, self._settings.current.closed_folders)
@@ -110,6 +110,10 @@ class ListedChats(QObject):
             await work
         finally:
             await self.refresh()
+
+    def show_again(self) -> None:
+        """Show the chats as they were listed last."""
+        self._sidebar.set_rows(self._rows(self.place))
 
     @Slot(str, bool)
     def _on_folder_toggled(self, folder_id: str, is_open: bool) -> None:

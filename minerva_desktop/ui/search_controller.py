@@ -6,13 +6,12 @@ from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.chat_search import ChatSearch
 from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.ui.chat_rows import Place
 from minerva_desktop.ui.listed_chats import ListedChats
 from minerva_desktop.ui.search_hints import FilterValues
 from minerva_desktop.ui.search_results import Found
 from minerva_desktop.ui.sidebar import Sidebar
 from minerva_desktop.ui.tasks import UiTasks
-
-FIRST_WANTED = 20  # titles and messages, before the person has scrolled
 
 
 class SearchController(QObject):
@@ -24,7 +23,7 @@ class SearchController(QObject):
         self._listed = listed
         self._tasks = tasks
         self._search: ChatSearch | None = None
-        self._is_going_on = False
+        self._going_on: ChatSearch | None = None  # the one that a page is awaited of
         sidebar.search_changed.connect(self._on_changed)
         sidebar.more_wanted.connect(self._on_more_wanted)
         listed.listed.connect(self._on_listed)
@@ -33,39 +32,35 @@ class SearchController(QObject):
     def _on_changed(self, text: str) -> None:
         self._search = None
         library = self._listed.library
-        if not text:
+        if self._listed.place is Place.TRASH:
+            self._listed.show_again()  # the search knows no chats that are in the trash
+        elif not text:
             self._sidebar.show_list()
         elif library is not None:
-            search = self._search = ChatSearch(library, text)
-            self._tasks.start(self._begin(search))
-
-    async def _begin(self, search: ChatSearch) -> None:
-        n_found = 0
-        try:
-            while n_found < FIRST_WANTED and not search.is_over:
-                n_found += await search.go_on()
-                if search is not self._search:
-                    return  # another text was typed
-                if n_found or search.is_over:
-                    self._show(search, is_new=True)
-        except InvalidRequest as error:
-            if search is self._search:
-                self._sidebar.show_problem(error.message)
+            self._search = ChatSearch(library, text)
+            self._tasks.start(self._go_on(self._search, is_new=True))
 
     @Slot()
     def _on_more_wanted(self) -> None:
-        if self._search is not None and not self._search.is_over and not self._is_going_on:
-            self._is_going_on = True
-            self._tasks.start(self._go_on(self._search))
+        search = self._search
+        if search is not None and not search.is_over and search is not self._going_on:
+            self._tasks.start(self._go_on(search, is_new=False))
 
-    async def _go_on(self, search: ChatSearch) -> None:
+    async def _go_on(self, search: ChatSearch, *, is_new: bool) -> None:
+        """Show more of what is found, if it is not another text by then that is searched for."""
+        self._going_on = search
         try:
-            while not search.is_over and await search.go_on() == 0:
+            while not search.is_over and search is self._search and await search.go_on() == 0:
                 pass
+        except InvalidRequest as error:
+            if search is self._search:
+                self._sidebar.show_problem(error.message)
+            return
         finally:
-            self._is_going_on = False
+            if self._going_on is search:
+                self._going_on = None
         if search is self._search:
-            self._show(search, is_new=False)
+            self._show(search, is_new=is_new)
 
     def _show(self, search: ChatSearch, *, is_new: bool) -> None:
         notes = []

@@ -132,7 +132,8 @@ class SearchResults(RowView):
         self.setObjectName("searchResults")
         self.setAccessibleName("Search results")
         self.setModel(self.results)
-        self.verticalScrollBar().valueChanged.connect(self._on_scrolled)
+        self.verticalScrollBar().valueChanged.connect(self._look_ahead)
+        self.verticalScrollBar().rangeChanged.connect(self._look_ahead)
 
     def show_found(self, found: Found, *, is_new: bool) -> None:
         """Show these; ``is_new``: of another search, so from the beginning."""
@@ -172,11 +173,12 @@ class SearchResults(RowView):
             bar.setValue(max(0, self.results.row_of(top_key)) * ROW_HEIGHT + below)
         else:
             bar.setValue(0)
+        self._look_ahead()  # also where there is nothing to scroll yet
 
-    @Slot(int)
-    def _on_scrolled(self, value: int) -> None:
+    @Slot()
+    def _look_ahead(self) -> None:
         bar = self.verticalScrollBar()
-        if bar.maximum() - value < NEAR_END * bar.pageStep():
+        if bar.maximum() - bar.value() < NEAR_END * bar.pageStep():
             self.more_wanted.emit()
 
     def _activate(self, index: QModelIndex) -> None:

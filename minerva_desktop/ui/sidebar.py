@@ -44,6 +44,11 @@ EMPTY = {
     Place.ARCHIVE: "Nothing is archived",
     Place.TRASH: "The trash is empty",
 }
+SEARCHED = {
+    Place.CHATS: "Search chats",
+    Place.ARCHIVE: "Search chats",
+    Place.TRASH: "Search titles in the trash",
+}
 
 
 class Sidebar(QWidget):
@@ -82,7 +87,7 @@ class Sidebar(QWidget):
         self._header.left.connect(self._show_chats)
         self._header.empty_trash.connect(self.empty_trash)
         self._foot = PlaceBar(icons)
-        self._foot.chosen.connect(self.place_chosen)
+        self._foot.chosen.connect(self._choose_place)
         self._empty = QLabel(EMPTY[Place.CHATS])
         self._empty.setTextFormat(Qt.TextFormat.PlainText)
         self._empty.setProperty("look", "muted")
@@ -128,19 +133,22 @@ class Sidebar(QWidget):
         self._list.put_cursor(self._model.index_of(cursor), selected)
         self._list.verticalScrollBar().setValue(scrolled)
         self._foot.set_place(listed.place)
-        if not self.search_text:
+        if not self.search_text or listed.place is Place.TRASH:
             self.show_list()
         if not was_shown and not is_new_place:
             self._show_open_chat()
 
     def show_list(self) -> None:
-        """Show the list, and not what was found."""
-        rows = self._model.listed.rows
+        """Show the list, and not what was found; the trash is a list of that itself."""
+        rows, text = self._model.listed.rows, self.search_text
         self._search.show_problem("")
-        self._header.set_place(self.place, is_empty=not rows)
-        self._empty.setText(EMPTY[self.place])
+        self._search.set_placeholder(SEARCHED[self.place])
+        self._header.set_place(self.place, is_empty=not rows and not text)
+        self._empty.setText(f"No title in the trash has “{text}”" if text else EMPTY[self.place])
         self._pages.setCurrentWidget(self._list if rows else self._empty)
-        self._answered = ""
+        self._answered = text
+        if self._wants_first and rows:
+            self._focus_first()
 
     def show_found(self, text: str, found: Found, *, is_new: bool) -> None:
         """Show what was found for ``text``. ``is_new``: it was another text before."""
@@ -261,6 +269,11 @@ class Sidebar(QWidget):
         actions = self.chat_actions
         is_folder = isinstance(self._model.row(self._model.index_of(row_id)), FolderRow)
         (actions.rename_folder if is_folder else actions.rename).emit(row_id, name)
+
+    @Slot(object)
+    def _choose_place(self, place: Place) -> None:
+        self._search.clear()
+        self.place_chosen.emit(place)
 
     @Slot()
     def _show_chats(self) -> None:

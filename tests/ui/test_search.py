@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
@@ -93,8 +94,12 @@ def test_results_lead_to_the_message(desk: ListDesk) -> None:
     assert desk.shown.message_id == ""
 
 
+def has_more_than(desk: ListDesk, n_before: int) -> bool:
+    return len(shown(desk)) > n_before
+
+
 def test_more_comes_on_scrolling_and_moves_nothing(desk: ListDesk) -> None:
-    titles = [f"Salt number {n}" for n in range(60)]
+    titles = [f"Salt number {n}" for n in range(160)]
     desk.add(
         [
             make_conversation("No", title=each, updated_at=1000.0 + n)
@@ -102,9 +107,9 @@ def test_more_comes_on_scrolling_and_moves_nothing(desk: ListDesk) -> None:
         ]
     )
     search(desk, "salt")
-    desk.until(lambda: len(shown(desk)) > 20)
+    desk.until(lambda: len(shown(desk)) > 60)
     n_before, view = len(shown(desk)), results(desk)
-    assert n_before < 68
+    assert n_before < 167
     bar = view.verticalScrollBar()
     bar.setValue(bar.maximum() - 10)
     row, below = divmod(bar.value(), 40)
@@ -112,8 +117,11 @@ def test_more_comes_on_scrolling_and_moves_nothing(desk: ListDesk) -> None:
     desk.until(lambda: len(shown(desk)) > n_before)
     assert shown(desk)[bar.value() // 40] == seen
     assert bar.value() % 40 == below
-    QTest.keyClick(view, Qt.Key.Key_End)
-    desk.until(lambda: len(shown(desk)) == 5 + 2 + 60)
+    while len(shown(desk)) < 5 + 2 + 160:
+        n_before = len(shown(desk))
+        QTest.keyClick(view, Qt.Key.Key_End)
+        desk.until(functools.partial(has_more_than, desk, n_before))
+    assert "There is more" not in shown(desk)[-1]
 
 
 def test_escape_leads_back_to_the_list(desk: ListDesk) -> None:
@@ -154,16 +162,32 @@ def test_a_wrong_filter_is_said_under_the_field(desk: ListDesk) -> None:
     assert not results(desk).currentIndex().isValid()  # Enter was pressed for the other text
 
 
-def test_archived_chats_are_found_from_the_trash_too(desk: ListDesk) -> None:
+def test_archived_chats_are_found(desk: ListDesk) -> None:
     desk.run(desk.library.set_archived([desk.on_disk()["Soup"]], True))
-    desk.go_to("trashButton")
-    desk.until(lambda: desk.rows == [])
     search(desk, "salted")
     desk.until(lambda: shown(desk) == ["Soup", "Salted"])
-    activate(desk, "Soup")
-    desk.until(lambda: len(desk.shown.opened) == 1)
+    desk.go_to("archiveButton")
+    desk.until(lambda: desk.view.isVisible() and desk.rows == ["Older", "Soup"])
+    assert part(desk.window, QLineEdit, "chatSearch").text() == ""
+
+
+def test_the_trash_is_searched_by_title(desk: ListDesk) -> None:
+    for title in ("Soup", "Sea"):
+        desk.choose(title, "Delete")
+        desk.until(functools.partial(desk.lacks, title))
+    desk.go_to("trashButton")
+    desk.until(lambda: desk.rows == ["Sea", "Soup"])
+    search(desk, "SO")
+    desk.until(lambda: desk.rows == ["Soup"])
+    field = part(desk.window, QLineEdit, "chatSearch")
+    assert field.accessibleName() == "Search titles in the trash"
+    search(desk, "zebra")
+    desk.until(lambda: desk.rows == [])
+    desk.go_to("emptyTrashButton")
+    assert desk.notice.startswith("Delete all 2 chats in the trash for good?")
     search(desk, "")
-    desk.until(lambda: part(desk.window, QPushButton, "emptyTrashButton").isVisible())
+    desk.until(lambda: desk.rows == ["Sea", "Soup"])
+    assert part(desk.window, QPushButton, "emptyTrashButton").isEnabled()
 
 
 def test_hints_complete_filters(desk: ListDesk, qtbot: QtBot) -> None:
