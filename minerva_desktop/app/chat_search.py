@@ -45,6 +45,7 @@ class ChatSearch:
     Attributes:
         text: what is searched for.
         chats: what was found so far.
+        n_hits: titles and messages that were found so far.
         is_over: whether there is no more to find, or `MAX_HITS` were found.
         is_cut: whether there is more than these.
         n_unindexed: messages that cannot be found yet.
@@ -58,7 +59,7 @@ class ChatSearch:
         self.chats: list[FoundChat] = []
         self.is_over = False
         self.is_cut = False
-        self._n_hits = 0
+        self.n_hits = 0
         self.n_unindexed = 0
 
     async def go_on(self) -> int:
@@ -69,8 +70,8 @@ class ChatSearch:
             return 0
         page = await self._library.search(self.text, PAGE, self._place)
         self._place = page.next
-        self._n_hits += len(page.hits)
-        self.is_cut = page.next is not None and self._n_hits >= MAX_HITS
+        self.n_hits += len(page.hits)
+        self.is_cut = page.next is not None and self.n_hits >= MAX_HITS
         self.is_over = page.next is None or self.is_cut
         self.n_unindexed = page.n_unindexed
         for hit in page.hits:

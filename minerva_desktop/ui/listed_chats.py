@@ -40,7 +40,8 @@ class OpenChat(Protocol):
 
 
 class ListedChats(QObject):
-    """Lists nothing before `use`; ``listed`` is emitted after each listing.
+    """Lists nothing before `use`; ``listed`` is emitted after each listing, ``changed`` when a
+    person changed something about chats and they were listed anew.
 
     Attributes:
         library: where the chats are; None before `use`.
@@ -50,6 +51,7 @@ class ListedChats(QObject):
     """
 
     listed = Signal()
+    changed = Signal()
 
     def __init__(self, sidebar: Sidebar, settings: SettingsFile, tasks: UiTasks) -> None:
         super().__init__(sidebar)
@@ -69,14 +71,19 @@ class ListedChats(QObject):
     async def use(self, library: ChatLibrary) -> None:
         """List the chats of ``library`` from now on. Raises `StoreError`."""
         self.library = library
-        await self.refresh()
+        await self._refresh()
 
     def refresh_soon(self) -> None:
         """List the chats anew; asked for again and again, they are listed once more at the end."""
-        self._tasks.start(self.refresh())
+        self._tasks.start(self._refresh())
 
     async def refresh(self) -> None:
-        """List the chats anew, and return when they are shown. Raises `StoreError`."""
+        """List the chats anew after a person changed something about them, and return when they
+        are shown. Raises `StoreError`."""
+        await self._refresh()
+        self.changed.emit()
+
+    async def _refresh(self) -> None:
         self._is_stale = True
         async with self._listing:
             if self._is_stale and self.library is not None:

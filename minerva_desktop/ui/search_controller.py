@@ -27,6 +27,7 @@ class SearchController(QObject):
         sidebar.search_changed.connect(self._on_changed)
         sidebar.more_wanted.connect(self._on_more_wanted)
         listed.listed.connect(self._on_listed)
+        listed.changed.connect(self._on_chats_changed)
 
     @Slot(str)
     def _on_changed(self, text: str) -> None:
@@ -61,6 +62,20 @@ class SearchController(QObject):
                 self._going_on = None
         if search is self._search:
             self._show(search, is_new=is_new)
+
+    @Slot()
+    def _on_chats_changed(self) -> None:
+        if self._search is not None and self._listed.library is not None:
+            again = ChatSearch(self._listed.library, self._search.text)
+            self._tasks.start(self._search_again(self._search, again))
+
+    async def _search_again(self, old: ChatSearch, again: ChatSearch) -> None:
+        """As far as ``old`` got, before anything is shown, so that what is seen stays."""
+        while not again.is_over and again.n_hits < old.n_hits:
+            await again.go_on()
+        if old is self._search:
+            self._search = again
+            self._show(again, is_new=False)
 
     def _show(self, search: ChatSearch, *, is_new: bool) -> None:
         notes = []

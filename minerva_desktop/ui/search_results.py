@@ -16,10 +16,11 @@ from PySide6.QtCore import (
     Signal,
     Slot,
 )
-from PySide6.QtGui import QKeyEvent, QMouseEvent
+from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.app.chat_search import FoundChat, FoundMessage
+from minerva_desktop.chat.conversation import ConversationSummary
 from minerva_desktop.ui.chat_rows import title_of
 from minerva_desktop.ui.controls import plain_tip
 from minerva_desktop.ui.row_view import RowView
@@ -83,6 +84,15 @@ class ResultsModel(QAbstractListModel):
         """What stands there; None at an invalid index."""
         return self._rows[index.row()] if index.isValid() else None
 
+    def chat_at(self, index: Index) -> ConversationSummary | None:
+        """The chat that a row is about."""
+        row = self.row(index)
+        if row is None or isinstance(row, NoteRow):
+            return None
+        wanted = row.chat.id if isinstance(row, FoundChat) else row.chat_id
+        found = (each.chat for each in self._rows if isinstance(each, FoundChat))
+        return next(chat for chat in found if chat.id == wanted)
+
     def key_at(self, row: int) -> str:
         """What a row is known by when others come: the id of its chat or message."""
         return _key(self._rows[row]) if 0 <= row < len(self._rows) else ""
@@ -116,10 +126,13 @@ class ResultsModel(QAbstractListModel):
 
 
 class SearchResults(RowView):
-    """``opened`` carries a chat and the message to show, empty for none; ``more_wanted`` is emitted
-    when the end comes near; ``typed`` carries what is typed, ``left`` is Esc."""
+    """``opened`` carries a chat and the message to show, empty for none; ``menu_requested`` a row,
+    ``delete_pressed`` a chat, ``typed`` what is typed. ``more_wanted`` is emitted when the end
+    comes near, ``left`` is Esc."""
 
     opened = Signal(str, str)
+    menu_requested = Signal(QModelIndex)
+    delete_pressed = Signal(str)
     more_wanted = Signal()
     typed = Signal(str)
     left = Signal()
@@ -196,8 +209,17 @@ class SearchResults(RowView):
             self._activate(self.currentIndex())
         elif event.key() == Qt.Key.Key_Escape:
             self.left.emit()
+        elif event.key() == Qt.Key.Key_Delete:
+            row = self.results.row(self.currentIndex())
+            if isinstance(row, FoundChat):  # not for a message: the whole chat would go
+                self.delete_pressed.emit(row.chat.id)
         else:
             super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        by_key = event.reason() == QContextMenuEvent.Reason.Keyboard
+        self.menu_requested.emit(self.currentIndex() if by_key else self.indexAt(event.pos()))
+        event.accept()
 
     def keyboardSearch(self, text: str) -> None:
         self.typed.emit(text)

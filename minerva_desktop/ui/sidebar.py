@@ -296,6 +296,23 @@ class Sidebar(QWidget):
         corner = more_rect(self._list.visualRect(index)).bottomLeft()
         menu.popup(self._list.viewport().mapToGlobal(corner))
 
+    @Slot(QModelIndex)
+    def _show_result_menu(self, index: QModelIndex) -> None:
+        chat = self._results.results.chat_at(index)
+        if chat is None:
+            return
+        self._results.setCurrentIndex(index)
+        menu = ActionMenu(self._icons, self)
+        place = Place.ARCHIVE if chat.is_archived else Place.CHATS
+        folders = self._model.listed.folders
+        chat_menu(menu, self._icons, self.chat_actions, [chat], folders, place, is_in_list=False)
+        corner = self._results.visualRect(index).bottomLeft()
+        menu.popup(self._results.viewport().mapToGlobal(corner))
+
+    @Slot(str)
+    def _delete_result(self, chat_id: str) -> None:
+        self.chat_actions.delete.emit([chat_id])
+
     # -- parts -----------------------------------------------------------------------------
 
     def _make_new_button(self) -> QPushButton:
@@ -335,6 +352,8 @@ class Sidebar(QWidget):
         results.setItemDelegate(ResultDelegate(self._icons, results.results, results))
         results.opened.connect(self.opened)
         results.more_wanted.connect(self.more_wanted)
+        results.menu_requested.connect(self._show_result_menu)
+        results.delete_pressed.connect(self._delete_result)
         results.typed.connect(self._search_for)
         results.left.connect(self._end_search)
         return results

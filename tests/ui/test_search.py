@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QPushButton
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QMenu, QPushButton
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.app.chat_search import FoundChat, FoundMessage
@@ -132,6 +132,31 @@ def test_escape_leads_back_to_the_list(desk: ListDesk) -> None:
     desk.until(desk.view.isVisible)
     assert part(desk.window, QLineEdit, "chatSearch").text() == ""
     assert desk.rows[:3] == ["Older", "Sea", "Soup"]
+
+
+def test_a_found_chat_is_deleted_and_comes_back(desk: ListDesk) -> None:
+    search(desk, "salt")
+    desk.until(lambda: "Soup" in shown(desk))
+    view = results(desk)
+    activate(desk, "2 more in this chat")
+    view.setCurrentIndex(view.results.index(1, 0))
+    QTest.keyClick(view, Qt.Key.Key_Delete)
+    assert desk.notice == ""  # it is a message
+    view.setCurrentIndex(view.results.index(shown(desk).index("Soup"), 0))
+    QTest.keyClick(view, Qt.Key.Key_Delete)
+    desk.until(lambda: "Soup" not in shown(desk))
+    assert shown(desk) == ["Sea", *[f"The salt {n}" for n in (4, 3, 2, 1, 0)]]
+    desk.press("Undo")
+    desk.until(lambda: shown(desk)[-2:] == ["Soup", "Salted"])
+
+    view.menu_requested.emit(view.results.index(shown(desk).index("Salted"), 0))
+    menu = QApplication.activePopupWidget()
+    assert isinstance(menu, QMenu)
+    texts = [action.text() for action in menu.actions() if action.text()]
+    assert texts == ["Pin", "Move to folder", "Duplicate", "Archive", "Delete"]
+    menu.actions()[0].trigger()
+    menu.close()
+    desk.until(lambda: desk.summary("Soup").is_pinned)
 
 
 def test_only_the_last_text_counts(desk: ListDesk) -> None:
