@@ -19,6 +19,7 @@ from minerva_desktop.ui.chat_list import ChatListView
 from minerva_desktop.ui.chat_rows import archive_rows, chat_rows, trash_rows
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.search_results import Found
 
 NARROW = 700  # px
 FOLDERS = (
@@ -130,7 +131,9 @@ def search(stage: HasWindow) -> list[QWidget]:
         FoundChat(samples.CHATS[6], (), [_found("Flour, water, 😀 salt, time.")]),
         FoundChat(samples.LONG_CHATS[2], (), [_found("ملح البحر salt هو كلوريد الصوديوم")]),
     ]
-    stage.window.sidebar.show_found("salt", found, "", is_new=True)
+    stage.window.sidebar.show_found(
+        "salt", Found(found, "There is more: add a word or a filter"), is_new=True
+    )
     return []
 
 
@@ -138,7 +141,7 @@ def search_nothing(stage: HasWindow) -> list[QWidget]:
     """Nothing was found."""
     folders(stage)
     _search_field(stage.window).setText("zebra")
-    stage.window.sidebar.show_found("zebra", [], "Nothing found for “zebra”", is_new=True)
+    stage.window.sidebar.show_found("zebra", Found([], "Nothing found for “zebra”"), is_new=True)
     return []
 
 

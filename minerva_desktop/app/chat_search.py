@@ -12,6 +12,7 @@ from minerva_desktop.chat.conversation import ConversationSummary
 from minerva_desktop.store.search import SearchPlace
 
 PAGE = 50  # titles and messages
+MAX_HITS = 1000  # beyond, it helps more to say more
 
 Marks = tuple[tuple[int, int], ...]
 
@@ -44,7 +45,9 @@ class ChatSearch:
     Attributes:
         text: what is searched for.
         chats: what was found so far.
-        is_over: whether there is no more to find.
+        n_hits: titles and messages that were found so far.
+        is_over: whether there is no more to find, or `MAX_HITS` were found.
+        is_cut: whether there is more than these.
         n_unindexed: messages that cannot be found yet.
     """
 
@@ -55,6 +58,8 @@ class ChatSearch:
         self.text = text
         self.chats: list[FoundChat] = []
         self.is_over = False
+        self.is_cut = False
+        self.n_hits = 0
         self.n_unindexed = 0
 
     async def go_on(self) -> int:
@@ -65,7 +70,9 @@ class ChatSearch:
             return 0
         page = await self._library.search(self.text, PAGE, self._place)
         self._place = page.next
-        self.is_over = page.next is None
+        self.n_hits += len(page.hits)
+        self.is_cut = page.next is not None and self.n_hits >= MAX_HITS
+        self.is_over = page.next is None or self.is_cut
         self.n_unindexed = page.n_unindexed
         for hit in page.hits:
             found = self._found(hit.conversation)

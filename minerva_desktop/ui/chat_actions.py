@@ -80,8 +80,11 @@ def chat_menu(
     chats: Sequence[ConversationSummary],
     folders: Sequence[Folder],
     place: Place,
+    *,
+    is_in_list: bool = True,
 ) -> None:
-    """Fill ``menu`` with what can be done with these chats of ``place``."""
+    """Fill ``menu`` with what can be done with these chats of ``place``; ``is_in_list``: where a
+    title can be edited in place."""
     ids = [chat.id for chat in chats]
     several = f" {len(ids)} chats" if len(ids) > 1 else ""
     if place is Place.TRASH:
@@ -89,15 +92,16 @@ def chat_menu(
         menu.addSeparator()
         menu.add("trash", f"Delete{several} for good…", actions.destroy, ids, shortcut="Del")
         return
-    if not several:
+    if not several and is_in_list:
         menu.add("edit", "Rename", actions.edit_name, ids[0], shortcut="F2")
     if place is Place.CHATS:
         pinned = all(chat.is_pinned for chat in chats)
         verb = "Unpin" if pinned else "Pin"
         menu.add("pin", f"{verb}{several}", actions.pin, ids, not pinned)
         _add_folders(menu, icons, actions, chats, folders)
-    if not several:
+    if not several and is_in_list:
         menu.add("tag", "Tags…", actions.edit_tags, ids[0])
+    if not several:
         menu.add("copy", "Duplicate", actions.duplicate, ids[0])
     menu.add("export", f"Export{several}…", actions.export, ids)
     menu.addSeparator()

@@ -198,14 +198,15 @@ class ChatListView(RowView):
         self._follow(event)
 
     def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        QAbstractItemView.dragMoveEvent(self, event)  # scrolls near the edges
         self._follow(event)
 
     def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:
-        self._show_drop(-1)
+        self._end_drag()
 
     def dropEvent(self, event: QDropEvent) -> None:
         row = self._drop_row
-        self._show_drop(-1)
+        self._end_drag()
         if not event.mimeData().hasFormat(MIME_TYPE) or row < 0:
             event.ignore()
             return
@@ -226,6 +227,10 @@ class ChatListView(RowView):
         self._show_drop(row)
         event.setDropAction(Qt.DropAction.MoveAction)
         event.setAccepted(row >= 0)
+
+    def _end_drag(self) -> None:
+        self.stopAutoScroll()
+        self._show_drop(-1)
 
     @Slot()
     def _repaint(self) -> None:

@@ -124,9 +124,11 @@ def archive_rows(
     return _found(Place.ARCHIVE, rows, folders)
 
 
-def trash_rows(chats: Sequence[ConversationSummary]) -> ListRows:
-    """The chats in the trash, as given."""
-    return _found(Place.TRASH, list(chats), ())
+def trash_rows(chats: Sequence[ConversationSummary], words: str = "") -> ListRows:
+    """The chats in the trash, as given, with all ``words`` in their titles, whatever their case."""
+    wanted = words.casefold().split()
+    rows = [chat for chat in chats if all(word in chat.title.casefold() for word in wanted)]
+    return _found(Place.TRASH, rows, ())
 
 
 def title_of(chat: ConversationSummary) -> str:

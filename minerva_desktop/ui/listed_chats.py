@@ -40,7 +40,8 @@ class OpenChat(Protocol):
 
 
 class ListedChats(QObject):
-    """Lists nothing before `use`; ``listed`` is emitted after each listing.
+    """Lists nothing before `use`; ``listed`` is emitted after each listing, ``changed`` when a
+    person changed something about chats and they were listed anew.
 
     Attributes:
         library: where the chats are; None before `use`.
@@ -50,6 +51,7 @@ class ListedChats(QObject):
     """
 
     listed = Signal()
+    changed = Signal()
 
     def __init__(self, sidebar: Sidebar, settings: SettingsFile, tasks: UiTasks) -> None:
         super().__init__(sidebar)
@@ -69,14 +71,19 @@ class ListedChats(QObject):
     async def use(self, library: ChatLibrary) -> None:
         """List the chats of ``library`` from now on. Raises `StoreError`."""
         self.library = library
-        await self.refresh()
+        await self._refresh()
 
     def refresh_soon(self) -> None:
         """List the chats anew; asked for again and again, they are listed once more at the end."""
-        self._tasks.start(self.refresh())
+        self._tasks.start(self._refresh())
 
     async def refresh(self) -> None:
-        """List the chats anew, and return when they are shown. Raises `StoreError`."""
+        """List the chats anew after a person changed something about them, and return when they
+        are shown. Raises `StoreError`."""
+        await self._refresh()
+        self.changed.emit()
+
+    async def _refresh(self) -> None:
         self._is_stale = True
         async with self._listing:
             if self._is_stale and self.library is not None:
@@ -89,14 +96,18 @@ class ListedChats(QObject):
             is_archived=place is Place.ARCHIVE, in_trash=place is Place.TRASH
         )
         self.folders = await library.folders()
+        rows = self._rows(place)
+        # With 10,000 chats each of these steps takes the window's thread 1 to 4 ms.
+        await asyncio.sleep(0)
         if place is self.place:
-            self._sidebar.set_rows(self._rows())
-            self.listed.emit()
+            self._sidebar.set_rows(rows)
+        await asyncio.sleep(0)
+        self.listed.emit()
 
-    def _rows(self) -> ListRows:
-        if self.place is Place.TRASH:
-            return trash_rows(self.chats)
-        if self.place is Place.ARCHIVE:
+    def _rows(self, place: Place) -> ListRows:
+        if place is Place.TRASH:
+            return trash_rows(self.chats, self._sidebar.search_text)
+        if place is Place.ARCHIVE:
             return archive_rows(self.chats, self.folders)
         return chat_rows(self.chats, self.folders, self._settings.current.closed_folders)
 
@@ -106,6 +117,10 @@ class ListedChats(QObject):
             await work
         finally:
             await self.refresh()
+
+    def show_again(self) -> None:
+        """Show the chats as they were listed last."""
+        self._sidebar.set_rows(self._rows(self.place))
 
     @Slot(str, bool)
     def _on_folder_toggled(self, folder_id: str, is_open: bool) -> None:

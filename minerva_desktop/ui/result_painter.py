@@ -20,7 +20,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from minerva_desktop.app.chat_search import FoundChat, Marks
 from minerva_desktop.ui.icons import Icons
-from minerva_desktop.ui.search_results import ITEM_ROLE, MessageRow, ResultsModel
+from minerva_desktop.ui.search_results import ITEM_ROLE, MessageRow, NoteRow, ResultsModel
 from minerva_desktop.ui.theme import GRID
 
 LEAD = 24  # characters before the first match; more do not fit beside it
@@ -53,8 +53,10 @@ class ResultDelegate(QStyledItemDelegate):
             self._paint_marked(painter, place, small, text, marks, n_lines=2)
         else:
             painter.setFont(small)
-            painter.setPen(QColor(self._icons.theme.link))
-            painter.drawText(place, int(Qt.AlignmentFlag.AlignVCenter), str(index.data()))
+            is_note = isinstance(row, NoteRow)
+            painter.setPen(QColor(self._icons.theme.muted if is_note else self._icons.theme.link))
+            flags = Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextWordWrap
+            painter.drawText(place, int(flags), str(index.data()))
         painter.restore()
 
     def _paint_ground(

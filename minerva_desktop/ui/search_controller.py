@@ -6,12 +6,12 @@ from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.chat_search import ChatSearch
 from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.ui.chat_rows import Place
 from minerva_desktop.ui.listed_chats import ListedChats
 from minerva_desktop.ui.search_hints import FilterValues
+from minerva_desktop.ui.search_results import Found
 from minerva_desktop.ui.sidebar import Sidebar
 from minerva_desktop.ui.tasks import UiTasks
-
-FIRST_WANTED = 20  # titles and messages, before the person has scrolled
 
 
 class SearchController(QObject):
@@ -23,54 +23,69 @@ class SearchController(QObject):
         self._listed = listed
         self._tasks = tasks
         self._search: ChatSearch | None = None
-        self._is_going_on = False
+        self._going_on: ChatSearch | None = None  # the one that a page is awaited of
         sidebar.search_changed.connect(self._on_changed)
         sidebar.more_wanted.connect(self._on_more_wanted)
         listed.listed.connect(self._on_listed)
+        listed.changed.connect(self._on_chats_changed)
 
     @Slot(str)
     def _on_changed(self, text: str) -> None:
         self._search = None
         library = self._listed.library
-        if not text:
+        if self._listed.place is Place.TRASH:
+            self._listed.show_again()  # the search knows no chats that are in the trash
+        elif not text:
             self._sidebar.show_list()
         elif library is not None:
-            search = self._search = ChatSearch(library, text)
-            self._tasks.start(self._begin(search))
-
-    async def _begin(self, search: ChatSearch) -> None:
-        n_found = 0
-        try:
-            while n_found < FIRST_WANTED and not search.is_over:
-                n_found += await search.go_on()
-                if search is not self._search:
-                    return  # another text was typed
-                if n_found or search.is_over:
-                    self._show(search, is_new=True)
-        except InvalidRequest as error:
-            if search is self._search:
-                self._sidebar.show_problem(error.message)
+            self._search = ChatSearch(library, text)
+            self._tasks.start(self._go_on(self._search, is_new=True))
 
     @Slot()
     def _on_more_wanted(self) -> None:
-        if self._search is not None and not self._search.is_over and not self._is_going_on:
-            self._is_going_on = True
-            self._tasks.start(self._go_on(self._search))
+        search = self._search
+        if search is not None and not search.is_over and search is not self._going_on:
+            self._tasks.start(self._go_on(search, is_new=False))
 
-    async def _go_on(self, search: ChatSearch) -> None:
+    async def _go_on(self, search: ChatSearch, *, is_new: bool) -> None:
+        """Show more of what is found, if it is not another text by then that is searched for."""
+        self._going_on = search
         try:
-            while not search.is_over and await search.go_on() == 0:
+            while not search.is_over and search is self._search and await search.go_on() == 0:
                 pass
+        except InvalidRequest as error:
+            if search is self._search:
+                self._sidebar.show_problem(error.message)
+            return
         finally:
-            self._is_going_on = False
+            if self._going_on is search:
+                self._going_on = None
         if search is self._search:
-            self._show(search, is_new=False)
+            self._show(search, is_new=is_new)
+
+    @Slot()
+    def _on_chats_changed(self) -> None:
+        if self._search is not None and self._listed.library is not None:
+            again = ChatSearch(self._listed.library, self._search.text)
+            self._tasks.start(self._search_again(self._search, again))
+
+    async def _search_again(self, old: ChatSearch, again: ChatSearch) -> None:
+        """As far as ``old`` got, before anything is shown, so that what is seen stays."""
+        while not again.is_over and again.n_hits < old.n_hits:
+            await again.go_on()
+        if old is self._search:
+            self._search = again
+            self._show(again, is_new=False)
 
     def _show(self, search: ChatSearch, *, is_new: bool) -> None:
-        nothing = f"Nothing found for “{search.text}”"
+        notes = []
+        if not search.chats:
+            notes.append(f"Nothing found for “{search.text}”")
+        if search.is_cut:
+            notes.append("There is more: add a word or a filter")
         if search.n_unindexed:
-            nothing += f". {search.n_unindexed:,} messages are still being made ready for searching"
-        self._sidebar.show_found(search.text, search.chats, nothing, is_new=is_new)
+            notes.append(f"{search.n_unindexed:,} messages cannot be found yet")
+        self._sidebar.show_found(search.text, Found(search.chats, ". ".join(notes)), is_new=is_new)
 
     @Slot()
     def _on_listed(self) -> None:

@@ -68,6 +68,11 @@ class SearchField(QWidget):
         self._edit.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self._edit.selectAll()
 
+    def set_placeholder(self, text: str) -> None:
+        """What an empty field says is searched."""
+        self._edit.setPlaceholderText(text)
+        self._edit.setAccessibleName(text)
+
     def set_values(self, values: FilterValues) -> None:
         """What the filters can be given."""
         self._values = values

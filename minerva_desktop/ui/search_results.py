@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from PySide6.QtCore import (
     QAbstractListModel,
@@ -15,10 +16,11 @@ from PySide6.QtCore import (
     Signal,
     Slot,
 )
-from PySide6.QtGui import QKeyEvent, QMouseEvent
+from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.app.chat_search import FoundChat, FoundMessage
+from minerva_desktop.chat.conversation import ConversationSummary
 from minerva_desktop.ui.chat_rows import title_of
 from minerva_desktop.ui.controls import plain_tip
 from minerva_desktop.ui.row_view import RowView
@@ -47,7 +49,21 @@ class MoreRow:
     n: int
 
 
-ResultRow = FoundChat | MessageRow | MoreRow
+@dataclass(frozen=True, slots=True)
+class NoteRow:
+    """A sentence at the end."""
+
+    text: str
+
+
+ResultRow = FoundChat | MessageRow | MoreRow | NoteRow
+
+
+class Found(NamedTuple):
+    """What a search shows: the chats, and a sentence behind or instead of them."""
+
+    chats: Sequence[FoundChat]
+    note: str = ""
 
 
 class ResultsModel(QAbstractListModel):
@@ -68,6 +84,15 @@ class ResultsModel(QAbstractListModel):
         """What stands there; None at an invalid index."""
         return self._rows[index.row()] if index.isValid() else None
 
+    def chat_at(self, index: Index) -> ConversationSummary | None:
+        """The chat that a row is about."""
+        row = self.row(index)
+        if row is None or isinstance(row, NoteRow):
+            return None
+        wanted = row.chat.id if isinstance(row, FoundChat) else row.chat_id
+        found = (each.chat for each in self._rows if isinstance(each, FoundChat))
+        return next(chat for chat in found if chat.id == wanted)
+
     def key_at(self, row: int) -> str:
         """What a row is known by when others come: the id of its chat or message."""
         return _key(self._rows[row]) if 0 <= row < len(self._rows) else ""
@@ -80,7 +105,7 @@ class ResultsModel(QAbstractListModel):
         return 0 if parent is not None and parent.isValid() else len(self._rows)
 
     def flags(self, index: Index) -> Qt.ItemFlag:
-        if not index.isValid():
+        if not index.isValid() or isinstance(self._rows[index.row()], NoteRow):
             return Qt.ItemFlag.NoItemFlags
         return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
 
@@ -93,7 +118,7 @@ class ResultsModel(QAbstractListModel):
         if role == Qt.ItemDataRole.AccessibleTextRole:
             is_chat = isinstance(row, FoundChat)
             return f"Chat: {_text(row)}" if is_chat else _text(row)
-        if role == Qt.ItemDataRole.ToolTipRole and not isinstance(row, MoreRow):
+        if role == Qt.ItemDataRole.ToolTipRole and isinstance(row, FoundChat | MessageRow):
             when = row.chat.updated_at if isinstance(row, FoundChat) else row.message.time
             at = datetime.fromtimestamp(when).astimezone()
             return plain_tip(f"{_text(row)}\n{at:%Y-%m-%d %H:%M}")
@@ -101,10 +126,13 @@ class ResultsModel(QAbstractListModel):
 
 
 class SearchResults(RowView):
-    """``opened`` carries a chat and the message to show, empty for none; ``more_wanted`` is emitted
-    when the end comes near; ``typed`` carries what is typed, ``left`` is Esc."""
+    """``opened`` carries a chat and the message to show, empty for none; ``menu_requested`` a row,
+    ``delete_pressed`` a chat, ``typed`` what is typed. ``more_wanted`` is emitted when the end
+    comes near, ``left`` is Esc."""
 
     opened = Signal(str, str)
+    menu_requested = Signal(QModelIndex)
+    delete_pressed = Signal(str)
     more_wanted = Signal()
     typed = Signal(str)
     left = Signal()
@@ -112,14 +140,15 @@ class SearchResults(RowView):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(ROW_HEIGHT, parent)
         self.results = ResultsModel(self)
-        self._found: Sequence[FoundChat] = ()
+        self._found = Found(())
         self._whole: set[str] = set()  # the chats of which all messages are shown
         self.setObjectName("searchResults")
         self.setAccessibleName("Search results")
         self.setModel(self.results)
-        self.verticalScrollBar().valueChanged.connect(self._on_scrolled)
+        self.verticalScrollBar().valueChanged.connect(self._look_ahead)
+        self.verticalScrollBar().rangeChanged.connect(self._look_ahead)
 
-    def show_found(self, found: Sequence[FoundChat], *, is_new: bool) -> None:
+    def show_found(self, found: Found, *, is_new: bool) -> None:
         """Show these; ``is_new``: of another search, so from the beginning."""
         if is_new:
             self._whole.clear()
@@ -138,12 +167,14 @@ class SearchResults(RowView):
         top_key = self.results.key_at(top)
         cursor_key = self.results.key_at(self.currentIndex().row())
         rows: list[ResultRow] = []
-        for found in self._found:
+        for found in self._found.chats:
             rows.append(found)
             n_shown = len(found.messages) if found.chat.id in self._whole else MAX_SHOWN
             rows.extend(MessageRow(found.chat.id, each) for each in found.messages[:n_shown])
             if len(found.messages) > n_shown:
                 rows.append(MoreRow(found.chat.id, len(found.messages) - n_shown))
+        if self._found.note:
+            rows.append(NoteRow(self._found.note))
         self.results.set_rows(rows)
         self.executeDelayedItemsLayout()
         if keep:
@@ -155,11 +186,12 @@ class SearchResults(RowView):
             bar.setValue(max(0, self.results.row_of(top_key)) * ROW_HEIGHT + below)
         else:
             bar.setValue(0)
+        self._look_ahead()  # also where there is nothing to scroll yet
 
-    @Slot(int)
-    def _on_scrolled(self, value: int) -> None:
+    @Slot()
+    def _look_ahead(self) -> None:
         bar = self.verticalScrollBar()
-        if bar.maximum() - value < NEAR_END * bar.pageStep():
+        if bar.maximum() - bar.value() < NEAR_END * bar.pageStep():
             self.more_wanted.emit()
 
     def _activate(self, index: QModelIndex) -> None:
@@ -177,8 +209,17 @@ class SearchResults(RowView):
             self._activate(self.currentIndex())
         elif event.key() == Qt.Key.Key_Escape:
             self.left.emit()
+        elif event.key() == Qt.Key.Key_Delete:
+            row = self.results.row(self.currentIndex())
+            if isinstance(row, FoundChat):  # not for a message: the whole chat would go
+                self.delete_pressed.emit(row.chat.id)
         else:
             super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        by_key = event.reason() == QContextMenuEvent.Reason.Keyboard
+        self.menu_requested.emit(self.currentIndex() if by_key else self.indexAt(event.pos()))
+        event.accept()
 
     def keyboardSearch(self, text: str) -> None:
         self.typed.emit(text)
@@ -192,10 +233,14 @@ class SearchResults(RowView):
 def _key(row: ResultRow) -> str:
     if isinstance(row, FoundChat):
         return row.chat.id
-    return row.message.id if isinstance(row, MessageRow) else f"more:{row.chat_id}"
+    if isinstance(row, MessageRow):
+        return row.message.id
+    return f"more:{row.chat_id}" if isinstance(row, MoreRow) else "note"
 
 
 def _text(row: ResultRow) -> str:
     if isinstance(row, FoundChat):
         return title_of(row.chat)
-    return row.message.text if isinstance(row, MessageRow) else f"{row.n:,} more in this chat"
+    if isinstance(row, MessageRow):
+        return row.message.text
+    return f"{row.n:,} more in this chat" if isinstance(row, MoreRow) else row.text

@@ -19,7 +19,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from minerva_desktop.app.chat_search import FoundChat
 from minerva_desktop.ui.chat_actions import ActionMenu, ChatActions, chat_menu, folder_menu
 from minerva_desktop.ui.chat_list import ChatListView
 from minerva_desktop.ui.chat_list_model import ChatListModel
@@ -32,7 +31,7 @@ from minerva_desktop.ui.result_painter import ResultDelegate
 from minerva_desktop.ui.row_view import RowView
 from minerva_desktop.ui.search_field import SearchField
 from minerva_desktop.ui.search_hints import FilterValues
-from minerva_desktop.ui.search_results import SearchResults
+from minerva_desktop.ui.search_results import Found, SearchResults
 from minerva_desktop.ui.sidebar_places import PlaceBar, PlaceHeader
 from minerva_desktop.ui.tag_editor import TagEditor
 from minerva_desktop.ui.theme import GRID
@@ -45,6 +44,11 @@ EMPTY = {
     Place.CHATS: "No chats yet",
     Place.ARCHIVE: "Nothing is archived",
     Place.TRASH: "The trash is empty",
+}
+SEARCHED = {
+    Place.CHATS: "Search chats",
+    Place.ARCHIVE: "Search chats",
+    Place.TRASH: "Search titles in the trash",
 }
 
 
@@ -84,7 +88,7 @@ class Sidebar(QWidget):
         self._header.left.connect(self._show_chats)
         self._header.empty_trash.connect(self.empty_trash)
         self._foot = PlaceBar(icons)
-        self._foot.chosen.connect(self.place_chosen)
+        self._foot.chosen.connect(self._choose_place)
         self._empty = QLabel(EMPTY[Place.CHATS])
         self._empty.setTextFormat(Qt.TextFormat.PlainText)
         self._empty.setProperty("look", "muted")
@@ -135,32 +139,32 @@ class Sidebar(QWidget):
         self._list.put_cursor(self._model.index_of(cursor), selected)
         self._list.verticalScrollBar().setValue(scrolled)
         self._foot.set_place(listed.place)
-        if not self.search_text:
+        if not self.search_text or listed.place is Place.TRASH:
             self.show_list()
         if not was_shown and not is_new_place:
             self._show_open_chat()
 
     def show_list(self) -> None:
-        """Show the list, and not what was found."""
-        rows = self._model.listed.rows
+        """Show the list, and not what was found; the trash is a list of that itself."""
+        rows, text = self._model.listed.rows, self.search_text
         self._search.show_problem("")
-        self._header.set_place(self.place, is_empty=not rows)
-        self._empty.setText(EMPTY[self.place])
+        self._search.set_placeholder(SEARCHED[self.place])
+        self._header.set_place(self.place, is_empty=not rows and not text)
+        self._empty.setText(f"No title in the trash has “{text}”" if text else EMPTY[self.place])
         self._pages.setCurrentWidget(self._list if rows else self._empty)
-        self._answered = ""
+        self._answered = text
+        if self._wants_first and rows:
+            self._focus_first()
 
-    def show_found(
-        self, text: str, found: Sequence[FoundChat], nothing: str, *, is_new: bool
-    ) -> None:
-        """Show what was found for ``text``; ``nothing`` is said where that is nothing. ``is_new``:
-        it was another text before."""
+    def show_found(self, text: str, found: Found, *, is_new: bool) -> None:
+        """Show what was found for ``text``. ``is_new``: it was another text before."""
         self._search.show_problem("")
         self._header.hide()
         self._results.show_found(found, is_new=is_new)
-        self._empty.setText(nothing)
-        self._pages.setCurrentWidget(self._results if found else self._empty)
+        self._empty.setText(found.note)
+        self._pages.setCurrentWidget(self._results if found.chats else self._empty)
         self._answered = text
-        if self._wants_first and found:
+        if self._wants_first and found.chats:
             self._focus_first()
 
     def show_problem(self, problem: str) -> None:
@@ -272,6 +276,11 @@ class Sidebar(QWidget):
         is_folder = isinstance(self._model.row(self._model.index_of(row_id)), FolderRow)
         (actions.rename_folder if is_folder else actions.rename).emit(row_id, name)
 
+    @Slot(object)
+    def _choose_place(self, place: Place) -> None:
+        self._search.clear()
+        self.place_chosen.emit(place)
+
     @Slot()
     def _show_chats(self) -> None:
         if self.place is not Place.CHATS:
@@ -292,6 +301,23 @@ class Sidebar(QWidget):
             chat_menu(menu, self._icons, self.chat_actions, chats, listed.folders, listed.place)
         corner = more_rect(self._list.visualRect(index)).bottomLeft()
         menu.popup(self._list.viewport().mapToGlobal(corner))
+
+    @Slot(QModelIndex)
+    def _show_result_menu(self, index: QModelIndex) -> None:
+        chat = self._results.results.chat_at(index)
+        if chat is None:
+            return
+        self._results.setCurrentIndex(index)
+        menu = ActionMenu(self._icons, self)
+        place = Place.ARCHIVE if chat.is_archived else Place.CHATS
+        folders = self._model.listed.folders
+        chat_menu(menu, self._icons, self.chat_actions, [chat], folders, place, is_in_list=False)
+        corner = self._results.visualRect(index).bottomLeft()
+        menu.popup(self._results.viewport().mapToGlobal(corner))
+
+    @Slot(str)
+    def _delete_result(self, chat_id: str) -> None:
+        self.chat_actions.delete.emit([chat_id])
 
     # -- parts -----------------------------------------------------------------------------
 
@@ -332,6 +358,8 @@ class Sidebar(QWidget):
         results.setItemDelegate(ResultDelegate(self._icons, results.results, results))
         results.opened.connect(self.opened)
         results.more_wanted.connect(self.more_wanted)
+        results.menu_requested.connect(self._show_result_menu)
+        results.delete_pressed.connect(self._delete_result)
         results.typed.connect(self._search_for)
         results.left.connect(self._end_search)
         return results

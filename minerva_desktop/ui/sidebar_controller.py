@@ -10,6 +10,7 @@ from collections import defaultdict
 from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.chat_library import ChatLibrary
+from minerva_desktop.chat.conversation import ConversationSummary
 from minerva_desktop.settings import SettingsFile
 from minerva_desktop.ui.chat_rows import Place
 from minerva_desktop.ui.listed_chats import ListedChats, OpenChat
@@ -172,12 +173,14 @@ class SidebarController(QObject):
 
     async def _move(self, chat_ids: list[str], folder_id: str | None) -> None:
         library = self._listed.library
+        if library is None:
+            return
         moving = set(chat_ids)
         before: dict[str | None, list[str]] = defaultdict(list)
-        for chat in self._listed.chats:
+        for chat in await _all_chats(library):
             if chat.id in moving and chat.folder_id != folder_id:
                 before[chat.folder_id].append(chat.id)
-        if library is None or not before:
+        if not before:
             return
         await library.set_folder([each for ids in before.values() for each in ids], folder_id)
 
@@ -226,7 +229,7 @@ class SidebarController(QObject):
         names = [folder.name for folder in self._listed.folders if folder.id == folder_id]
         if library is None or not names:
             return
-        chats = [*await library.summaries(), *await library.summaries(is_archived=True)]
+        chats = await _all_chats(library)
         inside = [chat.id for chat in chats if chat.folder_id == folder_id]
         await library.delete_folder(folder_id)
 
@@ -239,3 +242,8 @@ class SidebarController(QObject):
         await self._listed.refresh()
         stay = "" if not inside else "; its chat stays" if len(inside) == 1 else "; its chats stay"
         self._offers.undo(f"Folder “{names[0]}” deleted{stay}", undo)
+
+
+async def _all_chats(library: ChatLibrary) -> list[ConversationSummary]:
+    """Those that are not in the trash."""
+    return [*await library.summaries(), *await library.summaries(is_archived=True)]

@@ -41,6 +41,21 @@ async def test_what_is_found_stands_by_chat_the_newest_first(
     assert await search.go_on() == 0
 
 
+async def test_a_search_ends_where_more_words_help_more(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat_search, "PAGE", 2)
+    monkeypatch.setattr(chat_search, "MAX_HITS", 4)
+    await desk.store.create(make_conversation(*["Salt"] * 4, title="Sea"))
+    search = ChatSearch(desk.library, "salt")
+    assert await found(search) == {"Sea": ["Salt"] * 4}
+    assert search.is_over
+    await desk.store.create(make_conversation("Salt", title="Soup"))
+    search = ChatSearch(desk.library, "salt")
+    await found(search)
+    assert search.is_cut
+
+
 async def test_a_filter_that_makes_no_sense_is_said(desk: Desk) -> None:
     with pytest.raises(InvalidRequest, match="before:tomorrow"):
         await ChatSearch(desk.library, "before:tomorrow").go_on()

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from PySide6.QtCore import QByteArray, QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QContextMenuEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtGui import (
+    QContextMenuEvent,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDragMoveEvent,
+    QDropEvent,
+)
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
 from pytestqt.qtbot import QtBot
@@ -236,6 +242,22 @@ def test_nothing_is_dropped_beside_the_rows(qtbot: QtBot, sidebar: Sidebar) -> N
     data.setData(MIME_TYPE, QByteArray(b"d"))
     with qtbot.assertNotEmitted(sidebar.chat_actions.move):
         assert not drag(view(sidebar), data, QPoint(20, 560))
+
+
+def test_the_list_scrolls_under_a_drag_at_its_edge(qtbot: QtBot, sidebar: Sidebar) -> None:
+    sidebar.set_rows(chat_rows([chat(str(n)) for n in range(300)]))
+    target, data = view(sidebar), QMimeData()
+    target.grab()
+    data.setData(MIME_TYPE, QByteArray(b"d"))
+    edge = QPoint(60, target.viewport().height() - 4)
+    hold = (edge, Qt.DropAction.MoveAction, data, Qt.MouseButton.LeftButton, NO_KEYS)
+    QApplication.sendEvent(target.viewport(), QDragEnterEvent(*hold))
+    QApplication.sendEvent(target.viewport(), QDragMoveEvent(*hold))
+    qtbot.waitUntil(lambda: target.verticalScrollBar().value() > 5)
+    QApplication.sendEvent(target.viewport(), QDragLeaveEvent())
+    reached = target.verticalScrollBar().value()
+    target.grab()
+    assert target.verticalScrollBar().value() == reached
 
 
 def test_a_file_over_the_list_is_the_windows(qtbot: QtBot, icons: Icons) -> None:

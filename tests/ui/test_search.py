@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QPushButton
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QMenu, QPushButton
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.app.chat_search import FoundChat, FoundMessage
@@ -18,7 +19,7 @@ from minerva_desktop.chat.conversation import ConversationSummary
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.result_painter import ResultDelegate, closer, day_of
 from minerva_desktop.ui.search_hints import FilterValues, Hint, SearchHints, hints_for
-from minerva_desktop.ui.search_results import SearchResults
+from minerva_desktop.ui.search_results import Found, SearchResults
 from tests.chat.samples import make_conversation
 from tests.ui.list_desk import ListDesk
 from tests.ui.parts import part
@@ -93,8 +94,12 @@ def test_results_lead_to_the_message(desk: ListDesk) -> None:
     assert desk.shown.message_id == ""
 
 
+def has_more_than(desk: ListDesk, n_before: int) -> bool:
+    return len(shown(desk)) > n_before
+
+
 def test_more_comes_on_scrolling_and_moves_nothing(desk: ListDesk) -> None:
-    titles = [f"Salt number {n}" for n in range(60)]
+    titles = [f"Salt number {n}" for n in range(160)]
     desk.add(
         [
             make_conversation("No", title=each, updated_at=1000.0 + n)
@@ -102,9 +107,9 @@ def test_more_comes_on_scrolling_and_moves_nothing(desk: ListDesk) -> None:
         ]
     )
     search(desk, "salt")
-    desk.until(lambda: len(shown(desk)) > 20)
+    desk.until(lambda: len(shown(desk)) > 60)
     n_before, view = len(shown(desk)), results(desk)
-    assert n_before < 68
+    assert n_before < 167
     bar = view.verticalScrollBar()
     bar.setValue(bar.maximum() - 10)
     row, below = divmod(bar.value(), 40)
@@ -112,8 +117,11 @@ def test_more_comes_on_scrolling_and_moves_nothing(desk: ListDesk) -> None:
     desk.until(lambda: len(shown(desk)) > n_before)
     assert shown(desk)[bar.value() // 40] == seen
     assert bar.value() % 40 == below
-    QTest.keyClick(view, Qt.Key.Key_End)
-    desk.until(lambda: len(shown(desk)) == 5 + 2 + 60)
+    while len(shown(desk)) < 5 + 2 + 160:
+        n_before = len(shown(desk))
+        QTest.keyClick(view, Qt.Key.Key_End)
+        desk.until(functools.partial(has_more_than, desk, n_before))
+    assert "There is more" not in shown(desk)[-1]
 
 
 def test_escape_leads_back_to_the_list(desk: ListDesk) -> None:
@@ -124,6 +132,31 @@ def test_escape_leads_back_to_the_list(desk: ListDesk) -> None:
     desk.until(desk.view.isVisible)
     assert part(desk.window, QLineEdit, "chatSearch").text() == ""
     assert desk.rows[:3] == ["Older", "Sea", "Soup"]
+
+
+def test_a_found_chat_is_deleted_and_comes_back(desk: ListDesk) -> None:
+    search(desk, "salt")
+    desk.until(lambda: "Soup" in shown(desk))
+    view = results(desk)
+    activate(desk, "2 more in this chat")
+    view.setCurrentIndex(view.results.index(1, 0))
+    QTest.keyClick(view, Qt.Key.Key_Delete)
+    assert desk.notice == ""  # it is a message
+    view.setCurrentIndex(view.results.index(shown(desk).index("Soup"), 0))
+    QTest.keyClick(view, Qt.Key.Key_Delete)
+    desk.until(lambda: "Soup" not in shown(desk))
+    assert shown(desk) == ["Sea", *[f"The salt {n}" for n in (4, 3, 2, 1, 0)]]
+    desk.press("Undo")
+    desk.until(lambda: shown(desk)[-2:] == ["Soup", "Salted"])
+
+    view.menu_requested.emit(view.results.index(shown(desk).index("Salted"), 0))
+    menu = QApplication.activePopupWidget()
+    assert isinstance(menu, QMenu)
+    texts = [action.text() for action in menu.actions() if action.text()]
+    assert texts == ["Pin", "Move to folder", "Duplicate", "Archive", "Delete"]
+    menu.actions()[0].trigger()
+    menu.close()
+    desk.until(lambda: desk.summary("Soup").is_pinned)
 
 
 def test_only_the_last_text_counts(desk: ListDesk) -> None:
@@ -154,16 +187,32 @@ def test_a_wrong_filter_is_said_under_the_field(desk: ListDesk) -> None:
     assert not results(desk).currentIndex().isValid()  # Enter was pressed for the other text
 
 
-def test_archived_chats_are_found_from_the_trash_too(desk: ListDesk) -> None:
+def test_archived_chats_are_found(desk: ListDesk) -> None:
     desk.run(desk.library.set_archived([desk.on_disk()["Soup"]], True))
-    desk.go_to("trashButton")
-    desk.until(lambda: desk.rows == [])
     search(desk, "salted")
     desk.until(lambda: shown(desk) == ["Soup", "Salted"])
-    activate(desk, "Soup")
-    desk.until(lambda: len(desk.shown.opened) == 1)
+    desk.go_to("archiveButton")
+    desk.until(lambda: desk.view.isVisible() and desk.rows == ["Older", "Soup"])
+    assert part(desk.window, QLineEdit, "chatSearch").text() == ""
+
+
+def test_the_trash_is_searched_by_title(desk: ListDesk) -> None:
+    for title in ("Soup", "Sea"):
+        desk.choose(title, "Delete")
+        desk.until(functools.partial(desk.lacks, title))
+    desk.go_to("trashButton")
+    desk.until(lambda: desk.rows == ["Sea", "Soup"])
+    search(desk, "SO")
+    desk.until(lambda: desk.rows == ["Soup"])
+    field = part(desk.window, QLineEdit, "chatSearch")
+    assert field.accessibleName() == "Search titles in the trash"
+    search(desk, "zebra")
+    desk.until(lambda: desk.rows == [])
+    desk.go_to("emptyTrashButton")
+    assert desk.notice.startswith("Delete all 2 chats in the trash for good?")
     search(desk, "")
-    desk.until(lambda: part(desk.window, QPushButton, "emptyTrashButton").isVisible())
+    desk.until(lambda: desk.rows == ["Sea", "Soup"])
+    assert part(desk.window, QPushButton, "emptyTrashButton").isEnabled()
 
 
 def test_hints_complete_filters(desk: ListDesk, qtbot: QtBot) -> None:
@@ -237,7 +286,7 @@ def test_matches_are_marked_also_behind_an_emoji(qtbot: QtBot, icons: Icons) -> 
 
     def picture(*marks: tuple[int, int]) -> bytes:
         message = FoundMessage("m", "😀😀 salt and more " * 9, marks, 0.0)
-        view.show_found([FoundChat(chat, (), [message])], is_new=True)
+        view.show_found(Found([FoundChat(chat, (), [message])]), is_new=True)
         return bytes(view.grab().toImage().constBits())
 
     assert picture((3, 7)) != picture()

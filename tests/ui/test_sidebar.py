@@ -16,6 +16,7 @@ from minerva_desktop.ui.chat_list import ChatListView
 from minerva_desktop.ui.chat_row_painter import more_rect
 from minerva_desktop.ui.chat_rows import chat_rows, date_groups
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.search_results import Found
 from minerva_desktop.ui.sidebar import Sidebar
 from tests.ui.parts import part
 
@@ -228,7 +229,7 @@ def test_down_goes_from_the_search_to_the_first_hit(qtbot: QtBot, sidebar: Sideb
 def test_emptiness_is_explained(sidebar: Sidebar) -> None:
     sidebar.set_rows(chat_rows([]))
     assert any(label.text() == "No chats yet" for label in sidebar.findChildren(QLabel))
-    sidebar.show_found("<b>zebra", [], "Nothing found for “<b>zebra”", is_new=True)
+    sidebar.show_found("<b>zebra", Found([], "Nothing found for “<b>zebra”"), is_new=True)
     texts = [label.text() for label in sidebar.findChildren(QLabel) if label.isVisible()]
     assert texts == ["Nothing found for “<b>zebra”"]
 
