@@ -30,6 +30,7 @@ from PySide6.QtGui import QColor, QPainter, QPixmap  # noqa: E402
 from PySide6.QtTest import QTest  # noqa: E402
 from PySide6.QtWidgets import QApplication, QDialog, QWidget  # noqa: E402
 
+import screenshot_stage  # noqa: E402
 import screenshot_states  # noqa: E402
 from minerva_desktop.paths import HOME_VARIABLE, resources_dir  # noqa: E402
 from minerva_desktop.settings import Settings, ThemeChoice  # noqa: E402
@@ -112,12 +113,12 @@ def _render(options: argparse.Namespace) -> int:
     return 0
 
 
-def _picture(state: screenshot_states.State, icons: Icons) -> QPixmap:
+def _picture(state: screenshot_stage.State, icons: Icons) -> QPixmap:
     """One state of a fresh window."""
     window = MainWindow(icons, Settings())
     window.show()
-    stage = screenshot_states.Stage(window, icons)
-    screenshot_states.furnish(stage)
+    stage = screenshot_stage.Stage(window, icons)
+    screenshot_stage.furnish(stage)
     window.composer.focus_editor()
     overlays = state(stage)
     QTest.qWait(SETTLE_MS)

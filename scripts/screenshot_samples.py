@@ -252,7 +252,7 @@ def message(
     answered = role is Role.ASSISTANT and state in (MessageState.COMPLETE, MessageState.STOPPED)
     return Message(
         id=f"message-{next(_ids)}",
-        parent_id=None,
+        parent_id="question" if role is Role.ASSISTANT else None,
         role=role,
         text=text,
         state=state,

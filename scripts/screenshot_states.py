@@ -6,96 +6,27 @@ dialog) to paint over the main window. Main thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from PySide6.QtWidgets import QApplication, QWidget
 
 import screenshot_context
 import screenshot_dialogs
 import screenshot_errors
+import screenshot_memory
+import screenshot_messages
 import screenshot_presets
 import screenshot_samples as samples
 import screenshot_sidebar
-from minerva_desktop.app.loaded_models import LoadedModel
-from minerva_desktop.app.memory import MemoryReading
 from minerva_desktop.app.memory_budgets import GpuMemories
 from minerva_desktop.chat.message import MessageState, Role
 from minerva_desktop.library.loaded_files import GONE
 from minerva_desktop.settings import Settings
 from minerva_desktop.ui.chat_rows import chat_rows
-from minerva_desktop.ui.icons import Icons
-from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.memory_shares import ColourSlots
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.status_bar import ServerState
-
-NARROW = 700  # px
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What a state works with."""
-
-    window: MainWindow
-    icons: Icons
-
-
-State = Callable[[Stage], list[QWidget]]
-
-
-def empty(stage: Stage) -> list[QWidget]:
-    """The first start: a model, no chat yet."""
-    window = stage.window
-    window.chat_view.set_messages([])
-    window.sidebar.set_rows(chat_rows([]))
-    window.header.picker.set_models([replace(each, loaded=False) for each in samples.MODELS])
-    window.header.set_can_eject(False)
-    window.status.set_context(None, None)
-    window.status.set_speed(None, None)
-    return []
-
-
-def conversation(stage: Stage) -> list[QWidget]:
-    """Two questions and their answers; the next one half typed."""
-    window = stage.window
-    window.chat_view.set_messages(
-        [
-            samples.message(Role.USER, "Why is the sea salty?"),
-            samples.message(Role.ASSISTANT, samples.SALT),
-            samples.message(Role.USER, "And why are lakes not?"),
-            samples.message(
-                Role.ASSISTANT,
-                "Most lakes have an outflow: the minerals leave with the water. Lakes *without* "
-                "one, such as the Dead Sea, are salty too.",
-            ),
-        ]
-    )
-    window.composer.set_text("How salty is the Baltic")
-    return []
-
-
-def streaming(stage: Stage) -> list[QWidget]:
-    """An answer in the middle of its second paragraph, with markup not closed yet."""
-    window = stage.window
-    window.chat_view.set_messages([samples.message(Role.USER, "Why is the sea salty?")])
-    answer = samples.message(Role.ASSISTANT, "", MessageState.STREAMING)
-    window.chat_view.begin_answer(answer)
-    window.chat_view.append_text(answer.id, samples.SALT[:280] + " It is **called")
-    window.composer.set_generating(True)
-    window.status.set_speed(43.2, None)
-    return []
-
-
-def waiting(stage: Stage) -> list[QWidget]:
-    """A question was sent; the model reads the prompt."""
-    window = stage.window
-    window.chat_view.set_messages([samples.message(Role.USER, "Summarise the attached letter.")])
-    answer = samples.message(Role.ASSISTANT, "", MessageState.STREAMING)
-    window.chat_view.begin_answer(answer)
-    window.chat_view.set_status(answer.id, "Reading the prompt, 1,536 of 4,096 tokens")
-    window.composer.set_generating(True)
-    return []
+from screenshot_stage import NARROW, Stage, State, conversation, empty, narrow, part
 
 
 def code(stage: Stage) -> list[QWidget]:
@@ -173,7 +104,7 @@ def models(stage: Stage) -> list[QWidget]:
     for item, fit in zip(samples.MODELS[1:], samples.FITS, strict=False):
         picker.set_fit(item.path, fit)
     picker.open_list()
-    return [_part(stage, "pickerPopup")]
+    return [part(stage, "pickerPopup")]
 
 
 def long_models(stage: Stage) -> list[QWidget]:
@@ -187,52 +118,7 @@ def long_models(stage: Stage) -> list[QWidget]:
     ):
         picker.set_fit(item.path, fit)
     picker.open_list()
-    return [_part(stage, "pickerPopup")]
-
-
-def memory(stage: Stage) -> list[QWidget]:
-    """The panel of loaded models is open."""
-    conversation(stage)
-    used = sum(model.total.total_bytes for model in samples.LOADED)
-    return _memory_panel(stage, samples.LOADED, samples.system_memory(used))
-
-
-def memory_empty(stage: Stage) -> list[QWidget]:
-    """The same panel while nothing is loaded."""
-    empty(stage)
-    return _memory_panel(stage, (), samples.system_memory(0))
-
-
-def gpus(stage: Stage) -> list[QWidget]:
-    """The same panel on a machine with two graphics cards, over which a model is spread."""
-    conversation(stage)
-    return _memory_panel(stage, samples.LOADED_ON_GPUS, samples.TWO_GPUS)
-
-
-def narrow_gpus(stage: Stage) -> list[QWidget]:
-    """The gauge of such a machine in a window that is 700 px wide."""
-    narrow(stage)
-    shares = ColourSlots().shares(samples.LOADED_ON_GPUS, samples.TWO_GPUS)
-    stage.window.status.set_memory(shares)
-    return []
-
-
-def too_large(stage: Stage) -> list[QWidget]:
-    """A model was not loaded: what it needs, and what can be done."""
-    conversation(stage)
-    screenshot_errors.show_too_large(stage.window)
-    return []
-
-
-def _memory_panel(
-    stage: Stage, models: tuple[LoadedModel, ...], reading: MemoryReading
-) -> list[QWidget]:
-    window = stage.window
-    shares = ColourSlots().shares(models, reading)
-    window.status.set_memory(shares)
-    window.models_panel.set_shares(shares)
-    window.status.memory.click()
-    return [window.models_panel]
+    return [part(stage, "pickerPopup")]
 
 
 def settings(stage: Stage) -> list[QWidget]:
@@ -295,13 +181,6 @@ def long_names(stage: Stage) -> list[QWidget]:
     return []
 
 
-def narrow(stage: Stage) -> list[QWidget]:
-    """700 px wide, where the side panels make room."""
-    stage.window.resize(NARROW, stage.window.height())
-    conversation(stage)
-    return []
-
-
 def narrow_error(stage: Stage) -> list[QWidget]:
     """The error state, 700 px wide, with the chats shown."""
     stage.window.resize(NARROW, stage.window.height())
@@ -312,7 +191,7 @@ def narrow_error(stage: Stage) -> list[QWidget]:
 def drop(stage: Stage) -> list[QWidget]:
     """A file is dragged over the window."""
     conversation(stage)
-    overlay = _part(stage, "dropOverlay")
+    overlay = part(stage, "dropOverlay")
     overlay.setGeometry(stage.window.rect())
     overlay.raise_()
     overlay.show()
@@ -341,8 +220,6 @@ def model_options(stage: Stage) -> list[QWidget]:
 STATES: dict[str, State] = {
     "empty": empty,
     "conversation": conversation,
-    "waiting": waiting,
-    "streaming": streaming,
     "code": code,
     "code-end": code_end,
     "error": error,
@@ -352,12 +229,8 @@ STATES: dict[str, State] = {
     "loading": loading,
     "models": models,
     "long-models": long_models,
-    "memory": memory,
-    "memory-empty": memory_empty,
-    "gpus": gpus,
-    "narrow-gpus": narrow_gpus,
+    **screenshot_memory.STATES,
     "context": lambda stage: screenshot_context.show(stage.window),
-    "too-large": too_large,
     "settings": settings,
     "settings-small": settings_small,
     "settings-gpus": settings_gpus,
@@ -370,31 +243,7 @@ STATES: dict[str, State] = {
     "narrow": narrow,
     "narrow-error": narrow_error,
     "drop": drop,
+    **screenshot_messages.STATES,
+    **screenshot_sidebar.STATES,
+    **screenshot_presets.states(conversation),
 }
-STATES.update({**screenshot_sidebar.STATES, **screenshot_presets.states(conversation)})
-
-
-def furnish(stage: Stage) -> None:
-    """What all states begin with: models, chats and the numbers of a quiet moment."""
-    window = stage.window
-    window.header.picker.set_models(samples.MODELS)
-    window.header.picker.set_current(samples.MODEL_PATH)
-    window.header.set_can_eject(True)
-    window.sidebar.set_rows(chat_rows(samples.CHATS, now=samples.NOW))
-    window.sidebar.set_current(samples.OPEN_CHAT)
-    window.composer.set_placeholder(f"Message {samples.MODEL}")
-    window.chat_view.set_empty_hint(
-        "What is on your mind?", f"{samples.MODEL} answers, on this computer alone."
-    )
-    reading = samples.system_memory(412 * 1024**2)
-    window.status.set_memory(ColourSlots().shares((), reading))
-    window.status.set_context(1_204, 8_192)
-    window.status.set_speed(43.4, 124.0)
-
-
-def _part(stage: Stage, name: str) -> QWidget:
-    """The part of the window with that object name."""
-    found = stage.window.findChild(QWidget, name)
-    if not isinstance(found, QWidget):
-        raise TypeError(f"the window has no {name}")
-    return found

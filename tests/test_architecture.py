@@ -71,7 +71,7 @@ LATE_IMPORTS = {
     "engine/core/bindings.py",  # parts of the bindings, without the rest of their package
     "runtime.py",  # FastAPI, when the endpoint is switched on
     "ui/chat_view/chat_view.py",  # Markdown and Pygments, after the first paint
-    "ui/chat_view/message_column.py",
+    "ui/chat_view/message_views.py",
 }
 
 MAX_FILE_LINES = 400

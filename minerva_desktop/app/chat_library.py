@@ -27,7 +27,7 @@ from minerva_desktop.chat.conversation import (
     TitleSource,
     new_id,
 )
-from minerva_desktop.chat.copies import copy_of
+from minerva_desktop.chat.copies import branch_copy, copy_of
 from minerva_desktop.chat.message import MessageState
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
@@ -77,6 +77,10 @@ class ChatLibrary:
         """Who has a model summarise what of a chat is left out."""
         return Summariser(self._asides)
 
+    async def is_warm(self, conversation_id: str) -> bool:
+        """Whether what a model had computed of a chat is on disk."""
+        return conversation_id in await asyncio.to_thread(self._snapshots.names)
+
     async def tidy(self) -> None:
         """Destroy what has been in the trash for `TRASH_SECONDS`. Raises `StoreError`."""
         for conversation_id in await self._store.purge_trash(TRASH_SECONDS):
@@ -118,6 +122,14 @@ class ChatLibrary:
         if running is not None:
             return running
         return self._session(await self._store.load(conversation_id), is_saved=True)
+
+    async def branch_off(self, session: ChatSession, message_id: str) -> ChatSession:
+        """A chat of its own with the messages up to ``message_id``, saved. Raises `StoreError`."""
+        title = session.conversation.title
+        copy = branch_copy(session.conversation, message_id, f"{title} (branch)", self._clock())
+        await self._store.create(copy)
+        self._listener.on_session_saved()
+        return self._session(copy, is_saved=True)
 
     async def rename(self, conversation_id: str, title: str) -> None:
         """Give a chat another title. Raises `StoreError`."""

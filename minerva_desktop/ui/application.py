@@ -26,7 +26,6 @@ from PySide6.QtWidgets import QApplication
 
 from minerva_desktop import __version__
 from minerva_desktop.app.services import Services
-from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.errors import MinervaError, StoreError
 from minerva_desktop.paths import resources_dir
 from minerva_desktop.settings import Settings
@@ -96,31 +95,32 @@ class Application(QObject):
         )
         self._models.refreshed.connect(self._memory.show_models)
         self._chats = ChatController(self.window, services, self._worker, self._models, self._tasks)
-        self._context = ContextController(
-            self.window,
-            self._worker,
-            self._models,
-            self._tasks,
-            lambda: self._chats.session,
-            lambda: self._chats.library,
-        )
-        self._chat_files = ChatFilesController(
-            self.window, self._tasks, lambda: self._chats.library, self._chats.list_again
-        )
-        self.window.files_dropped.connect(self.open_files)
-        snapshots = SnapshotFiles(services.paths.snapshots)
-        self._opened = OpenedChats(self._worker, self._models, snapshots, self._tasks, self)
-        self._chats.session_shown.connect(self._opened.on_shown)
-        self._presets = PresetController(
-            self.window, services, self._models, self._tasks, lambda: self._chats.session
-        )
-        self._snippets = SnippetController(self.window, icons, services.presets, self._tasks)
-        self._snippets.imported.connect(self._presets.refresh)
+        self._chat_parts = self._make_chat_parts()
         self._garbage = MainThreadGarbage(self)
         self.window.composer.set_enter_sends(settings.send_with_enter)
         self.window.settings_action.triggered.connect(self._on_settings)
         self.window.closing.connect(self._on_closing)
         self.window.notifications.action_triggered.connect(self._on_notice_action)
+
+    def _make_chat_parts(self) -> tuple[QObject, ...]:
+        """What is about the open chat, or about all, beside the list and the transcript."""
+        window, worker, models, tasks = self.window, self._worker, self._models, self._tasks
+        chats = self._chats
+        self._chat_files = ChatFilesController(
+            window, tasks, lambda: chats.library, chats.list_again
+        )
+        window.files_dropped.connect(self.open_files)
+        opened = OpenedChats(worker, models, lambda: chats.library, tasks, self)
+        chats.session_shown.connect(opened.on_shown)
+        context = ContextController(
+            window, worker, models, tasks, lambda: chats.session, lambda: chats.library
+        )
+        self._presets = PresetController(
+            window, self._services, models, tasks, lambda: chats.session
+        )
+        self._snippets = SnippetController(window, self._icons, self._services.presets, tasks)
+        self._snippets.imported.connect(self._presets.refresh)
+        return opened, context
 
     def start(self) -> None:
         """Show the window, then bring it to life. Main thread, loop running."""

@@ -5,29 +5,29 @@ Glue between the widgets of `MainWindow`, `ChatLibrary` and `EngineWorker`. Main
 
 from __future__ import annotations
 
-import asyncio
-from pathlib import Path
+from functools import partial
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from minerva_desktop.app.answer_words import model_name
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.load_words import refused_needs
 from minerva_desktop.app.model_presets import new_chat_values
 from minerva_desktop.app.services import Services
 from minerva_desktop.chat.completion import Completion
-from minerva_desktop.chat.message import Message, Role
+from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.errors import (
     MinervaError,
-    ModelNotFound,
     StoreError,
 )
 from minerva_desktop.ui.answer_status import AnswerStatus
+from minerva_desktop.ui.chat_places import ChatPlaces
 from minerva_desktop.ui.engine_worker import EngineWorker
-from minerva_desktop.ui.failed_answers import FailedAnswers
+from minerva_desktop.ui.failed_answers import ENGINE_NOTICE, FailedAnswers
 from minerva_desktop.ui.live_speed import LiveSpeed
 from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.message_actions import MessageActions, place_in
+from minerva_desktop.ui.message_sender import MessageSender
 from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.model_notices import TOO_LARGE
 from minerva_desktop.ui.notification_bar import Notice, NoticeKind
@@ -37,7 +37,6 @@ from minerva_desktop.ui.tasks import UiTasks
 
 MAX_NAME = 40  # characters of a model's name in the composer
 STORE_NOTICE = "store"
-ENGINE_NOTICE = "engine"
 
 
 class ChatController(QObject):
@@ -62,22 +61,27 @@ class ChatController(QObject):
         self._tasks = tasks
         self._library: ChatLibrary | None = None
         self._session: ChatSession | None = None
-        self._begun = asyncio.Event()
-        self._is_measuring = False  # whether a message is too long
         self._speed = LiveSpeed()
         self._status = AnswerStatus(window.chat_view, worker, models.shown_name)
         self._counter = PromptCounter(window, worker, models, tasks)
-        self._failed = FailedAnswers(
-            window.chat_view, worker, models, tasks, lambda: self._session, self._say
+        self._failed = FailedAnswers(window, worker, models, tasks, self._open_session)
+        self._sender = MessageSender(window, models, self._counter, tasks, self._open_session)
+        self._actions = MessageActions(
+            window,
+            models,
+            self._counter,
+            tasks,
+            self._open_session,
+            lambda: self._library,
+            self._show,
         )
+        self._places = ChatPlaces(window, tasks)
         self._list = SidebarController(window, services.settings, tasks, self)
         self._connect()
 
     def _connect(self) -> None:
         window, worker = self._window, self._worker
-        window.composer.submitted.connect(self._on_submitted)
         window.composer.stop_requested.connect(self._on_stop)
-        window.chat_view.retry_requested.connect(self._on_retry)
         window.sidebar.new_chat.connect(self.new_chat)
         window.new_temporary_chat.connect(self.new_temporary_chat)
         window.parameters.changed.connect(self._on_parameters)
@@ -85,11 +89,10 @@ class ChatController(QObject):
         worker.answer_finished.connect(self._on_finished)
         worker.answer_failed.connect(self._on_failed)
         self._models.current_changed.connect(self._on_model_chosen)
-        self._models.engine_died.connect(self._on_engine_died)
 
     def begin(self) -> None:
         """Let messages go; called once the start is over, well or not."""
-        self._begun.set()
+        self._sender.begin()
 
     async def start(self, conversation_id: str | None) -> None:
         """Open the chats and the one of last time. Raises `StoreError`."""
@@ -130,6 +133,7 @@ class ChatController(QObject):
 
     async def close(self) -> None:
         """Stop answers, and return when everything is on disk."""
+        await self._places.close()
         if self._library is not None:
             await self._library.close()
 
@@ -150,54 +154,6 @@ class ChatController(QObject):
             values = new_chat_values(self._services, self._models.current_path)
             self._show(self._library.new_session(*values, is_temporary=is_temporary))
             self._window.composer.focus_editor()
-
-    @Slot(str)
-    def _on_submitted(self, text: str) -> None:
-        if self._session is not None and self._session.is_answering:
-            return
-        if self._counter.may_be_too_long(text):
-            if not self._is_measuring:
-                self._is_measuring = True
-                self._tasks.start(self._send_if_it_fits(text))
-        else:
-            self._window.composer.clear()
-            self._tasks.start(self._send(text))
-
-    async def _send_if_it_fits(self, text: str) -> None:
-        """It stays in the composer until that is known; what is typed meanwhile stays, too. Who
-        changes it, the chat or the model meanwhile has to send it again."""
-        asked = self._session, self._models.current_path
-        try:
-            refusal = await self._counter.refusal(text)
-        finally:
-            self._is_measuring = False
-        if refusal is not None:
-            self._window.notifications.show_notice(refusal)
-            return
-        composer = self._window.composer
-        if asked != (self._session, self._models.current_path):
-            return
-        if composer.text.startswith(text):
-            composer.set_text(composer.text.removeprefix(text))
-            await self._send(text)
-
-    async def _send(self, text: str) -> None:
-        await self._begun.wait()  # a person may be quicker than the start
-        session, path = self._session, self._models.current_path
-        if session is None or path is None or session.is_answering:
-            self._window.composer.set_text(text + self._window.composer.text)
-        if session is None:
-            raise StoreError("The chats are not open, so nothing can be sent yet")
-        if path is None:
-            raise ModelNotFound("There is no model to answer. Add a GGUF file first.")
-        if not session.is_answering:
-            await session.send(text, path)
-
-    @Slot(str)
-    def _on_retry(self, message_id: str) -> None:
-        session, path = self._session, self._models.current_path
-        if session is not None and path is not None and not session.is_answering:
-            self._tasks.start(session.retry(message_id, path))
 
     @Slot()
     def _on_stop(self) -> None:
@@ -221,22 +177,44 @@ class ChatController(QObject):
 
     # -- the open session ------------------------------------------------------------------
 
+    def _open_session(self) -> ChatSession | None:
+        return self._session
+
     def _show(self, session: ChatSession) -> None:
+        self._places.leave()
+        if self._session is not None and self._session.is_temporary:
+            self._session.stop()  # nobody will see what it answers
         self._session = session
         conversation = session.conversation
         self._services.settings.remember(conversation_id=conversation.id)
         view = self._window.chat_view
-        view.set_messages(conversation.active_branch())
+        view.set_messages(
+            conversation.active_branch(),
+            conversation.scroll,
+            partial(place_in, conversation),
+            is_temporary=session.is_temporary,
+        )
+        self._places.enter(session)
+        self._sender.show_waiting(session, is_paused=not session.is_busy)
         self._window.parameters.set_values(conversation.system_prompt, conversation.sampling)
         self._window.composer.set_generating(session.is_answering)
         self._window.sidebar.set_current(conversation.id)
-        if session.answer_id is not None:
-            view.append_text(session.answer_id, session.answer_text)
-            if not session.answer_text:
-                self._status.show_again(session.answer_id)
+        self._show_answer_so_far(session, conversation.active_branch())
         self._show_last_speed(conversation.active_branch())
         self._counter.use(session)
         self.session_shown.emit(session)
+
+    def _show_answer_so_far(self, session: ChatSession, branch: list[Message]) -> None:
+        """The running answer, if the branch has it, with what was written while it was not
+        shown."""
+        answer_id = session.answer_id
+        if answer_id is None or not branch or branch[-1].id != answer_id:
+            return
+        view = self._window.chat_view
+        shown = view.message_text(answer_id)
+        view.append_text(answer_id, session.answer_text.removeprefix(shown))
+        if not session.answer_text:
+            self._status.show_again(answer_id)
 
     def _show_last_speed(self, messages: list[Message]) -> None:
         timings = messages[-1].completion.timings if messages and messages[-1].completion else None
@@ -258,6 +236,7 @@ class ChatController(QObject):
             self._window.composer.set_generating(True)
             self._window.chat_view.begin_answer(message)
             self._status.begin(message)
+            self._sender.show_waiting(session, is_paused=False)
         else:
             self._window.chat_view.append_message(message)
 
@@ -272,6 +251,8 @@ class ChatController(QObject):
             return
         self._window.chat_view.finish_message(message)
         self._window.composer.set_generating(False)
+        is_paused = message.state is not MessageState.COMPLETE
+        self._sender.show_waiting(session, is_paused=is_paused)
         self._show_last_speed([message])
         self._counter.count_soon()
 
@@ -279,14 +260,26 @@ class ChatController(QObject):
         """Show that an answer of the open chat goes on."""
         if session is self._session:
             self._speed = LiveSpeed()
-            self._window.chat_view.set_messages(session.conversation.active_branch())
+            self._window.chat_view.resume_answer(message)
             self._window.composer.set_generating(True)
+            self._sender.show_waiting(session, is_paused=False)
             self._status.begin(message)
 
     def on_branch_changed(self, session: ChatSession) -> None:
         """Show another branch of the open chat."""
+        if session is not self._session:
+            return
+        view = self._window.chat_view
+        branch = session.conversation.active_branch()
+        view.change_messages(branch)
+        self._show_answer_so_far(session, branch)
+        self._show_last_speed(branch)
+        self._counter.count_soon()
+
+    def on_queue_changed(self, session: ChatSession) -> None:
+        """Show what waits in the open chat."""
         if session is self._session:
-            self._window.chat_view.set_messages(session.conversation.active_branch())
+            self._sender.show_waiting(session, is_paused=not session.is_busy)
 
     def on_session_saved(self) -> None:
         """A title or a time changed in the list; the open chat may now be opened next time."""
@@ -338,27 +331,3 @@ class ChatController(QObject):
             f"{short} answers, on this computer alone." if name else "",
         )
         self._counter.count_soon()
-
-    def _answer_of(self, path: Path) -> str | None:
-        """The answer that the model at ``path`` is writing in this chat."""
-        session = self._session
-        if session is None or session.answer_id is None:
-            return None
-        is_its = session.conversation[session.answer_id].model == model_name(path)
-        return session.answer_id if is_its else None
-
-    @Slot(object, object)
-    def _on_engine_died(self, error: MinervaError, path: Path) -> None:
-        if self._answer_of(path) is not None:
-            return  # an answer that dies with its engine says so itself, at its end
-        is_chosen = path == self._models.current_path
-        when = "with your next message" if is_chosen else "when it is asked for"
-        text = f"{error.message}. It is loaded again {when}."
-        self._window.notifications.show_notice(
-            Notice(NoticeKind.ERROR, text, error.detail, key=ENGINE_NOTICE)
-        )
-
-    def _say(self, error: MinervaError) -> None:
-        self._window.notifications.show_notice(
-            Notice(NoticeKind.ERROR, error.message, error.detail)
-        )

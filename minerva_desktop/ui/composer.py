@@ -1,4 +1,5 @@
-"""Where a message is written: a card that grows with its text, and the Send or Stop button.
+"""Where a message is written: a card that grows with its text, and the Send or Stop button;
+above it the messages that wait for an answer to end.
 
 The main window puts it under the transcript, sends what ``submitted`` carries, and clears it with
 `Composer.clear` once the message is on disk. Main thread.
@@ -22,16 +23,21 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QPlainTextEdit,
+    QPushButton,
     QSizePolicy,
     QToolButton,
+    QVBoxLayout,
     QWidget,
 )
 
-from minerva_desktop.ui.controls import BUTTON_SIZE, icon_button
+from minerva_desktop.ui.controls import BUTTON_SIZE, icon_button, plain_tip
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import COLUMN_WIDTH, GRID
+from minerva_desktop.ui.waiting_messages import WaitingMessages
 
 MAX_SHARE_OF_WINDOW = 3  # the card takes at most a third of the window's height
+WINDOW_PER_WAITING = 250  # px of the window's height for each waiting message that is shown
+OUTER = 6 * GRID  # px above and below the card, together
 # Qt breaks lines at words in quadratic time: 100 kB without a space took 0.36 s for each key
 # (measured); breaking anywhere takes 0.02 s.
 _LONG_RUN = re.compile(r"\S{2000}")
@@ -42,6 +48,7 @@ class MessageEdit(QPlainTextEdit):
 
     send_pressed = Signal()
     stop_pressed = Signal()
+    up_pressed = Signal()  # in the empty field
     focus_changed = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -79,6 +86,12 @@ class MessageEdit(QPlainTextEdit):
         cursor.insertText(text)
         self.setTextCursor(cursor)
 
+    def start_over(self, text: str) -> None:
+        """Hold ``text``, with the cursor at its end and nothing to undo."""
+        self._choose_wrapping(text)
+        self.setPlainText(text)
+        self.moveCursor(QTextCursor.MoveOperation.End)
+
     def is_composing(self) -> bool:
         """Whether an input method's text is still being put together at the cursor."""
         layout = self.textCursor().block().layout()
@@ -89,14 +102,16 @@ class MessageEdit(QPlainTextEdit):
             self._enter_pressed(event)
         elif event.key() == Qt.Key.Key_Escape and self.stoppable and not self.is_composing():
             self.stop_pressed.emit()
+        elif event.key() == Qt.Key.Key_Up and self.document().isEmpty() and _is_plain(event):
+            self.up_pressed.emit()
         else:
             super().keyPressEvent(event)
 
     def _enter_pressed(self, event: QKeyEvent) -> None:
         if self.is_composing():
             return  # this Enter chooses a candidate
-        modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
-        plain = modifiers == Qt.KeyboardModifier.NoModifier
+        modifiers = _modifiers(event)
+        plain = _is_plain(event)
         if modifiers == Qt.KeyboardModifier.ControlModifier or (plain and self.enter_sends):
             self.send_pressed.emit()
         else:
@@ -171,15 +186,19 @@ class MessageEdit(QPlainTextEdit):
 
 
 class Composer(QWidget):
-    """The card with the text and its one button.
+    """The card with the text and its buttons, and above it the messages that wait.
 
-    ``submitted`` carries the text as typed and leaves it in place, for the receiver may refuse it.
-    ``stop_requested`` comes from the Stop button and from Esc while an answer is generated.
+    ``submitted`` carries the text as typed and leaves it in place, for the receiver may refuse it;
+    so does ``queued``, while an answer is generated. ``stop_requested`` comes from the Stop button
+    and from Esc at that time, ``edit_last_requested`` from ↑ in the empty field.
     """
 
     submitted = Signal(str)
+    queued = Signal(str)
     stop_requested = Signal()
+    edit_last_requested = Signal()
     text_changed = Signal(str)
+    enter_sends_changed = Signal(bool)
 
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -188,6 +207,12 @@ class Composer(QWidget):
         self._editor = MessageEdit()
         self._send = _round_button(icons, "send", "Send", "sendButton", "Return")
         self._stop = _round_button(icons, "stop", "Stop", "stopButton", "Esc")
+        self._queue = QPushButton("Queue")
+        self._queue.setObjectName("queueButton")
+        self._queue.setAccessibleName("Queue")
+        self._queue.setToolTip(plain_tip("Send it once the answer is over", "Return"))
+        self._queue.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.waiting = WaitingMessages(icons)
         self._card = QFrame()
         self._card.setObjectName("composerCard")
         self._lay_out()
@@ -195,7 +220,10 @@ class Composer(QWidget):
         self._editor.send_pressed.connect(self.submit)
         self._editor.stop_pressed.connect(self.stop_requested)
         self._editor.focus_changed.connect(self._show_focus)
+        self._editor.up_pressed.connect(self.edit_last_requested)
         self._send.clicked.connect(self.submit)
+        self._queue.clicked.connect(self.submit)
+        self.waiting.focus_left.connect(self.focus_editor)
         self._stop.clicked.connect(self.stop_requested)
         self._refresh_buttons()
 
@@ -208,12 +236,16 @@ class Composer(QWidget):
         """Replace the text and put the cursor at its end."""
         self._editor.set_text(text)
 
+    def start_over(self, text: str) -> None:
+        """Hold ``text``, with nothing before it that Undo could bring back: of another chat."""
+        self._editor.start_over(text)
+
     def clear(self) -> None:
         """Empty the field."""
         self._editor.set_text("")
 
     def set_generating(self, generating: bool) -> None:
-        """Show Stop instead of Send; while it is shown Enter sends nothing."""
+        """Show Stop instead of Send; while it is shown, what is sent is queued."""
         moves_focus = self._send.hasFocus() or self._stop.hasFocus()
         self._generating = generating
         self._editor.stoppable = generating
@@ -228,22 +260,25 @@ class Composer(QWidget):
     def set_enter_sends(self, enter_sends: bool) -> None:
         """Whether Enter alone sends; Ctrl+Enter always does."""
         self._editor.enter_sends = enter_sends
+        self.enter_sends_changed.emit(enter_sends)
 
     def set_window_height(self, height: int) -> None:
         """Grow to at most a share of the window's ``height`` px, from now on."""
         self._window_height = height
+        self.waiting.set_max_shown(height // WINDOW_PER_WAITING)
         self._fit_window()
 
+    @Slot()
     def focus_editor(self) -> None:
         """Let the person type."""
         self._editor.setFocus(Qt.FocusReason.OtherFocusReason)
 
     @Slot()
     def submit(self) -> None:
-        """Emit ``submitted``, unless there is nothing to send or an answer is under way."""
+        """Emit ``submitted`` or, while an answer is under way, ``queued``; but not for nothing."""
         QGuiApplication.inputMethod().commit()
-        if self._send.isEnabled() and not self._generating:
-            self.submitted.emit(self.text)
+        if not _is_blank(self.text):
+            (self.queued if self._generating else self.submitted).emit(self.text)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
@@ -252,7 +287,7 @@ class Composer(QWidget):
 
     def _fit_window(self) -> None:
         if self._window_height:
-            around = self.sizeHint().height() - self._editor.height()
+            around = self._card.sizeHint().height() - self._editor.height() + OUTER
             self._editor.set_max_height(self._window_height // MAX_SHARE_OF_WINDOW - around)
 
     def _lay_out(self) -> None:
@@ -260,13 +295,18 @@ class Composer(QWidget):
         row.setContentsMargins(3 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
         row.setSpacing(2 * GRID)
         row.addWidget(self._editor, 1, Qt.AlignmentFlag.AlignVCenter)
-        row.addWidget(self._send, 0, Qt.AlignmentFlag.AlignBottom)
-        row.addWidget(self._stop, 0, Qt.AlignmentFlag.AlignBottom)
+        for button in (self._queue, self._send, self._stop):
+            row.addWidget(button, 0, Qt.AlignmentFlag.AlignBottom)
         # In the middle where there is more room: so a box treats an only widget.
         self._card.setMaximumWidth(COLUMN_WIDTH)
-        outer = QHBoxLayout(self)
-        outer.setContentsMargins(4 * GRID, 2 * GRID, 4 * GRID, 4 * GRID)
-        outer.addWidget(self._card)
+        self.waiting.setMaximumWidth(COLUMN_WIDTH)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(4 * GRID, OUTER // 3, 4 * GRID, OUTER - OUTER // 3)
+        outer.setSpacing(2 * GRID)
+        for part in (self.waiting, self._card):
+            line = QHBoxLayout()
+            line.addWidget(part)
+            outer.addLayout(line)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFocusProxy(self._editor)
 
@@ -274,6 +314,7 @@ class Composer(QWidget):
     def _on_text_changed(self) -> None:
         text = self.text
         self._send.setEnabled(not _is_blank(text))
+        self._queue.setVisible(self._generating and not _is_blank(text))
         self.text_changed.emit(text)
 
     @Slot(bool)
@@ -285,6 +326,15 @@ class Composer(QWidget):
         self._send.setVisible(not self._generating)
         self._stop.setVisible(self._generating)
         self._send.setEnabled(not _is_blank(self.text))
+        self._queue.setVisible(self._generating and not _is_blank(self.text))
+
+
+def _modifiers(event: QKeyEvent) -> Qt.KeyboardModifier:
+    return event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+
+
+def _is_plain(event: QKeyEvent) -> bool:
+    return _modifiers(event) == Qt.KeyboardModifier.NoModifier
 
 
 def _is_blank(text: str) -> bool:

@@ -1,8 +1,9 @@
-"""Why answers failed, and the ways on that they offer. Main thread."""
+"""Why answers failed, and the ways on that they offer; and engines that died. Main thread."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
 
@@ -10,35 +11,39 @@ from minerva_desktop.app.answer_words import LOAD_OPTIONS_HELP, model_name
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.load_words import refused_needs
 from minerva_desktop.errors import LoadCancelled, MinervaError, OutOfMemory
-from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.engine_worker import EngineWorker
+from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks
+
+ENGINE_NOTICE = "engine"
 
 
 class FailedAnswers(QObject):
-    """*Details* and *Load anyway* of the answers in the transcript."""
+    """*Details* and *Load anyway* of the answers in the transcript; and models that died while
+    they wrote none of the open chat's."""
 
     def __init__(
         self,
-        view: ChatView,
+        window: MainWindow,
         worker: EngineWorker,
         models: ModelController,
         tasks: UiTasks,
         session: Callable[[], ChatSession | None],
-        say: Callable[[MinervaError], None],
     ) -> None:
-        """``session`` is the open chat's, ``say`` shows an error with its detail."""
-        super().__init__(view)
-        self._view = view
+        """``session`` is the open chat's."""
+        super().__init__(window)
+        self._view = view = window.chat_view
+        self._notifications = window.notifications
         self._worker = worker
         self._models = models
         self._tasks = tasks
         self._session = session
-        self._say = say
         self._errors: dict[str, MinervaError] = {}  # by message
         view.details_requested.connect(self._on_details)
         view.load_anyway_requested.connect(self._on_load_anyway)
+        models.engine_died.connect(self._on_engine_died)
 
     def add(self, answer_id: str, error: MinervaError) -> None:
         """It failed."""
@@ -52,8 +57,9 @@ class FailedAnswers(QObject):
 
     @Slot(str)
     def _on_details(self, message_id: str) -> None:
-        if message_id in self._errors:
-            self._say(self._errors[message_id])
+        error = self._errors.get(message_id)
+        if error is not None:
+            self._notifications.show_notice(Notice(NoticeKind.ERROR, error.message, error.detail))
 
     @Slot(str)
     def _on_load_anyway(self, message_id: str) -> None:
@@ -71,3 +77,22 @@ class FailedAnswers(QObject):
                 return  # the person's own doing, and what the pool's event tells
         if path is not None and session is self._session() and not session.is_answering:
             await session.retry(message_id, path)
+
+    def _answer_of(self, path: Path) -> str | None:
+        """The answer that the model at ``path`` is writing in this chat."""
+        session = self._session()
+        if session is None or session.answer_id is None:
+            return None
+        is_its = session.conversation[session.answer_id].model == model_name(path)
+        return session.answer_id if is_its else None
+
+    @Slot(object, object)
+    def _on_engine_died(self, error: MinervaError, path: Path) -> None:
+        if self._answer_of(path) is not None:
+            return  # an answer that dies with its engine says so itself, at its end
+        is_chosen = path == self._models.current_path
+        when = "with your next message" if is_chosen else "when it is asked for"
+        text = f"{error.message}. It is loaded again {when}."
+        self._notifications.show_notice(
+            Notice(NoticeKind.ERROR, text, error.detail, key=ENGINE_NOTICE)
+        )

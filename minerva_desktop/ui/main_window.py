@@ -63,6 +63,7 @@ class MainWindow(QMainWindow):
         self.setWindowIcon(icons.app_icon())
         self.setAcceptDrops(True)
         self.setMinimumSize(QSize(*MINIMUM_SIZE).boundedTo(_room_on(self.screen()).size()))
+        self.icons = icons
         self.sidebar = Sidebar(icons)
         self.parameters = ParametersPanel(icons)
         self.settings_action = make_settings_action(icons, self)
@@ -85,6 +86,7 @@ class MainWindow(QMainWindow):
         self._add_shortcuts()
         self._restore(settings)
         icons.themes.changed.connect(self.chat_view.apply_theme)
+        self.composer.enter_sends_changed.connect(self.chat_view.set_enter_sends)
         self.setTabOrder(self.header.picker, self.composer)
 
     def come_to_front(self) -> None:

@@ -267,6 +267,11 @@ class ModelPicker(QPushButton):
         self._describe()
 
     @property
+    def items(self) -> tuple[PickerItem, ...]:
+        """All models, in the order of the list."""
+        return self._items
+
+    @property
     def is_open(self) -> bool:
         """Whether the list is."""
         return self._popup.isVisible()

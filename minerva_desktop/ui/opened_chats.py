@@ -3,14 +3,14 @@ what it had computed of the chat is read back from disk meanwhile. Main thread."
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Slot
 
+from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.generation import AnswerRequest
 from minerva_desktop.chat.conversation import new_id
-from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.tasks import UiTasks
@@ -23,14 +23,15 @@ class OpenedChats(QObject):
         self,
         worker: EngineWorker,
         models: ModelController,
-        snapshots: SnapshotFiles,
+        library: Callable[[], ChatLibrary | None],
         tasks: UiTasks,
         parent: QObject,
     ) -> None:
+        """``library`` is there once the chats are open."""
         super().__init__(parent)
         self._worker = worker
         self._models = models
-        self._snapshots = snapshots
+        self._library = library
         self._tasks = tasks
 
     @Slot(object)
@@ -43,8 +44,10 @@ class OpenedChats(QObject):
 
     async def _warm_up(self, session: ChatSession) -> None:
         conversation, path = session.conversation, self._models.current_path
-        names = await asyncio.to_thread(self._snapshots.names)
-        if path is None or conversation.id not in names or session.is_answering:
+        library = self._library()
+        if path is None or library is None or not await library.is_warm(conversation.id):
+            return
+        if session.is_answering:
             return
         turns, sampling = conversation.turns(), conversation.sampling
         self._worker.warm_up(AnswerRequest(new_id(), path, turns, sampling, conversation.id))

@@ -140,7 +140,9 @@ QWidget#statusBar QPushButton { min-height: 16px; }
 _CENTRE = """
 QFrame#composerCard { background: $surface; border: 1px solid $edge; border-radius: 12px; }
 QFrame#composerCard[focused="true"] { border-color: $accent; }
-QPlainTextEdit#composer {
+QFrame#messageEditor { background: $surface; border: 1px solid $accent; border-radius: 12px; }
+QFrame#waitingMessage { background: $bubble; border: 1px solid $border; border-radius: 8px; }
+QPlainTextEdit#composer, QPlainTextEdit#messageEdit {
   background: transparent; border: none; padding: 0px; font-size: ${reading}px;
 }
 QToolButton#sendButton, QToolButton#stopButton { background: $accent; border-radius: 8px; }
@@ -149,7 +151,7 @@ QToolButton#sendButton:focus, QToolButton#stopButton:focus { border: 2px solid $
 QToolButton#sendButton:disabled { background: $selected; }
 QPushButton#modelPicker { padding: 5px 10px; text-align: left; }
 QFrame#pickerPopup, QFrame#modelsPanel, QFrame#contextPanel, QFrame#tagEditor,
-QFrame#snippetPopup {
+QFrame#answerDetails, QFrame#snippetPopup {
   background: $surface; border: 1px solid $border; border-radius: 12px;
 }
 QListView#pickerList, QListView#snippetList {

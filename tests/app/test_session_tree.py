@@ -224,3 +224,18 @@ async def _until_started(desk: Desk, count: int) -> None:
     while len(desk.engine.started) < count:
         await desk.engine.changed.wait()
         desk.engine.changed.clear()
+
+
+async def test_a_branch_becomes_a_chat_of_its_own(desk: Desk) -> None:
+    session = desk.new_session()
+    first = await desk.answered(session, "One", "Un")
+    await desk.answered(session, "Two", "Deux")
+    branch = await desk.library.branch_off(session, first)
+    assert branch.conversation.title == "One (branch)"
+    assert branch.conversation.id != session.conversation.id
+    assert [text for _, text, _ in await desk.reopened(branch)] == ["One", "Un"]
+    await desk.answered(branch, "Three", "Trois")
+    await branch.close()
+    assert [text for _, text, _ in await desk.reopened(session)] == ["One", "Un", "Two", "Deux"]
+    titles = {summary.title for summary in await desk.library.summaries()}
+    assert titles == {"One", "One (branch)"}

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QApplication,
     QMainWindow,
     QPlainTextEdit,
+    QPushButton,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -55,6 +56,7 @@ class Desk:
         self.editor = part(self.composer, QPlainTextEdit, "composer")
         self.send = part(self.composer, QToolButton, "sendButton")
         self.stop = part(self.composer, QToolButton, "stopButton")
+        self.queue = part(self.composer, QPushButton, "queueButton")
         self.composer.focus_editor()
 
 
@@ -127,6 +129,46 @@ def test_stop_replaces_send_while_generating(qtbot: QtBot, desk: Desk) -> None:
     assert desk.composer.text == "next question"
     with qtbot.assertNotEmitted(desk.composer.stop_requested):
         QTest.keyClick(desk.editor, Qt.Key.Key_Escape)
+
+
+def test_what_is_sent_while_an_answer_is_written_is_queued(qtbot: QtBot, desk: Desk) -> None:
+    desk.composer.set_generating(True)
+    assert not desk.queue.isVisible()
+    with qtbot.assertNotEmitted(desk.composer.queued):
+        QTest.keyClick(desk.editor, Qt.Key.Key_Return)
+    QTest.keyClicks(desk.editor, "next question")
+    assert desk.queue.isVisible()
+    for queue in ("key", "button"):
+        with qtbot.waitSignal(desk.composer.queued) as queued:
+            if queue == "key":
+                QTest.keyClick(desk.editor, Qt.Key.Key_Return)
+            else:
+                QTest.mouseClick(desk.queue, Qt.MouseButton.LeftButton)
+        assert queued.args == ["next question"]
+    assert desk.editor.hasFocus()
+    desk.composer.set_generating(False)
+    assert not desk.queue.isVisible()
+
+
+def test_up_in_the_empty_field_asks_for_the_last_message(qtbot: QtBot, desk: Desk) -> None:
+    with qtbot.waitSignal(desk.composer.edit_last_requested):
+        QTest.keyClick(desk.editor, Qt.Key.Key_Up)
+    desk.composer.set_text("one\ntwo")
+    with qtbot.assertNotEmitted(desk.composer.edit_last_requested):
+        QTest.keyClick(desk.editor, Qt.Key.Key_Up)
+        QTest.keyClick(desk.editor, Qt.Key.Key_Up)
+    desk.composer.clear()
+    with qtbot.assertNotEmitted(desk.composer.edit_last_requested):
+        QTest.keyClick(desk.editor, Qt.Key.Key_Up, Qt.KeyboardModifier.ShiftModifier)
+
+
+def test_another_chats_text_cannot_be_undone(desk: Desk) -> None:
+    QTest.keyClicks(desk.editor, "of one chat")
+    desk.composer.start_over("of another")
+    desk.editor.undo()
+    assert desk.composer.text == "of another"
+    QTest.keyClicks(desk.editor, " one")
+    assert desk.composer.text == "of another one"
 
 
 def test_keyboard_focus_stays_when_the_button_changes(desk: Desk) -> None:

@@ -10,15 +10,20 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QRect, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QPoint, QRect, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
+from minerva_desktop.chat.conversation import ScrollPosition
 from minerva_desktop.chat.message import Message
+from minerva_desktop.ui.chat_view.actions import BranchPlace
 from minerva_desktop.ui.chat_view.jump_button import JumpButton
 from minerva_desktop.ui.chat_view.message_column import MessageColumn
+from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions, no_place
+from minerva_desktop.ui.chat_view.temporary_mark import TemporaryMark
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID, Theme
 
@@ -38,17 +43,24 @@ FOLLOW_DISTANCE = 24  # px from the end that still count as the end
 class ChatView(QScrollArea):
     """``retry_requested(id)``: *Try again* was pressed at that message; ``details_requested(id)``:
     *Details*, ``options_requested(id)``: *Load options…*, and ``load_anyway_requested(id)``:
-    *Load anyway*, which only `offer_help` shows."""
+    *Load anyway*, which only `offer_help` shows. ``action_requested(id, action, place)``: a
+    `MessageAction`, with a place on the screen for what opens; ``branch_requested(id)``: show that
+    alternative; ``edit_submitted(id, text)``: send that instead; ``scrolled``: by a person."""
 
     retry_requested = Signal(str)
     details_requested = Signal(str)
     options_requested = Signal(str)
     load_anyway_requested = Signal(str)
+    action_requested = Signal(str, object, QPoint)
+    branch_requested = Signal(str)
+    edit_submitted = Signal(str, str)
+    scrolled = Signal()
 
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._following = True
         self._moving = False  # while this class moves the scroll bar itself
+        self._goal: ScrollPosition | None = None  # where to be, once that is rendered
         self._last_value = 0
         self._interval = FLUSH_MS
         self._light_flushes = 0
@@ -62,34 +74,70 @@ class ChatView(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._column = MessageColumn(icons)
-        self._column.work_added.connect(self._on_work_added)
-        self._column.retry_requested.connect(self.retry_requested)
-        self._column.details_requested.connect(self.details_requested)
-        self._column.options_requested.connect(self.options_requested)
-        self._column.load_anyway_requested.connect(self.load_anyway_requested)
-        self._column.selected.connect(self._on_selected)
-        self._column.caret_moved.connect(self._on_caret_moved)
+        self._events = MessageEvents(self)
+        self._options = MessageOptions()
+        self._column = MessageColumn(icons, self._events, self._options)
+        self._messages = self._column.messages
+        self._connect_events()
         self.setWidget(self._column)
         # The window shows through.
         self.viewport().setAutoFillBackground(False)
         self._column.setAutoFillBackground(False)
+        self._temporary = TemporaryMark(icons, self)
         self._jump = JumpButton(icons, self)
         self._jump.clicked.connect(self.scroll_to_end)
         self.verticalScrollBar().setSingleStep(10 * GRID)
         self.verticalScrollBar().valueChanged.connect(self._on_scrolled)
         self.set_empty_hint("How can I help?", "")
 
+    def _connect_events(self) -> None:
+        events = self._events
+        events.work_added.connect(self._on_work_added)
+        events.layout_changed.connect(self._arrange)
+        events.selected.connect(self._on_selected)
+        events.caret_moved.connect(self._on_caret_moved)
+        events.edit_requested.connect(self.edit_message)
+        events.retry_requested.connect(self.retry_requested)
+        events.details_requested.connect(self.details_requested)
+        events.options_requested.connect(self.options_requested)
+        events.load_anyway_requested.connect(self.load_anyway_requested)
+        events.action_requested.connect(self.action_requested)
+        events.branch_requested.connect(self.branch_requested)
+        events.edit_submitted.connect(self.edit_submitted)
+
     # -- content -----------------------------------------------------------------------------
 
-    def set_messages(self, messages: list[Message]) -> None:
-        """Show these messages instead of all others, at their end."""
-        self._column.set_messages(messages)
-        self._following = True
+    def set_messages(
+        self,
+        messages: list[Message],
+        at: ScrollPosition | None = None,
+        place_of: Callable[[str], BranchPlace | None] = no_place,
+        *,
+        is_temporary: bool = False,
+    ) -> None:
+        """Show another chat, at its end or where it was left. ``place_of`` says what a message is
+        an alternative to; ``is_temporary``: nothing of it is kept."""
+        self._options.place_of = place_of
+        self._options.can_branch = not is_temporary
+        self._show_temporary(is_temporary)
+        found = self._messages.open(messages, None if at is None else at.message_id)
+        self._goal = at if found else None
+        self._following = not found
+        self._fill()
+
+    def change_messages(self, messages: list[Message]) -> None:
+        """Other messages of the same chat: what a person looks at stays where it is."""
+        was_at_end = self._following
+        stays = self._messages.change(messages)
+        self._following = not stays or (was_at_end and self._is_near_end)
+        self._fill()
+
+    def _fill(self) -> None:
+        """Render what is in sight."""
         deadline = time.perf_counter() + OPENING_SECONDS
         filled = False
-        while self._column.has_work and not filled and time.perf_counter() < deadline:
-            self._column.work(SLICE_SECONDS)
+        while self._messages.has_work and not filled and time.perf_counter() < deadline:
+            self._messages.work(SLICE_SECONDS)
             self._arrange()
             filled = self.verticalScrollBar().maximum() > self.viewport().height()
         self._arrange()
@@ -97,12 +145,12 @@ class ChatView(QScrollArea):
 
     def set_model_names(self, names: dict[str, str]) -> None:
         """What to call the models that answer, by file name."""
-        self._column.set_model_names(names)
+        self._messages.set_model_names(names)
 
     def append_message(self, message: Message) -> None:
         """Add a message at the end and go there."""
-        self._column.append(message)
-        self._following = True
+        self._messages.append(message)
+        self._follow()
         self._flush()
 
     def begin_answer(self, message: Message) -> None:
@@ -115,25 +163,43 @@ class ChatView(QScrollArea):
 
     def append_text(self, message_id: str, delta: str) -> None:
         """More text of an answer. Shown with the next flush, some milliseconds later."""
-        self._column.append_text(message_id, delta)
+        self._messages.append_text(message_id, delta)
         self._start_timer()
 
     def set_status(self, message_id: str, text: str) -> None:
         """Say beneath a running answer what goes on, such as ``Loading model… 40 %``."""
-        self._column.set_status(message_id, text)
+        self._messages.set_status(message_id, text)
         self._start_timer()
 
     def finish_message(self, message: Message) -> None:
         """An answer ended: show its final text, its state and its numbers."""
-        self._column.finish(message)
+        self._messages.finish(message)
         self._flush()
+
+    def resume_answer(self, message: Message) -> None:
+        """An answer goes on that is here, and had ended; its state is ``streaming``."""
+        self._messages.resume(message)
+        self._flush()
+
+    def edit_message(self, message_id: str) -> None:
+        """Let the person change a question in its place."""
+        self._following = False
+        self._messages.begin_edit(message_id)
+
+    def end_edit(self, message_id: str) -> None:
+        """Show the question as it is again."""
+        self._messages.end_edit(message_id)
+
+    def set_enter_sends(self, enter_sends: bool) -> None:
+        """Whether Enter alone sends what is edited; Ctrl+Enter always does."""
+        self._options.enter_sends = enter_sends
 
     def offer_help(
         self, message_id: str, *, details: bool, options: bool, anyway: bool = False
     ) -> None:
         """Let the person ask for more about a failed answer, or lead to its model's load options,
         or load it anyway; also when its chat is shown again."""
-        self._column.offer_help(message_id, details=details, options=options, anyway=anyway)
+        self._messages.offer_help(message_id, details=details, options=options, anyway=anyway)
         self._flush()
 
     def clear(self) -> None:
@@ -151,15 +217,15 @@ class ChatView(QScrollArea):
 
     def message_text(self, message_id: str) -> str:
         """The source of a message so far. Raises `KeyError` for an unknown one."""
-        return self._column.source(message_id)
+        return self._messages.source(message_id)
 
     def message_view(self, message_id: str) -> MessageView | None:
         """The widget of a message; None when it has none now."""
-        return self._column.view(message_id)
+        return self._messages.view(message_id)
 
     def is_working(self) -> bool:
         """Whether something that was handed over is still to be rendered."""
-        return self._column.has_work
+        return self._messages.has_work
 
     @Slot(Theme)
     def apply_theme(self, _theme: Theme) -> None:
@@ -183,11 +249,11 @@ class ChatView(QScrollArea):
     @Slot()
     def _flush(self) -> None:
         started = time.perf_counter()
-        self._column.work(SLICE_SECONDS)
+        self._messages.work(SLICE_SECONDS)
         self._arrange()
         self._flushed_at = time.perf_counter()
         self._adapt(self._flushed_at - started)
-        if self._column.has_work:
+        if self._messages.has_work:
             self._timer.start(BACKLOG_MS)
 
     def _adapt(self, seconds: float) -> None:
@@ -203,45 +269,88 @@ class ChatView(QScrollArea):
 
     # -- scrolling ---------------------------------------------------------------------------
 
+    @Slot()
     def _arrange(self) -> None:
         """Lay the column out, with what the person looks at in its place."""
         bar = self.verticalScrollBar()
-        anchor = None if self._following else self._column.anchor(bar.value())
+        anchor = None if self._following else self._messages.anchor(bar.value())
         self._moving = True
         height = self.viewport().height()
         # One more screen on either side, so that scrolling finds it ready.
         seen = range(bar.value() - height, bar.value() + 2 * height)
         # The scroll bar's width is always left free, so that its coming moves nothing.
         self._column.arrange(self.width(), bar.sizeHint().width(), height, seen)
-        if anchor is not None:
+        if self._following:
+            bar.setValue(bar.maximum())
+        elif not self._go_to_goal() and anchor is not None:
             view, below = anchor
             bar.setValue(view.y() + below)
-        elif self._following:
-            bar.setValue(bar.maximum())
         self._moving = False
         self._last_value = bar.value()
         self._show_jump()
 
+    def _go_to_goal(self) -> bool:
+        """Go where the chat was left, for as long as what is there is being rendered."""
+        view = None if self._goal is None else self._messages.view(self._goal.message_id)
+        if self._goal is None or view is None:
+            return False
+        self.verticalScrollBar().setValue(view.y() + round(self._goal.offset * view.height()))
+        if not self._messages.has_work:
+            self._goal = None
+        return True
+
+    @property
+    def scroll_position(self) -> ScrollPosition | None:
+        """Where the person is; None at the end."""
+        if self._goal is not None:
+            return self._goal
+        if (self._following or self._is_near_end) and not self._messages.n_later:
+            return None
+        anchor = self._messages.anchor(self.verticalScrollBar().value())
+        if anchor is None:
+            return None
+        view, below = anchor
+        return ScrollPosition(view.message.id, max(0.0, below / max(1, view.height())))
+
+    @property
+    def _is_near_end(self) -> bool:
+        bar = self.verticalScrollBar()
+        return bar.value() >= bar.maximum() - FOLLOW_DISTANCE
+
+    def _follow(self) -> None:
+        self._goal = None
+        self._following = True
+
     @Slot()
     def scroll_to_end(self) -> None:
         """Show the end of the chat, and stay there while it grows."""
-        self._following = True
-        self._arrange()
+        self._follow()
+        self._messages.go_to_end()
+        self._fill()
 
     @Slot(int)
     def _on_scrolled(self, value: int) -> None:
         if not self._moving:
-            near_end = value >= self.verticalScrollBar().maximum() - FOLLOW_DISTANCE
             # A step up is a wish to stay, however small it is.
-            self._following = near_end and value >= self._last_value
+            steps_up = value < self._last_value
+            self._following = self._is_near_end and not steps_up and not self._messages.n_later
+            self._goal = None
             self._show_jump()
+            self.scrolled.emit()
         self._last_value = value
 
     def _show_jump(self) -> None:
         away = self.verticalScrollBar().maximum() - self.verticalScrollBar().value()
-        self._jump.setVisible(not self._following and away > FOLLOW_DISTANCE)
+        is_away = away > FOLLOW_DISTANCE or self._messages.n_later > 0
+        self._jump.setVisible(not self._following and is_away)
         x = (self.width() - self._jump.width()) // 2
         self._jump.move(x, self.height() - self._jump.height() - 2 * GRID)
+
+    def _show_temporary(self, is_temporary: bool) -> None:
+        """Say it above all messages, where it cannot scroll away."""
+        self._temporary.setVisible(is_temporary)
+        self.setViewportMargins(0, TemporaryMark.HEIGHT if is_temporary else 0, 0, 0)
+        self._column.empty.set_temporary(is_temporary)
 
     @Slot()
     def _on_work_added(self) -> None:
@@ -261,8 +370,9 @@ class ChatView(QScrollArea):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self._temporary.setGeometry(0, 0, self.width(), TemporaryMark.HEIGHT)
         self._arrange()
-        if self._column.has_work:
+        if self._messages.has_work:
             self._start_timer()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QSize, Qt, QTimer, Slot
-from PySide6.QtGui import QGuiApplication, QPaintEvent
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QToolButton, QWidget
 
 from minerva_desktop.ui.controls import plain_tip
@@ -17,22 +17,12 @@ DONE_MS = 1_500
 
 
 class CopyButton(QToolButton):
-    """Puts what ``source`` returns when it is clicked on the clipboard, as plain text.
-
-    A ``quiet`` one is seen only while the pointer is over its parent or the focus on itself.
-    """
+    """Puts what ``source`` returns when it is clicked on the clipboard, as plain text."""
 
     def __init__(
-        self,
-        icons: Icons,
-        label: str,
-        source: Callable[[], str],
-        parent: QWidget,
-        *,
-        quiet: bool = False,
+        self, icons: Icons, label: str, source: Callable[[], str], parent: QWidget
     ) -> None:
         super().__init__(parent)
-        self._seen_with = parent if quiet else None
         self._copy = icons.icon("copy", "muted")
         self._done = icons.icon("check", "success")
         self._label = label
@@ -40,17 +30,13 @@ class CopyButton(QToolButton):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(DONE_MS)
-        self._timer.timeout.connect(self._reset)
+        self._timer.timeout.connect(self.reset)
         self.setIconSize(QSize(ICON, ICON))
         self.setFixedSize(SIZE, SIZE)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setCursor(Qt.CursorShape.ArrowCursor)
         self.clicked.connect(self._on_clicked)
-        self._reset()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        if self._seen_with is None or self.hasFocus() or self._seen_with.underMouse():
-            super().paintEvent(event)
+        self.reset()
 
     @Slot()
     def _on_clicked(self) -> None:
@@ -61,7 +47,9 @@ class CopyButton(QToolButton):
         self._timer.start()
 
     @Slot()
-    def _reset(self) -> None:
+    def reset(self) -> None:
+        """Offer to copy again."""
+        self._timer.stop()
         self.setIcon(self._copy)
         self.setAccessibleName(self._label)
         self.setToolTip(plain_tip(self._label))

@@ -14,6 +14,11 @@ SUBTITLE_PX = 15
 HINT_PX = 13
 MARK = 56  # px
 MAX_WIDTH = 520  # px
+ADD_HINT = "Drop a .gguf file anywhere in this window to add a model."
+TEMPORARY_HINT = (
+    "Nothing of this chat is written to disk. It is gone when another one is opened, or Minerva "
+    "is closed."
+)
 
 
 class EmptyState(QWidget):
@@ -26,7 +31,7 @@ class EmptyState(QWidget):
         self._title = self._label(TITLE_PX)
         self._subtitle = self._label(SUBTITLE_PX)
         self._hint = self._label(HINT_PX)
-        self._hint.setText("Drop a .gguf file anywhere in this window to add a model.")
+        self._hint.setText(ADD_HINT)
         column = QVBoxLayout(self)
         column.setContentsMargins(6 * GRID, MARK + 5 * GRID, 6 * GRID, 0)
         column.setSpacing(3 * GRID)
@@ -41,6 +46,11 @@ class EmptyState(QWidget):
         self._subtitle.setVisible(bool(subtitle))
         self.setAccessibleName(title)
         self.setAccessibleDescription(f"{subtitle} {self._hint.text()}".strip())
+
+    def set_temporary(self, is_temporary: bool) -> None:
+        """Whether a chat begins of which nothing is kept."""
+        self._hint.setText(TEMPORARY_HINT if is_temporary else ADD_HINT)
+        self.setAccessibleDescription(f"{self._subtitle.text()} {self._hint.text()}".strip())
 
     def text(self) -> str:
         """All of it, for tests and screen readers."""

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from PySide6.QtCore import QRect, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QPushButton, QWidget
@@ -14,7 +12,7 @@ from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 from minerva_desktop.chat.completion import Completion, FinishReason
 from minerva_desktop.chat.message import Message, MessageState
 from minerva_desktop.ui.chat_view.busy_dots import BusyDots
-from minerva_desktop.ui.chat_view.copy_button import SIZE, CopyButton
+from minerva_desktop.ui.chat_view.copy_button import SIZE
 from minerva_desktop.ui.controls import ElidedLabel, set_sign
 from minerva_desktop.ui.formats import format_ms, format_speed, format_tokens
 from minerva_desktop.ui.icons import Icons
@@ -62,54 +60,50 @@ def ending_text(message: Message) -> str:
 
 
 class Footer(QWidget):
-    """Below an answer: dots and a status while it is written, then Copy and the numbers."""
+    """Below an answer: dots and a status while it is written, then its numbers at the right."""
 
     HEIGHT = SIZE
 
-    def __init__(self, icons: Icons, source: Callable[[], str], parent: QWidget) -> None:
-        """``source`` gives the text that Copy copies."""
+    def __init__(self, icons: Icons, parent: QWidget) -> None:
         super().__init__(parent)
+        self._taken = 0
         self._dots = BusyDots(icons.themes, self)
         self._dots.move(0, (self.HEIGHT - self._dots.height()) // 2)
         self._dots.hide()
-        self._copy = CopyButton(icons, "Copy message", source, self)
         self._label = ElidedLabel("", self)
         self._label.setProperty("look", "muted")
 
     def show_busy(self, text: str) -> None:
         """The message is being written; ``text`` says what is going on, if known."""
-        self._copy.hide()
         self._dots.show()
+        self._label.setAlignment(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
         self._label.set_full_text(text)
         self._place()
 
-    def show_done(self, text: str, *, can_copy: bool) -> None:
+    def show_done(self, text: str) -> None:
         """The message is as it is; ``text`` are its numbers."""
         self._dots.hide()
-        self._copy.setVisible(can_copy)
+        self._label.setAlignment(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight)
         self._label.set_full_text(text)
         self._place()
 
-    def fit(self, width: int) -> None:
-        """Take ``width`` px."""
+    def fit(self, width: int, taken: int) -> None:
+        """Take ``width`` px, of which those ``taken`` at the left may be covered by buttons."""
+        self._taken = taken
         self.resize(width, self.HEIGHT)
         self._place()
 
     def _place(self) -> None:
-        left = 0
-        if not self._dots.isHidden():
-            left = BUSY_TEXT
-        elif not self._copy.isHidden():
-            # The icon, not its button, stands in line with the text above.
-            self._copy.move((ICON - SIZE) // 2, 0)
-            left = SIZE
+        left = self._taken if self._dots.isHidden() else BUSY_TEXT
         self._label.setGeometry(left, 0, max(0, self.width() - left), self.HEIGHT)
 
 
 class Notice(QWidget):
-    """A sentence about how the answer ended and, where they help, *Details*, *Load options…*,
-    *Load anyway* and *Try again*: in a box after an error, as a quiet line otherwise."""
+    """A sentence about how the answer ended and, where they help, *Continue*, *Try again*,
+    *Load anyway*, *Load options…* and *Details*: in a box after an error, as a quiet line
+    otherwise."""
 
+    continue_clicked = Signal()
     retry_clicked = Signal()
     details_clicked = Signal()
     options_clicked = Signal()
@@ -127,6 +121,12 @@ class Notice(QWidget):
             Qt.TextInteractionFlag.TextSelectableByMouse
             | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
+        self._continue = QPushButton("Continue", self)
+        set_sign(self._continue, icons.icon("continue"), ICON)
+        self._continue.setAccessibleName("Continue the answer")
+        self._continue.setAutoDefault(False)
+        self._continue.hide()
+        self._continue.clicked.connect(self.continue_clicked)
         self._retry = QPushButton("Try again", self)
         set_sign(self._retry, icons.icon("reset"), ICON)
         self._retry.setAccessibleName("Try again")
@@ -155,19 +155,21 @@ class Notice(QWidget):
         self._details.setVisible(details)
         self._options.setVisible(options)
 
-    def show_ending(self, text: str, *, failed: bool, can_retry: bool) -> None:
+    def show_ending(self, text: str, *, failed: bool, can_retry: bool, can_go_on: bool) -> None:
         """Say ``text``, in a box in the colour of an error if ``failed``."""
         self._failed = failed
-        for widget, look in ((self._label, "muted"), (self._retry, "ghost")):
+        looks = ((self._label, "muted"), (self._retry, "ghost"), (self._continue, "ghost"))
+        for widget, look in looks:
             widget.setProperty("look", "" if failed else look)
             widget.style().polish(widget)
         self._label.setText(text)
         self._label.setAccessibleName(text)
         self._retry.setVisible(can_retry)
+        self._continue.setVisible(can_go_on)
 
     def fit(self, width: int) -> int:
         """Take ``width`` px; the height in px that it needs."""
-        every = (self._retry, self._anyway, self._options, self._details)
+        every = (self._continue, self._retry, self._anyway, self._options, self._details)
         buttons = [button for button in every if not button.isHidden()]
         return self._fit_box(width, buttons) if self._failed else self._fit_line(width, buttons)
 

@@ -10,13 +10,16 @@ from __future__ import annotations
 import math
 import re
 import sys
+from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import QMimeData, QRect, QRectF, Qt, QUrl, Signal, Slot
+from PySide6.QtCore import QMimeData, QPoint, QRect, QRectF, Qt, QUrl, Signal, Slot
 from PySide6.QtGui import (
+    QContextMenuEvent,
     QCursor,
     QDesktopServices,
     QFocusEvent,
+    QGuiApplication,
     QImage,
     QKeyEvent,
     QKeySequence,
@@ -54,6 +57,8 @@ _SCROLL_KEYS = (
     QKeySequence.StandardKey.MoveToStartOfDocument,
     QKeySequence.StandardKey.MoveToEndOfDocument,
 )
+_ALT = Qt.KeyboardModifier.AltModifier
+_STEP_KEYS = {Qt.Key.Key_Left.value: -1, Qt.Key.Key_Right.value: 1}
 
 
 class RichTextView(QTextBrowser):
@@ -61,17 +66,24 @@ class RichTextView(QTextBrowser):
 
     ``caret_moved(rect)`` follows a selection made with the keyboard, in this widget's coordinates,
     so that whoever scrolls can keep it in sight. ``ring_changed`` says that `has_ring` did.
+    ``menu_requested(place)``: a context menu is wanted there on the screen; ``step_requested(by)``:
+    another version of the message is; ``edit_requested``: to edit it.
     """
 
     caret_moved = Signal(QRect)
     ring_changed = Signal()
+    menu_requested = Signal(QPoint)
+    step_requested = Signal(int)
+    edit_requested = Signal()
 
     def __init__(self, icons: Icons, parent: QWidget) -> None:
         super().__init__(parent)
         self._icons = icons
         self._copy_buttons: list[CopyButton] = []
         self._placed_from = 0
+        self._menu_link = ""
         self._keyboard = False
+        self.whole_source: Callable[[], str] | None = None  # what Ctrl+C copies without a selection
         font = body_font(self.font())
         self.document().setDefaultFont(font)
         self._writer = DocumentWriter(self.document(), TextFormats(icons.theme, font))
@@ -209,9 +221,37 @@ class RichTextView(QTextBrowser):
         if (arrow and not selects) or any(event.matches(key) for key in _SCROLL_KEYS):
             event.ignore()
             return
+        if self._message_key(event):
+            event.accept()
+            return
         super().keyPressEvent(event)
         if self.textCursor().hasSelection():
             self.caret_moved.emit(self.cursorRect())
+
+    def _message_key(self, event: QKeyEvent) -> bool:
+        """Obey a key that is about the message as a whole; False for all others."""
+        step = _STEP_KEYS.get(event.key(), 0)
+        if step and event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier == _ALT:
+            self.step_requested.emit(step)
+        elif event.key() == Qt.Key.Key_F2:
+            self.edit_requested.emit()
+        elif event.matches(QKeySequence.StandardKey.Copy) and self.whole_source is not None:
+            if self.textCursor().hasSelection():
+                return False
+            QGuiApplication.clipboard().setText(self.whole_source())
+        else:
+            return False
+        return True
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        by_keyboard = event.reason() == QContextMenuEvent.Reason.Keyboard
+        self._menu_link = "" if by_keyboard else self.anchorAt(event.pos())
+        self.menu_requested.emit(event.globalPos())
+
+    def take_menu_link(self) -> str:
+        """The address of the link that the menu was asked for at; empty where there is none."""
+        link, self._menu_link = self._menu_link, ""
+        return link
 
     @property
     def has_ring(self) -> bool:

@@ -1,0 +1,91 @@
+"""What stands in the composer, and where the transcript was left, kept for each chat.
+
+Main thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, QTimer, Slot
+
+from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.tasks import UiTasks
+
+KEEP_MS = 500  # after the last key or step
+
+
+class ChatPlaces(QObject):
+    """Of a chat without messages, which is nowhere on disk, the draft waits for the next new chat
+    for as long as the app runs; of a temporary one nothing is kept."""
+
+    def __init__(self, window: MainWindow, tasks: UiTasks) -> None:
+        super().__init__(window)
+        self._composer = window.composer
+        self._view = window.chat_view
+        self._tasks = tasks
+        self._session: ChatSession | None = None
+        self._unsaved = ""  # the draft of a chat without messages
+        self._draft_timer = self._make_timer(self._keep_draft)
+        self._scroll_timer = self._make_timer(self._keep_scroll)
+        self._composer.text_changed.connect(self._on_text_changed)
+        self._view.scrolled.connect(self._scroll_timer.start)
+
+    def _make_timer(self, on_timeout: Callable[[], None]) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(KEEP_MS)
+        timer.timeout.connect(on_timeout)
+        return timer
+
+    def leave(self) -> None:
+        """Another chat is about to be shown: keep what there is of this one."""
+        session = self._session
+        if session is None:
+            return
+        self._keep_draft()
+        self._keep_scroll()
+        if not len(session.conversation) and not session.is_temporary:
+            self._unsaved = self._composer.text
+
+    def enter(self, session: ChatSession) -> None:
+        """``session`` is shown now: its draft goes into the composer."""
+        draft = session.conversation.draft
+        if not len(session.conversation) and not session.is_temporary:
+            draft, self._unsaved = draft or self._unsaved, ""
+        if self._session is None and self._composer.text:
+            # Typed while the chats were being opened.
+            draft = f"{draft}\n\n{self._composer.text}" if draft.strip() else self._composer.text
+        self._session = session
+        if draft != self._composer.text:
+            self._composer.start_over(draft)
+        self._draft_timer.stop()
+        self._scroll_timer.stop()
+
+    async def close(self) -> None:
+        """Return when what there is of the open chat is on disk."""
+        self._draft_timer.stop()
+        self._scroll_timer.stop()
+        if self._session is not None:
+            await self._session.keep_draft(self._composer.text)
+            await self._session.keep_scroll(self._view.scroll_position)
+
+    @Slot(str)
+    def _on_text_changed(self, text: str) -> None:
+        if text:
+            self._draft_timer.start()
+        else:
+            self._keep_draft()  # sent, as a rule: it must not come back after a crash
+
+    @Slot()
+    def _keep_draft(self) -> None:
+        self._draft_timer.stop()
+        if self._session is not None and self._composer.text != self._session.conversation.draft:
+            self._tasks.start(self._session.keep_draft(self._composer.text))
+
+    @Slot()
+    def _keep_scroll(self) -> None:
+        self._scroll_timer.stop()
+        if self._session is not None:
+            self._tasks.start(self._session.keep_scroll(self._view.scroll_position))

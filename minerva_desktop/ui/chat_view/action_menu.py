@@ -1,0 +1,48 @@
+"""The menu of a message: what is selected in it, the link under the pointer, and its actions.
+
+Main thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QWidget
+
+from minerva_desktop.ui.chat_view.actions import CHANGE_THE_CHAT, ICONS, MessageAction
+from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
+from minerva_desktop.ui.controls import PopupMenu
+from minerva_desktop.ui.icons import Icons
+
+# A line above these.
+NEW_GROUP = {MessageAction.REGENERATE, MessageAction.BRANCH, MessageAction.DELETE}
+
+
+def message_menu(
+    icons: Icons,
+    parent: QWidget,
+    body: RichTextView,
+    actions: Sequence[MessageAction],
+    trigger: Callable[[MessageAction], None],
+    *,
+    is_busy: bool,
+) -> PopupMenu:
+    """The menu, not shown yet. ``is_busy``: an answer is being written, so that the chat cannot be
+    changed."""
+    menu = PopupMenu(parent)
+    menu.setObjectName("messageMenu")
+    if body.textCursor().hasSelection():
+        menu.addAction(icons.icon("copy", "muted"), "Copy selection").triggered.connect(body.copy)
+    link = body.take_menu_link()
+    if link:
+        copy_link = menu.addAction("Copy link address")
+        copy_link.triggered.connect(partial(QGuiApplication.clipboard().setText, link))
+    for action in actions:
+        if action in NEW_GROUP:
+            menu.addSeparator()
+        entry = menu.addAction(icons.icon(ICONS[action], "muted"), action.value)
+        entry.setEnabled(not (is_busy and action in CHANGE_THE_CHAT))
+        entry.triggered.connect(partial(trigger, action))
+    return menu

@@ -1,0 +1,83 @@
+"""What a person can do with a message, and when. Pure values, any thread."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+from minerva_desktop.chat.completion import FinishReason
+from minerva_desktop.chat.message import Message, MessageState, Role
+
+
+class MessageAction(Enum):
+    """One thing to do with a message; the value is what its menu entry says."""
+
+    COPY = "Copy as Markdown"
+    EDIT = "Edit"
+    REGENERATE = "Regenerate…"
+    CONTINUE = "Continue"
+    BRANCH = "New chat up to here"
+    DETAILS = "Details"
+    DELETE = "Delete this message"
+    DELETE_BELOW = "Delete from here on"
+
+
+# These wait until no answer is being written.
+CHANGE_THE_CHAT = frozenset(
+    {
+        MessageAction.REGENERATE,
+        MessageAction.CONTINUE,
+        MessageAction.DELETE,
+        MessageAction.DELETE_BELOW,
+    }
+)
+ICONS = {
+    MessageAction.COPY: "copy",
+    MessageAction.EDIT: "edit",
+    MessageAction.REGENERATE: "reset",
+    MessageAction.CONTINUE: "continue",
+    MessageAction.BRANCH: "branch",
+    MessageAction.DETAILS: "info",
+    MessageAction.DELETE: "trash",
+    MessageAction.DELETE_BELOW: "trash",
+}
+
+
+class BranchPlace(NamedTuple):
+    """Where a message stands among its alternatives: ``ids`` of all, oldest first, and its own
+    ``position`` in them."""
+
+    position: int
+    ids: tuple[str, ...]
+
+
+def can_go_on(message: Message) -> bool:
+    """Whether an answer broke off in the middle, so that a model can go on with it."""
+    if message.role is not Role.ASSISTANT or not message.text:
+        return False
+    match message.state:
+        case MessageState.STOPPED | MessageState.INTERRUPTED | MessageState.FAILED:
+            return True
+        case MessageState.COMPLETE if message.completion is not None:
+            return message.completion.finish_reason is FinishReason.LENGTH
+    return False
+
+
+def actions_for(
+    message: Message, *, is_last: bool, can_branch: bool = True
+) -> tuple[MessageAction, ...]:
+    """What can be done with ``message``, in the order to show it; nothing while it is written."""
+    if message.state is MessageState.STREAMING:
+        return ()
+    answer = message.role is Role.ASSISTANT
+    offered = {
+        MessageAction.COPY: bool(message.text),
+        MessageAction.EDIT: message.role is Role.USER,
+        MessageAction.REGENERATE: answer and message.parent_id is not None,
+        MessageAction.CONTINUE: is_last and can_go_on(message),
+        MessageAction.BRANCH: can_branch,
+        MessageAction.DETAILS: answer,
+        MessageAction.DELETE: True,
+        MessageAction.DELETE_BELOW: not is_last,
+    }
+    return tuple(action for action in MessageAction if offered[action])

@@ -1,0 +1,181 @@
+"""An answer in the transcript: who gives it, its text, how it goes or ended, its numbers.
+
+System prompts and what tools give back look alike. Main thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from PySide6.QtCore import QRectF, Signal, Slot
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
+from PySide6.QtWidgets import QWidget
+
+from minerva_desktop.chat.message import Message, MessageState, Role
+from minerva_desktop.ui.chat_view.action_row import MAX_WIDTH
+from minerva_desktop.ui.chat_view.actions import can_go_on
+from minerva_desktop.ui.chat_view.markdown import MarkdownParser
+from minerva_desktop.ui.chat_view.message_parts import (
+    INSET,
+    Footer,
+    Notice,
+    ending_text,
+    numbers_text,
+)
+from minerva_desktop.ui.chat_view.message_view import OUTDENT, MessageView
+from minerva_desktop.ui.controls import ElidedLabel
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.theme import GRID
+
+NAME_HEIGHT = 5 * GRID
+
+
+class AnswerView(MessageView):
+    """Signals carry the message's id: which button under it was pressed."""
+
+    retry_requested = Signal(str)
+    continue_requested = Signal(str)
+    details_requested = Signal(str)
+    options_requested = Signal(str)
+    load_anyway_requested = Signal(str)
+
+    gap_below = 5 * GRID
+
+    def __init__(
+        self, message: Message, parser: MarkdownParser, icons: Icons, parent: QWidget
+    ) -> None:
+        super().__init__(message, parser, icons, parent)
+        self._status = ""
+        self._name = ElidedLabel("", self)
+        self._name.setProperty("look", "muted")
+        self._notice = Notice(icons, self)
+        self._notice.hide()
+        self._notice.retry_clicked.connect(self._on_retry)
+        self._notice.continue_clicked.connect(self._on_continue)
+        self._notice.details_clicked.connect(self._on_details)
+        self._notice.options_clicked.connect(self._on_options)
+        self._notice.anyway_clicked.connect(self._on_load_anyway)
+        self._footer = Footer(icons, self)
+        self._show_state()
+
+    def show_author(self, model_names: Mapping[str, str]) -> None:
+        super().show_author(model_names)
+        self._name.set_full_text(self._author(model_names))
+
+    # -- content -----------------------------------------------------------------------------
+
+    def append(self, delta: str) -> None:
+        """More text of a streamed answer. `render_some` shows it."""
+        if self._status and not self._text.n_shown:
+            self._status = ""
+            self._show_state()
+        self._text.append(delta)
+
+    def set_status(self, text: str) -> None:
+        """What goes on while the answer is written; until its next text, or until the end."""
+        if text != self._status:
+            self._status = text
+            self._show_state()
+
+    def offer_help(self, *, details: bool, options: bool, anyway: bool) -> None:
+        """The answer failed. ``details``: there is more to say than its sentence; ``options``: the
+        model could answer with other load options; ``anyway``: if it may take more memory."""
+        self._notice.offer_help(details=details, options=options, anyway=anyway)
+        self._fitted = (-1, 0)
+
+    def finish(self, message: Message) -> None:
+        """The answer is complete, stopped, interrupted or failed: show ``message`` for good."""
+        self._message = message
+        self._text.finish(message)
+        self._show_fold()
+        self._show_state()
+        words = len(message.text.split())
+        spoken = ending_text(message) or f"Answer finished, {words} words"
+        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, spoken))
+
+    def go_on(self, message: Message) -> None:
+        """The answer had ended, and more of it comes."""
+        self._message = message
+        self._status = ""
+        self._text.begin(message)
+        self._show_fold()
+        self._show_state()
+
+    def _show_state(self) -> None:
+        message = self._message
+        self._fitted = (-1, 0)
+        if message.state is MessageState.STREAMING:
+            self._notice.hide()
+            self._footer.show_busy(self._status)
+            return
+        ending = ending_text(message) if message.role is Role.ASSISTANT else ""
+        if ending:
+            failed = message.state is MessageState.FAILED
+            cut_off = message.state is MessageState.COMPLETE and bool(message.text.strip())
+            goes_on = self._is_last and can_go_on(message)
+            self._notice.show_ending(
+                ending, failed=failed, can_retry=not cut_off, can_go_on=goes_on
+            )
+        self._notice.setVisible(bool(ending))
+        self._footer.show_done(numbers_text(message.completion) if message.completion else "")
+
+    def _author(self, model_names: Mapping[str, str]) -> str:
+        match self._message.role:
+            case Role.SYSTEM:
+                return "System prompt"
+            case Role.TOOL:
+                return "Tool"
+        file = self._message.model or "Answer"
+        return model_names.get(file) or file.removesuffix(".gguf")
+
+    # -- layout ------------------------------------------------------------------------------
+
+    def _arrange(self, width: int) -> int:
+        width -= 2 * INSET
+        self._name.setGeometry(INSET, 0, width, NAME_HEIGHT)
+        y = NAME_HEIGHT + GRID
+        self._body.move(INSET, y)
+        self._body.setVisible(self._text.n_shown > 0)
+        if self._text.n_shown:
+            y += self._body.fit(width)
+        if self._text.is_folded:
+            self._unfold.adjustSize()
+            self._unfold.move(INSET, y + 2 * GRID)
+            y += self._unfold.height() + 3 * GRID
+        if not self._notice.isHidden():
+            y += 2 * GRID
+            self._notice.move(INSET, y)
+            y += self._notice.fit(width) + GRID
+        self._footer.move(INSET, y)
+        self._footer.fit(width, self._navigator_width() + MAX_WIDTH)
+        return y
+
+    def _row_places(self, _width: int, navigator: int, _row: int) -> tuple[int, int]:
+        left = INSET - OUTDENT
+        return left, left + navigator
+
+    def _ring(self) -> tuple[QRectF, float]:
+        ring = QRectF(self._body.geometry()).adjusted(0.5 - INSET, -1.5, INSET - 0.5, 1.5)
+        return ring, INSET
+
+    # -- slots -------------------------------------------------------------------------------
+
+    @Slot()
+    def _on_retry(self) -> None:
+        self.retry_requested.emit(self._message.id)
+
+    @Slot()
+    def _on_continue(self) -> None:
+        self.continue_requested.emit(self._message.id)
+
+    @Slot()
+    def _on_details(self) -> None:
+        self.details_requested.emit(self._message.id)
+
+    @Slot()
+    def _on_options(self) -> None:
+        self.options_requested.emit(self._message.id)
+
+    @Slot()
+    def _on_load_anyway(self) -> None:
+        self.load_anyway_requested.emit(self._message.id)

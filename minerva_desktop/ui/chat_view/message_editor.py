@@ -1,0 +1,117 @@
+"""A message of the person's own, while it is being edited in its place. Main thread."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRect, Qt, Signal, Slot
+from PySide6.QtGui import QGuiApplication, QResizeEvent, QTextCursor
+from PySide6.QtWidgets import QFrame, QPushButton, QWidget
+
+from minerva_desktop.ui.composer import MessageEdit
+from minerva_desktop.ui.controls import plain_tip
+from minerva_desktop.ui.theme import GRID
+
+PADDING = 3 * GRID  # px
+LEAST_HEIGHT = 30 * GRID  # px of the text, before it scrolls
+
+
+class MessageEditor(QFrame):
+    """``submitted(text)``: send it instead; ``cancelled``: leave the message as it is;
+    ``height_changed``: ask `fit` how high it is now; ``caret_moved(rect)``: the cursor went to
+    there, in this widget."""
+
+    submitted = Signal(str)
+    cancelled = Signal()
+    height_changed = Signal()
+    caret_moved = Signal(QRect)
+
+    def __init__(self, text: str, *, enter_sends: bool, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._fitting = True  # until `fit` was called
+        self.setObjectName("messageEditor")
+        self.setAccessibleName("Edit the message")
+        self._edit = _Edit(self)
+        self._edit.setObjectName("messageEdit")
+        self._edit.setAccessibleName("Edit the message")
+        self._edit.enter_sends = enter_sends
+        self._edit.stoppable = True  # Esc
+        self._edit.set_text(text)
+        self._cancel = _button("Cancel", "Esc", self)
+        self._send = _button("Send", "Return" if enter_sends else "Ctrl+Return", self)
+        self._send.setProperty("look", "primary")
+        self._edit.send_pressed.connect(self.submit)
+        self._edit.stop_pressed.connect(self.cancelled)
+        self._edit.resized.connect(self._on_resized)
+        self._edit.textChanged.connect(self._on_text_changed)
+        self._edit.cursorPositionChanged.connect(self._on_caret_moved)
+        self._cancel.clicked.connect(self.cancelled)
+        self._send.clicked.connect(self.submit)
+
+    @property
+    def text(self) -> str:
+        """What it says now."""
+        return self._edit.toPlainText()
+
+    def begin(self) -> None:
+        """Take the keyboard, with the cursor at the end."""
+        self._edit.moveCursor(QTextCursor.MoveOperation.End)
+        self._edit.setFocus(Qt.FocusReason.OtherFocusReason)
+        self._on_caret_moved()
+
+    def fit(self, width: int, max_height: int) -> int:
+        """Take ``width`` px, and at most about ``max_height``; the height in px that it needs."""
+        self._fitting = True
+        self._edit.set_max_height(max(LEAST_HEIGHT, max_height))
+        self._edit.setFixedWidth(width - 2 * PADDING)
+        self._edit.move(PADDING, 2 * GRID)
+        y = 2 * GRID + self._edit.height() + 2 * GRID
+        right = width - PADDING
+        for button in (self._send, self._cancel):
+            size = button.sizeHint()
+            right -= size.width()
+            button.setGeometry(QRect(right, y, size.width(), size.height()))
+            right -= 2 * GRID
+        height = y + self._send.height() + PADDING
+        self.resize(width, height)
+        self._fitting = False
+        return height
+
+    @Slot()
+    def submit(self) -> None:
+        """Send it, unless it is blank."""
+        QGuiApplication.inputMethod().commit()
+        if self._send.isEnabled():
+            self.submitted.emit(self.text)
+
+    @Slot()
+    def _on_text_changed(self) -> None:
+        self._send.setEnabled(bool(self.text.strip()))
+
+    @Slot()
+    def _on_resized(self) -> None:
+        if not self._fitting:
+            self.height_changed.emit()
+
+    @Slot()
+    def _on_caret_moved(self) -> None:
+        if self._edit.hasFocus():
+            rect = self._edit.cursorRect()
+            self.caret_moved.emit(QRect(self._edit.mapTo(self, rect.topLeft()), rect.size()))
+
+
+class _Edit(MessageEdit):
+    """Says when its text made it higher or lower."""
+
+    resized = Signal()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if event.size().height() != event.oldSize().height():
+            self.resized.emit()
+
+
+def _button(text: str, keys: str, parent: QWidget) -> QPushButton:
+    button = QPushButton(text, parent)
+    button.setAccessibleName(text)
+    button.setToolTip(plain_tip(text, keys))
+    button.setAutoDefault(False)
+    return button

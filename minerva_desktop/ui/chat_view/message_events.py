@@ -1,0 +1,53 @@
+"""What is said about the messages of the transcript, and what holds for all of them.
+
+One of each for a transcript, shared by `ChatView` and all that it is made of. Main thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject, QPoint, QRect, Signal
+
+from minerva_desktop.ui.chat_view.actions import BranchPlace
+
+
+class MessageEvents(QObject):
+    """A ``str`` is a message's id, but for ``branch_requested``, which carries the alternative's.
+
+    ``action_requested(id, action, place)``: a person wants that; what opens belongs at ``place``
+    on the screen. ``edit_submitted(id, text)``: it is to be sent instead. ``selected``: text was;
+    ``caret_moved(rect)``: the end of a selection, or an editor's cursor, went to ``rect`` in the
+    column. ``work_added``: there is something to render; ``layout_changed``: or to place anew.
+    """
+
+    retry_requested = Signal(str)
+    details_requested = Signal(str)
+    options_requested = Signal(str)
+    load_anyway_requested = Signal(str)
+    action_requested = Signal(str, object, QPoint)
+    branch_requested = Signal(str)
+    edit_requested = Signal(str)
+    edit_submitted = Signal(str, str)
+    selected = Signal()
+    caret_moved = Signal(QRect)
+    work_added = Signal()
+    layout_changed = Signal()
+
+
+def no_place(_message_id: str) -> BranchPlace | None:
+    """For a chat without branches."""
+    return None
+
+
+@dataclass
+class MessageOptions:
+    """``place_of``: what a message is an alternative to. ``enter_sends``: Enter alone sends what
+    is edited. ``can_branch``: a chat of its own can be made up to a message. ``seen_height``: px
+    of the column that are in sight."""
+
+    place_of: Callable[[str], BranchPlace | None] = no_place
+    enter_sends: bool = True
+    can_branch: bool = True
+    seen_height: int = 0

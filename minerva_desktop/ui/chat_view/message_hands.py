@@ -1,0 +1,227 @@
+"""Builds the messages of a column, and what a person has in hand there: the rows of actions, the
+menus and the editors.
+
+Imported with the first message: Markdown and Pygments take 0.1 s. Main thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from PySide6.QtCore import QObject, QPoint, QRect, Signal, Slot
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QWidget
+
+from minerva_desktop.chat.message import Message, Role
+from minerva_desktop.ui.chat_view.action_menu import message_menu
+from minerva_desktop.ui.chat_view.action_rows import ActionRows
+from minerva_desktop.ui.chat_view.actions import MessageAction, actions_for
+from minerva_desktop.ui.chat_view.answer_view import AnswerView
+from minerva_desktop.ui.chat_view.markdown import MarkdownParser
+from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
+from minerva_desktop.ui.chat_view.message_view import MessageView
+from minerva_desktop.ui.chat_view.question_view import QuestionView
+from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
+from minerva_desktop.ui.icons import Icons
+
+MAX_EDIT_SHARE = 0.6  # of the visible height, that an editor takes before it scrolls
+
+
+class MessageHands(QObject):
+    """Copying and editing are done here; of all else ``events`` tells."""
+
+    rendering_needed = Signal(str)
+
+    def __init__(
+        self,
+        icons: Icons,
+        column: QWidget,
+        events: MessageEvents,
+        options: MessageOptions,
+        view_of: Callable[[str], MessageView | None],
+        is_answering: Callable[[], bool],
+    ) -> None:
+        """``view_of``: a message's, by id; ``is_answering``: whether one is being written."""
+        super().__init__(column)
+        self._icons = icons
+        self._column = column
+        self._events = events
+        self._options = options
+        self._view_of = view_of
+        self._is_answering = is_answering
+        self._parser = MarkdownParser()
+        self._last: MessageView | None = None
+        self._selected: RichTextView | None = None
+        self._edits: dict[str, str] = {}  # by message, of those without a view
+        self._rows = ActionRows(icons, column, self._actions, is_answering, self._owner)
+        self._rows.triggered.connect(self._trigger)
+        self._rows.menu_requested.connect(self._show_menu)
+
+    # -- views -------------------------------------------------------------------------------
+
+    def make(self, message: Message) -> MessageView:
+        """A view of ``message``, in the column."""
+        if message.role is Role.USER:
+            view: MessageView = self._make_question(message)
+        else:
+            view = self._make_answer(message)
+        view.show_place(self._options.place_of(message.id))
+        view.body.copyAvailable.connect(self._on_copy_available)
+        view.body.caret_moved.connect(self._on_caret_moved)
+        view.rendering_needed.connect(self.rendering_needed)
+        view.layout_changed.connect(self._events.layout_changed)
+        view.menu_requested.connect(self._show_menu)
+        view.edit_requested.connect(self._on_edit_requested)
+        view.branch_requested.connect(self._events.branch_requested)
+        view.pointer_changed.connect(self._on_pointer_changed)
+        return view
+
+    def _make_question(self, message: Message) -> QuestionView:
+        view = QuestionView(message, self._parser, self._icons, self._column)
+        view.edit_submitted.connect(self._events.edit_submitted)
+        view.edit_cancelled.connect(self.end_edit)
+        view.caret_moved.connect(self._on_caret_moved)
+        return view
+
+    def _make_answer(self, message: Message) -> AnswerView:
+        view = AnswerView(message, self._parser, self._icons, self._column)
+        view.retry_requested.connect(self._events.retry_requested)
+        view.continue_requested.connect(self._on_continue)
+        view.details_requested.connect(self._events.details_requested)
+        view.options_requested.connect(self._events.options_requested)
+        view.load_anyway_requested.connect(self._events.load_anyway_requested)
+        return view
+
+    def as_answer(self, view: MessageView) -> AnswerView | None:
+        """``view`` if it is an answer's."""
+        return view if isinstance(view, AnswerView) else None
+
+    def release(self, view: MessageView) -> None:
+        """A view goes; what is being made of its message is kept until it is shown again."""
+        if isinstance(view, QuestionView) and view.edited_text is not None:
+            self._edits[view.message.id] = view.edited_text
+        if view is self._last:
+            self._last = None
+        if view.body is self._selected:
+            self._selected = None
+        self._rows.forget(view)
+
+    def set_last(self, view: MessageView | None) -> None:
+        """The view of the last message of the chat, if that has one."""
+        if view is not self._last:
+            if self._last is not None:
+                self._last.set_last(False)
+            self._last = view
+            if view is not None:
+                view.set_last(True)
+        self._rows.set_last(view)
+
+    # -- editing -----------------------------------------------------------------------------
+
+    def waits_for_edit(self, message_id: str) -> bool:
+        """Whether that message, which got a view, was being edited before."""
+        return message_id in self._edits
+
+    def begin_edit(self, message_id: str) -> bool:
+        """Turn a question into an editor; whether it is one now."""
+        view = self._view_of(message_id)
+        if not isinstance(view, QuestionView):
+            return False
+        text = self._edits.pop(message_id, view.source())
+        limit = round(MAX_EDIT_SHARE * self._options.seen_height)
+        view.begin_edit(text, enter_sends=self._options.enter_sends, max_height=limit)
+        self._rows.refresh()
+        self._events.layout_changed.emit()
+        return True
+
+    def focus_editor(self, message_id: str) -> None:
+        """Let the person type in the message's editor."""
+        view = self._view_of(message_id)
+        if isinstance(view, QuestionView):
+            view.focus_editor()
+
+    @Slot(str)
+    def end_edit(self, message_id: str) -> None:
+        """Show the message as it is."""
+        self._edits.pop(message_id, None)
+        view = self._view_of(message_id)
+        if isinstance(view, QuestionView):
+            view.end_edit()
+            self._rows.refresh()
+            self._events.layout_changed.emit()
+
+    # -- actions -----------------------------------------------------------------------------
+
+    def _actions(self, view: MessageView) -> tuple[MessageAction, ...]:
+        is_last = view is self._last
+        return actions_for(view.message, is_last=is_last, can_branch=self._options.can_branch)
+
+    def _owner(self, widget: QWidget) -> MessageView | None:
+        at: QWidget | None = widget
+        while at is not None and not isinstance(at, MessageView):
+            at = at.parentWidget()
+        return at if at is not None and at.parentWidget() is self._column else None
+
+    @Slot(str, object, QPoint)
+    def _trigger(self, message_id: str, action: MessageAction, place: QPoint) -> None:
+        view = self._view_of(message_id)
+        if action is MessageAction.EDIT:
+            self._events.edit_requested.emit(message_id)
+        elif action is MessageAction.COPY and view is not None:
+            QGuiApplication.clipboard().setText(view.source())
+        else:
+            self._events.action_requested.emit(message_id, action, place)
+
+    @Slot(str, QPoint)
+    def _show_menu(self, message_id: str, place: QPoint) -> None:
+        view = self._view_of(message_id)
+        if view is None:
+            return
+        menu = message_menu(
+            self._icons,
+            self._column,
+            view.body,
+            self._actions(view),
+            partial(self._choose, message_id, place),
+            is_busy=self._is_answering(),
+        )
+        if not menu.isEmpty():
+            menu.popup(place)
+
+    def _choose(self, message_id: str, place: QPoint, action: MessageAction) -> None:
+        self._trigger(message_id, action, place)
+
+    @Slot(str)
+    def _on_continue(self, message_id: str) -> None:
+        self._events.action_requested.emit(message_id, MessageAction.CONTINUE, QPoint())
+
+    @Slot(str)
+    def _on_edit_requested(self, message_id: str) -> None:
+        if isinstance(self._view_of(message_id), QuestionView):
+            self._events.edit_requested.emit(message_id)
+
+    @Slot(str, bool)
+    def _on_pointer_changed(self, message_id: str, is_here: bool) -> None:
+        view = self._view_of(message_id)
+        if view is not None and is_here:
+            self._rows.hover(view)
+        elif view is not None:
+            self._rows.leave(view)
+
+    @Slot(bool)
+    def _on_copy_available(self, available: bool) -> None:
+        body = self.sender()
+        if available and isinstance(body, RichTextView):
+            # One selection in the transcript, as in one document.
+            if self._selected is not None and self._selected is not body:
+                self._selected.clear_selection()
+            self._selected = body
+            self._events.selected.emit()
+
+    @Slot(QRect)
+    def _on_caret_moved(self, rect: QRect) -> None:
+        moved = self.sender()
+        if isinstance(moved, QWidget):
+            place = moved.mapTo(self._column, rect.topLeft())
+            self._events.caret_moved.emit(QRect(place, rect.size()))

@@ -1,0 +1,123 @@
+"""The text of one message on its way into the widget that shows it.
+
+Text is rendered in pieces: `render_some` does as much as its budget allows and says whether more
+is left, so a message of any size never holds up the window. Main thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+from minerva_desktop.chat.message import Message, MessageState, Role
+from minerva_desktop.ui.chat_view.markdown import MarkdownParser
+from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
+from minerva_desktop.ui.chat_view.streaming import MarkdownStream, PlainStream
+
+FOLD_ABOVE = 200_000  # characters; a longer finished message is folded
+FOLD_SHOWN = 20_000  # characters shown of a folded one, at most
+FOLD_SEARCH = 1_000  # of these, in which the end of a line, sentence or word is looked for
+PIECE = 500  # characters rendered between two looks at the clock
+
+
+class MessageText:
+    """Markdown of an answer, plain text of anything else."""
+
+    def __init__(self, message: Message, parser: MarkdownParser, body: RichTextView) -> None:
+        self._parser = parser
+        self._body = body
+        self.begin(message)
+        self._again = False
+
+    def begin(self, message: Message) -> None:
+        """Start over with ``message``'s text. What is shown already, and is the same, stays."""
+        answer = message.role is Role.ASSISTANT
+        self._stream = MarkdownStream(self._parser) if answer else PlainStream()
+        self._parts: list[str] = []
+        self._length = 0
+        self._backlog: deque[str] = deque()
+        self._folded = ""
+        self._whole = message.state is not MessageState.STREAMING
+        self._finished = False
+        self._again = True
+        if self._whole and len(message.text) > FOLD_ABOVE:
+            end = _fold_end(message.text)
+            self.append(message.text[:end])
+            self._folded = message.text[end:]
+            self._parts.append(self._folded)
+        else:
+            self.append(message.text)
+
+    @property
+    def source(self) -> str:
+        """All text so far, rendered or not, as it was written."""
+        return "".join(self._parts)
+
+    @property
+    def n_shown(self) -> int:
+        """Characters of it that are or will be rendered."""
+        return self._length
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether a part of it waits for `unfold`."""
+        return bool(self._folded)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all of it is shown in its final form."""
+        return self._finished
+
+    def append(self, text: str) -> None:
+        """More of it. `render_some` shows it."""
+        if text:
+            self._parts.append(text)
+            self._queue(text)
+
+    def finish(self, message: Message) -> None:
+        """It is complete, as ``message`` has it."""
+        shown = self.source
+        if message.text.startswith(shown):
+            self.append(message.text[len(shown) :])
+            self._whole = True
+        else:
+            self.begin(message)
+
+    def unfold(self) -> None:
+        """Show all of a folded text. `render_some` shows it."""
+        rest, self._folded = self._folded, ""
+        self._queue(rest)
+
+    def render_some(self, seconds: float) -> bool:
+        """Render for about ``seconds``; whether something is left to render."""
+        deadline = time.perf_counter() + seconds
+        while self._backlog:
+            piece = self._backlog.popleft()
+            while self._backlog and len(piece) + len(self._backlog[0]) <= PIECE:
+                piece += self._backlog.popleft()
+            self._stream.feed(piece)
+            late = time.perf_counter() > deadline
+            # What was shown before it began anew stays until the new text has come as far.
+            partly = bool(self._backlog) and (self._again or not late)
+            self._body.apply(self._stream.update(settled_only=partly))
+            if self._backlog and late:
+                return True
+        self._again = False
+        if self._whole and not self._folded and not self._finished:
+            self._finished = True
+            self._stream.finish()
+            self._body.apply(self._stream.update())
+        return False
+
+    def _queue(self, text: str) -> None:
+        self._length += len(text)
+        self._backlog += [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
+
+
+def _fold_end(text: str) -> int:
+    """Where a long text is best cut: behind a line, else a sentence, else a word."""
+    for mark in ("\n", ". ", " "):
+        at = text.rfind(mark, FOLD_SHOWN - FOLD_SEARCH, FOLD_SHOWN)
+        if at >= 0:
+            return at + len(mark)
+    return FOLD_SHOWN

@@ -1,0 +1,398 @@
+"""The messages of the transcript that have a widget, and the work left to do for them.
+
+Only a stretch of a long chat has: its end, or what is around the message that it was opened at.
+Views are built and text is rendered in slices, so each call of `work` takes about as long as it
+was given. `MessageColumn` gives them their place. Main thread.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QRect, Qt, Slot
+from PySide6.QtWidgets import QApplication, QWidget
+
+from minerva_desktop.chat.message import Message, MessageState
+from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
+from minerva_desktop.ui.chat_view.stretch import FEW, PAGE, Stretch, is_only_moved, n_same
+from minerva_desktop.ui.icons import Icons
+
+if TYPE_CHECKING:
+    from minerva_desktop.ui.chat_view.answer_view import AnswerView
+    from minerva_desktop.ui.chat_view.message_hands import MessageHands
+    from minerva_desktop.ui.chat_view.message_view import MessageView
+
+
+class MessageViews(QObject):
+    """``events`` tell of them; ``options`` hold for all."""
+
+    def __init__(
+        self, icons: Icons, column: QWidget, events: MessageEvents, options: MessageOptions
+    ) -> None:
+        super().__init__(column)
+        self._icons = icons
+        self._column = column
+        self._events = events
+        self._options = options
+        self._hands: MessageHands | None = None
+        self._model_names: dict[str, str] = {}
+        self._messages: list[Message] = []
+        self._stretch = Stretch()
+        self._views: list[MessageView] = []  # of the stretch, in order
+        self._by_id: dict[str, MessageView] = {}
+        self._answers: dict[str, AnswerView] = {}  # those of them that are answers
+        self._help: dict[str, tuple[bool, bool, bool]] = {}  # by message: details, load options
+        self._unrendered: dict[str, MessageView] = {}
+        self._unstyled: list[MessageView] = []
+        self._unarranged: list[MessageView] = []
+        self._new: set[MessageView] = set()  # put above others, not at full height yet
+        self._view_width = 0
+
+    def __len__(self) -> int:
+        """Messages, with a view or without."""
+        return len(self._messages)
+
+    @property
+    def n_earlier(self) -> int:
+        """Messages before those that have a view, or will have."""
+        return self._stretch.wanted_first
+
+    @property
+    def n_later(self) -> int:
+        """Messages after them."""
+        return len(self._messages) - self._stretch.wanted_end
+
+    # -- messages ----------------------------------------------------------------------------
+
+    def open(self, messages: list[Message], at: str | None = None) -> bool:
+        """Show another chat, at the message ``at`` or, where there is no such, at its end; whether
+        there is."""
+        self._drop_all()
+        self._messages = list(messages)
+        index = None if at is None else self._index(at)
+        count = len(messages)
+        self._stretch = Stretch.at_end(count) if index is None else Stretch.around(index, count)
+        self._mark_last()
+        return index is not None
+
+    def change(self, messages: list[Message]) -> bool:
+        """Other messages of the same chat: views of those that stay, stay. False where none does,
+        and the chat is shown at its end."""
+        same = n_same(self._messages, messages)
+        start = self._stretch.first
+        if same < start or not self._views or same == 0:
+            self.open(messages)
+            return False
+        focus, focused = self._focused_index(), QApplication.focusWidget()
+        old_views, self._views = self._views, []
+        end, n_made = start, 0
+        for message in messages[start : max(same, start) + PAGE]:
+            view = self._by_id.get(message.id)
+            if view is not None and is_only_moved(view.message, message):
+                view.move_to(message)
+            elif n_made < FEW:
+                if view is not None:
+                    self._drop_view(view)
+                view = self._make_view(message)
+                n_made += 1
+            else:
+                break
+            self._views.append(view)
+            end += 1
+        kept = set(self._views)
+        for view in old_views:
+            if view not in kept and self._by_id.get(view.message.id) is view:
+                self._drop_view(view)
+        self._messages = list(messages)
+        stretch = self._stretch
+        stretch.end = end
+        stretch.wanted_end = min(len(messages), max(end, same + PAGE))
+        self._order_views()
+        self._mark_last()
+        if QApplication.focusWidget() is not focused:  # it went with its message
+            self._focus_again(focus)
+        return True
+
+    def _order_views(self) -> None:
+        """Screen readers go by the order of the children."""
+        for view in self._views:
+            view.raise_()
+            view.show_place(self._options.place_of(view.message.id))
+
+    def _focused_index(self) -> int | None:
+        """The message that has the keyboard, by its place."""
+        focused = QApplication.focusWidget()
+        for index, view in enumerate(self._views, self._stretch.first):
+            if focused is not None and view.isAncestorOf(focused):
+                return index
+        return None
+
+    def _focus_again(self, index: int | None) -> None:
+        """The message in the place of the one that had the keyboard has it."""
+        at = -1 if index is None else min(index - self._stretch.first, len(self._views) - 1)
+        if at >= 0:
+            self._views[at].body.setFocus(Qt.FocusReason.TabFocusReason)
+
+    def set_model_names(self, names: dict[str, str]) -> None:
+        """What to call the models, by file name."""
+        if names != self._model_names:
+            self._model_names = names
+            for view in self._views:
+                view.show_author(names)
+
+    def append(self, message: Message) -> None:
+        """Add a message below the others, and show the end of the chat."""
+        if self._stretch.end < len(self._messages):
+            self._drop_all()
+            self._stretch = Stretch.at_end(len(self._messages))
+        self._messages.append(message)
+        self._views.append(self._make_view(message))
+        self._stretch.end += 1
+        self._stretch.wanted_end = self._stretch.end
+        self._mark_last()
+
+    def append_text(self, message_id: str, delta: str) -> None:
+        """More text of an answer; nothing for a message without a view."""
+        view = self._answers.get(message_id)
+        if view is not None:
+            view.append(delta)
+            self._unrendered[message_id] = view
+
+    def offer_help(self, message_id: str, *, details: bool, options: bool, anyway: bool) -> None:
+        """What to offer under a failed answer, whenever it has a view."""
+        self._help[message_id] = (details, options, anyway)
+        view = self._answers.get(message_id)
+        if view is not None:
+            view.offer_help(details=details, options=options, anyway=anyway)
+
+    def set_status(self, message_id: str, text: str) -> None:
+        """What to say beneath a running answer."""
+        view = self._answers.get(message_id)
+        if view is not None:
+            view.set_status(text)
+
+    def finish(self, message: Message) -> None:
+        """The final form of a message that is already here."""
+        view = self._replace(message)
+        if view is not None:
+            view.finish(message)
+            self._mark_last()
+
+    def resume(self, message: Message) -> None:
+        """An answer that is already here goes on."""
+        view = self._replace(message)
+        if view is not None:
+            view.go_on(message)
+            self._mark_last()
+
+    def _replace(self, message: Message) -> AnswerView | None:
+        index = self._index(message.id)
+        if index is None:
+            return None
+        self._messages[index] = message
+        view = self._answers.get(message.id)
+        if view is not None:
+            self._unrendered[message.id] = view
+        return view
+
+    def source(self, message_id: str) -> str:
+        """A message's text so far. Raises `KeyError` for an unknown one."""
+        view = self._by_id.get(message_id)
+        if view is not None:
+            return view.source()
+        index = self._index(message_id)
+        if index is None:
+            raise KeyError(message_id)
+        return self._messages[index].text
+
+    def plain_text(self) -> str:
+        """What the messages say that have a view."""
+        return "\n\n".join(view.plain_text() for view in self._views)
+
+    def view(self, message_id: str) -> MessageView | None:
+        """The view of a message, if it has one now."""
+        return self._by_id.get(message_id)
+
+    def is_answering(self) -> bool:
+        """Whether the last message is being written."""
+        return bool(self._messages) and self._messages[-1].state is MessageState.STREAMING
+
+    def go_to_end(self) -> None:
+        """Show the end of the chat."""
+        if self.n_later:
+            self.open(self._messages)
+
+    def _index(self, message_id: str) -> int | None:
+        for index in range(len(self._messages) - 1, -1, -1):
+            if self._messages[index].id == message_id:
+                return index
+        return None
+
+    def _mark_last(self) -> None:
+        if self._hands is not None:
+            is_last = self._views and self._stretch.end == len(self._messages)
+            self._hands.set_last(self._views[-1] if is_last else None)
+
+    # -- editing -----------------------------------------------------------------------------
+
+    def begin_edit(self, message_id: str) -> None:
+        """Turn a question with a view into an editor, and let the person type there."""
+        if self._hands is not None and self._hands.begin_edit(message_id):
+            self._hands.focus_editor(message_id)
+
+    def end_edit(self, message_id: str) -> None:
+        """Show the question as it is again."""
+        if self._hands is not None:
+            self._hands.end_edit(message_id)
+
+    # -- work --------------------------------------------------------------------------------
+
+    @property
+    def has_work(self) -> bool:
+        """Whether `work` would find something to do."""
+        missing = self._stretch.next_missing() is not None
+        return bool(self._unrendered or self._unstyled or self._unarranged or missing)
+
+    def work(self, seconds: float) -> None:
+        """Render, restyle and build views for about ``seconds``."""
+        deadline = time.perf_counter() + seconds
+        while self.has_work:
+            if self._unrendered:
+                name, view = next(reversed(self._unrendered.items()))
+                if not view.render_some(deadline - time.perf_counter()):
+                    del self._unrendered[name]
+            elif self._unstyled:
+                self._unstyled.pop().restyle()
+            elif self._unarranged:
+                self._unarranged.pop().arrange(self._view_width)
+            else:
+                self._build_next()
+            if time.perf_counter() > deadline:
+                break
+
+    def _build_next(self) -> None:
+        index = self._stretch.next_missing()
+        if index is None:
+            return
+        view = self._make_view(self._messages[index])
+        if index >= self._stretch.end:
+            self._views.append(view)
+            self._stretch.end += 1
+        else:
+            view.lower()  # screen readers go by the order of the children: this one is first
+            self._views.insert(0, view)
+            self._stretch.first -= 1
+            self._new.add(view)
+        if index == len(self._messages) - 1:
+            self._mark_last()
+
+    def restyle(self, visible: QRect) -> None:
+        """The theme changed: restyle what is ``visible`` at once, the rest by `work`."""
+        self._unstyled.clear()
+        for view in self._views:
+            if view.geometry().intersects(visible):
+                view.restyle()
+            else:
+                self._unstyled.append(view)
+
+    def _make_view(self, message: Message) -> MessageView:
+        hands = self._hands = self._hands or self._make_hands()
+        view = hands.make(message)
+        view.show_author(self._model_names)
+        view.show()
+        self._by_id[message.id] = view
+        self._unrendered[message.id] = view
+        answer = hands.as_answer(view)
+        if answer is not None:
+            self._answers[message.id] = answer
+            details, options, anyway = self._help.get(message.id, (False, False, False))
+            answer.offer_help(details=details, options=options, anyway=anyway)
+        elif hands.waits_for_edit(message.id):
+            hands.begin_edit(message.id)
+        return view
+
+    def _make_hands(self) -> MessageHands:
+        # For start-up time: Markdown and Pygments take 0.1 s, and an empty chat needs neither.
+        from minerva_desktop.ui.chat_view.message_hands import MessageHands
+
+        hands = MessageHands(
+            self._icons,
+            self._column,
+            self._events,
+            self._options,
+            self._by_id.get,
+            self.is_answering,
+        )
+        hands.rendering_needed.connect(self._on_rendering_needed)
+        return hands
+
+    def _drop_all(self) -> None:
+        for view in list(self._views):
+            self._drop_view(view)
+
+    def _drop_view(self, view: MessageView) -> None:
+        name = view.message.id
+        if view in self._views:
+            self._views.remove(view)
+        del self._by_id[name]
+        self._answers.pop(name, None)
+        self._unrendered.pop(name, None)
+        self._new.discard(view)
+        for waiting in (self._unstyled, self._unarranged):
+            if view in waiting:
+                waiting.remove(view)
+        if self._hands is not None:
+            self._hands.release(view)
+        view.hide()
+        view.deleteLater()
+
+    # -- layout ------------------------------------------------------------------------------
+
+    def arrange(self, left: int, y: int, width: int, seen: range) -> int:
+        """Place all at ``left`` px, from ``y`` px on, in ``width`` px; where the next thing goes.
+
+        A new width takes effect at once for messages at the heights ``seen`` (px), for the others
+        by `work`.
+        """
+        self._view_width = width
+        self._unarranged.clear()
+        for view in self._views:
+            near = view.y() < seen.stop and view.y() + view.height() >= seen.start
+            if near or view.arranged_width in {-1, width}:
+                height = view.arrange(width)
+                if view.message.id not in self._unrendered:
+                    self._new.discard(view)
+            else:
+                height = view.height()
+                self._unarranged.append(view)
+            view.setGeometry(left, y, width, height)
+            y += height + view.gap_below
+        return y
+
+    def anchor(self, y: int) -> tuple[MessageView, int] | None:
+        """The message at height ``y`` of the column, and how far below its top that is. A message
+        that is still to grow above the others is passed over."""
+        for view in self._views:
+            if view.geometry().bottom() >= y and view not in self._new:
+                return view, y - view.y()
+        return None
+
+    @Slot()
+    def show_earlier(self) -> None:
+        """A page more at the top."""
+        self._stretch.want_earlier()
+        self._events.work_added.emit()
+
+    @Slot()
+    def show_later(self) -> None:
+        """A page more at the bottom."""
+        self._stretch.want_later(len(self._messages))
+        self._events.work_added.emit()
+
+    # -- slots -------------------------------------------------------------------------------
+
+    @Slot(str)
+    def _on_rendering_needed(self, message_id: str) -> None:
+        self._unrendered[message_id] = self._by_id[message_id]
+        self._events.work_added.emit()

@@ -1,0 +1,146 @@
+"""What a person said, in a bubble at the right, and as an editor while they change it.
+
+Main thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from PySide6.QtCore import QPoint, QRect, QRectF, Qt, Signal, Slot
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QApplication
+
+from minerva_desktop.ui.chat_view.message_editor import MessageEditor
+from minerva_desktop.ui.chat_view.message_parts import INSET
+from minerva_desktop.ui.chat_view.message_view import OUTDENT, MessageView
+from minerva_desktop.ui.theme import GRID
+
+BUBBLE_SHARE = 0.8  # of the column, at most
+BUBBLE_MEASURED = 2_000  # characters; the bubble of a longer text is as wide as it may be
+BUBBLE_RADIUS = 16  # px
+BUBBLE_PADDING_X = 16
+BUBBLE_TOP = 10
+BUBBLE_BOTTOM = 4  # the last line's own leading adds to it
+
+
+class QuestionView(MessageView):
+    """``edit_submitted(id, text)``: send that instead; ``edit_cancelled(id)``: leave it as it is;
+    ``caret_moved(rect)``: the editor's cursor went to there, in this widget."""
+
+    edit_submitted = Signal(str, str)
+    edit_cancelled = Signal(str)
+    caret_moved = Signal(QRect)
+
+    _editor: MessageEditor | None = None
+    _max_edit_height = 0
+    _bubble = QRectF()
+
+    # -- editing -----------------------------------------------------------------------------
+
+    @property
+    def is_edited(self) -> bool:
+        return self._editor is not None
+
+    @property
+    def edited_text(self) -> str | None:
+        """What the person has made of it so far; None where it is not being edited."""
+        return None if self._editor is None else self._editor.text
+
+    def begin_edit(self, text: str, *, enter_sends: bool, max_height: int) -> None:
+        """Turn into an editor that holds ``text``, at most about ``max_height`` px high."""
+        if self._editor is not None:
+            return
+        editor = MessageEditor(text, enter_sends=enter_sends, parent=self)
+        editor.submitted.connect(self._on_edit_submitted)
+        editor.cancelled.connect(self._on_edit_cancelled)
+        editor.height_changed.connect(self._on_editor_grew)
+        editor.caret_moved.connect(self._on_editor_caret)
+        self._editor = editor
+        self._max_edit_height = max_height
+        self._body.hide()
+        self._unfold.hide()
+        editor.show()
+        self._fitted = (-1, 0)
+
+    def focus_editor(self) -> None:
+        """Let the person type."""
+        if self._editor is not None:
+            self._editor.begin()
+
+    def end_edit(self) -> None:
+        """Be a message again."""
+        editor, self._editor = self._editor, None
+        if editor is not None:
+            focused = QApplication.focusWidget()
+            had_focus = focused is not None and editor.isAncestorOf(focused)
+            editor.hide()
+            editor.deleteLater()
+            self._body.show()
+            self._show_fold()
+            self._fitted = (-1, 0)
+            if had_focus:
+                self._body.setFocus(Qt.FocusReason.TabFocusReason)
+
+    # -- layout ------------------------------------------------------------------------------
+
+    def _author(self, _model_names: Mapping[str, str]) -> str:
+        return "You"
+
+    def _arrange(self, width: int) -> int:
+        if self._editor is not None:
+            self._editor.move(INSET, 0)
+            return self._editor.fit(width - 2 * INSET, self._max_edit_height)
+        width -= INSET
+        limit = round((width - INSET) * BUBBLE_SHARE) - 2 * BUBBLE_PADDING_X
+        wide = self._text.n_shown > BUBBLE_MEASURED
+        text_width = limit if wide else self._body.natural_width(limit)
+        left = width - text_width - BUBBLE_PADDING_X
+        self._body.move(left, BUBBLE_TOP)
+        y = BUBBLE_TOP + self._body.fit(text_width) + BUBBLE_BOTTOM
+        if self._text.is_folded:
+            self._unfold.adjustSize()
+            self._unfold.move(left, y)
+            y += self._unfold.height() + 2 * GRID
+        left -= BUBBLE_PADDING_X
+        self._bubble = QRectF(left, 0, width - left, y)
+        return y
+
+    def _row_places(self, width: int, navigator: int, row: int) -> tuple[int, int]:
+        right = width - INSET + OUTDENT - navigator
+        return right, right - row
+
+    def _ring(self) -> tuple[QRectF, float]:
+        return self._bubble.adjusted(0.5, 0.5, -0.5, -0.5), BUBBLE_RADIUS
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if self._editor is not None:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(self._icons.theme.bubble))
+        painter.drawRoundedRect(self._bubble, BUBBLE_RADIUS, BUBBLE_RADIUS)
+        painter.end()
+        super().paintEvent(event)
+
+    # -- slots -------------------------------------------------------------------------------
+
+    @Slot(str)
+    def _on_edit_submitted(self, text: str) -> None:
+        self.edit_submitted.emit(self._message.id, text)
+
+    @Slot()
+    def _on_edit_cancelled(self) -> None:
+        self.edit_cancelled.emit(self._message.id)
+
+    @Slot()
+    def _on_editor_grew(self) -> None:
+        self._fitted = (-1, 0)
+        self.layout_changed.emit()
+
+    @Slot(QRect)
+    def _on_editor_caret(self, rect: QRect) -> None:
+        if self._editor is not None:
+            place = self._editor.mapTo(self, QPoint(rect.topLeft()))
+            self.caret_moved.emit(QRect(place, rect.size()))

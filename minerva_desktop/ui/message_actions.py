@@ -1,0 +1,205 @@
+"""What a person does with the messages of the open chat, beyond sending them.
+
+Glue between the transcript, the open session and the notification bar. Main thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QPoint, Slot
+
+from minerva_desktop.app.answer_words import model_name
+from minerva_desktop.app.chat_library import ChatLibrary
+from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.chat.conversation import Conversation, Removal
+from minerva_desktop.chat.message import Role
+from minerva_desktop.errors import ModelNotFound
+from minerva_desktop.paths import path_of, path_text
+from minerva_desktop.ui.chat_view.actions import BranchPlace, MessageAction
+from minerva_desktop.ui.chat_view.answer_details import AnswerDetails
+from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.notification_bar import Notice, NoticeKind
+from minerva_desktop.ui.offers import Offers
+from minerva_desktop.ui.prompt_counter import PromptCounter
+from minerva_desktop.ui.regenerate_menu import regenerate_menu
+from minerva_desktop.ui.tasks import UiTasks
+
+STILL_WRITING = "still-writing"
+
+
+def place_in(conversation: Conversation, message_id: str) -> BranchPlace | None:
+    """Where a message stands among its alternatives; None where it has none."""
+    if message_id not in conversation:
+        return None
+    ids = tuple(conversation.siblings(message_id))
+    return BranchPlace(ids.index(message_id), ids) if len(ids) > 1 else None
+
+
+class MessageActions(QObject):
+    """Obeys the rows and menus of actions, the branch navigators and the editors in place."""
+
+    def __init__(
+        self,
+        window: MainWindow,
+        models: ModelController,
+        counter: PromptCounter,
+        tasks: UiTasks,
+        session: Callable[[], ChatSession | None],
+        library: Callable[[], ChatLibrary | None],
+        show: Callable[[ChatSession], None],
+    ) -> None:
+        """``session`` is the open chat's, ``show`` opens another one."""
+        super().__init__(window)
+        self._window = window
+        self._view = window.chat_view
+        self._models = models
+        self._counter = counter
+        self._tasks = tasks
+        self._session = session
+        self._library = library
+        self._show = show
+        self._offers = Offers("messages:", window.notifications, tasks)
+        self._view.retry_requested.connect(self._on_retry)
+        self._view.action_requested.connect(self._on_action)
+        self._view.branch_requested.connect(self._on_branch)
+        self._view.edit_submitted.connect(self._on_edit_submitted)
+        window.composer.edit_last_requested.connect(self._on_edit_last)
+
+    @Slot(str, object, QPoint)
+    def _on_action(self, message_id: str, action: MessageAction, place: QPoint) -> None:
+        session = self._session()
+        if session is None or message_id not in session.conversation:
+            return
+        match action:
+            case MessageAction.REGENERATE:
+                self._offer_regenerating(session, message_id, place)
+            case MessageAction.CONTINUE:
+                self._tasks.start(self._resume(session, message_id))
+            case MessageAction.BRANCH:
+                self._tasks.start(self._branch_off(session, message_id))
+            case MessageAction.DELETE:
+                self._tasks.start(self._remove(session, message_id, with_replies=False))
+            case MessageAction.DELETE_BELOW:
+                self._tasks.start(self._remove(session, message_id, with_replies=True))
+            case MessageAction.DETAILS:
+                self._open_details(session, message_id, place)
+
+    async def _resume(self, session: ChatSession, message_id: str) -> None:
+        await session.resume(message_id, self._model_path())
+
+    def _model_path(self) -> Path:
+        path = self._models.current_path
+        if path is None:
+            raise ModelNotFound("There is no model to answer. Add a GGUF file first.")
+        return path
+
+    # -- other answers -----------------------------------------------------------------------
+
+    @Slot(str)
+    def _on_retry(self, message_id: str) -> None:
+        session, path = self._session(), self._models.current_path
+        if session is not None and path is not None and not session.is_answering:
+            self._tasks.start(session.retry(message_id, path))
+
+    def _offer_regenerating(self, session: ChatSession, message_id: str, place: QPoint) -> None:
+        path = self._models.current_path
+        is_last = message_id == session.conversation.active_leaf_id
+        menu = regenerate_menu(
+            self._window.icons,
+            self._window,
+            self._window.header.picker.items,
+            "" if path is None else path_text(path),
+            partial(self._retry_with, session, message_id),
+            partial(self._ask, session) if is_last else None,
+        )
+        menu.popup(place)
+
+    def _retry_with(self, session: ChatSession, message_id: str, path: str) -> None:
+        if path and session is self._session():
+            self._tasks.start(session.retry(message_id, path_of(path)))
+
+    def _ask(self, session: ChatSession, words: str) -> None:
+        path = self._models.current_path
+        if path is not None and session is self._session():
+            self._tasks.start(session.send(words, path))
+
+    @Slot(str)
+    def _on_branch(self, message_id: str) -> None:
+        session = self._session()
+        if session is not None and message_id in session.conversation:
+            self._tasks.start(session.select(message_id))
+
+    async def _branch_off(self, session: ChatSession, message_id: str) -> None:
+        library = self._library()
+        if library is not None:
+            self._show(await library.branch_off(session, message_id))
+            self._window.composer.focus_editor()
+
+    def _open_details(self, session: ChatSession, message_id: str, place: QPoint) -> None:
+        message = session.conversation[message_id]
+        items = self._window.header.picker.items
+        model = next(
+            (item for item in items if model_name(path_of(item.path)) == message.model), None
+        )
+        name = message.model or ""
+        if model is not None:
+            name = f"{model.name} · {model.quantisation}" if model.quantisation else model.name
+        AnswerDetails(self._window.icons, message, name, self._window).open_at(place)
+
+    # -- editing -----------------------------------------------------------------------------
+
+    @Slot()
+    def _on_edit_last(self) -> None:
+        session = self._session()
+        if session is None:
+            return
+        for message in reversed(session.conversation.active_branch()):
+            if message.role is Role.USER:
+                self._view.edit_message(message.id)
+                return
+
+    @Slot(str, str)
+    def _on_edit_submitted(self, message_id: str, text: str) -> None:
+        session = self._session()
+        if session is None:
+            return
+        if session.is_answering:
+            words = "An answer is still being written. Stop it, or send your change after it."
+            notice = Notice(NoticeKind.INFO, words, key=STILL_WRITING)
+            self._window.notifications.show_notice(notice)
+            return
+        self._window.notifications.dismiss(STILL_WRITING)
+        self._tasks.start(self._edit(session, message_id, text))
+
+    async def _edit(self, session: ChatSession, message_id: str, text: str) -> None:
+        """The editor stays open until the message is sent."""
+        path = self._model_path()
+        if self._counter.may_be_too_long(text):
+            refusal = await self._counter.refusal(text)
+            if refusal is not None:
+                self._window.notifications.show_notice(refusal)
+                return
+        await session.edit(message_id, text, path)
+        self._view.end_edit(message_id)
+        self._window.composer.focus_editor()
+
+    # -- deleting ----------------------------------------------------------------------------
+
+    async def _remove(self, session: ChatSession, message_id: str, *, with_replies: bool) -> None:
+        removal = await session.remove(message_id, with_replies=with_replies)
+        n_gone = len(removal.messages)
+        words = "Message deleted" if n_gone == 1 else f"{n_gone:,} messages deleted"
+        self._offers.undo(words, partial(self._put_back, session.conversation.id, removal))
+
+    async def _put_back(self, conversation_id: str, removal: Removal) -> None:
+        session, library = self._session(), self._library()
+        if session is None or session.conversation.id != conversation_id:
+            if library is None:
+                return
+            session = await library.open_session(conversation_id)
+            self._show(session)
+        await session.put_back(removal)

@@ -1,0 +1,117 @@
+"""What a person sends: at once, or after the answer that is being written.
+
+Glue between the composer and the open session. Main thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, Slot
+
+from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.errors import ModelNotFound, StoreError
+from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.prompt_counter import PromptCounter
+from minerva_desktop.ui.tasks import UiTasks
+
+
+class MessageSender(QObject):
+    """Nothing that was typed is lost: what cannot be sent stays in the composer, or goes back."""
+
+    def __init__(
+        self,
+        window: MainWindow,
+        models: ModelController,
+        counter: PromptCounter,
+        tasks: UiTasks,
+        session: Callable[[], ChatSession | None],
+    ) -> None:
+        """``session`` is the open chat's."""
+        super().__init__(window)
+        self._window = window
+        self._composer = window.composer
+        self._models = models
+        self._counter = counter
+        self._tasks = tasks
+        self._session = session
+        self._begun = asyncio.Event()
+        self._is_measuring = False  # whether a message is too long
+        composer = self._composer
+        composer.submitted.connect(self._on_submitted)
+        composer.queued.connect(self._on_submitted)
+        composer.waiting.edit_requested.connect(self._on_edit_waiting)
+        composer.waiting.remove_requested.connect(self._on_remove_waiting)
+        composer.waiting.send_requested.connect(self._on_send_waiting)
+
+    def begin(self) -> None:
+        """Let messages go; called once the start is over, well or not."""
+        self._begun.set()
+
+    def show_waiting(self, session: ChatSession, *, is_paused: bool) -> None:
+        """Show the messages that wait in ``session``; ``is_paused``: for the person."""
+        self._composer.waiting.show_messages(session.queued, is_paused=is_paused)
+
+    @Slot(str)
+    def _on_submitted(self, text: str) -> None:
+        if not self._counter.may_be_too_long(text):
+            self._composer.clear()
+            self._tasks.start(self._send(text))
+        elif not self._is_measuring:
+            self._is_measuring = True
+            self._tasks.start(self._send_if_it_fits(text))
+
+    async def _send_if_it_fits(self, text: str) -> None:
+        """It stays in the composer until that is known; what is typed meanwhile stays, too. Who
+        changes it, the chat or the model meanwhile has to send it again."""
+        asked = self._session(), self._models.current_path
+        try:
+            refusal = await self._counter.refusal(text)
+        finally:
+            self._is_measuring = False
+        if refusal is not None:
+            self._window.notifications.show_notice(refusal)
+        elif asked == (self._session(), self._models.current_path) and (
+            self._composer.text.startswith(text)
+        ):
+            self._composer.set_text(self._composer.text.removeprefix(text))
+            await self._send(text)
+
+    async def _send(self, text: str) -> None:
+        await self._begun.wait()  # a person may be quicker than the start
+        session, path = self._session(), self._models.current_path
+        if session is None or path is None:
+            self._composer.set_text(text + self._composer.text)
+        if session is None:
+            raise StoreError("The chats are not open, so nothing can be sent yet")
+        if path is None:
+            raise ModelNotFound("There is no model to answer. Add a GGUF file first.")
+        if session.is_answering:
+            session.enqueue(text, path)
+        else:
+            await session.send(text, path)
+
+    # -- messages that wait ------------------------------------------------------------------
+
+    @Slot(str)
+    def _on_edit_waiting(self, queued_id: str) -> None:
+        session = self._session()
+        queued = None if session is None else session.unqueue(queued_id)
+        if queued is not None:
+            begun = self._composer.text
+            self._composer.set_text(f"{queued.text}\n\n{begun}" if begun.strip() else queued.text)
+            self._composer.focus_editor()
+
+    @Slot(str)
+    def _on_remove_waiting(self, queued_id: str) -> None:
+        session = self._session()
+        if session is not None:
+            session.unqueue(queued_id)
+
+    @Slot()
+    def _on_send_waiting(self) -> None:
+        session = self._session()
+        if session is not None:
+            self._tasks.start(session.send_queued())

@@ -1,0 +1,160 @@
+"""The messages that wait until an answer is over, one below the other above the composer.
+
+Each can be taken back into the composer or thrown away. Where nothing is answered any more, because
+the last answer was stopped or failed, *Send now* sends the first. Main thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QRectF, Qt, Signal, Slot
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import (
+    QApplication,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from minerva_desktop.app.session_listener import QueuedMessage
+from minerva_desktop.ui.controls import ElidedLabel, icon_button, plain_tip
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.theme import GRID
+
+BUTTON = 7 * GRID  # px
+SIGN = 4 * GRID  # px
+
+
+class WaitingMessages(QWidget):
+    """``edit_requested(id)``, ``remove_requested(id)`` and ``send_requested``: what was pressed.
+    ``focus_left``: the button with the keyboard went."""
+
+    edit_requested = Signal(str)
+    remove_requested = Signal(str)
+    send_requested = Signal()
+    focus_left = Signal()
+
+    def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._icons = icons
+        self._shown: tuple[QueuedMessage, ...] = ()
+        self._is_paused = False
+        self._max_shown = 1
+        self._rows: list[_WaitingMessage] = []
+        self.setObjectName("waitingMessages")
+        self._paused = self._make_paused_line()
+        self._more = QLabel()
+        self._more.setProperty("look", "muted")
+        self._more.setContentsMargins(3 * GRID, 0, 0, 0)
+        self._box = QVBoxLayout(self)
+        self._box.setContentsMargins(0, 0, 0, 0)
+        self._box.setSpacing(GRID)
+        self._box.addWidget(self._more)
+        self._box.addWidget(self._paused)
+        self.hide()
+
+    def _make_paused_line(self) -> QWidget:
+        line = QWidget()
+        why = QLabel("Not sent, because the answer before it did not end well.")
+        why.setTextFormat(Qt.TextFormat.PlainText)
+        why.setProperty("look", "muted")
+        why.setWordWrap(True)
+        send = QPushButton("Send now")
+        send.setObjectName("sendWaitingButton")
+        send.setAccessibleName("Send the first waiting message now")
+        send.setAutoDefault(False)
+        send.clicked.connect(self.send_requested)
+        row = QHBoxLayout(line)
+        row.setContentsMargins(3 * GRID, 0, 0, 0)
+        row.setSpacing(2 * GRID)
+        row.addWidget(why, 1)
+        row.addWidget(send)
+        return line
+
+    def show_messages(self, messages: Sequence[QueuedMessage], *, is_paused: bool) -> None:
+        """Show what waits, first in line first. ``is_paused``: for the person, not for an answer
+        that is being written."""
+        if (tuple(messages), is_paused) != (self._shown, self._is_paused):
+            self._shown, self._is_paused = tuple(messages), is_paused
+            self._refresh()
+
+    def set_max_shown(self, count: int) -> None:
+        """Show at most so many of them, and at least one."""
+        if max(1, count) != self._max_shown:
+            self._max_shown = max(1, count)
+            self._refresh()
+
+    def _refresh(self) -> None:
+        focused = QApplication.focusWidget()
+        had_focus = focused is not None and self.isAncestorOf(focused)
+        for row in self._rows:
+            row.hide()
+            row.deleteLater()
+        messages, shown = self._shown, self._shown[: self._max_shown]
+        self._rows = [_WaitingMessage(self._icons, each) for each in shown]
+        for place, row in enumerate(self._rows):
+            row.edit_requested.connect(self.edit_requested)
+            row.remove_requested.connect(self.remove_requested)
+            self._box.insertWidget(place, row)
+            row.show()  # a layout would do it at the next turn of the event loop
+        n_more = len(messages) - len(self._rows)
+        self._more.setText(f"and {n_more} more")
+        self._more.setVisible(n_more > 0)
+        self._paused.setVisible(self._is_paused and bool(messages))
+        count = len(messages)
+        self.setAccessibleName(f"{count} {'message waits' if count == 1 else 'messages wait'}")
+        self.setVisible(bool(messages))
+        if had_focus:
+            self.focus_left.emit()
+
+
+class _WaitingMessage(QFrame):
+    """One of them, on one line."""
+
+    edit_requested = Signal(str)
+    remove_requested = Signal(str)
+
+    def __init__(self, icons: Icons, message: QueuedMessage) -> None:
+        super().__init__()
+        self._id = message.id
+        self.setObjectName("waitingMessage")
+        sign = _Sign(icons)
+        text = ElidedLabel(message.text)
+        edit = icon_button(icons, "edit", "Edit this message", size=BUTTON)
+        edit.clicked.connect(self._on_edit)
+        remove = icon_button(icons, "close", "Do not send this message", size=BUTTON)
+        remove.clicked.connect(self._on_remove)
+        edit.setToolTip(plain_tip("Take it back into the composer"))
+        row = QHBoxLayout(self)
+        row.setContentsMargins(3 * GRID, GRID, GRID, GRID)
+        row.setSpacing(GRID)
+        row.addWidget(sign)
+        row.addSpacing(GRID)
+        row.addWidget(text, 1)
+        row.addWidget(edit)
+        row.addWidget(remove)
+
+    @Slot()
+    def _on_edit(self) -> None:
+        self.edit_requested.emit(self._id)
+
+    @Slot()
+    def _on_remove(self) -> None:
+        self.remove_requested.emit(self._id)
+
+
+class _Sign(QWidget):
+    """The clock before a message."""
+
+    def __init__(self, icons: Icons) -> None:
+        super().__init__()
+        self._icons = icons
+        self.setFixedSize(SIGN, SIGN)
+        self.setAccessibleName("Waiting")
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        self._icons.paint(QPainter(self), "queue", QRectF(self.rect()), "muted")

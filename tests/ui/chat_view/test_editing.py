@@ -1,0 +1,190 @@
+"""Messages that change in their place: edited questions, and answers that go on."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QPushButton
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.chat.message import Message, MessageState
+from minerva_desktop.ui.chat_view.chat_view import ChatView
+from minerva_desktop.ui.chat_view.message_view import MessageView
+from minerva_desktop.ui.composer import MessageEdit
+from tests.ui.chat_view.messages import answer, ended, question, streaming
+from tests.ui.parts import part
+
+CONTROL = Qt.KeyboardModifier.ControlModifier
+PARAGRAPHS = "\n\n".join(f"Paragraph number {n}, of **some** length." for n in range(60))
+
+
+def show(qtbot: QtBot, view: ChatView, *messages: Message) -> list[MessageView]:
+    """Show ``messages``, and wait until they are rendered."""
+    view.set_messages(list(messages))
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    shown = [view.message_view(message.id) for message in messages]
+    return [each for each in shown if each is not None]
+
+
+def editor(view: ChatView) -> MessageEdit:
+    """The field of the one message that is being edited."""
+    return part(view, MessageEdit, "messageEdit")
+
+
+def begin(view: ChatView, message: Message) -> MessageEdit:
+    """Edit ``message``, as its button does."""
+    view.activateWindow()
+    view.edit_message(message.id)
+    return editor(view)
+
+
+def test_a_question_becomes_an_editor_and_is_sent_anew(qtbot: QtBot, view: ChatView) -> None:
+    asked = question("Why is the sea salty?")
+    shown, below = show(qtbot, view, asked, answer("It is."))
+    field = begin(view, asked)
+    assert field.hasFocus()
+    assert field.toPlainText() == "Why is the sea salty?"
+    assert not shown.body.isVisible()
+    QTest.keyClicks(field, " And why")
+    QTest.keyClick(field, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
+    QTest.keyClicks(field, "not lakes?")
+    with qtbot.waitSignal(view.edit_submitted) as sent:
+        QTest.keyClick(field, Qt.Key.Key_Return)
+    assert sent.args == [asked.id, "Why is the sea salty? And why\nnot lakes?"]
+    assert editor(view) is field  # until it is sent
+    view.end_edit(asked.id)
+    assert shown.body.isVisible()
+    assert view.plain_text() == "Why is the sea salty?\n\nIt is."
+    assert below.y() == shown.geometry().bottom() + 1
+
+
+def test_esc_and_cancel_leave_the_message_as_it_is(qtbot: QtBot, view: ChatView) -> None:
+    asked = question("Hello")
+    (shown,) = show(qtbot, view, asked)
+    for cancel in ("esc", "button"):
+        field = begin(view, asked)
+        QTest.keyClicks(field, "xyz")
+        if cancel == "esc":
+            QTest.keyClick(field, Qt.Key.Key_Escape)
+        else:
+            buttons = {each.text(): each for each in shown.findChildren(QPushButton)}
+            QTest.mouseClick(buttons["Cancel"], Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: not shown.findChildren(MessageEdit))
+        assert shown.body.isVisible()
+        assert shown.body.hasFocus()
+        assert shown.source() == "Hello"
+
+
+def test_enter_sends_as_the_setting_says(qtbot: QtBot, view: ChatView) -> None:
+    asked = question("Hello")
+    show(qtbot, view, asked)
+    view.set_enter_sends(False)
+    field = begin(view, asked)
+    with qtbot.assertNotEmitted(view.edit_submitted):
+        QTest.keyClick(field, Qt.Key.Key_Return)
+    with qtbot.waitSignal(view.edit_submitted) as sent:
+        QTest.keyClick(field, Qt.Key.Key_Return, CONTROL)
+    assert sent.args == [asked.id, "Hello\n"]
+    field.set_text("  ")
+    with qtbot.assertNotEmitted(view.edit_submitted):
+        QTest.keyClick(field, Qt.Key.Key_Return, CONTROL)
+
+
+def test_it_grows_with_its_text_and_then_scrolls(qtbot: QtBot, view: ChatView) -> None:
+    asked = question("One line")
+    shown, below = show(qtbot, view, asked, answer("Below"))
+    field = begin(view, asked)
+    low = shown.height()
+    for _ in range(3):
+        QTest.keyClick(field, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
+    line = field.fontMetrics().lineSpacing()
+    assert 3 * line - 3 <= shown.height() - low <= 3 * line + 3
+    assert below.y() == shown.geometry().bottom() + 1
+    field.set_text("line\n" * 200)
+    assert shown.height() < 0.8 * view.height()
+    assert field.verticalScrollBar().maximum() > 0
+    bottom = field.mapTo(view, field.cursorRect().bottomLeft()).y()
+    assert 0 <= bottom <= view.height()
+
+
+def test_what_is_typed_survives_the_end_of_an_answer(qtbot: QtBot, view: ChatView) -> None:
+    asked, running = question("First"), streaming()
+    show(qtbot, view, asked)
+    view.begin_answer(running)
+    view.append_text(running.id, "Some ")
+    field = begin(view, asked)
+    QTest.keyClicks(field, " and more")
+    view.append_text(running.id, "text")
+    view.finish_message(ended(running, "Some text."))
+    view.append_message(question("Next"))
+    assert editor(view) is field
+    assert field.hasFocus()
+    assert field.toPlainText() == "First and more"
+
+
+def test_what_is_typed_is_there_when_its_chat_is_shown_again(qtbot: QtBot, view: ChatView) -> None:
+    asked = question("First")
+    show(qtbot, view, asked, answer("Answer"))
+    QTest.keyClicks(begin(view, asked), " and more")
+    show(qtbot, view, question("Another chat"))
+    show(qtbot, view, asked, answer("Answer"))
+    qtbot.waitUntil(lambda: len(view.findChildren(MessageEdit)) == 1)
+    assert editor(view).toPlainText() == "First and more"
+    view.end_edit(asked.id)
+    show(qtbot, view, question("Another chat"))
+    show(qtbot, view, asked)
+    qtbot.waitUntil(lambda: not view.findChildren(MessageEdit))
+
+
+def test_f2_edits_a_question_and_no_answer(qtbot: QtBot, view: ChatView) -> None:
+    asked, given = question("Hello"), answer("Hi")
+    shown = show(qtbot, view, asked, given)
+    QTest.keyClick(shown[1].body, Qt.Key.Key_F2)
+    assert not view.findChildren(MessageEdit)
+    QTest.keyClick(shown[0].body, Qt.Key.Key_F2)
+    assert editor(view).toPlainText() == "Hello"
+
+
+# -- answers that go on ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["Half an **answer", PARAGRAPHS, "```py\nx = 1"], ids=len)
+def test_an_answer_goes_on_in_its_place_without_a_jump(
+    qtbot: QtBot, view: ChatView, text: str
+) -> None:
+    running = streaming()
+    stopped = ended(running, text, MessageState.STOPPED)
+    shown = show(qtbot, view, question("Hi"), stopped)[1]
+    bar = view.verticalScrollBar()
+    before, top = shown.plain_text(), bar.maximum()
+    lowest = [shown.body.height()]
+    shown.body.document().documentLayout().documentSizeChanged.connect(
+        lambda size: lowest.append(round(size.height()))
+    )
+    going_on = ended(running, text, MessageState.STREAMING, None)
+    view.resume_answer(going_on)
+    qtbot.waitUntil(lambda: not view.is_working())
+    assert view.message_view(running.id) is shown
+    assert shown.plain_text() in (before, text.replace("**", ""))
+    assert min(lowest) >= 0.8 * lowest[0]  # it never went to be written again
+    view.append_text(running.id, " and the rest")
+    view.finish_message(ended(running, text + " and the rest"))
+    qtbot.waitUntil(lambda: not view.is_working())
+    assert shown.source() == text + " and the rest"
+    assert shown.plain_text().endswith("and the rest")
+    assert bar.value() == bar.maximum() >= top - 60
+
+
+def test_an_answer_that_goes_on_is_like_one_written_at_once(qtbot: QtBot, view: ChatView) -> None:
+    first, rest = "- one\n- two\n\n| a | b |\n|---|---|\n| 1 | 2 |\n", "| 3 | 4 |\n\nEnd *now*."
+    running = streaming()
+    shown = show(qtbot, view, ended(running, first, MessageState.INTERRUPTED))[0]
+    view.resume_answer(ended(running, first, MessageState.STREAMING, None))
+    view.append_text(running.id, rest)
+    view.finish_message(ended(running, first + rest))
+    qtbot.waitUntil(lambda: not view.is_working())
+    whole = show(qtbot, view, answer(first + rest))[0]
+    text = shown.plain_text() if shown is whole else view.plain_text()
+    assert whole.plain_text() == text
+    assert "3 | 4" in text

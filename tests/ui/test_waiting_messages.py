@@ -1,0 +1,88 @@
+"""The messages above the composer that wait for an answer to end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel, QPushButton, QToolButton
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.app.session_listener import QueuedMessage
+from minerva_desktop.ui.composer import Composer
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.waiting_messages import WaitingMessages
+from tests.ui.parts import part
+
+MESSAGES = [QueuedMessage(f"id-{n}", f"Question {n}\nand more", Path("m.gguf")) for n in range(6)]
+
+
+@pytest.fixture
+def composer(qtbot: QtBot, icons: Icons) -> Composer:
+    """Shown, in a window of 760 px."""
+    composer = Composer(icons)
+    qtbot.addWidget(composer)
+    composer.set_window_height(760)
+    composer.resize(800, 600)
+    composer.show()
+    qtbot.waitExposed(composer)
+    return composer
+
+
+def labels(waiting: WaitingMessages) -> list[str]:
+    """The texts that are seen, from top to bottom."""
+    shown = [each for each in waiting.findChildren(QLabel) if each.isVisible()]
+    shown.sort(key=lambda each: each.mapTo(waiting, each.rect().topLeft()).y())
+    return [each.text() for each in shown]
+
+
+def test_they_are_shown_in_the_order_of_sending(composer: Composer) -> None:
+    waiting = composer.waiting
+    assert not waiting.isVisible()
+    waiting.show_messages(MESSAGES[:2], is_paused=False)
+    assert labels(waiting) == ["Question 0 and more", "Question 1 and more"]
+    assert waiting.accessibleName() == "2 messages wait"
+    waiting.show_messages([], is_paused=False)
+    assert not waiting.isVisible()
+
+
+def test_many_leave_room_for_the_transcript(composer: Composer) -> None:
+    composer.waiting.show_messages(MESSAGES, is_paused=False)
+    assert labels(composer.waiting)[2:] == ["Question 2 and more", "and 3 more"]
+    composer.set_window_height(420)
+    assert labels(composer.waiting) == ["Question 0 and more", "and 5 more"]
+
+
+def test_each_can_be_taken_back_or_thrown_away(qtbot: QtBot, composer: Composer) -> None:
+    waiting = composer.waiting
+    waiting.show_messages(MESSAGES[:2], is_paused=False)
+    buttons: dict[str, list[QToolButton]] = {}
+    for button in waiting.findChildren(QToolButton):
+        buttons.setdefault(button.accessibleName(), []).append(button)
+    with qtbot.waitSignal(waiting.edit_requested) as wanted:
+        QTest.mouseClick(buttons["Edit this message"][1], Qt.MouseButton.LeftButton)
+    assert wanted.args == ["id-1"]
+    with qtbot.waitSignal(waiting.remove_requested) as wanted:
+        QTest.mouseClick(buttons["Do not send this message"][0], Qt.MouseButton.LeftButton)
+    assert wanted.args == ["id-0"]
+
+
+def test_the_person_sends_what_an_answer_that_failed_left(qtbot: QtBot, composer: Composer) -> None:
+    waiting = composer.waiting
+    waiting.show_messages(MESSAGES[:1], is_paused=False)
+    send = part(waiting, QPushButton, "sendWaitingButton")
+    assert not send.isVisible()
+    waiting.show_messages(MESSAGES[:1], is_paused=True)
+    assert send.isVisible()
+    with qtbot.waitSignal(waiting.send_requested):
+        QTest.mouseClick(send, Qt.MouseButton.LeftButton)
+
+
+def test_the_keyboard_is_not_lost_with_a_row(qtbot: QtBot, composer: Composer) -> None:
+    composer.activateWindow()
+    composer.waiting.show_messages(MESSAGES[:2], is_paused=False)
+    composer.waiting.findChildren(QToolButton)[0].setFocus()
+    composer.waiting.show_messages(MESSAGES[1:2], is_paused=False)
+    assert composer.focusProxy() is composer.window().focusWidget()
