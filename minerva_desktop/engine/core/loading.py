@@ -93,7 +93,8 @@ def _check_template(path: Path, options: LoadOptions) -> None:
     except InferenceError as error:
         raise ModelLoadError(
             f"{path.name} was not loaded, for the chat template in its load options is broken:"
-            f" {why_broken(error)}"
+            f" {why_broken(error)}",
+            param="chat_template",
         ) from error
 
 
