@@ -13,7 +13,7 @@ from minerva_desktop.app.load_words import refused_needs
 from minerva_desktop.errors import LoadCancelled, MinervaError, OutOfMemory
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
-from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.model_controller import TEMPLATE, ModelController
 from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks
 
@@ -51,7 +51,7 @@ class FailedAnswers(QObject):
         self._view.offer_help(
             answer_id,
             details=bool(error.detail),
-            options=isinstance(error, LOAD_OPTIONS_HELP),
+            options=isinstance(error, LOAD_OPTIONS_HELP) or error.param == TEMPLATE,
             anyway=bool(refused_needs(error)),
         )
 

@@ -37,6 +37,7 @@ from minerva_desktop.ui.notification_bar import NoticeAction
 from minerva_desktop.ui.tasks import UiTasks
 
 NO_MODEL = "no-model"
+TEMPLATE = "chat_template"  # what an error is about that the load options can mend
 
 
 class ModelController(QObject):
@@ -243,7 +244,12 @@ class ModelController(QObject):
         except OutOfMemory:
             return  # told by the pool's event
         except MinervaError as error:
-            self._notices.error(error, NoticeAction("Try again", f"{RETRY_LOAD} {path_text(path)}"))
+            actions = [NoticeAction("Try again", f"{RETRY_LOAD} {path_text(path)}")]
+            if error.param == TEMPLATE:
+                actions.insert(
+                    0, NoticeAction("Load options…", f"{LOAD_OPTIONS} {path_text(path)}")
+                )
+            self._notices.error(error, *actions)
 
     @Slot()
     def _on_add_requested(self) -> None:

@@ -235,8 +235,6 @@ class PresetController(QObject):
             system_prompt=None if before.system_prompt is None else prompt,
             sampling=None if before.sampling is None else sampling,
         )
-        if after == before:  # what was changed is no part of it
-            after = Preset(name=name, system_prompt=prompt, sampling=sampling)
 
         def undo() -> None:
             if self._library.preset(name) is not None:

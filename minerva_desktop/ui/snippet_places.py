@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QTextCursor
 from PySide6.QtWidgets import QPlainTextEdit
 
 
-class SnippetPlaces:
+class SnippetPlaces(QObject):
     """Follows the places while the text around them, and in them, changes."""
 
     def __init__(self, editor: QPlainTextEdit) -> None:
+        super().__init__(editor)
         self._editor = editor
+        self._bounds = (0, 0)  # of the current place, before the change that is told next
+        editor.document().contentsChange.connect(self._on_change)
         self._places: list[tuple[QTextCursor, QTextCursor]] = []  # start and end of each
         self._current = 0
 
@@ -38,21 +42,55 @@ class SnippetPlaces:
     def next(self) -> bool:
         """Select the next place; behind the last one the cursor goes to its end, and Tab is an
         ordinary Tab again. False where there is none to go to."""
-        if not self._places:
-            return False
-        if self._current + 1 < len(self._places):
-            self._select(self._current + 1)
-        else:
-            self._editor.setTextCursor(self._cursor(self._places[-1][1].position()))
-            self.end()
-        return True
+        later = [index for index in self._left if index > self._current]
+        if later:
+            self._select(later[0])
+            return True
+        is_there = self._is_at_current()
+        if is_there:
+            self._editor.setTextCursor(self._cursor(self._places[self._current][1].position()))
+        self.end()
+        return is_there
 
     def previous(self) -> bool:
         """Select the place before, or the first one again; False where there are none."""
+        earlier = [index for index in self._left if index <= self._current]
+        if not earlier:
+            self.end()
+            return False
+        before = [index for index in earlier if index < self._current]
+        self._select((before or earlier)[-1])
+        return True
+
+    @Slot(int, int, int)
+    def _on_change(self, position: int, n_removed: int, _n_added: int) -> None:
+        """Where the current place goes with what was around it, another text has come."""
+        if not self._places:
+            return
+        start, end = self._bounds
+        if position <= start and end <= position + n_removed and n_removed > end - start:
+            self.end()
+        else:
+            self._note_bounds()
+
+    def _note_bounds(self) -> None:
+        start, end = self._places[self._current]
+        self._bounds = start.position(), end.position()
+
+    @property
+    def _left(self) -> list[int]:
+        """The places in which there is text; another text may stand in the field by now."""
+        return [
+            index
+            for index, (start, end) in enumerate(self._places)
+            if start.position() < end.position()
+        ]
+
+    def _is_at_current(self) -> bool:
         if not self._places:
             return False
-        self._select(max(0, self._current - 1))
-        return True
+        start, end = self._places[self._current]
+        return start.position() <= self._editor.textCursor().position() <= end.position()
 
     def _select(self, index: int) -> None:
         start, end = self._places[self._current]
@@ -63,6 +101,7 @@ class SnippetPlaces:
         # What is typed in the selected place belongs to it, and to no neighbour.
         start.setKeepPositionOnInsert(True)
         end.setKeepPositionOnInsert(False)
+        self._note_bounds()
         # A copy of a cursor would stay before what is typed, too.
         selection = self._cursor(start.position())
         selection.setPosition(end.position(), QTextCursor.MoveMode.KeepAnchor)

@@ -96,9 +96,10 @@ async def test_a_broken_template_is_refused_before_the_load(small_path: Path) ->
     engine = LlamaEngine(small_path)
     told: list[float] = []
     broken = LoadOptions(n_ctx=512, chat_template="one\n{% if %}")
-    with pytest.raises(ModelLoadError, match=r"load options is broken: .*\(line 2\)"):
+    with pytest.raises(ModelLoadError, match=r"load options is broken: .*\(line 2\)") as refused:
         await engine.load(options=broken, on_progress=told.append)
-    assert told == []  # no weight was read
+    assert refused.value.param == "chat_template"
+    assert told == [0.0]  # no weight was read
     for text in ("", "x" * (MAX_TEMPLATE + 1), "\ud800"):
         with pytest.raises(InvalidRequest) as caught:
             await engine.load(options=LoadOptions(chat_template=text))

@@ -117,6 +117,7 @@ def test_a_name_is_typed_in_place(qtbot: QtBot, row: PresetRow) -> None:
     menu(row, "presetMore")["Save as new…"].trigger()
     edit = part(row, QLineEdit, "presetName")
     assert edit.isVisible()
+    assert edit.hasFocus()
     assert not part(row, QPushButton, "presetButton").isVisible()
     QTest.mouseClick(part(row, Switch, "presetKeepsSampling"), LEFT)
     QTest.keyClicks(edit, " Terse ")

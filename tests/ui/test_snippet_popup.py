@@ -217,6 +217,25 @@ def test_sending_ends_the_places(desk: Desk) -> None:
     assert not desk.editor.hasFocus()
 
 
+def test_another_text_in_the_field_ends_the_places(desk: Desk) -> None:
+    desk.type("/L")
+    desk.press(Qt.Key.Key_Tab)
+    desk.composer.set_text("the draft of another chat")
+    desk.press(Qt.Key.Key_Tab)
+    assert not desk.editor.hasFocus()
+    assert desk.composer.text == "the draft of another chat"
+
+
+def test_a_place_that_was_left_empty_is_passed_by(desk: Desk) -> None:
+    desk.type("/L")
+    desk.press(Qt.Key.Key_Tab)
+    desk.press(Qt.Key.Key_Backspace)
+    desk.press(Qt.Key.Key_Tab)
+    assert desk.selected == "{{subject}}"
+    desk.press(Qt.Key.Key_Backtab)
+    assert desk.selected == "{{subject}}"
+
+
 def test_esc_ends_the_places(desk: Desk) -> None:
     desk.type("/L")
     desk.press(Qt.Key.Key_Tab)

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QPlainTextEdit,
     QPushButton,
+    QWidget,
 )
 from pytestqt.qtbot import QtBot
 
@@ -47,6 +48,12 @@ def open_template(opened: OpenWindow, path: Path) -> ModelOptionsDialog:
     dialog = opened.part(ModelOptionsDialog, "modelOptionsDialog")
     QTest.mouseClick(part(dialog, QPushButton, "optionsPageTemplate"), LEFT)
     return dialog
+
+
+def ways_out(owner: QWidget) -> list[QPushButton]:
+    """The buttons that lead to the load options."""
+    buttons = owner.findChildren(QPushButton)
+    return [each for each in buttons if each.text() == "Load options…" and each.isVisible()]
 
 
 def save(dialog: ModelOptionsDialog) -> None:
@@ -97,3 +104,15 @@ def test_a_broken_one_of_an_unloaded_model_is_told_by_its_load(
     opened.window.header.picker.selected.emit(path_text(small_path))
     opened.until("notice", lambda: "load options is broken" in opened.notice)
     assert "(line 1)" in opened.notice
+    opened.send("Hello")
+    opened.until("refusal", lambda: bool(ways_out(opened.window.chat_view)))
+    (beside_the_answer,) = ways_out(opened.window.chat_view)
+    (in_the_notice,) = ways_out(opened.window.notifications)
+    assert beside_the_answer.isEnabled()
+    QTest.mouseClick(in_the_notice, LEFT)
+    opened.until("dialog", lambda: bool(opened.window.findChildren(ModelOptionsDialog)))
+    dialog = opened.part(ModelOptionsDialog, "modelOptionsDialog")
+    QTest.mouseClick(part(dialog, QPushButton, "resetTemplate"), LEFT)
+    save(dialog)
+    opened.until("end", lambda: not opened.window.findChildren(ModelOptionsDialog))
+    opened.until("settings", lambda: opened.settings.current.models == {})

@@ -63,7 +63,9 @@ def load_core(
     """
     started = time.perf_counter()
     _check_devices(options)
-    _check_template(path, options)
+    if options.chat_template is not None:
+        on_progress(0.0)  # a sign of life: should the template hold this process up, that is found
+        _check_template(path, options.chat_template)
     log.clear()
     model = LlamaModel(path, options, log=log, on_progress=on_progress)
     if model.pooling in _UNUSABLE:
@@ -84,16 +86,15 @@ def _check_devices(options: LoadOptions) -> None:
         )
 
 
-def _check_template(path: Path, options: LoadOptions) -> None:
+def _check_template(path: Path, template: str) -> None:
     """Before the weights are read."""
-    if options.chat_template is None:
-        return
     try:
-        check_template(options.chat_template)
+        check_template(template)
     except InferenceError as error:
         raise ModelLoadError(
             f"{path.name} was not loaded, for the chat template in its load options is broken:"
-            f" {why_broken(error)}"
+            f" {why_broken(error)}",
+            param="chat_template",
         ) from error
 
 
