@@ -70,8 +70,9 @@ LATE_IMPORTS = {
     "engine/child.py",  # llama.cpp, once stdout is safe from it
     "engine/core/bindings.py",  # parts of the bindings, without the rest of their package
     "runtime.py",  # FastAPI, when the endpoint is switched on
-    "ui/chat_view/chat_view.py",  # Markdown and Pygments, after the first paint
-    "ui/chat_view/message_views.py",
+    "ui/chat_files_controller.py",  # Markdown and Pygments, when chats are exported
+    "ui/chat_view/message_views.py",  # and after the first paint
+    "ui/chat_view/preloading.py",
 }
 
 MAX_FILE_LINES = 400
