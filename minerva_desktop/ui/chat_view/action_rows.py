@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QPoint, Signal, Slot
+from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QWidget
 
 from minerva_desktop.ui.chat_view.action_row import ActionRow
@@ -46,6 +47,8 @@ class ActionRows(QObject):
         self._hovered: MessageView | None = None
         self._focused: MessageView | None = None
         self._rows: list[ActionRow] = []
+        self._is_refreshing = False
+        self._is_stale = False
         app = QApplication.instance()
         if isinstance(app, QApplication):
             app.focusChanged.connect(self._on_focus_changed)
@@ -65,23 +68,37 @@ class ActionRows(QObject):
         if view is not self._hovered:
             return
         popup = QApplication.activePopupWidget()
-        if popup is None:
+        if popup is not None:
+            popup.destroyed.connect(self._on_popup_gone)
+        elif not _is_pointed_at(view):  # Qt says so, too, when a row goes from under the pointer
             self._hovered = None
             self.refresh()
-        else:
-            popup.destroyed.connect(self._on_popup_gone)
 
     def forget(self, view: MessageView) -> None:
         """A message goes; no row may go with it."""
         self._last = None if view is self._last else self._last
         self._hovered = None if view is self._hovered else self._hovered
         self._focused = None if view is self._focused else self._focused
+        outer, self._is_refreshing = self._is_refreshing, True
         for row in self._rows:
             if row.view is view:
                 row.park(self._column)
+        self._is_refreshing = outer
+        if self._is_stale:
+            self.refresh()
 
     def refresh(self) -> None:
         """Something changed that decides what can be done with the messages."""
+        self._is_stale = True
+        if self._is_refreshing:
+            return  # a row that goes from under the pointer makes Qt tell where that is now
+        self._is_refreshing = True
+        while self._is_stale:
+            self._is_stale = False
+            self._place_rows()
+        self._is_refreshing = False
+
+    def _place_rows(self) -> None:
         wanted: dict[MessageView, tuple[MessageAction, ...]] = {}
         for view in (self._last, self._focused, self._hovered):
             if view is not None and not view.is_edited:
@@ -106,7 +123,7 @@ class ActionRows(QObject):
 
     @Slot()
     def _on_popup_gone(self) -> None:
-        if self._hovered is not None and not self._hovered.underMouse():
+        if self._hovered is not None:
             self.leave(self._hovered)
 
     @Slot(QWidget, QWidget)
@@ -119,3 +136,7 @@ class ActionRows(QObject):
         if view is not self._focused:
             self._focused = view
             self.refresh()
+
+
+def _is_pointed_at(view: MessageView) -> bool:
+    return view.rect().contains(view.mapFromGlobal(QCursor.pos()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from PySide6.QtCore import QEvent, QPoint, Qt
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt
 from PySide6.QtGui import QContextMenuEvent, QEnterEvent, QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMenu, QToolButton, QWidget
@@ -150,6 +150,42 @@ def test_the_pointer_brings_a_row_and_takes_it_along(qtbot: QtBot, view: ChatVie
     assert len(view.findChildren(ActionRow)) == 2
     point_at(views[3])
     assert row_under(views[2]) is None
+
+
+class Neighbour(QObject):
+    """Tells that the pointer is at a message when a row goes from under it, as Qt does."""
+
+    def __init__(self, row: ActionRow, next_one: MessageView) -> None:
+        super().__init__(row)
+        self._next_one = next_one
+        row.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Hide:
+            self._next_one.pointer_changed.emit(self._next_one.message.id, True)
+        return super().eventFilter(watched, event)
+
+
+def test_a_row_goes_straight_to_the_next_message(qtbot: QtBot, view: ChatView) -> None:
+    views = show(qtbot, view, question("One"), answer("Un"), question("Two"), answer("Deux"))
+    point_at(views[0])
+    row = row_under(views[0])
+    assert row is not None
+    Neighbour(row, views[1])
+    QApplication.sendEvent(views[0], QEvent(QEvent.Type.Leave))
+    assert row_under(views[1]) is row
+    assert row_under(views[0]) is None
+
+
+def test_a_row_that_loses_its_message_goes_to_the_next(qtbot: QtBot, view: ChatView) -> None:
+    messages = [question("One"), answer("Un"), question("Two"), answer("Deux")]
+    views = show(qtbot, view, *messages)
+    point_at(views[2])
+    row = row_under(views[2])
+    assert row is not None
+    Neighbour(row, views[1])
+    view.change_messages([*messages[:2], messages[3]])
+    assert row_under(views[1]) is row
 
 
 def test_nothing_moves_when_a_row_comes(qtbot: QtBot, view: ChatView) -> None:
