@@ -124,7 +124,7 @@ def snippets(stage: Stage) -> list[QWidget]:
     """“/” was typed in the composer."""
     editor = stage.window.findChild(QPlainTextEdit, "composer")
     assert editor is not None
-    SnippetPopup(editor, stage.icons.themes, lambda: SNIPPETS, dict)
+    SnippetPopup(editor, stage.icons.themes, lambda: SNIPPETS, lambda _names: {})
     stage.window.composer.set_text("")
     QTest.keyClicks(editor, "/")
     return []

@@ -146,9 +146,9 @@ class Filled(msgspec.Struct, frozen=True):
     places: tuple[tuple[int, int], ...]
 
 
-def variables(text: str) -> tuple[tuple[int, int], ...]:
-    """Where the places to fill in are: from and to, in characters."""
-    return tuple(match.span() for match in _VARIABLE.finditer(text))
+def variables(text: str) -> frozenset[str]:
+    """The names of the places to fill in, as `filled` looks for them."""
+    return frozenset(match[1].casefold() for match in _VARIABLE.finditer(text))
 
 
 def filled(text: str, values: Mapping[str, str]) -> Filled:

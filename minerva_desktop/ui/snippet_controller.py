@@ -3,7 +3,7 @@ them. Main thread."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 
 from PySide6.QtCore import QDate, QLocale, QObject, QTime, Signal, Slot
 from PySide6.QtGui import QGuiApplication
@@ -58,16 +58,16 @@ class SnippetController(QObject):
     def _snippets(self) -> Sequence[Snippet]:
         return self._presets.current.snippets
 
-    def _values(self) -> Mapping[str, str]:
+    def _values(self, names: Set[str]) -> Mapping[str, str]:
         """What fills places of these names now; one for which there is nothing is left to fill
         in."""
-        locale = QLocale()
-        values = {
-            "date": locale.toString(QDate.currentDate(), QLocale.FormatType.LongFormat),
-            "time": locale.toString(QTime.currentTime(), QLocale.FormatType.ShortFormat),
-            "clipboard": QGuiApplication.clipboard().text(),
-            SELECTION: self._selected_text(),
+        makers: dict[str, Callable[[], str]] = {
+            "date": _date,
+            "time": _time,
+            "clipboard": QGuiApplication.clipboard().text,  # may wait for another program
+            SELECTION: self._selected_text,
         }
+        values = {name: makers[name]() for name in names if name in makers}
         return {name: value for name, value in values.items() if value}
 
     def _selected_text(self) -> str:
@@ -118,3 +118,11 @@ class SnippetController(QObject):
         dialog, self._dialog = self._dialog, None
         if dialog is not None:
             dialog.deleteLater()
+
+
+def _date() -> str:
+    return QLocale().toString(QDate.currentDate(), QLocale.FormatType.LongFormat)
+
+
+def _time() -> str:
+    return QLocale().toString(QTime.currentTime(), QLocale.FormatType.ShortFormat)

@@ -6,13 +6,13 @@ Attaches to any `QPlainTextEdit`, whose keys it sees first. Main thread.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QInputMethodEvent, QKeyEvent, QTextCursor
 from PySide6.QtWidgets import QPlainTextEdit
 
-from minerva_desktop.chat.presets import Snippet, filled
+from minerva_desktop.chat.presets import Snippet, filled, variables
 from minerva_desktop.ui.snippet_list import SnippetList
 from minerva_desktop.ui.snippet_places import SnippetPlaces, units
 from minerva_desktop.ui.theme import ThemeSource
@@ -34,9 +34,10 @@ class SnippetPopup(QObject):
         editor: QPlainTextEdit,
         themes: ThemeSource,
         snippets: Callable[[], Sequence[Snippet]],
-        values: Callable[[], Mapping[str, str]],
+        values: Callable[[Set[str]], Mapping[str, str]],
     ) -> None:
-        """``values`` are what the places of a snippet are filled with that have these names."""
+        """``values`` tells what the places of a snippet are filled with, of those that are asked
+        for by name."""
         super().__init__(editor)
         self._editor = editor
         self._snippets = snippets
@@ -160,7 +161,7 @@ class SnippetPopup(QObject):
             cursor.removeSelectedText()
             self.manage_wanted.emit()
             return
-        values = dict(self._values())
+        values = dict(self._values(variables(snippet.text)))
         if self._replaced:
             values[SELECTION] = self._replaced
         done = filled(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 import pytest
 from PySide6.QtCore import Qt
@@ -47,14 +47,18 @@ class Desk:
         self.window.setCentralWidget(central)
         self.window.resize(900, 600)
         self.snippets: tuple[Snippet, ...] = SNIPPETS
+        self.asked: Set[str] = frozenset()
         self.values: Mapping[str, str] = {"date": "1 May"}
         self.editor = part(self.composer, QPlainTextEdit, "composer")
-        self.popup = SnippetPopup(
-            self.editor, icons.themes, lambda: self.snippets, lambda: self.values
-        )
+        self.popup = SnippetPopup(self.editor, icons.themes, lambda: self.snippets, self.values_of)
         self.window.show()
         qtbot.waitExposed(self.window)
         self.composer.focus_editor()
+
+    def values_of(self, names: Set[str]) -> Mapping[str, str]:
+        """What there is for ``names``; it is remembered what was asked for."""
+        self.asked = names
+        return self.values
 
     def type(self, text: str) -> None:
         QTest.keyClicks(self.editor, text)
@@ -125,6 +129,7 @@ def test_enter_and_tab_take_the_current_one(qtbot: QtBot, desk: Desk, key: Qt.Ke
     with qtbot.assertNotEmitted(desk.composer.submitted):
         desk.press(key)
     assert desk.composer.text == "It is fixed on 1 May."
+    assert desk.asked == {"date"}  # nothing else is looked up, such as the clipboard
     assert desk.offered == []
     desk.editor.undo()
     assert desk.composer.text == "/f"
