@@ -106,6 +106,8 @@ class Application(QObject):
         self._chat_files = ChatFilesController(
             window, tasks, lambda: chats.library, chats.list_again
         )
+        window.sidebar.chat_actions.export.connect(self._chat_files.export)
+        window.sidebar.chat_actions.import_chats.connect(self._chat_files.ask_for_files)
         window.files_dropped.connect(self.open_files)
         opened = OpenedChats(worker, models, lambda: chats.library, tasks, self)
         chats.session_shown.connect(opened.on_shown)

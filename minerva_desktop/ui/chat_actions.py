@@ -29,6 +29,8 @@ class ChatActions(QObject):
     move_to_new = Signal(list)  # to a folder that is yet to be made
     duplicate = Signal(str)
     edit_tags = Signal(str)
+    export = Signal(list)  # an empty list: all chats
+    import_chats = Signal()
     restore = Signal(list)
     destroy = Signal(list)
     rename_folder = Signal(str, str)
@@ -102,12 +104,21 @@ def chat_menu(
         menu.add("tag", "Tags…", actions.edit_tags, ids[0])
     if not several:
         menu.add("copy", "Duplicate", actions.duplicate, ids[0])
+    menu.add("export", f"Export{several}…", actions.export, ids)
     menu.addSeparator()
     if place is Place.CHATS:
         menu.add("archive", f"Archive{several}", actions.archive, ids, True)
     else:
         menu.add("restore", f"Move{several} back to the chats", actions.archive, ids, False)
     menu.add("trash", f"Delete{several}", actions.delete, ids, shortcut="Del")
+
+
+def list_menu(menu: ActionMenu, actions: ChatActions) -> None:
+    """Fill ``menu`` with what is about all chats."""
+    menu.add("folder", "New folder", actions.move_to_new, [])
+    menu.addSeparator()
+    menu.add("import", "Import chats…", actions.import_chats)
+    menu.add("export", "Export all chats…", actions.export, [])
 
 
 def folder_menu(menu: ActionMenu, actions: ChatActions, row: FolderRow) -> None:
