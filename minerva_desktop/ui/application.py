@@ -110,14 +110,12 @@ class Application(QObject):
         self._chat_files = ChatFilesController(
             window, tasks, lambda: chats.library, chats.list_again
         )
+        window.sidebar.chat_actions.export.connect(self._chat_files.export)
+        window.sidebar.chat_actions.import_chats.connect(self._chat_files.ask_for_files)
         window.files_dropped.connect(self.open_files)
         backups = BackupsController(window, tasks, lambda: chats.library, chats.begin_anew)
         chats.disk_trouble.connect(backups.show_trouble)
-        files = window.sidebar.files_menu
-        files.import_wanted.connect(self._chat_files.ask_for_files)
-        files.export_wanted.connect(lambda: self._chat_files.export([]))
-        files.backups_wanted.connect(backups.open_backups)
-        window.sidebar.chat_actions.export.connect(self._chat_files.export)
+        window.sidebar.chat_actions.show_backups.connect(backups.open_backups)
         opened = OpenedChats(worker, models, lambda: chats.library, tasks, self)
         chats.session_shown.connect(opened.on_shown)
         context = ContextController(

@@ -29,7 +29,9 @@ class ChatActions(QObject):
     move_to_new = Signal(list)  # to a folder that is yet to be made
     duplicate = Signal(str)
     edit_tags = Signal(str)
-    export = Signal(list)
+    export = Signal(list)  # an empty list: all chats
+    import_chats = Signal()
+    show_backups = Signal()
     restore = Signal(list)
     destroy = Signal(list)
     rename_folder = Signal(str, str)
@@ -110,6 +112,15 @@ def chat_menu(
     else:
         menu.add("restore", f"Move{several} back to the chats", actions.archive, ids, False)
     menu.add("trash", f"Delete{several}", actions.delete, ids, shortcut="Del")
+
+
+def list_menu(menu: ActionMenu, actions: ChatActions) -> None:
+    """Fill ``menu`` with what is about all chats."""
+    menu.add("folder", "New folder", actions.move_to_new, [])
+    menu.addSeparator()
+    menu.add("import", "Import chats…", actions.import_chats)
+    menu.add("export", "Export all chats…", actions.export, [])
+    menu.add("restore", "Backups…", actions.show_backups)
 
 
 def folder_menu(menu: ActionMenu, actions: ChatActions, row: FolderRow) -> None:

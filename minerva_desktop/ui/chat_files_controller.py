@@ -69,7 +69,7 @@ class ChatFilesController(QObject):
         library = self._library()
         if library is None:
             return
-        chats = await library.summaries()
+        chats = [*await library.summaries(), *await library.summaries(is_archived=True)]
         if conversation_ids:
             wanted = set(conversation_ids)
             chats = [chat for chat in chats if chat.id in wanted]

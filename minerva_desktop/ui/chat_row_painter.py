@@ -117,7 +117,7 @@ class ChatDelegate(QStyledItemDelegate):
             painter.drawRoundedRect(box, 8, 8)
         if chosen:
             tint = QColor(theme.accent)
-            tint.setAlphaF(0.16)
+            tint.setAlphaF(0.2)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(tint)
             painter.drawRoundedRect(box, 8, 8)

@@ -94,3 +94,6 @@ class SearchController(QObject):
         tags = sorted({tag for chat in chats for tag in chat.tags}, key=str.casefold)
         names = [folder.name for folder in folders]
         self._sidebar.set_filter_values(FilterValues(models, names, tags))
+        text = self._sidebar.search_text
+        if text and self._search is None and self._listed.place is not Place.TRASH:
+            self._on_changed(text)  # it was typed before the chats were open, or in the trash

@@ -30,6 +30,7 @@ class SearchField(QWidget):
         self._hints = SearchHints(overlaid)
         self._hints.chosen.connect(self._on_hint)
         self._hints.left.connect(self._on_hints_left)
+        self._hints.focus_left.connect(self._on_focus_left)
         self._edit = self._make_edit(icons)
         self._problem = QLabel()
         self._problem.setObjectName("fieldHint")
@@ -41,9 +42,6 @@ class SearchField(QWidget):
         self._timer.setSingleShot(True)
         self._timer.setInterval(SEARCH_DELAY_MS)
         self._timer.timeout.connect(self._emit_changed)
-        app = QApplication.instance()
-        if isinstance(app, QApplication):
-            app.focusChanged.connect(self._on_focus_changed)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(GRID)
@@ -90,6 +88,10 @@ class SearchField(QWidget):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
             return watched is self._edit and self._handle_key(event)
+        if watched is self._edit and event.type() == QEvent.Type.FocusIn:
+            self._show_hints()
+        elif watched is self._edit and event.type() == QEvent.Type.FocusOut:
+            self._on_focus_left()
         return super().eventFilter(watched, event)
 
     def _handle_key(self, event: QKeyEvent) -> bool:
@@ -129,11 +131,10 @@ class SearchField(QWidget):
         self._edit.setFocus(Qt.FocusReason.OtherFocusReason)
         self._hints.hide()
 
-    @Slot(QWidget, QWidget)
-    def _on_focus_changed(self, _before: QWidget | None, now: QWidget | None) -> None:
-        if now is self._edit:
-            self._show_hints()
-        elif now is None or not self._hints.isAncestorOf(now):
+    @Slot()
+    def _on_focus_left(self) -> None:
+        now = QApplication.focusWidget()
+        if now is None or not (now is self._edit or self._hints.isAncestorOf(now)):
             self._hints.hide()
 
     def _show_hints(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from minerva_desktop.ui.theme import GRID
@@ -66,10 +66,12 @@ def _quoted(value: str) -> str:
 
 
 class SearchHints(QFrame):
-    """A card over the list. ``chosen`` carries the text for the search field, ``left`` is Esc."""
+    """A card over the list. ``chosen`` carries the text for the search field, ``left`` is Esc,
+    ``focus_left`` says that the focus went from one of its buttons."""
 
     chosen = Signal(str)
     left = Signal()
+    focus_left = Signal()
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -100,6 +102,7 @@ class SearchHints(QFrame):
             for hint in hints:
                 button = _HintButton(hint)
                 button.chosen.connect(self.chosen)
+                button.focus_left.connect(self.focus_left)
                 self._box.addWidget(button)
                 button.show()
                 self.setTabOrder(before, button)
@@ -114,6 +117,7 @@ class _HintButton(QPushButton):
     """A hint: what to type, and what it means beside it."""
 
     chosen = Signal(str)
+    focus_left = Signal()
 
     def __init__(self, hint: Hint) -> None:
         super().__init__()
@@ -128,6 +132,10 @@ class _HintButton(QPushButton):
             meaning.setProperty("look", "muted")
             meaning.move(22 * GRID, 2 * GRID - 1)
         self.clicked.connect(self._emit)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.focus_left.emit()
 
     @Slot()
     def _emit(self) -> None:

@@ -8,24 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QModelIndex, Qt, Signal, Slot
+from PySide6.QtCore import QModelIndex, QPoint, Qt, Signal, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
     QStackedWidget,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
-from minerva_desktop.ui.chat_actions import ActionMenu, ChatActions, chat_menu, folder_menu
+from minerva_desktop.ui.chat_actions import (
+    ActionMenu,
+    ChatActions,
+    chat_menu,
+    folder_menu,
+    list_menu,
+)
 from minerva_desktop.ui.chat_list import ChatListView
 from minerva_desktop.ui.chat_list_model import ChatListModel
 from minerva_desktop.ui.chat_row_painter import ChatDelegate, more_rect
 from minerva_desktop.ui.chat_rows import FolderRow, ListRows, Place
 from minerva_desktop.ui.controls import ICON_SIZE, icon_button, plain_tip, set_sign
-from minerva_desktop.ui.files_menu import FilesMenu
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.result_painter import ResultDelegate
 from minerva_desktop.ui.row_view import RowView
@@ -89,6 +95,7 @@ class Sidebar(QWidget):
         self._header.empty_trash.connect(self.empty_trash)
         self._foot = PlaceBar(icons)
         self._foot.chosen.connect(self._choose_place)
+        self._foot.more_pressed.connect(self._show_list_menu)
         self._empty = QLabel(EMPTY[Place.CHATS])
         self._empty.setTextFormat(Qt.TextFormat.PlainText)
         self._empty.setProperty("look", "muted")
@@ -105,11 +112,6 @@ class Sidebar(QWidget):
         self._wants_first = False  # to go to the first result
         self.toggle_action = self._make_toggle_action()
         self._lay_out()
-
-    @property
-    def files_menu(self) -> FilesMenu:
-        """Import, export and backups."""
-        return self._foot.files
 
     @property
     def search_text(self) -> str:
@@ -184,7 +186,6 @@ class Sidebar(QWidget):
         """Highlight the open chat and scroll to it; None for a chat not in the list."""
         self._model.current = chat_id or ""
         self._results.set_current(chat_id or "")
-        # Not by dataChanged, at which a list view lays out all of its rows again.
         self._list.viewport().update()
         self._list.put_cursor(self._model.index_of(chat_id or ""))
         self._show_open_chat()
@@ -301,6 +302,12 @@ class Sidebar(QWidget):
             chat_menu(menu, self._icons, self.chat_actions, chats, listed.folders, listed.place)
         corner = more_rect(self._list.visualRect(index)).bottomLeft()
         menu.popup(self._list.viewport().mapToGlobal(corner))
+
+    @Slot(QToolButton)
+    def _show_list_menu(self, button: QToolButton) -> None:
+        menu = ActionMenu(self._icons, self)
+        list_menu(menu, self.chat_actions)
+        menu.popup(button.mapToGlobal(QPoint(0, -menu.sizeHint().height() - GRID)))
 
     @Slot(QModelIndex)
     def _show_result_menu(self, index: QModelIndex) -> None:

@@ -202,9 +202,10 @@ class SidebarController(QObject):
 
     async def _move_to_new(self, chat_ids: list[str]) -> None:
         """A folder with a name of ours, which the person then edits in place."""
+        self._listed.place = Place.CHATS
         if self._listed.library is None:
             return
-        taken = {folder.name.casefold() for folder in self._listed.folders}
+        taken = {folder.name.casefold() for folder in await self._listed.library.folders()}
         names = (NEW_FOLDER if n == 1 else f"{NEW_FOLDER} {n}" for n in range(1, len(taken) + 2))
         name = next(each for each in names if each.casefold() not in taken)
         folder = await self._listed.library.create_folder(name)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QWidget
 
 from minerva_desktop.ui.chat_rows import Place
 from minerva_desktop.ui.controls import icon_button, plain_tip, set_sign
-from minerva_desktop.ui.files_menu import FilesMenu
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 
@@ -23,7 +22,7 @@ class PlaceHeader(QWidget):
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._back = icon_button(
-            icons, "chevron-left", "Back to the chats", shortcut="Esc", size=28
+            icons, "chevron-left", "Back to the chats", shortcut="Esc", size=7 * GRID
         )
         self._back.setObjectName("placeBackButton")
         self._back.clicked.connect(self.left)
@@ -54,29 +53,39 @@ class PlaceHeader(QWidget):
 
 
 class PlaceBar(QWidget):
-    """At the foot of the sidebar. ``chosen`` carries the `Place` to show."""
+    """At the foot of the sidebar. ``chosen`` carries the `Place` to show, ``more_pressed`` the
+    button that a menu belongs to."""
 
     chosen = Signal(object)
+    more_pressed = Signal(QToolButton)
 
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.files = FilesMenu(icons)
         self._archive = _button(icons, "archive", Place.ARCHIVE, "Chats that were put away")
         self._archive.clicked.connect(self._choose_archive)
         self._trash = _button(icons, "trash", Place.TRASH, "Chats that were deleted")
         self._trash.clicked.connect(self._choose_trash)
+        self._more = icon_button(
+            icons, "more", "New folder, import, export, backups", size=7 * GRID
+        )
+        self._more.setObjectName("listMenuButton")
+        self._more.clicked.connect(self._press_more)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GRID)
         row.addWidget(self._archive)
         row.addWidget(self._trash)
         row.addStretch(1)
-        row.addWidget(self.files)
+        row.addWidget(self._more)
 
     def set_place(self, place: Place) -> None:
         """Mark what is shown."""
         self._archive.setChecked(place is Place.ARCHIVE)
         self._trash.setChecked(place is Place.TRASH)
+
+    @Slot()
+    def _press_more(self) -> None:
+        self.more_pressed.emit(self._more)
 
     @Slot()
     def _choose_archive(self) -> None:

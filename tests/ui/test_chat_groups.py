@@ -192,7 +192,13 @@ def test_the_menu_is_for_all_that_are_chosen(qtbot: QtBot, sidebar: Sidebar) -> 
     menu = QApplication.activePopupWidget()
     assert isinstance(menu, QMenu)
     texts = [action.text() for action in menu.actions() if action.text()]
-    assert texts == ["Pin 2 chats", "Move to folder", "Archive 2 chats", "Delete 2 chats"]
+    assert texts == [
+        "Pin 2 chats",
+        "Move to folder",
+        "Export 2 chats…",
+        "Archive 2 chats",
+        "Delete 2 chats",
+    ]
     with qtbot.waitSignal(sidebar.chat_actions.archive) as archived:
         menu.actions()[-2].trigger()
     assert archived.args == [["b", "c"], True]
@@ -260,9 +266,15 @@ def test_the_list_scrolls_under_a_drag_at_its_edge(qtbot: QtBot, sidebar: Sideba
     assert target.verticalScrollBar().value() == reached
 
 
-def test_a_file_over_the_list_is_the_windows(qtbot: QtBot, icons: Icons) -> None:
+@pytest.fixture
+def window(qtbot: QtBot, icons: Icons) -> MainWindow:
+    """Not in the test itself: it has to outlive that, until it is closed."""
     window = MainWindow(icons, Settings())
     qtbot.addWidget(window)
+    return window
+
+
+def test_a_file_over_the_list_is_the_windows(qtbot: QtBot, window: MainWindow) -> None:
     window.sidebar.set_rows(chat_rows(CHATS, FOLDERS))
     window.show()
     data = QMimeData()

@@ -12,7 +12,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QShortcut
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLineEdit, QPushButton, QToolButton
+from PySide6.QtWidgets import QApplication, QLineEdit, QMenu, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.ui.icons import Icons
@@ -214,6 +214,34 @@ def test_tags_are_added_and_taken_away(desk: ListDesk) -> None:
     desk.until(lambda: desk.summary("Sea").tags == ("sea water",))
     QTest.keyClick(editor, Qt.Key.Key_Escape)
     assert not editor.isVisible()
+
+
+def test_the_menu_at_the_foot_makes_folders_and_leads_to_files(
+    desk: ListDesk, qtbot: QtBot
+) -> None:
+    button = part(desk.window, QToolButton, "listMenuButton")
+
+    def choose(text: str) -> None:
+        QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+        menu = QApplication.activePopupWidget()
+        assert isinstance(menu, QMenu)
+        (action,) = [each for each in menu.actions() if each.text() == text]
+        action.trigger()
+        menu.close()
+
+    actions = desk.window.sidebar.chat_actions
+    with qtbot.waitSignal(actions.import_chats):
+        choose("Import chats…")
+    with qtbot.waitSignal(actions.export) as exported:
+        choose("Export all chats…")
+    assert exported.args == [[]]
+    desk.go_to("trashButton")
+    desk.until(lambda: desk.rows == [])
+    choose("New folder")
+    desk.type_name("Attic")
+    desk.until(lambda: desk.rows[:2] == ["Folders", "Attic"])
+    choose("New folder")
+    desk.until(lambda: "New folder" in desk.rows)
 
 
 def test_a_temporary_chat_is_one_press_away(desk: ListDesk, qtbot: QtBot) -> None:

@@ -153,7 +153,7 @@ def test_a_found_chat_is_deleted_and_comes_back(desk: ListDesk) -> None:
     menu = QApplication.activePopupWidget()
     assert isinstance(menu, QMenu)
     texts = [action.text() for action in menu.actions() if action.text()]
-    assert texts == ["Pin", "Move to folder", "Duplicate", "Archive", "Delete"]
+    assert texts == ["Pin", "Move to folder", "Duplicate", "Export…", "Archive", "Delete"]
     menu.actions()[0].trigger()
     menu.close()
     desk.until(lambda: desk.summary("Soup").is_pinned)
@@ -213,6 +213,13 @@ def test_the_trash_is_searched_by_title(desk: ListDesk) -> None:
     search(desk, "")
     desk.until(lambda: desk.rows == ["Sea", "Soup"])
     assert part(desk.window, QPushButton, "emptyTrashButton").isEnabled()
+
+    desk.choose("Sea", "Restore")
+    desk.until(lambda: desk.rows == ["Soup"])
+    search(desk, "sea")
+    desk.until(lambda: desk.rows == [])
+    desk.go_to("newChatButton")
+    desk.until(lambda: shown(desk) == ["Sea"])
 
 
 def test_hints_complete_filters(desk: ListDesk, qtbot: QtBot) -> None:

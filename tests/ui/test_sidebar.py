@@ -195,6 +195,7 @@ def test_more_button_opens_the_menu_and_not_the_chat(qtbot: QtBot, sidebar: Side
         "Move to folder",
         "Tags…",
         "Duplicate",
+        "Export…",
         "Archive",
         "Delete",
     ]
