@@ -16,7 +16,7 @@ import logging
 import time
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -162,6 +162,9 @@ class Database:
         try:
             return job()
         except (apsw.Error, OSError, UnicodeError) as error:
+            if isinstance(error, apsw.CorruptError) and self._lock is not None:
+                with suppress(OSError):
+                    opening.suspicion(self.path).touch()
             # Logged here because the one who asked may have stopped waiting for the answer.
             failure = store_error(self.path, error)
             logger.warning("%s (%s)", failure.message, failure.detail)
@@ -182,10 +185,12 @@ class Database:
         self._lock = opening.lock(self.path, self._busy_timeout_ms)
         try:
             self._connection = self._connect()
+            opening.suspicion(self.path).unlink(missing_ok=True)
         except (apsw.CorruptError, apsw.NotADBError) as error:
             logger.warning("%s is damaged (%s)", self.path, error)
             self.recovery = opening.replace_damaged(self.path, self._migrations)
             logger.warning("recovered what can be read of it: %s", self.recovery)
+            opening.suspicion(self.path).unlink(missing_ok=True)
             self._connection = self._connect()
         except BaseException:
             self._lock.close()

@@ -45,7 +45,10 @@ def reason_of(path: Path, error: Exception) -> str:
         case apsw.CantOpenError() | apsw.PermissionsError():
             reason = "the file or its folder may not be opened or written"
         case apsw.CorruptError() | apsw.NotADBError():
-            reason = "the file is damaged"
+            reason = (
+                "the file is damaged. Start Minerva again: it then recovers what can be read, and"
+                " keeps the damaged file"
+            )
         case FileExistsError():
             reason = "there is a file where its folder should be"
         case OSError(strerror=str(words)):

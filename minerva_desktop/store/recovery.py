@@ -16,6 +16,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
+from minerva_desktop.store.backup_files import FOLDER
 from minerva_desktop.store.migrations import Migration
 
 logger = logging.getLogger(__name__)
@@ -81,7 +82,10 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
         text += "."
         if self.n_lost_chats:
             text += f" {_count(self.n_lost_chats, 'chat')} lost the title."
-        return f"{text} The damaged file is kept as {self.damaged.name}."
+        text += f" The damaged file is kept as {self.damaged.name}"
+        if self.n_lost_messages or self.n_lost_chats or not self.n_messages:
+            text += f"; what is missing may be in a backup, in the folder {FOLDER} beside it"
+        return text + "."
 
 
 def _count(n: int, noun: str) -> str:

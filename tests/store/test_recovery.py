@@ -10,10 +10,12 @@ import apsw
 import pytest
 
 from minerva_desktop.chat.conversation import Conversation
+from minerva_desktop.errors import StoreError
 from minerva_desktop.store import opening
 from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.store.database import Database
 from minerva_desktop.store.recovery import Recovery
+from minerva_desktop.store.search_index import PART_BITS, part_name
 from tests.chat.samples import make_conversation
 from tests.store.test_old_chats import write_v1
 
@@ -85,6 +87,38 @@ def test_a_damaged_index_costs_nothing(path: Path, index: str) -> None:
     assert found == {chat.id: chat for chat in chats}
     assert problems == []
     assert reopened(path)[0] is None
+
+
+def test_a_damaged_search_index_is_made_anew_at_the_next_start(path: Path) -> None:
+    chats = fill(path)
+    part = part_name(1000 >> PART_BITS)
+    for table in (f"{part}_data", f"{part}_idx"):
+        spoil_page(path, root_page(path, table))
+    shown: list[str] = []
+
+    async def look() -> int:
+        store = await ChatStore.open(path)
+        try:
+            assert store.recovery is None
+            page = await store.search('"chat 7 message 3"')
+            return len(page.hits)
+        except StoreError as error:
+            shown.append(error.message)
+            assert await store.load(chats[0].id) == chats[0]
+            return 0
+        finally:
+            await store.close()
+
+    assert asyncio.run(look()) == 0
+    assert "Start Minerva again" in shown[0]
+    recovery, found, problems = reopened(path)
+
+    assert recovery is not None
+    assert (recovery.n_lost_chats, recovery.n_lost_messages) == (0, 0)
+    assert found == {chat.id: chat for chat in chats}
+    assert problems == []
+    assert asyncio.run(look()) == 1
+    assert len(shown) == 1
 
 
 def test_lost_pages_cost_what_was_on_them(path: Path) -> None:
@@ -205,5 +239,6 @@ def test_the_words_for_it() -> None:
     )
     assert recovery.words == (
         "The file with your chats was damaged. 1,234 messages in 1 chat could be read, 2 messages"
-        " could not. 1 chat lost the title. The damaged file is kept as chats-damaged.db."
+        " could not. 1 chat lost the title. The damaged file is kept as chats-damaged.db; what is"
+        " missing may be in a backup, in the folder backups beside it."
     )
