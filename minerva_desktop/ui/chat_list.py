@@ -90,13 +90,11 @@ class ChatListView(RowView):
         return [chat for top, bottom in self.selected_rows() for chat in between(top, bottom)]
 
     def put_cursor(self, index: QModelIndex, selected: Sequence[str] = ()) -> None:
-        """Put the cursor there without scrolling, and select these chats, or the one there."""
+        """Put the cursor there, and select these chats, or the one there."""
         flag = QItemSelectionModel.SelectionFlag
-        self.setAutoScroll(False)
         self.selectionModel().setCurrentIndex(index, flag.ClearAndSelect)
         if len(selected) > 1:
             self.selectionModel().select(self._selection_of(selected), flag.ClearAndSelect)
-        self.setAutoScroll(True)
 
     def _selection_of(self, chat_ids: Sequence[str]) -> QItemSelection:
         """In as few ranges as can be: Qt goes through them for each row that it is asked about."""

@@ -180,9 +180,7 @@ class SearchResults(RowView):
         if keep:
             cursor = self.results.row_of(cursor_key)
             if cursor >= 0:
-                self.setAutoScroll(False)
                 self.setCurrentIndex(self.results.index(cursor))
-                self.setAutoScroll(True)
             bar.setValue(max(0, self.results.row_of(top_key)) * ROW_HEIGHT + below)
         else:
             bar.setValue(0)

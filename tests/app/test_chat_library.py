@@ -14,11 +14,13 @@ async def test_a_person_s_title_of_a_closed_chat_is_never_replaced(desk: Desk) -
     session = desk.new_session()
     await desk.answered(session, "Hi", "Hello")
     chat = session.conversation.id
+    await session.close()
     desk.new_session()  # the first one is forgotten with it, as nothing runs there
     await desk.library.rename(chat, "  Mine ")
     await desk.library.rename(chat, "  ")
     conversation = await desk.store.load(chat)
     assert (conversation.title, conversation.title_source) == ("Mine", TitleSource.PERSON)
+    assert session.conversation.title == "Hi"
 
 
 async def test_an_open_chat_knows_where_it_was_put(desk: Desk) -> None:

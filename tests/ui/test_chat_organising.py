@@ -49,6 +49,20 @@ def test_pinned_chats_stand_first(desk: ListDesk) -> None:
     desk.until(lambda: desk.rows == ["Older", "Sea", "Cat", "Bread"])
 
 
+def test_the_list_stays_where_it_was_scrolled_to(desk: ListDesk) -> None:
+    desk.add([make_conversation("Hi", title=f"Old {n}", updated_at=2000.0 - n) for n in range(60)])
+    desk.window.sidebar.set_current(desk.on_disk()["Sea"])
+    desk.choose("Sea", "Pin")
+    desk.until(lambda: "Old 59" in desk.rows)
+    bar = desk.view.verticalScrollBar()
+    bar.setValue(bar.maximum())
+    scrolled = bar.value()
+    desk.window.sidebar.chat_actions.pin.emit([desk.on_disk()["Old 59"]], True)
+    desk.until(lambda: desk.rows[2] == "Old 59")
+    assert bar.value() == scrolled > 1000
+    assert desk.spoken("Sea") == "Sea, open, pinned"
+
+
 def test_a_new_folder_is_named_in_place_and_takes_the_chats(desk: ListDesk) -> None:
     desk.click("Cat")
     desk.click("Bread", CONTROL)
