@@ -121,6 +121,7 @@ class Application(QObject):
         context = ContextController(
             window, worker, models, tasks, lambda: chats.session, lambda: chats.library
         )
+        chats.session_shown.connect(context.on_shown)
         self._presets = PresetController(
             window, self._services, models, tasks, lambda: chats.session
         )

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QListView, QPushButton
 from pytestqt.qtbot import QtBot
@@ -19,6 +19,7 @@ from minerva_desktop.paths import app_paths
 from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.ui.backups_controller import BackupsController
 from minerva_desktop.ui.backups_window import BackupsWindow, CopyRow
+from minerva_desktop.ui.chat_places import ChatPlaces
 from minerva_desktop.ui.notification_bar import NotificationBar
 from tests.chat.samples import make_conversation
 from tests.ui.open_window import OpenWindow
@@ -87,6 +88,28 @@ def test_chats_come_back_from_a_backup_and_that_is_undone(opened: OpenWindow) ->
     (undo,) = (each for each in bar.findChildren(QPushButton) if each.text() == "Undo")
     undo.click()
     opened.until("undone", lambda: "A new question" in _titles(opened))
+
+
+def test_what_was_typed_outlives_a_restore(opened: OpenWindow) -> None:
+    """The chat that it was typed in does not: nothing is written of it any more."""
+    for timer in opened.window.findChildren(ChatPlaces)[0].findChildren(QTimer):
+        timer.setInterval(10**7)  # the draft is not on disk when the chats are replaced
+    dialog = _dialog(opened)
+    _click(dialog, "backUpNow")
+    opened.until("copy", lambda: len(dialog.findChildren(CopyRow)) == 1)
+    dialog.reject()
+    opened.send("A new question")
+    opened.press(Qt.Key.Key_Escape)
+    opened.until("end", lambda: not opened.is_answering)
+    opened.window.composer.set_text("and another")
+    dialog = _dialog(opened)
+    opened.until("copy", lambda: len(dialog.findChildren(CopyRow)) == 1)
+    _click(dialog, "restoreBackup")
+    opened.until("restored", lambda: "The chats of the backup are here" in opened.notice)
+    opened.until("list", lambda: "A new question" not in _titles(opened))
+    shown = opened.window.notifications.findChildren(QLabel, "noticeText")
+    assert [label.text() for label in shown if "There is no chat" in label.text()] == []
+    assert opened.window.composer.text == "and another"
 
 
 def test_chats_are_looked_through(opened: OpenWindow, tmp_path: Path) -> None:
