@@ -22,6 +22,7 @@ from minerva_desktop.ui.backups_window import BackupsWindow, CopyRow
 from minerva_desktop.ui.chat_places import ChatPlaces
 from minerva_desktop.ui.notification_bar import NotificationBar
 from tests.chat.samples import make_conversation
+from tests.store.test_disk_trouble import full_disk
 from tests.ui.open_window import OpenWindow
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
@@ -142,3 +143,38 @@ def test_a_disk_that_does_not_take_the_chats(opened: OpenWindow, tmp_path: Path)
     assert target.stat().st_size > 0
     controller.show_trouble(None)
     assert opened.notice == "All chats are on disk again."
+
+
+def test_the_window_does_not_close_on_what_waits_for_the_disk(opened: OpenWindow) -> None:
+    window, actions = opened.window, opened.window.sidebar.chat_actions
+    opened.until("list", lambda: "Sea" in _titles(opened))
+    chat = opened.part(QListView, "chatList").model().index(1, 0).data(Qt.ItemDataRole.UserRole).id
+    actions.pin.emit([chat], True)
+    opened.until("pin", lambda: "Pinned" in _titles(opened))
+    with full_disk(app_paths().database):
+        actions.pin.emit([chat], False)
+        opened.until("trouble", lambda: opened.notice.startswith("The chats cannot be saved"))
+        assert not window.close()
+        assert window.isVisible()
+        assert "would be lost" in opened.notice
+        bar = window.findChildren(NotificationBar)[0]
+        labels = [button.text() for button in bar.findChildren(QPushButton)]
+        assert "Close and lose them" in labels
+    actions.pin.emit([chat], True)
+    opened.until("end", lambda: opened.notice == "All chats are on disk again.")
+
+
+def test_what_was_saved_elsewhere_holds_up_no_closing(opened: OpenWindow, tmp_path: Path) -> None:
+    controller = _controller(opened)
+    first, second = (
+        SavingTrouble(f"The chats cannot be saved. {n} changes wait.", "0 B") for n in (1, 2)
+    )
+    controller.show_trouble(first)
+    assert controller.must_stay()
+    controller.save_elsewhere(tmp_path / "elsewhere.sqlite3")
+    opened.until("saved", lambda: "are in elsewhere.sqlite3" in opened.notice)
+    assert not controller.must_stay()
+    controller.show_trouble(second)  # more than what was saved
+    assert controller.must_stay()
+    controller.show_trouble(None)
+    assert not controller.must_stay()
