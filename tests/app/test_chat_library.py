@@ -70,3 +70,16 @@ async def test_only_what_is_in_the_trash_is_destroyed(desk: Desk) -> None:
     await desk.library.destroy([chat])
     assert not state.exists()
     assert await desk.library.summaries(in_trash=True) == []
+
+
+async def test_a_chat_is_warm_while_its_state_is_on_disk(desk: Desk) -> None:
+    session = desk.new_session()
+    await desk.answered(session, "one", "ONE")
+    chat = session.conversation.id
+    assert await desk.library.warm_ids() == frozenset()
+    state = desk.snapshots.path("model", chat)
+    state.parent.mkdir(parents=True)
+    state.write_bytes(b"state")
+    assert await desk.library.warm_ids() == {chat}
+    desk.snapshots.remove(chat)
+    assert await desk.library.warm_ids() == frozenset()
