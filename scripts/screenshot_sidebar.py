@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import time
 from collections.abc import Callable
@@ -40,7 +41,9 @@ class HasWindow(Protocol):
 
 def folders(stage: HasWindow) -> list[QWidget]:
     """Pinned chats, folders of which one is closed, and days."""
-    stage.window.sidebar.set_rows(chat_rows(_placed(), FOLDERS, ["work"], now=samples.NOW))
+    rows = chat_rows(_placed(), FOLDERS, ["work"], now=samples.NOW)
+    warm = frozenset(chat.id for chat in _placed()[::2])
+    stage.window.sidebar.set_rows(dataclasses.replace(rows, warm=warm))
     stage.window.sidebar.set_current(samples.OPEN_CHAT)
     return []
 

@@ -88,9 +88,9 @@ class ChatLibrary:
         """Who has a model summarise what of a chat is left out."""
         return Summariser(self._asides)
 
-    async def is_warm(self, conversation_id: str) -> bool:
-        """Whether what a model had computed of a chat is on disk."""
-        return conversation_id in await asyncio.to_thread(self._snapshots.names)
+    async def warm_ids(self) -> frozenset[str]:
+        """The chats of which there is on disk what a model had computed."""
+        return frozenset(await asyncio.to_thread(self._snapshots.names))
 
     async def tidy(self) -> None:
         """Destroy what has been in the trash for `TRASH_SECONDS`. Raises `StoreError`."""

@@ -9,12 +9,11 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QFileDialog
 
-from minerva_desktop.app.chat_import import ChatImport, ImportReport
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.export_targets import ExportFormat, format_of, target_for
 from minerva_desktop.chat.conversation import ConversationSummary
@@ -22,6 +21,9 @@ from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks
+
+if TYPE_CHECKING:
+    from minerva_desktop.app.chat_import import ImportReport
 
 PROGRESS = "chat-files"
 STOP = "chat-files-stop"
@@ -143,6 +145,9 @@ class ChatFilesController(QObject):
 
     async def _import(self, library: ChatLibrary, paths: list[Path]) -> None:
         self._tell_progress(f"Importing {paths[0].name}…")
+        # For start-up time, as above.
+        from minerva_desktop.app.chat_import import ChatImport
+
         work = ChatImport(
             library.store,
             lambda n_seen: self._tell_progress(f"Importing {paths[0].name}: {_chats(n_seen)}"),

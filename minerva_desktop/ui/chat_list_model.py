@@ -143,6 +143,8 @@ class ChatListModel(QAbstractListModel):
                 yield "open"
             if row.is_pinned:
                 yield "pinned"
+            if row.id in self.listed.warm:
+                yield "goes on at once"
             if self.is_within(row):
                 yield f"in the folder {self._folder_name(row)}"
             if row.tags:
@@ -157,6 +159,8 @@ class ChatListModel(QAbstractListModel):
             lines.append(f"Folder: {name}")
         if chat.tags:
             lines.append(f"Tags: {', '.join(chat.tags)}")
+        if chat.id in self.listed.warm:
+            lines.append("Goes on at once: what the model computed of it is on disk")
         if self.listed.place is Place.TRASH:
             lines.append(f"Deleted for good in {days_left(chat, time.time())}")
         return "\n".join(lines)

@@ -13,6 +13,7 @@ from PySide6.QtCore import (
     QRect,
     QRectF,
     QSize,
+    QSizeF,
     Qt,
     Signal,
 )
@@ -33,6 +34,7 @@ from minerva_desktop.ui.theme import GRID
 
 ROW_HEIGHT = 9 * GRID
 SIGN = 4 * GRID  # px; side of a row's icon
+WARM_SIGN = 3 * GRID  # px
 INDENT = 5 * GRID  # px, of the chats in a folder
 MAX_TITLE_LENGTH = 200  # characters
 MAX_LABEL = 240  # px, of what is dragged
@@ -103,6 +105,11 @@ class ChatDelegate(QStyledItemDelegate):
         elif self._chats.listed.place is Place.TRASH:
             note = days_left(chat, time.time())
             text.setRight(self._paint_note(painter, option, text, note))
+        elif chat.id in self._chats.listed.warm:
+            place = QRectF(text.right() - WARM_SIGN, text.center().y() - WARM_SIGN / 2, 0, 0)
+            place.setSize(QSizeF(WARM_SIGN, WARM_SIGN))
+            self._icons.paint(painter, "warm", place, "muted")
+            text.setRight(text.right() - WARM_SIGN - GRID)
         self._paint_text(painter, option, text, title_of(chat))
 
     def _paint_box(self, painter: QPainter, option: QStyleOptionViewItem, *, is_open: bool) -> bool:

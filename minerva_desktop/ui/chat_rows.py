@@ -51,12 +51,14 @@ Row = Heading | FolderRow | ConversationSummary
 
 @dataclass(frozen=True)
 class ListRows:
-    """All rows of a list. ``row_of`` finds those of chats and folders by id."""
+    """All rows of a list. ``row_of`` finds those of chats and folders by id; ``warm`` are the ids
+    of chats that go on at once, because what a model had computed of them is on disk."""
 
     place: Place = Place.CHATS
     rows: Sequence[Row] = ()
     folders: Sequence[Folder] = ()
     row_of: dict[str, int] = field(default_factory=dict)
+    warm: Collection[str] = frozenset()
 
 
 class DateGroup(NamedTuple):

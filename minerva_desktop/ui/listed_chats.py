@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from PySide6.QtCore import QObject, Signal, Slot
@@ -62,6 +63,7 @@ class ListedChats(QObject):
         self.place = Place.CHATS
         self.chats: Sequence[ConversationSummary] = ()
         self.folders: Sequence[Folder] = ()
+        self._warm: frozenset[str] = frozenset()
         self._listing = asyncio.Lock()
         self._is_stale = False
         sidebar.folder_toggled.connect(self._on_folder_toggled)
@@ -96,6 +98,7 @@ class ListedChats(QObject):
             is_archived=place is Place.ARCHIVE, in_trash=place is Place.TRASH
         )
         self.folders = await library.folders()
+        self._warm = await library.warm_ids()
         rows = self._rows(place)
         # With 10,000 chats each of these steps takes the window's thread 1 to 4 ms.
         await asyncio.sleep(0)
@@ -108,8 +111,9 @@ class ListedChats(QObject):
         if place is Place.TRASH:
             return trash_rows(self.chats, self._sidebar.search_text)
         if place is Place.ARCHIVE:
-            return archive_rows(self.chats, self.folders)
-        return chat_rows(self.chats, self.folders, self._settings.current.closed_folders)
+            return replace(archive_rows(self.chats, self.folders), warm=self._warm)
+        closed = self._settings.current.closed_folders
+        return replace(chat_rows(self.chats, self.folders, closed), warm=self._warm)
 
     async def then_refresh(self, work: Coroutine[Any, Any, None]) -> None:
         """Also where ``work`` failed: the list may show what a person typed."""

@@ -45,7 +45,7 @@ class OpenedChats(QObject):
     async def _warm_up(self, session: ChatSession) -> None:
         conversation, path = session.conversation, self._models.current_path
         library = self._library()
-        if path is None or library is None or not await library.is_warm(conversation.id):
+        if path is None or library is None or conversation.id not in await library.warm_ids():
             return
         if session.is_answering:
             return

@@ -182,3 +182,16 @@ async def test_a_chat_that_cannot_be_deleted_stays_alive(desk: Desk) -> None:
         await desk.library.trash([session.conversation.id, "nothing"])
     await desk.answered(session, "Two", "Deux")
     assert desk.listener.changed[-1].text == "Deux"
+
+
+async def test_a_chat_is_warm_while_its_state_is_on_disk(desk: Desk) -> None:
+    session = desk.new_session()
+    await desk.answered(session, "one", "ONE")
+    chat = session.conversation.id
+    assert await desk.library.warm_ids() == frozenset()
+    state = desk.snapshots.path("model", chat)
+    state.parent.mkdir(parents=True)
+    state.write_bytes(b"state")
+    assert await desk.library.warm_ids() == {chat}
+    desk.snapshots.remove(chat)
+    assert await desk.library.warm_ids() == frozenset()
