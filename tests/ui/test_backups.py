@@ -17,7 +17,7 @@ from minerva_desktop.app.chat_care import SavingTrouble
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.store.chat_store import ChatStore
-from minerva_desktop.ui.backups_controller import BackupsController
+from minerva_desktop.ui.backups_controller import TROUBLE, BackupsController
 from minerva_desktop.ui.backups_window import BackupsWindow, CopyRow
 from minerva_desktop.ui.chat_places import ChatPlaces
 from minerva_desktop.ui.notification_bar import NotificationBar
@@ -162,6 +162,22 @@ def test_the_window_does_not_close_on_what_waits_for_the_disk(opened: OpenWindow
         assert "Close and lose them" in labels
     actions.pin.emit([chat], True)
     opened.until("end", lambda: opened.notice == "All chats are on disk again.")
+
+
+def test_what_waits_is_not_told_with_each_write(opened: OpenWindow) -> None:
+    controller, bar = _controller(opened), opened.window.notifications
+    first, second = (SavingTrouble(f"{n} changes wait.", "0 B") for n in (1, 2))
+    controller.show_trouble(first)
+    (save,) = (each for each in bar.findChildren(QPushButton) if each.text() == "Save elsewhere…")
+    controller.show_trouble(second)
+    assert save.isVisible()  # and not another one in its place
+    bar.dismiss(TROUBLE)
+    controller.show_trouble(first)
+    assert opened.notice == ""
+    controller.show_trouble(None)
+    controller.show_trouble(second)
+    assert opened.notice == "2 changes wait."
+    controller.show_trouble(None)
 
 
 def test_what_was_saved_elsewhere_holds_up_no_closing(opened: OpenWindow, tmp_path: Path) -> None:
