@@ -257,6 +257,11 @@ class ChatSession:
             self.conversation.scroll = scroll
             await self._keeper.save_scroll()
 
+    async def settle(self) -> None:
+        """Return when the end of the last answer is on disk."""
+        if self._ending is not None:
+            await asyncio.wait([self._ending])
+
     async def close(self) -> None:
         """Stop the answer, and return when all that was written is on disk. Messages that still
         wait become the draft."""

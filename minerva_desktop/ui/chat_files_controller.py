@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QFileDialog
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.export_targets import ExportFormat, format_of, target_for
 from minerva_desktop.chat.conversation import ConversationSummary
-from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.errors import InvalidRequest, StoreError
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks
@@ -70,7 +70,7 @@ class ChatFilesController(QObject):
     async def _ask_where(self, conversation_ids: list[str]) -> None:
         library = self._library()
         if library is None:
-            return
+            raise StoreError("The chats are not open, so none can be exported")
         chats = [*await library.summaries(), *await library.summaries(is_archived=True)]
         if conversation_ids:
             wanted = set(conversation_ids)
@@ -140,7 +140,12 @@ class ChatFilesController(QObject):
     def import_files(self, paths: Sequence[Path]) -> None:
         """Take in the chats of these files."""
         library = self._library()
-        if library is not None and paths:
+        if not paths:
+            return
+        if library is None:
+            text = "The chats are not open, so none can be imported."
+            self._tell(Notice(NoticeKind.ERROR, text, key=PROGRESS))
+        else:
             self._begin(self._import(library, list(paths)))
 
     async def _import(self, library: ChatLibrary, paths: list[Path]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from PySide6.QtWidgets import QApplication, QListView, QPushButton
@@ -26,6 +27,24 @@ async def _keep(title: str) -> None:
     store = await ChatStore.open(paths.database)
     await store.create(make_conversation("Why salt?", "Rivers.", title=title))
     await store.close()
+
+
+def test_chats_that_are_not_open_take_none_in(
+    qtbot: QtBot,
+    dressed_app: QApplication,
+    catalog: Catalog,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    async def fail(_path: Path, **_: object) -> None:
+        raise StoreError("The chats cannot be opened")
+
+    monkeypatch.setattr(ChatStore, "open", fail)
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        file = tmp_path / "chats.json"
+        file.write_text("[]")
+        opened.drop(file)
+        assert opened.notice == "The chats are not open, so none can be imported."
 
 
 def test_a_start_that_failed_half_way_is_tried_again(
