@@ -7,6 +7,7 @@ from pathlib import Path
 from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.app.chat_care import KeptCopy, SavingTrouble
+from minerva_desktop.ui.backups_controller import stays_open
 from minerva_desktop.ui.backups_window import BackupsWindow
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from screenshot_stage import Stage, State, conversation
@@ -44,6 +45,13 @@ def disk_full(stage: Stage) -> list[QWidget]:
     return []
 
 
+def closed_with_trouble(stage: Stage) -> list[QWidget]:
+    """It was to be closed meanwhile."""
+    disk_full(stage)
+    stage.window.notifications.show_notice(stays_open(TROUBLE))
+    return []
+
+
 def _opened(stage: Stage, copies: tuple[KeptCopy, ...], status: str) -> list[QWidget]:
     conversation(stage)
     dialog = BackupsWindow(stage.window)
@@ -54,4 +62,9 @@ def _opened(stage: Stage, copies: tuple[KeptCopy, ...], status: str) -> list[QWi
     return [dialog]
 
 
-STATES: dict[str, State] = {"backups": backups, "no-backups": no_backups, "disk-full": disk_full}
+STATES: dict[str, State] = {
+    "backups": backups,
+    "no-backups": no_backups,
+    "disk-full": disk_full,
+    "disk-full-closing": closed_with_trouble,
+}

@@ -45,11 +45,17 @@ class SavingTrouble:
 
 class ChatCare:
     """All coroutines raise `StoreError`. ``before_restore`` is awaited before chats are replaced:
-    nobody may write into them then."""
+    nobody may write into them then. ``after_restore`` is called once they are."""
 
-    def __init__(self, store: ChatStore, before_restore: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        store: ChatStore,
+        before_restore: Callable[[], Awaitable[None]],
+        after_restore: Callable[[], None],
+    ) -> None:
         self._store = store
         self._before_restore = before_restore
+        self._after_restore = after_restore
 
     async def copies(self) -> list[KeptCopy]:
         """All that are kept, the newest first."""
@@ -63,6 +69,7 @@ class ChatCare:
         """Put a copy in the place of all chats; the copy that was made of these before."""
         await self._before_restore()
         await self._store.restore_backup(path)
+        self._after_restore()
         replaced = (
             backup
             for backup in await self._store.backups()

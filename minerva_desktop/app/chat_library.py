@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
@@ -43,7 +44,8 @@ TITLE_DELAY_SECONDS = 3.0
 
 
 class ChatLibrary:
-    """A session stays known for as long as it answers, also when another chat is shown."""
+    """There is one session of a chat for as long as anybody has it. One that answers, or of which
+    something waits, stays also when nobody shows it any more."""
 
     def __init__(
         self,
@@ -58,7 +60,8 @@ class ChatLibrary:
         self._listener = listener
         self._snapshots = snapshots
         self._clock = clock
-        self._sessions: dict[str, ChatSession] = {}
+        self._sessions: WeakValueDictionary[str, ChatSession] = WeakValueDictionary()
+        self._busy: list[ChatSession] = []  # these stay
         self._asides = Asides(engine)
         self._titler = Titler(self._asides, engine.idle_parameters)
         self._model_paths: dict[str, Path] = {}  # by the answer that is being written
@@ -78,7 +81,7 @@ class ChatLibrary:
     @property
     def care(self) -> ChatCare:
         """Who looks after their file."""
-        return ChatCare(self._store, self._end_sessions)
+        return ChatCare(self._store, self._end_sessions, self._forget_sessions)
 
     @property
     def summariser(self) -> Summariser:
@@ -123,11 +126,15 @@ class ChatLibrary:
         return self._session(conversation, is_saved=False, is_temporary=is_temporary)
 
     async def open_session(self, conversation_id: str) -> ChatSession:
-        """The session of a chat: the one that answers, or a fresh one. Raises `StoreError`."""
-        running = self._sessions.get(conversation_id)
-        if running is not None:
-            return running
-        return self._session(await self._store.load(conversation_id), is_saved=True)
+        """The session of a chat: the one that somebody has, or a fresh one. Raises
+        `StoreError`."""
+        known = self._sessions.get(conversation_id)
+        if known is not None:
+            return known
+        conversation = await self._store.load(conversation_id)
+        # Asked for twice at once, it is the same one.
+        known = self._sessions.get(conversation_id)
+        return known or self._session(conversation, is_saved=True)
 
     async def branch_off(self, session: ChatSession, message_id: str) -> ChatSession:
         """A chat of its own with the messages up to ``message_id``, saved. Raises `StoreError`."""
@@ -223,10 +230,12 @@ class ChatLibrary:
     async def trash(self, conversation_ids: Sequence[str]) -> None:
         """Put chats into the trash; what answers in them is stopped."""
         for conversation_id in conversation_ids:
-            session = self._sessions.pop(conversation_id, None)
+            session = self._sessions.get(conversation_id)
             if session is not None:
                 await session.close()
         await self._store.trash(conversation_ids)
+        for conversation_id in conversation_ids:
+            self._sessions.pop(conversation_id, None)
 
     async def restore(self, conversation_ids: Sequence[str]) -> None:
         """Take chats out of the trash."""
@@ -249,13 +258,18 @@ class ChatLibrary:
             await asyncio.wait([self.titling])
         for session in list(self._sessions.values()):
             await session.close()
+
+    def _forget_sessions(self) -> None:
+        """Their chats are not there any more."""
         self._sessions.clear()
+        self._busy.clear()
 
     # -- what sessions ask of the engine ---------------------------------------------------
 
     def start_answer(self, request: AnswerRequest) -> None:
         """Begin an answer; what the app asks a model by itself makes way for it."""
         self._stop_titling()
+        self._keep_busy()
         self._model_paths[request.answer_id] = request.model_path
         self._engine.start_answer(request)
 
@@ -308,12 +322,7 @@ class ChatLibrary:
     def _session(
         self, conversation: Conversation, *, is_saved: bool, is_temporary: bool = False
     ) -> ChatSession:
-        # Where nothing runs or waits, and what is not about to be shown, there is nothing to keep.
-        self._sessions = {
-            key: session
-            for key, session in self._sessions.items()
-            if session.is_busy or session.queued
-        }
+        self._keep_busy()
         store = None if is_temporary else self._store
         on_failed = self._listener.on_store_failed
         keeper = SessionKeeper(conversation, store, on_failed, is_saved=is_saved)
@@ -326,3 +335,6 @@ class ChatLibrary:
         )
         self._sessions[conversation.id] = session
         return session
+
+    def _keep_busy(self) -> None:
+        self._busy = [session for session in self._sessions.values() if session.has_more_to_do]

@@ -76,6 +76,13 @@ class ChatSession:
         return self.is_answering or ending
 
     @property
+    def has_more_to_do(self) -> bool:
+        """Whether something runs, or waits for a person or for the disk."""
+        if self.is_temporary:
+            return self.is_busy
+        return self.is_busy or bool(self._queue) or self._keeper.is_behind
+
+    @property
     def answer_id(self) -> str | None:
         """The id of the message that is being written."""
         return None if self._answer is None else self._answer.id
@@ -365,8 +372,15 @@ class ChatSession:
         await answer.stop_flushing()
         await self._keeper.save_change(final)
         self._listener.on_session_saved()
-        if final.state is MessageState.COMPLETE:
+        if final.state is MessageState.COMPLETE and self._queue and self._answer is None:
+            self._stand_behind(final.id)
             await self.send_queued()
+
+    def _stand_behind(self, answer_id: str) -> None:
+        """What waited for an answer follows it, whichever branch is shown by then."""
+        if self.conversation.active_leaf_id != answer_id and answer_id in self.conversation:
+            self.conversation.select_branch(answer_id)
+            self._listener.on_branch_changed(self)
 
 
 def _require_text(text: str) -> None:

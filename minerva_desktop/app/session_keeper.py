@@ -1,7 +1,8 @@
 """`SessionKeeper`: how one open conversation reaches the disk.
 
-Lives on the thread and asyncio loop of its session. What the disk does not take is kept in memory,
-told, and written with the next change.
+Lives on the thread and asyncio loop of its session. A disk that is full or read-only is the store's
+own matter (`store.held_writes`). Messages that the store refuses, as one with a damaged file does,
+are kept in memory, which is told, and written with the next change.
 """
 
 from __future__ import annotations
@@ -47,6 +48,11 @@ class SessionKeeper:
     def is_whole(self) -> bool:
         """Whether all messages are on disk."""
         return self._is_saved and not self._missing
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether messages wait for a disk that refused them."""
+        return self._store is not None and bool(self._missing)
 
     def add(self, message_id: str) -> None:
         """A message is new; `save` writes it."""

@@ -32,7 +32,7 @@ def turns_of(
     turns: list[ChatTurn] = []
     for message in sent(branch, cut):
         for turn in _turns(message):
-            if turns and _is_mergeable(turns[-1], turn):
+            if turns and turn.role is turns[-1].role and _is_mergeable(turns[-1], turn):
                 text = "\n\n".join(filter(None, (turns[-1].text, turn.text)))
                 turns[-1] = msgspec.structs.replace(turns[-1], text=text)
             else:
@@ -55,6 +55,15 @@ def sent(branch: Sequence[Message], cut: ContextCut | None) -> Sequence[Message]
 
 
 def _turns(message: Message) -> Iterable[ChatTurn]:
+    if message.parts:
+        return _turns_of_parts(message)
+    # Nearly all are so, and a long chat has 10,000 of them.
+    if message.role is Role.ASSISTANT and not message.text:
+        return ()
+    return (ChatTurn(message.role, message.text),)
+
+
+def _turns_of_parts(message: Message) -> Iterable[ChatTurn]:
     results = [part for part in message.parts if isinstance(part, ToolResultPart)]
     for result in results:
         yield ChatTurn(
@@ -81,5 +90,6 @@ def _enclosed(message: Message) -> Iterable[str]:
 
 
 def _is_mergeable(turn: ChatTurn, following: ChatTurn) -> bool:
+    """Of two turns of one role."""
     is_plain = not turn.tool_calls and turn.role is not Role.TOOL
-    return is_plain and turn.role is following.role and not following.reasoning
+    return is_plain and not following.reasoning

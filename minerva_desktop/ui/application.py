@@ -115,12 +115,14 @@ class Application(QObject):
         window.files_dropped.connect(self.open_files)
         backups = BackupsController(window, tasks, lambda: chats.library, chats.begin_anew)
         chats.disk_trouble.connect(backups.show_trouble)
+        window.set_guard(backups.must_stay)
         window.sidebar.chat_actions.show_backups.connect(backups.open_backups)
         opened = OpenedChats(worker, models, lambda: chats.library, tasks, self)
         chats.session_shown.connect(opened.on_shown)
         context = ContextController(
             window, worker, models, tasks, lambda: chats.session, lambda: chats.library
         )
+        chats.session_shown.connect(context.on_shown)
         self._presets = PresetController(
             window, self._services, models, tasks, lambda: chats.session
         )
@@ -382,7 +384,7 @@ def _closed_by_signals(window: MainWindow) -> Iterator[None]:
     notifier.activated.connect(lambda: reader.recv(64))
     before_fd = signal.set_wakeup_fd(writer.fileno())
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: window.close()) for number in numbers]
+    before = [signal.signal(number, lambda *_: window.close_now()) for number in numbers]
     try:
         yield
     finally:

@@ -3,12 +3,13 @@ them. Main thread."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Slot
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QApplication, QFileDialog
 
 from minerva_desktop.app.chat_care import ChatCare, SavingTrouble
 from minerva_desktop.app.chat_library import ChatLibrary
@@ -21,6 +22,8 @@ from minerva_desktop.ui.tasks import UiTasks
 TROUBLE = "disk-trouble"
 SAVE_ELSEWHERE = "save-elsewhere"
 UNDO_RESTORE = "undo-restore"
+TELL_SECONDS = 30.0  # a screen reader says it each time
+CLOSING = "close-with-trouble"
 
 
 class BackupsController(QObject):
@@ -40,6 +43,9 @@ class BackupsController(QObject):
         self._library = library
         self._on_restored = on_restored
         self._dialog: BackupsWindow | None = None
+        self._trouble: SavingTrouble | None = None
+        self._told_at = 0.0
+        self._saved: SavingTrouble | None = None  # what was saved elsewhere
         self._before: Path | None = None  # the copy of what a restore replaced
         window.notifications.action_triggered.connect(self._on_action)
 
@@ -48,11 +54,32 @@ class BackupsController(QObject):
     def show_trouble(self, trouble: SavingTrouble | None) -> None:
         """The disk does not take what is written; None: it has all of it now."""
         bar = self._window.notifications
+        begins, self._trouble = self._trouble is None, trouble
         if trouble is None:
+            bar.dismiss(CLOSING)
             bar.show_notice(Notice(NoticeKind.INFO, "All chats are on disk again.", key=TROUBLE))
             return
+        if not begins and not self._may_count_on():
+            return
+        self._told_at = time.monotonic()
         save = (NoticeAction("Save elsewhere…", SAVE_ELSEWHERE),)
         bar.show_notice(Notice(NoticeKind.ERROR, trouble.text, trouble.detail, save, key=TROUBLE))
+
+    def _may_count_on(self) -> bool:
+        """Whether the notice may tell how much waits by now. It is told with each write, and must
+        not come back once it was closed, nor go from under the hand that is about to use it."""
+        bar, focused = self._window.notifications, QApplication.focusWidget()
+        is_shown = bar.shown is not None and bar.shown.key == TROUBLE
+        in_use = bar.underMouse() or (focused is not None and bar.isAncestorOf(focused))
+        return is_shown and not in_use and time.monotonic() - self._told_at > TELL_SECONDS
+
+    def must_stay(self) -> bool:
+        """Whether closing the window would lose what waits for the disk, which then is said."""
+        trouble, saved = self._trouble, self._saved
+        if trouble is None or (saved is not None and saved.text == trouble.text):
+            return False
+        self._window.notifications.show_notice(stays_open(trouble))
+        return True
 
     def _ask_where(self, caption: str, on_chosen: Callable[[Path], None]) -> None:
         parent = self._dialog or self._window
@@ -71,7 +98,10 @@ class BackupsController(QObject):
         self._tasks.start(self._save_elsewhere(path))
 
     async def _save_elsewhere(self, path: Path) -> None:
+        saved = self._trouble
         await self._care().save_elsewhere(path)
+        self._saved = saved
+        self._window.notifications.dismiss(CLOSING)
         text = f"All chats, also what waits for the disk, are in {path.name}."
         self._window.notifications.show_notice(Notice(NoticeKind.INFO, text, str(path)))
 
@@ -167,5 +197,20 @@ class BackupsController(QObject):
     def _on_action(self, callback_id: str) -> None:
         if callback_id == SAVE_ELSEWHERE:
             self._ask_where("Save all chats elsewhere", self.save_elsewhere)
+        elif callback_id == CLOSING:
+            self._window.close_now()
         elif callback_id == UNDO_RESTORE and self._before is not None:
             self._tasks.start(self._busy("", self._restore(self._before)))
+
+
+def stays_open(trouble: SavingTrouble) -> Notice:
+    """Why the window was not closed, and what to do."""
+    text = (
+        "Minerva is still open, because the last changes to the chats are not on disk and would be"
+        " lost. Save them elsewhere, or make room on the disk."
+    )
+    actions = (
+        NoticeAction("Save elsewhere…", SAVE_ELSEWHERE),
+        NoticeAction("Close and lose them", CLOSING),
+    )
+    return Notice(NoticeKind.ERROR, text, trouble.text, actions=actions, key=CLOSING, stays=True)

@@ -100,10 +100,11 @@ class ChatController(QObject):
 
     async def start(self, conversation_id: str | None) -> None:
         """Open the chats and the one of last time. Raises `StoreError`."""
-        self._library = await self._services.open_chats(self._worker, self)
-        text = self._library.recovery_words
-        if text is not None:
-            self._window.notifications.show_notice(Notice(NoticeKind.WARNING, text))
+        if self._library is None:  # or a start before this one failed after it
+            self._library = await self._services.open_chats(self._worker, self)
+            text = self._library.recovery_words
+            if text is not None:
+                self._window.notifications.show_notice(Notice(NoticeKind.WARNING, text))
         await self._library.tidy()
         known = {summary.id for summary in await self._library.summaries()}
         if conversation_id in known and conversation_id is not None:
@@ -124,6 +125,8 @@ class ChatController(QObject):
 
     async def begin_anew(self) -> None:
         """All chats were replaced by others."""
+        self._places.forget()
+        self._session = None
         self.new_chat()
         self._list.refresh_soon()
 

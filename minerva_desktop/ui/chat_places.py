@@ -49,13 +49,19 @@ class ChatPlaces(QObject):
         if not len(session.conversation) and not session.is_temporary:
             self._unsaved = self._composer.text
 
+    def forget(self) -> None:
+        """The chat that is shown is not there any more; what was typed goes to the next one."""
+        self._draft_timer.stop()
+        self._scroll_timer.stop()
+        self._session = None
+
     def enter(self, session: ChatSession) -> None:
         """``session`` is shown now: its draft goes into the composer."""
         draft = session.conversation.draft
         if not len(session.conversation) and not session.is_temporary:
             draft, self._unsaved = draft or self._unsaved, ""
         if self._session is None and self._composer.text:
-            # Typed while the chats were being opened.
+            # Typed while the chats were being opened, or others put in their place.
             draft = f"{draft}\n\n{self._composer.text}" if draft.strip() else self._composer.text
         self._session = session
         if draft != self._composer.text:

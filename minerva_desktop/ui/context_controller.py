@@ -70,6 +70,13 @@ class ContextController(QObject):
         window.notifications.action_triggered.connect(self._on_action)
         worker.answer_failed.connect(self._on_failed)
 
+    @Slot(object)
+    def on_shown(self, session: ChatSession) -> None:
+        """``session`` is the open one now: what is offered for another would be taken for its."""
+        if self._offer is not None and self._offer[0] is not session:
+            self._offer = None
+            self._window.notifications.dismiss(OUTGROWN)
+
     # -- the panel -------------------------------------------------------------------------
 
     @Slot()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -82,6 +83,7 @@ class MainWindow(QMainWindow):
         self.status.memory_clicked.connect(self._open_models)
         self._overlay = DropOverlay(icons.themes, self)
         self._closing_told = False
+        self._must_stay: Callable[[], bool] = lambda: False
         self._lay_out()
         self._add_shortcuts()
         self._restore(settings)
@@ -205,9 +207,22 @@ class MainWindow(QMainWindow):
             self.parameters.toggle_action.setChecked(False)
             self.sidebar.toggle_action.setChecked(False)
 
+    def set_guard(self, must_stay: Callable[[], bool]) -> None:
+        """``must_stay`` is asked before the window closes; where it returns True, it has said
+        why."""
+        self._must_stay = must_stay
+
+    def close_now(self) -> None:
+        """Close without a question, as a signal to the process wants it."""
+        self._must_stay = lambda: False
+        self.close()
+
     def closeEvent(self, event: QCloseEvent) -> None:
         # The application closes the window itself once everything is on disk and ended.
         if not self._closing_told:
+            if self._must_stay():
+                event.ignore()
+                return
             self._closing_told = True
             self.hide()
             self.closing.emit()

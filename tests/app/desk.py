@@ -54,5 +54,5 @@ class Desk:
 
     async def reopened(self, session: ChatSession) -> list[tuple[Role, str, MessageState]]:
         """What is on disk of a chat that nothing runs in."""
-        fresh = await self.library.open_session(session.conversation.id)
-        return [(m.role, m.text, m.state) for m in fresh.conversation.active_branch()]
+        fresh = await self.store.load(session.conversation.id)
+        return [(m.role, m.text, m.state) for m in fresh.active_branch()]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import weakref
+from pathlib import Path
+
 import pytest
 
 from minerva_desktop.chat.conversation import TitleSource
@@ -15,12 +19,11 @@ async def test_a_person_s_title_of_a_closed_chat_is_never_replaced(desk: Desk) -
     await desk.answered(session, "Hi", "Hello")
     chat = session.conversation.id
     await session.close()
-    desk.new_session()  # the first one is forgotten with it, as nothing runs there
+    del session  # nobody shows it any more
     await desk.library.rename(chat, "  Mine ")
     await desk.library.rename(chat, "  ")
     conversation = await desk.store.load(chat)
     assert (conversation.title, conversation.title_source) == ("Mine", TitleSource.PERSON)
-    assert session.conversation.title == "Hi"
 
 
 async def test_an_open_chat_knows_where_it_was_put(desk: Desk) -> None:
@@ -70,6 +73,115 @@ async def test_only_what_is_in_the_trash_is_destroyed(desk: Desk) -> None:
     await desk.library.destroy([chat])
     assert not state.exists()
     assert await desk.library.summaries(in_trash=True) == []
+
+
+async def test_a_chat_that_is_not_shown_can_be_asked_on(desk: Desk) -> None:
+    """As it is after a summary that took a while."""
+    session = desk.new_session()
+    await desk.answered(session, "One", "Un")
+    await session.close()
+    desk.new_session()
+    assert await desk.library.open_session(session.conversation.id) is session
+    await desk.answered(session, "Two", "Deux")
+    chat = session.conversation.id
+    await session.close()
+    del session
+    assert [message.text for message in (await desk.store.load(chat)).active_branch()] == [
+        "One",
+        "Un",
+        "Two",
+        "Deux",
+    ]
+
+
+async def test_a_running_answer_needs_nobody_who_shows_it(desk: Desk) -> None:
+    session = desk.new_session()
+    await session.send("One", MODEL)
+    chat, answer_id = session.conversation.id, session.answer_id or ""
+    del session
+    desk.library.on_answer_text(answer_id, "Un")
+    assert (await desk.library.open_session(chat)).answer_text == "Un"
+
+
+async def test_a_chat_that_nobody_has_takes_no_memory(desk: Desk) -> None:
+    session = desk.new_session()
+    await session.rename("Numbers")  # or a better title would be thought of for a while
+    await desk.answered(session, "One", "Un")
+    chat = session.conversation.id
+    await session.close()
+    alive = weakref.ref(session)
+    del session
+    desk.new_session()
+    assert alive() is None
+    assert len((await desk.library.open_session(chat)).conversation) == 2
+
+
+async def test_a_chat_that_is_opened_twice_at_once_is_one(desk: Desk) -> None:
+    session = desk.new_session()
+    await desk.answered(session, "One", "Un")
+    chat = session.conversation.id
+    await session.close()
+    del session
+    desk.new_session()
+    first, second = await asyncio.gather(*(desk.library.open_session(chat) for _ in range(2)))
+    assert first is second
+
+
+async def test_what_the_store_refused_stays_while_another_chat_is_shown(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise StoreError("The chats cannot be written: the file is damaged")
+
+    session = desk.new_session()
+    await desk.answered(session, "One", "Un")
+    await session.close()
+    chat = session.conversation.id
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.store, "add_message", refuse)
+        await session.send("Two", MODEL)
+        await desk.says(session, "Deux")
+        await session.close()
+    del session
+    desk.new_session()
+    again = await desk.library.open_session(chat)
+    await again.close()
+    texts = [message.text for message in (await desk.store.load(chat)).active_branch()]
+    assert texts == ["One", "Un", "Two", "Deux"]
+
+
+async def test_a_backup_that_cannot_be_restored_leaves_the_open_chat_alive(
+    desk: Desk, tmp_path: Path
+) -> None:
+    session = desk.new_session()
+    await desk.answered(session, "One", "Un")
+    bad = tmp_path / "bad.sqlite3"
+    bad.write_bytes(b"not a backup")
+    with pytest.raises(StoreError):
+        await desk.library.care.restore(bad)
+    await desk.answered(session, "Two", "Deux")
+    assert desk.listener.changed[-1].text == "Deux"
+
+
+async def test_a_restored_chat_is_that_of_the_backup(desk: Desk) -> None:
+    session = desk.new_session()
+    await desk.answered(session, "One", "Un")
+    await session.close()
+    copy = await desk.library.care.copy()
+    await desk.answered(session, "Two", "Deux")
+    await desk.library.care.restore(copy)
+    again = await desk.library.open_session(session.conversation.id)
+    assert again is not session
+    assert [message.text for message in again.conversation] == ["One", "Un"]
+
+
+async def test_a_chat_that_cannot_be_deleted_stays_alive(desk: Desk) -> None:
+    session = desk.new_session()
+    await desk.answered(session, "One", "Un")
+    with pytest.raises(StoreError):
+        await desk.library.trash([session.conversation.id, "nothing"])
+    await desk.answered(session, "Two", "Deux")
+    assert desk.listener.changed[-1].text == "Deux"
 
 
 async def test_a_chat_is_warm_while_its_state_is_on_disk(desk: Desk) -> None:

@@ -248,7 +248,7 @@ async def test_a_new_title_and_new_parameters_are_kept(desk: Desk) -> None:
     await session.rename("  Greetings ")
     await session.configure("Shout.", SamplingParameters(temperature=0.2))
     await session.close()
-    again = (await desk.library.open_session(session.conversation.id)).conversation
+    again = await desk.store.load(session.conversation.id)
     assert (again.title, again.system_prompt) == ("Greetings", "Shout.")
     assert again.sampling.temperature == 0.2
 

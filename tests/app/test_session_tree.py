@@ -166,6 +166,18 @@ async def test_a_message_waits_for_the_running_answer(desk: Desk) -> None:
     assert desk.listener.queued == []
 
 
+async def test_what_waits_follows_its_answer_whatever_branch_is_shown(desk: Desk) -> None:
+    session = desk.new_session()
+    old = await desk.answered(session, "One", "Un")
+    await session.retry(old, MODEL)
+    session.enqueue("Two", MODEL)
+    await session.select(old)
+    new = await desk.says(session, "Eins")
+    await _until_started(desk, 3)
+    assert [message.id for message in desk.listener.branch][1:] == [new]
+    assert [turn.text for turn in desk.engine.started[-1].turns][1:] == ["One", "Eins", "Two"]
+
+
 async def test_a_stopped_answer_leaves_the_queue_waiting(desk: Desk) -> None:
     session = desk.new_session()
     await session.send("One", MODEL)
@@ -187,8 +199,8 @@ async def test_what_waits_at_the_end_becomes_the_draft(desk: Desk) -> None:
     session.enqueue("Two", MODEL)
     await session.close()
     assert session.queued == ()
-    again = await desk.library.open_session(session.conversation.id)
-    assert again.conversation.draft == "Two\n\ntyped"
+    again = await desk.store.load(session.conversation.id)
+    assert again.draft == "Two\n\ntyped"
 
 
 async def test_where_the_transcript_was_left(desk: Desk) -> None:
@@ -196,8 +208,8 @@ async def test_where_the_transcript_was_left(desk: Desk) -> None:
     answer_id = await desk.answered(session, "One", "Un")
     await session.close()
     await session.keep_scroll(ScrollPosition(answer_id, 0.25))
-    again = await desk.library.open_session(session.conversation.id)
-    assert again.conversation.scroll == ScrollPosition(answer_id, 0.25)
+    again = await desk.store.load(session.conversation.id)
+    assert again.scroll == ScrollPosition(answer_id, 0.25)
 
 
 async def test_a_temporary_chat_is_never_written(desk: Desk, database: Path) -> None:

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QListView, QPushButton
 from pytestqt.qtbot import QtBot
@@ -17,10 +17,12 @@ from minerva_desktop.app.chat_care import SavingTrouble
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.store.chat_store import ChatStore
-from minerva_desktop.ui.backups_controller import BackupsController
+from minerva_desktop.ui.backups_controller import TROUBLE, BackupsController
 from minerva_desktop.ui.backups_window import BackupsWindow, CopyRow
+from minerva_desktop.ui.chat_places import ChatPlaces
 from minerva_desktop.ui.notification_bar import NotificationBar
 from tests.chat.samples import make_conversation
+from tests.store.test_disk_trouble import full_disk
 from tests.ui.open_window import OpenWindow
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
@@ -89,6 +91,28 @@ def test_chats_come_back_from_a_backup_and_that_is_undone(opened: OpenWindow) ->
     opened.until("undone", lambda: "A new question" in _titles(opened))
 
 
+def test_what_was_typed_outlives_a_restore(opened: OpenWindow) -> None:
+    """The chat that it was typed in does not: nothing is written of it any more."""
+    for timer in opened.window.findChildren(ChatPlaces)[0].findChildren(QTimer):
+        timer.setInterval(10**7)  # the draft is not on disk when the chats are replaced
+    dialog = _dialog(opened)
+    _click(dialog, "backUpNow")
+    opened.until("copy", lambda: len(dialog.findChildren(CopyRow)) == 1)
+    dialog.reject()
+    opened.send("A new question")
+    opened.press(Qt.Key.Key_Escape)
+    opened.until("end", lambda: not opened.is_answering)
+    opened.window.composer.set_text("and another")
+    dialog = _dialog(opened)
+    opened.until("copy", lambda: len(dialog.findChildren(CopyRow)) == 1)
+    _click(dialog, "restoreBackup")
+    opened.until("restored", lambda: "The chats of the backup are here" in opened.notice)
+    opened.until("list", lambda: "A new question" not in _titles(opened))
+    shown = opened.window.notifications.findChildren(QLabel, "noticeText")
+    assert [label.text() for label in shown if "There is no chat" in label.text()] == []
+    assert opened.window.composer.text == "and another"
+
+
 def test_chats_are_looked_through(opened: OpenWindow, tmp_path: Path) -> None:
     dialog = _dialog(opened)
     _click(dialog, "checkChats")
@@ -119,3 +143,54 @@ def test_a_disk_that_does_not_take_the_chats(opened: OpenWindow, tmp_path: Path)
     assert target.stat().st_size > 0
     controller.show_trouble(None)
     assert opened.notice == "All chats are on disk again."
+
+
+def test_the_window_does_not_close_on_what_waits_for_the_disk(opened: OpenWindow) -> None:
+    window, actions = opened.window, opened.window.sidebar.chat_actions
+    opened.until("list", lambda: "Sea" in _titles(opened))
+    chat = opened.part(QListView, "chatList").model().index(1, 0).data(Qt.ItemDataRole.UserRole).id
+    actions.pin.emit([chat], True)
+    opened.until("pin", lambda: "Pinned" in _titles(opened))
+    with full_disk(app_paths().database):
+        actions.pin.emit([chat], False)
+        opened.until("trouble", lambda: opened.notice.startswith("The chats cannot be saved"))
+        assert not window.close()
+        assert window.isVisible()
+        assert "would be lost" in opened.notice
+        bar = window.findChildren(NotificationBar)[0]
+        labels = [button.text() for button in bar.findChildren(QPushButton)]
+        assert "Close and lose them" in labels
+    actions.pin.emit([chat], True)
+    opened.until("end", lambda: opened.notice == "All chats are on disk again.")
+
+
+def test_what_waits_is_not_told_with_each_write(opened: OpenWindow) -> None:
+    controller, bar = _controller(opened), opened.window.notifications
+    first, second = (SavingTrouble(f"{n} changes wait.", "0 B") for n in (1, 2))
+    controller.show_trouble(first)
+    (save,) = (each for each in bar.findChildren(QPushButton) if each.text() == "Save elsewhere…")
+    controller.show_trouble(second)
+    assert save.isVisible()  # and not another one in its place
+    bar.dismiss(TROUBLE)
+    controller.show_trouble(first)
+    assert opened.notice == ""
+    controller.show_trouble(None)
+    controller.show_trouble(second)
+    assert opened.notice == "2 changes wait."
+    controller.show_trouble(None)
+
+
+def test_what_was_saved_elsewhere_holds_up_no_closing(opened: OpenWindow, tmp_path: Path) -> None:
+    controller = _controller(opened)
+    first, second = (
+        SavingTrouble(f"The chats cannot be saved. {n} changes wait.", "0 B") for n in (1, 2)
+    )
+    controller.show_trouble(first)
+    assert controller.must_stay()
+    controller.save_elsewhere(tmp_path / "elsewhere.sqlite3")
+    opened.until("saved", lambda: "are in elsewhere.sqlite3" in opened.notice)
+    assert not controller.must_stay()
+    controller.show_trouble(second)  # more than what was saved
+    assert controller.must_stay()
+    controller.show_trouble(None)
+    assert not controller.must_stay()

@@ -83,6 +83,13 @@ def test_a_chat_that_outgrew_the_context_keeps_the_newest(opened: OpenWindow) ->
     opened.window.context_panel.close()
 
 
+def test_what_is_offered_for_a_chat_goes_with_it(opened: OpenWindow) -> None:
+    opened.send("Which one do you like?")
+    opened.until("offer", lambda: "it fits" in opened.notice)
+    QTest.mouseClick(opened.part(QPushButton, "newChatButton"), Qt.MouseButton.LeftButton)
+    assert opened.notice == ""
+
+
 def test_older_messages_are_summarised(opened: OpenWindow) -> None:
     opened.send("Which one do you like?")
     opened.until("offer", lambda: "it fits" in opened.notice)
