@@ -71,12 +71,11 @@ class Care:
     # -- a disk that fails ---------------------------------------------------------------------
 
     def _heard(self, trouble: DiskTrouble | None) -> None:
-        begins = self.trouble is None and trouble is not None
-        if self._on_trouble is not None and (trouble is not None or self.trouble is not None):
-            self._on_trouble(trouble)
-        self.trouble = trouble
-        if begins:
+        before, self.trouble = self.trouble, trouble
+        if before is None and trouble is not None:
             self._start(self._retry())
+        if self._on_trouble is not None and (before, trouble) != (None, None):
+            self._on_trouble(trouble)
 
     async def _retry(self) -> None:
         while self.trouble is not None:

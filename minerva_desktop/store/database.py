@@ -184,18 +184,19 @@ class Database:
     def _open_file(self) -> None:
         self._lock = opening.lock(self.path, self._busy_timeout_ms)
         try:
-            self._connection = self._connect()
-            opening.suspicion(self.path).unlink(missing_ok=True)
-        except (apsw.CorruptError, apsw.NotADBError) as error:
-            logger.warning("%s is damaged (%s)", self.path, error)
-            self.recovery = opening.replace_damaged(self.path, self._migrations)
-            logger.warning("recovered what can be read of it: %s", self.recovery)
-            opening.suspicion(self.path).unlink(missing_ok=True)
-            self._connection = self._connect()
+            try:
+                self._connection = self._connect()
+            except (apsw.CorruptError, apsw.NotADBError) as error:
+                logger.warning("%s is damaged (%s)", self.path, error)
+                self.recovery = opening.replace_damaged(self.path, self._migrations)
+                logger.warning("recovered what can be read of it: %s", self.recovery)
+                self._connection = self._connect()
         except BaseException:
+            # Whatever it was: without the file there is nothing to lock.
             self._lock.close()
             self._lock = None
             raise
+        opening.suspicion(self.path).unlink(missing_ok=True)
 
     def _connect(self) -> apsw.Connection:
         return opening.connect(self.path, self._migrations, self._busy_timeout_ms)

@@ -57,5 +57,8 @@ def reason_of(path: Path, error: Exception) -> str:
 
 
 def free_bytes(path: Path) -> int:
-    """What is free on the disk of ``path``, for this user."""
-    return shutil.disk_usage(path.parent).free
+    """What is free on the disk of ``path``, for this user; 0 where that cannot be told."""
+    try:
+        return shutil.disk_usage(path.parent).free
+    except OSError:
+        return 0

@@ -3,14 +3,14 @@
 Runs on the database's thread. SQLite's own recovery is not part of apsw, so this goes row by row:
 the numbers of a table's rows are taken from the table itself, from both ends, and from its
 indexes, which lie elsewhere in the file; each row is then read alone, and those that cannot be are
-counted.
+counted. Where SQLite reads nothing at all, `store.recovery_pages` goes through the pages.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import apsw
@@ -18,11 +18,17 @@ import msgspec
 
 from minerva_desktop.store.backup_files import FOLDER
 from minerva_desktop.store.migrations import Migration
+from minerva_desktop.store.recovery_pages import Value, rows_of
 
 logger = logging.getLogger(__name__)
 
 # In the order in which one needs the other.
 TABLES = ("folders", "samplings", "blobs", "conversations", "messages", "tags")
+# How values of a column's type are stored; a number of a row is not stored among its values.
+KINDS: dict[str, tuple[type, ...]] = {
+    "TEXT": (str,), "INTEGER": (int,), "REAL": (int, float), "BLOB": (bytes,),
+}  # fmt: skip
+NUMBERED = ("INTEGER", False, True)
 UNTITLED = "Recovered chat"
 
 # What was read may miss what it refers to.
@@ -109,6 +115,8 @@ def recover(damaged: Path, new: apsw.Connection, migrations: Sequence[Migration]
             columns = _shared_columns(old, new, table)
             if columns:
                 lost[table] = _copy_table(old, new, table, columns)
+    if not new.execute("SELECT EXISTS (SELECT 1 FROM messages)").get:
+        _copy_pages(damaged, new)
     return lost["messages"]
 
 
@@ -118,6 +126,35 @@ def repair(new: apsw.Connection) -> int:
     n_adopted = new.changes()
     new.execute(REPAIRS)
     return n_adopted
+
+
+def _copy_pages(damaged: Path, new: apsw.Connection) -> None:
+    """Copy the rows that are found without SQLite, by what they look like."""
+    shapes = {}
+    for table in TABLES:
+        info = new.execute('SELECT type, "notnull", pk FROM pragma_table_info(?)', (table,))
+        shapes[table] = [(str(kind), bool(needed), bool(key)) for kind, needed, key in info]
+    for rowid, values in rows_of(damaged):
+        for table, shape in shapes.items():
+            if _fits(values, shape) and (table != "samplings" or str(values[1]).startswith("{")):
+                if shape[0] == NUMBERED:
+                    values[0] = rowid
+                marks = ", ".join("?" * len(values))
+                with suppress(apsw.ConstraintError):  # a row that is damaged in itself
+                    new.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", values)
+                break
+
+
+def _fits(values: Sequence[Value], shape: Sequence[tuple[str, bool, bool]]) -> bool:
+    if len(values) != len(shape) or not values:
+        return False
+    for value, (kind, is_needed, is_key) in zip(values, shape, strict=True):
+        if value is None:
+            if is_needed and (kind, is_needed, is_key) != NUMBERED:
+                return False
+        elif not isinstance(value, KINDS[kind]) or (kind, is_needed, is_key) == NUMBERED:
+            return False
+    return True
 
 
 def _version(old: apsw.Connection, known: int) -> int:

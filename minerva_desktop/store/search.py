@@ -20,7 +20,7 @@ from minerva_desktop.chat.conversation import ConversationSummary
 from minerva_desktop.store.conversation_rows import SELECT_TAGS_OF, SUMMARY, summary_of
 from minerva_desktop.store.search_index import n_waiting
 from minerva_desktop.store.search_query import SearchQuery
-from minerva_desktop.store.search_sources import Candidate, candidates, scope_of
+from minerva_desktop.store.search_sources import MAX_WAITING, Candidate, candidates, scope_of
 from minerva_desktop.store.snippets import Snippet, marks_of, snippet_of
 from minerva_desktop.store.text_folding import fold
 
@@ -79,7 +79,7 @@ def page_of(
 ) -> SearchPage:
     """At most ``limit`` hits. ``clock`` tells seconds."""
     search = _Search(connection, query, place, clock)
-    n_unindexed = n_waiting(connection)
+    n_unindexed = max(0, n_waiting(connection) - MAX_WAITING)
     hits: list[SearchHit] = []
     for found in heapq.merge(search.titles(), search.messages(), key=lambda each: -each.time):
         place = msgspec.structs.replace(place, **found.place)

@@ -7,6 +7,7 @@ to which it is through.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,8 @@ from minerva_desktop.store.text_folding import fold
 # about 10,000.
 MAX_LISTED = 5_000
 MAX_LISTED_CHATS = 500
+# Up to so many messages that the index has not taken up yet are looked at one by one.
+MAX_WAITING = 200
 # By how many seconds a message's row may be ahead of its time, where many are of the same second.
 ROW_SLACK = 24 * 3600
 
@@ -35,6 +38,7 @@ BY_INDEX = f"""
     WHERE {{0}} MATCH ? AND {{0}}.rowid >= ? AND {{0}}.rowid < ? AND deleted_at IS NULL
     ORDER BY {{0}}.rowid DESC
 """
+SELECT_WAITING = "SELECT row FROM unindexed WHERE row >= ? AND row < ? ORDER BY row DESC LIMIT ?"
 SELECT_PARTS = "SELECT id FROM search_parts WHERE id >= ? AND id <= ? ORDER BY id DESC"
 BY_TIME = f"""
     SELECT {CANDIDATE} FROM messages
@@ -99,8 +103,33 @@ def candidates(
         return _listed(connection, scope.conversation_ids, low, high)
     long = [word for word in query.words if len(word) >= MIN_INDEXED]
     if long:
-        return _by_index(connection, long, low, high)
-    return _in_chunks(connection, query.words, low, high)
+        indexed = _by_index(connection, long, low, high)
+    else:
+        indexed = _in_chunks(connection, query.words, low, high)
+    return _once(heapq.merge(_waiting(connection, low, high), indexed, key=_from_newest))
+
+
+def _once(found: Iterator[Candidate | int]) -> Iterator[Candidate | int]:
+    """A message that waits to be indexed anew is in the index with its old text, too."""
+    before: int | None = None
+    for each in found:
+        if isinstance(each, Candidate):
+            if each.row == before:
+                continue
+            before = each.row
+        yield each
+
+
+def _from_newest(found: Candidate | int) -> int:
+    return -found if isinstance(found, int) else -found.row
+
+
+def _waiting(connection: apsw.Connection, low: int, high: int) -> Iterator[Candidate | int]:
+    """What was written just now, and not taken up yet."""
+    for (number,) in connection.execute(SELECT_WAITING, (low, high, MAX_WAITING)).fetchall():
+        row = connection.execute(BY_ROW, (number,)).fetchone()
+        if row is not None:
+            yield Candidate(*row)
 
 
 def _by_index(

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import apsw
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from minerva_desktop.chat.conversation import Conversation
 from minerva_desktop.errors import StoreError
@@ -15,6 +17,7 @@ from minerva_desktop.store import opening
 from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.store.database import Database
 from minerva_desktop.store.recovery import Recovery
+from minerva_desktop.store.recovery_pages import rows_of
 from minerva_desktop.store.search_index import PART_BITS, part_name
 from tests.chat.samples import make_conversation
 from tests.store.test_old_chats import write_v1
@@ -189,6 +192,55 @@ def test_an_old_damaged_file_is_recovered_and_brought_up_to_date(path: Path) -> 
     ]
     assert recovery.n_messages + recovery.n_lost_messages == 5
     assert problems == []
+
+
+def test_without_the_first_page_everything_else_is_read(path: Path) -> None:
+    chats = fill(path)
+    long = make_conversation("ä word " * 30_000, title="long")
+    long.tags, long.is_pinned, long.created_at = ("tag",), True, 0.5
+
+    async def add() -> str:
+        store = await ChatStore.open(path)
+        folder = await store.create_folder("Work")
+        long.folder_id = folder.id
+        await store.create(long)
+        digest = await store.store_blob(b"image" * 5000)
+        await store.close()
+        return digest
+
+    digest = asyncio.run(add())
+    content = path.read_bytes()
+    path.write_bytes(bytes(PAGE) + content[PAGE:])
+
+    recovery, found, problems = reopened(path)
+
+    assert recovery is not None
+    assert (recovery.n_chats, recovery.n_messages) == (N_CHATS + 1, N_CHATS * N_MESSAGES + 1)
+    assert found == {chat.id: chat for chat in (*chats, long)}
+    assert problems == []
+
+    async def blob() -> bytes:
+        store = await ChatStore.open(path)
+        try:
+            assert [folder.name for folder in await store.folders()] == ["Work"]
+            return await store.blob(digest)
+        finally:
+            await store.close()
+
+    assert asyncio.run(blob()) == b"image" * 5000
+
+
+@given(content=st.binary(max_size=200), seed=st.integers(0, 1000))
+def test_any_page_can_be_looked_at(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, seed: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "pages"
+    rest = random.Random(seed).randbytes(3 * PAGE - len(content) - 1)
+    path.write_bytes(bytes(PAGE) + b"\x0d" + content + rest)
+
+    for rowid, values in rows_of(path):
+        assert isinstance(rowid, int)
+        assert values is not None
 
 
 def test_half_a_file_gives_what_is_in_it(path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from minerva_desktop.chat.message import MessageState, Role
 from minerva_desktop.errors import InvalidRequest
-from minerva_desktop.store import search
+from minerva_desktop.store import search, search_index
 from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.store.database import Database
 from minerva_desktop.store.search import PAGE_SECONDS, SearchHit, SearchPlace
@@ -215,6 +215,24 @@ async def test_an_answer_that_was_cut_off_is_found_after_the_start(tmp_path: Pat
     store = await ChatStore.open(tmp_path / "chats.db")
     assert await found(store, "half") == ["[half] an answer"]
     await store.close()
+
+
+async def test_what_was_written_just_now_is_found(
+    store: ChatStore, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = make_conversation("apple pie", "banana")
+    await store.create(chat)
+    monkeypatch.setattr(search_index, "BATCH_MESSAGES", 0)  # nothing is taken up any more
+    answer = msgspec.structs.replace(list(chat)[1], text="apple and banana")
+    await store.update_message(answer)
+    await store.add_message(chat.id, make_message("another apple", answer))
+
+    for query in ("apple", "pl"):
+        got = await hits(store, query)
+        assert len({hit.message_id for hit in got}) == len(got) == 3
+    assert await found(store, "nan") == ["apple and ba[nan]a"]
+    assert (await store.search("apple")).n_unindexed == 0
+    assert count(database, "unindexed") == 2
 
 
 async def test_old_chats_become_searchable_a_little_at_a_time(
