@@ -68,6 +68,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     states of long chats; 0 keeps none.
     ``server_network``: the local server lets other machines in, too.
     ``closed_folders``: the ids of those whose chats the list does not show.
+    ``new_chat_draft``: what stands in the composer of a chat that has no messages yet.
     ``model``: the one chosen last, and ``models``: the overrides of single ones, by `path_text`.
     """
 
@@ -87,6 +88,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     models: dict[str, ModelOverrides] = {}
     conversation_id: str | None = None
+    new_chat_draft: str = ""
     window_geometry: str = ""
     sidebar_visible: bool = True
     closed_folders: tuple[str, ...] = ()

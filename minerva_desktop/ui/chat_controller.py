@@ -79,7 +79,7 @@ class ChatController(QObject):
             lambda: self._library,
             self._show,
         )
-        self._places = ChatPlaces(window, tasks)
+        self._places = ChatPlaces(window, services.settings, tasks)
         self._list = SidebarController(window, services.settings, tasks, self)
         self._connect()
 

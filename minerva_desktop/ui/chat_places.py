@@ -10,6 +10,8 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject, QTimer, Slot
 
 from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.chat.conversation import clean_text
+from minerva_desktop.settings import SettingsFile
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.tasks import UiTasks
 
@@ -17,16 +19,17 @@ KEEP_MS = 500  # after the last key or step
 
 
 class ChatPlaces(QObject):
-    """Of a chat without messages, which is nowhere on disk, the draft waits for the next new chat
-    for as long as the app runs; of a temporary one nothing is kept."""
+    """The draft of a chat without messages, which is not among the chats on disk, is kept in the
+    settings and waits for the next new chat; of a temporary one nothing is kept."""
 
-    def __init__(self, window: MainWindow, tasks: UiTasks) -> None:
+    def __init__(self, window: MainWindow, settings: SettingsFile, tasks: UiTasks) -> None:
         super().__init__(window)
         self._composer = window.composer
         self._view = window.chat_view
+        self._settings = settings
         self._tasks = tasks
         self._session: ChatSession | None = None
-        self._unsaved = ""  # the draft of a chat without messages
+        self._unsaved = settings.current.new_chat_draft  # of a chat without messages
         self._draft_timer = self._make_timer(self._keep_draft)
         self._scroll_timer = self._make_timer(self._keep_scroll)
         self._composer.text_changed.connect(self._on_text_changed)
@@ -46,7 +49,7 @@ class ChatPlaces(QObject):
             return
         self._keep_draft()
         self._keep_scroll()
-        if not len(session.conversation) and not session.is_temporary:
+        if _is_new(session):
             self._unsaved = self._composer.text
 
     def forget(self) -> None:
@@ -58,7 +61,7 @@ class ChatPlaces(QObject):
     def enter(self, session: ChatSession) -> None:
         """``session`` is shown now: its draft goes into the composer."""
         draft = session.conversation.draft
-        if not len(session.conversation) and not session.is_temporary:
+        if _is_new(session):
             draft, self._unsaved = draft or self._unsaved, ""
         if self._session is None and self._composer.text:
             # Typed while the chats were being opened, or others put in their place.
@@ -74,6 +77,7 @@ class ChatPlaces(QObject):
         self._draft_timer.stop()
         self._scroll_timer.stop()
         if self._session is not None:
+            self._keep_new(self._session)
             await self._session.keep_draft(self._composer.text)
             await self._session.keep_scroll(self._view.scroll_position)
 
@@ -87,11 +91,23 @@ class ChatPlaces(QObject):
     @Slot()
     def _keep_draft(self) -> None:
         self._draft_timer.stop()
-        if self._session is not None and self._composer.text != self._session.conversation.draft:
+        if self._session is None:
+            return
+        self._keep_new(self._session)
+        if self._composer.text != self._session.conversation.draft:
             self._tasks.start(self._session.keep_draft(self._composer.text))
+
+    def _keep_new(self, session: ChatSession) -> None:
+        if _is_new(session):
+            self._settings.remember(new_chat_draft=clean_text(self._composer.text))
 
     @Slot()
     def _keep_scroll(self) -> None:
         self._scroll_timer.stop()
         if self._session is not None:
             self._tasks.start(self._session.keep_scroll(self._view.scroll_position))
+
+
+def _is_new(session: ChatSession) -> bool:
+    """Whether a chat is to be kept, and has nothing yet to keep it for."""
+    return not len(session.conversation) and not session.is_temporary
