@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import logging
+import logging.handlers
 import os
 import shutil
 import sys
@@ -75,6 +77,20 @@ def nothing_left_behind(temporary_folder: Path, monkeypatch: pytest.MonkeyPatch)
     assert not files, f"temporary files left behind: {files}"
     assert not children, f"child processes left behind: {children}"
     assert not threads, f"threads left behind: {threads}"
+
+
+@pytest.fixture(autouse=True)
+def no_handlers_left_behind() -> Iterator[None]:
+    """Take away the log handlers that a command has set up inside a test: what they write to is
+    gone with it, and the next test's warnings would be told of on stderr."""
+    root = logging.getLogger()
+    before = [*root.handlers]
+    yield
+    for handler in [*root.handlers]:
+        ours = type(handler) in (logging.StreamHandler, logging.handlers.RotatingFileHandler)
+        if ours and handler not in before:
+            root.removeHandler(handler)
+            handler.close()
 
 
 def _files_left(folder: Path) -> list[str]:
