@@ -35,12 +35,14 @@ from minerva_desktop.store.care import RETRY_SECONDS, Care, finished
 from minerva_desktop.store.conversation_rows import TranscriptPage
 from minerva_desktop.store.database import Database, DiskTrouble
 from minerva_desktop.store.indexer import Indexer
+from minerva_desktop.store.message_rows import Row
 from minerva_desktop.store.organising import Mark
 from minerva_desktop.store.recovery import Recovery
 from minerva_desktop.store.search import SearchPage, SearchPlace
 from minerva_desktop.store.search_query import parse
 
 Result = TypeVar("Result")
+SLICE = 500  # messages that become rows in one go: 4 ms
 
 
 class ChatStore:
@@ -158,10 +160,18 @@ class ChatStore:
     # -- writing conversations ---------------------------------------------------------------
 
     async def create(self, conversation: Conversation) -> None:
-        """Store a new conversation with the messages that it has so far."""
+        """Store a new conversation with the messages that it has so far.
+
+        Of a long one, the rows are made in slices, between which the loop goes on: what is written
+        of it before this has returned may come first, and fail.
+        """
         row = conversation_rows.row_of(conversation)
-        messages = [message_rows.row_of(conversation.id, message) for message in conversation]
         tags = [(conversation.id, clean_text(tag)) for tag in conversation.tags]
+        messages: list[Row] = []
+        for message in list(conversation):
+            if len(messages) % SLICE == SLICE - 1:
+                await asyncio.sleep(0)
+            messages.append(message_rows.row_of(conversation.id, message))
 
         await self._write(lambda c: conversation_rows.insert(c, row, tags, messages))
 

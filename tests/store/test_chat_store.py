@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import StoreError
-from minerva_desktop.store.chat_store import ChatStore
+from minerva_desktop.store import message_rows
+from minerva_desktop.store.chat_store import SLICE, ChatStore
 from minerva_desktop.store.database import Database
 from tests.chat.samples import make_conversation, make_message
 
@@ -296,3 +298,29 @@ async def test_a_closed_store_says_so_and_leaves_no_thread(path: Path) -> None:
     with pytest.raises(StoreError, match="closed"):
         await store.list_conversations()
     assert not [thread for thread in threading.enumerate() if "minerva-store" in thread.name]
+
+
+async def test_a_long_chat_that_is_stored_lets_others_in_between(
+    store: ChatStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation = make_conversation(*map(str, range(1200)))
+    n_turns = 0
+    turns_seen: list[int] = []
+    make_row = message_rows.row_of
+
+    def noted(conversation_id: str, message: Message) -> message_rows.Row:
+        turns_seen.append(n_turns)
+        return make_row(conversation_id, message)
+
+    async def take_turns() -> None:
+        nonlocal n_turns
+        while len(turns_seen) < 1200:
+            n_turns += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(message_rows, "row_of", noted)
+    others = asyncio.ensure_future(take_turns())
+    await store.create(conversation)
+    await others
+    assert max(Counter(turns_seen).values()) <= SLICE
+    assert await store.load(conversation.id) == conversation
