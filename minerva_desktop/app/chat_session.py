@@ -122,6 +122,12 @@ class ChatSession:
         self._stand_at(edited.parent_id)
         question = self._message(Role.USER, text, MessageState.COMPLETE)
         question = msgspec.structs.replace(question, parts=edited.parts)
+        # Where a model was given the chat from this message on, it is from the new one on, too.
+        self.conversation.cuts += tuple(
+            msgspec.structs.replace(cut, first_id=question.id)
+            for cut in self.conversation.cuts
+            if cut.first_id == message_id
+        )
         self._listener.on_branch_changed(self)
         await self._begin(question, model_path)
 

@@ -274,6 +274,7 @@ class ChatController(QObject):
             self._sender.show_waiting(session, is_paused=False)
         else:
             self._window.chat_view.append_message(message)
+            self._window.chat_view.cut_mark.set_cut(session.conversation.active_cut())
 
     def on_text_added(self, session: ChatSession, message_id: str, text: str) -> None:
         """Show more of an answer in the open chat."""

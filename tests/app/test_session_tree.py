@@ -9,6 +9,7 @@ import apsw
 import pytest
 
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
+from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.conversation import ScrollPosition
 from minerva_desktop.chat.message import ChatTurn, MessageState, Role
 from minerva_desktop.chat.sampling import SamplingParameters
@@ -35,6 +36,24 @@ async def test_an_edited_question_is_a_branch_of_its_own(desk: Desk) -> None:
     assert [m.text for m in desk.listener.branch] == ["Hello", "Hi"]
     await session.close()
     assert [text for _, text, _ in await desk.reopened(session)] == ["Hello", "Hi"]
+
+
+async def test_an_edited_question_keeps_what_was_left_out_before_it(desk: Desk) -> None:
+    session = desk.new_session()
+    await desk.answered(session, "One", "Un")
+    await desk.answered(session, "Two", "Deux")
+    second = session.conversation.active_branch()[2].id
+    await session.cut((ContextCut(first_id=second, created_at=1.0, summary="One is un."),))
+    await session.edit(second, "Three", MODEL)
+    said = [turn.text for turn in desk.engine.started[-1].turns]
+    assert said[1:] == ["Three"]
+    assert "One is un." in said[0]
+    await desk.says(session, "Trois")
+    await session.close()
+    again = await desk.store.load(session.conversation.id)
+    assert again.active_cut() == session.conversation.active_cut()
+    again.select_branch(second)
+    assert again.active_cut() == session.conversation.cuts[0]
 
 
 async def test_only_a_question_is_edited_and_not_into_nothing(desk: Desk) -> None:
