@@ -60,6 +60,11 @@ class ContextUse(msgspec.Struct, frozen=True, kw_only=True):
         """Tokens that are left for the answer."""
         return max(0, self.n_ctx - self.n_tokens)
 
+    @property
+    def n_reserved(self) -> int:
+        """Tokens of those that are free which the answer may take; 0 where that is not limited."""
+        return min(self.reserve or 0, self.n_free)
+
 
 def prompt_source(conversation: Conversation, draft: str) -> PromptSource:
     """What the next answer would be given: the active branch, then ``draft`` if there is one."""

@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import (
+    QBrush,
     QColor,
     QFontDatabase,
     QPainter,
@@ -40,6 +44,8 @@ TINT = 0.16  # of a part's colour, behind its text
 # A longer prompt is shown from both ends: laying out more takes longer than a person may wait.
 SHOWN_CHARACTERS = 60_000
 
+RESERVE = "Kept for the answer"
+Fill = Callable[[Theme], QColor | QBrush]
 TITLES = {
     ContextPart.SYSTEM: "System prompt",
     ContextPart.SUMMARY: "Summary of what came before",
@@ -106,13 +112,19 @@ class ContextPanel(PopupFrame):
             if widget is not None:
                 widget.hide()
                 widget.deleteLater()
-        counts = {} if use is None else use.by_part
-        for row, (part, count) in enumerate(counts.items()):
-            number = _label("muted", format_tokens(count))
-            number.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            self._rows.addWidget(_Dot(part, self._themes), row, 0)
-            self._rows.addWidget(_label("", TITLES[part]), row, 1)
-            self._rows.addWidget(number, row, 2)
+        if use is None:
+            return
+        for row, (part, count) in enumerate(use.by_part.items()):
+            self._add_row(row, partial(_colour, part), TITLES[part], count)
+        if use.reserve is not None:
+            self._add_row(len(use.by_part), _reserve_brush, RESERVE, use.n_reserved)
+
+    def _add_row(self, row: int, fill: Fill, title: str, count: int) -> None:
+        number = _label("muted", format_tokens(count))
+        number.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._rows.addWidget(_Dot(fill, self._themes), row, 0)
+        self._rows.addWidget(_label("", title), row, 1)
+        self._rows.addWidget(number, row, 2)
 
     def _show_prompt(self, use: ContextUse | None) -> None:
         self._prompt.clear()
@@ -158,7 +170,7 @@ class ContextPanel(PopupFrame):
 
 
 class _ContextBar(QWidget):
-    """A segment for each part; what is free stays empty."""
+    """A segment for each part, and one for what the answer may take; what is free stays empty."""
 
     def __init__(self, themes: ThemeSource) -> None:
         super().__init__()
@@ -186,14 +198,16 @@ class _ContextBar(QWidget):
             width = bar.width() * count / max(use.n_ctx, use.n_tokens)
             painter.fillRect(QRectF(left, bar.top(), width, bar.height()), _colour(part, theme))
             left += width
+        width = bar.width() * use.n_reserved / max(use.n_ctx, use.n_tokens)
+        painter.fillRect(QRectF(left, bar.top(), width, bar.height()), _reserve_brush(theme))
 
 
 class _Dot(QWidget):
-    """The colour of a part."""
+    """How a part is filled in the bar."""
 
-    def __init__(self, part: ContextPart, themes: ThemeSource) -> None:
+    def __init__(self, fill: Fill, themes: ThemeSource) -> None:
         super().__init__()
-        self._part = part
+        self._fill = fill
         self._themes = themes
         self.setFixedSize(DOT, 4 * GRID)
 
@@ -201,8 +215,13 @@ class _Dot(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(_colour(self._part, self._themes.theme))
+        painter.setBrush(self._fill(self._themes.theme))
         painter.drawEllipse(QRectF(0, (self.height() - DOT) / 2, DOT, DOT))
+
+
+def _reserve_brush(theme: Theme) -> QBrush:
+    """Hatched: it is not used yet."""
+    return QBrush(QColor(theme.muted), Qt.BrushStyle.BDiagPattern)
 
 
 def _colour(part: ContextPart, theme: Theme) -> QColor:

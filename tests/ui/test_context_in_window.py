@@ -19,6 +19,7 @@ from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import Settings, SettingsFile
 from minerva_desktop.store.chat_store import ChatStore
+from minerva_desktop.ui.context_panel import RESERVE
 from minerva_desktop.ui.notification_bar import NotificationBar
 from tests.chat.samples import make_conversation
 from tests.ui.open_window import OpenWindow
@@ -76,6 +77,7 @@ def test_a_chat_that_outgrew_the_context_keeps_the_newest(opened: OpenWindow) ->
     assert "0 is a number" in opened.transcript
     told = _left_out(opened)
     assert "oldest messages are kept, but not sent." in told
+    assert f"{RESERVE} 8" in told
     assert "0 is a number" not in opened.window.context_panel.prompt_text
     assert "Which one do you like?" in opened.window.context_panel.prompt_text
     view = opened.window.chat_view
