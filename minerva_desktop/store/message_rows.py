@@ -145,8 +145,9 @@ def insert(connection: apsw.Connection, rows: Iterable[Row]) -> None:
     for row in rows:
         _share_sampling(connection, row[-1])
         at = _second(row[CREATED_AT])
-        # Those of one second follow each other: no need to look again for the end of their run.
-        number = _free_row(connection, number + 1 if at == second else at)
+        # From the second before up to the number that was found for it, all are taken: no need to
+        # look again for the end of the run.
+        number = _free_row(connection, number + 1 if second <= at <= number else at)
         second = at
         connection.execute(INSERT_MESSAGE, (*row, number))
 

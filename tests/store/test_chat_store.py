@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from PySide6.QtWidgets import QApplication
 
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
+from minerva_desktop.chat.copies import copy_of
 from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import StoreError
@@ -324,3 +325,30 @@ async def test_a_long_chat_that_is_stored_lets_others_in_between(
     await others
     assert max(Counter(turns_seen).values()) <= SLICE
     assert await store.load(conversation.id) == conversation
+
+
+async def test_a_copy_of_a_chat_looks_for_its_rows_once(tmp_path: Path) -> None:
+    """With a message each second, all of the copy's rows are taken by the original."""
+    database = Database(tmp_path / "chats.db")
+    store = ChatStore(database)
+    await store.start()
+    messages = [make_message(str(n), created_at=1000.0 + n) for n in range(300)]
+    conversation = make_conversation()
+    for message in messages:
+        conversation.add(message)
+    await store.create(conversation)
+    statements: list[str] = []
+
+    def trace(connection: apsw.Connection) -> None:
+        def noted(_: apsw.Cursor, sql: str, __: apsw.Bindings | None) -> bool:
+            statements.append(sql)
+            return True
+
+        connection.exec_trace = noted
+
+    await asyncio.wrap_future(database.run(trace))
+    copy = copy_of(conversation, "Copy", 2000.0)
+    await store.create(copy)
+    assert statements.count(message_rows.LAST_OF_RUN) == 1
+    assert await store.load(copy.id) == copy
+    await store.close()
