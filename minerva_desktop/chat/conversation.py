@@ -207,12 +207,15 @@ class Conversation:
         return removal
 
     def put_back(self, removal: Removal) -> None:
-        """Undo `remove`. Raises `ValueError` when the place is not there any more: a parent went
-        after it."""
+        """Undo `remove`, also where the conversation was read from disk since. Raises `ValueError`
+        when the place is not there any more: a parent went after it."""
         (_, first), *_ = removal.messages
         if first.parent_id is not None and first.parent_id not in self._messages:
             raise ValueError(f"parent {first.parent_id} is not in the conversation")
-        for order, message in removal.messages:
+        places = [order for order, _ in removal.messages]
+        if max(places) >= self._n_added or not set(places).isdisjoint(self._order.values()):
+            places = self._make_room(removal)
+        for order, (_, message) in zip(places, removal.messages, strict=True):
             self._order[message.id] = order
             self._messages[message.id] = message
             self._adopt(message.id, message.parent_id)
@@ -221,6 +224,25 @@ class Conversation:
         self._move([each for each in removal.moved_ids if each in self._messages], first.id)
         if removal.leaf_id in self._messages:
             self._active_leaf_id = removal.leaf_id
+
+    def _make_room(self, removal: Removal) -> list[int]:
+        """Places for what was removed when the messages here had other ones: behind its parent,
+        before what replied to it, and by the time otherwise."""
+        (_, first), *_ = removal.messages
+        ids, n_back = list(self._messages), len(removal.messages)
+        start = 0 if first.parent_id is None else ids.index(first.parent_id) + 1
+        later = (
+            place
+            for place in range(start, len(ids))
+            if ids[place] in removal.moved_ids
+            or self._messages[ids[place]].created_at > first.created_at
+        )
+        at = next(later, len(ids))
+        self._order = {
+            each: place if place < at else place + n_back for place, each in enumerate(ids)
+        }
+        self._n_added = len(ids) + n_back
+        return list(range(at, at + n_back))
 
     def active_cut(self) -> ContextCut | None:
         """The last place in the active branch from which on a model is given it."""

@@ -328,7 +328,7 @@ class ChatController(QObject):
         self.disk_trouble.emit(trouble)
 
     def on_store_failed(self, error: StoreError) -> None:
-        """Say once that the disk does not take the chat; it goes on in memory."""
+        """Say once that a chat could not be written; it goes on in memory."""
         self._window.notifications.show_notice(
             Notice(NoticeKind.ERROR, error.message, error.detail, key=STORE_NOTICE)
         )

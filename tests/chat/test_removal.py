@@ -23,12 +23,12 @@ def trees(draw: st.DrawFn) -> Conversation:
     messages: list[Message] = []
     for number in range(draw(st.integers(1, 12))):
         parent = draw(st.sampled_from([None, *messages]))
-        messages.append(make_message(str(number), parent))
+        messages.append(make_message(str(number), parent, created_at=float(number)))
         conversation.add(messages[-1])
     return conversation
 
 
-def shape(conversation: Conversation) -> object:
+def shape(conversation: Conversation) -> tuple[object, object, object]:
     """All that can be seen of a tree."""
     return (
         [m.id for m in conversation],
@@ -39,7 +39,7 @@ def shape(conversation: Conversation) -> object:
 
 @given(trees(), st.data())
 def test_whatever_is_deleted_comes_back(conversation: Conversation, data: st.DataObject) -> None:
-    before: list[tuple[object, Removal]] = []
+    before: list[tuple[tuple[object, object, object], Removal]] = []
     while len(conversation) and data.draw(st.booleans()):
         ids = [m.id for m in conversation]
         chosen = data.draw(st.sampled_from(ids))
@@ -55,6 +55,36 @@ def test_whatever_is_deleted_comes_back(conversation: Conversation, data: st.Dat
     for seen, removal in reversed(before):
         conversation.put_back(removal)
         assert shape(conversation) == seen
+
+
+def read_anew(conversation: Conversation) -> Conversation:
+    """As it comes from disk, where what was deleted is left out."""
+    again = make_conversation()
+    for message in conversation:
+        again.add(message)
+    if conversation.active_leaf_id is not None:
+        again.branch_from(conversation.active_leaf_id)
+    return again
+
+
+@given(trees(), st.data())
+def test_what_was_deleted_comes_back_into_a_chat_that_was_opened_anew(
+    conversation: Conversation, data: st.DataObject
+) -> None:
+    _, tree, branch = shape(conversation)
+    chosen = data.draw(st.sampled_from([m.id for m in conversation]))
+    removal = conversation.remove(chosen, with_replies=data.draw(st.booleans()))
+    again = read_anew(conversation)
+    again.put_back(removal)
+    assert shape(again)[1:] == (tree, branch)
+    seen: set[str | None] = {None}
+    for message in again:
+        assert message.parent_id in seen
+        seen.add(message.id)
+    last = make_message("last", created_at=99.0)
+    again.add(last)
+    assert [m.id for m in again][-1] == last.id
+    assert len(copy_of(again, "Copy", 1.0)) == len(again)
 
 
 def test_where_a_shown_answer_is_deleted_the_other_one_is_shown() -> None:
