@@ -175,6 +175,7 @@ async def test_what_the_disk_refused_is_written_once_it_works_again(
     desk.library.on_answer_finished(session.answer_id or "", DONE)
     await session.close()
     writer = apsw.Connection(str(database))
+    writer.set_busy_timeout(5000)  # what was written is being taken into the search index
     writer.execute("BEGIN EXCLUSIVE")  # nobody else can write
     await session.send("Two", MODEL)
     desk.library.on_answer_text(session.answer_id or "", "Deux")
@@ -256,6 +257,7 @@ async def test_a_new_title_and_new_parameters_are_kept(desk: Desk) -> None:
 async def test_a_disk_that_fails_is_told_and_the_answer_goes_on(desk: Desk, database: Path) -> None:
     session = desk.new_session()
     writer = apsw.Connection(str(database))
+    writer.set_busy_timeout(5000)  # what was written is being taken into the search index
     writer.execute("BEGIN EXCLUSIVE")  # nobody else can write
     await session.send("Hi", MODEL)
     assert desk.listener.errors != []
