@@ -16,6 +16,7 @@ import msgspec
 
 from minerva_desktop.app.answer_words import model_name, with_way_out
 from minerva_desktop.app.generation import AnswerEngine, AnswerRequest
+from minerva_desktop.app.message_queue import MessageQueue
 from minerva_desktop.app.running_answer import RunningAnswer
 from minerva_desktop.app.session_keeper import SessionKeeper
 from minerva_desktop.app.session_listener import QueuedMessage, SessionListener
@@ -56,7 +57,7 @@ class ChatSession:
         self._listener = listener
         self._clock = clock
         self._answer: RunningAnswer | None = None
-        self._queue: list[QueuedMessage] = []
+        self._queue = MessageQueue(conversation, keeper, lambda: listener.on_queue_changed(self))
         self._ending: asyncio.Task[None] | None = None
 
     @property
@@ -95,7 +96,7 @@ class ChatSession:
     @property
     def queued(self) -> tuple[QueuedMessage, ...]:
         """The messages that wait for the running answer, or for `send_queued`."""
-        return tuple(self._queue)
+        return self._queue.items
 
     # -- what a person says ----------------------------------------------------------------
 
@@ -172,23 +173,16 @@ class ChatSession:
         """Send ``text`` once the running answer is over, as `send` does. Raises `InvalidRequest`
         when it is blank. An answer that was stopped or failed leaves it waiting."""
         _require_text(text)
-        self._queue.append(QueuedMessage(new_id(), text, model_path))
-        self._listener.on_queue_changed(self)
+        self._queue.add(text, model_path)
 
     def unqueue(self, queued_id: str) -> QueuedMessage | None:
         """Take a message out of the queue again; None when it is not there any more."""
-        for queued in self._queue:
-            if queued.id == queued_id:
-                self._queue.remove(queued)
-                self._listener.on_queue_changed(self)
-                return queued
-        return None
+        return self._queue.take(queued_id)
 
     async def send_queued(self) -> None:
         """Send the message that has waited longest, if there is one and nothing runs."""
-        if self._queue and self._answer is None:
-            queued = self._queue.pop(0)
-            self._listener.on_queue_changed(self)
+        queued = self._queue.take_first() if self._answer is None else None
+        if queued is not None:
             await self.send(queued.text, queued.model_path)
 
     def stop(self) -> None:
@@ -255,7 +249,7 @@ class ChatSession:
         """Remember what stands in the composer."""
         if text != self.conversation.draft:
             self.conversation.draft = text
-            await self._keeper.save_draft()
+            await self._queue.save_draft()
 
     async def keep_scroll(self, scroll: ScrollPosition | None) -> None:
         """Remember where the transcript was left."""
@@ -271,14 +265,12 @@ class ChatSession:
     async def close(self) -> None:
         """Stop the answer, and return when all that was written is on disk. Messages that still
         wait become the draft."""
-        waiting, self._queue = [queued.text for queued in self._queue], []
+        await self._queue.become_draft()  # before an answer's end, which would send the next
         if self._answer is not None:
             self.stop()
             self._end(MessageState.STOPPED, completion=None, error=None)
         if self._ending is not None:
             await self._ending
-        if waiting:
-            await self.keep_draft("\n\n".join(filter(None, (*waiting, self.conversation.draft))))
         if not self._keeper.is_whole and len(self.conversation):
             await self._keeper.save()
 

@@ -97,10 +97,9 @@ class SessionKeeper:
         if self._store is not None and self.is_whole:
             await self._kept(self._store.flush_text(message_id, text))
 
-    async def save_draft(self) -> None:
+    async def save_draft(self, draft: str) -> None:
         """Write what stands in the composer; not of a chat without messages."""
         if self._store is not None and self._is_saved:
-            draft = self._conversation.draft
             await self._kept(self._store.save_draft(self._conversation.id, draft))
 
     async def save_scroll(self) -> None:

@@ -222,6 +222,23 @@ async def test_what_waits_at_the_end_becomes_the_draft(desk: Desk) -> None:
     assert again.draft == "Two\n\ntyped"
 
 
+async def test_what_waits_outlives_the_app(desk: Desk) -> None:
+    session = desk.new_session()
+    await session.send("One", MODEL)
+    session.enqueue("Two", MODEL)
+    session.enqueue("Three", MODEL)
+    await session.keep_draft("typed")
+    stored = await desk.store.load(session.conversation.id)
+    assert stored.draft == "Two\n\nThree\n\ntyped"
+    assert session.conversation.draft == "typed"
+    assert session.unqueue(session.queued[0].id) is not None
+    await desk.says(session, "Un")
+    await _until_started(desk, 2)
+    await session.close()
+    stored = await desk.store.load(session.conversation.id)
+    assert stored.draft == "typed"
+
+
 async def test_where_the_transcript_was_left(desk: Desk) -> None:
     session = desk.new_session()
     answer_id = await desk.answered(session, "One", "Un")

@@ -1,0 +1,77 @@
+"""`MessageQueue`: messages that were sent while an answer was written, and wait for its end.
+
+On disk they stand in front of the chat's draft, so that an app that dies brings them back there.
+Lives on the thread and asyncio loop of its session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from minerva_desktop.app.session_keeper import SessionKeeper
+from minerva_desktop.app.session_listener import QueuedMessage
+from minerva_desktop.chat.conversation import Conversation, new_id
+
+
+class MessageQueue:
+    """``on_changed`` is called whenever other messages wait."""
+
+    def __init__(
+        self, conversation: Conversation, keeper: SessionKeeper, on_changed: Callable[[], None]
+    ) -> None:
+        self._conversation = conversation
+        self._keeper = keeper
+        self._on_changed = on_changed
+        self._items: list[QueuedMessage] = []
+        self._saving: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @property
+    def items(self) -> tuple[QueuedMessage, ...]:
+        """What waits, the first first."""
+        return tuple(self._items)
+
+    def add(self, text: str, model_path: Path) -> None:
+        """One more waits."""
+        self._items.append(QueuedMessage(new_id(), text, model_path))
+        self._tell()
+
+    def take(self, queued_id: str) -> QueuedMessage | None:
+        """One waits no longer; None when it did not wait."""
+        for queued in self._items:
+            if queued.id == queued_id:
+                self._items.remove(queued)
+                self._tell()
+                return queued
+        return None
+
+    def take_first(self) -> QueuedMessage | None:
+        """That which has waited longest; None when none waits."""
+        return self.take(self._items[0].id) if self._items else None
+
+    async def become_draft(self) -> None:
+        """At the end of the session: nothing waits, all of it is the draft."""
+        if self._items:
+            self._conversation.draft = self._draft()
+            self._items.clear()
+            await self.save_draft()
+        if self._saving:
+            await asyncio.wait(self._saving)
+
+    async def save_draft(self) -> None:
+        """Write what waits and what stands in the composer."""
+        await self._keeper.save_draft(self._draft())
+
+    def _draft(self) -> str:
+        waiting = [queued.text for queued in self._items]
+        return "\n\n".join(filter(None, (*waiting, self._conversation.draft)))
+
+    def _tell(self) -> None:
+        self._on_changed()
+        task = asyncio.ensure_future(self.save_draft())
+        self._saving.add(task)
+        task.add_done_callback(self._saving.discard)
