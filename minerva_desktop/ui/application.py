@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import qasync
 from PySide6.QtCore import QEvent, QObject, QSocketNotifier, QUrl, Signal, Slot
@@ -29,6 +30,7 @@ from minerva_desktop.app.services import Services
 from minerva_desktop.errors import MinervaError, StoreError
 from minerva_desktop.paths import resources_dir
 from minerva_desktop.settings import Settings
+from minerva_desktop.ui import late_dialogs
 from minerva_desktop.ui.backups_controller import BackupsController
 from minerva_desktop.ui.chat_controller import ChatController
 from minerva_desktop.ui.chat_files_controller import ChatFilesController, is_chat_file
@@ -46,12 +48,14 @@ from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.opened_chats import OpenedChats
 from minerva_desktop.ui.preset_controller import PresetController
 from minerva_desktop.ui.server_controller import ServerController
-from minerva_desktop.ui.settings_dialog import SettingsDialog
 from minerva_desktop.ui.single_instance import TOKEN_VARIABLES, SingleInstance, handed_over
 from minerva_desktop.ui.snippet_controller import SnippetController
 from minerva_desktop.ui.stylesheet import apply_theme
 from minerva_desktop.ui.tasks import UiTasks
 from minerva_desktop.ui.theme import ThemeSource
+
+if TYPE_CHECKING:
+    from minerva_desktop.ui.settings_dialog import SettingsDialog
 
 OPEN_CHATS = "open-chats"
 SWITCH_SECONDS = 0.0005
@@ -211,7 +215,7 @@ class Application(QObject):
         self._open_settings()
 
     def _open_settings(self) -> SettingsDialog:
-        dialog = SettingsDialog(
+        dialog = late_dialogs.settings_dialog()(
             self._icons,
             self._services.settings.current,
             str(self._services.paths.data),

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QApplication, QFileDialog
@@ -14,10 +14,13 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 from minerva_desktop.app.chat_care import ChatCare, SavingTrouble
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.errors import MinervaError, StoreError
-from minerva_desktop.ui.backups_window import BackupsWindow
+from minerva_desktop.ui import late_dialogs
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks
+
+if TYPE_CHECKING:
+    from minerva_desktop.ui.backups_window import BackupsWindow
 
 TROUBLE = "disk-trouble"
 SAVE_ELSEWHERE = "save-elsewhere"
@@ -117,7 +120,7 @@ class BackupsController(QObject):
     def open_backups(self) -> None:
         """Show the copies."""
         if self._dialog is None:
-            dialog = BackupsWindow(self._window)
+            dialog = late_dialogs.backups_window()(self._window)
             dialog.restore_wanted.connect(self._on_restore)
             dialog.copy_wanted.connect(self._on_copy)
             dialog.save_wanted.connect(self._on_save)

@@ -36,7 +36,7 @@ from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.models_panel import ModelsPanel
 from minerva_desktop.ui.notification_bar import NotificationBar
 from minerva_desktop.ui.parameters_panel import ParametersPanel
-from minerva_desktop.ui.settings_dialog import make_settings_action
+from minerva_desktop.ui.settings_action import make_settings_action
 from minerva_desktop.ui.sidebar import Sidebar
 from minerva_desktop.ui.status_bar import StatusBar
 

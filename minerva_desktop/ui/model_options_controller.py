@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
 
@@ -11,13 +12,16 @@ from minerva_desktop.app.services import Services
 from minerva_desktop.errors import InferenceError, LoadCancelled, MinervaError, OutOfMemory
 from minerva_desktop.paths import path_of, path_text
 from minerva_desktop.settings import ModelOverrides
+from minerva_desktop.ui import late_dialogs
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
-from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
 from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks
-from minerva_desktop.ui.template_page import TemplatePage
 from minerva_desktop.ui.theme import ThemeSource
+
+if TYPE_CHECKING:
+    from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
+    from minerva_desktop.ui.template_page import TemplatePage
 
 
 class ModelOptionsController(QObject):
@@ -59,7 +63,7 @@ class ModelOptionsController(QObject):
         if self._dialog is not None:
             return
         self._path = path
-        self._dialog = ModelOptionsDialog(
+        self._dialog = late_dialogs.model_options_dialog()(
             model.name,
             own,
             settings,
@@ -79,7 +83,7 @@ class ModelOptionsController(QObject):
             brought = await self._services.models.own_template(path)
         except MinervaError:
             return None
-        page = TemplatePage(brought, own.chat_template, self._themes)
+        page = late_dialogs.template_page()(brought, own.chat_template, self._themes)
         page.preview_wanted.connect(self._on_preview_wanted)
         self._page = page
         return page

@@ -6,6 +6,7 @@ Glue between the widgets and `EngineWorker`. Main thread.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 from PySide6.QtCore import QObject, Slot
@@ -13,12 +14,15 @@ from PySide6.QtCore import QObject, Slot
 from minerva_desktop.app.services import Services
 from minerva_desktop.chat.served_request import RequestRecord
 from minerva_desktop.errors import MinervaError
+from minerva_desktop.ui import late_dialogs
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
-from minerva_desktop.ui.server_window import ServerWindow
 from minerva_desktop.ui.status_bar import ServerState
 from minerva_desktop.ui.tasks import UiTasks
+
+if TYPE_CHECKING:
+    from minerva_desktop.ui.server_window import ServerWindow
 
 LOOKS_FOR_KEYS = 4  # the keys are read with every so many looks at the requests
 
@@ -72,7 +76,7 @@ class ServerController(QObject):
         self._tasks.start(self._show_keys())
 
     def _make_window(self) -> ServerWindow:
-        opened = self._opened = ServerWindow(self._icons, self._parent)
+        opened = self._opened = late_dialogs.server_window()(self._icons, self._parent)
         opened.toggled.connect(self._on_toggled)
         opened.port_chosen.connect(self._on_port)
         opened.reach_chosen.connect(self._on_reach)

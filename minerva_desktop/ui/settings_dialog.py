@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import msgspec
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -42,7 +41,6 @@ from minerva_desktop.ui.number_fields import DecimalField, all_right
 from minerva_desktop.ui.theme import GRID
 from minerva_desktop.units import format_bytes
 
-SHORTCUT = "Ctrl+,"
 WIDTH = 540  # px; "GB of disk; 0 turns it off" fits behind a field
 MIN_N_CTX, MAX_N_CTX = 256, 10_485_760  # tokens
 MAX_GPU_LAYERS = 1000
@@ -241,13 +239,3 @@ class SettingsDialog(QDialog):
 
 def _automatic(budget: DeviceBudget) -> str:
     return f"{AUTOMATIC} ({format_bytes(budget.automatic)})"
-
-
-def make_settings_action(icons: Icons, parent: QWidget) -> QAction:
-    """The action that opens the settings; the main window connects it."""
-    action = QAction(icons.icon("settings", "muted"), "Settings", parent)
-    action.setObjectName("settingsAction")
-    action.setShortcut(SHORTCUT)
-    action.setMenuRole(QAction.MenuRole.PreferencesRole)
-    action.setToolTip(plain_tip("Settings", SHORTCUT))
-    return action

@@ -22,7 +22,8 @@ from minerva_desktop.ui.header import Header
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind, NotificationBar
 from minerva_desktop.ui.parameters_panel import ParametersPanel
-from minerva_desktop.ui.settings_dialog import SettingsDialog, make_settings_action
+from minerva_desktop.ui.settings_action import make_settings_action
+from minerva_desktop.ui.settings_dialog import SettingsDialog
 from minerva_desktop.ui.sidebar import Sidebar
 from minerva_desktop.ui.status_bar import ServerState, StatusBar
 from minerva_desktop.ui.theme import LIGHT

@@ -19,7 +19,8 @@ from minerva_desktop.app.memory_budgets import GB, DeviceBudget, GpuMemories, gp
 from minerva_desktop.settings import DEFAULT_PORT, Settings, ThemeChoice
 from minerva_desktop.ui.forms import ScrolledPage
 from minerva_desktop.ui.icons import Icons
-from minerva_desktop.ui.settings_dialog import SettingsDialog, make_settings_action
+from minerva_desktop.ui.settings_action import make_settings_action
+from minerva_desktop.ui.settings_dialog import SettingsDialog
 from tests.ui.parts import part
 
 # What the offscreen platform says about every dialog.

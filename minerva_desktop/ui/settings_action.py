@@ -1,0 +1,21 @@
+"""The action that opens the settings. Main thread."""
+
+from __future__ import annotations
+
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QWidget
+
+from minerva_desktop.ui.controls import plain_tip
+from minerva_desktop.ui.icons import Icons
+
+SHORTCUT = "Ctrl+,"
+
+
+def make_settings_action(icons: Icons, parent: QWidget) -> QAction:
+    """The action; the application connects it."""
+    action = QAction(icons.icon("settings", "muted"), "Settings", parent)
+    action.setObjectName("settingsAction")
+    action.setShortcut(SHORTCUT)
+    action.setMenuRole(QAction.MenuRole.PreferencesRole)
+    action.setToolTip(plain_tip("Settings", SHORTCUT))
+    return action
