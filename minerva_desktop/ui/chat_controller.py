@@ -23,6 +23,7 @@ from minerva_desktop.errors import (
     StoreError,
 )
 from minerva_desktop.ui.answer_status import AnswerStatus
+from minerva_desktop.ui.backups_controller import SHOW_BACKUPS
 from minerva_desktop.ui.chat_places import ChatPlaces
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.failed_answers import ENGINE_NOTICE, FailedAnswers
@@ -32,7 +33,7 @@ from minerva_desktop.ui.message_actions import MessageActions, place_in
 from minerva_desktop.ui.message_sender import MessageSender
 from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.model_notices import TOO_LARGE
-from minerva_desktop.ui.notification_bar import Notice, NoticeKind
+from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.prompt_counter import TOO_LONG, PromptCounter
 from minerva_desktop.ui.sidebar_controller import SidebarController
 from minerva_desktop.ui.tasks import UiTasks
@@ -104,7 +105,9 @@ class ChatController(QObject):
             self._library = await self._services.open_chats(self._worker, self)
             text = self._library.recovery_words
             if text is not None:
-                self._window.notifications.show_notice(Notice(NoticeKind.WARNING, text))
+                backups = (NoticeAction("Show backups", SHOW_BACKUPS),)
+                notice = Notice(NoticeKind.WARNING, text, actions=backups)
+                self._window.notifications.show_notice(notice)
         await self._library.tidy()
         known = {summary.id for summary in await self._library.summaries()}
         if conversation_id in known and conversation_id is not None:

@@ -91,6 +91,23 @@ def test_chats_come_back_from_a_backup_and_that_is_undone(opened: OpenWindow) ->
     opened.until("undone", lambda: "A new question" in _titles(opened))
 
 
+def test_backups_are_one_click_from_what_a_damaged_file_lost(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+) -> None:
+    paths = app_paths()
+    paths.create()
+    asyncio.run(_keep(paths.database, "Sea"))
+    paths.database.write_bytes(bytes(100) + paths.database.read_bytes()[100:])
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        opened.until("told", lambda: "2 messages in 1 chat could be read" in opened.notice)
+        bar = opened.window.notifications
+        (show,) = (each for each in bar.findChildren(QPushButton) if each.text() == "Show backups")
+        show.click()
+        (dialog,) = opened.window.findChildren(BackupsWindow)
+        assert dialog.isVisible()
+        dialog.reject()
+
+
 def test_what_was_typed_outlives_a_restore(opened: OpenWindow) -> None:
     """The chat that it was typed in does not: nothing is written of it any more."""
     for timer in opened.window.findChildren(ChatPlaces)[0].findChildren(QTimer):
