@@ -53,9 +53,9 @@ class Database:
     """A SQLite file on a thread of its own. All methods may be called on any thread.
 
     Futures fail with `StoreError`, whose message names the file and the reason.
-    ``recovery`` is set by `open` when the file was damaged. ``on_trouble`` is called on the
-    database's thread when writes begin to wait for the disk, with each that does, and, with None,
-    when all are written.
+    ``recovery`` is set by `open` and `open_anew` when the file was damaged. ``on_trouble`` is
+    called on the database's thread when writes begin to wait for the disk, with each that does,
+    and, with None, when all are written.
     """
 
     def __init__(
@@ -87,6 +87,11 @@ class Database:
         """Open or create the file and bring its schema up to date. Where it cannot be written, a
         copy in memory is opened, and writes wait."""
         return self._submit(self._open)
+
+    def open_anew(self) -> Future[None]:
+        """Open the file once more after damage was met in it: all of it is looked at, and what can
+        be read recovered. Nothing happens while writes wait for the disk."""
+        return self._submit(self._open_anew)
 
     def run(self, function: Callable[[apsw.Connection], Result]) -> Future[Result]:
         """Call ``function`` to read. It must not keep the connection or a cursor."""
@@ -162,7 +167,7 @@ class Database:
         try:
             return job()
         except (apsw.Error, OSError, UnicodeError) as error:
-            if isinstance(error, apsw.CorruptError) and self._lock is not None:
+            if isinstance(error, apsw.CorruptError) and self._may_note():
                 with suppress(OSError):
                     opening.suspicion(self.path).touch()
             # Logged here because the one who asked may have stopped waiting for the answer.
@@ -171,6 +176,10 @@ class Database:
             raise failure from error
 
     # -- on the database's thread --------------------------------------------------------------
+
+    def _may_note(self) -> bool:
+        """Whether damage is told to the next start."""
+        return self._lock is not None
 
     def _open(self) -> None:
         opening.prepare(self.path)
@@ -197,6 +206,11 @@ class Database:
             self._lock = None
             raise
         opening.suspicion(self.path).unlink(missing_ok=True)
+
+    def _open_anew(self) -> None:
+        if self._held is None:
+            self._close_file()
+            self._open_file()
 
     def _connect(self) -> apsw.Connection:
         return opening.connect(self.path, self._migrations, self._busy_timeout_ms)

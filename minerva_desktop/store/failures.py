@@ -12,6 +12,13 @@ from minerva_desktop.errors import StoreError
 # The disk does not take what is written, and may do so again later.
 DISK_TROUBLES = (apsw.FullError, apsw.ReadOnlyError, apsw.IOError)
 
+_DAMAGES = ("CorruptError", "NotADBError")
+
+
+def is_damage(error: StoreError) -> bool:
+    """Whether a file is damaged: opening it anew recovers what can be read."""
+    return error.detail.startswith(_DAMAGES)
+
 
 def store_error(path: Path, error: Exception) -> StoreError:
     """The error that is shown for one of SQLite's or of the system's about ``path``."""

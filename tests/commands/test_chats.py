@@ -18,9 +18,11 @@ from minerva_desktop.__main__ import main
 from minerva_desktop.chat.conversation import Conversation
 from minerva_desktop.chat.export_json import chats_to_json
 from minerva_desktop.paths import app_paths
+from minerva_desktop.store import opening
 from minerva_desktop.store.chat_store import ChatStore
 from tests.app.chat_exports import chatgpt_archive, lm_studio_file
 from tests.chat.samples import make_conversation, make_message
+from tests.store.test_recovery import root_page, spoil_page
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -323,6 +325,28 @@ def test_devices_and_folders_are_never_replaced(run: Run, tmp_path: Path) -> Non
     assert run("export", "ab", "-o", "link.md", "--force")[0] == 0
     assert link.is_symlink()
     assert (tmp_path / "real.md").read_text().startswith("# Tea")
+
+
+def test_a_command_recovers_a_damaged_file(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large file is not looked through as it is opened: the command after the one that met the
+    damage does it."""
+    stored(chat("Tea", "ab" * 16))
+    database = app_paths().database
+    monkeypatch.setattr(opening, "ALWAYS_CHECKED_BYTES", 0)
+    spoil_page(database, root_page(database, "conversations_listed"))
+    code, out, said = run("list")
+    assert (code, out) == (1, "")
+    assert "Start Minerva again" in said
+    code, out, said = run("list")
+    assert code == 0
+    assert "Tea" in out
+    assert said.startswith("The file with your chats was damaged. ")
+    assert run("list")[2] == ""
+
+    database.write_bytes(bytes(100) + database.read_bytes()[100:])
+    code, out, said = run("list")
+    assert (code, "Tea" in out) == (0, True)
+    assert said.startswith("The file with your chats was damaged. ")
 
 
 def test_an_import_ends_with_a_full_disk(run: Run, tmp_path: Path) -> None:

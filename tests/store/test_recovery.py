@@ -230,6 +230,21 @@ def lose_rows(connection: apsw.Connection, conversation_id: str, other: Conversa
         connection.execute("DELETE FROM messages WHERE id = ?", (message.id,))
 
 
+def test_damage_that_the_start_meets_is_recovered_at_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large file is not looked through as it is opened."""
+    chats = fill(path)
+    monkeypatch.setattr(opening, "ALWAYS_CHECKED_BYTES", 0)
+    spoil_page(path, root_page(path, "messages_streaming"))
+
+    recovery, found, problems = reopened(path)
+
+    assert recovery is not None
+    assert found == {chat.id: chat for chat in chats}
+    assert problems == []
+
+
 def test_an_old_damaged_file_is_recovered_and_brought_up_to_date(path: Path) -> None:
     write_v1(path)
     connection = apsw.Connection(str(path))
