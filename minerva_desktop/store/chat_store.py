@@ -148,9 +148,13 @@ class ChatStore:
 
         Raises `InvalidRequest` where ``text`` makes no sense (`store.search_query`).
         """
-        query = parse(clean_text(text))
-        start = place or SearchPlace()
+        query, start = parse(clean_text(text)), place or SearchPlace()
         return await self._read(lambda c: search.page_of(c, query, start, limit))
+
+    async def finish_index(self, on_waiting: Callable[[int], None]) -> None:
+        """Have all be found by `search`, as far as the disk takes it; ``on_waiting`` is told how
+        many messages cannot be yet."""
+        await self._indexer.finish(on_waiting)
 
     async def load(self, conversation_id: str) -> Conversation:
         """The whole conversation, also one in the trash; 50 ms for 10,000 messages."""
@@ -196,8 +200,7 @@ class ChatStore:
 
     async def save_draft(self, conversation_id: str, text: str) -> None:
         """Store what stands in a chat's composer. A power cut may take it."""
-        draft = clean_text(text)
-        await self._mark(Mark.DRAFT, draft, [conversation_id], durable=False)
+        await self._mark(Mark.DRAFT, clean_text(text), [conversation_id], durable=False)
 
     async def save_scroll(self, conversation_id: str, scroll: ScrollPosition | None) -> None:
         """Store where a chat's transcript was left. A power cut may take it."""

@@ -25,7 +25,13 @@ import msgspec
 
 from minerva_desktop.errors import StoreError
 from minerva_desktop.store import backup_files, opening
-from minerva_desktop.store.failures import DISK_TROUBLES, free_bytes, reason_of, store_error
+from minerva_desktop.store.failures import (
+    DISK_TROUBLES,
+    free_bytes,
+    reason_of,
+    remedy_of,
+    store_error,
+)
 from minerva_desktop.store.held_writes import HeldWrites
 from minerva_desktop.store.migrations import MIGRATIONS, Migration
 from minerva_desktop.store.recovery import Recovery
@@ -41,9 +47,11 @@ RETRY_AT_MOST_SECONDS = 0.5
 
 class DiskTrouble(msgspec.Struct, frozen=True, kw_only=True):
     """Writes wait in memory because the disk does not take them. ``reason`` is a part of a
-    sentence; ``seconds`` is for how long by now, ``free_bytes`` what is free on the disk."""
+    sentence, ``remedy`` begins one; ``seconds`` is for how long by now, ``free_bytes`` what is free
+    on the disk."""
 
     reason: str
+    remedy: str
     n_writes: int
     seconds: float
     free_bytes: int
@@ -73,7 +81,7 @@ class Database:
         self._connection: apsw.Connection | None = None
         self._lock: apsw.Connection | None = None
         self._held: HeldWrites | None = None
-        self._trouble = ("", 0.0)  # its reason, and when it began
+        self._trouble = ("", "", 0.0)  # its reason, what to do, and when it began
         self._tried_at = 0.0
         self._full_sync = True
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="minerva-store")
@@ -272,16 +280,17 @@ class Database:
         reason = reason_of(self.path, error)
         logger.warning("%s: writes wait in memory: %s (%s)", self.path, reason, error)
         self._held = held
-        self._trouble = (reason, time.monotonic())
+        self._trouble = (reason, remedy_of(error), time.monotonic())
         self._tell_trouble()
 
     def _tell_trouble(self) -> None:
         if self._held is None:
             self.on_trouble(None)
             return
-        reason, began = self._trouble
+        reason, remedy, began = self._trouble
         trouble = DiskTrouble(
             reason=reason,
+            remedy=remedy,
             n_writes=len(self._held),
             seconds=time.monotonic() - began,
             free_bytes=free_bytes(self.path),

@@ -28,6 +28,16 @@ def store_error(path: Path, error: Exception) -> StoreError:
     )
 
 
+def remedy_of(error: Exception) -> str:
+    """What a person does about a disk that does not take what is written; begins a sentence."""
+    match error:
+        case apsw.FullError():
+            return "Make room"
+        case apsw.ReadOnlyError() | apsw.CantOpenError() | apsw.PermissionsError():
+            return "Make the file and its folder writable"
+    return "See to the disk"
+
+
 def newer_file(path: Path, version: int, known: int) -> StoreError:
     """A file with a schema that this program does not know."""
     return StoreError(

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import apsw
 import pytest
 
 from minerva_desktop.__main__ import main
@@ -327,6 +328,35 @@ def test_devices_and_folders_are_never_replaced(run: Run, tmp_path: Path) -> Non
     assert (tmp_path / "real.md").read_text().startswith("# Tea")
 
 
+def test_an_import_into_a_file_that_cannot_be_written(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("list")[0] == 0
+    monkeypatch.setattr(opening, "lock", raises_read_only)
+    (tmp_path / "one.json").write_bytes(chats_to_json([chat("Tea", "ab" * 16)], {}))
+    code, out, said = run("import", "one.json")
+    assert (code, out) == (1, "")
+    assert said == (
+        "minerva: The import ended after 0 chats: the file or its folder is read-only. Make the"
+        " file and its folder writable and import the files again: what is here already is left"
+        " alone\n"
+    )
+
+
+def raises_read_only(*_: object) -> apsw.Connection:
+    raise apsw.ReadOnlyError("as the system says it")
+
+
+def test_what_was_imported_can_be_found_at_once(run: Run, tmp_path: Path) -> None:
+    long = make_conversation(*(f"word {n:04} " + "more " * 100 for n in range(1000)), title="Long")
+    (tmp_path / "long.json").write_bytes(chats_to_json([long], {}))
+    assert run("import", "long.json") == (0, "imported 1 chat (Minerva Desktop)\n", "")
+    connection = apsw.Connection(str(app_paths().database))
+    assert connection.execute("SELECT count(*) FROM unindexed").get == 0
+    connection.close()
+    assert "word 0007" in run("search", "word 0007")[1]
+
+
 def test_a_command_recovers_a_damaged_file(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A large file is not looked through as it is opened: the command after the one that met the
     damage does it."""
@@ -361,7 +391,8 @@ def test_an_import_ends_with_a_full_disk(run: Run, tmp_path: Path) -> None:
     )
     assert done.stderr.count("\n") == 1
     kept = len(json.loads(run("list", "--json")[1]))
-    assert 0 < kept < 20
+    assert 1 < kept < 20
+    assert f"ended after {kept} chats" in done.stderr
     assert run("import", "many.json")[1] == (
         f"imported {20 - kept} chats (Minerva Desktop)\n"
         f"here already, and left alone: {kept} chats\n"
