@@ -95,8 +95,8 @@ class ChatCommands:
             print("Nothing is found.", file=sys.stderr)
         if n_unindexed:
             print(
-                f"{n_unindexed:,} messages cannot be found yet: Minerva's window goes on to take"
-                " them into its index while it is open",
+                f"{n_unindexed:,} messages cannot be found yet: Minerva takes them into its index"
+                " while its window is open, and at the end of an import",
                 file=sys.stderr,
             )
 
@@ -138,7 +138,7 @@ class ChatCommands:
             )
 
     async def import_files(self, paths: Sequence[Path]) -> bool:
-        """Take chats in; whether all that was in the files could be read."""
+        """Take chats in and have them be found; whether all that was in the files could be read."""
         with TerminalCounter("chats") as counter:
             report = await ChatImport(self._store, counter.show).run(paths)
         whose = " and ".join(sorted(report.formats))
@@ -152,6 +152,8 @@ class ChatCommands:
             print_line(f"not in the export, or neither text nor image: {attachments}")
         for problem in report.problems:
             print_line(f"not imported: {problem}")
+        with TerminalCounter("messages cannot be found yet") as counter:
+            await self._store.finish_index(counter.show)
         return not report.problems
 
     async def _all(self) -> list[ConversationSummary]:

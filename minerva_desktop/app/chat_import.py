@@ -63,7 +63,6 @@ class ChatImport:
             outcomes = self._outcomes(path)
             while (outcome := await asyncio.to_thread(next, outcomes, None)) is not None:
                 await self._take(outcome)
-                self._refuse_trouble()
                 n_seen += 1
                 self._on_progress(n_seen)
         return self.report
@@ -73,9 +72,10 @@ class ChatImport:
         and its files are there."""
         trouble = self._store.trouble
         if trouble is not None:
+            n = len(self.report.imported_ids)
             raise StoreError(
-                f"The import ended after {len(self.report.imported_ids):,} chats: {trouble.reason}."
-                " Make room and import the files again: what is here already is left alone"
+                f"The import ended after {n:,} {'chat' if n == 1 else 'chats'}: {trouble.reason}."
+                f" {trouble.remedy} and import the files again: what is here already is left alone"
             )
 
     def _outcomes(self, path: Path) -> Iterator[tuple[str, Outcome]]:
@@ -125,6 +125,7 @@ class ChatImport:
             problem = "a message of it is in another chat already"
             self.report.problems.append(f"{file_name}, “{name}”: {problem}")
             return
+        self._refuse_trouble()  # and this chat, too, is not on the disk
         self._there.add(conversation.id)
         self.report.imported_ids.append(conversation.id)
         self.report.n_missing += outcome.n_missing

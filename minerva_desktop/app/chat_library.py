@@ -35,6 +35,7 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.errors import MinervaError, StoreError
 from minerva_desktop.store.chat_store import ChatStore
+from minerva_desktop.store.failures import is_damage
 from minerva_desktop.store.search import SearchPage, SearchPlace
 
 MAX_FOUND = 50
@@ -72,6 +73,14 @@ class ChatLibrary:
         """What a damaged chat file was recovered to, if one was found at the start."""
         recovery = self._store.recovery
         return None if recovery is None else recovery.words
+
+    async def recovered_from(self, error: StoreError) -> bool:
+        """Where ``error`` is of damage that was met while the app starts: recover what can be read,
+        before anything of the chats is held. Raises `StoreError`."""
+        if not is_damage(error):
+            return False
+        await self._store.open_anew()
+        return True
 
     @property
     def store(self) -> ChatStore:

@@ -1,7 +1,9 @@
-"""The chats, opened for one command. On its loop."""
+"""The chats, opened for one command. On its loop. What was recovered of a damaged file is told on
+stderr."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -15,6 +17,7 @@ from minerva_desktop.store.reading import ReadingStore, open_for_reading
 async def reading(database: Path) -> AsyncIterator[ReadingStore]:
     """For reading, beside a window that has them open. Raises `StoreError`."""
     store = await open_for_reading(database)
+    _tell_recovery(store)
     try:
         yield store
     finally:
@@ -32,6 +35,7 @@ async def writing(database: Path) -> AsyncIterator[ChatStore]:
         raise StoreError(
             "Minerva is open and has the chats: close its window (and other imports) first"
         ) from error
+    _tell_recovery(store)
     try:
         yield store
     except BaseException:
@@ -39,3 +43,8 @@ async def writing(database: Path) -> AsyncIterator[ChatStore]:
             await store.close()
         raise
     await store.close()
+
+
+def _tell_recovery(store: ChatStore) -> None:
+    if store.recovery is not None:
+        print(store.recovery.words, file=sys.stderr)

@@ -17,7 +17,8 @@ from minerva_desktop.commands.parser import CommandParser, count
 from minerva_desktop.logs import start_logging
 
 EXIT_OK, EXIT_FAILED = 0, 1
-_TOLD = ("minerva_desktop.store.database",)  # who warns of what is the command's own error here
+# Who warns of what is the command's own error here, or told by `app.chat_stores`.
+_TOLD = ("minerva_desktop.store.database", "minerva_desktop.store.recovery")
 
 
 def chats(arguments: list[str]) -> int:

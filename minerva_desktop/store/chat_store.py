@@ -34,6 +34,7 @@ from minerva_desktop.store.backup_files import Backup
 from minerva_desktop.store.care import RETRY_SECONDS, Care, finished
 from minerva_desktop.store.conversation_rows import TranscriptPage
 from minerva_desktop.store.database import Database, DiskTrouble
+from minerva_desktop.store.failures import is_damage
 from minerva_desktop.store.indexer import Indexer
 from minerva_desktop.store.message_rows import Row
 from minerva_desktop.store.organising import Mark
@@ -87,12 +88,23 @@ class ChatStore:
         self._care.begin()
         try:
             await finished(self._database.open())
-            await self._write(_interrupt)
+            try:
+                await self._write(_interrupt)
+            except StoreError as error:
+                if not is_damage(error):
+                    raise
+                await self.open_anew()
         except BaseException:
             # Also one who stops waiting (a cancelled start) must not leave the thread and the lock.
             with suppress(StoreError):
                 await self.close()
             raise
+
+    async def open_anew(self) -> None:
+        """Recover what can be read, after damage was met (`failures.is_damage`) in what `start`
+        did not look at: at the start of the app, when nobody holds anything of the chats yet."""
+        await finished(self._database.open_anew())
+        await self._write(_interrupt)
 
     async def close(self) -> None:
         """Finish what was asked for and close the file; idempotent. What still waits for the disk
@@ -105,7 +117,7 @@ class ChatStore:
 
     @property
     def recovery(self) -> Recovery | None:
-        """What was read of a damaged file, if `start` found one in the place of the chats."""
+        """What was read of a damaged file, if one was found in the place of the chats."""
         return self._database.recovery
 
     @property
@@ -136,9 +148,13 @@ class ChatStore:
 
         Raises `InvalidRequest` where ``text`` makes no sense (`store.search_query`).
         """
-        query = parse(clean_text(text))
-        start = place or SearchPlace()
+        query, start = parse(clean_text(text)), place or SearchPlace()
         return await self._read(lambda c: search.page_of(c, query, start, limit))
+
+    async def finish_index(self, on_waiting: Callable[[int], None]) -> None:
+        """Have all be found by `search`, as far as the disk takes it; ``on_waiting`` is told how
+        many messages cannot be yet."""
+        await self._indexer.finish(on_waiting)
 
     async def load(self, conversation_id: str) -> Conversation:
         """The whole conversation, also one in the trash; 50 ms for 10,000 messages."""
@@ -184,8 +200,7 @@ class ChatStore:
 
     async def save_draft(self, conversation_id: str, text: str) -> None:
         """Store what stands in a chat's composer. A power cut may take it."""
-        draft = clean_text(text)
-        await self._mark(Mark.DRAFT, draft, [conversation_id], durable=False)
+        await self._mark(Mark.DRAFT, clean_text(text), [conversation_id], durable=False)
 
     async def save_scroll(self, conversation_id: str, scroll: ScrollPosition | None) -> None:
         """Store where a chat's transcript was left. A power cut may take it."""

@@ -25,7 +25,13 @@ import msgspec
 
 from minerva_desktop.errors import StoreError
 from minerva_desktop.store import backup_files, opening
-from minerva_desktop.store.failures import DISK_TROUBLES, free_bytes, reason_of, store_error
+from minerva_desktop.store.failures import (
+    DISK_TROUBLES,
+    free_bytes,
+    reason_of,
+    remedy_of,
+    store_error,
+)
 from minerva_desktop.store.held_writes import HeldWrites
 from minerva_desktop.store.migrations import MIGRATIONS, Migration
 from minerva_desktop.store.recovery import Recovery
@@ -41,9 +47,11 @@ RETRY_AT_MOST_SECONDS = 0.5
 
 class DiskTrouble(msgspec.Struct, frozen=True, kw_only=True):
     """Writes wait in memory because the disk does not take them. ``reason`` is a part of a
-    sentence; ``seconds`` is for how long by now, ``free_bytes`` what is free on the disk."""
+    sentence, ``remedy`` begins one; ``seconds`` is for how long by now, ``free_bytes`` what is free
+    on the disk."""
 
     reason: str
+    remedy: str
     n_writes: int
     seconds: float
     free_bytes: int
@@ -53,9 +61,9 @@ class Database:
     """A SQLite file on a thread of its own. All methods may be called on any thread.
 
     Futures fail with `StoreError`, whose message names the file and the reason.
-    ``recovery`` is set by `open` when the file was damaged. ``on_trouble`` is called on the
-    database's thread when writes begin to wait for the disk, with each that does, and, with None,
-    when all are written.
+    ``recovery`` is set by `open` and `open_anew` when the file was damaged. ``on_trouble`` is
+    called on the database's thread when writes begin to wait for the disk, with each that does,
+    and, with None, when all are written.
     """
 
     def __init__(
@@ -73,7 +81,7 @@ class Database:
         self._connection: apsw.Connection | None = None
         self._lock: apsw.Connection | None = None
         self._held: HeldWrites | None = None
-        self._trouble = ("", 0.0)  # its reason, and when it began
+        self._trouble = ("", "", 0.0)  # its reason, what to do, and when it began
         self._tried_at = 0.0
         self._full_sync = True
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="minerva-store")
@@ -87,6 +95,11 @@ class Database:
         """Open or create the file and bring its schema up to date. Where it cannot be written, a
         copy in memory is opened, and writes wait."""
         return self._submit(self._open)
+
+    def open_anew(self) -> Future[None]:
+        """Open the file once more after damage was met in it: all of it is looked at, and what can
+        be read recovered. Nothing happens while writes wait for the disk."""
+        return self._submit(self._open_anew)
 
     def run(self, function: Callable[[apsw.Connection], Result]) -> Future[Result]:
         """Call ``function`` to read. It must not keep the connection or a cursor."""
@@ -162,7 +175,7 @@ class Database:
         try:
             return job()
         except (apsw.Error, OSError, UnicodeError) as error:
-            if isinstance(error, apsw.CorruptError) and self._lock is not None:
+            if isinstance(error, apsw.CorruptError) and self._may_note():
                 with suppress(OSError):
                     opening.suspicion(self.path).touch()
             # Logged here because the one who asked may have stopped waiting for the answer.
@@ -171,6 +184,10 @@ class Database:
             raise failure from error
 
     # -- on the database's thread --------------------------------------------------------------
+
+    def _may_note(self) -> bool:
+        """Whether damage is told to the next start."""
+        return self._lock is not None
 
     def _open(self) -> None:
         opening.prepare(self.path)
@@ -197,6 +214,11 @@ class Database:
             self._lock = None
             raise
         opening.suspicion(self.path).unlink(missing_ok=True)
+
+    def _open_anew(self) -> None:
+        if self._held is None:
+            self._close_file()
+            self._open_file()
 
     def _connect(self) -> apsw.Connection:
         return opening.connect(self.path, self._migrations, self._busy_timeout_ms)
@@ -258,16 +280,17 @@ class Database:
         reason = reason_of(self.path, error)
         logger.warning("%s: writes wait in memory: %s (%s)", self.path, reason, error)
         self._held = held
-        self._trouble = (reason, time.monotonic())
+        self._trouble = (reason, remedy_of(error), time.monotonic())
         self._tell_trouble()
 
     def _tell_trouble(self) -> None:
         if self._held is None:
             self.on_trouble(None)
             return
-        reason, began = self._trouble
+        reason, remedy, began = self._trouble
         trouble = DiskTrouble(
             reason=reason,
+            remedy=remedy,
             n_writes=len(self._held),
             seconds=time.monotonic() - began,
             free_bytes=free_bytes(self.path),

@@ -12,6 +12,13 @@ from minerva_desktop.errors import StoreError
 # The disk does not take what is written, and may do so again later.
 DISK_TROUBLES = (apsw.FullError, apsw.ReadOnlyError, apsw.IOError)
 
+_DAMAGES = ("CorruptError", "NotADBError")
+
+
+def is_damage(error: StoreError) -> bool:
+    """Whether a file is damaged: opening it anew recovers what can be read."""
+    return error.detail.startswith(_DAMAGES)
+
 
 def store_error(path: Path, error: Exception) -> StoreError:
     """The error that is shown for one of SQLite's or of the system's about ``path``."""
@@ -19,6 +26,16 @@ def store_error(path: Path, error: Exception) -> StoreError:
         f"The chats in {path} cannot be read or written: {reason_of(path, error)}",
         detail=f"{type(error).__name__}: {error}",
     )
+
+
+def remedy_of(error: Exception) -> str:
+    """What a person does about a disk that does not take what is written; begins a sentence."""
+    match error:
+        case apsw.FullError():
+            return "Make room"
+        case apsw.ReadOnlyError() | apsw.CantOpenError() | apsw.PermissionsError():
+            return "Make the file and its folder writable"
+    return "See to the disk"
 
 
 def newer_file(path: Path, version: int, known: int) -> StoreError:

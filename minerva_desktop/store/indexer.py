@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 
 from minerva_desktop.errors import StoreError
 from minerva_desktop.store.database import Database
-from minerva_desktop.store.search_index import index_some, is_waiting
+from minerva_desktop.store.search_index import index_some, is_waiting, n_waiting
 
 
 class Indexer:
@@ -25,6 +26,12 @@ class Indexer:
         work; what is left when the store is closed, after the next start.
         """
         self._step(self._on_taken_up)
+
+    async def finish(self, on_waiting: Callable[[int], None]) -> None:
+        """Take up all that waits; ``on_waiting`` is told, on the loop, how many messages still do.
+        Ends early where writes wait for the disk. Raises `StoreError`."""
+        while await asyncio.wrap_future(self._database.tidy(is_waiting, index_some)):
+            on_waiting(await asyncio.wrap_future(self._database.run(n_waiting)))
 
     def _step(self, then: Callable[[Future[bool]], None]) -> None:
         with suppress(StoreError):  # closed

@@ -155,10 +155,10 @@ def replace_damaged(path: Path, migrations: Sequence[Migration]) -> Recovery:
             new.execute(f"PRAGMA {pragma}").fetchall()
         try:
             with transaction(new):
-                n_lost = recover(path, new, migrations)
+                n_lost, may_miss_more = recover(path, new, migrations)
         except apsw.Error as error:
             logger.warning("nothing can be read of %s: %s", path, error)
-            n_lost = 0
+            n_lost, may_miss_more = 0, True
         migrate(new, migrations)
         new.execute("PRAGMA foreign_keys = OFF").fetchall()
         with transaction(new):
@@ -177,6 +177,7 @@ def replace_damaged(path: Path, migrations: Sequence[Migration]) -> Recovery:
         n_messages=n_messages,
         n_lost_chats=n_adopted,
         n_lost_messages=n_lost,
+        may_miss_more=may_miss_more,
     )
 
 

@@ -12,10 +12,12 @@ from pathlib import Path
 import apsw
 
 from minerva_desktop.errors import StoreError
-from minerva_desktop.store import backup_files
+from minerva_desktop.store import backup_files, opening
 from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.store.database import BUSY_TIMEOUT_MS, Database
+from minerva_desktop.store.failures import is_damage
 from minerva_desktop.store.migrations import MIGRATIONS
+from minerva_desktop.store.recovery import Recovery
 
 
 class ReadingStore(ChatStore):
@@ -40,6 +42,9 @@ class ReadingStore(ChatStore):
 class ReadingDatabase(Database):
     """A file of today's schema; SQLite refuses to write to it."""
 
+    def _may_note(self) -> bool:
+        return True
+
     def _open(self) -> None:
         self._connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
         self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
@@ -55,21 +60,33 @@ class _OtherSchema(StoreError):
 async def open_for_reading(path: Path) -> ReadingStore:
     """The chats in ``path``, beside whoever has them open. Raises `StoreError`.
 
-    A file of an older schema is brought up to date first, and one that is not there is made; that
-    needs that nobody has it open.
+    A file of an older schema is brought up to date first, one that is not there is made, and what
+    can be read of a damaged one is recovered (``recovery`` of the result); that needs that nobody
+    has it open.
     """
-    if await asyncio.to_thread(path.exists):
+    is_suspected = await asyncio.to_thread(opening.suspicion(path).exists)
+    if not is_suspected and await asyncio.to_thread(path.exists):
         try:
             return await _opened(path)
         except _OtherSchema:
             pass
-    writing = await ChatStore.open(path)
+        except StoreError as error:
+            if not is_damage(error):
+                raise
+    try:
+        writing = await ChatStore.open(path)
+    except StoreError:
+        if not is_suspected:
+            raise
+        return await _opened(path)  # much may be readable: a window has it open, or a full disk
     await writing.close()
-    return await _opened(path)
+    return await _opened(path, writing.recovery)
 
 
-async def _opened(path: Path) -> ReadingStore:
-    store = ReadingStore(ReadingDatabase(path))
+async def _opened(path: Path, recovery: Recovery | None = None) -> ReadingStore:
+    database = ReadingDatabase(path)
+    database.recovery = recovery
+    store = ReadingStore(database)
     await store.start()
     return store
 

@@ -2,14 +2,15 @@
 
 Runs on the database's thread. SQLite's own recovery is not part of apsw, so this goes row by row:
 the numbers of a table's rows are taken from the table itself, from both ends, and from its
-indexes, which lie elsewhere in the file; each row is then read alone, and those that cannot be are
-counted. Where SQLite reads nothing at all, `store.recovery_pages` goes through the pages.
+indexes, which lie elsewhere in the file; each row is then read alone. SQLite goes no further than
+to the first damage, so where it met any, `store.recovery_pages` goes through all pages for the
+rest: for rows, and for entries of indexes, which tell of messages that cannot be read.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import msgspec
 
 from minerva_desktop.store.backup_files import FOLDER
 from minerva_desktop.store.migrations import Migration
-from minerva_desktop.store.recovery_pages import Value, rows_of
+from minerva_desktop.store.recovery_pages import Value, index_entries_of, rows_of
 
 logger = logging.getLogger(__name__)
 
@@ -67,14 +68,15 @@ REPAIRS = """
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     """What was read of a damaged file, which lies at ``damaged`` now. ``n_lost_messages`` are
-    those that are known of and cannot be read; there may have been more. ``n_lost_chats`` are
-    chats of which messages are there but not their title."""
+    those that are known of and cannot be read; ``may_miss_more``: nobody knows whether there were
+    others. ``n_lost_chats`` are chats of which messages are there but not their title."""
 
     damaged: Path
     n_chats: int
     n_messages: int
     n_lost_chats: int
     n_lost_messages: int
+    may_miss_more: bool
 
     @property
     def words(self) -> str:
@@ -84,13 +86,16 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
             f" {_count(self.n_chats, 'chat')} could be read"
         )
         if self.n_lost_messages:
-            text += f", {_count(self.n_lost_messages, 'message')} could not"
+            least = "at least " if self.may_miss_more else ""
+            text += f", {least}{_count(self.n_lost_messages, 'message')} could not"
         text += "."
         if self.n_lost_chats:
             text += f" {_count(self.n_lost_chats, 'chat')} lost the title."
         text += f" The damaged file is kept as {self.damaged.name}"
         if self.n_lost_messages or self.n_lost_chats or not self.n_messages:
             text += f"; what is missing may be in a backup, in the folder {FOLDER} beside it"
+        elif self.may_miss_more:
+            text += f"; if anything is missing, it may be in a backup, in the folder {FOLDER}"
         return text + "."
 
 
@@ -98,26 +103,56 @@ def _count(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
-def recover(damaged: Path, new: apsw.Connection, migrations: Sequence[Migration]) -> int:
+class _Table:
+    """What is known of a table's rows, by their numbers. ``is_walked``: SQLite read it from one end
+    to the other."""
+
+    def __init__(self) -> None:
+        self.known: set[int] = set()
+        self.copied: set[int] = set()
+        self.is_walked = False
+
+    @property
+    def n_lost(self) -> int:
+        return len(self.known - self.copied)
+
+
+def recover(
+    damaged: Path, new: apsw.Connection, migrations: Sequence[Migration]
+) -> tuple[int, bool]:
     """Fill ``new``, an empty database without foreign keys, and bring its schema to as many steps
-    as the damaged file's; how many rows of messages are lost."""
-    lost = dict.fromkeys(TABLES, 0)
+    as the damaged file's; how many messages are known to be lost, and whether there may be more."""
+    tables = {name: _Table() for name in TABLES}
     with closing(apsw.Connection(str(damaged))) as old:
         # The damaged file stays as it was found.
         old.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-        # Without this SQLite reads nothing of a file that is shorter than it should be.
-        old.execute("PRAGMA writable_schema = ON").fetchall()
+        with suppress(apsw.Error):  # where nothing can be read, nothing needs it
+            # Without this SQLite reads nothing of a file that is shorter than it should be.
+            old.execute("PRAGMA writable_schema = ON").fetchall()
         version = _version(old, len(migrations))
         for number, step in enumerate(migrations[:version], start=1):
             step(new)
             new.execute(f"PRAGMA user_version = {number}")
-        for table in TABLES:
-            columns = _shared_columns(old, new, table)
+        for name, table in tables.items():
+            columns = _shared_columns(old, new, name)
             if columns:
-                lost[table] = _copy_table(old, new, table, columns)
-    if not new.execute("SELECT EXISTS (SELECT 1 FROM messages)").get:
-        _copy_pages(damaged, new)
-    return lost["messages"]
+                _copy_table(old, new, name, columns, table)
+    incomplete = {name: t for name, t in tables.items() if not t.is_walked or t.n_lost}
+    if incomplete:
+        _copy_pages(damaged, new, incomplete)
+    messages = tables["messages"]
+    if not messages.is_walked:
+        messages.known.update(_indexed_messages(damaged))
+    return messages.n_lost, not messages.is_walked
+
+
+def _indexed_messages(damaged: Path) -> Iterator[int]:
+    """The numbers of rows in the index over the place of a message in its chat, which no other
+    index looks like."""
+    for entry in index_entries_of(damaged):
+        match entry:
+            case [str(), int(), int(row)]:
+                yield row
 
 
 def repair(new: apsw.Connection) -> int:
@@ -128,21 +163,32 @@ def repair(new: apsw.Connection) -> int:
     return n_adopted
 
 
-def _copy_pages(damaged: Path, new: apsw.Connection) -> None:
-    """Copy the rows that are found without SQLite, by what they look like."""
+def _copy_pages(damaged: Path, new: apsw.Connection, incomplete: Mapping[str, _Table]) -> None:
+    """Copy the rows of some tables that are found without SQLite, by what they look like, where
+    they are not there yet."""
     shapes = {}
-    for table in TABLES:
-        info = new.execute('SELECT type, "notnull", pk FROM pragma_table_info(?)', (table,))
-        shapes[table] = [(str(kind), bool(needed), bool(key)) for kind, needed, key in info]
+    for name in TABLES:
+        info = new.execute('SELECT type, "notnull", pk FROM pragma_table_info(?)', (name,))
+        shapes[name] = [(str(kind), bool(needed), bool(key)) for kind, needed, key in info]
     for rowid, values in rows_of(damaged):
-        for table, shape in shapes.items():
-            if _fits(values, shape) and (table != "samplings" or str(values[1]).startswith("{")):
-                if shape[0] == NUMBERED:
-                    values[0] = rowid
-                marks = ", ".join("?" * len(values))
-                with suppress(apsw.ConstraintError):  # a row that is damaged in itself
-                    new.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", values)
+        for name, shape in shapes.items():
+            if _fits(values, shape) and (name != "samplings" or str(values[1]).startswith("{")):
+                if name in incomplete and rowid not in incomplete[name].copied:
+                    if shape[0] == NUMBERED:
+                        values[0] = rowid
+                    incomplete[name].known.add(rowid)
+                    if _is_added(new, name, values):
+                        incomplete[name].copied.add(rowid)
                 break
+
+
+def _is_added(new: apsw.Connection, table: str, values: Sequence[Value]) -> bool:
+    marks = ", ".join("?" * len(values))
+    try:
+        new.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", values)
+    except apsw.ConstraintError:  # a row that is damaged in itself
+        return False
+    return new.changes() > 0
 
 
 def _fits(values: Sequence[Value], shape: Sequence[tuple[str, bool, bool]]) -> bool:
@@ -179,26 +225,22 @@ def _shared_columns(old: apsw.Connection, new: apsw.Connection, table: str) -> l
 
 
 def _copy_table(
-    old: apsw.Connection, new: apsw.Connection, table: str, columns: Sequence[str]
-) -> int:
-    """Copy all rows that can be read; how many cannot."""
+    old: apsw.Connection, new: apsw.Connection, name: str, columns: Sequence[str], table: _Table
+) -> None:
+    """Copy all rows that SQLite reads."""
     names = ", ".join(columns)
     # As bytes: some of a text may be damaged.
     raw = ", ".join(f"iif(typeof({c}) = 'text', CAST({c} AS BLOB), {c})" for c in columns)
     kinds = ", ".join(f"typeof({c}) = 'text'" for c in columns)
-    select = f"SELECT {raw}, {kinds} FROM {table} WHERE rowid = ?"
-    insert = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})"
-    n_lost = 0
-    for rowid in sorted(_rowids(old, table)):
-        try:
+    select = f"SELECT {raw}, {kinds} FROM {name} WHERE rowid = ?"
+    insert = f"INSERT OR IGNORE INTO {name} ({names}) VALUES ({', '.join('?' * len(columns))})"
+    _find_rows(old, name, table)
+    for rowid in sorted(table.known):
+        with suppress(apsw.Error):
             row = old.execute(select, (rowid,)).fetchone()
-            if row is None:
-                n_lost += 1
-            else:
+            if row is not None:
                 new.execute(insert, _with_texts(row))
-        except apsw.Error:
-            n_lost += 1
-    return n_lost
+                table.copied.add(rowid)
 
 
 def _with_texts(row: tuple[apsw.SQLiteValue, ...]) -> list[apsw.SQLiteValue]:
@@ -210,14 +252,14 @@ def _with_texts(row: tuple[apsw.SQLiteValue, ...]) -> list[apsw.SQLiteValue]:
     ]
 
 
-def _rowids(old: apsw.Connection, table: str) -> set[int]:
-    """The numbers of all rows that something in the file knows of."""
-    found: set[int] = set()
-    for source, order in (("NOT INDEXED", "rowid"), *_indexes(old, table)):
+def _find_rows(old: apsw.Connection, name: str, table: _Table) -> None:
+    """The numbers of all rows to which SQLite finds a way, through the table or an index."""
+    own = "NOT INDEXED"
+    for source, order in ((own, "rowid"), *_indexes(old, name)):
         for direction in ("ASC", "DESC"):
-            statement = f"SELECT rowid FROM {table} {source} ORDER BY {order} {direction}"
-            found.update(_readable(old, statement))
-    return found
+            statement = f"SELECT rowid FROM {name} {source} ORDER BY {order} {direction}"
+            is_whole = _read_numbers(old, statement, table.known)
+            table.is_walked = table.is_walked or (is_whole and source == own)
 
 
 def _indexes(old: apsw.Connection, table: str) -> list[tuple[str, str]]:
@@ -233,10 +275,11 @@ def _indexes(old: apsw.Connection, table: str) -> list[tuple[str, str]]:
     return [(f'INDEXED BY "{name}"', str(column)) for name, column in rows]
 
 
-def _readable(old: apsw.Connection, statement: str) -> Iterator[int]:
-    """The first column, up to the first damage."""
+def _read_numbers(old: apsw.Connection, statement: str, numbers: set[int]) -> bool:
+    """Add the first column, up to the first damage; whether there was none."""
     try:
         for row in old.execute(statement):
-            yield int(str(row[0]))
+            numbers.add(int(str(row[0])))
     except apsw.Error:
-        return
+        return False
+    return True

@@ -1,48 +1,134 @@
-"""Reading rows from the pages of a file whose first page, or whose schema, is gone.
+"""Reading rows from the pages of a file whose tree is damaged, or whose schema is gone.
 
-SQLite then reads nothing of it. The pages that hold a table's rows can be told without it, and what
-is on them is in SQLite's documented file format (https://sqlite.org/fileformat2.html); which table
-a row is of shows in the number and the kinds of its values. Pure but for reading the file, which
-nobody has open.
+SQLite reads a table up to the first damage, and nothing of a file without its first page. The pages
+that hold rows can be told without it, and what is on them is in SQLite's documented file format
+(https://sqlite.org/fileformat2.html); which table a row is of shows in the number and the kinds of
+its values. Pure but for reading the file and its write-ahead log, which nobody has open.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 PAGE = 4096  # SQLite's default, which no file of ours departs from
-LEAF = 0x0D  # a page with a table's rows
+MAGIC = b"SQLite format 3\0"
+TABLE_LEAF = 0x0D  # a page with a table's rows
+# Pages with an index's entries, and how many bytes are in front of each on them.
+INDEX_PAGES = {0x0A: 0, 0x02: 4}
 FIRST_HEADER = 100  # bytes in front of the first page's own header
 MAX_LOCAL = PAGE - 35
 MIN_LOCAL = (PAGE - 12) * 32 // 255 - 23
+MAX_INDEX_LOCAL = (PAGE - 12) * 64 // 255 - 23
 MAX_ROW_BYTES = 100_000_000
+LOG_MAGICS = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
+LOG_HEADER, FRAME_HEADER = 32, 24
 _INTEGER_BYTES = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
+_DAMAGE = (ValueError, IndexError, struct.error)  # or no such page after all
 
 Value = None | int | float | str | bytes
 
 
 def rows_of(path: Path) -> Iterator[tuple[int, list[Value]]]:
     """The number and the values of each row of each table. Raises `OSError`."""
-    with path.open("rb") as file:
-        for number in range(path.stat().st_size // PAGE):
-            file.seek(number * PAGE)
-            page = file.read(PAGE)
-            start = FIRST_HEADER if number == 0 else 0
-            if page[start] != LEAF:
-                continue
-            n_rows = int.from_bytes(page[start + 3 : start + 5])
-            for place in range(start + 8, min(start + 8 + 2 * n_rows, PAGE - 1), 2):
-                offset = int.from_bytes(page[place : place + 2])
-                try:
-                    yield _row(file, page, offset)
-                except (ValueError, IndexError, struct.error):
-                    continue  # damaged, or no such page after all
+    with ExitStack() as files:
+        pages = _Pages(path, files)
+        for page, start in pages.in_use():
+            if page[start] == TABLE_LEAF:
+                for offset in _places(page, start, 8):
+                    with suppress(*_DAMAGE):
+                        yield _row(pages, page, offset)
 
 
-def _row(file: BinaryIO, page: bytes, offset: int) -> tuple[int, list[Value]]:
+def index_entries_of(path: Path) -> Iterator[list[Value]]:
+    """The values of each entry of each index, but for very long ones: the columns, and the number
+    of the row. Raises `OSError`."""
+    with ExitStack() as files:
+        for page, start in _Pages(path, files).in_use():
+            if page[start] in INDEX_PAGES:
+                before = INDEX_PAGES[page[start]]
+                for offset in _places(page, start, 8 + before):
+                    with suppress(*_DAMAGE):
+                        n_bytes, place = _varint(page, offset + before)
+                        if n_bytes <= MAX_INDEX_LOCAL:
+                            yield _values(page[place : place + n_bytes])
+
+
+class _Pages:
+    """All pages of a file, those that its log has from there."""
+
+    def __init__(self, path: Path, files: ExitStack) -> None:
+        self._file = files.enter_context(path.open("rb"))
+        self._in_log: dict[int, int] = {}
+        self._n_pages = path.stat().st_size // PAGE
+        log = path.with_name(path.name + "-wal")
+        if log.exists():
+            self._log = files.enter_context(log.open("rb"))
+            self._in_log = _committed(self._log)
+            self._n_pages = max(self._n_pages, *self._in_log, 0)
+
+    def page(self, number: int) -> bytes:
+        """The first is 1; b"" for one that is not there."""
+        place = self._in_log.get(number)
+        file = self._file if place is None else self._log
+        file.seek((number - 1) * PAGE if place is None else place)
+        content = file.read(PAGE)
+        return content if len(content) == PAGE else b""
+
+    def in_use(self) -> Iterator[tuple[bytes, int]]:
+        """Each page that is there, and where its own header begins."""
+        free = self._free()
+        for number in range(1, self._n_pages + 1):
+            page = self.page(number)
+            if page and number not in free:
+                yield page, FIRST_HEADER if number == 1 else 0
+
+    def _free(self) -> set[int]:
+        """Pages with what was deleted; none are known where the first page is damaged."""
+        first = self.page(1)
+        free: set[int] = set()
+        trunk = int.from_bytes(first[32:36]) if first.startswith(MAGIC) else 0
+        while 0 < trunk <= self._n_pages and trunk not in free:
+            page = self.page(trunk)
+            free.add(trunk)
+            n_leaves = min(int.from_bytes(page[4:8]), PAGE // 4 - 2)
+            leaves = struct.unpack_from(f">{n_leaves}I", page, 8) if page else ()
+            if any(not 0 < leaf <= self._n_pages for leaf in leaves):
+                break  # this page is damaged itself
+            free.update(leaves)
+            trunk = int.from_bytes(page[:4])
+        return free
+
+
+def _committed(log: BinaryIO) -> dict[int, int]:
+    """Where in a write-ahead log the last state of each page is that a transaction wrote whole."""
+    header = log.read(LOG_HEADER)
+    found: dict[int, int] = {}
+    if header[:4] not in LOG_MAGICS or int.from_bytes(header[8:12]) != PAGE:
+        return found
+    uncommitted: dict[int, int] = {}
+    while len(frame := log.read(FRAME_HEADER)) == FRAME_HEADER and frame[8:16] == header[16:24]:
+        uncommitted[int.from_bytes(frame[:4])] = log.tell()
+        if len(log.read(PAGE)) < PAGE:
+            break
+        if int.from_bytes(frame[4:8]):  # the last of a transaction
+            found |= uncommitted
+            uncommitted.clear()
+    return found
+
+
+def _places(page: bytes, start: int, n_header: int) -> Iterator[int]:
+    """Where on a page its rows, or entries, are."""
+    n_rows = int.from_bytes(page[start + 3 : start + 5])
+    first = start + n_header
+    for place in range(first, min(first + 2 * n_rows, PAGE - 1), 2):
+        yield int.from_bytes(page[place : place + 2])
+
+
+def _row(pages: _Pages, page: bytes, offset: int) -> tuple[int, list[Value]]:
     n_bytes, offset = _varint(page, offset)
     rowid, offset = _varint(page, offset)
     if not 0 < n_bytes <= MAX_ROW_BYTES:
@@ -56,8 +142,7 @@ def _row(file: BinaryIO, page: bytes, offset: int) -> tuple[int, list[Value]]:
     if n_here < n_bytes:
         following = int.from_bytes(page[offset + n_here : offset + n_here + 4])
         while following and len(payload) < n_bytes:
-            file.seek((following - 1) * PAGE)
-            more = file.read(PAGE)
+            more = pages.page(following)
             following = int.from_bytes(more[:4])
             payload += more[4 : 4 + n_bytes - len(payload)]
     if len(payload) < n_bytes:

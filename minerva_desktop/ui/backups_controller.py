@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 TROUBLE = "disk-trouble"
 SAVE_ELSEWHERE = "save-elsewhere"
 UNDO_RESTORE = "undo-restore"
+SHOW_BACKUPS = "show-backups"
 TELL_SECONDS = 30.0  # a screen reader says it each time
 CLOSING = "close-with-trouble"
 
@@ -200,6 +201,8 @@ class BackupsController(QObject):
     def _on_action(self, callback_id: str) -> None:
         if callback_id == SAVE_ELSEWHERE:
             self._ask_where("Save all chats elsewhere", self.save_elsewhere)
+        elif callback_id == SHOW_BACKUPS:
+            self.open_backups()
         elif callback_id == CLOSING:
             self._window.close_now()
         elif callback_id == UNDO_RESTORE and self._before is not None:

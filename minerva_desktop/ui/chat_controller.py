@@ -23,6 +23,7 @@ from minerva_desktop.errors import (
     StoreError,
 )
 from minerva_desktop.ui.answer_status import AnswerStatus
+from minerva_desktop.ui.backups_controller import SHOW_BACKUPS
 from minerva_desktop.ui.chat_places import ChatPlaces
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.failed_answers import ENGINE_NOTICE, FailedAnswers
@@ -32,7 +33,7 @@ from minerva_desktop.ui.message_actions import MessageActions, place_in
 from minerva_desktop.ui.message_sender import MessageSender
 from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.model_notices import TOO_LARGE
-from minerva_desktop.ui.notification_bar import Notice, NoticeKind
+from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.prompt_counter import TOO_LONG, PromptCounter
 from minerva_desktop.ui.sidebar_controller import SidebarController
 from minerva_desktop.ui.tasks import UiTasks
@@ -102,16 +103,29 @@ class ChatController(QObject):
         """Open the chats and the one of last time. Raises `StoreError`."""
         if self._library is None:  # or a start before this one failed after it
             self._library = await self._services.open_chats(self._worker, self)
-            text = self._library.recovery_words
-            if text is not None:
-                self._window.notifications.show_notice(Notice(NoticeKind.WARNING, text))
-        await self._library.tidy()
-        known = {summary.id for summary in await self._library.summaries()}
+            self._tell_recovery(self._library)
+        try:
+            await self._show_first(self._library, conversation_id)
+        except StoreError as error:
+            if not await self._library.recovered_from(error):
+                raise
+            self._tell_recovery(self._library)
+            await self._show_first(self._library, conversation_id)
+
+    def _tell_recovery(self, library: ChatLibrary) -> None:
+        if library.recovery_words is not None:
+            backups = (NoticeAction("Show backups", SHOW_BACKUPS),)
+            notice = Notice(NoticeKind.WARNING, library.recovery_words, actions=backups)
+            self._window.notifications.show_notice(notice)
+
+    async def _show_first(self, library: ChatLibrary, conversation_id: str | None) -> None:
+        await library.tidy()
+        known = {summary.id for summary in await library.summaries()}
         if conversation_id in known and conversation_id is not None:
-            self._show(await self._library.open_session(conversation_id))
+            self._show(await library.open_session(conversation_id))
         else:
             self.new_chat()
-        await self._list.use(self._library)
+        await self._list.use(library)
 
     @property
     def session(self) -> ChatSession | None:

@@ -12,15 +12,18 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import apsw
 import pytest
 
 from minerva_desktop.__main__ import main
 from minerva_desktop.chat.conversation import Conversation
 from minerva_desktop.chat.export_json import chats_to_json
 from minerva_desktop.paths import app_paths
+from minerva_desktop.store import opening
 from minerva_desktop.store.chat_store import ChatStore
 from tests.app.chat_exports import chatgpt_archive, lm_studio_file
 from tests.chat.samples import make_conversation, make_message
+from tests.store.test_recovery import root_page, spoil_page
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -325,6 +328,57 @@ def test_devices_and_folders_are_never_replaced(run: Run, tmp_path: Path) -> Non
     assert (tmp_path / "real.md").read_text().startswith("# Tea")
 
 
+def test_an_import_into_a_file_that_cannot_be_written(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("list")[0] == 0
+    monkeypatch.setattr(opening, "lock", raises_read_only)
+    (tmp_path / "one.json").write_bytes(chats_to_json([chat("Tea", "ab" * 16)], {}))
+    code, out, said = run("import", "one.json")
+    assert (code, out) == (1, "")
+    assert said == (
+        "minerva: The import ended after 0 chats: the file or its folder is read-only. Make the"
+        " file and its folder writable and import the files again: what is here already is left"
+        " alone\n"
+    )
+
+
+def raises_read_only(*_: object) -> apsw.Connection:
+    raise apsw.ReadOnlyError("as the system says it")
+
+
+def test_what_was_imported_can_be_found_at_once(run: Run, tmp_path: Path) -> None:
+    long = make_conversation(*(f"word {n:04} " + "more " * 100 for n in range(1000)), title="Long")
+    (tmp_path / "long.json").write_bytes(chats_to_json([long], {}))
+    assert run("import", "long.json") == (0, "imported 1 chat (Minerva Desktop)\n", "")
+    connection = apsw.Connection(str(app_paths().database))
+    assert connection.execute("SELECT count(*) FROM unindexed").get == 0
+    connection.close()
+    assert "word 0007" in run("search", "word 0007")[1]
+
+
+def test_a_command_recovers_a_damaged_file(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large file is not looked through as it is opened: the command after the one that met the
+    damage does it."""
+    stored(chat("Tea", "ab" * 16))
+    database = app_paths().database
+    monkeypatch.setattr(opening, "ALWAYS_CHECKED_BYTES", 0)
+    spoil_page(database, root_page(database, "conversations_listed"))
+    code, out, said = run("list")
+    assert (code, out) == (1, "")
+    assert "Start Minerva again" in said
+    code, out, said = run("list")
+    assert code == 0
+    assert "Tea" in out
+    assert said.startswith("The file with your chats was damaged. ")
+    assert run("list")[2] == ""
+
+    database.write_bytes(bytes(100) + database.read_bytes()[100:])
+    code, out, said = run("list")
+    assert (code, "Tea" in out) == (0, True)
+    assert said.startswith("The file with your chats was damaged. ")
+
+
 def test_an_import_ends_with_a_full_disk(run: Run, tmp_path: Path) -> None:
     """What the disk does not take is told, and a second import takes the rest."""
     assert run("list")[0] == 0
@@ -337,7 +391,8 @@ def test_an_import_ends_with_a_full_disk(run: Run, tmp_path: Path) -> None:
     )
     assert done.stderr.count("\n") == 1
     kept = len(json.loads(run("list", "--json")[1]))
-    assert 0 < kept < 20
+    assert 1 < kept < 20
+    assert f"ended after {kept} chats" in done.stderr
     assert run("import", "many.json")[1] == (
         f"imported {20 - kept} chats (Minerva Desktop)\n"
         f"here already, and left alone: {kept} chats\n"

@@ -10,6 +10,7 @@ import pytest
 from minerva_desktop.errors import StoreError
 from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.store.migrations import MIGRATIONS
+from minerva_desktop.store.opening import suspicion
 from minerva_desktop.store.reading import open_for_reading
 from tests.chat.samples import make_conversation, make_message
 
@@ -62,7 +63,7 @@ async def test_an_older_file_that_a_window_has_open_is_told(tmp_path: Path) -> N
     await writing.close()
 
 
-async def test_a_newer_file_and_a_damaged_one_stay_as_they_are(tmp_path: Path) -> None:
+async def test_a_newer_file_stays_as_it_is_and_a_damaged_one_is_kept(tmp_path: Path) -> None:
     newer = tmp_path / "newer.sqlite3"
     connection = apsw.Connection(str(newer))
     connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
@@ -71,9 +72,23 @@ async def test_a_newer_file_and_a_damaged_one_stay_as_they_are(tmp_path: Path) -
         await open_for_reading(newer)
     damaged = tmp_path / "damaged.sqlite3"
     damaged.write_bytes(b"no database" * 1000)
-    with pytest.raises(StoreError, match="the file is damaged"):
-        await open_for_reading(damaged)
-    assert damaged.read_bytes() == b"no database" * 1000
+    reading = await open_for_reading(damaged)
+    assert await reading.list_conversations() == []
+    await reading.close()
+    assert reading.recovery is not None
+    assert reading.recovery.damaged.read_bytes() == b"no database" * 1000
+
+
+async def test_damage_beside_a_window_is_left_to_its_next_start(tmp_path: Path) -> None:
+    path = tmp_path / "chats.sqlite3"
+    writing = await ChatStore.open(path)
+    suspicion(path).touch()  # a command before this one met damage
+    reading = await open_for_reading(path)
+    assert await reading.list_conversations() == []
+    assert reading.recovery is None
+    assert suspicion(path).exists()
+    await reading.close()
+    await writing.close()
 
 
 async def test_a_copy_is_whole_and_one_file(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import shutil
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -146,6 +148,60 @@ def test_lost_pages_cost_what_was_on_them(path: Path) -> None:
     assert all(chat.active_leaf_id is not None for chat in found.values())
 
 
+def test_what_lies_behind_many_damaged_pages_is_read(path: Path) -> None:
+    fill(path)
+    n_all = N_CHATS * N_MESSAGES
+    pages = range(2, path.stat().st_size // PAGE + 1)
+    for number in random.Random(3).sample(pages, len(pages) // 10):
+        spoil_page(path, number)
+
+    recovery, found, problems = reopened(path)
+
+    assert recovery is not None
+    assert recovery.n_messages == sum(len(chat) for chat in found.values())
+    # A tenth is on the damaged pages, and a tenth of the index's entries is, too.
+    assert recovery.n_messages > n_all * 0.8
+    assert n_all * 0.95 < recovery.n_messages + recovery.n_lost_messages <= n_all
+    assert "could be read, at least " in recovery.words
+    assert problems == []
+
+
+def test_pages_are_read_as_the_log_has_them(path: Path, tmp_path: Path) -> None:
+    async def copy() -> Path:
+        store = await ChatStore.open(path)
+        await store.create(make_conversation("in the log only"))
+        other = tmp_path / "other.db"
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{path}{suffix}", f"{other}{suffix}")
+        await store.close()
+        return other
+
+    copied = asyncio.run(copy())
+    assert b"in the log only" not in copied.read_bytes()
+
+    assert sum("in the log only" in values for _, values in rows_of(copied)) == 1
+
+
+def test_what_was_destroyed_does_not_come_back(path: Path) -> None:
+    chats = fill(path)
+
+    async def destroy() -> None:
+        store = await ChatStore.open(path)
+        gone = [chat.id for chat in chats[:10]]
+        await store.trash(gone)
+        await store.destroy(gone)
+        await store.close()
+
+    asyncio.run(destroy())
+    assert chats[5].id.encode() in path.read_bytes()  # SQLite leaves what it frees
+    spoil_page(path, root_page(path, "messages"))
+
+    recovery, found, _ = reopened(path)
+
+    assert recovery is not None
+    assert found == {chat.id: chat for chat in chats[10:]}
+
+
 def test_a_chat_whose_own_row_is_lost_keeps_its_messages(path: Path) -> None:
     chats = fill(path)
     database = Database(path)
@@ -172,6 +228,21 @@ def lose_rows(connection: apsw.Connection, conversation_id: str, other: Conversa
     messages = list(other)
     for message in (*messages[9:11], messages[-1]):
         connection.execute("DELETE FROM messages WHERE id = ?", (message.id,))
+
+
+def test_damage_that_the_start_meets_is_recovered_at_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large file is not looked through as it is opened."""
+    chats = fill(path)
+    monkeypatch.setattr(opening, "ALWAYS_CHECKED_BYTES", 0)
+    spoil_page(path, root_page(path, "messages_streaming"))
+
+    recovery, found, problems = reopened(path)
+
+    assert recovery is not None
+    assert found == {chat.id: chat for chat in chats}
+    assert problems == []
 
 
 def test_an_old_damaged_file_is_recovered_and_brought_up_to_date(path: Path) -> None:
@@ -288,9 +359,16 @@ def test_the_words_for_it() -> None:
         n_messages=1234,
         n_lost_chats=1,
         n_lost_messages=2,
+        may_miss_more=False,
     )
     assert recovery.words == (
         "The file with your chats was damaged. 1,234 messages in 1 chat could be read, 2 messages"
         " could not. 1 chat lost the title. The damaged file is kept as chats-damaged.db; what is"
         " missing may be in a backup, in the folder backups beside it."
+    )
+    unsure = msgspec.structs.replace(recovery, may_miss_more=True)
+    assert "could be read, at least 2 messages could not." in unsure.words
+    nothing_known = msgspec.structs.replace(unsure, n_lost_messages=0, n_lost_chats=0)
+    assert nothing_known.words.endswith(
+        "chats-damaged.db; if anything is missing, it may be in a backup, in the folder backups."
     )

@@ -16,6 +16,7 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.app.chat_care import SavingTrouble
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
+from minerva_desktop.store import opening
 from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.ui.backups_controller import TROUBLE, BackupsController
 from minerva_desktop.ui.backups_window import BackupsWindow, CopyRow
@@ -23,6 +24,7 @@ from minerva_desktop.ui.chat_places import ChatPlaces
 from minerva_desktop.ui.notification_bar import NotificationBar
 from tests.chat.samples import make_conversation
 from tests.store.test_disk_trouble import full_disk
+from tests.store.test_recovery import root_page, spoil_page
 from tests.ui.open_window import OpenWindow
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
@@ -89,6 +91,36 @@ def test_chats_come_back_from_a_backup_and_that_is_undone(opened: OpenWindow) ->
     (undo,) = (each for each in bar.findChildren(QPushButton) if each.text() == "Undo")
     undo.click()
     opened.until("undone", lambda: "A new question" in _titles(opened))
+
+
+def test_backups_are_one_click_from_what_a_damaged_file_lost(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+) -> None:
+    paths = app_paths()
+    paths.create()
+    asyncio.run(_keep(paths.database, "Sea"))
+    paths.database.write_bytes(bytes(100) + paths.database.read_bytes()[100:])
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        opened.until("told", lambda: "2 messages in 1 chat could be read" in opened.notice)
+        bar = opened.window.notifications
+        (show,) = (each for each in bar.findChildren(QPushButton) if each.text() == "Show backups")
+        show.click()
+        (dialog,) = opened.window.findChildren(BackupsWindow)
+        assert dialog.isVisible()
+        dialog.reject()
+
+
+def test_damage_that_is_met_at_the_start_is_recovered_at_once(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = app_paths()
+    paths.create()
+    asyncio.run(_keep(paths.database, "Sea"))
+    monkeypatch.setattr(opening, "ALWAYS_CHECKED_BYTES", 0)
+    spoil_page(paths.database, root_page(paths.database, "conversations_listed"))
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        opened.until("told", lambda: "2 messages in 1 chat could be read." in opened.notice)
+        opened.until("listed", lambda: "Sea" in _titles(opened))
 
 
 def test_what_was_typed_outlives_a_restore(opened: OpenWindow) -> None:
