@@ -121,10 +121,13 @@ class MessageViews(QObject):
             view.show_place(self._options.place_of(view.message.id))
 
     def _focused_index(self) -> int | None:
-        """The message that has the keyboard, by its place."""
+        """The message that the keyboard is at, to read it or its versions, by its place."""
         focused = QApplication.focusWidget()
         for index, view in enumerate(self._views, self._stretch.first):
-            if focused is not None and view.isAncestorOf(focused):
+            navigator = view.navigator
+            if focused is not None and (
+                focused is view.body or (navigator is not None and navigator.isAncestorOf(focused))
+            ):
                 return index
         return None
 
