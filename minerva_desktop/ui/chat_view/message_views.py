@@ -122,12 +122,8 @@ class MessageViews(QObject):
 
     def _focused_index(self) -> int | None:
         """The message that the keyboard is at, to read it or its versions, by its place."""
-        focused = QApplication.focusWidget()
         for index, view in enumerate(self._views, self._stretch.first):
-            navigator = view.navigator
-            if focused is not None and (
-                focused is view.body or (navigator is not None and navigator.isAncestorOf(focused))
-            ):
+            if view.is_read_by_keyboard:
                 return index
         return None
 
