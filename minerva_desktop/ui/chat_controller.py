@@ -69,7 +69,9 @@ class ChatController(QObject):
         self._speed = LiveSpeed()
         self._status = AnswerStatus(window.chat_view, worker, models.shown_name)
         self._counter = PromptCounter(window, worker, models, tasks)
-        self._failed = FailedAnswers(window, worker, models, tasks, self._open_session)
+        self._failed = FailedAnswers(
+            window, worker, models, tasks, self._open_session, services.settings
+        )
         self._sender = MessageSender(window, models, self._counter, tasks, self._open_session)
         self._actions = MessageActions(
             window,

@@ -50,15 +50,15 @@ class ChatListView(RowView):
     """Opens on click and Enter; the arrow keys only move, so that passing by loads nothing.
 
     ``opened`` and ``toggled`` carry a chat or a folder; ``delete_pressed`` and ``menu_requested``
-    what is under the cursor (the chosen chats are `chosen`); ``dropped`` the ids of chats and of
-    the folder they were dropped on, empty for none; ``typed`` what is typed where nothing is
-    edited; ``left`` is Esc.
+    what is under the cursor (the chosen chats are `chosen`), the latter with the place of the menu
+    on the screen; ``dropped`` the ids of chats and of the folder they were dropped on, empty for
+    none; ``typed`` what is typed where nothing is edited; ``left`` is Esc.
     """
 
     opened = Signal(QModelIndex)
     toggled = Signal(QModelIndex)
     delete_pressed = Signal(QModelIndex)
-    menu_requested = Signal(QModelIndex)
+    menu_requested = Signal(QModelIndex, QPoint)
     dropped = Signal(list, str)
     typed = Signal(str)
     left = Signal()
@@ -173,8 +173,15 @@ class ChatListView(RowView):
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         by_key = event.reason() == QContextMenuEvent.Reason.Keyboard
         index = self.currentIndex() if by_key else self.indexAt(event.pos())
-        self.menu_requested.emit(index)
+        corner = self.viewport().mapToGlobal(self.visualRect(index).bottomLeft())
+        self.menu_requested.emit(index, corner if by_key else event.globalPos())
         event.accept()
+
+    @Slot(QModelIndex)
+    def show_menu_at_button(self, index: QModelIndex) -> None:
+        """The painter's button was pressed."""
+        corner = more_rect(self.visualRect(index)).bottomLeft()
+        self.menu_requested.emit(index, self.viewport().mapToGlobal(corner))
 
     # -- drags -----------------------------------------------------------------------------
 

@@ -10,7 +10,9 @@ from PySide6.QtCore import QObject, Slot
 from minerva_desktop.app.answer_words import LOAD_OPTIONS_HELP, model_name
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.load_words import refused_needs
-from minerva_desktop.errors import LoadCancelled, MinervaError, OutOfMemory
+from minerva_desktop.errors import InvalidRequest, LoadCancelled, MinervaError, OutOfMemory
+from minerva_desktop.paths import path_text
+from minerva_desktop.settings import SettingsFile
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import TEMPLATE, ModelController
@@ -31,6 +33,7 @@ class FailedAnswers(QObject):
         models: ModelController,
         tasks: UiTasks,
         session: Callable[[], ChatSession | None],
+        settings: SettingsFile,
     ) -> None:
         """``session`` is the open chat's."""
         super().__init__(window)
@@ -40,6 +43,7 @@ class FailedAnswers(QObject):
         self._models = models
         self._tasks = tasks
         self._session = session
+        self._settings = settings
         self._errors: dict[str, MinervaError] = {}  # by message
         view.details_requested.connect(self._on_details)
         view.load_anyway_requested.connect(self._on_load_anyway)
@@ -51,9 +55,19 @@ class FailedAnswers(QObject):
         self._view.offer_help(
             answer_id,
             details=bool(error.detail),
-            options=isinstance(error, LOAD_OPTIONS_HELP) or error.param == TEMPLATE,
+            options=isinstance(error, LOAD_OPTIONS_HELP)
+            or error.param == TEMPLATE
+            or self._is_refused_by_own_template(error),
             anyway=bool(refused_needs(error)),
         )
+
+    def _is_refused_by_own_template(self, error: MinervaError) -> bool:
+        """Whether the template that a person put in the place of the model's takes no such
+        messages."""
+        path = self._models.current_path
+        own = None if path is None else self._settings.current.models.get(path_text(path))
+        is_refused = isinstance(error, InvalidRequest) and error.param == "messages"
+        return is_refused and own is not None and own.chat_template is not None
 
     @Slot(str)
     def _on_details(self, message_id: str) -> None:

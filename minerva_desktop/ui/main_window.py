@@ -31,6 +31,7 @@ from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.composer import Composer
 from minerva_desktop.ui.context_panel import ContextPanel
 from minerva_desktop.ui.drop_overlay import DropOverlay
+from minerva_desktop.ui.focus_keeper import FocusKeeper
 from minerva_desktop.ui.header import Header
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.models_panel import ModelsPanel
@@ -85,6 +86,7 @@ class MainWindow(QMainWindow):
         self._closing_told = False
         self._must_stay: Callable[[], bool] = lambda: False
         self._lay_out()
+        FocusKeeper(self.composer, (self.notifications, self.chat_view, self.composer))
         self._add_shortcuts()
         self._restore(settings)
         icons.themes.changed.connect(self.chat_view.apply_theme)

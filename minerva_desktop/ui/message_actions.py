@@ -196,6 +196,8 @@ class MessageActions(QObject):
 
     async def _remove(self, session: ChatSession, message_id: str, *, with_replies: bool) -> None:
         removal = await session.remove(message_id, with_replies=with_replies)
+        if self._window.focusWidget() is None:  # it went with the message, under the menu
+            self._window.composer.focus_editor()
         n_gone = len(removal.messages)
         words = "Message deleted" if n_gone == 1 else f"{n_gone:,} messages deleted"
         self._offers.undo(words, partial(self._put_back, session.conversation.id, removal))

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.chat.message import MessageState
 from minerva_desktop.errors import ModelNotFound, StoreError
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
-from minerva_desktop.ui.prompt_counter import PromptCounter
+from minerva_desktop.ui.prompt_counter import TOO_LONG, PromptCounter
 from minerva_desktop.ui.tasks import UiTasks
 
 
@@ -42,6 +43,7 @@ class MessageSender(QObject):
         composer = self._composer
         composer.submitted.connect(self._on_submitted)
         composer.queued.connect(self._on_submitted)
+        composer.text_changed.connect(self._on_text_changed)
         composer.waiting.edit_requested.connect(self._on_edit_waiting)
         composer.waiting.remove_requested.connect(self._on_remove_waiting)
         composer.waiting.send_requested.connect(self._on_send_waiting)
@@ -52,7 +54,12 @@ class MessageSender(QObject):
 
     def show_waiting(self, session: ChatSession, *, is_paused: bool) -> None:
         """Show the messages that wait in ``session``; ``is_paused``: for the person."""
-        self._composer.waiting.show_messages(session.queued, is_paused=is_paused)
+        leaf_id = session.conversation.active_leaf_id
+        leaf = None if leaf_id is None else session.conversation[leaf_id]
+        was_stopped = leaf is not None and leaf.state is MessageState.STOPPED
+        self._composer.waiting.show_messages(
+            session.queued, is_paused=is_paused, was_stopped=was_stopped
+        )
 
     @Slot(str)
     def _on_submitted(self, text: str) -> None:
@@ -62,6 +69,11 @@ class MessageSender(QObject):
         elif not self._is_measuring:
             self._is_measuring = True
             self._tasks.start(self._send_if_it_fits(text))
+
+    @Slot()
+    def _on_text_changed(self) -> None:
+        """What is said of a message that was too long is no longer true of it."""
+        self._window.notifications.dismiss(TOO_LONG)
 
     async def _send_if_it_fits(self, text: str) -> None:
         """It stays in the composer until that is known; what is typed meanwhile stays, too. Who

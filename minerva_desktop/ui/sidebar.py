@@ -29,7 +29,7 @@ from minerva_desktop.ui.chat_actions import (
 )
 from minerva_desktop.ui.chat_list import ChatListView
 from minerva_desktop.ui.chat_list_model import ChatListModel
-from minerva_desktop.ui.chat_row_painter import ChatDelegate, more_rect
+from minerva_desktop.ui.chat_row_painter import ChatDelegate
 from minerva_desktop.ui.chat_rows import FolderRow, ListRows, Place
 from minerva_desktop.ui.controls import ICON_SIZE, icon_button, plain_tip, set_sign
 from minerva_desktop.ui.icons import Icons
@@ -287,8 +287,8 @@ class Sidebar(QWidget):
         if self.place is not Place.CHATS:
             self.place_chosen.emit(Place.CHATS)
 
-    @Slot(QModelIndex)
-    def _show_menu(self, index: QModelIndex) -> None:
+    @Slot(QModelIndex, QPoint)
+    def _show_menu(self, index: QModelIndex, place: QPoint) -> None:
         row = self._model.row(index)
         if row is None or not index.flags() & Qt.ItemFlag.ItemIsEnabled:
             return
@@ -300,8 +300,7 @@ class Sidebar(QWidget):
         else:
             chats, listed = self._list.chosen(), self._model.listed
             chat_menu(menu, self._icons, self.chat_actions, chats, listed.folders, listed.place)
-        corner = more_rect(self._list.visualRect(index)).bottomLeft()
-        menu.popup(self._list.viewport().mapToGlobal(corner))
+        menu.popup(place)
 
     @Slot(QToolButton)
     def _show_list_menu(self, button: QToolButton) -> None:
@@ -347,7 +346,7 @@ class Sidebar(QWidget):
     def _make_list(self) -> ChatListView:
         view = ChatListView(self._icons, self._model)
         delegate = ChatDelegate(self._icons, self._model, view)
-        delegate.menu_requested.connect(self._show_menu)
+        delegate.menu_requested.connect(view.show_menu_at_button)
         # Queued: the list still counts as editing while it is told that the editor closes.
         delegate.closeEditor.connect(self._show_waiting, Qt.ConnectionType.QueuedConnection)
         view.setItemDelegate(delegate)

@@ -115,6 +115,15 @@ class SnippetDialog(QDialog):
             QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, words))
         self._undo.setVisible(can_undo)
 
+    def accept(self) -> None:
+        """Close it, unless a name was not taken: that would be lost without a word."""
+        self._keep()
+        if self._problem.text():
+            self._name.setFocus(Qt.FocusReason.OtherFocusReason)
+            self._name.selectAll()
+        else:
+            super().accept()
+
     def done(self, result: int) -> None:
         self._keep()
         super().done(result)
@@ -176,6 +185,8 @@ class SnippetDialog(QDialog):
     @Slot(int)
     def _on_row(self, row: int) -> None:
         self._keep()
+        if self._problem.text():
+            self.tell(f"{self._problem.text()} The snippet is still “{self._shown}”.")
         snippets = self._store.library().snippets
         if 0 <= row < len(snippets):
             self._show_snippet(snippets[row])

@@ -75,10 +75,9 @@ class SnippetList(QFrame):
         is_new = self.isHidden()
         self.show()
         self.raise_()
-        if snippets:
-            self._list.setCurrentRow(0)
-            if is_new:
-                self._tell(f"{len(snippets)} snippets. {self._words()}")
+        self._list.setCurrentRow(0)
+        if is_new:
+            self._tell(f"{len(snippets)} snippets. {self._words()}")
 
     def move_by(self, n_rows: int) -> None:
         """Make another row the current one, beyond the last the first again."""

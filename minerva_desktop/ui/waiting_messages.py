@@ -27,6 +27,8 @@ from minerva_desktop.ui.theme import GRID
 
 BUTTON = 7 * GRID  # px
 SIGN = 4 * GRID  # px
+NOT_WELL = "Not sent, because the answer before it did not end well."
+STOPPED = "Not sent, because you stopped the answer before it."
 
 
 class WaitingMessages(QWidget):
@@ -46,6 +48,10 @@ class WaitingMessages(QWidget):
         self._max_shown = 1
         self._rows: list[_WaitingMessage] = []
         self.setObjectName("waitingMessages")
+        self._why = QLabel(NOT_WELL)
+        self._why.setTextFormat(Qt.TextFormat.PlainText)
+        self._why.setProperty("look", "muted")
+        self._why.setWordWrap(True)
         self._paused = self._make_paused_line()
         self._more = QLabel()
         self._more.setProperty("look", "muted")
@@ -59,10 +65,6 @@ class WaitingMessages(QWidget):
 
     def _make_paused_line(self) -> QWidget:
         line = QWidget()
-        why = QLabel("Not sent, because the answer before it did not end well.")
-        why.setTextFormat(Qt.TextFormat.PlainText)
-        why.setProperty("look", "muted")
-        why.setWordWrap(True)
         send = QPushButton("Send now")
         send.setObjectName("sendWaitingButton")
         send.setAccessibleName("Send the first waiting message now")
@@ -71,13 +73,16 @@ class WaitingMessages(QWidget):
         row = QHBoxLayout(line)
         row.setContentsMargins(3 * GRID, 0, 0, 0)
         row.setSpacing(2 * GRID)
-        row.addWidget(why, 1)
+        row.addWidget(self._why, 1)
         row.addWidget(send)
         return line
 
-    def show_messages(self, messages: Sequence[QueuedMessage], *, is_paused: bool) -> None:
+    def show_messages(
+        self, messages: Sequence[QueuedMessage], *, is_paused: bool, was_stopped: bool = False
+    ) -> None:
         """Show what waits, first in line first. ``is_paused``: for the person, not for an answer
-        that is being written."""
+        that is being written; ``was_stopped``: because the person stopped the last one."""
+        self._why.setText(STOPPED if was_stopped else NOT_WELL)
         if (tuple(messages), is_paused) == (self._shown, self._is_paused):
             return
         n_before = len(self._shown)

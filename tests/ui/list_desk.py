@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import qasync
 from PySide6.QtCore import QPoint, Qt, QTimer
+from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QMenu, QPushButton
 from pytestqt.qtbot import QtBot
@@ -104,7 +105,11 @@ class ListDesk:
 
     def choose(self, title: str, *path: str) -> None:
         """Choose an entry of a row's context menu, by the texts on the way there."""
-        self.view.menu_requested.emit(self.view.indexAt(self.place_of(title)))
+        place = self.place_of(title)
+        event = QContextMenuEvent(
+            QContextMenuEvent.Reason.Mouse, place, self.view.viewport().mapToGlobal(place)
+        )
+        QApplication.sendEvent(self.view.viewport(), event)
         menu = QApplication.activePopupWidget()
         assert isinstance(menu, QMenu)
         entries = menu

@@ -52,6 +52,8 @@ def test_a_message_longer_than_the_context_stays_in_the_composer(
             opened.tell_of_model(ModelState(path, ModelPhase.READY, n_ctx=256, n_ctx_alone=alone))
             opened.press(Qt.Key.Key_Return)
             opened.until(told, partial(is_told, opened, told))
+        composer.set_text("")
+        assert opened.notice == ""  # nothing is too long any more
         shorter = "word " * 60  # more bytes than the context has tokens, and it fits
         composer.set_text(shorter)
         opened.press(Qt.Key.Key_Return)

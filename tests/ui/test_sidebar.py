@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from PySide6.QtCore import QModelIndex, QPoint, Qt
+from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QLabel, QLineEdit, QMenu, QPushButton
 from pytestqt.qtbot import QtBot
@@ -179,6 +180,22 @@ def test_delete_asks_the_window(qtbot: QtBot, sidebar: Sidebar) -> None:
         QTest.keyClick(view(sidebar), Qt.Key.Key_Delete)
     assert deleted.args == [["parser"]]
     assert "Unit tests for the parser" in rows(sidebar)  # until the window says so
+
+
+def test_a_menu_opens_where_it_was_asked_for(qtbot: QtBot, sidebar: Sidebar) -> None:
+    target = view(sidebar)
+    row = target.visualRect(target.model().index(1, 0))
+    pointer = row.topLeft() + QPoint(20, 8)
+    target.setCurrentIndex(target.model().index(1, 0))
+    for reason, place in (("Mouse", pointer), ("Keyboard", row.bottomLeft())):
+        event = QContextMenuEvent(
+            QContextMenuEvent.Reason[reason], pointer, target.viewport().mapToGlobal(pointer)
+        )
+        QApplication.sendEvent(target.viewport(), event)
+        menu = QApplication.activePopupWidget()
+        assert isinstance(menu, QMenu)
+        assert menu.pos() == target.viewport().mapToGlobal(place)
+        menu.close()
 
 
 def test_more_button_opens_the_menu_and_not_the_chat(qtbot: QtBot, sidebar: Sidebar) -> None:

@@ -115,6 +115,25 @@ def test_a_name_that_is_none_is_told_and_the_old_one_counts(
     assert desk.shown == ["mend", "letter"]
 
 
+def test_a_new_one_with_a_taken_name_says_so(qtbot: QtBot, desk: Desk) -> None:
+    desk.press("newSnippet")
+    QTest.keyClicks(desk.name, "fix")
+    QTest.keyClick(desk.name, Qt.Key.Key_Tab)
+    desk.text.setFocus()
+    assert "There is a “fix” already" in desk.problem
+    QTest.keyClicks(desk.text, "Other words")
+    desk.press("closeSnippets")
+    assert desk.dialog.isVisible()
+    assert "There is a “fix” already" in desk.problem
+    assert desk.name.hasFocus()
+    assert desk.library.snippet("snippet") == Snippet(name="snippet", text="Other words")
+    desk.names.setCurrentRow(0)
+    news = part(desk.dialog, QLabel, "snippetNews").text()
+    assert news == "There is a “fix” already: take another name. The snippet is still “snippet”."
+    desk.press("closeSnippets")
+    assert not desk.dialog.isVisible()
+
+
 def test_a_deleted_one_comes_back_where_it_was(desk: Desk) -> None:
     desk.press("deleteSnippet")
     assert (desk.library.snippets, desk.shown, desk.name.text()) == (

@@ -116,3 +116,26 @@ def test_a_broken_one_of_an_unloaded_model_is_told_by_its_load(
     save(dialog)
     opened.until("end", lambda: not opened.window.findChildren(ModelOptionsDialog))
     opened.until("settings", lambda: opened.settings.current.models == {})
+
+
+def test_one_that_refuses_the_messages_leads_to_the_load_options(
+    opened: OpenWindow, small_path: Path
+) -> None:
+    dialog = open_template(opened, small_path)
+    QTest.mouseClick(part(dialog, QPushButton, "editTemplate"), LEFT)
+    refusing = "{{ raise_exception('roles must alternate') }}"
+    part(dialog, QPlainTextEdit, "templateEditor").setPlainText(refusing)
+    save(dialog)
+    opened.until("end", lambda: not opened.window.findChildren(ModelOptionsDialog))
+    opened.send("Hello")
+    opened.until(
+        "refusal",
+        lambda: any(
+            "refuses these messages: roles must alternate" in each.text()
+            for each in opened.window.chat_view.findChildren(QLabel)
+        ),
+    )
+    (way_out,) = ways_out(opened.window.chat_view)
+    QTest.mouseClick(way_out, LEFT)
+    opened.until("dialog", lambda: bool(opened.window.findChildren(ModelOptionsDialog)))
+    opened.part(ModelOptionsDialog, "modelOptionsDialog").reject()

@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.app.session_listener import QueuedMessage
 from minerva_desktop.ui.composer import Composer
 from minerva_desktop.ui.icons import Icons
-from minerva_desktop.ui.waiting_messages import WaitingMessages
+from minerva_desktop.ui.waiting_messages import NOT_WELL, STOPPED, WaitingMessages
 from tests.ui.parts import part
 
 MESSAGES = [QueuedMessage(f"id-{n}", f"Question {n}\nand more", Path("m.gguf")) for n in range(6)]
@@ -76,6 +76,9 @@ def test_the_person_sends_what_an_answer_that_failed_left(qtbot: QtBot, composer
     assert not send.isVisible()
     waiting.show_messages(MESSAGES[:1], is_paused=True)
     assert send.isVisible()
+    assert NOT_WELL in labels(waiting)
+    waiting.show_messages(MESSAGES[:1], is_paused=True, was_stopped=True)
+    assert STOPPED in labels(waiting)
     with qtbot.waitSignal(waiting.send_requested):
         QTest.mouseClick(send, Qt.MouseButton.LeftButton)
 

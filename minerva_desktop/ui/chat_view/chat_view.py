@@ -21,6 +21,7 @@ from minerva_desktop.chat.conversation import ScrollPosition
 from minerva_desktop.chat.message import Message
 from minerva_desktop.ui.chat_view.actions import BranchPlace
 from minerva_desktop.ui.chat_view.cut_mark import CutMark
+from minerva_desktop.ui.chat_view.flush_pace import SLOW_FLUSH_MS, FlushPace
 from minerva_desktop.ui.chat_view.jump_button import JumpButton
 from minerva_desktop.ui.chat_view.message_column import MessageColumn
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions, no_place
@@ -32,12 +33,8 @@ from minerva_desktop.ui.theme import GRID, Theme
 if TYPE_CHECKING:
     from minerva_desktop.ui.chat_view.message_view import MessageView
 
-FLUSH_MS = 33  # between two looks at what a stream brought
-SLOW_FLUSH_MS = 250  # at most, where one look takes long or nobody sees it
 BACKLOG_MS = 4  # before the next slice of work that is left over
 SLICE_SECONDS = 0.008
-HEAVY_SECONDS = 0.012  # a flush that takes longer makes the next one wait longer
-LIGHT_FLUSHES = 10  # in a row, until the wait gets shorter again
 OPENING_SECONDS = 0.08  # to fill the first screen at once
 FOLLOW_DISTANCE = 24  # px from the end that still count as the end
 
@@ -64,8 +61,7 @@ class ChatView(QScrollArea):
         self._moving = False  # while this class moves the scroll bar itself
         self._goal: ScrollPosition | None = None  # where to be, once that is rendered
         self._last_value = 0
-        self._interval = FLUSH_MS
-        self._light_flushes = 0
+        self._pace = FlushPace()
         self._flushed_at = 0.0
         self._preloaded = False
         self._timer = QTimer(self)
@@ -179,8 +175,10 @@ class ChatView(QScrollArea):
         self._flush()
 
     def resume_answer(self, message: Message) -> None:
-        """An answer goes on that is here, and had ended; its state is ``streaming``."""
+        """An answer goes on that is here, and had ended; its state is ``streaming``. Its end is
+        shown, as that of a new one."""
         self._messages.resume(message)
+        self._follow()
         self._flush()
 
     def edit_message(self, message_id: str) -> None:
@@ -249,7 +247,7 @@ class ChatView(QScrollArea):
         if self._timer.isActive():
             return
         hidden = not self.isVisible() or self.window().isMinimized()
-        interval = SLOW_FLUSH_MS if hidden else self._interval
+        interval = SLOW_FLUSH_MS if hidden else self._pace.interval
         passed = 1000 * (time.perf_counter() - self._flushed_at)
         self._timer.start(max(0, round(interval - passed)))
 
@@ -259,35 +257,24 @@ class ChatView(QScrollArea):
         self._messages.work(SLICE_SECONDS)
         self._arrange()
         self._flushed_at = time.perf_counter()
-        self._adapt(self._flushed_at - started)
+        self._pace.adapt(self._flushed_at - started)
         if self._messages.has_work:
             self._timer.start(BACKLOG_MS)
-
-    def _adapt(self, seconds: float) -> None:
-        """Flush less often where a flush is expensive."""
-        if seconds > HEAVY_SECONDS:
-            self._light_flushes = 0
-            self._interval = min(SLOW_FLUSH_MS, 2 * self._interval)
-            return
-        self._light_flushes += 1
-        if self._light_flushes >= LIGHT_FLUSHES:
-            self._light_flushes = 0
-            self._interval = max(FLUSH_MS, self._interval // 2)
 
     # -- scrolling ---------------------------------------------------------------------------
 
     @Slot()
-    def _arrange(self) -> None:
-        """Lay the column out, with what the person looks at in its place."""
-        bar = self.verticalScrollBar()
-        anchor = None if self._following else self._messages.anchor(bar.value())
+    def _arrange(self, *, to_end: bool = False) -> None:
+        """Lay the column out, with what the person looks at in its place, or ``to_end``."""
+        bar, to_end = self.verticalScrollBar(), to_end or self._following
+        anchor = None if to_end else self._messages.anchor(bar.value())
         self._moving = True
         height = self.viewport().height()
         # One more screen on either side, so that scrolling finds it ready.
         seen = range(bar.value() - height, bar.value() + 2 * height)
         # The scroll bar's width is always left free, so that its coming moves nothing.
         self._column.arrange(self.width(), bar.sizeHint().width(), height, seen)
-        if self._following:
+        if to_end:
             bar.setValue(bar.maximum())
         elif not self._go_to_goal() and anchor is not None:
             view, below = anchor
@@ -376,9 +363,12 @@ class ChatView(QScrollArea):
     # -- Qt ----------------------------------------------------------------------------------
 
     def resizeEvent(self, event: QResizeEvent) -> None:
+        bar = self.verticalScrollBar()
+        is_at_end = self._goal is None and 0 < bar.maximum() <= bar.value()
+        self._moving = True  # Qt moves the bar where the view gets higher: no person does
         super().resizeEvent(event)
         self._temporary.setGeometry(0, 0, self.width(), TemporaryMark.HEIGHT)
-        self._arrange()
+        self._arrange(to_end=is_at_end)
         if self._messages.has_work:
             self._start_timer()
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from PySide6.QtCore import QEvent, QPoint, QRectF, Signal, Slot
 from PySide6.QtGui import QColor, QEnterEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 
 from minerva_desktop.chat.message import Message
 from minerva_desktop.ui.chat_view.action_row import ActionRow
@@ -94,6 +94,14 @@ class MessageView(QWidget):
         """The way to its alternatives, where there are any."""
         navigator = self._navigator
         return None if navigator is None or navigator.isHidden() else navigator
+
+    @property
+    def is_read_by_keyboard(self) -> bool:
+        """Whether the focus is at its text or at its alternatives."""
+        navigator, focused = self.navigator, QApplication.focusWidget()
+        if navigator is not None and focused is not None and navigator.isAncestorOf(focused):
+            return True
+        return self._body.hasFocus()
 
     @property
     def is_edited(self) -> bool:

@@ -121,10 +121,9 @@ class MessageViews(QObject):
             view.show_place(self._options.place_of(view.message.id))
 
     def _focused_index(self) -> int | None:
-        """The message that has the keyboard, by its place."""
-        focused = QApplication.focusWidget()
+        """The message that the keyboard is at, to read it or its versions, by its place."""
         for index, view in enumerate(self._views, self._stretch.first):
-            if focused is not None and view.isAncestorOf(focused):
+            if view.is_read_by_keyboard:
                 return index
         return None
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 from PySide6.QtCore import QPoint, QRect, QRectF, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
-from PySide6.QtWidgets import QApplication
 
 from minerva_desktop.ui.chat_view.message_editor import MessageEditor
 from minerva_desktop.ui.chat_view.message_parts import INSET
@@ -72,15 +71,11 @@ class QuestionView(MessageView):
         """Be a message again."""
         editor, self._editor = self._editor, None
         if editor is not None:
-            focused = QApplication.focusWidget()
-            had_focus = focused is not None and editor.isAncestorOf(focused)
             editor.hide()
             editor.deleteLater()
             self._body.show()
             self._show_fold()
             self._fitted = (-1, 0)
-            if had_focus:
-                self._body.setFocus(Qt.FocusReason.TabFocusReason)
 
     # -- layout ------------------------------------------------------------------------------
 

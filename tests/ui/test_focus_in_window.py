@@ -1,0 +1,86 @@
+"""Where the keyboard is once the button or the editor that had it has gone: what is typed next is
+never lost, and a space presses nothing."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QApplication
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.ui.composer import MessageEdit
+from tests.ui.open_window import OpenWindow
+from tests.ui.parts import part
+from tests.ui.test_message_actions import answered, choose, remember, views
+
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+
+
+@pytest.fixture
+def opened(qtbot: QtBot, dressed_app: QApplication, catalog: Catalog) -> Iterator[OpenWindow]:
+    """A window with an answer that was cut off after four tokens."""
+    remember(SamplingParameters(max_tokens=4, seed=1))
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        opened.window.activateWindow()
+        opened.send("Count to ten in words.")
+        answered(opened, 2)
+        yield opened
+
+
+def _button(opened: OpenWindow, name: str) -> QAbstractButton:
+    every = opened.window.chat_view.findChildren(QAbstractButton)
+    (found,) = [each for each in every if each.isVisible() and each.accessibleName() == name]
+    return found
+
+
+def _press(opened: OpenWindow, name: str) -> None:
+    """Press a button of the transcript with the keyboard."""
+    button = _button(opened, name)
+    button.setFocus()
+    QTest.keyClick(button, Qt.Key.Key_Space)
+
+
+def _regenerate(opened: OpenWindow) -> None:
+    _press(opened, "Regenerate")
+    opened.until("menu", lambda: QApplication.activePopupWidget() is not None)
+    choose(opened, "regenerateMenu", "Again with SmolLM2-135M-Instruct")
+
+
+def _delete(opened: OpenWindow) -> None:
+    n_shown = len(views(opened))
+    _press(opened, "More actions")
+    opened.until("menu", lambda: QApplication.activePopupWidget() is not None)
+    choose(opened, "messageMenu", "Delete this message")
+    opened.until("fewer", lambda: len(views(opened)) < n_shown)
+
+
+def _close_edit(opened: OpenWindow) -> None:
+    opened.press(Qt.Key.Key_Up)
+    field = part(opened.window, MessageEdit, "messageEdit")
+    QTest.keyClick(field, Qt.Key.Key_Escape)
+
+
+WAYS: dict[str, Callable[[OpenWindow], None]] = {
+    "continue": functools.partial(_press, name="Continue the answer"),
+    "regenerate": _regenerate,
+    "delete": _delete,
+    "edit": _close_edit,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_typed_next_goes_into_the_composer(opened: OpenWindow, way: str) -> None:
+    WAYS[way](opened)
+    editor = opened.part(MessageEdit, "composer")
+    opened.until("composer", lambda: opened.window.focusWidget() is editor)
+    QTest.keyClicks(editor, "a b")
+    assert opened.window.composer.text == "a b"
+    opened.until("end of the answer", lambda: not opened.is_answering)
+    assert "Count to ten" in opened.transcript  # no new chat was begun
