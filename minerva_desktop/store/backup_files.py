@@ -20,6 +20,8 @@ from minerva_desktop.errors import StoreError
 from minerva_desktop.store.failures import reason_of
 
 FOLDER = "backups"
+UNFINISHED = ".part"  # at the end of a name
+LEFTOVER_SECONDS = 60.0
 # How many of each kind are kept.
 N_KEPT = 7
 # A step of 0.8 MB takes some milliseconds; a whole copy of a large file takes seconds.
@@ -47,11 +49,7 @@ class Backup(msgspec.Struct, frozen=True, kw_only=True):
 
 def backups_of(path: Path) -> list[Backup]:
     """The copies of the chats in ``path``, the newest first. Raises `OSError`."""
-    pattern = re.compile(
-        rf"{re.escape(path.stem)}-(\d{{8}}-\d{{6}})-({'|'.join(BackupReason)})(?:-\d+)?"
-        rf"{re.escape(path.suffix)}"
-    )
-    found = []
+    pattern, found = _names(path), []
     folder = path.parent / FOLDER
     for file in folder.iterdir() if folder.is_dir() else ():
         match = pattern.fullmatch(file.name)
@@ -103,6 +101,31 @@ def rotate(path: Path, reason: BackupReason) -> None:
         backup.path.unlink(missing_ok=True)
 
 
+def remove_leftovers(path: Path, now: float) -> None:
+    """Delete the unfinished copies, and the unfinished recovery, of a process that was killed.
+    For who holds the lock of ``path``; what was written within `LEFTOVER_SECONDS` of ``now``, Unix
+    time, stays. Raises `OSError`."""
+    folder, pattern = path.parent / FOLDER, _names(path)
+    files = [path.with_name(path.name + UNFINISHED)]
+    files += [
+        file
+        for file in (folder.iterdir() if folder.is_dir() else ())
+        if file.name.endswith(UNFINISHED) and pattern.fullmatch(file.name.removesuffix(UNFINISHED))
+    ]
+    for file in files:
+        if file.is_file() and file.stat().st_mtime < now - LEFTOVER_SECONDS:
+            for name in (file.name, file.name + "-wal", file.name + "-journal"):
+                file.with_name(name).unlink(missing_ok=True)
+
+
+def _names(path: Path) -> re.Pattern[str]:
+    """What the copies of ``path`` are called: the time, and why."""
+    return re.compile(
+        rf"{re.escape(path.stem)}-(\d{{8}}-\d{{6}})-({'|'.join(BackupReason)})(?:-\d+)?"
+        rf"{re.escape(path.suffix)}"
+    )
+
+
 def is_daily_due(path: Path, now: float) -> bool:
     """Whether a day passed since the last daily copy; also where its time is in the future."""
     times = [b.created_at for b in backups_of(path) if b.reason is BackupReason.DAILY]
@@ -118,7 +141,7 @@ class Copy:
 
     def __init__(self, target: Path) -> None:
         self._target = target
-        self._unfinished = target.with_name(target.name + ".part")
+        self._unfinished = target.with_name(target.name + UNFINISHED)
         self._copy: apsw.Connection | None = None
         self._backup: apsw.Backup | None = None
 

@@ -214,6 +214,8 @@ class Database:
             self._lock = None
             raise
         opening.suspicion(self.path).unlink(missing_ok=True)
+        with suppress(OSError):  # they cost nothing but room
+            backup_files.remove_leftovers(self.path, time.time())
 
     def _open_anew(self) -> None:
         if self._held is None:

@@ -147,7 +147,8 @@ def replace_damaged(path: Path, migrations: Sequence[Migration]) -> Recovery:
     The app may be killed at any point of it: the damaged file has its name until the new one is
     complete, and `prepare` knows that one's.
     """
-    unfinished, recovered = path.with_name(path.name + ".part"), _recovered_name(path)
+    unfinished = path.with_name(path.name + backup_files.UNFINISHED)
+    recovered = _recovered_name(path)
     for leftover in (unfinished, log_of(unfinished)):
         leftover.unlink(missing_ok=True)
     with closing(apsw.Connection(str(unfinished))) as new:

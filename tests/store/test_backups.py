@@ -209,3 +209,29 @@ async def test_a_whole_check_says_what_is_wrong(path: Path) -> None:
     (problem,) = await store.check()
     assert "of messages refers to what is not in conversations" in problem
     await store.close()
+
+
+async def test_what_a_killed_process_left_unfinished_goes_at_the_next_start(path: Path) -> None:
+    folder = path.parent / backup_files.FOLDER
+    folder.mkdir()
+    own = (
+        folder / "chats-20260101-120000-restore.db.part",
+        folder / "chats-20260101-120000-daily-2.db.part",
+        path.with_name("chats.db.part"),
+        path.with_name("chats.db.part-wal"),
+    )
+    other = (
+        folder / "chats-20260101-120000-restore.db",
+        folder / "mine.db.part",
+        folder / "chats-20260101-120000-weekly.db.part",
+    )
+    young = folder / "chats-20260101-120001-restore.db.part"
+    for file in (*own, *other, young):
+        file.write_bytes(b"some")
+        age = 5.0 if file == young else 61.0
+        os.utime(file, (time.time() - age, time.time() - age))
+
+    assert await titles_in(path) == []
+
+    assert [file for file in own if file.exists()] == []
+    assert all(file.exists() for file in (*other, young))
