@@ -66,12 +66,13 @@ class Removal(msgspec.Struct, frozen=True, kw_only=True):
 
     ``messages`` are those that went, with their places in the order of creation; ``moved_ids``
     are replies to the only one that went, which now reply to its parent; ``leaf_id`` was the
-    active leaf.
+    active leaf, ``cuts`` were the conversation's.
     """
 
     messages: tuple[tuple[int, Message], ...]
     moved_ids: tuple[str, ...]
     leaf_id: str | None
+    cuts: tuple[ContextCut, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -195,7 +196,10 @@ class Conversation:
             messages=tuple((self._order[each], self._messages[each]) for each in gone),
             moved_ids=moved,
             leaf_id=leaf_id,
+            cuts=self.cuts,
         )
+        if not with_replies:
+            self._move_cut(message_id)
         self._move(moved, message.parent_id)
         for each in gone:
             self._children[self._messages[each].parent_id].remove(each)
@@ -224,6 +228,38 @@ class Conversation:
         self._move([each for each in removal.moved_ids if each in self._messages], first.id)
         if removal.leaf_id in self._messages:
             self._active_leaf_id = removal.leaf_id
+        self._put_back_cuts(removal)
+
+    def _move_cut(self, message_id: str) -> None:
+        """A message goes: a cut at it goes on at its replies, unless they have their own."""
+        taken = {cut.first_id for cut in self.cuts}
+        next_ids = [each for each in self._children.get(message_id, ()) if each not in taken]
+        self.cuts = tuple(
+            msgspec.structs.replace(cut, first_id=first_id)
+            for cut in self.cuts
+            for first_id in (next_ids if cut.first_id == message_id else [cut.first_id])
+        )
+
+    def _put_back_cuts(self, removal: Removal) -> None:
+        """Cuts at what is back count there again, and no longer at the replies they went to; what
+        a person cut or restored meanwhile stays."""
+        back = {message.id for _, message in removal.messages}
+        had = {cut.first_id for cut in removal.cuts}
+        again = tuple(cut for cut in removal.cuts if cut.first_id in back)
+        made = {cut.created_at for cut in again}
+        self.cuts = (
+            *(
+                cut
+                for cut in self.cuts
+                if cut.first_id not in back
+                and not (
+                    cut.first_id in removal.moved_ids
+                    and cut.first_id not in had
+                    and cut.created_at in made
+                )
+            ),
+            *again,
+        )
 
     def _make_room(self, removal: Removal) -> list[int]:
         """Places for what was removed when the messages here had other ones: behind its parent,

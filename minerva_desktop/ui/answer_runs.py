@@ -90,11 +90,13 @@ class AnswerRuns:
                 )
                 self._cancels[answer_id] = stream.cancel
                 self._on_use()
+                is_read = False  # a short prompt is, with the first token
                 async for tokens in stream.batches():
+                    if not is_read:
+                        is_read = bool(tokens)
+                        events.prefill(answer_id, *stream.prefill)
                     if tokens:
                         events.tokens(answer_id, tokens)
-                    else:
-                        events.prefill(answer_id, *stream.prefill)
             events.finished(answer_id, stream.completion)
         except MinervaError as error:
             events.failed(answer_id, error)

@@ -91,7 +91,8 @@ class AnswerStatus(QObject):
 
     @Slot(str, int, int)
     def _on_prefill(self, answer_id: str, done: int, total: int) -> None:
-        self._say(answer_id, f"Reading the prompt, {done:,} of {total:,} tokens")
+        if done < total:
+            self._say(answer_id, f"Reading the prompt, {done:,} of {total:,} tokens")
 
     def _say(self, answer_id: str, words: str) -> None:
         running = self._running.get(answer_id)

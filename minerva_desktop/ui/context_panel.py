@@ -122,9 +122,9 @@ class ContextPanel(PopupFrame):
     def _add_row(self, row: int, fill: Fill, title: str, count: int) -> None:
         number = _label("muted", format_tokens(count))
         number.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self._rows.addWidget(_Dot(fill, self._themes), row, 0)
-        self._rows.addWidget(_label("", title), row, 1)
-        self._rows.addWidget(number, row, 2)
+        for column, widget in enumerate((_Dot(fill, self._themes), _label("", title), number)):
+            self._rows.addWidget(widget, row, column)
+            widget.show()  # at once, so that `_fit` counts it: a layout would do it later
 
     def _show_prompt(self, use: ContextUse | None) -> None:
         self._prompt.clear()

@@ -196,6 +196,9 @@ class MessageActions(QObject):
 
     async def _remove(self, session: ChatSession, message_id: str, *, with_replies: bool) -> None:
         removal = await session.remove(message_id, with_replies=with_replies)
+        cuts = session.conversation.cuts
+        if cuts != removal.cuts:
+            await session.cut(cuts)  # on disk, too, it is at the next message now
         if self._window.focusWidget() is None:  # it went with the message, under the menu
             self._window.composer.focus_editor()
         n_gone = len(removal.messages)
@@ -213,4 +216,7 @@ class MessageActions(QObject):
             again = partial(self._put_back, conversation_id, removal)
             self._offers.undo("That can be undone once the answer is over.", again)
             return
+        cuts = session.conversation.cuts
         await session.put_back(removal)
+        if session.conversation.cuts != cuts:
+            await session.cut(session.conversation.cuts)

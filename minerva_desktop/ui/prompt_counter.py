@@ -39,6 +39,8 @@ class PromptCounter(QObject):
         self._models = models
         self._tasks = tasks
         self._session: ChatSession | None = None
+        self._n_tokens = 0  # of the running answer and its prompt, where that is known
+        self._answer_id: str | None = None  # the answer that they belong to
         self._alone: dict[Path, int | None] = {}  # contexts that models would have by themselves
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -47,6 +49,8 @@ class PromptCounter(QObject):
         window.composer.text_changed.connect(self.count_soon)
         models.context_changed.connect(self._on_context_changed)
         worker.model_changed.connect(self._on_model_changed)
+        worker.prefill_advanced.connect(self._on_prefill)
+        worker.tokens_ready.connect(self._on_tokens)
 
     def use(self, session: ChatSession) -> None:
         """The chat that is open now."""
@@ -99,6 +103,23 @@ class PromptCounter(QObject):
     def _on_context_changed(self, _n_ctx: object) -> None:
         self._window.status.set_context(None, self._models.n_ctx)
         self.count_soon()
+
+    @Slot(str, int, int)
+    def _on_prefill(self, answer_id: str, _done: int, total: int) -> None:
+        if total > 0:
+            self._answer_id, self._n_tokens = answer_id, total
+            self._show_running(answer_id)
+
+    @Slot(str, list)
+    def _on_tokens(self, answer_id: str, tokens: list[str]) -> None:
+        if answer_id == self._answer_id:
+            self._n_tokens += len(tokens)
+            self._show_running(answer_id)
+
+    def _show_running(self, answer_id: str) -> None:
+        n_ctx = self._models.n_ctx
+        if self._session is not None and self._session.answer_id == answer_id and n_ctx:
+            self._window.status.set_context(min(self._n_tokens, n_ctx), n_ctx)
 
     @Slot()
     def _count(self) -> None:

@@ -115,6 +115,7 @@ class WaitingMessages(QWidget):
         self._more.setText(f"and {n_more} more")
         self._more.setVisible(n_more > 0)
         self._paused.setVisible(self._is_paused and bool(messages))
+        self.setAccessibleDescription(self._why.text() if self._is_paused else "")
         count = len(messages)
         self.setAccessibleName(f"{count} {'message waits' if count == 1 else 'messages wait'}")
         self.setVisible(bool(messages))

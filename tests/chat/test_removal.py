@@ -141,3 +141,33 @@ def test_a_branch_becomes_a_chat_of_its_own() -> None:
     assert len(conversation) == 4
     message = next(iter(branch))
     assert msgspec.structs.replace(message, id="", parent_id=None).text == "one"
+
+
+def test_a_cut_at_a_message_that_goes_is_at_the_next_one_until_undo() -> None:
+    conversation = make_conversation("One", "Un", "Two", "Deux", "Three", "Trois")
+    ids = [message.id for message in conversation]
+    cut = ContextCut(first_id=ids[2], created_at=5.0, summary="One is un.")
+    conversation.cuts = (cut,)
+    removal = conversation.remove(ids[2], with_replies=False)
+    assert conversation.active_cut() == msgspec.structs.replace(cut, first_id=ids[3])
+    second = conversation.remove(ids[3], with_replies=False)
+    assert conversation.active_cut() == msgspec.structs.replace(cut, first_id=ids[4])
+    assert [turn.text for turn in conversation.turns()][-2:] == ["Three", "Trois"]
+    conversation.put_back(second)
+    conversation.put_back(removal)
+    assert conversation.cuts == (cut,)
+    below = conversation.remove(ids[2], with_replies=True)
+    assert conversation.active_cut() is None
+    conversation.put_back(below)
+    assert conversation.cuts == (cut,)
+
+
+def test_undo_brings_a_cut_back_into_a_chat_that_was_opened_anew() -> None:
+    conversation = make_conversation("One", "Un", "Two", "Deux")
+    ids = [message.id for message in conversation]
+    conversation.cuts = (ContextCut(first_id=ids[2], created_at=5.0),)
+    removal = conversation.remove(ids[2], with_replies=False)
+    again = read_anew(conversation)
+    again.cuts = conversation.cuts
+    again.put_back(removal)
+    assert again.cuts == removal.cuts

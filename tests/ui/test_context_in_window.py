@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QToolButton,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.conversation import Conversation
@@ -23,6 +30,7 @@ from minerva_desktop.ui.context_panel import RESERVE
 from minerva_desktop.ui.notification_bar import NotificationBar
 from tests.chat.samples import make_conversation
 from tests.ui.open_window import OpenWindow
+from tests.ui.parts import part
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
@@ -77,6 +85,9 @@ def test_a_chat_that_outgrew_the_context_keeps_the_newest(opened: OpenWindow) ->
     assert "0 is a number" in opened.transcript
     told = _left_out(opened)
     assert "oldest messages are kept, but not sent." in told
+    panel = opened.window.context_panel
+    prompt = part(panel, QPlainTextEdit, "contextPrompt").geometry()
+    assert panel.rect().adjusted(8, 8, -8, -8).contains(prompt)
     assert f"{RESERVE} 8" in told
     assert "0 is a number" not in opened.window.context_panel.prompt_text
     assert "Which one do you like?" in opened.window.context_panel.prompt_text

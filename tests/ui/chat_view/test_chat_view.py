@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-import msgspec
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, QSize, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QTextCursor, QWheelEvent
@@ -236,26 +235,6 @@ def test_follows_the_end_only_while_the_person_is_there(view: ChatView, qtbot: Q
     view.append_text(running.id, "\n\n" + PARAGRAPHS + " really")
     qtbot.waitUntil(lambda: view.plain_text().endswith("really"))
     assert at_end(view)
-
-
-def test_the_end_stays_in_sight_whatever_comes_and_goes_below(view: ChatView, qtbot: QtBot) -> None:
-    stopped = answer(PARAGRAPHS, MessageState.STOPPED)
-    show(qtbot, view, question("hi"), stopped)
-    for height in (300, 600, 250):  # a message waits, is sent, and the next ones wait
-        view.resize(view.width(), height)
-        assert at_end(view)
-    running = msgspec.structs.replace(stopped, state=MessageState.STREAMING)
-    wheel(view, 120)
-    assert not at_end(view)
-    view.resume_answer(running)
-    assert at_end(view)
-    view.append_text(running.id, "\n\n" + PARAGRAPHS + " the end")
-    qtbot.waitUntil(lambda: view.plain_text().endswith("the end"))
-    assert at_end(view)
-    view.edit_message(view.findChildren(MessageView)[0].message.id)
-    view.verticalScrollBar().setValue(100)
-    view.resize(view.width(), 400)
-    assert not at_end(view)
 
 
 def test_a_selection_stops_following(view: ChatView, qtbot: QtBot) -> None:
