@@ -306,6 +306,9 @@ class Sidebar(QWidget):
     def _show_list_menu(self, button: QToolButton) -> None:
         menu = ActionMenu(self._icons, self)
         list_menu(menu, self.chat_actions)
+        here = Qt.WidgetAttribute.WA_UnderMouse  # Qt does not see the pointer leave for a menu
+        menu.aboutToHide.connect(lambda: button.setAttribute(here, False))
+        menu.aboutToHide.connect(button.update)
         menu.popup(button.mapToGlobal(QPoint(0, -menu.sizeHint().height() - GRID)))
 
     @Slot(QModelIndex)

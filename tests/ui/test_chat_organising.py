@@ -236,12 +236,14 @@ def test_the_menu_at_the_foot_makes_folders_and_leads_to_files(
     button = part(desk.window, QToolButton, "listMenuButton")
 
     def choose(text: str) -> None:
+        button.setAttribute(Qt.WidgetAttribute.WA_UnderMouse)  # as Qt does where the pointer comes
         QTest.mouseClick(button, Qt.MouseButton.LeftButton)
         menu = QApplication.activePopupWidget()
         assert isinstance(menu, QMenu)
         (action,) = [each for each in menu.actions() if each.text() == text]
         action.trigger()
         menu.close()
+        assert not button.underMouse()  # or it would stay highlighted
 
     actions = desk.window.sidebar.chat_actions
     with qtbot.waitSignal(actions.import_chats):
