@@ -57,7 +57,7 @@ class ChatSession:
         self._listener = listener
         self._clock = clock
         self._answer: RunningAnswer | None = None
-        self._queue = MessageQueue(conversation, keeper, lambda: listener.on_queue_changed(self))
+        self._queue = MessageQueue(conversation, keeper)
         self._ending: asyncio.Task[None] | None = None
 
     @property
@@ -174,15 +174,20 @@ class ChatSession:
         when it is blank. An answer that was stopped or failed leaves it waiting."""
         _require_text(text)
         self._queue.add(text, model_path)
+        self._listener.on_queue_changed(self)
 
     def unqueue(self, queued_id: str) -> QueuedMessage | None:
         """Take a message out of the queue again; None when it is not there any more."""
-        return self._queue.take(queued_id)
+        queued = self._queue.take(queued_id)
+        if queued is not None:
+            self._listener.on_queue_changed(self)
+        return queued
 
     async def send_queued(self) -> None:
         """Send the message that has waited longest, if there is one and nothing runs."""
         queued = self._queue.take_first() if self._answer is None else None
         if queued is not None:
+            self._listener.on_queue_changed(self)
             await self.send(queued.text, queued.model_path)
 
     def stop(self) -> None:

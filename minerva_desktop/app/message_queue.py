@@ -7,7 +7,6 @@ Lives on the thread and asyncio loop of its session.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 from minerva_desktop.app.session_keeper import SessionKeeper
@@ -16,14 +15,11 @@ from minerva_desktop.chat.conversation import Conversation, new_id
 
 
 class MessageQueue:
-    """``on_changed`` is called whenever other messages wait."""
+    """Knows nothing of its session, which would be kept in memory by that."""
 
-    def __init__(
-        self, conversation: Conversation, keeper: SessionKeeper, on_changed: Callable[[], None]
-    ) -> None:
+    def __init__(self, conversation: Conversation, keeper: SessionKeeper) -> None:
         self._conversation = conversation
         self._keeper = keeper
-        self._on_changed = on_changed
         self._items: list[QueuedMessage] = []
         self._saving: set[asyncio.Task[None]] = set()
 
@@ -38,14 +34,14 @@ class MessageQueue:
     def add(self, text: str, model_path: Path) -> None:
         """One more waits."""
         self._items.append(QueuedMessage(new_id(), text, model_path))
-        self._tell()
+        self._save_soon()
 
     def take(self, queued_id: str) -> QueuedMessage | None:
         """One waits no longer; None when it did not wait."""
         for queued in self._items:
             if queued.id == queued_id:
                 self._items.remove(queued)
-                self._tell()
+                self._save_soon()
                 return queued
         return None
 
@@ -70,8 +66,7 @@ class MessageQueue:
         waiting = [queued.text for queued in self._items]
         return "\n\n".join(filter(None, (*waiting, self._conversation.draft)))
 
-    def _tell(self) -> None:
-        self._on_changed()
+    def _save_soon(self) -> None:
         task = asyncio.ensure_future(self.save_draft())
         self._saving.add(task)
         task.add_done_callback(self._saving.discard)

@@ -6,12 +6,19 @@ import re
 import shutil
 from pathlib import Path
 
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.paths import app_paths
+from minerva_desktop.settings import Settings, SettingsFile
 from tests.end_to_end.desktop import Desktop, Geometry, wait_for
 from tests.end_to_end.running_app import TITLE, launched
 from tests.stored_messages import stored_messages
 
 
 def test_a_first_start_chats_with_the_embedded_model(desktop: Desktop) -> None:
+    # All as on the first day, but that the small model comes to an end.
+    paths = app_paths()
+    paths.create()
+    SettingsFile(paths.settings).save(Settings(sampling=SamplingParameters(max_tokens=48)))
     with launched(desktop) as app:
         app.send("Say hello.")
         app.wait_for_answer_end()

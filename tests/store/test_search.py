@@ -222,6 +222,8 @@ async def test_what_was_written_just_now_is_found(
 ) -> None:
     chat = make_conversation("apple pie", "banana")
     await store.create(chat)
+    while (await store.search("apple")).n_unindexed or count(database, "unindexed"):
+        await asyncio.sleep(0)  # until all is taken up
     monkeypatch.setattr(search_index, "BATCH_MESSAGES", 0)  # nothing is taken up any more
     answer = msgspec.structs.replace(list(chat)[1], text="apple and banana")
     await store.update_message(answer)

@@ -88,10 +88,11 @@ def test_cost_per_line_does_not_grow() -> None:
             highlighter.open_lines()
         return time.thread_time() - started
 
-    early = min(seconds() for _ in range(2))
-    for line in lines * 10:
+    early = min(seconds() for _ in range(3))
+    for line in lines * 20:
         highlighter.add(line)
-    assert min(seconds() for _ in range(2)) < 2 * early
+    # Twenty times as much stands above; a busy machine doubles the time of equal work.
+    assert min(seconds() for _ in range(3)) < 5 * early
 
 
 def test_names_and_styles() -> None:
