@@ -25,12 +25,11 @@ from PySide6.QtWidgets import (
     QLabel,
     QPlainTextEdit,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from minerva_desktop.app.context_use import ContextPart, ContextUse
-from minerva_desktop.ui.controls import PopupFrame, place_above
+from minerva_desktop.ui.controls import PanelPopup
 from minerva_desktop.ui.formats import format_tokens
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.stylesheet import mix
@@ -56,19 +55,16 @@ TITLES = {
 }
 
 
-class ContextPanel(PopupFrame):
+class ContextPanel(PanelPopup):
     """``everything_wanted``: no message is to be left out any more."""
 
     everything_wanted = Signal()
 
     def __init__(self, icons: Icons, parent: QWidget) -> None:
-        super().__init__(parent)
+        super().__init__(WIDTH, parent)
         self._themes = icons.themes
-        self._anchor: QWidget | None = None
-        self._use: ContextUse | None = None
         self.setObjectName("contextPanel")
         self.setAccessibleName("What fills the context")
-        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._numbers = _label("muted")
         self._bar = _ContextBar(self._themes)
         self._rows = QGridLayout()
@@ -84,18 +80,9 @@ class ContextPanel(PopupFrame):
         """The prompt as it is shown."""
         return self._prompt.toPlainText()
 
-    def open_above(self, anchor: QWidget) -> None:
-        """Show the panel over ``anchor``, and keep it there as it grows."""
-        self._anchor = anchor
-        self._fit()
-        self.show()
-        self._fit()  # with the fonts that the style sheet gave it by now
-        self.setFocus(Qt.FocusReason.PopupFocusReason)
-
     def show_use(self, use: ContextUse | None, n_left_out: int) -> None:
         """What fills the context; None where no loaded model can tell. ``n_left_out`` messages of
         the chat are not sent, by the person's choice."""
-        self._use = use
         self._numbers.setText(_numbers(use))
         self._bar.set_use(use)
         self._bar.setVisible(use is not None)
@@ -104,7 +91,7 @@ class ContextPanel(PopupFrame):
         for widget in (self._left_out, self._restore):
             widget.setVisible(n_left_out > 0)
         self._show_prompt(use)
-        self._fit()
+        self.fit()
 
     def _show_rows(self, use: ContextUse | None) -> None:
         while (item := self._rows.takeAt(0)) is not None:
@@ -149,24 +136,13 @@ class ContextPanel(PopupFrame):
         left_out = QHBoxLayout()
         left_out.addWidget(self._left_out, 1)
         left_out.addWidget(self._restore)
-        self._box = QVBoxLayout(self)
-        self._box.setContentsMargins(4 * GRID, 4 * GRID, 4 * GRID, 4 * GRID)
-        self._box.setSpacing(3 * GRID)
-        self._box.addWidget(title)
-        self._box.addWidget(self._bar)
-        self._box.addWidget(self._numbers)
-        self._box.addLayout(self._rows)
-        self._box.addLayout(left_out)
-        self._box.addWidget(self._prompt)
-        self.setFixedWidth(WIDTH)
+        self.box.addWidget(title)
+        self.box.addWidget(self._bar)
+        self.box.addWidget(self._numbers)
+        self.box.addLayout(self._rows)
+        self.box.addLayout(left_out)
+        self.box.addWidget(self._prompt)
         self.show_use(None, 0)
-
-    def _fit(self) -> None:
-        self._box.activate()
-        height = self._box.totalHeightForWidth(WIDTH)
-        self.setFixedHeight(height if height > 0 else self._box.totalSizeHint().height())
-        if self._anchor is not None:
-            place_above(self, self._anchor)
 
 
 class _ContextBar(QWidget):

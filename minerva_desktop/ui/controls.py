@@ -33,6 +33,7 @@ from PySide6.QtWidgets import (
     QStyle,
     QStyleOption,
     QToolButton,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -149,12 +150,38 @@ class PopupFrame(QFrame):
         self.style().drawPrimitive(QStyle.PrimitiveElement.PE_Widget, option, painter, self)
 
 
-def place_above(popup: QWidget, anchor: QWidget) -> None:
-    """Move ``popup`` to where it ends just above ``anchor``, within its screen."""
-    corner = anchor.mapToGlobal(QPoint(0, -GRID - popup.height()))
-    screen = anchor.screen().availableGeometry()
-    left = max(screen.left(), min(corner.x(), screen.right() - popup.width()))
-    popup.move(left, max(screen.top(), corner.y()))
+class PanelPopup(PopupFrame):
+    """A popup of a fixed width over the widget that opens it, as high as what stands in ``box``."""
+
+    def __init__(self, width: int, parent: QWidget) -> None:
+        """``width`` in px."""
+        super().__init__(parent)
+        self._anchor: QWidget | None = None
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.setFixedWidth(width)
+        self.box = QVBoxLayout(self)
+        self.box.setContentsMargins(4 * GRID, 4 * GRID, 4 * GRID, 4 * GRID)
+        self.box.setSpacing(3 * GRID)
+
+    def open_above(self, anchor: QWidget) -> None:
+        """Show the panel over ``anchor``, and keep it there as it grows."""
+        self._anchor = anchor
+        self.fit()
+        self.show()
+        self.fit()  # with the fonts that the style sheet gave it by now
+        self.setFocus(Qt.FocusReason.PopupFocusReason)
+
+    def fit(self) -> None:
+        """Be as high as the content is, and within the screen above the anchor."""
+        self.box.activate()
+        height = self.box.totalHeightForWidth(self.width())
+        self.setFixedHeight(height if height > 0 else self.box.totalSizeHint().height())
+        if self._anchor is None:
+            return
+        corner = self._anchor.mapToGlobal(QPoint(0, -GRID - self.height()))
+        screen = self._anchor.screen().availableGeometry()
+        left = max(screen.left(), min(corner.x(), screen.right() - self.width()))
+        self.move(left, max(screen.top(), corner.y()))
 
 
 class PopupMenu(QMenu):

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from minerva_desktop.ui.controls import PopupFrame, place_above
+from minerva_desktop.ui.controls import PanelPopup
 from minerva_desktop.ui.formats import format_used
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.memory_gauge import UNKNOWN_SHARES
@@ -34,7 +34,7 @@ BAR_HEIGHT = 10  # px
 LOOK_MS = 1000  # between two looks at the speeds while the panel is open
 
 
-class ModelsPanel(PopupFrame):
+class ModelsPanel(PanelPopup):
     """``pin_toggled`` carries a path and whether to keep that model, ``unload_requested`` a path,
     ``time_chosen`` a path and a `TimeToLive`; ``look_wanted`` comes each second while open."""
 
@@ -44,13 +44,11 @@ class ModelsPanel(PopupFrame):
     look_wanted = Signal()
 
     def __init__(self, icons: Icons, parent: QWidget) -> None:
-        super().__init__(parent)
+        super().__init__(WIDTH, parent)
         self._icons = icons
         self._rows: dict[Path, ModelRow] = {}
-        self._anchor: QWidget | None = None
         self.setObjectName("modelsPanel")
         self.setAccessibleName("Loaded models")
-        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._memories: list[MemoryRow] = []
         self._empty = QLabel("No model is loaded. One is loaded with the next message.")
         self._empty.setObjectName("noModelsLabel")
@@ -62,17 +60,12 @@ class ModelsPanel(PopupFrame):
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
         self._timer.timeout.connect(self.look_wanted)
-        self._box = QVBoxLayout(self)
         self._lay_out()
         self.set_shares(UNKNOWN_SHARES)
 
     def open_above(self, anchor: QWidget) -> None:
         """Show the panel over ``anchor``, and keep it there as it grows."""
-        self._anchor = anchor
-        self._fit()
-        self.show()
-        self._fit()  # with the fonts that the style sheet gave it by now
-        self.setFocus(Qt.FocusReason.PopupFocusReason)
+        super().open_above(anchor)
         self._timer.start()
         self.look_wanted.emit()
 
@@ -95,7 +88,7 @@ class ModelsPanel(PopupFrame):
                 row.show()
             row.show_share(share, names)
         self._empty.setVisible(not shares)
-        self._fit()
+        self.fit()
 
     def hideEvent(self, event: QHideEvent) -> None:
         self._timer.stop()
@@ -126,21 +119,10 @@ class ModelsPanel(PopupFrame):
     def _lay_out(self) -> None:
         title = QLabel("Loaded models")
         title.setProperty("look", "heading")
-        self._box.setContentsMargins(4 * GRID, 4 * GRID, 4 * GRID, 4 * GRID)
-        self._box.setSpacing(3 * GRID)
-        self._box.addWidget(title)
-        self._box.addLayout(self._bars)
-        self._box.addWidget(self._empty)
-        self._box.addLayout(self._models)
-        self.setFixedWidth(WIDTH)
-
-    def _fit(self) -> None:
-        """As high as the content is, and above the anchor."""
-        self._box.activate()
-        height = self._box.totalHeightForWidth(WIDTH)
-        self.setFixedHeight(height if height > 0 else self._box.totalSizeHint().height())
-        if self._anchor is not None:
-            place_above(self, self._anchor)
+        self.box.addWidget(title)
+        self.box.addLayout(self._bars)
+        self.box.addWidget(self._empty)
+        self.box.addLayout(self._models)
 
 
 class MemoryRow(QWidget):
