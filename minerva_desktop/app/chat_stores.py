@@ -39,6 +39,7 @@ async def writing(database: Path) -> AsyncIterator[ChatStore]:
     try:
         yield store
     except BaseException:
+        # Whatever it was, Ctrl+C too: the lock is not to stay until the process ends.
         with suppress(StoreError):  # that of before says more
             await store.close()
         raise

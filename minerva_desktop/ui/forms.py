@@ -230,3 +230,22 @@ def _section(title: str, hint: str = "") -> QWidget:
     note.setProperty("look", "muted")
     row.addWidget(note, 1)
     return holder
+
+
+def plain_label(name: str, look: str = "") -> QLabel:
+    """An empty label for words that are never taken for markup; ``look`` as the style sheet has."""
+    label = QLabel()
+    label.setObjectName(name)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    if look:
+        label.setProperty("look", look)
+    return label
+
+
+def dialog_button(text: str, name: str) -> QPushButton:
+    """A button that Enter in another field does not press."""
+    button = QPushButton(text)
+    button.setObjectName(name)
+    button.setAutoDefault(False)
+    return button

@@ -17,7 +17,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QListWidget,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -26,6 +25,7 @@ from minerva_desktop.chat.conversation import clean_text
 from minerva_desktop.chat.presets import MAX_NAME, PromptLibrary, Snippet
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.ui.controls import set_sign
+from minerva_desktop.ui.forms import dialog_button, plain_label
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.long_text import LongTextEdit
 from minerva_desktop.ui.theme import GRID
@@ -73,19 +73,19 @@ class SnippetDialog(QDialog):
         self._name.setObjectName("snippetName")
         self._name.setAccessibleName("Name of the snippet")
         self._name.setMaxLength(MAX_NAME)
-        self._problem = _words("snippetProblem", "")
+        self._problem = plain_label("snippetProblem", "")
         self._text = LongTextEdit()
         self._text.setObjectName("snippetText")
         self._text.setAccessibleName("Text of the snippet")
         self._text.setTabChangesFocus(True)
-        self._new = _button("New snippet", "newSnippet")
+        self._new = dialog_button("New snippet", "newSnippet")
         set_sign(self._new, icons.icon("add", "muted"), SIGN)
-        self._delete = _button("Delete", "deleteSnippet")
-        self._import = _button("Import…", "importSnippets")
-        self._export = _button("Export…", "exportSnippets")
-        self._close = _button("Close", "closeSnippets")
-        self._news = _words("snippetNews", "muted")
-        self._undo = _button("Undo", "undoDeleteSnippet")
+        self._delete = dialog_button("Delete", "deleteSnippet")
+        self._import = dialog_button("Import…", "importSnippets")
+        self._export = dialog_button("Export…", "exportSnippets")
+        self._close = dialog_button("Close", "closeSnippets")
+        self._news = plain_label("snippetNews", "muted")
+        self._undo = dialog_button("Undo", "undoDeleteSnippet")
         self._undo.setProperty("look", "link")
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -262,7 +262,7 @@ class SnippetDialog(QDialog):
         right.addLayout(caption)
         right.addWidget(self._problem)
         right.addWidget(self._text, 1)
-        hint = _words("snippetHint", "muted")
+        hint = plain_label("snippetHint", "muted")
         hint.setText(HINT)
         right.addWidget(hint)
         middle = QHBoxLayout()
@@ -282,20 +282,3 @@ class SnippetDialog(QDialog):
         box.setSpacing(4 * GRID)
         box.addLayout(middle, 1)
         box.addLayout(foot)
-
-
-def _words(name: str, look: str) -> QLabel:
-    label = QLabel()
-    label.setObjectName(name)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(True)
-    if look:
-        label.setProperty("look", look)
-    return label
-
-
-def _button(text: str, name: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setObjectName(name)
-    button.setAutoDefault(False)
-    return button

@@ -21,7 +21,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPlainTextEdit,
-    QPushButton,
     QStackedWidget,
     QTextEdit,
     QVBoxLayout,
@@ -31,6 +30,7 @@ from PySide6.QtWidgets import (
 from minerva_desktop.app.model_actions import OwnTemplate
 from minerva_desktop.chat.conversation import clean_text
 from minerva_desktop.settings import MAX_TEMPLATE
+from minerva_desktop.ui.forms import dialog_button, plain_label
 from minerva_desktop.ui.theme import GRID, ThemeSource
 
 ASK_MS = 300  # from the last key to the question what becomes of the chat
@@ -61,9 +61,9 @@ class TemplatePage(QWidget):
         self._asked: str | None = None  # the text whose preview was asked for last
         self._is_known = False  # whether that was answered
         self._is_fatal = False  # whether the answer was that it cannot be used
-        self._status = _label("templateStatus", "muted")
-        self._edit = _button("Edit", "editTemplate")
-        self._reset = _button("Reset to the model's own", "resetTemplate")
+        self._status = plain_label("templateStatus", "muted")
+        self._edit = dialog_button("Edit", "editTemplate")
+        self._reset = dialog_button("Reset to the model's own", "resetTemplate")
         self._editor = _text_box("templateEditor", "Chat template", EDITOR_HEIGHT)
         self._editor.setPlainText(own.text if replaced is None else replaced)
         self._problem = _Problem()
@@ -223,7 +223,7 @@ class _Problem(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("optionsFit")
-        self._words = _label("templateProblem", "")
+        self._words = plain_label("templateProblem", "")
         self._words.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         box = QVBoxLayout(self)
@@ -240,23 +240,6 @@ class _Problem(QFrame):
         self.setProperty("tone", "danger" if is_fatal else "warning")
         self.style().unpolish(self)
         self.style().polish(self)
-
-
-def _label(name: str, look: str) -> QLabel:
-    label = QLabel()
-    label.setObjectName(name)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(True)
-    if look:
-        label.setProperty("look", look)
-    return label
-
-
-def _button(text: str, name: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setObjectName(name)
-    button.setAutoDefault(False)
-    return button
 
 
 def _text_box(name: str, label: str, height: int) -> QPlainTextEdit:
