@@ -21,6 +21,10 @@ LOCKS = (
         ("pyproject.toml", "--group", "test", "--constraints", "packaging/requirements.lock"),
     ),
     ("requirements-build.lock", ("--group", "build")),
+    (
+        "requirements-release.lock",
+        ("--group", "release", "--constraints", "packaging/requirements.lock"),
+    ),
     ("requirements-uv.lock", ("--group", "installer")),
 )
 

@@ -219,6 +219,7 @@ def test_every_dependency_is_locked() -> None:
         Profile.RUN.value: content["project"]["dependencies"],
         Profile.TEST.value: groups["test"],
         "requirements-build.lock": groups["build"],
+        "requirements-release.lock": groups["release"],
         "requirements-uv.lock": groups["installer"],
     }
     for lock, dependencies in wanted.items():

@@ -325,6 +325,7 @@ def test_the_navigator_leads_to_the_other_versions(qtbot: QtBot, view: ChatView)
 def test_at_the_first_version_there_is_no_way_back(qtbot: QtBot, view: ChatView) -> None:
     given = answer("Hello")
     view.set_messages([given], place_of={given.id: BranchPlace(0, (given.id, "other"))}.get)
+    qtbot.waitUntil(lambda: not view.is_working())
     (navigator,) = view.findChildren(BranchNavigator)
     back, on = navigator.buttons
     assert not back.isEnabled()

@@ -10,6 +10,7 @@ from PySide6.QtGui import QDesktopServices, QImage, QTextDocument
 from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.chat.message import Message
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from tests.ui.chat_view.messages import answer, question, streaming
@@ -47,6 +48,12 @@ class Opener(QObject):
         self.opened.append(url.toString())
 
 
+def open_chat(qtbot: QtBot, view: ChatView, *messages: Message) -> None:
+    """Show messages, to the last row: a busy machine does not get as far in the first go."""
+    view.set_messages(list(messages))
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+
+
 def shown(view: ChatView, message_id: str) -> MessageView:
     found = view.message_view(message_id)
     assert found is not None
@@ -59,18 +66,20 @@ def image_formats(document: QTextDocument) -> int:
 
 
 @pytest.mark.parametrize("text", ATTACKS)
-def test_images_and_html_stay_text(view: ChatView, text: str) -> None:
+def test_images_and_html_stay_text(qtbot: QtBot, view: ChatView, text: str) -> None:
     """`/dev/zero` would end the process here."""
     for message in (answer(text), question(text)):
-        view.set_messages([message])
+        open_chat(qtbot, view, message)
         view.grab()
         assert ("dev/zero" in view.plain_text()) == ("dev/zero" in text)
         assert not image_formats(shown(view, message.id).body.document())
 
 
-def test_a_resource_that_is_asked_for_all_the_same_is_an_empty_image(view: ChatView) -> None:
+def test_a_resource_that_is_asked_for_all_the_same_is_an_empty_image(
+    qtbot: QtBot, view: ChatView
+) -> None:
     message = answer("text")
-    view.set_messages([message])
+    open_chat(qtbot, view, message)
     body = shown(view, message.id).body
     image = body.loadResource(IMAGE, QUrl("file:///dev/zero"))
     assert isinstance(image, QImage)
@@ -80,9 +89,9 @@ def test_a_resource_that_is_asked_for_all_the_same_is_an_empty_image(view: ChatV
     assert body.loadResource(QTextDocument.ResourceType.StyleSheetResource.value, QUrl("/x")) == ""
 
 
-def test_only_web_and_mail_links_are_opened(view: ChatView) -> None:
+def test_only_web_and_mail_links_are_opened(qtbot: QtBot, view: ChatView) -> None:
     message = answer("[a](https://example.org/%41?q=ü) [b](mailto:me@example.org)")
-    view.set_messages([message])
+    open_chat(qtbot, view, message)
     body = shown(view, message.id).body
     opener = Opener()
     schemes = ("https", "http", "mailto", "file", "smb", "javascript", "ms-settings", "vscode")
@@ -100,7 +109,7 @@ def test_only_web_and_mail_links_are_opened(view: ChatView) -> None:
 
 def test_the_target_of_a_link_is_shown_first(view: ChatView, qtbot: QtBot) -> None:
     message = answer("[https://bank.example](https://evil.example/<b>)")
-    view.set_messages([message])
+    open_chat(qtbot, view, message)
     body = shown(view, message.id).body
     body.highlighted.emit(QUrl("https://evil.example/<b>?ü"))
     assert QToolTip.text() == "<qt>https://evil.example/%3Cb%3E?%C3%BC</qt>"
@@ -147,8 +156,8 @@ def test_nothing_takes_long_at_a_time(view: ChatView, name: str) -> None:
     assert view.message_text(running.id) == text
 
 
-def test_bidi_controls_cannot_reorder_text(view: ChatView) -> None:
-    view.set_messages([answer("`if admin\u202e` and \u2067text"), question("\u202etext")])
+def test_bidi_controls_cannot_reorder_text(qtbot: QtBot, view: ChatView) -> None:
+    open_chat(qtbot, view, answer("`if admin\u202e` and \u2067text"), question("\u202etext"))
     assert view.plain_text() == "if admin[U+202E] and [U+2067]text\n\n[U+202E]text"
 
 
