@@ -70,10 +70,12 @@ class CallSyntax:
 
 @dataclass(frozen=True, slots=True)
 class ThoughtMarks:
-    """What stands before and behind a train of thought."""
+    """What stands before and behind a train of thought; ``space``: what models write between the
+    opening and its first word."""
 
     opening: str
     closing: str
+    space: str = ""
 
 
 # What a text can hold without a call: after these alone, nothing may be demanded.
@@ -214,15 +216,17 @@ SYNTAXES = MappingProxyType(
 
 THOUGHTS = MappingProxyType(
     {
-        ReasoningFormat.THINK: ThoughtMarks("<think>", "</think>"),
+        ReasoningFormat.THINK: ThoughtMarks("<think>", "</think>", "\n"),
         ReasoningFormat.THINK_BRACKETS: ThoughtMarks("[THINK]", "[/THINK]"),
         ReasoningFormat.START_THINKING: ThoughtMarks("<|START_THINKING|>", "<|END_THINKING|>"),
         ReasoningFormat.SEED_THINK: ThoughtMarks("<seed:think>", "</seed:think>"),
         ReasoningFormat.THINKING: ThoughtMarks("<thinking>", "</thinking>"),
-        ReasoningFormat.CHANNEL: ThoughtMarks("<|channel>thought", "<channel|>"),
+        ReasoningFormat.CHANNEL: ThoughtMarks("<|channel>thought", "<channel|>", "\n"),
         ReasoningFormat.REASONING: ThoughtMarks("<reasoning>", "</reasoning>"),
     }
 )
+# Not among the others: `harmony_reader` reads it.
+HARMONY_THOUGHT = ThoughtMarks("<|channel|>analysis<|message|>", "<|end|>")
 
 HARMONY_MARKS = (
     "<|start|>",

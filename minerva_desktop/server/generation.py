@@ -32,6 +32,7 @@ from minerva_desktop.engine.answer_parser import (
     AnswerPart,
     ReasoningDelta,
 )
+from minerva_desktop.engine.begun_answer import begun_text
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import InferenceError, ModelNotFound
 from minerva_desktop.library.model_file import ModelFile
@@ -322,7 +323,7 @@ def _parser(answer_format: AnswerFormat, request: GenerationRequest) -> AnswerPa
     parser = AnswerParser(answer_format, request.chat)
     last = request.prompt[-1] if request.prompt else ""
     if isinstance(last, ChatTurn) and last.role is Role.ASSISTANT and not last.tool_calls:
-        parser.feed(last.text)
+        parser.feed(begun_text(last, answer_format.reasoning))
     return parser
 
 

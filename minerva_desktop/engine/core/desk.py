@@ -22,6 +22,7 @@ import msgspec
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ToolMode
+from minerva_desktop.engine.begun_answer import goes_on
 from minerva_desktop.engine.call_syntax import THOUGHTS
 from minerva_desktop.engine.core.call_grammar import (
     forced_calls,
@@ -31,7 +32,7 @@ from minerva_desktop.engine.core.call_grammar import (
 from minerva_desktop.engine.core.call_watch import CallWatch
 from minerva_desktop.engine.core.grammar import check_grammar
 from minerva_desktop.engine.core.json_schema import schema_to_grammar
-from minerva_desktop.engine.core.prompts import Prompt, PromptBuilder, goes_on
+from minerva_desktop.engine.core.prompts import Prompt, PromptBuilder
 from minerva_desktop.engine.core.sampler import DryPrototype, dry_prototype
 from minerva_desktop.engine.messages import (
     Abort,

@@ -11,6 +11,7 @@ from minerva_desktop.chat.limits import Overflow
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.engine.answer_format import AnswerFormat
+from minerva_desktop.engine.begun_answer import goes_on, open_thought, thought_marks
 from minerva_desktop.engine.call_syntax import SYNTAXES, THOUGHTS
 from minerva_desktop.engine.core.chat_renderer import ChatRenderer
 from minerva_desktop.engine.core.detokenizer import begun_character
@@ -181,6 +182,9 @@ class PromptBuilder:
 
     def _continued(self, turns: tuple[ChatTurn, ...], chat: ChatOptions) -> str:
         """The conversation, cut right behind the last turn's text: no end of turn, no new turn."""
+        thought = open_thought(turns[-1], self.answer_format.reasoning)
+        if thought is not None and len(turns) > 1:
+            return self._thinking_on(turns[:-1], thought, chat)
         last = msgspec.structs.replace(turns[-1], text=turns[-1].text + _MARK)
         text = self._renderer.render((*turns[:-1], last), chat, add_generation_prompt=False)
         head, mark, _ = text.rpartition(_MARK)
@@ -191,6 +195,15 @@ class PromptBuilder:
                 param="messages",
             )
         return head
+
+    def _thinking_on(self, turns: tuple[ChatTurn, ...], thought: str, chat: ChatOptions) -> str:
+        """The prompt that the answer was begun behind, then all that was thought so far. As a turn
+        of the past templates would close the thought, or leave it out."""
+        text = self._renderer.render(turns, chat, add_generation_prompt=True)
+        marks = thought_marks(self.answer_format.reasoning)
+        if marks is None or self._opening(text).startswith(marks.opening):
+            return text + thought
+        return f"{text}{marks.opening}{marks.space}{thought}"
 
     def _truncated(
         self, turns: tuple[ChatTurn, ...], chat: ChatOptions, max_tokens: int | None
@@ -218,11 +231,6 @@ class PromptBuilder:
             else:
                 low = middle + 1
         return fewest
-
-
-def goes_on(turns: tuple[ChatTurn, ...]) -> bool:
-    """Whether the answer continues the last turn."""
-    return bool(turns) and turns[-1].role is Role.ASSISTANT and not turns[-1].tool_calls
 
 
 def _openings(answer_format: AnswerFormat) -> tuple[str, ...]:
