@@ -39,14 +39,16 @@ class Asides:
         sampling: SamplingParameters,
         on_text: Callable[[str], None] | None = None,
     ) -> str:
-        """All of the answer; ``on_text`` hears it grow. To cancel, cancel the awaiting task.
+        """All that the answer says; ``on_text`` hears it grow. To cancel, cancel the awaiting task.
 
         Raises what loading and generating raise, and `LoadCancelled` when it was stopped.
         """
         answer_id = new_id()
         aside = self._running[answer_id] = _Aside(on_text)
         try:
-            self._engine.start_answer(AnswerRequest(answer_id, model_path, turns, sampling))
+            # A thought would take the few tokens that there are for an answer of a line or two.
+            request = AnswerRequest(answer_id, model_path, turns, sampling, thinks=False)
+            self._engine.start_answer(request)
             completion = await aside.ended
         finally:
             del self._running[answer_id]

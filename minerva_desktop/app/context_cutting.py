@@ -17,7 +17,7 @@ from minerva_desktop.chat.conversation import Conversation, clean_text
 from minerva_desktop.chat.message import ChatTurn, Message, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.turns import sent, turns_of
-from minerva_desktop.errors import ContextLimitExceeded
+from minerva_desktop.errors import ContextLimitExceeded, InferenceError
 
 # Room for the answer that a cut leaves, as a share of the context.
 ANSWER_SHARE = 0.25
@@ -97,7 +97,8 @@ class Summariser:
         """What comes before ``first_id``, in a few sentences. A conversation that does not fit into
         the context is read piece by piece, each with the summary of those before; ``on_progress``
         hears how many of how many messages are read. To cancel, cancel the awaiting task. Raises
-        `ContextLimitExceeded` for a message that alone is too long, and what generating raises.
+        `ContextLimitExceeded` for a message that alone is too long, `InferenceError` where the
+        model writes nothing, and what generating raises.
         """
         older = _before(conversation, first_id)
         cut = conversation.active_cut()
@@ -110,6 +111,8 @@ class Summariser:
             n_read = await self._readable(text, older[done:], count, n_ctx - length)
             turns = _question(text, older[done : done + n_read])
             text = (await self._asides.ask(model_path, turns, sampling)).strip()
+            if not text:  # it only thought, or ended at once
+                raise InferenceError("The model wrote no summary. Try again, or keep the newest")
             done += n_read
         on_progress(done, len(older))
         return text

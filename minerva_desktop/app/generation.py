@@ -13,6 +13,7 @@ from typing import Protocol
 
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.engine.pool_entries import Patience
 
 
@@ -21,6 +22,7 @@ class AnswerRequest:
     """What to answer; ``answer_id`` is the id of the message that the answer becomes.
 
     ``snapshot`` names the chat whose state the engine may keep on disk; None keeps it off disk.
+    ``thinks`` False asks a model that can for an answer without a train of thought.
     """
 
     answer_id: str
@@ -28,6 +30,12 @@ class AnswerRequest:
     turns: tuple[ChatTurn, ...]
     sampling: SamplingParameters
     snapshot: str | None = None
+    thinks: bool = True
+
+    @property
+    def chat(self) -> ChatOptions:
+        """What the chat template is told."""
+        return ChatOptions() if self.thinks else ChatOptions(variables='{"enable_thinking":false}')
 
 
 class AnswerEngine(Protocol):

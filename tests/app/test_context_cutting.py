@@ -18,7 +18,7 @@ from minerva_desktop.app.context_cutting import (
 from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.conversation import Conversation
 from minerva_desktop.chat.message import ChatTurn
-from minerva_desktop.errors import ContextLimitExceeded, EngineDied, LoadCancelled
+from minerva_desktop.errors import ContextLimitExceeded, EngineDied, InferenceError, LoadCancelled
 from tests.app.desk import CANCELLED, DONE, MODEL
 from tests.chat.samples import make_conversation
 from tests.fakes import RecordingEngine
@@ -101,6 +101,7 @@ async def test_a_summary_of_what_is_before_a_cut() -> None:
         text == f"user: one\n\nassistant: ONE\n\nuser: two\n\nassistant: TWO\n\n{SUMMARY_QUESTION}"
     )
     assert reader.engine.started[0].sampling.max_tokens == 300
+    assert reader.engine.started[0].chat.variables == '{"enable_thinking":false}'
     reader.say(0, " They counted. ")
     assert await reader.work == "They counted."
     assert reader.progress == [(0, 4), (4, 4)]
@@ -129,6 +130,14 @@ async def test_a_long_chat_is_read_in_pieces() -> None:
 async def test_a_message_too_long_to_be_read_is_said() -> None:
     reader = Reader(chat(3, 900), 2, 320)
     with pytest.raises(ContextLimitExceeded, match="max 256, required"):
+        await reader.work
+
+
+async def test_a_model_that_writes_no_summary_leaves_nothing_out() -> None:
+    reader = Reader(make_conversation("one", "ONE", "two"), 2, 2000)
+    await reader.asked(0)
+    reader.say(0, " \n")
+    with pytest.raises(InferenceError, match="no summary"):
         await reader.work
 
 

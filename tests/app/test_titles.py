@@ -31,6 +31,8 @@ async def test_the_model_finds_a_title(desk: Desk) -> None:
     await _until_asked(desk, 2)
     request = desk.engine.started[1]
     assert request.snapshot is None
+    assert not request.thinks
+    assert desk.engine.started[0].thinks
     assert (request.sampling.temperature, request.sampling.max_tokens) == (0.0, 24)
     (turn,) = request.turns
     assert turn.role is Role.USER
