@@ -18,6 +18,7 @@ import qasync
 from PySide6.QtCore import QObject, Qt, QTimer, Slot
 from PySide6.QtWidgets import QApplication, QLabel, QToolButton
 
+from minerva_desktop.app.answer_reader import ContentDelta
 from minerva_desktop.app.generation import AnswerEngine, AnswerRequest
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.sampling import SamplingParameters
@@ -135,12 +136,13 @@ class ScriptedEngine:
     def _stream(self, worker: EngineWorker, answer_id: str) -> None:
         words = tokens()
         for _ in range(0, self._n_before, BURST):
-            worker.tokens_ready.emit(answer_id, list(itertools.islice(words, BURST)))
+            said = ContentDelta("".join(itertools.islice(words, BURST)))
+            worker.tokens_ready.emit(answer_id, BURST, [said])
         self.go.wait()
         started = time.perf_counter()
         for number in range(self._n_paced):
             time.sleep(max(0.0, started + number / PER_SECOND - time.perf_counter()))
-            worker.tokens_ready.emit(answer_id, [next(words)])
+            worker.tokens_ready.emit(answer_id, 1, [ContentDelta(next(words))])
         self.paced.set()
         self.finish.wait()
         timings = Timings(completion_tokens=self._n_before + self._n_paced)

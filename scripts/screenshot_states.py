@@ -16,6 +16,7 @@ import screenshot_dialogs
 import screenshot_errors
 import screenshot_memory
 import screenshot_messages
+import screenshot_parts
 import screenshot_presets
 import screenshot_samples as samples
 import screenshot_sidebar
@@ -246,6 +247,7 @@ STATES: dict[str, State] = {
     "narrow-error": narrow_error,
     "drop": drop,
     **screenshot_messages.STATES,
+    **screenshot_parts.STATES,
     **screenshot_sidebar.STATES,
     **screenshot_presets.states(conversation),
 }

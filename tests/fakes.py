@@ -52,6 +52,7 @@ class RecordingListener:
     resumed: list[Message] = field(default_factory=list)
     queued: list[str] = field(default_factory=list)
     text: str = ""
+    thought: str = ""
     branch: list[Message] = field(default_factory=list)
     errors: list[StoreError] = field(default_factory=list)
     troubles: list[SavingTrouble | None] = field(default_factory=list)
@@ -64,6 +65,10 @@ class RecordingListener:
     def on_text_added(self, _session: ChatSession, _message_id: str, text: str) -> None:
         """Append it."""
         self.text += text
+
+    def on_thought_added(self, _session: ChatSession, _message_id: str, text: str) -> None:
+        """Append it."""
+        self.thought += text
 
     def on_message_changed(self, _session: ChatSession, message: Message) -> None:
         """Note it."""

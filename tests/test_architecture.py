@@ -70,6 +70,7 @@ LATE_IMPORTS = {
     "engine/child.py",  # llama.cpp, once stdout is safe from it
     "engine/core/bindings.py",  # parts of the bindings, without the rest of their package
     "runtime.py",  # FastAPI, when the endpoint is switched on
+    "ui/answer_runs.py",  # what reads answers, with the first one
     "ui/chat_files_controller.py",  # Markdown and Pygments, when chats are exported
     "ui/late_dialogs.py",  # dialogs, when one is opened
     "ui/chat_view/message_views.py",  # and after the first paint

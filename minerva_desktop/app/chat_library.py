@@ -32,6 +32,7 @@ from minerva_desktop.chat.conversation import (
 from minerva_desktop.chat.copies import branch_copy, copy_of
 from minerva_desktop.chat.message import MessageState
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.answer_parts import AnswerPart, ContentDelta, ReasoningDelta
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.errors import MinervaError, StoreError
 from minerva_desktop.store.chat_store import ChatStore
@@ -179,9 +180,9 @@ class ChatLibrary:
         if session is not None:
             await session.settle()
         stored = await self._store.load(conversation_id)
-        answer_id = None if session is None else session.answer_id
-        if session is not None and answer_id is not None and answer_id in stored:
-            stored.replace(replace(stored[answer_id], text=session.answer_text))
+        running = None if session is None else session.answer_so_far
+        if running is not None and running.id in stored:
+            stored.replace(running)
         title = f"{stored.title} (copy)"
         copy = await asyncio.to_thread(copy_of, stored, title, self._clock())
         for message in list(copy):
@@ -302,8 +303,18 @@ class ChatLibrary:
 
     # -- what the engine says --------------------------------------------------------------
 
+    def on_answer_parts(self, answer_id: str, parts: Sequence[AnswerPart]) -> None:
+        """An answer grew by what it thought and said."""
+        for part in parts:
+            match part:
+                case ContentDelta(text):
+                    self.on_answer_text(answer_id, text)
+                case ReasoningDelta(text):
+                    for session in self._sessions.values():
+                        session.on_answer_thought(answer_id, text)
+
     def on_answer_text(self, answer_id: str, text: str) -> None:
-        """An answer grew."""
+        """An answer said more."""
         self._asides.on_answer_text(answer_id, text)
         for session in self._sessions.values():
             session.on_answer_text(answer_id, text)

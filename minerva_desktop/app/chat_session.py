@@ -17,7 +17,7 @@ import msgspec
 from minerva_desktop.app.answer_words import model_name, with_way_out
 from minerva_desktop.app.generation import AnswerEngine, AnswerRequest
 from minerva_desktop.app.message_queue import MessageQueue
-from minerva_desktop.app.running_answer import RunningAnswer
+from minerva_desktop.app.running_answer import RunningAnswer, going_on
 from minerva_desktop.app.session_keeper import SessionKeeper
 from minerva_desktop.app.session_listener import QueuedMessage, SessionListener
 from minerva_desktop.chat.completion import Completion, FinishReason
@@ -32,11 +32,8 @@ from minerva_desktop.chat.conversation import (
 )
 from minerva_desktop.chat.message import ChatTurn, Message, MessageState, Role
 from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.errors import (
-    InvalidRequest,
-    LoadCancelled,
-    MinervaError,
-)
+from minerva_desktop.chat.turns import turn_to_go_on
+from minerva_desktop.errors import InvalidRequest, LoadCancelled, MinervaError
 
 
 class ChatSession:
@@ -89,9 +86,9 @@ class ChatSession:
         return None if self._answer is None else self._answer.id
 
     @property
-    def answer_text(self) -> str:
-        """What the running answer says so far."""
-        return "" if self._answer is None else self._answer.text
+    def answer_so_far(self) -> Message | None:
+        """The message that is being written, as it stands."""
+        return None if self._answer is None else self._answer.so_far
 
     @property
     def queued(self) -> tuple[QueuedMessage, ...]:
@@ -155,15 +152,11 @@ class ChatSession:
             raise InvalidRequest("Only the last answer can go on", param="message_id")
         self.conversation.model = model_name(model_path)
         turns = self.conversation.turns()
-        answer = msgspec.structs.replace(
-            cut,
-            state=MessageState.STREAMING,
-            model=self.conversation.model,
-            sampling=self.conversation.sampling,
-            completion=None,
-            error=None,
-        )
-        self._answer = RunningAnswer(answer, self._keeper)
+        begun = turn_to_go_on(cut)
+        if begun is not None:
+            turns += (begun,)
+        answer = going_on(cut, self.conversation.model, self.conversation.sampling)
+        self._answer = RunningAnswer(answer, self._keeper, earlier=cut.completion)
         self.conversation.replace(answer)
         self._listener.on_answer_resumed(self, answer)
         await self._keeper.save_change(answer)
@@ -287,6 +280,13 @@ class ChatSession:
             return
         self._answer.add(text)
         self._listener.on_text_added(self, answer_id, text)
+
+    def on_answer_thought(self, answer_id: str, text: str) -> None:
+        """The train of thought of the answer grew by ``text``; ignored as `on_answer_text` says."""
+        if self._answer is None or self._answer.id != answer_id or not text:
+            return
+        self._answer.think(text)
+        self._listener.on_thought_added(self, answer_id, text)
 
     def on_answer_finished(self, answer_id: str, completion: Completion) -> None:
         """The answer ended well, or because it was stopped."""

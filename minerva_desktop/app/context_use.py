@@ -14,9 +14,11 @@ import msgspec
 from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.conversation import Conversation, clean_text
 from minerva_desktop.chat.message import ChatTurn, Role
-from minerva_desktop.chat.parts import FilePart, file_as_text
+from minerva_desktop.chat.parts import FilePart, ReasoningPart, file_as_text
 from minerva_desktop.chat.turns import sent, turns_of
 from minerva_desktop.engine.engine import LlamaEngine
+
+MAX_MARKS = 200  # characters that a template writes between an answer's turn and its thought
 
 
 class ContextPart(StrEnum):
@@ -31,10 +33,11 @@ class ContextPart(StrEnum):
 
 
 class PromptPiece(msgspec.Struct, frozen=True):
-    """A stretch of the rendered prompt."""
+    """A stretch of the rendered prompt. ``may_lack``: the template may leave it out."""
 
     part: ContextPart
     text: str
+    may_lack: bool = False
 
 
 class PromptSource(msgspec.Struct, frozen=True):
@@ -77,6 +80,11 @@ def prompt_source(conversation: Conversation, draft: str) -> PromptSource:
             for part in message.parts
             if isinstance(part, FilePart)
         )
+        pieces += (
+            PromptPiece(ContextPart.HISTORY, part.text, may_lack=True)
+            for part in message.parts
+            if isinstance(part, ReasoningPart)
+        )
         pieces.append(PromptPiece(ContextPart.HISTORY, message.text))
     if draft.strip():
         turns += (ChatTurn(Role.USER, clean_text(draft)),)
@@ -99,7 +107,9 @@ def split_prompt(rendered: str, sources: Sequence[PromptPiece]) -> tuple[PromptP
     at = 0
     for source in sources:
         for text in (source.text, source.text.strip()):
-            found = rendered.find(text, at)
+            # Where it is left out, the same words further on are others.
+            end = at + MAX_MARKS + len(text) if source.may_lack else len(rendered)
+            found = rendered.find(text, at, end)
             if found >= 0:
                 if found > at:
                     pieces.append(PromptPiece(ContextPart.TEMPLATE, rendered[at:found]))

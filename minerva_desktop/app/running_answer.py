@@ -1,4 +1,5 @@
-"""`RunningAnswer`: the text of one answer while it comes, on its way to the disk.
+"""`RunningAnswer`: one answer while it comes, what is thought and what is said, on its way to the
+disk.
 
 Lives on the thread and asyncio loop of its session.
 """
@@ -6,24 +7,42 @@ Lives on the thread and asyncio loop of its session.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 
 import msgspec
 
 from minerva_desktop.app.session_keeper import SessionKeeper
 from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.message import Message, MessageState
+from minerva_desktop.chat.parts import Part, ReasoningPart
+from minerva_desktop.chat.sampling import SamplingParameters
 
 FLUSH_SECONDS = 0.5
 
 
 class RunningAnswer:
-    """``message`` as it stood when the answer began; it may have had text before, and go on."""
+    """``message`` as it stood when the answer began; it may have had text or thoughts before, and
+    go on. ``earlier`` are the numbers of what it had, where they are known. ``clock`` counts
+    seconds."""
 
-    def __init__(self, message: Message, keeper: SessionKeeper) -> None:
+    def __init__(
+        self,
+        message: Message,
+        keeper: SessionKeeper,
+        *,
+        earlier: Completion | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._message = message
         self._keeper = keeper
+        self._earlier = earlier
+        self._clock = clock
         self._pieces = [message.text] if message.text else []
+        self._parts = list(message.parts)  # all but the thought that is being written
+        self._thought: _Thought | None = None
         self._is_unflushed = False
+        self._has_unflushed_parts = False
         self._flusher: asyncio.Task[None] | None = None
         self.is_stopping = False
 
@@ -33,25 +52,46 @@ class RunningAnswer:
         return self._message.id
 
     @property
-    def text(self) -> str:
-        """What it says so far."""
+    def so_far(self) -> Message:
+        """The message as it stands."""
+        return msgspec.structs.replace(self._message, text=self._text, parts=self._all_parts)
+
+    @property
+    def _text(self) -> str:
         return "".join(self._pieces)
 
+    @property
+    def _all_parts(self) -> tuple[Part, ...]:
+        if self._thought is None:
+            return tuple(self._parts)
+        return (*self._parts, self._thought.part(self._clock()))
+
     def add(self, text: str) -> None:
-        """It grew by ``text``, which is on disk within `FLUSH_SECONDS`."""
+        """It says ``text`` more, which is on disk within `FLUSH_SECONDS`. A thought is over."""
+        if self._thought is not None:
+            self._parts.append(self._thought.part(self._clock()))
+            self._thought = None
+            self._has_unflushed_parts = True
         self._pieces.append(text)
-        self._is_unflushed = True
-        if self._flusher is None:
-            self._flusher = asyncio.ensure_future(self._flush())
+        self._flush_soon()
+
+    def think(self, text: str) -> None:
+        """It thinks ``text`` more, which is on disk within `FLUSH_SECONDS`."""
+        if self._thought is None:
+            self._thought = _Thought(self._unfinished(), self._clock())
+        self._thought.pieces.append(text)
+        self._has_unflushed_parts = True
+        self._flush_soon()
 
     def ended(
         self, state: MessageState, completion: Completion | None, error: str | None
     ) -> Message:
-        """The message that it has become."""
+        """The message that it has become; its numbers are those of all of it."""
         self._is_unflushed = False
-        return msgspec.structs.replace(
-            self._message, text=self.text, state=state, completion=completion, error=error
-        )
+        total = completion
+        if self._earlier is not None:
+            total = self._earlier.followed_by(completion) if completion else self._earlier
+        return msgspec.structs.replace(self.so_far, state=state, completion=total, error=error)
 
     async def stop_flushing(self) -> None:
         """Return once nothing of it is being written any more."""
@@ -60,9 +100,50 @@ class RunningAnswer:
             flusher.cancel()
             await asyncio.wait([flusher])
 
+    def _unfinished(self) -> ReasoningPart:
+        """The thought that it broke off in, having said nothing; else a new one."""
+        last = self._parts[-1] if self._parts and not self._pieces else None
+        if isinstance(last, ReasoningPart):
+            del self._parts[-1]
+            return last
+        return ReasoningPart("")
+
+    def _flush_soon(self) -> None:
+        self._is_unflushed = True
+        if self._flusher is None:
+            self._flusher = asyncio.ensure_future(self._flush())
+
     async def _flush(self) -> None:
         while self._is_unflushed:
             self._is_unflushed = False
-            await self._keeper.flush(self.id, self.text)
+            parts = self._all_parts if self._has_unflushed_parts else None
+            self._has_unflushed_parts = False
+            await self._keeper.flush(self.id, self._text, parts)
             await asyncio.sleep(FLUSH_SECONDS)
         self._flusher = None
+
+
+class _Thought:
+    """One that is being written: what it was before, and since when it goes on."""
+
+    def __init__(self, before: ReasoningPart, began: float) -> None:
+        self.pieces = [before.text] if before.text else []
+        self._milliseconds = before.milliseconds
+        self._began = began
+
+    def part(self, now: float) -> ReasoningPart:
+        """As it stands."""
+        taken = 1000.0 * (now - self._began)
+        return ReasoningPart("".join(self.pieces), self._milliseconds + taken)
+
+
+def going_on(cut: Message, model: str, sampling: SamplingParameters) -> Message:
+    """``cut``, an answer that broke off, as ``model`` goes on with it."""
+    return msgspec.structs.replace(
+        cut,
+        state=MessageState.STREAMING,
+        model=model,
+        sampling=sampling,
+        completion=None,
+        error=None,
+    )

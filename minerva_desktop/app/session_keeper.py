@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 
 from minerva_desktop.chat.conversation import Conversation, Removal
 from minerva_desktop.chat.message import Message
+from minerva_desktop.chat.parts import Part
 from minerva_desktop.errors import StoreError
 from minerva_desktop.store.chat_store import ChatStore
 
@@ -92,10 +93,10 @@ class SessionKeeper:
                 write = store.remove_messages(self._conversation, removal)
             await self._kept(write)
 
-    async def flush(self, message_id: str, text: str) -> None:
-        """Write all the text that a streaming answer has so far."""
+    async def flush(self, message_id: str, text: str, parts: tuple[Part, ...] | None) -> None:
+        """Write all that a streaming answer has so far; its parts unless None: they are written."""
         if self._store is not None and self.is_whole:
-            await self._kept(self._store.flush_text(message_id, text))
+            await self._kept(self._store.flush_text(message_id, text, parts))
 
     async def save_draft(self, draft: str) -> None:
         """Write what stands in the composer; not of a chat without messages."""

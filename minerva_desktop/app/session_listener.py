@@ -32,6 +32,9 @@ class SessionListener(Protocol):
     def on_text_added(self, session: ChatSession, message_id: str, text: str) -> None:
         """An answer grew."""
 
+    def on_thought_added(self, session: ChatSession, message_id: str, text: str) -> None:
+        """The train of thought of an answer grew."""
+
     def on_message_changed(self, session: ChatSession, message: Message) -> None:
         """An answer ended: its final text, state and numbers."""
 

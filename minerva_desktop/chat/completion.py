@@ -90,6 +90,27 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
         timings = self.timings
         return timings.prompt_tokens + timings.completion_tokens - self.shifted_tokens
 
+    def followed_by(self, later: Completion) -> Completion:
+        """The numbers of an answer that ended as this says, and was gone on with as ``later`` says.
+        Its prompt is what it was begun behind; tokens written and times are those of both."""
+        timings, more = self.timings, later.timings
+        total = msgspec.structs.replace(
+            timings,
+            queue_ms=timings.queue_ms + more.queue_ms,
+            prefill_ms=timings.prefill_ms + more.prefill_ms,
+            completion_tokens=timings.completion_tokens + more.completion_tokens,
+            decode_ms=timings.decode_ms + more.decode_ms,
+        )
+        return msgspec.structs.replace(
+            later,
+            timings=total,
+            dropped_turns=max(self.dropped_turns, later.dropped_turns),
+            shifted_tokens=self.shifted_tokens + later.shifted_tokens,
+            drafted_tokens=self.drafted_tokens + later.drafted_tokens,
+            accepted_tokens=self.accepted_tokens + later.accepted_tokens,
+            restored_tokens=self.restored_tokens,
+        )
+
     @property
     def acceptance_rate(self) -> float | None:
         """The share of guessed tokens that were right; None where none were guessed."""

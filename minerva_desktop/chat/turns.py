@@ -54,6 +54,25 @@ def sent(branch: Sequence[Message], cut: ContextCut | None) -> Sequence[Message]
     return branch
 
 
+def open_thought(message: Message) -> str:
+    """The train of thought that an answer breaks off in, having said nothing; empty for others."""
+    if message.role is not Role.ASSISTANT or message.text or not message.parts:
+        return ""
+    is_open = isinstance(message.parts[-1], ReasoningPart)
+    return _thoughts(message) if is_open else ""
+
+
+def turn_to_go_on(message: Message) -> ChatTurn | None:
+    """The turn with which a model goes on inside of a thought that `turns_of` leaves out, for
+    nothing is said yet."""
+    thought = open_thought(message)
+    return ChatTurn(Role.ASSISTANT, "", reasoning=thought) if thought else None
+
+
+def _thoughts(message: Message) -> str:
+    return "\n\n".join(part.text for part in message.parts if isinstance(part, ReasoningPart))
+
+
 def _turns(message: Message) -> Iterable[ChatTurn]:
     if message.parts:
         return _turns_of_parts(message)
@@ -72,11 +91,10 @@ def _turns_of_parts(message: Message) -> Iterable[ChatTurn]:
     if message.role is Role.TOOL and results:
         return
     calls = tuple(part.call for part in message.parts if isinstance(part, ToolCallPart))
-    thoughts = [part.text for part in message.parts if isinstance(part, ReasoningPart)]
     text = "\n\n".join(filter(None, (*_enclosed(message), message.text)))
     if message.role is Role.ASSISTANT and not text and not calls:
         return
-    yield ChatTurn(message.role, text, reasoning="\n\n".join(thoughts), tool_calls=calls)
+    yield ChatTurn(message.role, text, reasoning=_thoughts(message), tool_calls=calls)
 
 
 def _enclosed(message: Message) -> Iterable[str]:

@@ -20,6 +20,7 @@ import msgspec
 from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.conversation import clean_text
 from minerva_desktop.chat.message import Message, MessageState, Role
+from minerva_desktop.chat.old_thoughts import OPENING, taken_apart
 from minerva_desktop.chat.parts import Part
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import StoreError
@@ -36,6 +37,7 @@ _STATES = MappingProxyType({state.value: state for state in MessageState})
 
 CREATED_AT = 4  # its place in a row
 LAST_SECOND = 2.0**32
+FIRST_CHARACTERS = 16  # of a text, in which the mark of an old thought is looked for
 
 # What `message_of` makes a message of.
 COLUMNS = """
@@ -162,7 +164,7 @@ def message_of(row: Row) -> Message:
     """The message that the `COLUMNS` of a row hold. What makes no sense in it, after a damage of
     the file, costs itself alone."""
     id_, parent_id, role, created_at, text, state, model, completion, error, parts, sampling = row
-    return Message(
+    message = Message(
         id=id_,
         parent_id=parent_id,
         role=_ROLES.get(role) or _unknown(role, Role.ASSISTANT),
@@ -175,6 +177,17 @@ def message_of(row: Row) -> Message:
         completion=parsed(completion, Completion) if completion else None,
         error=error,
     )
+    return _with_its_thought(message) if OPENING in text[:FIRST_CHARACTERS] else message
+
+
+def _with_its_thought(message: Message) -> Message:
+    if message.role is not Role.ASSISTANT or message.parts:
+        return message
+    found = taken_apart(message.text, message.state, message.completion)
+    if found is None:
+        return message
+    text, parts = found
+    return msgspec.structs.replace(message, text=text, parts=parts)
 
 
 def _unknown(value: str, otherwise: Known) -> Known:

@@ -6,6 +6,7 @@ Glue between the widgets of `MainWindow`, `ChatLibrary` and `EngineWorker`. Main
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -18,10 +19,7 @@ from minerva_desktop.app.services import Services
 from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.conversation import Conversation, ScrollPosition
 from minerva_desktop.chat.message import Message, MessageState, Role
-from minerva_desktop.errors import (
-    MinervaError,
-    StoreError,
-)
+from minerva_desktop.errors import MinervaError, StoreError
 from minerva_desktop.ui.answer_status import AnswerStatus
 from minerva_desktop.ui.backups_controller import SHOW_BACKUPS
 from minerva_desktop.ui.chat_places import ChatPlaces
@@ -37,6 +35,9 @@ from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.prompt_counter import TOO_LONG, PromptCounter
 from minerva_desktop.ui.sidebar_controller import SidebarController
 from minerva_desktop.ui.tasks import UiTasks
+
+if TYPE_CHECKING:
+    from minerva_desktop.app.answer_reader import AnswerPart
 
 MAX_NAME = 40  # characters of a model's name in the composer
 STORE_NOTICE = "store"
@@ -258,14 +259,12 @@ class ChatController(QObject):
     def _show_answer_so_far(self, session: ChatSession, branch: list[Message]) -> None:
         """The running answer, if the branch has it, with what was written while it was not
         shown."""
-        answer_id = session.answer_id
-        if answer_id is None or not branch or branch[-1].id != answer_id:
+        answer = session.answer_so_far
+        if answer is None or not branch or branch[-1].id != answer.id:
             return
-        view = self._window.chat_view
-        shown = view.message_text(answer_id)
-        view.append_text(answer_id, session.answer_text.removeprefix(shown))
-        if not session.answer_text:
-            self._status.show_again(answer_id)
+        self._window.chat_view.catch_up(answer)
+        if not answer.text and not answer.parts:
+            self._status.show_again(answer.id)
 
     def _show_last_speed(self, messages: list[Message]) -> None:
         timings = messages[-1].completion.timings if messages and messages[-1].completion else None
@@ -296,6 +295,11 @@ class ChatController(QObject):
         """Show more of an answer in the open chat."""
         if session is self._session:
             self._window.chat_view.append_text(message_id, text)
+
+    def on_thought_added(self, session: ChatSession, message_id: str, text: str) -> None:
+        """Show more of what an answer in the open chat thinks."""
+        if session is self._session:
+            self._window.chat_view.append_thought(message_id, text)
 
     def on_message_changed(self, session: ChatSession, message: Message) -> None:
         """Show how an answer of the open chat ended."""
@@ -351,11 +355,11 @@ class ChatController(QObject):
 
     # -- what the worker says --------------------------------------------------------------
 
-    @Slot(str, list)
-    def _on_tokens(self, answer_id: str, tokens: list[str]) -> None:
+    @Slot(str, int, list)
+    def _on_tokens(self, answer_id: str, n_tokens: int, parts: list[AnswerPart]) -> None:
         if self._library is not None:
-            self._library.on_answer_text(answer_id, "".join(tokens))
-        if self._is_shown(answer_id) and self._speed.count(len(tokens)):
+            self._library.on_answer_parts(answer_id, parts)
+        if self._is_shown(answer_id) and self._speed.count(n_tokens):
             self._window.status.set_speed(self._speed.tokens_per_second, None)
 
     @Slot(str, object)

@@ -73,8 +73,8 @@ class EngineWorker(QThread):
     answer_begun = Signal(str)
     # path of a model that the person wants loaded, tuple of the models' paths that this waits for
     load_waits = Signal(object, object)
-    # answer id, list of token texts
-    tokens_ready = Signal(str, list)
+    # answer id, how many tokens came, list of the `AnswerPart`s that they say
+    tokens_ready = Signal(str, int, list)
     # answer id, prompt tokens read, prompt tokens in all
     prefill_advanced = Signal(str, int, int)
     # answer id, Completion

@@ -7,6 +7,7 @@ it is rendered at the size in device pixels, so it is crisp at any scale. Main t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -41,6 +42,10 @@ class Icons:
         """The palette to paint with now."""
         return self._themes.theme
 
+    def quiet(self) -> Icons:
+        """The same, in palettes whose text has the colour of secondary text."""
+        return _QuietIcons(self._folder, self._themes)
+
     def icon(self, name: str, role: IconRole = "text") -> QIcon:
         """An icon in the theme's colour ``role``. Raises `FileNotFoundError` at once."""
         self._source(name)
@@ -73,6 +78,12 @@ class Icons:
         if name not in self._sources:
             self._sources[name] = (self._folder / f"{name}.svg").read_text(encoding="utf-8")
         return self._sources[name]
+
+
+class _QuietIcons(Icons):
+    @property
+    def theme(self) -> Theme:
+        return replace(self.themes.theme, text=self.themes.theme.muted)
 
 
 class PaintedIconEngine(QIconEngine):

@@ -110,10 +110,10 @@ class PromptCounter(QObject):
             self._answer_id, self._n_tokens = answer_id, total
             self._show_running(answer_id)
 
-    @Slot(str, list)
-    def _on_tokens(self, answer_id: str, tokens: list[str]) -> None:
+    @Slot(str, int, list)
+    def _on_tokens(self, answer_id: str, n_tokens: int, _parts: list[object]) -> None:
         if answer_id == self._answer_id:
-            self._n_tokens += len(tokens)
+            self._n_tokens += n_tokens
             self._show_running(answer_id)
 
     def _show_running(self, answer_id: str) -> None:

@@ -100,7 +100,9 @@ async def test_a_running_answer_needs_nobody_who_shows_it(desk: Desk) -> None:
     chat, answer_id = session.conversation.id, session.answer_id or ""
     del session
     desk.library.on_answer_text(answer_id, "Un")
-    assert (await desk.library.open_session(chat)).answer_text == "Un"
+    so_far = (await desk.library.open_session(chat)).answer_so_far
+    assert so_far is not None
+    assert so_far.text == "Un"
 
 
 async def test_a_chat_that_nobody_has_takes_no_memory(desk: Desk) -> None:

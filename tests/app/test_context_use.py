@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from minerva_desktop.app.context_use import (
+    MAX_MARKS,
     ContextPart,
     PromptPiece,
     prompt_source,
@@ -18,7 +19,7 @@ from minerva_desktop.app.context_use import (
 )
 from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.message import Role
-from minerva_desktop.chat.parts import FilePart
+from minerva_desktop.chat.parts import FilePart, ReasoningPart
 from minerva_desktop.engine.engine import LlamaEngine
 from tests.chat.samples import make_conversation
 
@@ -64,6 +65,19 @@ async def test_a_real_prompt_is_told_apart_and_adds_up(engine: LlamaEngine) -> N
 async def test_an_empty_chat_fills_nothing(engine: LlamaEngine) -> None:
     use = await read_context(engine, prompt_source(make_conversation(), "  "), None)
     assert (use.n_tokens, use.n_free, use.pieces) == (0, 1024, ())
+
+
+def test_a_thought_counts_where_the_template_has_it_and_only_there() -> None:
+    conversation = make_conversation("2 + 2?", "4", "Sure?")
+    answer = conversation.active_branch()[1]
+    conversation.replace(msgspec.structs.replace(answer, parts=(ReasoningPart("It is 4"),)))
+    sources = prompt_source(conversation, "").pieces
+    kept = "<u>2 + 2?<a><think>\nIt is 4\n</think>\n4<u>Sure?<a>"
+    told = [piece.text for piece in split_prompt(kept, sources) if piece.part is HISTORY]
+    assert told == ["2 + 2?", "It is 4", "4", "Sure?"]
+    left_out = f"<u>2 + 2?<a>4<u>Sure?<a>{' ' * MAX_MARKS}It is 4"
+    told = [piece.text for piece in split_prompt(left_out, sources) if piece.part is HISTORY]
+    assert told == ["2 + 2?", "4", "Sure?"]
 
 
 def test_what_a_cut_leaves_out_is_not_in_it() -> None:

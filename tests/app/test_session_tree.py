@@ -89,7 +89,8 @@ async def test_a_cut_answer_goes_on_in_its_own_message(desk: Desk) -> None:
     assert session.answer_id == answer_id
     assert desk.engine.started[-1].turns[-1] == ChatTurn(Role.ASSISTANT, "One, two")
     assert [m.state for m in desk.listener.resumed] == [MessageState.STREAMING]
-    assert session.answer_text == "One, two"
+    assert session.answer_so_far is not None
+    assert session.answer_so_far.text == "One, two"
     await desk.says(session, ", three")
     await session.close()
     assert await desk.reopened(session) == [

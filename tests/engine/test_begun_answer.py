@@ -1,5 +1,5 @@
-"""An answer that broke off inside a train of thought goes on inside of it, whatever the template would
-make of such a turn."""
+"""An answer that broke off inside a train of thought goes on inside of it, whatever the template
+would make of such a turn."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.chat.message import Message, MessageState, Role
+from minerva_desktop.chat.turns import open_thought
 
 
 class MessageAction(Enum):
@@ -53,7 +54,7 @@ class BranchPlace(NamedTuple):
 
 def can_go_on(message: Message) -> bool:
     """Whether an answer broke off in the middle, so that a model can go on with it."""
-    if message.role is not Role.ASSISTANT or not message.text:
+    if message.role is not Role.ASSISTANT or not (message.text or open_thought(message)):
         return False
     match message.state:
         case MessageState.STOPPED | MessageState.INTERRUPTED | MessageState.FAILED:

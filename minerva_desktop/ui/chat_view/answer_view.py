@@ -5,6 +5,7 @@ System prompts and what tools give back look alike. Main thread.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 from PySide6.QtCore import QRectF, Signal, Slot
@@ -12,6 +13,7 @@ from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
 from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.chat.message import Message, MessageState, Role
+from minerva_desktop.chat.turns import open_thought
 from minerva_desktop.ui.chat_view.action_row import MAX_WIDTH
 from minerva_desktop.ui.chat_view.actions import can_go_on
 from minerva_desktop.ui.chat_view.markdown import MarkdownParser
@@ -23,6 +25,8 @@ from minerva_desktop.ui.chat_view.message_parts import (
     numbers_text,
 )
 from minerva_desktop.ui.chat_view.message_view import OUTDENT, MessageView
+from minerva_desktop.ui.chat_view.part_blocks import OpenBlocks, PartBlocks
+from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.controls import ElidedLabel
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
@@ -31,21 +35,34 @@ NAME_HEIGHT = 5 * GRID
 
 
 class AnswerView(MessageView):
-    """Signals carry the message's id: which button under it was pressed."""
+    """Signals carry the message's id: which button under it was pressed. ``part_shown(view)``: a
+    thought or a card of it was opened, and that shows its text."""
 
     retry_requested = Signal(str)
     continue_requested = Signal(str)
     details_requested = Signal(str)
     options_requested = Signal(str)
     load_anyway_requested = Signal(str)
+    part_shown = Signal(RichTextView)
 
     gap_below = 5 * GRID
 
     def __init__(
-        self, message: Message, parser: MarkdownParser, icons: Icons, parent: QWidget
+        self,
+        message: Message,
+        parser: MarkdownParser,
+        icons: Icons,
+        parent: QWidget,
+        opened: OpenBlocks,
     ) -> None:
+        """``opened``: which thoughts and cards of all messages are; it is kept up to date."""
         super().__init__(message, parser, icons, parent)
         self._status = ""
+        self._is_awaited = True
+        self._blocks = PartBlocks(icons, parser, self, self._body, opened)
+        self._blocks.rendering_needed.connect(self._on_block_opened)
+        self._blocks.layout_changed.connect(self._on_block_folded)
+        self._blocks.body_made.connect(self.part_shown)
         self._name = ElidedLabel("", self)
         self._name.setProperty("look", "muted")
         self._notice = Notice(icons, self)
@@ -56,6 +73,7 @@ class AnswerView(MessageView):
         self._notice.options_clicked.connect(self._on_options)
         self._notice.anyway_clicked.connect(self._on_load_anyway)
         self._footer = Footer(icons, self)
+        self._blocks.show(message)
         self._show_state()
 
     def show_author(self, model_names: Mapping[str, str]) -> None:
@@ -66,10 +84,29 @@ class AnswerView(MessageView):
 
     def append(self, delta: str) -> None:
         """More text of a streamed answer. `render_some` shows it."""
-        if self._status and not self._text.n_shown:
+        self._drop_status()
+        self._blocks.say()
+        self._text.append(delta)
+
+    def think(self, delta: str) -> None:
+        """More of what a streamed answer thinks. `render_some` shows it, where it is open."""
+        self._drop_status()
+        self._blocks.think(delta)
+
+    def catch_up(self, message: Message) -> None:
+        """The answer is being written, and so far it is ``message``."""
+        self._blocks.show(message)
+        if open_thought(message):
+            self.think("")
+        if rest := message.text.removeprefix(self.source()):
+            self.append(rest)
+
+    def _drop_status(self) -> None:
+        """What it waited for has come; what is said later (that it stops) stays."""
+        if self._is_awaited:
+            self._is_awaited = False
             self._status = ""
             self._show_state()
-        self._text.append(delta)
 
     def set_status(self, text: str) -> None:
         """What goes on while the answer is written; until its next text, or until the end."""
@@ -86,6 +123,7 @@ class AnswerView(MessageView):
     def finish(self, message: Message) -> None:
         """The answer is complete, stopped, interrupted or failed: show ``message`` for good."""
         self._message = message
+        self._blocks.show(message)
         self._text.finish(message)
         self._show_fold()
         self._show_state()
@@ -97,6 +135,8 @@ class AnswerView(MessageView):
         """The answer had ended, and more of it comes."""
         self._message = message
         self._status = ""
+        self._is_awaited = True
+        self._blocks.show(message)
         self._text.begin(message)
         self._show_fold()
         self._show_state()
@@ -128,12 +168,29 @@ class AnswerView(MessageView):
         file = self._message.model or "Answer"
         return model_names.get(file) or file.removesuffix(".gguf")
 
+    @property
+    def is_read_by_keyboard(self) -> bool:
+        return super().is_read_by_keyboard or self._blocks.has_focus
+
+    # -- rendering ---------------------------------------------------------------------------
+
+    def render_some(self, seconds: float) -> bool:
+        started = time.perf_counter()
+        self._fitted = (-1, 0)
+        if self._blocks.render_some(seconds):
+            return True
+        return super().render_some(max(0.0, seconds - (time.perf_counter() - started)))
+
+    def restyle(self) -> None:
+        super().restyle()
+        self._blocks.restyle()
+
     # -- layout ------------------------------------------------------------------------------
 
     def _arrange(self, width: int) -> int:
         width -= 2 * INSET
         self._name.setGeometry(INSET, 0, width, NAME_HEIGHT)
-        y = NAME_HEIGHT + GRID
+        y = self._blocks.place_thoughts(INSET, NAME_HEIGHT + GRID, width)
         self._body.move(INSET, y)
         self._body.setVisible(self._text.n_shown > 0)
         if self._text.n_shown:
@@ -142,6 +199,7 @@ class AnswerView(MessageView):
             self._unfold.adjustSize()
             self._unfold.move(INSET, y + 2 * GRID)
             y += self._unfold.height() + 3 * GRID
+        y = self._blocks.place_cards(INSET, y, width)
         if not self._notice.isHidden():
             y += 2 * GRID
             self._notice.move(INSET, y)
@@ -159,6 +217,16 @@ class AnswerView(MessageView):
         return ring, INSET
 
     # -- slots -------------------------------------------------------------------------------
+
+    @Slot()
+    def _on_block_opened(self) -> None:
+        self._fitted = (-1, 0)
+        self.rendering_needed.emit(self._message.id)
+
+    @Slot()
+    def _on_block_folded(self) -> None:
+        self._fitted = (-1, 0)
+        self.layout_changed.emit()
 
     @Slot()
     def _on_retry(self) -> None:

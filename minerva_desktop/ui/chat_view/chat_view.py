@@ -164,6 +164,16 @@ class ChatView(QScrollArea):
         self._messages.append_text(message_id, delta)
         self._start_timer()
 
+    def append_thought(self, message_id: str, delta: str) -> None:
+        """More of what an answer thinks; as `append_text`."""
+        self._messages.append_text(message_id, delta, is_thought=True)
+        self._start_timer()
+
+    def catch_up(self, message: Message) -> None:
+        """An answer that is shown is being written, and so far it is ``message``."""
+        self._messages.catch_up(message)
+        self._start_timer()
+
     def set_status(self, message_id: str, text: str) -> None:
         """Say beneath a running answer what goes on, such as ``Loading model… 40 %``."""
         self._messages.set_status(message_id, text)

@@ -21,6 +21,7 @@ from minerva_desktop.ui.chat_view.answer_view import AnswerView
 from minerva_desktop.ui.chat_view.markdown import MarkdownParser
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
 from minerva_desktop.ui.chat_view.message_view import MessageView
+from minerva_desktop.ui.chat_view.part_blocks import OpenBlocks
 from minerva_desktop.ui.chat_view.question_view import QuestionView
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.icons import Icons
@@ -54,6 +55,7 @@ class MessageHands(QObject):
         self._last: MessageView | None = None
         self._selected: RichTextView | None = None
         self._edits: dict[str, str] = {}  # by message, of those without a view
+        self._opened: OpenBlocks = {}
         self._rows = ActionRows(icons, column, self._actions, is_answering, self._owner)
         self._rows.triggered.connect(self._trigger)
         self._rows.menu_requested.connect(self._show_menu)
@@ -67,8 +69,7 @@ class MessageHands(QObject):
         else:
             view = self._make_answer(message)
         view.show_place(self._options.place_of(message.id))
-        view.body.copyAvailable.connect(self._on_copy_available)
-        view.body.caret_moved.connect(self._on_caret_moved)
+        self._follow_selection(view.body)
         view.rendering_needed.connect(self.rendering_needed)
         view.layout_changed.connect(self._events.layout_changed)
         view.menu_requested.connect(self._show_menu)
@@ -85,7 +86,8 @@ class MessageHands(QObject):
         return view
 
     def _make_answer(self, message: Message) -> AnswerView:
-        view = AnswerView(message, self._parser, self._icons, self._column)
+        view = AnswerView(message, self._parser, self._icons, self._column, self._opened)
+        view.part_shown.connect(self._follow_selection)
         view.retry_requested.connect(self._events.retry_requested)
         view.continue_requested.connect(self._on_continue)
         view.details_requested.connect(self._events.details_requested)
@@ -103,7 +105,7 @@ class MessageHands(QObject):
             self._edits[view.message.id] = view.edited_text
         if view is self._last:
             self._last = None
-        if view.body is self._selected:
+        if self._selected is not None and view.isAncestorOf(self._selected):
             self._selected = None
         self._rows.forget(view)
 
@@ -208,6 +210,11 @@ class MessageHands(QObject):
             self._rows.hover(view)
         elif view is not None:
             self._rows.leave(view)
+
+    @Slot(RichTextView)
+    def _follow_selection(self, body: RichTextView) -> None:
+        body.copyAvailable.connect(self._on_copy_available)
+        body.caret_moved.connect(self._on_caret_moved)
 
     @Slot(bool)
     def _on_copy_available(self, available: bool) -> None:

@@ -11,6 +11,8 @@ from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 
 from minerva_desktop.chat.completion import Completion, FinishReason
 from minerva_desktop.chat.message import Message, MessageState
+from minerva_desktop.chat.parts import ImagePart, ToolCallPart
+from minerva_desktop.chat.turns import open_thought
 from minerva_desktop.ui.chat_view.busy_dots import BusyDots
 from minerva_desktop.ui.chat_view.copy_button import SIZE
 from minerva_desktop.ui.controls import ElidedLabel, set_sign
@@ -24,6 +26,23 @@ NOTICE_RADIUS = 8
 ICON = 16
 MIN_BESIDE = 320  # px of a failure's sentence; with less, its buttons go under it
 BUSY_TEXT = 36  # px; where the text beside the dots begins
+
+# How an answer broke off; and where it only thought until then.
+_ENDINGS = {
+    MessageState.STOPPED: (
+        "You stopped this answer.",
+        "You stopped the model while it was thinking.",
+    ),
+    MessageState.INTERRUPTED: (
+        "This answer was interrupted before it was finished.",
+        "The model was interrupted while it was thinking.",
+    ),
+    MessageState.FAILED: (
+        "This answer could not be generated.",
+        "The model failed while it was thinking.",
+    ),
+}
+_ANSWERS = (ToolCallPart, ImagePart)  # what an answer may be made of instead of words
 
 
 def numbers_text(completion: Completion) -> str:
@@ -43,20 +62,26 @@ def numbers_text(completion: Completion) -> str:
 
 def ending_text(message: Message) -> str:
     """What to say about how an answer ended; empty when it ended well."""
-    match message.state:
-        case MessageState.STOPPED:
-            return message.error or "You stopped this answer."
-        case MessageState.INTERRUPTED:
-            return message.error or "This answer was interrupted before it was finished."
-        case MessageState.FAILED:
-            return message.error or "This answer could not be generated."
-        case MessageState.COMPLETE if not message.text.strip():
-            return "The model ended its answer without a word."
-        case MessageState.COMPLETE if message.completion is not None:
-            if message.completion.finish_reason is FinishReason.LENGTH:
-                count = format_tokens(message.completion.timings.completion_tokens)
-                return f"The answer was cut off at its limit of {count} tokens."
-    return ""
+    thinks = bool(open_thought(message))
+    if message.state is MessageState.COMPLETE:
+        return _completed_text(message, thinks=thinks)
+    words = _ENDINGS.get(message.state)
+    return "" if words is None else message.error or words[thinks]
+
+
+def _completed_text(message: Message, *, thinks: bool) -> str:
+    completion = message.completion
+    if completion is not None and completion.finish_reason is FinishReason.LENGTH:
+        count = format_tokens(completion.timings.completion_tokens)
+        if thinks:
+            return f"The model was cut off while it was thinking, at its limit of {count} tokens."
+        if message.text.strip():
+            return f"The answer was cut off at its limit of {count} tokens."
+    if message.text.strip() or any(isinstance(part, _ANSWERS) for part in message.parts):
+        return ""
+    if thinks:
+        return "The model only thought, and ended without an answer."
+    return "The model ended its answer without a word."
 
 
 class Footer(QWidget):

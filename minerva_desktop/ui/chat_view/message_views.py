@@ -10,12 +10,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QRect, Qt, Slot
+from PySide6.QtCore import QObject, QRect, Slot
 from PySide6.QtWidgets import QApplication, QWidget
 
 from minerva_desktop.chat.message import Message, MessageState
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
 from minerva_desktop.ui.chat_view.stretch import FEW, PAGE, Stretch, is_only_moved, n_same
+from minerva_desktop.ui.chat_view.view_focus import focus_again, focused_index
 from minerva_desktop.ui.icons import Icons
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class MessageViews(QObject):
         if same < start or not self._views:
             self.open(messages)
             return False
-        focus, focused = self._focused_index(), QApplication.focusWidget()
+        focus, focused = focused_index(self._views), QApplication.focusWidget()
         old_views, self._views = self._views, []
         end, n_made = start, 0
         for message in messages[start : max(same, start) + PAGE]:
@@ -111,7 +112,7 @@ class MessageViews(QObject):
         self._order_views()
         self._mark_last()
         if QApplication.focusWidget() is not focused:  # it went with its message
-            self._focus_again(focus)
+            focus_again(self._views, focus)
         return True
 
     def _order_views(self) -> None:
@@ -119,19 +120,6 @@ class MessageViews(QObject):
         for view in self._views:
             view.raise_()
             view.show_place(self._options.place_of(view.message.id))
-
-    def _focused_index(self) -> int | None:
-        """The message that the keyboard is at, to read it or its versions, by its place."""
-        for index, view in enumerate(self._views, self._stretch.first):
-            if view.is_read_by_keyboard:
-                return index
-        return None
-
-    def _focus_again(self, index: int | None) -> None:
-        """The message in the place of the one that had the keyboard has it."""
-        at = -1 if index is None else min(index - self._stretch.first, len(self._views) - 1)
-        if at >= 0:
-            self._views[at].body.setFocus(Qt.FocusReason.TabFocusReason)
 
     def set_model_names(self, names: dict[str, str]) -> None:
         """What to call the models, by file name."""
@@ -151,12 +139,18 @@ class MessageViews(QObject):
         self._stretch.wanted_end = self._stretch.end
         self._mark_last()
 
-    def append_text(self, message_id: str, delta: str) -> None:
-        """More text of an answer; nothing for a message without a view."""
+    def append_text(self, message_id: str, delta: str, *, is_thought: bool = False) -> None:
+        """More that an answer says or thinks; nothing for a message without a view."""
         view = self._answers.get(message_id)
         if view is not None:
-            view.append(delta)
+            (view.think if is_thought else view.append)(delta)
             self._unrendered[message_id] = view
+
+    def catch_up(self, message: Message) -> None:
+        """A running answer that is already here is ``message`` so far."""
+        view = self._replace(message)
+        if view is not None:
+            view.catch_up(message)
 
     def offer_help(self, message_id: str, *, details: bool, options: bool, anyway: bool) -> None:
         """What to offer under a failed answer, whenever it has a view."""
