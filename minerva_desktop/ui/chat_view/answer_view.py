@@ -59,7 +59,7 @@ class AnswerView(MessageView):
         super().__init__(message, parser, icons, parent)
         self._status = ""
         self._is_awaited = True
-        self._blocks = PartBlocks(icons, parser, self, self._body, opened)
+        self._blocks = PartBlocks(icons, parser, self, self._body, self._unfold, opened)
         self._blocks.rendering_needed.connect(self._on_block_opened)
         self._blocks.layout_changed.connect(self._on_block_folded)
         self._blocks.body_made.connect(self.part_shown)

@@ -39,15 +39,17 @@ class PartBlocks(QObject):
         parser: MarkdownParser,
         owner: QWidget,
         text: QWidget,
+        below: QWidget,
         opened: OpenBlocks,
     ) -> None:
-        """The blocks are children of ``owner``; ``text`` is what is said. ``opened`` is kept up to
-        date."""
+        """The blocks are children of ``owner``, as is ``text``, what is said, and ``below``, which
+        follows all of them. ``opened`` is kept up to date."""
         super().__init__(owner)
         self._icons = icons
         self._parser = parser
         self._owner = owner
         self._said = text
+        self._below = below
         self._opened = opened
         self._message_id = ""
         self._speaks = False
@@ -132,7 +134,7 @@ class PartBlocks(QObject):
     def _thought(self, number: int) -> ThoughtBlock:
         if number == len(self._thoughts):
             block = ThoughtBlock(self._icons, self._parser, self._owner)
-            block.stackUnder(self._said)  # screen readers go by the order of the children
+            block.stackUnder(self._said)  # screen readers go by this order
             before = self._thoughts[-1].heading if self._thoughts else None
             if before is not None:
                 QWidget.setTabOrder(before, block.heading)
@@ -142,6 +144,7 @@ class PartBlocks(QObject):
         return self._thoughts[number]
 
     def _add_card(self, card: ToolCard) -> None:
+        card.stackUnder(self._below)
         self._cards.append(card)
         self._add(card, f"card {len(self._cards)}", opens_itself=card.opens_itself)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QAccessible, QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QMenu
 from pytestqt.qtbot import QtBot
@@ -71,6 +71,7 @@ def test_a_thought_is_folded_above_the_answer_and_opens_by_a_click(
     assert block.body.isVisible()
     assert block.body.plain_text() == "It is 4.\n• two\n• two"
     assert block.heading.accessibleDescription() == SHOWN
+    assert QAccessible.queryAccessibleInterface(block.heading).state().checked
     assert block.height() > folded + block.body.height()
     assert message.body.y() == top + block.height() - folded
 

@@ -7,7 +7,7 @@ import json
 import msgspec
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QAccessible, QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -17,6 +17,7 @@ from minerva_desktop.chat.parts import ReasoningPart, ToolCallPart, ToolResultPa
 from minerva_desktop.chat.tools import ToolCall
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.message_parts import ending_text
+from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.chat_view.tool_card import (
     MAX_FORMATTED,
     ToolCard,
@@ -41,6 +42,20 @@ def _result(text: str, name: str = "find") -> Message:
     return msgspec.structs.replace(message, parts=(ToolResultPart("a", text, name),))
 
 
+def _spoken(message: MessageView) -> list[str]:
+    """What a screen reader comes to, one after the other, down to the last card."""
+    interface = QAccessible.queryAccessibleInterface(message)
+    names: list[str] = []
+    for number in range(interface.childCount()):
+        part = interface.child(number)
+        name = part.text(QAccessible.Text.Name)
+        if not name and part.childCount():
+            name = part.child(0).text(QAccessible.Text.Name)
+        if name and not part.state().invisible:
+            names.append(name)
+    return names[:4]
+
+
 def test_calls_stand_below_the_words_with_their_arguments(qtbot: QtBot, view: ChatView) -> None:
     called = msgspec.structs.replace(answer("I look."), parts=(ReasoningPart("Hm"), FIND, NOW))
     find, now = _shown(qtbot, view, question("Where?"), called)
@@ -48,6 +63,7 @@ def test_calls_stand_below_the_words_with_their_arguments(qtbot: QtBot, view: Ch
     assert message is not None
     assert message.body.geometry().bottom() < find.y() < now.y()
     assert (find.heading.text(), now.heading.text()) == ("Called find", "Called now")
+    assert _spoken(message) == ["Thoughts", "tiny-model", "Called find", "Called now"]
     assert find.body is not None
     assert find.body.isVisible()
     assert find.body.plain_text() == '{\n  "q": "Zürich",\n  "n": 3\n}'
