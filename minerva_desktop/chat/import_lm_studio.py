@@ -227,7 +227,8 @@ class _Reader:
         content = piece.get("content")
         text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
         call_id = text_of(piece.get("toolCallId")) or text_of(piece.get("toolCallRequestId"))
-        result = ToolResultPart(call_id, text, text_of(piece.get("name")))
+        name = text_of(piece.get("name")) or _called(drafts, call_id)
+        result = ToolResultPart(call_id, text, name)
         model = drafts[-1].model
         drafts += [_Draft(Role.TOOL, parts=[result]), _Draft(Role.ASSISTANT, model=model)]
 
@@ -247,6 +248,13 @@ def _call(piece: dict[str, Any]) -> ToolCall:
         arguments = json.dumps(arguments or {}, ensure_ascii=False)
     call_id = text_of(request.get("id")) or text_of(request.get("toolCallRequestId"))
     return ToolCall(call_id, text_of(request.get("name")), arguments)
+
+
+def _called(drafts: list[_Draft], call_id: str) -> str:
+    """The name of the tool that was called by that id; empty for an unknown one."""
+    parts = (part for draft in reversed(drafts) for part in draft.parts)
+    calls = (part.call for part in parts if isinstance(part, ToolCallPart))
+    return next((call.name for call in calls if call.id == call_id), "")
 
 
 def _milliseconds(style: dict[str, Any]) -> float:

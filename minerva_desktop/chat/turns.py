@@ -58,7 +58,8 @@ def open_thought(message: Message) -> str:
     """The train of thought that an answer breaks off in, having said nothing; empty for others."""
     if message.role is not Role.ASSISTANT or message.text or not message.parts:
         return ""
-    is_open = isinstance(message.parts[-1], ReasoningPart)
+    calls = any(isinstance(part, ToolCallPart) for part in message.parts)
+    is_open = isinstance(message.parts[-1], ReasoningPart) and not calls
     return _thoughts(message) if is_open else ""
 
 

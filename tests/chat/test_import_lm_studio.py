@@ -135,9 +135,9 @@ def test_calls_of_tools_and_their_results() -> None:
     assert (call.text, call.parts) == (
         "I look.", (ToolCallPart(ToolCall("c1", "find", '{"q": "é"}')),),
     )  # fmt: skip
-    assert (result.role, result.parts) == (Role.TOOL, (ToolResultPart("c1", "found"),))
+    assert (result.role, result.parts) == (Role.TOOL, (ToolResultPart("c1", "found", "find"),))
     assert second.parts == (ToolCallPart(ToolCall("c2", "add", '{"a": 1}')),)
-    assert other.parts == (ToolResultPart("c2", "[1]"),)
+    assert other.parts == (ToolResultPart("c2", "[1]", "add"),)
     assert (done.role, done.text, done.model) == (Role.ASSISTANT, "Done.", "small")
     assert thanks.text == "thanks"
 

@@ -15,7 +15,13 @@ from minerva_desktop.chat.parts import (
     ToolResultPart,
 )
 from minerva_desktop.chat.tools import ToolCall
-from minerva_desktop.chat.turns import SUMMARY_HEADING, sent, turns_of
+from minerva_desktop.chat.turns import (
+    SUMMARY_HEADING,
+    open_thought,
+    sent,
+    turn_to_go_on,
+    turns_of,
+)
 from tests.chat.samples import make_message
 
 
@@ -57,6 +63,21 @@ def test_an_answer_of_which_there_is_only_a_thought_is_left_out() -> None:
     begun = msgspec.structs.replace(begun, state=MessageState.STOPPED)
     again = _message(Role.USER, "Well?", parent=begun)
     assert turns_of([question, begun, again], "") == (ChatTurn(Role.USER, "Why?\n\nWell?"),)
+
+
+def test_an_answer_goes_on_inside_a_thought_unless_it_said_or_called_something() -> None:
+    begun = _message(Role.ASSISTANT, "", ReasoningPart("Hm"), ReasoningPart("It is"))
+    assert open_thought(begun) == "Hm\n\nIt is"
+    assert turn_to_go_on(begun) == ChatTurn(Role.ASSISTANT, "", reasoning="Hm\n\nIt is")
+    call = ToolCallPart(ToolCall("call-1", "now", "{}"))
+    for other in (
+        _message(Role.ASSISTANT, "Yes", ReasoningPart("Hm")),
+        _message(Role.ASSISTANT, "", call, ReasoningPart("Hm")),
+        _message(Role.ASSISTANT, ""),
+        _message(Role.USER, "", ReasoningPart("Hm")),
+    ):
+        assert open_thought(other) == ""
+        assert turn_to_go_on(other) is None
 
 
 def test_a_cut_leaves_out_what_is_before_it() -> None:

@@ -32,6 +32,7 @@ from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 
 NAME_HEIGHT = 5 * GRID
+FIRST_SECONDS = 0.004  # for what is there of a thought that is opened while it is written
 
 
 class AnswerView(MessageView):
@@ -221,7 +222,12 @@ class AnswerView(MessageView):
     @Slot()
     def _on_block_opened(self) -> None:
         self._fitted = (-1, 0)
-        self.rendering_needed.emit(self._message.id)
+        if self._blocks.is_thinking:
+            # More of it comes, which renders the rest; a person at the end of the chat stays there.
+            self._blocks.render_some(FIRST_SECONDS)
+            self.layout_changed.emit()
+        else:
+            self.rendering_needed.emit(self._message.id)
 
     @Slot()
     def _on_block_folded(self) -> None:

@@ -102,6 +102,11 @@ class PartBlocks(QObject):
             block.restyle()
 
     @property
+    def is_thinking(self) -> bool:
+        """Whether a thought is being written."""
+        return bool(self._thoughts) and self._thoughts[-1].is_running
+
+    @property
     def has_focus(self) -> bool:
         """Whether the keyboard is at one of them."""
         focused = QApplication.focusWidget()

@@ -139,6 +139,33 @@ def test_nothing_moves_while_it_grows_folded_and_its_text_is_there_when_opened(
     assert view.plain_text() == "2 + 2?\n\nFour."
 
 
+def test_a_person_at_the_end_stays_there_while_a_thought_is_written(
+    qtbot: QtBot, view: ChatView
+) -> None:
+    long_answer = answer("\n\n".join(f"Paragraph {number}" for number in range(30)))
+    running = _begin(view, long_answer)
+    view.append_thought(running.id, "One\n\n")
+    _settle(qtbot, view)
+    (block,) = _blocks(view)
+    bar = view.verticalScrollBar()
+    assert bar.value() == bar.maximum() > 0
+    block.heading.click()
+    assert block.body is not None
+    assert block.body.plain_text() == "One"
+    view.append_thought(running.id, "\n\n".join(["More"] * 40))
+    _settle(qtbot, view)
+    assert bar.value() == bar.maximum() > block.height() > view.height()
+    # And one who opens a thought that is over sees its heading.
+    view.append_text(running.id, "Four.")
+    block.heading.click()
+    _settle(qtbot, view)
+    top = block.heading.mapTo(view, block.heading.pos()).y()
+    block.heading.click()
+    _settle(qtbot, view)
+    assert block.heading.mapTo(view, block.heading.pos()).y() == top
+    assert bar.value() < bar.maximum()
+
+
 def test_it_counts_on_where_it_was_when_its_chat_is_shown_again(
     qtbot: QtBot, view: ChatView
 ) -> None:
