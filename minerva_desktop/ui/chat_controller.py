@@ -355,7 +355,7 @@ class ChatController(QObject):
 
     # -- what the worker says --------------------------------------------------------------
 
-    @Slot(str, int, list)
+    @Slot(str, int, object)
     def _on_tokens(self, answer_id: str, n_tokens: int, parts: list[AnswerPart]) -> None:
         if self._library is not None:
             self._library.on_answer_parts(answer_id, parts)

@@ -74,7 +74,7 @@ class EngineWorker(QThread):
     # path of a model that the person wants loaded, tuple of the models' paths that this waits for
     load_waits = Signal(object, object)
     # answer id, how many tokens came, list of the `AnswerPart`s that they say
-    tokens_ready = Signal(str, int, list)
+    tokens_ready = Signal(str, int, object)
     # answer id, prompt tokens read, prompt tokens in all
     prefill_advanced = Signal(str, int, int)
     # answer id, Completion

@@ -110,7 +110,7 @@ class PromptCounter(QObject):
             self._answer_id, self._n_tokens = answer_id, total
             self._show_running(answer_id)
 
-    @Slot(str, int, list)
+    @Slot(str, int, object)
     def _on_tokens(self, answer_id: str, n_tokens: int, _parts: list[object]) -> None:
         if answer_id == self._answer_id:
             self._n_tokens += n_tokens

@@ -95,10 +95,13 @@ async def test_a_thought_is_left_in_the_content_for_those_who_want_it() -> None:
     assert answer["choices"][0]["message"]["content"] == "<think>Hm</think>Yes"
 
 
-async def test_an_answer_that_goes_on_inside_a_thought() -> None:
-    begun: Any = [*ASKED, {"role": "assistant", "content": "<think>It is"}]
+@pytest.mark.parametrize(
+    "begun", [{"content": "<think>It is"}, {"content": "", "reasoning_content": "It is"}]
+)
+async def test_an_answer_that_goes_on_inside_a_thought(begun: dict[str, str]) -> None:
+    begun_chat: Any = [*ASKED, {"role": "assistant", **begun}]
     async with calling(says(" June", "</think>", "Yes")) as served, served.openai() as client:
-        answer = await client.chat.completions.create(model=MODEL.model_id, messages=begun)
+        answer = await client.chat.completions.create(model=MODEL.model_id, messages=begun_chat)
     message = answer.choices[0].message
     assert message.model_dump()["reasoning_content"] == " June"
     assert message.content == "Yes"
