@@ -42,7 +42,6 @@ class RunningAnswer:
         self._parts = list(message.parts)  # all but the thought that is being written
         self._thought: _Thought | None = None
         self._is_unflushed = False
-        self._has_unflushed_parts = False
         self._flusher: asyncio.Task[None] | None = None
         self.is_stopping = False
 
@@ -71,7 +70,6 @@ class RunningAnswer:
         if self._thought is not None:
             self._parts.append(self._thought.part(self._clock()))
             self._thought = None
-            self._has_unflushed_parts = True
         self._pieces.append(text)
         self._flush_soon()
 
@@ -80,7 +78,6 @@ class RunningAnswer:
         if self._thought is None:
             self._thought = _Thought(self._unfinished(), self._clock())
         self._thought.pieces.append(text)
-        self._has_unflushed_parts = True
         self._flush_soon()
 
     def ended(
@@ -116,9 +113,8 @@ class RunningAnswer:
     async def _flush(self) -> None:
         while self._is_unflushed:
             self._is_unflushed = False
-            parts = self._all_parts if self._has_unflushed_parts else None
-            self._has_unflushed_parts = False
-            await self._keeper.flush(self.id, self._text, parts)
+            # Both each time: while the disk is full, the last of these stands for all before it.
+            await self._keeper.flush(self.id, self._text, self._all_parts)
             await asyncio.sleep(FLUSH_SECONDS)
         self._flusher = None
 

@@ -93,10 +93,10 @@ class SessionKeeper:
                 write = store.remove_messages(self._conversation, removal)
             await self._kept(write)
 
-    async def flush(self, message_id: str, text: str, parts: tuple[Part, ...] | None) -> None:
-        """Write all that a streaming answer has so far; its parts unless None: they are written."""
+    async def flush(self, message_id: str, text: str, parts: tuple[Part, ...]) -> None:
+        """Write all that a streaming answer has so far."""
         if self._store is not None and self.is_whole:
-            await self._kept(self._store.flush_text(message_id, text, parts))
+            await self._kept(self._store.flush_text(message_id, text, parts or None))
 
     async def save_draft(self, draft: str) -> None:
         """Write what stands in the composer; not of a chat without messages."""

@@ -12,7 +12,7 @@ from minerva_desktop.app.running_answer import RunningAnswer
 from minerva_desktop.app.session_keeper import SessionKeeper
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.message import ChatTurn, Message, MessageState, Role
-from minerva_desktop.chat.parts import ReasoningPart
+from minerva_desktop.chat.parts import Part, ReasoningPart
 from minerva_desktop.engine.answer_parser import ContentDelta, ReasoningDelta
 from minerva_desktop.errors import EngineDied
 from minerva_desktop.store.chat_store import ChatStore
@@ -122,15 +122,42 @@ async def test_a_copy_of_a_chat_has_the_thought_that_is_being_written(desk: Desk
     assert (_thoughts(copied), copied.state) == (["It is"], MessageState.INTERRUPTED)
 
 
+class RecordingKeeper(SessionKeeper):
+    """Notes what would be written of a running answer."""
+
+    def __init__(self) -> None:
+        super().__init__(make_conversation(), None, lambda _: None, is_saved=False)
+        self.flushed: list[tuple[str, tuple[Part, ...]]] = []
+
+    async def flush(self, _message_id: str, text: str, parts: tuple[Part, ...]) -> None:
+        self.flushed.append((text, parts))
+
+
+def _begun(*parts: Part) -> Message:
+    message = make_message("", None, role=Role.ASSISTANT, state=MessageState.STREAMING)
+    return msgspec.structs.replace(message, parts=parts)
+
+
+async def test_each_write_has_all_of_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minerva_desktop.app.running_answer.FLUSH_SECONDS", 0.0)
+    # While a disk is full the last write stands for all before it.
+    keeper = RecordingKeeper()
+    answer = RunningAnswer(_begun(), keeper, clock=lambda: 1.0)
+    answer.think("It is 4")
+    while len(keeper.flushed) < 1:
+        await asyncio.sleep(0)
+    answer.add("Four")
+    while len(keeper.flushed) < 2:
+        await asyncio.sleep(0)
+    thought = (ReasoningPart("It is 4"),)
+    assert keeper.flushed == [("", thought), ("Four", thought)]
+    await answer.stop_flushing()
+
+
 async def test_the_time_of_a_thought_is_that_of_its_parts() -> None:
     now = 100.0
-    conversation = make_conversation("2 + 2?")
-    begun = make_message(
-        "", conversation.active_branch()[0], role=Role.ASSISTANT, state=MessageState.STREAMING
-    )
-    begun = msgspec.structs.replace(begun, parts=(ReasoningPart("It", 2_000.0),))
-    keeper = SessionKeeper(conversation, None, lambda _: None, is_saved=False)
-    answer = RunningAnswer(begun, keeper, clock=lambda: now)
+    begun = _begun(ReasoningPart("It", 2_000.0))
+    answer = RunningAnswer(begun, RecordingKeeper(), clock=lambda: now)
     answer.think(" is")
     now = 103.5
     assert answer.so_far.parts == (ReasoningPart("It is", 5_500.0),)
