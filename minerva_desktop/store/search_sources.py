@@ -32,7 +32,14 @@ MAX_WAITING = 200
 # By how many seconds a message's row may be ahead of its time, where many are of the same second.
 ROW_SLACK = 24 * 3600
 
-CANDIDATE = "messages.row, id, conversation_id, created_at, messages.model, messages.text"
+# What a message says; of an older answer without the thought before it (`chat.old_thoughts`).
+SAID = """
+    CASE WHEN substr(messages.text, 1, 7) = '<think>' AND role = 'assistant' AND parts IS NULL
+        AND instr(messages.text, '</think>') > 0
+    THEN ltrim(substr(messages.text, instr(messages.text, '</think>') + 8), char(10, 13, 32))
+    ELSE messages.text END
+"""
+CANDIDATE = f"messages.row, id, conversation_id, created_at, messages.model, {SAID}"
 BY_INDEX = f"""
     SELECT {CANDIDATE} FROM {{0}} CROSS JOIN messages ON messages.row = {{0}}.rowid
     WHERE {{0}} MATCH ? AND {{0}}.rowid >= ? AND {{0}}.rowid < ? AND deleted_at IS NULL

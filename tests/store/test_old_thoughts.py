@@ -72,3 +72,15 @@ async def test_an_answer_with_parts_is_one_of_today(tmp_path: Path) -> None:
     message = msgspec.structs.replace(message, parts=(FilePart("a.txt", "a", 1),))
     read, _ = await _read(tmp_path / "chats.db", message)
     assert (read.text, read.parts) == ("<think>a</think>b", message.parts)
+
+
+async def test_a_search_finds_what_was_said_and_not_what_was_thought(tmp_path: Path) -> None:
+    store = await ChatStore.open(tmp_path / "chats.db")
+    chat = make_conversation("2 + 2?", "<think>\nIt is fourteen\n</think>\n\nForty.", "<think>?")
+    await store.create(chat)
+    found = {
+        words: [hit.snippet.text for hit in (await store.search(words)).hits]
+        for words in ("fourteen", "forty", "think")
+    }
+    await store.close()
+    assert found == {"fourteen": [], "forty": ["Forty."], "think": ["<think>?"]}
