@@ -22,6 +22,7 @@ from minerva_desktop.ui.chat_view.text_formats import (
     TextFormats,
     cell_format,
     code_hang,
+    gap_above,
     separator_formats,
     table_format,
 )
@@ -66,6 +67,14 @@ class DocumentWriter:
         if update.whole:
             self._truncate(cursor, index)
         cursor.endEditBlock()
+        if first_changed == 0:
+            # Qt leaves out the gap above a document's first block, where a box of code has its
+            # header: the frame around all has it instead.
+            gap = gap_above(self.rows[0], None) if self.rows else 0
+            frame = self._document.rootFrame().frameFormat()
+            if frame.topMargin() != gap:
+                frame.setTopMargin(gap)
+                self._document.rootFrame().setFrameFormat(frame)
         return first_changed
 
     def restyle(self, formats: TextFormats) -> None:

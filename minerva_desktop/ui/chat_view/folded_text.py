@@ -24,11 +24,10 @@ RING_INSET = 4  # px around the text
 
 
 class FoldedText(QWidget):
-    """``toggled(is_open)``: a person opened or folded it. ``rendering_needed`` asks for
-    `render_some`; ``body_made(view)``: the widget of the text is there."""
+    """``toggled(is_open)``: a person opened or folded it. ``body_made(view)``: the widget of the
+    text is there."""
 
     toggled = Signal(bool)
-    rendering_needed = Signal()
     body_made = Signal(RichTextView)
 
     left = 6 * GRID  # px at the left of the text

@@ -12,6 +12,7 @@ from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.rows import Kind, Row, Run
 from minerva_desktop.ui.chat_view.streaming import Update
 from minerva_desktop.ui.chat_view.text_formats import (
+    CODE_HEADER,
     MIN_CONTRAST,
     TextFormats,
     body_font,
@@ -96,6 +97,14 @@ def test_code_boxes_know_their_source(qapp: QApplication) -> None:
     _, writer = make_writer(qapp)
     writer.apply(Update(0, rendered("```\na\n\n\tb\n```\ntext\n```py\nc\n```")))
     assert [writer.box_source(box) for box in range(len(writer.boxes))] == ["a\n\n\tb", "c"]
+
+
+def test_a_box_at_the_very_beginning_has_room_for_its_header(qapp: QApplication) -> None:
+    document, writer = make_writer(qapp)
+    layout = document.documentLayout()
+    for source, top in (("```py\na\n```", CODE_HEADER), ("text", 0), ("> a", 0)):
+        writer.apply(Update(0, rendered(source)))
+        assert layout.blockBoundingRect(document.begin()).top() == top, source
 
 
 def test_text_cannot_break_the_document(qapp: QApplication) -> None:
