@@ -17,6 +17,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from minerva_desktop.ui.chat_view.code_rows import CodeRows
+from minerva_desktop.ui.chat_view.markdown_math import BLOCK, INLINE, add_formulas, is_display
+from minerva_desktop.ui.chat_view.open_markup import close_markup, split_open_formula
 from minerva_desktop.ui.chat_view.rows import (
     LINE_BREAK,
     LIST,
@@ -39,6 +41,7 @@ PLAIN_LIMIT = 4_000  # characters of one row: a longer one is laid out in quadra
 _ALLOWED_LINK = re.compile(r"(https?://|mailto:)[^\s]", re.IGNORECASE)
 _BARE_LINK = re.compile(r"https?://[^\s<>\"'`|]*[^\s<>\"'`|.,;:!?()\[\]{}*_~]", re.IGNORECASE)
 _HTML_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"([.,;:!?])(?=\s|$)\s*")
 _TASK = re.compile(r"\[([ xX])\]\s+")
 _BULLETS = "•◦"
 
@@ -91,6 +94,8 @@ class MarkdownParser:
         self._parser = _Parser("commonmark", options).enable(["table", "strikethrough"])
         without_links = _Parser("commonmark", options).enable("strikethrough")
         self._without_links = without_links.disable(["link", "image"])
+        for parser in (self._parser, self._without_links):
+            add_formulas(parser)
 
     def blocks(self, source: str, env: Environment) -> list[Token]:
         """The block tokens of ``source``; references that it defines are added to ``env``."""
@@ -122,6 +127,8 @@ class MarkdownParser:
                 link = ""
             elif token.type in {"softbreak", "hardbreak"}:
                 yield Run(LINE_BREAK, mark, link)
+            elif token.type == INLINE:
+                yield formula_run(token.content, mark, link)
             elif token.type == "code_inline":
                 yield Run(token.content, mark | Mark.CODE, link)
             elif token.type == "image":
@@ -209,29 +216,34 @@ class RowBuilder:
                 self._nest += QUOTE
             case "blockquote_close":
                 self._nest = self._nest[:-1]
-            case "fence" | "code_block":
+            case "fence" | "code_block" | "hr" | "math_block":
                 self._place_marker()
-                self._code(token)
-            case "hr":
-                self._place_marker()
-                self._rows.append(Row(Kind.RULE, nest=self._nest))
+                self._leaf(token)
             case _:
                 self._table_token(token)
 
     def _inline(self, token: Token) -> None:
-        source = token.content
+        source, formula = token.content, ""
         if token is self._last_inline:
+            source, formula = split_open_formula(source)
             source = close_markup(source)
         task = _TASK.match(source) if self._marker in _BULLETS and self._marker else None
         if task is not None:
             self._marker = "☐" if task[1] == " " else "☑"
             source = source[task.end() :]
         runs = self._parser.runs(source, self._env)
+        if formula:
+            runs = (*runs, Run(formula.replace("\n", LINE_BREAK)))
         if self._table is not None:
             self._table.row.append(runs)
-            return
-        kind = Kind.HEADING if self._level else Kind.TEXT
-        self._add(Row(kind, runs, self._nest, level=self._level))
+        elif self._level:
+            self._add(Row(Kind.HEADING, runs, self._nest, level=self._level))
+        else:
+            for part in _apart(runs):
+                kind = Kind.FORMULA if _is_display(part[:1]) else Kind.TEXT
+                if kind is Kind.FORMULA:
+                    self._place_marker()
+                self._add(Row(kind, part, self._nest))
 
     def _add(self, row: Row) -> None:
         """Add a row of text, with the marker that waits for one."""
@@ -267,6 +279,15 @@ class RowBuilder:
         current.number += 1
         if depth == 1:
             self.number = current.number
+
+    def _leaf(self, token: Token) -> None:
+        """A block that has no blocks in it, and no Markdown."""
+        if token.type == "hr":
+            self._rows.append(Row(Kind.RULE, nest=self._nest))
+        elif token.type == BLOCK:
+            self._rows.append(Row(Kind.FORMULA, (formula_run(token.content),), self._nest))
+        else:
+            self._code(token)
 
     def _code(self, token: Token) -> None:
         code = CodeRows(token.info, self._nest)
@@ -306,6 +327,47 @@ class RowBuilder:
         self._rows.append(Row(Kind.TABLE, nest=self._nest, first=header, cells=cells, align=align))
 
 
+def formula_run(source: str, mark: Mark = Mark.NONE, link: str = "") -> Run:
+    """A formula as a run."""
+    return Run(source.replace("\n", LINE_BREAK), mark | Mark.FORMULA, link)
+
+
+def _is_display(runs: Sequence[Run]) -> bool:
+    return bool(runs) and Mark.FORMULA in runs[0].mark and is_display(runs[0].text)
+
+
+def _apart(runs: tuple[Run, ...]) -> Iterator[tuple[Run, ...]]:
+    """``runs`` with each formula that stands on a line of its own apart, but for what ends its
+    sentence. At least one part."""
+    part: list[Run] = []
+    for run in runs:
+        if _is_display([run]):
+            yield from _trimmed(part)
+            part = [run]
+        elif _is_display(part) and (match := _SENTENCE_END.match(run.text)) is not None:
+            yield (*part, run._replace(text=match[1]))
+            part = [run._replace(text=run.text[match.end() :])]
+        elif _is_display(part):
+            yield tuple(part)
+            part = [run]
+        else:
+            part.append(run)
+    if _is_display(part) or part == list(runs):
+        yield tuple(part)
+    else:
+        yield from _trimmed(part)
+
+
+def _trimmed(part: list[Run]) -> Iterator[tuple[Run, ...]]:
+    """``part`` without white space around it, where there is something in it."""
+    if part:
+        part[0] = part[0]._replace(text=part[0].text.lstrip())
+        part[-1] = part[-1]._replace(text=part[-1].text.rstrip())
+    runs = merged(part)
+    if runs:
+        yield runs
+
+
 def _shown_controls() -> dict[int, str]:
     """Characters that a document or a reader's eye would obey, and what is shown instead."""
     shown = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], "\ufffd")
@@ -333,38 +395,3 @@ def plain_rows(text: str) -> list[Row]:
         pieces = split_long(line, PLAIN_LIMIT)
         rows += [Row(Kind.PLAIN, (Run(piece),) if piece else ()) for piece in pieces]
     return rows
-
-
-_DELIMITER = re.compile(r"\\.|(`+)|(\*\*|__|~~|\*|_)", re.DOTALL)
-_OPEN_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*$")
-
-
-def close_markup(text: str) -> str:
-    """``text``, cut off anywhere, with what is open in it closed, so that a half-written ``**bold``
-    is shown bold already and a half-written link as its label."""
-    text = _OPEN_LINK.sub(r"\1", text)
-    opened: list[str] = []
-    position = 0
-    while (match := _DELIMITER.search(text, position)) is not None:
-        position = match.end()
-        if match[1]:
-            closing = re.compile(rf"(?<!`){match[1]}(?!`)").search(text, position)
-            if closing is None:
-                return text + match[1] if text[position:].strip() else text[: match.start()]
-            position = closing.end()
-        elif match[2] and opened and opened[-1] == match[2] and text[match.start() - 1] != " ":
-            opened.pop()
-        elif match[2] and _opens(text, match, match[2]):
-            if position == len(text):
-                return text[: match.start()] + "".join(reversed(opened))
-            opened.append(match[2])
-    if not opened:
-        return text
-    return text.rstrip() + "".join(reversed(opened))
-
-
-def _opens(text: str, match: re.Match[str], delimiter: str) -> bool:
-    before = text[match.start() - 1] if match.start() else " "
-    after = text[match.end() : match.end() + 1]
-    # A single * or _ inside a word is more often itself than emphasis.
-    return not after.isspace() and (len(delimiter) == 2 or not before.isalnum())

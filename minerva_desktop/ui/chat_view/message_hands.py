@@ -18,6 +18,7 @@ from minerva_desktop.ui.chat_view.action_menu import message_menu
 from minerva_desktop.ui.chat_view.action_rows import ActionRows
 from minerva_desktop.ui.chat_view.actions import MessageAction, actions_for
 from minerva_desktop.ui.chat_view.answer_view import AnswerView
+from minerva_desktop.ui.chat_view.formulas import Formulas
 from minerva_desktop.ui.chat_view.markdown import MarkdownParser
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
 from minerva_desktop.ui.chat_view.message_view import MessageView
@@ -51,6 +52,7 @@ class MessageHands(QObject):
         self._view_of = view_of
         self._is_answering = is_answering
         self._parser = MarkdownParser()
+        self._formulas = Formulas(self)
         self._last: MessageView | None = None
         self._selected: RichTextView | None = None
         self._edits: dict[str, str] = {}  # by message, of those without a view
@@ -67,6 +69,7 @@ class MessageHands(QObject):
         else:
             view = self._make_answer(message)
         view.show_place(self._options.place_of(message.id))
+        view.body.use_formulas(self._formulas)
         view.body.copyAvailable.connect(self._on_copy_available)
         view.body.caret_moved.connect(self._on_caret_moved)
         view.rendering_needed.connect(self.rendering_needed)

@@ -11,8 +11,9 @@ from collections import deque
 
 from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.ui.chat_view.markdown import MarkdownParser
+from minerva_desktop.ui.chat_view.plain_stream import PlainStream
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
-from minerva_desktop.ui.chat_view.streaming import MarkdownStream, PlainStream
+from minerva_desktop.ui.chat_view.streaming import MarkdownStream
 
 FOLD_ABOVE = 200_000  # characters; a longer finished message is folded
 FOLD_SHOWN = 20_000  # characters shown of a folded one, at most

@@ -34,8 +34,10 @@ from PySide6.QtWidgets import QFrame, QTextBrowser, QToolTip, QWidget
 from minerva_desktop.ui.chat_view.copy_button import SIZE, CopyButton
 from minerva_desktop.ui.chat_view.decorations import Decorations
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
+from minerva_desktop.ui.chat_view.formula_runs import with_sources
+from minerva_desktop.ui.chat_view.formulas import Formulas
+from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind
-from minerva_desktop.ui.chat_view.streaming import Update
 from minerva_desktop.ui.chat_view.text_formats import (
     CODE_BOTTOM,
     CODE_HEADER,
@@ -67,7 +69,8 @@ class RichTextView(QTextBrowser):
     ``caret_moved(rect)`` follows a selection made with the keyboard, in this widget's coordinates,
     so that whoever scrolls can keep it in sight. ``ring_changed`` says that `has_ring` did.
     ``menu_requested(place)``: a context menu is wanted there on the screen; ``step_requested(by)``:
-    another version of the message is; ``edit_requested``: to edit it.
+    another version of the message is; ``edit_requested``: to edit it. ``height_changed``: it has to
+    be `fit` again, for formulas that stood there as text are drawn now.
     """
 
     caret_moved = Signal(QRect)
@@ -75,6 +78,7 @@ class RichTextView(QTextBrowser):
     menu_requested = Signal(QPoint)
     step_requested = Signal(int)
     edit_requested = Signal()
+    height_changed = Signal()
 
     def __init__(self, icons: Icons, parent: QWidget) -> None:
         super().__init__(parent)
@@ -106,6 +110,11 @@ class RichTextView(QTextBrowser):
 
     # -- content -----------------------------------------------------------------------------
 
+    def use_formulas(self, formulas: Formulas) -> None:
+        """Have formulas drawn by ``formulas``; without that they stay as they were written."""
+        self._writer.use_formulas(formulas)
+        formulas.drawn.connect(self._on_formulas_drawn)
+
     def apply(self, update: Update) -> None:
         """Show ``update``. The widget's height is right only after the next `fit`."""
         empty = not self._writer.rows
@@ -117,6 +126,11 @@ class RichTextView(QTextBrowser):
             self._copy_buttons.pop().deleteLater()
         while len(self._copy_buttons) < min(len(boxes), MAX_COPY_BUTTONS):
             self._copy_buttons.append(self._make_copy_button(len(self._copy_buttons)))
+        self._placed_anew(changed)
+
+    def _placed_anew(self, changed: int) -> None:
+        """Rows from ``changed`` on may have moved: so may what belongs to boxes there."""
+        boxes = self._writer.boxes
         box = len(self._copy_buttons)
         while box > 0 and boxes[box - 1][1] >= changed:
             box -= 1
@@ -206,8 +220,8 @@ class RichTextView(QTextBrowser):
         return ""
 
     def createMimeDataFromSelection(self) -> QMimeData:
-        """Plain text only: colours of a theme are no use elsewhere."""
-        text = self.textCursor().selection().toPlainText().replace(LINE_BREAK, "\n")
+        """Plain text only, formulas as LaTeX: colours of a theme are no use elsewhere."""
+        text = with_sources(self.textCursor()).replace(LINE_BREAK, "\n")
         data = QMimeData()
         data.setText(_MARKER.sub(r"\1 ", text))
         return data
@@ -267,6 +281,13 @@ class RichTextView(QTextBrowser):
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
         self.ring_changed.emit()
+
+    @Slot(object)
+    def _on_formulas_drawn(self, sources: set[str]) -> None:
+        changed = self._writer.draw_formulas(sources)
+        if changed is not None:
+            self._placed_anew(changed)
+            self.height_changed.emit()
 
     @Slot(QUrl)
     def _open_link(self, url: QUrl) -> None:

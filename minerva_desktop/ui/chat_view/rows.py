@@ -31,11 +31,14 @@ class Mark(IntFlag):
     STRIKE = auto()
     CODE = auto()
     MUTED = auto()
+    RAISED = auto()  # small and above the line: what leads to a footnote
+    FORMULA = auto()  # LaTeX as it was written, with its dollar signs or brackets
 
 
 class Run(NamedTuple):
-    """Text of one look. ``link`` is an allowed address or empty; ``token`` is a Pygments token
-    type such as ``Keyword.Constant``, in code only."""
+    """Text of one look. ``link`` is an allowed address, a place in the message (``#…``, see
+    `footnotes`) or empty; ``token`` is a Pygments token type such as ``Keyword.Constant``, in code
+    only."""
 
     text: str
     mark: Mark = Mark.NONE
@@ -52,6 +55,7 @@ class Kind(Enum):
     CODE = auto()
     RULE = auto()
     TABLE = auto()
+    FORMULA = auto()  # on a line of its own
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from minerva_desktop.ui.chat_view.markdown import (
     RowBuilder,
     clean_source,
 )
+from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.rows import Row
-from minerva_desktop.ui.chat_view.streaming import MarkdownStream, Update
+from minerva_desktop.ui.chat_view.streaming import MarkdownStream
 
 PARSER = MarkdownParser()
 
@@ -27,6 +28,8 @@ FRAGMENTS = st.sampled_from(
         "![i](http://a/b.png)", "!", "[ref]", "[ref]: http://e.f\n", "[ref]:", " http://g.h",
         "http://a.b/c_d.", "<b>", "<br>", "&amp;", "\\", "\\*", "def f():\n", "    return 1\n",
         '"""', "x = 1  # y\n", "é", "👍", "\u202e",
+        "$", "$$", "$$\n", "$x$", "$$y$$\n", "\\(", "\\)", "\\[", "\\]\n", "\\[\n",
+        "a_1^2", "= b\n",
     ]
 )  # fmt: skip
 

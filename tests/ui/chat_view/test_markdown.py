@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from minerva_desktop.ui.chat_view.markdown import MAX_TABLE_CELLS, close_markup
+from minerva_desktop.ui.chat_view.markdown import MAX_TABLE_CELLS
+from minerva_desktop.ui.chat_view.open_markup import close_markup
 from minerva_desktop.ui.chat_view.rows import Kind, Mark, Row, Run
 from tests.ui.chat_view.markdown_pieces import rendered
 
