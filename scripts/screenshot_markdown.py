@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtCore import QUrl
+from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
 
 import screenshot_samples as samples
 from minerva_desktop.chat.message import Message, MessageState, Role
@@ -40,6 +41,21 @@ $$
 \sum_{k=0}^{n} \binom{n}{k} x^k y^{n-k} = (x+y)^n = \binom{n}{0}y^n + \binom{n}{1}xy^{n-1} + \cdots
 + \binom{n}{n-1}x^{n-1}y + \binom{n}{n}x^n \quad\text{for all } x, y \in \mathbb{R}
 $$
+"""
+
+NOTES = """\
+Sea water holds about 35 g of salt per litre[^1], *mostly* sodium chloride[^nacl]. The Baltic has \
+a fifth of that[^1].
+
+- [x] ~~boil it~~ evaporate it
+- [ ] weigh what is left, see https://example.org/salt_1 or [the docs](https://docs.example.org)
+
+[^1]: On average; it varies from 31 to 40 g.
+[^nacl]: Table salt is the same, with an anti-caking agent:
+
+    ```python
+    salt = "NaCl"
+    ```
 """
 
 
@@ -95,9 +111,28 @@ def formulas_coming(stage: Stage) -> list[QWidget]:
     return []
 
 
+def footnotes(stage: Stage) -> list[QWidget]:
+    """Footnotes, tasks and bare links."""
+    _show(stage, NOTES)
+    return []
+
+
+def link_question(stage: Stage) -> list[QWidget]:
+    """A link that is not what its text says was clicked."""
+    messages = _show(
+        stage, "Log in at [https://bank.com](https://bank.example.net/login?next=%2F)."
+    )
+    view = stage.window.chat_view.message_view(messages[1].id)
+    if view is not None:
+        view.body.anchorClicked.emit(QUrl("https://bank.example.net/login?next=%2F"))
+    return [*stage.window.findChildren(QMessageBox)]
+
+
 STATES: dict[str, State] = {
     "formulas": formulas,
     "formulas-end": formulas_end,
     "formulas-narrow": formulas_narrow,
     "formulas-coming": formulas_coming,
+    "footnotes": footnotes,
+    "link-question": link_question,
 }

@@ -12,7 +12,7 @@ from PySide6.QtGui import QTextCharFormat, QTextCursor, QTextDocument
 
 from minerva_desktop.ui.chat_view.formula_object import FORMULA_TYPE, OBJECT, SOURCE, FormulaObject
 from minerva_desktop.ui.chat_view.formulas import Formulas
-from minerva_desktop.ui.chat_view.rows import Mark, Row, Run
+from minerva_desktop.ui.chat_view.rows import Mark, Row, Run, all_runs
 
 
 class FormulaRuns:
@@ -70,11 +70,7 @@ class FormulaRuns:
 
 def formulas_in(rows: Iterable[Row]) -> Iterator[str]:
     """The sources of all formulas in ``rows``."""
-    for row in rows:
-        for runs in (row.runs, *row.cells):
-            for run in runs:
-                if Mark.FORMULA in run.mark:
-                    yield run.text
+    return (run.text for run in all_runs(rows) if Mark.FORMULA in run.mark)
 
 
 def with_sources(cursor: QTextCursor) -> str:

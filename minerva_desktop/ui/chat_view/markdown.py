@@ -17,8 +17,16 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from minerva_desktop.ui.chat_view.code_rows import CodeRows
+from minerva_desktop.ui.chat_view.footnotes import (
+    REFERENCE,
+    add_footnotes,
+    known_notes,
+    note_rows,
+    reference_run,
+)
 from minerva_desktop.ui.chat_view.markdown_math import BLOCK, INLINE, add_formulas, is_display
 from minerva_desktop.ui.chat_view.open_markup import close_markup, split_open_formula
+from minerva_desktop.ui.chat_view.plain_text import plain_rows
 from minerva_desktop.ui.chat_view.rows import (
     LINE_BREAK,
     LIST,
@@ -29,14 +37,12 @@ from minerva_desktop.ui.chat_view.rows import (
     Run,
     merged,
     runs_text,
-    split_long,
 )
 
 MAX_NESTING = 60  # levels of blocks; what is nested deeper is shown as its source
 MAX_BRACKETS = 200  # in one paragraph; with more, none of them makes a link (that takes seconds)
 MAX_TABLE_CELLS = 1_000  # of one table; further rows are shown as lines of text
 MAX_TABLE_COLUMNS = 24
-PLAIN_LIMIT = 4_000  # characters of one row: a longer one is laid out in quadratic time
 
 _ALLOWED_LINK = re.compile(r"(https?://|mailto:)[^\s]", re.IGNORECASE)
 _BARE_LINK = re.compile(r"https?://[^\s<>\"'`|]*[^\s<>\"'`|.,;:!?()\[\]{}*_~]", re.IGNORECASE)
@@ -96,6 +102,7 @@ class MarkdownParser:
         self._without_links = without_links.disable(["link", "image"])
         for parser in (self._parser, self._without_links):
             add_formulas(parser)
+            add_footnotes(parser)
 
     def blocks(self, source: str, env: Environment) -> list[Token]:
         """The block tokens of ``source``; references that it defines are added to ``env``."""
@@ -109,9 +116,9 @@ class MarkdownParser:
         parser = self._without_links if crowded else self._parser
         tokens: list[Token] = []
         parser.inline.parse(source, parser, env, tokens)
-        return merged(list(self._inline(tokens)))
+        return merged(list(self._inline(tokens, env)))
 
-    def _inline(self, tokens: Sequence[Token]) -> Iterator[Run]:
+    def _inline(self, tokens: Sequence[Token], env: Environment) -> Iterator[Run]:
         marks = [Mark.NONE]
         link = ""
         for token in tokens:
@@ -129,6 +136,8 @@ class MarkdownParser:
                 yield Run(LINE_BREAK, mark, link)
             elif token.type == INLINE:
                 yield formula_run(token.content, mark, link)
+            elif token.type == REFERENCE:
+                yield reference_run(token.content, env, mark)
             elif token.type == "code_inline":
                 yield Run(token.content, mark | Mark.CODE, link)
             elif token.type == "image":
@@ -167,6 +176,7 @@ class RowBuilder:
         self._last_inline = last_inline
         self._rows: list[Row] = []
         self._nest = ""
+        self._outer: list[tuple[str, list[Row], str]] = []  # what each open note is in
         self._lists: list[_List] = []
         self._marker = ""
         self._tight = False
@@ -198,10 +208,8 @@ class RowBuilder:
         match token.type:
             case "inline":
                 self._inline(token)
-            case "heading_open":
-                self._level = int(token.tag[1])
-            case "heading_close":
-                self._level = 0
+            case "heading_open" | "heading_close":
+                self._level = int(token.tag[1]) if token.nesting > 0 else 0
             case "bullet_list_open" | "ordered_list_open":
                 self._open_list(token)
             case "bullet_list_close" | "ordered_list_close":
@@ -219,6 +227,10 @@ class RowBuilder:
             case "fence" | "code_block" | "hr" | "math_block":
                 self._place_marker()
                 self._leaf(token)
+            case "footnote_reference_open":
+                self._open_note(token)
+            case "footnote_reference_close":
+                self._close_note()
             case _:
                 self._table_token(token)
 
@@ -279,6 +291,21 @@ class RowBuilder:
         current.number += 1
         if depth == 1:
             self.number = current.number
+
+    def _open_note(self, token: Token) -> None:
+        self._place_marker()
+        self._outer.append((str(token.meta["label"]), self._rows, self._nest))
+        self._rows, self._nest = [], LIST
+
+    def _close_note(self) -> None:
+        self._place_marker()
+        label, outer, nest = self._outer.pop()
+        rows, self._rows, self._nest = self._rows, outer, nest
+        notes = known_notes(self._env)
+        if notes is None:
+            self._rows += note_rows(rows, label, label, leads_back=self._last_inline is None)
+        else:
+            notes.rows.setdefault(label, rows)
 
     def _leaf(self, token: Token) -> None:
         """A block that has no blocks in it, and no Markdown."""
@@ -366,32 +393,3 @@ def _trimmed(part: list[Run]) -> Iterator[tuple[Run, ...]]:
     runs = merged(part)
     if runs:
         yield runs
-
-
-def _shown_controls() -> dict[int, str]:
-    """Characters that a document or a reader's eye would obey, and what is shown instead."""
-    shown = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], "\ufffd")
-    shown |= dict.fromkeys([*range(0xFDD0, 0xFDF0), 0xFFFC, 0xFFFE, 0xFFFF], "\ufffd")
-    shown |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
-    # Overrides make text read otherwise than it runs (and code otherwise than it compiles).
-    shown |= {code: f"[U+{code:04X}]" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
-    shown |= {0x2028: "\n", 0x2029: "\n"}
-    del shown[ord("\n")], shown[ord("\t")]
-    return shown
-
-
-_SHOWN_CONTROLS = _shown_controls()
-
-
-def clean_source(text: str) -> str:
-    """``text`` with one kind of newline and with harmful control characters made visible."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_SHOWN_CONTROLS)
-
-
-def plain_rows(text: str) -> list[Row]:
-    """Text as it is: a row for each line, several for an overlong one."""
-    rows: list[Row] = []
-    for line in text.split("\n"):
-        pieces = split_long(line, PLAIN_LIMIT)
-        rows += [Row(Kind.PLAIN, (Run(piece),) if piece else ()) for piece in pieces]
-    return rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from minerva_desktop.ui.chat_view.markdown import PLAIN_LIMIT, clean_source, plain_rows
+from minerva_desktop.ui.chat_view.plain_text import PLAIN_LIMIT, clean_source, plain_rows
 from minerva_desktop.ui.chat_view.rows import Row, split_long
 
 

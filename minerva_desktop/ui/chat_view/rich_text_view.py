@@ -17,7 +17,6 @@ from PySide6.QtCore import QMimeData, QPoint, QRect, QRectF, Qt, QUrl, Signal, S
 from PySide6.QtGui import (
     QContextMenuEvent,
     QCursor,
-    QDesktopServices,
     QFocusEvent,
     QGuiApplication,
     QImage,
@@ -26,6 +25,7 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPalette,
+    QTextCursor,
     QTextDocument,
     QWheelEvent,
 )
@@ -34,10 +34,13 @@ from PySide6.QtWidgets import QFrame, QTextBrowser, QToolTip, QWidget
 from minerva_desktop.ui.chat_view.copy_button import SIZE, CopyButton
 from minerva_desktop.ui.chat_view.decorations import Decorations
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
+from minerva_desktop.ui.chat_view.footnotes import BACK, other_end
 from minerva_desktop.ui.chat_view.formula_runs import with_sources
 from minerva_desktop.ui.chat_view.formulas import Formulas
+from minerva_desktop.ui.chat_view.link_opener import LinkOpener
+from minerva_desktop.ui.chat_view.link_targets import OPENED_SCHEMES
 from minerva_desktop.ui.chat_view.plain_stream import Update
-from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind
+from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, all_runs
 from minerva_desktop.ui.chat_view.text_formats import (
     CODE_BOTTOM,
     CODE_HEADER,
@@ -48,7 +51,7 @@ from minerva_desktop.ui.controls import plain_tip
 from minerva_desktop.ui.icons import Icons
 
 MAX_COPY_BUTTONS = 200  # in one message: each is a widget
-OPENED_SCHEMES = frozenset({"http", "https", "mailto"})
+MAX_TIP = 300  # characters of a footnote in a tool tip
 
 _MARKER = re.compile(r"^([•◦☐☑]|\d{1,9}[.)])\t", re.MULTILINE)
 _SCROLL_KEYS = (
@@ -86,6 +89,7 @@ class RichTextView(QTextBrowser):
         self._copy_buttons: list[CopyButton] = []
         self._placed_from = 0
         self._menu_link = ""
+        self._link_opener = LinkOpener(self)
         self._keyboard = False
         self.whole_source: Callable[[], str] | None = None  # what Ctrl+C copies without a selection
         font = body_font(self.font())
@@ -259,7 +263,8 @@ class RichTextView(QTextBrowser):
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         by_keyboard = event.reason() == QContextMenuEvent.Reason.Keyboard
-        self._menu_link = "" if by_keyboard else self.anchorAt(event.pos())
+        link = "" if by_keyboard else self.anchorAt(event.pos())
+        self._menu_link = "" if other_end(link) else link
         self.menu_requested.emit(event.globalPos())
 
     def take_menu_link(self) -> str:
@@ -291,8 +296,25 @@ class RichTextView(QTextBrowser):
 
     @Slot(QUrl)
     def _open_link(self, url: QUrl) -> None:
-        if url.scheme().lower() in OPENED_SCHEMES:
-            QDesktopServices.openUrl(url)
+        there = other_end(url.toString())
+        if there:
+            self._go_to(there)
+        elif url.scheme().lower() in OPENED_SCHEMES:
+            self._link_opener.open(url, self._texts_of(url))
+
+    def _texts_of(self, url: QUrl) -> list[str]:
+        """What the links are called that lead to ``url``."""
+        links = (run for run in all_runs(self._writer.rows) if run.link)
+        return [run.text for run in links if QUrl(run.link) == url]
+
+    def _go_to(self, link: str) -> None:
+        """Show the row that has ``link`` in it, and let the keyboard go on from there."""
+        for index, row in enumerate(self._writer.rows):
+            if any(run.link == link for run in all_runs([row])):
+                cursor = QTextCursor(self._writer.block(index))
+                self.setTextCursor(cursor)
+                self.caret_moved.emit(self.cursorRect(cursor))
+                return
 
     @Slot(QUrl)
     def _show_target(self, url: QUrl) -> None:
@@ -300,4 +322,12 @@ class RichTextView(QTextBrowser):
             QToolTip.hideText()
             return
         target = bytes(url.toEncoded().data()).decode("ascii", "replace")
+        if other_end(url.toString()):
+            target = self._note_text(other_end(url.toString()))
         QToolTip.showText(QCursor.pos(), plain_tip(target), self)
+
+    def _note_text(self, link: str) -> str:
+        for row in self._writer.rows:
+            if any(run.link == link for run in row.runs):
+                return row.text.removesuffix(BACK).strip()[:MAX_TIP]
+        return ""

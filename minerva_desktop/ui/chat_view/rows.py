@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, IntFlag, auto
 from typing import NamedTuple
@@ -119,6 +120,13 @@ def _piece_end(piece: str) -> int:
 def runs_text(runs: tuple[Run, ...]) -> str:
     """The text of ``runs`` without their looks."""
     return "".join(run.text for run in runs)
+
+
+def all_runs(rows: Iterable[Row]) -> Iterator[Run]:
+    """All runs of ``rows``, those in cells too."""
+    for row in rows:
+        for runs in (row.runs, *row.cells):
+            yield from runs
 
 
 def reads_right_to_left(runs: tuple[Run, ...]) -> bool:

@@ -16,8 +16,12 @@ from dataclasses import dataclass
 from markdown_it.token import Token
 
 from minerva_desktop.ui.chat_view.code_rows import MAX_ROW, CodeRows
+from minerva_desktop.ui.chat_view.footnotes import (
+    begin_notes,
+    copied_footnotes,
+    may_hold_footnotes,
+)
 from minerva_desktop.ui.chat_view.markdown import (
-    PLAIN_LIMIT,
     Environment,
     MarkdownParser,
     Resume,
@@ -25,6 +29,7 @@ from minerva_desktop.ui.chat_view.markdown import (
 )
 from minerva_desktop.ui.chat_view.markdown_math import open_line
 from minerva_desktop.ui.chat_view.plain_stream import Cleaner, Update
+from minerva_desktop.ui.chat_view.plain_text import PLAIN_LIMIT
 from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, Row, Run, split_long
 
 LINE_LIMIT = PLAIN_LIMIT  # characters; a longer line of Markdown is cut
@@ -71,11 +76,13 @@ class MarkdownStream:
         eager_size: int = EAGER_SIZE,
         references: Environment | None = None,
     ) -> None:
-        """``eager_size`` in characters. ``references`` are links that are known beforehand."""
+        """``eager_size`` in characters. ``references`` are links and footnotes of a whole text,
+        known beforehand."""
         self._parser = parser
         self._eager_size = eager_size
         self._rebuilding = references is not None
         self._env: Environment = references or {}
+        self._notes = begin_notes(self._env) if self._rebuilding else None
         self._pieces: list[str] = []  # the whole source, for links defined after their use
         self._length = 0
         self._cleaner = Cleaner()
@@ -112,7 +119,9 @@ class MarkdownStream:
             self._close_fence(self._fence)
         self._settle_all()
         self._finished = True
-        if self._env.get("references") and not self._rebuilding:
+        if self._notes is not None:
+            self._settled += self._notes.section()
+        elif self._env.get("references") or may_hold_footnotes("".join(self._pieces)):
             self._rebuild()
 
     def update(self, *, settled_only: bool = False) -> Update:
@@ -259,13 +268,14 @@ class MarkdownStream:
         return RowBuilder(self._parser, env, self._resume, growing).build(tokens, lines) + rest
 
     def _known_references(self) -> Environment:
-        return {"references": dict(self._env.get("references", {}))}
+        copied = {"references": dict(self._env.get("references", {}))}
+        return copied | copied_footnotes(self._env)
 
     def _rebuild(self) -> None:
         """Render all again, with the references that are known now."""
         if self._length > REFERENCE_LIMIT:
             return
-        again = MarkdownStream(self._parser, references={"references": self._env["references"]})
+        again = MarkdownStream(self._parser, references=self._known_references())
         again.feed("".join(self._pieces))
         again.finish()
         self._settled = again.update().rows

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from minerva_desktop.ui.chat_view.footnotes import begin_notes
 from minerva_desktop.ui.chat_view.markdown import (
     Environment,
     MarkdownParser,
     RowBuilder,
-    clean_source,
 )
 from minerva_desktop.ui.chat_view.plain_stream import Update
+from minerva_desktop.ui.chat_view.plain_text import clean_source
 from minerva_desktop.ui.chat_view.rows import Row
 from minerva_desktop.ui.chat_view.streaming import MarkdownStream
 
@@ -29,7 +30,7 @@ FRAGMENTS = st.sampled_from(
         "http://a.b/c_d.", "<b>", "<br>", "&amp;", "\\", "\\*", "def f():\n", "    return 1\n",
         '"""', "x = 1  # y\n", "é", "👍", "\u202e",
         "$", "$$", "$$\n", "$x$", "$$y$$\n", "\\(", "\\)", "\\[", "\\]\n", "\\[\n",
-        "a_1^2", "= b\n",
+        "a_1^2", "= b\n", "[^1]", "[^1]: note\n", "[^b]: ", "[^b]", "[^",
     ]
 )  # fmt: skip
 
@@ -40,7 +41,9 @@ def rendered(text: str) -> list[Row]:
     text += "" if text.endswith("\n") else "\n"
     env: Environment = {}
     PARSER.blocks(text, env)
-    return RowBuilder(PARSER, env).build(PARSER.blocks(text, env), text.split("\n"))
+    notes = begin_notes(env)
+    rows = RowBuilder(PARSER, env).build(PARSER.blocks(text, env), text.split("\n"))
+    return rows + notes.section()
 
 
 def updates(pieces: list[str], eager_size: int = 0) -> list[Update]:
