@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
 
 import screenshot_samples as samples
 from minerva_desktop.chat.message import Message, MessageState, Role
+from minerva_desktop.ui.chat_view.code_bar import CodeBar
 from minerva_desktop.ui.chat_view.formulas import Formulas
 from screenshot_stage import NARROW, Stage, State
 
@@ -128,11 +129,44 @@ def link_question(stage: Stage) -> list[QWidget]:
     return [*stage.window.findChildren(QMessageBox)]
 
 
+CODE = """\
+The first box is as it always is, the second does not wrap, the pointer is in it:
+
+```python
+def find(numbers, wanted):
+    return next((i for i, number in enumerate(numbers) if number == wanted), None)  # a long \
+line, which is wrapped
+```
+
+1. In a list:
+
+   ```sql
+   SELECT chats.title, count(messages.id) AS n_messages, max(messages.created_at) AS last_message \
+FROM chats JOIN messages ON messages.chat_id = chats.id WHERE chats.deleted_at IS NULL
+   GROUP BY chats.id
+   ORDER BY last_message DESC;
+   ```
+
+And text after it.
+"""
+
+
+def code_boxes(stage: Stage) -> list[QWidget]:
+    """A box of code that wraps, and one that does not."""
+    _show(stage, CODE)
+    bars = stage.window.chat_view.findChildren(CodeBar)
+    bars[1].wrap.click()
+    settle(stage)
+    bars[1].wake(True)
+    return []
+
+
 STATES: dict[str, State] = {
     "formulas": formulas,
     "formulas-end": formulas_end,
     "formulas-narrow": formulas_narrow,
     "formulas-coming": formulas_coming,
     "footnotes": footnotes,
+    "code-boxes": code_boxes,
     "link-question": link_question,
 }

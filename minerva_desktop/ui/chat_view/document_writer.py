@@ -42,6 +42,7 @@ class DocumentWriter:
         self._blocks: list[int] = []  # number of each row's first block
         # First row and table. Inside an edit block a cursor doesn't know its table.
         self._tables: list[tuple[int, QTextTable]] = []
+        self._unwrapped: set[int] = set()  # boxes whose lines are not wrapped
         self.rows: list[Row] = []
         self.boxes: list[tuple[int, int]] = []
         document.setDocumentMargin(0)
@@ -85,6 +86,21 @@ class DocumentWriter:
         rows = list(self.rows)
         self.apply(Update(0, []))
         self.apply(Update(0, rows))
+
+    def set_wrapped(self, box: int, *, wraps: bool) -> None:
+        """Whether long lines of box number ``box`` are wrapped, as they are at first, or go on."""
+        if wraps:
+            self._unwrapped.discard(box)
+        else:
+            self._unwrapped.add(box)
+        cursor = QTextCursor(self._document)
+        cursor.beginEditBlock()
+        first, last = self.boxes[box]
+        for index in range(first, last + 1):
+            cursor.setPosition(self.block(index).position())
+            above = self.rows[index - 1] if index else None
+            cursor.setBlockFormat(self._layout(self.rows[index], above, box))
+        cursor.endEditBlock()
 
     def draw_formulas(self, sources: set[str]) -> int | None:
         """``sources`` can be drawn now: the first row that changed, None where none did."""
@@ -151,8 +167,10 @@ class DocumentWriter:
                 self._formulas.insert(cursor, run, self._formats.run(run, row, header=header))
             place += self._formulas.length(run)
 
-    def _layout(self, row: Row, above: Row | None) -> QTextBlockFormat:
+    def _layout(self, row: Row, above: Row | None, box: int = -1) -> QTextBlockFormat:
+        """``box``: the number of the code box that the row is in, if it is in one."""
         made = self._formats.block(row, above)
+        made.setNonBreakableLines(box in self._unwrapped)
         if row.kind is Kind.FORMULA and self._formulas.is_drawn(row.runs[0]):
             made.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             single = QTextBlockFormat.LineHeightTypes.SingleHeight
@@ -171,8 +189,9 @@ class DocumentWriter:
         block = self.block(index)
         formula = row.kind is Kind.FORMULA
         if formula or old.last != row.last or code_hang(old) != code_hang(row):
+            box = bisect_right(self.boxes, (index, len(self.rows))) - 1
             cursor.setPosition(block.position())
-            cursor.setBlockFormat(self._layout(row, above))
+            cursor.setBlockFormat(self._layout(row, above, box if row.kind is Kind.CODE else -1))
         same = 0
         offset = len(row.marker) + 1 if row.marker else 0
         for before, after in zip(old.runs, row.runs, strict=False):
@@ -242,7 +261,8 @@ class DocumentWriter:
         if row.kind is Kind.TABLE:
             self._append_table_row(cursor, row, above)
         else:
-            layout, text = self._layout(row, above), self._formats.row(row)
+            box = len(self.boxes) - (not row.first) if row.kind is Kind.CODE else -1
+            layout, text = self._layout(row, above, box), self._formats.row(row)
             if above is None or after_table:
                 cursor.setBlockFormat(layout)
                 cursor.setBlockCharFormat(text)

@@ -70,6 +70,7 @@ class MessageHands(QObject):
             view = self._make_answer(message)
         view.show_place(self._options.place_of(message.id))
         view.body.use_formulas(self._formulas)
+        view.body.save_requested.connect(self._events.save_requested)
         view.body.copyAvailable.connect(self._on_copy_available)
         view.body.caret_moved.connect(self._on_caret_moved)
         view.rendering_needed.connect(self.rendering_needed)

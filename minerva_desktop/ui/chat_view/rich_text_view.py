@@ -11,9 +11,8 @@ import math
 import re
 import sys
 from collections.abc import Callable
-from functools import partial
 
-from PySide6.QtCore import QMimeData, QPoint, QRect, QRectF, Qt, QUrl, Signal, Slot
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QRect, QRectF, Qt, QUrl, Signal, Slot
 from PySide6.QtGui import (
     QContextMenuEvent,
     QCursor,
@@ -22,6 +21,7 @@ from PySide6.QtGui import (
     QImage,
     QKeyEvent,
     QKeySequence,
+    QMouseEvent,
     QPainter,
     QPaintEvent,
     QPalette,
@@ -31,7 +31,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFrame, QTextBrowser, QToolTip, QWidget
 
-from minerva_desktop.ui.chat_view.copy_button import SIZE, CopyButton
+from minerva_desktop.ui.chat_view.code_boxes import CodeBoxes
 from minerva_desktop.ui.chat_view.decorations import Decorations
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.footnotes import BACK, other_end
@@ -43,14 +43,12 @@ from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, all_runs
 from minerva_desktop.ui.chat_view.text_formats import (
     CODE_BOTTOM,
-    CODE_HEADER,
     TextFormats,
     body_font,
 )
 from minerva_desktop.ui.controls import plain_tip
 from minerva_desktop.ui.icons import Icons
 
-MAX_COPY_BUTTONS = 200  # in one message: each is a widget
 MAX_TIP = 300  # characters of a footnote in a tool tip
 
 _MARKER = re.compile(r"^([•◦☐☑]|\d{1,9}[.)])\t", re.MULTILINE)
@@ -73,7 +71,7 @@ class RichTextView(QTextBrowser):
     so that whoever scrolls can keep it in sight. ``ring_changed`` says that `has_ring` did.
     ``menu_requested(place)``: a context menu is wanted there on the screen; ``step_requested(by)``:
     another version of the message is; ``edit_requested``: to edit it. ``height_changed``: it has to
-    be `fit` again, for formulas that stood there as text are drawn now.
+    be `fit` again. ``save_requested(code, name)``: code is to be saved, in a file called so, say.
     """
 
     caret_moved = Signal(QRect)
@@ -82,12 +80,11 @@ class RichTextView(QTextBrowser):
     step_requested = Signal(int)
     edit_requested = Signal()
     height_changed = Signal()
+    save_requested = Signal(str, str)
 
     def __init__(self, icons: Icons, parent: QWidget) -> None:
         super().__init__(parent)
         self._icons = icons
-        self._copy_buttons: list[CopyButton] = []
-        self._placed_from = 0
         self._menu_link = ""
         self._link_opener = LinkOpener(self)
         self._keyboard = False
@@ -96,6 +93,9 @@ class RichTextView(QTextBrowser):
         self.document().setDefaultFont(font)
         self._writer = DocumentWriter(self.document(), TextFormats(icons.theme, font))
         self._decorations = Decorations(self.document(), self._writer)
+        self._boxes = CodeBoxes(icons, self._writer, self._decorations, self.viewport())
+        self._boxes.save_requested.connect(self.save_requested)
+        self._boxes.height_changed.connect(self.height_changed)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -125,26 +125,13 @@ class RichTextView(QTextBrowser):
         changed = self._writer.apply(update)
         if empty:
             self._caret_to_start()
-        boxes = self._writer.boxes
-        while len(self._copy_buttons) > len(boxes):
-            self._copy_buttons.pop().deleteLater()
-        while len(self._copy_buttons) < min(len(boxes), MAX_COPY_BUTTONS):
-            self._copy_buttons.append(self._make_copy_button(len(self._copy_buttons)))
-        self._placed_anew(changed)
-
-    def _placed_anew(self, changed: int) -> None:
-        """Rows from ``changed`` on may have moved: so may what belongs to boxes there."""
-        boxes = self._writer.boxes
-        box = len(self._copy_buttons)
-        while box > 0 and boxes[box - 1][1] >= changed:
-            box -= 1
-        self._placed_from = min(self._placed_from, box)
+        self._boxes.update(changed)
 
     def restyle(self) -> None:
         """Use the colours of the theme in force."""
         self._writer.restyle(TextFormats(self._icons.theme, self.document().defaultFont()))
+        self._boxes.restyle()
         self._caret_to_start()
-        self._placed_from = 0
 
     def _caret_to_start(self) -> None:
         """Text that is put in moves the caret along; a selection by keyboard begins at the top."""
@@ -156,13 +143,13 @@ class RichTextView(QTextBrowser):
         """Lay the text out in ``width`` px; the height in px that it takes."""
         if self.document().textWidth() != width:
             self.document().setTextWidth(width)
-            self._placed_from = 0
+            self._boxes.move_all()
         height = math.ceil(self.document().size().height())
         rows = self._writer.rows
         if rows and rows[-1].kind is Kind.CODE:
             height += CODE_BOTTOM
         self.resize(width, height)
-        self._place_copy_buttons()
+        self._boxes.place()
         return height
 
     def natural_width(self, limit: int) -> int:
@@ -186,24 +173,6 @@ class RichTextView(QTextBrowser):
         if cursor.hasSelection():
             cursor.clearSelection()
             self.setTextCursor(cursor)
-
-    # -- code boxes --------------------------------------------------------------------------
-
-    def _make_copy_button(self, box: int) -> CopyButton:
-        label = self._writer.rows[self._writer.boxes[box][0]].label
-        name = f"Copy {label} code" if label else "Copy code"
-        source = partial(self._writer.box_source, box)
-        button = CopyButton(self._icons, name, source, self.viewport())
-        button.show()
-        return button
-
-    def _place_copy_buttons(self) -> None:
-        for box in range(self._placed_from, len(self._copy_buttons)):
-            rect = self._decorations.box_rect(box)
-            margin = (CODE_HEADER - SIZE) // 2
-            x = round(rect.right()) - SIZE - margin
-            self._copy_buttons[box].move(x, round(rect.top()) + margin)
-        self._placed_from = len(self._copy_buttons)
 
     # -- Qt ----------------------------------------------------------------------------------
 
@@ -229,6 +198,14 @@ class RichTextView(QTextBrowser):
         data = QMimeData()
         data.setText(_MARKER.sub(r"\1 ", text))
         return data
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        super().mouseMoveEvent(event)
+        self._boxes.wake(event.position().toPoint())
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self._boxes.wake(None)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         event.ignore()  # the transcript scrolls, never one message
@@ -291,7 +268,7 @@ class RichTextView(QTextBrowser):
     def _on_formulas_drawn(self, sources: set[str]) -> None:
         changed = self._writer.draw_formulas(sources)
         if changed is not None:
-            self._placed_anew(changed)
+            self._boxes.update(changed)
             self.height_changed.emit()
 
     @Slot(QUrl)
