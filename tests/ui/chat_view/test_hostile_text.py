@@ -13,27 +13,11 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.chat.message import Message
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.message_view import MessageView
+from tests.ui.chat_view.attacks import ATTACKS
 from tests.ui.chat_view.messages import answer, question, streaming
 
 LONGEST_SECONDS = 5.0  # a hang, on however busy a machine; bench.py measures the real stalls
 IMAGE = QTextDocument.ResourceType.ImageResource.value
-
-ATTACKS = [
-    "![x](/dev/zero)",
-    "![x](file:///dev/zero)",
-    "![x][ref]\n\n[ref]: /dev/zero",
-    "<img src='/dev/zero'>",
-    "<img src=file:///dev/zero>",
-    "<table background='/dev/zero'><tr><td>x</td></tr></table>",
-    "<style>body{background-image:url(/dev/zero)}</style>",
-    "<link rel=stylesheet href=/dev/zero>",
-    "![x](http://127.0.0.1:9/x.png)",
-    "[![x](/dev/zero)](https://a.b)",
-    "| ![x](/dev/zero) |\n|--|\n| <img src='/dev/zero'> |",
-    "# ![x](/dev/zero)",
-    "```html\n<img src='/dev/zero'>\n```",
-    "\ufffc\ufdd0<img src='/dev/zero'>\ufdd1",
-]
 
 
 class Opener(QObject):
