@@ -24,7 +24,8 @@ from minerva_desktop.ui.chat_view.footnotes import (
     note_rows,
     reference_run,
 )
-from minerva_desktop.ui.chat_view.markdown_math import BLOCK, INLINE, add_formulas, is_display
+from minerva_desktop.ui.chat_view.formula_rows import apart, begins_with_display, formula_run
+from minerva_desktop.ui.chat_view.markdown_math import BLOCK, INLINE, add_formulas
 from minerva_desktop.ui.chat_view.open_markup import close_markup, split_open_formula
 from minerva_desktop.ui.chat_view.plain_text import plain_rows
 from minerva_desktop.ui.chat_view.rows import (
@@ -47,7 +48,6 @@ MAX_TABLE_COLUMNS = 24
 _ALLOWED_LINK = re.compile(r"(https?://|mailto:)[^\s]", re.IGNORECASE)
 _BARE_LINK = re.compile(r"https?://[^\s<>\"'`|]*[^\s<>\"'`|.,;:!?()\[\]{}*_~]", re.IGNORECASE)
 _HTML_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
-_SENTENCE_END = re.compile(r"([.,;:!?])(?=\s|$)\s*")
 _TASK = re.compile(r"\[([ xX])\]\s+")
 _BULLETS = "•◦"
 
@@ -142,7 +142,7 @@ class MarkdownParser:
                 yield Run(token.content, mark | Mark.CODE, link)
             elif token.type == "image":
                 target = str(token.attrGet("src") or "")
-                yield Run(f"[Image: {token.content or target}]", mark, link or target)
+                yield Run(f"[Image: {_plain(token.children) or target}]", mark, link or target)
             elif link:
                 yield Run(token.content, mark, link)
             else:
@@ -251,8 +251,8 @@ class RowBuilder:
         elif self._level:
             self._add(Row(Kind.HEADING, runs, self._nest, level=self._level))
         else:
-            for part in _apart(runs):
-                kind = Kind.FORMULA if _is_display(part[:1]) else Kind.TEXT
+            for part in apart(runs):
+                kind = Kind.FORMULA if begins_with_display(part[:1]) else Kind.TEXT
                 if kind is Kind.FORMULA:
                     self._place_marker()
                 self._add(Row(kind, part, self._nest))
@@ -354,42 +354,11 @@ class RowBuilder:
         self._rows.append(Row(Kind.TABLE, nest=self._nest, first=header, cells=cells, align=align))
 
 
-def formula_run(source: str, mark: Mark = Mark.NONE, link: str = "") -> Run:
-    """A formula as a run."""
-    return Run(source.replace("\n", LINE_BREAK), mark | Mark.FORMULA, link)
-
-
-def _is_display(runs: Sequence[Run]) -> bool:
-    return bool(runs) and Mark.FORMULA in runs[0].mark and is_display(runs[0].text)
-
-
-def _apart(runs: tuple[Run, ...]) -> Iterator[tuple[Run, ...]]:
-    """``runs`` with each formula that stands on a line of its own apart, but for what ends its
-    sentence. At least one part."""
-    part: list[Run] = []
-    for run in runs:
-        if _is_display([run]):
-            yield from _trimmed(part)
-            part = [run]
-        elif _is_display(part) and (match := _SENTENCE_END.match(run.text)) is not None:
-            yield (*part, run._replace(text=match[1]))
-            part = [run._replace(text=run.text[match.end() :])]
-        elif _is_display(part):
-            yield tuple(part)
-            part = [run]
-        else:
-            part.append(run)
-    if _is_display(part) or part == list(runs):
-        yield tuple(part)
-    else:
-        yield from _trimmed(part)
-
-
-def _trimmed(part: list[Run]) -> Iterator[tuple[Run, ...]]:
-    """``part`` without white space around it, where there is something in it."""
-    if part:
-        part[0] = part[0]._replace(text=part[0].text.lstrip())
-        part[-1] = part[-1]._replace(text=part[-1].text.rstrip())
-    runs = merged(part)
-    if runs:
-        yield runs
+def _plain(tokens: Sequence[Token] | None) -> str:
+    """The text of inline tokens without their looks."""
+    return "".join(
+        _plain(token.children)
+        if token.type == "image"
+        else token.content or (" " if token.type in {"softbreak", "hardbreak"} else "")
+        for token in tokens or ()
+    )

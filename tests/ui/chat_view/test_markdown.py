@@ -108,6 +108,7 @@ def test_other_addresses_stay_text(target: str) -> None:
 
 
 def test_images_become_text() -> None:
+    assert only("![a *b* `c`\nd](https://x.org/e)").text == "[Image: a b c d]"
     row = only("![a cat](https://x.org/cat.png) and ![](https://x.org/no-alt.png)")
     assert row.text == "[Image: a cat] and [Image: https://x.org/no-alt.png]"
     assert row.runs[0].link == "https://x.org/cat.png"
