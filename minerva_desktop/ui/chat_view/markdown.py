@@ -42,8 +42,12 @@ from minerva_desktop.ui.chat_view.rows import (
 
 MAX_NESTING = 60  # levels of blocks; what is nested deeper is shown as its source
 MAX_BRACKETS = 200  # in one paragraph; with more, none of them makes a link (that takes seconds)
-MAX_TABLE_CELLS = 1_000  # of one table; further rows are shown as lines of text
+MAX_TABLE_CELLS = 1_000  # of one table; further rows are folded, and lines of text when unfolded
 MAX_TABLE_COLUMNS = 24
+
+ALL_ROWS = "all_rows"  # in an environment: no table is folded
+ROWS_LINK = "#rows"
+FOLD = (Run("This table goes on. ", Mark.MUTED), Run("Show all rows", Mark.NONE, ROWS_LINK))
 
 _ALLOWED_LINK = re.compile(r"(https?://|mailto:)[^\s]", re.IGNORECASE)
 _BARE_LINK = re.compile(r"https?://[^\s<>\"'`|]*[^\s<>\"'`|.,;:!?()\[\]{}*_~]", re.IGNORECASE)
@@ -346,7 +350,12 @@ class RowBuilder:
             return
         table.cells += table.columns
         self.cells = table.cells
-        if table.columns > MAX_TABLE_COLUMNS or table.cells > MAX_TABLE_CELLS:
+        too_long = table.cells > MAX_TABLE_CELLS
+        if too_long and not self._env.get(ALL_ROWS):
+            if table.cells - table.columns <= MAX_TABLE_CELLS:
+                self._rows.append(Row(Kind.TEXT, FOLD, self._nest))
+            return
+        if table.columns > MAX_TABLE_COLUMNS or too_long:
             text = " | ".join(runs_text(cell) for cell in table.row)
             self._rows.append(Row(Kind.TEXT, (Run(text),), self._nest, tight=not header))
             return

@@ -67,6 +67,7 @@ class MessageView(QWidget):
         self._body.step_requested.connect(self._on_step_requested)
         self._body.edit_requested.connect(self._on_edit_requested)
         self._body.height_changed.connect(self._on_height_changed)
+        self._body.rows_requested.connect(self._on_rows_requested)
         self._text = MessageText(message, parser, self._body)
         self._unfold = QPushButton(self)
         self._unfold.clicked.connect(self._on_unfold)
@@ -257,6 +258,11 @@ class MessageView(QWidget):
     def _on_unfold(self) -> None:
         self._text.unfold()
         self._unfold.hide()
+        self.rendering_needed.emit(self._message.id)
+
+    @Slot()
+    def _on_rows_requested(self) -> None:
+        self._text.show_all_rows()
         self.rendering_needed.emit(self._message.id)
 
     @Slot()

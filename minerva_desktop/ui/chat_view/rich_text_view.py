@@ -39,6 +39,7 @@ from minerva_desktop.ui.chat_view.formula_runs import with_sources
 from minerva_desktop.ui.chat_view.formulas import Formulas
 from minerva_desktop.ui.chat_view.link_opener import LinkOpener
 from minerva_desktop.ui.chat_view.link_targets import OPENED_SCHEMES
+from minerva_desktop.ui.chat_view.markdown import ROWS_LINK
 from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, all_runs
 from minerva_desktop.ui.chat_view.text_formats import (
@@ -72,6 +73,7 @@ class RichTextView(QTextBrowser):
     ``menu_requested(place)``: a context menu is wanted there on the screen; ``step_requested(by)``:
     another version of the message is; ``edit_requested``: to edit it. ``height_changed``: it has to
     be `fit` again. ``save_requested(code, name)``: code is to be saved, in a file called so, say.
+    ``rows_requested``: all rows of long tables are to be shown.
     """
 
     caret_moved = Signal(QRect)
@@ -81,6 +83,7 @@ class RichTextView(QTextBrowser):
     edit_requested = Signal()
     height_changed = Signal()
     save_requested = Signal(str, str)
+    rows_requested = Signal()
 
     def __init__(self, icons: Icons, parent: QWidget) -> None:
         super().__init__(parent)
@@ -241,7 +244,7 @@ class RichTextView(QTextBrowser):
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         by_keyboard = event.reason() == QContextMenuEvent.Reason.Keyboard
         link = "" if by_keyboard else self.anchorAt(event.pos())
-        self._menu_link = "" if other_end(link) else link
+        self._menu_link = "" if link.startswith("#") else link
         self.menu_requested.emit(event.globalPos())
 
     def take_menu_link(self) -> str:
@@ -274,7 +277,9 @@ class RichTextView(QTextBrowser):
     @Slot(QUrl)
     def _open_link(self, url: QUrl) -> None:
         there = other_end(url.toString())
-        if there:
+        if url.toString() == ROWS_LINK:
+            self.rows_requested.emit()
+        elif there:
             self._go_to(there)
         elif url.scheme().lower() in OPENED_SCHEMES:
             self._link_opener.open(url, self._texts_of(url))
@@ -299,7 +304,9 @@ class RichTextView(QTextBrowser):
             QToolTip.hideText()
             return
         target = bytes(url.toEncoded().data()).decode("ascii", "replace")
-        if other_end(url.toString()):
+        if url.toString() == ROWS_LINK:
+            target = "Show the rows that are folded, as lines of text"
+        elif other_end(url.toString()):
             target = self._note_text(other_end(url.toString()))
         QToolTip.showText(QCursor.pos(), plain_tip(target), self)
 

@@ -22,6 +22,7 @@ from minerva_desktop.ui.chat_view.footnotes import (
     may_hold_footnotes,
 )
 from minerva_desktop.ui.chat_view.markdown import (
+    ALL_ROWS,
     Environment,
     MarkdownParser,
     Resume,
@@ -75,13 +76,15 @@ class MarkdownStream:
         *,
         eager_size: int = EAGER_SIZE,
         references: Environment | None = None,
+        all_rows: bool = False,
     ) -> None:
         """``eager_size`` in characters. ``references`` are links and footnotes of a whole text,
-        known beforehand."""
+        known beforehand. ``all_rows``: long tables are not folded."""
         self._parser = parser
         self._eager_size = eager_size
         self._rebuilding = references is not None
         self._env: Environment = references or {}
+        self._env[ALL_ROWS] = all_rows
         self._notes = begin_notes(self._env) if self._rebuilding else None
         self._pieces: list[str] = []  # the whole source, for links defined after their use
         self._length = 0
@@ -268,14 +271,16 @@ class MarkdownStream:
         return RowBuilder(self._parser, env, self._resume, growing).build(tokens, lines) + rest
 
     def _known_references(self) -> Environment:
-        copied = {"references": dict(self._env.get("references", {}))}
+        copied: Environment = {"references": dict(self._env.get("references", {}))}
+        copied[ALL_ROWS] = self._env[ALL_ROWS]
         return copied | copied_footnotes(self._env)
 
     def _rebuild(self) -> None:
         """Render all again, with the references that are known now."""
         if self._length > REFERENCE_LIMIT:
             return
-        again = MarkdownStream(self._parser, references=self._known_references())
+        known = self._known_references()
+        again = MarkdownStream(self._parser, references=known, all_rows=self._env[ALL_ROWS])
         again.feed("".join(self._pieces))
         again.finish()
         self._settled = again.update().rows

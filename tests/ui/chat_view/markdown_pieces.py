@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from minerva_desktop.ui.chat_view.footnotes import begin_notes
 from minerva_desktop.ui.chat_view.markdown import (
+    ALL_ROWS,
     Environment,
     MarkdownParser,
     RowBuilder,
@@ -35,11 +36,11 @@ FRAGMENTS = st.sampled_from(
 )  # fmt: skip
 
 
-def rendered(text: str) -> list[Row]:
+def rendered(text: str, *, all_rows: bool = False) -> list[Row]:
     """All of ``text`` parsed in one go, links defined anywhere in it known."""
     text = clean_source(text)
     text += "" if text.endswith("\n") else "\n"
-    env: Environment = {}
+    env: Environment = {ALL_ROWS: all_rows}
     PARSER.blocks(text, env)
     notes = begin_notes(env)
     rows = RowBuilder(PARSER, env).build(PARSER.blocks(text, env), text.split("\n"))

@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.message import Message
 from minerva_desktop.ui.chat_view.chat_view import ChatView
+from minerva_desktop.ui.chat_view.markdown import ROWS_LINK
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from tests.ui.chat_view.attacks import ATTACKS
 from tests.ui.chat_view.messages import answer, question, streaming
@@ -149,3 +150,24 @@ def test_names_and_errors_are_plain_text(view: ChatView) -> None:
     view.set_empty_hint("<b>title</b>", "<img src='/dev/zero'>")
     assert view.plain_text().startswith("<b>title</b>\n<img src='/dev/zero'>\n")
     view.grab()
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_huge_table_is_folded_until_a_person_wants_it(
+    qtbot: QtBot, view: ChatView, is_whole: bool
+) -> None:
+    text = "|a|b|c|d|\n|-|-|-|-|\n" + "".join(f"|row|{n}|x|y|\n" for n in range(1_500))
+    message = answer(text) if is_whole else streaming()
+    if is_whole:
+        view.set_messages([message])
+    else:
+        view.begin_answer(message)
+        view.append_text(message.id, text)
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    body = shown(view, message.id).body
+    assert body.plain_text().endswith("row | 248 | x | y\nThis table goes on. Show all rows")
+    body.anchorClicked.emit(QUrl(ROWS_LINK))
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    assert "row | 1499 | x | y" in body.plain_text()
+    assert body.plain_text().count("row | ") == 1_500
+    assert view.message_text(message.id) == text

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from minerva_desktop.ui.chat_view.markdown import MAX_TABLE_CELLS
+from minerva_desktop.ui.chat_view.markdown import MAX_TABLE_CELLS, ROWS_LINK
 from minerva_desktop.ui.chat_view.open_markup import close_markup
 from minerva_desktop.ui.chat_view.rows import Kind, Mark, Row, Run
 from tests.ui.chat_view.markdown_pieces import rendered
@@ -133,12 +133,17 @@ def test_what_is_nested_too_deep_is_shown_as_source() -> None:
     assert only("- " * 500 + "deep").text == "- " * 500 + "deep"
 
 
-def test_a_giant_table_goes_on_as_text() -> None:
+def test_a_giant_table_is_folded_and_goes_on_as_text() -> None:
     source = "|a|b|\n|-|-|\n" + "|cell|other|\n" * MAX_TABLE_CELLS
-    rows = rendered(source)
-    assert len(rows) == MAX_TABLE_CELLS + 1
+    *table, fold = rendered(source)
+    assert len(table) == MAX_TABLE_CELLS / 2
+    assert {row.kind for row in table} == {Kind.TABLE}
+    assert fold.text == "This table goes on. Show all rows"
+    assert fold.runs[-1].link == ROWS_LINK
+    rows = rendered(source + "\ntext", all_rows=True)
+    assert len(rows) == MAX_TABLE_CELLS + 2
     assert sum(row.kind is Kind.TABLE for row in rows) == MAX_TABLE_CELLS / 2
-    assert rows[-1].text == "cell | other"
+    assert [row.text for row in rows[-2:]] == ["cell | other", "text"]
     wide = rendered("|a" * 300 + "|\n" + "|-" * 300 + "|\n" + "|b" * 300 + "|\n")
     assert [row.kind for row in wide] == [Kind.TEXT, Kind.TEXT]
 
