@@ -16,6 +16,7 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from minerva_desktop.ui.chat_view.bare_links import bare_links
 from minerva_desktop.ui.chat_view.code_rows import CodeRows
 from minerva_desktop.ui.chat_view.footnotes import (
     REFERENCE,
@@ -50,7 +51,6 @@ ROWS_LINK = "#rows"
 FOLD = (Run("This table goes on. ", Mark.MUTED), Run("Show all rows", Mark.NONE, ROWS_LINK))
 
 _ALLOWED_LINK = re.compile(r"(https?://|mailto:)[^\s]", re.IGNORECASE)
-_BARE_LINK = re.compile(r"https?://[^\s<>\"'`|]*[^\s<>\"'`|.,;:!?()\[\]{}*_~]", re.IGNORECASE)
 _HTML_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _TASK = re.compile(r"\[([ xX])\]\s+")
 _BULLETS = "•◦"
@@ -155,10 +155,10 @@ class MarkdownParser:
     def _text(self, text: str, mark: Mark) -> Iterator[Run]:
         text = _HTML_BREAK.sub(LINE_BREAK, text)
         end = 0
-        for match in _BARE_LINK.finditer(text):
-            yield Run(text[end : match.start()], mark)
-            yield Run(match[0], mark, self._parser.normalizeLink(match[0]))
-            end = match.end()
+        for begin, stop, address in bare_links(text):
+            yield Run(text[end:begin], mark)
+            yield Run(text[begin:stop], mark, self._parser.normalizeLink(address))
+            end = stop
         yield Run(text[end:], mark)
 
 

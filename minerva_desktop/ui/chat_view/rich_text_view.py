@@ -41,6 +41,7 @@ from minerva_desktop.ui.chat_view.link_opener import LinkOpener
 from minerva_desktop.ui.chat_view.link_targets import OPENED_SCHEMES
 from minerva_desktop.ui.chat_view.markdown import ROWS_LINK
 from minerva_desktop.ui.chat_view.plain_stream import Update
+from minerva_desktop.ui.chat_view.plain_text import clean_source
 from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, all_runs
 from minerva_desktop.ui.chat_view.text_formats import (
     CODE_BOTTOM,
@@ -236,7 +237,7 @@ class RichTextView(QTextBrowser):
         elif event.matches(QKeySequence.StandardKey.Copy) and self.whole_source is not None:
             if self.textCursor().hasSelection():
                 return False
-            QGuiApplication.clipboard().setText(self.whole_source())
+            QGuiApplication.clipboard().setText(clean_source(self.whole_source()))
         else:
             return False
         return True

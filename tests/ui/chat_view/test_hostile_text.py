@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 
 import pytest
-from PySide6.QtCore import QObject, QUrl, Slot
+from PySide6.QtCore import QObject, Qt, QUrl, Slot
 from PySide6.QtGui import QDesktopServices, QImage, QTextDocument
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.message import Message
 from minerva_desktop.ui.chat_view.chat_view import ChatView
+from minerva_desktop.ui.chat_view.copy_button import CopyButton
 from minerva_desktop.ui.chat_view.markdown import ROWS_LINK
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from tests.ui.chat_view.attacks import ATTACKS
@@ -171,3 +173,26 @@ def test_a_huge_table_is_folded_until_a_person_wants_it(
     assert "row | 1499 | x | y" in body.plain_text()
     assert body.plain_text().count("row | ") == 1_500
     assert view.message_text(message.id) == text
+
+
+def test_copied_text_shows_hidden_controls(qtbot: QtBot, view: ChatView) -> None:
+    """Pasted into a terminal or an editor they would do what they cannot do here."""
+    message = answer("a\u202eb\x1b[31m\n\n```\nc\u2066d\n```")
+    open_chat(qtbot, view, message)
+    view_ = shown(view, message.id)
+    clipboard = QApplication.clipboard()
+    copied: dict[str, str] = {}
+    for copy in view.findChildren(CopyButton):
+        name = copy.accessibleName()
+        copy.click()
+        copied[name] = clipboard.text()
+    assert copied == {
+        "Copy code": "c[U+2066]d",
+        "Copy message": "a[U+202E]b\ufffd[31m\n\n```\nc[U+2066]d\n```",
+    }
+    view_.body.selectAll()
+    view_.body.copy()
+    assert clipboard.text() == "a[U+202E]b\ufffd[31m\nc[U+2066]d"
+    view_.body.clear_selection()
+    QTest.keyClick(view_.body, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    assert clipboard.text() == "a[U+202E]b\ufffd[31m\n\n```\nc[U+2066]d\n```"

@@ -84,6 +84,25 @@ def test_links_to_the_web_and_to_mail_only() -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "texts", "links"),
+    [
+        ("see https://a.b/c_(d), e", ["https://a.b/c_(d)"], ["https://a.b/c_(d)"]),
+        ("(https://a.b/c).", ["https://a.b/c"], ["https://a.b/c"]),
+        ("((https://a.b/c))", ["https://a.b/c"], ["https://a.b/c"]),
+        ("www.a.org/b!", ["www.a.org/b"], ["https://www.a.org/b"]),
+        ("mail me@a.org.", ["me@a.org"], ["mailto:me@a.org"]),
+        ("HTTP://A.B/c", ["HTTP://A.B/c"], ["HTTP://A.B/c"]),
+        ("www. and www.x and a@b and @me and x@@y.org", [], []),
+        ("`www.a.org` http:// xhttps://a.b", [], []),
+    ],
+)
+def test_bare_addresses_are_links(source: str, texts: list[str], links: list[str]) -> None:
+    runs = [run for run in only(source).runs if run.link]
+    assert [run.text for run in runs] == texts
+    assert [run.link for run in runs] == links
+
+
+@pytest.mark.parametrize(
     "target",
     [
         "file:///etc/passwd",
