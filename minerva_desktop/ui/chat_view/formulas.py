@@ -6,6 +6,7 @@ imports the typesetter. Main thread, but for that one.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ from minerva_desktop.ui.chat_view.rows import LINE_BREAK
 
 if TYPE_CHECKING:
     from minerva_desktop.ui.chat_view.typesetting import Drawing
+
+_log = logging.getLogger(__name__)
 
 MAX_POINTS = 400_000  # of all outlines that are kept, about 10 MB
 MAX_WAITING = 5_000  # formulas; further ones stay as they were written
@@ -40,6 +43,7 @@ class Formulas(QObject):
         self._waiting: dict[str, None] = {}  # in order
         self._made: deque[tuple[str, Drawing | None]] = deque()
         self._thread: threading.Thread | None = None
+        self._is_broken = False
         self._arrived.connect(self._collect, Qt.ConnectionType.QueuedConnection)
 
     def drawing(self, source: str) -> Drawing | None:
@@ -56,7 +60,7 @@ class Formulas(QObject):
         with self._lock:
             if source in self._waiting:
                 return True
-            if len(self._waiting) >= MAX_WAITING:
+            if self._is_broken or len(self._waiting) >= MAX_WAITING:
                 return False
             self._waiting[source] = None
             if self._thread is None:
@@ -72,7 +76,15 @@ class Formulas(QObject):
 
     def _work(self) -> None:
         """Typeset all that waits. In a thread of its own."""
-        typeset = import_typesetting()
+        try:
+            typeset = import_typesetting()
+        except Exception:  # noqa: BLE001 - fonts or modules are missing: formulas stay text
+            _log.exception("Formulas cannot be typeset")
+            with self._lock:
+                self._waiting.clear()
+                self._is_broken = True
+                self._thread = None
+            return
         while True:
             with self._lock:
                 if not self._waiting:

@@ -148,6 +148,8 @@ HOSTILE = [
     r"\begin{matrix} x",
     r"\text{中文}",
     "{" * 1_900,
+    r"\sqrt{" * 280 + "x" + "}" * 280,
+    "x" + "^{x" * 480 + "}" * 480,
     r"\left(" * 100 + "x" + r"\right)" * 100,
     r"\begin{matrix}" + r"1 & 2 \\ " * 200 + r"\end{matrix}",
     "",
@@ -183,6 +185,20 @@ def test_formulas_are_typeset_beside_the_window(qtbot: QtBot) -> None:
     assert service.drawing("$\\foo$") is None
     assert not service.request("$\\foo$")  # it is not tried again
     assert "formulas" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_without_a_typesetter_formulas_stay_text(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> None:
+        raise FileNotFoundError("STIXTwoMath-Regular.ttf")
+
+    monkeypatch.setattr("minerva_desktop.ui.chat_view.formulas.import_typesetting", missing)
+    service = Formulas()
+    assert service.request("$x$")
+    qtbot.waitUntil(lambda: not service.is_working, timeout=10_000)
+    assert service.drawing("$x$") is None
+    assert not service.request("$y$")
 
 
 def test_what_is_kept_has_a_bound(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
