@@ -25,6 +25,7 @@ OBJECT = "\ufffc"  # what stands for a formula in the text of a document
 FORMULA_TYPE = QTextFormat.ObjectTypes.UserObject.value + 1
 SOURCE = QTextFormat.Property.UserProperty.value + 1  # a formula as it was written
 SIZE = QTextFormat.Property.UserProperty.value + 2  # of its font, px
+SELECTED = 0x822  # QTextFormat::ObjectSelectionBrush, which PySide has no name for
 # Qt centres an object on a line that depends on a font of its format's, and asks for nothing more.
 # So that a formula stands on the baseline without room being lost, it gets one of these, in px.
 LIFTS = (4, 14, 22, 30, 40, 52, 68, 90, 120, 160)
@@ -110,6 +111,10 @@ class FormulaObject(QPyTextObject):
         painter.scale(scale, scale)
         painter.fillPath(drawing.path, format_.foreground())
         painter.restore()
+        if format_.hasProperty(SELECTED):
+            # Qt lays the selection's colour over a selected object, as it would over a picture, on
+            # top of that behind it; it restores the painter after that.
+            painter.setOpacity(0.0)
 
 
 def _share(format_: QTextFormat) -> float:

@@ -3,6 +3,7 @@ r"""Formulas are found, typeset beside the window, and painted from outlines alo
 from __future__ import annotations
 
 import threading
+from collections import Counter
 
 import pytest
 from PySide6.QtGui import QTextCursor
@@ -315,3 +316,14 @@ def test_formulas_take_the_colour_of_the_theme(
     assert at.charFormat().foreground().color().name() == themes.theme.text == "#ececee"
     assert at.charFormat().doubleProperty(SIZE) > 15
     assert body.document().toPlainText() == OBJECT
+
+
+def test_a_selected_formula_is_as_clear_as_selected_text(qtbot: QtBot, view: ChatView) -> None:
+    body = shown(qtbot, view, "$$\\blacksquare\\blacksquare$$").body
+    body.selectAll()
+    image = body.grab().toImage()
+    palette = body.palette()
+    places = [(x, y) for x in range(image.width()) for y in range(image.height())]
+    colours = Counter(image.pixelColor(x, y).name() for x, y in places)
+    assert colours[palette.highlight().color().name()] > 10
+    assert colours[palette.highlightedText().color().name()] > 50
