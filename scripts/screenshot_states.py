@@ -14,6 +14,7 @@ import screenshot_backups
 import screenshot_context
 import screenshot_dialogs
 import screenshot_errors
+import screenshot_markdown
 import screenshot_memory
 import screenshot_messages
 import screenshot_parts
@@ -246,6 +247,7 @@ STATES: dict[str, State] = {
     "narrow": narrow,
     "narrow-error": narrow_error,
     "drop": drop,
+    **screenshot_markdown.STATES,
     **screenshot_messages.STATES,
     **screenshot_parts.STATES,
     **screenshot_sidebar.STATES,

@@ -18,6 +18,7 @@ from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.export_targets import ExportFormat, format_of, target_for
 from minerva_desktop.chat.conversation import ConversationSummary
 from minerva_desktop.errors import InvalidRequest, StoreError
+from minerva_desktop.ui.code_saver import CodeSaver
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks
@@ -59,6 +60,7 @@ class ChatFilesController(QObject):
         self._on_imported = on_imported
         self._running: asyncio.Task[None] | None = None
         window.notifications.action_triggered.connect(self._on_action)
+        CodeSaver(window, tasks)  # the other thing of a chat that goes to a file; the window's own
 
     # -- to files --------------------------------------------------------------------------
 

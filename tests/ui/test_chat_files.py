@@ -112,3 +112,23 @@ def test_one_chat_as_markdown(opened: OpenWindow, tmp_path: Path) -> None:
     text = file.read_text()
     assert "# Sea a" in text
     assert "Rivers." in text
+
+
+def test_code_of_an_answer_goes_into_a_file(opened: OpenWindow, tmp_path: Path) -> None:
+    opened.window.chat_view.save_requested.emit("é = 1\n", "code.py")
+    (dialog,) = opened.window.findChildren(QFileDialog)
+    assert dialog.acceptMode() is QFileDialog.AcceptMode.AcceptSave
+    assert not dialog.testOption(QFileDialog.Option.DontConfirmOverwrite)
+    dialog.fileSelected.emit(str(tmp_path / "mine.py"))
+    dialog.reject()
+    opened.until("saved", lambda: opened.notice == "Code saved to mine.py.")
+    assert (tmp_path / "mine.py").read_text(encoding="utf-8") == "é = 1\n"
+
+
+def test_a_file_that_cannot_be_written_is_said(opened: OpenWindow, tmp_path: Path) -> None:
+    opened.window.chat_view.save_requested.emit("code", "code.py")
+    (dialog,) = opened.window.findChildren(QFileDialog)
+    dialog.fileSelected.emit(str(tmp_path))
+    dialog.reject()
+    opened.until("error", lambda: "could not be written" in opened.notice)
+    assert opened.notice == f"{tmp_path.name} could not be written: it is a folder"

@@ -8,6 +8,7 @@ from PySide6.QtCore import QSize, Qt, QTimer, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QToolButton, QWidget
 
+from minerva_desktop.ui.chat_view.plain_text import clean_source
 from minerva_desktop.ui.controls import plain_tip
 from minerva_desktop.ui.icons import Icons
 
@@ -17,7 +18,8 @@ DONE_MS = 1_500
 
 
 class CopyButton(QToolButton):
-    """Puts what ``source`` returns when it is clicked on the clipboard, as plain text."""
+    """Puts what ``source`` returns when it is clicked on the clipboard, as plain text, in which
+    control characters are shown."""
 
     def __init__(
         self, icons: Icons, label: str, source: Callable[[], str], parent: QWidget
@@ -40,7 +42,7 @@ class CopyButton(QToolButton):
 
     @Slot()
     def _on_clicked(self) -> None:
-        QGuiApplication.clipboard().setText(self._source())
+        QGuiApplication.clipboard().setText(clean_source(self._source()))
         self.setIcon(self._done)
         self.setAccessibleName("Copied")
         self.setToolTip(plain_tip("Copied"))

@@ -136,7 +136,7 @@ class Decorations:
         layout = block.layout()
         origin = self._rect(block).topLeft()
         for run in runs:
-            end = offset + len(run.text.encode("utf-16-le")) // 2
+            end = offset + self._writer.length(run)
             while Mark.CODE in run.mark and offset < end:
                 line = layout.lineForTextPosition(offset)
                 if not line.isValid():

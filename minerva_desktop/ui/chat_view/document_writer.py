@@ -8,17 +8,22 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import (
     QTextBlock,
+    QTextBlockFormat,
     QTextCursor,
     QTextDocument,
     QTextOption,
     QTextTable,
 )
 
-from minerva_desktop.ui.chat_view.rows import Kind, Row, Run, reads_right_to_left
-from minerva_desktop.ui.chat_view.streaming import Update
+from minerva_desktop.ui.chat_view.formula_runs import FormulaRuns, formulas_in
+from minerva_desktop.ui.chat_view.formulas import Formulas
+from minerva_desktop.ui.chat_view.plain_stream import Update
+from minerva_desktop.ui.chat_view.rows import Kind, Mark, Row, Run, reads_right_to_left
 from minerva_desktop.ui.chat_view.text_formats import (
+    FORMULA_BOTTOM,
     TextFormats,
     cell_format,
     code_hang,
@@ -34,9 +39,11 @@ class DocumentWriter:
     def __init__(self, document: QTextDocument, formats: TextFormats) -> None:
         self._document = document
         self._formats = formats
+        self._formulas = FormulaRuns(document, formats.formula_scale)
         self._blocks: list[int] = []  # number of each row's first block
         # First row and table. Inside an edit block a cursor doesn't know its table.
         self._tables: list[tuple[int, QTextTable]] = []
+        self._unwrapped: set[int] = set()  # boxes whose lines are not wrapped
         self.rows: list[Row] = []
         self.boxes: list[tuple[int, int]] = []
         document.setDocumentMargin(0)
@@ -46,8 +53,13 @@ class DocumentWriter:
         option.setTabStopDistance(4 * formats.code_metrics.horizontalAdvance(" "))
         document.setDefaultTextOption(option)
 
+    def use_formulas(self, formulas: Formulas) -> None:
+        """Have formulas drawn by ``formulas``; without that they stay as they were written."""
+        self._formulas.source = formulas
+
     def apply(self, update: Update) -> int:
         """Make the document show ``update``; the index of the first row that changed."""
+        self._formulas.prepare(update.rows)
         old, new = self.rows, update.rows
         index = update.keep
         same = 0
@@ -84,6 +96,40 @@ class DocumentWriter:
         self.apply(Update(0, []))
         self.apply(Update(0, rows))
 
+    def set_wrapped(self, box: int, *, wraps: bool) -> None:
+        """Whether long lines of box number ``box`` are wrapped, as they are at first, or go on."""
+        if wraps:
+            self._unwrapped.discard(box)
+        else:
+            self._unwrapped.add(box)
+        cursor = QTextCursor(self._document)
+        cursor.beginEditBlock()
+        first, last = self.boxes[box]
+        for index in range(first, last + 1):
+            cursor.setPosition(self.block(index).position())
+            above = self.rows[index - 1] if index else None
+            cursor.setBlockFormat(self._layout(self.rows[index], above, box))
+        cursor.endEditBlock()
+
+    def draw_formulas(self, sources: set[str]) -> int | None:
+        """``sources`` can be drawn now: the first row that changed, None where none did."""
+        taken = self._formulas.take(sources)
+        if not taken:
+            return None
+        changed = [
+            at for at, row in enumerate(self.rows) if not taken.isdisjoint(formulas_in([row]))
+        ]
+        cursor = QTextCursor(self._document)
+        cursor.beginEditBlock()
+        for index in changed:
+            self._draw_in_row(cursor, index, taken)
+        cursor.endEditBlock()
+        return changed[0] if changed else None
+
+    def length(self, run: Run) -> int:
+        """How many positions ``run`` takes in the document."""
+        return self._formulas.length(run)
+
     @property
     def formats(self) -> TextFormats:
         """The formats that are written in now."""
@@ -102,6 +148,45 @@ class DocumentWriter:
         first, last = self.boxes[box]
         return "".join(row.raw for row in self.rows[first : last + 1]).removesuffix("\n")
 
+    def _draw_in_row(self, cursor: QTextCursor, index: int, taken: set[str]) -> None:
+        """Write the formulas ``taken`` of a row again, which stand there as text."""
+        row = self.rows[index]
+        if row.kind is Kind.TABLE:
+            table = QTextCursor(self.block(index)).currentTable()
+            line = table.cellAt(self.block(index).position()).row()
+            for column, runs in enumerate(row.cells):
+                place = table.cellAt(line, column).firstPosition()
+                self._draw_runs(cursor, place, runs, row, taken)
+            return
+        if row.kind is Kind.FORMULA:
+            cursor.setPosition(self.block(index).position())
+            cursor.setBlockFormat(self._layout(row, self.rows[index - 1] if index else None))
+        offset = len(row.marker) + 1 if row.marker else 0
+        self._draw_runs(cursor, self.block(index).position() + offset, row.runs, row, taken)
+
+    def _draw_runs(
+        self, cursor: QTextCursor, place: int, runs: tuple[Run, ...], row: Row, taken: set[str]
+    ) -> None:
+        for run in runs:
+            if run.text in taken and Mark.FORMULA in run.mark:
+                cursor.setPosition(place)
+                length = len(run.text.encode("utf-16-le")) // 2
+                cursor.setPosition(place + length, QTextCursor.MoveMode.KeepAnchor)
+                header = row.kind is Kind.TABLE and row.first
+                self._formulas.insert(cursor, run, self._formats.run(run, row, header=header))
+            place += self._formulas.length(run)
+
+    def _layout(self, row: Row, above: Row | None, box: int = -1) -> QTextBlockFormat:
+        """``box``: the number of the code box that the row is in, if it is in one."""
+        made = self._formats.block(row, above)
+        made.setNonBreakableLines(box in self._unwrapped)
+        if row.kind is Kind.FORMULA and self._formulas.is_drawn(row.runs[0]):
+            made.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+            single = QTextBlockFormat.LineHeightTypes.SingleHeight
+            made.setLineHeight(0, single.value)
+            made.setBottomMargin(FORMULA_BOTTOM)
+        return made
+
     # -- changing ----------------------------------------------------------------------------
 
     def _patch(self, cursor: QTextCursor, index: int, row: Row) -> bool:
@@ -111,27 +196,29 @@ class DocumentWriter:
             return False
         above = self.rows[index - 1] if index else None
         block = self.block(index)
-        if old.last != row.last or code_hang(old) != code_hang(row):
+        formula = row.kind is Kind.FORMULA
+        if formula or old.last != row.last or code_hang(old) != code_hang(row):
+            box = bisect_right(self.boxes, (index, len(self.rows))) - 1
             cursor.setPosition(block.position())
-            cursor.setBlockFormat(self._formats.block(row, above))
+            cursor.setBlockFormat(self._layout(row, above, box if row.kind is Kind.CODE else -1))
         same = 0
         offset = len(row.marker) + 1 if row.marker else 0
         for before, after in zip(old.runs, row.runs, strict=False):
             if before != after:
                 break
-            offset += _utf16_length(before.text)
+            offset += self._formulas.length(before)
             same += 1
         rest = row.runs[same:]
         if same == len(old.runs) - 1 and rest and _grows(old.runs[same], rest[0]):
             grown = old.runs[same].text
-            offset += _utf16_length(grown)
+            offset += self._formulas.length(old.runs[same])
             rest = (rest[0]._replace(text=rest[0].text[len(grown) :]), *rest[1:])
         cursor.setPosition(block.position() + offset)
         cursor.movePosition(QTextCursor.MoveOperation.EndOfBlock, QTextCursor.MoveMode.KeepAnchor)
         if cursor.hasSelection():
             cursor.removeSelectedText()
         for run in rest:
-            cursor.insertText(run.text, self._formats.run(run, row))
+            self._formulas.insert(cursor, run, self._formats.run(run, row))
         self.rows[index] = row
         return True
 
@@ -183,7 +270,8 @@ class DocumentWriter:
         if row.kind is Kind.TABLE:
             self._append_table_row(cursor, row, above)
         else:
-            layout, text = self._formats.block(row, above), self._formats.row(row)
+            box = len(self.boxes) - (not row.first) if row.kind is Kind.CODE else -1
+            layout, text = self._layout(row, above, box), self._formats.row(row)
             if above is None or after_table:
                 cursor.setBlockFormat(layout)
                 cursor.setBlockCharFormat(text)
@@ -193,7 +281,7 @@ class DocumentWriter:
             if row.marker:
                 cursor.insertText(f"{row.marker}\t", self._formats.marker())
             for run in row.runs:
-                cursor.insertText(run.text, self._formats.run(run, row))
+                self._formulas.insert(cursor, run, self._formats.run(run, row))
         if row.kind is Kind.CODE:
             first = len(self.rows) if row.first else self.boxes.pop()[0]
             self.boxes.append((first, len(self.rows)))
@@ -225,7 +313,7 @@ class DocumentWriter:
         cursor = cell.firstCursorPosition()
         cursor.setBlockFormat(self._formats.cell_block(row.align[column]))
         for run in runs:
-            cursor.insertText(run.text, self._formats.run(run, row, header=row.first))
+            self._formulas.insert(cursor, run, self._formats.run(run, row, header=row.first))
 
 
 def _shape(row: Row) -> tuple[object, ...]:
@@ -235,12 +323,8 @@ def _shape(row: Row) -> tuple[object, ...]:
 
 
 def _grows(before: Run, after: Run) -> bool:
-    return before[1:] == after[1:] and after.text.startswith(before.text)
-
-
-def _utf16_length(text: str) -> int:
-    """How many positions ``text`` takes in a document."""
-    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
+    same_look = before[1:] == after[1:] and Mark.FORMULA not in before.mark
+    return same_look and after.text.startswith(before.text)
 
 
 def _remove_to_end(cursor: QTextCursor) -> None:

@@ -25,10 +25,13 @@ RING_INSET = 4  # px around the text
 
 class FoldedText(QWidget):
     """``toggled(is_open)``: a person opened or folded it. ``body_made(view)``: the widget of the
-    text is there."""
+    text is there; ``rows_shown``: there is more to render;
+    ``height_changed``: it takes another height."""
 
     toggled = Signal(bool)
     body_made = Signal(RichTextView)
+    rows_shown = Signal()
+    height_changed = Signal()
 
     left = 6 * GRID  # px at the left of the text
     right = 0
@@ -117,6 +120,8 @@ class FoldedText(QWidget):
         body.whole_source = lambda: self.copied
         body.ring_changed.connect(self.update)
         body.menu_requested.connect(self._on_menu_requested)
+        body.height_changed.connect(self.height_changed)
+        body.rows_requested.connect(self._on_rows_requested)
         self._text = MessageText(self._as_message(), self._parser, body)
         self._text.unfold()
         QWidget.setTabOrder(self.heading, body)
@@ -166,6 +171,12 @@ class FoldedText(QWidget):
     def _on_clicked(self, is_open: bool) -> None:
         self.set_open(is_open)
         self.toggled.emit(is_open)
+
+    @Slot()
+    def _on_rows_requested(self) -> None:
+        if self._text is not None:
+            self._text.show_all_rows()
+            self.rows_shown.emit()
 
     @Slot(QPoint)
     def _on_menu_requested(self, place: QPoint) -> None:

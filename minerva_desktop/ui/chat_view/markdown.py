@@ -16,7 +16,19 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from minerva_desktop.ui.chat_view.bare_links import bare_links
 from minerva_desktop.ui.chat_view.code_rows import CodeRows
+from minerva_desktop.ui.chat_view.footnotes import (
+    REFERENCE,
+    add_footnotes,
+    known_notes,
+    note_rows,
+    reference_run,
+)
+from minerva_desktop.ui.chat_view.formula_rows import apart, begins_with_display, formula_run
+from minerva_desktop.ui.chat_view.markdown_math import BLOCK, INLINE, add_formulas
+from minerva_desktop.ui.chat_view.open_markup import close_markup, split_open_formula
+from minerva_desktop.ui.chat_view.plain_text import plain_rows
 from minerva_desktop.ui.chat_view.rows import (
     LINE_BREAK,
     LIST,
@@ -27,17 +39,18 @@ from minerva_desktop.ui.chat_view.rows import (
     Run,
     merged,
     runs_text,
-    split_long,
 )
 
 MAX_NESTING = 60  # levels of blocks; what is nested deeper is shown as its source
 MAX_BRACKETS = 200  # in one paragraph; with more, none of them makes a link (that takes seconds)
-MAX_TABLE_CELLS = 1_000  # of one table; further rows are shown as lines of text
+MAX_TABLE_CELLS = 1_000  # of one table; further rows are folded, and lines of text when unfolded
 MAX_TABLE_COLUMNS = 24
-PLAIN_LIMIT = 4_000  # characters of one row: a longer one is laid out in quadratic time
+
+ALL_ROWS = "all_rows"  # in an environment: no table is folded
+ROWS_LINK = "#rows"
+FOLD = (Run("This table goes on. ", Mark.MUTED), Run("Show all rows", Mark.NONE, ROWS_LINK))
 
 _ALLOWED_LINK = re.compile(r"(https?://|mailto:)[^\s]", re.IGNORECASE)
-_BARE_LINK = re.compile(r"https?://[^\s<>\"'`|]*[^\s<>\"'`|.,;:!?()\[\]{}*_~]", re.IGNORECASE)
 _HTML_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _TASK = re.compile(r"\[([ xX])\]\s+")
 _BULLETS = "•◦"
@@ -91,6 +104,9 @@ class MarkdownParser:
         self._parser = _Parser("commonmark", options).enable(["table", "strikethrough"])
         without_links = _Parser("commonmark", options).enable("strikethrough")
         self._without_links = without_links.disable(["link", "image"])
+        for parser in (self._parser, self._without_links):
+            add_formulas(parser)
+            add_footnotes(parser)
 
     def blocks(self, source: str, env: Environment) -> list[Token]:
         """The block tokens of ``source``; references that it defines are added to ``env``."""
@@ -104,9 +120,9 @@ class MarkdownParser:
         parser = self._without_links if crowded else self._parser
         tokens: list[Token] = []
         parser.inline.parse(source, parser, env, tokens)
-        return merged(list(self._inline(tokens)))
+        return merged(list(self._inline(tokens, env)))
 
-    def _inline(self, tokens: Sequence[Token]) -> Iterator[Run]:
+    def _inline(self, tokens: Sequence[Token], env: Environment) -> Iterator[Run]:
         marks = [Mark.NONE]
         link = ""
         for token in tokens:
@@ -122,11 +138,15 @@ class MarkdownParser:
                 link = ""
             elif token.type in {"softbreak", "hardbreak"}:
                 yield Run(LINE_BREAK, mark, link)
+            elif token.type == INLINE:
+                yield formula_run(token.content, mark, link)
+            elif token.type == REFERENCE:
+                yield reference_run(token.content, env, mark)
             elif token.type == "code_inline":
                 yield Run(token.content, mark | Mark.CODE, link)
             elif token.type == "image":
                 target = str(token.attrGet("src") or "")
-                yield Run(f"[Image: {token.content or target}]", mark, link or target)
+                yield Run(f"[Image: {_plain(token.children) or target}]", mark, link or target)
             elif link:
                 yield Run(token.content, mark, link)
             else:
@@ -135,10 +155,10 @@ class MarkdownParser:
     def _text(self, text: str, mark: Mark) -> Iterator[Run]:
         text = _HTML_BREAK.sub(LINE_BREAK, text)
         end = 0
-        for match in _BARE_LINK.finditer(text):
-            yield Run(text[end : match.start()], mark)
-            yield Run(match[0], mark, self._parser.normalizeLink(match[0]))
-            end = match.end()
+        for begin, stop, address in bare_links(text):
+            yield Run(text[end:begin], mark)
+            yield Run(text[begin:stop], mark, self._parser.normalizeLink(address))
+            end = stop
         yield Run(text[end:], mark)
 
 
@@ -160,6 +180,7 @@ class RowBuilder:
         self._last_inline = last_inline
         self._rows: list[Row] = []
         self._nest = ""
+        self._outer: list[tuple[str, list[Row], str]] = []  # what each open note is in
         self._lists: list[_List] = []
         self._marker = ""
         self._tight = False
@@ -191,10 +212,8 @@ class RowBuilder:
         match token.type:
             case "inline":
                 self._inline(token)
-            case "heading_open":
-                self._level = int(token.tag[1])
-            case "heading_close":
-                self._level = 0
+            case "heading_open" | "heading_close":
+                self._level = int(token.tag[1]) if token.nesting > 0 else 0
             case "bullet_list_open" | "ordered_list_open":
                 self._open_list(token)
             case "bullet_list_close" | "ordered_list_close":
@@ -209,29 +228,38 @@ class RowBuilder:
                 self._nest += QUOTE
             case "blockquote_close":
                 self._nest = self._nest[:-1]
-            case "fence" | "code_block":
+            case "fence" | "code_block" | "hr" | "math_block":
                 self._place_marker()
-                self._code(token)
-            case "hr":
-                self._place_marker()
-                self._rows.append(Row(Kind.RULE, nest=self._nest))
+                self._leaf(token)
+            case "footnote_reference_open":
+                self._open_note(token)
+            case "footnote_reference_close":
+                self._close_note()
             case _:
                 self._table_token(token)
 
     def _inline(self, token: Token) -> None:
-        source = token.content
+        source, formula = token.content, ""
         if token is self._last_inline:
+            source, formula = split_open_formula(source)
             source = close_markup(source)
         task = _TASK.match(source) if self._marker in _BULLETS and self._marker else None
         if task is not None:
             self._marker = "☐" if task[1] == " " else "☑"
             source = source[task.end() :]
         runs = self._parser.runs(source, self._env)
+        if formula:
+            runs = (*runs, Run(formula.replace("\n", LINE_BREAK)))
         if self._table is not None:
             self._table.row.append(runs)
-            return
-        kind = Kind.HEADING if self._level else Kind.TEXT
-        self._add(Row(kind, runs, self._nest, level=self._level))
+        elif self._level:
+            self._add(Row(Kind.HEADING, runs, self._nest, level=self._level))
+        else:
+            for part in apart(runs):
+                kind = Kind.FORMULA if begins_with_display(part[:1]) else Kind.TEXT
+                if kind is Kind.FORMULA:
+                    self._place_marker()
+                self._add(Row(kind, part, self._nest))
 
     def _add(self, row: Row) -> None:
         """Add a row of text, with the marker that waits for one."""
@@ -268,6 +296,30 @@ class RowBuilder:
         if depth == 1:
             self.number = current.number
 
+    def _open_note(self, token: Token) -> None:
+        self._place_marker()
+        self._outer.append((str(token.meta["label"]), self._rows, self._nest))
+        self._rows, self._nest = [], LIST
+
+    def _close_note(self) -> None:
+        self._place_marker()
+        label, outer, nest = self._outer.pop()
+        rows, self._rows, self._nest = self._rows, outer, nest
+        notes = known_notes(self._env)
+        if notes is None:
+            self._rows += note_rows(rows, label, label, leads_back=self._last_inline is None)
+        else:
+            notes.rows.setdefault(label, rows)
+
+    def _leaf(self, token: Token) -> None:
+        """A block that has no blocks in it, and no Markdown."""
+        if token.type == "hr":
+            self._rows.append(Row(Kind.RULE, nest=self._nest))
+        elif token.type == BLOCK:
+            self._rows.append(Row(Kind.FORMULA, (formula_run(token.content),), self._nest))
+        else:
+            self._code(token)
+
     def _code(self, token: Token) -> None:
         code = CodeRows(token.info, self._nest)
         content = token.content.removesuffix("\n")
@@ -298,7 +350,12 @@ class RowBuilder:
             return
         table.cells += table.columns
         self.cells = table.cells
-        if table.columns > MAX_TABLE_COLUMNS or table.cells > MAX_TABLE_CELLS:
+        too_long = table.cells > MAX_TABLE_CELLS
+        if too_long and not self._env.get(ALL_ROWS):
+            if table.cells - table.columns <= MAX_TABLE_CELLS:
+                self._rows.append(Row(Kind.TEXT, FOLD, self._nest))
+            return
+        if table.columns > MAX_TABLE_COLUMNS or too_long:
             text = " | ".join(runs_text(cell) for cell in table.row)
             self._rows.append(Row(Kind.TEXT, (Run(text),), self._nest, tight=not header))
             return
@@ -306,65 +363,11 @@ class RowBuilder:
         self._rows.append(Row(Kind.TABLE, nest=self._nest, first=header, cells=cells, align=align))
 
 
-def _shown_controls() -> dict[int, str]:
-    """Characters that a document or a reader's eye would obey, and what is shown instead."""
-    shown = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], "\ufffd")
-    shown |= dict.fromkeys([*range(0xFDD0, 0xFDF0), 0xFFFC, 0xFFFE, 0xFFFF], "\ufffd")
-    shown |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
-    # Overrides make text read otherwise than it runs (and code otherwise than it compiles).
-    shown |= {code: f"[U+{code:04X}]" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
-    shown |= {0x2028: "\n", 0x2029: "\n"}
-    del shown[ord("\n")], shown[ord("\t")]
-    return shown
-
-
-_SHOWN_CONTROLS = _shown_controls()
-
-
-def clean_source(text: str) -> str:
-    """``text`` with one kind of newline and with harmful control characters made visible."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_SHOWN_CONTROLS)
-
-
-def plain_rows(text: str) -> list[Row]:
-    """Text as it is: a row for each line, several for an overlong one."""
-    rows: list[Row] = []
-    for line in text.split("\n"):
-        pieces = split_long(line, PLAIN_LIMIT)
-        rows += [Row(Kind.PLAIN, (Run(piece),) if piece else ()) for piece in pieces]
-    return rows
-
-
-_DELIMITER = re.compile(r"\\.|(`+)|(\*\*|__|~~|\*|_)", re.DOTALL)
-_OPEN_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*$")
-
-
-def close_markup(text: str) -> str:
-    """``text``, cut off anywhere, with what is open in it closed, so that a half-written ``**bold``
-    is shown bold already and a half-written link as its label."""
-    text = _OPEN_LINK.sub(r"\1", text)
-    opened: list[str] = []
-    position = 0
-    while (match := _DELIMITER.search(text, position)) is not None:
-        position = match.end()
-        if match[1]:
-            closing = re.compile(rf"(?<!`){match[1]}(?!`)").search(text, position)
-            if closing is None:
-                return text + match[1] if text[position:].strip() else text[: match.start()]
-            position = closing.end()
-        elif match[2] and opened and opened[-1] == match[2] and text[match.start() - 1] != " ":
-            opened.pop()
-        elif match[2] and _opens(text, match, match[2]):
-            if position == len(text):
-                return text[: match.start()] + "".join(reversed(opened))
-            opened.append(match[2])
-    if not opened:
-        return text
-    return text.rstrip() + "".join(reversed(opened))
-
-
-def _opens(text: str, match: re.Match[str], delimiter: str) -> bool:
-    before = text[match.start() - 1] if match.start() else " "
-    after = text[match.end() : match.end() + 1]
-    # A single * or _ inside a word is more often itself than emphasis.
-    return not after.isspace() and (len(delimiter) == 2 or not before.isalnum())
+def _plain(tokens: Sequence[Token] | None) -> str:
+    """The text of inline tokens without their looks."""
+    return "".join(
+        _plain(token.children)
+        if token.type == "image"
+        else token.content or (" " if token.type in {"softbreak", "hardbreak"} else "")
+        for token in tokens or ()
+    )

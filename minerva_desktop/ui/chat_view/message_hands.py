@@ -18,10 +18,12 @@ from minerva_desktop.ui.chat_view.action_menu import message_menu
 from minerva_desktop.ui.chat_view.action_rows import ActionRows
 from minerva_desktop.ui.chat_view.actions import MessageAction, actions_for
 from minerva_desktop.ui.chat_view.answer_view import AnswerView
+from minerva_desktop.ui.chat_view.formulas import Formulas
 from minerva_desktop.ui.chat_view.markdown import MarkdownParser
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.chat_view.part_blocks import OpenBlocks
+from minerva_desktop.ui.chat_view.plain_text import clean_source
 from minerva_desktop.ui.chat_view.question_view import QuestionView
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.icons import Icons
@@ -52,6 +54,7 @@ class MessageHands(QObject):
         self._view_of = view_of
         self._is_answering = is_answering
         self._parser = MarkdownParser()
+        self._formulas = Formulas(self)
         self._last: MessageView | None = None
         self._selected: RichTextView | None = None
         self._edits: dict[str, str] = {}  # by message, of those without a view
@@ -69,7 +72,7 @@ class MessageHands(QObject):
         else:
             view = self._make_answer(message)
         view.show_place(self._options.place_of(message.id))
-        self._follow_selection(view.body)
+        self._adopt(view.body)
         view.rendering_needed.connect(self.rendering_needed)
         view.layout_changed.connect(self._events.layout_changed)
         view.menu_requested.connect(self._show_menu)
@@ -87,7 +90,7 @@ class MessageHands(QObject):
 
     def _make_answer(self, message: Message) -> AnswerView:
         view = AnswerView(message, self._parser, self._icons, self._column, self._opened)
-        view.part_shown.connect(self._follow_selection)
+        view.part_shown.connect(self._adopt)
         view.retry_requested.connect(self._events.retry_requested)
         view.continue_requested.connect(self._on_continue)
         view.details_requested.connect(self._events.details_requested)
@@ -171,7 +174,7 @@ class MessageHands(QObject):
         if action is MessageAction.EDIT:
             self._events.edit_requested.emit(message_id)
         elif action is MessageAction.COPY and view is not None:
-            QGuiApplication.clipboard().setText(view.source())
+            QGuiApplication.clipboard().setText(clean_source(view.source()))
         else:
             self._events.action_requested.emit(message_id, action, place)
 
@@ -212,7 +215,10 @@ class MessageHands(QObject):
             self._rows.leave(view)
 
     @Slot(RichTextView)
-    def _follow_selection(self, body: RichTextView) -> None:
+    def _adopt(self, body: RichTextView) -> None:
+        """Serve a text of a message, be it what is said or what is folded above or below it."""
+        body.use_formulas(self._formulas)
+        body.save_requested.connect(self._events.save_requested)
         body.copyAvailable.connect(self._on_copy_available)
         body.caret_moved.connect(self._on_caret_moved)
 

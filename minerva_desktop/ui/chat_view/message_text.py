@@ -11,8 +11,9 @@ from collections import deque
 
 from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.ui.chat_view.markdown import MarkdownParser
+from minerva_desktop.ui.chat_view.plain_stream import PlainStream
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
-from minerva_desktop.ui.chat_view.streaming import MarkdownStream, PlainStream
+from minerva_desktop.ui.chat_view.streaming import MarkdownStream
 
 FOLD_ABOVE = 200_000  # characters; a longer finished message is folded
 FOLD_SHOWN = 20_000  # characters shown of a folded one, at most
@@ -26,13 +27,14 @@ class MessageText:
     def __init__(self, message: Message, parser: MarkdownParser, body: RichTextView) -> None:
         self._parser = parser
         self._body = body
+        self._all_rows = False
         self.begin(message)
         self._again = False
 
     def begin(self, message: Message) -> None:
         """Start over with ``message``'s text. What is shown already, and is the same, stays."""
-        answer = message.role is Role.ASSISTANT
-        self._stream = MarkdownStream(self._parser) if answer else PlainStream()
+        self._is_markdown = message.role is Role.ASSISTANT
+        self._stream = self._make_stream()
         self._parts: list[str] = []
         self._length = 0
         self._backlog: deque[str] = deque()
@@ -47,6 +49,11 @@ class MessageText:
             self._parts.append(self._folded)
         else:
             self.append(message.text)
+
+    def _make_stream(self) -> MarkdownStream | PlainStream:
+        if self._is_markdown:
+            return MarkdownStream(self._parser, all_rows=self._all_rows)
+        return PlainStream()
 
     @property
     def source(self) -> str:
@@ -87,6 +94,17 @@ class MessageText:
         """Show all of a folded text. `render_some` shows it."""
         rest, self._folded = self._folded, ""
         self._queue(rest)
+
+    def show_all_rows(self) -> None:
+        """Unfold the tables. `render_some` shows them."""
+        shown = self.source.removesuffix(self._folded) if self._folded else self.source
+        self._all_rows = True
+        self._stream = self._make_stream()
+        self._backlog.clear()
+        self._length = 0
+        self._queue(shown)
+        self._finished = False
+        self._again = True
 
     def render_some(self, seconds: float) -> bool:
         """Render for about ``seconds``; whether something is left to render."""

@@ -66,6 +66,8 @@ class MessageView(QWidget):
         self._body.menu_requested.connect(self._on_menu_requested)
         self._body.step_requested.connect(self._on_step_requested)
         self._body.edit_requested.connect(self._on_edit_requested)
+        self._body.height_changed.connect(self._on_height_changed)
+        self._body.rows_requested.connect(self._on_rows_requested)
         self._text = MessageText(message, parser, self._body)
         self._unfold = QPushButton(self)
         self._unfold.clicked.connect(self._on_unfold)
@@ -257,6 +259,16 @@ class MessageView(QWidget):
         self._text.unfold()
         self._unfold.hide()
         self.rendering_needed.emit(self._message.id)
+
+    @Slot()
+    def _on_rows_requested(self) -> None:
+        self._text.show_all_rows()
+        self.rendering_needed.emit(self._message.id)
+
+    @Slot()
+    def _on_height_changed(self) -> None:
+        self._fitted = (-1, 0)
+        self.layout_changed.emit()
 
     @Slot(QPoint)
     def _on_menu_requested(self, place: QPoint) -> None:

@@ -156,6 +156,8 @@ class PartBlocks(QObject):
     def _add(self, block: FoldedText, name: str, *, opens_itself: bool) -> None:
         key = (self._message_id, name)
         block.body_made.connect(self.body_made)
+        block.rows_shown.connect(self.rendering_needed)
+        block.height_changed.connect(self.layout_changed)
         block.toggled.connect(partial(self._on_toggled, key))
         block.set_open(self._opened.get(key, opens_itself) and block.heading.isEnabled())
         block.show()

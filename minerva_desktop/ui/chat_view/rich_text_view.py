@@ -11,42 +11,47 @@ import math
 import re
 import sys
 from collections.abc import Callable
-from functools import partial
 
-from PySide6.QtCore import QMimeData, QPoint, QRect, QRectF, Qt, QUrl, Signal, Slot
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QRect, QRectF, Qt, QUrl, Signal, Slot
 from PySide6.QtGui import (
     QContextMenuEvent,
     QCursor,
-    QDesktopServices,
     QFocusEvent,
     QGuiApplication,
     QImage,
     QKeyEvent,
     QKeySequence,
+    QMouseEvent,
     QPainter,
     QPaintEvent,
     QPalette,
+    QTextCursor,
     QTextDocument,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QFrame, QTextBrowser, QToolTip, QWidget
 
-from minerva_desktop.ui.chat_view.copy_button import SIZE, CopyButton
+from minerva_desktop.ui.chat_view.code_boxes import CodeBoxes
 from minerva_desktop.ui.chat_view.decorations import Decorations
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
-from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind
-from minerva_desktop.ui.chat_view.streaming import Update
+from minerva_desktop.ui.chat_view.footnotes import BACK, other_end
+from minerva_desktop.ui.chat_view.formula_runs import with_sources
+from minerva_desktop.ui.chat_view.formulas import Formulas
+from minerva_desktop.ui.chat_view.link_opener import LinkOpener
+from minerva_desktop.ui.chat_view.link_targets import OPENED_SCHEMES
+from minerva_desktop.ui.chat_view.markdown import ROWS_LINK
+from minerva_desktop.ui.chat_view.plain_stream import Update
+from minerva_desktop.ui.chat_view.plain_text import clean_source
+from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, all_runs
 from minerva_desktop.ui.chat_view.text_formats import (
     CODE_BOTTOM,
-    CODE_HEADER,
     TextFormats,
     body_font,
 )
 from minerva_desktop.ui.controls import plain_tip
 from minerva_desktop.ui.icons import Icons
 
-MAX_COPY_BUTTONS = 200  # in one message: each is a widget
-OPENED_SCHEMES = frozenset({"http", "https", "mailto"})
+MAX_TIP = 300  # characters of a footnote in a tool tip
 
 _MARKER = re.compile(r"^([•◦☐☑]|\d{1,9}[.)])\t", re.MULTILINE)
 _SCROLL_KEYS = (
@@ -67,7 +72,9 @@ class RichTextView(QTextBrowser):
     ``caret_moved(rect)`` follows a selection made with the keyboard, in this widget's coordinates,
     so that whoever scrolls can keep it in sight. ``ring_changed`` says that `has_ring` did.
     ``menu_requested(place)``: a context menu is wanted there on the screen; ``step_requested(by)``:
-    another version of the message is; ``edit_requested``: to edit it.
+    another version of the message is; ``edit_requested``: to edit it. ``height_changed``: it has to
+    be `fit` again. ``save_requested(code, name)``: code is to be saved, in a file called so, say.
+    ``rows_requested``: all rows of long tables are to be shown.
     """
 
     caret_moved = Signal(QRect)
@@ -75,19 +82,24 @@ class RichTextView(QTextBrowser):
     menu_requested = Signal(QPoint)
     step_requested = Signal(int)
     edit_requested = Signal()
+    height_changed = Signal()
+    save_requested = Signal(str, str)
+    rows_requested = Signal()
 
     def __init__(self, icons: Icons, parent: QWidget) -> None:
         super().__init__(parent)
         self._icons = icons
-        self._copy_buttons: list[CopyButton] = []
-        self._placed_from = 0
         self._menu_link = ""
+        self._link_opener = LinkOpener(self)
         self._keyboard = False
         self.whole_source: Callable[[], str] | None = None  # what Ctrl+C copies without a selection
         font = body_font(self.font())
         self.document().setDefaultFont(font)
         self._writer = DocumentWriter(self.document(), TextFormats(icons.theme, font))
         self._decorations = Decorations(self.document(), self._writer)
+        self._boxes = CodeBoxes(icons, self._writer, self._decorations, self.viewport())
+        self._boxes.save_requested.connect(self.save_requested)
+        self._boxes.height_changed.connect(self.height_changed)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -106,27 +118,24 @@ class RichTextView(QTextBrowser):
 
     # -- content -----------------------------------------------------------------------------
 
+    def use_formulas(self, formulas: Formulas) -> None:
+        """Have formulas drawn by ``formulas``; without that they stay as they were written."""
+        self._writer.use_formulas(formulas)
+        formulas.drawn.connect(self._on_formulas_drawn)
+
     def apply(self, update: Update) -> None:
         """Show ``update``. The widget's height is right only after the next `fit`."""
         empty = not self._writer.rows
         changed = self._writer.apply(update)
         if empty:
             self._caret_to_start()
-        boxes = self._writer.boxes
-        while len(self._copy_buttons) > len(boxes):
-            self._copy_buttons.pop().deleteLater()
-        while len(self._copy_buttons) < min(len(boxes), MAX_COPY_BUTTONS):
-            self._copy_buttons.append(self._make_copy_button(len(self._copy_buttons)))
-        box = len(self._copy_buttons)
-        while box > 0 and boxes[box - 1][1] >= changed:
-            box -= 1
-        self._placed_from = min(self._placed_from, box)
+        self._boxes.update(changed)
 
     def restyle(self) -> None:
         """Use the colours of the theme in force."""
         self._writer.restyle(TextFormats(self._icons.theme, self.document().defaultFont()))
+        self._boxes.restyle()
         self._caret_to_start()
-        self._placed_from = 0
 
     def _caret_to_start(self) -> None:
         """Text that is put in moves the caret along; a selection by keyboard begins at the top."""
@@ -138,13 +147,13 @@ class RichTextView(QTextBrowser):
         """Lay the text out in ``width`` px; the height in px that it takes."""
         if self.document().textWidth() != width:
             self.document().setTextWidth(width)
-            self._placed_from = 0
+            self._boxes.move_all()
         height = math.ceil(self.document().size().height())
         rows = self._writer.rows
         if rows and rows[-1].kind is Kind.CODE:
             height += CODE_BOTTOM
         self.resize(width, height)
-        self._place_copy_buttons()
+        self._boxes.place()
         return height
 
     def natural_width(self, limit: int) -> int:
@@ -169,24 +178,6 @@ class RichTextView(QTextBrowser):
             cursor.clearSelection()
             self.setTextCursor(cursor)
 
-    # -- code boxes --------------------------------------------------------------------------
-
-    def _make_copy_button(self, box: int) -> CopyButton:
-        label = self._writer.rows[self._writer.boxes[box][0]].label
-        name = f"Copy {label} code" if label else "Copy code"
-        source = partial(self._writer.box_source, box)
-        button = CopyButton(self._icons, name, source, self.viewport())
-        button.show()
-        return button
-
-    def _place_copy_buttons(self) -> None:
-        for box in range(self._placed_from, len(self._copy_buttons)):
-            rect = self._decorations.box_rect(box)
-            margin = (CODE_HEADER - SIZE) // 2
-            x = round(rect.right()) - SIZE - margin
-            self._copy_buttons[box].move(x, round(rect.top()) + margin)
-        self._placed_from = len(self._copy_buttons)
-
     # -- Qt ----------------------------------------------------------------------------------
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -206,11 +197,19 @@ class RichTextView(QTextBrowser):
         return ""
 
     def createMimeDataFromSelection(self) -> QMimeData:
-        """Plain text only: colours of a theme are no use elsewhere."""
-        text = self.textCursor().selection().toPlainText().replace(LINE_BREAK, "\n")
+        """Plain text only, formulas as LaTeX: colours of a theme are no use elsewhere."""
+        text = with_sources(self.textCursor()).replace(LINE_BREAK, "\n")
         data = QMimeData()
         data.setText(_MARKER.sub(r"\1 ", text))
         return data
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        super().mouseMoveEvent(event)
+        self._boxes.wake(event.position().toPoint())
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self._boxes.wake(None)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         event.ignore()  # the transcript scrolls, never one message
@@ -238,14 +237,15 @@ class RichTextView(QTextBrowser):
         elif event.matches(QKeySequence.StandardKey.Copy) and self.whole_source is not None:
             if self.textCursor().hasSelection():
                 return False
-            QGuiApplication.clipboard().setText(self.whole_source())
+            QGuiApplication.clipboard().setText(clean_source(self.whole_source()))
         else:
             return False
         return True
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         by_keyboard = event.reason() == QContextMenuEvent.Reason.Keyboard
-        self._menu_link = "" if by_keyboard else self.anchorAt(event.pos())
+        link = "" if by_keyboard else self.anchorAt(event.pos())
+        self._menu_link = "" if link.startswith("#") else link
         self.menu_requested.emit(event.globalPos())
 
     def take_menu_link(self) -> str:
@@ -268,10 +268,36 @@ class RichTextView(QTextBrowser):
         super().focusOutEvent(event)
         self.ring_changed.emit()
 
+    @Slot(object)
+    def _on_formulas_drawn(self, sources: set[str]) -> None:
+        changed = self._writer.draw_formulas(sources)
+        if changed is not None:
+            self._boxes.update(changed)
+            self.height_changed.emit()
+
     @Slot(QUrl)
     def _open_link(self, url: QUrl) -> None:
-        if url.scheme().lower() in OPENED_SCHEMES:
-            QDesktopServices.openUrl(url)
+        there = other_end(url.toString())
+        if url.toString() == ROWS_LINK:
+            self.rows_requested.emit()
+        elif there:
+            self._go_to(there)
+        elif url.scheme().lower() in OPENED_SCHEMES:
+            self._link_opener.open(url, self._texts_of(url))
+
+    def _texts_of(self, url: QUrl) -> list[str]:
+        """What the links are called that lead to ``url``."""
+        links = (run for run in all_runs(self._writer.rows) if run.link)
+        return [run.text for run in links if QUrl(run.link) == url]
+
+    def _go_to(self, link: str) -> None:
+        """Show the row that has ``link`` in it, and let the keyboard go on from there."""
+        for index, row in enumerate(self._writer.rows):
+            if any(run.link == link for run in all_runs([row])):
+                cursor = QTextCursor(self._writer.block(index))
+                self.setTextCursor(cursor)
+                self.caret_moved.emit(self.cursorRect(cursor))
+                return
 
     @Slot(QUrl)
     def _show_target(self, url: QUrl) -> None:
@@ -279,4 +305,14 @@ class RichTextView(QTextBrowser):
             QToolTip.hideText()
             return
         target = bytes(url.toEncoded().data()).decode("ascii", "replace")
+        if url.toString() == ROWS_LINK:
+            target = "Show the rows that are folded, as lines of text"
+        elif other_end(url.toString()):
+            target = self._note_text(other_end(url.toString()))
         QToolTip.showText(QCursor.pos(), plain_tip(target), self)
+
+    def _note_text(self, link: str) -> str:
+        for row in self._writer.rows:
+            if any(run.link == link for run in row.runs):
+                return row.text.removesuffix(BACK).strip()[:MAX_TIP]
+        return ""

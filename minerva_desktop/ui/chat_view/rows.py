@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, IntFlag, auto
 from typing import NamedTuple
@@ -31,11 +32,14 @@ class Mark(IntFlag):
     STRIKE = auto()
     CODE = auto()
     MUTED = auto()
+    RAISED = auto()  # small and above the line: what leads to a footnote
+    FORMULA = auto()  # LaTeX as it was written, with its dollar signs or brackets
 
 
 class Run(NamedTuple):
-    """Text of one look. ``link`` is an allowed address or empty; ``token`` is a Pygments token
-    type such as ``Keyword.Constant``, in code only."""
+    """Text of one look. ``link`` is an allowed address, a place in the message (``#…``, see
+    `footnotes`) or empty; ``token`` is a Pygments token type such as ``Keyword.Constant``, in code
+    only."""
 
     text: str
     mark: Mark = Mark.NONE
@@ -52,6 +56,7 @@ class Kind(Enum):
     CODE = auto()
     RULE = auto()
     TABLE = auto()
+    FORMULA = auto()  # on a line of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +120,13 @@ def _piece_end(piece: str) -> int:
 def runs_text(runs: tuple[Run, ...]) -> str:
     """The text of ``runs`` without their looks."""
     return "".join(run.text for run in runs)
+
+
+def all_runs(rows: Iterable[Row]) -> Iterator[Run]:
+    """All runs of ``rows``, those in cells too."""
+    for row in rows:
+        for runs in (row.runs, *row.cells):
+            yield from runs
 
 
 def reads_right_to_left(runs: tuple[Run, ...]) -> bool:

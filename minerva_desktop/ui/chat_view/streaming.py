@@ -12,21 +12,26 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from markdown_it.token import Token
 
 from minerva_desktop.ui.chat_view.code_rows import MAX_ROW, CodeRows
+from minerva_desktop.ui.chat_view.footnotes import (
+    begin_notes,
+    copied_footnotes,
+    may_hold_footnotes,
+)
 from minerva_desktop.ui.chat_view.markdown import (
-    PLAIN_LIMIT,
+    ALL_ROWS,
     Environment,
     MarkdownParser,
     Resume,
     RowBuilder,
-    clean_source,
-    plain_rows,
 )
-from minerva_desktop.ui.chat_view.rows import Row, split_long
+from minerva_desktop.ui.chat_view.markdown_math import open_line
+from minerva_desktop.ui.chat_view.plain_stream import Cleaner, Update
+from minerva_desktop.ui.chat_view.plain_text import PLAIN_LIMIT
+from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, Row, Run, split_long
 
 LINE_LIMIT = PLAIN_LIMIT  # characters; a longer line of Markdown is cut
 LONG_WORD = 200  # characters by which such a cut may come early
@@ -46,19 +51,10 @@ _FENCE = re.compile(r"( {0,3})(`{3,}|~{3,})[^|]*$")
 # The start of a line that could still become anything: a list, a rule, a fence, a table.
 _AMBIGUOUS = re.compile(
     r"[\s>]*(?:[-+*]\s+|\d{1,9}[.)]\s+)?"
-    r"(?:[-+*=_#`~:|\s]*(?:\[[ xX]?)?|\d{1,9}[.)]?\s*|(?:```|~~~).*)$"
+    r"(?:[-+*=_#`~:|$\s]*(?:\[[ xX]?)?|\\\[?|\d{1,9}[.)]?\s*|(?:```|~~~).*)$"
 )
 _TABLE_LINE = re.compile(r" {0,3}\|")
 _DELIMITER_ROW = re.compile(r" {0,3}\|?[-:| ]*$")
-
-
-class Update(NamedTuple):
-    """What changed: of the rows shown so far the first ``keep`` stay, ``rows`` come after them.
-    Unless it is ``whole``, rows that are shown further on stay until the next update."""
-
-    keep: int
-    rows: list[Row]
-    whole: bool = True
 
 
 @dataclass(slots=True)
@@ -71,57 +67,6 @@ class _Fence:
     middle: bool = False
 
 
-class _Cleaner:
-    """Makes the newlines and control characters of a text harmless that comes in pieces."""
-
-    def __init__(self) -> None:
-        self._carriage_return = ""
-
-    def clean(self, piece: str) -> str:
-        """``piece`` cleaned; a carriage return at its end waits for what comes next."""
-        text = self._carriage_return + piece
-        self._carriage_return = "\r" if text.endswith("\r") else ""
-        return clean_source(text.removesuffix("\r"))
-
-    def rest(self) -> str:
-        """What still waits when the text is over."""
-        return "\n" if self._carriage_return else ""
-
-
-class PlainStream:
-    """Renders text as it is, a row for each line: what a person wrote. Used like the other."""
-
-    def __init__(self) -> None:
-        self._cleaner = _Cleaner()
-        self._partial = ""
-        self._settled: list[Row] = []
-        self._delivered = 0
-
-    def feed(self, text: str) -> None:
-        """Add a piece of the text, cut anywhere."""
-        *lines, self._partial = (self._partial + self._cleaner.clean(text)).split("\n")
-        for line in lines:
-            self._settled += plain_rows(line)
-        *pieces, self._partial = split_long(self._partial, PLAIN_LIMIT)
-        for piece in pieces:
-            self._settled += plain_rows(piece)
-
-    def finish(self) -> None:
-        """The text is complete."""
-        if self._cleaner.rest():
-            self._settled += plain_rows(self._partial)
-            self._partial = ""
-
-    def update(self, *, settled_only: bool = False) -> Update:
-        """The changes since the last call; as in `MarkdownStream`."""
-        rows, self._settled = self._settled, []
-        keep = self._delivered
-        self._delivered += len(rows)
-        if settled_only:
-            return Update(keep, rows, whole=False)
-        return Update(keep, rows + plain_rows(self._partial))
-
-
 class MarkdownStream:
     """Takes an answer in pieces. Call `feed`, then `update`; at the end `finish`, then `update`."""
 
@@ -131,15 +76,19 @@ class MarkdownStream:
         *,
         eager_size: int = EAGER_SIZE,
         references: Environment | None = None,
+        all_rows: bool = False,
     ) -> None:
-        """``eager_size`` in characters. ``references`` are links that are known beforehand."""
+        """``eager_size`` in characters. ``references`` are links and footnotes of a whole text,
+        known beforehand. ``all_rows``: long tables are not folded."""
         self._parser = parser
         self._eager_size = eager_size
         self._rebuilding = references is not None
         self._env: Environment = references or {}
+        self._env[ALL_ROWS] = all_rows
+        self._notes = begin_notes(self._env) if self._rebuilding else None
         self._pieces: list[str] = []  # the whole source, for links defined after their use
         self._length = 0
-        self._cleaner = _Cleaner()
+        self._cleaner = Cleaner()
         self._tail: list[str] = []  # the complete lines of what is open
         self._tail_size = 0
         self._check_at = OPEN_LIMIT
@@ -173,7 +122,9 @@ class MarkdownStream:
             self._close_fence(self._fence)
         self._settle_all()
         self._finished = True
-        if self._env.get("references") and not self._rebuilding:
+        if self._notes is not None:
+            self._settled += self._notes.section()
+        elif self._env.get("references") or may_hold_footnotes("".join(self._pieces)):
             self._rebuild()
 
     def update(self, *, settled_only: bool = False) -> Update:
@@ -253,18 +204,21 @@ class MarkdownStream:
         tops = [index for index, token in enumerate(tokens) if _begins_block(token, 0)]
         if not tops:
             return None
-        begin = tops[-1]
+        # What a formula began that may go on could turn out to be a part of it.
+        formula = open_line(self._tail)
+        limit = len(self._tail) if formula is None else formula
+        begin = next((top for top in reversed(tops) if _first_line(tokens[top]) <= limit), tops[0])
         last = tokens[begin]
         self._inside_code = _growing_inline(tokens) is None
         builder = RowBuilder(self._parser, env, self._resume)
-        if last.type == "table_open":
+        if last.type == "table_open" and formula is None:
             # A row is final with its newline. The head stays: with it the next rows are rows.
             rows = builder.build(tokens, self._tail)
             begins, ends = last.map or (0, 0)
             lines = self._tail[begins : begins + 2] + self._tail[ends:]
             self._keep_lines(lines, rows, Resume(cells=builder.cells))
             return last
-        end = _inner_cut(tokens, begin, self._tail)
+        end = _inner_cut(tokens, begin, self._tail, limit)
         if end > 0:
             rows = builder.build(tokens[:end], self._tail)
             inside_list = end > begin and last.type != "blockquote_open"
@@ -305,19 +259,28 @@ class MarkdownStream:
                     partial = ""
             return self._fence.code.open_rows(partial)
         lines = _shown_lines(self._tail, self._partial)
+        formula = open_line(lines)
+        rest: list[Row] = []
+        if formula is not None and lines[formula][:2] in {"$$", "\\["}:
+            run = Run(LINE_BREAK.join(lines[formula:]))
+            rest = [Row(Kind.TEXT, (run,))]
+            lines = lines[:formula]
         env = self._known_references()
         tokens = self._parser.blocks("\n".join(lines), env)
-        growing = _growing_inline(tokens)
-        return RowBuilder(self._parser, env, self._resume, growing).build(tokens, lines)
+        growing = None if rest else _growing_inline(tokens)
+        return RowBuilder(self._parser, env, self._resume, growing).build(tokens, lines) + rest
 
     def _known_references(self) -> Environment:
-        return {"references": dict(self._env.get("references", {}))}
+        copied: Environment = {"references": dict(self._env.get("references", {}))}
+        copied[ALL_ROWS] = self._env[ALL_ROWS]
+        return copied | copied_footnotes(self._env)
 
     def _rebuild(self) -> None:
         """Render all again, with the references that are known now."""
         if self._length > REFERENCE_LIMIT:
             return
-        again = MarkdownStream(self._parser, references={"references": self._env["references"]})
+        known = self._known_references()
+        again = MarkdownStream(self._parser, references=known, all_rows=self._env[ALL_ROWS])
         again.feed("".join(self._pieces))
         again.finish()
         self._settled = again.update().rows
@@ -346,14 +309,16 @@ def _is_open_fence(token: Token, line: int) -> bool:
     return token.type == "fence" and _first_line(token) == line
 
 
-def _inner_cut(tokens: Sequence[Token], begin: int, lines: Sequence[str]) -> int:
+def _inner_cut(tokens: Sequence[Token], begin: int, lines: Sequence[str], limit: int) -> int:
     """The index of the token that begins the last item of the list, or the last block of the
-    quote, that ``begin`` opens; ``begin`` when there is no later one to cut before."""
+    quote, that ``begin`` opens, up to the line ``limit``; ``begin`` when there is no later one to
+    cut before."""
     if tokens[begin].type not in {"bullet_list_open", "ordered_list_open", "blockquote_open"}:
         return begin
     inner = [index for index in range(begin + 1, len(tokens)) if _begins_block(tokens[index], 1)]
     # Without what came before it, a line with a bar could be read as the head of a table.
-    safe = [index for index in inner[1:] if "|" not in lines[_first_line(tokens[index])]]
+    firsts = ((index, _first_line(tokens[index])) for index in inner[1:])
+    safe = [index for index, first in firsts if first <= limit and "|" not in lines[first]]
     return safe[-1] if safe else begin
 
 

@@ -47,10 +47,13 @@ CODE_HEADER = 36  # px above the first line of a box: language and Copy
 CODE_PADDING = 16  # px left and right of code
 CODE_BOTTOM = 12
 MAX_HANG = 24  # characters
+FORMULA_BOTTOM = 8  # below a formula on its own, whose line has no leading
 CELL_TOP = 8  # px; the line's own leading adds to the space below
 CELL_BOTTOM = 2
 CELL_RIGHT = 16
 MIN_CONTRAST = 4.5
+FORMULA_X_HEIGHT = 0.467  # of the size of the font that formulas are set in
+MAX_FORMULA_SCALE = 1.2
 
 
 def code_font_families() -> list[str]:
@@ -143,7 +146,11 @@ class TextFormats:
         code.setPixelSize(CODE_PX)
         self.code_metrics = QFontMetricsF(code)
         # Fonts of one size differ in how high their lines are by themselves.
-        self._text_line = BODY_PX / QFontMetricsF(font).height()
+        body = QFontMetricsF(font)
+        self._text_line = BODY_PX / body.height()
+        # A formula's letters are as high as those around it, for which its font is larger.
+        share = body.xHeight() / BODY_PX / FORMULA_X_HEIGHT
+        self.formula_scale = min(MAX_FORMULA_SCALE, max(1.0, share))
         self._code_line = CODE_PX / self.code_metrics.height()
         self._cache: dict[tuple[int, str, str, int], QTextCharFormat] = {}
 
@@ -212,6 +219,8 @@ class TextFormats:
             made.setFontFamilies(self._families)
             made.setFontFixedPitch(True)
             size = size if token else round(size * CODE_PX / BODY_PX)
+        if Mark.RAISED in mark:
+            made.setVerticalAlignment(QTextCharFormat.VerticalAlignment.AlignSuperScript)
         made.setProperty(QTextFormat.Property.FontPixelSize, size)
         if Mark.BOLD in mark:
             made.setFontWeight(QFont.Weight.DemiBold)

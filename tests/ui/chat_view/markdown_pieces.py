@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from minerva_desktop.ui.chat_view.footnotes import begin_notes
 from minerva_desktop.ui.chat_view.markdown import (
+    ALL_ROWS,
     Environment,
     MarkdownParser,
     RowBuilder,
-    clean_source,
 )
+from minerva_desktop.ui.chat_view.plain_stream import Update
+from minerva_desktop.ui.chat_view.plain_text import clean_source
 from minerva_desktop.ui.chat_view.rows import Row
-from minerva_desktop.ui.chat_view.streaming import MarkdownStream, Update
+from minerva_desktop.ui.chat_view.streaming import MarkdownStream
 
 PARSER = MarkdownParser()
 
@@ -27,17 +30,21 @@ FRAGMENTS = st.sampled_from(
         "![i](http://a/b.png)", "!", "[ref]", "[ref]: http://e.f\n", "[ref]:", " http://g.h",
         "http://a.b/c_d.", "<b>", "<br>", "&amp;", "\\", "\\*", "def f():\n", "    return 1\n",
         '"""', "x = 1  # y\n", "é", "👍", "\u202e",
+        "$", "$$", "$$\n", "$x$", "$$y$$\n", "\\(", "\\)", "\\[", "\\]\n", "\\[\n",
+        "a_1^2", "= b\n", "[^1]", "[^1]: note\n", "[^b]: ", "[^b]", "[^",
     ]
 )  # fmt: skip
 
 
-def rendered(text: str) -> list[Row]:
+def rendered(text: str, *, all_rows: bool = False) -> list[Row]:
     """All of ``text`` parsed in one go, links defined anywhere in it known."""
     text = clean_source(text)
     text += "" if text.endswith("\n") else "\n"
-    env: Environment = {}
+    env: Environment = {ALL_ROWS: all_rows}
     PARSER.blocks(text, env)
-    return RowBuilder(PARSER, env).build(PARSER.blocks(text, env), text.split("\n"))
+    notes = begin_notes(env)
+    rows = RowBuilder(PARSER, env).build(PARSER.blocks(text, env), text.split("\n"))
+    return rows + notes.section()
 
 
 def updates(pieces: list[str], eager_size: int = 0) -> list[Update]:

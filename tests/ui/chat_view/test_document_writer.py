@@ -9,8 +9,8 @@ from PySide6.QtGui import QColor, QTextDocument
 from PySide6.QtWidgets import QApplication
 
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
+from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.rows import Kind, Row, Run
-from minerva_desktop.ui.chat_view.streaming import Update
 from minerva_desktop.ui.chat_view.text_formats import (
     CODE_HEADER,
     MIN_CONTRAST,

@@ -5,35 +5,22 @@ from __future__ import annotations
 import time
 
 import pytest
-from PySide6.QtCore import QObject, QUrl, Slot
+from PySide6.QtCore import QObject, Qt, QUrl, Slot
 from PySide6.QtGui import QDesktopServices, QImage, QTextDocument
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.message import Message
 from minerva_desktop.ui.chat_view.chat_view import ChatView
+from minerva_desktop.ui.chat_view.copy_button import CopyButton
+from minerva_desktop.ui.chat_view.markdown import ROWS_LINK
 from minerva_desktop.ui.chat_view.message_view import MessageView
+from tests.ui.chat_view.attacks import ATTACKS
 from tests.ui.chat_view.messages import answer, question, streaming
 
 LONGEST_SECONDS = 5.0  # a hang, on however busy a machine; bench.py measures the real stalls
 IMAGE = QTextDocument.ResourceType.ImageResource.value
-
-ATTACKS = [
-    "![x](/dev/zero)",
-    "![x](file:///dev/zero)",
-    "![x][ref]\n\n[ref]: /dev/zero",
-    "<img src='/dev/zero'>",
-    "<img src=file:///dev/zero>",
-    "<table background='/dev/zero'><tr><td>x</td></tr></table>",
-    "<style>body{background-image:url(/dev/zero)}</style>",
-    "<link rel=stylesheet href=/dev/zero>",
-    "![x](http://127.0.0.1:9/x.png)",
-    "[![x](/dev/zero)](https://a.b)",
-    "| ![x](/dev/zero) |\n|--|\n| <img src='/dev/zero'> |",
-    "# ![x](/dev/zero)",
-    "```html\n<img src='/dev/zero'>\n```",
-    "\ufffc\ufdd0<img src='/dev/zero'>\ufdd1",
-]
 
 
 class Opener(QObject):
@@ -165,3 +152,47 @@ def test_names_and_errors_are_plain_text(view: ChatView) -> None:
     view.set_empty_hint("<b>title</b>", "<img src='/dev/zero'>")
     assert view.plain_text().startswith("<b>title</b>\n<img src='/dev/zero'>\n")
     view.grab()
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_huge_table_is_folded_until_a_person_wants_it(
+    qtbot: QtBot, view: ChatView, is_whole: bool
+) -> None:
+    text = "|a|b|c|d|\n|-|-|-|-|\n" + "".join(f"|row|{n}|x|y|\n" for n in range(1_500))
+    message = answer(text) if is_whole else streaming()
+    if is_whole:
+        view.set_messages([message])
+    else:
+        view.begin_answer(message)
+        view.append_text(message.id, text)
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    body = shown(view, message.id).body
+    assert body.plain_text().endswith("row | 248 | x | y\nThis table goes on. Show all rows")
+    body.anchorClicked.emit(QUrl(ROWS_LINK))
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    assert "row | 1499 | x | y" in body.plain_text()
+    assert body.plain_text().count("row | ") == 1_500
+    assert view.message_text(message.id) == text
+
+
+def test_copied_text_shows_hidden_controls(qtbot: QtBot, view: ChatView) -> None:
+    """Pasted into a terminal or an editor they would do what they cannot do here."""
+    message = answer("a\u202eb\x1b[31m\n\n```\nc\u2066d\n```")
+    open_chat(qtbot, view, message)
+    view_ = shown(view, message.id)
+    clipboard = QApplication.clipboard()
+    copied: dict[str, str] = {}
+    for copy in view.findChildren(CopyButton):
+        name = copy.accessibleName()
+        copy.click()
+        copied[name] = clipboard.text()
+    assert copied == {
+        "Copy code": "c[U+2066]d",
+        "Copy message": "a[U+202E]b\ufffd[31m\n\n```\nc[U+2066]d\n```",
+    }
+    view_.body.selectAll()
+    view_.body.copy()
+    assert clipboard.text() == "a[U+202E]b\ufffd[31m\nc[U+2066]d"
+    view_.body.clear_selection()
+    QTest.keyClick(view_.body, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    assert clipboard.text() == "a[U+202E]b\ufffd[31m\n\n```\nc[U+2066]d\n```"

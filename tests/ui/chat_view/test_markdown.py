@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from minerva_desktop.ui.chat_view.markdown import MAX_TABLE_CELLS, close_markup
+from minerva_desktop.ui.chat_view.markdown import MAX_TABLE_CELLS, ROWS_LINK
+from minerva_desktop.ui.chat_view.open_markup import close_markup
 from minerva_desktop.ui.chat_view.rows import Kind, Mark, Row, Run
 from tests.ui.chat_view.markdown_pieces import rendered
 
@@ -83,6 +84,25 @@ def test_links_to_the_web_and_to_mail_only() -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "texts", "links"),
+    [
+        ("see https://a.b/c_(d), e", ["https://a.b/c_(d)"], ["https://a.b/c_(d)"]),
+        ("(https://a.b/c).", ["https://a.b/c"], ["https://a.b/c"]),
+        ("((https://a.b/c))", ["https://a.b/c"], ["https://a.b/c"]),
+        ("www.a.org/b!", ["www.a.org/b"], ["https://www.a.org/b"]),
+        ("mail me@a.org.", ["me@a.org"], ["mailto:me@a.org"]),
+        ("HTTP://A.B/c", ["HTTP://A.B/c"], ["HTTP://A.B/c"]),
+        ("www. and www.x and a@b and @me and x@@y.org", [], []),
+        ("`www.a.org` http:// xhttps://a.b", [], []),
+    ],
+)
+def test_bare_addresses_are_links(source: str, texts: list[str], links: list[str]) -> None:
+    runs = [run for run in only(source).runs if run.link]
+    assert [run.text for run in runs] == texts
+    assert [run.link for run in runs] == links
+
+
+@pytest.mark.parametrize(
     "target",
     [
         "file:///etc/passwd",
@@ -107,6 +127,7 @@ def test_other_addresses_stay_text(target: str) -> None:
 
 
 def test_images_become_text() -> None:
+    assert only("![a *b* `c`\nd](https://x.org/e)").text == "[Image: a b c d]"
     row = only("![a cat](https://x.org/cat.png) and ![](https://x.org/no-alt.png)")
     assert row.text == "[Image: a cat] and [Image: https://x.org/no-alt.png]"
     assert row.runs[0].link == "https://x.org/cat.png"
@@ -131,12 +152,17 @@ def test_what_is_nested_too_deep_is_shown_as_source() -> None:
     assert only("- " * 500 + "deep").text == "- " * 500 + "deep"
 
 
-def test_a_giant_table_goes_on_as_text() -> None:
+def test_a_giant_table_is_folded_and_goes_on_as_text() -> None:
     source = "|a|b|\n|-|-|\n" + "|cell|other|\n" * MAX_TABLE_CELLS
-    rows = rendered(source)
-    assert len(rows) == MAX_TABLE_CELLS + 1
+    *table, fold = rendered(source)
+    assert len(table) == MAX_TABLE_CELLS / 2
+    assert {row.kind for row in table} == {Kind.TABLE}
+    assert fold.text == "This table goes on. Show all rows"
+    assert fold.runs[-1].link == ROWS_LINK
+    rows = rendered(source + "\ntext", all_rows=True)
+    assert len(rows) == MAX_TABLE_CELLS + 2
     assert sum(row.kind is Kind.TABLE for row in rows) == MAX_TABLE_CELLS / 2
-    assert rows[-1].text == "cell | other"
+    assert [row.text for row in rows[-2:]] == ["cell | other", "text"]
     wide = rendered("|a" * 300 + "|\n" + "|-" * 300 + "|\n" + "|b" * 300 + "|\n")
     assert [row.kind for row in wide] == [Kind.TEXT, Kind.TEXT]
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minerva_desktop.ui.chat_view.markdown import PLAIN_LIMIT
+from minerva_desktop.ui.chat_view.plain_stream import PlainStream
+from minerva_desktop.ui.chat_view.plain_text import PLAIN_LIMIT
 from minerva_desktop.ui.chat_view.rows import split_long
-from minerva_desktop.ui.chat_view.streaming import PlainStream
 from tests.ui.chat_view.markdown_pieces import cut, streamed
 
 LOREM = "lorem ipsum dolor sit amet "

@@ -9,14 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from minerva_desktop.ui.chat_view.plain_stream import PlainStream, Update
 from minerva_desktop.ui.chat_view.rows import Kind, Mark, Row
-from minerva_desktop.ui.chat_view.streaming import (
-    CUT_LIMIT,
-    OPEN_LIMIT,
-    MarkdownStream,
-    PlainStream,
-    Update,
-)
+from minerva_desktop.ui.chat_view.streaming import CUT_LIMIT, OPEN_LIMIT, MarkdownStream
 from tests.ui.chat_view.markdown_pieces import FRAGMENTS, PARSER, cut, rendered, streamed, updates
 
 

@@ -1,0 +1,128 @@
+"""What a message's code boxes have over their text: buttons, and sheets that scroll sideways.
+
+`RichTextView` owns one. Main thread.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from PySide6.QtCore import QObject, QPoint, Signal
+from PySide6.QtWidgets import QWidget
+
+from minerva_desktop.ui.chat_view.code_bar import N_BUTTONS, CodeBar
+from minerva_desktop.ui.chat_view.code_files import file_name
+from minerva_desktop.ui.chat_view.code_sheet import CodeSheet
+from minerva_desktop.ui.chat_view.copy_button import SIZE
+from minerva_desktop.ui.chat_view.decorations import Decorations
+from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
+from minerva_desktop.ui.chat_view.rows import Row
+from minerva_desktop.ui.chat_view.text_formats import CODE_HEADER
+from minerva_desktop.ui.icons import Icons
+
+MAX_BARS = 200  # in one message: each is some widgets
+
+
+class CodeBoxes(QObject):
+    """``save_requested(code, name)``: a person wants the code in a file that could be called so;
+    ``height_changed``: boxes have got more or fewer lines."""
+
+    save_requested = Signal(str, str)
+    height_changed = Signal()
+
+    def __init__(
+        self, icons: Icons, writer: DocumentWriter, decorations: Decorations, viewport: QWidget
+    ) -> None:
+        super().__init__(viewport)
+        self._icons = icons
+        self._writer = writer
+        self._decorations = decorations
+        self._viewport = viewport
+        self._bars: list[CodeBar] = []
+        self._sheets: dict[int, CodeSheet] = {}
+        self._placed_from = 0
+
+    def update(self, changed: int) -> None:
+        """Rows from ``changed`` on are others, or may have moved."""
+        boxes = self._writer.boxes
+        while len(self._bars) > len(boxes):
+            self._bars.pop().deleteLater()
+            self._drop_sheet(len(self._bars))
+        while len(self._bars) < min(len(boxes), MAX_BARS):
+            self._bars.append(self._make_bar(len(self._bars)))
+        box = len(self._bars)
+        while box > 0 and boxes[box - 1][1] >= changed:
+            box -= 1
+        self._placed_from = min(self._placed_from, box)
+        for number, sheet in self._sheets.items():
+            if number >= box:
+                sheet.show_rows(self._rows(number))
+
+    def restyle(self) -> None:
+        """The writer has other formats now."""
+        for sheet in self._sheets.values():
+            sheet.restyle(self._writer.formats)
+        self._placed_from = 0
+
+    def move_all(self) -> None:
+        """All boxes may have moved."""
+        self._placed_from = 0
+
+    def place(self) -> None:
+        """Put what may have moved into its place."""
+        for number in range(self._placed_from, len(self._bars)):
+            rect = self._decorations.box_rect(number)
+            margin = (CODE_HEADER - SIZE) // 2
+            x = round(rect.right()) - N_BUTTONS * SIZE - margin
+            self._bars[number].move(x, round(rect.top()) + margin)
+            sheet = self._sheets.get(number)
+            if sheet is not None:
+                below = rect.adjusted(1, CODE_HEADER, -1, -2).toAlignedRect()
+                sheet.setGeometry(below)
+        self._placed_from = len(self._bars)
+
+    def wake(self, place: QPoint | None) -> None:
+        """The pointer is at ``place`` in the document; None: it is not in it."""
+        for number, bar in enumerate(self._bars):
+            here = place is not None and self._decorations.box_rect(number).contains(place)
+            bar.wake(here)
+
+    def _rows(self, number: int) -> list[Row]:
+        first, last = self._writer.boxes[number]
+        return self._writer.rows[first : last + 1]
+
+    def _make_bar(self, number: int) -> CodeBar:
+        label = self._label(number)
+        source = partial(self._writer.box_source, number)
+        bar = CodeBar(self._icons, label, source, self._viewport)
+        bar.wrap_toggled.connect(partial(self._set_wrapped, number))
+        bar.save_clicked.connect(partial(self._save, number))
+        bar.show()
+        return bar
+
+    def _label(self, number: int) -> str:
+        return self._writer.rows[self._writer.boxes[number][0]].label
+
+    def _save(self, number: int) -> None:
+        code = self._writer.box_source(number)
+        self.save_requested.emit(f"{code}\n", file_name(self._label(number)))
+
+    def _set_wrapped(self, number: int, wraps: bool) -> None:
+        self._writer.set_wrapped(number, wraps=wraps)
+        self._drop_sheet(number)
+        if not wraps:
+            label = self._label(number)
+            name = f"{label} code" if label else "Code"
+            sheet = CodeSheet(self._writer.formats, name, self._viewport)
+            sheet.show_rows(self._rows(number))
+            self._sheets[number] = sheet
+            sheet.show()
+            self._bars[number].raise_()
+        self._placed_from = min(self._placed_from, number)
+        self.height_changed.emit()
+
+    def _drop_sheet(self, number: int) -> None:
+        sheet = self._sheets.pop(number, None)
+        if sheet is not None:
+            sheet.hide()
+            sheet.deleteLater()

@@ -1,0 +1,79 @@
+"""A code box whose long lines are not wrapped: it lies over the box, and scrolls sideways.
+
+Main thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from PySide6.QtCore import QMimeData, Qt
+from PySide6.QtGui import QPalette, QTextCursor, QWheelEvent
+from PySide6.QtWidgets import QFrame, QTextEdit, QWidget
+
+from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
+from minerva_desktop.ui.chat_view.plain_stream import Update
+from minerva_desktop.ui.chat_view.rows import Row
+from minerva_desktop.ui.chat_view.text_formats import TextFormats
+
+BAR_HEIGHT = 8  # px, which fit under the code
+
+
+class CodeSheet(QTextEdit):
+    """Shows the rows of one box, on the colour of code."""
+
+    def __init__(self, formats: TextFormats, name: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAccessibleName(name)
+        self.setObjectName("codeSheet")
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setLineWrapMode(QTextEdit.LineWrapMode.NoWrap)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.horizontalScrollBar().setFixedHeight(BAR_HEIGHT)
+        self.setReadOnly(True)
+        self.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse
+            | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+        self.document().setDefaultFont(parent.font())
+        self._writer = DocumentWriter(self.document(), formats)
+        option = self.document().defaultTextOption()
+        option.setWrapMode(option.WrapMode.NoWrap)
+        self.document().setDefaultTextOption(option)
+        self._paint_ground(formats)
+
+    def show_rows(self, rows: Sequence[Row]) -> None:
+        """Show all of a box, of which ``rows`` are the lines."""
+        self._writer.apply(Update(0, [replace(row, nest="") for row in rows]))
+        first = QTextCursor(self.document().firstBlock())
+        layout = first.blockFormat()
+        if layout.topMargin() > 0:  # the header is not covered
+            layout.setTopMargin(0)
+            first.setBlockFormat(layout)
+
+    def restyle(self, formats: TextFormats) -> None:
+        """Use other colours."""
+        rows = list(self._writer.rows)
+        self._paint_ground(formats)
+        self._writer.restyle(formats)
+        self.show_rows(rows)
+
+    def _paint_ground(self, formats: TextFormats) -> None:
+        palette = QPalette()
+        palette.setColor(QPalette.ColorRole.Base, formats.theme.code)
+        self.setPalette(palette)
+
+    def createMimeDataFromSelection(self) -> QMimeData:
+        """Plain text only: colours of a theme are no use elsewhere."""
+        data = QMimeData()
+        data.setText(self.textCursor().selection().toPlainText())
+        return data
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Sideways only: the transcript scrolls up and down."""
+        sideways = event.modifiers() & Qt.KeyboardModifier.ShiftModifier
+        if sideways or abs(event.angleDelta().x()) > abs(event.angleDelta().y()):
+            super().wheelEvent(event)
+        else:
+            event.ignore()

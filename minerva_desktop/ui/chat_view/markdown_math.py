@@ -1,0 +1,187 @@
+r"""Formulas in Markdown: ``$…$`` and ``\(…\)`` in a line, ``$$…$$`` and ``\[…\]`` on their own.
+
+What is a formula is decided as Pandoc does: no white space inside next to a single dollar sign, no
+digit after the closing one, no letter or digit before the opening one, so that "$5 and $6" stays
+text. A formula of several lines is taken before lists and headings are looked for in it. No Qt
+here.
+"""
+
+from __future__ import annotations
+
+import re
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock
+from markdown_it.rules_inline import StateInline
+
+MAX_FORMULA = 2_000  # characters; what is longer is text
+INLINE = "math_inline"
+BLOCK = "math_block"
+
+_CLOSING = {"$$": "$$", "\\[": "\\]", "\\(": "\\)", "$": "$"}
+_OPENING = re.compile(r"\$\$|\\\[")
+# The end of what opened in this way; a backslash takes the next character with it.
+_ENDS = {
+    "$$": re.compile(r"(?:[^\\$]|\\.|\$(?!\$))*?\$\$", re.DOTALL),
+    "$": re.compile(r"(?:[^\\$]|\\.)+?\$", re.DOTALL),
+    "\\[": re.compile(r".*?\\\]", re.DOTALL),
+    "\\(": re.compile(r".*?\\\)", re.DOTALL),
+}
+# What a list, a quote or a note puts before a line.
+_CONTAINER = re.compile(r"(?:\s|>|[-+*](?=\s)|\d{1,9}[.)](?=\s)|\[\^[^\]\s]+\]:)*")
+
+
+def add_formulas(parser: MarkdownIt) -> None:
+    """Let ``parser`` find formulas: tokens `INLINE` and `BLOCK`, whose content is their source."""
+    parser.inline.ruler.before("escape", INLINE, _inline_rule)
+    parser.block.ruler.before("fence", BLOCK, _block_rule, {"alt": ["paragraph", "reference"]})
+
+
+def formula_tex(source: str) -> str:
+    """The LaTeX of a formula, without what marks it as one."""
+    size = 2 if source[:2] in _CLOSING else 1
+    return source[size:-size].strip()
+
+
+def is_display(source: str) -> bool:
+    """Whether a formula stands on a line of its own."""
+    return source.startswith(("$$", "\\["))
+
+
+def formula_end(text: str, start: int) -> int | None:
+    """Where the formula ends that begins at ``start``; None where none does."""
+    opening = text[start : start + 2]
+    if opening not in _CLOSING:
+        opening = "$"
+    elif opening == "$$" and start and text[start - 1] == "$":
+        return None
+    limit = start + MAX_FORMULA
+    begin = start + len(opening)
+    if opening == "$" and not _may_open(text, start):
+        return None
+    match = _ENDS[opening].match(text, begin, limit)
+    if match is None or not text[begin : match.end() - len(opening)].strip():
+        return None
+    if opening == "$" and not _may_close(text, match.end() - 1):
+        return None
+    return match.end()
+
+
+def _may_open(text: str, at: int) -> bool:
+    after = text[at + 1 : at + 2]
+    return bool(after) and not after.isspace() and not (at and text[at - 1].isalnum())
+
+
+def _may_close(text: str, at: int) -> bool:
+    after = text[at + 1 : at + 2]
+    return not text[at - 1].isspace() and not (after.isdigit() or after.isupper() or after == "_")
+
+
+def open_formula(text: str) -> int | None:
+    """Where a formula begins in ``text`` whose end has not come yet, if one does."""
+    position = 0
+    while (match := _CANDIDATE.search(text, position)) is not None:
+        position = match.end()
+        if match[0][0] == "`":
+            closing = re.compile(rf"(?<!`){match[0]}(?!`)").search(text, position)
+            position = position if closing is None else closing.end()
+        elif match[0] in _CLOSING:
+            end = formula_end(text, match.start())
+            if end is not None:
+                position = end
+            elif _stays_open(text, match.start(), match[0]):
+                return match.start()
+    return None
+
+
+_CANDIDATE = re.compile(r"`+|\$\$|\$|\\.", re.DOTALL)
+
+
+def _stays_open(text: str, start: int, opening: str) -> bool:
+    begin = start + len(opening)
+    if len(text) - begin > MAX_FORMULA:
+        return False
+    if opening == "$":
+        # Mostly money, where a digit or nothing follows.
+        after = text[begin : begin + 1]
+        return _may_open(text, start) and not after.isdigit() and "$" not in text[begin:]
+    return _CLOSING[opening] not in text[begin:]
+
+
+def open_line(lines: list[str]) -> int | None:
+    """The first of ``lines`` in which a formula of several lines may have begun that is not over
+    yet: what follows it could still turn out to belong to it."""
+    top = [line.strip() for line in lines]
+    nested = [_CONTAINER.sub("", line, count=1).strip() for line in lines]
+    index = 0
+    while index < len(lines):
+        at_top = _OPENING.match(lines[index]) is not None
+        opening = _OPENING.match(nested[index])
+        if opening is not None:
+            last = _closing_line(top if at_top else nested, index, opening[0])
+            if last == len(lines):
+                return index
+            if last is not None and at_top:
+                index = last
+        index += 1
+    return None
+
+
+def _closing_line(lines: list[str], start: int, opening: str) -> int | None:
+    """The line that ends the formula which begins at ``start``: behind the last one where it may
+    still come, None where none does."""
+    closing = _CLOSING[opening]
+    size = 0
+    for index in range(start, len(lines)):
+        line = lines[index]
+        size += len(line) + 1
+        if size > MAX_FORMULA or (index > start and (not line or line.startswith("\\["))):
+            return None
+        at = line.find(closing, 2 if index == start else 0)
+        if at >= 0:
+            source = "\n".join(lines[start : index + 1])
+            return index if not line[at + 2 :].strip() and formula_tex(source) else None
+    return len(lines)
+
+
+def _inline_rule(state: StateInline, silent: bool) -> bool:
+    if state.src[state.pos] not in "$\\":
+        return False
+    if state.src[state.pos] == "\\" and state.src[state.pos + 1 : state.pos + 2] not in {"[", "("}:
+        return False
+    end = formula_end(state.src, state.pos)
+    if end is None or end > state.posMax:
+        return False
+    if not silent:
+        token = state.push(INLINE, "math", 0)
+        token.content = state.src[state.pos : end]
+    state.pos = end
+    return True
+
+
+def _block_rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    if state.is_code_block(start):
+        return False
+    begin = state.bMarks[start] + state.tShift[start]
+    opening = _OPENING.match(state.src, begin, state.eMarks[start])
+    if opening is None:
+        return False
+    lines: list[str] = []
+    size = 0
+    for line in range(start, end):
+        if line > start and (state.isEmpty(line) or state.sCount[line] < state.blkIndent):
+            break
+        lines.append(state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]])
+        size += len(lines[-1])
+        if size > MAX_FORMULA:
+            break
+    last = _closing_line(lines, 0, opening[0])
+    if last is None or last == len(lines):
+        return False
+    if not silent:
+        state.line = start + last + 1
+        token = state.push(BLOCK, "math", 0)
+        token.block = True
+        token.content = "\n".join(lines[: last + 1]).rstrip()
+        token.map = [start, state.line]
+    return True

@@ -1,0 +1,68 @@
+"""Renders text as it is while it comes, and what that has in common with Markdown. No Qt here."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from minerva_desktop.ui.chat_view.plain_text import PLAIN_LIMIT, clean_source, plain_rows
+from minerva_desktop.ui.chat_view.rows import Row, split_long
+
+
+class Update(NamedTuple):
+    """What changed: of the rows shown so far the first ``keep`` stay, ``rows`` come after them.
+    Unless it is ``whole``, rows that are shown further on stay until the next update."""
+
+    keep: int
+    rows: list[Row]
+    whole: bool = True
+
+
+class Cleaner:
+    """Makes the newlines and control characters of a text harmless that comes in pieces."""
+
+    def __init__(self) -> None:
+        self._carriage_return = ""
+
+    def clean(self, piece: str) -> str:
+        """``piece`` cleaned; a carriage return at its end waits for what comes next."""
+        text = self._carriage_return + piece
+        self._carriage_return = "\r" if text.endswith("\r") else ""
+        return clean_source(text.removesuffix("\r"))
+
+    def rest(self) -> str:
+        """What still waits when the text is over."""
+        return "\n" if self._carriage_return else ""
+
+
+class PlainStream:
+    """Renders text as it is, a row for each line: what a person wrote. Used like the other."""
+
+    def __init__(self) -> None:
+        self._cleaner = Cleaner()
+        self._partial = ""
+        self._settled: list[Row] = []
+        self._delivered = 0
+
+    def feed(self, text: str) -> None:
+        """Add a piece of the text, cut anywhere."""
+        *lines, self._partial = (self._partial + self._cleaner.clean(text)).split("\n")
+        for line in lines:
+            self._settled += plain_rows(line)
+        *pieces, self._partial = split_long(self._partial, PLAIN_LIMIT)
+        for piece in pieces:
+            self._settled += plain_rows(piece)
+
+    def finish(self) -> None:
+        """The text is complete."""
+        if self._cleaner.rest():
+            self._settled += plain_rows(self._partial)
+            self._partial = ""
+
+    def update(self, *, settled_only: bool = False) -> Update:
+        """The changes since the last call; as in `MarkdownStream`."""
+        rows, self._settled = self._settled, []
+        keep = self._delivered
+        self._delivered += len(rows)
+        if settled_only:
+            return Update(keep, rows, whole=False)
+        return Update(keep, rows + plain_rows(self._partial))

@@ -1,0 +1,168 @@
+"""Code can be copied, saved and unwrapped, with the pointer and by keyboard."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QColor, QMouseEvent, QWheelEvent
+from PySide6.QtWidgets import QApplication, QToolButton
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.settings import ThemeChoice
+from minerva_desktop.ui.chat_view.chat_view import ChatView
+from minerva_desktop.ui.chat_view.code_bar import CodeBar
+from minerva_desktop.ui.chat_view.code_files import file_name
+from minerva_desktop.ui.chat_view.code_sheet import CodeSheet
+from minerva_desktop.ui.chat_view.message_view import MessageView
+from minerva_desktop.ui.theme import ThemeSource
+from tests.ui.chat_view.messages import answer, ended, streaming
+
+LONG = "x = [" + ", ".join(map(str, range(100))) + "]"
+SOURCE = f"Look:\n\n```py\n{LONG}\n    y = 2\n```\n\n- item\n\n  ```\n  plain\n  ```\n\nend"
+
+
+def shown(qtbot: QtBot, view: ChatView, text: str = SOURCE) -> MessageView:
+    message = answer(text)
+    view.set_messages([message])
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    found = view.message_view(message.id)
+    assert found is not None
+    return found
+
+
+def bars(message: MessageView) -> list[CodeBar]:
+    return message.findChildren(CodeBar)
+
+
+def sheets(message: MessageView) -> list[CodeSheet]:
+    return [sheet for sheet in message.findChildren(CodeSheet) if sheet.isVisible()]
+
+
+def test_buttons_have_names_and_the_keyboard_reaches_them(qtbot: QtBot, view: ChatView) -> None:
+    message = shown(qtbot, view)
+    first, second = bars(message)
+    names = [button.accessibleName() for button in first.findChildren(QToolButton)]
+    assert names == ["Wrap long lines of Python code", "Save Python code as…", "Copy Python code"]
+    assert second.save.accessibleName() == "Save code as…"
+    for button in first.findChildren(QToolButton):
+        assert button.focusPolicy() is Qt.FocusPolicy.TabFocus
+        assert button.isVisible()
+
+
+def test_they_are_seen_while_the_pointer_is_in_the_box(qtbot: QtBot, view: ChatView) -> None:
+    message = shown(qtbot, view)
+    first, second = bars(message)
+    quiet = first.save.grab().toImage()
+    place = QPointF(first.geometry().center() + QPoint(-300, 40))
+    nothing = Qt.MouseButton.NoButton
+    event = QMouseEvent(
+        QEvent.Type.MouseMove, place, place, nothing, nothing, Qt.KeyboardModifier.NoModifier
+    )
+    QApplication.sendEvent(message.body.viewport(), event)
+    assert (first.is_awake, second.is_awake) == (True, False)
+    assert first.save.grab().toImage() != quiet
+    QApplication.sendEvent(message.body, QEvent(QEvent.Type.Leave))
+    assert not first.is_awake
+    assert first.save.grab().toImage() == quiet
+
+
+def n_lines(message: MessageView) -> int:
+    """Lines that the long line of code takes."""
+    return message.body.document().findBlockByNumber(1).layout().lineCount()
+
+
+def test_long_lines_wrap_until_they_are_told_not_to(qtbot: QtBot, view: ChatView) -> None:
+    message = shown(qtbot, view)
+    first, second = bars(message)
+    height, wrapped = message.height(), n_lines(message)
+    assert wrapped > 2
+    first.wrap.click()
+    assert n_lines(message) == 1
+    assert message.height() < height - 30
+    (sheet,) = sheets(message)
+    assert sheet.toPlainText() == f"{LONG}\n    y = 2"
+    assert sheet.accessibleName() == "Python code"
+    assert sheet.horizontalScrollBar().maximum() > 500
+    last = sheet.document().lastBlock()
+    bottom = sheet.document().documentLayout().blockBoundingRect(last).bottom()
+    assert bottom <= sheet.viewport().height()
+    assert sheet.geometry().top() >= first.geometry().bottom()
+    assert sheet.geometry().bottom() < second.geometry().top()
+    first.wrap.click()
+    assert (n_lines(message), message.height(), sheets(message)) == (wrapped, height, [])
+
+
+def test_a_sheet_scrolls_sideways_and_leaves_the_rest_to_the_transcript(
+    qtbot: QtBot, view: ChatView
+) -> None:
+    message = shown(qtbot, view)
+    bars(message)[0].wrap.click()
+    (sheet,) = sheets(message)
+    accepted: list[bool] = []
+    for turn in (QPoint(0, -120), QPoint(-120, 0)):
+        place = QPointF(sheet.rect().center())
+        event = QWheelEvent(
+            place,
+            QPointF(sheet.mapToGlobal(place)),
+            QPoint(),
+            turn,
+            Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier,
+            Qt.ScrollPhase.NoScrollPhase,
+            False,
+        )
+        QApplication.sendEvent(sheet.viewport(), event)
+        accepted.append(event.isAccepted())
+    assert accepted == [False, True]  # what is not accepted goes to whatever is behind
+    assert sheet.horizontalScrollBar().value() > 0
+
+
+def test_a_box_that_does_not_wrap_goes_on_while_it_is_written(
+    qtbot: QtBot, view: ChatView, themes: ThemeSource
+) -> None:
+    running = streaming()
+    view.begin_answer(running)
+    view.append_text(running.id, f"```py\n{LONG}\nfirst")
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    message = view.message_view(running.id)
+    assert message is not None
+    bars(message)[0].wrap.click()
+    text = f"```py\n{LONG}\nfirst = 1\n{LONG}\n```\n\nend"
+    view.append_text(running.id, text.removeprefix(f"```py\n{LONG}\nfirst"))
+    view.finish_message(ended(running, text))
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    (sheet,) = sheets(message)
+    assert sheet.toPlainText() == f"{LONG}\nfirst = 1\n{LONG}"
+    blocks = message.body.document()
+    assert [blocks.findBlockByNumber(at).layout().lineCount() for at in range(3)] == [1, 1, 1]
+    themes.set_choice(ThemeChoice.DARK)
+    view.apply_theme(themes.theme)
+    assert sheet.palette().base().color() == QColor(themes.theme.code)
+    assert sheet.toPlainText() == f"{LONG}\nfirst = 1\n{LONG}"
+
+
+def test_save_hands_over_the_code_as_it_was_written(qtbot: QtBot, view: ChatView) -> None:
+    message = shown(qtbot, view)
+    with qtbot.waitSignal(view.save_requested) as asked:
+        bars(message)[0].save.click()
+    assert asked.args == [f"{LONG}\n    y = 2\n", "code.py"]
+
+
+@pytest.mark.parametrize(
+    ("language", "name"),
+    [
+        ("Python", "code.py"),
+        ("Bash", "code.sh"),
+        ("C++", "code.cpp"),
+        ("S", "code.S"),
+        ("Docker", "Dockerfile"),
+        ("JSON", "code.json"),
+        ("Text only", "code.txt"),
+        ("Text output", "code.txt"),
+        ("unheard-of", "code.txt"),
+        ("../../etc/passwd", "code.txt"),
+        ("", "code.txt"),
+    ],
+)
+def test_what_the_file_is_called(language: str, name: str) -> None:
+    assert file_name(language) == name
