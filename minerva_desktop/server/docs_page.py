@@ -190,12 +190,16 @@ def _curl(operation: Operation, path: str, filler: _Filler) -> str:
 def _parameters(parameters: list[Json]) -> str:
     rows = "".join(
         f"<tr><td><code>{html.escape(each['name'])}</code></td>"
-        f'<td>{_kind(each["schema"])}</td><td class="muted">in the {each["in"]}'
-        f"{', ' if each['required'] else ''}{_notes({}, is_required=each['required'])}</td></tr>"
+        f'<td>{_kind(each["schema"])}</td><td class="muted">{_parameter_notes(each)}</td></tr>'
         for each in parameters
     )
     head = "<tr><th>Parameter</th><th>Type</th><th></th></tr>"
     return f'<div class="scroll"><table>{head}{rows}</table></div>'
+
+
+def _parameter_notes(parameter: Json) -> str:
+    notes = _notes(parameter["schema"], is_required=parameter["required"])
+    return f"in the {parameter['in']}{', ' if notes else ''}{notes}"
 
 
 def _answers(responses: Json) -> str:

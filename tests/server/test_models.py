@@ -124,6 +124,9 @@ async def test_props_of_a_model_that_is_not_loaded_load_nothing() -> None:
         assert served.pool.leased.is_set() is False
         unknown = await served.http.get("/props", params={"model": "/etc/passwd"})
         twice = await served.http.get("/props?model=a&model=b")
+        empty = await served.http.get("/props?model=")
+        nothing = await served.http.get("/props")
+        assert empty.json() == nothing.json()
     props = answer.json()
     assert (props["model"], props["loaded"], props["n_ctx"]) == ("other", False, None)
     assert props["default_generation_settings"]["params"]["top_p"] == 0.95

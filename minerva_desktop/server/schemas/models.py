@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from pydantic import Field
 
 from minerva_desktop.engine.answer_format import AnswerFormat
-from minerva_desktop.server.schemas.common import ModelName, RequestModel
+from minerva_desktop.server.schemas.common import OptionalModel, RequestModel
 
 
 class ModelMeta(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +60,13 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
 class PropsQuery(RequestModel):
     """Query of ``GET /props``."""
 
-    model: ModelName | None = None
+    model: Annotated[
+        OptionalModel,
+        Field(
+            description="Absent or empty: the one that is taken where a request names none, or"
+            " where that could be several, the one of them that was used last."
+        ),
+    ] = None
 
 
 class EndpointInfo(msgspec.Struct, frozen=True, kw_only=True):
