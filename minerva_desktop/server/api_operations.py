@@ -5,7 +5,34 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import get_args
 
-from minerva_desktop.server.errors import MessagesErrorBody
+from minerva_desktop.errors import (
+    ContextLimitExceeded,
+    EngineDied,
+    Forbidden,
+    GenerationTimeout,
+    InferenceError,
+    InvalidRequest,
+    LoadCancelled,
+    MemoryInUse,
+    MinervaError,
+    ModelLoadError,
+    ModelNotFound,
+    OutOfMemory,
+    QueueFull,
+    RequestCancelled,
+    Unauthorized,
+)
+from minerva_desktop.server.errors import (
+    EndpointStopped,
+    HeadersTooLarge,
+    HttpVersionNotSupported,
+    MessagesErrorBody,
+    PayloadTooLarge,
+    RequestTimeout,
+    TooManyConnections,
+    UnsupportedMediaType,
+    UnsupportedParameter,
+)
 from minerva_desktop.server.metrics import CONTENT_TYPE
 from minerva_desktop.server.operation import Operation
 from minerva_desktop.server.schemas.anthropic import MessagesRequest, PromptFields
@@ -40,6 +67,32 @@ from minerva_desktop.server.schemas.tokens import (
     RenderedPrompt,
     TokenizeRequest,
     TokenList,
+)
+
+# What an answer's ``error.code`` may be, but for the router's own and `internal_error`.
+ERRORS: tuple[type[MinervaError], ...] = (
+    InvalidRequest,
+    UnsupportedParameter,
+    ContextLimitExceeded,
+    Unauthorized,
+    Forbidden,
+    ModelNotFound,
+    RequestTimeout,
+    GenerationTimeout,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    HeadersTooLarge,
+    RequestCancelled,
+    ModelLoadError,
+    LoadCancelled,
+    OutOfMemory,
+    InferenceError,
+    MemoryInUse,
+    QueueFull,
+    TooManyConnections,
+    EngineDied,
+    EndpointStopped,
+    HttpVersionNotSupported,
 )
 
 READ = ("GET", "HEAD")

@@ -37,6 +37,8 @@ RETRY_AFTER_S = 1
 MESSAGES_PATH = "/v1/messages"
 # Anthropic's clients find the id of their request here.
 REQUEST_ID_HEADER = "request-id"
+# False where a second try would not help, or cost as much as the first.
+SHOULD_RETRY_HEADER = "x-should-retry"
 
 _TYPE_OF_STATUS = MappingProxyType(
     {
@@ -231,7 +233,7 @@ def error_response(error: MinervaError) -> ErrorAnswer:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     elif isinstance(error, OutOfMemory | ModelLoadError) and not isinstance(error, LoadCancelled):
         # The clients of OpenAI and Anthropic try again at any 500, and each try would be a load.
-        headers["x-should-retry"] = "false"
+        headers[SHOULD_RETRY_HEADER] = "false"
     return ErrorAnswer(ErrorBody.of(error).error, error.http_status, headers)
 
 
