@@ -5,34 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import get_args
 
-from minerva_desktop.errors import (
-    ContextLimitExceeded,
-    EngineDied,
-    Forbidden,
-    GenerationTimeout,
-    InferenceError,
-    InvalidRequest,
-    LoadCancelled,
-    MemoryInUse,
-    MinervaError,
-    ModelLoadError,
-    ModelNotFound,
-    OutOfMemory,
-    QueueFull,
-    RequestCancelled,
-    Unauthorized,
-)
-from minerva_desktop.server.errors import (
-    EndpointStopped,
-    HeadersTooLarge,
-    HttpVersionNotSupported,
-    MessagesErrorBody,
-    PayloadTooLarge,
-    RequestTimeout,
-    TooManyConnections,
-    UnsupportedMediaType,
-    UnsupportedParameter,
-)
+from minerva_desktop.server.errors import MessagesErrorBody
 from minerva_desktop.server.metrics import CONTENT_TYPE
 from minerva_desktop.server.operation import Operation
 from minerva_desktop.server.schemas.anthropic import MessagesRequest, PromptFields
@@ -54,6 +27,7 @@ from minerva_desktop.server.schemas.models import (
     Health,
     ModelList,
     ModelObject,
+    ModelsQuery,
     Props,
     PropsQuery,
 )
@@ -67,32 +41,6 @@ from minerva_desktop.server.schemas.tokens import (
     RenderedPrompt,
     TokenizeRequest,
     TokenList,
-)
-
-# What an answer's ``error.code`` may be, but for the router's own and `internal_error`.
-ERRORS: tuple[type[MinervaError], ...] = (
-    InvalidRequest,
-    UnsupportedParameter,
-    ContextLimitExceeded,
-    Unauthorized,
-    Forbidden,
-    ModelNotFound,
-    RequestTimeout,
-    GenerationTimeout,
-    PayloadTooLarge,
-    UnsupportedMediaType,
-    HeadersTooLarge,
-    RequestCancelled,
-    ModelLoadError,
-    LoadCancelled,
-    OutOfMemory,
-    InferenceError,
-    MemoryInUse,
-    QueueFull,
-    TooManyConnections,
-    EngineDied,
-    EndpointStopped,
-    HttpVersionNotSupported,
 )
 
 READ = ("GET", "HEAD")
@@ -316,7 +264,9 @@ OPERATIONS: tuple[Operation, ...] = (
         group="Models",
         summary="List the models",
         details="All that a request may name. One that is not loaded is loaded when it is asked.",
+        query=ModelsQuery,
         answer=ModelList,
+        errors=(400,),
         python=_MODELS_IN_PYTHON,
     ),
     Operation(

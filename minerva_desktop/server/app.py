@@ -15,9 +15,10 @@ from starlette.responses import Response
 from minerva_desktop import __version__
 from minerva_desktop.errors import InvalidRequest, MinervaError
 from minerva_desktop.server.access import CLIENT_GONE
-from minerva_desktop.server.api_operations import ERRORS, OPERATIONS
+from minerva_desktop.server.api_operations import OPERATIONS
 from minerva_desktop.server.auth import ApiKeyGuard, HostOriginGuard
 from minerva_desktop.server.errors import (
+    ERRORS,
     REQUEST_ID_HEADER,
     SHOULD_RETRY_HEADER,
     ErrorAnswer,

@@ -21,14 +21,21 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from minerva_desktop.errors import (
+    ContextLimitExceeded,
     EndpointError,
+    EngineDied,
+    Forbidden,
+    GenerationTimeout,
+    InferenceError,
     InvalidRequest,
     LoadCancelled,
     MemoryInUse,
     MinervaError,
     ModelLoadError,
+    ModelNotFound,
     OutOfMemory,
     QueueFull,
+    RequestCancelled,
     Unauthorized,
 )
 from minerva_desktop.server.request_info import request_info
@@ -114,6 +121,33 @@ class EndpointStopped(EndpointError):
 
     code = "endpoint_stopped"
     http_status = 503
+
+
+# What an answer's ``error.code`` may be, but for the router's own and `internal_error`.
+ERRORS: tuple[type[MinervaError], ...] = (
+    InvalidRequest,
+    UnsupportedParameter,
+    ContextLimitExceeded,
+    Unauthorized,
+    Forbidden,
+    ModelNotFound,
+    RequestTimeout,
+    GenerationTimeout,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    HeadersTooLarge,
+    RequestCancelled,
+    ModelLoadError,
+    LoadCancelled,
+    OutOfMemory,
+    InferenceError,
+    MemoryInUse,
+    QueueFull,
+    TooManyConnections,
+    EngineDied,
+    EndpointStopped,
+    HttpVersionNotSupported,
+)
 
 
 class ErrorObject(msgspec.Struct, frozen=True):
