@@ -74,7 +74,7 @@ class ModelLoadError(MinervaError):
 
 
 class LoadCancelled(ModelLoadError):
-    """The person cancelled the load. Not shown as a failure."""
+    """The person cancelled the load in the window. Not shown as a failure."""
 
     code = "load_cancelled"
 
@@ -86,7 +86,7 @@ class OutOfMemory(MinervaError):
 
 
 class MemoryInUse(OutOfMemory):
-    """They would fit once requests that run now are over: asking again helps."""
+    """What did not fit would once requests that run now are over: asking again helps."""
 
     http_status = 503
 

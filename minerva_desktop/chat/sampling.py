@@ -8,6 +8,7 @@ import msgspec
 
 from minerva_desktop.errors import InvalidRequest
 
+MAX_TOKENS = 10_000_000  # of an answer
 MAX_SEED = 0xFFFF_FFFE  # LLAMA_DEFAULT_SEED (0xFFFFFFFF) means "random" to llama.cpp
 MAX_STOP_STRINGS = 16
 MAX_BIASES = 4096
@@ -17,7 +18,8 @@ MAX_BREAKER_BYTES = 40  # llama.cpp cuts off what is longer
 MAX_TOP_LOGPROBS = 20  # OpenAI's bound
 
 _WHOLE_CONTEXT = 1_000_000
-_RANGES: dict[str, tuple[float, float]] = {
+# Of each number, its least and its largest value.
+RANGES: dict[str, tuple[float, float]] = {
     "temperature": (0.0, 5.0),
     "dynatemp_range": (0.0, 5.0),
     "dynatemp_exponent": (0.01, 10.0),
@@ -39,7 +41,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "mirostat": (0, 2),
     "mirostat_tau": (0.0, 100.0),
     "mirostat_eta": (0.0, 1.0),
-    "min_tokens": (0, 10_000_000),
+    "min_tokens": (0, MAX_TOKENS),
 }
 
 
@@ -90,9 +92,9 @@ class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
 
     def check(self) -> None:
         """Raise `InvalidRequest`, naming the field, when a value is outside its range."""
-        for name, (low, high) in _RANGES.items():
+        for name, (low, high) in RANGES.items():
             _within(name, getattr(self, name), low, high)
-        for name, limit in (("seed", MAX_SEED), ("max_tokens", 10_000_000)):
+        for name, limit in (("seed", MAX_SEED), ("max_tokens", MAX_TOKENS)):
             value = getattr(self, name)
             if value is not None:
                 _within(name, value, 0, limit)

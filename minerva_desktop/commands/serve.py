@@ -191,12 +191,22 @@ def _extra_keys(given: argparse.Namespace) -> tuple[NamedKey, ...]:
     # Out of the environment, so that no child process gets it.
     from_environment = os.environ.pop(KEY_VARIABLE, None)
     if from_environment is not None:
-        keys.append(NamedKey.of(KEY_VARIABLE, from_environment))
+        keys.append(_named_key(KEY_VARIABLE, from_environment))
     if given.api_key is not None:
-        keys.append(NamedKey.of("--api-key", given.api_key))
+        keys.append(_named_key("--api-key", given.api_key))
     if given.api_key_file is not None:
-        keys.append(NamedKey.of("--api-key-file", _key_in(given.api_key_file)))
+        keys.append(_named_key("--api-key-file", _key_in(given.api_key_file)))
     return tuple(keys)
+
+
+def _named_key(source: str, key: str) -> NamedKey:
+    """An empty one is refused, too: the variable or the file that it was to come from was empty,
+    and without a key everybody on this machine would get in."""
+    try:
+        return NamedKey.of(source, key)
+    except InvalidRequest as error:
+        why = "it is empty" if not key else error.message
+        raise InvalidRequest(f"{source}: {why}", param=error.param) from error
 
 
 def _key_in(path: Path) -> str:

@@ -27,6 +27,7 @@ from minerva_desktop.server.schemas.models import (
     Health,
     ModelList,
     ModelObject,
+    ModelsQuery,
     Props,
     PropsQuery,
 )
@@ -263,7 +264,9 @@ OPERATIONS: tuple[Operation, ...] = (
         group="Models",
         summary="List the models",
         details="All that a request may name. One that is not loaded is loaded when it is asked.",
+        query=ModelsQuery,
         answer=ModelList,
+        errors=(400,),
         python=_MODELS_IN_PYTHON,
     ),
     Operation(

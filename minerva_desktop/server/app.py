@@ -18,6 +18,9 @@ from minerva_desktop.server.access import CLIENT_GONE
 from minerva_desktop.server.api_operations import OPERATIONS
 from minerva_desktop.server.auth import ApiKeyGuard, HostOriginGuard
 from minerva_desktop.server.errors import (
+    ERRORS,
+    REQUEST_ID_HEADER,
+    SHOULD_RETRY_HEADER,
     ErrorAnswer,
     ErrorObject,
     error_response,
@@ -41,6 +44,14 @@ from minerva_desktop.server.services import ServerContext
 
 MAX_ECHOED_PATH = 100
 WHOLE_SERVER = "*"  # as OPTIONS may ask
+# What the scripts of a page may read: the official clients look into all of them.
+READABLE_HEADERS = (
+    IGNORED_FIELDS_HEADER,
+    "X-Request-Id",
+    REQUEST_ID_HEADER,
+    "Retry-After",
+    SHOULD_RETRY_HEADER,
+)
 
 
 def create_app(context: ServerContext) -> FastAPI:
@@ -68,7 +79,7 @@ def create_app(context: ServerContext) -> FastAPI:
     app.include_router(responses_router(context))
     app.include_router(messages_router(context))
     app.include_router(metrics_router(context))
-    app.include_router(docs_router(context, OPERATIONS))
+    app.include_router(docs_router(context, OPERATIONS, ERRORS))
     app.include_router(completions_router(context))
     app.include_router(embeddings_router(context))
     app.include_router(tokens_router(context))
@@ -88,7 +99,7 @@ def _guards(context: ServerContext) -> list[Middleware]:
             allow_methods=("*",),
             allow_headers=("*",),
             allow_private_network=True,
-            expose_headers=(IGNORED_FIELDS_HEADER, "X-Request-Id"),
+            expose_headers=READABLE_HEADERS,
         )
         guards.append(cors)
     guards.append(Middleware(ApiKeyGuard, key_ring=context.key_ring))

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from minerva_desktop import __version__
+from minerva_desktop.errors import MinervaError
 from minerva_desktop.server.api_description import REFERENCE, Json, phrase
 from minerva_desktop.server.docs_style import STYLE
 from minerva_desktop.server.operation import Operation
@@ -31,8 +32,14 @@ _BIG = 2**53  # a bound beyond it is the type's own
 class DocsPage:
     """The page of one start of the endpoint."""
 
-    def __init__(self, operations: Sequence[Operation], description: Json) -> None:
+    def __init__(
+        self,
+        operations: Sequence[Operation],
+        errors: Sequence[type[MinervaError]],
+        description: Json,
+    ) -> None:
         self._operations = operations
+        self._errors = _error_table(errors)
         self._description = description
         self._types = "\n".join(self._type_articles())
         digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
@@ -69,6 +76,13 @@ class DocsPage:
 <div class="facts"><span>Minerva Desktop {__version__}</span><span>{key}</span>
 <span><a href="/openapi.json">openapi.json</a></span></div>
 {"".join(sections)}
+<h2 id="errors">Errors</h2>
+<p>An error names the field that it is about in <code>param</code>, and its kind in
+<code>code</code>; on <code>/v1/messages</code> they are in <code>details</code>. In a stream that
+has begun it is the last event. Beside these there are <code>not_found</code> (404) and
+<code>method_not_allowed</code> (405) for paths and methods, and <code>internal_error</code> (500),
+which is a bug of Minerva: its log says more.</p>
+{self._errors}
 <h2 id="types">Types</h2>
 {self._types}
 </main>
@@ -83,7 +97,7 @@ class DocsPage:
             parts += [
                 f'<a href="#{each.anchor}">{html.escape(each.summary)}</a>' for each in members
             ]
-        parts.append('<b>Reference</b><a href="#types">Types</a></nav>')
+        parts.append('<b>Reference</b><a href="#errors">Errors</a><a href="#types">Types</a></nav>')
         return "".join(parts)
 
     def _operation(self, operation: Operation, filler: _Filler) -> str:
@@ -190,12 +204,16 @@ def _curl(operation: Operation, path: str, filler: _Filler) -> str:
 def _parameters(parameters: list[Json]) -> str:
     rows = "".join(
         f"<tr><td><code>{html.escape(each['name'])}</code></td>"
-        f'<td>{_kind(each["schema"])}</td><td class="muted">in the {each["in"]}'
-        f"{', ' if each['required'] else ''}{_notes({}, is_required=each['required'])}</td></tr>"
+        f'<td>{_kind(each["schema"])}</td><td class="muted">{_parameter_notes(each)}</td></tr>'
         for each in parameters
     )
     head = "<tr><th>Parameter</th><th>Type</th><th></th></tr>"
     return f'<div class="scroll"><table>{head}{rows}</table></div>'
+
+
+def _parameter_notes(parameter: Json) -> str:
+    notes = _notes(parameter["schema"], is_required=parameter["required"])
+    return f"in the {parameter['in']}{', ' if notes else ''}{notes}"
 
 
 def _answers(responses: Json) -> str:
@@ -213,6 +231,17 @@ def _answers(responses: Json) -> str:
         )
     table = f'<div class="scroll"><table>{"".join(rows)}</table></div>'
     return f"<details><summary>Answers</summary>{table}</details>"
+
+
+def _error_table(errors: Sequence[type[MinervaError]]) -> str:
+    """Their docstrings, in the order of their statuses."""
+    rows = [
+        f'<tr><td class="bad">{error.http_status} {html.escape(phrase(error.http_status))}</td>'
+        f"<td><code>{error.code}</code></td><td>{_text(error.__doc__ or '')}</td></tr>"
+        for error in sorted(errors, key=lambda error: error.http_status)
+    ]
+    head = "<tr><th>Status</th><th>Code</th><th></th></tr>"
+    return f'<div class="scroll"><table>{head}{"".join(rows)}</table></div>'
 
 
 def _kind(schema: Json) -> str:

@@ -21,14 +21,21 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from minerva_desktop.errors import (
+    ContextLimitExceeded,
     EndpointError,
+    EngineDied,
+    Forbidden,
+    GenerationTimeout,
+    InferenceError,
     InvalidRequest,
     LoadCancelled,
     MemoryInUse,
     MinervaError,
     ModelLoadError,
+    ModelNotFound,
     OutOfMemory,
     QueueFull,
+    RequestCancelled,
     Unauthorized,
 )
 from minerva_desktop.server.request_info import request_info
@@ -37,6 +44,8 @@ RETRY_AFTER_S = 1
 MESSAGES_PATH = "/v1/messages"
 # Anthropic's clients find the id of their request here.
 REQUEST_ID_HEADER = "request-id"
+# False where a second try would not help, or cost as much as the first.
+SHOULD_RETRY_HEADER = "x-should-retry"
 
 _TYPE_OF_STATUS = MappingProxyType(
     {
@@ -112,6 +121,33 @@ class EndpointStopped(EndpointError):
 
     code = "endpoint_stopped"
     http_status = 503
+
+
+# What an answer's ``error.code`` may be, but for the router's own and `internal_error`.
+ERRORS: tuple[type[MinervaError], ...] = (
+    InvalidRequest,
+    UnsupportedParameter,
+    ContextLimitExceeded,
+    Unauthorized,
+    Forbidden,
+    ModelNotFound,
+    RequestTimeout,
+    GenerationTimeout,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    HeadersTooLarge,
+    RequestCancelled,
+    ModelLoadError,
+    LoadCancelled,
+    OutOfMemory,
+    InferenceError,
+    MemoryInUse,
+    QueueFull,
+    TooManyConnections,
+    EngineDied,
+    EndpointStopped,
+    HttpVersionNotSupported,
+)
 
 
 class ErrorObject(msgspec.Struct, frozen=True):
@@ -231,7 +267,7 @@ def error_response(error: MinervaError) -> ErrorAnswer:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     elif isinstance(error, OutOfMemory | ModelLoadError) and not isinstance(error, LoadCancelled):
         # The clients of OpenAI and Anthropic try again at any 500, and each try would be a load.
-        headers["x-should-retry"] = "false"
+        headers[SHOULD_RETRY_HEADER] = "false"
     return ErrorAnswer(ErrorBody.of(error).error, error.http_status, headers)
 
 

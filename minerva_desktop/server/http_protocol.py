@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+from http import HTTPStatus
 from typing import Any, cast
 
 import h11
@@ -219,9 +220,12 @@ class HttpProtocol(H11Protocol):
         info.status = error.http_status
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             response = error_response(error)
-            headers = [*stamped_headers(info, response.raw_headers), (b"connection", b"close")]
+            status = HTTPStatus(response.status_code)
+            # uvicorn's own answers have the date among these.
+            common = [*self.server_state.default_headers, *response.raw_headers]
+            headers = [*stamped_headers(info, common), (b"connection", b"close")]
             for event in (
-                h11.Response(status_code=response.status_code, headers=headers),
+                h11.Response(status_code=status, headers=headers, reason=status.phrase.encode()),
                 h11.Data(data=bytes(response.body)),
                 h11.EndOfMessage(),
             ):

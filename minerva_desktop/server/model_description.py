@@ -14,7 +14,8 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.errors import InferenceError
 from minerva_desktop.library.model_file import ModelFile
-from minerva_desktop.server.parameters.sampling import RANDOM_SEED, UNLIMITED
+from minerva_desktop.server.parameters.sampling import RANDOM_SEED
+from minerva_desktop.server.schemas.common import UNLIMITED
 from minerva_desktop.server.schemas.models import (
     GenerationSettings,
     Modalities,

@@ -280,6 +280,24 @@ def test_a_key_file_that_is_none_is_told_in_words(
         assert capsys.readouterr().err == f"minerva serve: {said}\n"
 
 
+def test_a_key_that_is_none_is_told_with_its_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "key"
+    empty.write_text("\n")
+    hint = ": `minerva keys create NAME` makes one\n"
+    for variable, arguments, said in (
+        ("", (), f"MINERVA_API_KEY: it is empty{hint}"),
+        (None, ("--api-key-file", str(empty)), f"--api-key-file: it is empty{hint}"),
+        (None, ("--api-key", "a b"), "--api-key: The API key must be printable ASCII characters"),
+    ):
+        if variable is not None:
+            monkeypatch.setenv("MINERVA_API_KEY", variable)
+        with pytest.raises(SystemExit):
+            main(["serve", "--port", "0", *arguments])
+        assert capsys.readouterr().err.startswith(f"minerva serve: {said}")
+
+
 def test_a_model_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", "--port", "0", "--model", "nothing"]) == 1
     assert capsys.readouterr().err.startswith("minerva: There is no model “nothing”")

@@ -100,6 +100,23 @@ async def test_fields_that_cannot_be_honoured_are_refused_by_name(
     assert answer.json()["error"]["param"] == param
 
 
+@pytest.mark.parametrize(
+    ("fields", "instead"),
+    [
+        ({"keep_alive": "5m"}, "keep_alive is not supported: how long an idle model stays loaded"),
+        ({"ttl": 300}, "ttl is not supported: how long an idle model stays loaded"),
+        ({"num_ctx": 4096}, "num_ctx is not supported: the context is chosen when a model is load"),
+        ({"verbosity": "low"}, 'verbosity is not supported, except as "medium": say in the mess'),
+    ],
+)
+async def test_a_refusal_says_where_else_that_is_to_be_had(
+    fields: dict[str, Any], instead: str
+) -> None:
+    async with serving() as served:
+        answer = await served.http.post(CHAT, json=chat_body(**fields))
+    assert answer.json()["error"]["message"].startswith(instead)
+
+
 async def test_a_train_of_thought_by_its_other_name_reaches_the_prompt() -> None:
     thought = {"role": "assistant", "content": "Yes", "reasoning": "Hm"}
     async with serving() as served:

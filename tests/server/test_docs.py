@@ -14,6 +14,13 @@ from fastapi import FastAPI
 from starlette.routing import Route
 
 from minerva_desktop.api_keys import NamedKey
+from minerva_desktop.errors import (
+    EngineDied,
+    InferenceError,
+    InvalidRequest,
+    OutOfMemory,
+    QueueFull,
+)
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.activity import Activity
 from minerva_desktop.server.api_description import REFERENCE, describe
@@ -234,6 +241,16 @@ async def test_types_have_names_of_their_own_and_closed_fields_show_their_values
     assert schemas["ChatMessage"]["properties"]["role"]["enum"] == [
         "system", "developer", "user", "assistant", "tool"
     ]  # fmt: skip
+
+
+async def test_the_page_tells_each_code_with_its_status() -> None:
+    async with serving() as served:
+        text = (await served.http.get("/docs")).text
+    rows = set(re.findall(r'<td class="bad">(\d+) [^<]*</td><td><code>(\w+)</code>', text))
+    assert {("500", "insufficient_memory"), ("503", "insufficient_memory")} <= rows
+    assert {("400", "context_length_exceeded"), ("503", "queue_full")} <= rows
+    http = {OutOfMemory, QueueFull, InvalidRequest, InferenceError, EngineDied}
+    assert rows >= {(str(each.http_status), each.code) for each in http}
 
 
 async def test_without_a_key_the_page_does_not_tell_what_models_there_are() -> None:

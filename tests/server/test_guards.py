@@ -167,7 +167,7 @@ async def test_an_allowed_origin_gets_cors() -> None:
     assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] == APP
     assert answer.headers["access-control-expose-headers"] == (
-        "X-Minerva-Ignored-Fields, X-Request-Id"
+        "X-Minerva-Ignored-Fields, X-Request-Id, request-id, Retry-After, x-should-retry"
     )
     assert foreign.status_code == 403
 

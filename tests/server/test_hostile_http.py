@@ -115,7 +115,8 @@ async def test_what_is_no_http_gets_an_error_in_our_shape() -> None:
         for raw in NO_HTTP:
             async with asyncio.timeout(10):
                 answer = await served.exchange(raw)
-            assert answer.startswith(b"HTTP/1.1 400"), raw[:80]
+            assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n"), raw[:80]
+            assert b"\r\ndate: " in answer
             assert error_of(answer)["type"] == "invalid_request_error"
 
 

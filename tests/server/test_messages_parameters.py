@@ -118,7 +118,7 @@ def test_messages_of_one_role_in_a_row_are_one_turn() -> None:
     [
         ({"model": "m" * 513}, "model"),
         ({"max_tokens": None}, "max_tokens"),
-        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": -2}, "max_tokens"),
         ({"max_tokens": "9"}, "max_tokens"),
         ({"messages": []}, "messages"),
         ({"messages": [5]}, "messages[0]"),

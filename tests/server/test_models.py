@@ -8,6 +8,7 @@ from pathlib import Path
 
 import anthropic
 import msgspec
+import pytest
 
 from minerva_desktop import __version__
 from minerva_desktop.library.catalog import Catalog
@@ -118,12 +119,61 @@ async def test_what_props_call_the_defaults_may_be_sent() -> None:
     assert first == second
 
 
+@pytest.mark.parametrize(
+    ("query", "ids", "has_more"),
+    [
+        ("limit=1", [MODEL.model_id], True),
+        ("limit=2", [MODEL.model_id, OTHER_MODEL.model_id], False),
+        (f"limit=1&after_id={MODEL.model_id}", [OTHER_MODEL.model_id], False),
+        (f"limit=1&before_id={OTHER_MODEL.model_id}", [MODEL.model_id], False),
+        (f"before_id={MODEL.model_id}", [], False),
+        ("zap=1", [MODEL.model_id, OTHER_MODEL.model_id], False),
+    ],
+)
+async def test_models_are_listed_in_pages(query: str, ids: list[str], has_more: bool) -> None:
+    async with serving() as served:
+        answer = await served.http.get(f"/v1/models?{query}")
+    listed = answer.json()
+    assert ([each["id"] for each in listed["data"]], listed["has_more"]) == (ids, has_more)
+    assert listed["last_id"] == (ids[-1] if ids else None)
+    assert answer.headers.get("x-minerva-ignored-fields") == ("zap" if "zap" in query else None)
+
+
+@pytest.mark.parametrize(
+    ("query", "param"),
+    [
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("limit=-1", "limit"),
+        ("limit=²", "limit"),
+        ("after_id=nothing", "after_id"),
+        ("before_id=a&after_id=b", "before_id"),
+    ],
+)
+async def test_a_page_that_cannot_be_is_refused_by_name(query: str, param: str) -> None:
+    async with serving() as served:
+        answer = await served.http.get(f"/v1/models?{query}")
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+
+
+async def test_anthropics_client_pages_through_the_models() -> None:
+    async with (
+        serving() as served,
+        anthropic.AsyncAnthropic(base_url=served.url, api_key="none", max_retries=0) as client,
+    ):
+        found = [model.id async for model in client.models.list(limit=1)]
+    assert found == [MODEL.model_id, OTHER_MODEL.model_id]
+
+
 async def test_props_of_a_model_that_is_not_loaded_load_nothing() -> None:
     async with serving() as served:
         answer = await served.http.get("/props", params={"model": OTHER_MODEL.model_id, "zap": "1"})
         assert served.pool.leased.is_set() is False
         unknown = await served.http.get("/props", params={"model": "/etc/passwd"})
         twice = await served.http.get("/props?model=a&model=b")
+        empty = await served.http.get("/props?model=")
+        nothing = await served.http.get("/props")
+        assert empty.json() == nothing.json()
     props = answer.json()
     assert (props["model"], props["loaded"], props["n_ctx"]) == ("other", False, None)
     assert props["default_generation_settings"]["params"]["top_p"] == 0.95

@@ -78,6 +78,7 @@ async def test_messages(url: str, model_path: Path) -> None:
     greedy = asked | {"max_tokens": 16, "extra_body": {"temperature": 0}}
     async with anthropic.AsyncAnthropic(base_url=url, api_key="none", max_retries=0) as client:
         counted = await client.messages.count_tokens(**asked)
+        read = await client.messages.create(**greedy | {"max_tokens": 0})
         whole = await client.messages.create(**greedy)
         async with client.messages.stream(**greedy) as stream:
             texts = [text async for text in stream.text_stream]
@@ -95,6 +96,9 @@ async def test_messages(url: str, model_path: Path) -> None:
     usage = whole.usage
     assert usage.input_tokens + (usage.cache_read_input_tokens or 0) == counted.input_tokens
     assert final.usage.output_tokens == usage.output_tokens
+    assert (read.content, read.stop_reason, read.usage.output_tokens) == ([], "max_tokens", 0)
+    assert read.usage.input_tokens == counted.input_tokens
+    assert (usage.cache_read_input_tokens or 0) > 10  # what that read
     assert (final.usage.cache_read_input_tokens or 0) > 10
     assert (stopped.stop_reason, stopped.stop_sequence) == ("stop_sequence", "ris")
     (cut,) = stopped.content

@@ -120,7 +120,8 @@ def messages_parameters(
         chat=_chat_options(parser, request),
         sampling=sampling_parameters(
             request,
-            token_limit(max_tokens=request.max_tokens),
+            # 0 has the prompt read, so that the cache has it for the next request.
+            token_limit(least=0, max_tokens=request.max_tokens),
             json_schema=schema,
             stop=_stop(request),
         ),

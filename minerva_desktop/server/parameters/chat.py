@@ -46,6 +46,7 @@ _CHAT_NEUTRAL: NeutralValues = MappingProxyType(
         "moderation": (),
         "parse_tool_calls": (True,),
         "prediction": (),
+        "prompt_cache_options": ({}, {"mode": "implicit"}),
         "store": (False,),
         "verbosity": ("medium",),
         "web_search_options": (),

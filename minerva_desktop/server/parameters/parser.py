@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -16,10 +17,24 @@ from minerva_desktop.server.schemas.common import RequestModel
 IGNORED_FIELDS_HEADER = "X-Minerva-Ignored-Fields"
 MAX_IGNORED_FIELDS = 32
 MAX_FIELD_NAME = 64
+_IDLE = (
+    "how long an idle model stays loaded is chosen in the window, or by minerva serve"
+    " --idle-seconds"
+)
 
 # Names of fields that cannot be honoured, with the values (besides null) that ask for nothing.
 NeutralValues = Mapping[str, tuple[Any, ...]]
 RequestT = TypeVar("RequestT", bound=RequestModel)
+# What helps instead, where the request is not the place for it.
+_INSTEAD: Mapping[str, str] = MappingProxyType(
+    {
+        "keep_alive": _IDLE,
+        "num_ctx": "the context is chosen when a model is loaded, in its load options or by"
+        " minerva serve --n-ctx",
+        "ttl": _IDLE,
+        "verbosity": "say in the messages how long the answer is to be",
+    }
+)
 
 
 class ParameterParser:
@@ -82,4 +97,6 @@ def _unsupported(param: str, neutral: tuple[Any, ...]) -> UnsupportedParameter:
     message = f"{param} is not supported"
     if neutral:
         message += f", except as {' or '.join(json.dumps(value) for value in neutral)}"
+    if instead := _INSTEAD.get(param.rpartition(".")[2]):
+        message += f": {instead}"
     return UnsupportedParameter(message, param=param)

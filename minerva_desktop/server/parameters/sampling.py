@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from minerva_desktop.chat.limits import Overflow, RequestLimits
-from minerva_desktop.chat.sampling import MAX_SEED, SamplingParameters
+from minerva_desktop.chat.sampling import MAX_SEED, MAX_TOKENS, RANGES, SamplingParameters
 from minerva_desktop.chat.tools import schema_field
 from minerva_desktop.engine.engine import MAX_CHOICES
 from minerva_desktop.errors import InvalidRequest
@@ -19,19 +19,18 @@ from minerva_desktop.server.errors import UnsupportedParameter
 from minerva_desktop.server.parameters.complaints import must_be, must_be_one_of, shown
 from minerva_desktop.server.parameters.parser import NeutralValues
 from minerva_desktop.server.schemas.common import (
+    ALL_TOKENS,
+    BIAS_LIMIT,
+    UNLIMITED,
+    WHOLE_CONTEXT,
     LoraScale,
     RequestModel,
     RunFields,
     SamplingFields,
 )
 
-MAX_TOKENS = 10_000_000  # as in `SamplingParameters.check`
-UNLIMITED = -1  # for max_tokens, as LM Studio and llama-server take it
 RANDOM_SEED = -1  # as llama-server takes it
-WHOLE_CONTEXT = -1  # for the penalties' windows, as llama-server takes it
-ALL_TOKENS = -1  # for top_k, as vLLM and llama-server take it
 _LARGEST_WINDOW = 1_000_000  # as in `SamplingParameters.check`
-BIAS_LIMIT = 100.0  # OpenAI's bound; it stands for "never" and "only"
 
 # In no API do they change an answer.
 WITHOUT_EFFECT = frozenset(
@@ -199,6 +198,10 @@ def _repeat_penalty(fields: SamplingFields) -> float | None:
         raise InvalidRequest(
             "repetition_penalty and repeat_penalty differ", param="repetition_penalty"
         )
+    low, high = RANGES["repeat_penalty"]
+    if not low <= fields.repetition_penalty <= high:
+        what = f"between {low} and {high}"
+        raise must_be("repetition_penalty", what, fields.repetition_penalty)
     return fields.repetition_penalty
 
 

@@ -10,6 +10,7 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from minerva_desktop.errors import MinervaError
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.api_description import describe
 from minerva_desktop.server.docs_page import DocsPage
@@ -18,10 +19,14 @@ from minerva_desktop.server.operation import Operation
 from minerva_desktop.server.services import ServerContext
 
 
-def docs_router(context: ServerContext, operations: Sequence[Operation]) -> APIRouter:
-    """The routes, on ``operations``."""
+def docs_router(
+    context: ServerContext,
+    operations: Sequence[Operation],
+    errors: Sequence[type[MinervaError]],
+) -> APIRouter:
+    """The routes, on ``operations`` and the ``errors`` that they end in."""
     router = APIRouter()
-    made = _Made(operations)
+    made = _Made(operations, errors)
 
     @router.api_route("/openapi.json", methods=["GET", "HEAD"])
     async def openapi() -> Response:
@@ -51,8 +56,11 @@ class _Made:
     """The description and the page. They are made when somebody asks for one of them: that takes
     as long as all the rest of the endpoint's start. Any thread."""
 
-    def __init__(self, operations: Sequence[Operation]) -> None:
+    def __init__(
+        self, operations: Sequence[Operation], errors: Sequence[type[MinervaError]]
+    ) -> None:
         self._operations = operations
+        self._errors = errors
 
     def texts(self) -> tuple[bytes, DocsPage]:
         """JSON for programs, and what people read."""
@@ -61,7 +69,9 @@ class _Made:
     @cached_property
     def _texts(self) -> tuple[bytes, DocsPage]:
         description = describe(self._operations)
-        return msgspec.json.encode(description), DocsPage(self._operations, description)
+        return msgspec.json.encode(description), DocsPage(
+            self._operations, self._errors, description
+        )
 
 
 def _first(models: Sequence[ModelFile], *, embeds: bool) -> str | None:

@@ -9,11 +9,11 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import json_response
 from minerva_desktop.server.model_choice import described_model
 from minerva_desktop.server.model_description import loaded_info, model_props
 from minerva_desktop.server.parameters.tokens import question
+from minerva_desktop.server.query import query_fields
 from minerva_desktop.server.schemas.models import Props, PropsQuery
 from minerva_desktop.server.services import ServerContext
 
@@ -25,7 +25,7 @@ def props_router(context: ServerContext) -> APIRouter:
 
     @router.api_route("/props", methods=["GET", "HEAD"])
     async def props(request: Request) -> Response:
-        asked, headers = question(_query(request), PropsQuery)
+        asked, headers = question(query_fields(request), PropsQuery)
         file = await described_model(context, asked.model)
         loaded = list(pool.loaded())
         files = {each.path: each for each in await asyncio.to_thread(catalog.models)}
@@ -39,11 +39,3 @@ def props_router(context: ServerContext) -> APIRouter:
         return json_response(answer, headers=headers)
 
     return router
-
-
-def _query(request: Request) -> dict[str, str]:
-    pairs = request.query_params.multi_items()
-    query = dict(pairs)
-    if len(query) != len(pairs):
-        raise InvalidRequest("The query gives a name more than once")
-    return query

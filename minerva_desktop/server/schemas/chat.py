@@ -14,7 +14,6 @@ from minerva_desktop.server.schemas.common import (
     MAX_NAME,
     OBJECT_BRANCH,
     AnswerTimings,
-    Int64,
     JsonObject,
     Metadata,
     OptionalModel,
@@ -24,6 +23,8 @@ from minerva_desktop.server.schemas.common import (
     StreamOptions,
     Text,
     TextOrObject,
+    TokenLimit,
+    TopLogprobs,
     Usage,
     one_of,
     word_of,
@@ -194,13 +195,13 @@ class ChatCompletionRequest(ChatFields, SamplingFields, RunFields):
     """Body of ``POST /v1/chat/completions``: the fields that are obeyed."""
 
     model: OptionalModel = None
-    max_tokens: Int64 | None = None
-    max_completion_tokens: Int64 | None = None
-    n_predict: Int64 | None = None
+    max_tokens: TokenLimit = None
+    max_completion_tokens: TokenLimit = None
+    n_predict: TokenLimit = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     logprobs: bool | None = None
-    top_logprobs: Int64 | None = None
+    top_logprobs: TopLogprobs = None
     response_format: ResponseFormat | None = None
     reasoning_format: Annotated[str, word_of(REASONING_FORMATS)] | None = None
     user: str | None = None

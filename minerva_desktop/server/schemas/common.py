@@ -11,9 +11,22 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 
 from minerva_desktop.chat.completion import Completion, Timings
 from minerva_desktop.chat.limits import Overflow
+from minerva_desktop.chat.sampling import (
+    MAX_BREAKERS,
+    MAX_STOP_STRINGS,
+    MAX_TOKENS,
+    MAX_TOP_LOGPROBS,
+    RANGES,
+    SamplingParameters,
+)
+from minerva_desktop.engine.engine import MAX_CHOICES
 
 MAX_MODEL_NAME = 512
 MAX_NAME = 64
+UNLIMITED = -1  # for max_tokens, as LM Studio and llama-server take it
+WHOLE_CONTEXT = -1  # for the penalties' windows, as llama-server takes it
+ALL_TOKENS = -1  # for top_k, as vLLM and llama-server take it
+BIAS_LIMIT = 100.0  # OpenAI's bound; it stands for "never" and "only"
 # Union branches as they appear in pydantic's error locations; no field has such a name.
 STRING_BRANCH = "<string>"
 LIST_BRANCH = "<list>"
@@ -23,7 +36,6 @@ OTHER_BRANCH = "<other>"
 WRONG_JSON_TYPE = "wrong_json_type"
 
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-ModelName = Annotated[str, Field(min_length=1, max_length=MAX_MODEL_NAME)]
 OptionalModel = Annotated[
     Annotated[str, Field(max_length=MAX_MODEL_NAME)] | None,
     AfterValidator(lambda name: name or None),  # forms send an empty text for what is not named
@@ -43,6 +55,42 @@ def word_of(words: Iterable[str]) -> Any:
     return Field(json_schema_extra={"enum": [*words]})
 
 
+def number_from(low: float, high: float | None = None, *, default: float | None = None) -> Any:
+    """For a number of which the description shows the range and what is taken where it is absent.
+    The parameters refuse any other, by a sentence of theirs."""
+
+    def describe(schema: dict[str, Any]) -> None:
+        for branch in schema.get("anyOf", [schema]):
+            if branch.get("type") in {"integer", "number"}:
+                branch["minimum"] = low
+                if high is not None:
+                    branch.pop("exclusiveMaximum", None)  # the type's own
+                    branch["maximum"] = high
+        if default is not None:
+            schema["default"] = default
+
+    return Field(json_schema_extra=describe)
+
+
+def sampling_number(name: str, *, least: float | None = None) -> Any:
+    """`number_from` for a field of `SamplingParameters`; ``least``: where requests take less, for
+    what other servers call by that number."""
+    low, high = RANGES[name]
+    default = getattr(SamplingParameters(), name)
+    return number_from(low if least is None else least, high, default=default)
+
+
+def at_most_items(count: int) -> Any:
+    """For a list of which the description shows how long it may be; refused as above."""
+    return Field(json_schema_extra={"maxItems": count})
+
+
+TokenLimit = Annotated[
+    Int64 | None,
+    number_from(UNLIMITED, MAX_TOKENS),
+    Field(description="In tokens; -1 or null: until the model ends or the context is full."),
+]
+TopLogprobs = Annotated[Int64 | None, number_from(0, MAX_TOP_LOGPROBS)]
 # OpenAI's bounds.
 Metadata = Annotated[
     dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
@@ -94,7 +142,8 @@ def one_of_types(types: Collection[str], default: str | None = None) -> Discrimi
 
 Text = Annotated[str, Tag(STRING_BRANCH)]
 Texts = Annotated[list[str], Tag(LIST_BRANCH), Field(fail_fast=True)]
-Stop = Annotated[Text | Texts, one_of("a string or a list of strings")]
+StopTexts = Annotated[Texts, at_most_items(MAX_STOP_STRINGS)]
+Stop = Annotated[Text | StopTexts, one_of("a string or a list of strings")]
 TextOrObject = Annotated[
     Text | Annotated[JsonObject, Tag(OBJECT_BRANCH)], one_of("a JSON text or an object")
 ]
@@ -127,11 +176,17 @@ class SamplingFields(RequestModel):
     """How tokens are chosen: the OpenAI API's fields, and llama.cpp's samplers in the names that
     llama-server gives them."""
 
-    temperature: float | None = None
-    top_p: float | None = None
-    frequency_penalty: float | None = None
-    presence_penalty: float | None = None
-    logit_bias: Biases | None = None
+    temperature: Annotated[float | None, sampling_number("temperature")] = None
+    top_p: Annotated[float | None, sampling_number("top_p")] = None
+    frequency_penalty: Annotated[float | None, sampling_number("frequency_penalty")] = None
+    presence_penalty: Annotated[float | None, sampling_number("presence_penalty")] = None
+    logit_bias: Annotated[
+        Biases | None,
+        Field(
+            description=f"From {-BIAS_LIMIT:.0f} to {BIAS_LIMIT:.0f} for each token; "
+            f"{-BIAS_LIMIT:.0f} and false ban it."
+        ),
+    ] = None
     seed: Annotated[
         Int64 | None,
         Field(
@@ -142,28 +197,46 @@ class SamplingFields(RequestModel):
         ),
     ] = None
     stop: Stop | None = None
-    n: Int64 | None = None
-    dynatemp_range: float | None = None
-    dynatemp_exponent: float | None = None
-    top_k: Int64 | None = None
-    min_p: float | None = None
-    typical_p: float | None = None
-    top_n_sigma: float | None = None
-    xtc_probability: float | None = None
-    xtc_threshold: float | None = None
-    repeat_penalty: float | None = None
-    repetition_penalty: float | None = None
-    repeat_last_n: Int64 | None = None
-    dry_multiplier: float | None = None
-    dry_base: float | None = None
-    dry_allowed_length: Int64 | None = None
-    dry_penalty_last_n: Int64 | None = None
-    dry_sequence_breakers: Annotated[list[str], Field(fail_fast=True)] | None = None
-    mirostat: Int64 | None = None
-    mirostat_tau: float | None = None
-    mirostat_eta: float | None = None
+    n: Annotated[Int64 | None, number_from(1, MAX_CHOICES, default=1)] = None
+    dynatemp_range: Annotated[float | None, sampling_number("dynatemp_range")] = None
+    dynatemp_exponent: Annotated[float | None, sampling_number("dynatemp_exponent")] = None
+    top_k: Annotated[
+        Int64 | None,
+        sampling_number("top_k", least=ALL_TOKENS),
+        Field(description="0 and -1: all tokens."),
+    ] = None
+    min_p: Annotated[float | None, sampling_number("min_p")] = None
+    typical_p: Annotated[float | None, sampling_number("typical_p")] = None
+    top_n_sigma: Annotated[float | None, sampling_number("top_n_sigma")] = None
+    xtc_probability: Annotated[float | None, sampling_number("xtc_probability")] = None
+    xtc_threshold: Annotated[float | None, sampling_number("xtc_threshold")] = None
+    repeat_penalty: Annotated[float | None, sampling_number("repeat_penalty")] = None
+    repetition_penalty: Annotated[
+        float | None,
+        sampling_number("repeat_penalty"),
+        Field(description="Another name of `repeat_penalty`."),
+    ] = None
+    repeat_last_n: Annotated[
+        Int64 | None,
+        sampling_number("repeat_last_n", least=WHOLE_CONTEXT),
+        Field(description="In tokens; -1: all of the context."),
+    ] = None
+    dry_multiplier: Annotated[float | None, sampling_number("dry_multiplier")] = None
+    dry_base: Annotated[float | None, sampling_number("dry_base")] = None
+    dry_allowed_length: Annotated[Int64 | None, sampling_number("dry_allowed_length")] = None
+    dry_penalty_last_n: Annotated[
+        Int64 | None,
+        sampling_number("dry_penalty_last_n", least=WHOLE_CONTEXT),
+        Field(description="In tokens; -1: all of the context."),
+    ] = None
+    dry_sequence_breakers: (
+        Annotated[list[str], Field(fail_fast=True), at_most_items(MAX_BREAKERS)] | None
+    ) = None
+    mirostat: Annotated[Int64 | None, sampling_number("mirostat")] = None
+    mirostat_tau: Annotated[float | None, sampling_number("mirostat_tau")] = None
+    mirostat_eta: Annotated[float | None, sampling_number("mirostat_eta")] = None
     ignore_eos: bool | None = None
-    min_tokens: Int64 | None = None
+    min_tokens: Annotated[Int64 | None, sampling_number("min_tokens")] = None
     grammar: str | None = None
     json_schema: JsonObject | None = None
 

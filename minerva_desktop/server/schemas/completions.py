@@ -18,7 +18,9 @@ from minerva_desktop.server.schemas.common import (
     RunFields,
     SamplingFields,
     StreamOptions,
+    TokenLimit,
     Usage,
+    number_from,
 )
 from minerva_desktop.server.schemas.inputs import Inputs
 
@@ -35,7 +37,7 @@ class CompletionRequest(SamplingFields, RunFields):
         Field(
             description="A text, a list of token ids, or a list of either, of which each is "
             "answered `n` times; choices are numbered prompt by prompt. An empty text or "
-            "null: the beginning of a document."
+            "null: the beginning of a document, from models that have a token for that."
         ),
     ]
     suffix: Annotated[
@@ -46,14 +48,14 @@ class CompletionRequest(SamplingFields, RunFields):
         ),
     ] = None
     max_tokens: Annotated[
-        Int64 | None,
+        TokenLimit,
         Field(
             description=f"{DEFAULT_MAX_TOKENS} when absent, as in OpenAI's API; 0: no answer, for "
             "the log-probabilities of a prompt with `echo`; -1: no limit."
         ),
     ] = None
-    max_completion_tokens: Int64 | None = None
-    n_predict: Int64 | None = None
+    max_completion_tokens: TokenLimit = None
+    n_predict: TokenLimit = None
     best_of: Annotated[Int64 | None, Field(description="Only the value of `n`.")] = None
     echo: Annotated[
         bool | None,
@@ -64,6 +66,7 @@ class CompletionRequest(SamplingFields, RunFields):
     ] = None
     logprobs: Annotated[
         Int64 | None,
+        number_from(0, MAX_TOP_LOGPROBS),
         Field(
             description="0 for the log-probabilities of the chosen tokens, up to "
             f"{MAX_TOP_LOGPROBS} for so many of the likeliest ones too."

@@ -7,7 +7,13 @@ from typing import Annotated, Literal
 import msgspec
 from pydantic import Field
 
-from minerva_desktop.server.schemas.common import Int64, OptionalModel, RequestModel, word_of
+from minerva_desktop.server.schemas.common import (
+    Int64,
+    OptionalModel,
+    RequestModel,
+    number_from,
+    word_of,
+)
 from minerva_desktop.server.schemas.inputs import Inputs
 
 ENCODING_FORMATS = ("float", "base64")
@@ -31,6 +37,7 @@ class EmbeddingRequest(RequestModel):
     ] = None
     dimensions: Annotated[
         Int64 | None,
+        number_from(1),
         Field(
             description="Keep so many numbers of each vector and scale it to length 1 again. The "
             "result is only good with models that were trained for it (Matryoshka embeddings); "

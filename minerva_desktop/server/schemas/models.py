@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from pydantic import Field
 
 from minerva_desktop.engine.answer_format import AnswerFormat
-from minerva_desktop.server.schemas.common import ModelName, RequestModel
+from minerva_desktop.server.schemas.common import OptionalModel, RequestModel
+
+MAX_LISTED = 1000  # Anthropic's bound for what one request may ask for
 
 
 class ModelMeta(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,20 +49,36 @@ class ModelObject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelList(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer to ``GET /v1/models``: all of them at once. The last three fields are for Anthropic's
-    clients, which would else ask for more."""
+    """Answer to ``GET /v1/models``. The last three fields are for Anthropic's clients, which ask
+    for more while there is more."""
 
     object: Literal["list"] = "list"
     data: tuple[ModelObject, ...]
-    has_more: Literal[False] = False
+    has_more: bool = False
     first_id: str | None = None
     last_id: str | None = None
+
+
+class ModelsQuery(RequestModel):
+    """Query of ``GET /v1/models``, as Anthropic's clients page through it."""
+
+    limit: Annotated[
+        str | None, Field(description=f"1 to {MAX_LISTED:,} models; absent: all of them.")
+    ] = None
+    after_id: Annotated[str | None, Field(description="Those behind this one.")] = None
+    before_id: Annotated[str | None, Field(description="Those before this one.")] = None
 
 
 class PropsQuery(RequestModel):
     """Query of ``GET /props``."""
 
-    model: ModelName | None = None
+    model: Annotated[
+        OptionalModel,
+        Field(
+            description="Absent or empty: the one that is taken where a request names none, or"
+            " where that could be several, the one of them that was used last."
+        ),
+    ] = None
 
 
 class EndpointInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,6 @@ from minerva_desktop.server.schemas.common import (
     MAX_NAME,
     OBJECT_BRANCH,
     OTHER_BRANCH,
-    Int64,
     JsonObject,
     Metadata,
     OptionalModel,
@@ -28,6 +27,8 @@ from minerva_desktop.server.schemas.common import (
     RunFields,
     SamplingFields,
     Text,
+    TokenLimit,
+    TopLogprobs,
     one_of,
     one_of_types,
     word_of,
@@ -194,9 +195,9 @@ class ResponsesRequest(SamplingFields, RunFields):
     model: OptionalModel = None
     input: Input
     instructions: str | None = None
-    max_output_tokens: Int64 | None = None
+    max_output_tokens: TokenLimit = None
     include: Annotated[list[str], Field(max_length=32, fail_fast=True)] | None = None
-    top_logprobs: Int64 | None = None
+    top_logprobs: TopLogprobs = None
     metadata: Metadata | None = None
     parallel_tool_calls: bool | None = None
     prompt_cache_key: str | None = None
