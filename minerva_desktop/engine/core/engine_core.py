@@ -17,6 +17,7 @@ from minerva_desktop.chat.limits import Overflow
 from minerva_desktop.engine.core.adapters import AdapterSet
 from minerva_desktop.engine.core.chat_states import ChatStates
 from minerva_desktop.engine.core.desk import Prepared, PreparedGeneration
+from minerva_desktop.engine.core.leftovers import Leftovers
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
 from minerva_desktop.engine.core.logits import LogprobReader
 from minerva_desktop.engine.core.model_info import placement_text, templates_of
@@ -87,6 +88,7 @@ class EngineCore:
         self._steady_greedy = steady_greedy
         self._cache = cache
         self._logprobs = LogprobReader(model)
+        self.leftovers = Leftovers(states, cache.parking, self._logprobs)
         self._placement = placement_text(info.placement)
         self._requests: dict[int, RunningRequest] = {}
         self._spell_marks = model.vocabulary.speller(control_marks(info.answer_format))
@@ -183,22 +185,6 @@ class EngineCore:
             yield self._outputs(overdue)
         if self._scheduler.has_work:
             yield from map(self._outputs, self._advance())
-
-    def seconds_until_idle_work(self) -> float | None:
-        """How long to wait for a request before `idle_work`; None: for ever."""
-        if self._states is None:
-            return None
-        return self._states.seconds_until_save(busy=self.has_work)
-
-    @property
-    def has_unsaved_chats(self) -> bool:
-        """Whether `idle_work` is worth waiting for. Any thread."""
-        return self._states is not None and self._states.has_unsaved
-
-    def idle_work(self) -> None:
-        """Save a chat's state; takes as long as writing its file."""
-        if self._states is not None:
-            self._states.save()
 
     def _advance(self) -> Iterator[tuple[SequenceOutput, ...]]:
         for chunks in self._schedule().groups:
