@@ -108,15 +108,13 @@ class EngineLoop:
         while True:
             # Cleared before the inbox is read: an abort posted after this is seen by the decode.
             self._abort_flag.clear()
-            self._drain()
-            core = self._core
-            if core is not None and core.has_work:
-                if self._balance is not None:
-                    self._balance.look()
-                self._busy_since = time.monotonic()
-                for event in core.step():
-                    self._send(event)
-                self._busy_since = None
+            core = self._drain()
+            if self._balance is not None:
+                self._balance.look()
+            self._busy_since = time.monotonic()
+            for event in core.step():
+                self._send(event)
+            self._busy_since = None
 
     def _busy_seconds(self) -> float:
         """How long the main thread has been at one thing. Reader thread."""
@@ -129,16 +127,17 @@ class EngineLoop:
         if isinstance(request, Abort) and core is not None:
             core.interrupt(request.request_id)
 
-    def _drain(self) -> None:
-        """Handle what came in; wait for something where there is nothing to compute."""
+    def _drain(self) -> EngineCore | EmbeddingCore:
+        """Handle what came in; wait for something where there is nothing to compute. Returns the
+        core, once it has work."""
         was_idle = False
         while True:
             core = self._core
             is_busy = core is not None and core.has_work
-            if is_busy and self._inbox.empty():
+            if core is not None and is_busy and self._inbox.empty():
                 if was_idle and self._balance is not None:
                     self._balance.rested()
-                return  # nearly every time, and without the cost of an exception
+                return core  # nearly every time, and without the cost of an exception
             was_idle = was_idle or not is_busy
             patience = None if core is None else core.leftovers.seconds_until_work(busy=is_busy)
             try:

@@ -30,7 +30,7 @@ from minerva_desktop.engine.core.speculation import PromptLookup
 WORTH_WAITING = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as `Filled`
 class Batch:
     """One step: the slots to be emptied first, and what is computed then, with which adapters.
 
@@ -102,6 +102,11 @@ class Scheduler:
     def add(self, sequence: Sequence) -> None:
         """Queue a sequence, whose prompt is known to fit into the context."""
         self._waiting.append(sequence)
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether `admit` might give a slot to anyone."""
+        return bool(self._waiting)
 
     def next_alone(self) -> Sequence | None:
         """The sequence that waits, if it is going to run by itself and would gain by a cache that
@@ -220,11 +225,11 @@ class Scheduler:
     def misplaced(self, chunks: list[Chunk]) -> Sequence | None:
         """A steady sequence of which ``chunks`` would come to lie before what it has in the cache:
         then it would be summed up in another order, and round otherwise, than by itself."""
-        steady = self._filler.keeps_company and self._slots.shares_running
-        if not steady or not any(chunk.sequence.is_steady for chunk in chunks):
+        steady = [chunk for chunk in chunks if chunk.is_steady]
+        if not steady or not (self._filler.keeps_company and self._slots.shares_running):
             return None
         out_of_order = self._slots.misplaced(*self._growth(chunks))
-        found = (c for c in chunks if c.sequence.is_steady and c.slot in out_of_order)
+        found = (chunk for chunk in steady if chunk.slot in out_of_order)
         return next((chunk.sequence for chunk in found), None)
 
     def moved(self, sequence: Sequence) -> None:
@@ -280,9 +285,12 @@ class Scheduler:
 
     def _growth(self, chunks: list[Chunk]) -> tuple[list[Growth], int]:
         """How much each slot grows by a decode, and how many rows only keep company."""
-        n_company = sum(chunk.has_company for chunk in chunks)
-        keeps_company = self._filler.keeps_company
-        grown = [(c.slot, c.count, keeps_company and c.sequence.is_steady) for c in chunks]
+        n_company = 0
+        grown = []
+        for chunk in chunks:
+            n_company += chunk.has_company
+            is_steady = chunk.is_steady and self._filler.keeps_company
+            grown.append((chunk.slot, chunk.count, is_steady))
         return grown, n_company
 
     def _put_back_youngest(self) -> None:

@@ -35,11 +35,13 @@ class SequenceCache:
         self._scheduler = scheduler
         self.parking = parking
         self._abort_flag = abort
-        self._decoding: frozenset[int] = frozenset()
+        self._decoding: list[Chunk] = []
 
     def interrupt(self, request_id: int) -> None:
         """End the running decode if it is mostly for this request. Any thread."""
-        if request_id in self._decoding:
+        chunks = self._decoding
+        own = sum(c.count for c in chunks if c.sequence.request_id == request_id)
+        if own > sum(c.count for c in chunks) / 2:
             self._abort_flag.set()
 
     def forget(self, slots: list[Slot]) -> None:
@@ -88,15 +90,14 @@ class SequenceCache:
             context.add_to_batch(
                 chunk.tokens[-1:], position=end, slot=chunk.slot.index, n_outputs=0
             )
-        half = sum(chunk.count for chunk in chunks) / 2
-        self._decoding = frozenset(c.sequence.request_id for c in chunks if c.count > half)
+        self._decoding = chunks
         try:
             decoded = context.decode()
         except (InferenceError, OutOfMemory):
             self._roll_back(chunks)
             raise
         finally:
-            self._decoding = frozenset()
+            self._decoding = []
         if decoded is Decoded.DONE:
             for chunk in company:
                 context.forget(chunk.slot.index, chunk.start + chunk.count)
