@@ -28,7 +28,7 @@ from minerva_desktop.settings import Settings, SettingsFile
 
 if TYPE_CHECKING:
     from minerva_desktop.app.generation import AnswerEngine
-    from minerva_desktop.app.model_actions import ModelState
+    from minerva_desktop.app.model_actions import MemoryGivenBack, ModelState
     from minerva_desktop.app.session_listener import SessionListener
     from minerva_desktop.engine.pool_events import PoolEvent
     from minerva_desktop.library.catalog import Catalog
@@ -130,7 +130,7 @@ def _gui(arguments: list[str]) -> int:
     settings = SettingsFile(paths.settings)
     catalog = open_catalog(paths)
 
-    def make_runtime(on_change: Callable[[ModelState], None]) -> Runtime:
+    def make_runtime(on_change: Callable[[ModelState | MemoryGivenBack], None]) -> Runtime:
         return _window_runtime(catalog, settings.current, paths, on_change)
 
     async def open_chats(engine: AnswerEngine, listener: SessionListener) -> ChatLibrary:
@@ -155,16 +155,16 @@ def _window_runtime(
     catalog: Catalog,
     settings: Settings,
     paths: AppPaths,
-    on_change: Callable[[ModelState], None],
+    on_change: Callable[[ModelState | MemoryGivenBack], None],
 ) -> Runtime:
     from minerva_desktop.api_keys import KeyFile
     from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
-    from minerva_desktop.app.model_actions import load_options, model_state, own_options
+    from minerva_desktop.app.model_actions import load_options, own_options, told
     from minerva_desktop.library.measured_memory import MeasuredMemory
     from minerva_desktop.runtime import Runtime
 
     def tell(event: PoolEvent) -> None:
-        on_change(model_state(event))
+        on_change(told(event))
 
     options = load_options(settings, paths.snapshots)
     return Runtime(

@@ -38,6 +38,7 @@ from minerva_desktop.engine.pool_events import (
     GoneCause,
     LoadChoice,
     LoadPlan,
+    MemoryTrimmed,
     ModelGone,
     ModelReady,
     PoolEvent,
@@ -233,16 +234,19 @@ class Runtime:
 
     async def _relieve(self, short: Sequence[Shortage]) -> None:
         """Give memory back where it is short, one thing at each look, for that takes a moment: of
-        the system's first the engine process that waits for a model (some 50 MB), and then an idle
-        model at a time, of those on the device.
+        the system's first the engine process that waits for a model (some 50 MB), then what loaded
+        models only keep to be quicker (`ModelPool.trim`), and then an idle model at a time, of
+        those on the device.
 
-        Models have nothing to trim before that. The prefixes that finished requests left in their
-        slots lie in the KV cache, which is one allocation from the load on: dropping them frees
-        nothing, and costs the next turn its prefill. The snapshots of chats are files, no memory.
+        The prefixes that finished requests left in their slots stay: they lie in the KV cache,
+        which is one allocation from the load on, so that dropping them frees nothing, and costs the
+        next turn its prefill. The snapshots of chats are files, no memory.
         """
         self._is_short = any(shortage.device == CPU for shortage in short)
         for shortage in short:
-            if shortage.device == CPU and await self._spare.close():
+            if shortage.device == CPU and (
+                await self._spare.close() or await self.pool.trim(shortage.why)
+            ):
                 continue
             self.pool.relieve(shortage.device, shortage.why)
 
@@ -285,6 +289,8 @@ class Runtime:
     def _tell(self, event: PoolEvent) -> None:
         if isinstance(event, ModelReady | ModelGone):
             self._devices.models_changed()
+        if isinstance(event, MemoryTrimmed):
+            _log.warning("%s", event.message)
         if isinstance(event, ModelGone):
             self._catalog.note_unloaded(event.path)
         if isinstance(event, ModelReady):

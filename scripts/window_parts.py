@@ -13,7 +13,13 @@ from minerva_desktop.app.access_keys import AccessKeys
 from minerva_desktop.app.chat_care import saving_trouble
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.generation import AnswerEngine
-from minerva_desktop.app.model_actions import ModelActions, ModelState, load_options, model_state
+from minerva_desktop.app.model_actions import (
+    MemoryGivenBack,
+    ModelActions,
+    ModelState,
+    load_options,
+    told,
+)
 from minerva_desktop.app.preset_file import PresetFile
 from minerva_desktop.app.services import Services
 from minerva_desktop.app.session_listener import SessionListener
@@ -36,12 +42,12 @@ def compose(
     paths.create()
     settings = SettingsFile(paths.settings)
 
-    def make_runtime(on_change: Callable[[ModelState], None]) -> Runtime:
+    def make_runtime(on_change: Callable[[ModelState | MemoryGivenBack], None]) -> Runtime:
         options = load_options(settings.current, paths.snapshots)
         return Runtime(
             catalog,
             options,
-            on_event=lambda event: on_change(model_state(event)),
+            on_event=lambda event: on_change(told(event)),
             key_file=KeyFile(paths.api_keys),
         )
 

@@ -137,6 +137,8 @@ class ScriptedEngine:
         self.may_end = asyncio.Event()
         self.may_end.set()
         self.n_unloads = 0
+        self.trims = 0
+        self.may_park: int | None = None
         self._needs = needs
         self._on_death = on_death
         self._failure = failure
@@ -173,6 +175,15 @@ class ScriptedEngine:
     def is_loaded(self) -> bool:
         """Whether it has loaded and not ended."""
         return self._is_loaded
+
+    def limit_parking(self, n_bytes: int) -> None:
+        """Remember it."""
+        self.may_park = n_bytes
+
+    async def trim(self) -> int:
+        """Give back ``trims`` bytes, once."""
+        n_bytes, self.trims = self.trims, 0
+        return n_bytes
 
     def die(self) -> None:
         """End by itself, as a crashed child does."""

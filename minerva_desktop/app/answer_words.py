@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from minerva_desktop.chat.conversation import clean_text
@@ -9,6 +10,25 @@ from minerva_desktop.errors import ContextLimitExceeded, MinervaError, OutOfMemo
 
 # Errors after which other load options of the model help: another context, or KV cache.
 LOAD_OPTIONS_HELP = (ContextLimitExceeded, OutOfMemory)
+_REQUIRED = re.compile(r"required (\d+)")
+
+
+class CrowdedContext(ContextLimitExceeded):
+    """The context is too small because other models held memory when this one was loaded: alone it
+    gets ``n_ctx_alone`` tokens, which are enough."""
+
+    def __init__(self, error: ContextLimitExceeded, n_ctx_alone: int) -> None:
+        super().__init__(error.message, detail=error.detail, param=error.param)
+        self.n_ctx_alone = n_ctx_alone
+
+
+def crowded(error: MinervaError, n_ctx_alone: int | None) -> MinervaError:
+    """``error`` of an answer, which knows of the context that its model would get alone
+    (`ModelPool.n_ctx_alone`) where that would have been enough."""
+    required = _REQUIRED.search(error.message)
+    if n_ctx_alone is None or required is None or not isinstance(error, ContextLimitExceeded):
+        return error
+    return CrowdedContext(error, n_ctx_alone) if int(required[1]) <= n_ctx_alone else error
 
 
 def model_name(path: Path) -> str:
@@ -19,6 +39,13 @@ def model_name(path: Path) -> str:
 
 def with_way_out(error: MinervaError) -> str:
     """The sentence beneath a failed answer. Trying again helps with most errors, not with these."""
+    if isinstance(error, CrowdedContext):
+        return (
+            f"{error.message} tokens, because other models held memory when this one was loaded: "
+            f"alone it gets {error.n_ctx_alone:,}. Eject the model and try again to have it loaded "
+            "anew, shorten the message, or give the model a larger context in its load options "
+            "(Ctrl+Shift+L)."
+        )
     if isinstance(error, ContextLimitExceeded):
         return (
             f"{error.message} tokens. Shorten the message, begin a new chat, or give the model a "

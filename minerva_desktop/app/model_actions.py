@@ -29,6 +29,8 @@ from minerva_desktop.engine.load_options import (
 from minerva_desktop.engine.pool_events import (
     GoneCause,
     LoadPlan,
+    MemoryTrimmed,
+    ModelEvent,
     ModelLoading,
     ModelReady,
     PoolEvent,
@@ -76,6 +78,13 @@ class ModelState:
     is_relief: bool = False
     is_lost: bool = False
     n_freed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryGivenBack:
+    """Models gave memory back that other programs need, and stay loaded; ``text`` says so."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +215,15 @@ class ModelActions:
         return await asyncio.to_thread(self._catalog.default)
 
 
-def model_state(event: PoolEvent) -> ModelState:
+def told(event: PoolEvent) -> ModelState | MemoryGivenBack:
     """A pool's event as the window tells it."""
+    if isinstance(event, MemoryTrimmed):
+        return MemoryGivenBack(f"{event.message}.")
+    return model_state(event)
+
+
+def model_state(event: ModelEvent) -> ModelState:
+    """A change of one model as the window tells it."""
     match event:
         case ModelLoading(path, fraction):
             return ModelState(path, ModelPhase.LOADING, fraction=fraction)

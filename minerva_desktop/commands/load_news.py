@@ -7,6 +7,7 @@ from pathlib import Path
 
 from minerva_desktop.engine.pool_events import (
     GoneCause,
+    MemoryTrimmed,
     ModelGone,
     ModelReady,
     PoolEvent,
@@ -18,7 +19,7 @@ class LoadNews:
     """Listens to the events of a pool: a line for each model that is loaded, with the time that
     this took once there was memory for it, for what had to give for it, what to beware of, and what
     was unloaded for it; and for each that goes because nobody used it, or that could not be loaded
-    again after it had gone for a load that failed. Others say why by themselves."""
+    again after it had gone for a load that failed. The log says what memory pressure took."""
 
     def __init__(self, say: Callable[[str], None], id_of: Callable[[Path], str]) -> None:
         """``say`` gets a sentence; ``id_of``: what clients call a model, without a look at the
@@ -28,6 +29,8 @@ class LoadNews:
 
     def __call__(self, event: PoolEvent) -> None:
         """One event."""
+        if isinstance(event, MemoryTrimmed):
+            return
         name = self._id_of(event.path)
         match event:
             case ModelReady(info=info):

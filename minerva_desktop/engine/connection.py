@@ -16,6 +16,7 @@ from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.limits import Wait
 from minerva_desktop.engine.deadlines import Deadlines
 from minerva_desktop.engine.heartbeat import Heartbeat
+from minerva_desktop.engine.memory_messages import LimitParking, Trim
 from minerva_desktop.engine.messages import (
     Abort,
     Answer,
@@ -177,7 +178,7 @@ class EngineConnection:
         self._deadlines.watch(request_id, request.limits)
         return stream
 
-    async def ask(self, question: Question | Embed, kind: type[_Wanted]) -> _Wanted:
+    async def ask(self, question: Question | Embed | Trim, kind: type[_Wanted]) -> _Wanted:
         """Wait for the answer. Raises `QueueFull`, or what the child answers instead; cancelling
         the awaiting task ends the work there too."""
         self._check_room()
@@ -196,6 +197,10 @@ class EngineConnection:
         if not isinstance(answer, kind):
             raise InferenceError(f"The engine answered with {type(answer).__name__}")
         return answer
+
+    def tell(self, what: LimitParking) -> None:
+        """What the child does not answer; dropped where it is gone."""
+        self._send(what)
 
     # -- inside ----------------------------------------------------------------------------
 

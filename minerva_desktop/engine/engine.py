@@ -21,6 +21,7 @@ from minerva_desktop.chat.sampling import MAX_SEED, SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.engine.connection import MAX_STEP_SECONDS, MAX_WAITING, EngineConnection
 from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.memory_messages import LimitParking, Trim, Trimmed
 from minerva_desktop.engine.messages import (
     ApplyTemplate,
     ContextInfo,
@@ -143,6 +144,18 @@ class LlamaEngine:
     def pid(self) -> int | None:
         """The child's process id; None when there is no child."""
         return None if self._connection is None else self._connection.pid
+
+    def limit_parking(self, n_bytes: int) -> None:
+        """Let the child keep at most so much of chats outside of its cache from now on; no-op when
+        nothing is loaded."""
+        if self._connection is not None and self._connection.info is not None:
+            self._connection.tell(LimitParking(n_bytes))
+
+    async def trim(self) -> int:
+        """Have the child give back memory that only makes the next answers quicker, between two
+        steps. Bytes by which its process shrank. Raises `InferenceError` when nothing is loaded,
+        `QueueFull`, or `EngineDied`."""
+        return (await self._loaded().ask(Trim(next(self._ids)), Trimmed)).n_bytes
 
     def _loaded(self) -> EngineConnection:
         if self._connection is None or self._connection.info is None:

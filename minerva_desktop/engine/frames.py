@@ -19,12 +19,13 @@ HEADER = struct.Struct("<I")
 
 _REQUESTS: Final = msgspec.msgpack.Decoder(Request)
 _EVENTS: Final = msgspec.msgpack.Decoder(Event)
+_ENCODER: Final = msgspec.msgpack.Encoder()
 
 
 def encode_frame(value: Request | Event) -> bytes:
     """One frame, ready to write. Raises `InvalidRequest` for one over the limit, and
     `UnicodeEncodeError` or `OverflowError` for what MessagePack has no form for."""
-    body = msgspec.msgpack.encode(value)
+    body = _ENCODER.encode(value)
     if len(body) > MAX_FRAME_BYTES:
         raise InvalidRequest(
             f"A message to or from the engine has {len(body):,} bytes; "

@@ -1,4 +1,5 @@
-"""The wire's values about memory: what a load takes, and what a dry run says that it would take.
+"""The wire's values about memory: what a load takes, what a dry run says that it would take, and
+what a child is to give back.
 
 Part of `messages`, which puts them on the wire; any thread.
 """
@@ -8,6 +9,9 @@ from __future__ import annotations
 import msgspec
 
 from minerva_desktop.engine.load_options import LoadOptions
+
+# What a child may keep of chats outside of its cache, at most: 4,300 tokens of SmolLM2.
+MOST_PARKED_BYTES = 96 * 1024 * 1024
 
 
 class LayerPlacement(msgspec.Struct, frozen=True):
@@ -35,6 +39,28 @@ class DryRun(msgspec.Struct, frozen=True, tag="dry_run"):
     path: bytes
     options: LoadOptions
     n_ctx: tuple[int, ...]
+
+
+class LimitParking(msgspec.Struct, frozen=True, tag="limit_parking"):
+    """Keep at most ``n_bytes`` of chats outside of the KV cache from now on, and never more than
+    `MOST_PARKED_BYTES`: the memory for models is used up. No answer."""
+
+    n_bytes: int
+
+
+class Trim(msgspec.Struct, frozen=True, tag="trim"):
+    """Give back memory that only makes the next answers quicker, for other programs need it: the
+    chats that wait outside of the KV cache, and what was prepared of grammars. Answered by
+    `Trimmed` between two steps."""
+
+    request_id: int
+
+
+class Trimmed(msgspec.Struct, frozen=True, tag="trimmed"):
+    """Answer to `Trim`: the child's process is smaller by ``n_bytes``."""
+
+    request_id: int
+    n_bytes: int
 
 
 class SimulatedContext(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,7 +22,10 @@ from minerva_desktop.engine.memory_messages import (
     DeviceShare,
     DryRun,
     LayerPlacement,
+    LimitParking,
     SimulatedContext,
+    Trim,
+    Trimmed,
 )
 from minerva_desktop.errors import MinervaError, error_from_code
 
@@ -217,7 +220,9 @@ class ListDevices(msgspec.Struct, frozen=True, tag="list_devices"):
 
 
 Question = CountTokens | ApplyTemplate | Tokenize | Detokenize
-Request = Load | Generate | Embed | Abort | Question | ListDevices | DryRun | Ping
+Request = (
+    Load | Generate | Embed | Abort | Question | ListDevices | DryRun | LimitParking | Trim | Ping
+)
 
 
 # -- child to parent ---------------------------------------------------------------------------
@@ -330,7 +335,7 @@ class DryRunDone(msgspec.Struct, frozen=True, tag="dry_run_done"):
     error: ErrorInfo | None = None
 
 
-Answer = TokensCounted | Tokenized | TextMade | Embedded | RequestFailed
+Answer = TokensCounted | Tokenized | TextMade | Embedded | Trimmed | RequestFailed
 Event = (
     LoadProgress | Loaded | LoadFailed | StepOutputs | Answer | DevicesListed | DryRunDone | Pong
 )

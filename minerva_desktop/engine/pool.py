@@ -32,6 +32,7 @@ from minerva_desktop.engine.pool_events import (
 )
 from minerva_desktop.engine.pool_files import ModelFiles
 from minerva_desktop.engine.pool_idleness import ABANDONED_SECONDS, Idleness
+from minerva_desktop.engine.pool_relief import Relief
 from minerva_desktop.engine.pool_room import Choose, RoomMaker
 from minerva_desktop.engine.pool_view import PoolView
 from minerva_desktop.engine.pool_waiting import WaitingLoads
@@ -90,6 +91,7 @@ class ModelPool(PoolView[EngineT]):
         self._uses = itertools.count(1)
         self._waiting = WaitingLoads(self._entries, ledgers)
         self._room = RoomMaker(self._entries, ledgers, choose, self._evict, self._waiting)
+        self._relief = Relief(self._entries, self._retire, self._tell)
         self._background: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -189,14 +191,13 @@ class ModelPool(PoolView[EngineT]):
         """Begin to unload the idle model that was not used for longest, of those that hold memory
         of ``device`` (a ledger's name), which is short: ``why`` says so, in half a sentence.
         Returns which one; None when none may go, or one is on its way out already."""
-        if any(entry.held.get(device) for entry in self._entries.ending):
-            return None
-        entry = next((entry for entry in self._entries.idle() if entry.held.get(device)), None)
-        if entry is None:
-            return None
-        reason = OutOfMemory(f"{entry.path.stem} was unloaded: {why}")
-        _ = self._retire(entry, ModelGone(entry.path, reason, GoneCause.PRESSURE))
-        return entry.path
+        return self._relief.unload_one(device, why)
+
+    async def trim(self, why: str) -> int:
+        """Have all children give back what only makes the next answers quicker, for the system's
+        memory is short; ``why`` is as in `relieve`. Bytes in all; 0 where it is not worth a word.
+        """
+        return await self._relief.trim(why)
 
     def look_again(self) -> None:
         """Models may take more memory than before: let the loads that wait see."""
@@ -289,8 +290,8 @@ class ModelPool(PoolView[EngineT]):
         seconds = time.monotonic() - began
         if not engine.is_loaded():
             raise EngineDied(f"The engine that ran {path.name} stopped as soon as it was loaded")
-        self._entries.settle(entry, choice, info)
         entry.is_ready = True
+        self._entries.settle(entry, choice, info)
         self._idleness.watch(entry)  # who asked for it may have left
         self._waiting.look_again()
         gone = [Unloaded(other.path, other.n_freed) for other in entry.went if other.path != path]

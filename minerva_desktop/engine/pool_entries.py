@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 from minerva_desktop.devices.device_list import Holdings
 from minerva_desktop.devices.ledgers import CPU, NOTHING, DeviceLedgers, Needs, added
 from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.memory_messages import MOST_PARKED_BYTES
 from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.engine.pool_events import LoadChoice, LoadPlan, PooledEngine
 
@@ -72,6 +73,7 @@ class Entry(Generic[EngineT]):
     is_ready: bool = False
     is_over: bool = False
     n_freed: int = 0  # bytes that its end gave back
+    may_park: int = MOST_PARKED_BYTES  # bytes, as its engine was told last
     idle_timer: asyncio.TimerHandle | None = None
     engine: EngineT = field(init=False)
     load: asyncio.Task[ContextInfo] = field(init=False)
@@ -143,6 +145,7 @@ class Entries(Generic[EngineT]):
             self.ending.remove(entry)
         held, entry.held = entry.held, {}
         self._ledgers.deallocate(held)
+        self._share_rest()
         return sum(held.values())
 
     # -- who may go ------------------------------------------------------------------------
@@ -245,6 +248,7 @@ class Entries(Generic[EngineT]):
         """Let the ledgers count what a model is about to take. Raises `OutOfMemory`."""
         entry.held = self._ledgers.allocate(choice.needs, forced=entry.forced)
         entry.placed = choice.needs
+        self._share_rest()
 
     def settle(self, entry: Entry[EngineT], choice: LoadChoice, info: ContextInfo) -> None:
         """It is loaded: let them count what llama.cpp measured instead of what was estimated."""
@@ -260,6 +264,18 @@ class Entries(Generic[EngineT]):
             # Forced: it is in use, whatever the budget says.
             entry.placed = {CPU: on_cpu, **on_gpus}
             entry.held = self._ledgers.allocate(entry.placed, forced=True)
+        self._share_rest()
+
+    def _share_rest(self) -> None:
+        """Tell loaded models how much of what the budget leaves each of them may use for chats that
+        wait outside of its cache: no ledger counts these."""
+        ready = [entry for entry in self.known.values() if entry.is_ready]
+        for entry in ready:
+            rest = self._ledgers.contexts[CPU].available_memory() // len(ready)
+            share = min(rest, MOST_PARKED_BYTES)
+            if share != entry.may_park:
+                entry.may_park = share
+                entry.engine.limit_parking(share)
 
     def holdings(self) -> Holdings:
         """What each model holds, and which are about to change that."""

@@ -12,6 +12,7 @@ from minerva_desktop.devices.ledgers import Needs
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.errors import MinervaError
+from minerva_desktop.units import format_bytes
 
 
 class GoneCause(StrEnum):
@@ -102,7 +103,26 @@ class ModelGone:
     n_freed: int = 0
 
 
-PoolEvent = ModelLoading | ModelReady | ModelGone
+@dataclass(frozen=True, slots=True)
+class MemoryTrimmed:
+    """The processes of the models ``paths`` gave back ``n_bytes`` of the system's memory that only
+    made their next answers quicker; ``why`` is half a sentence on who needs it."""
+
+    paths: tuple[Path, ...]
+    n_bytes: int
+    why: str
+
+    @property
+    def message(self) -> str:
+        """For people."""
+        return (
+            f"{format_bytes(self.n_bytes)} of memory that kept chats ready were given back: "
+            f"{self.why}. Next answers in these chats may begin a little later"
+        )
+
+
+ModelEvent = ModelLoading | ModelReady | ModelGone
+PoolEvent = ModelEvent | MemoryTrimmed
 
 
 class PooledEngine(Protocol):
@@ -122,3 +142,9 @@ class PooledEngine(Protocol):
 
     def is_loaded(self) -> bool:
         """Whether it can be used."""
+
+    def limit_parking(self, n_bytes: int) -> None:
+        """So much of the memory for models is left for chats that wait outside of its cache."""
+
+    async def trim(self) -> int:
+        """Give back what only makes the next answers quicker; bytes. Raises a `MinervaError`."""

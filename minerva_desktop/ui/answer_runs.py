@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from minerva_desktop.app.answer_words import crowded
 from minerva_desktop.app.generation import AnswerRequest, patience
 from minerva_desktop.app.model_questions import Pool, warm_up
 from minerva_desktop.chat.completion import Completion
@@ -111,7 +112,8 @@ class AnswerRuns:
                         events.tokens(answer_id, n_tokens, parts)
             events.finished(answer_id, stream.completion)
         except MinervaError as error:
-            events.failed(answer_id, error)
+            alone = self._pool.n_ctx_alone(request.model_path)
+            events.failed(answer_id, crowded(error, alone))
         except Exception as error:  # noqa: BLE001 - the top of an answer's task
             _log.exception("An answer failed")
             events.failed(answer_id, MinervaError(f"The answer failed: {error}"))

@@ -35,6 +35,7 @@ from minerva_desktop.app.memory_budgets import (
     system_budget,
 )
 from minerva_desktop.app.model_actions import (
+    MemoryGivenBack,
     ModelFit,
     ModelPhase,
     ModelState,
@@ -52,7 +53,7 @@ from minerva_desktop.ui.picked_loads import PickedLoads
 
 Result = TypeVar("Result")
 # Given what to call with each change of a model, make the runtime; called in the worker's thread.
-RuntimeFactory = Callable[[Callable[[ModelState], None]], Runtime]
+RuntimeFactory = Callable[[Callable[[ModelState | MemoryGivenBack], None]], Runtime]
 
 # Between two looks at the memory: each costs about 2 ms.
 MEMORY_SECONDS = 3.0
@@ -83,6 +84,8 @@ class EngineWorker(QThread):
     answer_failed = Signal(str, object)
     # ModelState
     model_changed = Signal(object)
+    # a sentence: models gave memory back, and stay loaded
+    memory_given_back = Signal(str)
     # MemoryReading
     memory_measured = Signal(object)
     # tuple of LoadedModel
@@ -322,7 +325,10 @@ class EngineWorker(QThread):
             failed=self.answer_failed.emit,
         )
 
-    def _tell_model(self, state: ModelState) -> None:
+    def _tell_model(self, state: ModelState | MemoryGivenBack) -> None:
+        if isinstance(state, MemoryGivenBack):
+            self.memory_given_back.emit(state.text)
+            return
         self.model_changed.emit(state)
         self._reasons[state.path] = state.reasons
         if state.phase is not ModelPhase.LOADING:

@@ -83,6 +83,7 @@ class ModelController(QObject):
         window.chat_view.options_requested.connect(self._open_options)
         window.notifications.action_triggered.connect(self._on_notice_action)
         worker.model_changed.connect(self._on_model_changed)
+        worker.memory_given_back.connect(self._on_memory_given_back)
         worker.load_waits.connect(self._on_load_waits)
 
     @property
@@ -323,6 +324,10 @@ class ModelController(QObject):
             self._show_state(state)
         if state.phase is not ModelPhase.LOADING:
             self._tasks.start(self.refresh())
+
+    @Slot(str)
+    def _on_memory_given_back(self, text: str) -> None:
+        self._notices.given_back(text)
 
     @Slot(object, object)
     def _on_load_waits(self, path: Path, models: tuple[Path, ...]) -> None:

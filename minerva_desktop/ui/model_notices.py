@@ -18,6 +18,7 @@ LOAD_OPTIONS = "load-options"
 MEMORY_SETTINGS = "memory-settings"
 TOO_LARGE = "model-too-large"
 EMBEDDINGS = "embeddings-only"
+GIVEN_BACK = "memory-given-back"
 
 
 class ModelNotices:
@@ -52,6 +53,10 @@ class ModelNotices:
         name, freed = self._shown_name(state.path), format_bytes(n_bytes)
         text = f"{went} to make room for {name}, which freed {freed}."
         self._bar.show_notice(Notice(NoticeKind.INFO, text))
+
+    def given_back(self, text: str) -> None:
+        """Loaded models gave up what only makes them quicker. The last time counts."""
+        self._bar.show_notice(Notice(NoticeKind.INFO, text, key=GIVEN_BACK))
 
     def gone(self, state: ModelState) -> None:
         """It was unloaded because memory was short, or was not loaded at all: by nobody who waits

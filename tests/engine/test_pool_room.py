@@ -10,10 +10,12 @@ from minerva_desktop.devices.ledgers import CPU
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.pool_events import (
     GoneCause,
+    MemoryTrimmed,
     ModelGone,
     ModelReady,
     Unloaded,
 )
+from minerva_desktop.engine.pool_relief import WORTH_TRIMMING
 from minerva_desktop.errors import LoadCancelled, ModelLoadError, OutOfMemory
 from tests.pools import CPU_BUDGET, GPU, Scripted, model, until
 
@@ -114,6 +116,44 @@ async def test_when_others_need_memory_the_least_recently_used_goes_and_it_is_to
     assert gone.error.message == "medium was unloaded: only 1 MB is left"
     await scripted.pool.close()
     assert scripted.allocated == 0
+
+
+async def test_all_that_are_loaded_are_trimmed_and_it_is_told_once(scripted: Scripted) -> None:
+    await scripted.use(SMALL, MEDIUM)
+    (_, small), (_, medium) = scripted.engines
+    small.trims, medium.trims = 5_000_000, WORTH_TRIMMING
+    async with scripted.pool.lease(SMALL):  # also what is in use
+        assert await scripted.pool.trim("only 1 MB is left") == 5_000_000 + WORTH_TRIMMING
+    (trimmed,) = [event for event in scripted.events if isinstance(event, MemoryTrimmed)]
+    n_bytes = 5_000_000 + WORTH_TRIMMING
+    assert trimmed == MemoryTrimmed((SMALL, MEDIUM), n_bytes, "only 1 MB is left")
+    medium.trims = WORTH_TRIMMING - 1
+    assert await scripted.pool.trim("only 1 MB is left") == 0
+    assert sum(isinstance(event, MemoryTrimmed) for event in scripted.events) == 1
+    assert scripted.pool.loaded() == [SMALL, MEDIUM]
+    await scripted.pool.close()
+    assert await scripted.pool.trim("only 1 MB is left") == 0
+
+
+async def test_what_the_budget_leaves_is_shared_out_for_chats_outside_of_caches(
+    scripted: Scripted,
+) -> None:
+    """No ledger counts these; the budget is 100 bytes."""
+    await scripted.use(SMALL)
+    (_, small) = scripted.engines[0]
+    assert small.may_park == 80
+    await scripted.use(MEDIUM)
+    (_, medium) = scripted.engines[1]
+    assert (small.may_park, medium.may_park) == (20, 20)
+    scripted.holds_loads = True
+    scripted.pool.pin(MEDIUM, pinned=True)
+    load = asyncio.create_task(scripted.use(BAD))
+    await until(lambda: len(scripted.engines) == 3)
+    await until(lambda: medium.may_park == 0)  # before the other takes it
+    scripted.let_go()
+    with pytest.raises(ModelLoadError):
+        await load
+    await scripted.pool.close()
 
 
 async def test_only_a_model_on_the_device_that_is_short_goes(scripted: Scripted) -> None:

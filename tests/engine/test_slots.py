@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from minerva_desktop.engine.core.slots import SlotTable, common_prefix
+from minerva_desktop.engine.core.slots import Slot, SlotTable, common_prefix
 
 CHAT = list(range(100))
 SYSTEM = CHAT[:60]
@@ -14,12 +14,16 @@ def _table(*, n_slots: int = 3, append_only: bool = False) -> SlotTable:
     return SlotTable(n_slots=n_slots, n_cells=1000, append_only=append_only)
 
 
-def _finished(table: SlotTable, tokens: list[int]) -> int:
+def _finished(table: SlotTable, tokens: list[int], *, is_steady: bool = True) -> int:
     """Compute ``tokens`` in a slot and leave it; the slot's number."""
     placement = table.take(list(tokens))
-    table.extend(placement.slot, len(tokens) - placement.n_reused)
+    _grow(table, placement.slot, len(tokens) - placement.n_reused, is_steady=is_steady)
     table.release(placement.slot)
     return placement.slot.index
+
+
+def _grow(table: SlotTable, slot: Slot, count: int, *, is_steady: bool = False) -> None:
+    table.extend_all([(slot, count, is_steady)])
 
 
 def test_the_next_turn_of_a_chat_takes_the_chats_slot_and_all_it_holds() -> None:
@@ -58,7 +62,7 @@ def test_shared_cells_are_free_when_the_last_one_lets_go() -> None:
     table = _table()
     _finished(table, [*SYSTEM, *range(500, 700)])
     placement = table.take([*SYSTEM, 1, 2])
-    table.extend(placement.slot, 2)
+    _grow(table, placement.slot, 2)
     assert table.is_shared(placement.slot)
     table.evict()
     assert table.n_free_cells == 1000 - 62
@@ -70,7 +74,7 @@ def test_shared_cells_are_free_when_the_last_one_lets_go() -> None:
 def test_a_running_request_is_built_on_too() -> None:
     table = _table()
     first = table.take([*SYSTEM, 1])
-    table.extend(first.slot, 61)
+    _grow(table, first.slot, 61)
     second = table.take([*SYSTEM, 2])
     assert (second.donor, second.n_copied) == (first.slot, 60)
     assert table.n_usable_cells == 1000 - 61
@@ -127,11 +131,11 @@ def test_what_has_to_lie_in_order_is_computed_anew_where_a_hole_would_be_filled_
     _finished(table, list(range(500, 560)))
     kept = _finished(table, CHAT)
     assert table.evict() is not None  # the first; its 60 cells come next
-    assert table.take([*CHAT, 7], in_order=True).n_reused == 0
+    assert table.take([*CHAT, 7], steady=True).n_reused == 0
     assert table.n_used_cells == 0
     table = _table()
     kept = _finished(table, CHAT)
-    placement = table.take([*CHAT, 7], in_order=True)
+    placement = table.take([*CHAT, 7], steady=True)
     assert (placement.slot.index, placement.n_reused) == (kept, 100)
 
 
@@ -143,14 +147,14 @@ def test_what_can_be_moved_is_reused_though_a_hole_would_be_filled_first(
     _finished(table, list(range(500, 560)))
     _finished(table, CHAT)
     assert table.evict() is not None
-    assert table.take([*CHAT, 7], in_order=True).n_reused == n_reused
+    assert table.take([*CHAT, 7], steady=True).n_reused == n_reused
 
 
 def test_nobody_builds_on_what_stands_behind_a_cut() -> None:
     table = _table()
     placement = table.take(list(CHAT))
     slot = placement.slot
-    table.extend(slot, 100)
+    _grow(table, slot, 100)
     table.cut(slot, 10, 40)
     del slot.tokens[10:50]
     after = [*CHAT[:10], *CHAT[50:]]
@@ -166,44 +170,87 @@ def test_nobody_builds_on_what_stands_behind_a_cut() -> None:
 def test_a_sequence_that_would_fill_a_hole_before_it_can_be_moved() -> None:
     table = _table()
     first = table.take(list(range(10))).slot
-    table.extend(first, 10)
+    _grow(table, first, 10)
     second = table.take(list(range(100, 105))).slot
-    table.extend(second, 5)
-    assert table.misplaced([(second, 1)]) == []
+    _grow(table, second, 5)
+    assert table.misplaced([(second, 1, True)]) == []
     table.release(first)
     assert table.evict() is first
     # The cells 0 to 9 are free now, and the next token goes into the first of them.
-    assert table.misplaced([(second, 1)]) == [second]
+    assert table.misplaced([(second, 1, True)]) == [second]
     table.move(second)
     assert second.cells == [0, 1, 2, 3, 4]
-    assert table.misplaced([(second, 1)]) == []
-    table.extend_all([(second, 1)])
+    assert table.misplaced([(second, 1, True)]) == []
+    table.extend_all([(second, 1, True)])
     assert second.cells[-1] == 5
     assert table.n_used_cells == table.n_spanned_cells == 6
 
 
-def test_what_lies_out_of_order_is_reused_by_who_wants_order_and_then_moved() -> None:
-    table = SlotTable(n_slots=3, n_cells=1000, append_only=False, n_movable=100)
-    first = table.take(list(range(500, 510))).slot
-    table.extend(first, 10)
-    second = table.take(CHAT).slot
-    table.extend(second, 5)
+def _half_out_of_order() -> tuple[SlotTable, Slot]:
+    """A table whose one full slot holds `CHAT`, the second half of it in the cells before."""
+    table = SlotTable(n_slots=3, n_cells=1000, n_movable=100)
+    first = table.take(list(range(500, 560))).slot
+    _grow(table, first, 60)
+    second = table.take(list(CHAT)).slot
+    _grow(table, second, 50, is_steady=True)
     table.release(first)
     assert table.evict() is first
-    table.extend(second, 15)  # ten of them in the cells before
-    table.release(second)
-    third = table.take([*CHAT[:20], 7], in_order=True).slot
-    assert third.cells[:6] != sorted(third.cells[:6])
-    assert table.misplaced([(third, 1)]) == [third]
-    table.move(third)
-    assert table.misplaced([(third, 1)]) == []
+    _grow(table, second, 50, is_steady=True)
+    assert second.cells == [*range(60, 110), *range(50)]
+    return table, second
+
+
+def test_who_wants_order_builds_on_what_lies_in_order_only() -> None:
+    table, slot = _half_out_of_order()
+    table.release(slot)
+    assert table.best_prefix([*CHAT, 7]) == (slot, 100)
+    placement = table.take([*CHAT, 7], steady=True)
+    assert (placement.donor, placement.n_reused) == (slot, 50)
+
+
+def test_what_is_moved_lies_as_it_lay_before() -> None:
+    """llama.cpp writes a state in the order of its cells, and puts it back in that."""
+    table, slot = _half_out_of_order()
+    table.move(slot)
+    assert slot.cells == [*range(50, 100), *range(50)]
+    assert not slot.is_ordered
+
+
+def test_what_is_put_back_lies_in_the_first_free_cells_and_not_around_the_end() -> None:
+    table = SlotTable(n_slots=3, n_cells=100)
+    first = table.take(list(range(500, 590))).slot
+    _grow(table, first, 90)
+    table.release(first)
+    second = table.take(list(CHAT)).slot
+    assert table.evict() is first
+    table.fill(second, 40, 30)
+    assert second.cells == list(range(40))
+    assert second.n_steady == 30
+
+
+@pytest.mark.parametrize("n_unsteady", [0, 40])
+def test_who_must_not_depend_on_others_builds_on_what_was_computed_so(n_unsteady: int) -> None:
+    table = _table()
+    slot = table.take(list(CHAT)).slot
+    _grow(table, slot, 40, is_steady=True)
+    _grow(table, slot, n_unsteady)
+    _grow(table, slot, 60 - n_unsteady, is_steady=True)
+    table.release(slot)
+    n_steady = 40 if n_unsteady else 100
+    assert table.best_prefix([*CHAT, 7], steady=True) == (slot, n_steady)
+    other = table.take([*CHAT[:45], 7, 8])  # which shares them
+    assert (other.donor, other.n_reused) == (slot, 45)
+    assert other.slot.n_steady == min(n_steady, 45)
+    table.release(other.slot)
+    taken = table.take([*CHAT, 7], steady=True)
+    assert taken.n_reused == n_steady
 
 
 def test_a_row_that_keeps_company_takes_its_cell_for_a_moment_only() -> None:
     table = _table()
     slot = table.take(list(range(4))).slot
-    table.extend_all([(slot, 4)], 1)
+    table.extend_all([(slot, 4, True)], 1)
     assert slot.cells == [0, 1, 2, 3]
     assert table.n_used_cells == 4
-    table.extend_all([(slot, 1)], 1)
+    table.extend_all([(slot, 1, True)], 1)
     assert slot.cells[-1] == 4

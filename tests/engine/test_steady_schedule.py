@@ -89,6 +89,21 @@ def test_in_a_full_cache_an_idle_slot_makes_room_for_company() -> None:
     assert scheduler.n_used_cells == 300
 
 
+def test_in_a_full_cache_the_youngest_that_runs_makes_room_for_company() -> None:
+    scheduler = new_scheduler(n_batch=512, n_running=2, n_cells=600)
+    scheduler.add(_steady(1, 300))
+    for _ in range(5):  # 60 tokens at a time
+        take_step(scheduler)
+    younger = new_sequence(2, 280, max_tokens=1)
+    scheduler.add(younger)
+    admit_all(scheduler)
+    younger.tokens += range(19)  # as if it had grown beyond its reserve
+    assert scheduler.n_used_cells == 300
+    batch = scheduler.schedule()
+    assert [[chunk.has_company for chunk in group] for group in batch.groups] == [[True]]
+    assert scheduler.decoding == [chunk.sequence for group in batch.groups for chunk in group]
+
+
 def test_the_only_one_in_a_full_cache_goes_on_without_company() -> None:
     scheduler = new_scheduler(n_batch=512, n_cells=301)
     scheduler.add(_steady(1, 300))

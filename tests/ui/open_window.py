@@ -105,6 +105,10 @@ class OpenWindow:
         """Let the window believe that this became of a model."""
         self._application._worker.model_changed.emit(state)
 
+    def tell_of_memory(self, text: str) -> None:
+        """Let the window believe that loaded models gave memory back."""
+        self._application._worker.memory_given_back.emit(text)
+
     # -- hands -----------------------------------------------------------------------------
 
     def part(self, kind: type[Widget], name: str) -> Widget:

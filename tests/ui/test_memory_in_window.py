@@ -74,6 +74,8 @@ def test_from_the_badge_to_the_panel(
         opened.part(QToolButton, "unloadButton").click()
         opened.until("empty panel", opened.part(QLabel, "noModelsLabel").isVisible)
         opened.part(QWidget, "modelsPanel").hide()
+        opened.tell_of_memory("20.0 MB of memory were given back.")
+        opened.until("notice", lambda: opened.notice == "20.0 MB of memory were given back.")
 
 
 def test_which_model_will_go_is_said_before_and_which_went_after(

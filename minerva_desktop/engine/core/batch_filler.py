@@ -39,7 +39,7 @@ class SteadyRows:
 ANY_FORMAT = SteadyRows()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made in each step, and that takes five times as long
 class Filled:
     """What a step is to compute: ``n_cells`` tokens in all. ``leaves_out_oldest``: there was no
     room for the oldest prompt."""
@@ -89,7 +89,7 @@ class BatchFiller:
             if sequence.is_prompt:
                 prompts.append(sequence)
             else:
-                if sequence.is_steady and self._prompts_apart:
+                if sequence.drafts and sequence.is_steady and self._prompts_apart:
                     del sequence.drafts[self._steady_rows.most - 1 :]
                 decoding.append(sequence)
                 n_rows += 1 + len(sequence.drafts)
@@ -99,7 +99,7 @@ class BatchFiller:
             for sequence in decoding:
                 sequence.drafts.clear()
         chunks = [
-            Chunk(s, s.slot, s.slot.n_held, 1 + len(s.drafts), len(s.drafts))
+            Chunk(s, s.slot, len(s.slot.cells), 1 + len(s.drafts), len(s.drafts), s.is_steady)
             for s in decoding
             if s.slot is not None
         ]
@@ -119,7 +119,7 @@ class BatchFiller:
             together = filled.decoding + others
             return [together, *scoring] if together else scoring
         groups = _steady_groups(filled.decoding, self._steady_rows.most)
-        return groups + [[chunk] for chunk in filled.prompts]
+        return groups + [[chunk] for chunk in filled.prompts] if filled.prompts else groups
 
     def lone_rows(self, groups: list[list[Chunk]]) -> list[Chunk]:
         """Those in ``groups`` that ggml would share out to its threads, so that each needs another
@@ -129,7 +129,7 @@ class BatchFiller:
         if self._slots.n_spanned_cells + 1 <= self._steady_rows.lone_cells:
             return []
         firsts = [group[0] for group in groups if len(group) == 1 and group[0].count == 1]
-        steady = [chunk for chunk in firsts if chunk.sequence.is_steady]
+        steady = [chunk for chunk in firsts if chunk.is_steady]
         # The first group's next cell is known.
         if steady and steady[0] is groups[0][0] and self._is_whole(steady[0].slot):
             return steady[1:]
@@ -180,7 +180,8 @@ class BatchFiller:
             if sequence.pause_at > sequence.n_computed:
                 count = min(count, sequence.pause_at - sequence.n_computed)
             if sequence.slot is not None and 0 < count <= budget:
-                chunks.append(Chunk(sequence, sequence.slot, sequence.n_computed, count))
+                start, steady = sequence.n_computed, sequence.is_steady
+                chunks.append(Chunk(sequence, sequence.slot, start, count, 0, steady))
                 budget -= count
         return chunks
 
@@ -190,11 +191,13 @@ def _steady_groups(chunks: list[Chunk], most_rows: int) -> list[list[Chunk]]:
     all, or several for the steady ones, filled up with others, and one for what is left of these.
     Those that are all steady are about equally large: a row that is left over would need company.
     """
-    steady = [chunk for chunk in chunks if chunk.sequence.is_steady]
+    if len(chunks) < 2:
+        return [chunks] if chunks else []
+    steady = [chunk for chunk in chunks if chunk.is_steady]
     n_rows = sum(chunk.count for chunk in chunks)
     if not steady or n_rows <= most_rows:
-        return [chunks] if chunks else []
-    others = [chunk for chunk in chunks if not chunk.sequence.is_steady]
+        return [chunks]
+    others = [chunk for chunk in chunks if not chunk.is_steady]
     most = most_rows if others else -(-n_rows // -(-n_rows // most_rows))
     groups: list[list[Chunk]] = []
     room = 0

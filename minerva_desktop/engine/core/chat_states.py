@@ -60,6 +60,8 @@ class ChatStates:
             return 0
         n_saved = len(snapshot.tokens)
         length = common_prefix(snapshot.tokens, sequence.tokens, len(sequence.tokens) - 1)
+        if scheduler.is_steady(sequence):
+            length = min(length, snapshot.n_steady)
         if length < slot.n_held + WORTH_RESTORING or (self._append_only and length < n_saved):
             return 0
         if not scheduler.may_hold(slot, n_saved) or not self._store.is_whole(snapshot):
@@ -74,7 +76,7 @@ class ChatStates:
             self._context.forget(slot.index)
             return 0
         self._context.forget(slot.index, length)
-        scheduler.restored(sequence, length)
+        scheduler.restored(sequence, length, min(length, snapshot.n_steady))
         return length
 
     def note(self, name: str, slot: Slot) -> None:

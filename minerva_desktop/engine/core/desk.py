@@ -33,7 +33,11 @@ from minerva_desktop.engine.core.call_watch import CallWatch
 from minerva_desktop.engine.core.grammar import check_grammar
 from minerva_desktop.engine.core.json_schema import schema_to_grammar
 from minerva_desktop.engine.core.prompts import Prompt, PromptBuilder
-from minerva_desktop.engine.core.sampler import DryPrototype, dry_prototype
+from minerva_desktop.engine.core.sampler import (
+    DryPrototype,
+    dry_prototype,
+    forget_dry_prototypes,
+)
 from minerva_desktop.engine.messages import (
     Abort,
     Answer,
@@ -189,6 +193,13 @@ class Desk:
             self._send(RequestFailed(request.request_id, info))
         else:
             self._send(StepOutputs((SequenceOutput(request_id=request.request_id, error=info),)))
+
+
+def forget_prepared() -> None:
+    """Let go of what was prepared for requests that are like earlier ones. Any thread."""
+    for made in (forced_calls, grammar_after_thought, started_call, check_grammar):
+        made.cache_clear()
+    forget_dry_prototypes()
 
 
 def _accepted(prepared: PreparedGeneration) -> SequenceOutput:

@@ -35,6 +35,9 @@ class IncrementalDetokenizer:
     def push(self, piece: bytes, n_call: int = 0) -> str:
         """Add one token's bytes; the text that became certain, without any stop string. The last
         ``n_call`` bytes belong to a tool call, in which stop strings do not count."""
+        if not (self._stop or n_call):  # nearly always
+            text = self._decoder.decode(piece)
+            return self._opened(text) if self._opening else text
         if self.stopped:
             return ""
         start = len(piece) - n_call

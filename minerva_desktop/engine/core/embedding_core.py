@@ -10,6 +10,7 @@ from array import array
 from collections import deque
 
 from minerva_desktop.engine.core.desk import Prepared, PreparedEmbedding
+from minerva_desktop.engine.core.leftovers import Leftovers
 from minerva_desktop.engine.core.llama import AbortFlag, Decoded, LlamaContext, LlamaModel
 from minerva_desktop.engine.core.model_info import templates_of
 from minerva_desktop.engine.core.prompts import PromptBuilder
@@ -64,6 +65,7 @@ class EmbeddingCore:
         self._abort_flag = abort
         self._n_ctx = info.n_ctx
         self._jobs: deque[_Job] = deque()
+        self.leftovers = Leftovers()
 
     def prompt_builder(self) -> PromptBuilder:
         """For a thread of the desk."""
@@ -96,18 +98,6 @@ class EmbeddingCore:
         jobs = tuple(self._jobs)
         if len(jobs) == 1 and jobs[0].request_id == request_id:
             self._abort_flag.set()
-
-    def seconds_until_idle_work(self) -> float | None:
-        """None: there is nothing to do when no request comes."""
-        return None
-
-    @property
-    def has_unsaved_chats(self) -> bool:
-        """Never: these models have no chats."""
-        return False
-
-    def idle_work(self) -> None:
-        """Nothing."""
 
     def step(self) -> tuple[Event, ...]:
         """Compute one batch of texts; the answers that it completes."""

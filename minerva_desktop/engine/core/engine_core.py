@@ -17,6 +17,7 @@ from minerva_desktop.chat.limits import Overflow
 from minerva_desktop.engine.core.adapters import AdapterSet
 from minerva_desktop.engine.core.chat_states import ChatStates
 from minerva_desktop.engine.core.desk import Prepared, PreparedGeneration
+from minerva_desktop.engine.core.leftovers import Leftovers
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
 from minerva_desktop.engine.core.logits import LogprobReader
 from minerva_desktop.engine.core.model_info import placement_text, templates_of
@@ -87,8 +88,10 @@ class EngineCore:
         self._steady_greedy = steady_greedy
         self._cache = cache
         self._logprobs = LogprobReader(model)
+        self.leftovers = Leftovers(states, cache.parking, self._logprobs)
         self._placement = placement_text(info.placement)
         self._requests: dict[int, RunningRequest] = {}
+        self._timed: dict[int, RunningRequest] = {}  # those whose time is limited
         self._spell_marks = model.vocabulary.speller(control_marks(info.answer_format))
 
     def prompt_builder(self) -> PromptBuilder:
@@ -150,6 +153,8 @@ class EngineCore:
             sequence, sampler, prepared, spell=spell, scorer=self._scorer(request, sequence)
         )
         self._requests[request.request_id] = running
+        if request.limits.has_times:
+            self._timed[request.request_id] = running
 
     def _scorer(self, request: Generate, sequence: Sequence) -> PromptScorer | None:
         n_top = request.sampling.top_logprobs
@@ -179,33 +184,16 @@ class EngineCore:
 
     def step(self) -> Iterator[Event]:
         """Compute one batch; what becomes of each of its decodes, as soon as that is known."""
-        if overdue := self._end_overdue():
+        if self._timed and (overdue := self._end_overdue()):
             yield self._outputs(overdue)
-        if self._scheduler.has_work:
-            yield from map(self._outputs, self._advance())
-
-    def seconds_until_idle_work(self) -> float | None:
-        """How long to wait for a request before `idle_work`; None: for ever."""
-        if self._states is None:
-            return None
-        return self._states.seconds_until_save(busy=self.has_work)
-
-    @property
-    def has_unsaved_chats(self) -> bool:
-        """Whether `idle_work` is worth waiting for. Any thread."""
-        return self._states is not None and self._states.has_unsaved
-
-    def idle_work(self) -> None:
-        """Save a chat's state; takes as long as writing its file."""
-        if self._states is not None:
-            self._states.save()
-
-    def _advance(self) -> Iterator[tuple[SequenceOutput, ...]]:
+            if not self._scheduler.has_work:
+                return
         for chunks in self._schedule().groups:
             try:
                 rows = self._cache.decode(chunks)
             except (InferenceError, OutOfMemory) as error:
-                yield tuple(self._fail(chunk.sequence.request_id, error) for chunk in chunks)
+                failed = [self._fail(chunk.sequence.request_id, error) for chunk in chunks]
+                yield self._outputs(tuple(failed))
                 continue
             if rows is None:
                 return  # aborted, or the cache has other room now: what is left is scheduled anew
@@ -213,7 +201,7 @@ class EngineCore:
             delivered: list[SequenceOutput] = []
             for chunk, row in zip(chunks, rows, strict=True):
                 delivered += self._deliver(chunk, row)
-            yield tuple(delivered)
+            yield self._outputs(tuple(delivered))
 
     def _outputs(self, outputs: tuple[SequenceOutput, ...]) -> StepOutputs:
         return StepOutputs(outputs, self._scheduler.n_used_cells)
@@ -222,12 +210,23 @@ class EngineCore:
         now = time.perf_counter()
         overdue = [
             (request.sequence.request_id, error)
-            for request in self._requests.values()
+            for request in self._timed.values()
             if (error := request.overdue(now)) is not None
         ]
         return tuple(self._fail(request_id, error) for request_id, error in overdue)
 
     def _schedule(self) -> Batch:
+        if self._scheduler.has_waiting:
+            self._admit()
+        if self._drafter is not None:
+            self._drafter.draft(self._scheduler.decoding)
+        batch = self._scheduler.schedule()
+        self._adapters.use(batch.variant)
+        self._cache.forget(batch.evicted)
+        return batch
+
+    def _admit(self) -> None:
+        """Begin those that can start now."""
         started: list[RunningRequest] = []
         self._cache.make_way()
         while (admitted := self._scheduler.admit()) is not None:
@@ -237,12 +236,6 @@ class EngineCore:
             started[-1].mark_started()
         for request in started:  # only now: one may have given cells to the next
             self._restore(request)
-        if self._drafter is not None:
-            self._drafter.draft(self._scheduler.decoding)
-        batch = self._scheduler.schedule()
-        self._adapters.use(batch.variant)
-        self._cache.forget(batch.evicted)
-        return batch
 
     def _restore(self, request: RunningRequest) -> None:
         """Read the chat's state from where it is parked, or from disk; not for an answer
@@ -259,7 +252,7 @@ class EngineCore:
         sequence = chunk.sequence
         request = self._requests[sequence.request_id]
         scores: tuple[PromptToken, ...] = ()
-        if sequence.is_scoring and request.scorer is not None:
+        if request.scorer is not None and sequence.is_scoring:
             try:
                 scores = request.scorer.read(self._context, chunk, row)
             except InferenceError as error:
@@ -340,12 +333,13 @@ class EngineCore:
         output = SequenceOutput(
             request_id=sequence.request_id, delta=delta, n_tokens=1, logprob=logprob
         )
-        if sequence.n_sampled == 1:
+        n_sampled = sequence.n_sampled
+        if n_sampled == 1:
             read = _prefilled(sequence, sequence.n_prompt, sequence.n_prompt)
             output = msgspec.structs.replace(read, delta=delta, n_tokens=1, logprob=logprob)
-        if request.detokenizer.stopped:
+        if request.detokenizer.stop_string is not None:
             return self._finish(request, FinishReason.STOP, output)
-        if sequence.n_sampled == sequence.max_tokens:
+        if n_sampled == sequence.max_tokens:
             return self._finish(request, FinishReason.LENGTH, output)
         is_full = len(sequence.tokens) >= self._context.n_ctx
         if is_full and not (request.shifts and self._cache.shift(sequence)):
@@ -379,6 +373,7 @@ class EngineCore:
             self._cache.take_back(sequence, slot.n_held - slot.n_sound)
         self._scheduler.remove(sequence.request_id)
         del self._requests[sequence.request_id]
+        self._timed.pop(sequence.request_id, None)
         if self._drafter is not None:
             self._drafter.forget(sequence.request_id)
         if request.snapshot is not None and self._states is not None and slot is not None:

@@ -337,8 +337,17 @@ class LlamaContext:
         return state
 
     def put_back(self, slot: int, state: Any) -> bool:
-        """Let the cache have again what `take_out` returned; False when it finds no room."""
+        """Let the cache have again what `take_out` returned, in the first cells that are free;
+        False when it finds no room."""
+        self._look_from_start()
         return bool(llama.llama_state_seq_set_data(self._handle, state, len(state), slot))
+
+    def _look_from_start(self) -> None:
+        """Let llama.cpp look for free cells from the first one on. It does so when it has moved
+        tokens to other positions: here those of a sequence behind the end of the context, where
+        there are none. What it then puts back lies in order, and not on both sides of its end."""
+        if self.can_shift:
+            llama.llama_memory_seq_add(self._memory, 0, self.n_ctx, -1, 1)
 
     def save(self, slot: int, path: Path, tokens: Sequence[int]) -> int:
         """Write the state of a sequence, which holds ``tokens``, to ``path``. Returns its bytes;
@@ -359,6 +368,7 @@ class LlamaContext:
         array = (llama.llama_token * len(tokens))()
         count = ctypes.c_size_t()
         name = os.fsencode(path)
+        self._look_from_start()
         size = llama.llama_state_seq_load_file(
             self._handle, name, slot, array, len(tokens), ctypes.byref(count)
         )

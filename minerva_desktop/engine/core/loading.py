@@ -103,6 +103,13 @@ def _n_movable(n_ctx: int, kv_bytes: int) -> int:
     return MOST_MOVED_BYTES * n_ctx // max(kv_bytes, 1)
 
 
+def _knows_cells(model: LlamaModel, context: LlamaContext, info: ContextInfo) -> bool:
+    """Whether the cache lies as `cells.CellMap` has it, and how a lone row is shared out to threads
+    is known: a cache of a window alone lies otherwise, one that cannot shift cannot be looked
+    through from its first cell on, and without flash attention nothing is shared out."""
+    return not model.has_window and context.can_shift and info.flash_attention
+
+
 @dataclass(frozen=True)
 class _Loader:
     path: Path
@@ -163,8 +170,7 @@ class _Loader:
             keeps_company=not info.n_gpu_layers and not model.is_recurrent,
             steady_rows=rows,
         )
-        # A cache of a window alone lies otherwise, and without flash attention nothing is shared.
-        knows_cells = not append_only and not model.has_window and info.flash_attention
+        knows_cells = not append_only and _knows_cells(model, context, info)
         scheduler.use_threads(self.n_threads if knows_cells else None)
         states = self._states(context, info, append_only=model.is_recurrent or model.has_window)
         parking = Parking(context, scheduler, states, info.kv_bytes, n_kept=plan.n_slots - 1)

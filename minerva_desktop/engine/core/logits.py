@@ -90,6 +90,10 @@ class LogprobReader:
         self._softmax = llama.llama_sampler_init_dist(0)  # what it chooses is of no interest
         self._top = llama.llama_sampler_init_top_k(MAX_TOP_LOGPROBS)
 
+    def forget(self) -> None:
+        """Give back the memory that it works in, until it is used again."""
+        self._candidates = None
+
     def of(
         self,
         context: LlamaContext,

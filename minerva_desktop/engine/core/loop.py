@@ -15,15 +15,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 from minerva_desktop.engine.core.backend_devices import list_devices
-from minerva_desktop.engine.core.desk import Desk, Prepared, PreparedEmbedding
+from minerva_desktop.engine.core.desk import (
+    Desk,
+    Prepared,
+    PreparedEmbedding,
+    forget_prepared,
+)
 from minerva_desktop.engine.core.dry_run import simulate
 from minerva_desktop.engine.core.embedding_core import EmbeddingCore
 from minerva_desktop.engine.core.engine_core import EngineCore
 from minerva_desktop.engine.core.llama import AbortFlag
 from minerva_desktop.engine.core.llama_log import LlamaLog
 from minerva_desktop.engine.core.loading import load_core
+from minerva_desktop.engine.core.own_memory import give_back_freed, resident_bytes
 from minerva_desktop.engine.core.threads import ThreadBalance
-from minerva_desktop.engine.memory_messages import DryRun
+from minerva_desktop.engine.memory_messages import DryRun, LimitParking, Trim, Trimmed
 from minerva_desktop.engine.messages import (
     Abort,
     DevicesListed,
@@ -55,7 +61,7 @@ class _Close:
     """No more requests will come."""
 
 
-_Work = Load | ListDevices | DryRun | Prepared | Abort | _Close
+_Work = Load | ListDevices | DryRun | LimitParking | Trim | Prepared | Abort | _Close
 
 
 class EngineLoop:
@@ -83,7 +89,7 @@ class EngineLoop:
                 self._desk.post(request)
             case Abort():
                 self._desk.abort(request)
-            case Load() | ListDevices() | DryRun():
+            case Load() | ListDevices() | DryRun() | LimitParking() | Trim():
                 self._inbox.put(request)
             case _:
                 self._desk.ask(request)
@@ -92,7 +98,7 @@ class EngineLoop:
         """End what is computed, and give the chats that are not saved yet `SAVE_SECONDS` for it.
         Reader thread."""
         core = self._core
-        if core is not None and core.has_unsaved_chats:
+        if core is not None and core.leftovers.has_unsaved_chats:
             self._inbox.put(_Close())
             self._abort_flag.set()
             self._closed.wait(SAVE_SECONDS)
@@ -102,15 +108,13 @@ class EngineLoop:
         while True:
             # Cleared before the inbox is read: an abort posted after this is seen by the decode.
             self._abort_flag.clear()
-            self._drain()
-            core = self._core
-            if core is not None and core.has_work:
-                if self._balance is not None:
-                    self._balance.look()
-                self._busy_since = time.monotonic()
-                for event in core.step():
-                    self._send(event)
-                self._busy_since = None
+            core = self._drain()
+            if self._balance is not None:
+                self._balance.look()
+            self._busy_since = time.monotonic()
+            for event in core.step():
+                self._send(event)
+            self._busy_since = None
 
     def _busy_seconds(self) -> float:
         """How long the main thread has been at one thing. Reader thread."""
@@ -123,25 +127,26 @@ class EngineLoop:
         if isinstance(request, Abort) and core is not None:
             core.interrupt(request.request_id)
 
-    def _drain(self) -> None:
-        """Handle what came in; wait for something where there is nothing to compute."""
+    def _drain(self) -> EngineCore | EmbeddingCore:
+        """Handle what came in; wait for something where there is nothing to compute. Returns the
+        core, once it has work."""
         was_idle = False
         while True:
             core = self._core
             is_busy = core is not None and core.has_work
-            if is_busy and self._inbox.empty():
+            if core is not None and is_busy and self._inbox.empty():
                 if was_idle and self._balance is not None:
                     self._balance.rested()
-                return  # nearly every time, and without the cost of an exception
+                return core  # nearly every time, and without the cost of an exception
             was_idle = was_idle or not is_busy
-            patience = None if core is None else core.seconds_until_idle_work()
+            patience = None if core is None else core.leftovers.seconds_until_work(busy=is_busy)
             try:
                 request = self._inbox.get(block=not is_busy, timeout=patience)
             except queue.Empty:
                 if is_busy or core is None:
                     continue
                 self._busy_since = time.monotonic()
-                core.idle_work()
+                core.leftovers.work()
             else:
                 # Nobody can say how long a load may take: the disk may be a network's.
                 is_load = isinstance(request, Load)
@@ -160,9 +165,13 @@ class EngineLoop:
         elif core is None:
             return  # the desk opens when a model is loaded
         elif isinstance(request, _Close):
-            while core.has_unsaved_chats:
-                core.idle_work()
+            while core.leftovers.has_unsaved_chats:
+                core.leftovers.work()
             self._closed.set()
+        elif isinstance(request, LimitParking):
+            core.leftovers.limit_parking(request.n_bytes)
+        elif isinstance(request, Trim):
+            self._send(Trimmed(request.request_id, _trim(core)))
         elif isinstance(request, Abort):
             for event in core.abort(request.request_id):
                 self._send(event)
@@ -217,3 +226,12 @@ class EngineLoop:
             else:
                 failed = SequenceOutput(request_id=request_id, error=info)
                 self._send(StepOutputs((failed,)))
+
+
+def _trim(core: EngineCore | EmbeddingCore) -> int:
+    """Give back what can be made anew; bytes by which this process shrank."""
+    before = resident_bytes()
+    core.leftovers.drop()
+    forget_prepared()
+    give_back_freed()
+    return max(0, before - resident_bytes())

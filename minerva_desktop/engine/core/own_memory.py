@@ -1,6 +1,7 @@
-"""Gives memory back that a load leaves behind and nobody needs. Engine child, main thread.
+"""Gives memory back that nobody needs: what a load leaves behind, what was freed. Engine child,
+main thread.
 
-Both calls are no-ops where the system has no such thing; without them the child only is larger.
+These are no-ops where the system has no such thing; without them the child only is larger.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import ctypes
 import re
 import sys
 from pathlib import Path
+
+import psutil
 
 _MAPS = Path("/proc/self/maps")
 _MADV_DONTNEED = 4  # <asm-generic/mman-common.h>
@@ -26,6 +29,11 @@ def give_back_freed() -> None:
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
         if trim is not None:
             trim(0)
+
+
+def resident_bytes() -> int:
+    """Memory of this process."""
+    return int(psutil.Process().memory_info().rss)
 
 
 def give_back_copied(path: Path) -> None:

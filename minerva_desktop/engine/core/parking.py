@@ -7,7 +7,8 @@ company (**measured**, 2 threads). Their states are copied out before the answer
 megabyte), and back when somebody asks for what they hold (0.12 ms a megabyte): the same bytes, so
 that what is computed from them is the same to the last bit.
 
-All are parked or none, and never more than there were slots for. Engine child, main thread.
+All are parked or none, and never more than there were slots for. No ledger counts them: the parent
+says how much of the memory for models is left for them. Engine child, main thread.
 """
 
 from __future__ import annotations
@@ -20,24 +21,26 @@ from minerva_desktop.engine.core.llama import LlamaContext
 from minerva_desktop.engine.core.scheduler import Scheduler
 from minerva_desktop.engine.core.sequence import Sequence
 from minerva_desktop.engine.core.slots import WORTH_SHARING, Slot, Variant, common_prefix
-
-# At most so much, and never more than the cache itself takes: 4,300 tokens of SmolLM2.
-MOST_PARKED_BYTES = 96 * 1024 * 1024
+from minerva_desktop.engine.memory_messages import MOST_PARKED_BYTES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Parked:
-    """The state of ``tokens``, which were computed with ``variant``."""
+    """The state of ``tokens``, computed with ``variant``, the first ``n_steady`` steadily."""
 
     tokens: list[int]
     variant: Variant
+    n_steady: int
     state: Any
 
-    def usable(self, sequence: Sequence) -> int:
-        """How many tokens at the beginning of ``sequence`` this has."""
+    def usable(self, sequence: Sequence, *, steady: bool) -> int:
+        """How many tokens at the beginning of ``sequence`` this has; ``steady``: as far as they
+        were computed steadily."""
         if self.variant != sequence.variant or not sequence.reuse:
             return 0
-        return common_prefix(self.tokens, sequence.tokens, len(sequence.tokens) - 1)
+        n_held = self.n_steady if steady else len(self.tokens)
+        limit = min(n_held, len(sequence.tokens) - 1)
+        return common_prefix(self.tokens, sequence.tokens, limit)
 
 
 class Parking:
@@ -58,9 +61,20 @@ class Parking:
         self._scheduler = scheduler
         self._states = states
         self._token_bytes = kv_bytes / context.n_ctx
+        self._kv_bytes = kv_bytes
         self._max_bytes = min(kv_bytes, MOST_PARKED_BYTES)
         self._n_kept = n_kept
         self._parked: list[_Parked] = []  # the one that was used longest ago first
+
+    def limit(self, n_bytes: int) -> None:
+        """Keep at most so much from now on, and never more than the cache itself takes."""
+        self._max_bytes = min(n_bytes, self._kv_bytes, MOST_PARKED_BYTES)
+        while self._parked and sum(len(p.state) for p in self._parked) > self._max_bytes:
+            del self._parked[0]
+
+    def drop(self) -> None:
+        """Let go of all that waits: it is processed anew where somebody asks for it."""
+        self._parked.clear()
 
     def make_way(self, sequence: Sequence) -> None:
         """Empty the cache for ``sequence``, which is about to run by itself, but for what it can
@@ -77,11 +91,11 @@ class Parking:
         for slot in slots:
             if slot.cells[0] == 0 and slot.is_in_one_piece and _is_begun_by(sequence, slot):
                 continue
-            tokens = slot.tokens[: slot.n_held]
+            tokens, n_steady = slot.tokens[: slot.n_held], slot.n_steady
             state = self._context.take_out(slot.index)
             if state is None:
                 return
-            self._parked.append(_Parked(tokens, slot.variant, state))
+            self._parked.append(_Parked(tokens, slot.variant, n_steady, state))
             self._scheduler.give_up(slot)
 
     def restore(self, sequence: Sequence) -> None:
@@ -90,7 +104,7 @@ class Parking:
         slot, best = sequence.slot, self._best(sequence)
         if slot is None or best is None:
             return
-        length, n_parked = best.usable(sequence), len(best.tokens)
+        length, n_parked = self._usable(best, sequence), len(best.tokens)
         if length < slot.n_held + WORTH_SHARING or not self._scheduler.may_hold(slot, n_parked):
             return
         self._context.forget(slot.index)
@@ -102,7 +116,7 @@ class Parking:
         if not self._context.put_back(slot.index, best.state):
             self._context.forget(slot.index)
             return
-        self._scheduler.restored(sequence, n_parked)
+        self._scheduler.restored(sequence, n_parked, best.n_steady)
         self._scheduler.reject(sequence, n_parked - length)
         self._context.forget(slot.index, length)
         sequence.n_cached = length
@@ -131,8 +145,12 @@ class Parking:
 
     def _best(self, sequence: Sequence) -> _Parked | None:
         """The parked one that has most of the beginning of ``sequence``, if that is worth it."""
-        best = max(self._parked, key=lambda parked: parked.usable(sequence), default=None)
-        return best if best is not None and best.usable(sequence) >= WORTH_SHARING else None
+        best = max(self._parked, key=lambda each: self._usable(each, sequence), default=None)
+        is_worth = best is not None and self._usable(best, sequence) >= WORTH_SHARING
+        return best if is_worth else None
+
+    def _usable(self, parked: _Parked, sequence: Sequence) -> int:
+        return parked.usable(sequence, steady=self._scheduler.is_steady(sequence))
 
 
 def _is_begun_by(sequence: Sequence, slot: Slot) -> bool:

@@ -81,8 +81,6 @@ class RunningRequest:
     def overdue(self, now: float) -> GenerationTimeout | None:
         """The error if a limit has passed at ``now`` (`time.perf_counter`)."""
         limits, waited = self._limits, now - self._added
-        if not limits.has_times:  # nearly always; asked in every step
-            return None
         over = {
             Wait.QUEUE: self._started is not None,
             Wait.FIRST_TOKEN: self._first_token is not None,

@@ -56,6 +56,11 @@ def dry_prototype(parameters: SamplingParameters, vocabulary: Vocabulary) -> Dry
     )
 
 
+def forget_dry_prototypes() -> None:
+    """Those that no request uses are freed. Any thread."""
+    _dry_prototype.cache_clear()
+
+
 @lru_cache(maxsize=8)
 def _dry_prototype(
     vocabulary: Vocabulary,

@@ -16,14 +16,21 @@ from dataclasses import dataclass
 
 from minerva_desktop.engine.core.batch_filler import ANY_FORMAT, BatchFiller, SteadyRows
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
-from minerva_desktop.engine.core.slots import Placement, Slot, SlotTable, Variant, common_prefix
+from minerva_desktop.engine.core.slots import (
+    Growth,
+    Placement,
+    Slot,
+    SlotTable,
+    Variant,
+    common_prefix,
+)
 from minerva_desktop.engine.core.speculation import PromptLookup
 
 # A request waits for one that is computing its beginning anyway, if that saves so many tokens.
 WORTH_WAITING = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as `Filled`
 class Batch:
     """One step: the slots to be emptied first, and what is computed then, with which adapters.
 
@@ -96,6 +103,11 @@ class Scheduler:
         """Queue a sequence, whose prompt is known to fit into the context."""
         self._waiting.append(sequence)
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether `admit` might give a slot to anyone."""
+        return bool(self._waiting)
+
     def next_alone(self) -> Sequence | None:
         """The sequence that waits, if it is going to run by itself and would gain by a cache that
         holds nothing else."""
@@ -125,7 +137,7 @@ class Scheduler:
             sequence.tokens,
             reuse=sequence.reuse,
             variant=sequence.variant,
-            in_order=sequence.is_steady and self._filler.keeps_company,
+            steady=self.is_steady(sequence),
         )
         sequence.slot = placement.slot
         if not sequence.was_admitted:
@@ -150,6 +162,9 @@ class Scheduler:
                     if self._slots.n_free_cells >= filled.n_cells + len(lone):
                         for chunk in self._filler.lone_rows(groups):  # cells may have become free
                             self._give_company(chunk)
+                    elif len(self._running) > 1:
+                        self._put_back_youngest()
+                        continue
                 return Batch(evicted, groups, self._turn)
             if not filled.n_cells:  # all of this variant were put back
                 self._next_turn()
@@ -201,16 +216,20 @@ class Scheduler:
 
     def advance(self, chunks: list[Chunk]) -> None:
         """Note that ``chunks`` were decoded."""
-        self._slots.extend_all(*_growth(chunks))
+        self._slots.extend_all(*self._growth(chunks))
+
+    def is_steady(self, sequence: Sequence) -> bool:
+        """Whether what is computed of ``sequence`` next must not depend on others, and does not."""
+        return sequence.is_steady and self._filler.keeps_company
 
     def misplaced(self, chunks: list[Chunk]) -> Sequence | None:
         """A steady sequence of which ``chunks`` would come to lie before what it has in the cache:
         then it would be summed up in another order, and round otherwise, than by itself."""
-        steady = self._filler.keeps_company and self._slots.shares_running
-        if not steady or not any(chunk.sequence.is_steady for chunk in chunks):
+        steady = [chunk for chunk in chunks if chunk.is_steady]
+        if not steady or not (self._filler.keeps_company and self._slots.shares_running):
             return None
-        out_of_order = self._slots.misplaced(*_growth(chunks))
-        found = (c for c in chunks if c.sequence.is_steady and c.slot in out_of_order)
+        out_of_order = self._slots.misplaced(*self._growth(chunks))
+        found = (chunk for chunk in steady if chunk.slot in out_of_order)
         return next((chunk.sequence for chunk in found), None)
 
     def moved(self, sequence: Sequence) -> None:
@@ -218,11 +237,11 @@ class Scheduler:
         if sequence.slot is not None:
             self._slots.move(sequence.slot)
 
-    def restored(self, sequence: Sequence, n_tokens: int) -> None:
+    def restored(self, sequence: Sequence, n_tokens: int, n_steady: int) -> None:
         """Note that the cache holds the first ``n_tokens`` of a running sequence, whose slot was
-        empty, read from a file."""
+        empty, as a copy had them: ``n_steady`` of them computed steadily."""
         if sequence.slot is not None:
-            self._slots.extend(sequence.slot, n_tokens)
+            self._slots.fill(sequence.slot, n_tokens, n_steady)
             sequence.n_cached = n_tokens
 
     def reject(self, sequence: Sequence, n_tokens: int) -> None:
@@ -264,6 +283,16 @@ class Scheduler:
                 self._waiting.remove(sequence)
                 return
 
+    def _growth(self, chunks: list[Chunk]) -> tuple[list[Growth], int]:
+        """How much each slot grows by a decode, and how many rows only keep company."""
+        n_company = 0
+        grown = []
+        for chunk in chunks:
+            n_company += chunk.has_company
+            is_steady = chunk.is_steady and self._filler.keeps_company
+            grown.append((chunk.slot, chunk.count, is_steady))
+        return grown, n_company
+
     def _put_back_youngest(self) -> None:
         sequence = self._running.pop()
         sequence.drafts.clear()
@@ -293,7 +322,7 @@ class Scheduler:
         """Whether a running prompt is about to hold this one's beginning and nothing else. A state
         that cannot go back can be shared right there only, so the prompt pauses."""
         for other in self._running:
-            if other.is_prompt and other.variant == sequence.variant:
+            if self._makes_for(other, sequence):
                 limit = min(len(other.tokens), len(sequence.tokens)) - 1
                 n_common = common_prefix(other.tokens, sequence.tokens, limit)
                 if n_common >= n_reused + WORTH_WAITING and other.n_computed < n_common:
@@ -301,10 +330,18 @@ class Scheduler:
                     return True
         return False
 
+    def _makes_for(self, other: Sequence, sequence: Sequence) -> bool:
+        """Whether ``sequence`` could build on the prompt that ``other`` computes now."""
+        is_fit = other.variant == sequence.variant and (
+            other.is_steady or not self.is_steady(sequence)
+        )
+        return other.is_prompt and is_fit
+
     def _best_prefix(self, sequence: Sequence) -> tuple[Slot | None, int]:
         if not sequence.reuse:
             return None, 0
-        return self._slots.best_prefix(sequence.tokens, sequence.variant)
+        steady = self.is_steady(sequence)
+        return self._slots.best_prefix(sequence.tokens, sequence.variant, steady=steady)
 
     def _next_turn(self) -> None:
         if len(self._running) == 1:
@@ -318,7 +355,7 @@ class Scheduler:
         """Whether a running prompt is about to compute much of this one's beginning."""
         limit = len(sequence.tokens) - 1
         for other in self._running:
-            if other.is_prompt and other.variant == sequence.variant:
+            if self._makes_for(other, sequence):
                 n_common = common_prefix(other.tokens, sequence.tokens, limit)
                 if n_common >= n_reused + WORTH_WAITING:
                     return True
@@ -326,9 +363,3 @@ class Scheduler:
                 if n_common >= WORTH_WAITING and n_reused <= other.n_computed < n_common:
                     return True
         return False
-
-
-def _growth(chunks: list[Chunk]) -> tuple[list[tuple[Slot, int]], int]:
-    """How much each slot grows by a decode, and how many rows only keep company."""
-    n_company = sum(chunk.has_company for chunk in chunks)
-    return [(chunk.slot, chunk.count) for chunk in chunks], n_company

@@ -73,20 +73,22 @@ class Sequence:
     @property
     def is_prompt(self) -> bool:
         """Whether more than one token is to be computed."""
-        return len(self.tokens) - self.n_computed > 1
+        slot = self.slot  # without `n_computed`: this is asked of each sequence in each step
+        return len(self.tokens) - (0 if slot is None else len(slot.cells)) > 1
 
 
 @dataclass(slots=True, eq=False)
 class Chunk:
     """``count`` tokens of ``sequence`` from position ``start``, to be decoded in this step; the
-    last ``n_drafts`` of them are guesses. ``has_company``: it is a lone row without a guess, and
-    another is to be computed behind it and forgotten."""
+    last ``n_drafts`` of them are guesses. ``is_steady`` is as of the sequence. ``has_company``: it
+    is a lone row without a guess, and another is to be computed behind it and forgotten."""
 
     sequence: Sequence
     slot: Slot
     start: int
     count: int
-    n_drafts: int = 0
+    n_drafts: int
+    is_steady: bool
     has_company: bool = False
 
     @property
@@ -105,4 +107,4 @@ class Chunk:
     def tokens(self) -> list[int]:
         """What is computed, the guesses at its end."""
         known = self.sequence.tokens[self.start : self.start + self.count - self.n_drafts]
-        return known + self.sequence.drafts[: self.n_drafts]
+        return known + self.sequence.drafts[: self.n_drafts] if self.n_drafts else known

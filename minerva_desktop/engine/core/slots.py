@@ -34,8 +34,10 @@ class Slot:
 
     ``variant``: with which adapters they were computed; others have no use for them. ``n_sound``:
     how many tokens at most were computed with all before them and nothing else; what stands behind
-    a cut was computed after text that is gone, and nobody can build on it. ``is_ordered``: False
-    where ``cells`` do not lie in the order of their tokens, though somebody wants that.
+    a cut was computed after text that is gone, and nobody can build on it. ``n_steady``: how many
+    of the first tokens were computed as they always are, whatever ran beside them; who must not
+    depend on that builds on these alone. ``is_ordered``: False where ``cells`` do not lie in the
+    order of their tokens, though somebody wants that.
     """
 
     index: int
@@ -45,6 +47,7 @@ class Slot:
     used_at: int = 0
     variant: Variant = ()
     n_sound: int = sys.maxsize
+    n_steady: int = 0
     is_ordered: bool = True
 
     @property
@@ -61,6 +64,10 @@ class Slot:
     def is_in_one_piece(self) -> bool:
         """Whether cells that lie in order have no others between them."""
         return not self.cells or self.cells[-1] - self.cells[0] == self.n_held - 1
+
+
+# A slot, how many more of its tokens were computed, and whether steadily.
+Growth = tuple[Slot, int, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +138,17 @@ class SlotTable:
         """Whether a request can build on one that goes on growing."""
         return not self._append_only
 
-    def best_prefix(self, tokens: Sequence[int], variant: Variant = ()) -> tuple[Slot | None, int]:
-        """The slot that holds the longest beginning of ``tokens``, and how long that is.
+    def best_prefix(
+        self, tokens: Sequence[int], variant: Variant = (), *, steady: bool = False
+    ) -> tuple[Slot | None, int]:
+        """The slot that holds the longest beginning of ``tokens``, and how long that is;
+        ``steady``: as far as it was computed steadily.
 
         At least one token is always left to compute, because its logits are wanted.
         """
         best: tuple[Slot | None, int] = (None, 0)
         for slot in self._slots:
-            length = self._usable(slot, tokens) if slot.variant == variant else 0
+            length = self._usable(slot, tokens, steady) if slot.variant == variant else 0
             if length > best[1] or (length == best[1] > 0 and not slot.busy):
                 best = (slot, length)
         return best
@@ -149,10 +159,10 @@ class SlotTable:
         *,
         reuse: bool = True,
         variant: Variant = (),
-        in_order: bool = False,
+        steady: bool = False,
     ) -> Placement:
-        """Make an idle slot busy with ``tokens``, reusing as much as there is; ``in_order``: only
-        what can be moved, or where the new cells will lie behind the reused ones.
+        """Make an idle slot busy with ``tokens``, reusing as much as there is; ``steady``: only
+        what was computed steadily, and can be moved or will have the new cells behind it.
 
         Raises `LookupError` when none is idle. An idle slot is continued in place if all of it is
         of use, or if most of it is and the rest lies at the cache's end; else its prefix is shared.
@@ -162,12 +172,14 @@ class SlotTable:
         idle = [slot for slot in self._slots if not slot.busy]
         if not idle:
             raise LookupError("every slot is busy")
-        donor, length = self.best_prefix(tokens, variant) if reuse else (None, 0)
+        donor, length = (None, 0)
+        if reuse:
+            donor, length = self.best_prefix(tokens, variant, steady=steady)
         slot = self._choose(idle, donor, length)
         if slot is not donor and length < WORTH_SHARING:
             donor, length = None, 0
         self._drop(slot, length if slot is donor else 0)
-        fits = not in_order or length <= self._n_movable
+        fits = not steady or length <= self._n_movable
         if donor is not None and not fits and not self._goes_on_in_order(donor.cells[:length]):
             donor, length = None, 0
             self._drop(slot, 0)
@@ -177,24 +189,28 @@ class SlotTable:
             placement = Placement(slot, 0, donor, length)
             self._cells.share(donor.cells[:length])
             slot.cells.extend(donor.cells[:length])
+            slot.n_steady = min(donor.n_steady, length)
         slot.tokens, slot.busy, slot.variant = tokens, True, variant
-        slot.is_ordered = not in_order or _in_order(slot.cells)
+        slot.is_ordered = not steady or _in_order(slot.cells)
         self._count(self._busy_users, slot.cells)
         return placement
 
-    def extend(self, slot: Slot, count: int) -> None:
-        """``count`` more tokens of a busy slot were computed."""
-        cells = self._cells.take(count)
-        slot.cells.extend(cells)
-        self._busy_users.update(dict.fromkeys(cells, 1))
+    def fill(self, slot: Slot, count: int, n_steady: int) -> None:
+        """``count`` tokens of a busy slot, which was empty, were put into the cache as they had
+        been taken out, in the order of their tokens. ``n_steady`` of them were computed steadily.
+        """
+        self._put(slot, list(range(count)), n_steady)
 
-    def extend_all(self, grown: Sequence[tuple[Slot, int]], n_passing: int = 0) -> None:
-        """So many more tokens of busy slots were computed in one batch; behind them in it were
-        ``n_passing`` tokens that the cache has forgotten again."""
-        cells = self._cells.take(sum(count for _, count in grown) + n_passing)
+    def extend_all(self, grown: Sequence[Growth], n_passing: int = 0) -> None:
+        """Busy slots have grown by one batch; behind their tokens in it were ``n_passing`` that the
+        cache has forgotten again."""
+        cells = self._cells.take(sum(count for _, count, _ in grown) + n_passing)
         start = 0
-        for slot, count in grown:
+        for slot, count, is_steady in grown:
             own = cells[start : start + count]
+            is_next = is_steady and slot.n_steady == slot.n_held
+            if is_next and slot.is_ordered and _in_order(slot.cells[-1:] + own):
+                slot.n_steady += count
             slot.cells.extend(own)
             self._busy_users.update(dict.fromkeys(own, 1))
             start += count
@@ -213,15 +229,15 @@ class SlotTable:
         first = slot.cells[0] if slot.cells else last
         return first // size == last // size
 
-    def misplaced(self, grown: Sequence[tuple[Slot, int]], n_passing: int = 0) -> list[Slot]:
+    def misplaced(self, grown: Sequence[Growth], n_passing: int = 0) -> list[Slot]:
         """Slots of which `extend_all` would not put the new tokens behind those that they hold, or
         which hold some out of order."""
-        n_tokens = sum(count for _, count in grown) + n_passing
+        n_tokens = sum(count for _, count, _ in grown) + n_passing
         if n_tokens > self._cells.n_free:
             return []
         cells = iter(self._cells.next_cells(n_tokens))
         out_of_order = []
-        for slot, count in grown:
+        for slot, count, _ in grown:
             own = slot.cells[-1:] + list(itertools.islice(cells, count))
             if not (slot.is_ordered and _in_order(own)):
                 out_of_order.append(slot)
@@ -229,12 +245,13 @@ class SlotTable:
 
     def move(self, slot: Slot) -> None:
         """All that a busy slot holds was taken out of the cache and put back, which gives it the
-        first cells that are free."""
+        first cells that are free, in the order in which it had them: not in that of its tokens, if
+        these lay otherwise."""
+        order = sorted(range(slot.n_held), key=slot.cells.__getitem__)
         self._let_go(self._busy_users, slot.cells)
         self._cells.let_go(slot.cells)
-        slot.cells[:] = self._cells.take(slot.n_held)
-        slot.is_ordered = _in_order(slot.cells)
-        self._count(self._busy_users, slot.cells)
+        slot.cells.clear()
+        self._put(slot, order, slot.n_steady)
 
     def shorten(self, slot: Slot, length: int) -> None:
         """A busy slot holds only its first ``length`` tokens from now on."""
@@ -251,6 +268,7 @@ class SlotTable:
         gone = slot.cells[start : start + count]
         del slot.cells[start : start + count]
         slot.n_sound = min(slot.n_sound, start)
+        slot.n_steady = min(slot.n_steady, start)
         self._cells.let_go(gone)
         self._cells.look_from_start()
         self._let_go(self._busy_users, gone)
@@ -300,14 +318,24 @@ class SlotTable:
             self._cells.n_free and cells[-1] < self._cells.next_free and _in_order(cells)
         )
 
-    def _usable(self, slot: Slot, tokens: Sequence[int]) -> int:
-        n_held = min(slot.n_held, slot.n_sound)
+    def _put(self, slot: Slot, order: list[int], n_steady: int) -> None:
+        """Let ``slot`` have the first free cells for its tokens, which come in this ``order``."""
+        self._cells.look_from_start()
+        cells = self._cells.take(len(order))
+        slot.cells[:] = [cell for _, cell in sorted(zip(order, cells, strict=True))]
+        slot.is_ordered = _in_order(slot.cells)
+        slot.n_steady = n_steady
+        self._count(self._busy_users, slot.cells)
+
+    def _usable(self, slot: Slot, tokens: Sequence[int], steady: bool) -> int:
+        n_held = min(slot.n_held, slot.n_sound, slot.n_steady if steady else sys.maxsize)
         length = common_prefix(slot.tokens, tokens, min(n_held, len(tokens) - 1))
         return 0 if self._append_only and length < slot.n_held else length
 
     def _drop(self, slot: Slot, length: int) -> None:
         self._cells.let_go(slot.cells[length:])
         del slot.cells[length:]
+        slot.n_steady = min(slot.n_steady, length)
         if length <= slot.n_sound:
             slot.n_sound = sys.maxsize
         if not slot.busy:

@@ -36,8 +36,9 @@ _HEADER = struct.Struct("=III")  # magic, version, number of tokens: llama_state
 _MAGIC = 0x67677371  # LLAMA_STATE_SEQ_MAGIC
 _DISK_SHARE = 2  # a state takes at most so much of what is free: one part in this many
 # Behind llama.cpp's own bytes, which it reads without a check: it aborts on a file that is cut off.
-_FOOTER = struct.Struct("=8sI")  # mark, CRC-32 of all before it
-_MARK = b"minervKV"
+_FOOTER = struct.Struct("=I8sI")  # tokens computed steadily, mark, CRC-32 of all but itself
+_COUNT = struct.Struct("=I")
+_MARK = b"minervK2"
 _PIECE_BYTES = 1 << 20
 _N_SAMPLES, _SAMPLE_BYTES = 256, 4096  # of a model file, for its identity
 _FIRST_PART = re.compile(r"(.*)-00001-of-(\d{5})\.gguf", re.DOTALL)
@@ -45,10 +46,12 @@ _FIRST_PART = re.compile(r"(.*)-00001-of-(\d{5})\.gguf", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A file and the tokens whose state it holds."""
+    """A file and the tokens whose state it holds, the first ``n_steady`` computed steadily
+    (`Slot`)."""
 
     path: Path
     tokens: list[int]
+    n_steady: int
 
 
 def model_identity(path: Path, options: LoadOptions, *, flash_attention: bool) -> bytes:
@@ -102,18 +105,20 @@ class SnapshotStore:
                 if magic != _MAGIC or count * tokens.itemsize > path.stat().st_size:
                     return None
                 tokens.frombytes(file.read(count * tokens.itemsize))
+                file.seek(-_FOOTER.size, os.SEEK_END)
+                n_steady, *_ = _FOOTER.unpack(file.read())
             os.utime(path)  # the oldest use goes first
         except (OSError, struct.error, ValueError):
             return None
-        return Snapshot(path, tokens.tolist())
+        return Snapshot(path, tokens.tolist(), n_steady)
 
     def is_whole(self, snapshot: Snapshot) -> bool:
         """Whether the file is as it was written. Reads it all, as restoring does."""
         try:
             with snapshot.path.open("rb") as file:
                 size = os.fstat(file.fileno()).st_size - _FOOTER.size
-                checksum = _checksum(file, size)
-                return file.read() == _FOOTER.pack(_MARK, checksum)
+                expected = _footer(snapshot.n_steady, _checksum(file, size))
+                return file.read() == expected
         except OSError:
             return False
 
@@ -136,7 +141,8 @@ class SnapshotStore:
             context.save(slot.index, partial, tokens)
             with partial.open("r+b") as file:
                 checksum = _checksum(file, os.fstat(file.fileno()).st_size)
-                file.write(_FOOTER.pack(_MARK, checksum))
+                # llama.cpp writes tokens as they lie: those out of order come back so.
+                file.write(_footer(slot.n_steady if slot.lies_in_order else 0, checksum))
             partial.replace(path)
         except (OSError, InferenceError) as error:
             _log.warning("The state of a chat was not saved: %s", error)
@@ -148,6 +154,11 @@ class SnapshotStore:
         """A state belongs to the adapters' scales that it was computed with."""
         digest = hashlib.sha256(self._identity + msgspec.json.encode(variant))
         return self._files.path(digest.hexdigest()[:32], name)
+
+
+def _footer(n_steady: int, checksum: int) -> bytes:
+    """``checksum`` is that of all before it."""
+    return _FOOTER.pack(n_steady, _MARK, zlib.crc32(_COUNT.pack(n_steady), checksum))
 
 
 def _checksum(file: BinaryIO, size: int) -> int:
