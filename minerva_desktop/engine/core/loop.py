@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from minerva_desktop.engine.core.backend_devices import list_devices
+from minerva_desktop.engine.core.backend_devices import engine_build, list_devices
 from minerva_desktop.engine.core.desk import Desk, Prepared, PreparedEmbedding
 from minerva_desktop.engine.core.dry_run import simulate
 from minerva_desktop.engine.core.embedding_core import EmbeddingCore
@@ -154,7 +154,7 @@ class EngineLoop:
         if isinstance(request, Load):
             self._load(request)
         elif isinstance(request, ListDevices):
-            self._send(DevicesListed(list_devices()))
+            self._send(DevicesListed(list_devices(), engine_build()))
         elif isinstance(request, DryRun):
             self._send(self._dry_run(request))
         elif core is None:
