@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 import bench_http_servers
 from bench_engine_requests import Bench
 from bench_http_client import BAD_REQUEST, Answer, ask_together
-from bench_http_prompts import count_crossed, messages_of
+from bench_http_prompts import has_foreign_words, messages_of, suspects, words_of
 from bench_process import ServerProcess
 from bench_report import Figure, Target
 from minerva_desktop.engine.load_options import LoadOptions
@@ -125,13 +125,25 @@ class _Side:
             print(f"{self.server.name}: {failures.count(failure)} × {failure}", file=sys.stderr)
         texts = [None if answer.failure else answer.text for answer in answers]
         self._note(_FAILED, MANY_STREAMS, len(failures))
-        self._note(_CROSSED, MANY_STREAMS, count_crossed(texts, turn))
+        self._note(
+            _CROSSED,
+            MANY_STREAMS,
+            sum(self._is_crossed(each, turn) for each in suspects(texts, turn)),
+        )
+
+    def _is_crossed(self, stream: int, turn: int) -> bool:
+        """Whether an answer with foreign words is somebody else's: alone, the model says none."""
+        (alone,) = asyncio.run(
+            ask_together(self.server.port, [self._asked(stream, turn, MANY_TOKENS)])
+        )
+        return not has_foreign_words(alone.text, words_of(stream, turn))
 
     def _ask(self, n_streams: int, turn: int, n_tokens: int) -> list[Answer]:
-        bodies = [
-            _asking(messages_of(stream, turn), n_tokens, self.body) for stream in range(n_streams)
-        ]
+        bodies = [self._asked(stream, turn, n_tokens) for stream in range(n_streams)]
         return asyncio.run(ask_together(self.server.port, bodies))
+
+    def _asked(self, stream: int, turn: int, n_tokens: int) -> dict[str, object]:
+        return _asking(messages_of(stream, turn), n_tokens, self.body)
 
     def _note(self, name: str, n_streams: int, value: float) -> None:
         self.samples.setdefault((name, n_streams), []).append(value)

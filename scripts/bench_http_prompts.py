@@ -40,18 +40,20 @@ def messages_of(stream: int, turn: int) -> list[dict[str, str]]:
     return [question, answer, question]
 
 
-def is_crossed(text: str, own: Sequence[str]) -> bool:
-    """Whether an answer has words of other streams, or none of its own two."""
+def has_foreign_words(text: str, own: Sequence[str]) -> bool:
+    """Whether an answer has words of other streams, or none of its own two: a sign that it is
+    somebody else's, but small models also get there by themselves."""
     # The last word may be cut off in the middle, and so be another one ("wind" of "window").
     words = re.findall(r"[a-z]+", text.lower())[:-1]
     foreign = set(WORDS).difference(own)
     return not foreign.isdisjoint(words) or set(own).isdisjoint(words)
 
 
-def count_crossed(texts: Sequence[str | None], turn: int) -> int:
-    """How many of one turn's answers, in the order of their streams, are not their own. None
-    stands for one that failed."""
-    return sum(
-        text is not None and is_crossed(text, words_of(stream, turn))
+def suspects(texts: Sequence[str | None], turn: int) -> list[int]:
+    """The streams of one turn whose answers have foreign words. ``texts``: in the order of the
+    streams; None stands for an answer that failed."""
+    return [
+        stream
         for stream, text in enumerate(texts)
-    )
+        if text is not None and has_foreign_words(text, words_of(stream, turn))
+    ]
