@@ -200,7 +200,7 @@ def private_words(paths: AppPaths, resources: Path) -> PrivateWords:
     """What this person's reports must not tell."""
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):  # a system without an entry for the user
+    except (KeyError, OSError, ImportError):  # nobody says who it is
         user = ""
     folders = {
         "DATA": paths.data,

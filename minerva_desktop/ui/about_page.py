@@ -183,9 +183,9 @@ class _AppMark(QWidget):
 
     def __init__(self, icons: Icons) -> None:
         super().__init__()
-        self._icon = icons.app_icon()
+        self._icons = icons
         self.setFixedSize(QSize(ICON_SIDE, ICON_SIDE))
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
-        self._icon.paint(painter, QRectF(self.rect()).toRect())
+        self._icons.paint(painter, "minerva", QRectF(self.rect()))
