@@ -36,7 +36,7 @@ def check_health(path: Path) -> ChatsHealth | None:
     """Look through the chats in ``path``; None where there are none yet. Takes 0.1 s for 64 MB."""
     try:
         status = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         return _sick(0, reason_of(path, error))

@@ -19,7 +19,7 @@ from minerva_desktop.ui.licences_page import LicencesPage
 from minerva_desktop.ui.self_test_page import SelfTestPage
 from minerva_desktop.ui.theme import GRID
 
-SIZE = (760, 560)  # px
+SIZE = (840, 560)  # px; lines of licences fit
 ABOUT, LICENCES, SELF_TEST = "about", "licences", "test"
 PAGES = ((ABOUT, "About"), (LICENCES, "Licences"), (SELF_TEST, "Self-test"))
 

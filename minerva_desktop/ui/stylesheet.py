@@ -173,6 +173,7 @@ QListView#snippetNames::item:selected, QListView#licenceNames::item:selected {
 QPushButton#addModelButton { text-align: left; padding: 5px 8px; }
 QFrame#pickerRule, QFrame#pageRule { background: $border; border: none; }
 QWidget#notificationBar { border-bottom: 1px solid $border; }
+QPlainTextEdit#licenceText { font-size: ${small}px; }
 QScrollArea#changesView { border: 1px solid $border; border-radius: 8px; background: $bubble; }
 QFrame#noticeCard { border: 1px solid $border; border-radius: 8px; background: $bubble; }
 QFrame#noticeCard[kind="error"] { background: $danger_surface; border-color: $danger_edge; }
