@@ -6,7 +6,9 @@
     minerva keys …            the endpoint's API keys: list, create, revoke
     minerva models …          the library: list, show, add, remove, alias
     minerva chats …           the history: list, show, search, export, import, backup
+    minerva selftest          does it work here?
     --engine-child            an engine child (how the frozen app starts its own)
+    --window-check            draws the window unseen (how the self-test looks at it)
 
 The imports inside the functions keep each of these free of the libraries of the others: `serve`
 and `chat` never load Qt, and the window never loads llama.cpp, nor FastAPI before it serves.
@@ -48,7 +50,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         child.main()
         return EXIT_OK
-    commands = {"chat": _chat, "keys": _keys, "serve": _serve, "models": _models, "chats": _chats}
+    if given[:1] == ["--window-check"]:
+        from minerva_desktop.ui import window_check
+
+        return window_check.main()
+    commands = {
+        "chat": _chat,
+        "keys": _keys,
+        "serve": _serve,
+        "models": _models,
+        "chats": _chats,
+        "selftest": _selftest,
+    }
     run = commands.get(given[0]) if given else None
     try:
         return _in_terminal(run, given[1:]) if run else _gui(given)
@@ -219,6 +232,15 @@ def _chats(arguments: list[str]) -> int:
     from minerva_desktop.commands.chats import chats
 
     return chats(arguments)
+
+
+# -- the self-test -----------------------------------------------------------------------------
+
+
+def _selftest(arguments: list[str]) -> int:
+    from minerva_desktop.commands.selftest import selftest
+
+    return selftest(arguments)
 
 
 if __name__ == "__main__":

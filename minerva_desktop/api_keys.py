@@ -114,7 +114,10 @@ class KeyFile:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise self._unreadable("the file is damaged") from error
         if content.format != FORMAT:
-            raise StoreError(f"The API keys in {self._path} are of a newer Minerva")
+            raise StoreError(
+                f"The API keys in {self._path} were written by a newer Minerva (format"
+                f" {content.format}, this one knows {FORMAT}). They are untouched: update the app"
+            )
         return content.keys
 
     def stamp(self) -> tuple[int, int, int] | None:

@@ -16,6 +16,7 @@ commands:
   minerva keys [...]            list, create or revoke API keys; --help tells more
   minerva models [...]          list, show, add, remove or name models; --help tells more
   minerva chats [...]           list, show, search, export, import or back up chats
+  minerva selftest              check that all of it works here; --help tells more
 
 MINERVA_HOME puts all settings, chats and logs into one folder.
 """

@@ -17,7 +17,8 @@
     ├── Forbidden                403  forbidden
     ├── EndpointError            500  endpoint_failed
     ├── StoreError               500  store_failed
-    └── ChatFileError            500  chat_file_failed
+    ├── ChatFileError            500  chat_file_failed
+    └── UpdateCheckFailed        500  update_check_failed
 
 ``message`` is one sentence for a person, with the numbers in it. ``detail`` is what an expert
 wants one click later (stderr of a dead child, llama.cpp's own words). Values of this module hold
@@ -174,6 +175,12 @@ class ChatFileError(MinervaError):
     """A file of exported chats could not be read or written."""
 
     code = "chat_file_failed"
+
+
+class UpdateCheckFailed(MinervaError):
+    """Whether there is a newer version could not be found out."""
+
+    code = "update_check_failed"
 
 
 def os_reason(error: OSError) -> str:

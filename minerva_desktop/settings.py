@@ -1,7 +1,8 @@
 """What the user chose, kept as one JSON file that can be read and edited by hand.
 
 Used on the main thread. A value that is not understood costs itself alone, and a copy of the file
-is kept; a file that cannot be read is set aside, never overwritten.
+is kept; a file that cannot be read is set aside, never overwritten. What another version keeps in
+it beside these settings stays there, and a file of a later format is not written at all.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import InvalidRequest, StoreError, os_reason
 from minerva_desktop.paths import path_text
 
+FORMAT = 1  # counts up when an older app would misunderstand what a newer one writes
 DEFAULT_PORT = 8427
 # Units of 10^9 bytes. With less not even the model that comes with the app can be used.
 MIN_MEMORY_GB, MAX_GB = 0.25, 100_000
 MAX_TEMPLATE = 200_000  # characters, as there
+MAX_ADDRESS = 2_000  # characters
 MAX_SHOWN = 40  # characters of a value that was not understood
 
 _NCtx = Annotated[int, Meta(ge=16, le=16_777_216)]  # as `engine.load_options` has them
@@ -57,6 +60,17 @@ class ModelOverrides(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     flash_attention: Annotated[str, Meta(pattern="^(auto|on|off)$")] | None = None
     chat_template: Annotated[str, Meta(max_length=MAX_TEMPLATE)] | None = None
     preset: Annotated[str, Meta(max_length=MAX_NAME)] | None = None
+
+
+class UpdateSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The check for a newer version. ``address``: where to ask, empty: where this build does;
+    ``asked_at``: when it was last asked by itself, Unix time in seconds; ``told``: the version that
+    the person was told of."""
+
+    enabled: bool = False
+    address: Annotated[str, Meta(max_length=MAX_ADDRESS)] = ""
+    asked_at: float = 0.0
+    told: Annotated[str, Meta(max_length=MAX_SHOWN)] = ""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +107,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sidebar_visible: bool = True
     closed_folders: tuple[str, ...] = ()
     parameters_visible: bool = False
+    updates: UpdateSettings = UpdateSettings()
+    format: int = FORMAT
 
 
 class SettingsFile:
@@ -106,13 +122,19 @@ class SettingsFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._is_newer = False  # the file is of a later format, and stays as it is
+        self._others: dict[str, Any] = {}  # what another version keeps in the file
         self.problem: str | None = None
         self.current = self._load()
 
     def save(self, settings: Settings) -> None:
-        """Keep ``settings``. Raises `StoreError` when the file cannot be written."""
+        """Keep ``settings``; until the app ends where the file is a newer app's, as ``problem``
+        says. Raises `StoreError` when the file cannot be written."""
         self.current = settings
-        body = msgspec.json.format(msgspec.json.encode(settings), indent=2)
+        if self._is_newer:
+            return
+        content = _joined(msgspec.to_builtins(settings, str_keys=True), self._others)
+        body = msgspec.json.format(msgspec.json.encode(content), indent=2)
         temporary = self._path.with_name(self._path.name + ".new")
         try:
             temporary.write_bytes(body + b"\n")
@@ -143,12 +165,23 @@ class SettingsFile:
         content: bytes | None = None
         try:
             content = self._path.read_bytes()
-            settings, problems = _understood(content)
+            given = _read_object(content)
+            settings, problems = _understood(given)
+            self._others = _others(given, Settings)
         except FileNotFoundError:
             return Settings()
         except (OSError, ValueError, RecursionError) as error:
             self._tell(f"The settings could not be read: {_why_unread(error)}.", content)
             return Settings()
+        if settings.format > FORMAT:
+            self._is_newer = True
+            self.problem = (
+                f"The settings were written by a newer Minerva (format {settings.format}, this one"
+                f" knows up to {FORMAT}). What it knows of them holds, changes are kept until it is"
+                f" closed, and {self._path} is left untouched: update the app."
+            )
+            _log.warning("%s", self.problem)
+            return msgspec.structs.replace(settings, format=FORMAT)
         if problems:
             what = f"In the settings, this was not understood: {'; '.join(problems)}."
             self._tell(f"{what} The rest holds.", content)
@@ -187,15 +220,19 @@ def _why_unread(error: Exception) -> str:
             return str(error)
 
 
-def _understood(content: bytes) -> tuple[Settings, list[str]]:
-    """What a settings file says, and a phrase on each value in it that makes no sense. Raises
-    `ValueError` or `RecursionError` where it is no JSON object."""
+def _read_object(content: bytes) -> dict[str, Any]:
+    """The JSON object in a file. Raises `ValueError` or `RecursionError` where it is none."""
     # Python's parser says the line and the column of a mistake, and takes numbers of any size,
     # which are then out of range. NaN is none.
     given = json.loads(content, parse_constant=str)
     if not isinstance(given, dict):
         raise ValueError("they are no JSON object")
     json.dumps(given, ensure_ascii=False).encode()  # half a character could not be saved again
+    return given
+
+
+def _understood(given: dict[str, Any]) -> tuple[Settings, list[str]]:
+    """What a settings file says, and a phrase on each value in it that makes no sense."""
     problems: list[str] = []
     found = _taken(given, Settings, "", problems)
     settings = found if isinstance(found, Settings) else Settings()
@@ -230,6 +267,32 @@ def _kinds_within(kind: Any, given: Mapping[str, object]) -> dict[str, Any]:
         _, value_kind = get_args(kind)
         return dict.fromkeys(given, value_kind)
     return {}
+
+
+def _others(given: Mapping[str, Any], kind: Any) -> dict[str, Any]:
+    """The parts of ``given`` that a ``kind`` has no place for, at any depth."""
+    inner = _kinds_within(kind, given)
+    left: dict[str, Any] = {}
+    for key, value in given.items():
+        if key not in inner:
+            left[key] = value
+        elif isinstance(value, dict) and _kinds_within(inner[key], {key: None}):
+            deeper = _others(value, inner[key])
+            if deeper:
+                left[key] = deeper
+    return left
+
+
+def _joined(known: dict[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """``known`` with ``others``, of which nothing takes its place."""
+    joined = dict(known)
+    for key, value in others.items():
+        here = joined.get(key)
+        if isinstance(here, dict) and isinstance(value, dict):
+            joined[key] = _joined(here, value)
+        else:
+            joined.setdefault(key, value)
+    return joined
 
 
 def _in_range(sampling: SamplingParameters, problems: list[str]) -> SamplingParameters:

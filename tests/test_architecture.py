@@ -220,7 +220,8 @@ def test_serving_loads_no_qt() -> None:
         "minerva_desktop.server.endpoint, minerva_desktop.app.model_actions, "
         "minerva_desktop.app.terminal_chat, minerva_desktop.commands.serve, "
         "minerva_desktop.commands.keys, minerva_desktop.commands.chat, "
-        "minerva_desktop.commands.models, minerva_desktop.commands.chats"
+        "minerva_desktop.commands.models, minerva_desktop.commands.chats, "
+        "minerva_desktop.commands.selftest"
     )
     assert loaded.isdisjoint({"PySide6", "shiboken6", "qasync", "llama_cpp"})
 

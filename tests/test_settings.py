@@ -7,6 +7,7 @@ import math
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
@@ -151,3 +152,43 @@ def test_settings_that_are_a_folder_are_set_aside(file: Path) -> None:
     read.save(Settings(n_ctx=512))
     assert SettingsFile(file).current.n_ctx == 512
     assert file.with_name("settings.json.unreadable").is_dir()
+
+
+def test_what_another_version_keeps_in_the_file_stays_there(file: Path) -> None:
+    file.write_text(
+        json.dumps(
+            {
+                "n_ctx": 2048,
+                "night_light": {"from": 22},
+                "sampling": {"seed": 5, "beam_width": 3},
+                "models": {"/m/a.gguf": {"n_ctx": 512, "rope": "yarn"}},
+            }
+        )
+    )
+    settings = SettingsFile(file)
+    assert settings.problem is None
+    settings.save(msgspec.structs.replace(settings.current, n_ctx=4096))
+    settings.override(Path("/m/b.gguf"), ModelOverrides(n_ctx=1024))
+    saved = json.loads(file.read_text())
+    assert saved["n_ctx"] == 4096
+    assert saved["night_light"] == {"from": 22}
+    assert (saved["sampling"]["seed"], saved["sampling"]["beam_width"]) == (5, 3)
+    assert saved["models"] == {
+        "/m/a.gguf": {"n_ctx": 512, "rope": "yarn"},
+        "/m/b.gguf": {"n_ctx": 1024},
+    }
+    assert SettingsFile(file).current == settings.current
+
+
+def test_a_newer_file_holds_as_far_as_it_is_known_and_is_not_written(file: Path) -> None:
+    content = json.dumps({"format": 2, "n_ctx": 2048, "theme": {"day": "light"}})
+    file.write_text(content)
+    settings = SettingsFile(file)
+    assert settings.current == Settings(n_ctx=2048)
+    assert settings.problem is not None
+    assert "written by a newer Minerva (format 2, this one knows up to 1)" in settings.problem
+    settings.save(Settings(n_ctx=512))
+    settings.remember(model="/m/a.gguf")
+    assert settings.current == Settings(n_ctx=512, model="/m/a.gguf")
+    assert file.read_text() == content
+    assert [each.name for each in file.parent.iterdir()] == [file.name]

@@ -1,6 +1,7 @@
 """`PresetFile`: the presets and snippets of a person, in a JSON file that can be edited by hand.
 
-Used on the main thread. A file that cannot be understood is set aside, never overwritten.
+Used on the main thread. A file that cannot be understood is set aside, never overwritten; that of a
+newer Minerva stays where it is.
 """
 
 from __future__ import annotations
@@ -19,6 +20,17 @@ MAX_BYTES = 16 * 1024 * 1024
 _log = logging.getLogger(__name__)
 
 
+class NewerPresets(InvalidRequest):
+    """The file is of a later version."""
+
+
+class _Head(msgspec.Struct, frozen=True):
+    """What files of all versions have."""
+
+    format: str = FORMAT
+    version: int = VERSION
+
+
 class PresetFile:
     """Loads and saves a `PromptLibrary`; every save replaces the file atomically.
 
@@ -29,11 +41,18 @@ class PresetFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._is_newer = False
         self.problem: str | None = None
         self.current = self._load()
 
     def save(self, library: PromptLibrary) -> None:
-        """Keep ``library``. Raises `StoreError` when the file cannot be written."""
+        """Keep ``library``. Raises `StoreError` when the file cannot be written, or is a newer
+        app's."""
+        if self._is_newer:
+            raise StoreError(
+                f"{self._path.name} was written by a newer Minerva and is left untouched: update"
+                " the app to change presets and snippets"
+            )
         write_presets(self._path, library)
         self.current = library
 
@@ -53,6 +72,11 @@ class PresetFile:
         try:
             # What was added by hand has to hold to the same rules as what the app adds.
             return PromptLibrary().joined(read_presets(self._path))
+        except NewerPresets as error:
+            self._is_newer = True
+            self.problem = f"{error.message}. It is left untouched."
+            _log.warning("%s", self.problem)
+            return PromptLibrary()
         except (StoreError, InvalidRequest) as error:
             aside = self._path.with_name(self._path.name + ".unreadable")
             where = f"It is kept as {aside.name}."
@@ -67,7 +91,7 @@ class PresetFile:
 
 def read_presets(path: Path) -> PromptLibrary:
     """What a file of presets has. Raises `StoreError` when it cannot be read, `InvalidRequest` when
-    it is none, or of a later version."""
+    it is none, `NewerPresets` when it is of a later version."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise InvalidRequest(
@@ -77,16 +101,17 @@ def read_presets(path: Path) -> PromptLibrary:
     except OSError as error:
         raise StoreError(f"{path.name} could not be read: {os_reason(error)}") from error
     try:
+        head = msgspec.json.decode(content, type=_Head)
+        if head.format == FORMAT and head.version > VERSION:  # whatever else is in there
+            raise NewerPresets(
+                f"{path.name} was written by a newer Minerva (format {head.version}, this one knows"
+                f" {VERSION}): update the app to read it"
+            )
         library = msgspec.json.decode(content, type=PromptLibrary)
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidRequest(f"{path.name} is no file of presets: {error}") from error
     if library.format != FORMAT:
         raise InvalidRequest(f"{path.name} is no file of presets: its format is not “{FORMAT}”")
-    if library.version > VERSION:
-        raise InvalidRequest(
-            f"{path.name} was written by a newer Minerva (format {library.version}, this one knows"
-            f" {VERSION}): update the app to read it"
-        )
     return library
 
 

@@ -322,10 +322,20 @@ class Pong(msgspec.Struct, frozen=True, tag="pong"):
     step_seconds: float = 0.0
 
 
+class EngineBuild(msgspec.Struct, frozen=True, kw_only=True):
+    """What a llama.cpp says of itself: the ``ggml`` version and its ``commit``, and ``features``,
+    the abilities of backends that it uses; empty where it does not tell."""
+
+    ggml: str = ""
+    commit: str = ""
+    features: str = ""
+
+
 class DevicesListed(msgspec.Struct, frozen=True, tag="devices_listed"):
-    """Answer to `ListDevices`: all of them, in ggml's order."""
+    """Answer to `ListDevices`: all of them, in ggml's order, and who found them."""
 
     devices: tuple[DeviceInfo, ...]
+    build: EngineBuild = EngineBuild()
 
 
 class DryRunDone(msgspec.Struct, frozen=True, tag="dry_run_done"):

@@ -15,30 +15,42 @@ from minerva_desktop.paths import path_of, path_text
 logger = logging.getLogger(__name__)
 
 
+FORMAT = 1  # counts up when an older app would misunderstand or lose what a newer one writes
+
+
+class _Head(msgspec.Struct, frozen=True):
+    """What files of all formats have."""
+
+    format: int = FORMAT
+
+
 class CatalogContent(msgspec.Struct, frozen=True):
     """The models that were added, and the other names of the embedded one."""
 
     models: list[ModelFile] = []
     embedded_aliases: tuple[str, ...] = ()
+    format: int = FORMAT
 
 
 class CatalogFile:
     """Reads and replaces one file. All methods block.
 
     Attributes:
-        problem: why the list could not be read, as a sentence for the person; else None.
+        problem: why the list could not be read, or will not be written, as a sentence for the
+            person; else None.
     """
 
     def __init__(self, path: Path) -> None:
         self.problem: str | None = None
         self._path = path
+        self._newer: int | None = None  # the format of the file, where it is a later one
         self._seen: tuple[int, int, int] | None = None
 
     def read_if_changed(self) -> CatalogContent | None:
         """What is in the file, or None when it is as it was at the last call or write.
 
         A file that cannot be read is set aside under another name, not overwritten and not fatal:
-        the list is empty then and `problem` says so.
+        the list is empty then and `problem` says so. That of a newer Minerva is left untouched.
         """
         seen = self._state()
         if seen == self._seen:
@@ -46,15 +58,24 @@ class CatalogFile:
         self._seen = seen
         try:
             content = self._path.read_bytes()
+            if self._is_newer(content):
+                return _understood(content)
             return msgspec.json.decode(content, type=CatalogContent, dec_hook=_decode_path)
         except FileNotFoundError:
+            self._newer = None
             return CatalogContent()
         except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self._set_aside(error)
             return CatalogContent()
 
     def write(self, value: CatalogContent) -> None:
-        """Replace the file's content, all or nothing. Raises `StoreError`."""
+        """Replace the file's content, all or nothing. Raises `StoreError`, also where it is a newer
+        app's."""
+        if self._newer is not None:
+            raise StoreError(
+                "The list of models was written by a newer Minerva and is left untouched: update"
+                " the app to keep changes of it."
+            )
         content = msgspec.json.encode(value, enc_hook=_encode_path)
         draft = self._path.with_name(f"{self._path.name}.{os.getpid()}.tmp")
         try:
@@ -71,6 +92,18 @@ class CatalogFile:
                 f"The list of models could not be saved: {reason}.", detail=str(error)
             ) from error
         self._seen = self._state()
+
+    def _is_newer(self, content: bytes) -> bool:
+        found = msgspec.json.decode(content, type=_Head).format
+        self._newer = found if found > FORMAT else None
+        if self._newer is not None:
+            self.problem = (
+                f"The list of your models was written by a newer Minerva (format {found}, this one"
+                f" knows up to {FORMAT}). It is left untouched, and changes of it hold until the"
+                " app is closed: update the app."
+            )
+            logger.warning("%s", self.problem)
+        return self._newer is not None
 
     def _state(self) -> tuple[int, int, int] | None:
         try:
@@ -90,6 +123,14 @@ class CatalogFile:
             self._path.replace(aside)
         except OSError as failure:
             logger.warning("%s could not be set aside: %s", self._path, failure)
+
+
+def _understood(content: bytes) -> CatalogContent:
+    """What can be understood of a file of a later format: all of it, or nothing."""
+    try:
+        return msgspec.json.decode(content, type=CatalogContent, dec_hook=_decode_path)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return CatalogContent()
 
 
 def _remove_draft(draft: Path) -> None:

@@ -71,15 +71,16 @@ def connect(path: Path, migrations: Sequence[Migration], busy_timeout_ms: int) -
     later schema, and leaves both as they were found.
     """
     after_crash = size(log_of(path)) > 0
+    if path.exists() and not after_crash:
+        with closing(backup_files.open_unchanged(path)) as unchanged:  # leaves no log beside it
+            _refuse_newer(path, unchanged, migrations)
     connection = apsw.Connection(str(path))
     try:
         if connection.readonly("main"):
             raise apsw.ReadOnlyError("the file opened for reading only")
         connection.set_busy_timeout(busy_timeout_ms)
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-        version = schema_version(connection)
-        if version > len(migrations):
-            raise newer_file(path, version, len(migrations))
+        version = _refuse_newer(path, connection, migrations)
         if suspicion(path).exists():
             check_all(connection)
         elif after_crash or size(path) <= ALWAYS_CHECKED_BYTES:
@@ -120,9 +121,7 @@ def connect_in_memory(path: Path, migrations: Sequence[Migration]) -> apsw.Conne
             connection.backup("main", source, "main") as backup,
         ):
             backup.step()
-    version = schema_version(connection)
-    if version > len(migrations):
-        raise newer_file(path, version, len(migrations))
+    _refuse_newer(path, connection, migrations)
     check_chats(connection)
     migrate(connection, migrations)
     return connection
@@ -223,6 +222,14 @@ def _require_ok(report: apsw.SQLiteValue) -> None:
 def schema_version(connection: apsw.Connection) -> int:
     """How many steps of the schema the file has been through."""
     return int(str(connection.execute("PRAGMA user_version").get))
+
+
+def _refuse_newer(path: Path, connection: apsw.Connection, migrations: Sequence[Migration]) -> int:
+    """The schema of the file. Raises `StoreError` for one that only a newer app knows."""
+    version = schema_version(connection)
+    if version > len(migrations):
+        raise newer_file(path, version, len(migrations))
+    return version
 
 
 def log_of(path: Path) -> Path:

@@ -18,19 +18,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 import qasync
-from PySide6.QtCore import QEvent, QObject, QSocketNotifier, QUrl, Signal, Slot
-from PySide6.QtGui import QDesktopServices, QFileOpenEvent
+from PySide6.QtCore import QEvent, QObject, QSocketNotifier, Signal, Slot
+from PySide6.QtGui import QFileOpenEvent
 from PySide6.QtWidgets import QApplication
 
 from minerva_desktop import __version__
 from minerva_desktop.app.services import Services
 from minerva_desktop.errors import MinervaError, StoreError
 from minerva_desktop.paths import resources_dir
-from minerva_desktop.settings import Settings
-from minerva_desktop.ui import late_dialogs
+from minerva_desktop.ui.about_controller import AboutController
 from minerva_desktop.ui.backups_controller import BackupsController
 from minerva_desktop.ui.chat_controller import ChatController
 from minerva_desktop.ui.chat_files_controller import ChatFilesController, is_chat_file
@@ -42,20 +40,18 @@ from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.memory_controller import MemoryController
 from minerva_desktop.ui.model_controller import ModelController
-from minerva_desktop.ui.model_notices import MEMORY_SETTINGS
 from minerva_desktop.ui.model_options_controller import ModelOptionsController
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.opened_chats import OpenedChats
 from minerva_desktop.ui.preset_controller import PresetController
 from minerva_desktop.ui.server_controller import ServerController
+from minerva_desktop.ui.settings_controller import SettingsController
 from minerva_desktop.ui.single_instance import TOKEN_VARIABLES, SingleInstance, handed_over
 from minerva_desktop.ui.snippet_controller import SnippetController
 from minerva_desktop.ui.stylesheet import apply_theme
 from minerva_desktop.ui.tasks import UiTasks
 from minerva_desktop.ui.theme import ThemeSource
-
-if TYPE_CHECKING:
-    from minerva_desktop.ui.settings_dialog import SettingsDialog
+from minerva_desktop.ui.update_controller import UpdateController
 
 OPEN_CHATS = "open-chats"
 SWITCH_SECONDS = 0.0005
@@ -80,7 +76,6 @@ class Application(QObject):
         self._services = services
         self._files = list(files)
         self._starting: asyncio.Task[None] | None = None
-        self._dialog: SettingsDialog | None = None
         settings = services.settings.current
         self._themes = ThemeSource(qt.styleHints(), settings.theme)
         icons = Icons(resources_dir() / "icons", self._themes)
@@ -101,9 +96,12 @@ class Application(QObject):
         self._models.refreshed.connect(self._memory.show_models)
         self._chats = ChatController(self.window, services, self._worker, self._models, self._tasks)
         self._chat_parts = self._make_chat_parts()
+        self._updates = UpdateController(
+            services.settings, self.window.notifications, self._tasks, self
+        )
+        self._settings = self._make_settings()
         self._garbage = MainThreadGarbage(self)
         self.window.composer.set_enter_sends(settings.send_with_enter)
-        self.window.settings_action.triggered.connect(self._on_settings)
         self.window.closing.connect(self._on_closing)
         self.window.notifications.action_triggered.connect(self._on_notice_action)
 
@@ -133,6 +131,21 @@ class Application(QObject):
         self._snippets = SnippetController(window, self._icons, self._services.presets, tasks)
         self._snippets.imported.connect(self._presets.refresh)
         return opened, context, backups
+
+    def _make_settings(self) -> SettingsController:
+        about = AboutController(self.window, self._icons, self._updates, self._tasks)
+        return SettingsController(
+            self.window,
+            self._services,
+            self._worker,
+            self._tasks,
+            self._themes,
+            self._server,
+            self._snippets,
+            self._updates,
+            about,
+            self._show_error,
+        )
 
     def start(self) -> None:
         """Show the window, then bring it to life. Main thread, loop running."""
@@ -188,6 +201,7 @@ class Application(QObject):
         if self._files:
             self.open_files(self._files)
         self._server.start_if_wanted()
+        self._updates.start()
 
     async def _open_chats(self) -> None:
         try:
@@ -201,79 +215,10 @@ class Application(QObject):
     def _on_notice_action(self, callback_id: str) -> None:
         if callback_id == OPEN_CHATS:
             self._tasks.start(self._open_chats())
-        elif callback_id == MEMORY_SETTINGS:
-            self._open_settings().focus_memory()
-
-    # -- settings and theme ----------------------------------------------------------------
 
     @Slot(object)
     def _on_theme_changed(self, _theme: object) -> None:
         apply_theme(self._qt, self._themes.theme)
-
-    @Slot()
-    def _on_settings(self) -> None:
-        self._open_settings()
-
-    def _open_settings(self) -> SettingsDialog:
-        dialog = late_dialogs.settings_dialog()(
-            self._icons,
-            self._services.settings.current,
-            str(self._services.paths.data),
-            os.cpu_count() or 1,
-            self.window,
-        )
-        dialog.open_data_folder_requested.connect(self._open_data_folder)
-        dialog.snippets_requested.connect(self._on_snippets)
-        dialog.accepted.connect(self._on_settings_accepted)
-        dialog.finished.connect(self._on_settings_finished)
-        self._dialog = dialog
-        dialog.open()
-        self._tasks.start(self._show_budgets(dialog))
-        return dialog
-
-    async def _show_budgets(self, dialog: SettingsDialog) -> None:
-        """Devices are asked of a child process, for which the dialog does not wait."""
-        system = await self._worker.system_budget()
-        if dialog is self._dialog:
-            dialog.show_system_budget(system)
-        gpus = await self._worker.gpu_budgets()
-        system = await self._worker.system_budget()  # which Metal may use, as is known now
-        if dialog is self._dialog:
-            dialog.show_system_budget(system)
-            dialog.show_gpus(gpus)
-
-    @Slot()
-    def _on_settings_finished(self) -> None:
-        if self._dialog is not None:
-            self._dialog.deleteLater()
-            self._dialog = None
-
-    @Slot()
-    def _on_settings_accepted(self) -> None:
-        if self._dialog is not None:
-            self._apply(self._dialog.applied_to(self._services.settings.current))
-
-    def _apply(self, settings: Settings) -> None:
-        self._themes.set_choice(settings.theme)
-        self.window.composer.set_enter_sends(settings.send_with_enter)
-        self._worker.use_settings(settings, self._services.paths.snapshots)
-        if settings.server_port != self._services.settings.current.server_port:
-            self._server.forget_failure()  # it was about the other port
-        self._save(settings)
-
-    @Slot()
-    def _on_snippets(self) -> None:
-        self._snippets.open_dialog(self._dialog or self.window)
-
-    @Slot()
-    def _open_data_folder(self) -> None:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._services.paths.data)))
-
-    def _save(self, settings: Settings) -> None:
-        try:
-            self._services.settings.save(settings)
-        except StoreError as error:
-            self._show_error(error)
 
     # -- the end ---------------------------------------------------------------------------
 
@@ -283,7 +228,8 @@ class Application(QObject):
 
     async def _shut_down(self) -> None:
         try:
-            self._save(self.window.remembered(self._services.settings.current))
+            self._updates.stop()
+            self._settings.save(self.window.remembered(self._services.settings.current))
             if self._starting is not None:
                 await asyncio.wait([self._starting])
             await self._chats.close()

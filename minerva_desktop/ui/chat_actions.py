@@ -14,6 +14,7 @@ from minerva_desktop.ui.chat_rows import FolderRow, Place
 from minerva_desktop.ui.controls import PopupMenu
 from minerva_desktop.ui.icons import IconRole, Icons
 
+ABOUT_SHORTCUT = "F1"
 MAX_FOLDER_NAME = 40  # characters of a folder's name in a menu
 
 
@@ -32,6 +33,7 @@ class ChatActions(QObject):
     export = Signal(list)  # an empty list: all chats
     import_chats = Signal()
     show_backups = Signal()
+    show_about = Signal()
     restore = Signal(list)
     destroy = Signal(list)
     rename_folder = Signal(str, str)
@@ -121,6 +123,8 @@ def list_menu(menu: ActionMenu, actions: ChatActions) -> None:
     menu.add("import", "Import chats…", actions.import_chats)
     menu.add("export", "Export all chats…", actions.export, [])
     menu.add("restore", "Backups…", actions.show_backups)
+    menu.addSeparator()
+    menu.add("info", "About Minerva…", actions.show_about, shortcut=ABOUT_SHORTCUT)
 
 
 def folder_menu(menu: ActionMenu, actions: ChatActions, row: FolderRow) -> None:

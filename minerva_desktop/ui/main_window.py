@@ -37,7 +37,7 @@ from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.models_panel import ModelsPanel
 from minerva_desktop.ui.notification_bar import NotificationBar
 from minerva_desktop.ui.parameters_panel import ParametersPanel
-from minerva_desktop.ui.settings_action import make_settings_action
+from minerva_desktop.ui.settings_action import make_about_action, make_settings_action
 from minerva_desktop.ui.sidebar import Sidebar
 from minerva_desktop.ui.status_bar import StatusBar
 
@@ -69,6 +69,7 @@ class MainWindow(QMainWindow):
         self.sidebar = Sidebar(icons)
         self.parameters = ParametersPanel(icons)
         self.settings_action = make_settings_action(icons, self)
+        self.about_action = make_about_action(self)
         self.header = Header(
             icons,
             leading=(self.sidebar.toggle_action,),
@@ -164,6 +165,7 @@ class MainWindow(QMainWindow):
             self.sidebar.toggle_action,
             self.parameters.toggle_action,
             self.settings_action,
+            self.about_action,
         ):
             self.addAction(action)
         for keys, signal in (

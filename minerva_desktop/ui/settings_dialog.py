@@ -20,7 +20,13 @@ from PySide6.QtWidgets import (
 )
 
 from minerva_desktop.app.memory_budgets import DeviceBudget, GpuMemories, chosen_gb, with_gpu_gb
-from minerva_desktop.settings import DEFAULT_PORT, MIN_MEMORY_GB, Settings, ThemeChoice
+from minerva_desktop.settings import (
+    DEFAULT_PORT,
+    MIN_MEMORY_GB,
+    Settings,
+    ThemeChoice,
+    UpdateSettings,
+)
 from minerva_desktop.ui.controls import (
     ElidedLabel,
     Switch,
@@ -33,8 +39,10 @@ from minerva_desktop.ui.forms import (
     Form,
     ScrolledPage,
     SegmentedChoice,
+    dialog_button,
     gigabytes_field,
     number_field,
+    plain_label,
 )
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.number_fields import DecimalField, all_right
@@ -47,6 +55,7 @@ MAX_GPU_LAYERS = 1000
 MAX_GPUS = 16  # that get a row
 MIN_PORT, MAX_PORT = 1, 65535
 FOLDER_SIGN = 16  # px
+NO_UPDATES = "This build knows no address to ask for updates, so nothing is ever sent."
 
 
 class SettingsDialog(QDialog):
@@ -54,6 +63,7 @@ class SettingsDialog(QDialog):
 
     open_data_folder_requested = Signal()
     snippets_requested = Signal()
+    about_requested = Signal()
 
     def __init__(
         self,
@@ -62,7 +72,11 @@ class SettingsDialog(QDialog):
         data_folder: str,
         max_threads: int,
         parent: QWidget | None = None,
+        *,
+        update_words: str = "",
     ) -> None:
+        """``update_words``: whom a check for updates asks, and what it sends; empty: there is
+        nobody to ask."""
         super().__init__(parent)
         self._icons = icons
         self._settings = settings
@@ -79,13 +93,7 @@ class SettingsDialog(QDialog):
         self._enter.setObjectName("sendWithEnter")
         self._enter.setChecked(settings.send_with_enter)
         self._enter.setToolTip(plain_tip("Off: Enter starts a new line, Ctrl+Enter sends"))
-        self._n_ctx = number_field(
-            "nCtx", "Context size in tokens", settings.n_ctx, MIN_N_CTX, MAX_N_CTX
-        )
-        self._layers = number_field(
-            "nGpuLayers", "Layers on the GPU", settings.n_gpu_layers, 0, MAX_GPU_LAYERS
-        )
-        self._threads = number_field("nThreads", "CPU threads", settings.n_threads, 1, max_threads)
+        self._make_load_fields(settings, max_threads)
         self._memory = gigabytes_field(
             "memoryGb", "System memory for models in GB", settings.memory_gb, MIN_MEMORY_GB
         )
@@ -101,8 +109,26 @@ class SettingsDialog(QDialog):
             "serverPort", "Server port", settings.server_port, MIN_PORT, MAX_PORT
         )
         self._port.setPlaceholderText(str(DEFAULT_PORT))
+        self._make_updates(settings.updates, update_words)
         self._form = Form()
         self._lay_out(data_folder)
+
+    def _make_load_fields(self, settings: Settings, max_threads: int) -> None:
+        self._n_ctx = number_field(
+            "nCtx", "Context size in tokens", settings.n_ctx, MIN_N_CTX, MAX_N_CTX
+        )
+        self._layers = number_field(
+            "nGpuLayers", "Layers on the GPU", settings.n_gpu_layers, 0, MAX_GPU_LAYERS
+        )
+        self._threads = number_field("nThreads", "CPU threads", settings.n_threads, 1, max_threads)
+
+    def _make_updates(self, updates: UpdateSettings, words: str) -> None:
+        self._updates = Switch("Check for updates once a day", self._icons.themes)
+        self._updates.setObjectName("checkUpdates")
+        self._updates.setChecked(updates.enabled and bool(words))
+        self._updates.setEnabled(bool(words))
+        self._updates_note = plain_label("updatesNote", "muted")
+        self._updates_note.setText(words or NO_UPDATES)
 
     def show_system_budget(self, budget: DeviceBudget) -> None:
         """Say what models may take of the system's memory where nothing is chosen."""
@@ -169,7 +195,13 @@ class SettingsDialog(QDialog):
             snapshot_gb=self._snapshots.value(),
             server_port=DEFAULT_PORT if port is None else port,
             send_with_enter=self._enter.isChecked(),
+            updates=self._chosen_updates(settings),
         )
+
+    def _chosen_updates(self, settings: Settings) -> UpdateSettings:
+        if not self._updates.isEnabled():
+            return settings.updates
+        return msgspec.structs.replace(settings.updates, enabled=self._updates.isChecked())
 
     def _lay_out(self, data_folder: str) -> None:
         form = self._form
@@ -189,6 +221,9 @@ class SettingsDialog(QDialog):
         form.add_section("Data")
         form.add_row("Fast resume", self._snapshots, "GB of disk; 0 turns it off")
         form.add_whole(self._make_folder_row(data_folder))
+        form.add_section("Updates")
+        form.add_whole(self._make_updates_row())
+        form.addWidget(self._updates_note, form.rowCount(), 0, 1, 2)
         buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
         )
@@ -220,6 +255,15 @@ class SettingsDialog(QDialog):
         row.addStretch(1)
         row.addWidget(button)
         return holder
+
+    def _make_updates_row(self) -> QHBoxLayout:
+        about = dialog_button("About Minerva…", "aboutMinerva")
+        about.clicked.connect(self.about_requested)
+        row = QHBoxLayout()
+        row.addWidget(self._updates)
+        row.addStretch(1)
+        row.addWidget(about)
+        return row
 
     def _make_folder_row(self, data_folder: str) -> QHBoxLayout:
         path = ElidedLabel(data_folder)

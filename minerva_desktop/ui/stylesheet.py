@@ -159,16 +159,22 @@ QFrame#answerDetails, QFrame#snippetPopup {
 QListView#pickerList, QListView#snippetList {
   background: transparent; border: none; outline: 0;
 }
-QListView#snippetNames {
+QListView#snippetNames, QListView#licenceNames {
   background: $surface; border: 1px solid $border; border-radius: 8px; outline: 0; padding: 4px;
 }
-QListView#snippetNames:focus { border-color: $accent; }
-QListView#snippetNames::item { padding: 5px 8px; border-radius: 4px; color: $text; }
-QListView#snippetNames::item:hover { background: $hover; }
-QListView#snippetNames::item:selected { background: $selected; }
+QListView#snippetNames:focus, QListView#licenceNames:focus { border-color: $accent; }
+QListView#snippetNames::item, QListView#licenceNames::item {
+  padding: 5px 8px; border-radius: 4px; color: $text;
+}
+QListView#snippetNames::item:hover, QListView#licenceNames::item:hover { background: $hover; }
+QListView#snippetNames::item:selected, QListView#licenceNames::item:selected {
+  background: $selected;
+}
 QPushButton#addModelButton { text-align: left; padding: 5px 8px; }
 QFrame#pickerRule, QFrame#pageRule { background: $border; border: none; }
 QWidget#notificationBar { border-bottom: 1px solid $border; }
+QPlainTextEdit#licenceText { font-size: ${small}px; }
+QScrollArea#changesView { border: 1px solid $border; border-radius: 8px; background: $bubble; }
 QFrame#noticeCard { border: 1px solid $border; border-radius: 8px; background: $bubble; }
 QFrame#noticeCard[kind="error"] { background: $danger_surface; border-color: $danger_edge; }
 QFrame#noticeCard[kind="warning"] { background: $warning_surface; border-color: $warning_edge; }

@@ -37,7 +37,6 @@ def test_what_was_saved_comes_back(path: Path) -> None:
     [
         (b"no JSON", "is no file of presets: JSON is malformed"),
         (b'{"format": "other", "version": 1}', "its format is not “minerva-presets”"),
-        (b'{"format": "minerva-presets", "version": 2}', "written by a newer Minerva"),
         (b'{"presets": [{"name": 5}]}', "Expected `str`, got `int`"),
         (b'{"presets": [{"name": "x", "sampling": {"temperature": 9}}]}', "temperature"),
         (b'{"snippets": [{"name": "two words", "text": ""}]}', "cannot be a snippet's name"),
@@ -53,6 +52,23 @@ def test_a_file_that_is_none_is_kept_aside(path: Path, content: bytes, why: str)
     assert path.with_name("presets.json.unreadable").read_bytes() == content
     file.save(LIBRARY)
     assert PresetFile(path).current == LIBRARY
+
+
+def test_a_newer_file_stays_as_it_is(path: Path) -> None:
+    content = b'{"format": "minerva-presets", "version": 2, "presets": {"in": "another shape"}}'
+    path.write_bytes(content)
+    file = PresetFile(path)
+    assert file.current == PromptLibrary()
+    assert file.problem == (
+        "presets.json was written by a newer Minerva (format 2, this one knows 1): update the app"
+        " to read it. It is left untouched."
+    )
+    with pytest.raises(StoreError, match="left untouched: update the app to change presets"):
+        file.save(LIBRARY)
+    with pytest.raises(StoreError, match="left untouched"):
+        file.add(LIBRARY)
+    assert path.read_bytes() == content
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
 def test_presets_of_another_person_are_added(path: Path, tmp_path: Path) -> None:

@@ -329,3 +329,29 @@ def test_a_model_that_was_read_into_memory_goes_on_whatever_its_file_becomes(
     new = write_gguf(models / "new.gguf", {**LLAMA, "llama.context_length": 512})
     model.path.write_bytes(new.read_bytes())
     assert catalog.entries()[0].note == REPLACED
+
+
+def test_a_newer_list_is_told_and_left(tmp_path: Path, model_path: Path, small_path: Path) -> None:
+    file = tmp_path / "models.json"
+    content = b'{"format": 2, "models": {"of": "another shape"}}'
+    file.write_bytes(content)
+    catalog = Catalog(file, embedded=model_path)
+    assert [entry.model.path for entry in catalog.entries()] == [model_path]
+    assert catalog.problem is not None
+    assert "written by a newer Minerva (format 2, this one knows up to 1)" in catalog.problem
+    with pytest.raises(StoreError, match="left untouched: update the app to keep changes"):
+        catalog.add(small_path)
+    assert small_path in [entry.model.path for entry in catalog.entries()]  # until the app ends
+    assert file.read_bytes() == content
+    assert [each.name for each in tmp_path.iterdir()] == [file.name]
+
+
+def test_a_newer_list_that_is_understood_is_used(tmp_path: Path, small_path: Path) -> None:
+    file = tmp_path / "models.json"
+    Catalog(file, embedded=None).add(small_path)
+    known = json.loads(file.read_text())
+    file.write_text(json.dumps(known | {"format": 2, "folders": ["/m"]}))
+    content = file.read_bytes()
+    catalog = Catalog(file, embedded=None)
+    assert [model.path for model in catalog.models()] == [small_path]
+    assert file.read_bytes() == content

@@ -1,4 +1,4 @@
-"""The compute devices that this build of ggml can use, with their memory.
+"""The compute devices that ggml can use, with their memory, and which build of it this is.
 
 Apart from `llama` because ggml's device functions are not in llama-cpp-python's bindings and have
 to be declared here (ggml/include/ggml-backend.h). Engine child, main thread.
@@ -12,7 +12,8 @@ from typing import Any
 
 from minerva_desktop.devices.device_list import DeviceInfo
 from minerva_desktop.devices.gpu_context import GpuDevice
-from minerva_desktop.engine.core.bindings import ggml, ggml_base
+from minerva_desktop.engine.core.bindings import ggml, ggml_base, llama
+from minerva_desktop.engine.messages import EngineBuild
 
 
 class _Props(ctypes.Structure):
@@ -47,6 +48,22 @@ def list_devices() -> tuple[DeviceInfo, ...]:
     count = _function(ggml, "ggml_backend_dev_count", ctypes.c_size_t, [])()
     get = _function(ggml, "ggml_backend_dev_get", ctypes.c_void_p, [ctypes.c_size_t])
     return tuple(_describe(get(index)) for index in range(count))
+
+
+def engine_build() -> EngineBuild:
+    """Versions, and the abilities of the processor that it uses."""
+    return EngineBuild(
+        ggml=_told("ggml_version"),
+        commit=_told("ggml_commit"),
+        features=_text(llama.llama_print_system_info()).strip(),
+    )
+
+
+def _told(name: str) -> str:
+    """What a function says that not every build has; empty where it is not there."""
+    if not hasattr(ggml_base, name):
+        return ""
+    return _text(_function(ggml_base, name, ctypes.c_char_p, [])())
 
 
 def _describe(device: int) -> DeviceInfo:

@@ -1,0 +1,257 @@
+"""The parts of Minerva that others made: their versions, licences and the texts of these.
+
+A checkout reads them from what is installed for its ``pyproject.toml``. An installed app has no
+such records: its build writes them into one file beside the licence texts
+(`packaging/licences.py`). Reads files; takes 0.3 s in a checkout, so call it off the window's
+thread.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import tomllib
+from collections.abc import Iterable, Sequence
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+
+import msgspec
+
+from minerva_desktop.errors import StoreError, os_reason
+
+COLLECTED = "third-parties.json"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_TEXT_FILE = re.compile(r"(?i)(licen[cs]e|copying|notice|authors)")
+_HOMEPAGES = ("homepage", "home-page", "home", "repository", "source", "source code")
+# Licences that packages name in words of their own.
+_SPDX = {
+    "apache 2.0": "Apache-2.0",
+    "bsd": "BSD-3-Clause",
+    "any-osi": "any licence that the Open Source Initiative approved",
+}
+
+
+class ThirdParty(msgspec.Struct, frozen=True, kw_only=True):
+    """One part. ``licence`` is an SPDX expression where there is one for it; ``text`` has all
+    notices and licences, ``homepage`` an address of the web or nothing."""
+
+    name: str
+    version: str
+    licence: str
+    homepage: str
+    text: str
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True):
+    """What no installed package tells of itself. Its version is that of ``package``, or
+    ``version``; ``texts`` are names of files beside this app's other licences."""
+
+    name: str
+    licence: str
+    homepage: str
+    texts: tuple[str, ...]
+    package: str = ""
+    version: str = ""
+
+
+_LGPL = ("qt.txt", "lgpl-3.0.txt", "gpl-3.0.txt")
+_PARTS = (
+    _Part(
+        name="Qt",
+        licence="LGPL-3.0-only",
+        homepage="https://www.qt.io",
+        texts=_LGPL,
+        package="PySide6_Essentials",
+    ),
+    _Part(
+        name="llama.cpp and ggml",
+        licence="MIT",
+        homepage="https://github.com/ggml-org/llama.cpp",
+        texts=("llama.cpp.txt",),
+        version="in llama-cpp-python",
+    ),
+    _Part(
+        name="SmolLM2-135M-Instruct",
+        licence="Apache-2.0",
+        homepage="https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct",
+        texts=("smollm2.txt", "apache-2.0.txt"),
+        version="Q4_1",
+    ),
+    _Part(
+        name="Python",
+        licence="PSF-2.0",
+        homepage="https://www.python.org",
+        texts=("python.txt",),
+        version=platform.python_version(),
+    ),
+    _Part(
+        name="SQLite",
+        licence="public domain",
+        homepage="https://www.sqlite.org",
+        texts=("sqlite.txt",),
+        package="apsw",
+    ),
+    _Part(
+        name="STIX Two Math and DejaVu Sans",
+        licence="OFL-1.1 AND Bitstream-Vera",
+        homepage="https://www.stixfonts.org",
+        texts=("stix.txt", "dejavu.txt"),
+        version="in ziamath",
+    ),
+)
+# The texts of packages that bring none, by their normal names.
+_MISSING_TEXTS = {
+    "latex2mathml": ("latex2mathml.txt",),
+    "nvidia-ml-py": ("nvidia-ml-py.txt",),
+    "pyside6-essentials": _LGPL,
+    "shiboken6": _LGPL,
+}
+
+
+def third_parties(licences: Path) -> tuple[ThirdParty, ...]:
+    """All of them, by name; ``licences`` is the folder of the licence texts. Raises `StoreError`
+    where a text is missing or what the build collected cannot be read."""
+    try:
+        collected = (licences / COLLECTED).read_bytes()
+    except FileNotFoundError:
+        return collect_third_parties(licences)
+    except OSError as error:
+        raise _unreadable(licences / COLLECTED, os_reason(error)) from error
+    try:
+        return msgspec.json.decode(collected, type=tuple[ThirdParty, ...])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _unreadable(licences / COLLECTED, str(error)) from error
+
+
+def collect_third_parties(licences: Path) -> tuple[ThirdParty, ...]:
+    """The same from what is installed for the checkout that ``licences`` is in. Raises `StoreError`
+    where a text is missing."""
+    packages = _needed_packages(licences.parent.parent / "pyproject.toml")
+    parts = [_of_part(part, packages, licences) for part in _PARTS]
+    parts += [_of_package(name, package, licences) for name, package in packages.items()]
+    return tuple(sorted(parts, key=lambda part: part.name.casefold()))
+
+
+def version_of(parts: Iterable[ThirdParty], name: str) -> str:
+    """The version of the part of that name; empty where there is none."""
+    wanted = _normal(name)
+    return next((part.version for part in parts if _normal(part.name) == wanted), "")
+
+
+def as_plain_text(parts: Sequence[ThirdParty]) -> str:
+    """All notices, one behind the other."""
+    return "\n".join(_section(part) for part in parts)
+
+
+def _section(part: ThirdParty) -> str:
+    rule = "=" * 78
+    head = f"{part.name} {part.version}: {part.licence}\n{part.homepage}".rstrip()
+    return f"{rule}\n{head}\n{rule}\n\n{part.text}\n"
+
+
+def _needed_packages(project: Path) -> dict[str, Distribution]:
+    """The installed packages that ``project`` needs, and those that these need, by normal name.
+    What is only needed elsewhere (another system, another Python) is not installed."""
+    try:
+        needs = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
+    except (OSError, ValueError, KeyError) as error:
+        raise _unreadable(project, str(error)) from error
+    found: dict[str, Distribution] = {}
+    waiting = [_required(need) for need in needs]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        try:
+            package = distribution(name)
+        except PackageNotFoundError:
+            continue
+        found[name] = package
+        waiting += [_required(each) for each in package.requires or () if "extra ==" not in each]
+    return found
+
+
+def _required(requirement: str) -> str:
+    match = _NAME.match(requirement)
+    return _normal(match[0] if match else requirement)
+
+
+def _of_part(part: _Part, packages: dict[str, Distribution], licences: Path) -> ThirdParty:
+    package = packages.get(_normal(part.package))
+    return ThirdParty(
+        name=part.name,
+        version=package.version if package is not None else part.version,
+        licence=part.licence,
+        homepage=part.homepage,
+        text=_read_texts(licences, part.texts),
+    )
+
+
+def _of_package(name: str, package: Distribution, licences: Path) -> ThirdParty:
+    text = _own_texts(package) or _read_texts(licences, _MISSING_TEXTS.get(name, ()))
+    if not text:
+        raise StoreError(f"The package {name} brings no text of its licence, and Minerva has none")
+    return ThirdParty(
+        name=package.metadata["Name"].replace("_", "-"),
+        version=package.version,
+        licence=_licence(package),
+        homepage=_homepage(package),
+        text=text,
+    )
+
+
+def _licence(package: Distribution) -> str:
+    metadata = package.metadata
+    words = _field(package, "License-Expression") or _field(package, "License")
+    first = words.strip().splitlines()[0] if words.strip() else ""
+    if first:
+        return _SPDX.get(first.casefold(), first)
+    classifiers = metadata.get_all("Classifier") or []
+    names = [each.rsplit(" :: ", 1)[-1] for each in classifiers if each.startswith("License ::")]
+    return ", ".join(names) or "see its text"
+
+
+def _homepage(package: Distribution) -> str:
+    urls = {"home-page": _field(package, "Home-page")}
+    for entry in package.metadata.get_all("Project-URL") or []:
+        label, _, url = entry.partition(",")
+        urls.setdefault(label.strip().casefold(), url.strip())
+    found = next((urls[label] for label in _HOMEPAGES if urls.get(label)), "")
+    return found if found.startswith(("https://", "http://")) else ""
+
+
+def _field(package: Distribution, name: str) -> str:
+    return next(iter(package.metadata.get_all(name) or []), "")
+
+
+def _own_texts(package: Distribution) -> str:
+    """The files of its records that are licences or notices, each under its name."""
+    texts = []
+    for file in sorted(package.files or (), key=str):
+        is_record = ".dist-info" in file.parts[0]
+        if is_record and _TEXT_FILE.search(file.name):
+            path = Path(str(package.locate_file(file)))
+            texts.append((file.name, path.read_text(encoding="utf-8", errors="replace").strip()))
+    if len(texts) == 1:
+        return texts[0][1]
+    return "\n\n".join(f"{name}\n{'-' * len(name)}\n{text}" for name, text in texts)
+
+
+def _read_texts(licences: Path, names: Iterable[str]) -> str:
+    texts = []
+    for name in names:
+        path = licences / name
+        try:
+            texts.append(path.read_text(encoding="utf-8").strip())
+        except (OSError, UnicodeDecodeError) as error:
+            why = os_reason(error) if isinstance(error, OSError) else "it is no text"
+            raise _unreadable(path, why) from error
+    return "\n\n".join(texts)
+
+
+def _unreadable(path: Path, why: str) -> StoreError:
+    return StoreError(f"The licences in {path.name} cannot be read: {why}")
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).casefold()

@@ -1,0 +1,114 @@
+"""`python packaging/artifacts.py FOLDER`: says what is in a release and which files it has.
+
+Writes a bill of materials (CycloneDX 1.6) of all that an installed app carries, by the Python that
+the build takes its packages from, and SHA-256 sums of all files in FOLDER.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sys
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from minerva_desktop import __version__  # noqa: E402
+from minerva_desktop.app.third_parties import ThirdParty, collect_third_parties  # noqa: E402
+
+SUMS = "SHA256SUMS"
+# An id or an expression of SPDX; what people wrote in other words is a name.
+_SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*(?: (?:AND|OR|WITH) [A-Za-z0-9][A-Za-z0-9.+-]*)*")
+_LOCKED = re.compile(r"(?m)^([A-Za-z0-9][A-Za-z0-9._-]*)==([^ ;\\]+)")
+
+
+def bill_of_materials(
+    parts: Iterable[ThirdParty], locked: dict[str, set[str]], version: str, made: datetime
+) -> dict[str, object]:
+    """The document. ``locked``: the versions of the lock file, by package; what is in there is a
+    Python package, and its address says so."""
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'minerva-desktop-{version}')}",
+        "version": 1,
+        "metadata": {
+            "timestamp": made.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "component": {
+                "type": "application",
+                "bom-ref": "minerva-desktop",
+                "name": "minerva-desktop",
+                "version": version,
+                "licenses": [{"expression": "Apache-2.0"}],
+            },
+        },
+        "components": [_component(part, locked) for part in parts],
+    }
+
+
+def locked_versions(lock: Path) -> dict[str, set[str]]:
+    """The versions in a lock file, by package; one may have several, for several Pythons."""
+    found: dict[str, set[str]] = {}
+    for name, version in _LOCKED.findall(lock.read_text(encoding="utf-8")):
+        found.setdefault(name.casefold(), set()).add(version)
+    return found
+
+
+def write_sums(folder: Path) -> Path:
+    """Write the sums of the files in ``folder``, as `sha256sum --check` reads them; the file."""
+    target = folder / SUMS
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path != target)
+    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files]
+    target.write_text("".join(lines), encoding="utf-8", newline="\n")
+    return target
+
+
+def _component(part: ThirdParty, locked: dict[str, set[str]]) -> dict[str, object]:
+    name = part.name.casefold()
+    is_package = part.version in locked.get(name, set())
+    component: dict[str, object] = {
+        "type": "machine-learning-model" if "SmolLM2" in part.name else "library",
+        "bom-ref": f"{name} {part.version}",
+        "name": part.name,
+        "version": part.version,
+        "licenses": [_licence(part.licence)],
+    }
+    if is_package:
+        component["purl"] = f"pkg:pypi/{name}@{part.version}"
+    if part.homepage:
+        component["externalReferences"] = [{"type": "website", "url": part.homepage}]
+    return component
+
+
+def _licence(words: str) -> dict[str, object]:
+    if _SPDX.fullmatch(words):
+        return {"expression": words}
+    return {"license": {"name": words}}
+
+
+def main(folder: Path) -> int:
+    """Write both; the exit code."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    made = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdecimal() else datetime.now(UTC)
+    parts = collect_third_parties(ROOT / "resources" / "licences")
+    locked = locked_versions(ROOT / "packaging" / "requirements.lock")
+    bill = bill_of_materials(parts, locked, __version__, made)
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"minerva-desktop-{__version__}-{sys.platform}.cdx.json"
+    target.write_text(json.dumps(bill, indent=2) + "\n", encoding="utf-8", newline="\n")
+    print(target)
+    print(write_sums(folder))
+    return 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        print(__doc__)
+        sys.exit(2)
+    sys.exit(main(Path(sys.argv[1])))

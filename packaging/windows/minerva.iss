@@ -1,0 +1,98 @@
+; The Windows installer, made with Inno Setup 6 from the frozen app:
+;   iscc /DVersion=0.1.0 packaging\windows\minerva.iss
+; For one person and without administrator's rights. An update goes over the version before it, and
+; an uninstall keeps chats and settings unless the person asks for them to go, too.
+
+#ifndef Version
+  #error Say which version this is: /DVersion=..., as minerva_desktop\__init__.py has it
+#endif
+#ifndef Bundle
+  #define Bundle "..\..\build\release\frozen\minerva-desktop"
+#endif
+
+#define Name "Minerva Desktop"
+#define Window "minerva-desktop.exe"
+#define Command "minerva.exe"
+#define TypeId "MinervaDesktop.gguf"
+
+[Setup]
+AppId={{8C0F6A3E-54C1-4B7A-9D0B-6E2C7B8F51D4}
+AppName={#Name}
+AppVersion={#Version}
+AppVerName={#Name} {#Version}
+AppPublisher={#Name}
+VersionInfoVersion={#Version}
+DefaultDirName={autopf}\{#Name}
+DefaultGroupName={#Name}
+DisableProgramGroupPage=yes
+DisableDirPage=auto
+; Into the person's own folder of programs; no prompt for a password.
+PrivilegesRequired=lowest
+PrivilegesRequiredOverridesAllowed=
+ArchitecturesAllowed=x64compatible
+ArchitecturesInstallIn64BitMode=x64compatible
+MinVersion=10.0.17763
+LicenseFile=..\..\LICENSE
+OutputDir=..\..\dist
+OutputBaseFilename=minerva-desktop-{#Version}-windows-x64-setup
+Compression=lzma2/max
+SolidCompression=yes
+WizardStyle=modern
+ChangesAssociations=yes
+CloseApplications=yes
+RestartApplications=no
+UninstallDisplayName={#Name}
+UninstallDisplayIcon={app}\{#Window}
+
+[Tasks]
+Name: "desktopicon"; Description: "{cm:CreateDesktopIcon}"; GroupDescription: "{cm:AdditionalIcons}"; Flags: unchecked
+Name: "association"; Description: "Open .gguf files with {#Name}"
+
+[InstallDelete]
+; What the version before had and this one has not must not be imported.
+Type: filesandordirs; Name: "{app}\_internal"
+
+[Files]
+Source: "{#Bundle}\*"; DestDir: "{app}"; Flags: ignoreversion recursesubdirs createallsubdirs
+
+[Icons]
+Name: "{group}\{#Name}"; Filename: "{app}\{#Window}"
+Name: "{autodesktop}\{#Name}"; Filename: "{app}\{#Window}"; Tasks: desktopicon
+
+[Registry]
+; "Open with" knows the app in any case; the task makes it the one that a double click opens.
+Root: HKA; Subkey: "Software\Classes\{#TypeId}"; ValueType: string; ValueData: "Language model (GGUF)"; Flags: uninsdeletekey
+Root: HKA; Subkey: "Software\Classes\{#TypeId}\DefaultIcon"; ValueType: string; ValueData: "{app}\{#Window},0"
+Root: HKA; Subkey: "Software\Classes\{#TypeId}\shell\open\command"; ValueType: string; ValueData: """{app}\{#Window}"" ""%1"""
+Root: HKA; Subkey: "Software\Classes\.gguf\OpenWithProgids"; ValueType: string; ValueName: "{#TypeId}"; ValueData: ""; Flags: uninsdeletevalue
+Root: HKA; Subkey: "Software\Classes\.gguf"; ValueType: string; ValueData: "{#TypeId}"; Flags: uninsdeletevalue; Tasks: association
+Root: HKA; Subkey: "Software\Classes\.gguf"; ValueType: string; ValueName: "Content Type"; ValueData: "application/x-gguf"; Flags: createvalueifdoesntexist; Tasks: association
+Root: HKA; Subkey: "Software\Classes\Applications\{#Window}\SupportedTypes"; ValueType: string; ValueName: ".gguf"; ValueData: ""; Flags: uninsdeletekey
+; So that "minerva-desktop" can be started by its name.
+Root: HKA; Subkey: "Software\Microsoft\Windows\CurrentVersion\App Paths\{#Window}"; ValueType: string; ValueData: "{app}\{#Window}"; Flags: uninsdeletekey
+Root: HKA; Subkey: "Software\Microsoft\Windows\CurrentVersion\App Paths\{#Command}"; ValueType: string; ValueData: "{app}\{#Command}"; Flags: uninsdeletekey
+
+[Run]
+Filename: "{app}\{#Window}"; Description: "{cm:LaunchProgram,{#Name}}"; Flags: nowait postinstall skipifsilent
+
+[UninstallDelete]
+Type: filesandordirs; Name: "{app}\_internal"
+
+[Code]
+{ Where `minerva_desktop.paths` keeps chats, settings and logs on Windows. }
+function DataFolder: String;
+begin
+  Result := ExpandConstant('{localappdata}\{#Name}');
+end;
+
+procedure CurUninstallStepChanged(CurUninstallStep: TUninstallStep);
+begin
+  if (CurUninstallStep <> usPostUninstall) or UninstallSilent then
+    Exit;
+  if not DirExists(DataFolder) then
+    Exit;
+  if MsgBox('Delete your chats, settings and logs, too?' + #13#10#13#10 + DataFolder + #13#10#13#10 +
+    'They cannot be brought back. Models that you added stay where they are.',
+    mbConfirmation, MB_YESNO or MB_DEFBUTTON2) = IDYES then
+    DelTree(DataFolder, True, True, True);
+end;

@@ -1,0 +1,66 @@
+"""The checks of the self-test that need no model, each against what it is there for."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+
+from minerva_desktop.app import self_checks
+from minerva_desktop.app.self_report import CheckState
+from minerva_desktop.paths import AppPaths, app_paths, resources_dir
+
+FAILED, WARNING, OK = CheckState.FAILED, CheckState.WARNING, CheckState.OK
+
+
+@pytest.fixture
+def paths() -> AppPaths:
+    paths = app_paths()
+    paths.create()
+    return paths
+
+
+def test_resources_are_whole() -> None:
+    outcome = self_checks.check_resources(resources_dir())
+    assert outcome.state is OK, outcome
+    assert outcome.words.startswith(f"{len(list((resources_dir() / 'icons').glob('*.svg')))} icons")
+
+
+def test_resources_that_are_not(tmp_path: Path) -> None:
+    assert self_checks.check_resources(tmp_path).state is FAILED
+    shutil.copytree(resources_dir() / "icons", tmp_path / "icons")
+    without_licences = self_checks.check_resources(tmp_path)
+    assert without_licences.state is FAILED
+    assert "cannot be read" in without_licences.words
+    (tmp_path / "icons" / "add.svg").write_text("<svg")
+    assert self_checks.check_resources(tmp_path).words.startswith("add.svg is damaged:")
+
+
+def test_a_folder_that_takes_no_file(paths: AppPaths) -> None:
+    assert self_checks.check_folders(paths).state is OK
+    assert list(paths.data.iterdir()) == []  # and no trace
+    paths.logs.rmdir()
+    paths.logs.touch()
+    outcome = self_checks.check_folders(paths)
+    assert outcome.state is FAILED
+    assert outcome.words == "the log folder cannot be written: a file of that name is in its place"
+
+
+def test_the_disk(paths: AppPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    for free, state in ((10**12, OK), (10**9, WARNING), (10**8, FAILED)):
+        usage = Mock(return_value=Mock(free=free))
+        monkeypatch.setattr(shutil, "disk_usage", usage)
+        assert self_checks.check_disk(paths.data).state is state
+
+
+def test_settings_that_are_no_json(paths: AppPaths) -> None:
+    assert self_checks.check_settings(paths).words == "none yet"
+    paths.settings.write_text("{}")
+    assert self_checks.check_settings(paths).words == "settings.json can be read"
+    paths.presets.write_text("[" * 100_000)
+    outcome = self_checks.check_settings(paths)
+    assert outcome.state is WARNING
+    assert outcome.words.startswith("presets.json is damaged")
+    assert paths.presets.read_text() == "[" * 100_000  # as it was

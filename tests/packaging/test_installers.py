@@ -1,0 +1,267 @@
+"""The files that make the installers, as far as a machine can tell that is neither Windows nor a
+Mac: they agree with the app, with each other and with what they are read by."""
+
+from __future__ import annotations
+
+import json
+import plistlib
+import re
+import tomllib
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import pytest
+import yaml
+
+from artifacts import bill_of_materials, locked_versions, write_sums
+from licences import PLAIN, collect
+from macos import make_dmg
+from minerva_desktop import __version__, paths
+from minerva_desktop.app.third_parties import COLLECTED, third_parties
+from minerva_desktop.app.updates import is_newer
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGING = ROOT / "packaging"
+ISS = (PACKAGING / "windows" / "minerva.iss").read_text(encoding="utf-8")
+PLIST: dict[str, Any] = plistlib.loads((PACKAGING / "macos" / "Info.plist").read_bytes())
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+COMMANDS = {*PROJECT["project"]["scripts"], *PROJECT["project"]["gui-scripts"]}
+WORKFLOW: dict[Any, Any] = yaml.safe_load(
+    (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
+)
+JOB = WORKFLOW["jobs"]["build"]
+MIME = "application/x-gguf"
+
+
+def test_the_version_has_one_place() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
+    assert is_newer("999.0.0", __version__)  # it is one that the update check can compare
+    assert PROJECT["project"]["dynamic"] == ["version"]
+    assert PROJECT["tool"]["hatch"]["version"]["path"] == "minerva_desktop/__init__.py"
+    heading = re.search(r"(?m)^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
+    assert heading is not None
+    assert heading[1] == __version__
+    for file in (ISS, *(path.read_text() for path in (PACKAGING / "macos").glob("*.plist"))):
+        assert f">{__version__}<" not in file
+        assert not re.search(rf'"{re.escape(__version__)}"', file)
+
+
+# -- Windows -----------------------------------------------------------------------------------
+
+
+def iss_sections() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    lines: list[str] = []
+    for line in ISS.splitlines():
+        if match := re.fullmatch(r"\[(\w+)\]", line):
+            lines = found.setdefault(match[1], [])
+        elif line and not line.startswith((";", "#")):
+            lines.append(line)
+    return found
+
+
+def iss_constants() -> dict[str, str]:
+    return dict(re.findall(r'(?m)^#define (\w+) "(.*)"$', ISS))
+
+
+def test_windows_installs_for_one_person() -> None:
+    setup = dict(line.split("=", 1) for line in iss_sections()["Setup"])
+    assert ISS.isascii()  # older Inno Setups take other files for the system's own encoding
+    assert setup["PrivilegesRequired"] == "lowest"
+    assert setup["PrivilegesRequiredOverridesAllowed"] == ""
+    assert setup["ChangesAssociations"] == "yes"
+    assert setup["AppVersion"] == setup["VersionInfoVersion"] == "{#Version}"
+    assert (PACKAGING / "windows" / setup["LicenseFile"].replace("\\", "/")).resolve().is_file()
+    assert re.fullmatch(r"\{\{[0-9A-F-]{36}\}", setup["AppId"])
+    names = iss_constants()
+    assert {names["Window"], names["Command"]} == {f"{command}.exe" for command in COMMANDS}
+    # Another name would be another folder for an update to go into.
+    assert names["Name"] == paths._APP_NAME == PLIST["CFBundleName"]
+
+
+def test_windows_knows_gguf() -> None:
+    registry = iss_sections()["Registry"]
+    assert all('Root: HKA; Subkey: "Software\\' in line for line in registry)
+    (command,) = [line for line in registry if "shell\\open\\command" in line]
+    assert '"""{app}\\{#Window}"" ""%1"""' in command
+    assert any("OpenWithProgids" in line and "Tasks" not in line for line in registry)
+    assert any(f'"{MIME}"' in line for line in registry)
+    for line in registry:  # what is written is taken back, alone or with the key above it
+        below = any(key in line for key in ("DefaultIcon", "shell\\open"))
+        assert below or "uninsdelete" in line or "createvalueifdoesntexist" in line, line
+
+
+def test_a_windows_uninstall_keeps_data_unless_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = ISS[ISS.index("[Code]") :]
+    assert "MB_DEFBUTTON2" in code
+    assert "UninstallSilent" in code
+    assert code.count("DelTree(") == 1
+    (folder,) = re.findall(r"ExpandConstant\('(.*)'\)", code)
+    # There is nothing of the person's in it that is not below that folder.
+    monkeypatch.setattr(platformdirs, "PlatformDirs", WindowsFolders)
+    monkeypatch.delenv(paths.HOME_VARIABLE)
+    app_paths = paths.app_paths()
+    wanted = folder.replace("{localappdata}", "LOCAL").replace("{#Name}", iss_constants()["Name"])
+    for path in (app_paths.data, app_paths.config, app_paths.logs):
+        assert str(path).replace("/", "\\").startswith(wanted)
+    assert "{app}\\_internal" in "".join(iss_sections()["UninstallDelete"])
+
+
+class WindowsFolders:
+    """What platformdirs says on Windows."""
+
+    def __init__(self, name: str, *, appauthor: bool) -> None:
+        assert appauthor is False
+        self.user_data_path = self.user_config_path = Path("LOCAL") / name
+        self.user_log_path = self.user_data_path / "Logs"
+
+
+# -- macOS -------------------------------------------------------------------------------------
+
+
+def test_macos_is_told_what_the_app_opens() -> None:
+    assert PLIST["CFBundleExecutable"] == make_dmg.EXECUTABLE
+    assert make_dmg.EXECUTABLE in COMMANDS
+    assert PLIST["NSHighResolutionCapable"] is True
+    (kind,) = PLIST["CFBundleDocumentTypes"]
+    (declared,) = PLIST["UTImportedTypeDeclarations"]
+    assert kind["LSItemContentTypes"] == [declared["UTTypeIdentifier"]]
+    tags = declared["UTTypeTagSpecification"]
+    assert tags["public.filename-extension"] == ["gguf"]
+    assert tags["public.mime-type"] == [MIME]
+    usage = [key for key in PLIST if key.endswith("UsageDescription")]
+    assert len(usage) == 6
+    assert all(len(PLIST[key]) > 40 for key in usage)
+
+
+def test_macos_allows_no_more_than_is_needed() -> None:
+    entitlements = plistlib.loads((PACKAGING / "macos" / "entitlements.plist").read_bytes())
+    assert entitlements == {"com.apple.security.cs.allow-unsigned-executable-memory": True}
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    """A bundle with code in two depths, a link, and files that are none."""
+    app = tmp_path / "Minerva Desktop.app"
+    contents = app / "Contents"
+    (contents / "MacOS").mkdir(parents=True)
+    (contents / "Frameworks" / "PySide6").mkdir(parents=True)
+    (contents / "Info.plist").write_bytes(plistlib.dumps(PLIST))
+    code = make_dmg.MACH_O[0] + b"code"
+    (contents / "MacOS" / "minerva-desktop").write_bytes(code)
+    (contents / "Frameworks" / "Python").write_bytes(code)
+    (contents / "Frameworks" / "PySide6" / "QtCore.abi3.so").write_bytes(code)
+    (contents / "Frameworks" / "link.dylib").symlink_to("Python")
+    (contents / "Frameworks" / "notes.so").write_text("no code")
+    return app
+
+
+def test_a_disk_image_without_credentials(app: Path, tmp_path: Path) -> None:
+    make_dmg.set_version(app, "1.2.3")
+    told = plistlib.loads((app / "Contents" / "Info.plist").read_bytes())
+    assert told == PLIST | {"CFBundleShortVersionString": "1.2.3", "CFBundleVersion": "1.2.3"}
+    run = list(make_dmg.commands(app, tmp_path / "x.dmg", tmp_path / "in", {}))
+    signed = [command[-1] for command in run if command[:2] == ("codesign", "--force")]
+    contents = app / "Contents"
+    assert signed == [  # from the inside out
+        str(contents / "Frameworks" / "PySide6" / "QtCore.abi3.so"),
+        str(contents / "Frameworks" / "Python"),
+        str(app),
+    ]
+    assert all(command[3] == "-" for command in run if command[:2] == ("codesign", "--force"))
+    assert [command[0] for command in run[-3:]] == ["ditto", "ln", "hdiutil"]
+    assert make_dmg.skipped_steps({}) == [
+        "MINERVA_SIGN_IDENTITY is not set: the signature is ad hoc, and nothing is notarised."
+    ]
+
+
+def test_a_disk_image_with_credentials(app: Path, tmp_path: Path) -> None:
+    given = {make_dmg.IDENTITY: "Developer ID Application: X", make_dmg.PROFILE: "release"}
+    run = list(make_dmg.commands(app, tmp_path / "x.dmg", tmp_path / "in", given))
+    assert make_dmg.skipped_steps(given) == []
+    signing = [command for command in run if command[:2] == ("codesign", "--force")]
+    assert all(command[3:7] == (given[make_dmg.IDENTITY], "--timestamp", "--options", "runtime")
+               for command in signing)  # fmt: skip
+    assert [command for command in signing if "--entitlements" in command] == [signing[-1]]
+    assert [command[:3] for command in run[-2:]] == [
+        ("xcrun", "notarytool", "submit"),
+        ("xcrun", "stapler", "staple"),
+    ]
+    without_profile = {make_dmg.IDENTITY: "X"}
+    assert (
+        list(make_dmg.commands(app, tmp_path / "x.dmg", tmp_path / "in", without_profile))[-1][0]
+        == "codesign"
+    )
+    assert make_dmg.skipped_steps(without_profile) == [
+        "MINERVA_NOTARY_PROFILE is not set: nothing is notarised."
+    ]
+
+
+# -- what a release is made of -----------------------------------------------------------------
+
+
+def test_a_bundle_gets_all_licences_in_two_files(tmp_path: Path) -> None:
+    collected, plain = collect(tmp_path / "licences")
+    assert (collected.name, plain.name) == (COLLECTED, PLAIN)
+    parts = third_parties(tmp_path / "licences")
+    assert parts == third_parties(ROOT / "resources" / "licences")
+    text = plain.read_text(encoding="utf-8")
+    assert all(part.text in text for part in parts)
+
+
+def test_the_bill_of_materials() -> None:
+    parts = third_parties(ROOT / "resources" / "licences")
+    locked = locked_versions(PACKAGING / "requirements.lock")
+    made = datetime(2026, 11, 26, tzinfo=UTC)
+    bill: Any = bill_of_materials(parts, locked, "1.2.3", made)
+    assert bill == bill_of_materials(parts, locked, "1.2.3", made)  # the same each time
+    json.dumps(bill)
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    assert bill["metadata"]["timestamp"] == "2026-11-26T00:00:00Z"
+    assert bill["metadata"]["component"]["version"] == "1.2.3"
+    components = {component["name"]: component for component in bill["components"]}
+    assert len({component["bom-ref"] for component in bill["components"]}) == len(parts)
+    assert {name for name in locked if f"pkg:pypi/{name}@" not in json.dumps(bill)} == set()
+    assert components["Qt"]["licenses"] == [{"expression": "LGPL-3.0-only"}]
+    assert components["SQLite"]["licenses"] == [{"license": {"name": "public domain"}}]
+    assert components["SmolLM2-135M-Instruct"]["type"] == "machine-learning-model"
+
+
+def test_sums_are_those_of_the_files(tmp_path: Path) -> None:
+    for name in ("b.deb", "a.run"):
+        (tmp_path / name).write_bytes(name.encode())
+    for _ in range(2):  # the list itself is not in it
+        sums = write_sums(tmp_path).read_text(encoding="utf-8").splitlines()
+        assert sums == [f"{sha256(n.encode()).hexdigest()}  {n}" for n in ("a.run", "b.deb")]
+
+
+# -- CI ----------------------------------------------------------------------------------------
+
+
+def runs() -> list[str]:
+    return [step["run"] for step in JOB["steps"] if "run" in step]
+
+
+def test_ci_builds_and_tests_on_three_systems() -> None:
+    systems = {each["system"].split("-")[0] for each in JOB["strategy"]["matrix"]["include"]}
+    assert systems == {"linux", "windows", "macos"}
+    for each in JOB["strategy"]["matrix"]["include"]:
+        assert Path(each["command"]).name.removesuffix(".exe") in COMMANDS
+    text = "\n".join(runs())
+    assert '"$COMMAND" selftest' in text
+    scripts = re.findall(r"(?:python|\"\$PYTHON\") ((?:scripts|packaging)/\S+\.py)", text)
+    own = ["packaging/macos/make_dmg.py", "packaging/artifacts.py"]
+    assert scripts == ["scripts/release.py", *own]
+    assert all((ROOT / script).is_file() for script in own)
+    assert "packaging\\windows\\minerva.iss" in text
+
+
+def test_ci_gives_away_nothing() -> None:
+    assert WORKFLOW["permissions"] == {"contents": "read"}
+    actions = [step["uses"] for step in JOB["steps"] if "uses" in step]
+    assert all(re.fullmatch(r"actions/[a-z-]+@v\d+\.\d+\.\d+", action) for action in actions)
+    # Secrets are in the environment of the one step, never in a command line that is logged.
+    assert not [run for run in runs() if "secrets." in run or "${{" in run]
