@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from minerva_desktop.ui.backups_window import BackupsWindow
+    from minerva_desktop.ui.chat_view.chat_finder import ChatFinder
     from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
     from minerva_desktop.ui.server_window import ServerWindow
     from minerva_desktop.ui.settings_dialog import SettingsDialog
@@ -18,6 +19,13 @@ def backups_window() -> type[BackupsWindow]:
     from minerva_desktop.ui.backups_window import BackupsWindow
 
     return BackupsWindow
+
+
+def chat_finder() -> type[ChatFinder]:
+    """What finds text in a chat."""
+    from minerva_desktop.ui.chat_view.chat_finder import ChatFinder
+
+    return ChatFinder
 
 
 def model_options_dialog() -> type[ModelOptionsDialog]:

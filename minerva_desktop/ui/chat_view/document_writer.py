@@ -16,7 +16,7 @@ from PySide6.QtGui import (
     QTextTable,
 )
 
-from minerva_desktop.ui.chat_view.rows import Kind, Row, Run, reads_right_to_left
+from minerva_desktop.ui.chat_view.rows import Kind, Row, Run, reads_right_to_left, runs_text
 from minerva_desktop.ui.chat_view.streaming import Update
 from minerva_desktop.ui.chat_view.text_formats import (
     TextFormats,
@@ -87,6 +87,22 @@ class DocumentWriter:
     def row_at(self, block: QTextBlock) -> int:
         """The index of the row that ``block`` belongs to."""
         return max(0, bisect_right(self._blocks, block.blockNumber()) - 1)
+
+    def has(self, index: int, cell: int) -> bool:
+        """Whether there is such a row, and such a cell in it."""
+        if index >= len(self.rows):
+            return False
+        row = self.rows[index]
+        return cell < len(row.cells) if row.kind is Kind.TABLE else cell == 0
+
+    def position(self, index: int, cell: int, offset: int) -> int:
+        """Where code point ``offset`` of the text of row ``index`` is in the document; of a table
+        row, of its cell number ``cell``. The row's marker does not count."""
+        row = self.rows[index]
+        block = self._document.findBlockByNumber(self._blocks[index] + cell)
+        text = runs_text(row.cells[cell] if row.kind is Kind.TABLE else row.runs)
+        marker = len(row.marker) + 1 if row.marker else 0
+        return block.position() + marker + _utf16_length(text[:offset])
 
     def box_source(self, box: int) -> str:
         """The code in box number ``box`` as the model wrote it."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from PySide6.QtCore import QMimeData, QPoint, QRect, QRectF, Qt, QUrl, Signal, Slot
 from PySide6.QtGui import (
+    QColor,
     QContextMenuEvent,
     QCursor,
     QDesktopServices,
@@ -26,15 +27,18 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPalette,
+    QTextCharFormat,
+    QTextCursor,
     QTextDocument,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QFrame, QTextBrowser, QToolTip, QWidget
+from PySide6.QtWidgets import QFrame, QTextBrowser, QTextEdit, QToolTip, QWidget
 
 from minerva_desktop.ui.chat_view.copy_button import SIZE, CopyButton
 from minerva_desktop.ui.chat_view.decorations import Decorations
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
-from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind
+from minerva_desktop.ui.chat_view.found_text import Match
+from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, Row
 from minerva_desktop.ui.chat_view.streaming import Update
 from minerva_desktop.ui.chat_view.text_formats import (
     CODE_BOTTOM,
@@ -83,6 +87,8 @@ class RichTextView(QTextBrowser):
         self._placed_from = 0
         self._menu_link = ""
         self._keyboard = False
+        self._found: Sequence[Match] = ()
+        self._current: int | None = None
         self.whole_source: Callable[[], str] | None = None  # what Ctrl+C copies without a selection
         font = body_font(self.font())
         self.document().setDefaultFont(font)
@@ -127,6 +133,8 @@ class RichTextView(QTextBrowser):
         self._writer.restyle(TextFormats(self._icons.theme, self.document().defaultFont()))
         self._caret_to_start()
         self._placed_from = 0
+        if self._found:
+            self.show_found(self._found, self._current)
 
     def _caret_to_start(self) -> None:
         """Text that is put in moves the caret along; a selection by keyboard begins at the top."""
@@ -161,6 +169,43 @@ class RichTextView(QTextBrowser):
             if limit < 0:
                 break
         return "\n".join(texts)
+
+    @property
+    def rows(self) -> list[Row]:
+        """What is shown."""
+        return self._writer.rows
+
+    def show_found(self, matches: Sequence[Match], current: int | None) -> None:
+        """Mark what was found, and the ``current`` one of it. What is not there any more is left
+        out: an answer may have changed since it was searched."""
+        self._found, self._current = matches, current
+        theme = self._icons.theme
+        selections = []
+        for number, match in enumerate(matches):
+            if not self._writer.has(match.row, match.cell):
+                continue
+            is_current = number == current
+            marked = QTextCharFormat()
+            marked.setBackground(QColor(theme.accent if is_current else theme.found))
+            marked.setForeground(QColor(theme.on_accent if is_current else theme.text))
+            selection = QTextEdit.ExtraSelection()
+            selection.format = marked
+            selection.cursor = self._found_cursor(match)
+            selections.append(selection)
+        self.setExtraSelections(selections)
+
+    def _found_cursor(self, match: Match) -> QTextCursor:
+        cursor = QTextCursor(self.document())
+        cursor.setPosition(self._writer.position(match.row, match.cell, match.start))
+        end = self._writer.position(match.row, match.cell, match.end)
+        cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
+        return cursor
+
+    def found_rect(self, match: Match) -> QRect:
+        """Where a found text ends, in this widget; the top where it is not there any more."""
+        if not self._writer.has(match.row, match.cell):
+            return QRect()
+        return self.cursorRect(self._found_cursor(match))
 
     def clear_selection(self) -> None:
         """Select nothing."""
