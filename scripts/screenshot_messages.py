@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QEnterEvent
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
 
 import screenshot_samples as samples
 from minerva_desktop.app.session_listener import QueuedMessage
@@ -20,6 +20,7 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.ui.chat_view.actions import BranchPlace
 from minerva_desktop.ui.chat_view.answer_details import AnswerDetails
 from minerva_desktop.ui.chat_view.message_view import MessageView
+from minerva_desktop.ui.late_dialogs import chat_finder
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.regenerate_menu import regenerate_menu
@@ -105,6 +106,30 @@ def narrow_actions(stage: HasWindow) -> list[QWidget]:
     window.sidebar.toggle_action.setChecked(True)
     QApplication.processEvents()
     return actions(stage)
+
+
+def find(stage: HasWindow) -> list[QWidget]:
+    """A word is looked for that stands in several messages."""
+    window = stage.window
+    _show(window, _chat())
+    finder = chat_finder()(window.icons, window.chat_view)
+    finder.open()
+    field = window.chat_view.findChild(QLineEdit, "findField")
+    if isinstance(field, QLineEdit):
+        field.setText("salt")
+    finder.step(1)
+    return []
+
+
+def find_nothing(stage: HasWindow) -> list[QWidget]:
+    """One that stands in none; 700 px wide."""
+    window = stage.window
+    window.resize(NARROW, window.height())
+    find(stage)
+    field = window.chat_view.findChild(QLineEdit, "findField")
+    if isinstance(field, QLineEdit):
+        field.setText("sugar")
+    return []
 
 
 def message_menu(stage: HasWindow) -> list[QWidget]:
@@ -231,6 +256,8 @@ STATES: dict[str, Callable[[HasWindow], list[QWidget]]] = {
     "waiting": waiting,
     "actions": actions,
     "narrow-actions": narrow_actions,
+    "find": find,
+    "find-nothing": find_nothing,
     "message-menu": message_menu,
     "regenerate": regenerate,
     "details": details,

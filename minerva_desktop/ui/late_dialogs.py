@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from minerva_desktop.app.updates import Release
     from minerva_desktop.ui.about_dialog import AboutDialog
     from minerva_desktop.ui.backups_window import BackupsWindow
+    from minerva_desktop.ui.chat_view.chat_finder import ChatFinder
     from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
     from minerva_desktop.ui.self_test_process import SelfTestProcess
     from minerva_desktop.ui.server_window import ServerWindow
@@ -53,6 +54,13 @@ def backups_window() -> type[BackupsWindow]:
     from minerva_desktop.ui.backups_window import BackupsWindow
 
     return BackupsWindow
+
+
+def chat_finder() -> type[ChatFinder]:
+    """What finds text in a chat."""
+    from minerva_desktop.ui.chat_view.chat_finder import ChatFinder
+
+    return ChatFinder
 
 
 def model_options_dialog() -> type[ModelOptionsDialog]:

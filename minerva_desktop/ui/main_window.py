@@ -8,7 +8,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from PySide6.QtCore import QByteArray, QRect, QSize, Qt, Signal, Slot
@@ -34,12 +36,16 @@ from minerva_desktop.ui.drop_overlay import DropOverlay
 from minerva_desktop.ui.focus_keeper import FocusKeeper
 from minerva_desktop.ui.header import Header
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.late_dialogs import chat_finder
 from minerva_desktop.ui.models_panel import ModelsPanel
 from minerva_desktop.ui.notification_bar import NotificationBar
 from minerva_desktop.ui.parameters_panel import ParametersPanel
 from minerva_desktop.ui.settings_action import make_about_action, make_settings_action
 from minerva_desktop.ui.sidebar import Sidebar
 from minerva_desktop.ui.status_bar import StatusBar
+
+if TYPE_CHECKING:
+    from minerva_desktop.ui.chat_view.chat_finder import ChatFinder
 
 DEFAULT_SIZE = (1120, 760)
 MINIMUM_SIZE = (560, 420)
@@ -84,6 +90,7 @@ class MainWindow(QMainWindow):
         self.sidebar.new_temporary_chat.connect(self.new_temporary_chat)
         self.status.memory_clicked.connect(self._open_models)
         self._overlay = DropOverlay(icons.themes, self)
+        self._finder: ChatFinder | None = None
         self._closing_told = False
         self._must_stay: Callable[[], bool] = lambda: False
         self._lay_out()
@@ -174,6 +181,12 @@ class MainWindow(QMainWindow):
             (QKeySequence(QKeySequence.StandardKey.Open), self.header.picker.add_requested),
         ):
             QShortcut(keys, self).activated.connect(signal)
+        for key, find in (
+            (QKeySequence.StandardKey.Find, self._find),
+            (QKeySequence.StandardKey.FindNext, partial(self._find_next, 1)),
+            (QKeySequence.StandardKey.FindPrevious, partial(self._find_next, -1)),
+        ):
+            QShortcut(key, self).activated.connect(find)
         QShortcut(QKeySequence("Ctrl+K"), self).activated.connect(self.sidebar.focus_search)
         QShortcut(QKeySequence("Ctrl+L"), self).activated.connect(self.header.picker.open_list)
         quit_action = QAction("Quit", self)
@@ -181,6 +194,20 @@ class MainWindow(QMainWindow):
         quit_action.setMenuRole(QAction.MenuRole.QuitRole)
         quit_action.triggered.connect(self.close)
         self.addAction(quit_action)
+
+    @property
+    def _chat_finder(self) -> ChatFinder:
+        if self._finder is None:
+            self._finder = chat_finder()(self.icons, self.chat_view)
+            self._finder.closed.connect(self.composer.focus_editor)
+        return self._finder
+
+    @Slot()
+    def _find(self) -> None:
+        self._chat_finder.open()
+
+    def _find_next(self, by: int) -> None:
+        self._chat_finder.step(by)
 
     @Slot()
     def _open_models(self) -> None:

@@ -118,7 +118,12 @@ QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 _SIDES = """
 QWidget#sidebar { background: $sidebar; border-right: 1px solid $border; }
 QListView#chatList, QListView#searchResults { background: transparent; border: none; outline: 0; }
-QFrame#searchHints { background: $surface; border: 1px solid $border; border-radius: 8px; }
+QFrame#searchHints, QFrame#findBar {
+  background: $surface; border: 1px solid $border; border-radius: 8px;
+}
+QFrame#findBar QLineEdit { background: transparent; border: none; padding: 0px 4px; }
+QFrame#findBar QLineEdit[state="failed"] { color: $danger; }
+QLabel#findCount { color: $muted; font-size: ${small}px; }
 QListView#chatList QLineEdit { padding: 0px 4px; min-height: 0px; border-radius: 4px; }
 QWidget#sidebar QPushButton[look="ghost"] { color: $muted; padding: 3px 8px; }
 QWidget#sidebar QPushButton[look="ghost"]:checked { background: $selected; color: $text; }

@@ -40,6 +40,7 @@ class Theme:
     success: str
     bubble: str  # the user's messages
     code: str  # background of code
+    found: str  # background of text that was looked for
     link: str
     series: tuple[str, ...]  # loaded models side by side in a bar, the accent colour first
     code_style: str  # name of the Pygments style for highlighted code
@@ -63,6 +64,7 @@ LIGHT = Theme(
     success="#1f7a3d",
     bubble="#f0f0ee",
     code="#f6f6f4",
+    found="#ffe08a",
     link="#3543c6",
     series=("#4350d6", "#0f766e", "#a8327d", "#8a5a00", "#1a6fb0"),
     code_style="friendly",
@@ -86,6 +88,7 @@ DARK = Theme(
     success="#6fcf8e",
     bubble="#2c2c31",
     code="#232326",
+    found="#5e4b12",
     link="#a0a9ff",
     series=("#7c88ff", "#45b8a8", "#e583bd", "#d9a55a", "#62b0ea"),
     code_style="github-dark",

@@ -55,7 +55,7 @@ def written_on(theme: Theme) -> list[tuple[str, str, str]]:
     pairs += [("link on danger_surface", "link", "danger_surface")]
     pairs += [(f"warning on {g}", "warning", g) for g in ("window", "sidebar", "surface")]
     pairs += [(f"success on {g}", "success", g) for g in ("window", "sidebar", "surface", "hover")]
-    pairs += [("on_accent on accent", "on_accent", "accent")]
+    pairs += [("on_accent on accent", "on_accent", "accent"), ("text on found", "text", "found")]
     named = [(what, getattr(theme, fore), getattr(theme, back)) for what, fore, back in pairs]
     warned = warning_surface(theme)
     named += [

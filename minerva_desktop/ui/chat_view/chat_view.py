@@ -32,6 +32,7 @@ from minerva_desktop.ui.theme import GRID, Theme
 
 if TYPE_CHECKING:
     from minerva_desktop.ui.chat_view.message_view import MessageView
+    from minerva_desktop.ui.chat_view.message_views import MessageViews
 
 BACKLOG_MS = 4  # before the next slice of work that is left over
 SLICE_SECONDS = 0.008
@@ -45,7 +46,8 @@ class ChatView(QScrollArea):
     *Load anyway*, which only `offer_help` shows. ``action_requested(id, action, place)``: a
     `MessageAction`, with a place on the screen for what opens; ``branch_requested(id)``: show that
     alternative; ``edit_submitted(id, text)``: send that instead; ``scrolled``: by a person;
-    ``save_requested(code, name)``: save code, in a file called so by default."""
+    ``save_requested(code, name)``: save code, in a file called so by default. ``arranged``:
+    something was rendered, or has another place or size."""
 
     retry_requested = Signal(str)
     details_requested = Signal(str)
@@ -56,6 +58,7 @@ class ChatView(QScrollArea):
     edit_submitted = Signal(str, str)
     save_requested = Signal(str, str)
     scrolled = Signal()
+    arranged = Signal()
 
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -65,6 +68,7 @@ class ChatView(QScrollArea):
         self._last_value = 0
         self._pace = FlushPace()
         self._flushed_at = 0.0
+        self._free = 0  # px above the messages
         self._preloaded = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -216,13 +220,14 @@ class ChatView(QScrollArea):
         self._flush()
 
     @property
+    def messages(self) -> MessageViews:
+        """What is shown."""
+        return self._messages
+
+    @property
     def cut_mark(self) -> CutMark:
         """The line above which messages are no longer given to the model."""
         return self._column.mark
-
-    def clear(self) -> None:
-        """Show the empty state."""
-        self.set_messages([])
 
     def set_empty_hint(self, title: str, subtitle: str) -> None:
         """The headline of the empty state and the line beneath it, both plain text."""
@@ -295,6 +300,7 @@ class ChatView(QScrollArea):
         self._moving = False
         self._last_value = bar.value()
         self._show_jump()
+        self.arranged.emit()
 
     def _go_to_goal(self) -> bool:
         """Go where the chat was left, for as long as what is there is being rendered."""
@@ -332,8 +338,16 @@ class ChatView(QScrollArea):
     def scroll_to_end(self) -> None:
         """Show the end of the chat, and stay there while it grows."""
         self._follow()
-        self._messages.go_to_end()
+        if self._messages.n_later:
+            self._messages.open(self._messages.messages)
         self._fill()
+
+    def reveal(self, message_id: str) -> None:
+        """Have a view of a message, and follow the end no longer."""
+        self._following = False
+        if self._messages.view(message_id) is None:
+            self._messages.open(self._messages.messages, message_id)
+            self._fill()
 
     @Slot(int)
     def _on_scrolled(self, value: int) -> None:
@@ -356,8 +370,14 @@ class ChatView(QScrollArea):
     def _show_temporary(self, is_temporary: bool) -> None:
         """Say it above all messages, where it cannot scroll away."""
         self._temporary.setVisible(is_temporary)
-        self.setViewportMargins(0, TemporaryMark.HEIGHT if is_temporary else 0, 0, 0)
+        self.keep_free(self._free)
         self._column.empty.set_temporary(is_temporary)
+
+    def keep_free(self, height: int) -> None:
+        """Leave ``height`` px above the messages to something else."""
+        self._free = height
+        mark = 0 if self._temporary.isHidden() else TemporaryMark.HEIGHT
+        self.setViewportMargins(0, mark + height, 0, 0)
 
     @Slot()
     def _on_work_added(self) -> None:

@@ -143,6 +143,28 @@ class DocumentWriter:
         """The index of the row that ``block`` belongs to."""
         return max(0, bisect_right(self._blocks, block.blockNumber()) - 1)
 
+    def has(self, index: int, cell: int) -> bool:
+        """Whether there is such a row, and such a cell in it."""
+        if index >= len(self.rows):
+            return False
+        row = self.rows[index]
+        return cell < len(row.cells) if row.kind is Kind.TABLE else cell == 0
+
+    def position(self, index: int, cell: int, offset: int) -> int:
+        """Where code point ``offset`` of the text of row ``index`` is in the document; of a table
+        row, of its cell number ``cell``. The row's marker does not count."""
+        row = self.rows[index]
+        block = self._document.findBlockByNumber(self._blocks[index] + cell)
+        position = block.position() + (len(row.marker) + 1 if row.marker else 0)
+        for run in row.cells[cell] if row.kind is Kind.TABLE else row.runs:
+            if offset <= len(run.text):
+                drawn = self._formulas.is_drawn(run)  # a formula is one position, and found whole
+                part = run._replace(text=run.text[:offset])
+                return position + (min(offset, 1) if drawn else self._formulas.length(part))
+            offset -= len(run.text)
+            position += self._formulas.length(run)
+        return position
+
     def box_source(self, box: int) -> str:
         """The code in box number ``box`` as the model wrote it."""
         first, last = self.boxes[box]

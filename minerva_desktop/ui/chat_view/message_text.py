@@ -75,6 +75,12 @@ class MessageText:
         """Whether all of it is shown in its final form."""
         return self._finished
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the widget shows all there is so far."""
+        ended = self._finished or not self._whole
+        return ended and not self._backlog and not self._folded
+
     def append(self, text: str) -> None:
         """More of it. `render_some` shows it."""
         if text:

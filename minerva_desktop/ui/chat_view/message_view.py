@@ -70,7 +70,7 @@ class MessageView(QWidget):
         self._body.rows_requested.connect(self._on_rows_requested)
         self._text = MessageText(message, parser, self._body)
         self._unfold = QPushButton(self)
-        self._unfold.clicked.connect(self._on_unfold)
+        self._unfold.clicked.connect(self.unfold)
         self._show_fold()
 
     def show_author(self, model_names: Mapping[str, str]) -> None:
@@ -109,6 +109,11 @@ class MessageView(QWidget):
     def is_edited(self) -> bool:
         """Whether the person is editing it."""
         return False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it shows all text so far, with nothing folded or still to be rendered."""
+        return self._text.is_whole
 
     def source(self) -> str:
         """All text so far, rendered or not, as it was written."""
@@ -255,7 +260,8 @@ class MessageView(QWidget):
         self.update()
 
     @Slot()
-    def _on_unfold(self) -> None:
+    def unfold(self) -> None:
+        """Show all of a text that is too long to be shown unasked."""
         self._text.unfold()
         self._unfold.hide()
         self.rendering_needed.emit(self._message.id)

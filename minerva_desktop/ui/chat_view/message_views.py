@@ -206,6 +206,11 @@ class MessageViews(QObject):
         """What the messages say that have a view."""
         return "\n\n".join(view.plain_text() for view in self._views)
 
+    @property
+    def messages(self) -> list[Message]:
+        """All of the chat."""
+        return self._messages
+
     def view(self, message_id: str) -> MessageView | None:
         """The view of a message, if it has one now."""
         return self._by_id.get(message_id)
@@ -213,11 +218,6 @@ class MessageViews(QObject):
     def is_answering(self) -> bool:
         """Whether the last message is being written."""
         return bool(self._messages) and self._messages[-1].state is MessageState.STREAMING
-
-    def go_to_end(self) -> None:
-        """Show the end of the chat."""
-        if self.n_later:
-            self.open(self._messages)
 
     def _index(self, message_id: str) -> int | None:
         for index in range(len(self._messages) - 1, -1, -1):

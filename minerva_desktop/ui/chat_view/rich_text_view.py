@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QRect, QRectF, Qt, QUrl, Signal, Slot
 from PySide6.QtGui import (
+    QColor,
     QContextMenuEvent,
     QCursor,
     QFocusEvent,
@@ -25,11 +26,12 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPalette,
+    QTextCharFormat,
     QTextCursor,
     QTextDocument,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QFrame, QTextBrowser, QToolTip, QWidget
+from PySide6.QtWidgets import QFrame, QTextBrowser, QTextEdit, QToolTip, QWidget
 
 from minerva_desktop.ui.chat_view.code_boxes import CodeBoxes
 from minerva_desktop.ui.chat_view.decorations import Decorations
@@ -37,12 +39,13 @@ from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.footnotes import BACK, other_end
 from minerva_desktop.ui.chat_view.formula_runs import with_sources
 from minerva_desktop.ui.chat_view.formulas import Formulas
+from minerva_desktop.ui.chat_view.found_text import Match
 from minerva_desktop.ui.chat_view.link_opener import LinkOpener
 from minerva_desktop.ui.chat_view.link_targets import OPENED_SCHEMES
 from minerva_desktop.ui.chat_view.markdown import ROWS_LINK
 from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.plain_text import clean_source
-from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, all_runs
+from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, Row, all_runs
 from minerva_desktop.ui.chat_view.text_formats import (
     CODE_BOTTOM,
     TextFormats,
@@ -92,6 +95,8 @@ class RichTextView(QTextBrowser):
         self._menu_link = ""
         self._link_opener = LinkOpener(self)
         self._keyboard = False
+        self._found: Sequence[Match] = ()
+        self._current: int | None = None
         self.whole_source: Callable[[], str] | None = None  # what Ctrl+C copies without a selection
         font = body_font(self.font())
         self.document().setDefaultFont(font)
@@ -136,6 +141,8 @@ class RichTextView(QTextBrowser):
         self._writer.restyle(TextFormats(self._icons.theme, self.document().defaultFont()))
         self._boxes.restyle()
         self._caret_to_start()
+        if self._found:
+            self.show_found(self._found, self._current)
 
     def _caret_to_start(self) -> None:
         """Text that is put in moves the caret along; a selection by keyboard begins at the top."""
@@ -170,6 +177,43 @@ class RichTextView(QTextBrowser):
             if limit < 0:
                 break
         return "\n".join(texts)
+
+    @property
+    def rows(self) -> list[Row]:
+        """What is shown."""
+        return self._writer.rows
+
+    def show_found(self, matches: Sequence[Match], current: int | None) -> None:
+        """Mark what was found, and the ``current`` one of it. What is not there any more is left
+        out: an answer may have changed since it was searched."""
+        self._found, self._current = matches, current
+        theme = self._icons.theme
+        selections = []
+        for number, match in enumerate(matches):
+            if not self._writer.has(match.row, match.cell):
+                continue
+            is_current = number == current
+            marked = QTextCharFormat()
+            marked.setBackground(QColor(theme.accent if is_current else theme.found))
+            marked.setForeground(QColor(theme.on_accent if is_current else theme.text))
+            selection = QTextEdit.ExtraSelection()
+            selection.format = marked
+            selection.cursor = self._found_cursor(match)
+            selections.append(selection)
+        self.setExtraSelections(selections)
+
+    def _found_cursor(self, match: Match) -> QTextCursor:
+        cursor = QTextCursor(self.document())
+        cursor.setPosition(self._writer.position(match.row, match.cell, match.start))
+        end = self._writer.position(match.row, match.cell, match.end)
+        cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
+        return cursor
+
+    def found_rect(self, match: Match) -> QRect:
+        """Where a found text ends, in this widget; the top where it is not there any more."""
+        if not self._writer.has(match.row, match.cell):
+            return QRect()
+        return self.cursorRect(self._found_cursor(match))
 
     def clear_selection(self) -> None:
         """Select nothing."""

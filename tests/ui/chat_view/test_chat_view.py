@@ -88,7 +88,7 @@ def test_empty_state(view: ChatView) -> None:
     view.append_message(question("hello"))
     assert view.plain_text() == "hello"
     assert not labels(view)
-    view.clear()
+    view.set_messages([])
     assert view.plain_text() == text
 
 
@@ -383,7 +383,7 @@ def test_a_view_that_goes_leaves_nothing(qtbot: QtBot, icons: Icons) -> None:
     view = ChatView(icons)
     show(qtbot, view, answer("text"), answer("more"))
     assert len(view.findChildren(MessageView)) == 2
-    view.clear()
+    view.set_messages([])
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     assert not view.findChildren(MessageView)
     view.deleteLater()

@@ -1,0 +1,158 @@
+"""Find in chat: what is typed in the bar is looked for, marked, counted and shown. Main thread."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, QPoint, QTimer, Signal, Slot
+from PySide6.QtWidgets import QApplication
+
+from minerva_desktop.ui.chat_view.chat_view import ChatView
+from minerva_desktop.ui.chat_view.find_bar import FindBar
+from minerva_desktop.ui.chat_view.finder import Finder, Place
+from minerva_desktop.ui.chat_view.found_text import Match
+from minerva_desktop.ui.chat_view.message_view import MessageView
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.theme import GRID
+
+REFRESH_MS = 500  # while an answer is written
+RIGHT = 5 * GRID  # px between the bar and the edge, at which the scroll bar is
+
+
+class ChatFinder(QObject):
+    """Made when a person first looks for something in ``chat``. ``closed``: the bar was."""
+
+    closed = Signal()
+
+    def __init__(self, icons: Icons, chat: ChatView) -> None:
+        super().__init__(chat)
+        self._chat = chat
+        self._messages = chat.messages
+        self._finder = Finder(self._messages)
+        self._finder.changed.connect(self._on_changed)
+        # What each view marks.
+        self._marked: dict[str, tuple[MessageView, tuple[Match, ...], int | None]] = {}
+        self._shown: Place | None = None
+        self._wanted: Place | None = None  # to be brought into sight, once it is rendered
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(REFRESH_MS)
+        self._timer.timeout.connect(self._finder.refresh)
+        self._bar = FindBar(icons, chat)
+        self._bar.edited.connect(self._on_edited)
+        self._bar.stepped.connect(self._finder.step)
+        self._bar.closed.connect(self.close)
+        chat.arranged.connect(self._on_arranged)
+
+    def open(self) -> None:
+        """Let the person type; what is selected in a message is what they may mean."""
+        text = self._selected_text()
+        was_open = self._bar.isVisible()
+        self._chat.keep_free(self._bar.height() + 2 * GRID)
+        self._place_bar()
+        self._bar.begin(text)
+        if not was_open:
+            self._on_edited(self._bar.text)
+
+    def step(self, by: int) -> None:
+        """The next one (1), or the one before (-1)."""
+        if self._bar.isVisible():
+            self._finder.step(by)
+        else:
+            self.open()
+
+    @Slot()
+    def close(self) -> None:
+        """Forget what was looked for."""
+        self._unmark()
+        self._bar.hide()
+        self._chat.keep_free(0)
+        self._finder.find("", None)
+        self.closed.emit()
+
+    def _selected_text(self) -> str:
+        focused = QApplication.focusWidget()
+        for message in reversed(self._messages.messages):
+            view = self._messages.view(message.id)
+            if view is not None and view.body is focused:
+                lines = view.body.textCursor().selectedText().splitlines()
+                return lines[0] if lines else ""
+        return ""
+
+    # -- marks and scrolling -----------------------------------------------------------------
+
+    def _show_matches(self) -> None:
+        for message_id in {*self._finder.holders, *self._marked}:
+            view = self._messages.view(message_id)
+            if view is not None and view.is_whole:
+                self._mark(view)
+            elif view is not None and self._number_in(message_id) is not None:
+                view.unfold()
+        self._scroll()
+
+    def _number_in(self, message_id: str) -> int | None:
+        """Which of a message's matches is the current one."""
+        place = self._finder.place
+        return None if place is None or place.message_id != message_id else place.number
+
+    def _mark(self, view: MessageView) -> None:
+        message_id = view.message.id
+        marks = (view, self._finder.matches(message_id), self._number_in(message_id))
+        if self._marked.get(message_id) != marks:
+            self._marked[message_id] = marks
+            view.body.show_found(*marks[1:])
+
+    def _scroll(self) -> None:
+        """Bring the wanted one into sight, once it is rendered."""
+        wanted = self._wanted
+        view = None if wanted is None else self._messages.view(wanted.message_id)
+        matches = () if wanted is None else self._finder.matches(wanted.message_id)
+        if wanted is None or view is None or not view.is_whole or len(matches) <= wanted.number:
+            return
+        if view.arranged_width < 0:
+            return  # it is about to be placed
+        self._wanted = None
+        rect = view.body.found_rect(matches[wanted.number])
+        y = view.y() + view.body.mapTo(view, QPoint(0, rect.top())).y()
+        bar, height = self._chat.verticalScrollBar(), self._chat.viewport().height()
+        if not bar.value() <= y <= bar.value() + height - 2 * rect.height():
+            bar.setValue(y - height // 3)
+
+    def _unmark(self) -> None:
+        for message_id in self._marked:
+            view = self._messages.view(message_id)
+            if view is not None:
+                view.body.show_found((), None)
+        self._marked.clear()
+
+    def _place_bar(self) -> None:
+        viewport = self._chat.viewport().geometry()
+        y = viewport.top() - self._bar.height() - GRID
+        self._bar.move(viewport.right() - self._bar.width() - RIGHT, y)
+
+    # -- slots -------------------------------------------------------------------------------
+
+    @Slot(str)
+    def _on_edited(self, text: str) -> None:
+        self._unmark()
+        self._shown = None
+        anchor = self._messages.anchor(self._chat.verticalScrollBar().value())
+        self._finder.find(text, None if anchor is None else anchor[0].message.id)
+
+    @Slot()
+    def _on_changed(self) -> None:
+        finder = self._finder
+        self._bar.show_count(finder.position, finder.count, is_searching=finder.is_searching)
+        if finder.place != self._shown:
+            self._shown = self._wanted = finder.place
+            if finder.place is not None:
+                self._chat.reveal(finder.place.message_id)
+        if self._bar.isVisible():
+            self._show_matches()
+
+    @Slot()
+    def _on_arranged(self) -> None:
+        if not self._bar.isVisible():
+            return
+        self._place_bar()
+        self._show_matches()
+        if not self._timer.isActive():
+            self._timer.start()

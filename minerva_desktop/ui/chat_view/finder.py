@@ -1,0 +1,191 @@
+"""Finds text in a chat: counts in slices, from the message in sight on, and knows where it is.
+
+A message with a view is searched as it shows; the others are rendered for it, but only if their
+source could hold the text. What is found is kept by message, so that an answer that is being
+written costs no more than itself. Imported when something is first looked for. Main thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+
+from minerva_desktop.chat.message import Message, MessageState, Role
+from minerva_desktop.ui.chat_view.found_text import Match, Needle
+from minerva_desktop.ui.chat_view.markdown import MarkdownParser
+from minerva_desktop.ui.chat_view.message_views import MessageViews
+from minerva_desktop.ui.chat_view.rows import Row
+from minerva_desktop.ui.chat_view.streaming import MarkdownStream, PlainStream
+
+SLICE_SECONDS = 0.006
+SLICE_PAUSE_MS = 4  # for everything else
+PIECE = 2_000  # characters rendered between two looks at the clock
+
+
+class Place(NamedTuple):
+    """The ``number``-th text found in a message."""
+
+    message_id: str
+    number: int
+
+
+class Finder(QObject):
+    """``changed``: the number of texts found, or the one that is shown."""
+
+    changed = Signal()
+
+    def __init__(self, messages: MessageViews) -> None:
+        super().__init__(messages)
+        self._messages = messages
+        self._parser = MarkdownParser()
+        self._needle = Needle("")
+        self._all: dict[str, Message] = {}
+        self._order: list[str] = []  # of all messages
+        self._known: dict[str, Message] = {}  # those that were searched, as they were
+        self._found: dict[str, tuple[Match, ...]] = {}
+        self._pending: dict[str, None] = {}  # in the order in which they are searched
+        self._search: Iterator[None] | None = None
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(SLICE_PAUSE_MS)
+        self._timer.timeout.connect(self._work)
+        self._goes_to_first = False  # that is found
+        self.place: Place | None = None  # the one that is shown
+
+    # -- what is looked for ------------------------------------------------------------------
+
+    def find(self, text: str, start: str | None) -> None:
+        """Look for ``text``, from the message ``start`` on; an empty text finds nothing."""
+        self._needle = Needle(text)
+        self._known.clear()
+        self._found.clear()
+        self.place = None
+        self._goes_to_first = True
+        self._restart(start)
+
+    def refresh(self) -> None:
+        """Messages may have come, gone or changed."""
+        if self._needle:
+            self._restart(None if self.place is None else self.place.message_id)
+
+    def _restart(self, start: str | None) -> None:
+        messages = {message.id: message for message in self._messages.messages}
+        for gone in self._found.keys() - messages.keys():
+            del self._found[gone]
+        self._all, self._order = messages, list(messages)
+        first = self._order.index(start) if start in messages else 0
+        order = self._order[first:] + self._order[:first] if self._needle else []
+        self._pending = dict.fromkeys(
+            each for each in order if self._known.get(each) is not messages[each]
+        )
+        self._search = None
+        self._keep_place()
+        self._work()
+
+    def _keep_place(self) -> None:
+        place = self.place
+        if place is not None and place.number >= len(self._found.get(place.message_id, ())):
+            self.place = None
+
+    # -- what was found ----------------------------------------------------------------------
+
+    @property
+    def is_searching(self) -> bool:
+        """Whether the count may still grow."""
+        return bool(self._pending)
+
+    @property
+    def count(self) -> int:
+        """How many were found so far."""
+        return sum(map(len, self._found.values()))
+
+    @property
+    def position(self) -> int:
+        """Which of them is shown, from 1; 0 where none is."""
+        if self.place is None:
+            return 0
+        before = self._order[: self._order.index(self.place.message_id)]
+        return sum(len(self._found.get(each, ())) for each in before) + self.place.number + 1
+
+    def matches(self, message_id: str) -> tuple[Match, ...]:
+        """What was found in a message."""
+        return self._found.get(message_id, ())
+
+    @property
+    def holders(self) -> list[str]:
+        """The messages in which something was found, in their order."""
+        return [each for each in self._order if each in self._found]
+
+    def step(self, by: int) -> None:
+        """Show the next one (``by`` 1) or the one before (-1); after the last comes the first."""
+        holders = self.holders
+        if not holders:
+            return
+        if self.place is None:
+            self.place = self._end_of(holders[0 if by > 0 else -1], by)
+        else:
+            number = self.place.number + by
+            if 0 <= number < len(self._found[self.place.message_id]):
+                self.place = Place(self.place.message_id, number)
+            else:
+                at = (holders.index(self.place.message_id) + by) % len(holders)
+                self.place = self._end_of(holders[at], by)
+        self.changed.emit()
+
+    def _end_of(self, message_id: str, by: int) -> Place:
+        return Place(message_id, 0 if by > 0 else len(self._found[message_id]) - 1)
+
+    # -- searching ---------------------------------------------------------------------------
+
+    @Slot()
+    def _work(self) -> None:
+        deadline = time.perf_counter() + SLICE_SECONDS
+        while self._pending and time.perf_counter() < deadline:
+            if self._search is None:
+                self._search = self._search_message(next(iter(self._pending)))
+            if next(self._search, self) is self:
+                self._search = None
+        if self._pending:
+            self._timer.start()
+        else:
+            self._goes_to_first = False
+        self.changed.emit()
+
+    def _search_message(self, message_id: str) -> Iterator[None]:
+        """Search one message; steps end where the clock should be looked at."""
+        view = self._messages.view(message_id)
+        message = self._all[message_id]
+        found: tuple[Match, ...] = ()
+        if view is not None and view.is_whole:
+            found = self._needle.matches(view.body.rows)
+        elif self._needle.may_be_in(message.text):
+            rows: list[Row] = []
+            yield from self._render(message, rows)
+            found = self._needle.matches(rows)
+        if message.state is not MessageState.STREAMING:
+            self._known[message_id] = message
+        del self._pending[message_id]
+        if found:
+            self._found[message_id] = found
+            if self._goes_to_first:
+                self._goes_to_first = False
+                self.place = Place(message_id, 0)
+        else:
+            self._found.pop(message_id, None)
+        self._keep_place()
+        yield
+
+    def _render(self, message: Message, rows: list[Row]) -> Iterator[None]:
+        answer = message.role is Role.ASSISTANT
+        stream = MarkdownStream(self._parser) if answer else PlainStream()
+        for start in range(0, len(message.text), PIECE):
+            stream.feed(message.text[start : start + PIECE])
+            update = stream.update(settled_only=True)
+            rows[update.keep :] = update.rows
+            yield
+        stream.finish()
+        update = stream.update()
+        rows[update.keep :] = update.rows

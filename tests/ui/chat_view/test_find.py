@@ -1,0 +1,214 @@
+"""Find in chat, by keyboard, over short and long chats and answers that are being written."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.chat.message import Message
+from minerva_desktop.ui.chat_view.chat_finder import ChatFinder
+from minerva_desktop.ui.chat_view.chat_view import ChatView
+from minerva_desktop.ui.chat_view.find_bar import FindBar
+from minerva_desktop.ui.chat_view.message_text import FOLD_ABOVE
+from minerva_desktop.ui.icons import Icons
+from tests.ui.chat_view.messages import answer, ended, question, streaming
+
+
+class Finding:
+    """A person who looks for something in ``view``."""
+
+    def __init__(self, qtbot: QtBot, view: ChatView, icons: Icons) -> None:
+        self._qtbot = qtbot
+        self.view = view
+        self.finder = ChatFinder(icons, view)
+
+    @property
+    def bar(self) -> FindBar:
+        (bar,) = self.view.findChildren(FindBar)
+        return bar
+
+    @property
+    def field(self) -> QLineEdit:
+        field = self.bar.findChild(QLineEdit, "findField")
+        assert isinstance(field, QLineEdit)
+        return field
+
+    @property
+    def count(self) -> str:
+        label = self.bar.findChild(QLabel, "findCount")
+        assert isinstance(label, QLabel)
+        return label.text()
+
+    def open_chat(self, *messages: Message) -> None:
+        self.view.set_messages(list(messages))
+        self._qtbot.waitUntil(lambda: not self.view.is_working(), timeout=20_000)
+
+    def look_for(self, text: str) -> None:
+        self.finder.open()
+        self.field.setText(text)
+
+    def until(self, count: str) -> None:
+        self._qtbot.waitUntil(
+            lambda: self.count == count and not self.view.is_working(), timeout=20_000
+        )
+
+    def press(
+        self, key: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier
+    ) -> None:
+        QTest.keyClick(self.field, key, modifier)
+
+    def marked(self, message: Message) -> list[str]:
+        view = self.view.message_view(message.id)
+        assert view is not None
+        return [each.cursor.selectedText() for each in view.body.extraSelections()]
+
+    def is_in_sight(self, message: Message) -> bool:
+        """Whether the last marked text of ``message`` is."""
+        view = self.view.message_view(message.id)
+        assert view is not None
+        rects = [view.body.cursorRect(each.cursor) for each in view.body.extraSelections()]
+        port = self.view.viewport()
+        places = [view.body.mapTo(port, QPoint(0, rect.top())).y() for rect in rects]
+        return any(0 <= y < port.height() for y in places)
+
+
+@pytest.fixture
+def finding(qtbot: QtBot, view: ChatView, icons: Icons) -> Finding:
+    return Finding(qtbot, view, icons)
+
+
+def test_counts_marks_and_goes_round(finding: Finding) -> None:
+    asked, given = question("A fox?"), answer("The **Fox** and the fox.\n\n`fox`")
+    finding.open_chat(asked, given)
+    finding.look_for("fox")
+    finding.until("1 of 4")
+    assert finding.marked(asked) == ["fox"]
+    assert finding.marked(given) == ["Fox", "fox", "fox"]
+    for expected in ("2 of 4", "3 of 4", "4 of 4", "1 of 4"):
+        finding.press(Qt.Key.Key_Return)
+        assert finding.count == expected
+    finding.press(Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
+    assert finding.count == "4 of 4"
+    finding.press(Qt.Key.Key_F3)
+    assert finding.count == "1 of 4"
+
+
+def test_the_bar_hides_no_match_at_the_top(finding: Finding) -> None:
+    first = question("fox")
+    finding.open_chat(first, *[answer("Filling. " * 300) for _ in range(5)])
+    finding.look_for("fox")
+    finding.until("1 of 1")
+    view = finding.view.message_view(first.id)
+    assert view is not None
+    assert view.mapTo(finding.view, QPoint(0, 0)).y() > finding.bar.geometry().bottom()
+    assert finding.is_in_sight(first)
+
+
+def test_what_is_not_there_is_said(finding: Finding) -> None:
+    finding.open_chat(question("Hi"))
+    finding.look_for("wolf")
+    finding.until("Not found")
+    assert finding.field.accessibleDescription() == "Not found"
+    finding.field.clear()
+    assert finding.count == ""
+
+
+def test_escape_leaves_no_marks(finding: Finding, qtbot: QtBot) -> None:
+    given = answer("fox")
+    finding.open_chat(given)
+    finding.look_for("fox")
+    finding.until("1 of 1")
+    with qtbot.waitSignal(finding.finder.closed):
+        finding.press(Qt.Key.Key_Escape)
+    assert not finding.bar.isVisible()
+    assert finding.marked(given) == []
+
+
+def test_a_message_far_up_is_built_and_shown(finding: Finding) -> None:
+    messages = [answer(f"Message {n}.\n\nMore of it.") for n in range(2_000)]
+    first = answer("Long text. " * 400 + "The needle.")
+    finding.open_chat(first, *messages)
+    assert finding.view.message_view(first.id) is None
+    finding.look_for("needle")
+    finding.until("1 of 1")
+    assert finding.marked(first) == ["needle"]
+    assert finding.is_in_sight(first)
+
+
+def test_the_search_begins_at_what_is_in_sight(finding: Finding) -> None:
+    finding.open_chat(*[answer(f"Word {n}. " + "Filling. " * 300) for n in range(30)])
+    finding.look_for("word")
+    finding.until("30 of 30")
+
+
+def test_a_folded_message_is_unfolded(finding: Finding) -> None:
+    long = answer("Some words of it. " * (FOLD_ABOVE // 16) + "\n\nThe needle.")
+    finding.open_chat(long)
+    finding.look_for("needle")
+    finding.until("1 of 1")
+    assert finding.marked(long) == ["needle"]
+    assert finding.is_in_sight(long)
+
+
+def test_an_answer_that_is_written_is_counted(finding: Finding) -> None:
+    running = streaming()
+    finding.open_chat(question("fox"))
+    finding.look_for("fox")
+    finding.until("1 of 1")
+    finding.view.begin_answer(running)
+    finding.view.append_text(running.id, "A fox, a fo")
+    finding.until("1 of 2")
+    finding.view.append_text(running.id, "x.")
+    finding.view.finish_message(ended(running, "A fox, a fox."))
+    finding.until("1 of 3")
+    assert finding.marked(running) == ["fox", "fox"]
+
+
+def test_another_chat_is_searched_for_the_same(finding: Finding) -> None:
+    finding.open_chat(question("fox, fox"))
+    finding.look_for("fox")
+    finding.until("1 of 2")
+    finding.open_chat(answer("One fox."))
+    finding.until("0 of 1")
+    finding.press(Qt.Key.Key_Return)
+    assert finding.count == "1 of 1"
+
+
+def test_a_changed_answer_cannot_break_the_marks(finding: Finding, qtbot: QtBot) -> None:
+    running = streaming()
+    finding.open_chat(question("Hi"))
+    finding.view.begin_answer(running)
+    finding.view.append_text(running.id, "| a | fox |\n|---|---|\n| fox | b |\n\nfox\n\nfox")
+    qtbot.waitUntil(lambda: not finding.view.is_working())
+    finding.look_for("fox")
+    finding.until("1 of 4")
+    finding.view.finish_message(ended(running, "Short."))
+    finding.until("Not found")
+    assert finding.marked(running) == []
+
+
+def test_the_selection_is_what_is_looked_for(finding: Finding, dressed_app: QApplication) -> None:
+    given = answer("A fox and a fox.")
+    finding.open_chat(given)
+    view = finding.view.message_view(given.id)
+    assert view is not None
+    view.body.setFocus()
+    cursor = view.body.textCursor()
+    cursor.setPosition(2)
+    cursor.setPosition(5, cursor.MoveMode.KeepAnchor)
+    view.body.setTextCursor(cursor)
+    finding.finder.open()
+    assert finding.field.text() == "fox"
+    finding.until("1 of 2")
+
+
+def test_marks_take_the_colours_of_the_theme(finding: Finding, icons: Icons) -> None:
+    given = answer("fox fox")
+    finding.open_chat(given)
+    finding.look_for("fox")
+    finding.until("1 of 2")
+    finding.view.apply_theme(icons.theme)
+    assert finding.marked(given) == ["fox", "fox"]
