@@ -48,6 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         child.main()
         return EXIT_OK
+    if given[:1] == ["--pdf-text"]:
+        from minerva_desktop.app import pdf_child
+
+        pdf_child.main()
+        return EXIT_OK
     commands = {"chat": _chat, "keys": _keys, "serve": _serve, "models": _models, "chats": _chats}
     run = commands.get(given[0]) if given else None
     try:

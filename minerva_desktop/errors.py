@@ -17,7 +17,8 @@
     ├── Forbidden                403  forbidden
     ├── EndpointError            500  endpoint_failed
     ├── StoreError               500  store_failed
-    └── ChatFileError            500  chat_file_failed
+    ├── ChatFileError            500  chat_file_failed
+    └── AttachmentError          400  attachment_refused
 
 ``message`` is one sentence for a person, with the numbers in it. ``detail`` is what an expert
 wants one click later (stderr of a dead child, llama.cpp's own words). Values of this module hold
@@ -174,6 +175,13 @@ class ChatFileError(MinervaError):
     """A file of exported chats could not be read or written."""
 
     code = "chat_file_failed"
+
+
+class AttachmentError(MinervaError):
+    """A file cannot be given to a model with a message."""
+
+    code = "attachment_refused"
+    http_status = 400
 
 
 def os_reason(error: OSError) -> str:

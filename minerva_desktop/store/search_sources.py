@@ -21,6 +21,7 @@ from minerva_desktop.store.search_index import (
     part_name,
 )
 from minerva_desktop.store.search_query import SearchQuery
+from minerva_desktop.store.searched_text import SEARCHED_TEXT
 from minerva_desktop.store.text_folding import fold
 
 # Up to so many messages are read one by one, where the filters leave no more; a page has time for
@@ -32,7 +33,7 @@ MAX_WAITING = 200
 # By how many seconds a message's row may be ahead of its time, where many are of the same second.
 ROW_SLACK = 24 * 3600
 
-CANDIDATE = "messages.row, id, conversation_id, created_at, messages.model, messages.text"
+CANDIDATE = f"messages.row, id, conversation_id, created_at, messages.model, {SEARCHED_TEXT}"
 BY_INDEX = f"""
     SELECT {CANDIDATE} FROM {{0}} CROSS JOIN messages ON messages.row = {{0}}.rowid
     WHERE {{0}} MATCH ? AND {{0}}.rowid >= ? AND {{0}}.rowid < ? AND deleted_at IS NULL
@@ -59,7 +60,7 @@ class Candidate:
     conversation_id: str
     created_at: float
     model: str | None
-    text: str
+    text: str  # and the names of its files
 
 
 @dataclass(frozen=True)
