@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from PySide6.QtWidgets import QApplication, QWidget
 
+import screenshot_attachments
 import screenshot_backups
 import screenshot_context
 import screenshot_dialogs
@@ -231,6 +232,7 @@ STATES: dict[str, State] = {
     "models": models,
     "long-models": long_models,
     **screenshot_memory.STATES,
+    **screenshot_attachments.STATES,
     **screenshot_backups.STATES,
     "context": lambda stage: screenshot_context.show(stage.window),
     "settings": settings,

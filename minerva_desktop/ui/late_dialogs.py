@@ -6,11 +6,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from minerva_desktop.ui.attachment_viewer import AttachmentViewer
     from minerva_desktop.ui.backups_window import BackupsWindow
     from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
     from minerva_desktop.ui.server_window import ServerWindow
     from minerva_desktop.ui.settings_dialog import SettingsDialog
     from minerva_desktop.ui.template_page import TemplatePage
+
+
+def attachment_viewer() -> type[AttachmentViewer]:
+    """The text of an attached file."""
+    from minerva_desktop.ui.attachment_viewer import AttachmentViewer
+
+    return AttachmentViewer
 
 
 def backups_window() -> type[BackupsWindow]:

@@ -16,6 +16,7 @@ from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.chat.conversation import Conversation, Removal
 from minerva_desktop.chat.message import Role
+from minerva_desktop.chat.parts import files_in
 from minerva_desktop.errors import ModelNotFound
 from minerva_desktop.paths import path_of, path_text
 from minerva_desktop.ui.chat_view.actions import BranchPlace, MessageAction
@@ -183,8 +184,9 @@ class MessageActions(QObject):
     async def _edit(self, session: ChatSession, message_id: str, text: str) -> None:
         """The editor stays open until the message is sent."""
         path = self._model_path()
-        if self._counter.may_be_too_long(text):
-            refusal = await self._counter.refusal(text)
+        files = files_in(session.conversation[message_id].parts)
+        if self._counter.may_be_too_long(text, files):
+            refusal = await self._counter.refusal(text, files)
             if refusal is not None:
                 self._window.notifications.show_notice(refusal)
                 return

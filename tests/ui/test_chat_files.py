@@ -96,7 +96,7 @@ def test_a_dropped_chat_is_listed_and_can_be_opened(opened: OpenWindow, tmp_path
 def test_a_file_without_chats_says_so(opened: OpenWindow, tmp_path: Path) -> None:
     file = tmp_path / "package.json"
     file.write_text('{"name": "x"}')
-    opened.drop(file)
+    _controller(opened).import_files([file])
     opened.until("report", lambda: "holds no chats of a kind that is known" in opened.notice)
 
 

@@ -44,7 +44,8 @@ class ChatView(QScrollArea):
     *Details*, ``options_requested(id)``: *Load options…*, and ``load_anyway_requested(id)``:
     *Load anyway*, which only `offer_help` shows. ``action_requested(id, action, place)``: a
     `MessageAction`, with a place on the screen for what opens; ``branch_requested(id)``: show that
-    alternative; ``edit_submitted(id, text)``: send that instead; ``scrolled``: by a person."""
+    alternative; ``edit_submitted(id, text)``: send that instead; ``file_opened(part)``:
+    the text of a `FilePart` is wanted; ``scrolled``: by a person."""
 
     retry_requested = Signal(str)
     details_requested = Signal(str)
@@ -53,6 +54,7 @@ class ChatView(QScrollArea):
     action_requested = Signal(str, object, QPoint)
     branch_requested = Signal(str)
     edit_submitted = Signal(str, str)
+    file_opened = Signal(object)
     scrolled = Signal()
 
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
@@ -102,6 +104,7 @@ class ChatView(QScrollArea):
         events.action_requested.connect(self.action_requested)
         events.branch_requested.connect(self.branch_requested)
         events.edit_submitted.connect(self.edit_submitted)
+        events.file_opened.connect(self.file_opened)
 
     # -- content -----------------------------------------------------------------------------
 

@@ -6,8 +6,8 @@ from PySide6.QtCore import QRect, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QResizeEvent, QTextCursor
 from PySide6.QtWidgets import QFrame, QPushButton, QWidget
 
-from minerva_desktop.ui.composer import MessageEdit
 from minerva_desktop.ui.controls import plain_tip
+from minerva_desktop.ui.message_edit import MessageEdit
 from minerva_desktop.ui.theme import GRID
 
 PADDING = 3 * GRID  # px

@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.chat.message import Message, MessageState
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.message_view import MessageView
-from minerva_desktop.ui.composer import MessageEdit
+from minerva_desktop.ui.message_edit import MessageEdit
 from tests.ui.chat_view.messages import answer, ended, question, streaming
 from tests.ui.parts import part
 
