@@ -24,6 +24,7 @@ from minerva_desktop.units import format_bytes
 MAX_FILES = 50  # of one message
 MAX_PDF_BYTES = 200_000_000
 BYTES_PER_TOKEN = 4  # about; of English text, for an estimate before a model counts
+SAMPLE = 20_000  # characters, that the rest of a text is taken to be like
 IMAGE_SUFFIXES = frozenset(
     (".avif", ".bmp", ".gif", ".heic", ".ico", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 )
@@ -144,7 +145,9 @@ def attached_name(name: str) -> str:
 
 def estimated_tokens(text: str) -> int:
     """About how many tokens ``text`` has, for as long as no model counts them."""
-    return max(1, round(len(text.encode("utf-8", "replace")) / BYTES_PER_TOKEN))
+    sample = text[:SAMPLE]
+    per_character = len(sample.encode("utf-8", "replace")) / max(1, len(sample))
+    return max(1, round(per_character * len(text) / BYTES_PER_TOKEN))
 
 
 def pasted_part(text: str, taken: frozenset[str]) -> FilePart:

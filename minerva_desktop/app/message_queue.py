@@ -62,11 +62,13 @@ class MessageQueue:
             await asyncio.wait(self._saving)
 
     async def save_draft(self) -> None:
-        """Write what waits and what stands in the composer; files, which may be large, only where
-        they are others."""
+        """Write what waits and what stands in the composer."""
+        await self._begin_saving()
+
+    async def _save(self) -> None:
         await self._keeper.save_draft(self._draft())
         files = self._draft_files()
-        if files != self._saved_files:
+        if files != self._saved_files:  # they may be large
             self._saved_files = files
             await self._keeper.save_draft_files(files)
 
@@ -79,6 +81,11 @@ class MessageQueue:
         return (*waiting, *self._conversation.draft_files)
 
     def _save_soon(self) -> None:
-        task = asyncio.ensure_future(self.save_draft())
+        _ = self._begin_saving()
+
+    def _begin_saving(self) -> asyncio.Task[None]:
+        """At the end of the session it is waited for."""
+        task = asyncio.ensure_future(self._save())
         self._saving.add(task)
         task.add_done_callback(self._saving.discard)
+        return task

@@ -69,8 +69,9 @@ Files = tuple[FilePart, ...]
 def file_as_text(part: FilePart) -> str:
     """A file as a model reads it: its name and kind, then its text between fences that it does not
     hold."""
-    longest = max((len(run) for run in _TICKS.findall(part.text)), default=2)
-    fence = "`" * (longest + 1)
+    fence = "```"
+    if fence in part.text:  # which is quicker than the expression: 1 ms for 4 MB instead of 30
+        fence = "`" * (max(map(len, _TICKS.findall(part.text))) + 1)
     kind = " (the text of a PDF)" if part.media_type == PDF else ""
     return f"{' '.join(part.name.split())}{kind}:\n{fence}\n{part.text}\n{fence}"
 

@@ -8,9 +8,10 @@ from enum import StrEnum
 import apsw
 
 from minerva_desktop.chat.conversation import Folder, clean_text
+from minerva_desktop.chat.parts import Files
 from minerva_desktop.errors import StoreError
 from minerva_desktop.store.conversation_rows import INSERT_TAG
-from minerva_desktop.store.message_rows import change_one
+from minerva_desktop.store.message_rows import change_one, parts_of
 
 
 class Mark(StrEnum):
@@ -37,6 +38,11 @@ def set_mark(
     for conversation_id in conversation_ids:
         statement = f"UPDATE conversations SET {mark.value} = ? WHERE id = ?"
         change_one(connection, statement, (value, conversation_id))
+
+
+def set_files(connection: apsw.Connection, conversation_ids: Sequence[str], files: Files) -> None:
+    """Have these files wait in their composers. Raises `StoreError`."""
+    set_mark(connection, Mark.DRAFT_FILES, parts_of(files), conversation_ids)
 
 
 def folders(connection: apsw.Connection) -> list[Folder]:
