@@ -10,6 +10,7 @@ from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QApplication, QWidget
 
 import screenshot_samples as samples
+from minerva_desktop.app.session_listener import QueuedMessage
 from minerva_desktop.chat.message import Message, Role
 from minerva_desktop.chat.parts import PDF, FilePart, ImagePart
 from minerva_desktop.ui.attachment_viewer import AttachmentViewer
@@ -69,6 +70,25 @@ def too_many(stage: Stage) -> list[QWidget]:
     return []
 
 
+def editing_attachments(stage: Stage) -> list[QWidget]:
+    """A question with files is being edited, while one with a file waits."""
+    window = stage.window
+    question = _question("What does this do?", *FILES[:2])
+    window.chat_view.set_messages(
+        [question, samples.message(Role.ASSISTANT, "It yields the water of each spring.")]
+    )
+    while window.chat_view.is_working():
+        QApplication.processEvents()
+    window.chat_view.edit_message(question.id)
+    path = Path("tiny.gguf")
+    waiting = (
+        QueuedMessage("q1", "And this?", path, FILES[:2]),
+        QueuedMessage("q2", "", path, FILES[2:]),
+    )
+    window.composer.waiting.show_messages(waiting, is_paused=True)
+    return []
+
+
 def attachment(stage: Stage) -> list[QWidget]:
     """A file is open to be read."""
     attachments(stage)
@@ -92,6 +112,7 @@ STATES: dict[str, State] = {
     "attachments": attachments,
     "narrow-attachments": narrow_attachments,
     "too-many-attachments": too_many,
+    "editing-attachments": editing_attachments,
     "attachment": attachment,
     "drop-file": drop_file,
 }

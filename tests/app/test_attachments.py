@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -108,6 +109,14 @@ def test_the_text_of_a_pdf_is_read_page_by_page(tmp_path: Path) -> None:
     part = reading.run().part
     assert part == FilePart("a.pdf", "One page\n\nand another", path.stat().st_size, PDF)
     assert pages == [(1, 2), (2, 2)]
+
+
+def test_the_app_itself_reads_a_pdf_where_there_is_no_python(tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "a.pdf", "One page")
+    command = [sys.executable, "-m", "minerva_desktop", "--pdf-text"]
+    with path.open("rb") as file:
+        done = subprocess.run(command, stdin=file, capture_output=True, text=True, check=True)
+    assert done.stdout == '{"page": 1, "pages": 1, "text": "One page"}\n'
 
 
 def test_a_pdf_without_text_or_with_a_password_is_refused(tmp_path: Path) -> None:

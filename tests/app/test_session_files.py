@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from minerva_desktop.app.context_use import ContextPart, prompt_source
@@ -54,6 +56,19 @@ async def test_files_wait_with_their_message_and_become_a_draft_with_it(desk: De
     await session.close()
     kept = await desk.store.load(session.conversation.id)
     assert (kept.draft, kept.draft_files) == ("later", (NOTES, PAPER))
+
+
+async def test_the_end_waits_for_files_that_are_being_saved(desk: Desk) -> None:
+    session = desk.new_session()
+    await desk.answered(session, "Hi", "Hello")
+    await session.settle()
+    await session.keep_draft("", (NOTES,))
+    saving = asyncio.ensure_future(session.keep_draft("later", ()))
+    await asyncio.sleep(0)
+    await session.close()
+    kept = await desk.store.load(session.conversation.id)
+    assert (kept.draft, kept.draft_files) == ("later", ())
+    await saving
 
 
 def test_a_fence_is_longer_than_any_in_the_file() -> None:

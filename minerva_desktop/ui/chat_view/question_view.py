@@ -12,7 +12,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.chat.message import Message
-from minerva_desktop.chat.parts import FilePart, ImagePart
+from minerva_desktop.chat.parts import FilePart, ImagePart, files_in
 from minerva_desktop.ui.attachment_chip import GAP, FileChip, place_chips
 from minerva_desktop.ui.chat_view.markdown import MarkdownParser
 from minerva_desktop.ui.chat_view.message_editor import MessageEditor
@@ -69,7 +69,8 @@ class QuestionView(MessageView):
         """Turn into an editor that holds ``text``, at most about ``max_height`` px high."""
         if self._editor is not None:
             return
-        editor = MessageEditor(text, enter_sends=enter_sends, parent=self)
+        has_files = bool(files_in(self._message.parts))
+        editor = MessageEditor(text, enter_sends=enter_sends, can_be_blank=has_files, parent=self)
         editor.submitted.connect(self._on_edit_submitted)
         editor.cancelled.connect(self._on_edit_cancelled)
         editor.height_changed.connect(self._on_editor_grew)
