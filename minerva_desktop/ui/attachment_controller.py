@@ -148,8 +148,10 @@ class AttachmentController(QObject):
         if self._readings:
             n_lost = len(self._readings)
             self.cancel_all()
-            files = "A file was" if n_lost == 1 else f"{n_lost:,} files were"
-            words = f"{files} not attached: the chat was left before that was read."
+            lost = ("A file was", "it was")
+            if n_lost > 1:
+                lost = (f"{n_lost:,} files were", "they were")
+            words = f"{lost[0]} not attached: the chat was left before {lost[1]} read."
             notice = Notice(NoticeKind.WARNING, words, key=REFUSED)
             self._window.notifications.show_notice(notice)
 

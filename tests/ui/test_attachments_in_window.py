@@ -15,6 +15,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.app.attachments import FileReading
 from minerva_desktop.chat.parts import FilePart
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.library.catalog import Catalog
@@ -152,6 +153,30 @@ def test_a_long_paste_becomes_a_file_and_can_be_put_inline(open_app: OpenApp) ->
         for _ in range(2):
             QTest.keyClick(editor, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         assert (names(opened), editor.toPlainText()) == (["Pasted text"], "See: ")
+
+
+def test_what_is_still_read_ends_with_the_chat_and_with_the_app(
+    open_app: OpenApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancelled: list[FileReading] = []
+    cancel = FileReading.cancel
+
+    def watched(reading: FileReading) -> None:
+        cancelled.append(reading)
+        cancel(reading)
+
+    monkeypatch.setattr(FileReading, "cancel", watched)
+    path = write_pdf(tmp_path / "long.pdf", *(f"Page {number}" for number in range(1_900)))
+    with closing(open_app()) as opened:
+        strip = opened.window.composer.attachments
+        opened.drop(path)
+        opened.until("page", lambda: "of 1,900" in "".join(i.progress for i in strip.items))
+        opened.window.new_temporary_chat.emit()
+        assert strip.items == ()
+        assert opened.notice == "A file was not attached: the chat was left before it was read."
+        opened.drop(path)
+        opened.until("page", lambda: "of 1,900" in "".join(i.progress for i in strip.items))
+    assert len(cancelled) == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")
