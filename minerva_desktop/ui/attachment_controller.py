@@ -184,7 +184,8 @@ class AttachmentController(QObject):
             self._composer.focus_editor()
 
     async def _put_back(self, part: FilePart) -> None:
-        self._strip.add(part)
+        if all(each.text is not part.text for each in self._strip.files):  # by Ctrl+Z already
+            self._strip.add(part)
         self._composer.focus_editor()
 
     async def _inline(self, item_id: str) -> None:

@@ -66,8 +66,8 @@ class PromptCounter(QObject):
     @Slot()
     def _on_changed(self) -> None:
         composer = self._window.composer
-        if not composer.files and not composer.attachments.is_reading:
-            composer.show_hint("")  # a text alone is measured when it is sent
+        if not composer.attachments.items and not composer.text:
+            composer.show_hint("")  # at once: sent, as a rule
         self.count_soon()
 
     def may_be_too_long(self, text: str, files: Files = ()) -> bool:
@@ -142,6 +142,7 @@ class PromptCounter(QObject):
         if draft is not None:
             turns += (draft,)
         if path is None or self._models.n_ctx is None:
+            self._show_overflow(None)
             return
         try:
             used = await self._worker.count_tokens(path, turns) if turns else 0

@@ -77,6 +77,10 @@ def test_files_are_dropped_sent_and_read_again(open_app: OpenApp, tmp_path: Path
         opened.until("notice", lambda: opened.notice == "code.py saved as saved.txt.")
         opened.window.composer.attachments.remove(opened.window.composer.attachments.items[0].id)
         assert opened.notice == "code.py removed"
+        buttons = opened.window.notifications.findChildren(QPushButton)
+        (undo,) = [button for button in buttons if button.isVisible() and button.text() == "Undo"]
+        QTest.mouseClick(undo, Qt.MouseButton.LeftButton)
+        opened.until("file", lambda: names(opened) == ["code.py"])
     with closing(open_app()) as opened:
         chat_view = opened.window.chat_view
         opened.until("chips", lambda: len(chat_view.findChildren(FileChip)) == 2)
