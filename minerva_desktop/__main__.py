@@ -54,6 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from minerva_desktop.ui import window_check
 
         return window_check.main()
+    if given[:1] == ["--pdf-text"]:
+        from minerva_desktop.app import pdf_child
+
+        pdf_child.main()
+        return EXIT_OK
     commands = {
         "chat": _chat,
         "keys": _keys,

@@ -18,7 +18,8 @@
     ├── EndpointError            500  endpoint_failed
     ├── StoreError               500  store_failed
     ├── ChatFileError            500  chat_file_failed
-    └── UpdateCheckFailed        500  update_check_failed
+    ├── UpdateCheckFailed        500  update_check_failed
+    └── AttachmentError          400  attachment_refused
 
 ``message`` is one sentence for a person, with the numbers in it. ``detail`` is what an expert
 wants one click later (stderr of a dead child, llama.cpp's own words). Values of this module hold
@@ -181,6 +182,13 @@ class UpdateCheckFailed(MinervaError):
     """Whether there is a newer version could not be found out."""
 
     code = "update_check_failed"
+
+
+class AttachmentError(MinervaError):
+    """A file cannot be given to a model with a message."""
+
+    code = "attachment_refused"
+    http_status = 400
 
 
 def os_reason(error: OSError) -> str:

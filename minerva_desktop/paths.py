@@ -35,6 +35,11 @@ class AppPaths:
         return self.data / "models.json"
 
     @property
+    def new_chat_files(self) -> Path:
+        """Files that wait in the composer of a chat without messages."""
+        return self.data / "new-chat-files.json"
+
+    @property
     def snapshots(self) -> Path:
         """What the engines keep of long chats, so that these go on at once. Made when needed."""
         return self.data / "snapshots"

@@ -40,6 +40,7 @@ def measure(model: Path, runs: int) -> list[Figure]:
             *bench.stalls("stream", "300 tokens/s, scripted"),
             *bench.stalls("model-stream", "the real model"),
             *bench.costs(),
+            *bench.typing(),
             bench.stop("stop-decode", "Stop to Send, while decoding"),
             bench.stop("stop-prefill", "Stop to Send, in a long prompt"),
         ]
@@ -134,6 +135,17 @@ class _UiBench:
         growth = tuple(b / a for a, b in zip(first, last, strict=True))
         name = f"  at {COST_TOKENS[-1]:,} ÷ at {COST_TOKENS[0]:,}"
         return [*figures, Figure(name, "", growth, Target(1.2))]
+
+    def typing(self) -> list[Figure]:
+        """A key in a long message, the slowest of twenty."""
+        samples: dict[str, list[float]] = {"lines": [], "paragraph": []}
+        for _ in range(self._runs):
+            for what, taken in self._probe("typing").items():
+                samples[what].append(sorted(taken)[int(len(taken) * 0.95)])
+        return [
+            Figure(f"a key in 100 kB of {what}, p95", "ms", tuple(samples[name]), Target(16.0))
+            for name, what in (("lines", "lines"), ("paragraph", "one paragraph"))
+        ]
 
     def stop(self, probe: str, name: str) -> Figure:
         """From the click to a composer that sends again."""

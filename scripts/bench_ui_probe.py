@@ -14,6 +14,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
 from bench_ui_window import BenchWindow, Heartbeat, ScriptedEngine
 
 STREAMED = 3000  # tokens
@@ -21,6 +24,8 @@ COSTED = 600  # tokens
 FIRST_SECONDS = 2.0
 STORY = "Write a long story about a river, from its spring to the sea."
 LONG_PROMPT = "Summarise this. " + "The river went on and on. " * 1000
+TYPED = 40  # keys
+KEY_SECONDS = 0.05  # between two of them
 QUIET_SECONDS = 0.5
 QUIET_SHARE = 0.1  # of a core; below, nothing is left to render
 Samples = dict[str, list[float]]
@@ -82,6 +87,31 @@ def cost(model: Path, n_before: int) -> Samples:
         return {"cost": [per_token]}
 
     return BenchWindow(model, engine.instead_of).run(visit)
+
+
+def typing(model: Path) -> Samples:
+    """Main-thread time per key, drawing included, in a composer with 100 kB: lines, and then one
+    paragraph, which Qt lays out as a whole."""
+
+    async def visit(window: BenchWindow) -> Samples:
+        lines = await _typed(window, "a line of text\n" * 7_000)
+        return {"lines": lines, "paragraph": await _typed(window, "word and more " * 7_000)}
+
+    return BenchWindow(model).run(visit)
+
+
+async def _typed(window: BenchWindow, text: str) -> list[float]:
+    editor = window.editor
+    window.window.composer.start_over(text)
+    await _quiet()
+    samples: list[float] = []
+    for _ in range(TYPED):
+        cpu = time.thread_time()
+        QTest.keyClick(editor, Qt.Key.Key_A)
+        editor.viewport().repaint()
+        samples.append((time.thread_time() - cpu) * 1000.0)
+        await asyncio.sleep(KEY_SECONDS)
+    return samples
 
 
 async def _quiet() -> None:
@@ -146,6 +176,7 @@ def main(arguments: list[str]) -> Samples:
         "model-stream": model_stream,
         "stop-decode": stop_decode,
         "stop-prefill": stop_prefill,
+        "typing": typing,
     }
     name, model = arguments[0], Path(arguments[1])
     if name == "cost":

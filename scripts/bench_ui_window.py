@@ -27,6 +27,7 @@ from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import Settings, SettingsFile
 from minerva_desktop.ui.application import Application
 from minerva_desktop.ui.engine_worker import EngineWorker
+from minerva_desktop.ui.message_edit import MessageEdit
 from window_parts import compose
 
 Result = TypeVar("Result")
@@ -175,6 +176,10 @@ class BenchWindow:
         if not isinstance(stop, QToolButton) or not isinstance(send, QToolButton):
             raise TypeError("the window has no Stop and Send")
         self.stop_button, self.send_button = stop, send
+        editor = self.window.findChild(MessageEdit, "composer")
+        if not isinstance(editor, MessageEdit):
+            raise TypeError("the window has no text field")
+        self.editor = editor
 
     def run(self, visit: Callable[[BenchWindow], Coroutine[Any, Any, Result]]) -> Result:
         """Start the app, run ``visit`` with it, close the app; what ``visit`` returns."""

@@ -11,6 +11,7 @@ from dataclasses import replace
 from PySide6.QtWidgets import QApplication, QWidget
 
 import screenshot_about
+import screenshot_attachments
 import screenshot_backups
 import screenshot_context
 import screenshot_dialogs
@@ -234,6 +235,7 @@ STATES: dict[str, State] = {
     "models": models,
     "long-models": long_models,
     **screenshot_memory.STATES,
+    **screenshot_attachments.STATES,
     **screenshot_backups.STATES,
     **screenshot_about.STATES,
     "context": lambda stage: screenshot_context.show(stage.window),

@@ -31,6 +31,7 @@ from minerva_desktop.chat.conversation import (
     title_from,
 )
 from minerva_desktop.chat.message import ChatTurn, Message, MessageState, Role
+from minerva_desktop.chat.parts import FilePart, Files, Part
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.turns import turn_to_go_on
 from minerva_desktop.errors import InvalidRequest, LoadCancelled, MinervaError
@@ -97,29 +98,28 @@ class ChatSession:
 
     # -- what a person says ----------------------------------------------------------------
 
-    async def send(self, text: str, model_path: Path) -> None:
-        """Keep ``text`` as the user's message, then have the model answer.
+    async def send(self, text: str, model_path: Path, files: Files = ()) -> None:
+        """Keep ``text`` and ``files`` as the user's message, then have the model answer.
 
-        Raises `InvalidRequest` when it is blank or an answer still runs; nothing is kept then.
+        Raises `InvalidRequest` when there is neither or an answer still runs; nothing is kept then.
         """
-        _require_text(text)
+        _require_content(text, files)
         self._require_idle()
-        question = self._message(Role.USER, text, MessageState.COMPLETE)
+        question = self._message(Role.USER, text, MessageState.COMPLETE, files)
         if not self.conversation.title:
-            self.conversation.title = title_from(text)
+            self.conversation.title = title_from(text) or title_from(files[0].name)
         await self._begin(question, model_path)
 
     async def edit(self, message_id: str, text: str, model_path: Path) -> None:
         """Say ``text`` instead of the user's message ``message_id``, which stays as another branch,
         with the files that came with it, and have the model answer. Raises as `send`."""
-        _require_text(text)
-        self._require_idle()
         edited = self.conversation[message_id]
+        _require_content(text, edited.parts)
+        self._require_idle()
         if edited.role is not Role.USER:
             raise InvalidRequest("Only your own messages can be edited", param="message_id")
         self._stand_at(edited.parent_id)
-        question = self._message(Role.USER, text, MessageState.COMPLETE)
-        question = msgspec.structs.replace(question, parts=edited.parts)
+        question = self._message(Role.USER, text, MessageState.COMPLETE, edited.parts)
         # Where a model was given the chat from this message on, it is from the new one on, too.
         self.conversation.cuts += tuple(
             msgspec.structs.replace(cut, first_id=question.id)
@@ -162,11 +162,11 @@ class ChatSession:
         await self._keeper.save_change(answer)
         self._start(answer, model_path, turns, self.conversation.sampling)
 
-    def enqueue(self, text: str, model_path: Path) -> None:
-        """Send ``text`` once the running answer is over, as `send` does. Raises `InvalidRequest`
-        when it is blank. An answer that was stopped or failed leaves it waiting."""
-        _require_text(text)
-        self._queue.add(text, model_path)
+    def enqueue(self, text: str, model_path: Path, files: Files = ()) -> None:
+        """Send that once the running answer is over, as `send` does. Raises `InvalidRequest` when
+        there is nothing. An answer that was stopped or failed leaves it waiting."""
+        _require_content(text, files)
+        self._queue.add(text, model_path, files)
         self._listener.on_queue_changed(self)
 
     def unqueue(self, queued_id: str) -> QueuedMessage | None:
@@ -181,7 +181,7 @@ class ChatSession:
         queued = self._queue.take_first() if self._answer is None else None
         if queued is not None:
             self._listener.on_queue_changed(self)
-            await self.send(queued.text, queued.model_path)
+            await self.send(queued.text, queued.model_path, queued.files)
 
     def stop(self) -> None:
         """End the running answer; what it wrote stays."""
@@ -243,10 +243,10 @@ class ChatSession:
         self._listener.on_branch_changed(self)
         await self._keeper.save_details()
 
-    async def keep_draft(self, text: str) -> None:
+    async def keep_draft(self, text: str, files: Files = ()) -> None:
         """Remember what stands in the composer."""
-        if text != self.conversation.draft:
-            self.conversation.draft = text
+        if (text, files) != (self.conversation.draft, self.conversation.draft_files):
+            self.conversation.draft, self.conversation.draft_files = text, files
             await self._queue.save_draft()
 
     async def keep_scroll(self, scroll: ScrollPosition | None) -> None:
@@ -357,7 +357,9 @@ class ChatSession:
         self._keeper.add(message.id)
         self._listener.on_message_added(self, message)
 
-    def _message(self, role: Role, text: str, state: MessageState) -> Message:
+    def _message(
+        self, role: Role, text: str, state: MessageState, parts: tuple[Part, ...] = ()
+    ) -> Message:
         return Message(
             id=new_id(),
             parent_id=self.conversation.active_leaf_id,
@@ -365,6 +367,7 @@ class ChatSession:
             text=text,
             state=state,
             created_at=self._clock(),
+            parts=parts,
         )
 
     def _end(self, state: MessageState, completion: Completion | None, error: str | None) -> None:
@@ -391,6 +394,6 @@ class ChatSession:
             self._listener.on_branch_changed(self)
 
 
-def _require_text(text: str) -> None:
-    if not text.strip():
+def _require_content(text: str, parts: tuple[Part, ...]) -> None:
+    if not text.strip() and not any(isinstance(part, FilePart) for part in parts):
         raise InvalidRequest("The message is empty", param="text")

@@ -12,9 +12,9 @@ from enum import StrEnum
 import msgspec
 
 from minerva_desktop.chat.context_cut import ContextCut
-from minerva_desktop.chat.conversation import Conversation, clean_text
-from minerva_desktop.chat.message import ChatTurn, Role
-from minerva_desktop.chat.parts import FilePart, ReasoningPart, file_as_text
+from minerva_desktop.chat.conversation import Conversation, clean_text, draft_turn
+from minerva_desktop.chat.message import ChatTurn
+from minerva_desktop.chat.parts import Files, ReasoningPart, file_as_text, files_in
 from minerva_desktop.chat.turns import sent, turns_of
 from minerva_desktop.engine.engine import LlamaEngine
 
@@ -69,27 +69,30 @@ class ContextUse(msgspec.Struct, frozen=True, kw_only=True):
         return min(self.reserve or 0, self.n_free)
 
 
-def prompt_source(conversation: Conversation, draft: str) -> PromptSource:
-    """What the next answer would be given: the active branch, then ``draft`` if there is one."""
+def prompt_source(conversation: Conversation, draft: str, files: Files = ()) -> PromptSource:
+    """What the next answer would be given: the active branch, then ``files`` and ``draft``, if
+    there are any."""
     branch, cut = conversation.active_branch(), conversation.active_cut()
     turns = turns_of(branch, clean_text(conversation.system_prompt), cut)
     pieces = [*_instructions(conversation.system_prompt, cut)]
     for message in sent(branch, cut):
-        pieces += (
-            PromptPiece(ContextPart.FILES, file_as_text(part))
-            for part in message.parts
-            if isinstance(part, FilePart)
-        )
+        pieces += _files(files_in(message.parts))
         pieces += (
             PromptPiece(ContextPart.HISTORY, part.text, may_lack=True)
             for part in message.parts
             if isinstance(part, ReasoningPart)
         )
         pieces.append(PromptPiece(ContextPart.HISTORY, message.text))
-    if draft.strip():
-        turns += (ChatTurn(Role.USER, clean_text(draft)),)
+    said = draft_turn(draft, files)
+    if said is not None:
+        turns += (said,)
+        pieces += _files(files)
         pieces.append(PromptPiece(ContextPart.DRAFT, clean_text(draft)))
     return PromptSource(turns, tuple(piece for piece in pieces if piece.text.strip()))
+
+
+def _files(files: Files) -> Iterable[PromptPiece]:
+    return (PromptPiece(ContextPart.FILES, file_as_text(file)) for file in files)
 
 
 def _instructions(system_prompt: str, cut: ContextCut | None) -> Iterable[PromptPiece]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from minerva_desktop.app.session_keeper import SessionKeeper
 from minerva_desktop.app.session_listener import QueuedMessage
 from minerva_desktop.chat.conversation import Conversation, new_id
+from minerva_desktop.chat.parts import Files
 
 
 class MessageQueue:
@@ -22,6 +23,7 @@ class MessageQueue:
         self._keeper = keeper
         self._items: list[QueuedMessage] = []
         self._saving: set[asyncio.Task[None]] = set()
+        self._saved_files = conversation.draft_files
 
     def __len__(self) -> int:
         return len(self._items)
@@ -31,9 +33,9 @@ class MessageQueue:
         """What waits, the first first."""
         return tuple(self._items)
 
-    def add(self, text: str, model_path: Path) -> None:
+    def add(self, text: str, model_path: Path, files: Files = ()) -> None:
         """One more waits."""
-        self._items.append(QueuedMessage(new_id(), text, model_path))
+        self._items.append(QueuedMessage(new_id(), text, model_path, files))
         self._save_soon()
 
     def take(self, queued_id: str) -> QueuedMessage | None:
@@ -53,6 +55,7 @@ class MessageQueue:
         """At the end of the session: nothing waits, all of it is the draft."""
         if self._items:
             self._conversation.draft = self._draft()
+            self._conversation.draft_files = self._draft_files()
             self._items.clear()
             await self.save_draft()
         if self._saving:
@@ -60,13 +63,29 @@ class MessageQueue:
 
     async def save_draft(self) -> None:
         """Write what waits and what stands in the composer."""
+        await self._begin_saving()
+
+    async def _save(self) -> None:
         await self._keeper.save_draft(self._draft())
+        files = self._draft_files()
+        if files != self._saved_files:  # they may be large
+            self._saved_files = files
+            await self._keeper.save_draft_files(files)
 
     def _draft(self) -> str:
         waiting = [queued.text for queued in self._items]
         return "\n\n".join(filter(None, (*waiting, self._conversation.draft)))
 
+    def _draft_files(self) -> Files:
+        waiting = (file for queued in self._items for file in queued.files)
+        return (*waiting, *self._conversation.draft_files)
+
     def _save_soon(self) -> None:
-        task = asyncio.ensure_future(self.save_draft())
+        _ = self._begin_saving()
+
+    def _begin_saving(self) -> asyncio.Task[None]:
+        """At the end of the session it is waited for."""
+        task = asyncio.ensure_future(self._save())
         self._saving.add(task)
         task.add_done_callback(self._saving.discard)
+        return task

@@ -39,6 +39,15 @@ async def count_tokens(pool: Pool, path: Path, turns: tuple[ChatTurn, ...]) -> i
     return None if engine is None else await engine.count_tokens(turns)
 
 
+async def count_text(pool: Pool, path: Path, text: str) -> int | None:
+    """Tokens that ``text`` adds to a question; None when the model is not loaded."""
+    engine = pool.loaded_engine(path)
+    if engine is None:
+        return None
+    with_it = await engine.count_tokens((ChatTurn(Role.USER, text),))
+    return max(1, with_it - await engine.count_tokens((ChatTurn(Role.USER, ""),)))
+
+
 async def context_use(
     pool: Pool, path: Path, source: PromptSource, reserve: int | None
 ) -> ContextUse | None:

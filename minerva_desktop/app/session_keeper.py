@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 from minerva_desktop.chat.conversation import Conversation, Removal
 from minerva_desktop.chat.message import Message
-from minerva_desktop.chat.parts import Part
+from minerva_desktop.chat.parts import Files, Part
 from minerva_desktop.errors import StoreError
 from minerva_desktop.store.chat_store import ChatStore
 
@@ -102,6 +102,11 @@ class SessionKeeper:
         """Write what stands in the composer; not of a chat without messages."""
         if self._store is not None and self._is_saved:
             await self._kept(self._store.save_draft(self._conversation.id, draft))
+
+    async def save_draft_files(self, files: Files) -> None:
+        """Write the files that wait in the composer; not of a chat without messages."""
+        if self._store is not None and self._is_saved:
+            await self._kept(self._store.save_draft_files(self._conversation.id, files))
 
     async def save_scroll(self) -> None:
         """Write where the transcript was left."""

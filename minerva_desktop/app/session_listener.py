@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from minerva_desktop.app.chat_care import SavingTrouble
 from minerva_desktop.chat.message import Message
+from minerva_desktop.chat.parts import Files
 from minerva_desktop.errors import StoreError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class QueuedMessage:
     id: str
     text: str
     model_path: Path
+    files: Files = ()
 
 
 class SessionListener(Protocol):

@@ -57,6 +57,7 @@ def json_chat(conversation: Conversation) -> bytes:
             "is_pinned": conversation.is_pinned,
             "is_archived": conversation.is_archived,
             "draft": conversation.draft,
+            "draft_files": conversation.draft_files,
             "scroll": conversation.scroll,
             "cuts": conversation.cuts,
             "active_leaf_id": conversation.active_leaf_id,

@@ -25,6 +25,7 @@ from minerva_desktop.chat.import_values import (
     outcomes,
 )
 from minerva_desktop.chat.message import Message, MessageState
+from minerva_desktop.chat.parts import Files
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import ChatFileError, InvalidRequest
 
@@ -45,6 +46,7 @@ class _Chat(msgspec.Struct, kw_only=True):
     is_pinned: bool = False
     is_archived: bool = False
     draft: str = ""
+    draft_files: Files = ()
     scroll: ScrollPosition | None = None
     cuts: tuple[ContextCut, ...] = ()
     active_leaf_id: str | None = None
@@ -114,6 +116,7 @@ def _conversation(record: msgspec.Raw) -> Conversation:
         is_pinned=chat.is_pinned,
         is_archived=chat.is_archived,
         draft=chat.draft,
+        draft_files=chat.draft_files,
         scroll=chat.scroll,
         cuts=chat.cuts,
     )

@@ -5,9 +5,16 @@ Values without I/O. An image's bytes are not in here: ``digest`` names them in t
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 import msgspec
 
 from minerva_desktop.chat.tools import ToolCall
+
+PDF = "application/pdf"
+
+_TICKS = re.compile("`{3,}")
 
 
 class ReasoningPart(msgspec.Struct, frozen=True, tag="reasoning", omit_defaults=True):
@@ -19,12 +26,14 @@ class ReasoningPart(msgspec.Struct, frozen=True, tag="reasoning", omit_defaults=
 
 class FilePart(msgspec.Struct, frozen=True, tag="file", omit_defaults=True):
     """A text file that came with a question: the model reads ``text``; ``n_bytes`` is the size of
-    the file that it was taken from."""
+    the file that it was taken from. ``n_tokens``: as the model counted them that it was sent to; 0
+    where none did."""
 
     name: str
     text: str
     n_bytes: int
     media_type: str = "text/plain"
+    n_tokens: int = 0
 
 
 class ImagePart(msgspec.Struct, frozen=True, tag="image", omit_defaults=True):
@@ -54,11 +63,19 @@ class ToolResultPart(msgspec.Struct, frozen=True, tag="tool_result", omit_defaul
 
 
 Part = ReasoningPart | FilePart | ImagePart | ToolCallPart | ToolResultPart
+Files = tuple[FilePart, ...]
 
 
 def file_as_text(part: FilePart) -> str:
-    """A file as a model reads it: its name, then its text between fences that it does not hold."""
+    """A file as a model reads it: its name and kind, then its text between fences that it does not
+    hold."""
     fence = "```"
-    while fence in part.text:
-        fence += "`"
-    return f"{part.name}:\n{fence}\n{part.text}\n{fence}"
+    if fence in part.text:  # which is quicker than the expression: 1 ms for 4 MB instead of 30
+        fence = "`" * (max(map(len, _TICKS.findall(part.text))) + 1)
+    kind = " (the text of a PDF)" if part.media_type == PDF else ""
+    return f"{' '.join(part.name.split())}{kind}:\n{fence}\n{part.text}\n{fence}"
+
+
+def files_in(parts: Iterable[Part]) -> Files:
+    """The text files among ``parts``."""
+    return tuple(part for part in parts if isinstance(part, FilePart))

@@ -11,6 +11,7 @@ from minerva_desktop.chat.message import ChatTurn, Message, Role
 from minerva_desktop.chat.parts import (
     FilePart,
     ImagePart,
+    Part,
     ReasoningPart,
     ToolCallPart,
     ToolResultPart,
@@ -92,15 +93,20 @@ def _turns_of_parts(message: Message) -> Iterable[ChatTurn]:
     if message.role is Role.TOOL and results:
         return
     calls = tuple(part.call for part in message.parts if isinstance(part, ToolCallPart))
-    text = "\n\n".join(filter(None, (*_enclosed(message), message.text)))
+    text = question_text(message.text, message.parts)
     if message.role is Role.ASSISTANT and not text and not calls:
         return
     yield ChatTurn(message.role, text, reasoning=_thoughts(message), tool_calls=calls)
 
 
-def _enclosed(message: Message) -> Iterable[str]:
+def question_text(text: str, parts: Iterable[Part]) -> str:
+    """What a model is given of a message: the files that came with it, then the words ``text``."""
+    return "\n\n".join(filter(None, (*_enclosed(parts), text)))
+
+
+def _enclosed(parts: Iterable[Part]) -> Iterable[str]:
     """What came with a message, as text. No model here sees images: it is told of them."""
-    for part in message.parts:
+    for part in parts:
         match part:
             case FilePart():
                 yield file_as_text(part)

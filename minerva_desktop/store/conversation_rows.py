@@ -21,6 +21,7 @@ from minerva_desktop.chat.conversation import (
     clean_text,
 )
 from minerva_desktop.chat.message import Message
+from minerva_desktop.chat.parts import Files
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import StoreError
 from minerva_desktop.store import message_rows
@@ -31,6 +32,7 @@ from minerva_desktop.store.message_rows import (
     json_of,
     message_of,
     parsed,
+    parts_of,
     sampling_json,
     sampling_of,
 )
@@ -38,9 +40,9 @@ from minerva_desktop.store.text_folding import fold
 
 INSERT_CONVERSATION = """
     INSERT INTO conversations (id, created_at, updated_at, folder_id, is_pinned, is_archived,
-        draft, scroll, title, folded_title, title_source, model, system_prompt, parameters,
-        active_leaf_id, cuts)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        draft, draft_files, scroll, title, folded_title, title_source, model, system_prompt,
+        parameters, active_leaf_id, cuts)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 INSERT_TAG = "INSERT OR IGNORE INTO tags (conversation_id, tag) VALUES (?, ?)"
 UPDATE_DETAILS = """
@@ -65,7 +67,7 @@ SELECT_TAGS = "SELECT conversation_id, tag FROM tags ORDER BY row"
 SELECT_TAGS_OF = "SELECT tag FROM tags WHERE conversation_id = ? ORDER BY row"
 SELECT_CONVERSATION = """
     SELECT created_at, updated_at, title, title_source, model, system_prompt, parameters,
-        folder_id, is_pinned, is_archived, draft, scroll, cuts, active_leaf_id
+        folder_id, is_pinned, is_archived, draft, draft_files, scroll, cuts, active_leaf_id
     FROM conversations WHERE id = ?
 """
 SELECT_MESSAGES = f"""
@@ -118,6 +120,7 @@ def row_of(conversation: Conversation) -> Row:
         conversation.is_pinned,
         conversation.is_archived,
         clean_text(conversation.draft),
+        parts_of(conversation.draft_files),
         None if scroll is None else json_of(scroll),
         *details_of(conversation),
     )
@@ -226,7 +229,7 @@ def _without_messages(
     if row is None:
         raise StoreError(f"There is no chat with the id {conversation_id}")
     (created_at, updated_at, title, title_source, model, system_prompt, parameters) = row[:7]
-    (folder_id, is_pinned, is_archived, draft, scroll, cuts, active_leaf_id) = row[7:]
+    (folder_id, is_pinned, is_archived, draft, files, scroll, cuts, active_leaf_id) = row[7:]
     conversation = Conversation(
         id=conversation_id,
         created_at=created_at,
@@ -241,6 +244,7 @@ def _without_messages(
         is_pinned=bool(is_pinned),
         is_archived=bool(is_archived),
         draft=draft,
+        draft_files=() if files is None else parsed(files, Files) or (),
         scroll=None if scroll is None else parsed(scroll, ScrollPosition),
         cuts=() if cuts is None else parsed(cuts, tuple[ContextCut, ...]) or (),
     )

@@ -215,4 +215,16 @@ SEARCH_OF_2 = """
     END;
 """
 
-MIGRATIONS: tuple[Migration, ...] = (m001_initial, m002_parts_and_order)
+
+def m003_draft_files(connection: apsw.Connection) -> None:
+    """The files that wait in a chat's composer; and the search finds files by their names."""
+    connection.execute(
+        """
+        ALTER TABLE conversations ADD COLUMN draft_files TEXT;  -- JSON array of chat.parts.FilePart
+        INSERT OR IGNORE INTO unindexed
+        SELECT row FROM messages WHERE instr(parts, '"file"') > 0 AND state <> 'streaming';
+        """
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_initial, m002_parts_and_order, m003_draft_files)

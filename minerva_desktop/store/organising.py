@@ -7,10 +7,11 @@ from enum import StrEnum
 
 import apsw
 
-from minerva_desktop.chat.conversation import Folder
+from minerva_desktop.chat.conversation import Folder, clean_text
+from minerva_desktop.chat.parts import Files
 from minerva_desktop.errors import StoreError
 from minerva_desktop.store.conversation_rows import INSERT_TAG
-from minerva_desktop.store.message_rows import change_one
+from minerva_desktop.store.message_rows import change_one, parts_of
 
 
 class Mark(StrEnum):
@@ -20,6 +21,7 @@ class Mark(StrEnum):
     ARCHIVED = "is_archived"
     FOLDER = "folder_id"
     DRAFT = "draft"
+    DRAFT_FILES = "draft_files"
     SCROLL = "scroll"
     DELETED = "deleted_at"
 
@@ -36,6 +38,11 @@ def set_mark(
     for conversation_id in conversation_ids:
         statement = f"UPDATE conversations SET {mark.value} = ? WHERE id = ?"
         change_one(connection, statement, (value, conversation_id))
+
+
+def set_files(connection: apsw.Connection, conversation_ids: Sequence[str], files: Files) -> None:
+    """Have these files wait in their composers. Raises `StoreError`."""
+    set_mark(connection, Mark.DRAFT_FILES, parts_of(files), conversation_ids)
 
 
 def folders(connection: apsw.Connection) -> list[Folder]:
@@ -62,6 +69,14 @@ def delete_folder(connection: apsw.Connection, folder_id: str) -> None:
     """Its chats stay. Raises `StoreError`."""
     _require_folder(connection, folder_id)
     connection.execute("DELETE FROM folders WHERE id = ?", (folder_id,))
+
+
+def folder_name(name: str) -> str:
+    """``name`` as a folder may have it. Raises `StoreError` for a blank one."""
+    clean = clean_text(name).strip()
+    if not clean:
+        raise StoreError("A folder needs a name")
+    return clean
 
 
 def set_tags(connection: apsw.Connection, conversation_id: str, tags: Sequence[str]) -> None:

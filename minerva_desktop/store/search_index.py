@@ -21,6 +21,7 @@ from itertools import islice
 
 import apsw
 
+from minerva_desktop.store.searched_text import SEARCHED_TEXT
 from minerva_desktop.store.text_folding import fold
 
 MIN_INDEXED = 3  # characters of a word that the index can find
@@ -30,8 +31,9 @@ BATCH_MESSAGES = 100
 BATCH_CHARACTERS = 50_000  # about 20 ms
 
 # Not a join: SQLite may think that it is better to go through all messages.
-SELECT_WAITING = """
-    SELECT row, (SELECT text FROM messages WHERE messages.row = unindexed.row) FROM unindexed
+SELECT_WAITING = f"""
+    SELECT row, (SELECT {SEARCHED_TEXT} FROM messages WHERE messages.row = unindexed.row)
+    FROM unindexed
     ORDER BY row DESC LIMIT ?
 """
 CREATE_PART = """

@@ -21,6 +21,7 @@ from minerva_desktop.store.search_index import (
     part_name,
 )
 from minerva_desktop.store.search_query import SearchQuery
+from minerva_desktop.store.searched_text import SEARCHED_TEXT
 from minerva_desktop.store.text_folding import fold
 
 # Up to so many messages are read one by one, where the filters leave no more; a page has time for
@@ -32,14 +33,7 @@ MAX_WAITING = 200
 # By how many seconds a message's row may be ahead of its time, where many are of the same second.
 ROW_SLACK = 24 * 3600
 
-# What a message says; of an older answer without the thought before it (`chat.old_thoughts`).
-SAID = """
-    CASE WHEN substr(messages.text, 1, 7) = '<think>' AND role = 'assistant' AND parts IS NULL
-        AND instr(messages.text, '</think>') > 0
-    THEN ltrim(substr(messages.text, instr(messages.text, '</think>') + 8), char(10, 13, 32))
-    ELSE messages.text END
-"""
-CANDIDATE = f"messages.row, id, conversation_id, created_at, messages.model, {SAID}"
+CANDIDATE = f"messages.row, id, conversation_id, created_at, messages.model, {SEARCHED_TEXT}"
 BY_INDEX = f"""
     SELECT {CANDIDATE} FROM {{0}} CROSS JOIN messages ON messages.row = {{0}}.rowid
     WHERE {{0}} MATCH ? AND {{0}}.rowid >= ? AND {{0}}.rowid < ? AND deleted_at IS NULL
@@ -66,7 +60,7 @@ class Candidate:
     conversation_id: str
     created_at: float
     model: str | None
-    text: str
+    text: str  # and the names of its files
 
 
 @dataclass(frozen=True)

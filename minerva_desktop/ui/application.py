@@ -31,9 +31,10 @@ from minerva_desktop.paths import resources_dir
 from minerva_desktop.ui.about_controller import AboutController
 from minerva_desktop.ui.backups_controller import BackupsController
 from minerva_desktop.ui.chat_controller import ChatController
-from minerva_desktop.ui.chat_files_controller import ChatFilesController, is_chat_file
+from minerva_desktop.ui.chat_files_controller import ChatFilesController
 from minerva_desktop.ui.chat_view.preloading import import_message_view
 from minerva_desktop.ui.context_controller import ContextController
+from minerva_desktop.ui.dropped_files import DroppedFiles
 from minerva_desktop.ui.engine_worker import EngineWorker, RuntimeFactory
 from minerva_desktop.ui.garbage import MainThreadGarbage
 from minerva_desktop.ui.icons import Icons
@@ -114,7 +115,8 @@ class Application(QObject):
         )
         window.sidebar.chat_actions.export.connect(self._chat_files.export)
         window.sidebar.chat_actions.import_chats.connect(self._chat_files.ask_for_files)
-        window.files_dropped.connect(self.open_files)
+        self._dropped = DroppedFiles(window, worker, models, self._chat_files, tasks)
+        chats.session_shown.connect(self._dropped.attachments.on_shown)
         backups = BackupsController(window, tasks, lambda: chats.library, chats.begin_anew)
         chats.disk_trouble.connect(backups.show_trouble)
         window.set_guard(backups.must_stay)
@@ -173,12 +175,8 @@ class Application(QObject):
 
     @Slot(list)
     def open_files(self, files: Sequence[Path]) -> None:
-        """Add models and chats that were dropped, or that the system handed to the running app."""
-        chats = [path for path in files if is_chat_file(path)]
-        models = [path for path in files if not is_chat_file(path)]
-        if models:
-            self._models.add_files(models)
-        self._chat_files.import_files(chats)
+        """Add models and chats that the system handed to the running app."""
+        self._dropped.open(files)
 
     async def _guarded_begin(self) -> None:
         try:

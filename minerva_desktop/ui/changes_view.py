@@ -8,8 +8,9 @@ from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from minerva_desktop.ui.chat_view.markdown import MarkdownParser
+from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
-from minerva_desktop.ui.chat_view.streaming import MarkdownStream, Update
+from minerva_desktop.ui.chat_view.streaming import MarkdownStream
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 

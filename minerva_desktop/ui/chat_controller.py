@@ -33,6 +33,7 @@ from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.model_notices import TOO_LARGE
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.prompt_counter import TOO_LONG, PromptCounter
+from minerva_desktop.ui.prompt_history import PromptHistory
 from minerva_desktop.ui.sidebar_controller import SidebarController
 from minerva_desktop.ui.tasks import UiTasks
 
@@ -83,7 +84,8 @@ class ChatController(QObject):
             lambda: self._library,
             self._show,
         )
-        self._places = ChatPlaces(window, services.settings, tasks)
+        self._places = ChatPlaces(window, services, tasks)
+        PromptHistory(window.composer, self._open_session)
         self._list = SidebarController(window, services.settings, tasks, self)
         self._connect()
 
@@ -122,6 +124,7 @@ class ChatController(QObject):
             self._window.notifications.show_notice(notice)
 
     async def _show_first(self, library: ChatLibrary, conversation_id: str | None) -> None:
+        await self._places.load()
         await library.tidy()
         known = {summary.id for summary in await library.summaries()}
         if conversation_id in known and conversation_id is not None:

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject, QTimer, Slot
 
 from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.app.new_chat_files import NewChatFiles
+from minerva_desktop.app.services import Services
 from minerva_desktop.chat.conversation import clean_text
-from minerva_desktop.settings import SettingsFile
+from minerva_desktop.chat.parts import Files
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.tasks import UiTasks
 
@@ -20,19 +22,23 @@ KEEP_MS = 500  # after the last key or step
 
 class ChatPlaces(QObject):
     """The draft of a chat without messages, which is not among the chats on disk, is kept in the
-    settings and waits for the next new chat; of a temporary one nothing is kept."""
+    settings (its files in one of their own) and waits for the next new chat; of a temporary one
+    nothing is kept."""
 
-    def __init__(self, window: MainWindow, settings: SettingsFile, tasks: UiTasks) -> None:
+    def __init__(self, window: MainWindow, services: Services, tasks: UiTasks) -> None:
         super().__init__(window)
         self._composer = window.composer
         self._view = window.chat_view
-        self._settings = settings
+        self._settings = services.settings
         self._tasks = tasks
         self._session: ChatSession | None = None
-        self._unsaved = settings.current.new_chat_draft  # of a chat without messages
+        self._unsaved = self._settings.current.new_chat_draft  # of a chat without messages
+        self._unsaved_files: Files = ()
+        self._new_files = NewChatFiles(services.paths.new_chat_files)
         self._draft_timer = self._make_timer(self._keep_draft)
         self._scroll_timer = self._make_timer(self._keep_scroll)
         self._composer.text_changed.connect(self._on_text_changed)
+        self._composer.attachments.changed.connect(self._keep_draft)
         self._view.scrolled.connect(self._scroll_timer.start)
 
     def _make_timer(self, on_timeout: Callable[[], None]) -> QTimer:
@@ -50,7 +56,11 @@ class ChatPlaces(QObject):
         self._keep_draft()
         self._keep_scroll()
         if _is_new(session):
-            self._unsaved = self._composer.text
+            self._unsaved, self._unsaved_files = self._composer.text, self._composer.files
+
+    async def load(self) -> None:
+        """Have the files of a new chat of last time, before any chat is shown."""
+        self._unsaved_files = await self._new_files.load()
 
     def forget(self) -> None:
         """The chat that is shown is not there any more; what was typed goes to the next one."""
@@ -60,15 +70,17 @@ class ChatPlaces(QObject):
 
     def enter(self, session: ChatSession) -> None:
         """``session`` is shown now: its draft goes into the composer."""
-        draft = session.conversation.draft
+        draft, files = session.conversation.draft, session.conversation.draft_files
         if _is_new(session):
             draft, self._unsaved = draft or self._unsaved, ""
-        if self._session is None and self._composer.text:
+            files, self._unsaved_files = files or self._unsaved_files, ()
+        if self._session is None:
             # Typed while the chats were being opened, or others put in their place.
-            draft = f"{draft}\n\n{self._composer.text}" if draft.strip() else self._composer.text
+            draft = "\n\n".join(filter(str.strip, (draft, self._composer.text)))
+            files += self._composer.files
+        self._session = None  # on the way to its text and files, those of two chats are mixed
+        self._composer.start_over(draft, files)
         self._session = session
-        if draft != self._composer.text:
-            self._composer.start_over(draft)
         self._draft_timer.stop()
         self._scroll_timer.stop()
 
@@ -78,7 +90,9 @@ class ChatPlaces(QObject):
         self._scroll_timer.stop()
         if self._session is not None:
             self._keep_new(self._session)
-            await self._session.keep_draft(self._composer.text)
+            if _is_new(self._session):
+                await self._new_files.keep(self._composer.files)
+            await self._session.keep_draft(self._composer.text, self._composer.files)
             await self._session.keep_scroll(self._view.scroll_position)
 
     @Slot(str)
@@ -94,12 +108,14 @@ class ChatPlaces(QObject):
         if self._session is None:
             return
         self._keep_new(self._session)
-        if self._composer.text != self._session.conversation.draft:
-            self._tasks.start(self._session.keep_draft(self._composer.text))
+        text, files, kept = self._composer.text, self._composer.files, self._session.conversation
+        if (text, files) != (kept.draft, kept.draft_files):
+            self._tasks.start(self._session.keep_draft(text, files))
 
     def _keep_new(self, session: ChatSession) -> None:
         if _is_new(session):
             self._settings.remember(new_chat_draft=clean_text(self._composer.text))
+            self._tasks.start(self._new_files.keep(self._composer.files))
 
     @Slot()
     def _keep_scroll(self) -> None:

@@ -26,7 +26,7 @@ class CodeSaver(QObject):
         self._tasks = tasks
         self._code = ""
         self._folder = ""
-        window.chat_view.save_requested.connect(self.ask_where)
+        window.chat_view.events.save_requested.connect(self.ask_where)
 
     @Slot(str, str)
     def ask_where(self, code: str, name: str) -> None:

@@ -1,28 +1,20 @@
-"""Where a message is written: a card that grows with its text, and the Send or Stop button;
-above it the messages that wait for an answer to end.
+"""Where a message is written: a card that grows with its text, and the Send or Stop button; in it
+the files that go with the message, above it the messages that wait for an answer to end.
 
 The main window puts it under the transcript, sends what ``submitted`` carries, and clears it with
-`Composer.clear` once the message is on disk. Main thread.
+`Composer.clear` once the message is on its way. Main thread.
 """
 
 from __future__ import annotations
 
-import re
-from math import ceil
+from itertools import pairwise
 
-from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, Signal, Slot
-from PySide6.QtGui import (
-    QFocusEvent,
-    QGuiApplication,
-    QKeyEvent,
-    QResizeEvent,
-    QTextCursor,
-    QTextOption,
-)
+from PySide6.QtCore import QEvent, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QPlainTextEdit,
+    QLabel,
     QPushButton,
     QSizePolicy,
     QToolButton,
@@ -30,159 +22,19 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from minerva_desktop.chat.parts import Files
+from minerva_desktop.ui.attachment_strip import AttachmentStrip
 from minerva_desktop.ui.controls import BUTTON_SIZE, icon_button, plain_tip
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.message_edit import MessageEdit
 from minerva_desktop.ui.theme import COLUMN_WIDTH, GRID
 from minerva_desktop.ui.waiting_messages import WaitingMessages
 
+ATTACH_SHORTCUT = "Ctrl+Shift+A"
 MAX_SHARE_OF_WINDOW = 3  # the card takes at most a third of the window's height
 WINDOW_PER_WAITING = 250  # px of the window's height for each waiting message that is shown
 OUTER = 6 * GRID  # px above and below the card, together
-# Qt breaks lines at words in quadratic time: 100 kB without a space took 0.36 s for each key
-# (measured); breaking anywhere takes 0.02 s.
-_LONG_RUN = re.compile(r"\S{2000}")
-
-
-class MessageEdit(QPlainTextEdit):
-    """The text field: plain text only, its height follows its lines."""
-
-    send_pressed = Signal()
-    stop_pressed = Signal()
-    up_pressed = Signal()  # in the empty field
-    focus_changed = Signal(bool)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.enter_sends = True
-        self.stoppable = False
-        self._placeholder = ""
-        self._max_height = 8 * self.fontMetrics().lineSpacing()
-        self.setObjectName("composer")
-        self.setAccessibleName("Message")
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setTabChangesFocus(True)
-        self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.document().setDocumentMargin(GRID)
-        self.document().documentLayout().documentSizeChanged.connect(self._fit_height)
-        self.textChanged.connect(self._wrap_words_when_empty)
-        self._fit_height()
-
-    def set_max_height(self, height: int) -> None:
-        """Grow to at most ``height`` px, then scroll."""
-        self._max_height = height
-        self._fit_height()
-
-    def set_placeholder(self, text: str) -> None:
-        """Show ``text`` in the empty field, as much of it as fits into one line."""
-        self._placeholder = " ".join(text.split())
-        self._elide_placeholder()
-
-    def set_text(self, text: str) -> None:
-        """Replace the text; Undo brings the old one back."""
-        self._choose_wrapping(text)
-        cursor = self.textCursor()
-        cursor.select(QTextCursor.SelectionType.Document)
-        cursor.insertText(text)
-        self.setTextCursor(cursor)
-
-    def start_over(self, text: str) -> None:
-        """Hold ``text``, with the cursor at its end and nothing to undo."""
-        self._choose_wrapping(text)
-        self.setPlainText(text)
-        self.moveCursor(QTextCursor.MoveOperation.End)
-
-    def is_composing(self) -> bool:
-        """Whether an input method's text is still being put together at the cursor."""
-        layout = self.textCursor().block().layout()
-        return bool(layout.preeditAreaText())
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self._enter_pressed(event)
-        elif event.key() == Qt.Key.Key_Escape and self.stoppable and not self.is_composing():
-            self.stop_pressed.emit()
-        elif event.key() == Qt.Key.Key_Up and self.document().isEmpty() and _is_plain(event):
-            self.up_pressed.emit()
-        else:
-            super().keyPressEvent(event)
-
-    def _enter_pressed(self, event: QKeyEvent) -> None:
-        if self.is_composing():
-            return  # this Enter chooses a candidate
-        modifiers = _modifiers(event)
-        plain = _is_plain(event)
-        if modifiers == Qt.KeyboardModifier.ControlModifier or (plain and self.enter_sends):
-            self.send_pressed.emit()
-        else:
-            # Not Qt's own Shift+Enter, which inserts U+2028 instead of starting a line.
-            self.textCursor().insertBlock()
-            self.ensureCursorVisible()
-
-    def canInsertFromMimeData(self, source: QMimeData) -> bool:
-        # Files are for the window, which is under this widget and gets the drop next.
-        return source.hasText() and not source.hasUrls()
-
-    def insertFromMimeData(self, source: QMimeData) -> None:
-        self._choose_wrapping(source.text())
-        self.insertPlainText(source.text())
-        self.ensureCursorVisible()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._fit_height()
-        self._elide_placeholder()
-
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        super().focusInEvent(event)
-        self.focus_changed.emit(True)
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        super().focusOutEvent(event)
-        self.focus_changed.emit(False)
-
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.FontChange:
-            self._elide_placeholder()
-
-    def _elide_placeholder(self) -> None:
-        margins = 2 * self.document().documentMargin() + 1
-        room = self.viewport().width() - ceil(margins)
-        mode = Qt.TextElideMode.ElideRight
-        self.setPlaceholderText(self.fontMetrics().elidedText(self._placeholder, mode, room))
-        # Qt paints anew only where a placeholder appears or goes: another model's name would stay.
-        self.viewport().update()
-
-    def _choose_wrapping(self, added: str) -> None:
-        if _LONG_RUN.search(added):
-            self.setWordWrapMode(QTextOption.WrapMode.WrapAnywhere)
-
-    @Slot()
-    def _wrap_words_when_empty(self) -> None:
-        if self.document().isEmpty():
-            self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
-
-    @Slot()
-    def _fit_height(self) -> None:
-        """Cheap for any length: looks at no more lines than fit into the greatest height."""
-        layout = self.document().documentLayout()
-        # The margin above is part of the first block; without the pixel below the last line Qt
-        # would scroll.
-        height = self.document().documentMargin() + 1
-        block = self.document().begin()
-        while block.isValid() and height <= self._max_height:
-            height += layout.blockBoundingRect(block).height()
-            block = block.next()
-        fits = height <= self._max_height
-        policy = Qt.ScrollBarPolicy
-        self.setVerticalScrollBarPolicy(
-            policy.ScrollBarAlwaysOff if fits else policy.ScrollBarAsNeeded
-        )
-        self.setFixedHeight(ceil(height) if fits else self._max_height)
-        if fits:
-            # Qt scrolled to the cursor while the field was still too small for all lines.
-            self.verticalScrollBar().setValue(0)
+STILL_READING = "A file is still being read. The message can be sent once that is done."
 
 
 class Composer(QWidget):
@@ -190,13 +42,20 @@ class Composer(QWidget):
 
     ``submitted`` carries the text as typed and leaves it in place, for the receiver may refuse it;
     so does ``queued``, while an answer is generated. ``stop_requested`` comes from the Stop button
-    and from Esc at that time, ``edit_last_requested`` from ↑ in the empty field.
+    and from Esc at that time, ``edit_last_requested`` from ↑ in the empty field, and
+    ``history_wanted(-1)`` from Alt+↑. ``attach_requested`` comes from the paper clip;
+    ``files_pasted``, ``image_pasted`` and ``long_text_pasted`` are those of `MessageEdit`.
     """
 
     submitted = Signal(str)
     queued = Signal(str)
     stop_requested = Signal()
     edit_last_requested = Signal()
+    history_wanted = Signal(int)
+    attach_requested = Signal()
+    files_pasted = Signal(list)
+    image_pasted = Signal()
+    long_text_pasted = Signal(str)
     text_changed = Signal(str)
     enter_sends_changed = Signal(bool)
 
@@ -212,10 +71,34 @@ class Composer(QWidget):
         self._queue.setAccessibleName("Queue")
         self._queue.setToolTip(plain_tip("Send it once the answer is over", "Return"))
         self._queue.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._attach = icon_button(icons, "attach", "Attach files", shortcut=ATTACH_SHORTCUT)
+        self._attach.setObjectName("attachButton")
         self.waiting = WaitingMessages(icons)
+        self.attachments = AttachmentStrip(icons, self._editor.document())
+        self._hint = QLabel()
+        self._hint.setObjectName("composerHint")
+        self._hint.setTextFormat(Qt.TextFormat.PlainText)
+        self._hint.setProperty("look", "warning")
+        self._hint.setWordWrap(True)
+        self._hint.setContentsMargins(GRID, 0, 0, 0)
+        self._hint.hide()
         self._card = QFrame()
         self._card.setObjectName("composerCard")
         self._lay_out()
+        self._connect()
+        self._refresh_buttons()
+
+    def _connect(self) -> None:
+        self._editor.takes_files = True
+        self._editor.undo_other = self.attachments.undo
+        self._editor.redo_other = self.attachments.redo
+        self._editor.history_wanted.connect(self.history_wanted)
+        self._editor.files_pasted.connect(self.files_pasted)
+        self._editor.image_pasted.connect(self.image_pasted)
+        self._editor.long_text_pasted.connect(self.long_text_pasted)
+        self._attach.clicked.connect(self.attach_requested)
+        self.attachments.changed.connect(self._on_files_changed)
+        self.attachments.resized.connect(self._fit_window)
         self._editor.textChanged.connect(self._on_text_changed)
         self._editor.send_pressed.connect(self.submit)
         self._editor.stop_pressed.connect(self.stop_requested)
@@ -225,24 +108,49 @@ class Composer(QWidget):
         self._queue.clicked.connect(self.submit)
         self.waiting.focus_left.connect(self.focus_editor)
         self._stop.clicked.connect(self.stop_requested)
-        self._refresh_buttons()
 
     @property
     def text(self) -> str:
         """What stands in the field."""
         return self._editor.toPlainText()
 
+    @property
+    def files(self) -> Files:
+        """The files that go with the message, as far as they are read."""
+        return self.attachments.files
+
     def set_text(self, text: str) -> None:
         """Replace the text and put the cursor at its end."""
         self._editor.set_text(text)
 
-    def start_over(self, text: str) -> None:
-        """Hold ``text``, with nothing before it that Undo could bring back: of another chat."""
-        self._editor.start_over(text)
+    def insert_text(self, text: str) -> None:
+        """Put ``text`` at the cursor."""
+        self._editor.insert_text(text)
+
+    def start_over(self, text: str, files: Files = ()) -> None:
+        """Hold ``text`` and ``files``, with nothing before it that Undo could bring back: of
+        another chat."""
+        if text != self.text:
+            self._editor.start_over(text)
+        self.attachments.start_over(files)
 
     def clear(self) -> None:
-        """Empty the field."""
+        """Empty the field, and take the files out."""
+        self.attachments.clear()
         self._editor.set_text("")
+
+    def put_back(self, text: str, files: Files) -> None:
+        """Take in what was to be sent and could not be, before what there is."""
+        self.attachments.put_back(files)
+        self._editor.set_text(text + self.text)
+
+    def show_hint(self, words: str) -> None:
+        """Say what is wrong with the message as it stands; nothing for an empty text."""
+        if words != self._hint.text():
+            self._hint.setText(words)
+            self._hint.setAccessibleName(words)
+            self._hint.setVisible(bool(words))
+            self._fit_window()
 
     def set_generating(self, generating: bool) -> None:
         """Show Stop instead of Send; while it is shown, what is sent is queued."""
@@ -275,9 +183,12 @@ class Composer(QWidget):
 
     @Slot()
     def submit(self) -> None:
-        """Emit ``submitted`` or, while an answer is under way, ``queued``; but not for nothing."""
+        """Emit ``submitted`` or, while an answer is under way, ``queued``; but not for nothing, and
+        not while a file is still being read."""
         QGuiApplication.inputMethod().commit()
-        if not _is_blank(self.text):
+        if self.attachments.is_reading:
+            self.show_hint(STILL_READING)
+        elif self._has_content:
             (self.queued if self._generating else self.submitted).emit(self.text)
 
     def changeEvent(self, event: QEvent) -> None:
@@ -285,18 +196,26 @@ class Composer(QWidget):
         if event.type() == QEvent.Type.FontChange:
             self._fit_window()
 
+    @Slot()
     def _fit_window(self) -> None:
         if self._window_height:
             around = self._card.sizeHint().height() - self._editor.height() + OUTER
-            self._editor.set_max_height(self._window_height // MAX_SHARE_OF_WINDOW - around)
+            most = self._window_height // MAX_SHARE_OF_WINDOW - around
+            self._editor.set_max_height(max(most, 2 * self._editor.fontMetrics().lineSpacing()))
 
     def _lay_out(self) -> None:
-        row = QHBoxLayout(self._card)
-        row.setContentsMargins(3 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
+        rows = QVBoxLayout(self._card)
+        rows.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
+        rows.setSpacing(GRID)
+        rows.addWidget(self.attachments)
+        rows.addWidget(self._hint)
+        row = QHBoxLayout()
         row.setSpacing(2 * GRID)
+        row.addWidget(self._attach, 0, Qt.AlignmentFlag.AlignBottom)
         row.addWidget(self._editor, 1, Qt.AlignmentFlag.AlignVCenter)
         for button in (self._queue, self._send, self._stop):
             row.addWidget(button, 0, Qt.AlignmentFlag.AlignBottom)
+        rows.addLayout(row)
         # In the middle where there is more room: so a box treats an only widget.
         self._card.setMaximumWidth(COLUMN_WIDTH)
         self.waiting.setMaximumWidth(COLUMN_WIDTH)
@@ -309,13 +228,28 @@ class Composer(QWidget):
             outer.addLayout(line)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFocusProxy(self._editor)
+        order = (self._editor, self._attach, self._queue, self._send, self._stop)
+        for before, after in pairwise(order):
+            self.setTabOrder(before, after)
+        self.attachments.tab_after = self._attach
+
+    @property
+    def _has_content(self) -> bool:
+        return not _is_blank(self.text) or bool(self.files)
 
     @Slot()
     def _on_text_changed(self) -> None:
         text = self.text
-        self._send.setEnabled(not _is_blank(text))
-        self._queue.setVisible(self._generating and not _is_blank(text))
+        has_content = not _is_blank(text) or bool(self.files)
+        self._send.setEnabled(has_content)
+        self._queue.setVisible(self._generating and has_content)
         self.text_changed.emit(text)
+
+    @Slot()
+    def _on_files_changed(self) -> None:
+        if self._hint.text() == STILL_READING and not self.attachments.is_reading:
+            self.show_hint("")
+        self._refresh_buttons()
 
     @Slot(bool)
     def _show_focus(self, focused: bool) -> None:
@@ -325,16 +259,9 @@ class Composer(QWidget):
     def _refresh_buttons(self) -> None:
         self._send.setVisible(not self._generating)
         self._stop.setVisible(self._generating)
-        self._send.setEnabled(not _is_blank(self.text))
-        self._queue.setVisible(self._generating and not _is_blank(self.text))
-
-
-def _modifiers(event: QKeyEvent) -> Qt.KeyboardModifier:
-    return event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
-
-
-def _is_plain(event: QKeyEvent) -> bool:
-    return _modifiers(event) == Qt.KeyboardModifier.NoModifier
+        has_content = self._has_content
+        self._send.setEnabled(has_content)
+        self._queue.setVisible(self._generating and has_content)
 
 
 def _is_blank(text: str) -> bool:

@@ -95,7 +95,8 @@ class ContextController(QObject):
         session, path = self._session(), self._models.current_path
         if session is None or path is None:
             return
-        source = prompt_source(session.conversation, self._window.composer.text)
+        composer = self._window.composer
+        source = prompt_source(session.conversation, composer.text, composer.files)
         reserve = session.conversation.sampling.max_tokens
         try:
             use = await self._worker.context_use(path, source, reserve)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.ui.theme import GRID, ThemeSource
 
-TEXT = "Drop models or exported chats"
-HINT = "The files stay where they are"
+STAY = "Used from where it is, without a copy"
+GO_ALONG = "For the model to read with your message"
 CARD = QSizeF(90 * GRID, 40 * GRID)
 
 
@@ -20,13 +23,15 @@ class DropOverlay(QWidget):
         super().__init__(parent)
         self._themes = themes
         self._covered = parent
+        self._text, self._hint = drop_words(())
         self.setObjectName("dropOverlay")
-        self.setAccessibleName(f"{TEXT}. {HINT}")
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.hide()
 
-    def cover(self) -> None:
-        """Show over all of the parent."""
+    def cover(self, files: Sequence[Path] = ()) -> None:
+        """Show over all of the parent, with what becomes of ``files`` that are dropped."""
+        self._text, self._hint = drop_words(files)
+        self.setAccessibleName(f"{self._text}. {self._hint}")
         self.setGeometry(self._covered.rect())
         self.raise_()
         self.show()
@@ -49,7 +54,22 @@ class DropOverlay(QWidget):
         painter.setFont(title)
         painter.setPen(QColor(theme.text))
         centre = Qt.AlignmentFlag.AlignCenter
-        painter.drawText(frame.translated(0, -4 * GRID), centre, TEXT)
+        painter.drawText(frame.translated(0, -4 * GRID), centre, self._text)
         painter.setFont(self.font())
         painter.setPen(QColor(theme.muted))
-        painter.drawText(frame.translated(0, 4 * GRID), centre, HINT)
+        painter.drawText(frame.translated(0, 4 * GRID), centre, self._hint)
+
+
+def drop_words(files: Sequence[Path]) -> tuple[str, str]:
+    """What happens when ``files`` are dropped, and a line more on it; by their names alone, for it
+    is asked while they are dragged."""
+    suffixes = [path.suffix.lower() for path in files]
+    n_models, n_chats = suffixes.count(".gguf"), suffixes.count(".zip") + suffixes.count(".json")
+    n_others = len(files) - n_models - n_chats
+    if not files or sum(map(bool, (n_models, n_chats, n_others))) > 1:
+        return "Drop models, chats or files", "Files go with your message, models to the library"
+    if n_models:
+        return "Drop to add the model" + "s" * (n_models > 1), STAY
+    if n_chats:
+        return "Drop to import chats", "A JSON file without chats goes with your message"
+    return "Drop to attach the file" + "s" * (n_others > 1), GO_ALONG

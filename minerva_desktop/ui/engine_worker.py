@@ -186,6 +186,10 @@ class EngineWorker(QThread):
         """Tokens of a prompt; None when that model is not loaded (it is not loaded for this)."""
         return await self._await(model_questions.count_tokens(self._required().pool, path, turns))
 
+    async def count_text(self, path: Path, text: str) -> int | None:
+        """Tokens that ``text`` adds to a question; None when that model is not loaded."""
+        return await self._await(model_questions.count_text(self._required().pool, path, text))
+
     async def context_use(
         self, path: Path, source: PromptSource, reserve: int | None
     ) -> ContextUse | None:

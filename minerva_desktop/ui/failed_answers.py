@@ -45,8 +45,8 @@ class FailedAnswers(QObject):
         self._session = session
         self._settings = settings
         self._errors: dict[str, MinervaError] = {}  # by message
-        view.details_requested.connect(self._on_details)
-        view.load_anyway_requested.connect(self._on_load_anyway)
+        view.events.details_requested.connect(self._on_details)
+        view.events.load_anyway_requested.connect(self._on_load_anyway)
         models.engine_died.connect(self._on_engine_died)
 
     def add(self, answer_id: str, error: MinervaError) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from minerva_desktop.app.third_parties import ThirdParty
     from minerva_desktop.app.updates import Release
     from minerva_desktop.ui.about_dialog import AboutDialog
+    from minerva_desktop.ui.attachment_viewer import AttachmentViewer
     from minerva_desktop.ui.backups_window import BackupsWindow
     from minerva_desktop.ui.chat_view.chat_finder import ChatFinder
     from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
@@ -47,6 +48,13 @@ def fetch_release() -> Callable[[str], Release]:
     from minerva_desktop.app.update_request import fetch_release
 
     return fetch_release
+
+
+def attachment_viewer() -> type[AttachmentViewer]:
+    """The text of an attached file."""
+    from minerva_desktop.ui.attachment_viewer import AttachmentViewer
+
+    return AttachmentViewer
 
 
 def backups_window() -> type[BackupsWindow]:

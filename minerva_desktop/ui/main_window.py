@@ -30,7 +30,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 
 from minerva_desktop.settings import Settings
 from minerva_desktop.ui.chat_view.chat_view import ChatView
-from minerva_desktop.ui.composer import Composer
+from minerva_desktop.ui.composer import ATTACH_SHORTCUT, Composer
 from minerva_desktop.ui.context_panel import ContextPanel
 from minerva_desktop.ui.drop_overlay import DropOverlay
 from minerva_desktop.ui.focus_keeper import FocusKeeper
@@ -179,6 +179,7 @@ class MainWindow(QMainWindow):
             (QKeySequence(QKeySequence.StandardKey.New), self.sidebar.new_chat),
             (QKeySequence(TEMPORARY_SHORTCUT), self.new_temporary_chat),
             (QKeySequence(QKeySequence.StandardKey.Open), self.header.picker.add_requested),
+            (QKeySequence(ATTACH_SHORTCUT), self.composer.attach_requested),
         ):
             QShortcut(keys, self).activated.connect(signal)
         for key, find in (
@@ -216,9 +217,10 @@ class MainWindow(QMainWindow):
     # -- events ----------------------------------------------------------------------------
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if _local_files(event):
+        files = _local_files(event)
+        if files:
             _accept_in_place(event)
-            self._overlay.cover()
+            self._overlay.cover(files)
 
     def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:
         self._overlay.hide()

@@ -16,6 +16,7 @@ from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.chat.conversation import Conversation, Removal
 from minerva_desktop.chat.message import Role
+from minerva_desktop.chat.parts import files_in
 from minerva_desktop.errors import ModelNotFound
 from minerva_desktop.paths import path_of, path_text
 from minerva_desktop.ui.chat_view.actions import BranchPlace, MessageAction
@@ -63,10 +64,10 @@ class MessageActions(QObject):
         self._library = library
         self._show = show
         self._offers = Offers("messages:", window.notifications, tasks)
-        self._view.retry_requested.connect(self._on_retry)
-        self._view.action_requested.connect(self._on_action)
-        self._view.branch_requested.connect(self._on_branch)
-        self._view.edit_submitted.connect(self._on_edit_submitted)
+        self._view.events.retry_requested.connect(self._on_retry)
+        self._view.events.action_requested.connect(self._on_action)
+        self._view.events.branch_requested.connect(self._on_branch)
+        self._view.events.edit_submitted.connect(self._on_edit_submitted)
         window.composer.edit_last_requested.connect(self._on_edit_last)
 
     @Slot(str, object, QPoint)
@@ -183,8 +184,9 @@ class MessageActions(QObject):
     async def _edit(self, session: ChatSession, message_id: str, text: str) -> None:
         """The editor stays open until the message is sent."""
         path = self._model_path()
-        if self._counter.may_be_too_long(text):
-            refusal = await self._counter.refusal(text)
+        files = files_in(session.conversation[message_id].parts)
+        if self._counter.may_be_too_long(text, files):
+            refusal = await self._counter.refusal(text, files)
             if refusal is not None:
                 self._window.notifications.show_notice(refusal)
                 return

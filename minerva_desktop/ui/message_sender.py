@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.chat.message import MessageState
+from minerva_desktop.chat.parts import Files
 from minerva_desktop.errors import ModelNotFound, StoreError
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
@@ -43,7 +44,8 @@ class MessageSender(QObject):
         composer = self._composer
         composer.submitted.connect(self._on_submitted)
         composer.queued.connect(self._on_submitted)
-        composer.text_changed.connect(self._on_text_changed)
+        composer.text_changed.connect(self._on_changed)
+        composer.attachments.changed.connect(self._on_changed)
         composer.waiting.edit_requested.connect(self._on_edit_waiting)
         composer.waiting.remove_requested.connect(self._on_remove_waiting)
         composer.waiting.send_requested.connect(self._on_send_waiting)
@@ -63,47 +65,49 @@ class MessageSender(QObject):
 
     @Slot(str)
     def _on_submitted(self, text: str) -> None:
-        if not self._counter.may_be_too_long(text):
+        files = self._composer.files
+        if not self._counter.may_be_too_long(text, files):
             self._composer.clear()
-            self._tasks.start(self._send(text))
+            self._tasks.start(self._send(text, files))
         elif not self._is_measuring:
             self._is_measuring = True
-            self._tasks.start(self._send_if_it_fits(text))
+            self._tasks.start(self._send_if_it_fits(text, files))
 
     @Slot()
-    def _on_text_changed(self) -> None:
+    def _on_changed(self) -> None:
         """What is said of a message that was too long is no longer true of it."""
         self._window.notifications.dismiss(TOO_LONG)
 
-    async def _send_if_it_fits(self, text: str) -> None:
+    async def _send_if_it_fits(self, text: str, files: Files) -> None:
         """It stays in the composer until that is known; what is typed meanwhile stays, too. Who
         changes it, the chat or the model meanwhile has to send it again."""
         asked = self._session(), self._models.current_path
         try:
-            refusal = await self._counter.refusal(text)
+            refusal = await self._counter.refusal(text, files)
         finally:
             self._is_measuring = False
         if refusal is not None:
             self._window.notifications.show_notice(refusal)
         elif asked == (self._session(), self._models.current_path) and (
-            self._composer.text.startswith(text)
+            self._composer.text.startswith(text) and _texts(self._composer.files) == _texts(files)
         ):
+            self._composer.attachments.clear()
             self._composer.set_text(self._composer.text.removeprefix(text))
-            await self._send(text)
+            await self._send(text, files)
 
-    async def _send(self, text: str) -> None:
+    async def _send(self, text: str, files: Files) -> None:
         await self._begun.wait()  # a person may be quicker than the start
         session, path = self._session(), self._models.current_path
         if session is None or path is None:
-            self._composer.set_text(text + self._composer.text)
+            self._composer.put_back(text, files)
         if session is None:
             raise StoreError("The chats are not open, so nothing can be sent yet")
         if path is None:
             raise ModelNotFound("There is no model to answer. Add a GGUF file first.")
         if session.is_answering:
-            session.enqueue(text, path)
+            session.enqueue(text, path, files)
         else:
-            await session.send(text, path)
+            await session.send(text, path, files)
 
     # -- messages that wait ------------------------------------------------------------------
 
@@ -113,6 +117,7 @@ class MessageSender(QObject):
         queued = None if session is None else session.unqueue(queued_id)
         if queued is not None:
             begun = self._composer.text
+            self._composer.attachments.put_back(queued.files)
             self._composer.set_text(f"{queued.text}\n\n{begun}" if begun.strip() else queued.text)
             self._composer.focus_editor()
 
@@ -127,3 +132,8 @@ class MessageSender(QObject):
         session = self._session()
         if session is not None:
             self._tasks.start(session.send_queued())
+
+
+def _texts(files: Files) -> list[tuple[str, str]]:
+    """What is sent of them; their tokens may be counted meanwhile."""
+    return [(file.name, file.text) for file in files]

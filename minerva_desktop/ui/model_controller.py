@@ -80,7 +80,7 @@ class ModelController(QObject):
         picker.remove_requested.connect(self._on_remove_requested)
         header.eject_requested.connect(self._on_eject)
         header.cancel_requested.connect(self._on_cancel_load)
-        window.chat_view.options_requested.connect(self._open_options)
+        window.chat_view.events.options_requested.connect(self._open_options)
         window.notifications.action_triggered.connect(self._on_notice_action)
         worker.model_changed.connect(self._on_model_changed)
         worker.memory_given_back.connect(self._on_memory_given_back)

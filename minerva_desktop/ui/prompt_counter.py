@@ -12,8 +12,8 @@ from PySide6.QtCore import QObject, QTimer, Slot
 
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.model_actions import ModelState
-from minerva_desktop.chat.conversation import clean_text
-from minerva_desktop.chat.message import ChatTurn, Role
+from minerva_desktop.chat.conversation import draft_turn
+from minerva_desktop.chat.parts import Files
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.paths import path_text
 from minerva_desktop.ui.engine_worker import EngineWorker
@@ -46,7 +46,8 @@ class PromptCounter(QObject):
         self._timer.setSingleShot(True)
         self._timer.setInterval(COUNT_DELAY_MS)
         self._timer.timeout.connect(self._count)
-        window.composer.text_changed.connect(self.count_soon)
+        window.composer.text_changed.connect(self._on_changed)
+        window.composer.attachments.changed.connect(self._on_changed)
         models.context_changed.connect(self._on_context_changed)
         worker.model_changed.connect(self._on_model_changed)
         worker.prefill_advanced.connect(self._on_prefill)
@@ -62,20 +63,28 @@ class PromptCounter(QObject):
         """The chat, its draft or the model changed."""
         self._timer.start()
 
-    def may_be_too_long(self, text: str) -> bool:
+    @Slot()
+    def _on_changed(self) -> None:
+        composer = self._window.composer
+        if not composer.attachments.items and not composer.text:
+            composer.show_hint("")  # at once: sent, as a rule
+        self.count_soon()
+
+    def may_be_too_long(self, text: str, files: Files = ()) -> bool:
         """Whether this message alone might exceed the context: no token is less than a byte."""
         n_ctx = self._models.n_ctx
-        return n_ctx is not None and len(text.encode(errors="replace")) > n_ctx
+        texts = (text, *(file.text for file in files))
+        return n_ctx is not None and sum(len(t.encode(errors="replace")) for t in texts) > n_ctx
 
-    async def refusal(self, text: str) -> Notice | None:
+    async def refusal(self, text: str, files: Files = ()) -> Notice | None:
         """Why this message alone exceeds the context; None where it does not, or where that cannot
         be known now: then its answer says it."""
         path, n_ctx = self._models.current_path, self._models.n_ctx
         if path is None or n_ctx is None:
             return None
-        turns = (ChatTurn(Role.USER, clean_text(text)),)
+        turn = draft_turn(text, files)
         try:
-            used = await self._worker.count_tokens(path, turns)
+            used = await self._worker.count_tokens(path, (turn,)) if turn is not None else 0
         except MinervaError:
             return None
         if used is None or used < n_ctx:  # one token at least is the answer's
@@ -129,10 +138,11 @@ class PromptCounter(QObject):
     async def _show(self, session: ChatSession) -> None:
         path = self._models.current_path
         turns = session.conversation.turns()
-        draft = self._window.composer.text
-        if draft.strip():
-            turns += (ChatTurn(Role.USER, clean_text(draft)),)
+        draft = draft_turn(self._window.composer.text, self._window.composer.files)
+        if draft is not None:
+            turns += (draft,)
         if path is None or self._models.n_ctx is None:
+            self._show_overflow(None)
             return
         try:
             used = await self._worker.count_tokens(path, turns) if turns else 0
@@ -140,3 +150,17 @@ class PromptCounter(QObject):
             used = None  # sending says what is wrong; a meter should not
         if session is self._session:
             self._window.status.set_context(used, self._models.n_ctx)
+            self._show_overflow(used if draft is not None else None)
+
+    def _show_overflow(self, used: int | None) -> None:
+        """Say in the composer that what stands there does not fit; None: nothing does."""
+        path, n_ctx = self._models.current_path, self._models.n_ctx
+        composer = self._window.composer
+        if used is None or n_ctx is None or path is None or used < n_ctx:
+            if not composer.attachments.is_reading:
+                composer.show_hint("")
+            return
+        composer.show_hint(
+            f"With this the chat has {used:,} tokens. The context of"
+            f" {self._models.shown_name(path)} has {n_ctx:,}."
+        )

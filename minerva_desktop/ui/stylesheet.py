@@ -149,6 +149,7 @@ QFrame#composerCard { background: $surface; border: 1px solid $edge; border-radi
 QFrame#composerCard[focused="true"] { border-color: $accent; }
 QFrame#messageEditor { background: $surface; border: 1px solid $accent; border-radius: 12px; }
 QFrame#waitingMessage { background: $bubble; border: 1px solid $border; border-radius: 8px; }
+QScrollArea#attachmentStrip { background: transparent; border: none; }
 QPlainTextEdit#composer, QPlainTextEdit#messageEdit {
   background: transparent; border: none; padding: 0px; font-size: ${reading}px;
 }

@@ -134,7 +134,7 @@ class _WaitingMessage(QFrame):
         self._id = message.id
         self.setObjectName("waitingMessage")
         sign = _Sign(icons)
-        text = ElidedLabel(message.text)
+        text = ElidedLabel(_words(message))
         edit = icon_button(icons, "edit", "Edit this message", size=BUTTON)
         edit.clicked.connect(self._on_edit)
         remove = icon_button(icons, "close", "Do not send this message", size=BUTTON)
@@ -156,6 +156,12 @@ class _WaitingMessage(QFrame):
     @Slot()
     def _on_remove(self) -> None:
         self.remove_requested.emit(self._id)
+
+
+def _words(message: QueuedMessage) -> str:
+    """What it says, and the names of what goes with it."""
+    names = ", ".join(file.name for file in message.files)
+    return f"{message.text} ({names})" if names and message.text.strip() else names or message.text
 
 
 class _Sign(QWidget):

@@ -28,8 +28,8 @@ from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import SettingsFile
 from minerva_desktop.ui.application import Application
-from minerva_desktop.ui.composer import MessageEdit
 from minerva_desktop.ui.main_window import DEFAULT_SIZE
+from minerva_desktop.ui.message_edit import MessageEdit
 from minerva_desktop.ui.settings_dialog import SettingsDialog
 from tests.ui.parts import part
 from window_parts import compose

@@ -96,7 +96,7 @@ def test_a_dropped_chat_is_listed_and_can_be_opened(opened: OpenWindow, tmp_path
 def test_a_file_without_chats_says_so(opened: OpenWindow, tmp_path: Path) -> None:
     file = tmp_path / "package.json"
     file.write_text('{"name": "x"}')
-    opened.drop(file)
+    _controller(opened).import_files([file])
     opened.until("report", lambda: "holds no chats of a kind that is known" in opened.notice)
 
 
@@ -115,7 +115,7 @@ def test_one_chat_as_markdown(opened: OpenWindow, tmp_path: Path) -> None:
 
 
 def test_code_of_an_answer_goes_into_a_file(opened: OpenWindow, tmp_path: Path) -> None:
-    opened.window.chat_view.save_requested.emit("é = 1\n", "code.py")
+    opened.window.chat_view.events.save_requested.emit("é = 1\n", "code.py")
     (dialog,) = opened.window.findChildren(QFileDialog)
     assert dialog.acceptMode() is QFileDialog.AcceptMode.AcceptSave
     assert not dialog.testOption(QFileDialog.Option.DontConfirmOverwrite)
@@ -126,7 +126,7 @@ def test_code_of_an_answer_goes_into_a_file(opened: OpenWindow, tmp_path: Path) 
 
 
 def test_a_file_that_cannot_be_written_is_said(opened: OpenWindow, tmp_path: Path) -> None:
-    opened.window.chat_view.save_requested.emit("code", "code.py")
+    opened.window.chat_view.events.save_requested.emit("code", "code.py")
     (dialog,) = opened.window.findChildren(QFileDialog)
     dialog.fileSelected.emit(str(tmp_path))
     dialog.reject()

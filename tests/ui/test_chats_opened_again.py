@@ -42,9 +42,10 @@ def test_chats_that_are_not_open_take_none_in(
     monkeypatch.setattr(ChatStore, "open", fail)
     with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
         file = tmp_path / "chats.json"
-        file.write_text("[]")
+        file.write_text('{"format": "minerva-chats", "chats": []}')
         opened.drop(file)
-        assert opened.notice == "The chats are not open, so none can be imported."
+        words = "The chats are not open, so none can be imported."
+        opened.until("sentence", lambda: opened.notice == words)
 
 
 def test_a_start_that_failed_half_way_is_tried_again(

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, QUrl
-from PySide6.QtGui import QGuiApplication, QInputMethodEvent, QPaintEvent
+from PySide6.QtGui import QDragEnterEvent, QGuiApplication, QInputMethodEvent, QPaintEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QApplication,
@@ -227,9 +227,17 @@ def test_paste_takes_the_plain_text_only(desk: Desk) -> None:
 
 
 def test_dropped_files_are_left_to_the_window(desk: Desk) -> None:
-    mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile("/models/some.gguf")])
-    assert not desk.editor.canInsertFromMimeData(mime)
+    for is_file in (True, False):
+        mime = QMimeData()
+        if is_file:
+            mime.setUrls([QUrl.fromLocalFile("/models/some.gguf")])
+        else:
+            mime.setText("words")
+        place, copy = desk.editor.rect().center(), Qt.DropAction.CopyAction
+        left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+        event = QDragEnterEvent(place, copy, mime, left, none)
+        QApplication.sendEvent(desk.editor.viewport(), event)
+        assert event.isAccepted() != is_file
 
 
 @pytest.mark.parametrize(
@@ -239,7 +247,8 @@ def test_typing_after_a_long_paste_stays_quick(qtbot: QtBot, desk: Desk, text: s
     mime = QMimeData()
     mime.setText(text)
     QGuiApplication.clipboard().setMimeData(mime)
-    desk.editor.paste()
+    control_shift = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+    QTest.keyClick(desk.editor, Qt.Key.Key_V, control_shift)
     QApplication.processEvents()
     started = time.process_time()
     QTest.keyClicks(desk.editor, "abcde")

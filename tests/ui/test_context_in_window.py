@@ -93,7 +93,7 @@ def test_a_chat_that_outgrew_the_context_keeps_the_newest(opened: OpenWindow) ->
     assert "Which one do you like?" in opened.window.context_panel.prompt_text
     view = opened.window.chat_view
     first = view.cut_mark.first_id or ""
-    view.edit_submitted.emit(first, "Seven is the best one.")
+    view.events.edit_submitted.emit(first, "Seven is the best one.")
     opened.until("other answer", lambda: "Seven is the best" in opened.transcript)
     opened.until("end", lambda: not opened.is_answering)
     assert view.cut_mark.first_id not in {None, first}  # the line went with it

@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.library.catalog import Catalog
-from minerva_desktop.ui.composer import MessageEdit
+from minerva_desktop.ui.message_edit import MessageEdit
 from tests.ui.open_window import OpenWindow
 from tests.ui.parts import part
 from tests.ui.test_message_actions import answered, choose, remember, views

@@ -36,7 +36,7 @@ from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import SettingsFile, ThemeChoice
 from minerva_desktop.store.chat_store import ChatStore
-from minerva_desktop.ui.composer import MessageEdit
+from minerva_desktop.ui.message_edit import MessageEdit
 from minerva_desktop.ui.stylesheet import apply_theme
 from minerva_desktop.ui.theme import DARK, LIGHT
 from tests.chat.samples import make_conversation
@@ -303,7 +303,7 @@ def unknown_architecture(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "make", "words"),
     [
-        ("notes.txt", no_gguf, "notes.txt"),
+        ("notes.gguf", no_gguf, "notes.gguf"),
         ("cut.gguf", truncated, "cut.gguf"),
         ("header.gguf", header_cut_off, "header.gguf"),
         ("folder.gguf", Path.mkdir, "folder.gguf"),

@@ -25,7 +25,7 @@ from minerva_desktop.ui.chat_view.actions import MessageAction
 from minerva_desktop.ui.chat_view.answer_details import AnswerDetails
 from minerva_desktop.ui.chat_view.branch_navigator import BranchNavigator
 from minerva_desktop.ui.chat_view.message_view import MessageView
-from minerva_desktop.ui.composer import MessageEdit
+from minerva_desktop.ui.message_edit import MessageEdit
 from tests.chat.samples import make_conversation
 from tests.ui.open_window import OpenWindow
 from tests.ui.parts import part
@@ -108,7 +108,7 @@ def views(opened: OpenWindow) -> list[MessageView]:
 def do(opened: OpenWindow, at: int, action: MessageAction) -> None:
     """Have a message's action done, as its row and its menu do."""
     message_id = views(opened)[at].message.id
-    opened.window.chat_view.action_requested.emit(message_id, action, QPoint(200, 200))
+    opened.window.chat_view.events.action_requested.emit(message_id, action, QPoint(200, 200))
 
 
 def answered(opened: OpenWindow, count: int) -> None:

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.library.catalog import Catalog
-from minerva_desktop.ui.composer import MessageEdit
+from minerva_desktop.ui.message_edit import MessageEdit
 from tests.ui.open_window import OpenWindow
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)

@@ -17,7 +17,7 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import AppPaths, app_paths
 from minerva_desktop.store.chat_store import ChatStore
-from minerva_desktop.ui.composer import MessageEdit
+from minerva_desktop.ui.message_edit import MessageEdit
 from tests.chat.samples import make_conversation
 from tests.ui.open_window import OpenWindow
 

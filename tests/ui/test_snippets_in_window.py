@@ -23,7 +23,7 @@ from minerva_desktop.app.preset_file import read_presets, write_presets
 from minerva_desktop.chat.presets import PromptLibrary, Snippet
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
-from minerva_desktop.ui.composer import MessageEdit
+from minerva_desktop.ui.message_edit import MessageEdit
 from minerva_desktop.ui.snippet_dialog import SnippetDialog
 from tests.ui.open_window import OpenWindow
 from tests.ui.parts import part

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, QRect, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QRect, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
@@ -41,22 +41,9 @@ FOLLOW_DISTANCE = 24  # px from the end that still count as the end
 
 
 class ChatView(QScrollArea):
-    """``retry_requested(id)``: *Try again* was pressed at that message; ``details_requested(id)``:
-    *Details*, ``options_requested(id)``: *Load options…*, and ``load_anyway_requested(id)``:
-    *Load anyway*, which only `offer_help` shows. ``action_requested(id, action, place)``: a
-    `MessageAction`, with a place on the screen for what opens; ``branch_requested(id)``: show that
-    alternative; ``edit_submitted(id, text)``: send that instead; ``scrolled``: by a person;
-    ``save_requested(code, name)``: save code, in a file called so by default. ``arranged``:
+    """``events`` says what a person wants of a message. ``scrolled``: by a person; ``arranged``:
     something was rendered, or has another place or size."""
 
-    retry_requested = Signal(str)
-    details_requested = Signal(str)
-    options_requested = Signal(str)
-    load_anyway_requested = Signal(str)
-    action_requested = Signal(str, object, QPoint)
-    branch_requested = Signal(str)
-    edit_submitted = Signal(str, str)
-    save_requested = Signal(str, str)
     scrolled = Signal()
     arranged = Signal()
 
@@ -78,9 +65,9 @@ class ChatView(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._events = MessageEvents(self)
+        self.events = MessageEvents(self)
         self._options = MessageOptions()
-        self._column = MessageColumn(icons, self._events, self._options)
+        self._column = MessageColumn(icons, self.events, self._options)
         self._messages = self._column.messages
         self._connect_events()
         self.setWidget(self._column)
@@ -95,20 +82,12 @@ class ChatView(QScrollArea):
         self.set_empty_hint("How can I help?", "")
 
     def _connect_events(self) -> None:
-        events = self._events
+        events = self.events
         events.work_added.connect(self._on_work_added)
         events.layout_changed.connect(self._arrange)
         events.selected.connect(self._on_selected)
         events.caret_moved.connect(self._on_caret_moved)
         events.edit_requested.connect(self.edit_message)
-        events.retry_requested.connect(self.retry_requested)
-        events.details_requested.connect(self.details_requested)
-        events.options_requested.connect(self.options_requested)
-        events.load_anyway_requested.connect(self.load_anyway_requested)
-        events.action_requested.connect(self.action_requested)
-        events.branch_requested.connect(self.branch_requested)
-        events.edit_submitted.connect(self.edit_submitted)
-        events.save_requested.connect(self.save_requested)
 
     # -- content -----------------------------------------------------------------------------
 

@@ -17,8 +17,9 @@ from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.ui.chat_view.found_text import Match, Needle
 from minerva_desktop.ui.chat_view.markdown import MarkdownParser
 from minerva_desktop.ui.chat_view.message_views import MessageViews
+from minerva_desktop.ui.chat_view.plain_stream import PlainStream
 from minerva_desktop.ui.chat_view.rows import Row
-from minerva_desktop.ui.chat_view.streaming import MarkdownStream, PlainStream
+from minerva_desktop.ui.chat_view.streaming import MarkdownStream
 
 SLICE_SECONDS = 0.006
 SLICE_PAUSE_MS = 4  # for everything else

@@ -6,8 +6,8 @@ from PySide6.QtCore import QRect, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QResizeEvent, QTextCursor
 from PySide6.QtWidgets import QFrame, QPushButton, QWidget
 
-from minerva_desktop.ui.composer import MessageEdit
 from minerva_desktop.ui.controls import plain_tip
+from minerva_desktop.ui.message_edit import MessageEdit
 from minerva_desktop.ui.theme import GRID
 
 PADDING = 3 * GRID  # px
@@ -24,8 +24,12 @@ class MessageEditor(QFrame):
     height_changed = Signal()
     caret_moved = Signal(QRect)
 
-    def __init__(self, text: str, *, enter_sends: bool, parent: QWidget) -> None:
+    def __init__(
+        self, text: str, *, enter_sends: bool, can_be_blank: bool, parent: QWidget
+    ) -> None:
+        """``can_be_blank``: files go with it, and are enough."""
         super().__init__(parent)
+        self._can_be_blank = can_be_blank
         self._fitting = True  # until `fit` was called
         self.setObjectName("messageEditor")
         self.setAccessibleName("Edit the message")
@@ -84,7 +88,7 @@ class MessageEditor(QFrame):
 
     @Slot()
     def _on_text_changed(self) -> None:
-        self._send.setEnabled(bool(self.text.strip()))
+        self._send.setEnabled(self._can_be_blank or bool(self.text.strip()))
 
     @Slot()
     def _on_resized(self) -> None:

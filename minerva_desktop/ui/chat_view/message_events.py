@@ -19,6 +19,7 @@ class MessageEvents(QObject):
     ``action_requested(id, action, place)``: a person wants that; what opens belongs at ``place``
     on the screen. ``edit_submitted(id, text)``: it is to be sent instead. ``selected``: text was;
     ``save_requested(code, name)``: code is to be saved, in a file called so by default;
+    ``file_opened(part)``: the text of a `FilePart` is wanted;
     ``caret_moved(rect)``: the end of a selection, or an editor's cursor, went to ``rect`` in the
     column. ``work_added``: there is something to render; ``layout_changed``: or to place anew.
     """
@@ -32,6 +33,7 @@ class MessageEvents(QObject):
     edit_requested = Signal(str)
     edit_submitted = Signal(str, str)
     save_requested = Signal(str, str)
+    file_opened = Signal(object)
     selected = Signal()
     caret_moved = Signal(QRect)
     work_added = Signal()

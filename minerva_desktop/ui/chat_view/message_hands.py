@@ -84,6 +84,7 @@ class MessageHands(QObject):
     def _make_question(self, message: Message) -> QuestionView:
         view = QuestionView(message, self._parser, self._icons, self._column)
         view.edit_submitted.connect(self._events.edit_submitted)
+        view.file_opened.connect(self._events.file_opened)
         view.edit_cancelled.connect(self.end_edit)
         view.caret_moved.connect(self._on_caret_moved)
         return view

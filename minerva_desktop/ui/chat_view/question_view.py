@@ -9,10 +9,16 @@ from collections.abc import Mapping
 
 from PySide6.QtCore import QPoint, QRect, QRectF, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QWidget
 
+from minerva_desktop.chat.message import Message
+from minerva_desktop.chat.parts import FilePart, ImagePart, files_in
+from minerva_desktop.ui.attachment_chip import GAP, FileChip, place_chips
+from minerva_desktop.ui.chat_view.markdown import MarkdownParser
 from minerva_desktop.ui.chat_view.message_editor import MessageEditor
 from minerva_desktop.ui.chat_view.message_parts import INSET
 from minerva_desktop.ui.chat_view.message_view import OUTDENT, MessageView
+from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 
 BUBBLE_SHARE = 0.8  # of the column, at most
@@ -24,16 +30,29 @@ BUBBLE_BOTTOM = 4  # the last line's own leading adds to it
 
 
 class QuestionView(MessageView):
-    """``edit_submitted(id, text)``: send that instead; ``edit_cancelled(id)``: leave it as it is;
-    ``caret_moved(rect)``: the editor's cursor went to there, in this widget."""
+    """With its files above it. ``edit_submitted(id, text)``: send that instead;
+    ``edit_cancelled(id)``: leave it as it is; ``caret_moved(rect)``: the editor's cursor went to
+    there, in this widget; ``file_opened(part)``: the text of that file is wanted."""
 
     edit_submitted = Signal(str, str)
     edit_cancelled = Signal(str)
     caret_moved = Signal(QRect)
+    file_opened = Signal(object)
 
     _editor: MessageEditor | None = None
     _max_edit_height = 0
     _bubble = QRectF()
+
+    def __init__(
+        self, message: Message, parser: MarkdownParser, icons: Icons, parent: QWidget
+    ) -> None:
+        super().__init__(message, parser, icons, parent)
+        self._chips: list[FileChip] = []
+        for part in message.parts:
+            if isinstance(part, FilePart | ImagePart):
+                chip = FileChip(icons, part, self)
+                chip.opened.connect(self.file_opened)
+                self._chips.append(chip)
 
     # -- editing -----------------------------------------------------------------------------
 
@@ -50,7 +69,8 @@ class QuestionView(MessageView):
         """Turn into an editor that holds ``text``, at most about ``max_height`` px high."""
         if self._editor is not None:
             return
-        editor = MessageEditor(text, enter_sends=enter_sends, parent=self)
+        has_files = bool(files_in(self._message.parts))
+        editor = MessageEditor(text, enter_sends=enter_sends, can_be_blank=has_files, parent=self)
         editor.submitted.connect(self._on_edit_submitted)
         editor.cancelled.connect(self._on_edit_cancelled)
         editor.height_changed.connect(self._on_editor_grew)
@@ -83,22 +103,32 @@ class QuestionView(MessageView):
         return "You"
 
     def _arrange(self, width: int) -> int:
+        top = place_chips(self._chips, width - INSET, from_right=True)
         if self._editor is not None:
-            self._editor.move(INSET, 0)
-            return self._editor.fit(width - 2 * INSET, self._max_edit_height)
+            top += GAP if top else 0
+            self._editor.move(INSET, top)
+            return top + self._editor.fit(width - 2 * INSET, self._max_edit_height)
         width -= INSET
+        if self._chips and not self._message.text.strip():
+            self._body.setGeometry(width - 1, 0, 1, 1)  # takes the keyboard all the same
+            self._bubble = QRectF(self._chips[0].x(), 0, width - self._chips[0].x(), top)
+            return top + BUBBLE_BOTTOM
+        return self._arrange_bubble(width, top + GAP if top else 0)
+
+    def _arrange_bubble(self, width: int, top: int) -> int:
+        """The text, from ``top`` px on; where it ends."""
         limit = round((width - INSET) * BUBBLE_SHARE) - 2 * BUBBLE_PADDING_X
         wide = self._text.n_shown > BUBBLE_MEASURED
         text_width = limit if wide else self._body.natural_width(limit)
         left = width - text_width - BUBBLE_PADDING_X
-        self._body.move(left, BUBBLE_TOP)
-        y = BUBBLE_TOP + self._body.fit(text_width) + BUBBLE_BOTTOM
+        self._body.move(left, top + BUBBLE_TOP)
+        y = top + BUBBLE_TOP + self._body.fit(text_width) + BUBBLE_BOTTOM
         if self._text.is_folded:
             self._unfold.adjustSize()
             self._unfold.move(left, y)
             y += self._unfold.height() + 2 * GRID
         left -= BUBBLE_PADDING_X
-        self._bubble = QRectF(left, 0, width - left, y)
+        self._bubble = QRectF(left, top, width - left, y - top)
         return y
 
     def _row_places(self, width: int, navigator: int, row: int) -> tuple[int, int]:
@@ -110,6 +140,9 @@ class QuestionView(MessageView):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         if self._editor is not None:
+            return
+        if self._chips and not self._message.text.strip():
+            super().paintEvent(event)
             return
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)

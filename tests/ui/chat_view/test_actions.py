@@ -237,7 +237,7 @@ def test_the_menu_says_what_can_be_done(qtbot: QtBot, view: ChatView) -> None:
         "Details",
         "Delete this message",
     ]
-    with qtbot.waitSignal(view.action_requested) as wanted:
+    with qtbot.waitSignal(view.events.action_requested) as wanted:
         next(each for each in menu.actions() if each.text() == "Continue").trigger()
     assert wanted.args is not None
     assert wanted.args[:2] == [given.id, MessageAction.CONTINUE]
@@ -282,7 +282,7 @@ def test_a_stopped_answer_offers_to_go_on_only_at_the_end(qtbot: QtBot, view: Ch
     go_on = [each for each in views[1].findChildren(QWidget) if _is_continue(each)]
     (button_,) = go_on
     assert button_.isVisible()
-    with qtbot.waitSignal(view.action_requested) as wanted:
+    with qtbot.waitSignal(view.events.action_requested) as wanted:
         QTest.mouseClick(button_, Qt.MouseButton.LeftButton)
     assert wanted.args is not None
     assert wanted.args[:2] == [stopped.id, MessageAction.CONTINUE]
@@ -314,10 +314,10 @@ def test_the_navigator_leads_to_the_other_versions(qtbot: QtBot, view: ChatView)
         (Qt.Key.Key_Left, 0, "older"),
         (Qt.Key.Key_Right, 1, "newer"),
     ):
-        with qtbot.waitSignal(view.branch_requested) as asked_for:
+        with qtbot.waitSignal(view.events.branch_requested) as asked_for:
             QTest.keyClick(shown.body, key, Qt.KeyboardModifier.AltModifier)
         assert asked_for.args == [wanted]
-        with qtbot.waitSignal(view.branch_requested) as asked_for:
+        with qtbot.waitSignal(view.events.branch_requested) as asked_for:
             navigator.buttons[step].click()
         assert asked_for.args == [wanted]
 
@@ -330,7 +330,7 @@ def test_at_the_first_version_there_is_no_way_back(qtbot: QtBot, view: ChatView)
     back, on = navigator.buttons
     assert not back.isEnabled()
     assert on.isEnabled()
-    with qtbot.assertNotEmitted(view.branch_requested):
+    with qtbot.assertNotEmitted(view.events.branch_requested):
         navigator.step(-1)
 
 

@@ -158,7 +158,7 @@ def test_an_answer_that_did_not_end_well_says_so_and_can_be_tried_again(
     shown = message_view(view, running.id)
     assert any(label.startswith(expected) for label in labels(shown))
     assert text.strip() in view.plain_text()
-    with qtbot.waitSignal(view.retry_requested) as signal:
+    with qtbot.waitSignal(view.events.retry_requested) as signal:
         buttons(shown)["Try again"].click()
     assert signal.args == [running.id]
 
@@ -182,7 +182,7 @@ def test_a_failure_keeps_its_ways_out_when_its_chat_is_shown_again(
         if label.text().startswith("It does not fit")
     ]
     assert all(button.y() >= sentence.geometry().bottom() for button in offered.values())
-    with qtbot.waitSignal(view.options_requested) as signal:
+    with qtbot.waitSignal(view.events.options_requested) as signal:
         offered["Load options of the model"].click()
     assert signal.args == [failed.id]
 

@@ -143,7 +143,7 @@ def test_a_box_that_does_not_wrap_goes_on_while_it_is_written(
 
 def test_save_hands_over_the_code_as_it_was_written(qtbot: QtBot, view: ChatView) -> None:
     message = shown(qtbot, view)
-    with qtbot.waitSignal(view.save_requested) as asked:
+    with qtbot.waitSignal(view.events.save_requested) as asked:
         bars(message)[0].save.click()
     assert asked.args == [f"{LONG}\n    y = 2\n", "code.py"]
 

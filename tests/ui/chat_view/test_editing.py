@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.chat.message import Message, MessageState
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.message_view import MessageView
-from minerva_desktop.ui.composer import MessageEdit
+from minerva_desktop.ui.message_edit import MessageEdit
 from tests.ui.chat_view.messages import answer, ended, question, streaming
 from tests.ui.parts import part
 
@@ -49,7 +49,7 @@ def test_a_question_becomes_an_editor_and_is_sent_anew(qtbot: QtBot, view: ChatV
     QTest.keyClicks(field, " And why")
     QTest.keyClick(field, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
     QTest.keyClicks(field, "not lakes?")
-    with qtbot.waitSignal(view.edit_submitted) as sent:
+    with qtbot.waitSignal(view.events.edit_submitted) as sent:
         QTest.keyClick(field, Qt.Key.Key_Return)
     assert sent.args == [asked.id, "Why is the sea salty? And why\nnot lakes?"]
     assert editor(view) is field  # until it is sent
@@ -80,13 +80,13 @@ def test_enter_sends_as_the_setting_says(qtbot: QtBot, view: ChatView) -> None:
     show(qtbot, view, asked)
     view.set_enter_sends(False)
     field = begin(view, asked)
-    with qtbot.assertNotEmitted(view.edit_submitted):
+    with qtbot.assertNotEmitted(view.events.edit_submitted):
         QTest.keyClick(field, Qt.Key.Key_Return)
-    with qtbot.waitSignal(view.edit_submitted) as sent:
+    with qtbot.waitSignal(view.events.edit_submitted) as sent:
         QTest.keyClick(field, Qt.Key.Key_Return, CONTROL)
     assert sent.args == [asked.id, "Hello\n"]
     field.set_text("  ")
-    with qtbot.assertNotEmitted(view.edit_submitted):
+    with qtbot.assertNotEmitted(view.events.edit_submitted):
         QTest.keyClick(field, Qt.Key.Key_Return, CONTROL)
 
 

@@ -1,0 +1,63 @@
+"""What was dropped on the window, sorted by what becomes of it.
+
+Blocking: it looks into the files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MODEL_SUFFIX = ".gguf"
+ARCHIVE_SUFFIX = ".zip"
+JSON_SUFFIX = ".json"
+_MAGIC = b"GGUF"
+_HEAD = 64 * 1024  # bytes of a JSON file that are looked at
+# What only the exports that can be imported hold: ours, ChatGPT's, LM Studio's.
+_MARKS = ((b'"minerva-chats"',), (b'"mapping"',), (b'"messages"', b'"versions"'))
+
+
+@dataclass
+class Dropped:
+    """Models (and folders, which may hold some) go to the library, chats are imported, and the rest
+    goes with the message."""
+
+    models: list[Path] = field(default_factory=list)
+    chats: list[Path] = field(default_factory=list)
+    attachments: list[Path] = field(default_factory=list)
+
+
+def sorted_drop(paths: Sequence[Path]) -> Dropped:
+    """By the files' endings, and where these do not say it, by what is in them."""
+    dropped = Dropped()
+    for path in paths:
+        suffix = path.suffix.lower()
+        if suffix == MODEL_SUFFIX or path.is_dir():
+            dropped.models.append(path)
+        elif suffix == ARCHIVE_SUFFIX:
+            dropped.chats.append(path)
+        else:
+            head = _head(path)
+            if head.startswith(_MAGIC):
+                dropped.models.append(path)
+            elif suffix == JSON_SUFFIX and _holds_chats(head):
+                dropped.chats.append(path)
+            else:
+                dropped.attachments.append(path)
+    return dropped
+
+
+def _holds_chats(head: bytes) -> bool:
+    return any(all(mark in head for mark in marks) for marks in _MARKS)
+
+
+def _head(path: Path) -> bytes:
+    """Nothing of what is no regular file, or cannot be read."""
+    try:
+        if not path.is_file():
+            return b""
+        with path.open("rb") as file:
+            return file.read(_HEAD)
+    except (OSError, ValueError):
+        return b""

@@ -1,0 +1,253 @@
+"""The text field of messages: plain text, as high as its lines; what is pasted may become a file.
+
+The composer has one, and a question that is edited in its place. Main thread.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from math import ceil
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, QMimeData, Qt, Signal, Slot
+from PySide6.QtGui import (
+    QDragEnterEvent,
+    QDragMoveEvent,
+    QFocusEvent,
+    QKeyEvent,
+    QKeySequence,
+    QResizeEvent,
+    QTextCursor,
+    QTextOption,
+)
+from PySide6.QtWidgets import QApplication, QFrame, QPlainTextEdit, QWidget
+
+from minerva_desktop.ui.theme import GRID
+
+# What is longer, and pasted, comes as a file: about two screens.
+LONG_PASTE = 8_000  # characters
+LONG_PASTE_LINES = 100
+# Qt breaks lines at words in quadratic time: 100 kB without a space took 0.36 s for each key
+# (measured); breaking anywhere takes 0.02 s.
+_LONG_RUN = re.compile(r"\S{2000}")
+_ALT = Qt.KeyboardModifier.AltModifier
+_CTRL_SHIFT = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+
+
+def _no() -> bool:
+    """For a field with nothing to undo but its text."""
+    return False
+
+
+class MessageEdit(QPlainTextEdit):
+    """Where it ``takes_files``, pasted ones are told by ``files_pasted(list of Path)``, an image
+    without words by ``image_pasted``, and a text that is long by ``long_text_pasted(str)``; it is
+    not inserted then, unless by Ctrl+Shift+V. ``history_wanted(-1)``: an earlier message, by Alt+↑.
+    ``undo_other`` and ``redo_other`` are asked first, and say whether they undid something.
+    """
+
+    send_pressed = Signal()
+    stop_pressed = Signal()
+    up_pressed = Signal()  # in the empty field
+    history_wanted = Signal(int)
+    focus_changed = Signal(bool)
+    files_pasted = Signal(list)
+    image_pasted = Signal()
+    long_text_pasted = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.enter_sends = True
+        self.stoppable = False
+        self.takes_files = False
+        self.undo_other: Callable[[], bool] = _no
+        self.redo_other: Callable[[], bool] = _no
+        self._placeholder = ""
+        self._max_height = 8 * self.fontMetrics().lineSpacing()
+        self.setObjectName("composer")
+        self.setAccessibleName("Message")
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setTabChangesFocus(True)
+        self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.document().setDocumentMargin(GRID)
+        self.document().documentLayout().documentSizeChanged.connect(self._fit_height)
+        self.textChanged.connect(self._wrap_words_when_empty)
+        self._fit_height()
+
+    def set_max_height(self, height: int) -> None:
+        """Grow to at most ``height`` px, then scroll."""
+        self._max_height = height
+        self._fit_height()
+
+    def set_placeholder(self, text: str) -> None:
+        """Show ``text`` in the empty field, as much of it as fits into one line."""
+        self._placeholder = " ".join(text.split())
+        self._elide_placeholder()
+
+    def set_text(self, text: str) -> None:
+        """Replace the text; Undo brings the old one back."""
+        self._choose_wrapping(text)
+        cursor = self.textCursor()
+        cursor.select(QTextCursor.SelectionType.Document)
+        cursor.insertText(text)
+        self.setTextCursor(cursor)
+
+    def start_over(self, text: str) -> None:
+        """Hold ``text``, with the cursor at its end and nothing to undo."""
+        self._choose_wrapping(text)
+        self.setPlainText(text)
+        self.moveCursor(QTextCursor.MoveOperation.End)
+
+    def is_composing(self) -> bool:
+        """Whether an input method's text is still being put together at the cursor."""
+        layout = self.textCursor().block().layout()
+        return bool(layout.preeditAreaText())
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self._enter_pressed(event)
+        elif event.key() == Qt.Key.Key_Escape and self.stoppable and not self.is_composing():
+            self.stop_pressed.emit()
+        elif event.key() == Qt.Key.Key_Up and self.document().isEmpty() and _is_plain(event):
+            self.up_pressed.emit()
+        elif event.key() in _STEPS and _modifiers(event) == _ALT and not self.is_composing():
+            self.history_wanted.emit(_STEPS[Qt.Key(event.key())])
+        elif event.key() == Qt.Key.Key_V and _modifiers(event) == _CTRL_SHIFT:
+            self.insert_text(QApplication.clipboard().text())
+        elif self._steps_elsewhere(event):
+            event.accept()
+        else:
+            super().keyPressEvent(event)
+
+    def _steps_elsewhere(self, event: QKeyEvent) -> bool:
+        if event.matches(QKeySequence.StandardKey.Undo):
+            return self.undo_other()
+        return event.matches(QKeySequence.StandardKey.Redo) and self.redo_other()
+
+    def _enter_pressed(self, event: QKeyEvent) -> None:
+        if self.is_composing():
+            return  # this Enter chooses a candidate
+        modifiers = _modifiers(event)
+        plain = _is_plain(event)
+        if modifiers == Qt.KeyboardModifier.ControlModifier or (plain and self.enter_sends):
+            self.send_pressed.emit()
+        else:
+            # Not Qt's own Shift+Enter, which inserts U+2028 instead of starting a line.
+            self.textCursor().insertBlock()
+            self.ensureCursorVisible()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        self._leave_files_to_the_window(event)
+        if event.isAccepted():
+            super().dragEnterEvent(event)
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        self._leave_files_to_the_window(event)
+        if event.isAccepted():
+            super().dragMoveEvent(event)
+
+    def _leave_files_to_the_window(self, event: QDragMoveEvent) -> None:
+        """It is under this widget, and gets a drag next that is ignored here."""
+        event.setAccepted(not event.mimeData().hasUrls())
+
+    def canInsertFromMimeData(self, source: QMimeData) -> bool:
+        if self.takes_files and (_local_files(source) or source.hasImage()):
+            return True
+        return source.hasText() and not _local_files(source)
+
+    def insertFromMimeData(self, source: QMimeData) -> None:
+        files = _local_files(source)
+        if files and self.takes_files:
+            self.files_pasted.emit(files)
+        elif self.takes_files and source.hasImage() and not source.text().strip():
+            self.image_pasted.emit()
+        elif not files:
+            text = source.text()
+            if self.takes_files and is_long_paste(text):
+                self.long_text_pasted.emit(text)
+            else:
+                self.insert_text(text)
+
+    def insert_text(self, text: str) -> None:
+        """Put ``text`` in the place of what is selected."""
+        self._choose_wrapping(text)
+        self.insertPlainText(text)
+        self.ensureCursorVisible()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_height()
+        self._elide_placeholder()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.focus_changed.emit(True)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.focus_changed.emit(False)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._elide_placeholder()
+
+    def _elide_placeholder(self) -> None:
+        margins = 2 * self.document().documentMargin() + 1
+        room = self.viewport().width() - ceil(margins)
+        mode = Qt.TextElideMode.ElideRight
+        self.setPlaceholderText(self.fontMetrics().elidedText(self._placeholder, mode, room))
+        # Qt paints anew only where a placeholder appears or goes: another model's name would stay.
+        self.viewport().update()
+
+    def _choose_wrapping(self, added: str) -> None:
+        if _LONG_RUN.search(added):
+            self.setWordWrapMode(QTextOption.WrapMode.WrapAnywhere)
+
+    @Slot()
+    def _wrap_words_when_empty(self) -> None:
+        if self.document().isEmpty():
+            self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+
+    @Slot()
+    def _fit_height(self) -> None:
+        """Cheap for any length: looks at no more lines than fit into the greatest height."""
+        layout = self.document().documentLayout()
+        # The margin above is part of the first block; without the pixel below the last line Qt
+        # would scroll.
+        height = self.document().documentMargin() + 1
+        block = self.document().begin()
+        while block.isValid() and height <= self._max_height:
+            height += layout.blockBoundingRect(block).height()
+            block = block.next()
+        fits = height <= self._max_height
+        policy = Qt.ScrollBarPolicy
+        self.setVerticalScrollBarPolicy(
+            policy.ScrollBarAlwaysOff if fits else policy.ScrollBarAsNeeded
+        )
+        self.setFixedHeight(ceil(height) if fits else self._max_height)
+        if fits:
+            # Qt scrolled to the cursor while the field was still too small for all lines.
+            self.verticalScrollBar().setValue(0)
+
+
+def is_long_paste(text: str) -> bool:
+    """Whether ``text`` is better a file beside the message than a part of it."""
+    return len(text) > LONG_PASTE or text.count("\n") >= LONG_PASTE_LINES
+
+
+_STEPS = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}
+
+
+def _local_files(source: QMimeData) -> list[Path]:
+    return [Path(url.toLocalFile()) for url in source.urls() if url.isLocalFile()]
+
+
+def _modifiers(event: QKeyEvent) -> Qt.KeyboardModifier:
+    return event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+
+
+def _is_plain(event: QKeyEvent) -> bool:
+    return _modifiers(event) == Qt.KeyboardModifier.NoModifier
