@@ -8,7 +8,6 @@ asked stops waiting for it, and writes happen in the order in which they were as
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
@@ -28,6 +27,7 @@ from minerva_desktop.chat.conversation import (
 )
 from minerva_desktop.chat.message import Message
 from minerva_desktop.chat.parts import Part
+from minerva_desktop.digests import sha256
 from minerva_desktop.errors import StoreError
 from minerva_desktop.store import blobs, conversation_rows, message_rows, organising, search, trash
 from minerva_desktop.store.backup_files import Backup
@@ -301,7 +301,7 @@ class ChatStore:
     async def store_blob(self, content: bytes) -> str:
         """Keep bytes, once however often they are stored; their SHA-256 in hexadecimal. Those that
         no message names are destroyed together with what was in the trash, after a day."""
-        digest = hashlib.sha256(content).hexdigest()
+        digest = sha256(content).hex()
         now = self._clock()
         await self._write(lambda c: blobs.store(c, digest, now, content))
         return digest

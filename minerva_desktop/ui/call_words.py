@@ -7,8 +7,8 @@ desktop's activation token (empty where there is none), then absolute paths. The
 from __future__ import annotations
 
 import getpass
-import hashlib
 import os
+import random
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -48,4 +48,5 @@ def read_call(received: bytes | bytearray) -> tuple[str, list[Path]] | None:
 def socket_name(data: Path) -> str:
     """Of this user and folder; short, as the paths of sockets have to be (108 bytes on Linux)."""
     told = f"{getpass.getuser()}\0{data.resolve()}".encode("utf-8", "surrogateescape")
-    return f"minerva-{hashlib.sha256(told).hexdigest()[:24]}"
+    # Numbers from a seed are the same in every process; `hashlib` would load OpenSSL for this.
+    return f"minerva-{random.Random(told).getrandbits(96):024x}"
