@@ -32,7 +32,6 @@ from minerva_desktop.errors import StoreError
 from minerva_desktop.store import blobs, conversation_rows, message_rows, organising, search, trash
 from minerva_desktop.store.backup_files import Backup
 from minerva_desktop.store.care import RETRY_SECONDS, Care, finished
-from minerva_desktop.store.conversation_rows import TranscriptPage
 from minerva_desktop.store.database import Database, DiskTrouble
 from minerva_desktop.store.failures import is_damage
 from minerva_desktop.store.indexer import Indexer
@@ -159,19 +158,6 @@ class ChatStore:
     async def load(self, conversation_id: str) -> Conversation:
         """The whole conversation, also one in the trash; 50 ms for 10,000 messages."""
         return await self._read(lambda c: conversation_rows.load(c, conversation_id))
-
-    async def load_newest(
-        self, conversation_id: str, n: int
-    ) -> tuple[Conversation, TranscriptPage]:
-        """What is shown first of a chat, however long it is: all but its messages, and the last
-        ``n`` of the branch that is shown."""
-        return await self._read(lambda c: conversation_rows.newest(c, conversation_id, n))
-
-    async def load_page(self, conversation_id: str, message_id: str, n: int) -> TranscriptPage:
-        """``n`` messages of a branch, of which ``message_id`` is the last."""
-        return await self._read(
-            lambda c: conversation_rows.page_to(c, conversation_id, message_id, n)
-        )
 
     # -- writing conversations ---------------------------------------------------------------
 
