@@ -169,11 +169,12 @@ class ChatSession:
         await self._keeper.save_change(answer)
         self._start(answer, model_path, turns, self.conversation.sampling)
 
-    def enqueue(self, text: str, model_path: Path) -> None:
-        """Send ``text`` once the running answer is over, as `send` does. Raises `InvalidRequest`
-        when it is blank. An answer that was stopped or failed leaves it waiting."""
+    def enqueue(self, text: str, model_path: Path, place: int | None = None) -> None:
+        """Send ``text`` once the running answer is over, as `send` does, behind what waits or at
+        ``place``. Raises `InvalidRequest` when it is blank. An answer that was stopped or failed
+        leaves it waiting."""
         _require_text(text)
-        self._queue.add(text, model_path)
+        self._queue.add(text, model_path, place)
         self._listener.on_queue_changed(self)
 
     def unqueue(self, queued_id: str) -> QueuedMessage | None:
@@ -270,7 +271,10 @@ class ChatSession:
     async def close(self) -> None:
         """Stop the answer, and return when all that was written is on disk. Messages that still
         wait become the draft."""
+        had_queue = bool(self._queue)
         await self._queue.become_draft()  # before an answer's end, which would send the next
+        if had_queue:
+            self._listener.on_queue_changed(self)
         if self._answer is not None:
             self.stop()
             self._end(MessageState.STOPPED, completion=None, error=None)

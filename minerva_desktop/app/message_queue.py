@@ -31,9 +31,10 @@ class MessageQueue:
         """What waits, the first first."""
         return tuple(self._items)
 
-    def add(self, text: str, model_path: Path) -> None:
-        """One more waits."""
-        self._items.append(QueuedMessage(new_id(), text, model_path))
+    def add(self, text: str, model_path: Path, place: int | None = None) -> None:
+        """One more waits, at the end or at ``place``."""
+        at = len(self._items) if place is None else place
+        self._items.insert(at, QueuedMessage(new_id(), text, model_path))
         self._save_soon()
 
     def take(self, queued_id: str) -> QueuedMessage | None:

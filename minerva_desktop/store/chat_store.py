@@ -339,6 +339,10 @@ class ChatStore:
         await self._care.restore(backup)
         await self._write(_interrupt)
 
+    async def try_again(self) -> bool:
+        """Whether the disk takes all that waits for it, or nothing does."""
+        return await finished(self._database.try_again())
+
     async def save_elsewhere(self, target: Path) -> None:
         """Write everything, also what waits for the disk, into a new file ``target``."""
         await finished(self._database.save_elsewhere(target))
