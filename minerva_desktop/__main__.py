@@ -129,8 +129,10 @@ def _gui(arguments: list[str]) -> int:
         if not path.suffix and not path.exists():
             parser.error(terminal_line(f"there is no command and no file “{path}”"))
     from minerva_desktop.ui.import_scan import stop_import_scan
+    from minerva_desktop.ui.lean_asyncio import import_asyncio
 
     stop_import_scan()
+    import_asyncio()
     from minerva_desktop.api_keys import KeyFile
     from minerva_desktop.app.access_keys import AccessKeys
     from minerva_desktop.app.chat_care import saving_trouble

@@ -9,12 +9,10 @@ enough, because a key has 256 random bits: there is nothing to guess.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
-import hashlib
-import hmac
 import logging
 import os
-import secrets
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +22,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from minerva_desktop.digests import is_same, sha256
 from minerva_desktop.errors import InvalidRequest, StoreError, os_reason
 
 PREFIX = "mk-"
@@ -72,7 +71,7 @@ class _Content(msgspec.Struct, frozen=True, kw_only=True):
 
 def digest(key: str) -> bytes:
     """What is compared in place of ``key``."""
-    return hashlib.sha256(key.encode()).digest()
+    return sha256(key.encode())
 
 
 def matching_name(keys: Iterable[NamedKey], presented: str) -> str | None:
@@ -84,7 +83,7 @@ def matching_name(keys: Iterable[NamedKey], presented: str) -> str | None:
     shown = digest(presented)
     found = None
     for key in keys:
-        if hmac.compare_digest(key.digest, shown):
+        if is_same(key.digest, shown):
             found = key.name
     return found
 
@@ -150,7 +149,7 @@ class KeyFile:
             raise InvalidRequest(
                 f"The name of an API key has 1 to {MAX_NAME} printable characters", param="name"
             )
-        key = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
+        key = PREFIX + _random_text()
         made = StoredKey(
             name=name, sha256=digest(key).hex(), ends_with=key[-4:], created=int(time.time())
         )
@@ -249,3 +248,8 @@ class KeyWatch:
             except (OSError, StoreError) as error:
                 # Those that opened go on: a revoked key works until the file can be read.
                 _log.warning("The API keys cannot be read anew: %s", error)
+
+
+def _random_text() -> str:
+    """`RANDOM_BYTES` of the system's, as `secrets` has them, which would import `hmac`."""
+    return base64.urlsafe_b64encode(os.urandom(RANDOM_BYTES)).rstrip(b"=").decode()

@@ -8,12 +8,10 @@ to read headers. `LoadChooser` asks llama.cpp as well, on an asyncio loop.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
 
@@ -22,6 +20,7 @@ import msgspec
 from minerva_desktop import __version__
 from minerva_desktop.devices.device_list import DeviceInfo
 from minerva_desktop.devices.ledgers import CPU, Needs
+from minerva_desktop.digests import sha256
 from minerva_desktop.engine.dry_run import DRY_RUN_SECONDS, dry_run
 from minerva_desktop.engine.load_options import (
     DEFAULT_N_CTX,
@@ -361,10 +360,13 @@ def _base_key(whole: WholeModel, options: LoadOptions, beside: Sequence[FileStat
         options.use_mmap,
         _engine_version(),
     )
-    return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()
+    return sha256(msgspec.json.encode(facts)).hex()
 
 
 def _engine_version() -> str:
+    # For the window's start: it takes 2 MB, with the parsers of e-mail that it is made of.
+    from importlib import metadata
+
     try:
         return f"{__version__} {metadata.version(BINDINGS)}"
     except metadata.PackageNotFoundError:  # a frozen app has one version for all

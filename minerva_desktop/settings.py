@@ -80,6 +80,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bytes (`MIN_MEMORY_GB` at least), and ``gpu_gb`` of that of GPUs, by name (see
     `app.memory_budgets.DeviceBudget`); ``snapshot_gb``: disk, in units of 10^9 bytes, for the
     states of long chats; 0 keeps none.
+    ``sampling`` and ``system_prompt``: what new chats begin with where no preset says otherwise.
     ``server_network``: the local server lets other machines in, too.
     ``closed_folders``: the ids of those whose chats the list does not show.
     ``new_chat_draft``: what stands in the composer of a chat that has no messages yet.

@@ -21,7 +21,6 @@ from minerva_desktop.chat.conversation import Conversation, new_id
 from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.store.chat_store import ChatStore
 
-PAGE = 60  # messages that a window shows first
 N_OPENED = 40
 N_APPENDED = 100
 N_QUERIES = 20
@@ -82,18 +81,17 @@ class _Bench:
                 Target(100.0),
             ),
             Figure(
-                "newest page of any chat, p95",
+                "open any chat, p95",
                 "ms",
-                await self._p95(self._some_newest(store)),
+                await self._p95(self._some_chats(store)),
                 Target(50.0),
             ),
             Figure(
-                "newest page of 10,000 messages",
+                "open a chat of 10,000 messages",
                 "ms",
-                await self._each(lambda: store.load_newest(long, PAGE)),
+                await self._each(lambda: store.load(long)),
                 Target(50.0),
             ),
-            Figure("all of 10,000 messages", "ms", await self._each(lambda: store.load(long))),
         ]
 
     async def _searching(self, store: ChatStore) -> list[Figure]:
@@ -167,9 +165,9 @@ class _Bench:
         await store.list_conversations(in_trash=True)  # behind the last one's indexing
         return _milliseconds(started) / N_APPENDED
 
-    def _some_newest(self, store: ChatStore) -> list[Callable[[], Awaitable[object]]]:
+    def _some_chats(self, store: ChatStore) -> list[Callable[[], Awaitable[object]]]:
         chosen = self._random.sample(self._ids, N_OPENED)
-        return [_newest_page(store, each) for each in chosen]
+        return [_opened(store, each) for each in chosen]
 
     async def _each(self, call: Callable[[], Awaitable[object]]) -> tuple[float, ...]:
         return tuple([await _timed(call) for _ in range(self._runs)])
@@ -187,8 +185,8 @@ def _search(store: ChatStore, query: str) -> Callable[[], Awaitable[object]]:
     return lambda: store.search(query)
 
 
-def _newest_page(store: ChatStore, conversation_id: str) -> Callable[[], Awaitable[object]]:
-    return lambda: store.load_newest(conversation_id, PAGE)
+def _opened(store: ChatStore, conversation_id: str) -> Callable[[], Awaitable[object]]:
+    return lambda: store.load(conversation_id)
 
 
 def _whole_search(store: ChatStore, query: str) -> Callable[[], Awaitable[object]]:

@@ -4,6 +4,7 @@
 processes share) when a key that was pressed stands in the composer, and then leaves the app
 running for the one who measures it at rest.
 """
+# ruff: noqa: E402 - what the window imports depends on what was called before
 
 from __future__ import annotations
 
@@ -12,6 +13,13 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from minerva_desktop.ui.import_scan import stop_import_scan
+from minerva_desktop.ui.lean_asyncio import import_asyncio
+
+# As `__main__` does, before anything of the window is imported.
+stop_import_scan()
+import_asyncio()
 
 from PySide6.QtCore import QEvent, Qt, QTimer, Slot
 from PySide6.QtGui import QKeyEvent

@@ -82,6 +82,10 @@ class ChatCare:
         """Write all chats, also what waits for the disk, to a file that is not there yet."""
         await self._store.save_elsewhere(target)
 
+    async def try_again(self) -> bool:
+        """Whether the disk takes all that waits for it, or nothing does."""
+        return await self._store.try_again()
+
     async def damage(self) -> list[str]:
         """Look through all of the file; what is wrong with it, in SQLite's words."""
         return await self._store.check()

@@ -111,7 +111,7 @@ class ChatImport:
             self.report.problems.append(f"{file_name}, {outcome.name}: {outcome.reason}")
             return
         conversation = outcome.conversation
-        if conversation.id in self._there | self._in_trash:
+        if conversation.id in self._there or conversation.id in self._in_trash:
             self.report.n_present += 1
             self.report.n_in_trash += conversation.id in self._in_trash
             return

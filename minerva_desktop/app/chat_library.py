@@ -21,6 +21,7 @@ from minerva_desktop.app.generation import AnswerEngine, AnswerRequest
 from minerva_desktop.app.session_keeper import SessionKeeper
 from minerva_desktop.app.session_listener import SessionListener
 from minerva_desktop.app.titles import Titler, wants_title
+from minerva_desktop.app.trash_care import TrashCare
 from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.conversation import (
     Conversation,
@@ -40,7 +41,6 @@ from minerva_desktop.store.failures import is_damage
 from minerva_desktop.store.search import SearchPage, SearchPlace
 
 MAX_FOUND = 50
-TRASH_SECONDS = 30 * 24 * 3600.0
 # After an answer a person reads, or asks on at once: a title can wait until it is quiet.
 TITLE_DELAY_SECONDS = 3.0
 
@@ -68,6 +68,7 @@ class ChatLibrary:
         self._titler = Titler(self._asides, engine.idle_parameters)
         self._model_paths: dict[str, Path] = {}  # by the answer that is being written
         self.titling: asyncio.Task[None] | None = None
+        self._trash_care = TrashCare(store, snapshots, listener.on_session_saved, clock)
 
     @property
     def recovery_words(self) -> str | None:
@@ -91,21 +92,27 @@ class ChatLibrary:
     @property
     def care(self) -> ChatCare:
         """Who looks after their file."""
-        return ChatCare(self._store, self._end_sessions, self._forget_sessions)
+        return ChatCare(self._store, self.settle, self._forget_sessions)
 
     @property
     def summariser(self) -> Summariser:
         """Who has a model summarise what of a chat is left out."""
         return Summariser(self._asides)
 
-    async def warm_ids(self) -> frozenset[str]:
-        """The chats of which there is on disk what a model had computed."""
-        return frozenset(await asyncio.to_thread(self._snapshots.names))
+    @property
+    def states_folder(self) -> Path:
+        """Where what models computed of chats is kept, in a folder for each model."""
+        return self._snapshots.folder
+
+    async def states(self) -> dict[str, set[str]]:
+        """The chats of which there is on disk what a model had computed, by the model's name (as
+        `answer_words.model_name`)."""
+        return await asyncio.to_thread(self._snapshots.chats_of)
 
     async def tidy(self) -> None:
-        """Destroy what has been in the trash for `TRASH_SECONDS`. Raises `StoreError`."""
-        for conversation_id in await self._store.purge_trash(TRASH_SECONDS):
-            await asyncio.to_thread(self._snapshots.remove, conversation_id)
+        """Destroy what has been in the trash for long, now and each day until `close`. Raises
+        `StoreError`."""
+        await self._trash_care.tidy()
 
     async def summaries(
         self, *, is_archived: bool = False, in_trash: bool = False
@@ -269,10 +276,13 @@ class ChatLibrary:
 
     async def close(self) -> None:
         """Stop all answers and return when everything is on disk."""
-        await self._end_sessions()
+        await self._trash_care.close()
+        await self.settle()
         await self._store.close()
 
-    async def _end_sessions(self) -> None:
+    async def settle(self) -> None:
+        """Stop all answers, and return when everything is on disk or waits for it
+        (`ChatStore.trouble`). Chats can go on after that."""
         if self.titling is not None:
             self.titling.cancel()
             await asyncio.wait([self.titling])

@@ -31,9 +31,9 @@ from minerva_desktop.chat.conversation import (
     title_from,
 )
 from minerva_desktop.chat.message import ChatTurn, Message, MessageState, Role
-from minerva_desktop.chat.parts import FilePart, Files, Part
+from minerva_desktop.chat.parts import Files, Part
 from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.chat.turns import turn_to_go_on
+from minerva_desktop.chat.turns import require_content, turn_to_go_on
 from minerva_desktop.errors import InvalidRequest, LoadCancelled, MinervaError
 
 
@@ -103,7 +103,7 @@ class ChatSession:
 
         Raises `InvalidRequest` when there is neither or an answer still runs; nothing is kept then.
         """
-        _require_content(text, files)
+        require_content(text, files)
         self._require_idle()
         question = self._message(Role.USER, text, MessageState.COMPLETE, files)
         if not self.conversation.title:
@@ -114,7 +114,7 @@ class ChatSession:
         """Say ``text`` instead of the user's message ``message_id``, which stays as another branch,
         with the files that came with it, and have the model answer. Raises as `send`."""
         edited = self.conversation[message_id]
-        _require_content(text, edited.parts)
+        require_content(text, edited.parts)
         self._require_idle()
         if edited.role is not Role.USER:
             raise InvalidRequest("Only your own messages can be edited", param="message_id")
@@ -162,11 +162,14 @@ class ChatSession:
         await self._keeper.save_change(answer)
         self._start(answer, model_path, turns, self.conversation.sampling)
 
-    def enqueue(self, text: str, model_path: Path, files: Files = ()) -> None:
-        """Send that once the running answer is over, as `send` does. Raises `InvalidRequest` when
-        there is nothing. An answer that was stopped or failed leaves it waiting."""
-        _require_content(text, files)
-        self._queue.add(text, model_path, files)
+    def enqueue(
+        self, text: str, model_path: Path, files: Files = (), place: int | None = None
+    ) -> None:
+        """Send that once the running answer is over, as `send` does, behind what waits or at
+        ``place``. Raises `InvalidRequest` when there is nothing. An answer that was stopped or
+        failed leaves it waiting."""
+        require_content(text, files)
+        self._queue.add(text, model_path, files, place)
         self._listener.on_queue_changed(self)
 
     def unqueue(self, queued_id: str) -> QueuedMessage | None:
@@ -263,7 +266,10 @@ class ChatSession:
     async def close(self) -> None:
         """Stop the answer, and return when all that was written is on disk. Messages that still
         wait become the draft."""
+        had_queue = bool(self._queue)
         await self._queue.become_draft()  # before an answer's end, which would send the next
+        if had_queue:
+            self._listener.on_queue_changed(self)
         if self._answer is not None:
             self.stop()
             self._end(MessageState.STOPPED, completion=None, error=None)
@@ -392,8 +398,3 @@ class ChatSession:
         if self.conversation.active_leaf_id != answer_id and answer_id in self.conversation:
             self.conversation.select_branch(answer_id)
             self._listener.on_branch_changed(self)
-
-
-def _require_content(text: str, parts: tuple[Part, ...]) -> None:
-    if not text.strip() and not any(isinstance(part, FilePart) for part in parts):
-        raise InvalidRequest("The message is empty", param="text")

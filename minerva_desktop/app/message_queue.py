@@ -33,9 +33,10 @@ class MessageQueue:
         """What waits, the first first."""
         return tuple(self._items)
 
-    def add(self, text: str, model_path: Path, files: Files = ()) -> None:
-        """One more waits."""
-        self._items.append(QueuedMessage(new_id(), text, model_path, files))
+    def add(self, text: str, model_path: Path, files: Files = (), place: int | None = None) -> None:
+        """One more waits, at the end or at ``place``."""
+        at = len(self._items) if place is None else place
+        self._items.insert(at, QueuedMessage(new_id(), text, model_path, files))
         self._save_soon()
 
     def take(self, queued_id: str) -> QueuedMessage | None:

@@ -22,8 +22,8 @@ def default_preset(services: Services, model: Path | None) -> Preset | None:
 
 
 def new_chat_values(services: Services, model: Path | None) -> tuple[str, SamplingParameters]:
-    """System prompt and sampling of a chat that begins with that model: as in the chat that was
-    set last, with what the model's preset says."""
+    """System prompt and sampling of a chat that begins with that model: what its preset says, else
+    the defaults (those of the settings, which are changed by hand alone)."""
     settings = services.settings.current
     preset = default_preset(services, model)
     if preset is None:

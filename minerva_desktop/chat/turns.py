@@ -17,6 +17,7 @@ from minerva_desktop.chat.parts import (
     ToolResultPart,
     file_as_text,
 )
+from minerva_desktop.errors import InvalidRequest
 
 SUMMARY_HEADING = "Summary of the conversation so far:"
 
@@ -102,6 +103,12 @@ def _turns_of_parts(message: Message) -> Iterable[ChatTurn]:
 def question_text(text: str, parts: Iterable[Part]) -> str:
     """What a model is given of a message: the files that came with it, then the words ``text``."""
     return "\n\n".join(filter(None, (*_enclosed(parts), text)))
+
+
+def require_content(text: str, parts: Iterable[Part]) -> None:
+    """Raises `InvalidRequest` where a message says nothing and no file comes with it."""
+    if not text.strip() and not any(isinstance(part, FilePart) for part in parts):
+        raise InvalidRequest("The message is empty", param="text")
 
 
 def _enclosed(parts: Iterable[Part]) -> Iterable[str]:

@@ -18,6 +18,7 @@ from minerva_desktop.errors import InvalidRequest
 _log = logging.getLogger(__name__)
 
 _SUFFIX = ".kv"
+_LABEL = "model.txt"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CRASHED_SECONDS = 3600.0  # another model's process may be writing a younger one
 
@@ -38,9 +39,27 @@ class SnapshotFiles:
         """The file of chat ``name`` for the model ``identity``."""
         return self._folder / identity / (name + _SUFFIX)
 
-    def names(self) -> set[str]:
-        """The chats of which there is a state, whatever model it was had with."""
-        return {file.stem for file in self._folder.glob(f"*/*{_SUFFIX}")}
+    @property
+    def folder(self) -> Path:
+        """Where they are: a folder for each model, which comes with its first state."""
+        return self._folder
+
+    def label(self, identity: str, model: str) -> None:
+        """Note that the states of ``identity`` are of the model file of that name. Raises
+        `OSError`."""
+        path = self._folder / identity / _LABEL
+        if not path.exists():
+            path.write_text(model, encoding="utf-8", errors="replace")
+
+    def chats_of(self) -> dict[str, set[str]]:
+        """The chats of which there is a state, by the name of the model's file. What nobody has
+        labelled is left out."""
+        found: dict[str, set[str]] = {}
+        for label in self._folder.glob(f"*/{_LABEL}"):
+            with suppress(OSError):  # another process may just have deleted it
+                chats = found.setdefault(label.read_text(encoding="utf-8", errors="replace"), set())
+                chats.update(file.stem for file in label.parent.glob(f"*{_SUFFIX}"))
+        return found
 
     def remove(self, name: str) -> None:
         """Delete the states of chat ``name``, whatever models it was had with."""

@@ -6,7 +6,6 @@ thread. Nothing is lost with it: a file that cannot be read or written is as goo
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 from bisect import bisect_left
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from minerva_desktop.digests import sha256
 from minerva_desktop.library.estimate_options import EstimateOptions
 from minerva_desktop.library.memory_estimate import Figures
 
@@ -148,7 +148,7 @@ class ModelReports:
             options.n_gpu_layers if gpus else None,
             gpus,
         )
-        return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()
+        return sha256(msgspec.json.encode(facts)).hex()
 
 
 def _mixed(shorter: Report, longer: Report, n_ctx: int) -> Figures:

@@ -8,7 +8,6 @@ asked stops waiting for it, and writes happen in the order in which they were as
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
@@ -28,11 +27,11 @@ from minerva_desktop.chat.conversation import (
 )
 from minerva_desktop.chat.message import Message
 from minerva_desktop.chat.parts import Files, Part
+from minerva_desktop.digests import sha256
 from minerva_desktop.errors import StoreError
 from minerva_desktop.store import blobs, conversation_rows, message_rows, organising, search, trash
 from minerva_desktop.store.backup_files import Backup
 from minerva_desktop.store.care import RETRY_SECONDS, Care, finished
-from minerva_desktop.store.conversation_rows import TranscriptPage
 from minerva_desktop.store.database import Database, DiskTrouble
 from minerva_desktop.store.failures import is_damage
 from minerva_desktop.store.indexer import Indexer
@@ -159,19 +158,6 @@ class ChatStore:
     async def load(self, conversation_id: str) -> Conversation:
         """The whole conversation, also one in the trash; 50 ms for 10,000 messages."""
         return await self._read(lambda c: conversation_rows.load(c, conversation_id))
-
-    async def load_newest(
-        self, conversation_id: str, n: int
-    ) -> tuple[Conversation, TranscriptPage]:
-        """What is shown first of a chat, however long it is: all but its messages, and the last
-        ``n`` of the branch that is shown."""
-        return await self._read(lambda c: conversation_rows.newest(c, conversation_id, n))
-
-    async def load_page(self, conversation_id: str, message_id: str, n: int) -> TranscriptPage:
-        """``n`` messages of a branch, of which ``message_id`` is the last."""
-        return await self._read(
-            lambda c: conversation_rows.page_to(c, conversation_id, message_id, n)
-        )
 
     # -- writing conversations ---------------------------------------------------------------
 
@@ -307,7 +293,7 @@ class ChatStore:
     async def store_blob(self, content: bytes) -> str:
         """Keep bytes, once however often they are stored; their SHA-256 in hexadecimal. Those that
         no message names are destroyed together with what was in the trash, after a day."""
-        digest = hashlib.sha256(content).hexdigest()
+        digest = sha256(content).hex()
         now = self._clock()
         await self._write(lambda c: blobs.store(c, digest, now, content))
         return digest
@@ -358,6 +344,10 @@ class ChatStore:
         """Replace all chats by those in ``backup``. A copy of the present ones is made first."""
         await self._care.restore(backup)
         await self._write(_interrupt)
+
+    async def try_again(self) -> bool:
+        """Whether the disk takes all that waits for it, or nothing does."""
+        return await finished(self._database.try_again())
 
     async def save_elsewhere(self, target: Path) -> None:
         """Write everything, also what waits for the disk, into a new file ``target``."""

@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import apsw
-import msgspec
 
 from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.conversation import (
@@ -20,7 +19,6 @@ from minerva_desktop.chat.conversation import (
     TitleSource,
     clean_text,
 )
-from minerva_desktop.chat.message import Message
 from minerva_desktop.chat.parts import Files
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import StoreError
@@ -74,36 +72,6 @@ SELECT_MESSAGES = f"""
     SELECT {COLUMNS} FROM messages
     WHERE conversation_id = ? AND deleted_at IS NULL ORDER BY seq
 """
-# From a leaf towards the root, by ids alone: the texts are read of those that are in the page.
-SELECT_BRANCH = f"""
-    WITH RECURSIVE branch (branch_id, above_id, distance) AS (
-        SELECT id, parent_id, 0 FROM messages
-        WHERE id = ?1 AND conversation_id = ?2 AND deleted_at IS NULL
-        UNION ALL
-        SELECT id, parent_id, distance + 1 FROM branch JOIN messages ON id = above_id
-        LIMIT ?3
-    )
-    SELECT {COLUMNS} FROM branch JOIN messages ON id = branch_id ORDER BY distance DESC
-"""
-SELECT_REPLIES = """
-    SELECT id FROM messages WHERE parent_id = ? AND deleted_at IS NULL ORDER BY seq
-"""
-SELECT_FIRST = """
-    SELECT id FROM messages
-    WHERE conversation_id = ? AND parent_id IS NULL AND deleted_at IS NULL ORDER BY seq
-"""
-
-
-class TranscriptPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Messages of a branch that follow each other, the oldest first.
-
-    ``siblings`` are the ids of the alternatives to those that have any, themselves included, the
-    oldest first. ``has_more`` says whether the branch goes on before them.
-    """
-
-    messages: tuple[Message, ...]
-    siblings: dict[str, tuple[str, ...]]
-    has_more: bool
 
 
 # -- values to rows, on the caller's thread ----------------------------------------------------
@@ -193,33 +161,6 @@ def load(connection: apsw.Connection, conversation_id: str) -> Conversation:
         conversation.branch_from(active_leaf_id)
     conversation.updated_at = updated_at
     return conversation
-
-
-def newest(
-    connection: apsw.Connection, conversation_id: str, n: int
-) -> tuple[Conversation, TranscriptPage]:
-    """A conversation without messages, and the last ``n`` of its active branch."""
-    conversation, active_leaf_id = _without_messages(connection, conversation_id)
-    return conversation, page_to(connection, conversation_id, active_leaf_id, n)
-
-
-def page_to(
-    connection: apsw.Connection, conversation_id: str, message_id: str | None, n: int
-) -> TranscriptPage:
-    """The ``n`` messages of a branch that end with this one; no page for None."""
-    bindings = (message_id, conversation_id, n)
-    messages = tuple(map(message_of, connection.execute(SELECT_BRANCH, bindings)))
-    siblings = {}
-    for message in messages:
-        if message.parent_id is None:
-            rows = connection.execute(SELECT_FIRST, (conversation_id,))
-        else:
-            rows = connection.execute(SELECT_REPLIES, (message.parent_id,))
-        ids = tuple(str(row[0]) for row in rows)
-        if len(ids) > 1:
-            siblings[message.id] = ids
-    has_more = bool(messages) and messages[0].parent_id is not None
-    return TranscriptPage(messages=messages, siblings=siblings, has_more=has_more)
 
 
 def _without_messages(

@@ -8,19 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
-import socket
 import sys
-import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 
 import qasync
-from PySide6.QtCore import QEvent, QObject, QSocketNotifier, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, Signal, Slot
 from PySide6.QtGui import QFileOpenEvent
 from PySide6.QtWidgets import QApplication
 
@@ -38,6 +33,7 @@ from minerva_desktop.ui.dropped_files import DroppedFiles
 from minerva_desktop.ui.engine_worker import EngineWorker, RuntimeFactory
 from minerva_desktop.ui.garbage import MainThreadGarbage
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.interruptions import closed_by_signals, reported_exceptions
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.memory_controller import MemoryController
 from minerva_desktop.ui.model_controller import ModelController
@@ -119,7 +115,7 @@ class Application(QObject):
         chats.session_shown.connect(self._dropped.attachments.on_shown)
         backups = BackupsController(window, tasks, lambda: chats.library, chats.begin_anew)
         chats.disk_trouble.connect(backups.show_trouble)
-        window.set_guard(backups.must_stay)
+        window.add_guard(backups.must_stay)
         window.sidebar.chat_actions.show_backups.connect(backups.open_backups)
         opened = OpenedChats(worker, models, lambda: chats.library, tasks, self)
         chats.session_shown.connect(opened.on_shown)
@@ -161,6 +157,7 @@ class Application(QObject):
         """Be the one that other starts call."""
         instance.called.connect(self._on_called)
         self.window.closing.connect(instance.close)
+        self.window.stayed.connect(instance.listen)
         instance.listen()
 
     @Slot(str, list)
@@ -222,14 +219,24 @@ class Application(QObject):
 
     @Slot()
     def _on_closing(self) -> None:
-        self._loop.create_task(self._shut_down())
+        self._loop.create_task(self._close())
+
+    async def _close(self) -> None:
+        self._updates.stop()
+        self._settings.save(self.window.remembered(self._services.settings.current))
+        if self._starting is not None:
+            await asyncio.wait([self._starting])
+        try:
+            await self._chats.settle()
+        except MinervaError:
+            _log.exception("Not all could be saved at the end")
+        if self.window.must_stay():  # the disk does not take what was written just now
+            self.window.stay()
+        else:
+            await self._shut_down()
 
     async def _shut_down(self) -> None:
         try:
-            self._updates.stop()
-            self._settings.save(self.window.remembered(self._services.settings.current))
-            if self._starting is not None:
-                await asyncio.wait([self._starting])
             await self._chats.close()
         except MinervaError:
             _log.exception("Not all could be saved at the end")
@@ -291,54 +298,9 @@ def run_window(services: Services, make_runtime: RuntimeFactory, files: Sequence
     application = Application(qt, loop, services, make_runtime, files)
     application.listen(SingleInstance(services.paths.data, application))
     qt.file_opened.connect(lambda name: application.open_files([Path(name)]))
-    with _reported_exceptions(application), _closed_by_signals(application.window):
+    close = application.window.close_now
+    with reported_exceptions(application.on_unhandled), closed_by_signals(close):
         loop.call_soon(application.start)
         with loop:
             loop.run_forever()
     return 0
-
-
-@contextmanager
-def _reported_exceptions(application: Application) -> Iterator[None]:
-    """Qt only prints what a slot raises; show it in the window too."""
-    before = sys.excepthook
-
-    def report(
-        kind: type[BaseException], error: BaseException, trace: TracebackType | None
-    ) -> None:
-        before(kind, error, trace)
-        _log.error("Unhandled", exc_info=error)
-        if threading.current_thread() is threading.main_thread():
-            application.on_unhandled(error)
-
-    sys.excepthook = report
-    try:
-        yield
-    finally:
-        sys.excepthook = before
-
-
-@contextmanager
-def _closed_by_signals(window: MainWindow) -> Iterator[None]:
-    """Ctrl+C in the terminal and `kill` close the window as a click does.
-
-    Python runs signal handlers only between two of its own instructions, and Qt's loop may not
-    execute one for long: the wake-up descriptor makes Qt call into Python.
-    """
-    reader, writer = socket.socketpair()
-    reader.setblocking(False)
-    writer.setblocking(False)
-    notifier = QSocketNotifier(reader.fileno(), QSocketNotifier.Type.Read)
-    notifier.activated.connect(lambda: reader.recv(64))
-    before_fd = signal.set_wakeup_fd(writer.fileno())
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: window.close_now()) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(before_fd)
-        notifier.setEnabled(False)
-        reader.close()
-        writer.close()

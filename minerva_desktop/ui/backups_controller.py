@@ -28,6 +28,7 @@ UNDO_RESTORE = "undo-restore"
 SHOW_BACKUPS = "show-backups"
 TELL_SECONDS = 30.0  # a screen reader says it each time
 CLOSING = "close-with-trouble"
+CLOSE_AGAIN = "close-once-written"
 
 
 class BackupsController(QObject):
@@ -84,6 +85,10 @@ class BackupsController(QObject):
             return False
         self._window.notifications.show_notice(stays_open(trouble))
         return True
+
+    async def _close_again(self) -> None:
+        await self._care().try_again()
+        self._window.close()
 
     def _ask_where(self, caption: str, on_chosen: Callable[[Path], None]) -> None:
         parent = self._dialog or self._window
@@ -205,6 +210,8 @@ class BackupsController(QObject):
             self.open_backups()
         elif callback_id == CLOSING:
             self._window.close_now()
+        elif callback_id == CLOSE_AGAIN:
+            self._tasks.start(self._close_again())
         elif callback_id == UNDO_RESTORE and self._before is not None:
             self._tasks.start(self._busy("", self._restore(self._before)))
 
@@ -216,6 +223,7 @@ def stays_open(trouble: SavingTrouble) -> Notice:
         " lost. Save them elsewhere, or make room on the disk."
     )
     actions = (
+        NoticeAction("Try again", CLOSE_AGAIN),
         NoticeAction("Save elsewhere…", SAVE_ELSEWHERE),
         NoticeAction("Close and lose them", CLOSING),
     )

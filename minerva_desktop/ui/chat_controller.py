@@ -30,17 +30,19 @@ from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.message_actions import MessageActions, place_in
 from minerva_desktop.ui.message_sender import MessageSender
 from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.model_hints import ModelHints
 from minerva_desktop.ui.model_notices import TOO_LARGE
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.prompt_counter import TOO_LONG, PromptCounter
 from minerva_desktop.ui.prompt_history import PromptHistory
+from minerva_desktop.ui.removed_messages import RemovedMessages
 from minerva_desktop.ui.sidebar_controller import SidebarController
 from minerva_desktop.ui.tasks import UiTasks
+from minerva_desktop.ui.temporary_chats import TemporaryChats
 
 if TYPE_CHECKING:
     from minerva_desktop.app.answer_reader import AnswerPart
 
-MAX_NAME = 40  # characters of a model's name in the composer
 STORE_NOTICE = "store"
 
 
@@ -74,6 +76,7 @@ class ChatController(QObject):
         self._failed = FailedAnswers(
             window, worker, models, tasks, self._open_session, services.settings
         )
+        self._removed = RemovedMessages(window, tasks, self._open_session)
         self._sender = MessageSender(window, models, self._counter, tasks, self._open_session)
         self._actions = MessageActions(
             window,
@@ -87,6 +90,8 @@ class ChatController(QObject):
         self._places = ChatPlaces(window, services, tasks)
         PromptHistory(window.composer, self._open_session)
         self._list = SidebarController(window, services.settings, tasks, self)
+        self._temporary = TemporaryChats(window, self._open_session, self._show)
+        ModelHints(window, models)
         self._connect()
 
     def _connect(self) -> None:
@@ -98,7 +103,7 @@ class ChatController(QObject):
         worker.tokens_ready.connect(self._on_tokens)
         worker.answer_finished.connect(self._on_finished)
         worker.answer_failed.connect(self._on_failed)
-        self._models.current_changed.connect(self._on_model_chosen)
+        self._models.current_changed.connect(self._counter.count_soon)
 
     def begin(self) -> None:
         """Let messages go; called once the start is over, well or not."""
@@ -160,9 +165,14 @@ class ChatController(QObject):
         """The chat to open next time."""
         return self._session.conversation.id if self._session else None
 
-    async def close(self) -> None:
-        """Stop answers, and return when everything is on disk."""
+    async def settle(self) -> None:
+        """Stop answers, and return when everything is on disk, or waits for it."""
         await self._places.close()
+        if self._library is not None:
+            await self._library.settle()
+
+    async def close(self) -> None:
+        """Let go of the chats; called after `settle`."""
         if self._library is not None:
             await self._library.close()
 
@@ -209,7 +219,6 @@ class ChatController(QObject):
     @Slot()
     def _on_parameters(self) -> None:
         system_prompt, sampling = self._window.parameters.values()
-        self._services.settings.remember(system_prompt=system_prompt, sampling=sampling)
         if self._session is not None:
             self._tasks.start(self._session.configure(system_prompt, sampling))
         self._counter.count_soon()
@@ -222,8 +231,8 @@ class ChatController(QObject):
     def _show(self, session: ChatSession, at: ScrollPosition | None = None) -> None:
         """``at``: where to go; by default where the chat was left."""
         self._places.leave()
-        if self._session is not None and self._session.is_temporary:
-            self._session.stop()  # nobody will see what it answers
+        if session is not self._session:
+            self._temporary.leave(self._session)
         self._session = session
         conversation = session.conversation
         self._services.settings.remember(conversation_id=conversation.id)
@@ -382,19 +391,6 @@ class ChatController(QObject):
 
     def _is_shown(self, answer_id: str) -> bool:
         return self._session is not None and self._session.answer_id == answer_id
-
-    # -- the model ---------------------------------------------------------
-
-    @Slot()
-    def _on_model_chosen(self) -> None:
-        name = self._models.current_name
-        short = name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
-        self._window.composer.set_placeholder(f"Message {short}".strip())
-        self._window.chat_view.set_empty_hint(
-            "What is on your mind?" if name else "Add a model to begin",
-            f"{short} answers, on this computer alone." if name else "",
-        )
-        self._counter.count_soon()
 
 
 def _is_shown(conversation: Conversation, message_id: str) -> bool:

@@ -40,6 +40,7 @@ class ChatPlaces(QObject):
         self._composer.text_changed.connect(self._on_text_changed)
         self._composer.attachments.changed.connect(self._keep_draft)
         self._view.scrolled.connect(self._scroll_timer.start)
+        window.stayed.connect(self._on_stayed)
 
     def _make_timer(self, on_timeout: Callable[[], None]) -> QTimer:
         timer = QTimer(self)
@@ -94,6 +95,12 @@ class ChatPlaces(QObject):
                 await self._new_files.keep(self._composer.files)
             await self._session.keep_draft(self._composer.text, self._composer.files)
             await self._session.keep_scroll(self._view.scroll_position)
+
+    @Slot()
+    def _on_stayed(self) -> None:
+        """What waited for an answer became the draft, when the window was about to close."""
+        if self._session is not None and self._session.conversation.draft != self._composer.text:
+            self._composer.start_over(self._session.conversation.draft)
 
     @Slot(str)
     def _on_text_changed(self, text: str) -> None:

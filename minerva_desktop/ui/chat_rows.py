@@ -13,7 +13,7 @@ from datetime import datetime, time, timedelta
 from enum import Enum
 from typing import NamedTuple
 
-from minerva_desktop.app.chat_library import TRASH_SECONDS
+from minerva_desktop.app.trash_care import TRASH_SECONDS
 from minerva_desktop.chat.conversation import ConversationSummary, Folder
 
 UNTITLED = "New chat"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
@@ -24,7 +25,8 @@ from minerva_desktop.app.context_cutting import (
 )
 from minerva_desktop.app.context_use import prompt_source
 from minerva_desktop.chat.context_cut import ContextCut
-from minerva_desktop.chat.message import ChatTurn
+from minerva_desktop.chat.conversation import clean_text
+from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.turns import sent
 from minerva_desktop.errors import ContextLimitExceeded, MinervaError
 from minerva_desktop.paths import path_text
@@ -39,6 +41,16 @@ OUTGROWN = "context-outgrown"
 KEEP_NEWEST = "context-keep-newest"
 SUMMARISE = "context-summarise"
 STOP_SUMMARY = "context-stop-summary"
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A cut that was offered: after the answer ``answer_id`` failed for the context, or before
+    anything was sent (None)."""
+
+    session: ChatSession
+    answer_id: str | None
+    found: PossibleCut
 
 
 class ContextController(QObject):
@@ -62,20 +74,22 @@ class ContextController(QObject):
         self._session = session
         self._library = library
         self._panel = window.context_panel
-        self._offer: tuple[ChatSession, str, PossibleCut] | None = None
+        self._offer: _Offer | None = None
+        self._told: ChatSession | None = None  # whose draft was said not to fit
         self._summing: asyncio.Task[None] | None = None
         self._panel.everything_wanted.connect(self._on_everything)
         window.chat_view.cut_mark.restore_requested.connect(self._on_everything)
         window.status.context_clicked.connect(self._on_clicked)
+        window.status.context.usage_told.connect(self._on_usage)
         window.notifications.action_triggered.connect(self._on_action)
         worker.answer_failed.connect(self._on_failed)
 
     @Slot(object)
     def on_shown(self, session: ChatSession) -> None:
         """``session`` is the open one now: what is offered for another would be taken for its."""
-        if self._offer is not None and self._offer[0] is not session:
-            self._offer = None
-            self._window.notifications.dismiss(OUTGROWN)
+        if self._offer is not None and self._offer.session is not session:
+            self._withdraw()
+        self._told = None
 
     # -- the panel -------------------------------------------------------------------------
 
@@ -141,10 +155,55 @@ class ContextController(QObject):
         found = await newest_that_fit(session.conversation, self._counter(path), n_ctx)
         if found is None or session is not self._session():
             return  # a larger context alone helps, which the answer says
-        self._offer = (session, answer_id, found)
+        self._offer = _Offer(session, answer_id, found)
+        self._tell(f"The chat is longer than {self._context_of(path, n_ctx)}.", found, path)
+
+    @Slot()
+    def _on_usage(self) -> None:
+        """Say it before anything is sent that the context has no room for, and once: a notice that
+        was closed does not come back with the next letter."""
+        session = self._session()
+        if session is None or session.is_answering:
+            return
+        if not self._window.status.context.is_outgrown:
+            self._told = None
+            if self._offer is not None and self._offer.answer_id is None:
+                self._withdraw()
+        elif self._told is not session and not self._has_offer(session) and not self._summing:
+            self._told = session
+            self._tasks.start(self._offer_before(session, self._window.composer.text))
+
+    async def _offer_before(self, session: ChatSession, draft: str) -> None:
+        path, n_ctx = self._models.current_path, self._models.n_ctx
+        if path is None or n_ctx is None or not len(session.conversation):
+            return  # a message that alone is too long is told of when it is sent
+        count = self._counter(path)
+        room = 0
+        if draft.strip():
+            room = await count((ChatTurn(Role.USER, clean_text(draft)),))
+        found = await newest_that_fit(session.conversation, count, n_ctx, room=room)
+        is_open = session is self._session() and not session.is_answering
+        if found is None or not is_open or self._has_offer(session):
+            return
+        if not self._window.status.context.is_outgrown:
+            return  # it was shortened meanwhile
+        self._offer = _Offer(session, None, found)
+        with_draft = "With what you are typing, the" if room else "The"
+        words = f"{with_draft} chat fills {self._context_of(path, n_ctx)}."
+        self._tell(words, found, path)
+
+    def _has_offer(self, session: ChatSession) -> bool:
+        """Whether one was made that is still about what the chat ends with."""
+        offer = self._offer
+        leaf_id = session.conversation.active_leaf_id
+        return offer is not None and offer.answer_id in {None, leaf_id}
+
+    def _context_of(self, path: Path, n_ctx: int) -> str:
+        return f"the context of {self._models.shown_name(path)} ({n_ctx:,} tokens)"
+
+    def _tell(self, words: str, found: PossibleCut, path: Path) -> None:
         text = (
-            f"The chat is longer than the context of {self._models.shown_name(path)} "
-            f"({n_ctx:,} tokens). Without the oldest {_messages(found.n_messages)} "
+            f"{words} Without the oldest {_messages(found.n_messages)} "
             f"({found.n_tokens:,} tokens) it fits. All of them stay in the chat."
         )
         actions = (
@@ -155,6 +214,10 @@ class ContextController(QObject):
         notice = Notice(NoticeKind.WARNING, text, actions=actions, key=OUTGROWN)
         self._window.notifications.show_notice(notice)
 
+    def _withdraw(self) -> None:
+        self._offer = None
+        self._window.notifications.dismiss(OUTGROWN)
+
     @Slot(str)
     def _on_action(self, callback_id: str) -> None:
         if callback_id == STOP_SUMMARY and self._summing is not None:
@@ -163,49 +226,49 @@ class ContextController(QObject):
         if callback_id not in (KEEP_NEWEST, SUMMARISE) or offer is None or path is None:
             return
         self._offer = None
-        session, answer_id, found = offer
         if callback_id == KEEP_NEWEST:
-            cut = ContextCut(first_id=found.first_id, created_at=time.time())
-            self._tasks.start(self._go_on(session, answer_id, path, cut))
+            cut = ContextCut(first_id=offer.found.first_id, created_at=time.time())
+            self._tasks.start(self._go_on(offer, path, cut))
         else:
-            self._summing = asyncio.ensure_future(self._summarise(session, answer_id, path, found))
+            self._summing = asyncio.ensure_future(self._summarise(offer, path))
             self._tasks.start(self._watched(self._summing))
 
-    async def _go_on(
-        self, session: ChatSession, answer_id: str, path: Path, cut: ContextCut
-    ) -> None:
+    async def _go_on(self, offer: _Offer, path: Path, cut: ContextCut) -> None:
+        session, answer_id = offer.session, offer.answer_id
         await session.cut(with_cut(session.conversation, cut))
-        if not session.is_answering and answer_id in session.conversation:
+        if answer_id is None or session.is_answering:
+            return
+        if answer_id in session.conversation:
             await session.resume(answer_id, path)
 
     async def _watched(self, work: asyncio.Task[None]) -> None:
         """Wait for a summary; that a person stopped it is no error."""
         await asyncio.wait([work])
+        self._summing = None
         self._window.notifications.dismiss(OUTGROWN)
         if not work.cancelled():
             work.result()
 
-    async def _summarise(
-        self, session: ChatSession, answer_id: str, path: Path, found: PossibleCut
-    ) -> None:
+    async def _summarise(self, offer: _Offer, path: Path) -> None:
         library, n_ctx = self._library(), self._models.n_ctx
         if library is None or n_ctx is None:
             return
+        first_id = offer.found.first_id
         summary = await library.summariser.summary(
-            session.conversation,
-            found.first_id,
+            offer.session.conversation,
+            first_id,
             path,
             self._counter(path),
             n_ctx,
             self._show_progress,
         )
         cut = ContextCut(
-            first_id=found.first_id,
+            first_id=first_id,
             created_at=time.time(),
             summary=summary,
             model=model_name(path),
         )
-        await self._go_on(session, answer_id, path, cut)
+        await self._go_on(offer, path, cut)
 
     def _show_progress(self, done: int, total: int) -> None:
         text = f"Summarising {_messages(total)}: {done:,} read"

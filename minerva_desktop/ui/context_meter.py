@@ -5,7 +5,7 @@ Sits in the status bar; `prompt_counter` feeds it, and a click opens the panel. 
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
@@ -19,7 +19,10 @@ RING = 14  # px
 
 
 class ContextMeter(QAbstractButton):
-    """Turns to the warning colour above `WARN_SHARE`; a click opens what is in it."""
+    """Turns to the warning colour above `WARN_SHARE`; a click opens what is in it.
+    ``usage_told``: what it shows was counted."""
+
+    usage_told = Signal()
 
     def __init__(self, themes: ThemeSource, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -47,6 +50,11 @@ class ContextMeter(QAbstractButton):
         """Whether so much is used that the chat will soon not fit."""
         return self._share() > WARN_SHARE
 
+    @property
+    def is_outgrown(self) -> bool:
+        """Whether no token is left for an answer."""
+        return self._used is not None and bool(self._n_ctx) and self._share() >= 1.0
+
     def set_usage(self, used: int | None, n_ctx: int | None) -> None:
         """``used`` tokens of a context of ``n_ctx`` tokens; None where not known."""
         self._used, self._n_ctx = used, n_ctx
@@ -59,6 +67,8 @@ class ContextMeter(QAbstractButton):
         self.setToolTip(plain_tip(f"{description}: {self.words}"))
         self.updateGeometry()
         self.update()
+        if used is not None:
+            self.usage_told.emit()
 
     def sizeHint(self) -> QSize:
         width = self.fontMetrics().horizontalAdvance(self.words)

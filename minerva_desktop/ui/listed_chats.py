@@ -21,6 +21,7 @@ from minerva_desktop.ui.chat_rows import (
     trash_rows,
 )
 from minerva_desktop.ui.sidebar import Sidebar
+from minerva_desktop.ui.state_watch import StateWatch
 from minerva_desktop.ui.tasks import UiTasks
 
 MAX_NAMED = 48  # characters of a title in a sentence
@@ -63,7 +64,9 @@ class ListedChats(QObject):
         self.place = Place.CHATS
         self.chats: Sequence[ConversationSummary] = ()
         self.folders: Sequence[Folder] = ()
-        self._warm: frozenset[str] = frozenset()
+        self._states: dict[str, set[str]] = {}
+        self._watch = StateWatch(self)
+        self._watch.changed.connect(self._on_states_changed)
         self._listing = asyncio.Lock()
         self._is_stale = False
         sidebar.folder_toggled.connect(self._on_folder_toggled)
@@ -73,6 +76,7 @@ class ListedChats(QObject):
     async def use(self, library: ChatLibrary) -> None:
         """List the chats of ``library`` from now on. Raises `StoreError`."""
         self.library = library
+        self._watch.begin(library.states_folder)
         await self._refresh()
 
     def refresh_soon(self) -> None:
@@ -98,7 +102,7 @@ class ListedChats(QObject):
             is_archived=place is Place.ARCHIVE, in_trash=place is Place.TRASH
         )
         self.folders = await library.folders()
-        self._warm = await library.warm_ids()
+        self._states = await library.states()
         rows = self._rows(place)
         # With 10,000 chats each of these steps takes the window's thread 1 to 4 ms.
         await asyncio.sleep(0)
@@ -111,9 +115,25 @@ class ListedChats(QObject):
         if place is Place.TRASH:
             return trash_rows(self.chats, self._sidebar.search_text)
         if place is Place.ARCHIVE:
-            return replace(archive_rows(self.chats, self.folders), warm=self._warm)
+            return replace(archive_rows(self.chats, self.folders), warm=self._warm())
         closed = self._settings.current.closed_folders
-        return replace(chat_rows(self.chats, self.folders, closed), warm=self._warm)
+        return replace(chat_rows(self.chats, self.folders, closed), warm=self._warm())
+
+    def _warm(self) -> frozenset[str]:
+        """The chats that go on at once: there is a state of them, of their own model."""
+        states, none = self._states, frozenset[str]()
+        return frozenset(c.id for c in self.chats if c.id in states.get(c.model or "", none))
+
+    @Slot()
+    def _on_states_changed(self) -> None:
+        self._tasks.start(self._look_at_states())
+
+    async def _look_at_states(self) -> None:
+        if self.library is None:
+            return
+        before, self._states = self._warm(), await self.library.states()
+        if self._warm() != before:
+            self.show_again()
 
     async def then_refresh(self, work: Coroutine[Any, Any, None]) -> None:
         """Also where ``work`` failed: the list may show what a person typed."""

@@ -57,11 +57,13 @@ NARROW_WIDTH = 820  # px; below, the side panels make room for the transcript
 
 
 class MainWindow(QMainWindow):
-    """``closing`` is emitted once, when the person closes the window; ``new_temporary_chat`` when
-    they want a chat of which nothing is kept."""
+    """``closing`` is emitted when the person closes the window, and ``stayed`` where it is open
+    again, because that would have lost something; ``new_temporary_chat`` when they want a chat of
+    which nothing is kept."""
 
     files_dropped = Signal(list)
     closing = Signal()
+    stayed = Signal()
     new_temporary_chat = Signal()
 
     def __init__(self, icons: Icons, settings: Settings) -> None:
@@ -92,7 +94,7 @@ class MainWindow(QMainWindow):
         self._overlay = DropOverlay(icons.themes, self)
         self._finder: ChatFinder | None = None
         self._closing_told = False
-        self._must_stay: Callable[[], bool] = lambda: False
+        self._guards: list[Callable[[], bool]] = []
         self._lay_out()
         FocusKeeper(self.composer, (self.notifications, self.chat_view, self.composer))
         self._add_shortcuts()
@@ -240,20 +242,30 @@ class MainWindow(QMainWindow):
             self.parameters.toggle_action.setChecked(False)
             self.sidebar.toggle_action.setChecked(False)
 
-    def set_guard(self, must_stay: Callable[[], bool]) -> None:
+    def add_guard(self, must_stay: Callable[[], bool]) -> None:
         """``must_stay`` is asked before the window closes; where it returns True, it has said
         why."""
-        self._must_stay = must_stay
+        self._guards.append(must_stay)
+
+    def must_stay(self) -> bool:
+        """Whether closing would lose something, which then is said."""
+        return any(must_stay() for must_stay in self._guards)
+
+    def stay(self) -> None:
+        """Be open again, after ``closing``."""
+        self._closing_told = False
+        self.show()
+        self.stayed.emit()
 
     def close_now(self) -> None:
         """Close without a question, as a signal to the process wants it."""
-        self._must_stay = lambda: False
+        self._guards.clear()
         self.close()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         # The application closes the window itself once everything is on disk and ended.
         if not self._closing_told:
-            if self._must_stay():
+            if self.must_stay():
                 event.ignore()
                 return
             self._closing_told = True

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Slot
 
+from minerva_desktop.app.answer_words import model_name
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.generation import AnswerRequest
@@ -45,9 +46,10 @@ class OpenedChats(QObject):
     async def _warm_up(self, session: ChatSession) -> None:
         conversation, path = session.conversation, self._models.current_path
         library = self._library()
-        if path is None or library is None or conversation.id not in await library.warm_ids():
+        if path is None or library is None:
             return
-        if session.is_answering:
+        states = await library.states()
+        if conversation.id not in states.get(model_name(path), ()) or session.is_answering:
             return
         turns, sampling = conversation.turns(), conversation.sampling
         self._worker.warm_up(AnswerRequest(new_id(), path, turns, sampling, conversation.id))

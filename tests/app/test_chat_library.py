@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from minerva_desktop.app.trash_care import DAY_SECONDS, TrashCare
 from minerva_desktop.chat.conversation import TitleSource
 from minerva_desktop.chat.message import MessageState
 from minerva_desktop.errors import StoreError
@@ -186,14 +187,53 @@ async def test_a_chat_that_cannot_be_deleted_stays_alive(desk: Desk) -> None:
     assert desk.listener.changed[-1].text == "Deux"
 
 
-async def test_a_chat_is_warm_while_its_state_is_on_disk(desk: Desk) -> None:
+async def test_the_states_on_disk_are_told_by_model(desk: Desk) -> None:
     session = desk.new_session()
     await desk.answered(session, "one", "ONE")
     chat = session.conversation.id
-    assert await desk.library.warm_ids() == frozenset()
-    state = desk.snapshots.path("model", chat)
+    assert await desk.library.states() == {}
+    for identity, model in (("1a", "one.gguf"), ("1b", "one.gguf"), ("2", "two.gguf")):
+        state = desk.snapshots.path(identity, f"{chat}" if identity != "2" else "other")
+        state.parent.mkdir(parents=True)
+        desk.snapshots.label(identity, model)
+        state.write_bytes(b"state")
+    assert await desk.library.states() == {"one.gguf": {chat}, "two.gguf": {"other"}}
+    desk.snapshots.remove(chat)
+    assert await desk.library.states() == {"one.gguf": set(), "two.gguf": {"other"}}
+
+
+async def test_the_trash_is_emptied_while_the_app_runs(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = desk.new_session()
+    await desk.answered(session, "One", "Un")
+    await desk.library.trash([session.conversation.id])
+    state = desk.snapshots.path("model", session.conversation.id)
     state.parent.mkdir(parents=True)
     state.write_bytes(b"state")
-    assert await desk.library.warm_ids() == {chat}
-    desk.snapshots.remove(chat)
-    assert await desk.library.warm_ids() == frozenset()
+    gone = asyncio.Event()
+    clock = Clock()
+    care = TrashCare(desk.store, desk.snapshots, gone.set, clock, look_seconds=0.001)
+    await care.tidy()
+    assert len(await desk.library.summaries(in_trash=True)) == 1
+    monkeypatch.setattr("minerva_desktop.app.trash_care.TRASH_SECONDS", -1.0)
+    looks = clock.n_looks
+    while clock.n_looks < looks + 3:
+        await asyncio.sleep(0.001)
+    assert not gone.is_set()  # no day has passed
+    clock.now += DAY_SECONDS
+    await asyncio.wait_for(gone.wait(), 20)
+    assert (await desk.library.summaries(in_trash=True), state.exists()) == ([], False)
+    await care.close()
+
+
+class Clock:
+    """Tells the time that it is set to, and counts who asks."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+        self.n_looks = 0
+
+    def __call__(self) -> float:
+        self.n_looks += 1
+        return self.now

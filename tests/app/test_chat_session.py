@@ -226,7 +226,7 @@ async def test_what_is_destroyed_leaves_no_state_of_the_engine(
     await desk.library.trash([chat])
     await desk.library.tidy()
     assert state.exists()  # it may still be taken back
-    monkeypatch.setattr("minerva_desktop.app.chat_library.TRASH_SECONDS", -1.0)
+    monkeypatch.setattr("minerva_desktop.app.trash_care.TRASH_SECONDS", -1.0)
     await desk.library.tidy()
     assert (state.exists(), _on_disk(database)) == (False, [])
 

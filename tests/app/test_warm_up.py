@@ -48,7 +48,7 @@ async def _had_before(pool: Pool, path: Path, tmp_path: Path) -> None:
     """The chat was had, and the model loaded anew since."""
     await _answer(pool, path, COUNT)
     await pool.unload(path)
-    assert SnapshotFiles(tmp_path).names() == {"chat"}
+    assert SnapshotFiles(tmp_path).chats_of() == {path.name: {"chat"}}
     async with pool.lease(path):
         pass
 

@@ -1,4 +1,4 @@
-"""What messages hold besides text, taking them out, and reading long chats in pages."""
+"""What messages hold besides text, and taking them out."""
 
 from __future__ import annotations
 
@@ -244,58 +244,3 @@ async def test_what_is_not_there_cannot_be_put_back(store: ChatStore, clock: Clo
     chat.put_back(removal)
     with pytest.raises(StoreError, match=two.id):
         await store.put_back_messages(chat, removal)
-
-
-# -- pages -------------------------------------------------------------------------------------
-
-
-async def test_a_long_chat_is_read_from_its_end(store: ChatStore) -> None:
-    chat = make_conversation(*map(str, range(10)), title="Long")
-    chat.draft = "draft"
-    branch = list(chat)
-    await store.create(chat)
-
-    details, page = await store.load_newest(chat.id, 4)
-    assert (details.title, details.draft, len(details)) == ("Long", "draft", 0)
-    assert page.messages == tuple(branch[6:])
-    assert page.has_more
-    assert page.siblings == {}
-
-    before = await store.load_page(chat.id, branch[5].id, 4)
-    assert before.messages == tuple(branch[2:6])
-    assert before.has_more
-    first = await store.load_page(chat.id, branch[1].id, 4)
-    assert first.messages == tuple(branch[:2])
-    assert not first.has_more
-
-
-async def test_a_page_knows_the_alternatives(store: ChatStore) -> None:
-    chat = make_conversation("q", "a")
-    question, answer = chat
-    again, edited = make_message("b", question), make_message("q2")
-    for message in (again, edited):
-        chat.add(message)
-    gone = make_message("c", question)
-    chat.add(gone)
-    chat.branch_from(answer.id)
-    await store.create(chat)
-    await store.remove_messages(chat, chat.remove(gone.id, with_replies=True))
-
-    _, page = await store.load_newest(chat.id, 10)
-
-    assert page.messages == (question, answer)
-    assert page.siblings == {
-        question.id: (question.id, edited.id),
-        answer.id: (answer.id, again.id),
-    }
-
-
-async def test_an_empty_chat_has_an_empty_page(store: ChatStore) -> None:
-    chat = make_conversation(title="Empty")
-    await store.create(chat)
-
-    details, page = await store.load_newest(chat.id, 4)
-    assert details == chat
-    assert (page.messages, page.siblings, page.has_more) == ((), {}, False)
-    with pytest.raises(StoreError, match="no-such-chat"):
-        await store.load_newest("no-such-chat", 4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -226,3 +227,45 @@ def test_what_was_saved_elsewhere_holds_up_no_closing(opened: OpenWindow, tmp_pa
     assert controller.must_stay()
     controller.show_trouble(None)
     assert not controller.must_stay()
+
+
+def test_a_disk_that_fails_at_the_very_last_write_keeps_the_window_open(
+    opened: OpenWindow,
+) -> None:
+    window = opened.window
+    opened.until("list", lambda: "Sea" in _titles(opened))
+    _open_chat(opened, "Sea")
+    for timer in window.findChildren(ChatPlaces)[0].findChildren(QTimer):
+        timer.setInterval(10**7)  # the draft is written as the window closes
+    window.composer.set_text("An unfinished thought")
+    opened.until("pause", lambda: window.notifications.shown is None)
+    with full_disk(app_paths().database):
+        window.close()
+        opened.until("told", lambda: "would be lost" in opened.notice)
+        assert window.isVisible()
+        assert window.composer.text == "An unfinished thought"
+        _press(opened, "Try again")
+        opened.until("told again", lambda: "would be lost" in opened.notice)
+    opened.until("end", lambda: opened.notice == "All chats are on disk again.")
+    assert _draft_on_disk() == "An unfinished thought"
+    window.sidebar.new_chat.emit()  # and the app goes on
+    opened.until("empty", lambda: "Rivers." not in opened.transcript)
+
+
+def _draft_on_disk() -> str:
+    with closing(sqlite3.connect(app_paths().database)) as connection:
+        return str(connection.execute("SELECT draft FROM conversations").fetchone()[0])
+
+
+def _open_chat(opened: OpenWindow, title: str) -> None:
+    model = opened.part(QListView, "chatList").model()
+    row = _titles(opened).index(title)
+    chat_id = model.index(row, 0).data(Qt.ItemDataRole.UserRole).id
+    opened.window.sidebar.opened.emit(chat_id, "")
+    opened.until("chat", lambda: "Rivers." in opened.transcript)
+
+
+def _press(opened: OpenWindow, label: str) -> None:
+    bar = opened.window.findChildren(NotificationBar)[0]
+    (button,) = (each for each in bar.findChildren(QPushButton) if each.text() == label)
+    button.click()

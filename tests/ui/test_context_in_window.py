@@ -13,6 +13,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QApplication,
     QLabel,
+    QListView,
     QPlainTextEdit,
     QPushButton,
     QToolButton,
@@ -43,23 +44,32 @@ async def _keep(path: Path, conversation: Conversation) -> None:
     await store.close()
 
 
-@pytest.fixture
-def opened(qtbot: QtBot, dressed_app: QApplication, catalog: Catalog) -> Iterator[OpenWindow]:
-    """The window with a chat of about 440 tokens, and a model whose context has 256."""
+def _keep_chat(n_messages: int, n_times: int) -> None:
+    """A chat of about ``n_times`` 10 tokens a message, and a context of `N_CTX` for its model."""
     paths = app_paths()
     paths.create()
-    texts = [f"{number} is a number that we like." * 4 for number in range(10)]
+    texts = [f"{number} is a number that we like." * n_times for number in range(n_messages)]
     conversation = make_conversation(*texts, title="Numbers")
     conversation.sampling = SamplingParameters(max_tokens=8, seed=1)
     asyncio.run(_keep(paths.database, conversation))
     settings = Settings(n_ctx=N_CTX, conversation_id=conversation.id)
     SettingsFile(paths.settings).save(settings)
+
+
+def _load(opened: OpenWindow) -> None:
+    picker = opened.window.header.picker
+    assert picker.current is not None
+    picker.selected.emit(picker.current.path)
+    opened.until("model", opened.part(QToolButton, "ejectButton").isEnabled)
+    opened.until("chat", lambda: "is a number" in opened.transcript)
+
+
+@pytest.fixture
+def opened(qtbot: QtBot, dressed_app: QApplication, catalog: Catalog) -> Iterator[OpenWindow]:
+    """The window with a chat of about 440 tokens, and a model whose context has 256."""
+    _keep_chat(10, 4)
     with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
-        picker = opened.window.header.picker
-        assert picker.current is not None
-        picker.selected.emit(picker.current.path)
-        opened.until("model", opened.part(QToolButton, "ejectButton").isEnabled)
-        opened.until("chat", lambda: "9 is a number" in opened.transcript)
+        _load(opened)
         yield opened
 
 
@@ -78,7 +88,7 @@ def _left_out(opened: OpenWindow) -> str:
 
 def test_a_chat_that_outgrew_the_context_keeps_the_newest(opened: OpenWindow) -> None:
     opened.send("Which one do you like?")
-    opened.until("offer", lambda: "it fits" in opened.notice)
+    opened.until("offer", lambda: "The chat is longer than" in opened.notice)
     assert f"longer than the context of SmolLM2-135M-Instruct ({N_CTX} tokens)" in opened.notice
     _click(opened, "Keep the newest")
     opened.until("answer", lambda: opened.speed != "" and not opened.is_answering)
@@ -104,14 +114,14 @@ def test_a_chat_that_outgrew_the_context_keeps_the_newest(opened: OpenWindow) ->
 
 def test_what_is_offered_for_a_chat_goes_with_it(opened: OpenWindow) -> None:
     opened.send("Which one do you like?")
-    opened.until("offer", lambda: "it fits" in opened.notice)
+    opened.until("offer", lambda: "The chat is longer than" in opened.notice)
     QTest.mouseClick(opened.part(QPushButton, "newChatButton"), Qt.MouseButton.LeftButton)
     assert opened.notice == ""
 
 
 def test_older_messages_are_summarised(opened: OpenWindow) -> None:
     opened.send("Which one do you like?")
-    opened.until("offer", lambda: "it fits" in opened.notice)
+    opened.until("offer", lambda: "The chat is longer than" in opened.notice)
     _click(opened, "Summarise older ones")
     opened.until("summary", lambda: opened.notice.startswith("Summarising"))
     opened.until("answer", lambda: opened.speed != "" and not opened.is_answering)
@@ -120,3 +130,41 @@ def test_older_messages_are_summarised(opened: OpenWindow) -> None:
     assert "Summary of what came before" in told
     assert "Summary of the conversation so far:" in opened.window.context_panel.prompt_text
     opened.window.context_panel.close()
+
+
+def test_it_is_offered_before_anything_is_sent_that_does_not_fit(opened: OpenWindow) -> None:
+    fills = f"chat fills the context of SmolLM2-135M-Instruct ({N_CTX} tokens)."
+    opened.until("offer", lambda: opened.notice.startswith(f"The {fills}"))
+    opened.window.notifications.dismiss("context-outgrown")
+    opened.window.composer.set_text("Which one?")
+    opened.until("count", lambda: "tokens" in opened.context)
+    assert opened.notice == ""  # it was closed
+    QTest.mouseClick(opened.part(QPushButton, "newChatButton"), Qt.MouseButton.LeftButton)
+    opened.until("new chat", lambda: "number" not in opened.transcript)
+    assert opened.notice == ""
+    chats = opened.part(QListView, "chatList").model()
+    chat_id = chats.index(1, 0).data(Qt.ItemDataRole.UserRole).id
+    opened.window.sidebar.opened.emit(chat_id, "")
+    typed = f"With what you are typing, the {fills}"
+    opened.until("offer with the draft", lambda: opened.notice.startswith(typed))
+    assert "it fits" in opened.notice
+    _click(opened, "Keep the newest")
+    opened.until("cut", lambda: opened.window.chat_view.cut_mark.first_id is not None)
+    assert not opened.is_answering
+    opened.until("meter", lambda: not opened.window.status.context.is_outgrown)
+    assert opened.notice == ""
+    assert opened.window.composer.text == "Which one?"
+
+
+def test_the_offer_goes_when_the_message_was_made_shorter(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+) -> None:
+    _keep_chat(8, 2)
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        _load(opened)
+        opened.until("count", lambda: "— /" not in opened.context and "/" in opened.context)
+        assert opened.notice == ""
+        opened.window.composer.set_text("Which one do you like? " * 10)
+        opened.until("offer", lambda: opened.notice.startswith("With what you are typing"))
+        opened.window.composer.set_text("Which?")
+        opened.until("end", lambda: opened.notice == "")

@@ -24,7 +24,6 @@ from PySide6.QtWidgets import (
     QApplication,
     QLabel,
     QListView,
-    QPlainTextEdit,
     QPushButton,
     QToolButton,
     QWidget,
@@ -350,8 +349,6 @@ def test_the_theme_changes_at_once_and_settings_survive(open_app: OpenApp) -> No
         opened.until("dark window", lambda: background(opened) == DARK.window)
         opened.window.resize(780, 560)
         opened.window.sidebar.toggle_action.setChecked(False)
-        system_prompt = opened.part(QPlainTextEdit, "systemPrompt")
-        system_prompt.setPlainText("Be brief.")
     saved = SettingsFile(app_paths().settings).current
     assert (saved.theme, saved.send_with_enter) == (ThemeChoice.DARK, False)
 
@@ -359,7 +356,6 @@ def test_the_theme_changes_at_once_and_settings_survive(open_app: OpenApp) -> No
         assert background(opened) == DARK.window
         assert (opened.window.width(), opened.window.height()) == (780, 560)
         assert not opened.window.sidebar.isVisible()
-        assert opened.part(QPlainTextEdit, "systemPrompt").toPlainText() == "Be brief."
         editor = opened.part(MessageEdit, "composer")
         QTest.keyClicks(editor, "One line\rand another")
         assert editor.toPlainText() == "One line\nand another"

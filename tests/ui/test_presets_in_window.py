@@ -117,7 +117,7 @@ def test_choosing_sets_the_chat_and_undo_brings_back_what_was_typed(opened: Open
     assert title(opened) == "Defaults"
     choose(opened, "Teacher")
     assert (title(opened), panel.values()) == ("Teacher", ("Teach.", BOLD))
-    assert opened.settings.current.system_prompt == "Teach."
+    assert opened.settings.current.system_prompt == ""  # it is of this chat alone
     assert opened.notice == ""  # nothing of the person's own was lost
     QTest.keyClicks(prompt, "Be kind. ")
     assert title(opened) == "Custom"
@@ -231,3 +231,12 @@ def test_a_damaged_file_is_told_and_kept(
         choose(opened, "Save as new…")
         name_it(opened, "New")
     assert PresetFile(paths.presets).current.preset("New") is not None
+
+
+def test_a_new_chat_has_nothing_from_the_one_before(opened: OpenWindow) -> None:
+    panel = opened.window.parameters
+    panel.apply("Be a pirate.", SamplingParameters(max_tokens=4))
+    opened.send("Hi")
+    opened.until("answer", lambda: opened.speed != "" and not opened.is_answering)
+    opened.window.sidebar.new_chat.emit()
+    assert panel.values() == ("", SamplingParameters())

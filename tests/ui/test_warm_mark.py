@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.conversation import ConversationSummary
+from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.ui.chat_list_model import ChatListModel
 from minerva_desktop.ui.chat_rows import chat_rows
+from minerva_desktop.ui.icons import Icons
+from tests.chat.samples import make_conversation
+from tests.ui.list_desk import ListDesk
 
 CHATS = [
     ConversationSummary(id=name, title=name, updated_at=1000.0, model=None)
@@ -29,3 +38,44 @@ def test_a_warm_chat_says_so(qapp: QApplication) -> None:
     }
     assert ["goes on at once" in words.lower() for words in said["warm"]] == [True, True]
     assert ["goes on at once" in words.lower() for words in said["cold"]] == [False, False]
+
+
+@pytest.fixture
+def desk(
+    qtbot: QtBot, dressed_app: QApplication, icons: Icons, tmp_path: Path
+) -> Iterator[ListDesk]:
+    chats = [make_conversation("Hi", title=title) for title in ("River", "Lake")]
+    for chat in chats:
+        chat.model = "one.gguf"
+    with closing(ListDesk(qtbot, dressed_app, icons, tmp_path, chats)) as desk:
+        yield desk
+
+
+def _save(files: SnapshotFiles, identity: str, model: str, chat: str) -> None:
+    """As an engine's process does."""
+    path = files.path(identity, chat)
+    path.parent.mkdir(exist_ok=True)
+    files.label(identity, model)
+    partial = path.with_suffix(".1.partial")
+    partial.write_bytes(bytes(1000))
+    partial.replace(path)
+
+
+def test_the_mark_comes_and_goes_with_the_state(desk: ListDesk, tmp_path: Path) -> None:
+    files, ids = SnapshotFiles(tmp_path / "snapshots"), desk.on_disk()
+    assert "at once" not in desk.spoken("River")
+    _save(files, "a", "one.gguf", ids["River"])
+    desk.until(lambda: "goes on at once" in desk.spoken("River"))
+    _save(files, "a", "one.gguf", ids["Lake"])  # in a folder that is new since
+    desk.until(lambda: "goes on at once" in desk.spoken("Lake"))
+    files.remove(ids["River"])
+    desk.until(lambda: "at once" not in desk.spoken("River"))
+    assert "goes on at once" in desk.spoken("Lake")
+
+
+def test_only_the_chats_own_model_counts(desk: ListDesk, tmp_path: Path) -> None:
+    files, ids = SnapshotFiles(tmp_path / "snapshots"), desk.on_disk()
+    _save(files, "b", "two.gguf", ids["River"])
+    _save(files, "a", "one.gguf", ids["Lake"])
+    desk.until(lambda: "goes on at once" in desk.spoken("Lake"))
+    assert "at once" not in desk.spoken("River")

@@ -238,5 +238,5 @@ class _Loader:
         if wanted is None or not wanted.max_bytes:
             return None
         identity = model_identity(self.path, self.options, flash_attention=info.flash_attention)
-        store = SnapshotStore(wanted, identity)
+        store = SnapshotStore(wanted, identity, self.path.name)
         return ChatStates(store, context=context, append_only=append_only)

@@ -88,9 +88,11 @@ def _parts(path: Path) -> list[Path]:
 class SnapshotStore:
     """The snapshots of one loaded model, within the byte budget of all models."""
 
-    def __init__(self, options: SnapshotOptions, identity: bytes) -> None:
+    def __init__(self, options: SnapshotOptions, identity: bytes, model: str) -> None:
+        """``model`` is the name of its file."""
         self._files = SnapshotFiles(Path(os.fsdecode(options.folder)))
         self._identity = identity
+        self._model = model
         self._max_bytes = options.max_bytes
 
     def find(self, name: str, variant: Variant) -> Snapshot | None:
@@ -143,6 +145,7 @@ class SnapshotStore:
                 checksum = _checksum(file, os.fstat(file.fileno()).st_size)
                 # llama.cpp writes tokens as they lie: those out of order come back so.
                 file.write(_footer(slot.n_steady if slot.lies_in_order else 0, checksum))
+            self._files.label(path.parent.name, self._model)
             partial.replace(path)
         except (OSError, InferenceError) as error:
             _log.warning("The state of a chat was not saved: %s", error)

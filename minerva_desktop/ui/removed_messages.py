@@ -1,0 +1,53 @@
+"""A waiting message that was thrown away, and the offer to undo that. Main thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, Slot
+
+from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.app.session_listener import QueuedMessage
+from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.offers import Offers
+from minerva_desktop.ui.tasks import UiTasks
+
+
+class RemovedMessages(QObject):
+    """Made before the `MessageSender`, who takes the message out of the queue when it is told."""
+
+    def __init__(
+        self, window: MainWindow, tasks: UiTasks, session: Callable[[], ChatSession | None]
+    ) -> None:
+        """``session`` is the open chat's."""
+        super().__init__(window)
+        self._composer = window.composer
+        self._session = session
+        self._offers = Offers("queue:", window.notifications, tasks)
+        window.composer.waiting.remove_requested.connect(self._on_remove)
+
+    @Slot(str)
+    def _on_remove(self, queued_id: str) -> None:
+        session = self._session()
+        if session is None:
+            return
+        for place, queued in enumerate(session.queued):
+            if queued.id == queued_id:
+                self._offer(session, queued, place)
+
+    def _offer(self, session: ChatSession, queued: QueuedMessage, place: int) -> None:
+        async def undo() -> None:
+            if session.is_answering or session.queued:
+                session.enqueue(queued.text, queued.model_path, queued.files, place)
+            elif session is self._session():  # there is nothing to wait for any more
+                begun = self._composer.text
+                self._composer.attachments.put_back(queued.files)
+                both = f"{queued.text}\n\n{begun}" if begun.strip() else queued.text
+                self._composer.set_text(both)
+                self._composer.focus_editor()
+            else:
+                kept = session.conversation
+                both = "\n\n".join(filter(None, (queued.text, kept.draft)))
+                await session.keep_draft(both, (*queued.files, *kept.draft_files))
+
+        self._offers.undo("The message is not sent", undo)
