@@ -128,6 +128,28 @@ def _gui(arguments: list[str]) -> int:
     for path in options.files:
         if not path.suffix and not path.exists():
             parser.error(terminal_line(f"there is no command and no file “{path}”"))
+    try:
+        return _window(options.files)
+    except Exception as error:
+        _show_failed_start(error)
+        raise
+
+
+def _show_failed_start(error: Exception) -> None:
+    from minerva_desktop import failed_start
+
+    if not failed_start.is_seen_by_nobody():
+        return
+    text = failed_start.log_failure(error)
+    try:
+        from minerva_desktop.ui.failure_window import show_failure
+    except ImportError:  # which may be why it failed
+        failed_start.show_without_qt(text)
+    else:
+        show_failure(failed_start.TITLE, text)
+
+
+def _window(files: list[Path]) -> int:
     from minerva_desktop.ui.import_scan import stop_import_scan
     from minerva_desktop.ui.lean_asyncio import import_asyncio
 
@@ -168,7 +190,7 @@ def _gui(arguments: list[str]) -> int:
         presets=PresetFile(paths.presets),
         open_chats=open_chats,
     )
-    return run_window(services, make_runtime, [path.absolute() for path in options.files])
+    return run_window(services, make_runtime, [path.absolute() for path in files])
 
 
 def _window_runtime(

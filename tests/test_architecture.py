@@ -34,6 +34,7 @@ ALLOWED = {
     "paths": set(),
     "logs": set(),
     "command_line": set(),
+    "failed_start": set(),
     "units": set(),
     "digests": set(),
     "errors": set(),

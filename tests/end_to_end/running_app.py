@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,12 @@ ROOT = Path(__file__).resolve().parents[2]
 TITLE = "Minerva Desktop"
 QUIT_SECONDS = 15.0
 ANSWER_SECONDS = 90.0  # an answer of a small model may be long, and the machine busy
+
+
+def app_command() -> list[str]:
+    """How the app is started: from source, or as MINERVA_APP says (`release.py --verify`)."""
+    told = os.environ.get("MINERVA_APP")
+    return shlex.split(told) if told else [sys.executable, "-m", "minerva_desktop"]
 
 
 class RunningApp:
@@ -121,7 +128,7 @@ class RunningApp:
 
 @contextmanager
 def launched(desktop: Desktop, *arguments: str | Path) -> Iterator[RunningApp]:
-    """Run ``python -m minerva_desktop`` with the test's own folders; what is left of it at the
+    """Run the app with the test's own folders; what is left of it at the
     end of the block is killed."""
     environment = dict(
         os.environ,
@@ -132,7 +139,7 @@ def launched(desktop: Desktop, *arguments: str | Path) -> Iterator[RunningApp]:
         QT_QPA_PLATFORM="xcb",
     )
     assert HOME_VARIABLE in environment, "a test must not touch the person's own chats"
-    command = [sys.executable, "-m", "minerva_desktop", *map(str, arguments)]
+    command = [*app_command(), *map(str, arguments)]
     reader = ScreenReader(desktop.bus_address)
     process = psutil.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL)
     try:

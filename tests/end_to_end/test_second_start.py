@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 from tests.end_to_end.desktop import Desktop, wait_for
-from tests.end_to_end.running_app import ROOT, TITLE, launched
+from tests.end_to_end.running_app import ROOT, TITLE, app_command, launched
 
 
 def test_a_second_start_gives_its_file_to_the_first_and_ends(
@@ -19,7 +18,7 @@ def test_a_second_start_gives_its_file_to_the_first_and_ends(
     environment = dict(os.environ, DISPLAY=desktop.display_name, QT_QPA_PLATFORM="xcb")
     with launched(desktop) as app:
         second = subprocess.run(
-            [sys.executable, "-m", "minerva_desktop", other],
+            [*app_command(), other],
             env=environment,
             cwd=ROOT,
             timeout=30,

@@ -58,7 +58,7 @@ def test_the_window_says_so_and_touches_nothing(
         opened.until("all notices", lambda: len(notices(opened)) == 4)
         told = " ".join(notices(opened))
         for words in (
-            "were written by a newer Minerva (format 99, this one knows up to 2)",
+            "were written by a newer Minerva (format 99, this one knows up to",
             "The settings were written by a newer Minerva (format 7, this one knows up to 1)",
             "presets.json was written by a newer Minerva (format 9, this one knows 1)",
             "The list of your models was written by a newer Minerva (format 3",

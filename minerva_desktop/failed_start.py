@@ -1,0 +1,60 @@
+"""What happens when the frozen app cannot open its window: it goes into the log file, and onto the
+screen, for whoever clicked on an icon sees no terminal. Main thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+from minerva_desktop.errors import MinervaError
+from minerva_desktop.logs import start_logging
+from minerva_desktop.paths import app_paths
+
+TITLE = "Minerva could not start"
+_log = logging.getLogger(__name__)
+_MISSING_LIBRARY = re.compile(r"^(lib\S+): cannot open shared object file")
+# Programs that show a sentence in a window of their own, with what comes before it.
+_SHOWING = {
+    "kdialog": ("--title", TITLE, "--error"),
+    "zenity": ("--error", "--no-markup", f"--title={TITLE}", "--text"),
+    "xmessage": ("-center",),
+}
+
+
+def is_seen_by_nobody() -> bool:
+    """Whether what the frozen app writes to stderr reaches no person."""
+    return getattr(sys, "frozen", False) and not (sys.stderr and sys.stderr.isatty())
+
+
+def log_failure(error: Exception) -> str:
+    """Put ``error`` into the log file; return what to tell the person."""
+    folder = app_paths().logs
+    handlers = logging.getLogger().handlers
+    if not any(isinstance(handler, logging.FileHandler) for handler in handlers):
+        start_logging(folder if folder.is_dir() else None)
+    _log.error("The window could not be opened", exc_info=error)
+    reason = f"{TITLE}: {_sentence(error)}"
+    return f"{reason}\n\nThe log is in {folder}." if folder.is_dir() else reason
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, MinervaError):
+        return f"{error.message}\n\n{error.detail}".strip()
+    library = _MISSING_LIBRARY.match(str(error)) if isinstance(error, ImportError) else None
+    if library:
+        return f"the system library {library[1]} is missing. Install it, and start Minerva again."
+    return f"{type(error).__name__}: {error}"
+
+
+def show_without_qt(text: str) -> None:
+    """Show ``text`` by a program of the desktop; where there is none, the log file has to do."""
+    for program, arguments in _SHOWING.items():
+        path = shutil.which(program)
+        if path and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+            subprocess.run([path, *arguments, text], check=False)
+            return

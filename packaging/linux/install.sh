@@ -1,0 +1,90 @@
+#!/bin/sh
+# Installs Minerva Desktop for you alone, from the folder that this file lies in. No root needed.
+#
+#   ./install.sh              install, or take the place of the version that is installed
+#   ./install.sh --uninstall  remove the app; chats, settings and models stay
+#
+# The app goes to ~/.local/lib/minerva-desktop, its commands to ~/.local/bin, its menu entry, icons
+# and file type to ~/.local/share (or where XDG_DATA_HOME points).
+set -eu
+
+data=${XDG_DATA_HOME:-"$HOME/.local/share"}
+app=$HOME/.local/lib/minerva-desktop
+commands=$HOME/.local/bin
+
+remove() {
+    for command in minerva minerva-desktop; do
+        link=$commands/$command
+        # Only what an installation put there: another program may have the name.
+        case $(readlink "$link" || true) in
+        "$app"/*) rm "$link" ;;
+        esac
+    done
+    if [ -f "$app/installed-files" ]; then
+        while IFS= read -r file; do
+            rm -f "$data/$file"
+        done <"$app/installed-files"
+    fi
+    rm -rf "$app"
+}
+
+refresh() {
+    # Desktops notice by themselves, sooner or later; these make it sooner, where they are.
+    if command -v update-mime-database >/dev/null; then
+        update-mime-database "$data/mime" || true
+    fi
+    if command -v update-desktop-database >/dev/null; then
+        update-desktop-database "$data/applications" || true
+    fi
+    touch "$data/icons/hicolor" 2>/dev/null || true
+}
+
+if [ "${1:-}" = --uninstall ]; then
+    remove
+    refresh
+    echo "Minerva Desktop is removed. Chats, settings and models are where they were."
+    exit 0
+fi
+if [ $# -gt 0 ]; then
+    sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
+    exit 2
+fi
+
+here=$(cd "$(dirname "$0")" && pwd)
+if [ "$here" = "$app" ]; then
+    echo "This is the installed app: there is nothing to install." >&2
+    exit 1
+fi
+mkdir -p "$HOME/.local/lib" "$commands"
+# Beside the old one first: a full disk must not leave half an app in its place.
+rm -rf "$app.new"
+trap 'rm -rf "$app.new"' EXIT
+cp -R "$here/app" "$app.new"
+cp "$here/install.sh" "$app.new/"
+(cd "$here/share" && find . -type f | sed 's,^\./,,') >"$app.new/installed-files"
+remove
+mv "$app.new" "$app"
+for command in minerva minerva-desktop; do
+    if [ -e "$commands/$command" ]; then
+        echo "$commands/$command is another program's: it stays; use $app/minerva-desktop" >&2
+    else
+        ln -s "$app/minerva-desktop" "$commands/$command"
+    fi
+done
+while IFS= read -r file; do
+    mkdir -p "$data/$(dirname "$file")"
+    cp "$here/share/$file" "$data/$file"
+done <"$app/installed-files"
+# The menu may not look for programs where ~/.local/bin is.
+entry=$data/applications/minerva-desktop.desktop
+sed -e "s|^Exec=minerva-desktop|Exec=\"$app/minerva-desktop\"|" \
+    -e "s|^TryExec=.*|TryExec=$app/minerva-desktop|" \
+    "$here/share/applications/minerva-desktop.desktop" >"$entry"
+refresh
+
+echo "Minerva Desktop is installed: look for it in the menu, or type minerva-desktop."
+case :$PATH: in
+*:"$commands":*) ;;
+*) echo "For the commands in a terminal, add $commands to PATH." ;;
+esac
+echo "To remove it: $app/install.sh --uninstall"

@@ -1,0 +1,128 @@
+"""Uses what was built as its users will: the frozen app, and the packages in a clean Debian."""
+
+import environment  # first: it refuses a Python that is too old for the rest
+
+# isort: split
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import environment_state
+from release_environment import ReleaseProject
+from release_linux import PACKAGE
+from release_run import run_step
+
+SUITE = "bookworm"
+# The tests that start the app as a person does, and those of its commands.
+TESTS = ("tests/end_to_end", "tests/packaging/test_frozen.py")
+# None of these may be what makes the app work.
+FORBIDDEN = ("usr/bin/python3", "usr/bin/gcc", "usr/bin/cc")
+# What the root shares with this machine: the tests' folders and displays are under /tmp.
+MOUNTS = ("proc", "dev", "tmp")
+USER, HOME = "1000:1000", "home/person"
+
+
+def check_app(command: Sequence[str]) -> None:
+    """Run the end-to-end tests on an app that is started by ``command``. Raises `SetupError`."""
+    project = environment.ensure(environment_state.Profile.TEST)
+    told = shlex.join(command)
+    environment.say(f"Testing {told}")
+    pytest: list[str | Path] = [project.python, "-m", "pytest", "-n", "0", "-v", *TESTS]
+    pytest += ["-m", "slow or not slow"]
+    variables = os.environ | {"MINERVA_APP": told}
+    if subprocess.run(pytest, cwd=project.root, env=variables, check=False).returncode != 0:
+        raise environment.SetupError("The frozen app does not do what it should: see above")
+
+
+def check_packages(project: ReleaseProject, packages: Sequence[Path]) -> None:
+    """Install the packages into a clean Debian, test what they install, and take them off again.
+
+    Needs root and mmdebstrap. Raises `SetupError`.
+    """
+    if not (shutil.which("mmdebstrap") and os.geteuid() == 0):
+        raise environment.SetupError(
+            "A clean Debian needs root and mmdebstrap: apt-get install mmdebstrap"
+        )
+    log = project.build / "clean-root.log"
+    root = project.build / "clean-root"
+    shutil.rmtree(root, ignore_errors=True)
+    # The lists of packages stay in it, for what the .deb needs.
+    make: list[str | Path] = [
+        "mmdebstrap",
+        "--variant=apt",
+        "--skip=cleanup/apt/lists",
+        SUITE,
+        root,
+    ]
+    run_step("Making a clean Debian", make, log)
+    package = next(each for each in packages if each.suffix == ".deb")
+    installer = next(each for each in packages if each.suffix == ".run")
+    before = _files(root)
+    shutil.copy(package, root)
+    inside: list[str | Path] = ["chroot", root]
+    with _mounted(root):
+        apt = [*inside, "apt-get", "install", "-y", "--no-install-recommends", f"/{package.name}"]
+        run_step("Installing the .deb", apt, log, {"DEBIAN_FRONTEND": "noninteractive"})
+        found = [name for name in FORBIDDEN if (root / name).exists()]
+        if found:
+            raise environment.SetupError(f"The clean Debian has {', '.join(found)}")
+        check_app(["chroot", str(root), f"/usr/bin/{PACKAGE}"])
+        _check_user_install(root, installer, log)
+        run_step("Removing the .deb", [*inside, "apt-get", "purge", "-y", PACKAGE], log)
+    copied = {each.name for each in packages}
+    new = _files(root) - before
+    left = sorted(name for name in new if "minerva" in name and Path(name).name not in copied)
+    if left:
+        raise environment.SetupError(f"Left behind by the .deb: {left}")
+    environment.say("The packages install, work and go without a trace but the user's data")
+
+
+def _check_user_install(root: Path, installer: Path, log: Path) -> None:
+    home = root / HOME
+    (home / ".local/share/Minerva Desktop").mkdir(parents=True)
+    chats = home / ".local/share/Minerva Desktop/chats.sqlite3"
+    chats.write_bytes(b"a person's chats")
+    shutil.copy(installer, home)
+    subprocess.run(["chown", "-R", USER, home], check=True)
+    person: list[str | Path] = [
+        "chroot", f"--userspec={USER}", root, "/usr/bin/env", "-i", f"HOME=/{HOME}",
+        "PATH=/usr/bin:/bin",
+    ]  # fmt: skip
+    run_step("Installing for one user", [*person, "sh", f"/{HOME}/{installer.name}"], log)
+    before_use = _files(home)
+    asked = ("chat", "--prompt", "Name a colour.", "--max-tokens", "8", "--seed", "1")
+    command = [*person, "MINERVA_HOME=/tmp/minerva-check", f"/{HOME}/.local/bin/minerva", *asked]
+    run_step("Asking the installed app", command, log)
+    shutil.rmtree("/tmp/minerva-check", ignore_errors=True)
+    uninstall = [*person, f"/{HOME}/.local/lib/{PACKAGE}/install.sh", "--uninstall"]
+    run_step("Removing it again", uninstall, log)
+    left = _files(home) - {installer.name}
+    if left != {".local/share/Minerva Desktop/chats.sqlite3"} or not before_use > left:
+        raise environment.SetupError(f"Left behind by the installer: {sorted(left)}")
+
+
+@contextmanager
+def _mounted(root: Path) -> Iterator[None]:
+    done: list[Path] = []
+    try:
+        for name in MOUNTS:
+            subprocess.run(["mount", "--bind", f"/{name}", root / name], check=True)
+            done.append(root / name)
+        yield
+    finally:
+        for place in reversed(done):
+            subprocess.run(["umount", "--lazy", place], check=False)
+
+
+def _files(root: Path) -> set[str]:
+    """All files and links below ``root``, but for what is mounted there."""
+    found = set()
+    for folder, folders, names in os.walk(root):
+        if Path(folder) == root:
+            folders[:] = [name for name in folders if name not in MOUNTS]
+        found |= {str(Path(folder, name).relative_to(root)) for name in names}
+    return found

@@ -1,0 +1,256 @@
+"""Makes Linux packages of the frozen app: a .deb, and an installer for one user on any Linux.
+
+Both hold the same files: the bundle, and what tells a desktop of it (menu entry, icons, the file
+type, the entry for software centres).
+"""
+
+import environment  # first: it refuses a Python that is too old for the rest
+
+# isort: split
+import datetime
+import gzip
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from release_environment import ReleaseProject
+from release_run import run_step
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "packaging"))
+import bundle_contents
+
+PACKAGE = "minerva-desktop"
+METAINFO = "desktop.minerva.Minerva.metainfo.xml"
+# Used where the desktop has what they need, and not missed elsewhere.
+OPTIONAL_PARTS = ("libqgtk3.so",)
+RECOMMENDED = "desktop-file-utils, hicolor-icon-theme, shared-mime-info, xdg-utils"
+CONTROL = """\
+Package: {package}
+Version: {version}
+Architecture: {architecture}
+Maintainer: Minerva Desktop developers <minerva-desktop@localhost>
+Installed-Size: {kilobytes}
+Depends: {depends}
+Recommends: {recommended}
+Section: utils
+Priority: optional
+Description: chat with language models that run on your own machine
+ A native desktop app for language models in GGUF files: drop one on the window
+ and talk. A small model comes with it. It also serves the models to OpenAI
+ clients, and works in a terminal (minerva chat, serve, models, chats).
+"""
+COPYRIGHT = """\
+Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+
+Files: *
+Copyright: Minerva Desktop developers
+License: Apache-2.0
+ On Debian systems the text is in /usr/share/common-licenses/Apache-2.0.
+"""
+# What a person runs; what follows the last line is the archive.
+SELF_EXTRACTING = """\
+#!/bin/sh
+# Minerva Desktop {version}: sh {name} [--extract FOLDER]
+# Installs for you alone, without root; with --extract it only unpacks.
+set -eu
+archive() {{ tail -c +{offset} "$0"; }}
+if [ "${{1:-}}" = --extract ] && [ $# -eq 2 ]; then
+    mkdir -p "$2"
+    archive | tar -xzf - -C "$2"
+    exit 0
+fi
+if [ $# -gt 0 ]; then
+    sed -n '2,3s/^# //p' "$0"
+    exit 2
+fi
+folder=$(mktemp -d "${{TMPDIR:-/tmp}}/minerva.XXXXXX")
+trap 'rm -rf "$folder"' EXIT
+echo "Unpacking"
+archive | tar -xzf - -C "$folder"
+"$folder/{folder}/install.sh"
+exit 0
+"""
+
+
+def desktop_files(project: ReleaseProject, version: str, epoch: int) -> Path:
+    """Write what goes under a `share` folder; return that folder."""
+    share = project.build / "share"
+    shutil.rmtree(share, ignore_errors=True)
+    sources = project.root / "packaging" / "linux"
+    date = datetime.datetime.fromtimestamp(epoch, datetime.UTC).date().isoformat()
+    metainfo = (sources / METAINFO).read_text(encoding="utf-8")
+    metainfo = metainfo.replace("@VERSION@", version).replace("@DATE@", date)
+    _write(share / "metainfo" / METAINFO, metainfo)
+    entry = (sources / f"{PACKAGE}.desktop").read_text(encoding="utf-8")
+    _write(share / "applications" / f"{PACKAGE}.desktop", entry)
+    types = (sources / f"{PACKAGE}.mime.xml").read_text(encoding="utf-8")
+    _write(share / "mime" / "packages" / f"{PACKAGE}.xml", types)
+    icon = project.root / "resources" / "icons" / "minerva.svg"
+    theme = share / "icons" / "hicolor"
+    _write(theme / "scalable" / "apps" / f"{PACKAGE}.svg", icon.read_text(encoding="utf-8"))
+    script = project.root / "scripts" / "render_icons.py"
+    log = project.build / "packages.log"
+    run_step("Rendering the icons", [project.python, script, icon, theme], log)
+    if shutil.which("appstreamcli"):
+        command: list[str | Path] = [
+            "appstreamcli",
+            "validate",
+            "--no-net",
+            share / "metainfo" / METAINFO,
+        ]
+        run_step("Checking the AppStream entry", command, log)
+    return share
+
+
+def debian_package(
+    project: ReleaseProject, bundle: Path, share: Path, version: str, epoch: int
+) -> Path:
+    """Make the .deb; return it. Raises `SetupError` where Debian's tools are missing."""
+    if not (shutil.which("dpkg-deb") and shutil.which("dpkg-shlibdeps")):
+        raise environment.SetupError(
+            "A .deb needs dpkg-deb and dpkg-shlibdeps. This installs them: apt-get install dpkg-dev"
+        )
+    root = project.build / "debian" / PACKAGE
+    shutil.rmtree(root.parent, ignore_errors=True)
+    app = root / "usr" / "lib" / PACKAGE
+    shutil.copytree(bundle, app, symlinks=True)
+    shutil.copytree(share, root / "usr" / "share")
+    commands = root / "usr" / "bin"
+    commands.mkdir()
+    for name in (bundle_contents.EXECUTABLE, bundle_contents.COMMAND):
+        (commands / name).symlink_to(f"../lib/{PACKAGE}/{bundle_contents.EXECUTABLE}")
+    documents = root / "usr" / "share" / "doc" / PACKAGE
+    _write(documents / "copyright", COPYRIGHT)
+    changelog = (project.root / "CHANGELOG.md").read_bytes()
+    (documents / "changelog.gz").write_bytes(gzip.compress(changelog, mtime=0))
+    kilobytes = sum(file.lstat().st_size for file in root.rglob("*")) // 1024
+    architecture = _output(["dpkg", "--print-architecture"], project.build)
+    control = CONTROL.format(
+        package=PACKAGE, version=version, architecture=architecture, kilobytes=kilobytes,
+        depends=_depends(root, app), recommended=RECOMMENDED,
+    )  # fmt: skip
+    _write(root / "DEBIAN" / "control", control)
+    _set_modes_and_times(root, epoch)
+    package = project.root / "dist" / f"{PACKAGE}_{version}_{architecture}.deb"
+    command: list[str | Path] = [
+        "dpkg-deb",
+        "--root-owner-group",
+        "-Zzstd",
+        "-z19",
+        "--build",
+        root,
+        package,
+    ]
+    variables = {"SOURCE_DATE_EPOCH": str(epoch)}
+    run_step(f"Packing {package.name}", command, project.build / "packages.log", variables)
+    return package
+
+
+def _depends(root: Path, app: Path) -> str:
+    """The packages that the bundle's libraries are linked to, with the versions that they need."""
+    work = root.parent
+    stanzas = f"Source: {PACKAGE}\n\nPackage: {PACKAGE}\nArchitecture: any\n"
+    _write(work / "debian" / "control", stanzas)
+    (root / "DEBIAN").mkdir()
+    parts = sorted(file for file in app.rglob("*") if _is_elf(file))
+    folders = sorted({part.parent for part in parts})
+    command = ["dpkg-shlibdeps", "-O", "--ignore-missing-info", "--warnings=0", f"-S{root}"]
+    command += [f"-l{folder}" for folder in folders]
+    command += [f"-e{part}" for part in parts if part.name not in OPTIONAL_PARTS]
+    # Of these the bundle has its own.
+    command += [f"-x{package}" for package in _owners(part.name for part in parts)]
+    return _output(command, work).removeprefix("shlibs:Depends=")
+
+
+def _owners(libraries: Iterable[str]) -> list[str]:
+    """The packages that hold the system's libraries of these names."""
+    names = {name for name in libraries if name.startswith(bundle_contents.TAKEN_ALONG)}
+    told = subprocess.run(
+        ["dpkg-query", "--search", *(f"*/{name}" for name in names)],
+        capture_output=True, text=True, check=False,  # Python's own is in no package
+    ).stdout  # fmt: skip
+    return sorted({line.partition(":")[0] for line in told.splitlines()})
+
+
+def _is_elf(file: Path) -> bool:
+    if file.is_symlink() or not file.is_file():
+        return False
+    with file.open("rb") as content:
+        return content.read(4) == b"\x7fELF"
+
+
+def user_installer(
+    project: ReleaseProject, bundle: Path, share: Path, version: str, epoch: int
+) -> Path:
+    """Make the file that installs the app for one user; return it."""
+    folder = f"{PACKAGE}-{version}"
+    work = project.build / "installer" / folder
+    shutil.rmtree(work.parent, ignore_errors=True)
+    work.mkdir(parents=True)
+    shutil.copy(project.root / "packaging" / "linux" / "install.sh", work)
+    shutil.copytree(bundle, work / "app", symlinks=True)
+    shutil.copytree(share, work / "share")
+    _set_modes_and_times(work, epoch)
+    archive = work.parent / "archive.tar.gz"
+    environment.say("Packing the installer for one user …")
+    _pack(work, archive)
+    target = project.root / "dist" / f"{folder}-linux-{os.uname().machine}.run"
+    with target.open("wb") as out, archive.open("rb") as packed:
+        out.write(_header(target.name, folder, version))
+        shutil.copyfileobj(packed, out)
+    target.chmod(0o755)
+    return target
+
+
+def _header(name: str, folder: str, version: str) -> bytes:
+    """The script, which knows how long it is itself."""
+    length = 0
+    while True:
+        script = SELF_EXTRACTING.format(
+            version=version, name=name, folder=folder, offset=length + 1
+        ).encode()
+        if len(script) == length:
+            return script
+        length = len(script)
+
+
+def _pack(folder: Path, archive: Path) -> None:
+    def anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
+        member.uid = member.gid = 0
+        member.uname = member.gname = "root"
+        return member
+
+    with (
+        archive.open("wb") as out,
+        gzip.GzipFile("", "wb", 6, out, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar,
+    ):
+        for path in (folder, *sorted(folder.rglob("*"))):
+            name = path.relative_to(folder.parent).as_posix()
+            tar.add(path, name, recursive=False, filter=anonymous)
+
+
+def _set_modes_and_times(root: Path, epoch: int) -> None:
+    """The same for everyone who builds this, whatever their umask and clock."""
+    paths: Iterable[Path] = (root, *root.rglob("*"))
+    for path in paths:
+        if not path.is_symlink():
+            is_run = path.is_dir() or path.stat().st_mode & 0o100
+            path.chmod(0o755 if is_run else 0o644)
+        os.utime(path, (epoch, epoch), follow_symlinks=False)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _output(command: list[str], folder: Path) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise environment.SetupError(f"{command[0]} failed: {done.stderr.strip()}")
+    return done.stdout.strip()

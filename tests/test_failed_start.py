@@ -1,0 +1,101 @@
+"""The frozen app's window cannot be opened, and nobody sees a terminal."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication, QMessageBox
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop import __main__ as entry
+from minerva_desktop import failed_start
+from minerva_desktop.errors import StoreError
+from minerva_desktop.paths import app_paths
+
+
+@pytest.fixture
+def quiet_root() -> Iterator[None]:
+    """The root logger without handlers, as at a start; as it was afterwards."""
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    root.handlers.clear()
+    yield
+    for handler in root.handlers:
+        handler.close()
+    root.handlers[:] = before
+    root.setLevel(level)
+
+
+@pytest.fixture
+def frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+
+
+def _fails(error: Exception) -> object:
+    def window(_files: list[Path]) -> int:
+        raise error
+
+    return window
+
+
+@pytest.mark.usefixtures("quiet_root", "frozen")
+def test_it_is_shown_logged_and_an_error_of_the_program(
+    monkeypatch: pytest.MonkeyPatch, qtbot: QtBot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app_paths().create()
+    error = StoreError("The chats cannot be read", detail="disk I/O error")
+    monkeypatch.setattr(entry, "_window", _fails(error))
+    seen: list[str] = []
+
+    def look() -> None:
+        box = QApplication.activeModalWidget()
+        if not isinstance(box, QMessageBox):
+            QTimer.singleShot(5, look)
+            return
+        seen.append(box.text())
+        box.close()
+
+    QTimer.singleShot(0, look)
+    assert entry.main([]) == 1
+    (text,) = seen
+    assert text.startswith("Minerva could not start: The chats cannot be read\n\ndisk I/O error")
+    assert str(app_paths().logs) in text
+    logged = (app_paths().logs / "minerva.log").read_text(encoding="utf-8")
+    assert "The chats cannot be read" in logged
+    assert "Traceback" in logged
+    assert "minerva: The chats cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("quiet_root", "frozen")
+def test_a_missing_library_is_named_where_qt_cannot_say_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By the desktop's own program: here one that writes down what it is given."""
+    program = tmp_path / "zenity"
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/shown\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin:/bin")
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setitem(sys.modules, "minerva_desktop.ui.failure_window", None)
+    error = ImportError("libEGL.so.1: cannot open shared object file: No such file or directory")
+    monkeypatch.setattr(entry, "_window", _fails(error))
+    with pytest.raises(ImportError):
+        entry.main([])
+    shown = (tmp_path / "shown").read_text()
+    assert "--error\n" in shown
+    assert "the system library libEGL.so.1 is missing" in shown
+
+
+def test_from_source_the_terminal_has_it_and_no_window_opens(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(entry, "_window", _fails(StoreError("The chats cannot be read")))
+    assert not failed_start.is_seen_by_nobody()
+    assert entry.main([]) == 1
+    assert capsys.readouterr().err == "minerva: The chats cannot be read\n"
