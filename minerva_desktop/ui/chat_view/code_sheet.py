@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from PySide6.QtCore import QMimeData, Qt
-from PySide6.QtGui import QPalette, QTextCursor, QWheelEvent
+from PySide6.QtGui import QPalette, QWheelEvent
 from PySide6.QtWidgets import QFrame, QTextEdit, QWidget
 
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
@@ -46,11 +46,12 @@ class CodeSheet(QTextEdit):
     def show_rows(self, rows: Sequence[Row]) -> None:
         """Show all of a box, of which ``rows`` are the lines."""
         self._writer.apply(Update(0, [replace(row, nest="") for row in rows]))
-        first = QTextCursor(self.document().firstBlock())
-        layout = first.blockFormat()
-        if layout.topMargin() > 0:  # the header is not covered
+        # The header is not covered: the gap above the first row, where it would be, goes.
+        frame = self.document().rootFrame()
+        layout = frame.frameFormat()
+        if layout.topMargin() > 0:
             layout.setTopMargin(0)
-            first.setBlockFormat(layout)
+            frame.setFrameFormat(layout)
 
     def restyle(self, formats: TextFormats) -> None:
         """Use other colours."""

@@ -220,11 +220,21 @@ class MarkdownStream:
             return last
         end = _inner_cut(tokens, begin, self._tail, limit)
         if end > 0:
+            self._forget_open_links(env, self._tail[: _first_line(tokens[end])])
             rows = builder.build(tokens[:end], self._tail)
             inside_list = end > begin and last.type != "blockquote_open"
             resume = Resume(number=builder.number) if inside_list else None
             self._keep_lines(self._tail[_first_line(tokens[end]) :], rows, resume)
         return last
+
+    def _forget_open_links(self, env: Environment, done: list[str]) -> None:
+        """Leave only the definitions of links in ``env`` that lines up to the end of ``done`` have:
+        what stays open may turn out to define none."""
+        if len(env["references"]) > len(self._env.get("references", {})):
+            known = self._known_references()
+            if any("]:" in line for line in done):
+                self._parser.blocks(_source(done), known)
+            env["references"] = known["references"]
 
     def _keep_lines(self, lines: list[str], rows: list[Row], resume: Resume | None) -> None:
         done = self._tail[: len(self._tail) - len(lines)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PySide6.QtGui import QColor, QTextDocument
 from PySide6.QtWidgets import QApplication
@@ -43,6 +43,7 @@ def assert_equal(document: QTextDocument, expected: QTextDocument) -> None:
 
 @settings(max_examples=120, deadline=None)
 @given(fragments=st.lists(FRAGMENTS, max_size=25), size=st.integers(1, 9))
+@example(fragments=["word", "[ref]: http://e.f\n", "> ", "[ref]: http://e.f\n", '"""'], size=1)
 def test_streamed_document_equals_one_written_at_once(
     qapp: QApplication, fragments: list[str], size: int
 ) -> None:
