@@ -41,6 +41,7 @@ def measure(model: Path, runs: int) -> list[Figure]:
             *bench.stalls("model-stream", "the real model"),
             *bench.costs(),
             *bench.typing(),
+            *bench.long_chat(),
             bench.stop("stop-decode", "Stop to Send, while decoding"),
             bench.stop("stop-prefill", "Stop to Send, in a long prompt"),
         ]
@@ -145,6 +146,19 @@ class _UiBench:
         return [
             Figure(f"a key in 100 kB of {what}, p95", "ms", tuple(samples[name]), Target(16.0))
             for name, what in (("lines", "lines"), ("paragraph", "one paragraph"))
+        ]
+
+    def long_chat(self) -> list[Figure]:
+        """Opening 10,000 messages, and a frame while scrolling them."""
+        opened: list[float] = []
+        frames: list[float] = []
+        for _ in range(self._runs):
+            taken = self._probe("long-chat")
+            opened += taken["open"]
+            frames.append(sorted(taken["frames"])[int(len(taken["frames"]) * 0.99)])
+        return [
+            Figure("open a chat of 10,000 messages", "ms", tuple(opened), Target(150.0)),
+            Figure("  a frame while scrolling it, p99", "ms", tuple(frames), Target(16.0)),
         ]
 
     def stop(self, probe: str, name: str) -> Figure:

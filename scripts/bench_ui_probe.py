@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import sys
 import time
@@ -14,10 +15,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
-from bench_ui_window import BenchWindow, Heartbeat, ScriptedEngine
+from bench_ui_window import ANSWER, BenchWindow, Heartbeat, ScriptedEngine
+from minerva_desktop.chat.conversation import Conversation, new_id
+from minerva_desktop.chat.message import Message, MessageState, Role
+from minerva_desktop.paths import app_paths
+from minerva_desktop.store.chat_store import ChatStore
+from minerva_desktop.ui.chat_view.chat_view import ChatView
 
 STREAMED = 3000  # tokens
 COSTED = 600  # tokens
@@ -26,6 +34,9 @@ STORY = "Write a long story about a river, from its spring to the sea."
 LONG_PROMPT = "Summarise this. " + "The river went on and on. " * 1000
 TYPED = 40  # keys
 KEY_SECONDS = 0.05  # between two of them
+MESSAGES = 10_000
+NOTCHES = 150  # of the wheel
+FRAME_SECONDS = 0.016
 QUIET_SECONDS = 0.5
 QUIET_SHARE = 0.1  # of a core; below, nothing is left to render
 Samples = dict[str, list[float]]
@@ -114,6 +125,68 @@ async def _typed(window: BenchWindow, text: str) -> list[float]:
     return samples
 
 
+def long_chat(model: Path) -> Samples:
+    """A chat of `MESSAGES`, from the store: from the click in the list to its end on the screen,
+    and then the time between two pictures while a person turns the wheel."""
+    app_paths().create()
+    chat = asyncio.run(_write_long_chat(model))
+
+    async def visit(window: BenchWindow) -> Samples:
+        view, words = window.window.chat_view, f"Answer {MESSAGES - 1}"
+        await _quiet()
+        started = time.perf_counter()
+        window.window.sidebar.opened.emit(chat, "")
+        await window.until(lambda: words in window.shown_text, look_ms=1.0)
+        view.viewport().repaint()
+        opened = (time.perf_counter() - started) * 1000.0
+        await _quiet()
+        return {"open": [opened], "frames": await _scrolled(view)}
+
+    return BenchWindow(model).run(visit)
+
+
+async def _write_long_chat(model: Path) -> str:
+    answer = itertools.cycle([ANSWER, "Yes. " * 40, "It flows on to the sea, as all do. " * 12])
+    chat = Conversation(id=new_id(), title="A long one", created_at=1.0, updated_at=1.0)
+    for number in range(MESSAGES):
+        is_answer = number % 2 == 1
+        chat.add(
+            Message(
+                id=new_id(),
+                parent_id=chat.active_leaf_id,
+                role=Role.ASSISTANT if is_answer else Role.USER,
+                text=f"Answer {number}. {next(answer)}" if is_answer else f"Question {number}?",
+                state=MessageState.COMPLETE,
+                created_at=float(number),
+                model=model.name if is_answer else None,
+            )
+        )
+    store = await ChatStore.open(app_paths().database)
+    await store.create(chat)
+    await store.close()
+    return chat.id
+
+
+async def _scrolled(view: ChatView) -> list[float]:
+    """Up by `NOTCHES` of the wheel, and down again."""
+    frames: list[float] = []
+    middle = view.viewport().rect().center()
+    place, corner = QPointF(middle), QPointF(view.viewport().mapToGlobal(middle))
+    for notch in range(2 * NOTCHES):
+        turn = QPoint(0, 120 if notch < NOTCHES else -120)
+        wheel = QWheelEvent(
+            place, corner, QPoint(), turn, Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+        )  # fmt: skip
+        started = time.perf_counter()
+        QApplication.sendEvent(view.viewport(), wheel)
+        await asyncio.sleep(0)
+        view.viewport().repaint()
+        frames.append((time.perf_counter() - started) * 1000.0)
+        await asyncio.sleep(FRAME_SECONDS)
+    return frames
+
+
 async def _quiet() -> None:
     """Wait until the main thread has nothing left to do."""
     share = 1.0
@@ -177,6 +250,7 @@ def main(arguments: list[str]) -> Samples:
         "stop-decode": stop_decode,
         "stop-prefill": stop_prefill,
         "typing": typing,
+        "long-chat": long_chat,
     }
     name, model = arguments[0], Path(arguments[1])
     if name == "cost":
