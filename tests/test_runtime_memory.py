@@ -55,6 +55,7 @@ def short_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     def look(is_full: bool) -> None:
         memory = Memory(16 * GB, GB // 4 if is_full else 15 * GB)
         monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+        monkeypatch.setattr("minerva_desktop.devices.system_memory.group_memory", lambda: None)
 
     return look
 
@@ -70,7 +71,7 @@ async def test_apples_memory_is_metals_with_half_of_it(catalog: Catalog, model_p
     ledger = runtime.pool.ledgers.contexts[CPU]
     assert set(runtime.pool.ledgers.contexts) == {CPU}
     assert ledger.device() is GpuDevice.METAL
-    assert ledger.max_memory() == psutil.virtual_memory().total // 2
+    assert ledger.max_memory() == (await runtime.system_memory()).total // 2
     runtime.set_memory_budget(10**6)
     with pytest.raises(OutOfMemory, match=r"^GPU memory exceeded"):
         async with runtime.pool.lease(model_path):
