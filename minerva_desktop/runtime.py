@@ -28,7 +28,7 @@ from minerva_desktop.devices.gpu_context import (
     default_budget,
 )
 from minerva_desktop.devices.ledgers import CPU, NOTHING, DeviceLedgers, Needs
-from minerva_desktop.devices.pressure import SHORT_BYTES, Shortage, shortages
+from minerva_desktop.devices.pressure import SHORT_BYTES, LastingShortage, Shortage, shortages
 from minerva_desktop.engine.connection import MAX_WAITING
 from minerva_desktop.engine.device_query import KnownDevices, ask_devices
 from minerva_desktop.engine.engine import LlamaEngine
@@ -90,7 +90,7 @@ class Runtime:
         with the runtime."""
         self._ledger = GpuContext(GpuDevice.CPU, UNKNOWN_BUDGET)
         self._memory_bytes = memory_bytes
-        self._is_short = False  # of the system's memory, when it was last measured
+        self._shortage = LastingShortage()  # of the system's memory
         self._spare = SpareChild()
         self.keeps_spare = True  # have a child ready after a load, for the next one
         self._chooser = LoadChooser(self._spare, measured)
@@ -238,17 +238,31 @@ class Runtime:
         models only keep to be quicker (`ModelPool.trim`), and then an idle model at a time, of
         those on the device.
 
+        Models are trimmed once in a shortage, and keep nothing of the kind until it is over: one
+        that is used all the time would have something to give back at every look, and the idle ones
+        would never go.
+
         The prefixes that finished requests left in their slots stay: they lie in the KV cache,
         which is one allocation from the load on, so that dropping them frees nothing, and costs the
         next turn its prefill. The snapshots of chats are files, no memory.
         """
-        self._is_short = any(shortage.device == CPU for shortage in short)
+        if self._shortage.note(any(shortage.device == CPU for shortage in short)):
+            self.pool.let_park(allowed=True)
         for shortage in short:
             if shortage.device == CPU and (
-                await self._spare.close() or await self.pool.trim(shortage.why)
+                await self._spare.close() or await self._trim_once(shortage.why)
             ):
                 continue
             self.pool.relieve(shortage.device, shortage.why)
+
+    async def _trim_once(self, why: str) -> bool:
+        """Trim the loaded models, unless that was done in this shortage; whether it gave much."""
+        if self._shortage.is_trimmed:
+            return False
+        self._shortage.is_trimmed = True
+        n_bytes = await self.pool.trim(why)
+        self.pool.let_park(allowed=False)  # only now, so that what goes is counted
+        return n_bytes > 0
 
     async def close(self) -> None:
         """Stop the endpoint and end every engine child."""
@@ -298,7 +312,7 @@ class Runtime:
             self._catalog.note_loaded(event.path, event.choice.files, is_mapped=is_mapped)
             gpus, chosen = discrete_gpus(event.info.devices), event.choice.options
             self._in_background(self._chooser.note_load(event.path, chosen, gpus, event.info))
-            if self.keeps_spare and not self._is_short:
+            if self.keeps_spare and not self._shortage.is_now:
                 # Only now: a start beside a load would slow it down.
                 self._in_background(self._spare.prepare())
         elif isinstance(event, ModelGone) and event.cause is GoneCause.PRESSURE:

@@ -19,6 +19,7 @@ from minerva_desktop.devices.gpu_context import GpuDevice
 from minerva_desktop.devices.ledgers import CPU
 from minerva_desktop.devices.memory import MemoryProbe
 from minerva_desktop.devices.nvml import NvmlProbe
+from minerva_desktop.devices.pressure import CALM_LOOKS
 from minerva_desktop.engine.load_options import KvType, LoadOptions
 from minerva_desktop.engine.pool_events import (
     GoneCause,
@@ -54,6 +55,7 @@ def short_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     def look(is_full: bool) -> None:
         memory = Memory(16 * GB, GB // 4 if is_full else 15 * GB)
         monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+        monkeypatch.setattr("minerva_desktop.devices.system_memory.group_memory", lambda: None)
 
     return look
 
@@ -69,7 +71,7 @@ async def test_apples_memory_is_metals_with_half_of_it(catalog: Catalog, model_p
     ledger = runtime.pool.ledgers.contexts[CPU]
     assert set(runtime.pool.ledgers.contexts) == {CPU}
     assert ledger.device() is GpuDevice.METAL
-    assert ledger.max_memory() == psutil.virtual_memory().total // 2
+    assert ledger.max_memory() == (await runtime.system_memory()).total // 2
     runtime.set_memory_budget(10**6)
     with pytest.raises(OutOfMemory, match=r"^GPU memory exceeded"):
         async with runtime.pool.lease(model_path):
@@ -192,6 +194,49 @@ async def test_where_memory_is_short_what_chats_left_goes_before_a_model(
         assert await engine.generate("The harbour town", sampling=greedy).text() == text
     while runtime.pool.loaded():  # there is nothing left to trim
         await runtime.measure_memory()
+    await runtime.close()
+
+
+async def test_a_model_that_is_used_all_the_time_does_not_keep_an_idle_one_loaded(
+    catalog: Catalog,
+    generated: Callable[..., Path],
+    small_path: Path,
+    short_memory: Callable[[bool], None],
+) -> None:
+    shape = {"n_layers": 4, "width": 64, "n_heads": 8, "kv_heads": 8, "feed": 128, "head": 256}
+    path = generated("llama", **shape, type_name="Q4_1")
+    greedy = SamplingParameters(temperature=0.0, max_tokens=24, ignore_eos=True)
+    events: list[PoolEvent] = []
+    runtime = Runtime(catalog, LoadOptions(n_ctx=2048, n_threads=2), on_event=events.append)
+
+    async def talk() -> tuple[int, int]:
+        """Two chats, of which the first makes way for the second; how many tokens of the first the
+        model still had, and how often memory was given back."""
+        async with runtime.pool.lease(path) as engine:
+            chat = engine.generate(tuple(range(500, 1100)), sampling=greedy)
+            n_cached = (await chat.wait_completion()).timings.cached_tokens
+            await engine.generate("The harbour town", sampling=greedy).text()
+        return n_cached, sum(isinstance(event, MemoryTrimmed) for event in events)
+
+    short_memory(False)
+    async with runtime.pool.lease(small_path):
+        pass
+    await talk()
+    short_memory(True)
+    for _ in range(2):  # the spare process goes, then what the chat left
+        await runtime.measure_memory()
+    assert await talk() == (0, 1)
+    await runtime.measure_memory()
+    await runtime.pool.unload(small_path)  # waits for its end
+    gone = [(event.path, event.cause) for event in events if isinstance(event, ModelGone)]
+    assert gone == [(small_path, GoneCause.PRESSURE)]
+    short_memory(False)
+    for _ in range(CALM_LOOKS):
+        await runtime.measure_memory()
+    await talk()
+    short_memory(True)  # a new shortage: the chat had made way for the short one again
+    await runtime.measure_memory()
+    assert sum(isinstance(event, MemoryTrimmed) for event in events) == 2
     await runtime.close()
 
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:  # it brings psutil, which the window's start need not wait fo
     from minerva_desktop.devices.system_memory import MemoryPart, MemorySnapshot
 
 SHORT_BYTES = 1 << 30
+# Looks without a shortage, one after the other, after which one is over: what was given back may be
+# all that keeps it away.
+CALM_LOOKS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,25 @@ class Shortage:
 
     device: str
     why: str
+
+
+class LastingShortage:
+    """One memory from look to look. ``is_now``: it was short when it was last looked at.
+    ``is_trimmed``: what is easily given back was, in the shortage that is not over yet."""
+
+    def __init__(self) -> None:
+        self.is_now = False
+        self.is_trimmed = False
+        self._calm_looks = 0
+
+    def note(self, is_short: bool) -> bool:
+        """What a look showed; whether one in which memory was trimmed is over with it."""
+        self.is_now = is_short
+        self._calm_looks = 0 if is_short else self._calm_looks + 1
+        is_over = self.is_trimmed and self._calm_looks >= CALM_LOOKS
+        if is_over:
+            self.is_trimmed = False
+        return is_over
 
 
 def is_short(free: int, total: int) -> bool:

@@ -11,6 +11,7 @@ import psutil
 
 from minerva_desktop.devices.gpu_context import GpuDevice
 from minerva_desktop.devices.ledgers import CPU
+from minerva_desktop.devices.memory_group import group_memory
 
 
 class MemoryPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +59,8 @@ class MemorySnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def system_memory(engine_pids: Collection[int] = ()) -> MemoryPart:
-    """The machine's own memory, which on Apple silicon is the GPU's, too."""
+    """The machine's own memory, which on Apple silicon is the GPU's, too; as much of it as this
+    process may use, where it is in a container, or a service with a limit."""
     is_unified = sys.platform == "darwin" and platform.machine() == "arm64"
     kind = GpuDevice.METAL if is_unified else GpuDevice.CPU
     label = "Unified memory" if is_unified else "System memory"
@@ -67,12 +69,15 @@ def system_memory(engine_pids: Collection[int] = ()) -> MemoryPart:
     except (psutil.Error, OSError) as error:
         note = f"The system does not tell its memory: {error}."
         return _part(label, kind, (0, 0, 0), note)
+    total, available = memory.total, memory.available
+    group = group_memory()
+    if group is not None and group.limit < total:
+        total, available = group.limit, min(available, group.free)
     resident, private = _engines_memory(engine_pids)
     # A mapped model file is resident in its engine and yet "available", because the system could
     # drop it. For the person it is in use: by the model, not by others.
-    total = memory.total
     models = min(resident, total)
-    others = min(max(0, total - memory.available - private), total - models)
+    others = min(max(0, total - available - private), total - models)
     return _part(label, kind, (total, models, others))
 
 

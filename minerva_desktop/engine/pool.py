@@ -194,10 +194,13 @@ class ModelPool(PoolView[EngineT]):
         return self._relief.unload_one(device, why)
 
     async def trim(self, why: str) -> int:
-        """Have all children give back what only makes the next answers quicker, for the system's
-        memory is short; ``why`` is as in `relieve`. Bytes in all; 0 where it is not worth a word.
-        """
+        """Have all children give back system memory that only makes the next answers quicker;
+        ``why`` is as in `relieve`. Bytes in all; 0 where it is not worth a word."""
         return await self._relief.trim(why)
+
+    def let_park(self, *, allowed: bool) -> None:
+        """Whether models may use memory that no ledger counts, to be quicker."""
+        self._entries.let_park(allowed)
 
     def look_again(self) -> None:
         """Models may take more memory than before: let the loads that wait see."""

@@ -119,6 +119,7 @@ class Entries(Generic[EngineT]):
         self.ending: list[Entry[EngineT]] = []
         self.pinned: set[Path] = set()
         self._ledgers = ledgers
+        self._may_park = True
 
     # -- who is there ----------------------------------------------------------------------
 
@@ -266,13 +267,18 @@ class Entries(Generic[EngineT]):
             entry.held = self._ledgers.allocate(entry.placed, forced=True)
         self._share_rest()
 
+    def let_park(self, allowed: bool) -> None:
+        """Whether chats may wait outside of the caches of models at all."""
+        self._may_park = allowed
+        self._share_rest()
+
     def _share_rest(self) -> None:
         """Tell loaded models how much of what the budget leaves each of them may use for chats that
         wait outside of its cache: no ledger counts these."""
         ready = [entry for entry in self.known.values() if entry.is_ready]
         for entry in ready:
             rest = self._ledgers.contexts[CPU].available_memory() // len(ready)
-            share = min(rest, MOST_PARKED_BYTES)
+            share = min(rest, MOST_PARKED_BYTES) if self._may_park else 0
             if share != entry.may_park:
                 entry.may_park = share
                 entry.engine.limit_parking(share)

@@ -25,6 +25,8 @@ from minerva_desktop.server.schemas.models import (
 )
 from minerva_desktop.server.services import Pool
 
+# Of the year 9999, the last that a date can say. A file's time may be any number.
+LAST_SECOND = 253_402_300_799
 # What our sampling has as null, in the values by which requests say the same.
 _UNSET = MappingProxyType({"seed": RANDOM_SEED, "max_tokens": UNLIMITED, "grammar": ""})
 
@@ -40,7 +42,7 @@ def loaded_info(pool: Pool, file: ModelFile) -> ContextInfo | None:
 
 def model_object(file: ModelFile, info: ContextInfo | None) -> ModelObject:
     """``info`` is that of the loaded model."""
-    created = file.modified_ns // 1_000_000_000
+    created = min(max(0, file.modified_ns // 1_000_000_000), LAST_SECOND)
     return ModelObject(
         id=file.model_id,
         display_name=file.model_id,

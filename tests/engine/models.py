@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from gguf import Keys
+from gguf import Keys, RopeScalingType
 
 from minerva_desktop.library.gguf import read_header
 from tests.engine.model_files import (
@@ -100,6 +100,21 @@ def write_with_fewer_tokens(path: Path, source: Path, n_tokens: int) -> None:
         is_table = tensor.name in ("token_embd.weight", "output.weight")
         data = tensor.data[:n_tokens] if is_table else tensor.data
         writer.add_tensor(tensor.name, data, raw_dtype=tensor.kind)
+    writer.write_all()
+
+
+def write_with_long_rope(path: Path, source: Path, n_ctx_short: int) -> None:
+    """Copy the GGUF model at ``source`` with two sets of rotary factors, as Phi 3 has them: those
+    of a context of more than ``n_ctx_short`` tokens turn everything half as fast."""
+    header = read_header(source)
+    writer = ModelWriter(path, header.architecture)
+    writer.add_packed(_other_keys(source))
+    writer.add_rope_scaling_type(RopeScalingType.LONGROPE)
+    writer.add_rope_scaling_orig_ctx_len(n_ctx_short)
+    _copy_tensors(source, writer)
+    n_factors = header.count(f"{header.architecture}.rope.dimension_count") // 2
+    for name, factor in (("short", 1.0), ("long", 2.0)):
+        writer.add_tensor(f"rope_factors_{name}.weight", np.full(n_factors, factor, np.float32))
     writer.write_all()
 
 

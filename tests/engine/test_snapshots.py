@@ -28,7 +28,7 @@ from minerva_desktop.engine.load_options import (
     Speculation,
 )
 from minerva_desktop.errors import InvalidRequest
-from tests.engine.models import split_model, write_lora
+from tests.engine.models import split_model, write_lora, write_with_long_rope
 
 GREEDY = SamplingParameters(temperature=0.0, max_tokens=8)
 COUNT = ", ".join(str(number) for number in range(1, 100)) + ","
@@ -180,6 +180,25 @@ async def test_other_cache_types_do_not_read_it(chats: Chats, small_path: Path) 
     _, done = await _answer(engine, COUNT)
     assert (done.restored_tokens, done.timings.cached_tokens) == (0, 0)
     assert len(await chats.saved(2)) == 2
+
+
+async def test_a_context_with_other_rotary_factors_does_not_read_it(
+    chats: Chats, small_path: Path, tmp_path: Path
+) -> None:
+    """Phi 3 turns keys otherwise where the context is longer than it was first trained for."""
+    model = tmp_path / "long.gguf"
+    write_with_long_rope(model, small_path, 1024)
+    engine = await chats.start(model, n_ctx=1024)
+    short, _ = await _answer(engine, COUNT)
+    await chats.saved()
+    engine = await chats.start(model, n_ctx=2048)
+    long, cold = await _answer(engine, COUNT)
+    assert (cold.restored_tokens, long != short) == (0, True)
+    await chats.saved(2)
+    for n_ctx, text in ((4096, long), (512, short)):
+        engine = await chats.start(model, n_ctx=n_ctx)
+        again, done = await _answer(engine, COUNT)
+        assert (done.restored_tokens, again) == (done.timings.prompt_tokens - 1, text)
 
 
 async def test_the_budget_holds_and_the_oldest_goes_first(chats: Chats, small_path: Path) -> None:

@@ -14,6 +14,7 @@ from minerva_desktop import __version__
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.endpoint import Endpoint
+from minerva_desktop.server.model_description import model_object
 from tests.library.gguf_writer import write_gguf
 from tests.server.fake_models import (
     MODEL,
@@ -66,6 +67,15 @@ async def test_the_models_as_anthropics_client_lists_them() -> None:
     assert (page.first_id, page.last_id, page.has_more) == (page.data[0].id, page.data[1].id, False)
     assert (one.type, one.display_name) == ("model", MODEL.model_id)
     assert one.created_at.timestamp() == MODEL.modified_ns // 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(300_000_000_000, "9999-12-31T23:59:59Z"), (-1, "1970-01-01T00:00:00Z")]
+)
+def test_a_file_of_any_date_can_be_listed(seconds: int, said: str) -> None:
+    """Some file systems take them all, and one such file took the whole list with it."""
+    file = msgspec.structs.replace(MODEL, modified_ns=seconds * 1_000_000_000)
+    assert model_object(file, None).created_at == said
 
 
 async def test_the_list_does_not_wait_for_a_model_that_loads() -> None:

@@ -132,6 +132,14 @@ class LlamaModel:
         return int(llama.llama_model_n_ctx_train(self._handle))
 
     @property
+    def n_ctx_short(self) -> int:
+        """Tokens of context that it was first trained for, before its positions were stretched.
+        Some models (longrope) turn keys otherwise where the context is longer."""
+        key = f"{self.metadata('general.architecture')}.rope.scaling.original_context_length"
+        text = self.metadata(key)
+        return int(text) if text.isdecimal() else self.n_ctx_train
+
+    @property
     def n_params(self) -> int:
         """Number of weights."""
         return int(llama.llama_model_n_params(self._handle))

@@ -237,6 +237,11 @@ class _Loader:
         wanted = self.options.snapshots
         if wanted is None or not wanted.max_bytes:
             return None
-        identity = model_identity(self.path, self.options, flash_attention=info.flash_attention)
+        identity = model_identity(
+            self.path,
+            self.options,
+            flash_attention=info.flash_attention,
+            is_long=context.n_ctx > self.model.n_ctx_short,
+        )
         store = SnapshotStore(wanted, identity, self.path.name)
         return ChatStates(store, context=context, append_only=append_only)

@@ -1,8 +1,8 @@
 """KV snapshots: the state of a chat's sequence on disk, so that a long chat goes on after a
 restart without processing its history again.
 
-A state fits only the weights, the llama.cpp and the cache types that made it. Engine child, main
-thread.
+A state fits only the weights, the llama.cpp, the cache types and the rotary factors that made it.
+Engine child, main thread.
 """
 
 from __future__ import annotations
@@ -54,8 +54,11 @@ class Snapshot:
     n_steady: int
 
 
-def model_identity(path: Path, options: LoadOptions, *, flash_attention: bool) -> bytes:
-    """Tells the model, the engine and the options that a state depends on.
+def model_identity(
+    path: Path, options: LoadOptions, *, flash_attention: bool, is_long: bool
+) -> bytes:
+    """Tells the model, the engine and the options that a state depends on. ``is_long``: the context
+    is longer than `LlamaModel.n_ctx_short`.
 
     Of each file its size and samples of all of it count, so that one that was moved is known again
     and other weights behind the same header are not taken for it.
@@ -69,7 +72,8 @@ def model_identity(path: Path, options: LoadOptions, *, flash_attention: bool) -
                 opened.seek(max(0, size - _SAMPLE_BYTES) * sample // (_N_SAMPLES - 1))
                 digest.update(opened.read(_SAMPLE_BYTES))
     window = options.speculation is not None  # keeps cells that a sliding window would drop
-    parts = (options.kv_type_k, options.kv_type_v, options.rope, flash_attention, window)
+    cache = (options.kv_type_k, options.kv_type_v, flash_attention, window)
+    parts = (*cache, options.rope, is_long)
     digest.update(msgspec.json.encode(parts))
     digest.update(llama.llama_print_system_info() or b"")
     digest.update(llama.llama_version() or b"")
