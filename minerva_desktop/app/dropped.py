@@ -33,7 +33,7 @@ def sorted_drop(paths: Sequence[Path]) -> Dropped:
     dropped = Dropped()
     for path in paths:
         suffix = path.suffix.lower()
-        if suffix == MODEL_SUFFIX or path.is_dir():
+        if suffix == MODEL_SUFFIX or _is_folder(path):
             dropped.models.append(path)
         elif suffix == ARCHIVE_SUFFIX:
             dropped.chats.append(path)
@@ -46,6 +46,13 @@ def sorted_drop(paths: Sequence[Path]) -> Dropped:
             else:
                 dropped.attachments.append(path)
     return dropped
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # not looked into: of a folder that is closed, on a drive that is gone
+        return False
 
 
 def _holds_chats(head: bytes) -> bool:

@@ -17,7 +17,7 @@ def save_text(path: Path, text: str) -> None:
     try:
         if target.exists() and not target.is_file():
             raise MinervaError(f"{target.name} is no regular file: choose another name")
-        draft.write_text(text, encoding="utf-8")
+        draft.write_text(text, encoding="utf-8", newline="\n")
         draft.replace(target)
     except OSError as error:
         with suppress(OSError):

@@ -20,7 +20,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractButton, QToolButton, QWidget
 
-from minerva_desktop.app.attachments import estimated_tokens
+from minerva_desktop.app.attachments import attached_name, estimated_tokens
 from minerva_desktop.chat.parts import FilePart, ImagePart
 from minerva_desktop.ui.controls import icon_button, plain_tip
 from minerva_desktop.ui.formats import format_tokens
@@ -92,7 +92,8 @@ class AttachmentChip(QAbstractButton):
 
     def set_content(self, name: str, facts: str, note: str = "") -> None:
         """Show that; ``note`` is what there is to say about how the file was read."""
-        self._name, self._facts = name, facts
+        name = self._name = attached_name(name)  # of a file, or of a chat that was imported
+        self._facts = facts
         self.setAccessibleName(f"{name}, {facts.replace(' · ', ', ')}")
         self.setAccessibleDescription(note)
         self.setToolTip(plain_tip("\n".join(filter(None, (name, facts, note)))))
@@ -180,7 +181,7 @@ class FileChip(AttachmentChip):
         super().__init__(icons, "file" if is_file else "image", can_remove=False, parent=parent)
         self._part = part
         self.set_content(
-            " ".join(part.name.split()) or "unnamed",
+            part.name,
             file_facts(part) if isinstance(part, FilePart) else image_facts(part),
         )
         self.setEnabled(is_file)

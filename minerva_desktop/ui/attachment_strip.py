@@ -137,10 +137,10 @@ class AttachmentStrip(QScrollArea):
         self.drop(item_id)
 
     def clear(self) -> None:
-        """Take all out."""
-        if self._items:
+        """Take all out that are read; those on their way in are for the next message."""
+        if self.files:
             self._remember()
-            self._use(())
+            self._use(tuple(item for item in self._items if item.part is None))
 
     def undo(self) -> bool:
         """Undo the last change, if it came after the last one of the text; whether it did."""

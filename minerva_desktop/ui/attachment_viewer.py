@@ -17,6 +17,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from minerva_desktop.app.attachments import attached_name
+from minerva_desktop.chat.export_names import file_stem
 from minerva_desktop.chat.parts import PDF, FilePart
 from minerva_desktop.ui.attachment_chip import file_facts
 from minerva_desktop.ui.controls import ElidedLabel
@@ -38,14 +40,15 @@ class AttachmentViewer(QDialog):
         """``inline_id``: of a file whose text can become a part of the message."""
         super().__init__(parent)
         self._part = part
+        self._name = attached_name(part.name)
         self._inline_id = inline_id
         self._at = 0
         self.setObjectName("attachmentViewer")
-        self.setWindowTitle(part.name)
+        self.setWindowTitle(self._name)
         self.resize(*SIZE)
         self._text = QPlainTextEdit()
         self._text.setObjectName("attachmentText")
-        self._text.setAccessibleName(f"Text of {part.name}")
+        self._text.setAccessibleName(f"Text of {self._name}")
         self._text.setReadOnly(True)
         self._text.setUndoRedoEnabled(False)
         if part.media_type != PDF:
@@ -59,7 +62,7 @@ class AttachmentViewer(QDialog):
         QShortcut(QKeySequence(QKeySequence.StandardKey.Save), self).activated.connect(self._save)
 
     def _lay_out(self) -> None:
-        name = ElidedLabel(self._part.name)
+        name = ElidedLabel(self._name)
         name.setProperty("look", "title")
         facts = QLabel(self._facts())
         facts.setProperty("look", "muted")
@@ -111,11 +114,12 @@ class AttachmentViewer(QDialog):
 
     @Slot()
     def _save(self) -> None:
-        name = self._part.name
+        name = file_stem(self._name)  # which names no folder
         if self._part.media_type == PDF or "." not in name:
             name += ".txt"
-        dialog = QFileDialog(self, "Save the text", name)
+        dialog = QFileDialog(self, "Save the text")
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.selectFile(name)
         dialog.fileSelected.connect(self._on_target)
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()

@@ -9,7 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QFileDialog
 
-from minerva_desktop.errors import StoreError, os_reason
+from minerva_desktop.app.text_file import save_text
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks
@@ -46,13 +46,6 @@ class CodeSaver(QObject):
         self._tasks.start(self._save(Path(path), self._code))
 
     async def _save(self, path: Path, code: str) -> None:
-        await asyncio.to_thread(_write, path, code)
+        await asyncio.to_thread(save_text, path, code)
         text = f"Code saved to {path.name}."
         self._window.notifications.show_notice(Notice(NoticeKind.INFO, text, str(path), key=KEY))
-
-
-def _write(path: Path, code: str) -> None:
-    try:
-        path.write_bytes(code.encode())
-    except OSError as error:
-        raise StoreError(f"{path.name} could not be written: {os_reason(error)}") from error

@@ -54,7 +54,8 @@ class UpdateController(QObject):
         self._notifications = notifications
         self._tasks = tasks
         self._now = now
-        self._is_asking = False
+        self._asking = asyncio.Lock()
+        self._is_awaited = False  # by the person
         self.release: Release | None = None  # a newer one that was found
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -79,13 +80,14 @@ class UpdateController(QObject):
     @Slot()
     def look(self) -> None:
         """Ask, if that is due; what goes wrong is only logged."""
-        if is_due(self._settings.current.updates, self._now()) and not self._is_asking:
+        if is_due(self._settings.current.updates, self._now()) and not self._asking.locked():
             self._tasks.start(self._ask_by_itself())
 
     @Slot()
     def check_now(self) -> None:
         """Ask because the person wants to; ``told`` comes."""
-        if not self._is_asking:
+        if not self._is_awaited:
+            self._is_awaited = True
             self._tasks.start(self._ask_for_person())
 
     def open_page(self, address: str) -> None:
@@ -116,10 +118,12 @@ class UpdateController(QObject):
 
     async def _ask_for_person(self) -> None:
         try:
-            release = await self._fetch()
+            release = await self._fetch()  # after one that asks by itself just now
         except UpdateCheckFailed as error:
             self.told.emit(error.message, None)
             return
+        finally:
+            self._is_awaited = False
         if is_newer(release.version):
             self.release = release
             self.told.emit(f"Minerva {release.version} is there.", release)
@@ -127,12 +131,9 @@ class UpdateController(QObject):
             self.told.emit(f"Minerva {__version__} is the newest version.", None)
 
     async def _fetch(self) -> Release:
-        self._is_asking = True
-        try:
+        async with self._asking:
             fetch = late_dialogs.fetch_release()
             return await asyncio.to_thread(fetch, address_of(self._settings.current.updates))
-        finally:
-            self._is_asking = False
 
     def _remember(self, **changes: object) -> None:
         updates = msgspec.structs.replace(self._settings.current.updates, **changes)

@@ -202,7 +202,7 @@ def test_by_itself_it_asks_once_a_day_and_is_silent_about_failures(
             hub.now = 1_790_000_000.0 + hours * 3600
             hub.controller.look()
             opened.until("request", partial(has_asked, server, n_requests))
-            opened.until("end", lambda: not hub.controller._is_asking)
+            opened.until("end", lambda: not hub.controller._asking.locked())
         assert opened.notice == ""
         server.status = 200
         hub.now += 25 * 3600
@@ -212,8 +212,29 @@ def test_by_itself_it_asks_once_a_day_and_is_silent_about_failures(
         hub.now += 25 * 3600  # the same version again: nobody wants to hear it each day
         hub.controller.look()
         opened.until("request", lambda: len(server.requests) == 4)
-        opened.until("end", lambda: not hub.controller._is_asking)
+        opened.until("end", lambda: not hub.controller._asking.locked())
         assert opened.notice == ""
+
+
+def test_a_person_who_asks_while_it_asks_by_itself_is_told(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, server: UpdateServer
+) -> None:
+    with_updates(address=server.address, enabled=True)
+    server.offer(version="0.0.1")
+    server.go_on.clear()
+    told: list[str] = []
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        hub = Hub(opened, 1_790_000_000.0)
+        hub.controller.told.connect(lambda words, _release: told.append(words))
+        hub.controller.look()
+        opened.until("request", partial(has_asked, server, 1))
+        hub.controller.check_now()
+        hub.controller.check_now()
+        server.go_on.set()
+        opened.until("words", lambda: bool(told))
+        opened.until("end", lambda: not hub.controller._asking.locked())
+    assert told == [f"Minerva {__version__} is the newest version."]
+    assert len(server.requests) == 2
 
 
 def test_switched_off_it_never_asks(

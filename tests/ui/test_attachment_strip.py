@@ -143,6 +143,15 @@ def test_what_was_sent_comes_back_with_undo(composer: Composer) -> None:
     assert (composer.text, composer.files) == ("other", (TWO,))
 
 
+def test_what_is_being_read_is_for_the_next_message(composer: Composer) -> None:
+    composer.attachments.add(ONE)
+    item_id = composer.attachments.begin(TWO.name)
+    composer.clear()
+    assert names(composer) == ["two.txt"]
+    composer.attachments.finish(item_id, TWO)
+    assert composer.files == (TWO,)
+
+
 def test_a_long_paste_is_offered_as_a_file(qtbot: QtBot, composer: Composer) -> None:
     mime = QMimeData()
     for text in ("x " * 4_001, "x\n" * 100):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -126,9 +127,10 @@ def test_code_of_an_answer_goes_into_a_file(opened: OpenWindow, tmp_path: Path) 
 
 
 def test_a_file_that_cannot_be_written_is_said(opened: OpenWindow, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")  # whose reader would be waited for
     opened.window.chat_view.events.save_requested.emit("code", "code.py")
     (dialog,) = opened.window.findChildren(QFileDialog)
-    dialog.fileSelected.emit(str(tmp_path))
+    dialog.fileSelected.emit(str(tmp_path / "pipe"))
     dialog.reject()
-    opened.until("error", lambda: "could not be written" in opened.notice)
-    assert opened.notice == f"{tmp_path.name} could not be written: it is a folder"
+    opened.until("error", lambda: "no regular file" in opened.notice)
+    assert opened.notice == "pipe is no regular file: choose another name"

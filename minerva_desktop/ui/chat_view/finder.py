@@ -161,11 +161,11 @@ class Finder(QObject):
         message = self._all[message_id]
         found: tuple[Match, ...] = ()
         if view is not None and view.is_whole:
-            found = self._needle.matches(view.body.rows)
-        elif self._needle.may_be_in(message.text):
+            found = yield from self._needle.matches(list(view.body.rows))
+        elif (yield from self._needle.may_be_in(message.text)):
             rows: list[Row] = []
             yield from self._render(message, rows)
-            found = self._needle.matches(rows)
+            found = yield from self._needle.matches(rows)
         if message.state is not MessageState.STREAMING:
             self._known[message_id] = message
         del self._pending[message_id]

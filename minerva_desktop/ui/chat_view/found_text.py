@@ -6,16 +6,17 @@ or a cell of a table, never across them. No Qt here; any thread may use it.
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import NamedTuple
 
 from minerva_desktop.ui.chat_view.rows import Kind, Row, runs_text
 
 MAX_MATCHES = 2_000  # in one message
-_TARGET = re.compile(r"\]\([^)\n]*\)")  # of a link
-_MARKUP = dict.fromkeys(map(ord, "*_~`\\[]()<>#|$!-+:=\n\r\t "))
+PIECE = 16_000  # characters searched between two looks at the clock
+ROWS = 100  # the same for rows, most of which have some characters
+_LINK = "]("  # between the text of a link and its target
+_MARKUP = frozenset("*_~`\\[]()<>#|$!-+:=\n\r\t ")
 
 
 class Match(NamedTuple):
@@ -33,26 +34,37 @@ class Needle:
 
     def __init__(self, text: str) -> None:
         self._folds = _Folds()
+        self._bare_folds = _BareFolds()
         self._text = text.translate(self._folds)
-        self._bare = self._text.translate(_MARKUP)
+        self._bare = text.translate(self._bare_folds)
 
     def __bool__(self) -> bool:
         return bool(self._text)
 
-    def may_be_in(self, source: str) -> bool:
-        """Whether Markdown could show it: False only where it cannot. Saves rendering most
-        messages of a long chat. Blind to text behind entities, as in ``&auml;``."""
-        shown = _TARGET.sub("", source) if "](" in source else source
-        return self._bare in shown.translate(self._folds).translate(_MARKUP)
+    def may_be_in(self, source: str) -> Generator[None, None, bool]:
+        """Returns whether Markdown could show it: False only where it cannot; a step for each
+        `PIECE`. Saves rendering most messages of a long chat. Blind to text behind entities, as in
+        ``&auml;``, and to a link in the middle of a line as long as a piece."""
+        before = ""
+        for piece in _pieces(source):
+            shown = before + _without_targets(piece).translate(self._bare_folds)
+            if self._bare in shown:
+                return True
+            before = shown[max(0, len(shown) - len(self._bare) + 1) :]
+            yield
+        return False
 
-    def matches(self, rows: Sequence[Row]) -> tuple[Match, ...]:
-        """Where it is in ``rows``, from top to bottom, `MAX_MATCHES` at most."""
+    def matches(self, rows: Sequence[Row]) -> Generator[None, None, tuple[Match, ...]]:
+        """Returns where it is in ``rows``, from top to bottom, `MAX_MATCHES` at most; a step for
+        each `ROWS`."""
         found: list[Match] = []
         for index, row in enumerate(rows):
             for cell, text in enumerate(_segments(row)):
                 found += [Match(index, cell, at, at + len(self._text)) for at in self._places(text)]
             if len(found) >= MAX_MATCHES:
                 break
+            if index % ROWS == ROWS - 1:
+                yield
         return tuple(found[:MAX_MATCHES])
 
     def _places(self, text: str) -> Iterator[int]:
@@ -72,10 +84,43 @@ class _Folds(dict[int, str]):
         return folded
 
 
+class _BareFolds(dict[int, str]):
+    """The same, and nothing for what may be markup."""
+
+    def __missing__(self, code: int) -> str:
+        folded = " " if chr(code).isspace() else _fold(chr(code))
+        bare = self[code] = "" if folded in _MARKUP else folded
+        return bare
+
+
 def _fold(character: str) -> str:
     plain = [c for c in unicodedata.normalize("NFKD", character) if not unicodedata.combining(c)]
     lower = (plain[0] if len(plain) == 1 else character).lower()
     return lower if len(lower) == 1 else character
+
+
+def _pieces(source: str) -> Iterator[str]:
+    """``source`` in pieces that end with a line, where one ends in them."""
+    start = 0
+    while start < len(source):
+        end = start + PIECE
+        if end < len(source):
+            end = source.rfind("\n", start, end) + 1 or end
+        yield source[start:end]
+        start = end
+
+
+def _without_targets(source: str) -> str:
+    """``source`` without what its links lead to. No expression: where links do not end, one looks
+    for each of their ends through all the rest."""
+    if _LINK not in source:
+        return source
+    first, *others = source.split(_LINK)
+    shown = [first]
+    for other in others:
+        target, mark, rest = other.partition(")")
+        shown.append(rest if mark and "\n" not in target else other)
+    return "".join(shown)
 
 
 def _segments(row: Row) -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
+
+_MAIL_FIELDS = frozenset({"", "to", "cc", "bcc", "subject", "body"})
 
 OPENED_SCHEMES = frozenset({"http", "https", "mailto"})
 
@@ -35,6 +37,9 @@ def host_of(address: str) -> str:
 def doubt_about(text: str, target: str) -> str:
     """Why a person should look twice at a link that is called ``text``: a sentence, or empty."""
     host = host_of(target)
+    wanted = _mail_extras(target)
+    if wanted:  # some mail programs attach the file that it names
+        return f"It tells your mail program more than what to write and to whom: {wanted}."
     if urlsplit_user(target):
         return f"What stands before the @ in it is not where it leads: that is {host}."
     named = _ADDRESS.search(text)
@@ -56,6 +61,19 @@ def urlsplit_user(target: str) -> str:
         return urlsplit(target).username or ""
     except ValueError:
         return ""
+
+
+def _mail_extras(target: str) -> str:
+    """The names of the fields of a mail, but for those that any link to mail may fill in."""
+    scheme, _, rest = target.partition(":")
+    if scheme.lower() != "mailto":
+        return ""
+    try:
+        fields = parse_qsl(rest.partition("?")[2], keep_blank_values=True)
+    except ValueError:
+        return "?"
+    names = dict.fromkeys(name.strip().lower() for name, _ in fields)
+    return ", ".join(name[:40] for name in names if name not in _MAIL_FIELDS)
 
 
 def _bare(host: str) -> str:

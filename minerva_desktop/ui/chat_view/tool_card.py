@@ -6,6 +6,8 @@ Main thread; the functions that make Markdown are pure.
 from __future__ import annotations
 
 import json
+import re
+from itertools import accumulate
 
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor, QPainter
@@ -15,13 +17,20 @@ from minerva_desktop.chat.export_markdown import fenced
 from minerva_desktop.chat.parts import ToolCallPart, ToolResultPart
 from minerva_desktop.ui.chat_view.folded_text import FoldedText
 from minerva_desktop.ui.chat_view.markdown import MarkdownParser
+from minerva_desktop.ui.chat_view.plain_text import clean_source
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 
 RADIUS = 8  # px
 MAX_FORMATTED = 50_000  # characters of JSON that are laid out anew
+MAX_STEPS = 40_000  # of laying it out, each value as many as it is deep: some milliseconds
+MAX_NAME = 200  # characters
 MAX_LINES = 12  # of arguments that are shown without being asked for
 MAX_SHOWN = 1_500  # characters of them
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"')
+_SIGN = re.compile(r"[\[\]{},]")
+_DEEPER = {"[": 1, "{": 1, "]": -1, "}": -1, ",": 0}
 
 
 class ToolCard(FoldedText):
@@ -91,7 +100,7 @@ def _as_code(text: str, found: object) -> str:
 
 def _json(text: str) -> object:
     """The value of JSON; None for what is none, or is too much to lay out."""
-    if len(text) > MAX_FORMATTED:
+    if len(text) > MAX_FORMATTED or _n_steps(text) > MAX_STEPS:
         return None
     try:
         return json.loads(text)
@@ -99,5 +108,11 @@ def _json(text: str) -> object:
         return None
 
 
+def _n_steps(text: str) -> int:
+    """At most how many it takes to lay JSON out: deep values are as many spaces, too."""
+    signs = _SIGN.findall(_STRING.sub("", text))
+    return len(signs) * max(accumulate(_DEEPER[sign] for sign in signs), default=0)
+
+
 def _name(name: str) -> str:
-    return " ".join(name.split()) or "a tool"
+    return " ".join(clean_source(name[:MAX_NAME]).split()) or "a tool"

@@ -15,6 +15,7 @@ import time
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from functools import partial
+from inspect import CO_GENERATOR
 from types import FrameType
 
 from PySide6.QtCore import QPointF, QRectF, Qt
@@ -30,7 +31,8 @@ MAX_WIDTH = 400.0  # em
 MAX_HEIGHT = 100.0
 MAX_DIMENSION = 20.0  # em; of a space or a rule
 MAX_SECONDS = 0.5
-UNWATCHED = 300  # characters, whose layout cannot take long
+UNWATCHED = 300  # characters, whose layout cannot take long where little is nested
+UNWATCHED_NESTING = 12  # of what `_NESTING` finds: each of them may double the time
 
 # Macros can grow without bounds, and there is nothing to include or to link to.
 _REFUSED = re.compile(
@@ -42,7 +44,11 @@ _DROPPED = re.compile(r"\\(?:label\s*\{[^{}]*\}|nonumber|notag)(?![a-zA-Z])")
 _TAG = re.compile(r"\\tag\*?\s*\{([^{}]*)\}")
 _ANGLES = re.compile(r"\\(left|right|big\w?|Big\w?|bigg\w?|Bigg\w?)\s*([<>])")
 _TEXT_DASH = re.compile(r"(\\(?:text\w*|mbox)\s*\{)-")
-_DIMENSION = re.compile(r"(\d*\.?\d+)\s*(in|mm|cm|pt|em|ex|pc|bp|dd|cc|sp|mu)(?![a-zA-Z])")
+_NESTING = re.compile(r"[\\{^_]")
+# With no way back into the digits: a long number took cubic time, and the lock for all of it.
+_DIMENSION = re.compile(
+    r"(?<!\d)(\d++(?:\.\d++)?|\.\d++)\s*+(in|mm|cm|pt|em|ex|pc|bp|dd|cc|sp|mu)(?![a-zA-Z])"
+)
 _UNITS_IN_EM = {"in": 7.3, "cm": 2.9, "pc": 1.3, "cc": 1.3, "mm": 0.3, "em": 1.0, "ex": 0.5}
 # Sums and integrals, which would be as high within a line as on their own.
 _LARGE = re.compile(r"<mo>(?=&#x0(?:220F|22[12][0-9A-F]|22C[0-3]|2A[01][0-9A-F]);)")
@@ -73,7 +79,7 @@ def typeset(tex: str, *, display: bool) -> Drawing:
             markup = tex2mml(prepared, inline=not display)
             if not display:
                 markup = _LARGE.sub('<mo stretchy="false">', markup)
-            if len(tex) > UNWATCHED:
+            if len(tex) > UNWATCHED or len(_NESTING.findall(tex)) > UNWATCHED_NESTING:
                 return _laid_out(markup)
         return _laid_out(markup)
     except InvalidRequest:
@@ -83,7 +89,11 @@ def typeset(tex: str, *, display: bool) -> Drawing:
 
 
 class _Deadline:
-    """Ends what the thread does with a `TimeoutError`, at the next call of a Python function."""
+    """Ends what the thread does with a `TimeoutError`, at the next call of a Python function.
+
+    But not of a generator: Python may be about to close that, ignores what it raises then, and has
+    given up tracing for good.
+    """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -96,8 +106,8 @@ class _Deadline:
     def __exit__(self, *_error: object) -> None:
         sys.settrace(None)
 
-    def _trace(self, _frame: FrameType, _event: str, _argument: object) -> None:
-        if time.monotonic() > self._at:
+    def _trace(self, frame: FrameType, _event: str, _argument: object) -> None:
+        if time.monotonic() > self._at and not frame.f_code.co_flags & CO_GENERATOR:
             raise TimeoutError
 
 

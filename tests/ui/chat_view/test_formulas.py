@@ -3,6 +3,7 @@ r"""Formulas are found, typeset beside the window, and painted from outlines alo
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 
 import pytest
@@ -153,6 +154,9 @@ HOSTILE = [
     "x" + "^{x" * 480 + "}" * 480,
     r"\left(" * 100 + "x" + r"\right)" * 100,
     r"\begin{matrix}" + r"1 & 2 \\ " * 200 + r"\end{matrix}",
+    r"\begin{pmatrix}" * 9 + "x" + r"\end{pmatrix}" * 9,  # short, and deep
+    r"\frac1{" * 40 + "x" + "}" * 40,  # its time is up while Python closes a generator
+    "1" * 1_900,
     "",
 ]
 
@@ -160,8 +164,10 @@ HOSTILE = [
 @pytest.mark.parametrize("tex", HOSTILE)
 def test_hostile_latex_is_refused_in_little_time(tex: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(typesetting, "MAX_SECONDS", 0.1)
+    began = time.monotonic()
     with pytest.raises(InvalidRequest, match="cannot be typeset") as raised:
         typeset(tex, display=True)
+    assert time.monotonic() - began < 2.0
     assert raised.value.detail
 
 

@@ -50,6 +50,8 @@ def opener() -> Iterator[Opener]:
         ("https://bank.com/login", "https://evil.example", "says bank.com, but it leads to evil.e"),
         ("bank.com", "https://bank.com.evil.example", "leads to bank.com.evil.example"),
         ("bank.com", "mailto:me@evil.example", "leads to evil.example"),
+        ("write", "mailto:me@bank.com?Subject=a&body=b;c&cc=d", ""),
+        ("write", "mailto:me@bank.com?subject=a&%61ttach=/etc/passwd", "and to whom: attach."),
         ("login", "https://bank.com@evil.example", "before the @"),
         ("login", "https://xn--bnk-6cd.com", "look like others: xn--bnk-6cd.com"),
         ("login", "https://b\u0430nk.com", "look like others: xn--"),

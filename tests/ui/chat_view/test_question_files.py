@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QFileDialog, QPushButton
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.parts import FilePart, ImagePart
 from minerva_desktop.ui.attachment_chip import FileChip
+from minerva_desktop.ui.attachment_viewer import AttachmentViewer
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.message_edit import MessageEdit
 from tests.ui.chat_view.messages import question
@@ -50,3 +54,21 @@ def test_a_file_is_enough_of_a_question_that_is_edited(qtbot: QtBot, view: ChatV
     with qtbot.waitSignal(view.events.edit_submitted) as sent:
         QTest.keyClick(field, Qt.Key.Key_Return)
     assert sent.args == [asked.id, ""]
+
+
+def test_a_name_from_an_imported_chat_leads_nowhere(qtbot: QtBot, view: ChatView) -> None:
+    hostile = FilePart("../../.bashrc\u202etxt.\n" + "x" * 1_000, "boo", 3)
+    view.set_messages([msgspec.structs.replace(question("Well?"), parts=(hostile,))])
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    (chip,) = view.findChildren(FileChip)
+    assert chip.accessibleName().startswith("../../.bashrctxt. xxx")
+    assert len(chip.toolTip()) < 300
+    viewer = AttachmentViewer(hostile, view)
+    assert viewer.windowTitle().startswith("../../.bashrctxt. xxx")
+    assert len(viewer.windowTitle()) == 120
+    (save,) = [button for button in viewer.findChildren(QPushButton) if "Save" in button.text()]
+    save.click()
+    (dialog,) = viewer.findChildren(QFileDialog)
+    (chosen,) = dialog.selectedFiles()
+    assert Path(chosen).parent == Path.cwd()
+    assert Path(chosen).name.startswith("-..-.bashrctxt. xxx")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import msgspec
 import pytest
@@ -130,3 +131,23 @@ def test_results_are_shown_as_they_are_unless_they_are_json() -> None:
     assert result_markdown(" ") == ""
     large = json.dumps(["x" * MAX_FORMATTED])
     assert result_markdown(large) == f"```\n{large}\n```"
+
+
+def test_json_that_nests_deeply_stays_as_it_is_in_little_time() -> None:
+    deep = "[" * 900 + "1," * 20_000 + "1" + "]" * 900
+    began = time.perf_counter()
+    assert result_markdown(deep) == f"```\n{deep}\n```"
+    assert time.perf_counter() - began < 0.5  # laid out, it was 38 million characters, after 2 s
+    rows = json.dumps([{"title": "[{,", "tags": ["a", "b"]}] * 1_000)
+    assert result_markdown(rows).count("\n") == 7_003
+
+
+def test_a_tool_name_shows_what_turns_it_round(qtbot: QtBot, view: ChatView) -> None:
+    names = ["find\u202etxt.exe", "a\n b\x07", "x" * 5_000]
+    cards = _shown(qtbot, view, *(_result("1", name) for name in names))
+    assert [card.heading.text() for card in cards] == [
+        "Result of find[U+202E]txt.exe",
+        "Result of a b\ufffd",
+        f"Result of {'x' * 200}",
+    ]
+    assert cards[0].heading.accessibleName() == "Result of find[U+202E]txt.exe"
