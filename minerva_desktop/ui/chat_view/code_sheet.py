@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from PySide6.QtCore import QMimeData, Qt
-from PySide6.QtGui import QPalette, QTextCursor, QWheelEvent
+from PySide6.QtGui import QPalette, QWheelEvent
 from PySide6.QtWidgets import QFrame, QTextEdit, QWidget
 
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
@@ -45,12 +45,16 @@ class CodeSheet(QTextEdit):
 
     def show_rows(self, rows: Sequence[Row]) -> None:
         """Show all of a box, of which ``rows`` are the lines."""
+        is_new = not self._writer.rows
         self._writer.apply(Update(0, [replace(row, nest="") for row in rows]))
-        first = QTextCursor(self.document().firstBlock())
-        layout = first.blockFormat()
-        if layout.topMargin() > 0:  # the header is not covered
-            layout.setTopMargin(0)
-            first.setBlockFormat(layout)
+        if is_new:  # text that is put in took the caret along, and the view goes where that is
+            caret = self.textCursor()
+            caret.setPosition(0)
+            self.setTextCursor(caret)
+        frame = self.document().rootFrame().frameFormat()
+        if frame.topMargin() > 0:  # the header is not covered
+            frame.setTopMargin(0)
+            self.document().rootFrame().setFrameFormat(frame)
 
     def restyle(self, formats: TextFormats) -> None:
         """Use other colours."""
