@@ -86,7 +86,7 @@ class AttachmentViewer(QDialog):
         box.addLayout(buttons)
 
     def _facts(self) -> str:
-        lines = self._part.text.count("\n") + 1
+        lines = self._part.text.removesuffix("\n").count("\n") + 1
         count = "1 line" if lines == 1 else f"{lines:,} lines"
         kind = " · the text of the PDF" if self._part.media_type == PDF else ""
         return f"{file_facts(self._part)} · {count}{kind}"

@@ -69,6 +69,9 @@ def test_files_are_dropped_sent_and_read_again(open_app: OpenApp, tmp_path: Path
         chip.setFocus()
         QTest.keyClick(chip, Qt.Key.Key_Return)
         viewer = opened.part(AttachmentViewer, "attachmentViewer")
+        assert "15 bytes · ≈ 4 tokens · 1 line" in [
+            label.text() for label in viewer.findChildren(QLabel)
+        ]
         text = part(viewer, QPlainTextEdit, "attachmentText")
         opened.until("text", lambda: text.toPlainText() == "print('hippo')\n")
         viewer.save_wanted.emit(files(opened)[0], tmp_path / "saved.txt")

@@ -4,20 +4,22 @@ A `LineHighlighter` lexes a window of lines at the end of what it was given; lin
 window are settled and never lexed again. The result depends on the lines alone, not on how they
 were grouped when they arrived, so a streamed block looks like one rendered at once. What spans
 more lines than the window (a comment of a hundred lines, in a language whose lexer reads comments
-in one go) may lose its colour, never its text. No Qt here.
+in one go) may lose its colour, never its text; so does a block that its lexer fails on. No Qt here.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import logging
+import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple
 
-from pygments.lexer import ExtendedRegexLexer, Lexer, LexerContext, RegexLexer
+from pygments.lexer import ExtendedRegexLexer, Lexer, RegexLexer
 from pygments.lexers import get_all_lexers, get_lexer_by_name
+from pygments.lexers.special import TextLexer
 from pygments.styles import get_style_by_name
-from pygments.token import Token, _TokenType, string_to_tokentype
+from pygments.token import Error, Token, Whitespace, _TokenType, string_to_tokentype
 
 from minerva_desktop.ui.chat_view.rows import Run, merged
 
@@ -27,6 +29,10 @@ MAX_WINDOW = 256  # lines; a window without a place to cut it grows up to this
 MAX_LINES = 5_000  # lines of a block that get colours
 MAX_LINE_LENGTH = 1_000  # characters; a longer line switches colours off for the rest of its block
 
+_log = logging.getLogger(__name__)
+
+# Of each state: what matches, the token's type or what makes the tokens, and the change of state.
+Rules = dict[str, list[tuple[Callable[[str, int], re.Match[str] | None], Any, Any]]]
 Lexed = tuple[int, _TokenType, str]  # Pygments' own: position, type, text
 
 # Asking Pygments for a name that it doesn't know makes it look through all installed packages.
@@ -74,6 +80,7 @@ class LineHighlighter:
 
     def __init__(self, language: str) -> None:
         self._lexer = find_lexer(language)
+        self._resumes = _can_resume(self._lexer)
         self._state: tuple[str, ...] = ("root",)
         self._window: list[str] = []
         self._attempt = WINDOW
@@ -106,11 +113,11 @@ class LineHighlighter:
         if self._lexer is None or not self._window:
             return []
         if self._open is None:
-            self._open = _split_lines(self._lex(self._lexer, self._window))
+            self._open = _split_lines(self._lex(self._lexer, self._window)[0])
         return self._open
 
     def _settle(self, lexer: Lexer) -> None:
-        tokens = self._lex(lexer, self._window)
+        tokens, _ = self._lex(lexer, self._window)
         limit = len(self._window) - WINDOW + SETTLE
         cut = _last_boundary(tokens, limit)
         if cut == 0:
@@ -119,33 +126,72 @@ class LineHighlighter:
                 return
             cut = limit
         self._settled += _split_lines(tokens)[:cut]
-        if _has_states(lexer):
-            source = "\n".join(self._window[:cut]) + "\n"
-            context = LexerContext(source, 0, list(self._state))
-            deque(_resumable_tokens(lexer, context), maxlen=0)
-            self._state = tuple(context.stack)
+        self._state = self._lex(self._lexer or lexer, self._window[:cut])[1]
         del self._window[:cut]
         self._attempt = max(WINDOW, len(self._window) + 1)
 
-    def _lex(self, lexer: Lexer, lines: list[str]) -> list[tuple[str, str]]:
+    def _lex(self, lexer: Lexer, lines: list[str]) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
+        """The tokens of ``lines``, which follow on what is settled, and the states after them."""
         source = "\n".join(lines) + "\n"
-        if _has_states(lexer):
-            tokens = _resumable_tokens(lexer, LexerContext(source, 0, list(self._state)))
-        else:
-            tokens = lexer.get_tokens_unprocessed(source)
-        return [(_token_name(kind), text) for _, kind, text in tokens]
+        stack = list(self._state)
+        try:
+            if self._resumes and isinstance(lexer, RegexLexer):
+                found = _regex_tokens(lexer, source, stack)
+            else:
+                found = lexer.get_tokens_unprocessed(source)
+            tokens = [(_token_name(kind), text) for _, kind, text in found]
+        except Exception:  # noqa: BLE001 - Pygments has 600 lexers, of many hands
+            if self._resumes:  # a lexer may need what its own way in prepares (PostgreSQL's does)
+                self._resumes = False
+                return self._lex(lexer, lines)
+            _log.warning("No colours: the lexer for %s failed", lexer.name, exc_info=True)
+            self._lexer = TextLexer()
+            tokens = [("", source)]
+        return tokens, tuple(stack)
 
 
-def _has_states(lexer: Lexer) -> bool:
+def _can_resume(lexer: Lexer | None) -> bool:
     """Whether lexing can resume after a line. Extended lexers keep a state of their own kind."""
     return isinstance(lexer, RegexLexer) and not isinstance(lexer, ExtendedRegexLexer)
 
 
-def _resumable_tokens(lexer: Lexer, context: LexerContext) -> Iterator[Lexed]:
-    """Lex from ``context``, which ends in the state to go on from. The extended lexer's loop is
-    `RegexLexer`'s own with that state outside of it, and needs nothing else of its class."""
-    loop = cast(Callable[..., Iterator[Lexed]], ExtendedRegexLexer.get_tokens_unprocessed)
-    return loop(lexer, context=context)
+def _regex_tokens(lexer: RegexLexer, source: str, stack: list[str]) -> Iterator[Lexed]:
+    """`RegexLexer.get_tokens_unprocessed`, but with its ``stack`` of states outside of it, so that
+    the next lines can go on from there. (The extended lexer's loop has that, too, but calls the
+    lexer's own functions with one argument more than they take.)"""
+    rules: Rules = lexer._tokens  # type: ignore[attr-defined]  # the stubs lack it
+    position = 0
+    while position < len(source):
+        for matches, action, change in rules[stack[-1]]:
+            found = matches(source, position)
+            if not found:
+                continue
+            if type(action) is _TokenType:
+                yield position, action, found.group()
+            elif action is not None:
+                yield from action(lexer, found)
+            position = found.end()
+            if change is not None:
+                _change(stack, change)
+            break
+        else:
+            newline = source[position] == "\n"
+            if newline:
+                stack[:] = ["root"]
+            yield position, Whitespace if newline else Error, source[position]
+            position += 1
+
+
+def _change(stack: list[str], change: int | str | tuple[str, ...]) -> None:
+    """Do to the stack of states what a rule says; one state always stays."""
+    if isinstance(change, int):  # how many to leave, below zero
+        del stack[max(1, len(stack) + change) :]
+        return
+    for state in (change,) if isinstance(change, str) else change:
+        if state != "#pop":
+            stack.append(stack[-1] if state == "#push" else state)
+        elif len(stack) > 1:
+            stack.pop()
 
 
 @lru_cache(maxsize=512)

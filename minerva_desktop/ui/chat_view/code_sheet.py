@@ -45,13 +45,16 @@ class CodeSheet(QTextEdit):
 
     def show_rows(self, rows: Sequence[Row]) -> None:
         """Show all of a box, of which ``rows`` are the lines."""
+        is_new = not self._writer.rows
         self._writer.apply(Update(0, [replace(row, nest="") for row in rows]))
-        # The header is not covered: the gap above the first row, where it would be, goes.
-        frame = self.document().rootFrame()
-        layout = frame.frameFormat()
-        if layout.topMargin() > 0:
-            layout.setTopMargin(0)
-            frame.setFrameFormat(layout)
+        if is_new:  # text that is put in took the caret along, and the view goes where that is
+            caret = self.textCursor()
+            caret.setPosition(0)
+            self.setTextCursor(caret)
+        frame = self.document().rootFrame().frameFormat()
+        if frame.topMargin() > 0:  # the header is not covered
+            frame.setTopMargin(0)
+            self.document().rootFrame().setFrameFormat(frame)
 
     def restyle(self, formats: TextFormats) -> None:
         """Use other colours."""

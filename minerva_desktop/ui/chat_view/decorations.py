@@ -53,6 +53,7 @@ class Decorations:
         layout = self._document.documentLayout()
         position = layout.hitTest(QPointF(0, exposed.top()), Qt.HitTestAccuracy.FuzzyHit)
         first = self._writer.row_at(self._document.findBlock(max(0, position)))
+        first = max(0, first - 1)  # the foot of a box above is nearer to the row below it
         last = first
         while last < len(self._writer.rows):
             if self._rect(self._writer.block(last)).top() - CODE_HEADER > exposed.bottom():

@@ -160,13 +160,14 @@ class Finder(QObject):
         view = self._messages.view(message_id)
         message = self._all[message_id]
         found: tuple[Match, ...] = ()
-        if view is not None and view.is_whole:
+        is_written = message.state is MessageState.STREAMING  # its text is with its view alone
+        if view is not None and (view.is_whole or is_written):
             found = yield from self._needle.matches(list(view.body.rows))
         elif (yield from self._needle.may_be_in(message.text)):
             rows: list[Row] = []
             yield from self._render(message, rows)
             found = yield from self._needle.matches(rows)
-        if message.state is not MessageState.STREAMING:
+        if not is_written:
             self._known[message_id] = message
         del self._pending[message_id]
         if found:

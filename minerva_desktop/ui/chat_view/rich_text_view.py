@@ -134,6 +134,8 @@ class RichTextView(QTextBrowser):
         changed = self._writer.apply(update)
         if empty:
             self._caret_to_start()
+            # A format alone, of a code block whose first line is empty still, moves nothing.
+            self.document().markContentsDirty(0, 1)
         self._boxes.update(changed)
 
     def restyle(self) -> None:

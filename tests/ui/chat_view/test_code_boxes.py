@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import QColor, QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QToolButton
 from pytestqt.qtbot import QtBot
@@ -83,6 +83,9 @@ def test_long_lines_wrap_until_they_are_told_not_to(qtbot: QtBot, view: ChatView
     assert sheet.toPlainText() == f"{LONG}\n    y = 2"
     assert sheet.accessibleName() == "Python code"
     assert sheet.horizontalScrollBar().maximum() > 500
+    qtbot.waitUntil(sheet.isVisible)
+    assert sheet.horizontalScrollBar().value() == 0
+    assert sheet.textCursor().position() == 0
     last = sheet.document().lastBlock()
     bottom = sheet.document().documentLayout().blockBoundingRect(last).bottom()
     assert bottom <= sheet.viewport().height()
@@ -139,6 +142,34 @@ def test_a_box_that_does_not_wrap_goes_on_while_it_is_written(
     view.apply_theme(themes.theme)
     assert sheet.palette().base().color() == QColor(themes.theme.code)
     assert sheet.toPlainText() == f"{LONG}\nfirst = 1\n{LONG}"
+
+
+def test_an_answer_that_begins_with_code_has_its_box_in_place_from_the_first_line(
+    qtbot: QtBot, view: ChatView
+) -> None:
+    running = streaming()
+    view.begin_answer(running)
+    view.append_text(running.id, "```")
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    view.append_text(running.id, "py\n")
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    message = view.message_view(running.id)
+    assert message is not None
+    (bar,) = bars(message)
+    place, height = bar.geometry(), message.body.height()
+    assert message.body.rect().contains(place)
+    view.append_text(running.id, "\n```")
+    view.finish_message(ended(running, "```py\n\n```"))
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    assert (bar.geometry(), message.body.height()) == (place, height)
+
+
+def test_a_place_painted_alone_looks_as_in_the_whole(qtbot: QtBot, view: ChatView) -> None:
+    ground = shown(qtbot, view).body.viewport()
+    whole = ground.grab().toImage()
+    for y in range(0, whole.height(), 2):
+        pixel = QRect(whole.width() - 14, y, 1, 1)  # where boxes have neither text nor corners
+        assert ground.grab(pixel).toImage() == whole.copy(pixel), y
 
 
 def test_save_hands_over_the_code_as_it_was_written(qtbot: QtBot, view: ChatView) -> None:

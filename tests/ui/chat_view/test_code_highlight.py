@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
+from typing import Never
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pygments.lexers import get_lexer_by_name
+from pygments.lexers.textfmts import HttpLexer
+from pygments.token import Token, string_to_tokentype
 
 from minerva_desktop.ui.chat_view.code_highlight import (
     MAX_LINE_LENGTH,
@@ -38,6 +43,60 @@ def highlighted(language: str, lines: list[str]) -> list[tuple[Run, ...]]:
 def test_no_character_is_lost(language: str) -> None:
     lines = ['x = "a" + 1 // 2  # c', "", "\tif (a < b) { return '${x}'; }", "/* c", "*/ é 👍"] * 40
     assert [runs_text(runs) for runs in highlighted(language, lines)] == lines
+
+
+CALLING = {  # languages whose lexers call functions of their own, and what makes them do so
+    "markdown": ["# Title", "```python", "x = 1", "```", "end"],
+    "http": ["HTTP/1.1 200 OK", "Content-Type: application/json", "", '{"a": 1}'],
+    "postgresql": ["CREATE FUNCTION f() RETURNS int AS $$", "SELECT 1;", "$$ LANGUAGE sql;"],
+    "rst": [".. code-block:: python", "", "   x = 1", "", "end"],
+    "scheme": ["(define x 1.5)", "(display x)"],
+    "sml": ["val x = Foo.bar 1", "fun f x = x"],
+}
+
+
+@pytest.mark.parametrize("language", CALLING)
+def test_a_lexer_with_functions_of_its_own_gives_colours(language: str) -> None:
+    lines = CALLING[language] * WINDOW
+    runs = highlighted(language, lines)
+    assert [runs_text(line) for line in runs] == lines
+    assert any(run.token for line in runs[-len(CALLING[language]) :] for run in line)
+
+
+@pytest.mark.parametrize("language", ["markdown", "python", "latex", "html", "yaml", "http"])
+def test_each_character_has_the_colour_that_pygments_gives_it(language: str) -> None:
+    lines = [*CALLING["markdown"], *CALLING["http"], "<p class='a'>b</p>", "k: {v: 'w'} # c", "$x$"]
+    unprocessed = get_lexer_by_name(language).get_tokens_unprocessed("\n".join(lines) + "\n")
+    expected = [
+        (character, kind)
+        for _, kind, text in unprocessed
+        for character in text
+        if character != "\n"
+    ]
+    found = [
+        (character, string_to_tokentype(run.token))
+        for line in highlighted(language, lines)
+        for run in line
+        for character in run.text
+    ]
+    assert [text for text, _ in found] == [text for text, _ in expected]
+    assert all(
+        mine is kind or (mine is Token and string_to_tokentype("Text") in kind.split())
+        for (_, mine), (_, kind) in zip(found, expected, strict=True)
+    )
+
+
+def test_a_lexer_that_fails_costs_the_colours_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(lexer: HttpLexer, match: re.Match[str]) -> Never:
+        raise IndexError(match.group())
+
+    rules = [(re.compile("HTTP").match, fail, None)]
+    monkeypatch.setattr(HttpLexer, "_tokens", {"root": rules}, raising=False)
+    lines = ["GET", *["HTTP/1.1 200 OK"] * (2 * WINDOW), "end"]
+    assert [runs_text(line) for line in highlighted("http", lines)] == lines
+    assert "the lexer for HTTP failed" in caplog.text
 
 
 @settings(max_examples=50, deadline=None)

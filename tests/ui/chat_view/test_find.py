@@ -167,6 +167,17 @@ def test_an_answer_that_is_written_is_counted(finding: Finding) -> None:
     assert finding.marked(running) == ["fox", "fox"]
 
 
+def test_an_answer_is_counted_while_its_next_words_wait(finding: Finding) -> None:
+    running = streaming()
+    finding.open_chat(question("fox"))
+    finding.view.begin_answer(running)
+    finding.view.append_text(running.id, "A fox. ")
+    finding.until("")
+    finding.view.append_text(running.id, "And")  # not rendered yet when the search begins
+    finding.look_for("fox")
+    assert finding.count == "1 of 2"
+
+
 def test_another_chat_is_searched_for_the_same(finding: Finding) -> None:
     finding.open_chat(question("fox, fox"))
     finding.look_for("fox")
