@@ -97,6 +97,8 @@ class FoldedText(QWidget):
             self._make_body()
         if self._body is not None:
             self._body.setVisible(is_open)
+        if self._body is not None and not is_open:
+            self._body.clear_selection()
 
     def render_some(self, seconds: float) -> bool:
         """Render for about ``seconds``; whether something is left to render."""
