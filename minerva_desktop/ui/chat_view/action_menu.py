@@ -12,11 +12,12 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.ui.chat_view.actions import CHANGE_THE_CHAT, ICONS, MessageAction
-from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
+from minerva_desktop.ui.chat_view.rich_text_view import MARKDOWN_KEYS, RichTextView
 from minerva_desktop.ui.chat_view.selection_keeper import SelectionKeeper
 from minerva_desktop.ui.controls import PopupMenu
 from minerva_desktop.ui.icons import Icons
 
+AS_MARKDOWN = "Copy selection as Markdown"
 # A line above these.
 NEW_GROUP = {MessageAction.REGENERATE, MessageAction.BRANCH, MessageAction.DELETE}
 
@@ -54,3 +55,7 @@ def add_selection(menu: PopupMenu, icons: Icons, selection: SelectionKeeper) -> 
     """Offer to copy what is selected in the transcript."""
     icon = icons.icon("copy", "muted")
     menu.addAction(icon, "Copy selection").triggered.connect(selection.copy)
+    as_markdown = menu.addAction(icon, AS_MARKDOWN)
+    as_markdown.setShortcut(MARKDOWN_KEYS)
+    as_markdown.setShortcutVisibleInContextMenu(True)
+    as_markdown.triggered.connect(selection.copy_markdown)

@@ -40,6 +40,8 @@ from minerva_desktop.ui.chat_view.found_marks import FoundMarks
 from minerva_desktop.ui.chat_view.found_text import Match
 from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.plain_text import clean_source
+from minerva_desktop.ui.chat_view.row_markdown import markdown_of
+from minerva_desktop.ui.chat_view.row_slices import selected_rows
 from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, Row
 from minerva_desktop.ui.chat_view.text_formats import (
     CODE_BOTTOM,
@@ -59,6 +61,7 @@ _SCROLL_KEYS = (
     QKeySequence.StandardKey.MoveToEndOfDocument,
 )
 _ALT = Qt.KeyboardModifier.AltModifier
+MARKDOWN_KEYS = QKeySequence("Ctrl+Shift+C")  # copy as Markdown
 _STEP_KEYS = {Qt.Key.Key_Left.value: -1, Qt.Key.Key_Right.value: 1}
 _STEPS = _STEP_KEYS | {Qt.Key.Key_Up.value: -1, Qt.Key.Key_Down.value: 1}
 
@@ -100,6 +103,7 @@ class RichTextView(QTextBrowser):
         self.whole_source: Callable[[], str] | None = None  # what Ctrl+C copies without a selection
         self.obey: Callable[[QKeyEvent], bool] | None = None  # a key about the whole selection
         self.all_selected: Callable[[], str] | None = None  # here and in other messages
+        self.copy_markdown: Callable[[], None] | None = None  # of all that
         font = body_font(self.font())
         self.document().setDefaultFont(font)
         self._writer = DocumentWriter(self.document(), TextFormats(icons.theme, font))
@@ -237,6 +241,13 @@ class RichTextView(QTextBrowser):
         cursor = self.textCursor()
         return cursor.selectionStart() == 0 and cursor.selectionEnd() >= self.end > 0
 
+    def selected_markdown(self, *, shows_all: bool) -> str:
+        """What is selected here, as Markdown; the source, where that is all of it. ``shows_all``:
+        this widget does."""
+        if shows_all and self.is_all_selected and self.whole_source is not None:
+            return clean_source(self.whole_source())
+        return markdown_of(selected_rows(self._writer, self.textCursor()))
+
     def selected_text(self) -> str:
         """What is selected here, formulas as LaTeX."""
         text = with_sources(self.textCursor()).replace(LINE_BREAK, "\n")
@@ -330,7 +341,7 @@ class RichTextView(QTextBrowser):
             self.edit_requested.emit()
         elif self.obey is not None and self.obey(event):
             return True
-        elif event.matches(QKeySequence.StandardKey.Copy) and self.whole_source is not None:
+        elif is_copy_key(event) and self.whole_source is not None:
             if self.textCursor().hasSelection():
                 return False
             QGuiApplication.clipboard().setText(clean_source(self.whole_source()))
@@ -375,3 +386,13 @@ class RichTextView(QTextBrowser):
     def _on_arrived(self, cursor: QTextCursor) -> None:
         self.setTextCursor(cursor)
         self.caret_moved.emit(self.cursorRect(cursor))
+
+
+def is_copy_key(event: QKeyEvent) -> bool:
+    """Whether a key copies, be it as Markdown."""
+    return event.matches(QKeySequence.StandardKey.Copy) or is_markdown_key(event)
+
+
+def is_markdown_key(event: QKeyEvent) -> bool:
+    """Whether a key copies as Markdown."""
+    return QKeySequence(event.keyCombination()) == MARKDOWN_KEYS

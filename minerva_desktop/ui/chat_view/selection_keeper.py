@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from operator import methodcaller
 from typing import NamedTuple
 
-from PySide6.QtCore import QObject, QPoint, Qt, QTimer, Slot
+from PySide6.QtCore import QMimeData, QObject, QPoint, Qt, QTimer, Slot
 from PySide6.QtGui import (
     QAccessible,
     QAccessibleAnnouncementEvent,
@@ -25,7 +25,9 @@ from PySide6.QtWidgets import QToolTip, QWidget
 
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
 from minerva_desktop.ui.chat_view.message_view import MessageView
-from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
+from minerva_desktop.ui.chat_view.rich_text_view import RichTextView, is_markdown_key
+from minerva_desktop.ui.chat_view.rows import Run
+from minerva_desktop.ui.chat_view.run_markdown import inline_markdown
 from minerva_desktop.ui.formats import format_tokens
 
 SCROLL_MS = 30  # between two steps, while the pointer is above or below the transcript
@@ -69,6 +71,7 @@ class SelectionKeeper(QObject):
         """``body`` is a text of a message."""
         body.obey = self.obey
         body.all_selected = self.text
+        body.copy_markdown = self.copy_markdown
         body.selectionChanged.connect(self._on_selection_changed)
         body.pressed.connect(self._on_pressed)
         body.dragged.connect(self.drag_to)
@@ -88,6 +91,15 @@ class SelectionKeeper(QObject):
         if len(messages) == 1:
             return messages[0][1]
         return "\n\n".join(f"{author}:\n{text}" for author, text in messages)
+
+    def markdown(self) -> str:
+        """It as Markdown, with the names too."""
+        messages = self._selected(_markdown)
+        if len(messages) == 1:
+            return messages[0][1]
+        return "\n\n".join(
+            f"**{inline_markdown([Run(author)])}:**\n\n{text}" for author, text in messages
+        )
 
     def clear(self) -> None:
         """Select nothing."""
@@ -113,12 +125,22 @@ class SelectionKeeper(QObject):
         """Put it on the clipboard as plain text."""
         QGuiApplication.clipboard().setText(self.text())
 
+    @Slot()
+    def copy_markdown(self) -> None:
+        """Put it on the clipboard as Markdown."""
+        data, text = QMimeData(), self.markdown()
+        data.setText(text)
+        data.setData("text/markdown", text.encode(errors="replace"))
+        QGuiApplication.clipboard().setMimeData(data)
+
     def obey(self, event: QKeyEvent) -> bool:
         """Do what a key says about the selection; False for all other keys."""
         if event.matches(QKeySequence.StandardKey.SelectAll):
             self.select_all()
         elif event.matches(QKeySequence.StandardKey.Copy) and self.exists:
             self.copy()
+        elif is_markdown_key(event) and self.exists:
+            self.copy_markdown()
         else:
             return False
         event.accept()
@@ -301,3 +323,8 @@ _MOVES = {
 
 def _plain(_view: MessageView, body: RichTextView) -> str:
     return body.selected_text()
+
+
+def _markdown(view: MessageView, body: RichTextView) -> str:
+    # Of a message that is folded nobody selected all.
+    return body.selected_markdown(shows_all=body is not view.body or view.is_whole)
