@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 
 from PySide6.QtCore import QDate, QLocale, QObject, QTime, Signal, Slot
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QWidget
+from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from minerva_desktop.app.preset_file import PresetFile
 from minerva_desktop.chat.presets import PromptLibrary, Snippet
@@ -72,11 +72,8 @@ class SnippetController(QObject):
 
     def _selected_text(self) -> str:
         """What is selected in the transcript."""
-        for view in self._window.chat_view.findChildren(QTextEdit):
-            cursor = view.textCursor()
-            if cursor.hasSelection():
-                return cursor.selection().toPlainText()
-        return ""
+        selection = self._window.chat_view.messages.selection
+        return "" if selection is None else selection.text()
 
     def _save(self, library: PromptLibrary) -> bool:
         try:

@@ -12,10 +12,12 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.ui.chat_view.actions import CHANGE_THE_CHAT, ICONS, MessageAction
-from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
+from minerva_desktop.ui.chat_view.rich_text_view import MARKDOWN_KEYS, RichTextView
+from minerva_desktop.ui.chat_view.selection_keeper import SelectionKeeper
 from minerva_desktop.ui.controls import PopupMenu
 from minerva_desktop.ui.icons import Icons
 
+AS_MARKDOWN = "Copy selection as Markdown"
 # A line above these.
 NEW_GROUP = {MessageAction.REGENERATE, MessageAction.BRANCH, MessageAction.DELETE}
 
@@ -24,6 +26,7 @@ def message_menu(
     icons: Icons,
     parent: QWidget,
     body: RichTextView,
+    selection: SelectionKeeper,
     actions: Sequence[MessageAction],
     trigger: Callable[[MessageAction], None],
     *,
@@ -33,8 +36,8 @@ def message_menu(
     changed."""
     menu = PopupMenu(parent)
     menu.setObjectName("messageMenu")
-    if body.textCursor().hasSelection():
-        menu.addAction(icons.icon("copy", "muted"), "Copy selection").triggered.connect(body.copy)
+    if selection.exists:
+        add_selection(menu, icons, selection)
     link = body.take_menu_link()
     if link:
         copy_link = menu.addAction("Copy link address")
@@ -46,3 +49,13 @@ def message_menu(
         entry.setEnabled(not (is_busy and action in CHANGE_THE_CHAT))
         entry.triggered.connect(partial(trigger, action))
     return menu
+
+
+def add_selection(menu: PopupMenu, icons: Icons, selection: SelectionKeeper) -> None:
+    """Offer to copy what is selected in the transcript."""
+    icon = icons.icon("copy", "muted")
+    menu.addAction(icon, "Copy selection").triggered.connect(selection.copy)
+    as_markdown = menu.addAction(icon, AS_MARKDOWN)
+    as_markdown.setShortcut(MARKDOWN_KEYS)
+    as_markdown.setShortcutVisibleInContextMenu(True)
+    as_markdown.triggered.connect(selection.copy_markdown)

@@ -170,6 +170,10 @@ class AnswerView(MessageView):
         return model_names.get(file) or file.removesuffix(".gguf")
 
     @property
+    def bodies(self) -> list[RichTextView]:
+        return [*self._blocks.thought_bodies, *super().bodies, *self._blocks.card_bodies]
+
+    @property
     def is_read_by_keyboard(self) -> bool:
         return super().is_read_by_keyboard or self._blocks.has_focus
 

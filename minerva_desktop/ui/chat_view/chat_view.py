@@ -21,7 +21,7 @@ from minerva_desktop.chat.conversation import ScrollPosition
 from minerva_desktop.chat.message import Message
 from minerva_desktop.ui.chat_view.actions import BranchPlace
 from minerva_desktop.ui.chat_view.cut_mark import CutMark
-from minerva_desktop.ui.chat_view.flush_pace import SLOW_FLUSH_MS, FlushPace
+from minerva_desktop.ui.chat_view.flush_pace import FlushPace
 from minerva_desktop.ui.chat_view.jump_button import JumpButton
 from minerva_desktop.ui.chat_view.message_column import MessageColumn
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions, no_place
@@ -54,7 +54,6 @@ class ChatView(QScrollArea):
         self._goal: ScrollPosition | None = None  # where to be, once that is rendered
         self._last_value = 0
         self._pace = FlushPace()
-        self._flushed_at = 0.0
         self._free = 0  # px above the messages
         self._preloaded = False
         self._timer = QTimer(self)
@@ -87,6 +86,7 @@ class ChatView(QScrollArea):
         events.layout_changed.connect(self._arrange)
         events.selected.connect(self._on_selected)
         events.caret_moved.connect(self._on_caret_moved)
+        events.scroll_wanted.connect(self._scroll_by)
         events.edit_requested.connect(self.edit_message)
 
     # -- content -----------------------------------------------------------------------------
@@ -244,17 +244,14 @@ class ChatView(QScrollArea):
         if self._timer.isActive():
             return
         hidden = not self.isVisible() or self.window().isMinimized()
-        interval = SLOW_FLUSH_MS if hidden else self._pace.interval
-        passed = 1000 * (time.perf_counter() - self._flushed_at)
-        self._timer.start(max(0, round(interval - passed)))
+        self._timer.start(self._pace.wait(is_hidden=hidden))
 
     @Slot()
     def _flush(self) -> None:
         started = time.perf_counter()
         self._messages.work(SLICE_SECONDS)
         self._arrange()
-        self._flushed_at = time.perf_counter()
-        self._pace.adapt(self._flushed_at - started)
+        self._pace.flushed(started)
         if self._messages.has_work:
             self._timer.start(BACKLOG_MS)
 
@@ -372,6 +369,10 @@ class ChatView(QScrollArea):
     def _on_caret_moved(self, rect: QRect) -> None:
         self.ensureVisible(rect.center().x(), rect.center().y(), 0, 10 * GRID)
 
+    @Slot(int)
+    def _scroll_by(self, by: int) -> None:
+        self.verticalScrollBar().setValue(self.verticalScrollBar().value() + by)
+
     # -- Qt ----------------------------------------------------------------------------------
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -385,7 +386,9 @@ class ChatView(QScrollArea):
             self._start_timer()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        bar = self.verticalScrollBar()
+        bar, selection = self.verticalScrollBar(), self._messages.selection
+        if selection is not None and selection.obey(event):
+            return
         match event.key():
             case Qt.Key.Key_Home:
                 bar.setValue(0)

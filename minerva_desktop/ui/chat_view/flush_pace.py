@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 FLUSH_MS = 33  # between two looks at what a stream brought
 SLOW_FLUSH_MS = 250  # at most, where one look takes long or nobody sees it
 HEAVY_SECONDS = 0.012  # a flush that takes longer makes the next one wait longer
@@ -9,15 +11,22 @@ LIGHT_FLUSHES = 10  # in a row, until the wait gets shorter again
 
 
 class FlushPace:
-    """``interval`` is the wait from one flush to the next, in ms."""
+    """``interval`` is the time from one flush to the next, in ms."""
 
     def __init__(self) -> None:
         self.interval = FLUSH_MS
         self._n_light = 0
+        self._flushed_at = 0.0
 
-    def adapt(self, seconds: float) -> None:
-        """A flush took so long: flush less often where that is expensive."""
-        if seconds > HEAVY_SECONDS:
+    def wait(self, *, is_hidden: bool) -> int:
+        """Until the next flush, in ms; nobody sees it where ``is_hidden``."""
+        passed = 1000 * (time.perf_counter() - self._flushed_at)
+        return max(0, round((SLOW_FLUSH_MS if is_hidden else self.interval) - passed))
+
+    def flushed(self, started: float) -> None:
+        """One is over that ``started`` then: flush less often where that is expensive."""
+        self._flushed_at = time.perf_counter()
+        if self._flushed_at - started > HEAVY_SECONDS:
             self._n_light = 0
             self.interval = min(SLOW_FLUSH_MS, 2 * self.interval)
             return

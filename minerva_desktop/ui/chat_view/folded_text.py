@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.chat.message import Message, MessageState, Role
+from minerva_desktop.ui.chat_view.action_menu import AS_MARKDOWN
 from minerva_desktop.ui.chat_view.disclosure import HEIGHT, Disclosure
 from minerva_desktop.ui.chat_view.markdown import MarkdownParser
 from minerva_desktop.ui.chat_view.message_text import MessageText
@@ -97,6 +98,8 @@ class FoldedText(QWidget):
             self._make_body()
         if self._body is not None:
             self._body.setVisible(is_open)
+        if self._body is not None and not is_open:
+            self._body.clear_selection()
 
     def render_some(self, seconds: float) -> bool:
         """Render for about ``seconds``; whether something is left to render."""
@@ -188,6 +191,8 @@ class FoldedText(QWidget):
         copy = self._icons.icon("copy", "muted")
         if body.textCursor().hasSelection():
             menu.addAction(copy, "Copy selection").triggered.connect(body.copy)
+            if body.copy_markdown is not None:
+                menu.addAction(copy, AS_MARKDOWN).triggered.connect(body.copy_markdown)
         menu.addAction(copy, "Copy all of this").triggered.connect(self._copy_all)
         link = body.take_menu_link()
         if link:

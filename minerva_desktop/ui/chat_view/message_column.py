@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QRect
+from PySide6.QtCore import QRect, Qt
+from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from minerva_desktop.ui.chat_view.cut_mark import CutMark
@@ -62,6 +63,7 @@ class MessageColumn(QWidget):
         `MessageViews.arrange`."""
         messages = self.messages
         self._options.seen_height = least_height
+        self._options.n_hidden = messages.n_earlier + messages.n_later
         self.empty.setVisible(not len(messages))
         if not len(messages):
             self.resize(width - bar, least_height)
@@ -76,6 +78,25 @@ class MessageColumn(QWidget):
         self.mark.end()
         y = self._place_pager(self._later, "later", messages.n_later, width, y)
         self.resize(width - bar, max(least_height, y - GAP + BOTTOM))
+
+    # -- Qt: the pointer, where it is not at a text -------------------------------------------
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        event.ignore()  # who clicks here gives the keyboard to the transcript
+        selection = self.messages.selection
+        if selection is not None and event.button() == Qt.MouseButton.LeftButton:
+            shift = Qt.KeyboardModifier.ShiftModifier
+            selection.press(event.position().toPoint(), extends=bool(event.modifiers() & shift))
+            event.accept()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        selection = self.messages.selection
+        if selection is not None and event.buttons() & Qt.MouseButton.LeftButton:
+            selection.drag_to(event.globalPosition().toPoint())
+
+    def mouseReleaseEvent(self, _event: QMouseEvent) -> None:
+        if self.messages.selection is not None:
+            self.messages.selection.release()
 
     def _place_pager(
         self, button: QPushButton, which: str, n_messages: int, width: int, y: int

@@ -21,7 +21,8 @@ class MessageEvents(QObject):
     ``save_requested(code, name)``: code is to be saved, in a file called so by default;
     ``file_opened(part)``: the text of a `FilePart` is wanted;
     ``caret_moved(rect)``: the end of a selection, or an editor's cursor, went to ``rect`` in the
-    column. ``work_added``: there is something to render; ``layout_changed``: or to place anew.
+    column; ``scroll_wanted(by)``: so many px further down. ``work_added``: there is something to
+    render; ``layout_changed``: or to place anew.
     """
 
     retry_requested = Signal(str)
@@ -36,6 +37,7 @@ class MessageEvents(QObject):
     file_opened = Signal(object)
     selected = Signal()
     caret_moved = Signal(QRect)
+    scroll_wanted = Signal(int)
     work_added = Signal()
     layout_changed = Signal()
 
@@ -49,9 +51,10 @@ def no_place(_message_id: str) -> BranchPlace | None:
 class MessageOptions:
     """``place_of``: what a message is an alternative to. ``enter_sends``: Enter alone sends what
     is edited. ``can_branch``: a chat of its own can be made up to a message. ``seen_height``: px
-    of the column that are in sight."""
+    of the column that are in sight. ``n_hidden``: messages of the chat that have no view."""
 
     place_of: Callable[[str], BranchPlace | None] = no_place
     enter_sends: bool = True
     can_branch: bool = True
     seen_height: int = 0
+    n_hidden: int = 0

@@ -6,7 +6,7 @@ Imported with the first message: Markdown and Pygments take 0.1 s. Main thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from PySide6.QtCore import QObject, QPoint, QRect, Signal, Slot
@@ -26,6 +26,7 @@ from minerva_desktop.ui.chat_view.part_blocks import OpenBlocks
 from minerva_desktop.ui.chat_view.plain_text import clean_source
 from minerva_desktop.ui.chat_view.question_view import QuestionView
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
+from minerva_desktop.ui.chat_view.selection_keeper import SelectionKeeper
 from minerva_desktop.ui.icons import Icons
 
 MAX_EDIT_SHARE = 0.6  # of the visible height, that an editor takes before it scrolls
@@ -42,21 +43,21 @@ class MessageHands(QObject):
         column: QWidget,
         events: MessageEvents,
         options: MessageOptions,
-        view_of: Callable[[str], MessageView | None],
+        views: Mapping[str, MessageView],
         is_answering: Callable[[], bool],
     ) -> None:
-        """``view_of``: a message's, by id; ``is_answering``: whether one is being written."""
+        """``views``: those of now, by message; ``is_answering``: whether one is being written."""
         super().__init__(column)
         self._icons = icons
         self._column = column
         self._events = events
         self._options = options
-        self._view_of = view_of
+        self._view_of = views.get
+        self.selection = SelectionKeeper(column, events, options, views)
         self._is_answering = is_answering
         self._parser = MarkdownParser()
         self._formulas = Formulas(self)
         self._last: MessageView | None = None
-        self._selected: RichTextView | None = None
         self._edits: dict[str, str] = {}  # by message, of those without a view
         self._opened: OpenBlocks = {}
         self._rows = ActionRows(icons, column, self._actions, is_answering, self._owner)
@@ -109,8 +110,6 @@ class MessageHands(QObject):
             self._edits[view.message.id] = view.edited_text
         if view is self._last:
             self._last = None
-        if self._selected is not None and view.isAncestorOf(self._selected):
-            self._selected = None
         self._rows.forget(view)
 
     def set_last(self, view: MessageView | None) -> None:
@@ -188,6 +187,7 @@ class MessageHands(QObject):
             self._icons,
             self._column,
             view.body,
+            self.selection,
             self._actions(view),
             partial(self._choose, message_id, place),
             is_busy=self._is_answering(),
@@ -220,18 +220,8 @@ class MessageHands(QObject):
         """Serve a text of a message, be it what is said or what is folded above or below it."""
         body.use_formulas(self._formulas)
         body.save_requested.connect(self._events.save_requested)
-        body.copyAvailable.connect(self._on_copy_available)
+        self.selection.adopt(body)
         body.caret_moved.connect(self._on_caret_moved)
-
-    @Slot(bool)
-    def _on_copy_available(self, available: bool) -> None:
-        body = self.sender()
-        if available and isinstance(body, RichTextView):
-            # One selection in the transcript, as in one document.
-            if self._selected is not None and self._selected is not body:
-                self._selected.clear_selection()
-            self._selected = body
-            self._events.selected.emit()
 
     @Slot(QRect)
     def _on_caret_moved(self, rect: QRect) -> None:

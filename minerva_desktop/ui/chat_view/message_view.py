@@ -92,6 +92,11 @@ class MessageView(QWidget):
         return self._body
 
     @property
+    def bodies(self) -> list[RichTextView]:
+        """All texts of it that are shown now, from the top down."""
+        return [] if self._body.isHidden() else [self._body]
+
+    @property
     def navigator(self) -> BranchNavigator | None:
         """The way to its alternatives, where there are any."""
         navigator = self._navigator

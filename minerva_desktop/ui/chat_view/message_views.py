@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from minerva_desktop.ui.chat_view.cut_mark import CutMark
     from minerva_desktop.ui.chat_view.message_hands import MessageHands
     from minerva_desktop.ui.chat_view.message_view import MessageView
+    from minerva_desktop.ui.chat_view.selection_keeper import SelectionKeeper
 
 
 class MessageViews(QObject):
@@ -215,6 +216,11 @@ class MessageViews(QObject):
         """The view of a message, if it has one now."""
         return self._by_id.get(message_id)
 
+    @property
+    def selection(self) -> SelectionKeeper | None:
+        """What is selected in them; None before the first of them."""
+        return None if self._hands is None else self._hands.selection
+
     def is_answering(self) -> bool:
         """Whether the last message is being written."""
         return bool(self._messages) and self._messages[-1].state is MessageState.STREAMING
@@ -317,7 +323,7 @@ class MessageViews(QObject):
             self._column,
             self._events,
             self._options,
-            self._by_id.get,
+            self._by_id,
             self.is_answering,
         )
         hands.rendering_needed.connect(self._on_rendering_needed)

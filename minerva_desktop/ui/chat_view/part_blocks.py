@@ -5,6 +5,7 @@ tools gave back. `AnswerView` places these around its text. Main thread.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import partial
 
 from PySide6.QtCore import QObject, Signal
@@ -107,6 +108,16 @@ class PartBlocks(QObject):
         return bool(self._thoughts) and self._thoughts[-1].is_running
 
     @property
+    def thought_bodies(self) -> list[RichTextView]:
+        """The texts of the thoughts that are open."""
+        return _open_bodies(self._thoughts)
+
+    @property
+    def card_bodies(self) -> list[RichTextView]:
+        """The texts of the cards that are open."""
+        return _open_bodies(self._cards)
+
+    @property
     def has_focus(self) -> bool:
         """Whether the keyboard is at one of them."""
         focused = QApplication.focusWidget()
@@ -165,3 +176,7 @@ class PartBlocks(QObject):
     def _on_toggled(self, key: tuple[str, str], is_open: bool) -> None:
         self._opened[key] = is_open
         (self.rendering_needed if is_open else self.layout_changed).emit()
+
+
+def _open_bodies(blocks: Sequence[FoldedText]) -> list[RichTextView]:
+    return [block.body for block in blocks if block.is_open and block.body is not None]

@@ -77,6 +77,7 @@ class QuestionView(MessageView):
         editor.caret_moved.connect(self._on_editor_caret)
         self._editor = editor
         self._max_edit_height = max_height
+        self._body.clear_selection()
         self._body.hide()
         self._unfold.hide()
         editor.show()

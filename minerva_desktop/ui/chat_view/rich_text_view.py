@@ -10,13 +10,12 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QRect, QRectF, Qt, QUrl, Signal, Slot
 from PySide6.QtGui import (
-    QColor,
     QContextMenuEvent,
-    QCursor,
     QFocusEvent,
     QGuiApplication,
     QImage,
@@ -26,35 +25,31 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPalette,
-    QTextCharFormat,
     QTextCursor,
     QTextDocument,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QFrame, QTextBrowser, QTextEdit, QToolTip, QWidget
+from PySide6.QtWidgets import QFrame, QTextBrowser, QWidget
 
 from minerva_desktop.ui.chat_view.code_boxes import CodeBoxes
 from minerva_desktop.ui.chat_view.decorations import Decorations
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
-from minerva_desktop.ui.chat_view.footnotes import BACK, other_end
 from minerva_desktop.ui.chat_view.formula_runs import with_sources
 from minerva_desktop.ui.chat_view.formulas import Formulas
+from minerva_desktop.ui.chat_view.found_marks import FoundMarks
 from minerva_desktop.ui.chat_view.found_text import Match
-from minerva_desktop.ui.chat_view.link_opener import LinkOpener
-from minerva_desktop.ui.chat_view.link_targets import OPENED_SCHEMES
-from minerva_desktop.ui.chat_view.markdown import ROWS_LINK
 from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.plain_text import clean_source
-from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, Row, all_runs
+from minerva_desktop.ui.chat_view.row_markdown import markdown_of
+from minerva_desktop.ui.chat_view.row_slices import selected_rows
+from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, Row
 from minerva_desktop.ui.chat_view.text_formats import (
     CODE_BOTTOM,
     TextFormats,
     body_font,
 )
-from minerva_desktop.ui.controls import plain_tip
+from minerva_desktop.ui.chat_view.text_links import TextLinks
 from minerva_desktop.ui.icons import Icons
-
-MAX_TIP = 300  # characters of a footnote in a tool tip
 
 _MARKER = re.compile(r"^([•◦☐☑]|\d{1,9}[.)])\t", re.MULTILINE)
 _SCROLL_KEYS = (
@@ -66,7 +61,9 @@ _SCROLL_KEYS = (
     QKeySequence.StandardKey.MoveToEndOfDocument,
 )
 _ALT = Qt.KeyboardModifier.AltModifier
+MARKDOWN_KEYS = QKeySequence("Ctrl+Shift+C")  # copy as Markdown
 _STEP_KEYS = {Qt.Key.Key_Left.value: -1, Qt.Key.Key_Right.value: 1}
+_STEPS = _STEP_KEYS | {Qt.Key.Key_Up.value: -1, Qt.Key.Key_Down.value: 1}
 
 
 class RichTextView(QTextBrowser):
@@ -77,7 +74,10 @@ class RichTextView(QTextBrowser):
     ``menu_requested(place)``: a context menu is wanted there on the screen; ``step_requested(by)``:
     another version of the message is; ``edit_requested``: to edit it. ``height_changed``: it has to
     be `fit` again. ``save_requested(code, name)``: code is to be saved, in a file called so, say.
-    ``rows_requested``: all rows of long tables are to be shown.
+    ``rows_requested``: all rows of long tables are to be shown. `SelectionKeeper` follows the rest:
+    ``pressed(extends)``: a person begins to select, or, with Shift, goes on; ``dragged(place)``:
+    so far, on the screen; ``released``; ``left(by)``: with the keyboard, beyond the end (1) or the
+    beginning (-1), where a line (True) or a character is wanted.
     """
 
     caret_moved = Signal(QRect)
@@ -88,16 +88,22 @@ class RichTextView(QTextBrowser):
     height_changed = Signal()
     save_requested = Signal(str, str)
     rows_requested = Signal()
+    pressed = Signal(bool)
+    dragged = Signal(QPoint)
+    released = Signal()
+    left = Signal(int, bool)
 
     def __init__(self, icons: Icons, parent: QWidget) -> None:
         super().__init__(parent)
         self._icons = icons
         self._menu_link = ""
-        self._link_opener = LinkOpener(self)
         self._keyboard = False
-        self._found: Sequence[Match] = ()
-        self._current: int | None = None
+        self._drags = False  # the pointer, from where the selection begins
+        self.is_extending = False  # the selection, by a key or a click, from where it began
         self.whole_source: Callable[[], str] | None = None  # what Ctrl+C copies without a selection
+        self.obey: Callable[[QKeyEvent], bool] | None = None  # a key about the whole selection
+        self.all_selected: Callable[[], str] | None = None  # here and in other messages
+        self.copy_markdown: Callable[[], None] | None = None  # of all that
         font = body_font(self.font())
         self.document().setDefaultFont(font)
         self._writer = DocumentWriter(self.document(), TextFormats(icons.theme, font))
@@ -118,8 +124,10 @@ class RichTextView(QTextBrowser):
         palette = QPalette()
         palette.setColor(QPalette.ColorRole.Base, Qt.GlobalColor.transparent)
         self.setPalette(palette)
-        self.anchorClicked.connect(self._open_link)
-        self.highlighted.connect(self._show_target)
+        self._found = FoundMarks(self, self._writer, icons)
+        self._links = TextLinks(self, self._writer)
+        self._links.rows_requested.connect(self.rows_requested)
+        self._links.arrived.connect(self._on_arrived)
 
     # -- content -----------------------------------------------------------------------------
 
@@ -131,7 +139,8 @@ class RichTextView(QTextBrowser):
     def apply(self, update: Update) -> None:
         """Show ``update``. The widget's height is right only after the next `fit`."""
         empty = not self._writer.rows
-        changed = self._writer.apply(update)
+        with self._kept_selection():
+            changed = self._writer.apply(update)
         if empty:
             self._caret_to_start()
             # A format alone, of a code block whose first line is empty still, moves nothing.
@@ -140,11 +149,24 @@ class RichTextView(QTextBrowser):
 
     def restyle(self) -> None:
         """Use the colours of the theme in force."""
-        self._writer.restyle(TextFormats(self._icons.theme, self.document().defaultFont()))
+        with self._kept_selection():
+            self._writer.restyle(TextFormats(self._icons.theme, self.document().defaultFont()))
+            self._caret_to_start()
         self._boxes.restyle()
-        self._caret_to_start()
-        if self._found:
-            self.show_found(self._found, self._current)
+        self._found.restyle()
+
+    @contextmanager
+    def _kept_selection(self) -> Iterator[None]:
+        """What is selected stays selected, by its place, while the text is written anew."""
+        cursor = self.textCursor()
+        if not cursor.hasSelection():
+            yield
+            return
+        anchor, position = cursor.anchor(), cursor.position()
+        blocked = self.blockSignals(True)  # nobody selected anything
+        yield
+        self.select(anchor, position)
+        self.blockSignals(blocked)
 
     def _caret_to_start(self) -> None:
         """Text that is put in moves the caret along; a selection by keyboard begins at the top."""
@@ -186,43 +208,52 @@ class RichTextView(QTextBrowser):
         return self._writer.rows
 
     def show_found(self, matches: Sequence[Match], current: int | None) -> None:
-        """Mark what was found, and the ``current`` one of it. What is not there any more is left
-        out: an answer may have changed since it was searched."""
-        self._found, self._current = matches, current
-        theme = self._icons.theme
-        selections = []
-        for number, match in enumerate(matches):
-            if not self._writer.has(match.row, match.cell):
-                continue
-            is_current = number == current
-            marked = QTextCharFormat()
-            marked.setBackground(QColor(theme.accent if is_current else theme.found))
-            marked.setForeground(QColor(theme.on_accent if is_current else theme.text))
-            selection = QTextEdit.ExtraSelection()
-            selection.format = marked
-            selection.cursor = self._found_cursor(match)
-            selections.append(selection)
-        self.setExtraSelections(selections)
-
-    def _found_cursor(self, match: Match) -> QTextCursor:
-        cursor = QTextCursor(self.document())
-        cursor.setPosition(self._writer.position(match.row, match.cell, match.start))
-        end = self._writer.position(match.row, match.cell, match.end)
-        cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
-        return cursor
+        """Mark what was found, and the ``current`` one of it."""
+        self._found.show(matches, current)
 
     def found_rect(self, match: Match) -> QRect:
         """Where a found text ends, in this widget; the top where it is not there any more."""
-        if not self._writer.has(match.row, match.cell):
-            return QRect()
-        return self.cursorRect(self._found_cursor(match))
+        return self._found.rect(match)
 
     def clear_selection(self) -> None:
-        """Select nothing."""
+        """Select nothing, and tell nobody."""
         cursor = self.textCursor()
         if cursor.hasSelection():
-            cursor.clearSelection()
+            blocked = self.blockSignals(True)
+            self.select(cursor.position(), cursor.position())
+            self.blockSignals(blocked)
+
+    def select(self, anchor: int, position: int) -> None:
+        """Select from ``anchor`` to ``position``, as far as there is text."""
+        cursor, end = self.textCursor(), self.end
+        wanted = min(anchor, end), min(position, end)
+        if (cursor.anchor(), cursor.position()) != wanted:
+            cursor.setPosition(wanted[0])
+            cursor.setPosition(wanted[1], QTextCursor.MoveMode.KeepAnchor)
             self.setTextCursor(cursor)
+
+    @property
+    def end(self) -> int:
+        """The last position in the text."""
+        return self.document().characterCount() - 1
+
+    @property
+    def is_all_selected(self) -> bool:
+        """Whether no text is left out."""
+        cursor = self.textCursor()
+        return cursor.selectionStart() == 0 and cursor.selectionEnd() >= self.end > 0
+
+    def selected_markdown(self, *, shows_all: bool) -> str:
+        """What is selected here, as Markdown; the source, where that is all of it. ``shows_all``:
+        this widget does."""
+        if shows_all and self.is_all_selected and self.whole_source is not None:
+            return clean_source(self.whole_source())
+        return markdown_of(selected_rows(self._writer, self.textCursor()))
+
+    def selected_text(self) -> str:
+        """What is selected here, formulas as LaTeX."""
+        text = with_sources(self.textCursor()).replace(LINE_BREAK, "\n")
+        return _MARKER.sub(r"\1 ", text)
 
     # -- Qt ----------------------------------------------------------------------------------
 
@@ -243,15 +274,39 @@ class RichTextView(QTextBrowser):
         return ""
 
     def createMimeDataFromSelection(self) -> QMimeData:
-        """Plain text only, formulas as LaTeX: colours of a theme are no use elsewhere."""
-        text = with_sources(self.textCursor()).replace(LINE_BREAK, "\n")
+        """Plain text only: colours of a theme are no use elsewhere."""
         data = QMimeData()
-        data.setText(_MARKER.sub(r"\1 ", text))
+        data.setText((self.all_selected or self.selected_text)())
         return data
 
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        extends = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        self.is_extending = extends
+        super().mousePressEvent(event)
+        self.is_extending = False
+        if event.button() == Qt.MouseButton.LeftButton:
+            # Text that is selected is taken along instead.
+            self._drags = extends or not self.textCursor().hasSelection()
+            if self._drags:
+                self.pressed.emit(extends)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        super().mouseDoubleClickEvent(event)
+        self._drags = True
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        super().mouseReleaseEvent(event)
+        self._drags = False
+        self.released.emit()
+
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        super().mouseMoveEvent(event)
-        self._boxes.wake(event.position().toPoint())
+        drags = self._drags and bool(event.buttons() & Qt.MouseButton.LeftButton)
+        place = event.position().toPoint()
+        if not drags or self.rect().contains(place):
+            super().mouseMoveEvent(event)
+        if drags:
+            self.dragged.emit(event.globalPosition().toPoint())
+        self._boxes.wake(place)
 
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)
@@ -269,8 +324,14 @@ class RichTextView(QTextBrowser):
         if self._message_key(event):
             event.accept()
             return
+        before = self.textCursor().position()
+        self.is_extending = selects
         super().keyPressEvent(event)
-        if self.textCursor().hasSelection():
+        self.is_extending = False
+        by = _STEPS.get(event.key(), 0) if selects else 0
+        if by and self.textCursor().position() == before:
+            self.left.emit(by, arrow)
+        elif self.textCursor().hasSelection():
             self.caret_moved.emit(self.cursorRect())
 
     def _message_key(self, event: QKeyEvent) -> bool:
@@ -280,7 +341,9 @@ class RichTextView(QTextBrowser):
             self.step_requested.emit(step)
         elif event.key() == Qt.Key.Key_F2:
             self.edit_requested.emit()
-        elif event.matches(QKeySequence.StandardKey.Copy) and self.whole_source is not None:
+        elif self.obey is not None and self.obey(event):
+            return True
+        elif is_copy_key(event) and self.whole_source is not None:
             if self.textCursor().hasSelection():
                 return False
             QGuiApplication.clipboard().setText(clean_source(self.whole_source()))
@@ -321,44 +384,17 @@ class RichTextView(QTextBrowser):
             self._boxes.update(changed)
             self.height_changed.emit()
 
-    @Slot(QUrl)
-    def _open_link(self, url: QUrl) -> None:
-        there = other_end(url.toString())
-        if url.toString() == ROWS_LINK:
-            self.rows_requested.emit()
-        elif there:
-            self._go_to(there)
-        elif url.scheme().lower() in OPENED_SCHEMES:
-            self._link_opener.open(url, self._texts_of(url))
+    @Slot(QTextCursor)
+    def _on_arrived(self, cursor: QTextCursor) -> None:
+        self.setTextCursor(cursor)
+        self.caret_moved.emit(self.cursorRect(cursor))
 
-    def _texts_of(self, url: QUrl) -> list[str]:
-        """What the links are called that lead to ``url``."""
-        links = (run for run in all_runs(self._writer.rows) if run.link)
-        return [run.text for run in links if QUrl(run.link) == url]
 
-    def _go_to(self, link: str) -> None:
-        """Show the row that has ``link`` in it, and let the keyboard go on from there."""
-        for index, row in enumerate(self._writer.rows):
-            if any(run.link == link for run in all_runs([row])):
-                cursor = QTextCursor(self._writer.block(index))
-                self.setTextCursor(cursor)
-                self.caret_moved.emit(self.cursorRect(cursor))
-                return
+def is_copy_key(event: QKeyEvent) -> bool:
+    """Whether a key copies, be it as Markdown."""
+    return event.matches(QKeySequence.StandardKey.Copy) or is_markdown_key(event)
 
-    @Slot(QUrl)
-    def _show_target(self, url: QUrl) -> None:
-        if url.isEmpty():
-            QToolTip.hideText()
-            return
-        target = bytes(url.toEncoded().data()).decode("ascii", "replace")
-        if url.toString() == ROWS_LINK:
-            target = "Show the rows that are folded, as lines of text"
-        elif other_end(url.toString()):
-            target = self._note_text(other_end(url.toString()))
-        QToolTip.showText(QCursor.pos(), plain_tip(target), self)
 
-    def _note_text(self, link: str) -> str:
-        for row in self._writer.rows:
-            if any(run.link == link for run in row.runs):
-                return row.text.removesuffix(BACK).strip()[:MAX_TIP]
-        return ""
+def is_markdown_key(event: QKeyEvent) -> bool:
+    """Whether a key copies as Markdown."""
+    return QKeySequence(event.keyCombination()) == MARKDOWN_KEYS

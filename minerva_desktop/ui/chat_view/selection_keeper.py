@@ -1,0 +1,330 @@
+"""What is selected in the transcript: one selection, across as many messages as it reaches.
+
+Each text of a message is a widget that selects within itself. This class takes over where a person
+drags out of it, presses Shift elsewhere, or goes on with the keyboard beyond its end: the texts in
+between are selected whole, the last one up to there. What the widgets have selected is the only
+truth, so nothing has to be put right when messages come, go or grow. Main thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from operator import methodcaller
+from typing import NamedTuple
+
+from PySide6.QtCore import QMimeData, QObject, QPoint, Qt, QTimer, Slot
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
+    QGuiApplication,
+    QKeyEvent,
+    QKeySequence,
+    QTextCursor,
+)
+from PySide6.QtWidgets import QToolTip, QWidget
+
+from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
+from minerva_desktop.ui.chat_view.message_view import MessageView
+from minerva_desktop.ui.chat_view.rich_text_view import RichTextView, is_markdown_key
+from minerva_desktop.ui.chat_view.rows import Run
+from minerva_desktop.ui.chat_view.run_markdown import inline_markdown
+from minerva_desktop.ui.formats import format_tokens
+
+SCROLL_MS = 30  # between two steps, while the pointer is above or below the transcript
+MIN_STEP, MAX_STEP = 4, 80  # px; the further away the pointer, the more
+
+
+class Place(NamedTuple):
+    """A position in one of the texts."""
+
+    body: RichTextView
+    position: int
+
+
+class SelectionKeeper(QObject):
+    """``events`` tells that text was selected, and how to scroll."""
+
+    def __init__(
+        self,
+        column: QWidget,
+        events: MessageEvents,
+        options: MessageOptions,
+        views: Mapping[str, MessageView],
+    ) -> None:
+        """``views``: those of now, all in ``column``."""
+        super().__init__(column)
+        self._column = column
+        self._events = events
+        self._options = options
+        self._by_id = views
+        self._anchor: Place | None = None  # where the selection began
+        self._began_in_text = False  # so that its widget selects by itself, by words too
+        self._is_setting = False  # selections, itself
+        # Anchor and end of what was set last: the texts tell of that once more, later.
+        self._set: dict[RichTextView, tuple[int, int]] = {}
+        self._pointer = QPoint()  # on the screen
+        self._timer = QTimer(self)
+        self._timer.setInterval(SCROLL_MS)
+        self._timer.timeout.connect(self._scroll)
+
+    def adopt(self, body: RichTextView) -> None:
+        """``body`` is a text of a message."""
+        body.obey = self.obey
+        body.all_selected = self.text
+        body.copy_markdown = self.copy_markdown
+        body.selectionChanged.connect(self._on_selection_changed)
+        body.pressed.connect(self._on_pressed)
+        body.dragged.connect(self.drag_to)
+        body.released.connect(self.release)
+        body.left.connect(self._on_left)
+
+    # -- what is selected --------------------------------------------------------------------
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything is selected."""
+        return any(body.textCursor().hasSelection() for body in self._bodies())
+
+    def text(self) -> str:
+        """It as plain text, with the authors' names where it is of several messages."""
+        messages = self._selected(_plain)
+        if len(messages) == 1:
+            return messages[0][1]
+        return "\n\n".join(f"{author}:\n{text}" for author, text in messages)
+
+    def markdown(self) -> str:
+        """It as Markdown, with the names too."""
+        messages = self._selected(_markdown)
+        if len(messages) == 1:
+            return messages[0][1]
+        return "\n\n".join(
+            f"**{inline_markdown([Run(author)])}:**\n\n{text}" for author, text in messages
+        )
+
+    def clear(self) -> None:
+        """Select nothing."""
+        self._clear_all_but(())
+
+    def select_all(self) -> None:
+        """Select all that is shown of the chat, and say so where that is not all of it."""
+        bodies = list(self._bodies())
+        if not bodies:
+            return
+        self._anchor = Place(bodies[0], 0)
+        self._extend(Place(bodies[-1], bodies[-1].end))
+        hidden = self._options.n_hidden
+        if hidden:
+            words = f"Selected what is shown. {format_tokens(hidden)} more messages are not."
+            visible = self._column.visibleRegion().boundingRect()
+            place = QPoint(visible.center().x(), visible.top())
+            QToolTip.showText(self._column.mapToGlobal(place), words, self._column)
+            QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self._column, words))
+
+    @Slot()
+    def copy(self) -> None:
+        """Put it on the clipboard as plain text."""
+        QGuiApplication.clipboard().setText(self.text())
+
+    @Slot()
+    def copy_markdown(self) -> None:
+        """Put it on the clipboard as Markdown."""
+        data, text = QMimeData(), self.markdown()
+        data.setText(text)
+        data.setData("text/markdown", text.encode(errors="replace"))
+        QGuiApplication.clipboard().setMimeData(data)
+
+    def obey(self, event: QKeyEvent) -> bool:
+        """Do what a key says about the selection; False for all other keys."""
+        if event.matches(QKeySequence.StandardKey.SelectAll):
+            self.select_all()
+        elif event.matches(QKeySequence.StandardKey.Copy) and self.exists:
+            self.copy()
+        elif is_markdown_key(event) and self.exists:
+            self.copy_markdown()
+        else:
+            return False
+        event.accept()
+        return True
+
+    def _selected(
+        self, text_of: Callable[[MessageView, RichTextView], str]
+    ) -> list[tuple[str, str]]:
+        """Of each message that something is selected in: its author, and that."""
+        found = []
+        for view in self._views():
+            bodies = [body for body in view.bodies if body.textCursor().hasSelection()]
+            if bodies:
+                text = "\n\n".join(text_of(view, body) for body in bodies)
+                found.append((view.accessibleName(), text))
+        return found
+
+    # -- the texts ---------------------------------------------------------------------------
+
+    def _views(self) -> list[MessageView]:
+        return sorted(self._by_id.values(), key=methodcaller("y"))
+
+    def _bodies(self) -> Iterator[RichTextView]:
+        for view in self._views():
+            yield from view.bodies
+
+    def _place_at(self, point: QPoint) -> Place | None:
+        """What is nearest to ``point`` of the column; between two texts, the end of the upper."""
+        above: Place | None = None
+        for body in self._bodies():
+            local = body.mapFrom(self._column, point)
+            if local.y() < 0:
+                return above or Place(body, 0)
+            if local.y() < body.height():
+                return Place(body, body.cursorForPosition(local).position())
+            above = Place(body, body.end)
+        return above
+
+    # -- selecting ---------------------------------------------------------------------------
+
+    def press(self, point: QPoint, *, extends: bool) -> None:
+        """A person presses the pointer at ``point`` of the column, where no text is."""
+        place = self._place_at(point)
+        self._began_in_text = False
+        if extends and place is not None and self._knows_anchor:
+            self._extend(place)
+        else:
+            self.clear()
+            self._anchor = place
+
+    @Slot(QPoint)
+    def drag_to(self, pointer: QPoint) -> None:
+        """It was moved to ``pointer`` on the screen."""
+        self._pointer = pointer
+        point = self._column.mapFromGlobal(pointer)
+        beyond = self._beyond(point)
+        if not beyond:
+            self._timer.stop()
+        elif not self._timer.isActive():
+            self._timer.start()
+        place = self._place_at(point)
+        if place is None or not self._knows_anchor:
+            return
+        assert self._anchor is not None
+        body = self._anchor.body
+        if self._began_in_text and body.rect().contains(body.mapFromGlobal(pointer)):
+            self._clear_all_but((body,))
+        else:
+            self._extend(place)
+
+    @Slot()
+    def release(self) -> None:
+        """The pointer selects no longer."""
+        self._timer.stop()
+
+    def _beyond(self, point: QPoint) -> int:
+        """How far ``point`` of the column is below what is in sight, or (negative) above it, px."""
+        visible = self._column.visibleRegion().boundingRect()
+        return min(0, point.y() - visible.top()) or max(0, point.y() - visible.bottom())
+
+    @Slot()
+    def _scroll(self) -> None:
+        beyond = self._beyond(self._column.mapFromGlobal(self._pointer))
+        step = min(MAX_STEP, max(MIN_STEP, abs(beyond) // 2))
+        if beyond:
+            self._events.scroll_wanted.emit(step if beyond > 0 else -step)
+        self.drag_to(self._pointer)
+
+    @property
+    def _knows_anchor(self) -> bool:
+        return self._anchor is not None and self._anchor.body in self._bodies()
+
+    def _extend(self, place: Place) -> None:
+        """Select from the anchor to ``place``."""
+        bodies = list(self._bodies())
+        if self._anchor is None or self._anchor.body not in bodies or place.body not in bodies:
+            return
+        begin, end = bodies.index(self._anchor.body), bodies.index(place.body)
+        low, high = min(begin, end), max(begin, end)
+        self._clear_all_but(bodies[low : high + 1])
+        self._is_setting = True
+        self._set.clear()
+        for index in range(low, high + 1):
+            body = bodies[index]
+            span = (0, body.end) if begin <= end else (body.end, 0)
+            start = self._anchor.position if index == begin else span[0]
+            stop = place.position if index == end else span[1]
+            body.select(start, stop)
+            self._set[body] = start, stop
+        self._is_setting = False
+        self._events.selected.emit()
+
+    def _clear_all_but(self, kept: Collection[RichTextView]) -> None:
+        for body in self._bodies():
+            if body not in kept:
+                body.clear_selection()
+
+    # -- what the texts say ------------------------------------------------------------------
+
+    @Slot(bool)
+    def _on_pressed(self, extends: bool) -> None:
+        body = self.sender()
+        if not isinstance(body, RichTextView):
+            return
+        self._began_in_text = True
+        position = body.textCursor().position()
+        if extends and self._knows_anchor:
+            self._extend(Place(body, position))
+        else:
+            self._clear_all_but((body,))
+            self._anchor = Place(body, position)
+
+    @Slot()
+    def _on_selection_changed(self) -> None:
+        body = self.sender()
+        if self._is_setting or not isinstance(body, RichTextView):
+            return
+        cursor = body.textCursor()
+        if self._set.get(body) == (cursor.anchor(), cursor.position()):
+            return
+        if body.is_extending and self._knows_anchor:
+            self._extend(Place(body, cursor.position()))
+            return
+        self._set.clear()
+        self._clear_all_but((body,))
+        self._anchor = Place(body, cursor.anchor())
+        if cursor.hasSelection():
+            self._events.selected.emit()
+
+    @Slot(int, bool)
+    def _on_left(self, by: int, by_line: bool) -> None:
+        """The keyboard wants more than there is in a text: a line or a character of the next."""
+        body = self.sender()
+        bodies = list(self._bodies())
+        if not isinstance(body, RichTextView) or body not in bodies:
+            return
+        if not self._knows_anchor:
+            self._anchor = Place(body, body.textCursor().anchor())
+        at = bodies.index(body) + by
+        if not 0 <= at < len(bodies):
+            self._extend(Place(body, body.end if by > 0 else 0))
+            return
+        other = bodies[at]
+        cursor = QTextCursor(other.document())
+        if by < 0:
+            cursor.movePosition(QTextCursor.MoveOperation.End)
+        cursor.movePosition(_MOVES[by, by_line])
+        other.setFocus(Qt.FocusReason.OtherFocusReason)
+        self._extend(Place(other, cursor.position()))
+        other.caret_moved.emit(other.cursorRect())
+
+
+_MOVES = {
+    (1, True): QTextCursor.MoveOperation.EndOfLine,
+    (1, False): QTextCursor.MoveOperation.NextCharacter,
+    (-1, True): QTextCursor.MoveOperation.StartOfLine,
+    (-1, False): QTextCursor.MoveOperation.PreviousCharacter,
+}
+
+
+def _plain(_view: MessageView, body: RichTextView) -> str:
+    return body.selected_text()
+
+
+def _markdown(view: MessageView, body: RichTextView) -> str:
+    # Of a message that is folded nobody selected all.
+    return body.selected_markdown(shows_all=body is not view.body or view.is_whole)
