@@ -48,6 +48,11 @@ class ChangesView(QScrollArea):
             self._source.begin(_as_answer(source))
             self._timer.start()
 
+    @property
+    def is_working(self) -> bool:
+        """Whether some of it is not shown yet."""
+        return self._timer.isActive()
+
     @Slot()
     def _render_some(self) -> None:
         if not self._source.render_some(SLICE_SECONDS):

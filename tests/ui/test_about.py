@@ -160,6 +160,7 @@ def test_long_news_come_bit_by_bit(qtbot: QtBot, icons: Icons) -> None:
     text.rows_requested.emit()
     qtbot.waitUntil(lambda: text.plain_text().count("b") == 2_000, timeout=20_000)
     qtbot.waitUntil(lambda: text.height() > 2_000, timeout=20_000)
+    qtbot.waitUntil(lambda: not view.is_working, timeout=20_000)
     view.show_markdown("")
     qtbot.waitUntil(lambda: text.plain_text() == "", timeout=20_000)
 
