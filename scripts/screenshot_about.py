@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 
 from minerva_desktop import __version__
 from minerva_desktop.app.about_facts import about_facts
@@ -10,6 +10,7 @@ from minerva_desktop.app.self_report import Check, CheckState, SelfTestReport
 from minerva_desktop.app.updates import SENT, Release
 from minerva_desktop.paths import resources_dir
 from minerva_desktop.ui.about_dialog import LICENCES, SELF_TEST, AboutDialog
+from minerva_desktop.ui.changes_view import ChangesView
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from screenshot_stage import Stage, State, conversation, narrow
 
@@ -53,6 +54,9 @@ def about_newer(stage: Stage) -> list[QWidget]:
     page = "https://example.org/download"
     release = Release(version="0.2.0", changes=CHANGES, page=page)
     dialog.show_update("Minerva 0.2.0 is there.", release, is_busy=False)
+    (changes,) = dialog.findChildren(ChangesView)
+    while changes.is_working:
+        QApplication.processEvents()
     return [dialog]
 
 

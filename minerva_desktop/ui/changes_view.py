@@ -3,19 +3,20 @@ thread."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer, Slot
 from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
+from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.ui.chat_view.markdown import MarkdownParser
-from minerva_desktop.ui.chat_view.plain_stream import Update
+from minerva_desktop.ui.chat_view.message_text import MessageText
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
-from minerva_desktop.ui.chat_view.streaming import MarkdownStream
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 
 MIN_HEIGHT = 30 * GRID
 MARGIN = 3 * GRID
+SLICE_SECONDS = 0.004  # of rendering between two looks at everything else
 
 
 class ChangesView(QScrollArea):
@@ -31,20 +32,37 @@ class ChangesView(QScrollArea):
         self._text = RichTextView(icons, holder)
         self._text.setAccessibleName("What is new")
         self._text.move(MARGIN, MARGIN)
-        self._parser = MarkdownParser()
+        self._source = MessageText(_as_answer(""), MarkdownParser(), self._text)
+        self._text.rows_requested.connect(self._on_rows_requested)
+        self._text.height_changed.connect(self._fit)
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self._render_some)
         self.setWidget(holder)
         for each in (holder, self.viewport()):
             each.setAutoFillBackground(False)  # the corners are round
         icons.themes.changed.connect(self._text.restyle)
 
     def show_markdown(self, source: str) -> None:
-        """Show ``source`` instead of what was there."""
-        stream = MarkdownStream(self._parser)
-        stream.feed(source)
-        stream.finish()
-        self._text.apply(Update(0, []))
-        self._text.apply(stream.update())
+        """Show ``source`` instead of what was there, bit by bit."""
+        if source != self._source.source:
+            self._source.begin(_as_answer(source))
+            self._timer.start()
+
+    @property
+    def is_working(self) -> bool:
+        """Whether some of it is not shown yet."""
+        return self._timer.isActive()
+
+    @Slot()
+    def _render_some(self) -> None:
+        if not self._source.render_some(SLICE_SECONDS):
+            self._timer.stop()
         self._fit()
+
+    @Slot()
+    def _on_rows_requested(self) -> None:
+        self._source.show_all_rows()
+        self._timer.start()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -54,7 +72,20 @@ class ChangesView(QScrollArea):
         super().showEvent(event)
         self._fit()
 
+    @Slot()
     def _fit(self) -> None:
         width = max(1, self.viewport().width() - 2 * MARGIN)
         height = self._text.fit(width)
         self._holder.resize(self.viewport().width(), height + 2 * MARGIN)
+
+
+def _as_answer(source: str) -> Message:
+    """What `MessageText` renders."""
+    return Message(
+        id="",
+        parent_id=None,
+        role=Role.ASSISTANT,
+        text=source,
+        state=MessageState.COMPLETE,
+        created_at=0.0,
+    )

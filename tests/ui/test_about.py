@@ -31,7 +31,9 @@ from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import Settings, SettingsFile, UpdateSettings
 from minerva_desktop.ui.about_controller import AboutController
 from minerva_desktop.ui.about_dialog import AboutDialog
+from minerva_desktop.ui.changes_view import ChangesView
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
+from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.self_test_process import CANCELLED, SelfTestProcess
 from minerva_desktop.ui.settings_dialog import SettingsDialog
 from minerva_desktop.ui.update_controller import UpdateController
@@ -130,7 +132,7 @@ def test_check_now_shows_what_is_new(
         server.go_on.set()
         opened.until("answer", lambda: status.text() == "Minerva 9.9.9 is there.")
         (changes,) = dialog.findChildren(RichTextView)
-        assert changes.plain_text() == "New\n![x](/dev/zero) text"
+        opened.until("news", lambda: changes.plain_text() == "New\n![x](/dev/zero) text")
         click(part(dialog, QPushButton, "openDownloadPage"))
         assert opened_pages == [PAGE]
         server.offer(version=__version__)
@@ -144,6 +146,23 @@ def test_check_now_shows_what_is_new(
         opened.part(SettingsDialog, "settingsDialog").reject()
     assert len(server.requests) == 3
     assert SettingsFile(app_paths().settings).current.updates.asked_at == 0.0
+
+
+def test_long_news_come_bit_by_bit(qtbot: QtBot, icons: Icons) -> None:
+    view = ChangesView(icons)
+    qtbot.addWidget(view)
+    (text,) = view.findChildren(RichTextView)
+    view.resize(600, 400)
+    view.show()
+    view.show_markdown("\\[a\n" * 5_000 + "| a |\n|-|\n" + "| b |\n" * 2_000)
+    assert text.plain_text() == ""  # nothing waits for it
+    qtbot.waitUntil(lambda: "Show all rows" in text.plain_text(), timeout=20_000)
+    text.rows_requested.emit()
+    qtbot.waitUntil(lambda: text.plain_text().count("b") == 2_000, timeout=20_000)
+    qtbot.waitUntil(lambda: text.height() > 2_000, timeout=20_000)
+    qtbot.waitUntil(lambda: not view.is_working, timeout=20_000)
+    view.show_markdown("")
+    qtbot.waitUntil(lambda: text.plain_text() == "", timeout=20_000)
 
 
 def test_the_switch_in_the_settings_asks_at_once_and_tells_once(
@@ -170,7 +189,7 @@ def test_the_switch_in_the_settings_asks_at_once_and_tells_once(
         click(what_is_new)
         dialog2 = opened.part(AboutDialog, "aboutDialog")
         (changes,) = dialog2.findChildren(RichTextView)
-        assert changes.plain_text().startswith("New\n")
+        opened.until("news", lambda: changes.plain_text().startswith("New\n"))
         dialog2.close()
         opened.accept(opened.open_settings())  # a day has not passed
     assert len(server.requests) == 1

@@ -166,14 +166,18 @@ def _block_rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     opening = _OPENING.match(state.src, begin, state.eMarks[start])
     if opening is None:
         return False
+    closing = _CLOSING[opening[0]]
     lines: list[str] = []
     size = 0
     for line in range(start, end):
         if line > start and (state.isEmpty(line) or state.sCount[line] < state.blkIndent):
             break
-        lines.append(state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]])
-        size += len(lines[-1])
-        if size > MAX_FORMULA:
+        text = state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]]
+        lines.append(text)
+        size += len(text)
+        # What decides it. To look on would cost each line of a text all lines behind it.
+        is_decided = line > start and (closing in text or text.startswith("\\["))
+        if is_decided or size > MAX_FORMULA:
             break
     last = _closing_line(lines, 0, opening[0])
     if last is None or last == len(lines):
