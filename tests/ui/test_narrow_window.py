@@ -28,7 +28,7 @@ def panels(window: MainWindow) -> tuple[bool, bool]:
 
 def resize(qtbot: QtBot, window: MainWindow, width: int) -> None:
     window.resize(width, 500)
-    qtbot.waitUntil(lambda: window.centralWidget().width() == width)
+    qtbot.waitUntil(lambda: window.width() == width)
 
 
 def test_panels_that_made_room_come_back(qtbot: QtBot, window: MainWindow) -> None:
