@@ -7,6 +7,7 @@ thread.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from minerva_desktop.chat.turns import question_text, turns_of
 
 MAX_TITLE_CHARACTERS = 60
 ELLIPSIS = "…"
+# Controls that are no white space, and what turns the direction of all that is written after it.
+_UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class TitleSource(StrEnum):
@@ -330,8 +333,10 @@ def new_id() -> str:
 
 
 def title_from(text: str) -> str:
-    """The first words of ``text`` on one line of at most `MAX_TITLE_CHARACTERS`; maybe empty."""
-    line = " ".join(clean_text(text).split())
+    """The first words of ``text`` on one line of at most `MAX_TITLE_CHARACTERS`, without what
+    cannot be seen; empty only for white space."""
+    cleaned = clean_text(text)
+    line = " ".join(_UNSEEN.sub("", cleaned).split() or cleaned.split())
     if len(line) <= MAX_TITLE_CHARACTERS:
         return line
     room = MAX_TITLE_CHARACTERS - len(ELLIPSIS)

@@ -70,7 +70,7 @@ class ChatController(QObject):
         self._tasks = tasks
         self._library: ChatLibrary | None = None
         self._session: ChatSession | None = None
-        self._speed = LiveSpeed()
+        self._speed = LiveSpeed(window.status.set_speed)
         self._status = AnswerStatus(window.chat_view, worker, models.shown_name)
         self._counter = PromptCounter(window, worker, models, tasks)
         self._failed = FailedAnswers(
@@ -244,7 +244,7 @@ class ChatController(QObject):
         self._window.composer.set_generating(session.is_answering)
         self._window.sidebar.set_current(conversation.id)
         self._show_answer_so_far(session, branch)
-        self._show_last_speed(branch)
+        self._speed.show_last(branch)
         self._counter.use(session)
         self.session_shown.emit(session)
 
@@ -278,13 +278,6 @@ class ChatController(QObject):
         if not answer.text and not answer.parts:
             self._status.show_again(answer.id)
 
-    def _show_last_speed(self, messages: list[Message]) -> None:
-        timings = messages[-1].completion.timings if messages and messages[-1].completion else None
-        if timings is None or timings.completion_tokens == 0:
-            self._window.status.set_speed(None, None)
-        else:
-            self._window.status.set_speed(timings.tokens_per_second, timings.first_token_ms)
-
     # -- SessionListener -------------------------------------------------------------------
 
     def on_message_added(self, session: ChatSession, message: Message) -> None:
@@ -292,7 +285,7 @@ class ChatController(QObject):
         if session is not self._session:
             return
         if message.role is Role.ASSISTANT:
-            self._speed = LiveSpeed()
+            self._speed.begin()
             self._window.notifications.dismiss(ENGINE_NOTICE)
             self._window.notifications.dismiss(TOO_LONG)
             self._window.composer.set_generating(True)
@@ -321,13 +314,13 @@ class ChatController(QObject):
         self._window.composer.set_generating(False)
         is_paused = message.state is not MessageState.COMPLETE
         self._sender.show_waiting(session, is_paused=is_paused)
-        self._show_last_speed([message])
+        self._speed.show_last([message])
         self._counter.count_soon()
 
     def on_answer_resumed(self, session: ChatSession, message: Message) -> None:
         """Show that an answer of the open chat goes on."""
         if session is self._session:
-            self._speed = LiveSpeed()
+            self._speed.begin()
             self._window.chat_view.resume_answer(message)
             self._window.composer.set_generating(True)
             self._sender.show_waiting(session, is_paused=False)
@@ -342,7 +335,7 @@ class ChatController(QObject):
         view.change_messages(branch)
         view.cut_mark.set_cut(session.conversation.active_cut())
         self._show_answer_so_far(session, branch)
-        self._show_last_speed(branch)
+        self._speed.show_last(branch)
         self._counter.count_soon()
 
     def on_queue_changed(self, session: ChatSession) -> None:
@@ -371,8 +364,8 @@ class ChatController(QObject):
     def _on_tokens(self, answer_id: str, n_tokens: int, parts: list[AnswerPart]) -> None:
         if self._library is not None:
             self._library.on_answer_parts(answer_id, parts)
-        if self._is_shown(answer_id) and self._speed.count(n_tokens):
-            self._window.status.set_speed(self._speed.tokens_per_second, None)
+        if self._is_shown(answer_id):
+            self._speed.count(n_tokens)
 
     @Slot(str, object)
     def _on_finished(self, answer_id: str, completion: Completion) -> None:

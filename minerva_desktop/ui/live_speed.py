@@ -1,32 +1,48 @@
-"""Tokens per second of an answer while it streams."""
+"""Tokens per second of the answer that is shown: while it streams, and of one that has ended."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from minerva_desktop.chat.message import Message
 
 SHOW_SECONDS = 0.5  # between two numbers on display; a faster change cannot be read
 
+# Tokens per second and milliseconds to the first token; None where there is nothing to tell.
+ShowSpeed = Callable[[float | None, float | None], None]
+
 
 class LiveSpeed:
-    """Counts from the first token on. Main thread."""
+    """Counts from the first token on that it sees of an answer. Main thread."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, show: ShowSpeed, clock: Callable[[], float] = time.monotonic) -> None:
+        self._show = show
         self._clock = clock
+        self.begin()
+
+    def begin(self) -> None:
+        """An answer begins, or comes into sight: what went before does not count."""
         self._first: float | None = None
         self._shown = 0.0
         self._n_tokens = 0
-        self.tokens_per_second: float | None = None
 
-    def count(self, n_tokens: int) -> bool:
-        """Note ``n_tokens`` more; True when `tokens_per_second` is worth showing anew."""
+    def count(self, n_tokens: int) -> None:
+        """Note ``n_tokens`` more, and show the speed where it is worth showing anew."""
         now = self._clock()
         if self._first is None:
             self._first = self._shown = now
-            return False
+            return
         self._n_tokens += n_tokens
-        if now - self._shown < SHOW_SECONDS:
-            return False
-        self._shown = now
-        self.tokens_per_second = self._n_tokens / (now - self._first)
-        return True
+        if now - self._shown >= SHOW_SECONDS:
+            self._shown = now
+            self._show(self._n_tokens / (now - self._first), None)
+
+    def show_last(self, messages: Sequence[Message]) -> None:
+        """Show how quick the last of ``messages``, which came into sight, was."""
+        self.begin()
+        timings = messages[-1].completion.timings if messages and messages[-1].completion else None
+        if timings is None or timings.completion_tokens == 0:
+            self._show(None, None)
+        else:
+            self._show(timings.tokens_per_second, timings.first_token_ms)

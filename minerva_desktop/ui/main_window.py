@@ -74,6 +74,7 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self.setMinimumSize(QSize(*MINIMUM_SIZE).boundedTo(_room_on(self.screen()).size()))
         self.icons = icons
+        self._made_room: list[QAction] = []  # of panels that a narrow window closed
         self.sidebar = Sidebar(icons)
         self.parameters = ParametersPanel(icons)
         self.settings_action = make_settings_action(icons, self)
@@ -90,6 +91,8 @@ class MainWindow(QMainWindow):
         self.models_panel = ModelsPanel(icons, self)
         self.context_panel = ContextPanel(icons, self)
         self.sidebar.new_temporary_chat.connect(self.new_temporary_chat)
+        self.sidebar.toggle_action.triggered.connect(self._keep_panels)
+        self.parameters.toggle_action.triggered.connect(self._keep_panels)
         self.status.memory_clicked.connect(self._open_models)
         self._overlay = DropOverlay(icons.themes, self)
         self._finder: ChatFinder | None = None
@@ -239,8 +242,19 @@ class MainWindow(QMainWindow):
         self.composer.set_window_height(self.height())
         narrow, was_wide = self.width() < NARROW_WIDTH, event.oldSize().width() >= NARROW_WIDTH
         if narrow and was_wide:
-            self.parameters.toggle_action.setChecked(False)
-            self.sidebar.toggle_action.setChecked(False)
+            toggles = (self.parameters.toggle_action, self.sidebar.toggle_action)
+            self._made_room = [toggle for toggle in toggles if toggle.isChecked()]
+            for toggle in self._made_room:
+                toggle.setChecked(False)
+        elif not narrow and not was_wide:
+            for toggle in self._made_room:
+                toggle.setChecked(True)
+            self._made_room.clear()
+
+    @Slot()
+    def _keep_panels(self) -> None:
+        """The person opened or closed one: they stay as they are."""
+        self._made_room.clear()
 
     def add_guard(self, must_stay: Callable[[], bool]) -> None:
         """``must_stay`` is asked before the window closes; where it returns True, it has said

@@ -177,6 +177,8 @@ def test_clean_text_changes_nothing_that_utf8_can_hold(text: str) -> None:
         ),
         ("word " * 12 + "end", "word " * 11 + "word…"),
         ("half \ud83d pair", "half \ufffd pair"),
+        ("a \x00 b\x1b[31m \u202etxt\u202c", "a b[31m txt"),
+        ("family \U0001f468\u200d\U0001f469", "family \U0001f468\u200d\U0001f469"),
     ],
 )
 def test_a_title_is_the_first_words_on_one_line(text: str, title: str) -> None:

@@ -367,7 +367,8 @@ class ChatView(QScrollArea):
 
     @Slot(QRect)
     def _on_caret_moved(self, rect: QRect) -> None:
-        self.ensureVisible(rect.center().x(), rect.center().y(), 0, 10 * GRID)
+        for y in (rect.bottom(), rect.top()):
+            self.ensureVisible(rect.center().x(), y, 0, 10 * GRID)
 
     @Slot(int)
     def _scroll_by(self, by: int) -> None:

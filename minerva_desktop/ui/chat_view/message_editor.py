@@ -99,7 +99,10 @@ class MessageEditor(QFrame):
     def _on_caret_moved(self) -> None:
         if self._edit.hasFocus():
             rect = self._edit.cursorRect()
-            self.caret_moved.emit(QRect(self._edit.mapTo(self, rect.topLeft()), rect.size()))
+            rect.moveTopLeft(self._edit.mapTo(self, rect.topLeft()))
+            if self._edit.textCursor().atEnd():
+                rect.setBottom(self.height())  # with the last line come the buttons below it
+            self.caret_moved.emit(rect)
 
 
 class _Edit(MessageEdit):

@@ -174,12 +174,16 @@ class TextFormats:
             made.setRightMargin(CODE_PADDING)
         if row.kind is Kind.RULE:
             made.setLineHeight(1, QTextBlockFormat.LineHeightTypes.FixedHeight.value)
+        from_right = row.kind is not Kind.CODE and reads_right_to_left(row.runs)
         if row.marker:
             made.setTextIndent(-INDENT)
-            made.setTabPositions([QTextOption.Tab(INDENT, QTextOption.TabType.LeftTab)])
+            # Qt turns the types round in a line that is read from the right.
+            kinds = QTextOption.TabType
+            kind = kinds.RightTab if from_right else kinds.LeftTab
+            made.setTabPositions([QTextOption.Tab(INDENT, kind)])
         if row.kind is Kind.HEADING:
             made.setHeadingLevel(row.level)
-        if row.kind is not Kind.CODE and reads_right_to_left(row.runs):
+        if from_right:
             made.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
             made.setRightMargin(margin)
         else:

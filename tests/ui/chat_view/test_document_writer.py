@@ -13,6 +13,7 @@ from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.rows import Kind, Row, Run
 from minerva_desktop.ui.chat_view.text_formats import (
     CODE_HEADER,
+    INDENT,
     MIN_CONTRAST,
     TextFormats,
     body_font,
@@ -106,6 +107,16 @@ def test_a_box_at_the_very_beginning_has_room_for_its_header(qapp: QApplication)
     for source, top in (("```py\na\n```", CODE_HEADER), ("text", 0), ("> a", 0)):
         writer.apply(Update(0, rendered(source)))
         assert layout.blockBoundingRect(document.begin()).top() == top, source
+
+
+@pytest.mark.parametrize(("text", "expected"), [("1. one", INDENT), ("1. واحد", 400 - INDENT)])
+def test_a_list_has_its_text_beside_its_numbers(
+    qapp: QApplication, text: str, expected: int
+) -> None:
+    document = written(qapp, rendered(text))
+    document.setTextWidth(400)
+    line = document.firstBlock().layout().lineAt(0)
+    assert line.cursorToX(len("1.\t")) == (pytest.approx(expected), len("1.\t"))
 
 
 def test_text_cannot_break_the_document(qapp: QApplication) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
@@ -57,6 +57,21 @@ def test_a_question_becomes_an_editor_and_is_sent_anew(qtbot: QtBot, view: ChatV
     assert shown.body.isVisible()
     assert view.plain_text() == "Why is the sea salty?\n\nIt is."
     assert below.y() == shown.geometry().bottom() + 1
+
+
+@pytest.mark.parametrize("from_top", [False, True])
+def test_the_editor_comes_into_sight_with_its_buttons(
+    qtbot: QtBot, view: ChatView, from_top: bool
+) -> None:
+    told, asked, below = answer(PARAGRAPHS), question("And why?"), answer(PARAGRAPHS)
+    shown = show(qtbot, view, told, asked, below)[1]
+    bar = view.verticalScrollBar()
+    bar.setValue(0 if from_top else bar.maximum())
+    field = begin(view, asked)
+    buttons = {each.text(): each for each in shown.findChildren(QPushButton)}
+    for each in (field, buttons["Send"], buttons["Cancel"]):
+        place = QRect(each.mapTo(view.viewport(), QPoint(0, 0)), each.size())
+        assert view.viewport().rect().contains(place)
 
 
 def test_esc_and_cancel_leave_the_message_as_it_is(qtbot: QtBot, view: ChatView) -> None:

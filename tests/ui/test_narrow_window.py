@@ -1,0 +1,52 @@
+"""The side panels make room in a narrow window, and come back in a wide one."""
+
+from __future__ import annotations
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.settings import Settings
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.main_window import NARROW_WIDTH, MainWindow
+
+
+@pytest.fixture
+def window(qtbot: QtBot, icons: Icons) -> MainWindow:
+    """A wide window with both panels."""
+    window = MainWindow(icons, Settings(parameters_visible=True))
+    qtbot.addWidget(window)
+    window.resize(NARROW_WIDTH + 100, 500)
+    window.show()
+    qtbot.waitExposed(window)
+    assert panels(window) == (True, True)
+    return window
+
+
+def panels(window: MainWindow) -> tuple[bool, bool]:
+    return window.sidebar.isVisible(), window.parameters.isVisible()
+
+
+def resize(qtbot: QtBot, window: MainWindow, width: int) -> None:
+    window.resize(width, 500)
+    qtbot.waitUntil(lambda: window.width() == width)
+
+
+def test_panels_that_made_room_come_back(qtbot: QtBot, window: MainWindow) -> None:
+    resize(qtbot, window, NARROW_WIDTH - 1)
+    assert panels(window) == (False, False)
+    resize(qtbot, window, NARROW_WIDTH - 50)
+    assert panels(window) == (False, False)
+    resize(qtbot, window, NARROW_WIDTH)
+    assert panels(window) == (True, True)
+
+
+def test_what_was_closed_by_hand_stays_closed(qtbot: QtBot, window: MainWindow) -> None:
+    window.parameters.toggle_action.trigger()
+    resize(qtbot, window, NARROW_WIDTH - 1)
+    resize(qtbot, window, NARROW_WIDTH)
+    assert panels(window) == (True, False)
+    resize(qtbot, window, NARROW_WIDTH - 1)
+    window.sidebar.toggle_action.trigger()
+    window.sidebar.toggle_action.trigger()
+    resize(qtbot, window, NARROW_WIDTH)
+    assert panels(window) == (False, False)
