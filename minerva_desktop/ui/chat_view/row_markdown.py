@@ -189,7 +189,8 @@ def _language(label: str) -> str:
     """The word for a fence of code in a language that is called so."""
     known = (aliases for name, aliases, _, _ in get_all_lexers(plugins=False) if name == label)
     aliases = next(known, ())
-    return aliases[0] if aliases else label
+    # With a bar in it the line could be the head of a table.
+    return aliases[0] if aliases else label.replace("|", "")
 
 
 def _table(block: list[Row]) -> list[str]:

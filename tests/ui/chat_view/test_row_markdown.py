@@ -71,7 +71,8 @@ def test_rows_come_back_from_their_markdown(fragments: list[str]) -> None:
 
 def has_no_markdown(source: str, rows: list[Row]) -> bool:
     """Whether something makes rows that no Markdown of theirs could: notes, whose definitions are
-    not among them; two lists without anything between; an item that is empty and goes on."""
+    not among them; two lists without anything between; an item that is empty and goes on; code
+    in a language that is called after a table."""
     pairs = list(itertools.pairwise(rows))
     restarts = any(
         row.marker[:1].isdigit() and row.marker[-1] == above.marker[-1:] and not row.tight
@@ -82,4 +83,5 @@ def has_no_markdown(source: str, rows: list[Row]) -> bool:
         for above, row in pairs
         if not row.marker
     )
-    return "[^" in source or restarts or goes_on
+    odd_language = any("|" in row.label for row in rows)
+    return "[^" in source or restarts or goes_on or odd_language
