@@ -71,6 +71,8 @@ def _without_ways(row: Row) -> Row | None:
     if not any(run.link.startswith(TEXT_LINK) for run in row.runs):
         return row
     runs = tuple(run for run in row.runs if not run.link.startswith(TEXT_LINK))
+    if runs and runs[-1].text == " ":  # what was between
+        runs = runs[:-1]
     return Row(row.kind, runs, row.nest, row.marker, row.tight) if runs or row.marker else None
 
 

@@ -30,6 +30,7 @@ AS_WRITTEN = [
     "- a\n\n* b",
     "-\n  ```\n  code\n  ```",
     "one\n\n---\n\ntwo",
+    "[a$](http://b.c/$) and \\$x\\$",
     "- a\n\n  more\n\n  > quote\n- b",
 ]
 
@@ -85,3 +86,16 @@ def has_no_markdown(source: str, rows: list[Row]) -> bool:
     )
     odd_language = any("|" in row.label for row in rows)
     return "[^" in source or restarts or goes_on or odd_language
+
+
+def test_what_leads_elsewhere_in_the_message_is_left_out() -> None:
+    noted = rendered("Words[^1] here.\n\n[^1]: The *note*.")
+    assert markdown_of(noted) == "Words[^1] here.\n\n---\n\n1. The *note*."
+    long = rendered("| a | b |\n| - | - |\n" + "| 1 | 2 |\n" * 600)
+    assert markdown_of(long).endswith("| 1 | 2 |")
+    assert "Show all rows" not in markdown_of(long)
+
+
+def test_nothing_is_escaped_without_need() -> None:
+    plain = "It costs $5 (see snake_case, 2 < 3 & x!). Hello! [1], a-b, 1.5 and C#."
+    assert markdown_of(rendered(plain)) == plain
