@@ -75,7 +75,10 @@ def formulas_in(rows: Iterable[Row]) -> Iterator[str]:
 
 def with_sources(cursor: QTextCursor) -> str:
     """The selected text, with each formula as it was written."""
-    text = cursor.selection().toPlainText()
+    document = cursor.document()
+    is_all = cursor.selectionStart() == 0 and cursor.selectionEnd() == document.characterCount() - 1
+    # A copy of what is selected costs ten times as much.
+    text = document.toPlainText() if is_all else cursor.selection().toPlainText()
     if OBJECT not in text:
         return text
     copy = QTextDocument()

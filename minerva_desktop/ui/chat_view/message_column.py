@@ -82,12 +82,12 @@ class MessageColumn(QWidget):
     # -- Qt: the pointer, where it is not at a text -------------------------------------------
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        event.ignore()  # who clicks here gives the keyboard to the transcript
         selection = self.messages.selection
-        if selection is not None and event.button() == Qt.MouseButton.LeftButton:
-            shift = Qt.KeyboardModifier.ShiftModifier
-            selection.press(event.position().toPoint(), extends=bool(event.modifiers() & shift))
-            event.accept()
+        if selection is None or event.button() != Qt.MouseButton.LeftButton:
+            event.ignore()
+            return
+        extends = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        selection.press(event.position().toPoint(), extends=extends)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         selection = self.messages.selection

@@ -111,6 +111,7 @@ class MessageHands(QObject):
         if view is self._last:
             self._last = None
         self._rows.forget(view)
+        self.selection.forget(view)
 
     def set_last(self, view: MessageView | None) -> None:
         """The view of the last message of the chat, if that has one."""

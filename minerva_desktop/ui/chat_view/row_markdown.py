@@ -71,6 +71,8 @@ def _without_ways(row: Row) -> Row | None:
     if not any(run.link.startswith(TEXT_LINK) for run in row.runs):
         return row
     runs = tuple(run for run in row.runs if not run.link.startswith(TEXT_LINK))
+    if runs and runs[-1].text == " ":  # what was between
+        runs = runs[:-1]
     return Row(row.kind, runs, row.nest, row.marker, row.tight) if runs or row.marker else None
 
 
@@ -189,7 +191,8 @@ def _language(label: str) -> str:
     """The word for a fence of code in a language that is called so."""
     known = (aliases for name, aliases, _, _ in get_all_lexers(plugins=False) if name == label)
     aliases = next(known, ())
-    return aliases[0] if aliases else label
+    # With a bar in it the line could be the head of a table.
+    return aliases[0] if aliases else label.replace("|", "")
 
 
 def _table(block: list[Row]) -> list[str]:

@@ -82,7 +82,8 @@ def _spelled(space: str) -> str:
 
 def _joined(runs: Sequence[Run], *, is_cell: bool) -> str:
     """``runs`` one after the other, as Markdown, with `LINE_BREAK` where a line ends."""
-    escapes = "$" if runs_text(tuple(runs)).count("$") > 1 else ""
+    # One alone begins no formula.
+    escapes = "$" if sum((run.text + run.link).count("$") for run in runs) > 1 else ""
     escapes += "" if is_cell or LINE_BREAK not in runs_text(tuple(runs)) else "|"
     written = ""
     is_open: list[Key] = []

@@ -78,6 +78,12 @@ class SelectionKeeper(QObject):
         body.released.connect(self.release)
         body.left.connect(self._on_left)
 
+    def forget(self, view: MessageView) -> None:
+        """``view`` goes."""
+        self._set.clear()
+        if self._anchor is not None and view.isAncestorOf(self._anchor.body):
+            self._anchor = None
+
     # -- what is selected --------------------------------------------------------------------
 
     @property
@@ -169,15 +175,18 @@ class SelectionKeeper(QObject):
 
     def _place_at(self, point: QPoint) -> Place | None:
         """What is nearest to ``point`` of the column; between two texts, the end of the upper."""
-        above: Place | None = None
-        for body in self._bodies():
-            local = body.mapFrom(self._column, point)
-            if local.y() < 0:
-                return above or Place(body, 0)
-            if local.y() < body.height():
-                return Place(body, body.cursorForPosition(local).position())
-            above = Place(body, body.end)
-        return above
+        above: RichTextView | None = None
+        views = self._views()
+        last_above = sum(view.geometry().bottom() < point.y() for view in views)
+        for view in views[max(0, last_above - 1) :]:
+            for body in view.bodies:
+                local = body.mapFrom(self._column, point)
+                if local.y() < 0:
+                    return Place(body, 0) if above is None else Place(above, above.end)
+                if local.y() < body.height():
+                    return Place(body, body.cursorForPosition(local).position())
+                above = body
+        return None if above is None else Place(above, above.end)
 
     # -- selecting ---------------------------------------------------------------------------
 
@@ -202,9 +211,8 @@ class SelectionKeeper(QObject):
         elif not self._timer.isActive():
             self._timer.start()
         place = self._place_at(point)
-        if place is None or not self._knows_anchor:
+        if place is None or self._anchor is None:
             return
-        assert self._anchor is not None
         body = self._anchor.body
         if self._began_in_text and body.rect().contains(body.mapFromGlobal(pointer)):
             self._clear_all_but((body,))
@@ -231,7 +239,7 @@ class SelectionKeeper(QObject):
 
     @property
     def _knows_anchor(self) -> bool:
-        return self._anchor is not None and self._anchor.body in self._bodies()
+        return self._anchor is not None and not self._anchor.body.isHidden()
 
     def _extend(self, place: Place) -> None:
         """Select from the anchor to ``place``."""
@@ -240,11 +248,12 @@ class SelectionKeeper(QObject):
             return
         begin, end = bodies.index(self._anchor.body), bodies.index(place.body)
         low, high = min(begin, end), max(begin, end)
-        self._clear_all_but(bodies[low : high + 1])
         self._is_setting = True
         self._set.clear()
-        for index in range(low, high + 1):
-            body = bodies[index]
+        for index, body in enumerate(bodies):
+            if not low <= index <= high:
+                body.clear_selection()
+                continue
             span = (0, body.end) if begin <= end else (body.end, 0)
             start = self._anchor.position if index == begin else span[0]
             stop = place.position if index == end else span[1]
@@ -254,8 +263,9 @@ class SelectionKeeper(QObject):
         self._events.selected.emit()
 
     def _clear_all_but(self, kept: Collection[RichTextView]) -> None:
+        spared = set(kept)
         for body in self._bodies():
-            if body not in kept:
+            if body not in spared:
                 body.clear_selection()
 
     # -- what the texts say ------------------------------------------------------------------

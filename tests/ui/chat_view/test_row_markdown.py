@@ -30,6 +30,7 @@ AS_WRITTEN = [
     "- a\n\n* b",
     "-\n  ```\n  code\n  ```",
     "one\n\n---\n\ntwo",
+    "[a$](http://b.c/$) and \\$x\\$",
     "- a\n\n  more\n\n  > quote\n- b",
 ]
 
@@ -71,7 +72,8 @@ def test_rows_come_back_from_their_markdown(fragments: list[str]) -> None:
 
 def has_no_markdown(source: str, rows: list[Row]) -> bool:
     """Whether something makes rows that no Markdown of theirs could: notes, whose definitions are
-    not among them; two lists without anything between; an item that is empty and goes on."""
+    not among them; two lists without anything between; an item that is empty and goes on; code
+    in a language that is called after a table."""
     pairs = list(itertools.pairwise(rows))
     restarts = any(
         row.marker[:1].isdigit() and row.marker[-1] == above.marker[-1:] and not row.tight
@@ -82,4 +84,18 @@ def has_no_markdown(source: str, rows: list[Row]) -> bool:
         for above, row in pairs
         if not row.marker
     )
-    return "[^" in source or restarts or goes_on
+    odd_language = any("|" in row.label for row in rows)
+    return "[^" in source or restarts or goes_on or odd_language
+
+
+def test_what_leads_elsewhere_in_the_message_is_left_out() -> None:
+    noted = rendered("Words[^1] here.\n\n[^1]: The *note*.")
+    assert markdown_of(noted) == "Words[^1] here.\n\n---\n\n1. The *note*."
+    long = rendered("| a | b |\n| - | - |\n" + "| 1 | 2 |\n" * 600)
+    assert markdown_of(long).endswith("| 1 | 2 |")
+    assert "Show all rows" not in markdown_of(long)
+
+
+def test_nothing_is_escaped_without_need() -> None:
+    plain = "It costs $5 (see snake_case, 2 < 3 & x!). Hello! [1], a-b, 1.5 and C#."
+    assert markdown_of(rendered(plain)) == plain

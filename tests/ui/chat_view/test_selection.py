@@ -16,6 +16,7 @@ from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.chat_view.stretch import PAGE
+from minerva_desktop.ui.theme import DARK
 from tests.ui.chat_view.messages import answer, question, streaming
 
 LEFT, NONE = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
@@ -235,3 +236,23 @@ def test_what_is_taken_along_is_all_of_it(person: Selecting) -> None:
     bodies = three(person)
     person.drag((bodies[0], 6), (bodies[1], 6))
     assert bodies[0].createMimeDataFromSelection().text() == "You:\none\n\ntiny-model:\nSecond"
+
+
+def test_where_it_began_may_go(person: Selecting) -> None:
+    bodies = three(person)
+    person.click(bodies[1], 3)
+    person.drag((bodies[1], 3), (bodies[2], 5))
+    person.view.change_messages([view.message for view in (person.views[0], person.views[2])])
+    person.qtbot.waitUntil(lambda: not person.view.is_working())
+    person.view.setFocus()
+    assert person.copied() == "Third"
+    person.click(bodies[0], 2, SHIFT)  # Qt extends from where that text's cursor was
+    assert selected([bodies[0], bodies[2]]) == ["Fi", ""]
+
+
+def test_another_theme_leaves_it(person: Selecting) -> None:
+    bodies = three(person)
+    person.drag((bodies[0], 6), (bodies[1], 6))
+    person.view.apply_theme(DARK)
+    person.qtbot.waitUntil(lambda: not person.view.is_working())
+    assert selected(bodies) == ["one", "Second", ""]

@@ -257,7 +257,8 @@ def test_there_is_one_selection_and_a_menu_to_copy_from(qtbot: QtBot, view: Chat
     menu = QApplication.activePopupWidget()
     assert isinstance(menu, QMenu)
     entries = {action.text(): action for action in menu.actions()}
-    assert list(entries) == ["Copy selection", "Copy all of this"]
+    copies = ["Copy selection", "Copy selection as Markdown", "Copy all of this"]
+    assert list(entries) == copies
     entries["Copy all of this"].trigger()
     assert QGuiApplication.clipboard().text() == THOUGHT
     menu.close()
