@@ -70,9 +70,8 @@ class ChatView(QScrollArea):
         self._messages = self._column.messages
         self._connect_events()
         self.setWidget(self._column)
-        # The window shows through.
-        self.viewport().setAutoFillBackground(False)
-        self._column.setAutoFillBackground(False)
+        for ground in (self.viewport(), self._column):
+            ground.setAutoFillBackground(False)  # the window shows through
         self._temporary = TemporaryMark(icons, self)
         self._jump = JumpButton(icons, self)
         self._jump.clicked.connect(self.scroll_to_end)

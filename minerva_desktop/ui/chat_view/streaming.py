@@ -115,9 +115,11 @@ class MarkdownStream:
 
     def finish(self) -> None:
         """The text is complete: settle all of it."""
-        if self._partial or self._cleaner.rest():
+        rest = self._cleaner.rest()
+        if self._partial or rest:
             self._line(self._partial)
             self._partial = ""
+        self._pieces.append(rest)
         if self._fence is not None:
             self._close_fence(self._fence)
         self._settle_all()

@@ -31,6 +31,7 @@ MAX_WIDTH = 400.0  # em
 MAX_HEIGHT = 100.0
 MAX_DIMENSION = 20.0  # em; of a space or a rule
 MAX_SECONDS = 0.5
+LIBRARIES = {"ziamath", "ziafont", "latex2mathml"}
 UNWATCHED = 300  # characters, whose layout cannot take long where little is nested
 UNWATCHED_NESTING = 12  # of what `_NESTING` finds: each of them may double the time
 
@@ -89,10 +90,12 @@ def typeset(tex: str, *, display: bool) -> Drawing:
 
 
 class _Deadline:
-    """Ends what the thread does with a `TimeoutError`, at the next call of a Python function.
+    """Ends what the thread does with a `TimeoutError`, at the next call of a function of the
+    libraries.
 
-    But not of a generator: Python may be about to close that, ignores what it raises then, and has
-    given up tracing for good.
+    But not of a generator, nor of anybody else's function: Python may be about to close the one,
+    and to collect garbage with the other. It ignores what these raise, and has given up tracing
+    for good.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -108,7 +111,9 @@ class _Deadline:
 
     def _trace(self, frame: FrameType, _event: str, _argument: object) -> None:
         if time.monotonic() > self._at and not frame.f_code.co_flags & CO_GENERATOR:
-            raise TimeoutError
+            package, _, _ = str(frame.f_globals.get("__name__")).partition(".")
+            if package in LIBRARIES:
+                raise TimeoutError
 
 
 def _prepared(tex: str) -> str:

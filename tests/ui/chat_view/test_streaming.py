@@ -6,7 +6,7 @@ import time
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from minerva_desktop.ui.chat_view.plain_stream import PlainStream, Update
@@ -16,6 +16,7 @@ from tests.ui.chat_view.markdown_pieces import FRAGMENTS, PARSER, cut, rendered,
 
 
 @settings(max_examples=300, deadline=None)
+@example(["```", "[^1]", "\n", "\r"], 1)
 @given(st.lists(FRAGMENTS, max_size=30), st.integers(1, 7))
 def test_any_chunking_ends_as_one_rendering(fragments: list[str], size: int) -> None:
     text = "".join(fragments)
