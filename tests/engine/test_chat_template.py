@@ -9,6 +9,7 @@ import pytest
 
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.engine.answer_format import ToolFormat
+from minerva_desktop.engine.core import chat_template
 from minerva_desktop.engine.core.chat_template import ChatTemplate, check_template, why_broken
 from minerva_desktop.engine.core.template_messages import MessageStyle, template_messages
 from minerva_desktop.engine.frames import encode_frame
@@ -226,7 +227,10 @@ def test_a_template_cannot_reach_out_of_the_sandbox(
         _DOUBLED % "{% set ns.x = [ns.x, ('a' * 9999999)[1:]] %}",
     ],
 )
-def test_a_small_template_cannot_build_a_huge_value(source: str) -> None:
+def test_a_small_template_cannot_build_a_huge_value(
+    source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat_template, "RENDER_SECONDS", 0.5)
     started = time.perf_counter()
     with pytest.raises(MinervaError):
         _render(source)

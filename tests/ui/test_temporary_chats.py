@@ -115,9 +115,13 @@ def test_where_nothing_waits_any_more_it_comes_back_into_the_composer(opened: Op
     waiting = opened.window.composer.waiting
     opened.until("queue", lambda: waiting.accessibleName() == "1 message waits")
     _stop(opened)
-    buttons = waiting.findChildren(QToolButton)
-    (remove,) = (each for each in buttons if each.accessibleName() == "Do not send this message")
-    remove.click()
+
+    def buttons() -> list[QToolButton]:
+        found = waiting.findChildren(QToolButton)
+        return [each for each in found if each.accessibleName() == "Do not send this message"]
+
+    opened.until("the row of before is gone", lambda: len(buttons()) == 1)
+    buttons()[0].click()
     opened.window.composer.set_text("Draft")
     _press(opened, "Undo")
     opened.until("text", lambda: opened.window.composer.text == "Second\n\nDraft")

@@ -8,11 +8,9 @@ over) is a silent child, which `heartbeat` ends. Runs on the engine child's desk
 
 from __future__ import annotations
 
-import ctypes
-import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
 
@@ -25,6 +23,7 @@ from minerva_desktop.engine.core.template_messages import MessageStyle, template
 from minerva_desktop.engine.core.template_sandbox import sandbox
 from minerva_desktop.engine.load_options import CHATML_TEMPLATE
 from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
+from minerva_desktop.time_limit import time_limit
 
 RENDER_SECONDS = 2.0
 _TEMPLATE_FILES = ("<template>", "<unknown>")  # what Jinja calls one that was a text
@@ -34,53 +33,6 @@ MAX_REASON = 1000  # characters of what a template gives as the reason of its re
 class TemplateTimeout(Exception):
     """Raised inside a render that takes too long; becomes an `InferenceError`. The interpreter
     makes one without a message, so it is no `MinervaError`."""
-
-
-class _Timing:
-    """One timed block of one thread."""
-
-    def __init__(self, thread: int) -> None:
-        self._thread = thread
-        self._lock = threading.Lock()
-        self._is_over = False
-        self.expired = False
-
-    def expire(self) -> None:
-        """Raise in the block's thread. Timer thread."""
-        with self._lock:
-            if not self._is_over:
-                self.expired = True
-                self._raise_later(ctypes.py_object(TemplateTimeout))
-
-    def end(self) -> None:
-        """No more raising; what was not raised yet is taken back."""
-        with self._lock:
-            self._is_over = True
-        if self.expired:
-            self._raise_later(None)
-
-    def _raise_later(self, error: ctypes.py_object[type[Exception]] | None) -> None:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), error)
-
-
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise `TemplateTimeout` in the block when it takes longer than ``seconds``.
-
-    Works for pure Python code, on any thread and every platform: the interpreter can be asked to
-    raise in another thread between two of its instructions.
-    """
-    timing = _Timing(threading.get_ident())
-    timer = threading.Timer(seconds, timing.expire)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timing.end()
-    if timing.expired:  # too late to be raised inside
-        raise TemplateTimeout
 
 
 class ChatTemplate:
@@ -117,7 +69,7 @@ class ChatTemplate:
 
     def _guarded(self, run: Callable[[jinja2.Template], str]) -> str:
         try:
-            with time_limit(RENDER_SECONDS):
+            with time_limit(RENDER_SECONDS, TemplateTimeout):
                 self._sandbox.bounds.restart()
                 if self._compiled is None:
                     self._compiled = self._sandbox.from_string(self._source)

@@ -10,13 +10,9 @@ is not known, is not typeset at all. Only one thread at a time may call it: the 
 from __future__ import annotations
 
 import re
-import sys
-import time
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from functools import partial
-from inspect import CO_GENERATOR
-from types import FrameType
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainterPath, QPainterPathStroker
@@ -25,15 +21,13 @@ from ziamath.tex import tex2mml
 from ziamath.zmath import Math
 
 from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.time_limit import time_limit
 
 EM = 100.0  # units of an outline that make up the size of its font
 MAX_WIDTH = 400.0  # em
 MAX_HEIGHT = 100.0
 MAX_DIMENSION = 20.0  # em; of a space or a rule
 MAX_SECONDS = 0.5
-LIBRARIES = {"ziamath", "ziafont", "latex2mathml"}
-UNWATCHED = 300  # characters, whose layout cannot take long where little is nested
-UNWATCHED_NESTING = 12  # of what `_NESTING` finds: each of them may double the time
 
 # Macros can grow without bounds, and there is nothing to include or to link to.
 _REFUSED = re.compile(
@@ -45,7 +39,6 @@ _DROPPED = re.compile(r"\\(?:label\s*\{[^{}]*\}|nonumber|notag)(?![a-zA-Z])")
 _TAG = re.compile(r"\\tag\*?\s*\{([^{}]*)\}")
 _ANGLES = re.compile(r"\\(left|right|big\w?|Big\w?|bigg\w?|Bigg\w?)\s*([<>])")
 _TEXT_DASH = re.compile(r"(\\(?:text\w*|mbox)\s*\{)-")
-_NESTING = re.compile(r"[\\{^_]")
 # With no way back into the digits: a long number took cubic time, and the lock for all of it.
 _DIMENSION = re.compile(
     r"(?<!\d)(\d++(?:\.\d++)?|\.\d++)\s*+(in|mm|cm|pt|em|ex|pc|bp|dd|cc|sp|mu)(?![a-zA-Z])"
@@ -75,45 +68,15 @@ def typeset(tex: str, *, display: bool) -> Drawing:
     font_config.svg2 = False  # outlines in their place, instead of references to them
     prepared = _prepared(tex)
     try:
-        # Watching makes the layout take twice as long, and there little goes on for long.
-        with _Deadline(MAX_SECONDS):
+        with time_limit(MAX_SECONDS, TimeoutError):
             markup = tex2mml(prepared, inline=not display)
             if not display:
                 markup = _LARGE.sub('<mo stretchy="false">', markup)
-            if len(tex) > UNWATCHED or len(_NESTING.findall(tex)) > UNWATCHED_NESTING:
-                return _laid_out(markup)
-        return _laid_out(markup)
+            return _laid_out(markup)
     except InvalidRequest:
         raise
     except Exception as error:  # the libraries raise whatever a formula makes them run into
         raise InvalidRequest("This formula cannot be typeset", detail=repr(error)) from error
-
-
-class _Deadline:
-    """Ends what the thread does with a `TimeoutError`, at the next call of a function of the
-    libraries.
-
-    But not of a generator, nor of anybody else's function: Python may be about to close the one,
-    and to collect garbage with the other. It ignores what these raise, and has given up tracing
-    for good.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._at = 0.0
-
-    def __enter__(self) -> None:
-        self._at = time.monotonic() + self._seconds
-        sys.settrace(self._trace)
-
-    def __exit__(self, *_error: object) -> None:
-        sys.settrace(None)
-
-    def _trace(self, frame: FrameType, _event: str, _argument: object) -> None:
-        if time.monotonic() > self._at and not frame.f_code.co_flags & CO_GENERATOR:
-            package, _, _ = str(frame.f_globals.get("__name__")).partition(".")
-            if package in LIBRARIES:
-                raise TimeoutError
 
 
 def _prepared(tex: str) -> str:

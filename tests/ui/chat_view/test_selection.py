@@ -73,7 +73,7 @@ class Selecting:
             self.pointer(QEvent.Type.MouseButtonRelease, on, self.place(*stops[-1]))
 
     def press(self, key: Qt.Key, modifier: Qt.KeyboardModifier = PLAIN) -> None:
-        focused = QApplication.focusWidget()
+        focused = self.view.window().focusWidget()  # another test may have left a window in front
         assert focused is not None
         QTest.keyClick(focused, key, modifier)
 
