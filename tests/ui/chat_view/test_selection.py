@@ -32,6 +32,7 @@ class Selecting:
         self.qtbot = qtbot
         self.view = view
         self.views: list[MessageView] = []
+        self.pressed: QWidget = view  # what the pointer was last pressed on
 
     def show(self, *messages: Message) -> list[RichTextView]:
         self.view.set_messages(list(messages))
@@ -51,6 +52,7 @@ class Selecting:
     ) -> None:
         button = NONE if kind is QEvent.Type.MouseMove else LEFT
         held = NONE if kind is QEvent.Type.MouseButtonRelease else LEFT
+        self.pressed = on if kind is QEvent.Type.MouseButtonPress else self.pressed
         local = QPointF(on.mapFromGlobal(place))
         event = QMouseEvent(kind, local, QPointF(place), button, held, modifier)
         QApplication.sendEvent(on, event)
@@ -73,9 +75,8 @@ class Selecting:
             self.pointer(QEvent.Type.MouseButtonRelease, on, self.place(*stops[-1]))
 
     def press(self, key: Qt.Key, modifier: Qt.KeyboardModifier = PLAIN) -> None:
-        focused = self.view.window().focusWidget()  # another test may have left a window in front
-        assert focused is not None
-        QTest.keyClick(focused, key, modifier)
+        # A window that is not in front, after other tests, gives nobody the keyboard.
+        QTest.keyClick(QApplication.focusWidget() or self.pressed, key, modifier)
 
     def copied(self) -> str:
         QGuiApplication.clipboard().clear()
