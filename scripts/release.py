@@ -1,8 +1,8 @@
 """`python3 scripts/release.py [--verify] [--clean-root]`: makes what people install.
 
 Builds a llama.cpp for all processors, freezes the app with it, and packs that for this system into
-`dist/`. All of it is the same, bit for bit, when it is made again from the same commit on the same
-machine (`SOURCE_DATE_EPOCH` is the commit's time unless it is set).
+`dist/`. File times, owners and the hash seed are fixed (`SOURCE_DATE_EPOCH` is the commit's time
+unless it is set), so that a second build of one commit differs as little as the tools allow.
 `--verify` then runs the tests that use the app as a person and a client do on the frozen one;
 `--clean-root` runs them on what the packages install into a minimal Debian without Python.
 """
