@@ -59,6 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         pdf_child.main()
         return EXIT_OK
+    if sys.platform == "win32":
+        from minerva_desktop.running_mark import show_that_minerva_runs
+
+        show_that_minerva_runs()
     commands = {
         "chat": _chat,
         "keys": _keys,
