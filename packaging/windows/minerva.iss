@@ -73,9 +73,10 @@ Name: "{autodesktop}\{#Name}"; Filename: "{app}\{#Window}"; Tasks: desktopicon
 Root: HKA; Subkey: "Software\Classes\{#TypeId}"; ValueType: string; ValueData: "Language model (GGUF)"; Flags: uninsdeletekey
 Root: HKA; Subkey: "Software\Classes\{#TypeId}\DefaultIcon"; ValueType: string; ValueData: "{app}\{#Window},0"
 Root: HKA; Subkey: "Software\Classes\{#TypeId}\shell\open\command"; ValueType: string; ValueData: """{app}\{#Window}"" ""%1"""
-Root: HKA; Subkey: "Software\Classes\.gguf\OpenWithProgids"; ValueType: string; ValueName: "{#TypeId}"; ValueData: ""; Flags: uninsdeletevalue
+Root: HKA; Subkey: "Software\Classes\.gguf"; Flags: uninsdeletekeyifempty
+Root: HKA; Subkey: "Software\Classes\.gguf\OpenWithProgids"; ValueType: string; ValueName: "{#TypeId}"; ValueData: ""; Flags: uninsdeletevalue uninsdeletekeyifempty
 Root: HKA; Subkey: "Software\Classes\.gguf"; ValueType: string; ValueData: "{#TypeId}"; Flags: uninsdeletevalue; Tasks: association
-Root: HKA; Subkey: "Software\Classes\.gguf"; ValueType: string; ValueName: "Content Type"; ValueData: "application/x-gguf"; Flags: createvalueifdoesntexist; Tasks: association
+Root: HKA; Subkey: "Software\Classes\.gguf"; ValueType: string; ValueName: "Content Type"; ValueData: "application/x-gguf"; Flags: createvalueifdoesntexist uninsdeletevalue; Tasks: association
 Root: HKA; Subkey: "Software\Classes\Applications\{#Window}\SupportedTypes"; ValueType: string; ValueName: ".gguf"; ValueData: ""
 Root: HKA; Subkey: "Software\Classes\Applications\{#Window}"; Flags: uninsdeletekey
 ; So that "minerva-desktop" can be started by its name.
