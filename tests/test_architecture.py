@@ -36,6 +36,7 @@ ALLOWED = {
     "command_line": set(),
     "failed_start": set(),
     "running_mark": set(),
+    "processor": set(),
     "units": set(),
     "digests": set(),
     "time_limit": set(),
