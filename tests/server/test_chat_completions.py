@@ -374,6 +374,7 @@ async def test_the_time_of_a_request_counts_from_before_the_model_loads(
         assert served.pool.leases == 0
     assert answer.status_code == 408
     assert b"generation_timeout" in answer.content
+    assert "x-should-retry" not in answer.headers
     loading = f"it may take 0.05 s in all, and {MODEL.model_id} is not loaded yet"
     assert loading.encode() in answer.content
 
