@@ -25,6 +25,7 @@ from minerva_desktop.errors import MinervaError, StoreError
 from minerva_desktop.paths import resources_dir
 from minerva_desktop.ui.about_controller import AboutController
 from minerva_desktop.ui.backups_controller import BackupsController
+from minerva_desktop.ui.caret_rest import CaretRest
 from minerva_desktop.ui.chat_controller import ChatController
 from minerva_desktop.ui.chat_files_controller import ChatFilesController
 from minerva_desktop.ui.chat_view.preloading import import_message_view
@@ -98,6 +99,9 @@ class Application(QObject):
         )
         self._settings = self._make_settings()
         self._garbage = MainThreadGarbage(self)
+        self._caret_rest = CaretRest(qt.styleHints(), self)
+        self.window.composer.text_changed.connect(self._caret_rest.wake)
+        qt.focusChanged.connect(self._caret_rest.wake)
         self.window.composer.set_enter_sends(settings.send_with_enter)
         self.window.closing.connect(self._on_closing)
         self.window.notifications.action_triggered.connect(self._on_notice_action)
