@@ -181,8 +181,8 @@ class BatchFiller:
             if sequence.pause_at > sequence.n_computed:
                 count = min(count, sequence.pause_at - sequence.n_computed)
             # A step of its own for it would keep all who decode waiting once more.
-            room = budget + self._n_batch // 8 if apart and budget > 0 else budget
-            if sequence.slot is not None and 0 < count <= room:
+            squeezes_in = apart and budget > 0 and count <= self._n_batch // 8
+            if sequence.slot is not None and count > 0 and (count <= budget or squeezes_in):
                 start, steady = sequence.n_computed, sequence.is_steady
                 chunks.append(Chunk(sequence, sequence.slot, start, count, 0, steady))
                 budget -= count
