@@ -19,7 +19,7 @@ from minerva_desktop.store.care import Care
 from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.store.database import Database
 from tests.chat.samples import make_conversation, make_message
-from tests.store.test_old_chats import write_v1
+from tests.store.test_old_chats import write_old
 
 DAY = 24 * 3600.0
 
@@ -145,7 +145,7 @@ async def test_what_is_no_backup_is_not_restored(
 async def test_an_old_backup_is_brought_up_to_date_a_newer_one_is_refused(
     store: ChatStore, tmp_path: Path
 ) -> None:
-    write_v1(tmp_path / "old.db")
+    write_old(tmp_path / "old.db", 1)
     await store.restore_backup(tmp_path / "old.db")
     assert await titles(store) == ["How long does green tea…", "Trip to Kyōto 京都"]
     assert (await store.search("steep")).hits[0].conversation.id == "c-tea"
