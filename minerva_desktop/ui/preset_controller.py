@@ -309,11 +309,13 @@ class PresetController(QObject):
         return self._save(library)
 
     def _save(self, library: PromptLibrary) -> bool:
+        """Whether it is kept; what the disk says to that comes later."""
         try:
-            self._services.presets.save(library)
+            self._services.presets.keep(library)
         except StoreError as error:
             self._show(error)
             return False
+        self._tasks.start(self._services.presets.written())
         return True
 
     def _offer_undo(self, text: str, undo: Callable[[], None], key: str = "") -> None:
