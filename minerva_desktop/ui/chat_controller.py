@@ -191,6 +191,8 @@ class ChatController(QObject):
     def _begin_chat(self, *, is_temporary: bool) -> None:
         if self._library is not None:
             values = new_chat_values(self._services, self._models.current_path)
+            if not is_temporary:
+                values = self._places.setup.begin(values)
             self._show(self._library.new_session(*values, is_temporary=is_temporary))
             self._window.composer.focus_editor()
 
@@ -284,6 +286,7 @@ class ChatController(QObject):
         """Show a message of the open chat."""
         if session is not self._session:
             return
+        self._places.setup.end(session)
         if message.role is Role.ASSISTANT:
             self._speed.begin()
             self._window.notifications.dismiss(ENGINE_NOTICE)
