@@ -86,6 +86,7 @@ class ChatController(QObject):
             self._open_session,
             lambda: self._library,
             self._show,
+            lambda: services.presets.current,
         )
         self._places = ChatPlaces(window, services, tasks)
         PromptHistory(window.composer, self._open_session)
