@@ -89,7 +89,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     states of long chats; 0 keeps none.
     ``sampling`` and ``system_prompt``: what new chats begin with where no preset says otherwise.
     ``server_network``: the local server lets other machines in, too.
-    ``closed_folders``: the ids of those whose chats the list does not show.
+    ``closed_folders``: the ids of those whose chats the list does not show, and ``unread_chats``
+    of those with an answer that nobody has seen.
     ``new_chat_draft``: what stands in the composer of a chat that has no messages yet, and
     ``new_chat_setup``: what was set in it; None: nothing.
     ``model``: the one chosen last, and ``models``: the overrides of single ones, by `path_text`.
@@ -116,6 +117,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     window_geometry: str = ""
     sidebar_visible: bool = True
     closed_folders: tuple[str, ...] = ()
+    unread_chats: tuple[str, ...] = ()
     parameters_visible: bool = False
     updates: UpdateSettings = UpdateSettings()
     format: int = FORMAT
