@@ -64,11 +64,9 @@ async def template_preview(pool: Pool, path: Path, template: str) -> str | None:
 
 
 async def idle_parameters(pool: Pool, path: Path) -> int | None:
-    """How many parameters a model has that is loaded and does nothing; None for another."""
-    engine = pool.loaded_engine(path)
-    if engine is None or pool.is_in_use(path):
-        return None
-    return engine.get_context_info().n_params
+    """How many parameters a model has that is loaded, while no model does anything; else None."""
+    engine = pool.spare_time.engine(path)
+    return None if engine is None else engine.get_context_info().n_params
 
 
 async def warm_up(pool: Pool, request: AnswerRequest) -> None:

@@ -240,6 +240,8 @@ class Application(QObject):
             await self._shut_down()
 
     async def _shut_down(self) -> None:
+        # Once more, if the disk did not take the last change of them.
+        self._tasks.start(self._services.presets.written())
         try:
             await self._chats.close()
         except MinervaError:
