@@ -35,8 +35,8 @@ def regenerate_menu(
     retry: Callable[[str], None],
     ask: Callable[[str], None] | None,
 ) -> PopupMenu:
-    """The menu, not shown yet. ``retry`` gets the path of a model, ``ask`` what to say to it; None
-    where the answer is not the last."""
+    """The menu, not shown yet. ``retry`` gets the path of a model, ``ask`` what to say to it about
+    the answer; None where that says nothing."""
     menu = PopupMenu(parent)
     menu.setObjectName("regenerateMenu")
     name = next((item.name for item in items if item.path == current), "")

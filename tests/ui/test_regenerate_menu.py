@@ -49,7 +49,7 @@ def test_each_entry_asks_for_what_it_says(qtbot: QtBot, icons: Icons) -> None:
     assert asked == [SHORTER]
 
 
-def test_only_the_last_answer_is_asked_about(qtbot: QtBot, icons: Icons) -> None:
+def test_an_answer_without_words_is_not_asked_about(qtbot: QtBot, icons: Icons) -> None:
     parent = QWidget()
     qtbot.addWidget(parent)
     menu = regenerate_menu(icons, parent, ITEMS[:1], "/m/tiny.gguf", print, None)
