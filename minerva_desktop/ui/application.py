@@ -40,6 +40,7 @@ from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.model_options_controller import ModelOptionsController
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.opened_chats import OpenedChats
+from minerva_desktop.ui.pictures import Pictures
 from minerva_desktop.ui.preset_controller import PresetController
 from minerva_desktop.ui.server_controller import ServerController
 from minerva_desktop.ui.settings_controller import SettingsController
@@ -113,6 +114,7 @@ class Application(QObject):
         window.sidebar.chat_actions.import_chats.connect(self._chat_files.ask_for_files)
         self._dropped = DroppedFiles(window, worker, models, self._chat_files, tasks)
         chats.session_shown.connect(self._dropped.attachments.on_shown)
+        Pictures(window, tasks, lambda: chats.library)
         backups = BackupsController(window, tasks, lambda: chats.library, chats.begin_anew)
         chats.disk_trouble.connect(backups.show_trouble)
         window.add_guard(backups.must_stay)
