@@ -174,7 +174,7 @@ class Application(QObject):
 
     @Slot(list)
     def open_files(self, files: Sequence[Path]) -> None:
-        """Add models and chats that the system handed to the running app."""
+        """Take the files that the system handed to the app, as if they had been dropped."""
         self._dropped.open(files)
 
     async def _guarded_begin(self) -> None:
@@ -188,6 +188,8 @@ class Application(QObject):
         if settings.problem is not None:
             self._notify(NoticeKind.WARNING, settings.problem)
         self._presets.tell_problem()
+        if self._files:
+            self.open_files(self._files)
         # The window is up by now, and takes what is typed meanwhile.
         await asyncio.to_thread(import_message_view)
         await self._open_chats()
@@ -195,8 +197,7 @@ class Application(QObject):
             await self._models.start(settings.current.model)
         finally:
             self._chats.begin()
-        if self._files:
-            self.open_files(self._files)
+            self._dropped.begin()
         self._server.start_if_wanted()
         self._updates.start()
 
