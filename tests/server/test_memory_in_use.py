@@ -7,8 +7,8 @@ import json
 import re
 
 from minerva_desktop.errors import ContextLimitExceeded, OutOfMemory
-from minerva_desktop.server.model_choice import TOLD_SECONDS
 from minerva_desktop.server.errors import TOO_LONG
+from minerva_desktop.server.model_choice import TOLD_SECONDS
 from tests.server.fake_models import (
     MODEL,
     OTHER_MODEL,

@@ -30,7 +30,7 @@ from tests.ui.parts import part
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
-OpenApp = Callable[[], OpenWindow]
+OpenApp = Callable[..., OpenWindow]
 
 
 @pytest.fixture
@@ -217,3 +217,37 @@ def test_earlier_messages_come_back_with_alt_up(open_app: OpenApp) -> None:
             QTest.keyClick(editor, key, alt)
             seen.append(editor.toPlainText())
         assert seen == ["Two", "One", "One", "Two", "Th"]
+
+
+def test_files_the_app_is_started_with_go_with_the_message(
+    open_app: OpenApp, tmp_path: Path
+) -> None:
+    (tmp_path / "note.txt").write_text("A note.", encoding="utf-8")
+    (tmp_path / "data.json").write_text('{"a": 1}', encoding="utf-8")
+    write_pdf(tmp_path / "paper.pdf", "Of rivers")
+    started_with = [tmp_path / name for name in ("note.txt", "data.json", "paper.pdf")]
+    with closing(open_app(files=started_with)) as opened:
+        opened.until("files", lambda: names(opened) == ["note.txt", "data.json", "paper.pdf"])
+        assert opened.notice == ""
+        opened.hand_over(tmp_path / "note.txt", tmp_path / "gone.gguf")
+        opened.until("file", lambda: names(opened)[3:] == ["note.txt"])
+        opened.until("reason", lambda: "gone.gguf" in opened.notice)
+
+
+def test_what_was_offered_for_a_message_goes_with_it(open_app: OpenApp, tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("A note.", encoding="utf-8")
+    with closing(open_app()) as opened:
+        opened.drop(tmp_path / "note.txt", tmp_path / "gone.txt")
+        opened.until("reason", lambda: "“gone.txt” cannot be attached" in opened.notice)
+        strip = opened.window.composer.attachments
+        ways: tuple[Callable[[], object], ...] = (
+            functools.partial(opened.send, "Hello"),
+            opened.window.new_temporary_chat.emit,
+        )
+        for leave in ways:
+            opened.drop(tmp_path / "note.txt")
+            opened.until("file", lambda: "note.txt" in names(opened))
+            strip.remove(strip.items[-1].id)
+            assert opened.notice == "note.txt removed"
+            leave()
+            opened.until("no notice", lambda: opened.notice == "")
