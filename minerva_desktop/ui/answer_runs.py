@@ -8,17 +8,15 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minerva_desktop.app.answer_words import crowded
-from minerva_desktop.app.generation import AnswerRequest, patience
-from minerva_desktop.app.model_questions import Pool, warm_up
+from minerva_desktop.app.generation import AnswerRequest
+from minerva_desktop.app.model_questions import Pool, answering_engine, warm_up
 from minerva_desktop.chat.completion import Completion
-from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.errors import LoadCancelled, MinervaError
 
 if TYPE_CHECKING:
@@ -106,7 +104,9 @@ class AnswerRuns:
 
         answer_id, events = request.answer_id, self._events
         try:
-            async with self._engine(request) as engine:
+            waits = functools.partial(events.waits, answer_id)
+            end = functools.partial(self.cancel, answer_id)
+            async with answering_engine(self._pool, request, waits, end) as engine:
                 events.begun(answer_id)
                 stream = engine.generate(
                     request.turns,
@@ -134,18 +134,3 @@ class AnswerRuns:
         finally:
             self._cancels.pop(answer_id, None)
             self._on_use()
-
-    @asynccontextmanager
-    async def _engine(self, request: AnswerRequest) -> AsyncIterator[LlamaEngine]:
-        """The engine that answers, for as long as the block runs. Raises what leasing it raises,
-        and `LoadCancelled` where who makes way is not to begin."""
-        answer_id, path = request.answer_id, request.model_path
-        if not request.makes_way:
-            waits = patience(functools.partial(self._events.waits, answer_id))
-            async with self._pool.lease(path, patience=waits) as engine:
-                yield engine
-            return
-        with self._pool.spare_time.use(path, functools.partial(self.cancel, answer_id)) as idle:
-            if idle is None:
-                raise LoadCancelled(f"{path.name} has something else to do")
-            yield idle
