@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from PySide6.QtGui import QTextCharFormat, QTextCursor, QTextDocument
 
 from minerva_desktop.ui.chat_view.formula_object import FORMULA_TYPE, OBJECT, SOURCE, FormulaObject
-from minerva_desktop.ui.chat_view.formulas import Formulas
+from minerva_desktop.ui.chat_view.formulas import Allowance, Formulas
 from minerva_desktop.ui.chat_view.rows import Mark, Row, Run, all_runs
 
 
@@ -22,6 +22,7 @@ class FormulaRuns:
         self.source: Formulas | None = None
         self._scale = scale
         self._waiting: set[str] = set()
+        self._allowance = Allowance()
         self._painter = FormulaObject(document)
         document.documentLayout().registerHandler(FORMULA_TYPE, self._painter)
 
@@ -35,7 +36,7 @@ class FormulaRuns:
             drawing = self.source.drawing(formula)
             if drawing is not None:
                 self._painter.drawings[formula] = drawing
-            elif self.source.request(formula):
+            elif self.source.request(formula, self._allowance):
                 self._waiting.add(formula)
 
     def take(self, drawn: set[str]) -> set[str]:
