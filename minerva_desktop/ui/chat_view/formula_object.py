@@ -49,7 +49,7 @@ class FormulaObject(QPyTextObject):
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self.drawings: dict[str, Drawing] = {}
-        self._shares = {size: _share(_lift_format(size)) for size in LIFTS}
+        self._shares: dict[int, float] = {}
 
     def format(self, source: str, base: QTextCharFormat, scale: float) -> QTextCharFormat:
         """The format of the character that stands for ``source``, whose drawing is known, among
@@ -57,7 +57,7 @@ class FormulaObject(QPyTextObject):
         drawing = self.drawings[source]
         size = base.intProperty(QTextFormat.Property.FontPixelSize.value) * scale
         ascent, descent = drawing.ascent * size, drawing.descent * size
-        shares = self._shares
+        shares = self._shares = self._shares or _shares()
         lift = min(shares, key=lambda size: _height(ascent, descent, shares[size]))
         made = QTextCharFormat(base)
         made.setObjectType(FORMULA_TYPE)
@@ -115,6 +115,10 @@ class FormulaObject(QPyTextObject):
             # Qt lays the selection's colour over a selected object, as it would over a picture, on
             # top of that behind it; it restores the painter after that.
             painter.setOpacity(0.0)
+
+
+def _shares() -> dict[int, float]:
+    return {size: _share(_lift_format(size)) for size in LIFTS}
 
 
 def _share(format_: QTextFormat) -> float:
