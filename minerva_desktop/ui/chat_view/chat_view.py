@@ -259,8 +259,8 @@ class ChatView(QScrollArea):
         anchor = None if to_end else self._messages.anchor(bar.value())
         self._moving = True
         height = self.viewport().height()
-        # One more screen on either side, so that scrolling finds it ready.
-        seen = range(bar.value() - height, bar.value() + 2 * height)
+        # A little more on either side; the rest takes a new width in slices, from the end up.
+        seen = range(bar.value() - height // 4, bar.value() + height + height // 4)
         # The scroll bar's width is always left free, so that its coming moves nothing.
         self._column.arrange(self.width(), bar.sizeHint().width(), height, seen)
         if to_end:

@@ -12,7 +12,7 @@ from PySide6.QtGui import QTextCharFormat, QTextCursor, QTextDocument
 
 from minerva_desktop.ui.chat_view.formula_object import FORMULA_TYPE, OBJECT, SOURCE, FormulaObject
 from minerva_desktop.ui.chat_view.formulas import Allowance, Formulas
-from minerva_desktop.ui.chat_view.rows import Mark, Row, Run, all_runs
+from minerva_desktop.ui.chat_view.rows import Kind, Mark, Row, Run, all_runs
 
 
 class FormulaRuns:
@@ -71,7 +71,9 @@ class FormulaRuns:
 
 def formulas_in(rows: Iterable[Row]) -> Iterator[str]:
     """The sources of all formulas in ``rows``."""
-    return (run.text for run in all_runs(rows) if Mark.FORMULA in run.mark)
+    # Most long texts are code, in which there are none.
+    text = (row for row in rows if row.kind is not Kind.CODE)
+    return (run.text for run in all_runs(text) if Mark.FORMULA in run.mark)
 
 
 def with_sources(cursor: QTextCursor) -> str:
