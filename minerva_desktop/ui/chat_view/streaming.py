@@ -82,7 +82,7 @@ class MarkdownStream:
         """``eager_size`` in characters. ``references`` are links and footnotes of a whole text,
         known beforehand. ``all_rows``: long tables are not folded."""
         self._parser = parser
-        self._eager_size = eager_size
+        self._eager_size = self._eager_at = eager_size
         self._rebuilding = references is not None
         self._env: Environment = references or {}
         self._env[ALL_ROWS] = all_rows
@@ -112,7 +112,9 @@ class MarkdownStream:
         for line in lines:
             self._line(line)
         self._cut_partial()
-        if lines and self._fence is None and self._tail_size > self._eager_size:
+        if lines and self._fence is None and self._tail_size > self._eager_at:
+            # Where nothing can be settled yet, the next try waits for an eighth more.
+            self._eager_at = self._tail_size * 9 // 8
             self._settle()
 
     def finish(self) -> None:
@@ -248,6 +250,7 @@ class MarkdownStream:
         self._tail = lines
         self._tail_size = sum(map(_size, lines))
         self._check_at = OPEN_LIMIT
+        self._eager_at = self._eager_size
         self._resume = resume
         self._part = OpenPart()
 
