@@ -63,7 +63,7 @@ def chat_menu(stage: HasWindow) -> list[QWidget]:
     """The menu of a chat, with that of the folders."""
     folders(stage)
     view = _list(stage.window)
-    view.menu_requested.emit(view.model().index(5, 0))
+    view.show_menu_at_button(view.model().index(5, 0))
     menu = QApplication.activePopupWidget()
     return [] if menu is None else [menu]
 
