@@ -78,6 +78,8 @@ REFUSED: list[tuple[Any, str]] = [
     ({"type": "number", "format": []}, "#/format"),
     ({"type": "string", "format": {}}, "#/format"),
     ({"type": "number", "minimum": 10**400}, "#/minimum"),
+    ({"type": "integer", "minimum": 2**53}, "#/minimum"),
+    ({"type": "integer", "maximum": -(2**53)}, "#/maximum"),
     ({"type": "number", "multipleOf": 1e-30}, "#/multipleOf"),
     ({"oneOf": [[]], "discriminator": {"propertyName": []}}, "#/oneOf"),
     ({"type": "string", "format": "email", "maxLength": 20}, "#/format"),

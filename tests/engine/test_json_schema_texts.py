@@ -79,6 +79,9 @@ NUMBERS: list[dict[str, Any]] = [
     {"minimum": 0, "maximum": 59, "multipleOf": 7},
     {"exclusiveMinimum": 0, "multipleOf": 100},
     {"minimum": -2, "maximum": 3},
+    {"minimum": -(2**53) + 1, "maximum": 2**53 - 1},  # zod's integers
+    {"minimum": -(2**63), "maximum": 5},
+    {"exclusiveMinimum": 0, "maximum": 1.7e308},
 ]
 WITHOUT_INTEGERS = [NUMBERS[index] for index in (2, 5, 6)]
 
