@@ -1,6 +1,6 @@
 """Minerva's entry: what the arguments ask for, and the one place where it is put together.
 
-    minerva [FILE.gguf …]     the window
+    minerva [FILE …]          the window
     minerva chat [MODEL]      a conversation in the terminal
     minerva serve             the HTTP endpoint without a window
     minerva keys …            the endpoint's API keys: list, create, revoke

@@ -114,9 +114,11 @@ OPERATIONS: tuple[Operation, ...] = (
             " and min_tokens are refused with it, as they are with a required call. An answer that"
             " has to call makes at most 16 calls, and is over where the same one comes for the"
             " fourth time. Stop strings do not count inside a tool call, and not at all where one"
-            " is required. JSON schemas are enforced as written: properties and distinct items"
-            " come in the order of the schema, a format may allow less than its standard (URIs are"
-            " http and https), and what cannot be enforced is refused by its place in the schema."
+            " is required. Where an answer has to follow a schema and there are tools, it is either"
+            " calls or what the schema allows, and stop strings count in both. JSON schemas are"
+            " enforced as written: properties and distinct items come in the order of the schema, a"
+            " format may allow less than its standard (URIs are http and https), and what cannot be"
+            " enforced is refused by its place in the schema."
         ),
         request=ChatCompletionRequest,
         answer=ChatCompletion,

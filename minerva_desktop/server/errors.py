@@ -44,6 +44,9 @@ RETRY_AFTER_S = 1
 MESSAGES_PATH = "/v1/messages"
 # Anthropic's clients find the id of their request here.
 REQUEST_ID_HEADER = "request-id"
+# LiteLLM, LangChain and coding agents shorten a chat and ask again where an error's message has
+# words of OpenAI's in it ("maximum context length") or of Anthropic's ("prompt is too long").
+TOO_LONG = ". The prompt is too long for the maximum context length that the model is loaded with"
 # False where a second try would not help, or cost as much as the first.
 SHOULD_RETRY_HEADER = "x-should-retry"
 
@@ -168,7 +171,10 @@ class ErrorBody(msgspec.Struct, frozen=True):
     def of(cls, error: MinervaError) -> ErrorBody:
         """Pack ``error`` for a client."""
         kind = error_type(error.http_status)
-        return cls(ErrorObject(error.message, kind, error.param, error.code))
+        message = error.message
+        if isinstance(error, ContextLimitExceeded):
+            message = message.rstrip(".") + TOO_LONG
+        return cls(ErrorObject(message, kind, error.param, error.code))
 
 
 class MessagesErrorDetails(msgspec.Struct, frozen=True, omit_defaults=True):

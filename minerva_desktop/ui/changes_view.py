@@ -29,7 +29,7 @@ class ChangesView(QScrollArea):
         self.setMinimumHeight(MIN_HEIGHT)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         holder = self._holder = QWidget()
-        self._text = RichTextView(icons, holder)
+        self._text = RichTextView(icons, holder, can_save=False)
         self._text.setAccessibleName("What is new")
         self._text.move(MARGIN, MARGIN)
         self._source = MessageText(_as_answer(""), MarkdownParser(), self._text)

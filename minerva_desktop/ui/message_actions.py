@@ -118,7 +118,7 @@ class MessageActions(QObject):
         self, session: ChatSession, message_id: str, place: QPoint
     ) -> None:
         path = self._model_path()
-        is_last = message_id == session.conversation.active_leaf_id
+        has_text = bool(session.conversation[message_id].text.strip())
         menu = regenerate_menu(
             self._window.icons,
             self._window,
@@ -126,7 +126,7 @@ class MessageActions(QObject):
             path_text(path),
             variants_of(session.conversation.sampling, self._presets().presets),
             partial(self._retry_with, session, message_id),
-            partial(self._ask, session) if is_last else None,
+            partial(self._ask, session, message_id) if has_text else None,
         )
         menu.popup(place)
 
@@ -140,10 +140,10 @@ class MessageActions(QObject):
         if session is self._session():
             self._tasks.start(session.retry(message_id, path_of(path), sampling))
 
-    def _ask(self, session: ChatSession, words: str) -> None:
+    def _ask(self, session: ChatSession, message_id: str, words: str) -> None:
         path = self._models.current_path
         if path is not None and session is self._session():
-            self._tasks.start(session.send(words, path))
+            self._tasks.start(session.send(words, path, reply_to=message_id))
 
     @Slot(str)
     def _on_branch(self, message_id: str) -> None:

@@ -71,7 +71,7 @@ def regenerate_menu(
     ask: Callable[[str], None] | None,
 ) -> PopupMenu:
     """The menu, not shown yet. ``retry`` gets the path of a model and the parameters (None: the
-    chat's own), ``ask`` what to say to it; None where the answer is not the last."""
+    chat's own), ``ask`` what to say to it about the answer; None where that says nothing."""
     menu = PopupMenu(parent)
     menu.setObjectName("regenerateMenu")
     name = next((item.name for item in items if item.path == current), "")

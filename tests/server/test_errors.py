@@ -11,6 +11,7 @@ from anthropic.types import ErrorResponse
 from starlette.types import Receive
 
 from minerva_desktop.errors import (
+    ContextLimitExceeded,
     EngineDied,
     Forbidden,
     GenerationTimeout,
@@ -110,3 +111,16 @@ async def test_clients_are_told_where_no_second_try_helps() -> None:
     for passing in (LoadCancelled("No"), InferenceError("No"), EngineDied("No")):
         _, headers, _ = await answer(passing, "/v1/responses")
         assert "x-should-retry" not in headers
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/chat/completions"])
+async def test_a_prompt_that_is_too_long_is_told_in_the_words_that_clients_look_for(
+    path: str,
+) -> None:
+    for error in (ContextLimitExceeded.of(5, 6), ContextLimitExceeded("No. It is a pity.")):
+        _, _, body = await answer(error, path)
+        message = body["error"]["message"]
+        assert message.startswith(error.message.rstrip("."))
+        assert "prompt is too long" in message
+        assert "maximum context length" in message
+        assert ".." not in message

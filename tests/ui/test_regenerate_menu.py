@@ -96,7 +96,7 @@ def test_other_parameters_are_less_and_more_chance_and_those_of_presets() -> Non
     ]
 
 
-def test_only_the_last_answer_is_asked_about(qtbot: QtBot, icons: Icons) -> None:
+def test_an_answer_without_words_is_not_asked_about(qtbot: QtBot, icons: Icons) -> None:
     parent = QWidget()
     qtbot.addWidget(parent)
     menu = regenerate_menu(icons, parent, ITEMS[:1], "/m/tiny.gguf", (), print, None)

@@ -62,7 +62,7 @@ class ChatView(QScrollArea):
         self.setObjectName("chatView")
         self.setAccessibleName("Conversation")
         self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # Tab goes to the messages
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.events = MessageEvents(self)
         self._options = MessageOptions()
@@ -73,7 +73,7 @@ class ChatView(QScrollArea):
         for ground in (self.viewport(), self._column):
             ground.setAutoFillBackground(False)  # the window shows through
         self._temporary = TemporaryMark(icons, self)
-        self._jump = JumpButton(icons, self)
+        self._jump = JumpButton(icons, self.viewport())
         self._jump.clicked.connect(self.scroll_to_end)
         self.verticalScrollBar().setSingleStep(10 * GRID)
         self.verticalScrollBar().valueChanged.connect(self._on_scrolled)
@@ -340,7 +340,7 @@ class ChatView(QScrollArea):
         is_away = away > FOLLOW_DISTANCE or self._messages.n_later > 0
         self._jump.setVisible(not self._following and is_away)
         x = (self.width() - self._jump.width()) // 2
-        self._jump.move(x, self.height() - self._jump.height() - 2 * GRID)
+        self._jump.move(x, self.viewport().height() - self._jump.height() - 2 * GRID)
 
     def _show_temporary(self, is_temporary: bool) -> None:
         """Say it above all messages, where it cannot scroll away."""

@@ -131,6 +131,11 @@ class DocumentWriter:
         return self._formulas.length(run)
 
     @property
+    def formulas(self) -> FormulaRuns:
+        """Those that are drawn."""
+        return self._formulas
+
+    @property
     def formats(self) -> TextFormats:
         """The formats that are written in now."""
         return self._formats

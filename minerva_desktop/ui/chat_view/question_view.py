@@ -18,6 +18,7 @@ from minerva_desktop.ui.chat_view.markdown import MarkdownParser
 from minerva_desktop.ui.chat_view.message_editor import MessageEditor
 from minerva_desktop.ui.chat_view.message_parts import INSET
 from minerva_desktop.ui.chat_view.message_view import OUTDENT, MessageView
+from minerva_desktop.ui.chat_view.picture_chip import PictureChip
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 
@@ -47,12 +48,16 @@ class QuestionView(MessageView):
         self, message: Message, parser: MarkdownParser, icons: Icons, parent: QWidget
     ) -> None:
         super().__init__(message, parser, icons, parent)
-        self._chips: list[FileChip] = []
+        self._chips: list[QWidget] = []
+        self.pictures: list[PictureChip] = []
         for part in message.parts:
-            if isinstance(part, FilePart | ImagePart):
+            if isinstance(part, FilePart):
                 chip = FileChip(icons, part, self)
                 chip.opened.connect(self.file_opened)
                 self._chips.append(chip)
+            elif isinstance(part, ImagePart):
+                self.pictures.append(PictureChip(icons, part, self))
+                self._chips.append(self.pictures[-1])
 
     # -- editing -----------------------------------------------------------------------------
 
