@@ -25,8 +25,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minerva_desktop.command_line import window_parser
-from minerva_desktop.errors import MinervaError, StoreError, os_reason
+from minerva_desktop.errors import MinervaError, StoreError, UnsupportedProcessor, os_reason
 from minerva_desktop.logs import start_logging, terminal_line
+from minerva_desktop.processor import require_window_processor
 from minerva_desktop.settings import Settings, SettingsFile
 
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         pdf_child.main()
         return EXIT_OK
+    if sys.platform == "win32":
+        from minerva_desktop.running_mark import show_that_minerva_runs
+
+        show_that_minerva_runs()
     commands = {
         "chat": _chat,
         "keys": _keys,
@@ -133,6 +138,7 @@ def _gui(arguments: list[str]) -> int:
         if not path.suffix and not path.exists():
             parser.error(terminal_line(f"there is no command and no file “{path}”"))
     try:
+        require_window_processor()
         return _window(options.files)
     except Exception as error:
         _show_failed_start(error)
@@ -145,6 +151,9 @@ def _show_failed_start(error: Exception) -> None:
     if not failed_start.is_seen_by_nobody():
         return
     text = failed_start.log_failure(error)
+    if isinstance(error, UnsupportedProcessor):
+        failed_start.show_without_qt(text)
+        return
     try:
         from minerva_desktop.ui.failure_window import show_failure
     except ImportError:  # which may be why it failed

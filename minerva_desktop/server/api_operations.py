@@ -43,6 +43,7 @@ from minerva_desktop.server.schemas.tokens import (
     TokenList,
 )
 
+DONE_DATA = "[DONE]"
 READ = ("GET", "HEAD")
 # A generation's: what a body, a model and an engine can be wrong with.
 WORK_ERRORS = (400, 404, 408, 413, 415, 499, 500, 503)
@@ -123,6 +124,7 @@ OPERATIONS: tuple[Operation, ...] = (
         request=ChatCompletionRequest,
         answer=ChatCompletion,
         events=(ChatCompletionChunk,),
+        last_data=DONE_DATA,
         errors=WORK_ERRORS,
         example=MappingProxyType(
             {"model": "$MODEL", "messages": [{"role": "user", "content": "Hello!"}]}
@@ -211,6 +213,7 @@ OPERATIONS: tuple[Operation, ...] = (
         request=CompletionRequest,
         answer=TextCompletion,
         events=(TextCompletion,),
+        last_data=DONE_DATA,
         errors=WORK_ERRORS,
         example=MappingProxyType(
             {"model": "$MODEL", "prompt": "The sea is salty because", "max_tokens": 32}

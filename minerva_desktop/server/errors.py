@@ -99,6 +99,10 @@ class RequestTimeout(InvalidRequest):
     http_status = 408
 
 
+class ModelStillLoads(GenerationTimeout):
+    """The time was over before the model was there. Its load goes on, so asking again helps."""
+
+
 class HeadersTooLarge(InvalidRequest):
     """The request's head is over the limits."""
 
@@ -126,6 +130,7 @@ class EndpointStopped(EndpointError):
     http_status = 503
 
 
+_COSTLY = (GenerationTimeout, ModelLoadError, OutOfMemory)
 # What an answer's ``error.code`` may be, but for the router's own and `internal_error`.
 ERRORS: tuple[type[MinervaError], ...] = (
     InvalidRequest,
@@ -271,8 +276,9 @@ def error_response(error: MinervaError) -> ErrorAnswer:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, QueueFull | MemoryInUse):
         headers["Retry-After"] = str(RETRY_AFTER_S)
-    elif isinstance(error, OutOfMemory | ModelLoadError) and not isinstance(error, LoadCancelled):
-        # The clients of OpenAI and Anthropic try again at any 500, and each try would be a load.
+    elif isinstance(error, _COSTLY) and not isinstance(error, LoadCancelled | ModelStillLoads):
+        # The clients of OpenAI and Anthropic try again at any 408 and 500, and each try would be
+        # a load, or as long as the first.
         headers[SHOULD_RETRY_HEADER] = "false"
     return ErrorAnswer(ErrorBody.of(error).error, error.http_status, headers)
 

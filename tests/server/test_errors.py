@@ -27,7 +27,7 @@ from minerva_desktop.errors import (
     RequestCancelled,
     Unauthorized,
 )
-from minerva_desktop.server.errors import PayloadTooLarge, error_response
+from minerva_desktop.server.errors import ModelStillLoads, PayloadTooLarge, error_response
 from minerva_desktop.server.request_info import request_info
 
 
@@ -105,11 +105,11 @@ async def test_headers_that_belong_to_an_error_go_with_it_in_either_shape() -> N
 
 
 async def test_clients_are_told_where_no_second_try_helps() -> None:
-    for final in (OutOfMemory("No"), ModelLoadError("No")):
+    for final in (OutOfMemory("No"), ModelLoadError("No"), GenerationTimeout("No")):
         _, headers, _ = await answer(final, "/v1/responses")
         assert headers["x-should-retry"] == "false"
-    for passing in (LoadCancelled("No"), InferenceError("No"), EngineDied("No")):
-        _, headers, _ = await answer(passing, "/v1/responses")
+    for kind in (LoadCancelled, ModelStillLoads, InferenceError, EngineDied):
+        _, headers, _ = await answer(kind("No"), "/v1/responses")
         assert "x-should-retry" not in headers
 
 
