@@ -30,7 +30,7 @@ class ChangesView(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         holder = self._holder = QWidget()
         rendering = Rendering()
-        self._text = RichTextView(icons, rendering.formats, holder)
+        self._text = RichTextView(icons, rendering.formats, holder, can_save=False)
         self._text.setAccessibleName("What is new")
         self._text.move(MARGIN, MARGIN)
         self._source = MessageText(_as_answer(""), rendering.parser, self._text)

@@ -157,7 +157,7 @@ class MessageEdit(QPlainTextEdit):
 
     def _leave_files_to_the_window(self, event: QDragMoveEvent) -> None:
         """It is under this widget, and gets a drag next that is ignored here."""
-        event.setAccepted(not event.mimeData().hasUrls())
+        event.setAccepted(not _local_files(event.mimeData()))
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
         if self.takes_files and (_local_files(source) or source.hasImage()):

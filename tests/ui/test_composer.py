@@ -5,8 +5,15 @@ from __future__ import annotations
 import time
 
 import pytest
-from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QFont, QGuiApplication, QInputMethodEvent, QPaintEvent
+from PySide6.QtCore import QEvent, QMimeData, QObject, QPointF, Qt, QUrl
+from PySide6.QtGui import (
+    QDragEnterEvent,
+    QDropEvent,
+    QFont,
+    QGuiApplication,
+    QInputMethodEvent,
+    QPaintEvent,
+)
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QApplication,
@@ -228,17 +235,19 @@ def test_paste_takes_the_plain_text_only(desk: Desk) -> None:
 
 
 def test_dropped_files_are_left_to_the_window(desk: Desk) -> None:
-    for is_file in (True, False):
+    link = QUrl("https://example.org/a")
+    for is_file, urls in ((True, [QUrl.fromLocalFile("/models/some.gguf")]), (False, [link])):
         mime = QMimeData()
-        if is_file:
-            mime.setUrls([QUrl.fromLocalFile("/models/some.gguf")])
-        else:
-            mime.setText("words")
+        mime.setUrls(urls)
         place, copy = desk.editor.rect().center(), Qt.DropAction.CopyAction
         left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
         event = QDragEnterEvent(place, copy, mime, left, none)
         QApplication.sendEvent(desk.editor.viewport(), event)
         assert event.isAccepted() != is_file
+        if event.isAccepted():
+            drop = QDropEvent(QPointF(place), copy, mime, left, none)
+            QApplication.sendEvent(desk.editor.viewport(), drop)
+    assert desk.composer.text == "https://example.org/a"
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,11 @@ class FormulaRuns:
         self._painter = FormulaObject(document)
         document.documentLayout().registerHandler(FORMULA_TYPE, self._painter)
 
+    @property
+    def painter(self) -> FormulaObject:
+        """What paints them."""
+        return self._painter
+
     def prepare(self, rows: Iterable[Row]) -> None:
         """Before ``rows`` are written: have their formulas drawn, or ask for that."""
         if self.source is None:

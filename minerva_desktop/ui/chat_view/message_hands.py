@@ -88,6 +88,10 @@ class MessageHands(QObject):
         view.file_opened.connect(self._events.file_opened)
         view.edit_cancelled.connect(self.end_edit)
         view.caret_moved.connect(self._on_caret_moved)
+        for picture in view.pictures:
+            picture.opened.connect(self._events.picture_opened)
+            self._events.picture_ready.connect(picture.show_picture)
+            self._events.picture_wanted.emit(picture.part)
         return view
 
     def _make_answer(self, message: Message) -> AnswerView:

@@ -17,6 +17,7 @@ from minerva_desktop.ui.attachment_chip import GAP, FileChip, place_chips
 from minerva_desktop.ui.chat_view.message_editor import MessageEditor
 from minerva_desktop.ui.chat_view.message_parts import INSET
 from minerva_desktop.ui.chat_view.message_view import OUTDENT, MessageView
+from minerva_desktop.ui.chat_view.picture_chip import PictureChip
 from minerva_desktop.ui.chat_view.rendering import Rendering
 from minerva_desktop.ui.icons import Icons
 
@@ -47,12 +48,16 @@ class QuestionView(MessageView):
     ) -> None:
         super().__init__(message, rendering, icons, parent)
         self._show_fold()
-        self._chips: list[FileChip] = []
+        self._chips: list[QWidget] = []
+        self.pictures: list[PictureChip] = []
         for part in message.parts:
-            if isinstance(part, FilePart | ImagePart):
+            if isinstance(part, FilePart):
                 chip = FileChip(icons, part, self)
                 chip.opened.connect(self.file_opened)
                 self._chips.append(chip)
+            elif isinstance(part, ImagePart):
+                self.pictures.append(PictureChip(icons, part, self))
+                self._chips.append(self.pictures[-1])
 
     # -- editing -----------------------------------------------------------------------------
 

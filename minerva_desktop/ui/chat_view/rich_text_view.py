@@ -30,7 +30,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFrame, QTextBrowser, QWidget
 
-from minerva_desktop.ui.chat_view.code_boxes import CodeBoxes
+from minerva_desktop.ui.chat_view.copy_keys import is_copy_key
 from minerva_desktop.ui.chat_view.decorations import Decorations
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.formula_runs import with_sources
@@ -48,6 +48,7 @@ from minerva_desktop.ui.chat_view.text_formats import (
     body_font,
 )
 from minerva_desktop.ui.chat_view.text_links import TextLinks
+from minerva_desktop.ui.chat_view.text_overlays import TextOverlays
 from minerva_desktop.ui.icons import Icons
 
 _MARKER = re.compile(r"^([•◦☐☑]|\d{1,9}[.)])\t", re.MULTILINE)
@@ -60,7 +61,6 @@ _SCROLL_KEYS = (
     QKeySequence.StandardKey.MoveToEndOfDocument,
 )
 _ALT = Qt.KeyboardModifier.AltModifier
-MARKDOWN_KEYS = QKeySequence("Ctrl+Shift+C")  # copy as Markdown
 _STEP_KEYS = {Qt.Key.Key_Left.value: -1, Qt.Key.Key_Right.value: 1}
 _STEPS = _STEP_KEYS | {Qt.Key.Key_Up.value: -1, Qt.Key.Key_Down.value: 1}
 
@@ -92,7 +92,10 @@ class RichTextView(QTextBrowser):
     released = Signal()
     left = Signal(int, bool)
 
-    def __init__(self, icons: Icons, formats: SharedFormats, parent: QWidget) -> None:
+    def __init__(
+        self, icons: Icons, formats: SharedFormats, parent: QWidget, *, can_save: bool = True
+    ) -> None:
+        """``can_save``: somebody follows ``save_requested``."""
         super().__init__(parent)
         self._icons = icons
         self._formats = formats
@@ -108,9 +111,10 @@ class RichTextView(QTextBrowser):
         self.document().setDefaultFont(font)
         self._writer = DocumentWriter(self.document(), formats.of(icons.theme, font))
         self._decorations = Decorations(self.document(), self._writer)
-        self._boxes = CodeBoxes(icons, self._writer, self._decorations, self.viewport())
-        self._boxes.save_requested.connect(self.save_requested)
-        self._boxes.height_changed.connect(self.height_changed)
+        over = TextOverlays(icons, self, self._writer, self._decorations, can_save=can_save)
+        self._overlays = over
+        self._overlays.save_requested.connect(self.save_requested)
+        self._overlays.height_changed.connect(self.height_changed)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -143,7 +147,7 @@ class RichTextView(QTextBrowser):
             self._caret_to_start()
             # A format alone, of a code block whose first line is empty still, moves nothing.
             self.document().markContentsDirty(0, 1)
-        self._boxes.update(changed)
+        self._overlays.update(changed)
 
     def restyle(self) -> None:
         """Use the colours of the theme in force."""
@@ -151,7 +155,7 @@ class RichTextView(QTextBrowser):
             font = self.document().defaultFont()
             self._writer.restyle(self._formats.of(self._icons.theme, font))
             self._caret_to_start()
-        self._boxes.restyle()
+        self._overlays.restyle()
         self._found.restyle()
 
     @contextmanager
@@ -177,13 +181,13 @@ class RichTextView(QTextBrowser):
         """Lay the text out in ``width`` px; the height in px that it takes."""
         if self.document().textWidth() != width:
             self.document().setTextWidth(width)
-            self._boxes.move_all()
+            self._overlays.move_all()
         height = math.ceil(self.document().size().height())
         rows = self._writer.rows
         if rows and rows[-1].kind is Kind.CODE:
             height += CODE_BOTTOM
         self.resize(width, height)
-        self._boxes.place()
+        self._overlays.place()
         return height
 
     def natural_width(self, limit: int) -> int:
@@ -305,19 +309,21 @@ class RichTextView(QTextBrowser):
             super().mouseMoveEvent(event)
         if drags:
             self.dragged.emit(event.globalPosition().toPoint())
-        self._boxes.wake(place)
+        self._overlays.wake(place)
 
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)
-        self._boxes.wake(None)
+        self._overlays.wake(None)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        event.ignore()  # the transcript scrolls, never one message
+        if not self._overlays.scroll_sideways(event):
+            event.ignore()  # the transcript scrolls, never one message
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         arrow = event.key() in {Qt.Key.Key_Up, Qt.Key.Key_Down}
+        scrolls = event.key() == Qt.Key.Key_Space
         selects = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-        if (arrow and not selects) or any(event.matches(key) for key in _SCROLL_KEYS):
+        if scrolls or (arrow and not selects) or any(map(event.matches, _SCROLL_KEYS)):
             event.ignore()
             return
         if self._message_key(event):
@@ -380,20 +386,10 @@ class RichTextView(QTextBrowser):
     def _on_formulas_drawn(self, sources: set[str]) -> None:
         changed = self._writer.draw_formulas(sources)
         if changed is not None:
-            self._boxes.update(changed)
+            self._overlays.update(changed)
             self.height_changed.emit()
 
     @Slot(QTextCursor)
     def _on_arrived(self, cursor: QTextCursor) -> None:
         self.setTextCursor(cursor)
         self.caret_moved.emit(self.cursorRect(cursor))
-
-
-def is_copy_key(event: QKeyEvent) -> bool:
-    """Whether a key copies, be it as Markdown."""
-    return event.matches(QKeySequence.StandardKey.Copy) or is_markdown_key(event)
-
-
-def is_markdown_key(event: QKeyEvent) -> bool:
-    """Whether a key copies as Markdown."""
-    return QKeySequence(event.keyCombination()) == MARKDOWN_KEYS

@@ -23,9 +23,10 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QToolTip, QWidget
 
+from minerva_desktop.ui.chat_view.copy_keys import is_markdown_key
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
 from minerva_desktop.ui.chat_view.message_view import MessageView
-from minerva_desktop.ui.chat_view.rich_text_view import RichTextView, is_markdown_key
+from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.chat_view.rows import Run
 from minerva_desktop.ui.chat_view.run_markdown import inline_markdown
 from minerva_desktop.ui.formats import format_tokens

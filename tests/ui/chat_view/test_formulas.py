@@ -329,14 +329,6 @@ def inked_rows(body: QWidget, left: int, width: int) -> list[int]:
     ]
 
 
-def test_a_wide_formula_is_scaled_to_its_column(qtbot: QtBot, view: ChatView) -> None:
-    view.resize(360, 600)
-    body = shown(qtbot, view, "$$" + "a+" * 60 + "b$$").body
-    line = body.document().firstBlock().layout().lineAt(0)
-    assert 200 < line.naturalTextWidth() <= body.document().textWidth()
-    assert line.height() <= 12
-
-
 def test_formulas_take_the_colour_of_the_theme(
     qtbot: QtBot, view: ChatView, themes: ThemeSource
 ) -> None:
