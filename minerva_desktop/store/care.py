@@ -136,10 +136,12 @@ class Care:
         return kept
 
     async def _copy_to(self, target: Path) -> Path:
-        copy = Copy(target)
+        copy, n_steps = Copy(target), 0
         try:
             while not await finished(self._database.run(copy.step)):
-                pass
+                n_steps += 1
+                if n_steps % backup_files.STEPS_A_SYNC == 0:
+                    await asyncio.to_thread(copy.sync)
             await asyncio.to_thread(copy.finish)
         finally:
             await finished(self._database.call(copy.drop))

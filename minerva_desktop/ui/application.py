@@ -25,9 +25,10 @@ from minerva_desktop.errors import MinervaError, StoreError
 from minerva_desktop.paths import resources_dir
 from minerva_desktop.ui.about_controller import AboutController
 from minerva_desktop.ui.backups_controller import BackupsController
+from minerva_desktop.ui.caret_rest import CaretRest
 from minerva_desktop.ui.chat_controller import ChatController
 from minerva_desktop.ui.chat_files_controller import ChatFilesController
-from minerva_desktop.ui.chat_view.preloading import import_message_view
+from minerva_desktop.ui.chat_view.preloading import import_lexers, import_message_view
 from minerva_desktop.ui.context_controller import ContextController
 from minerva_desktop.ui.dropped_files import DroppedFiles
 from minerva_desktop.ui.engine_worker import EngineWorker, RuntimeFactory
@@ -99,6 +100,9 @@ class Application(QObject):
         )
         self._settings = self._make_settings()
         self._garbage = MainThreadGarbage(self)
+        self._caret_rest = CaretRest(qt.styleHints(), self)
+        self.window.composer.text_changed.connect(self._caret_rest.wake)
+        qt.focusChanged.connect(self._caret_rest.wake)
         self.window.composer.set_enter_sends(settings.send_with_enter)
         self.window.closing.connect(self._on_closing)
         self.window.notifications.action_triggered.connect(self._on_notice_action)
@@ -200,6 +204,8 @@ class Application(QObject):
             self._dropped.begin()
         self._server.start_if_wanted()
         self._updates.start()
+        # A code block would wait for its language's lexer, and hold up the window meanwhile.
+        await asyncio.to_thread(import_lexers)
 
     async def _open_chats(self) -> None:
         try:
@@ -239,6 +245,8 @@ class Application(QObject):
             await self._shut_down()
 
     async def _shut_down(self) -> None:
+        # Once more, if the disk did not take the last change of them.
+        self._tasks.start(self._services.presets.written())
         try:
             await self._chats.close()
         except MinervaError:

@@ -22,6 +22,7 @@ from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import Settings, SettingsFile
 from minerva_desktop.ui.attachment_chip import FileChip
+from minerva_desktop.ui.attachment_strip import AttachmentStrip
 from minerva_desktop.ui.attachment_viewer import AttachmentViewer
 from minerva_desktop.ui.message_edit import MessageEdit
 from tests.app.pdf_files import write_pdf
@@ -234,6 +235,11 @@ def test_files_the_app_is_started_with_go_with_the_message(
         opened.until("reason", lambda: "gone.gguf" in opened.notice)
 
 
+def _is_new_one_read(strip: AttachmentStrip, known: set[str]) -> bool:
+    """Whether a file that is not among the ``known`` ones is there as a whole."""
+    return any(item.part is not None for item in strip.items if item.id not in known)
+
+
 def test_what_was_offered_for_a_message_goes_with_it(open_app: OpenApp, tmp_path: Path) -> None:
     (tmp_path / "note.txt").write_text("A note.", encoding="utf-8")
     with closing(open_app()) as opened:
@@ -245,8 +251,9 @@ def test_what_was_offered_for_a_message_goes_with_it(open_app: OpenApp, tmp_path
             opened.window.new_temporary_chat.emit,
         )
         for leave in ways:
+            known = {item.id for item in strip.items}
             opened.drop(tmp_path / "note.txt")
-            opened.until("file", lambda: "note.txt" in names(opened))
+            opened.until("file", functools.partial(_is_new_one_read, strip, known))
             strip.remove(strip.items[-1].id)
             assert opened.notice == "note.txt removed"
             leave()
