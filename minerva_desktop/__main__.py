@@ -17,6 +17,7 @@ and `chat` never load Qt, and the window never loads llama.cpp, nor FastAPI befo
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -24,8 +25,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minerva_desktop.command_line import window_parser
-from minerva_desktop.errors import MinervaError, StoreError, os_reason
+from minerva_desktop.errors import MinervaError, StoreError, UnsupportedProcessor, os_reason
 from minerva_desktop.logs import start_logging, terminal_line
+from minerva_desktop.processor import require_window_processor
 from minerva_desktop.settings import Settings, SettingsFile
 
 if TYPE_CHECKING:
@@ -59,6 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         pdf_child.main()
         return EXIT_OK
+    if sys.platform == "win32":
+        from minerva_desktop.running_mark import show_that_minerva_runs
+
+        show_that_minerva_runs()
     commands = {
         "chat": _chat,
         "keys": _keys,
@@ -92,6 +98,9 @@ def _in_terminal(run: Callable[[list[str]], int], arguments: list[str]) -> int:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     if sys.stdout is None and run is not _serve:  # which says nothing there
         raise StoreError("The standard output is closed: there is nowhere to write to")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Not every encoding has every character: what cannot be written is a question mark.
+        sys.stdout.reconfigure(errors="replace")
     try:
         code = run(arguments)
         _flush_output()
@@ -129,6 +138,7 @@ def _gui(arguments: list[str]) -> int:
         if not path.suffix and not path.exists():
             parser.error(terminal_line(f"there is no command and no file “{path}”"))
     try:
+        require_window_processor()
         return _window(options.files)
     except Exception as error:
         _show_failed_start(error)
@@ -141,6 +151,9 @@ def _show_failed_start(error: Exception) -> None:
     if not failed_start.is_seen_by_nobody():
         return
     text = failed_start.log_failure(error)
+    if isinstance(error, UnsupportedProcessor):
+        failed_start.show_without_qt(text)
+        return
     try:
         from minerva_desktop.ui.failure_window import show_failure
     except ImportError:  # which may be why it failed

@@ -19,6 +19,7 @@
     ├── StoreError               500  store_failed
     ├── ChatFileError            500  chat_file_failed
     ├── UpdateCheckFailed        500  update_check_failed
+    ├── UnsupportedProcessor     500  unsupported_processor
     └── AttachmentError          400  attachment_refused
 
 ``message`` is one sentence for a person, with the numbers in it. ``detail`` is what an expert
@@ -182,6 +183,12 @@ class UpdateCheckFailed(MinervaError):
     """Whether there is a newer version could not be found out."""
 
     code = "update_check_failed"
+
+
+class UnsupportedProcessor(MinervaError):
+    """The window's libraries need more than this processor can do."""
+
+    code = "unsupported_processor"
 
 
 class AttachmentError(MinervaError):

@@ -1,7 +1,7 @@
 """`python packaging/artifacts.py FOLDER`: says what is in a release and which files it has.
 
-Writes a bill of materials (CycloneDX 1.6) of all that an installed app carries, by the Python that
-the build takes its packages from, and SHA-256 sums of all files in FOLDER.
+Writes a bill of materials (CycloneDX 1.6) of all that the app carries which `scripts/release.py`
+built last, and SHA-256 sums of all files in FOLDER. Run with that build's Python.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from minerva_desktop import __version__  # noqa: E402
-from minerva_desktop.app.third_parties import ThirdParty, collect_third_parties  # noqa: E402
+from minerva_desktop.app.third_parties import ThirdParty, third_parties  # noqa: E402
 
 SUMS = "SHA256SUMS"
+# Where the build has put what it collected.
+LICENCES = ROOT / "build" / "release" / "licences"
 # An id or an expression of SPDX; what people wrote in other words is a name.
 _SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*(?: (?:AND|OR|WITH) [A-Za-z0-9][A-Za-z0-9.+-]*)*")
 _LOCKED = re.compile(r"(?m)^([A-Za-z0-9][A-Za-z0-9._-]*)==([^ ;\\]+)")
@@ -96,7 +98,7 @@ def main(folder: Path) -> int:
     """Write both; the exit code."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
     made = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdecimal() else datetime.now(UTC)
-    parts = collect_third_parties(ROOT / "resources" / "licences")
+    parts = third_parties(LICENCES)
     locked = locked_versions(ROOT / "packaging" / "requirements.lock")
     bill = bill_of_materials(parts, locked, __version__, made)
     folder.mkdir(parents=True, exist_ok=True)

@@ -46,8 +46,8 @@ QT_PLUGINS = {
     "styles": ("modernwindowsstyle", "windowsvistastyle", "macstyle"),
 }  # fmt: skip
 
-# Needed by nothing that goes in.
-UNWANTED_LIBRARIES = ("libQt6EglFS", "libQt6EglFs", "libQt6OpenGL")
+# Needed by nothing that goes in. The last one draws OpenGL without a graphics card, on Windows.
+UNWANTED_LIBRARIES = ("libQt6EglFS", "libQt6EglFs", "libQt6OpenGL", "opengl32sw")
 
 # Libraries of the system that go along, by how their names begin: not everyone has them, and
 # nothing else in the process uses them. All others stay the system's, which mends their faults: a
@@ -128,6 +128,13 @@ def is_wanted(destination: str) -> bool:
     return not any(part.endswith((".dist-info", ".egg-info")) for part in path.parts)
 
 
+def own_folders(prefix: Path, base_prefix: Path, stdlib: Path) -> list[Path]:
+    """Whose libraries go along: those of the environment and of Python. A Python that came with the
+    system (``base_prefix`` is `/usr`) has only its own modules there, beside all else."""
+    base = stdlib if base_prefix == Path("/usr") else base_prefix
+    return [folder.resolve() for folder in (prefix, base)]
+
+
 def is_of_the_system(source: Path, own_folders: Iterable[Path]) -> bool:
     """Whether a library stays out of the bundle because each Linux brings its own: it is in none
     of ``own_folders`` (Python's and the environment's), nor `TAKEN_ALONG`."""
@@ -162,6 +169,13 @@ def _target(link: str, target: str) -> str:
         else:
             parts.append(part)
     return "/".join(parts)
+
+
+def top_names(modules: Iterable[str], entries: Iterable[Entry]) -> set[str]:
+    """What is at the top of the bundle, without what is behind a dot: packages and modules among
+    ``modules``, folders and libraries among ``entries``."""
+    destinations = (PurePosixPath(entry[0].replace("\\", "/")).parts[0] for entry in entries)
+    return {name.partition(".")[0] for name in (*modules, *destinations)}
 
 
 def copies(folder: Path) -> Iterator[tuple[Path, Path]]:

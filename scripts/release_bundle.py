@@ -19,16 +19,22 @@ import bundle_contents
 
 # The bundle without the model that comes with it.
 SIZE_LIMIT_MB = 250
+# The executable's icon, where executables have one.
+ICONS = {"win32": "minerva.ico", "darwin": "minerva.icns"}
 
 
 def freeze(project: ReleaseProject, epoch: int) -> Path:
     """Build the bundle anew; return its folder. ``epoch`` (seconds) is the time of all that has
     one. Raises `SetupError`."""
-    site = next((project.venv / "lib").glob("python3.*")) / "site-packages"
-    if sys.platform == "win32":
-        site = project.venv / "Lib" / "site-packages"
-    link_copies(site / bundle_contents.ENGINE_LIBRARIES)
+    link_copies(site_packages(project.venv) / bundle_contents.ENGINE_LIBRARIES)
     out = project.build / "frozen"
+    log = project.build / "pyinstaller.log"
+    log.write_text("", encoding="utf-8")
+    if sys.platform in ICONS:
+        picture = project.root / "resources" / "icons" / "minerva.svg"
+        script = project.root / "scripts" / "render_icons.py"
+        target = project.build / "icons" / ICONS[sys.platform]
+        run_step("Rendering the icon", [project.python, script, picture, target], log)
     command: list[str | Path] = [
         project.python, "-m", "PyInstaller", "--noconfirm", "--clean", "--log-level", "INFO",
         "--distpath", out, "--workpath", project.build / "pyinstaller",
@@ -36,12 +42,17 @@ def freeze(project: ReleaseProject, epoch: int) -> Path:
     ]  # fmt: skip
     # Python's sets have another order in each run without a seed, and so would the archive.
     variables = {"SOURCE_DATE_EPOCH": str(epoch), "PYTHONHASHSEED": "1"}
-    log = project.build / "pyinstaller.log"
-    log.write_text("", encoding="utf-8")
     run_step("Freezing the app", command, log, variables)
     bundle = out / bundle_contents.EXECUTABLE
     _add_command(bundle)
     return bundle
+
+
+def site_packages(venv: Path) -> Path:
+    """Where an environment keeps its packages."""
+    if sys.platform == "win32":
+        return venv / "Lib" / "site-packages"
+    return next((venv / "lib").glob("python3.*")) / "site-packages"
 
 
 def link_copies(folder: Path) -> None:

@@ -9,6 +9,7 @@ import environment  # first: it refuses a Python that is too old for the rest
 # isort: split
 import hashlib
 import json
+import plistlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,7 +94,17 @@ def _install_engine(project: ReleaseProject, uv: Path, settings: Sequence[str]) 
 
 def engine_flags(project: Project) -> str:
     """CMake's arguments: those of `pyproject.toml`, and those that make the build portable."""
-    return ";".join((wanted_engine_flags(project)["cmake.args"], *PORTABLE))
+    flags = [wanted_engine_flags(project)["cmake.args"], *PORTABLE]
+    if sys.platform == "darwin":
+        # Else it would need the macOS that it is built on.
+        flags.append(f"-DCMAKE_OSX_DEPLOYMENT_TARGET={oldest_macos(project)}")
+    return ";".join(flags)
+
+
+def oldest_macos(project: Project) -> str:
+    """The version of macOS that the app says it needs."""
+    plist = project.root / "packaging" / "macos" / "Info.plist"
+    return str(plistlib.loads(plist.read_bytes())["LSMinimumSystemVersion"])
 
 
 def _install(project: Project, uv: Path, what: Sequence[str], *, is_last: bool) -> bool:

@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "packaging"))
 import bundle_contents
 
 PACKAGE = "minerva-desktop"
+LICENCES = "THIRD-PARTY-LICENCES.txt"  # as `packaging/licences.py` calls it, which needs packages
 METAINFO = "desktop.minerva.Minerva.metainfo.xml"
 # Used where the desktop has what they need, and not missed elsewhere.
 OPTIONAL_PARTS = ("libqgtk3.so",)
@@ -50,6 +51,8 @@ Files: *
 Copyright: Minerva Desktop developers
 License: Apache-2.0
  On Debian systems the text is in /usr/share/common-licenses/Apache-2.0.
+Comment: The parts that others made, with their licences, are listed in
+ THIRD-PARTY-LICENCES.txt.gz beside this file.
 """
 # What a person runs; what follows the last line is the archive.
 SELF_EXTRACTING = """\
@@ -71,7 +74,8 @@ folder=$(mktemp -d "${{TMPDIR:-/tmp}}/minerva.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 echo "Unpacking"
 archive | tar -xzf - -C "$folder"
-"$folder/{folder}/install.sh"
+# By name: it may lie where no program may be started.
+sh "$folder/{folder}/install.sh"
 exit 0
 """
 
@@ -95,15 +99,25 @@ def desktop_files(project: ReleaseProject, version: str, epoch: int) -> Path:
     script = project.root / "scripts" / "render_icons.py"
     log = project.build / "packages.log"
     run_step("Rendering the icons", [project.python, script, icon, theme], log)
-    if shutil.which("appstreamcli"):
-        command: list[str | Path] = [
+    _check_desktop_files(share, log)
+    return share
+
+
+def _check_desktop_files(share: Path, log: Path) -> None:
+    """Have the desktops' own programs look at them, where these are installed."""
+    entry = share / "applications" / f"{PACKAGE}.desktop"
+    checks: dict[str, list[str | Path]] = {
+        "the AppStream entry": [
             "appstreamcli",
             "validate",
             "--no-net",
             share / "metainfo" / METAINFO,
-        ]
-        run_step("Checking the AppStream entry", command, log)
-    return share
+        ],
+        "the menu entry": ["desktop-file-validate", entry],
+    }
+    for what, command in checks.items():
+        if shutil.which(str(command[0])):
+            run_step(f"Checking {what}", command, log)
 
 
 def debian_package(
@@ -127,6 +141,8 @@ def debian_package(
     _write(documents / "copyright", COPYRIGHT)
     changelog = (project.root / "CHANGELOG.md").read_bytes()
     (documents / "changelog.gz").write_bytes(gzip.compress(changelog, mtime=0))
+    licences = (project.build / "licences" / LICENCES).read_bytes()
+    (documents / f"{LICENCES}.gz").write_bytes(gzip.compress(licences, mtime=0))
     kilobytes = sum(file.lstat().st_size for file in root.rglob("*")) // 1024
     architecture = _output(["dpkg", "--print-architecture"], project.build)
     control = CONTROL.format(

@@ -54,6 +54,8 @@ def attachments(stage: Stage) -> list[QWidget]:
             samples.message(Role.ASSISTANT, "A list of 2,469 lines."),
         ]
     )
+    while window.chat_view.is_working():
+        QApplication.processEvents()
     window.chat_view.events.picture_ready.emit(IMAGE.digest, _picture())
     strip = window.composer.attachments
     for part in FILES[:2]:

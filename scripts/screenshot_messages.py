@@ -115,7 +115,7 @@ def find(stage: HasWindow) -> list[QWidget]:
     _show(window, _chat())
     finder = chat_finder()(window.icons, window.chat_view)
     finder.open()
-    field = window.chat_view.findChild(QLineEdit, "findField")
+    field = window.findChild(QLineEdit, "findField")
     if isinstance(field, QLineEdit):
         field.setText("salt")
     finder.step(1)
@@ -127,7 +127,7 @@ def find_nothing(stage: HasWindow) -> list[QWidget]:
     window = stage.window
     window.resize(NARROW, window.height())
     find(stage)
-    field = window.chat_view.findChild(QLineEdit, "findField")
+    field = window.findChild(QLineEdit, "findField")
     if isinstance(field, QLineEdit):
         field.setText("sugar")
     return []

@@ -35,6 +35,8 @@ ALLOWED = {
     "logs": set(),
     "command_line": set(),
     "failed_start": set(),
+    "running_mark": set(),
+    "processor": set(),
     "units": set(),
     "digests": set(),
     "time_limit": set(),
@@ -63,6 +65,7 @@ HOMES = {
         "engine/core/bindings.py",
         "engine/core/own_memory.py",  # what glibc and Linux alone offer
         "time_limit.py",  # raises in another thread
+        "running_mark.py",  # a call of Windows' kernel
         "engine/parent_death.py",  # a call of the kernel's that Python has no name for
     ),
 }

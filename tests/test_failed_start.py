@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 
 from minerva_desktop import __main__ as entry
 from minerva_desktop import failed_start
-from minerva_desktop.errors import StoreError
+from minerva_desktop.errors import StoreError, UnsupportedProcessor
 from minerva_desktop.paths import app_paths
 
 
@@ -90,6 +90,24 @@ def test_a_missing_library_is_named_where_qt_cannot_say_it(
     shown = (tmp_path / "shown").read_text()
     assert "--error\n" in shown
     assert "the system library libEGL.so.1 is missing" in shown
+
+
+@pytest.mark.usefixtures("quiet_root", "frozen")
+def test_an_old_processor_is_told_of_without_qt(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse() -> None:
+        raise UnsupportedProcessor("Minerva's window needs a processor with SSE4.2")
+
+    program = tmp_path / "zenity"
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/shown\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin:/bin")
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(entry, "require_window_processor", refuse)
+    monkeypatch.setattr(entry, "_window", _fails(AssertionError("Qt was loaded")))
+    assert entry.main([]) == 1
+    assert "could not start: Minerva's window needs" in (tmp_path / "shown").read_text()
 
 
 def test_from_source_the_terminal_has_it_and_no_window_opens(

@@ -78,9 +78,10 @@ class ChatLibrary:
         return None if recovery is None else recovery.words
 
     async def recovered_from(self, error: StoreError) -> bool:
-        """Where ``error`` is of damage that was met while the app starts: recover what can be read,
-        before anything of the chats is held. Raises `StoreError`."""
-        if not is_damage(error):
+        """Where ``error`` is of damage that was met while the app starts, or of a recovery that
+        failed, as on a full disk: recover what can be read, before anything of the chats is held.
+        Raises `StoreError`."""
+        if self._store.is_open and not is_damage(error):
             return False
         await self._store.open_anew()
         return True

@@ -1,4 +1,5 @@
-"""What the window asks of models; only an answer has one loaded. On the pool's asyncio loop."""
+"""What the window asks of models: for answers, or of one that is loaded, without loading any. On
+the pool's asyncio loop."""
 
 from __future__ import annotations
 
@@ -31,21 +32,22 @@ _log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def engine_for(
+async def answering_engine(
     pool: Pool,
     request: AnswerRequest,
     on_wait: Callable[[tuple[Path, ...]], None],
-    give_up: Callable[[], None],
+    end: Callable[[], None],
 ) -> AsyncIterator[LlamaEngine]:
-    """The engine that answers, for as long as the block runs. ``on_wait`` is as in `patience`;
-    ``give_up`` has to end an answer that makes way. Raises what leasing an engine raises, and
-    `LoadCancelled` where such an answer is not to begin."""
+    """The engine that answers ``request``, for as long as the block runs. ``on_wait`` is called as
+    `generation.patience` says; ``end`` where the request makes way and a model is wanted: the block
+    is to end soon then. Raises what leasing raises, and `LoadCancelled` where one that makes way
+    cannot begin."""
     path = request.model_path
     if not request.makes_way:
         async with pool.lease(path, patience=patience(on_wait)) as engine:
             yield engine
         return
-    with pool.spare_time.use(path, give_up) as idle:
+    with pool.spare_time.use(path, end) as idle:
         if idle is None:
             raise LoadCancelled(f"{path.name} has something else to do")
         yield idle

@@ -8,27 +8,21 @@ thread.
 
 from __future__ import annotations
 
-import platform
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 import msgspec
 
+from minerva_desktop.app.third_party_table import MISSING_TEXTS, PARTS, SPDX, Part
 from minerva_desktop.errors import StoreError, os_reason
 
 COLLECTED = "third-parties.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _TEXT_FILE = re.compile(r"(?i)(licen[cs]e|copying|notice|authors)")
 _HOMEPAGES = ("homepage", "home-page", "home", "repository", "source", "source code")
-# Licences that packages name in words of their own.
-_SPDX = {
-    "apache 2.0": "Apache-2.0",
-    "bsd": "BSD-3-Clause",
-    "any-osi": "any licence that the Open Source Initiative approved",
-}
 
 
 class ThirdParty(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,72 +34,6 @@ class ThirdParty(msgspec.Struct, frozen=True, kw_only=True):
     licence: str
     homepage: str
     text: str
-
-
-class _Part(msgspec.Struct, frozen=True, kw_only=True):
-    """What no installed package tells of itself. Its version is that of ``package``, or
-    ``version``; ``texts`` are names of files beside this app's other licences."""
-
-    name: str
-    licence: str
-    homepage: str
-    texts: tuple[str, ...]
-    package: str = ""
-    version: str = ""
-
-
-_LGPL = ("qt.txt", "lgpl-3.0.txt", "gpl-3.0.txt")
-_PARTS = (
-    _Part(
-        name="Qt",
-        licence="LGPL-3.0-only",
-        homepage="https://www.qt.io",
-        texts=_LGPL,
-        package="PySide6_Essentials",
-    ),
-    _Part(
-        name="llama.cpp and ggml",
-        licence="MIT",
-        homepage="https://github.com/ggml-org/llama.cpp",
-        texts=("llama.cpp.txt",),
-        version="in llama-cpp-python",
-    ),
-    _Part(
-        name="SmolLM2-135M-Instruct",
-        licence="Apache-2.0",
-        homepage="https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct",
-        texts=("smollm2.txt", "apache-2.0.txt"),
-        version="Q4_1",
-    ),
-    _Part(
-        name="Python",
-        licence="PSF-2.0",
-        homepage="https://www.python.org",
-        texts=("python.txt",),
-        version=platform.python_version(),
-    ),
-    _Part(
-        name="SQLite",
-        licence="public domain",
-        homepage="https://www.sqlite.org",
-        texts=("sqlite.txt",),
-        package="apsw",
-    ),
-    _Part(
-        name="STIX Two Math and DejaVu Sans",
-        licence="OFL-1.1 AND Bitstream-Vera",
-        homepage="https://www.stixfonts.org",
-        texts=("stix.txt", "dejavu.txt"),
-        version="in ziamath",
-    ),
-)
-# The texts of packages that bring none, by their normal names.
-_MISSING_TEXTS = {
-    "latex2mathml": ("latex2mathml.txt",),
-    "nvidia-ml-py": ("nvidia-ml-py.txt",),
-    "pyside6-essentials": _LGPL,
-    "shiboken6": _LGPL,
-}
 
 
 def third_parties(licences: Path) -> tuple[ThirdParty, ...]:
@@ -123,12 +51,23 @@ def third_parties(licences: Path) -> tuple[ThirdParty, ...]:
         raise _unreadable(licences / COLLECTED, str(error)) from error
 
 
-def collect_third_parties(licences: Path) -> tuple[ThirdParty, ...]:
+def collect_third_parties(
+    licences: Path, carried: Collection[str] | None = None
+) -> tuple[ThirdParty, ...]:
     """The same from what is installed for the checkout that ``licences`` is in. Raises `StoreError`
-    where a text is missing."""
+    where a text is missing.
+
+    ``carried``: the modules, folders and libraries at the top of a bundle, without what is behind
+    a dot: only what has one of these is there, and libraries that a bundle takes along from
+    the system are. None is a checkout, which has all of its packages and no such libraries.
+    """
     packages = _needed_packages(licences.parent.parent / "pyproject.toml")
-    parts = [_of_part(part, packages, licences) for part in _PARTS]
-    parts += [_of_package(name, package, licences) for name, package in packages.items()]
+    parts = [_of_part(part, packages, licences) for part in PARTS if _has_part(part, carried)]
+    parts += [
+        _of_package(name, package, licences)
+        for name, package in packages.items()
+        if carried is None or not _top_names(package).isdisjoint(carried)
+    ]
     return tuple(sorted(parts, key=lambda part: part.name.casefold()))
 
 
@@ -171,12 +110,23 @@ def _needed_packages(project: Path) -> dict[str, Distribution]:
     return found
 
 
+def _has_part(part: Part, carried: Collection[str] | None) -> bool:
+    if not part.libraries:
+        return True
+    return any(name.startswith(part.libraries) for name in carried or ())
+
+
+def _top_names(package: Distribution) -> set[str]:
+    """The modules and folders that a package brings, without what is behind a dot."""
+    return {file.parts[0].partition(".")[0] for file in package.files or ()} - {""}
+
+
 def _required(requirement: str) -> str:
     match = _NAME.match(requirement)
     return _normal(match[0] if match else requirement)
 
 
-def _of_part(part: _Part, packages: dict[str, Distribution], licences: Path) -> ThirdParty:
+def _of_part(part: Part, packages: dict[str, Distribution], licences: Path) -> ThirdParty:
     package = packages.get(_normal(part.package))
     return ThirdParty(
         name=part.name,
@@ -188,7 +138,7 @@ def _of_part(part: _Part, packages: dict[str, Distribution], licences: Path) -> 
 
 
 def _of_package(name: str, package: Distribution, licences: Path) -> ThirdParty:
-    text = _own_texts(package) or _read_texts(licences, _MISSING_TEXTS.get(name, ()))
+    text = _own_texts(package) or _read_texts(licences, MISSING_TEXTS.get(name, ()))
     if not text:
         raise StoreError(f"The package {name} brings no text of its licence, and Minerva has none")
     return ThirdParty(
@@ -205,7 +155,7 @@ def _licence(package: Distribution) -> str:
     words = _field(package, "License-Expression") or _field(package, "License")
     first = words.strip().splitlines()[0] if words.strip() else ""
     if first:
-        return _SPDX.get(first.casefold(), first)
+        return SPDX.get(first.casefold(), first)
     classifiers = metadata.get_all("Classifier") or []
     names = [each.rsplit(" :: ", 1)[-1] for each in classifiers if each.startswith("License ::")]
     return ", ".join(names) or "see its text"

@@ -38,7 +38,12 @@ from minerva_desktop.engine.messages import (
     SequenceOutput,
     StepOutputs,
 )
-from minerva_desktop.engine.process import BUS_ERROR, ChildProcess, describe_exit
+from minerva_desktop.engine.process import (
+    BUS_ERROR,
+    ILLEGAL_INSTRUCTION,
+    ChildProcess,
+    describe_exit,
+)
 from minerva_desktop.engine.request_faults import unsendable
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.engine.token_stream import TokenStream
@@ -364,4 +369,6 @@ class EngineConnection:
                 "; its file was changed or cut while in use: put the whole file back, then load "
                 "the model again"
             )
+        elif code == ILLEGAL_INSTRUCTION:
+            sentence += "; this llama.cpp is built for processors that can do more than this one"
         return sentence

@@ -91,6 +91,11 @@ class Database:
         """Up to which schema files can be opened."""
         return len(self._migrations)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a file, or a copy in memory, to work on."""
+        return self._connection is not None
+
     def open(self) -> Future[None]:
         """Open or create the file and bring its schema up to date. Where it cannot be written, a
         copy in memory is opened, and writes wait."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from minerva_desktop.app.answer_words import crowded
 from minerva_desktop.app.generation import AnswerRequest
-from minerva_desktop.app.model_questions import Pool, engine_for, warm_up
+from minerva_desktop.app.model_questions import Pool, answering_engine, warm_up
 from minerva_desktop.chat.completion import Completion
 from minerva_desktop.errors import LoadCancelled, MinervaError
 
@@ -105,8 +105,8 @@ class AnswerRuns:
         answer_id, events = request.answer_id, self._events
         try:
             waits = functools.partial(events.waits, answer_id)
-            give_up = functools.partial(self.cancel, answer_id)
-            async with engine_for(self._pool, request, waits, give_up) as engine:
+            end = functools.partial(self.cancel, answer_id)
+            async with answering_engine(self._pool, request, waits, end) as engine:
                 events.begun(answer_id)
                 stream = engine.generate(
                     request.turns,

@@ -28,7 +28,7 @@ from minerva_desktop.ui.backups_controller import BackupsController
 from minerva_desktop.ui.caret_rest import CaretRest
 from minerva_desktop.ui.chat_controller import ChatController
 from minerva_desktop.ui.chat_files_controller import ChatFilesController
-from minerva_desktop.ui.chat_view.preloading import import_message_view
+from minerva_desktop.ui.chat_view.preloading import import_lexers, import_message_view
 from minerva_desktop.ui.context_controller import ContextController
 from minerva_desktop.ui.dropped_files import DroppedFiles
 from minerva_desktop.ui.engine_worker import EngineWorker, RuntimeFactory
@@ -204,6 +204,8 @@ class Application(QObject):
             self._dropped.begin()
         self._server.start_if_wanted()
         self._updates.start()
+        # A code block would wait for its language's lexer, and hold up the window meanwhile.
+        await asyncio.to_thread(import_lexers)
 
     async def _open_chats(self) -> None:
         try:

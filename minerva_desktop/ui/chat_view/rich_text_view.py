@@ -24,7 +24,6 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
-    QPalette,
     QTextCursor,
     QTextDocument,
     QWheelEvent,
@@ -45,7 +44,7 @@ from minerva_desktop.ui.chat_view.row_slices import selected_rows
 from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, Row
 from minerva_desktop.ui.chat_view.text_formats import (
     CODE_BOTTOM,
-    TextFormats,
+    SharedFormats,
     body_font,
 )
 from minerva_desktop.ui.chat_view.text_links import TextLinks
@@ -93,10 +92,13 @@ class RichTextView(QTextBrowser):
     released = Signal()
     left = Signal(int, bool)
 
-    def __init__(self, icons: Icons, parent: QWidget, *, can_save: bool = True) -> None:
+    def __init__(
+        self, icons: Icons, formats: SharedFormats, parent: QWidget, *, can_save: bool = True
+    ) -> None:
         """``can_save``: somebody follows ``save_requested``."""
         super().__init__(parent)
         self._icons = icons
+        self._formats = formats
         self._menu_link = ""
         self._keyboard = False
         self._drags = False  # the pointer, from where the selection begins
@@ -107,7 +109,7 @@ class RichTextView(QTextBrowser):
         self.copy_markdown: Callable[[], None] | None = None  # of all that
         font = body_font(self.font())
         self.document().setDefaultFont(font)
-        self._writer = DocumentWriter(self.document(), TextFormats(icons.theme, font))
+        self._writer = DocumentWriter(self.document(), formats.of(icons.theme, font))
         self._decorations = Decorations(self.document(), self._writer)
         over = TextOverlays(icons, self, self._writer, self._decorations, can_save=can_save)
         self._overlays = over
@@ -123,9 +125,7 @@ class RichTextView(QTextBrowser):
             | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
         self.setCursorWidth(0)
-        palette = QPalette()
-        palette.setColor(QPalette.ColorRole.Base, Qt.GlobalColor.transparent)
-        self.setPalette(palette)
+        self.viewport().setAutoFillBackground(False)  # the message shows through
         self._found = FoundMarks(self, self._writer, icons)
         self._links = TextLinks(self, self._writer)
         self._links.rows_requested.connect(self.rows_requested)
@@ -152,7 +152,8 @@ class RichTextView(QTextBrowser):
     def restyle(self) -> None:
         """Use the colours of the theme in force."""
         with self._kept_selection():
-            self._writer.restyle(TextFormats(self._icons.theme, self.document().defaultFont()))
+            font = self.document().defaultFont()
+            self._writer.restyle(self._formats.of(self._icons.theme, font))
             self._caret_to_start()
         self._overlays.restyle()
         self._found.restyle()

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from PySide6.QtCore import QPointF, QRect, Qt
+from PySide6.QtCore import QPointF, QRect, QSize, Qt
 from PySide6.QtGui import QKeyEvent, QTextDocument, QWheelEvent
 from PySide6.QtWidgets import QScrollBar, QWidget
 
@@ -19,6 +19,7 @@ from minerva_desktop.ui.chat_view.formula_object import BAR_HEIGHT
 from minerva_desktop.ui.chat_view.rows import Kind, Mark
 
 MAX_BARS = 200  # in one message; others are cut, and can be copied
+GAP = 2  # px between a formula on its own and its bar
 STEP = 40  # px, of an arrow key
 NOTCH = 120  # units of a wheel's angle
 _SIDEWAYS = (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home, Qt.Key.Key_End)
@@ -105,20 +106,18 @@ class WideFormulas:
     def _place_bar(self, place: FormulaPlace, bar: QScrollBar, position: int, beyond: int) -> None:
         block = self._document.findBlock(position)
         line = block.layout().lineForTextPosition(position - block.position())
-        corner = self._document.documentLayout().blockBoundingRect(block).topLeft()
-        left = corner.x() + position_x(line, position - block.position())
-        right = corner.x() + position_x(line, position - block.position() + 1)
-        top, bottom = corner.y() + line.y(), corner.y() + line.y() + line.height()
-        if block.blockFormat().bottomMargin() < BAR_HEIGHT:
-            bottom -= BAR_HEIGHT
-        area = QRect(
-            QPointF(left, top).toPoint(),
-            QPointF(right, math.ceil(bottom) + BAR_HEIGHT).toPoint(),
-        )
-        self._areas[place] = area
+        origin = self._document.documentLayout().blockBoundingRect(block).topLeft()
+        left = origin.x() + position_x(line, position - block.position())
+        right = origin.x() + position_x(line, position - block.position() + 1)
+        top, bottom = origin.y() + line.y(), origin.y() + line.y() + line.height()
+        among_text = block.blockFormat().bottomMargin() < BAR_HEIGHT
+        bottom += -BAR_HEIGHT if among_text else GAP
+        corner = QPointF(left, top).toPoint()
+        size = QSize(math.floor(right - left), math.ceil(bottom - top) + BAR_HEIGHT)
+        area = self._areas[place] = QRect(corner, size)
         bar.setRange(0, beyond)
         bar.setPageStep(area.width())
-        bar.setGeometry(area.left(), area.bottom() - BAR_HEIGHT, area.width(), BAR_HEIGHT)
+        bar.setGeometry(area.adjusted(0, area.height() - BAR_HEIGHT, 0, 0))
 
     def _show_scrolled(self) -> None:
         scrolled = self._writer.formulas.painter.scrolled

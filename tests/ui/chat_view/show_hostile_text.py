@@ -63,8 +63,9 @@ def main() -> int:
         stream(view, text)
     Path(BEGIN).exists()
     for text in (*ATTACKS, *FORMULAS):
-        view.set_messages([])
-        stream(view, text)
+        if text in ATTACKS:
+            view.set_messages([])
+            stream(view, text)
         show(view, answer(text))
         show(view, question(text))
     Path(END).exists()

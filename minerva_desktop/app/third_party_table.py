@@ -1,0 +1,147 @@
+"""What no installed package tells of the parts that others made, as tables. No I/O; any thread."""
+
+from __future__ import annotations
+
+import platform
+from types import MappingProxyType
+
+import msgspec
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """A part that is no package. Its version is that of ``package``, or ``version``; ``texts`` are
+    names of files beside this app's other licences. One with ``libraries`` is there only where a
+    bundle takes one along whose name begins so."""
+
+    name: str
+    licence: str
+    homepage: str
+    texts: tuple[str, ...]
+    package: str = ""
+    version: str = ""
+    libraries: tuple[str, ...] = ()
+
+
+LGPL = ("qt.txt", "lgpl-3.0.txt", "gpl-3.0.txt")
+BUNDLED = "as it is in the installed app"
+PARTS = (
+    Part(
+        name="Qt",
+        licence="LGPL-3.0-only",
+        homepage="https://www.qt.io",
+        texts=LGPL,
+        package="PySide6_Essentials",
+    ),
+    Part(
+        name="llama.cpp and ggml",
+        licence="MIT",
+        homepage="https://github.com/ggml-org/llama.cpp",
+        texts=("llama.cpp.txt",),
+        version="in llama-cpp-python",
+    ),
+    Part(
+        name="SmolLM2-135M-Instruct",
+        licence="Apache-2.0",
+        homepage="https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct",
+        texts=("smollm2.txt", "apache-2.0.txt"),
+        version="Q4_1",
+    ),
+    Part(
+        name="Python",
+        licence="PSF-2.0",
+        homepage="https://www.python.org",
+        texts=("python.txt",),
+        version=platform.python_version(),
+    ),
+    Part(
+        name="SQLite",
+        licence="public domain",
+        homepage="https://www.sqlite.org",
+        texts=("sqlite.txt",),
+        package="apsw",
+    ),
+    Part(
+        name="STIX Two Math and DejaVu Sans",
+        licence="OFL-1.1 AND Bitstream-Vera",
+        homepage="https://www.stixfonts.org",
+        texts=("stix.txt", "dejavu.txt"),
+        version="in ziamath",
+    ),
+    # Taken along from the system or from Python, see `packaging/bundle_contents.py`.
+    Part(
+        name="bzip2",
+        licence="bzip2-1.0.6",
+        homepage="https://sourceware.org/bzip2/",
+        texts=("bzip2.txt",),
+        version=BUNDLED,
+        libraries=("libbz2",),
+    ),
+    Part(
+        name="libffi",
+        licence="MIT",
+        homepage="https://sourceware.org/libffi/",
+        texts=("libffi.txt",),
+        version=BUNDLED,
+        libraries=("libffi",),
+    ),
+    Part(
+        name="libgomp",
+        licence="GPL-3.0-or-later WITH GCC-exception-3.1",
+        homepage="https://gcc.gnu.org",
+        texts=("gcc-exception.txt", "gpl-3.0.txt"),
+        version=BUNDLED,
+        libraries=("libgomp",),
+    ),
+    Part(
+        name="OpenSSL",
+        licence="Apache-2.0",
+        homepage="https://www.openssl.org",
+        texts=("apache-2.0.txt",),
+        version=BUNDLED,
+        libraries=("libcrypto", "libssl"),
+    ),
+    Part(
+        name="xcb-util",
+        licence="MIT",
+        homepage="https://xcb.freedesktop.org",
+        texts=("xcb-util.txt",),
+        version=BUNDLED,
+        libraries=(
+            "libxcb-cursor", "libxcb-icccm", "libxcb-image", "libxcb-keysyms",
+            "libxcb-render-util", "libxcb-util",
+        ),
+    ),
+    Part(
+        name="xkbcommon",
+        licence="MIT",
+        homepage="https://xkbcommon.org",
+        texts=("xkbcommon.txt",),
+        version=BUNDLED,
+        libraries=("libxkbcommon",),
+    ),
+    Part(
+        name="XZ Utils (liblzma)",
+        licence="0BSD",
+        homepage="https://tukaani.org/xz/",
+        texts=("xz.txt",),
+        version=BUNDLED,
+        libraries=("liblzma",),
+    ),
+)  # fmt: skip
+# The texts of packages that bring none, by their normal names.
+MISSING_TEXTS = MappingProxyType(
+    {
+        "latex2mathml": ("latex2mathml.txt",),
+        "nvidia-ml-py": ("nvidia-ml-py.txt",),
+        "pyside6-essentials": LGPL,
+        "shiboken6": LGPL,
+    }
+)
+# Licences that packages name in words of their own.
+SPDX = MappingProxyType(
+    {
+        "apache 2.0": "Apache-2.0",
+        "bsd": "BSD-3-Clause",
+        "any-osi": "any licence that the Open Source Initiative approved",
+    }
+)
