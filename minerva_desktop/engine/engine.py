@@ -178,6 +178,7 @@ class LlamaEngine:
         suffix: str | None = None,
         score_prompt: bool = False,
         tell_accepted: bool = False,
+        makes_way: bool = False,
     ) -> TokenStream:
         """Start a generation from plain text, from token ids, or from turns through the model's
         chat template. ``chat`` goes with turns: tools, and what the template is told;
@@ -212,6 +213,7 @@ class LlamaEngine:
             suffix=suffix,
             score_prompt=score_prompt,
             tell_accepted=tell_accepted,
+            makes_way=makes_way,
         )
         return connection.generate(request)
 
