@@ -1,6 +1,6 @@
 """Minerva's entry: what the arguments ask for, and the one place where it is put together.
 
-    minerva [FILE.gguf …]     the window
+    minerva [FILE …]          the window
     minerva chat [MODEL]      a conversation in the terminal
     minerva serve             the HTTP endpoint without a window
     minerva keys …            the endpoint's API keys: list, create, revoke
@@ -17,6 +17,7 @@ and `chat` never load Qt, and the window never loads llama.cpp, nor FastAPI befo
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -97,6 +98,9 @@ def _in_terminal(run: Callable[[list[str]], int], arguments: list[str]) -> int:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     if sys.stdout is None and run is not _serve:  # which says nothing there
         raise StoreError("The standard output is closed: there is nowhere to write to")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Not every encoding has every character: what cannot be written is a question mark.
+        sys.stdout.reconfigure(errors="replace")
     try:
         code = run(arguments)
         _flush_output()

@@ -10,7 +10,7 @@ from minerva_desktop import __version__
 
 _EPILOG = """\
 commands:
-  minerva [FILE.gguf ...]       open the window (with these models)
+  minerva [FILE ...]            open the window with these models, chats, or files to attach
   minerva chat [MODEL] [...]    chat in the terminal; --help tells more
   minerva serve [...]           serve the models to OpenAI clients; --help tells more
   minerva keys [...]            list, create or revoke API keys; --help tells more
@@ -30,6 +30,6 @@ def window_parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE.gguf")
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE")
     parser.add_argument("--version", action="version", version=f"Minerva Desktop {__version__}")
     return parser

@@ -73,6 +73,13 @@ class UpdateSettings(msgspec.Struct, frozen=True, kw_only=True):
     told: Annotated[str, Meta(max_length=MAX_SHOWN)] = ""
 
 
+class ChatSetup(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person set in a chat."""
+
+    system_prompt: str = ""
+    sampling: SamplingParameters = SamplingParameters()
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings. None means "automatic". ``n_ctx`` in tokens; geometry is Qt's, in base64.
 
@@ -82,8 +89,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     states of long chats; 0 keeps none.
     ``sampling`` and ``system_prompt``: what new chats begin with where no preset says otherwise.
     ``server_network``: the local server lets other machines in, too.
-    ``closed_folders``: the ids of those whose chats the list does not show.
-    ``new_chat_draft``: what stands in the composer of a chat that has no messages yet.
+    ``closed_folders``: the ids of those whose chats the list does not show, and ``unread_chats``
+    of those with an answer that nobody has seen.
+    ``new_chat_draft``: what stands in the composer of a chat that has no messages yet, and
+    ``new_chat_setup``: what was set in it; None: nothing.
     ``model``: the one chosen last, and ``models``: the overrides of single ones, by `path_text`.
     """
 
@@ -104,9 +113,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     models: dict[str, ModelOverrides] = {}
     conversation_id: str | None = None
     new_chat_draft: str = ""
+    new_chat_setup: ChatSetup | None = None
     window_geometry: str = ""
     sidebar_visible: bool = True
     closed_folders: tuple[str, ...] = ()
+    unread_chats: tuple[str, ...] = ()
     parameters_visible: bool = False
     updates: UpdateSettings = UpdateSettings()
     format: int = FORMAT
@@ -237,8 +248,12 @@ def _understood(given: dict[str, Any]) -> tuple[Settings, list[str]]:
     problems: list[str] = []
     found = _taken(given, Settings, "", problems)
     settings = found if isinstance(found, Settings) else Settings()
-    sampling = _in_range(settings.sampling, problems)
-    return msgspec.structs.replace(settings, sampling=sampling), problems
+    sampling, setup = _in_range(settings.sampling, problems), settings.new_chat_setup
+    if setup is not None:
+        own = _in_range(setup.sampling, problems)
+        setup = msgspec.structs.replace(setup, sampling=own)
+    settings = msgspec.structs.replace(settings, sampling=sampling, new_chat_setup=setup)
+    return settings, problems
 
 
 def _taken(given: object, kind: Any, name: str, problems: list[str]) -> object:

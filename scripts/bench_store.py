@@ -12,7 +12,8 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from bench_report import Figure, Target
@@ -52,6 +53,7 @@ class _Bench:
             figures += await self._reading(store)
             figures += await self._searching(store)
             figures += await self._appending(store)
+            figures += await self._backing_up(store)
         finally:
             await store.close()
         figures.append(
@@ -156,14 +158,53 @@ class _Bench:
         await store.create(chat)
         started = time.perf_counter()
         for _ in range(N_APPENDED):
-            text = self._words.text((60,))
-            message = Message(
-                id=new_id(), parent_id=None, role=Role.USER, text=text,
-                state=MessageState.COMPLETE, created_at=now,
-            )  # fmt: skip
-            await store.add_message(chat.id, message)
+            await store.add_message(chat.id, self._message(now))
         await store.list_conversations(in_trash=True)  # behind the last one's indexing
         return _milliseconds(started) / N_APPENDED
+
+    async def _backing_up(self, store: ChatStore) -> list[Figure]:
+        """What a message waits for the disk while all chats are copied, and without that."""
+        during: list[tuple[float, ...]] = []
+        without: list[tuple[float, ...]] = []
+        target = self._path.with_name("copy.sqlite3")
+        for _ in range(self._runs):
+            copying = asyncio.ensure_future(store.back_up(target))
+            during.append(await self._write_until(store, copying.done))
+            await copying
+            target.unlink()
+            left = iter(during[-1])
+            without.append(await self._write_until(store, partial(_is_empty, left)))
+        slowest = tuple(max(samples) for samples in during)
+        return [
+            Figure("write a message, no backup", "ms", tuple(map(statistics.median, without))),
+            Figure("slowest of as many, no backup", "ms", tuple(map(max, without))),
+            Figure("write a message during a backup", "ms", tuple(map(statistics.median, during))),
+            Figure(
+                "slowest write during a backup",
+                "ms",
+                slowest,
+                Target(50.0, of_worst=True),
+            ),
+        ]
+
+    async def _write_until(
+        self, store: ChatStore, is_over: Callable[[], bool]
+    ) -> tuple[float, ...]:
+        """Milliseconds for each message that is stored, one after the other."""
+        now = time.time()
+        chat = Conversation(id=new_id(), created_at=now, updated_at=now, title="Written")
+        await store.create(chat)
+        samples: list[float] = []
+        while not is_over():
+            message = self._message(now)
+            samples.append(await _timed(partial(store.add_message, chat.id, message)))
+        return tuple(samples)
+
+    def _message(self, now: float) -> Message:
+        return Message(
+            id=new_id(), parent_id=None, role=Role.USER, text=self._words.text((60,)),
+            state=MessageState.COMPLETE, created_at=now,
+        )  # fmt: skip
 
     def _some_chats(self, store: ChatStore) -> list[Callable[[], Awaitable[object]]]:
         chosen = self._random.sample(self._ids, N_OPENED)
@@ -179,6 +220,11 @@ class _Bench:
             times = sorted([await _timed(call) for call in calls])
             samples.append(times[min(len(times) - 1, int(len(times) * P95))])
         return tuple(samples)
+
+
+def _is_empty(left: Iterator[float]) -> bool:
+    """Whether there is no other; it is taken."""
+    return next(left, None) is None
 
 
 def _search(store: ChatStore, query: str) -> Callable[[], Awaitable[object]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 from PySide6.QtCore import QPoint
+from PySide6.QtGui import QColor, QImage, QLinearGradient, QPainter
 from PySide6.QtWidgets import QApplication, QWidget
 
 import screenshot_samples as samples
@@ -30,6 +31,18 @@ def _question(text: str, *parts: FilePart | ImagePart) -> Message:
     return msgspec.structs.replace(samples.message(Role.USER, text), parts=parts)
 
 
+def _picture() -> QImage:
+    """A river in the evening, more or less."""
+    image = QImage(IMAGE.width // 4, IMAGE.height // 4, QImage.Format.Format_RGB32)
+    sky = QLinearGradient(0, 0, 0, image.height())
+    for at, colour in ((0.0, "#2b4c7e"), (0.55, "#f2b880"), (0.6, "#3b5d50"), (1.0, "#7fb7be")):
+        sky.setColorAt(at, QColor(colour))
+    painter = QPainter(image)
+    painter.fillRect(image.rect(), sky)
+    painter.end()
+    return image
+
+
 def attachments(stage: Stage) -> list[QWidget]:
     """Questions with files, one of them without words; two files wait and one is being read."""
     window = stage.window
@@ -41,6 +54,9 @@ def attachments(stage: Stage) -> list[QWidget]:
             samples.message(Role.ASSISTANT, "A list of 2,469 lines."),
         ]
     )
+    while window.chat_view.is_working():
+        QApplication.processEvents()
+    window.chat_view.events.picture_ready.emit(IMAGE.digest, _picture())
     strip = window.composer.attachments
     for part in FILES[:2]:
         strip.add(part)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QUrl
-from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
+from PySide6.QtCore import Qt, QUrl
+from PySide6.QtWidgets import QApplication, QMessageBox, QScrollBar, QWidget
 
 import screenshot_samples as samples
 from minerva_desktop.chat.message import Message, MessageState, Role
@@ -101,6 +101,18 @@ def formulas_narrow(stage: Stage) -> list[QWidget]:
     return formulas_end(stage)
 
 
+def formulas_wide(stage: Stage) -> list[QWidget]:
+    """Formulas that are much wider than the column, on their own and in a line; the keyboard is at
+    the first, which was scrolled."""
+    stage.window.resize(NARROW, stage.window.height())
+    terms = " + ".join(rf"\frac{{x^{{{n}}}}}{{{n}!}}" for n in range(1, 22))
+    _show(stage, f"The series goes on:\n\n$$e^x = 1 + {terms}$$\n\nAs text: $1 + {terms}$, and on.")
+    bars = stage.window.chat_view.findChildren(QScrollBar, "formulaBar")
+    bars[0].setValue(200)
+    bars[0].setFocus(Qt.FocusReason.TabFocusReason)
+    return []
+
+
 def formulas_coming(stage: Stage) -> list[QWidget]:
     """An answer in the middle of a formula."""
     window = stage.window
@@ -165,6 +177,7 @@ STATES: dict[str, State] = {
     "formulas": formulas,
     "formulas-end": formulas_end,
     "formulas-narrow": formulas_narrow,
+    "formulas-wide": formulas_wide,
     "formulas-coming": formulas_coming,
     "footnotes": footnotes,
     "code-boxes": code_boxes,

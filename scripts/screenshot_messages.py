@@ -10,12 +10,13 @@ from typing import Protocol
 import msgspec
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QEnterEvent
-from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
+from PySide6.QtWidgets import QApplication, QLineEdit, QMenu, QWidget
 
 import screenshot_samples as samples
 from minerva_desktop.app.session_listener import QueuedMessage
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.message import Message, MessageState, Role
+from minerva_desktop.chat.presets import Preset
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.ui.chat_view.actions import BranchPlace
 from minerva_desktop.ui.chat_view.answer_details import AnswerDetails
@@ -23,7 +24,7 @@ from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.late_dialogs import chat_finder
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
-from minerva_desktop.ui.regenerate_menu import regenerate_menu
+from minerva_desktop.ui.regenerate_menu import regenerate_menu, variants_of
 
 NARROW = 700  # px
 LAKES = (
@@ -114,7 +115,7 @@ def find(stage: HasWindow) -> list[QWidget]:
     _show(window, _chat())
     finder = chat_finder()(window.icons, window.chat_view)
     finder.open()
-    field = window.chat_view.findChild(QLineEdit, "findField")
+    field = window.findChild(QLineEdit, "findField")
     if isinstance(field, QLineEdit):
         field.setText("salt")
     finder.step(1)
@@ -126,7 +127,7 @@ def find_nothing(stage: HasWindow) -> list[QWidget]:
     window = stage.window
     window.resize(NARROW, window.height())
     find(stage)
-    field = window.chat_view.findChild(QLineEdit, "findField")
+    field = window.findChild(QLineEdit, "findField")
     if isinstance(field, QLineEdit):
         field.setText("sugar")
     return []
@@ -141,19 +142,24 @@ def message_menu(stage: HasWindow) -> list[QWidget]:
 
 
 def regenerate(stage: HasWindow) -> list[QWidget]:
-    """The menu of *Regenerate*."""
+    """The menu of *Regenerate*, with that of other parameters."""
     window = stage.window
     views = _show(window, _chat())
+    teacher = Preset(name="Teacher", sampling=SamplingParameters(top_k=20))
     menu = regenerate_menu(
         window.icons,
         window,
         samples.MODELS,
         samples.MODEL_PATH,
-        lambda _path: None,
+        variants_of(SamplingParameters(), (teacher,)),
+        lambda _path, _sampling: None,
         lambda _words: None,
     )
     menu.popup(views[3].mapToGlobal(QPoint(60, -120)))
-    return [menu]
+    menu.setActiveAction(menu.actions()[1])
+    (inner,) = menu.findChildren(QMenu)
+    inner.popup(menu.mapToGlobal(QPoint(menu.width(), 0)))
+    return [menu, inner]
 
 
 def details(stage: HasWindow) -> list[QWidget]:

@@ -17,7 +17,7 @@ import screenshot_samples as samples
 from minerva_desktop.app.chat_search import FoundChat, FoundMessage
 from minerva_desktop.chat.conversation import ConversationSummary, Folder
 from minerva_desktop.ui.chat_list import ChatListView
-from minerva_desktop.ui.chat_rows import archive_rows, chat_rows, trash_rows
+from minerva_desktop.ui.chat_rows import ChatMarks, archive_rows, chat_rows, trash_rows
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.search_results import Found
@@ -48,6 +48,15 @@ def folders(stage: HasWindow) -> list[QWidget]:
     return []
 
 
+def marks(stage: HasWindow) -> list[QWidget]:
+    """Answers that are being written, and that nobody has seen, also in a closed folder."""
+    folders(stage)
+    unread = frozenset({"chat-4", "chat-6", "chat-3"})
+    marked = ChatMarks(answering=frozenset({"chat-2", "chat-7"}), unread=unread)
+    stage.window.sidebar.set_marks(marked)
+    return []
+
+
 def chosen(stage: HasWindow) -> list[QWidget]:
     """Several chats are selected."""
     folders(stage)
@@ -63,7 +72,7 @@ def chat_menu(stage: HasWindow) -> list[QWidget]:
     """The menu of a chat, with that of the folders."""
     folders(stage)
     view = _list(stage.window)
-    view.menu_requested.emit(view.model().index(5, 0))
+    view.show_menu_at_button(view.model().index(5, 0))
     menu = QApplication.activePopupWidget()
     return [] if menu is None else [menu]
 
@@ -227,6 +236,7 @@ def _list(window: MainWindow) -> ChatListView:
 
 STATES: dict[str, Callable[[HasWindow], list[QWidget]]] = {
     "folders": folders,
+    "marks": marks,
     "chosen": chosen,
     "chat-menu": chat_menu,
     "tags": tags,

@@ -75,6 +75,8 @@ def furnish(stage: Stage) -> None:
     window.header.picker.set_models(samples.MODELS)
     window.header.picker.set_current(samples.MODEL_PATH)
     window.header.set_can_eject(True)
+    names = {item.path.rpartition("/")[2]: item.name for item in samples.MODELS}
+    window.chat_view.set_model_names(names)
     window.sidebar.set_rows(chat_rows(samples.CHATS, now=samples.NOW))
     window.sidebar.set_current(samples.OPEN_CHAT)
     window.composer.set_placeholder(f"Message {samples.MODEL}")

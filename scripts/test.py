@@ -20,6 +20,9 @@ import system_packages
 
 # Two tests at a time. More would not help: most have a model compute on all cores, and wait for it.
 WORKERS = "2"
+# Each worker takes one half of the tests, file by file, and then from what the other still has: a
+# model that the tests of a file share is loaded once and not by both workers.
+SHARING = ("--dist", "worksteal")
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
         ("ruff check", ["ruff", "check", "."]),
         ("ruff format", ["ruff", "format", "--check", "."]),
         ("mypy", ["mypy"]),
-        ("pytest", ["pytest", "-n", WORKERS, *arguments]),
+        ("pytest", ["pytest", "-n", WORKERS, *SHARING, *arguments]),
     )
     results = [_run(project, name, command) for name, command in stages]
     print(" · ".join(map(str, results)), flush=True)

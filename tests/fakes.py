@@ -26,6 +26,7 @@ class RecordingEngine:
     started: list[AnswerRequest] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     n_parameters: int | None = None
+    n_looks: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def start_answer(self, request: AnswerRequest) -> None:
@@ -40,6 +41,8 @@ class RecordingEngine:
 
     async def idle_parameters(self, path: Path) -> int | None:
         """As the test set it."""
+        self.n_looks += 1
+        self.changed.set()
         return self.n_parameters
 
 

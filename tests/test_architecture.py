@@ -126,18 +126,20 @@ def _trees(*folders: str) -> dict[str, ast.Module]:
 
 
 @pytest.fixture(scope="module")
-def package() -> dict[str, ast.Module]:
-    """Syntax trees of the package, by path inside it."""
-    return {
-        name.removeprefix("minerva_desktop/"): tree
-        for name, tree in _trees("minerva_desktop").items()
-    }
-
-
-@pytest.fixture(scope="module")
 def everything() -> dict[str, ast.Module]:
     """Syntax trees of all our code, by path from the root."""
     return _trees("minerva_desktop", "scripts", "tests")
+
+
+@pytest.fixture(scope="module")
+def package(everything: dict[str, ast.Module]) -> dict[str, ast.Module]:
+    """Those of the package, by path inside it."""
+    inside = "minerva_desktop/"
+    return {
+        name.removeprefix(inside): tree
+        for name, tree in everything.items()
+        if name.startswith(inside)
+    }
 
 
 def test_a_layer_imports_only_what_it_may(package: dict[str, ast.Module]) -> None:

@@ -38,8 +38,11 @@ class Asides:
         turns: tuple[ChatTurn, ...],
         sampling: SamplingParameters,
         on_text: Callable[[str], None] | None = None,
+        *,
+        makes_way: bool = False,
     ) -> str:
         """All that the answer says; ``on_text`` hears it grow. To cancel, cancel the awaiting task.
+        ``makes_way`` is as in `AnswerRequest`.
 
         Raises what loading and generating raise, and `LoadCancelled` when it was stopped.
         """
@@ -47,7 +50,9 @@ class Asides:
         aside = self._running[answer_id] = _Aside(on_text)
         try:
             # A thought would take the few tokens that there are for an answer of a line or two.
-            request = AnswerRequest(answer_id, model_path, turns, sampling, thinks=False)
+            request = AnswerRequest(
+                answer_id, model_path, turns, sampling, thinks=False, makes_way=makes_way
+            )
             self._engine.start_answer(request)
             completion = await aside.ended
         finally:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from minerva_desktop.app.chat_files import ChatExport, back_up
+from minerva_desktop.app.chat_files import ChatExport, back_up, make_folder
 from minerva_desktop.app.chat_import import ChatImport
 from minerva_desktop.app.export_targets import ExportFormat, backup_target, target_for
 from minerva_desktop.app.terminal_output import (
@@ -113,10 +113,16 @@ class ChatCommands:
             shown = chat.id
 
     async def export(
-        self, wanted: Sequence[str] | None, kind: ExportFormat, output: Path | None, *, force: bool
+        self,
+        wanted: Sequence[str] | None,
+        kind: ExportFormat,
+        output: Path | None,
+        *,
+        is_folder: bool,
+        force: bool,
     ) -> None:
         """Write chats to files; ``wanted`` None: all but those in the trash. ``output`` "-" is the
-        standard output."""
+        standard output; ``is_folder``: it is a folder, which is made if it is not there."""
         chats = await self._chosen(wanted) if wanted is not None else await self._all()
         if not chats:
             raise ChatFileError("There are no chats to export")
@@ -127,6 +133,8 @@ class ChatCommands:
                 raise ChatFileError("Several chats make one stream as JSON only: --format json")
             await export.to_stream(chats, sys.stdout.buffer)
             return
+        if output is not None and is_folder:
+            await make_folder(output)
         target = target_for(chats, kind, output, _today())
         with counter:
             files = await export.to_target(chats, target)
@@ -141,7 +149,8 @@ class ChatCommands:
         """Take chats in and have them be found; whether all that was in the files could be read."""
         with TerminalCounter("chats") as counter:
             report = await ChatImport(self._store, counter.show).run(paths)
-        whose = " and ".join(sorted(report.formats))
+        *others, last = sorted(map(str, report.formats)) or [""]
+        whose = f"{', '.join(others)} and {last}" if others else last
         if report.formats:
             print_line(f"imported {_counted(len(report.imported_ids), 'chat')} ({whose})")
         if report.n_present:
@@ -186,8 +195,10 @@ async def back_up_chats(store: ReadingStore, output: Path | None, *, force: bool
 
 def _chat_of(wanted: str, chats: Sequence[ConversationSummary]) -> ConversationSummary | None:
     """The one whose id is ``wanted``, or begins so. Raises `InvalidRequest` where several do."""
-    begun = [chat for chat in chats if chat.id.startswith(wanted.lower())] if wanted else []
-    exact = [chat for chat in begun if chat.id == wanted.lower()]
+    begin = wanted.lower()
+    begun = [chat for chat in chats if chat.id.lower().startswith(begin)] if wanted else []
+    same = [chat for chat in begun if chat.id.lower() == begin]
+    exact = [chat for chat in same if chat.id == wanted] or (same if len(same) == 1 else [])
     if len(begun) <= 1 or exact:
         return next(iter(exact or begun), None)
     length = _id_length([chat.id for chat in begun])

@@ -83,11 +83,11 @@ class ChatExport:
     ) -> list[Path]:
         taken = [name for _, name in named if (folder / name).exists()]
         if taken and not self._replaces:
-            others = f" and {len(taken) - 1:,} more" if len(taken) > 1 else ""
-            raise ChatFileError(
-                f"{folder / taken[0]}{others} is there already; --force replaces it"
-            )
-        await asyncio.to_thread(_make, folder)
+            n_more = len(taken) - 1
+            there = f"and {n_more:,} more are" if n_more else "is"
+            it = "them" if n_more else "it"
+            raise ChatFileError(f"{folder / taken[0]} {there} there already; --force replaces {it}")
+        await make_folder(folder)
         return [await self._one_file([chat], folder / name) for chat, name in named]
 
     async def _archive(self, named: Sequence[tuple[ConversationSummary, str]], path: Path) -> Path:
@@ -149,6 +149,11 @@ class ChatExport:
                 await write(between, export_json.json_blob(found, content))
                 between = b",\n"
         await write(export_json.json_end())
+
+
+async def make_folder(folder: Path) -> None:
+    """Have a folder there. Raises `ChatFileError`."""
+    await asyncio.to_thread(_make, folder)
 
 
 async def back_up(store: ReadingStore, target: Path, *, replaces: bool) -> int:

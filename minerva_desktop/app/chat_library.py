@@ -20,7 +20,7 @@ from minerva_desktop.app.context_cutting import Summariser
 from minerva_desktop.app.generation import AnswerEngine, AnswerRequest
 from minerva_desktop.app.session_keeper import SessionKeeper
 from minerva_desktop.app.session_listener import SessionListener
-from minerva_desktop.app.titles import Titler, wants_title
+from minerva_desktop.app.titles import Titles
 from minerva_desktop.app.trash_care import TrashCare
 from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.conversation import (
@@ -41,13 +41,15 @@ from minerva_desktop.store.failures import is_damage
 from minerva_desktop.store.search import SearchPage, SearchPlace
 
 MAX_FOUND = 50
-# After an answer a person reads, or asks on at once: a title can wait until it is quiet.
-TITLE_DELAY_SECONDS = 3.0
 
 
 class ChatLibrary:
     """There is one session of a chat for as long as anybody has it. One that answers, or of which
-    something waits, stays also when nobody shows it any more."""
+    something waits, stays also when nobody shows it any more.
+
+    Attributes:
+        titles: gives chats better titles while nothing else goes on.
+    """
 
     def __init__(
         self,
@@ -65,9 +67,8 @@ class ChatLibrary:
         self._sessions: WeakValueDictionary[str, ChatSession] = WeakValueDictionary()
         self._busy: list[ChatSession] = []  # these stay
         self._asides = Asides(engine)
-        self._titler = Titler(self._asides, engine.idle_parameters)
+        self.titles = Titles(self._asides, engine.idle_parameters, self.open_session)
         self._model_paths: dict[str, Path] = {}  # by the answer that is being written
-        self.titling: asyncio.Task[None] | None = None
         self._trash_care = TrashCare(store, snapshots, listener.on_session_saved, clock)
 
     @property
@@ -77,9 +78,10 @@ class ChatLibrary:
         return None if recovery is None else recovery.words
 
     async def recovered_from(self, error: StoreError) -> bool:
-        """Where ``error`` is of damage that was met while the app starts: recover what can be read,
-        before anything of the chats is held. Raises `StoreError`."""
-        if not is_damage(error):
+        """Where ``error`` is of damage that was met while the app starts, or of a recovery that
+        failed, as on a full disk: recover what can be read, before anything of the chats is held.
+        Raises `StoreError`."""
+        if self._store.is_open and not is_damage(error):
             return False
         await self._store.open_anew()
         return True
@@ -283,9 +285,7 @@ class ChatLibrary:
     async def settle(self) -> None:
         """Stop all answers, and return when everything is on disk or waits for it
         (`ChatStore.trouble`). Chats can go on after that."""
-        if self.titling is not None:
-            self.titling.cancel()
-            await asyncio.wait([self.titling])
+        await self.titles.close()
         for session in list(self._sessions.values()):
             await session.close()
 
@@ -298,7 +298,7 @@ class ChatLibrary:
 
     def start_answer(self, request: AnswerRequest) -> None:
         """Begin an answer; what the app asks a model by itself makes way for it."""
-        self._stop_titling()
+        self.titles.interrupt()
         self._keep_busy()
         self._model_paths[request.answer_id] = request.model_path
         self._engine.start_answer(request)
@@ -308,7 +308,7 @@ class ChatLibrary:
         self._engine.cancel_answer(answer_id)
 
     async def idle_parameters(self, path: Path) -> int | None:
-        """How large a model is that does nothing."""
+        """As `AnswerEngine` has it."""
         return await self._engine.idle_parameters(path)
 
     # -- what the engine says --------------------------------------------------------------
@@ -337,27 +337,18 @@ class ChatLibrary:
             is_its = session.answer_id == answer_id
             session.on_answer_finished(answer_id, completion)
             if is_its and model_path is not None:
-                self._improve_title_soon(session, model_path)
+                self.titles.add(session, model_path)
+        if model_path is not None and not self._model_paths:
+            self.titles.go_on()
 
     def on_answer_failed(self, answer_id: str, error: MinervaError) -> None:
         """An answer ended in an error."""
         self._asides.on_answer_failed(answer_id, error)
-        self._model_paths.pop(answer_id, None)
+        was_of_chat = self._model_paths.pop(answer_id, None) is not None
         for session in list(self._sessions.values()):
             session.on_answer_failed(answer_id, error)
-
-    def _improve_title_soon(self, session: ChatSession, model_path: Path) -> None:
-        self._stop_titling()
-        if wants_title(session):
-            self.titling = asyncio.ensure_future(self._improve_title(session, model_path))
-
-    async def _improve_title(self, session: ChatSession, model_path: Path) -> None:
-        await asyncio.sleep(TITLE_DELAY_SECONDS)
-        await self._titler.improve(session, model_path)
-
-    def _stop_titling(self) -> None:
-        if self.titling is not None:
-            self.titling.cancel()
+        if was_of_chat and not self._model_paths:
+            self.titles.go_on()
 
     def _session(
         self, conversation: Conversation, *, is_saved: bool, is_temporary: bool = False

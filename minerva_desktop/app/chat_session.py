@@ -27,7 +27,6 @@ from minerva_desktop.chat.conversation import (
     Removal,
     ScrollPosition,
     TitleSource,
-    new_id,
     title_from,
 )
 from minerva_desktop.chat.message import ChatTurn, Message, MessageState, Role
@@ -98,14 +97,20 @@ class ChatSession:
 
     # -- what a person says ----------------------------------------------------------------
 
-    async def send(self, text: str, model_path: Path, files: Files = ()) -> None:
-        """Keep ``text`` and ``files`` as the user's message, then have the model answer.
+    async def send(
+        self, text: str, model_path: Path, files: Files = (), reply_to: str | None = None
+    ) -> None:
+        """Keep ``text`` and ``files`` as the user's message, then have the model answer; behind
+        what is shown, or as another branch behind ``reply_to``.
 
         Raises `InvalidRequest` when there is neither or an answer still runs; nothing is kept then.
         """
         require_content(text, files)
         self._require_idle()
-        question = self._message(Role.USER, text, MessageState.COMPLETE, files)
+        if reply_to is not None and reply_to != self.conversation.active_leaf_id:
+            self._stand_at(reply_to)
+            self._listener.on_branch_changed(self)
+        question = self._reply(Role.USER, text, MessageState.COMPLETE, files)
         if not self.conversation.title:
             self.conversation.title = title_from(text) or title_from(files[0].name)
         await self._begin(question, model_path)
@@ -119,7 +124,7 @@ class ChatSession:
         if edited.role is not Role.USER:
             raise InvalidRequest("Only your own messages can be edited", param="message_id")
         self._stand_at(edited.parent_id)
-        question = self._message(Role.USER, text, MessageState.COMPLETE, edited.parts)
+        question = self._reply(Role.USER, text, MessageState.COMPLETE, edited.parts)
         # Where a model was given the chat from this message on, it is from the new one on, too.
         self.conversation.cuts += tuple(
             msgspec.structs.replace(cut, first_id=question.id)
@@ -334,7 +339,7 @@ class ChatSession:
         chosen = sampling or self.conversation.sampling
         if question is not None:
             self._show(question)
-        answer = self._message(Role.ASSISTANT, "", MessageState.STREAMING)
+        answer = self._reply(Role.ASSISTANT, "", MessageState.STREAMING)
         answer = msgspec.structs.replace(answer, model=self.conversation.model, sampling=chosen)
         # Before the first await, so that a second send cannot slip in between.
         self._answer = RunningAnswer(answer, self._keeper)
@@ -363,18 +368,10 @@ class ChatSession:
         self._keeper.add(message.id)
         self._listener.on_message_added(self, message)
 
-    def _message(
+    def _reply(
         self, role: Role, text: str, state: MessageState, parts: tuple[Part, ...] = ()
     ) -> Message:
-        return Message(
-            id=new_id(),
-            parent_id=self.conversation.active_leaf_id,
-            role=role,
-            text=text,
-            state=state,
-            created_at=self._clock(),
-            parts=parts,
-        )
+        return self.conversation.reply(role, text, state, self._clock(), parts)
 
     def _end(self, state: MessageState, completion: Completion | None, error: str | None) -> None:
         if self._answer is None:

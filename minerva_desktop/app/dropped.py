@@ -1,4 +1,4 @@
-"""What was dropped on the window, sorted by what becomes of it.
+"""What was dropped on the window, or handed to the app, sorted by what becomes of it.
 
 Blocking: it looks into the files.
 """

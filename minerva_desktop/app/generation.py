@@ -22,7 +22,9 @@ class AnswerRequest:
     """What to answer; ``answer_id`` is the id of the message that the answer becomes.
 
     ``snapshot`` names the chat whose state the engine may keep on disk; None keeps it off disk.
-    ``thinks`` False asks a model that can for an answer without a train of thought.
+    ``thinks`` False asks a model that can for an answer without a train of thought. One that
+    ``makes_way`` is only begun where its model is loaded and no model does anything, and ends as
+    soon as anybody wants one, or unloads that: in `LoadCancelled`, or as cancelled.
     """
 
     answer_id: str
@@ -31,6 +33,7 @@ class AnswerRequest:
     sampling: SamplingParameters
     snapshot: str | None = None
     thinks: bool = True
+    makes_way: bool = False
 
     @property
     def chat(self) -> ChatOptions:
@@ -49,7 +52,8 @@ class AnswerEngine(Protocol):
         ``on_answer_failed``."""
 
     async def idle_parameters(self, path: Path) -> int | None:
-        """How many parameters a model has that is loaded and does nothing; None for another."""
+        """How many parameters a model has that is loaded, while no model does anything; else
+        None."""
 
 
 def patience(on_wait: Callable[[tuple[Path, ...]], None]) -> Patience:

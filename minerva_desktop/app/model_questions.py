@@ -1,18 +1,21 @@
-"""What the window asks of a loaded model; none is loaded for it. On the pool's asyncio loop."""
+"""What the window asks of models: for answers, or of one that is loaded, without loading any. On
+the pool's asyncio loop."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
 
 from minerva_desktop.app.context_use import ContextUse, PromptSource, read_context
-from minerva_desktop.app.generation import AnswerRequest
+from minerva_desktop.app.generation import AnswerRequest, patience
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.pool import ModelPool
-from minerva_desktop.errors import MinervaError
+from minerva_desktop.errors import LoadCancelled, MinervaError
 
 Pool = ModelPool[LlamaEngine]
 # Tokens at the end of a chat that its state on disk may lack.
@@ -26,6 +29,28 @@ SAMPLE = (
 )
 
 _log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def answering_engine(
+    pool: Pool,
+    request: AnswerRequest,
+    on_wait: Callable[[tuple[Path, ...]], None],
+    end: Callable[[], None],
+) -> AsyncIterator[LlamaEngine]:
+    """The engine that answers ``request``, for as long as the block runs. ``on_wait`` is called as
+    `generation.patience` says; ``end`` where the request makes way, and a model is wanted or its
+    own is unloaded: the block is to end soon then. Raises what leasing raises, and `LoadCancelled`
+    where one that makes way cannot begin, or has no time left to end as cancelled."""
+    path = request.model_path
+    if not request.makes_way:
+        async with pool.lease(path, patience=patience(on_wait)) as engine:
+            yield engine
+        return
+    with pool.spare_time.use(path, end) as idle:
+        if idle is None:
+            raise LoadCancelled(f"{path.name} has something else to do")
+        yield idle
 
 
 async def is_loaded(pool: Pool, path: Path) -> bool:
@@ -64,11 +89,9 @@ async def template_preview(pool: Pool, path: Path, template: str) -> str | None:
 
 
 async def idle_parameters(pool: Pool, path: Path) -> int | None:
-    """How many parameters a model has that is loaded and does nothing; None for another."""
-    engine = pool.loaded_engine(path)
-    if engine is None or pool.is_in_use(path):
-        return None
-    return engine.get_context_info().n_params
+    """How many parameters a model has that is loaded, while no model does anything; else None."""
+    engine = pool.spare_time.engine(path)
+    return None if engine is None else engine.get_context_info().n_params
 
 
 async def warm_up(pool: Pool, request: AnswerRequest) -> None:

@@ -1,11 +1,12 @@
 """`PresetFile`: the presets and snippets of a person, in a JSON file that can be edited by hand.
 
-Used on the main thread. A file that cannot be understood is set aside, never overwritten; that of a
-newer Minerva stays where it is.
+Used on the main thread; the file is written on others. A file that cannot be understood is set
+aside, never overwritten; that of a newer Minerva stays where it is.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from pathlib import Path
@@ -16,6 +17,8 @@ from minerva_desktop.chat.presets import FORMAT, VERSION, PromptLibrary
 from minerva_desktop.errors import InvalidRequest, StoreError, os_reason
 
 MAX_BYTES = 16 * 1024 * 1024
+MAX_CHARACTER_BYTES = 6  # of one character, as JSON writes it
+MAX_VALUES_BYTES = 4096  # of all else that there is to a preset, on average
 
 _log = logging.getLogger(__name__)
 
@@ -32,10 +35,10 @@ class _Head(msgspec.Struct, frozen=True):
 
 
 class PresetFile:
-    """Loads and saves a `PromptLibrary`; every save replaces the file atomically.
+    """Loads and keeps a `PromptLibrary`; every write replaces the file atomically.
 
     Attributes:
-        current: the presets and snippets that there are.
+        current: the presets and snippets that there are, on disk or on their way there.
         problem: why the file could not be understood, in a sentence; None: all is well.
     """
 
@@ -43,27 +46,44 @@ class PresetFile:
         self._path = path
         self._is_newer = False
         self.problem: str | None = None
-        self.current = self._load()
+        self.current = self._on_disk = self._load()
+        self._writing = asyncio.Lock()
 
-    def save(self, library: PromptLibrary) -> None:
-        """Keep ``library``. Raises `StoreError` when the file cannot be written, or is a newer
-        app's."""
+    def keep(self, library: PromptLibrary) -> None:
+        """Have ``library`` from now on; `written` is to follow. Raises `StoreError` when the file
+        is a newer app's, or would be too large to be read again."""
         if self._is_newer:
             raise StoreError(
                 f"{self._path.name} was written by a newer Minerva and is left untouched: update"
                 " the app to change presets and snippets"
             )
-        write_presets(self._path, library)
+        if _may_be_too_large(library):  # else nobody has to make all of it to know that it is not
+            _ = _content(self._path, library)
         self.current = library
 
+    async def written(self) -> None:
+        """Return once the file has what there is by then. Raises `StoreError` when it cannot be
+        written: what was kept holds all the same, and is written with the next change."""
+        async with self._writing:
+            while self._on_disk is not self.current:
+                library = self.current
+                try:
+                    await asyncio.to_thread(write_presets, self._path, library)
+                except StoreError as error:
+                    raise StoreError(
+                        f"{error.message}. What you changed holds until Minerva is closed, and is"
+                        " written with your next change"
+                    ) from error
+                self._on_disk = library
+
     def add(self, other: PromptLibrary) -> int:
-        """Add what another file has; how many presets and snippets were new. Raises
-        `InvalidRequest` for what is none, and `StoreError` as `save`."""
+        """Add what another file has, as `keep` does; how many presets and snippets were new. Raises
+        `InvalidRequest` for what is none, and `StoreError` as `keep`."""
         joined = self.current.joined(other)
         n_new = len(joined.presets) + len(joined.snippets)
         n_new -= len(self.current.presets) + len(self.current.snippets)
         if n_new:
-            self.save(joined)
+            self.keep(joined)
         return n_new
 
     def _load(self) -> PromptLibrary:
@@ -117,12 +137,7 @@ def read_presets(path: Path) -> PromptLibrary:
 
 def write_presets(path: Path, library: PromptLibrary) -> None:
     """Write ``library`` to a file, whole or not at all. Raises `StoreError`."""
-    body = msgspec.json.format(msgspec.json.encode(library), indent=2)
-    if len(body) >= MAX_BYTES:  # it could not be read again
-        raise StoreError(
-            f"{path.name} would have {len(body):,} bytes, and {MAX_BYTES:,} are the most: delete"
-            " or shorten some of the presets and snippets"
-        )
+    body = _content(path, library)
     temporary = path.with_name(path.name + ".new")
     try:
         with temporary.open("wb") as file:
@@ -132,3 +147,22 @@ def write_presets(path: Path, library: PromptLibrary) -> None:
         temporary.replace(path)
     except OSError as error:
         raise StoreError(f"{path.name} could not be written: {os_reason(error)}") from error
+
+
+def _content(path: Path, library: PromptLibrary) -> bytes:
+    """What the file at ``path`` is to hold. Raises `StoreError` where it could not be read
+    again."""
+    body = msgspec.json.format(msgspec.json.encode(library), indent=2)
+    if len(body) >= MAX_BYTES:
+        raise StoreError(
+            f"{path.name} would have {len(body):,} bytes, and {MAX_BYTES:,} are the most: delete"
+            " or shorten some of the presets and snippets"
+        )
+    return body
+
+
+def _may_be_too_large(library: PromptLibrary) -> bool:
+    texts = [each.system_prompt or "" for each in library.presets]
+    texts += [each.text for each in library.snippets]
+    n_bytes = MAX_CHARACTER_BYTES * sum(map(len, texts)) + MAX_VALUES_BYTES * len(texts)
+    return n_bytes >= MAX_BYTES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import sys
 import time
@@ -13,8 +14,9 @@ _SECONDS_BETWEEN = 0.2
 
 
 def print_json(value: object) -> None:
-    """Readable JSON."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    """Readable JSON, also where the output's encoding does not have all of its characters."""
+    is_whole = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
+    print(json.dumps(value, indent=2, ensure_ascii=not is_whole))
 
 
 def print_line(text: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Text written to a file that a person chose. Blocking."""
+"""Text, or other bytes, written to a file that a person chose. Blocking."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ from minerva_desktop.errors import MinervaError, os_reason
 
 
 def save_text(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8 to ``path``, which the person agreed to replace. What is there stays
-    until all is written. Raises `MinervaError`."""
+    """Write ``text`` as UTF-8; see `save_bytes`."""
+    save_bytes(path, text.encode())
+
+
+def save_bytes(path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path``, which the person agreed to replace. What is there stays until
+    all is written. Raises `MinervaError`."""
     target = path.resolve() if path.is_symlink() else path
     draft = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
     try:
         if target.exists() and not target.is_file():
             raise MinervaError(f"{target.name} is no regular file: choose another name")
-        draft.write_text(text, encoding="utf-8", newline="\n")
+        draft.write_bytes(content)
         draft.replace(target)
     except OSError as error:
         with suppress(OSError):

@@ -16,8 +16,8 @@ from enum import StrEnum
 import msgspec
 
 from minerva_desktop.chat.context_cut import ContextCut
-from minerva_desktop.chat.message import ChatTurn, Message, Role
-from minerva_desktop.chat.parts import Files
+from minerva_desktop.chat.message import ChatTurn, Message, MessageState, Role
+from minerva_desktop.chat.parts import Files, Part
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.turns import question_text, turns_of
 
@@ -148,6 +148,25 @@ class Conversation:
         self._children.setdefault(message.parent_id, []).append(message.id)
         self._active_leaf_id = message.id
         self.updated_at = max(self.updated_at, message.created_at)
+
+    def reply(
+        self,
+        role: Role,
+        text: str,
+        state: MessageState,
+        created_at: float,
+        parts: tuple[Part, ...] = (),
+    ) -> Message:
+        """A new message behind the active leaf, to be added; ``created_at`` in seconds."""
+        return Message(
+            id=new_id(),
+            parent_id=self._active_leaf_id,
+            role=role,
+            text=text,
+            state=state,
+            created_at=created_at,
+            parts=parts,
+        )
 
     def replace(self, message: Message) -> None:
         """Put a message in the place of the one with its id: more text, another state.

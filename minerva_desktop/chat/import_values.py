@@ -129,9 +129,13 @@ def text_of(value: object) -> str:
 
 
 def number_of(value: object) -> float | None:
-    """``value``, where it is a number."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else None  # type: ignore[arg-type]
+    """``value``, where it is a number that a float can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # JSON knows no largest number
+        return None
 
 
 def seconds_of(value: object, *, per_second: float = 1.0) -> float | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 from pathlib import Path
 
 from minerva_desktop.app.chat_commands import ChatCommands, back_up_chats
@@ -28,6 +29,8 @@ def chats(arguments: list[str]) -> int:
     if given.command == "export":
         if given.all == bool(given.chats):
             parser.error("export: name the chats, or say --all")
+        given.folder = (given.output or "").endswith(("/", os.sep))
+        given.output = None if given.output is None else Path(given.output)
         given.kind = _format(parser, given)
     start_logging(None, told_otherwise=_TOLD)
     database = ready_paths().database
@@ -57,7 +60,9 @@ async def _read(database: Path, given: argparse.Namespace) -> None:
                 await commands.search(" ".join(given.words), given.limit, as_json=given.json)
             case "export":
                 wanted = None if given.all else given.chats
-                await commands.export(wanted, given.kind, given.output, force=given.force)
+                await commands.export(
+                    wanted, given.kind, given.output, is_folder=given.folder, force=given.force
+                )
             case "backup":
                 await back_up_chats(store, given.output, force=given.force)
 
@@ -82,7 +87,11 @@ def _parser() -> argparse.ArgumentParser:
     places.add_argument("--trash", action="store_true", help="those in the trash instead")
     show = commands.add_parser("show", help="one chat, to read; with --json all branches of it")
     show.add_argument("chat", help="its id, or the first characters of it")
-    search = commands.add_parser("search", help="find words in titles and messages")
+    search = commands.add_parser(
+        "search",
+        help="find words in titles and messages",
+        description="Find words in titles and in the first 100,000 characters of each message.",
+    )
     search.add_argument(
         "words",
         nargs="+",
@@ -121,9 +130,9 @@ def _add_export(export: argparse.ArgumentParser) -> None:
     export.add_argument(
         "-o",
         "--output",
-        type=Path,
         metavar="PATH",
-        help="a file, or a folder to put it into; for several chats as markdown or html a folder, "
-        "or a .zip; “-” writes to the standard output (default: here, named after the chat)",
+        help="a file, or a folder to put it into (with a slash at its end it is made); for several "
+        "chats as markdown or html a folder, or a .zip; “-” writes to the standard "
+        "output (default: here, named after the chat)",
     )
     export.add_argument("--force", action="store_true", help="replace files that are there")

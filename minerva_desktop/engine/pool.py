@@ -34,6 +34,7 @@ from minerva_desktop.engine.pool_files import ModelFiles
 from minerva_desktop.engine.pool_idleness import ABANDONED_SECONDS, Idleness
 from minerva_desktop.engine.pool_relief import Relief
 from minerva_desktop.engine.pool_room import Choose, RoomMaker
+from minerva_desktop.engine.pool_spare_time import SpareTime
 from minerva_desktop.engine.pool_view import PoolView
 from minerva_desktop.engine.pool_waiting import WaitingLoads
 from minerva_desktop.errors import (
@@ -55,12 +56,13 @@ class ModelPool(PoolView[EngineT]):
 
     Where a load needs memory that the ledgers' budgets do not have, models that nobody uses are
     unloaded, the least recently used first, and no more of them than it takes. A model that is
-    leased, loading or pinned is never touched. One that is on its way out is gone for whoever asks
-    for it, from the moment when that was decided; its memory counts until its process has ended,
-    and a load that needs it waits for that. Where memory would suffice once running requests are
-    over, a lease with `Patience` waits for that, too (`pool_waiting`); any other is refused. A load
-    that fails leaves the pool as it was: what went for it is loaded again. A loaded model needs its
-    file no more: where that is gone, it stays as it is until it is unloaded.
+    leased, loading or pinned is never touched; one that is only used in `spare_time` is idle. One
+    that is on its way out is gone for whoever asks for it, from the moment when that was decided;
+    its memory counts until its process has ended, and a load that needs it waits for that. Where
+    memory would suffice once running requests are over, a lease with `Patience` waits for that, too
+    (`pool_waiting`); any other is refused. A load that fails leaves the pool as it was: what went
+    for it is loaded again. A loaded model needs its file no more: where that is gone, it stays as
+    it is until it is unloaded.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class ModelPool(PoolView[EngineT]):
         self._waiting = WaitingLoads(self._entries, ledgers)
         self._room = RoomMaker(self._entries, ledgers, choose, self._evict, self._waiting)
         self._relief = Relief(self._entries, self._retire, self._tell)
+        self.spare_time = SpareTime(self._entries)
         self._background: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -115,9 +118,10 @@ class ModelPool(PoolView[EngineT]):
         Raises `OutOfMemory` where the budget does not allow it, what `LlamaEngine.load` raises, and
         `LoadCancelled` after `cancel_load`.
         """
-        may_reload = await self._may_reload(path)
-        if patience is not None:
-            await self._waiting.turn(path, patience)
+        with self.spare_time.leasing():
+            may_reload = await self._may_reload(path)
+            if patience is not None:
+                await self._waiting.turn(path, patience)
         if self._closing:
             raise LoadCancelled(f"Loading {path.name} was cancelled: all models are unloaded")
         # No await before the lease counts: what decides that a model may go must never run between.
@@ -255,8 +259,7 @@ class ModelPool(PoolView[EngineT]):
     def _start_load(self, path: Path, options: LoadOptions, *, forced: bool) -> Entry[EngineT]:
         entry: Entry[EngineT] = Entry(path, options, forced)
         entry.engine = self._make_engine(path, lambda death: self._on_death(entry, death))
-        entry.load = asyncio.create_task(self._load(entry))
-        entry.load.add_done_callback(_retrieve)  # nobody may be left to wait for a failed load
+        entry.begin(asyncio.create_task(self._load(entry)))
         self._entries.known[path] = entry
         return entry
 
@@ -345,6 +348,7 @@ class ModelPool(PoolView[EngineT]):
         """Begin to end a model, unless that goes on already. No lease gets it any more, from this
         very turn of the loop on: the task itself only runs in a later one."""
         if entry.end is None:
+            self.spare_time.end(entry)
             self._entries.retire(entry)
             entry.end = asyncio.create_task(self._end(entry, event, from_load=from_load))
             self._background.add(entry.end)
@@ -393,8 +397,3 @@ class ModelPool(PoolView[EngineT]):
             self._on_event(event)
         except Exception:  # noqa: BLE001 - who listens must not decide whether a model is loaded
             _log.exception("A listener failed to take %s", type(event).__name__)
-
-
-def _retrieve(load: asyncio.Task[ContextInfo]) -> None:
-    if not load.cancelled():
-        load.exception()

@@ -94,6 +94,11 @@ class Entry(Generic[EngineT]):
         and was loaded with others."""
         return self.leases == 0 and self.options != options
 
+    def begin(self, load: asyncio.Task[ContextInfo]) -> None:
+        """Its load runs."""
+        self.load = load
+        load.add_done_callback(_retrieve)  # nobody may be left to wait for one that fails
+
     def give_up(self) -> None:
         """Cancel the load, if it still runs; once, for the load undoes what it did when it is
         cancelled. A task that has not begun would not even learn of it: that one sees the mark."""
@@ -299,3 +304,8 @@ class Entries(Generic[EngineT]):
 
 def _held(entries: Iterable[Entry[EngineT]]) -> Needs:
     return added(*(entry.held for entry in entries))
+
+
+def _retrieve(load: asyncio.Task[ContextInfo]) -> None:
+    if not load.cancelled():
+        load.exception()

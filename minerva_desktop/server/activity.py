@@ -81,7 +81,11 @@ class ActiveRequest:
             self.info.generations.append(
                 completion.timings
                 if completion is not None
-                else Timings(prompt_tokens=stream.prefill[0], completion_tokens=stream.total_tokens)
+                else Timings(
+                    prompt_tokens=stream.prefill[0],
+                    cached_tokens=stream.n_cached,
+                    completion_tokens=stream.total_tokens,
+                )
             )
         self._streams = []
 

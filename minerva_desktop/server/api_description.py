@@ -26,7 +26,8 @@ Json = dict[str, Any]
 
 
 def describe(operations: Sequence[Operation]) -> Json:
-    """The description of ``operations``. Raises `ValueError` when two types of one name differ."""
+    """The description of ``operations``, where keys are asked for. Raises `ValueError` when two
+    types of one name differ."""
     types = _Types(operations)
     paths: dict[str, Json] = {}
     for operation in operations:
@@ -52,6 +53,11 @@ def describe(operations: Sequence[Operation]) -> Json:
             "schemas": types.schemas,
         },
     }
+
+
+def without_key(description: Json) -> Json:
+    """``description`` of an endpoint that asks for no key; one does no harm."""
+    return {**description, "security": [*description["security"], {}]}
 
 
 class _Types:
@@ -141,9 +147,7 @@ def _responses(operation: Operation, method: str, types: _Types) -> Json:
         else:
             good["content"] = {"application/json": {"schema": types.reference(answer)}}
         if operation.events:
-            events = [types.reference(event) for event in operation.events]
-            schema = events[0] if len(events) == 1 else {"anyOf": events}
-            good["content"][EVENT_STREAM] = {"schema": schema}
+            good["content"][EVENT_STREAM] = {"schema": _event(operation, types)}
     responses: Json = {"200": good}
     everywhere = EVERYWHERE if operation.is_open else (401, *EVERYWHERE)
     for status in sorted({*operation.errors, *everywhere}):
@@ -152,6 +156,23 @@ def _responses(operation: Operation, method: str, types: _Types) -> Json:
             response["content"] = {"application/json": {"schema": types.reference(operation.error)}}
         responses[str(status)] = response
     return responses
+
+
+def _event(operation: Operation, types: _Types) -> Json:
+    """Each event of a stream, as OpenAPI has it: its data is a text, which holds JSON."""
+    values = [types.reference(kind) for kind in (*operation.events, operation.error)]
+    data: Json = {
+        "type": "string",
+        "contentMediaType": "application/json",
+        "contentSchema": {"anyOf": values},
+    }
+    if operation.last_data:
+        data = {"anyOf": [data, {"const": operation.last_data}]}
+    return {
+        "type": "object",
+        "properties": {"event": {"type": "string"}, "data": data},
+        "required": ["data"],
+    }
 
 
 def phrase(status: int) -> str:

@@ -43,6 +43,7 @@ from minerva_desktop.server.schemas.tokens import (
     TokenList,
 )
 
+DONE_DATA = "[DONE]"
 READ = ("GET", "HEAD")
 # A generation's: what a body, a model and an engine can be wrong with.
 WORK_ERRORS = (400, 404, 408, 413, 415, 499, 500, 503)
@@ -114,13 +115,17 @@ OPERATIONS: tuple[Operation, ...] = (
             " and min_tokens are refused with it, as they are with a required call. An answer that"
             " has to call makes at most 16 calls, and is over where the same one comes for the"
             " fourth time. Stop strings do not count inside a tool call, and not at all where one"
-            " is required. JSON schemas are enforced as written: properties and distinct items"
-            " come in the order of the schema, a format may allow less than its standard (URIs are"
-            " http and https), and what cannot be enforced is refused by its place in the schema."
+            " is required. Where an answer has to follow a schema and there are tools, it is either"
+            " calls or what the schema allows, and stop strings count in both. JSON schemas are"
+            " enforced as written: properties and distinct items come in the order of the schema, a"
+            " format may allow less than its standard (URIs are http and https), of a pattern and a"
+            " format the pattern counts, and what cannot be enforced is refused by its place in the"
+            " schema."
         ),
         request=ChatCompletionRequest,
         answer=ChatCompletion,
         events=(ChatCompletionChunk,),
+        last_data=DONE_DATA,
         errors=WORK_ERRORS,
         example=MappingProxyType(
             {"model": "$MODEL", "messages": [{"role": "user", "content": "Hello!"}]}
@@ -209,6 +214,7 @@ OPERATIONS: tuple[Operation, ...] = (
         request=CompletionRequest,
         answer=TextCompletion,
         events=(TextCompletion,),
+        last_data=DONE_DATA,
         errors=WORK_ERRORS,
         example=MappingProxyType(
             {"model": "$MODEL", "prompt": "The sea is salty because", "max_tokens": 32}

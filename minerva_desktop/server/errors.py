@@ -44,6 +44,9 @@ RETRY_AFTER_S = 1
 MESSAGES_PATH = "/v1/messages"
 # Anthropic's clients find the id of their request here.
 REQUEST_ID_HEADER = "request-id"
+# LiteLLM, LangChain and coding agents shorten a chat and ask again where an error's message has
+# words of OpenAI's in it ("maximum context length") or of Anthropic's ("prompt is too long").
+TOO_LONG = ". The prompt is too long for the maximum context length that the model is loaded with"
 # False where a second try would not help, or cost as much as the first.
 SHOULD_RETRY_HEADER = "x-should-retry"
 
@@ -96,6 +99,10 @@ class RequestTimeout(InvalidRequest):
     http_status = 408
 
 
+class ModelStillLoads(GenerationTimeout):
+    """The time was over before the model was there. Its load goes on, so asking again helps."""
+
+
 class HeadersTooLarge(InvalidRequest):
     """The request's head is over the limits."""
 
@@ -123,6 +130,7 @@ class EndpointStopped(EndpointError):
     http_status = 503
 
 
+_COSTLY = (GenerationTimeout, ModelLoadError, OutOfMemory)
 # What an answer's ``error.code`` may be, but for the router's own and `internal_error`.
 ERRORS: tuple[type[MinervaError], ...] = (
     InvalidRequest,
@@ -168,7 +176,10 @@ class ErrorBody(msgspec.Struct, frozen=True):
     def of(cls, error: MinervaError) -> ErrorBody:
         """Pack ``error`` for a client."""
         kind = error_type(error.http_status)
-        return cls(ErrorObject(error.message, kind, error.param, error.code))
+        message = error.message
+        if isinstance(error, ContextLimitExceeded):
+            message = message.rstrip(".") + TOO_LONG
+        return cls(ErrorObject(message, kind, error.param, error.code))
 
 
 class MessagesErrorDetails(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -265,8 +276,9 @@ def error_response(error: MinervaError) -> ErrorAnswer:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, QueueFull | MemoryInUse):
         headers["Retry-After"] = str(RETRY_AFTER_S)
-    elif isinstance(error, OutOfMemory | ModelLoadError) and not isinstance(error, LoadCancelled):
-        # The clients of OpenAI and Anthropic try again at any 500, and each try would be a load.
+    elif isinstance(error, _COSTLY) and not isinstance(error, LoadCancelled | ModelStillLoads):
+        # The clients of OpenAI and Anthropic try again at any 408 and 500, and each try would be
+        # a load, or as long as the first.
         headers[SHOULD_RETRY_HEADER] = "false"
     return ErrorAnswer(ErrorBody.of(error).error, error.http_status, headers)
 

@@ -4,6 +4,10 @@ One `HttpProtocol` a connection, on the endpoint's asyncio loop. It hangs up on 
 a request and do not end it, and on those that take nothing of their answer, so that none of them
 holds a connection, a generation or memory for long. Whatever is no HTTP is answered in the shape
 of all other errors.
+
+A client that closes only its side of a connection (``nc -N``) counts as gone, as it does to
+llama-server: what comes of it here is what comes of one that left, and to go on computing for those
+to find out which it was would break that a closed connection ends its work at once.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from minerva_desktop.errors import InvalidRequest, MinervaError
-from minerva_desktop.server.access import log_refusal, stamped_headers
+from minerva_desktop.server.access import MAX_HEAD_BYTES, log_refusal, stamped_headers
 from minerva_desktop.server.config import ConnectionLimits
 from minerva_desktop.server.errors import (
     HeadersTooLarge,
@@ -38,6 +42,10 @@ SPARE_CONNECTIONS = 50
 # A client that still sends has time to read the answer that ended its request.
 LINGER_S = 2.0
 MAX_DISCARDED_BYTES = 64 * 1024 * 1024
+# What may wait behind a request that is being answered. Who sends more is no longer read from, and
+# not noticed when it leaves.
+MAX_PIPELINED_BYTES = 64 * 1024
+EMPTY_LINES = b"\r\n"
 
 
 class HttpProtocol(H11Protocol):
@@ -127,22 +135,54 @@ class HttpProtocol(H11Protocol):
             if self._n_discarded > MAX_DISCARDED_BYTES:
                 self.transport.abort()
             return
-        self._first_byte = self._first_byte or data[:1]
-        super().data_received(data)
-        if self.has_hung_up or self.transport.is_closing():
-            return
-        if self.conn.their_state is h11.IDLE:
-            if self._waiting is None:
-                self._waiting = self.loop.call_later(self._limits.head_s, self._on_late_head)
-        elif self.conn.their_state is h11.SEND_BODY:
-            self._await_body()
-        else:
-            self._stop_waiting()
+        if self.conn.their_state is h11.MUST_CLOSE:
+            return  # it said that this request is its last
+        if self.conn.their_state is h11.IDLE and not self._unread():
+            data = data.lstrip(EMPTY_LINES)  # some end a body with one that does not count as such
+        if data:
+            self._first_byte = self._first_byte or data[:1]
+            super().data_received(data)
+            self._await_rest()
 
     def on_response_complete(self) -> None:
-        """The connection is free for the next request."""
+        """The connection is free for the next request, which may be there already."""
         self._stop_waiting()
+        behind = self._behind_empty_lines()
         super().on_response_complete()
+        if behind:
+            self.data_received(behind)
+        else:
+            self._await_rest()
+
+    def _unread(self) -> bytes:
+        """What came and was not taken yet."""
+        unread, _ = self.conn.trailing_data
+        return unread
+
+    def _behind_empty_lines(self) -> bytes:
+        """What came behind empty lines that follow a request which is answered. h11 would take
+        such a line for the next request, so it gets none of that."""
+        unread = self._unread()
+        behind = unread.lstrip(EMPTY_LINES)
+        is_free = self.conn.our_state is h11.DONE and self.conn.their_state is h11.DONE
+        if not is_free or len(behind) == len(unread):
+            return b""
+        self.conn = h11.Connection(h11.SERVER, MAX_HEAD_BYTES)
+        return behind
+
+    def _await_rest(self) -> None:
+        """See what has to come next, and by when."""
+        if self.has_hung_up or self.transport.is_closing():
+            return
+        if self.conn.their_state is h11.SEND_BODY:
+            self._await_body()
+        elif self.conn.their_state is not h11.IDLE:
+            self._stop_waiting()
+            if len(self._unread()) < MAX_PIPELINED_BYTES:
+                # uvicorn stops at the first byte behind a request, and would not see it leave.
+                self.flow.resume_reading()
+        elif self._unread() and self._waiting is None:
+            self._waiting = self.loop.call_later(self._limits.head_s, self._on_late_head)
 
     def _await_body(self) -> None:
         now = self.loop.time()

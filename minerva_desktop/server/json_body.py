@@ -36,6 +36,8 @@ _FLAWS: Mapping[str, str] = MappingProxyType(
     }
 )
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+# What a number is written with that is too large for a float, which Python then takes for infinite.
+_LONG_NUMBER = re.compile(r"[eE]\+?[0-9]{3}|[0-9]{300}")
 
 
 async def read_json_object(request: Request) -> dict[str, Any]:
@@ -66,6 +68,8 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
         value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
         if _SURROGATE_ESCAPE.search(text):
             _refuse_lone_surrogates(value)
+        if _LONG_NUMBER.search(text):
+            _refuse_infinity(value)
     except RecursionError:
         raise InvalidRequest("The body is nested too deeply") from None
     except UnicodeDecodeError as error:
@@ -118,6 +122,13 @@ def _refuse_lone_surrogates(value: Any) -> None:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
         raise InvalidRequest("The body holds half of a surrogate pair") from None
+
+
+def _refuse_infinity(value: Any) -> None:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise InvalidRequest("The body holds a number that is too large") from None
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -17,8 +17,10 @@ from minerva_desktop.errors import (
     OutOfMemory,
 )
 from minerva_desktop.library.model_file import ModelFile
+from minerva_desktop.server.errors import ModelStillLoads
 from minerva_desktop.server.services import Engine, ServerContext
 
+TIMED_OUT = "Generation request timed out"
 TOLD_SECONDS = 0.05  # what a load has to take to be named where the time is over
 _MAX_NAMES = 10  # in an error's sentence
 
@@ -119,12 +121,13 @@ async def leased(
         why = f"it may take {seconds:g} s in all"
         if is_loading:
             why += f", and {model.model_id} is not loaded yet; its load goes on, so ask again"
-        elif loaded - began >= TOLD_SECONDS:
+            raise ModelStillLoads(f"{TIMED_OUT}: {why}") from None
+        if loaded - began >= TOLD_SECONDS:
             why += f"; {loaded - began:.1f} s of them went by until {model.model_id} was there,"
             why += " and the answer was not done in the rest"
         else:
             why += ", and the answer was not done by then"
-        raise GenerationTimeout(f"Generation request timed out: {why}") from None
+        raise GenerationTimeout(f"{TIMED_OUT}: {why}") from None
     except OutOfMemory as error:
         if not is_loading:
             raise

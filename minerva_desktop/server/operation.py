@@ -22,10 +22,10 @@ class Operation:
     ``path`` and ``methods`` are the route's own, the first method is the one that is described.
     ``request`` is the type of its JSON body, the fields of ``query`` come in the URL.
     ``answer`` is the type of a JSON answer, or a media type. ``events``: what a streamed answer
-    consists of, where there is one. ``errors``: statuses beside those of every route; ``error`` is
-    what then comes. ``example`` is a request's body, ``python`` a program; ``$URL``, ``$MODEL``
-    and ``$EMBEDDER`` (a model that makes embeddings) stand in for this endpoint's, ``$KEY`` for the
-    client's.
+    consists of, where there is one; ``last_data`` is then in its last event, unless that is one of
+    them, too. ``errors``: statuses beside those of every route; ``error`` is what then comes.
+    ``example`` is a request's body, ``python`` a program; ``$URL``, ``$MODEL`` and ``$EMBEDDER``
+    (a model that makes embeddings) stand in for this endpoint's, ``$KEY`` for the client's.
     """
 
     path: str
@@ -37,6 +37,7 @@ class Operation:
     query: type[BaseModel] | None = None
     answer: type[msgspec.Struct] | str
     events: tuple[type[msgspec.Struct], ...] = ()
+    last_data: str = ""
     errors: tuple[int, ...] = ()
     error: type[msgspec.Struct] = ErrorBody
     is_open: bool = False

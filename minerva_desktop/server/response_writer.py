@@ -24,6 +24,7 @@ from minerva_desktop.server.answer_blocks import (
     BlockKind,
     BlockOpened,
 )
+from minerva_desktop.server.errors import ErrorBody
 from minerva_desktop.server.generation_events import Ended, GenerationEvent, Said
 from minerva_desktop.server.schemas.chat import ContentLogprob
 from minerva_desktop.server.schemas.common import AnswerTimings, CompletionTokensDetails
@@ -98,17 +99,18 @@ class ResponseWriter:
         begun = self._begun()
         if len(self._items) < len(self._blocks.blocks):
             self._items.append(self._item(self._blocks.blocks[-1], INCOMPLETE))
+        known = ErrorBody.of(error).error
         self.response = msgspec.structs.replace(
             self.response,
             status=FAILED,
             output=tuple(self._items),
-            error=ResponseError(error.code, error.message),
+            error=ResponseError(known.code, known.message),
         )
         told = ErrorEvent(
             sequence_number=self._next(),
-            code=error.code,
-            message=error.message,
-            param=error.param,
+            code=known.code,
+            message=known.message,
+            param=known.param,
         )
         return [*begun, told, self._changed("response.failed")]
 

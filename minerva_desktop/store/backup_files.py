@@ -26,6 +26,9 @@ LEFTOVER_SECONDS = 60.0
 N_KEPT = 7
 # A step of 0.8 MB takes some milliseconds; a whole copy of a large file takes seconds.
 PAGES_A_STEP = 200
+# Where the system is left with more than 8 MB to write, a message that has to be on the disk waits
+# behind all of it: at the end of a copy of 1.5 GB 0.2 to 3.4 s (ext4, **measured**).
+STEPS_A_SYNC = 10
 
 
 class BackupReason(StrEnum):
@@ -154,6 +157,10 @@ class Copy:
                 f"The copy {self._target} cannot be written: {reason_of(self._target, error)}",
                 detail=f"{type(error).__name__}: {error}",
             ) from error
+
+    def sync(self) -> None:
+        """Have on the disk what was copied by now; any thread. Raises `OSError`."""
+        sync(self._unfinished)
 
     def finish(self) -> None:
         """Give the copy its name. Raises `OSError`."""

@@ -115,6 +115,11 @@ class ChatStore:
             self._database.join()
 
     @property
+    def is_open(self) -> bool:
+        """Whether there are chats to work on: not where `open_anew` failed."""
+        return self._database.is_open
+
+    @property
     def recovery(self) -> Recovery | None:
         """What was read of a damaged file, if one was found in the place of the chats."""
         return self._database.recovery

@@ -91,6 +91,11 @@ class Database:
         """Up to which schema files can be opened."""
         return len(self._migrations)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a file, or a copy in memory, to work on."""
+        return self._connection is not None
+
     def open(self) -> Future[None]:
         """Open or create the file and bring its schema up to date. Where it cannot be written, a
         copy in memory is opened, and writes wait."""
@@ -175,9 +180,8 @@ class Database:
         try:
             return job()
         except (apsw.Error, OSError, UnicodeError) as error:
-            if isinstance(error, apsw.CorruptError) and self._may_note():
-                with suppress(OSError):
-                    opening.suspicion(self.path).touch()
+            if isinstance(error, (apsw.CorruptError, UnicodeDecodeError)) and self._may_note():
+                opening.suspect(self.path)
             # Logged here because the one who asked may have stopped waiting for the answer.
             failure = store_error(self.path, error)
             logger.warning("%s (%s)", failure.message, failure.detail)

@@ -91,7 +91,7 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
         text += "."
         if self.n_lost_chats:
             text += f" {_count(self.n_lost_chats, 'chat')} lost the title."
-        text += f" The damaged file is kept as {self.damaged.name}"
+        text += f" The damaged file is kept as {self.damaged}"
         if self.n_lost_messages or self.n_lost_chats or not self.n_messages:
             text += f"; what is missing may be in a backup, in the folder {FOLDER} beside it"
         elif self.may_miss_more:
@@ -170,8 +170,10 @@ def _copy_pages(damaged: Path, new: apsw.Connection, incomplete: Mapping[str, _T
     for name in TABLES:
         info = new.execute('SELECT type, "notnull", pk FROM pragma_table_info(?)', (name,))
         shapes[name] = [(str(kind), bool(needed), bool(key)) for kind, needed, key in info]
-    for rowid, values in rows_of(damaged):
+    for rowid, found in rows_of(damaged):
         for name, shape in shapes.items():
+            # One that was written before a column came to its table ends there.
+            values = [*found, *[None] * (len(shape) - len(found))]
             if _fits(values, shape) and (name != "samplings" or str(values[1]).startswith("{")):
                 if name in incomplete and rowid not in incomplete[name].copied:
                     if shape[0] == NUMBERED:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minerva_desktop.app.answer_words import crowded
-from minerva_desktop.app.generation import AnswerRequest, patience
-from minerva_desktop.app.model_questions import Pool, warm_up
+from minerva_desktop.app.generation import AnswerRequest
+from minerva_desktop.app.model_questions import Pool, answering_engine, warm_up
 from minerva_desktop.chat.completion import Completion
 from minerva_desktop.errors import LoadCancelled, MinervaError
 
@@ -48,6 +48,7 @@ class AnswerRuns:
         self._on_use = on_use
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._cancels: dict[str, Callable[[], None]] = {}
+        self._making_way: set[str] = set()  # the answers that do, by id
         self._warming: asyncio.Task[None] | None = None
 
     def start(self, request: AnswerRequest) -> None:
@@ -55,6 +56,8 @@ class AnswerRuns:
         self._stop_warming()
         task = asyncio.create_task(self._answer(request))
         self._tasks[request.answer_id] = task
+        if request.makes_way:
+            self._making_way.add(request.answer_id)
         task.add_done_callback(functools.partial(self._on_done, request.answer_id))
 
     def cancel(self, answer_id: str) -> None:
@@ -66,10 +69,19 @@ class AnswerRuns:
             self._tasks[answer_id].cancel()  # it still waits for its model
 
     def warm_up(self, request: AnswerRequest) -> None:
-        """Have the state of a chat read back from disk, unless something else runs."""
+        """Have the state of a chat read back from disk, unless something else runs that does not
+        make way."""
         self._stop_warming()
-        if not self._tasks:
-            self._warming = asyncio.create_task(warm_up(self._pool, request))
+        if self._tasks.keys() <= self._making_way:
+            for answer_id in self._making_way:
+                self.cancel(answer_id)
+            self._warming = asyncio.create_task(self._warm_up(request, (*self._tasks.values(),)))
+
+    async def _warm_up(self, request: AnswerRequest, before: Sequence[asyncio.Task[None]]) -> None:
+        """Once the tasks ``before`` are over."""
+        if before:
+            await asyncio.wait(before)
+        await warm_up(self._pool, request)
 
     def running(self) -> list[asyncio.Task[None]]:
         """All that is still to be waited for at the end."""
@@ -81,6 +93,7 @@ class AnswerRuns:
 
     def _on_done(self, answer_id: str, task: asyncio.Task[None]) -> None:
         self._tasks.pop(answer_id, None)
+        self._making_way.discard(answer_id)
         # Here and not in the task, which may be cancelled before it runs a single line.
         if task.cancelled():
             self._events.failed(answer_id, LoadCancelled("The answer was stopped"))
@@ -91,14 +104,16 @@ class AnswerRuns:
 
         answer_id, events = request.answer_id, self._events
         try:
-            waits = patience(functools.partial(events.waits, answer_id))
-            async with self._pool.lease(request.model_path, patience=waits) as engine:
+            waits = functools.partial(events.waits, answer_id)
+            end = functools.partial(self.cancel, answer_id)
+            async with answering_engine(self._pool, request, waits, end) as engine:
                 events.begun(answer_id)
                 stream = engine.generate(
                     request.turns,
                     sampling=request.sampling,
                     snapshot=request.snapshot,
                     chat=request.chat,
+                    makes_way=request.makes_way,
                 )
                 self._cancels[answer_id] = stream.cancel
                 self._on_use()

@@ -25,9 +25,10 @@ from minerva_desktop.errors import MinervaError, StoreError
 from minerva_desktop.paths import resources_dir
 from minerva_desktop.ui.about_controller import AboutController
 from minerva_desktop.ui.backups_controller import BackupsController
+from minerva_desktop.ui.caret_rest import CaretRest
 from minerva_desktop.ui.chat_controller import ChatController
 from minerva_desktop.ui.chat_files_controller import ChatFilesController
-from minerva_desktop.ui.chat_view.preloading import import_message_view
+from minerva_desktop.ui.chat_view.preloading import import_lexers, import_message_view
 from minerva_desktop.ui.context_controller import ContextController
 from minerva_desktop.ui.dropped_files import DroppedFiles
 from minerva_desktop.ui.engine_worker import EngineWorker, RuntimeFactory
@@ -40,6 +41,7 @@ from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.model_options_controller import ModelOptionsController
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.opened_chats import OpenedChats
+from minerva_desktop.ui.pictures import Pictures
 from minerva_desktop.ui.preset_controller import PresetController
 from minerva_desktop.ui.server_controller import ServerController
 from minerva_desktop.ui.settings_controller import SettingsController
@@ -98,6 +100,9 @@ class Application(QObject):
         )
         self._settings = self._make_settings()
         self._garbage = MainThreadGarbage(self)
+        self._caret_rest = CaretRest(qt.styleHints(), self)
+        self.window.composer.text_changed.connect(self._caret_rest.wake)
+        qt.focusChanged.connect(self._caret_rest.wake)
         self.window.composer.set_enter_sends(settings.send_with_enter)
         self.window.closing.connect(self._on_closing)
         self.window.notifications.action_triggered.connect(self._on_notice_action)
@@ -113,6 +118,7 @@ class Application(QObject):
         window.sidebar.chat_actions.import_chats.connect(self._chat_files.ask_for_files)
         self._dropped = DroppedFiles(window, worker, models, self._chat_files, tasks)
         chats.session_shown.connect(self._dropped.attachments.on_shown)
+        Pictures(window, tasks, lambda: chats.library)
         backups = BackupsController(window, tasks, lambda: chats.library, chats.begin_anew)
         chats.disk_trouble.connect(backups.show_trouble)
         window.add_guard(backups.must_stay)
@@ -172,7 +178,7 @@ class Application(QObject):
 
     @Slot(list)
     def open_files(self, files: Sequence[Path]) -> None:
-        """Add models and chats that the system handed to the running app."""
+        """Take the files that the system handed to the app, as if they had been dropped."""
         self._dropped.open(files)
 
     async def _guarded_begin(self) -> None:
@@ -186,6 +192,8 @@ class Application(QObject):
         if settings.problem is not None:
             self._notify(NoticeKind.WARNING, settings.problem)
         self._presets.tell_problem()
+        if self._files:
+            self.open_files(self._files)
         # The window is up by now, and takes what is typed meanwhile.
         await asyncio.to_thread(import_message_view)
         await self._open_chats()
@@ -193,10 +201,11 @@ class Application(QObject):
             await self._models.start(settings.current.model)
         finally:
             self._chats.begin()
-        if self._files:
-            self.open_files(self._files)
+            self._dropped.begin()
         self._server.start_if_wanted()
         self._updates.start()
+        # A code block would wait for its language's lexer, and hold up the window meanwhile.
+        await asyncio.to_thread(import_lexers)
 
     async def _open_chats(self) -> None:
         try:
@@ -236,6 +245,8 @@ class Application(QObject):
             await self._shut_down()
 
     async def _shut_down(self) -> None:
+        # Once more, if the disk did not take the last change of them.
+        self._tasks.start(self._services.presets.written())
         try:
             await self._chats.close()
         except MinervaError:

@@ -59,12 +59,9 @@ class AttachmentChip(QAbstractButton):
     removed = Signal()
     menu_requested = Signal(QPoint)
 
-    def __init__(
-        self, icons: Icons, icon: str, *, can_remove: bool, parent: QWidget | None = None
-    ) -> None:
+    def __init__(self, icons: Icons, *, can_remove: bool, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._icons = icons
-        self._icon = icon
         self._name = ""
         self._facts = ""
         self._cross: QToolButton | None = None
@@ -134,7 +131,7 @@ class AttachmentChip(QAbstractButton):
         painter.setPen(QColor(theme.accent if self.hasFocus() else theme.border))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), RADIUS, RADIUS)
         sign = QRectF(PADDING, (self.height() - SIGN) / 2, SIGN, SIGN)
-        self._icons.paint(painter, self._icon, sign, "muted")
+        self._icons.paint(painter, "file", sign, "muted")
         left = self._text_left()
         room = self.width() - left - self._text_right()
         bold, small = self._fonts()
@@ -172,19 +169,14 @@ class AttachmentChip(QAbstractButton):
 
 
 class FileChip(AttachmentChip):
-    """``opened(part)``: the text of its file is wanted; of one that came with a message."""
+    """One that came with a message. ``opened(part)``: the text of its file is wanted."""
 
     opened = Signal(object)
 
-    def __init__(self, icons: Icons, part: FilePart | ImagePart, parent: QWidget) -> None:
-        is_file = isinstance(part, FilePart)
-        super().__init__(icons, "file" if is_file else "image", can_remove=False, parent=parent)
+    def __init__(self, icons: Icons, part: FilePart, parent: QWidget) -> None:
+        super().__init__(icons, can_remove=False, parent=parent)
         self._part = part
-        self.set_content(
-            part.name,
-            file_facts(part) if isinstance(part, FilePart) else image_facts(part),
-        )
-        self.setEnabled(is_file)
+        self.set_content(part.name, file_facts(part))
         self.clicked.connect(self._on_clicked)
 
     @Slot()
@@ -207,8 +199,9 @@ def place_chips(chips: Sequence[QWidget], width: int, *, from_right: bool = Fals
     y = 0
     for row in rows:
         x = width - sum(chip.width() + GAP for chip in row) + GAP if from_right else 0
+        height = max(chip.height() for chip in row)
         for chip in row:
-            chip.move(x, y)
+            chip.move(x, y + height - chip.height())
             x += chip.width() + GAP
-        y += HEIGHT + GAP
+        y += height + GAP
     return max(0, y - GAP)

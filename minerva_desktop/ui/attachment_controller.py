@@ -63,6 +63,7 @@ class AttachmentController(QObject):
         strip.removed.connect(self._on_removed)
         strip.opened.connect(self._on_opened)
         strip.menu_requested.connect(self._on_menu)
+        strip.sent.connect(self._on_sent)
         window.chat_view.events.file_opened.connect(self._open)
         window.closing.connect(self.cancel_all)
         self._page_read.connect(self._on_page)
@@ -144,7 +145,8 @@ class AttachmentController(QObject):
 
     @Slot(object)
     def on_shown(self, _session: object) -> None:
-        """Another chat is open: what was being read was for the one before."""
+        """Another chat is open: what was offered, or being read, was for the one before."""
+        self._offers.withdraw_all()
         if self._readings:
             n_lost = len(self._readings)
             self.cancel_all()
@@ -174,6 +176,12 @@ class AttachmentController(QObject):
             self._offers.do(words, "Put into the message", work, PASTED)
 
     # -- out -------------------------------------------------------------------------------
+
+    @Slot()
+    def _on_sent(self) -> None:
+        """What was offered, or refused, was about a message that is gone."""
+        self._offers.withdraw_all()
+        self._window.notifications.dismiss(REFUSED)
 
     @Slot(object)
     def _on_removed(self, item: AttachedFile) -> None:

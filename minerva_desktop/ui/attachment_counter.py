@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
@@ -58,7 +59,8 @@ class AttachmentCounter(QObject):
             key = (item.id, path)
             if key not in self._known:
                 try:
-                    counted = await self._worker.count_text(path, file_as_text(item.part))
+                    text = await asyncio.to_thread(file_as_text, item.part)  # 4 MB take a while
+                    counted = await self._worker.count_text(path, text)
                 except MinervaError:
                     counted = 0  # sending says what is wrong
                 self._known[key] = counted or 0

@@ -43,7 +43,8 @@ Items = tuple[AttachedFile, ...]
 class AttachmentStrip(QScrollArea):
     """Hidden while there are none. ``changed``: other files, or one is read now. ``resized``: its
     height is another. ``opened(id)``, ``menu_requested(id, place)`` and ``removed(item)``: by the
-    person; ``cancelled(id)``: of one that is still being read."""
+    person; ``cancelled(id)``: of one that is still being read. ``sent``: what was read went with a
+    message."""
 
     changed = Signal()
     resized = Signal()
@@ -51,6 +52,7 @@ class AttachmentStrip(QScrollArea):
     menu_requested = Signal(str, QPoint)
     removed = Signal(object)
     cancelled = Signal(str)
+    sent = Signal()
 
     def __init__(self, icons: Icons, text: QTextDocument) -> None:
         """``text``: of the field, whose changes are undone by the same keys."""
@@ -137,10 +139,11 @@ class AttachmentStrip(QScrollArea):
         self.drop(item_id)
 
     def clear(self) -> None:
-        """Take all out that are read; those on their way in are for the next message."""
+        """A message takes all along that are read; those on their way in are for the next one."""
         if self.files:
             self._remember()
             self._use(tuple(item for item in self._items if item.part is None))
+        self.sent.emit()
 
     def undo(self) -> bool:
         """Undo the last change, if it came after the last one of the text; whether it did."""
@@ -283,7 +286,7 @@ class _Chip(AttachmentChip):
     """Knows which of them it is."""
 
     def __init__(self, icons: Icons, item_id: str, parent: QWidget) -> None:
-        super().__init__(icons, "file", can_remove=True, parent=parent)
+        super().__init__(icons, can_remove=True, parent=parent)
         self.item_id = item_id
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from PySide6.QtCore import QTimer, Signal, Slot
@@ -25,7 +26,7 @@ from minerva_desktop.ui.controls import ElidedLabel
 from minerva_desktop.ui.theme import GRID
 
 SIZE = (720, 560)  # px
-SLICE = 16_000  # characters that are put in at a time: some milliseconds
+SLICE_SECONDS = 0.004  # of putting text in, between two looks at everything else
 MAX_LINE = 2_000  # characters of a line, before it is broken: Qt lays out a line as a whole
 
 
@@ -86,7 +87,8 @@ class AttachmentViewer(QDialog):
         box.addLayout(buttons)
 
     def _facts(self) -> str:
-        lines = self._part.text.removesuffix("\n").count("\n") + 1
+        text = self._part.text
+        lines = text.count("\n") + (not text.endswith("\n"))
         count = "1 line" if lines == 1 else f"{lines:,} lines"
         kind = " · the text of the PDF" if self._part.media_type == PDF else ""
         return f"{file_facts(self._part)} · {count}{kind}"
@@ -94,14 +96,19 @@ class AttachmentViewer(QDialog):
     @Slot()
     def _show_more(self) -> None:
         """In slices, so that a large file never holds up the window."""
-        text = self._part.text[self._at : self._at + SLICE]
-        self._at += len(text)
-        if not text:
+        text, deadline = self._part.text, time.perf_counter() + SLICE_SECONDS
+        cursor = QTextCursor(self._text.document())
+        cursor.movePosition(QTextCursor.MoveOperation.End)
+        cursor.beginEditBlock()
+        while self._at < len(text) and time.perf_counter() < deadline:
+            end = _piece_end(text, self._at)
+            cursor.insertText(text[self._at : end])
+            if text[end - 1] != "\n" and text[end : end + 1] not in {"", "\n"}:
+                cursor.insertBlock()
+            self._at = end
+        cursor.endEditBlock()
+        if self._at >= len(text):
             self._timer.stop()
-            return
-        end = QTextCursor(self._text.document())
-        end.movePosition(QTextCursor.MoveOperation.End)
-        end.insertText(_broken(text))
 
     @Slot()
     def _inline(self) -> None:
@@ -129,15 +136,10 @@ class AttachmentViewer(QDialog):
         self.save_wanted.emit(self._part, Path(path))
 
 
-def _broken(text: str) -> str:
-    """``text`` with breaks in lines that are too long."""
-    lines = text.split("\n")
-    if max(map(len, lines)) <= MAX_LINE:
-        return text
-    return "\n".join(
-        "\n".join(line[at : at + MAX_LINE] for at in range(0, max(1, len(line)), MAX_LINE))
-        for line in lines
-    )
+def _piece_end(text: str, start: int) -> int:
+    """Where the piece of ``text`` ends that is put in next: after a line, if one ends in time."""
+    end = min(start + MAX_LINE, len(text))
+    return end if end == len(text) else text.rfind("\n", start, end) + 1 or end
 
 
 def _button(label: str, on_click: object) -> QPushButton:

@@ -8,8 +8,8 @@ from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from minerva_desktop.chat.message import Message, MessageState, Role
-from minerva_desktop.ui.chat_view.markdown import MarkdownParser
 from minerva_desktop.ui.chat_view.message_text import MessageText
+from minerva_desktop.ui.chat_view.rendering import Rendering
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
@@ -29,10 +29,11 @@ class ChangesView(QScrollArea):
         self.setMinimumHeight(MIN_HEIGHT)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         holder = self._holder = QWidget()
-        self._text = RichTextView(icons, holder)
+        rendering = Rendering()
+        self._text = RichTextView(icons, rendering.formats, holder, can_save=False)
         self._text.setAccessibleName("What is new")
         self._text.move(MARGIN, MARGIN)
-        self._source = MessageText(_as_answer(""), MarkdownParser(), self._text)
+        self._source = MessageText(_as_answer(""), rendering.parser, self._text)
         self._text.rows_requested.connect(self._on_rows_requested)
         self._text.height_changed.connect(self._fit)
         self._timer = QTimer(self)

@@ -86,6 +86,7 @@ class ChatController(QObject):
             self._open_session,
             lambda: self._library,
             self._show,
+            lambda: services.presets.current,
         )
         self._places = ChatPlaces(window, services, tasks)
         PromptHistory(window.composer, self._open_session)
@@ -191,6 +192,8 @@ class ChatController(QObject):
     def _begin_chat(self, *, is_temporary: bool) -> None:
         if self._library is not None:
             values = new_chat_values(self._services, self._models.current_path)
+            if not is_temporary:
+                values = self._places.setup.begin(values)
             self._show(self._library.new_session(*values, is_temporary=is_temporary))
             self._window.composer.focus_editor()
 
@@ -243,6 +246,7 @@ class ChatController(QObject):
         self._window.parameters.set_values(conversation.system_prompt, conversation.sampling)
         self._window.composer.set_generating(session.is_answering)
         self._window.sidebar.set_current(conversation.id)
+        self._list.marks.read(session)
         self._show_answer_so_far(session, branch)
         self._speed.show_last(branch)
         self._counter.use(session)
@@ -282,8 +286,11 @@ class ChatController(QObject):
 
     def on_message_added(self, session: ChatSession, message: Message) -> None:
         """Show a message of the open chat."""
+        if message.role is Role.ASSISTANT:
+            self._list.marks.begin(session)
         if session is not self._session:
             return
+        self._places.setup.end(session)
         if message.role is Role.ASSISTANT:
             self._speed.begin()
             self._window.notifications.dismiss(ENGINE_NOTICE)
@@ -308,6 +315,7 @@ class ChatController(QObject):
 
     def on_message_changed(self, session: ChatSession, message: Message) -> None:
         """Show how an answer of the open chat ended."""
+        self._list.marks.end(session, message, is_open=session is self._session)
         if session is not self._session:
             return
         self._window.chat_view.finish_message(message)
@@ -319,6 +327,7 @@ class ChatController(QObject):
 
     def on_answer_resumed(self, session: ChatSession, message: Message) -> None:
         """Show that an answer of the open chat goes on."""
+        self._list.marks.begin(session)
         if session is self._session:
             self._speed.begin()
             self._window.chat_view.resume_answer(message)

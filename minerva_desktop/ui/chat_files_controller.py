@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 PROGRESS = "chat-files"
 STOP = "chat-files-stop"
 OPEN_IMPORTED = "open-imported:"
-CHAT_SUFFIXES = frozenset({".json", ".zip"})
 # The dialog's filters, by what they make.
 FILTERS = {
     "Markdown (*.md)": ExportFormat.MARKDOWN,
@@ -201,11 +200,6 @@ class ChatFilesController(QObject):
 
     def _tell(self, notice: Notice) -> None:
         self._window.notifications.show_notice(notice)
-
-
-def is_chat_file(path: Path) -> bool:
-    """Whether a file that is dropped may hold chats, rather than a model."""
-    return path.suffix.lower() in CHAT_SUFFIXES
 
 
 def _report_notice(report: ImportReport, begin: str = "") -> Notice:

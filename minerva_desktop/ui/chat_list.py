@@ -18,6 +18,7 @@ from PySide6.QtCore import (
     QPersistentModelIndex,
     QPoint,
     Qt,
+    QTimer,
     Signal,
     Slot,
 )
@@ -32,6 +33,7 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
+    QShowEvent,
 )
 from PySide6.QtWidgets import QAbstractItemView, QWidget
 
@@ -42,6 +44,7 @@ from minerva_desktop.ui.chat_rows import FolderRow, title_of
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.row_view import RowView
 
+SPIN_MS = 80
 MIME_TYPE = "application/x-minerva-chats"
 NO_MODIFIER = Qt.KeyboardModifier.NoModifier
 
@@ -75,6 +78,11 @@ class ChatListView(RowView):
         # Several chosen rows are painted otherwise than one, which is only where the cursor is.
         self.selectionModel().selectionChanged.connect(self._repaint)
         self._chats = model
+        self._spin = QTimer(self)  # while answers are on their way
+        self._spin.setInterval(SPIN_MS)
+        self._spin.timeout.connect(self._turn_marks)
+        model.marked.connect(self._on_marked)
+        model.modelReset.connect(self._turn_marks)
         self._pressed = QPersistentModelIndex()
         self._drop_row = -1
 
@@ -240,6 +248,26 @@ class ChatListView(RowView):
     @Slot()
     def _repaint(self) -> None:
         self.viewport().update()
+
+    @Slot()
+    def _on_marked(self) -> None:
+        self._repaint()
+        self._turn_marks()
+
+    @Slot()
+    def _turn_marks(self) -> None:
+        """Only what can be seen is painted, and nothing where nothing is."""
+        rows = self._chats.answering_rows() if self.isVisible() else []
+        for index in rows:
+            self.viewport().update(self.visualRect(index))
+        if not rows:
+            self._spin.stop()
+        elif not self._spin.isActive():
+            self._spin.start()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._turn_marks()
 
     def _show_drop(self, row: int) -> None:
         if row != self._drop_row:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 import msgspec
@@ -18,6 +19,7 @@ from PySide6.QtCore import (
 
 from minerva_desktop.chat.conversation import ConversationSummary
 from minerva_desktop.ui.chat_rows import (
+    ChatMarks,
     FolderRow,
     Heading,
     ListRows,
@@ -35,15 +37,18 @@ Index = QModelIndex | QPersistentModelIndex
 
 class ChatListModel(QAbstractListModel):
     """Rows as `chat_rows` makes them. ``renamed`` carries the id of a chat or folder and its new
-    name from the inline editor."""
+    name from the inline editor. ``marked``: other chats are marked, as the open one or by their
+    answers; rows did not change, and a title that is being typed stays."""
 
     renamed = Signal(str, str)
+    marked = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.listed = ListRows()
         self._rows: list[Row] = []
-        self.current = ""  # the id of the open chat
+        self._current = ""
+        self._marks = ChatMarks()
 
     def set_rows(self, listed: ListRows) -> None:
         """Replace all rows."""
@@ -51,6 +56,46 @@ class ChatListModel(QAbstractListModel):
         self.listed = listed
         self._rows = list(listed.rows)
         self.endResetModel()
+
+    @property
+    def current(self) -> str:
+        """The id of the open chat; empty for one that is not in the list."""
+        return self._current
+
+    @current.setter
+    def current(self, chat_id: str) -> None:
+        if chat_id != self._current:
+            self._current = chat_id
+            self.marked.emit()
+
+    def set_marks(self, marks: ChatMarks) -> None:
+        """Mark these chats, and no others."""
+        if marks != self._marks:
+            self._marks = marks
+            self.marked.emit()
+
+    def is_answering(self, row: Row) -> bool:
+        """Whether an answer is on its way in a chat that is not open, or in one that a closed
+        folder hides."""
+        return not self._marks.answering.isdisjoint(self._told_of(row))
+
+    def is_unread(self, row: Row) -> bool:
+        """The same of an answer that nobody has seen."""
+        return not self._marks.unread.isdisjoint(self._told_of(row))
+
+    def answering_rows(self) -> list[QModelIndex]:
+        """Those of which `is_answering` is true."""
+        if not self._marks.answering:
+            return []
+        likely = (*self._marks.answering, *(folder.id for folder in self.listed.folders))
+        rows = [self.listed.row_of[each] for each in likely if each in self.listed.row_of]
+        return [self.index(row) for row in rows if self.is_answering(self._rows[row])]
+
+    def _told_of(self, row: Row) -> Iterable[str]:
+        """The chats whose answers the mark of a row tells of: the open one shows its own."""
+        if isinstance(row, FolderRow):
+            return row.hidden - {self.current}
+        return (row.id,) if isinstance(row, ConversationSummary) and row.id != self.current else ()
 
     def index_of(self, row_id: str) -> QModelIndex:
         """Where a chat or folder is; invalid when it is not shown."""
@@ -124,7 +169,7 @@ class ChatListModel(QAbstractListModel):
             return True
         if isinstance(row, FolderRow):
             folder = msgspec.structs.replace(row.folder, name=name)
-            self._rows[index.row()] = FolderRow(folder, row.n_chats, row.is_open)
+            self._rows[index.row()] = replace(row, folder=folder)
             changed_id = folder.id
         else:
             self._rows[index.row()] = msgspec.structs.replace(row, title=name)
@@ -138,9 +183,11 @@ class ChatListModel(QAbstractListModel):
         if isinstance(row, FolderRow):
             yield f"folder, {row.n_chats} {'chat' if row.n_chats == 1 else 'chats'}"
             yield "expanded" if row.is_open else "collapsed"
+            yield from self._marks_of(row)
         elif isinstance(row, ConversationSummary):
             if row.id == self.current:
                 yield "open"
+            yield from self._marks_of(row)
             if row.is_pinned:
                 yield "pinned"
             if row.id in self.listed.warm:
@@ -152,9 +199,19 @@ class ChatListModel(QAbstractListModel):
             if self.listed.place is Place.TRASH:
                 yield f"{days_left(row, time.time())} left"
 
+    def _marks_of(self, row: Row) -> Iterable[str]:
+        if self.is_answering(row):
+            yield "answering"
+        if self.is_unread(row):
+            yield "new answer"
+
     def _tip(self, chat: ConversationSummary) -> str:
         changed = datetime.fromtimestamp(chat.updated_at).astimezone()
         lines = [title_of(chat), f"{changed:%Y-%m-%d %H:%M}"]
+        if self.is_answering(chat):
+            lines.append("An answer is being written")
+        if self.is_unread(chat):
+            lines.append("There is an answer that you have not seen")
         if chat.folder_id is not None and (name := self._folder_name(chat)):
             lines.append(f"Folder: {name}")
         if chat.tags:

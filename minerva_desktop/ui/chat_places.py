@@ -1,4 +1,5 @@
-"""What stands in the composer, and where the transcript was left, kept for each chat.
+"""What stands in the composer, and where the transcript was left, kept for each chat; and what is
+set in a chat without messages.
 
 Main thread.
 """
@@ -15,6 +16,7 @@ from minerva_desktop.app.services import Services
 from minerva_desktop.chat.conversation import clean_text
 from minerva_desktop.chat.parts import Files
 from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.new_chat_setup import NewChatSetup, is_new
 from minerva_desktop.ui.tasks import UiTasks
 
 KEEP_MS = 500  # after the last key or step
@@ -23,7 +25,11 @@ KEEP_MS = 500  # after the last key or step
 class ChatPlaces(QObject):
     """The draft of a chat without messages, which is not among the chats on disk, is kept in the
     settings (its files in one of their own) and waits for the next new chat; of a temporary one
-    nothing is kept."""
+    nothing is kept.
+
+    Attributes:
+        setup: keeps what is set in such a chat.
+    """
 
     def __init__(self, window: MainWindow, services: Services, tasks: UiTasks) -> None:
         super().__init__(window)
@@ -31,6 +37,7 @@ class ChatPlaces(QObject):
         self._view = window.chat_view
         self._settings = services.settings
         self._tasks = tasks
+        self.setup = NewChatSetup(window, services.settings, tasks)
         self._session: ChatSession | None = None
         self._unsaved = self._settings.current.new_chat_draft  # of a chat without messages
         self._unsaved_files: Files = ()
@@ -54,9 +61,10 @@ class ChatPlaces(QObject):
         session = self._session
         if session is None:
             return
+        self.setup.leave()
         self._keep_draft()
         self._keep_scroll()
-        if _is_new(session):
+        if is_new(session):
             self._unsaved, self._unsaved_files = self._composer.text, self._composer.files
 
     async def load(self) -> None:
@@ -65,14 +73,16 @@ class ChatPlaces(QObject):
 
     def forget(self) -> None:
         """The chat that is shown is not there any more; what was typed goes to the next one."""
+        self.setup.leave()
         self._draft_timer.stop()
         self._scroll_timer.stop()
         self._session = None
 
     def enter(self, session: ChatSession) -> None:
         """``session`` is shown now: its draft goes into the composer."""
+        self.setup.enter(session)
         draft, files = session.conversation.draft, session.conversation.draft_files
-        if _is_new(session):
+        if is_new(session):
             draft, self._unsaved = draft or self._unsaved, ""
             files, self._unsaved_files = files or self._unsaved_files, ()
         if self._session is None:
@@ -87,11 +97,12 @@ class ChatPlaces(QObject):
 
     async def close(self) -> None:
         """Return when what there is of the open chat is on disk."""
+        self.setup.keep()
         self._draft_timer.stop()
         self._scroll_timer.stop()
         if self._session is not None:
             self._keep_new(self._session)
-            if _is_new(self._session):
+            if is_new(self._session):
                 await self._new_files.keep(self._composer.files)
             await self._session.keep_draft(self._composer.text, self._composer.files)
             await self._session.keep_scroll(self._view.scroll_position)
@@ -120,7 +131,7 @@ class ChatPlaces(QObject):
             self._tasks.start(self._session.keep_draft(text, files))
 
     def _keep_new(self, session: ChatSession) -> None:
-        if _is_new(session):
+        if is_new(session):
             self._settings.remember(new_chat_draft=clean_text(self._composer.text))
             self._tasks.start(self._new_files.keep(self._composer.files))
 
@@ -129,8 +140,3 @@ class ChatPlaces(QObject):
         self._scroll_timer.stop()
         if self._session is not None:
             self._tasks.start(self._session.keep_scroll(self._view.scroll_position))
-
-
-def _is_new(session: ChatSession) -> bool:
-    """Whether a chat is to be kept, and has nothing yet to keep it for."""
-    return not len(session.conversation) and not session.is_temporary

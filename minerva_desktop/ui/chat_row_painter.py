@@ -13,11 +13,10 @@ from PySide6.QtCore import (
     QRect,
     QRectF,
     QSize,
-    QSizeF,
     Qt,
     Signal,
 )
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QMouseEvent, QPainter, QPixmap
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QMouseEvent, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import (
     QLineEdit,
     QStyle,
@@ -28,13 +27,14 @@ from PySide6.QtWidgets import (
 
 from minerva_desktop.chat.conversation import ConversationSummary
 from minerva_desktop.ui.chat_list_model import ITEM_ROLE, ChatListModel
-from minerva_desktop.ui.chat_rows import FolderRow, Heading, Place, days_left, title_of
+from minerva_desktop.ui.chat_rows import FolderRow, Heading, Place, Row, days_left, title_of
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 
 ROW_HEIGHT = 9 * GRID
 SIGN = 4 * GRID  # px; side of a row's icon
-WARM_SIGN = 3 * GRID  # px
+SIGN_AT_END = 3 * GRID  # px
+TURN_SECONDS = 1.2  # of the mark of an answer that is being written
 INDENT = 5 * GRID  # px, of the chats in a folder
 MAX_TITLE_LENGTH = 200  # characters
 MAX_LABEL = 240  # px, of what is dragged
@@ -91,7 +91,8 @@ class ChatDelegate(QStyledItemDelegate):
         text.setRight(int(arrow.left()) - GRID)
         if not row.is_open and row.n_chats:
             text.setRight(self._paint_note(painter, option, text, str(row.n_chats)))
-        self._paint_text(painter, option, text, row.folder.name)
+        is_strong = self._paint_mark(painter, text, row) and self._chats.is_unread(row)
+        self._paint_text(painter, option, text, row.folder.name, is_strong=is_strong)
 
     def _paint_chat(
         self, painter: QPainter, option: QStyleOptionViewItem, chat: ConversationSummary
@@ -102,15 +103,47 @@ class ChatDelegate(QStyledItemDelegate):
             text.setLeft(text.left() + INDENT + GRID)
         if hovered:
             text.setRight(self._paint_more(painter, option))
-        elif self._chats.listed.place is Place.TRASH:
+        is_marked = self._paint_mark(painter, text, chat)
+        if not (is_marked or hovered):
+            self._paint_sign(painter, option, text, chat)
+        is_strong = is_marked and self._chats.is_unread(chat)
+        self._paint_text(painter, option, text, title_of(chat), is_strong=is_strong)
+
+    def _paint_mark(self, painter: QPainter, text: QRect, row: Row) -> bool:
+        """That an answer is being written, or was and nobody has seen it, at the right end of
+        ``text``, which makes room for it; whether there is anything to tell."""
+        is_answering, is_unread = self._chats.is_answering(row), self._chats.is_unread(row)
+        if not (is_answering or is_unread) or self._chats.listed.place is Place.TRASH:
+            return False
+        place = _end_of(text, SIGN_AT_END)
+        theme = self._icons.theme
+        if is_answering:
+            pen = QPen(QColor(theme.muted), 1.5)
+            pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+            painter.setPen(pen)
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            turn = time.monotonic() % TURN_SECONDS / TURN_SECONDS
+            start, length = round(-360 * 16 * turn), 270 * 16  # Qt counts in 1/16 of a degree
+            painter.drawArc(place.adjusted(1, 1, -1, -1), start, length)
+        else:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(theme.accent))
+            painter.drawEllipse(place.adjusted(2, 2, -2, -2))
+        return True
+
+    def _paint_sign(
+        self,
+        painter: QPainter,
+        option: QStyleOptionViewItem,
+        text: QRect,
+        chat: ConversationSummary,
+    ) -> None:
+        """What else there is to tell of a chat, at the right end of ``text``, which makes room."""
+        if self._chats.listed.place is Place.TRASH:
             note = days_left(chat, time.time())
             text.setRight(self._paint_note(painter, option, text, note))
         elif chat.id in self._chats.listed.warm:
-            place = QRectF(text.right() - WARM_SIGN, text.center().y() - WARM_SIGN / 2, 0, 0)
-            place.setSize(QSizeF(WARM_SIGN, WARM_SIGN))
-            self._icons.paint(painter, "warm", place, "muted")
-            text.setRight(text.right() - WARM_SIGN - GRID)
-        self._paint_text(painter, option, text, title_of(chat))
+            self._icons.paint(painter, "warm", _end_of(text, SIGN_AT_END), "muted")
 
     def _paint_box(self, painter: QPainter, option: QStyleOptionViewItem, *, is_open: bool) -> bool:
         """The ground of a row; whether the pointer is over it."""
@@ -154,12 +187,21 @@ class ChatDelegate(QStyledItemDelegate):
         return taken.left() - 2 * GRID
 
     def _paint_text(
-        self, painter: QPainter, option: QStyleOptionViewItem, place: QRect, text: str
+        self,
+        painter: QPainter,
+        option: QStyleOptionViewItem,
+        place: QRect,
+        text: str,
+        *,
+        is_strong: bool = False,
     ) -> None:
-        painter.setFont(option.font)
+        font = QFont(option.font)
+        if is_strong:
+            font.setWeight(QFont.Weight.DemiBold)
+        painter.setFont(font)
         painter.setPen(QColor(self._icons.theme.text))
         elide = Qt.TextElideMode.ElideRight
-        shown = option.fontMetrics.elidedText(text, elide, place.width())
+        shown = QFontMetrics(font).elidedText(text, elide, place.width())
         painter.drawText(place, int(Qt.AlignmentFlag.AlignVCenter), shown)
 
     def editorEvent(
@@ -214,6 +256,13 @@ def drag_label(icons: Icons, font: QFont, text: str, scale: float) -> QPixmap:
     painter.drawText(card, int(Qt.AlignmentFlag.AlignCenter), shown)
     painter.end()
     return picture
+
+
+def _end_of(text: QRect, side: int) -> QRectF:
+    """A square at the right end of ``text``, which makes room for it."""
+    place = QRectF(text.right() - side, text.center().y() - side / 2, side, side)
+    text.setRight(text.right() - side - GRID)
+    return place
 
 
 def _row_box(row: QRect) -> QRect:

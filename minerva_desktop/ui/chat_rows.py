@@ -39,14 +39,25 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class FolderRow:
-    """A folder, above its ``n_chats`` where it ``is_open``."""
+    """A folder, above its ``n_chats`` where it ``is_open``; ``hidden`` are the ids of those that it
+    does not show."""
 
     folder: Folder
     n_chats: int
     is_open: bool
+    hidden: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 Row = Heading | FolderRow | ConversationSummary
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMarks:
+    """The ids of chats that are being answered, and of those with an answer that nobody has
+    seen."""
+
+    answering: frozenset[str] = frozenset()
+    unread: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -109,9 +120,11 @@ def chat_rows(
         rows.append(Heading(FOLDERS))
     for folder in folders:
         is_open = folder.id not in closed
-        rows.append(FolderRow(folder, len(inside[folder.id]), is_open))
+        chats_inside = inside[folder.id]
+        hidden = frozenset(() if is_open else (chat.id for chat in chats_inside))
+        rows.append(FolderRow(folder, len(chats_inside), is_open, hidden))
         if is_open:
-            rows.extend(inside[folder.id])
+            rows.extend(chats_inside)
     rows.extend(_by_day(loose, now or datetime.now().astimezone()))
     return _found(Place.CHATS, rows, folders)
 

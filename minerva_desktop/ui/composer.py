@@ -119,6 +119,11 @@ class Composer(QWidget):
         """The files that go with the message, as far as they are read."""
         return self.attachments.files
 
+    @property
+    def is_generating(self) -> bool:
+        """Whether Stop is offered."""
+        return self._generating
+
     def set_text(self, text: str) -> None:
         """Replace the text and put the cursor at its end."""
         self._editor.set_text(text)

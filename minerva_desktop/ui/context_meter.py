@@ -72,7 +72,7 @@ class ContextMeter(QAbstractButton):
 
     def sizeHint(self) -> QSize:
         width = self.fontMetrics().horizontalAdvance(self.words)
-        return QSize(RING + 2 * GRID + width + 2, self.fontMetrics().height() + GRID)
+        return QSize(RING + 4 * GRID + width + 2, self.fontMetrics().height() + GRID)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
@@ -87,7 +87,11 @@ class ContextMeter(QAbstractButton):
         theme = self._themes.theme
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        ring = QRectF(1.5, (self.height() - RING) / 2 + 1.5, RING - 3, RING - 3)
+        if self.hasFocus():
+            painter.setPen(QColor(theme.accent))
+            frame = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
+            painter.drawRoundedRect(frame, GRID, GRID)
+        ring = QRectF(GRID + 1.5, (self.height() - RING) / 2 + 1.5, RING - 3, RING - 3)
         pen = QPen(QColor(mix(theme.border, theme.muted, 0.1)), 2.5)
         painter.setPen(pen)
         painter.drawEllipse(ring)
@@ -98,7 +102,7 @@ class ContextMeter(QAbstractButton):
         # Sixteenths of a degree, clockwise from twelve o'clock.
         painter.drawArc(ring, 90 * 16, -round(self._share() * 360 * 16))
         painter.setPen(QColor(theme.warning if self.is_warning else theme.muted))
-        left = RING + 2 * GRID
+        left = RING + 3 * GRID
         area = QRectF(left, 0, self.width() - left, self.height())
         painter.drawText(area, int(Qt.AlignmentFlag.AlignVCenter), self.words)
 

@@ -15,6 +15,7 @@ from PySide6.QtGui import (
     QGuiApplication,
     QIcon,
     QIconEngine,
+    QKeyEvent,
     QKeySequence,
     QPainter,
     QPaintEvent,
@@ -185,7 +186,8 @@ class PanelPopup(PopupFrame):
 
 
 class PopupMenu(QMenu):
-    """A menu with rounded corners that deletes itself when it closes."""
+    """A menu with rounded corners that deletes itself when it closes. A letter goes to the next
+    entry that begins with it."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -194,6 +196,17 @@ class PopupMenu(QMenu):
         self.setAttribute(Qt.WidgetAttribute.WA_TranslucentBackground)
         self.setWindowFlag(Qt.WindowType.FramelessWindowHint)
         self.setWindowFlag(Qt.WindowType.NoDropShadowWindowHint)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        letter = event.text().casefold()
+        entries = [each for each in self.actions() if each.isEnabled() and not each.isSeparator()]
+        fitting = [each for each in entries if letter and each.text().casefold().startswith(letter)]
+        if not fitting or letter.isspace():
+            super().keyPressEvent(event)
+            return
+        active = self.activeAction()
+        after = fitting.index(active) + 1 if active in fitting else 0
+        self.setActiveAction(fitting[after % len(fitting)])
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

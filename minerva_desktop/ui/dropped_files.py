@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.dropped import sorted_drop
 from minerva_desktop.ui.attachment_controller import AttachmentController
-from minerva_desktop.ui.chat_files_controller import ChatFilesController, is_chat_file
+from minerva_desktop.ui.chat_files_controller import ChatFilesController
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
@@ -21,7 +21,7 @@ from minerva_desktop.ui.tasks import UiTasks
 
 
 class DroppedFiles(QObject):
-    """Models go to the library, chats are imported; what else is dropped goes with the message."""
+    """Models go to the library, chats are imported; what else there is goes with the message."""
 
     def __init__(
         self,
@@ -35,24 +35,22 @@ class DroppedFiles(QObject):
         self._models = models
         self._chat_files = chat_files
         self._tasks = tasks
+        self._begun = asyncio.Event()
         self.attachments = AttachmentController(window, worker, models, tasks)
-        window.files_dropped.connect(self._on_dropped)
+        window.files_dropped.connect(self.open)
+
+    def begin(self) -> None:
+        """Let files go; called once the start is over, well or not."""
+        self._begun.set()
 
     @Slot(list)
     def open(self, files: Sequence[Path]) -> None:
-        """Add models and chats that the system handed to the app."""
-        chats = [path for path in files if is_chat_file(path)]
-        models = [path for path in files if not is_chat_file(path)]
-        if models:
-            self._models.add_files(models)
-        self._chat_files.import_files(chats)
-
-    @Slot(list)
-    def _on_dropped(self, files: list[Path]) -> None:
+        """Take these files, whoever they come from."""
         self._tasks.start(self._sort(files))
 
-    async def _sort(self, files: list[Path]) -> None:
+    async def _sort(self, files: Sequence[Path]) -> None:
         dropped = await asyncio.to_thread(sorted_drop, files)
+        await self._begun.wait()  # the chat that they go to may not be open yet
         if dropped.models:
             self._models.add_files(dropped.models)
         if dropped.chats:

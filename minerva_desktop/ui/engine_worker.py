@@ -204,7 +204,8 @@ class EngineWorker(QThread):
         return await self._await(model_questions.template_preview(pool, path, template))
 
     async def idle_parameters(self, path: Path) -> int | None:
-        """How many parameters a model has that is loaded and does nothing; None for another."""
+        """How many parameters a model has that is loaded, while no model does anything; else
+        None."""
         return await self._await(model_questions.idle_parameters(self._required().pool, path))
 
     async def system_budget(self) -> DeviceBudget:

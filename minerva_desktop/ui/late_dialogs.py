@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from minerva_desktop.ui.backups_window import BackupsWindow
     from minerva_desktop.ui.chat_view.chat_finder import ChatFinder
     from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
+    from minerva_desktop.ui.picture_viewer import PictureViewer
     from minerva_desktop.ui.self_test_process import SelfTestProcess
     from minerva_desktop.ui.server_window import ServerWindow
     from minerva_desktop.ui.settings_dialog import SettingsDialog
@@ -55,6 +56,13 @@ def attachment_viewer() -> type[AttachmentViewer]:
     from minerva_desktop.ui.attachment_viewer import AttachmentViewer
 
     return AttachmentViewer
+
+
+def picture_viewer() -> type[PictureViewer]:
+    """An image that came with a message."""
+    from minerva_desktop.ui.picture_viewer import PictureViewer
+
+    return PictureViewer
 
 
 def backups_window() -> type[BackupsWindow]:

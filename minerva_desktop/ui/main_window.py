@@ -21,6 +21,7 @@ from PySide6.QtGui import (
     QDragLeaveEvent,
     QDropEvent,
     QGuiApplication,
+    QKeyEvent,
     QKeySequence,
     QResizeEvent,
     QScreen,
@@ -43,6 +44,7 @@ from minerva_desktop.ui.parameters_panel import ParametersPanel
 from minerva_desktop.ui.settings_action import make_about_action, make_settings_action
 from minerva_desktop.ui.sidebar import Sidebar
 from minerva_desktop.ui.status_bar import StatusBar
+from minerva_desktop.ui.window_keys import WindowKeys
 
 if TYPE_CHECKING:
     from minerva_desktop.ui.chat_view.chat_finder import ChatFinder
@@ -101,6 +103,7 @@ class MainWindow(QMainWindow):
         self._lay_out()
         FocusKeeper(self.composer, (self.notifications, self.chat_view, self.composer))
         self._add_shortcuts()
+        self._keys = self._make_keys()
         self._restore(settings)
         icons.themes.changed.connect(self.chat_view.apply_theme)
         self.composer.enter_sends_changed.connect(self.chat_view.set_enter_sends)
@@ -201,6 +204,18 @@ class MainWindow(QMainWindow):
         quit_action.triggered.connect(self.close)
         self.addAction(quit_action)
 
+    def _make_keys(self) -> WindowKeys:
+        parts = (
+            self.composer,
+            self.notifications,
+            self.chat_view,
+            self.sidebar,
+            self.header,
+            self.parameters,
+            self.status,
+        )
+        return WindowKeys(self.composer, self.chat_view, parts)
+
     @property
     def _chat_finder(self) -> ChatFinder:
         if self._finder is None:
@@ -220,6 +235,10 @@ class MainWindow(QMainWindow):
         self.models_panel.open_above(self.status.memory)
 
     # -- events ----------------------------------------------------------------------------
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not self._keys.obey(event):
+            super().keyPressEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         files = _local_files(event)

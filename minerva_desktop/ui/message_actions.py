@@ -17,6 +17,8 @@ from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.chat.conversation import Conversation, Removal
 from minerva_desktop.chat.message import Role
 from minerva_desktop.chat.parts import files_in
+from minerva_desktop.chat.presets import PromptLibrary
+from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import ModelNotFound
 from minerva_desktop.paths import path_of, path_text
 from minerva_desktop.ui.chat_view.actions import BranchPlace, MessageAction
@@ -26,7 +28,7 @@ from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.offers import Offers
 from minerva_desktop.ui.prompt_counter import PromptCounter
-from minerva_desktop.ui.regenerate_menu import regenerate_menu
+from minerva_desktop.ui.regenerate_menu import regenerate_menu, variants_of
 from minerva_desktop.ui.tasks import UiTasks
 
 STILL_WRITING = "still-writing"
@@ -52,8 +54,10 @@ class MessageActions(QObject):
         session: Callable[[], ChatSession | None],
         library: Callable[[], ChatLibrary | None],
         show: Callable[[ChatSession], None],
+        presets: Callable[[], PromptLibrary],
     ) -> None:
-        """``session`` is the open chat's, ``show`` opens another one."""
+        """``session`` is the open chat's, ``show`` opens another one; ``presets`` are those that
+        there are."""
         super().__init__(window)
         self._window = window
         self._view = window.chat_view
@@ -63,6 +67,7 @@ class MessageActions(QObject):
         self._session = session
         self._library = library
         self._show = show
+        self._presets = presets
         self._offers = Offers("messages:", window.notifications, tasks)
         self._view.events.retry_requested.connect(self._on_retry)
         self._view.events.action_requested.connect(self._on_action)
@@ -113,25 +118,32 @@ class MessageActions(QObject):
         self, session: ChatSession, message_id: str, place: QPoint
     ) -> None:
         path = self._model_path()
-        is_last = message_id == session.conversation.active_leaf_id
+        has_text = bool(session.conversation[message_id].text.strip())
         menu = regenerate_menu(
             self._window.icons,
             self._window,
             self._window.header.picker.items,
             path_text(path),
+            variants_of(session.conversation.sampling, self._presets().presets),
             partial(self._retry_with, session, message_id),
-            partial(self._ask, session) if is_last else None,
+            partial(self._ask, session, message_id) if has_text else None,
         )
         menu.popup(place)
 
-    def _retry_with(self, session: ChatSession, message_id: str, path: str) -> None:
+    def _retry_with(
+        self,
+        session: ChatSession,
+        message_id: str,
+        path: str,
+        sampling: SamplingParameters | None,
+    ) -> None:
         if session is self._session():
-            self._tasks.start(session.retry(message_id, path_of(path)))
+            self._tasks.start(session.retry(message_id, path_of(path), sampling))
 
-    def _ask(self, session: ChatSession, words: str) -> None:
+    def _ask(self, session: ChatSession, message_id: str, words: str) -> None:
         path = self._models.current_path
         if path is not None and session is self._session():
-            self._tasks.start(session.send(words, path))
+            self._tasks.start(session.send(words, path, reply_to=message_id))
 
     @Slot(str)
     def _on_branch(self, message_id: str) -> None:

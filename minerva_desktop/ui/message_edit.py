@@ -15,6 +15,7 @@ from PySide6.QtGui import (
     QDragEnterEvent,
     QDragMoveEvent,
     QFocusEvent,
+    QFont,
     QKeyEvent,
     QKeySequence,
     QResizeEvent,
@@ -31,6 +32,10 @@ LONG_PASTE_LINES = 100
 # Qt breaks lines at words in quadratic time: 100 kB without a space took 0.36 s for each key
 # (measured); breaking anywhere takes 0.02 s.
 _LONG_RUN = re.compile(r"\S{2000}")
+# Qt lays out a paragraph as a whole with each key, and once more to paint it. One of 91 kB took
+# 17 ms of a processor for both; without kerning and ligatures, and with its glyphs kept from the
+# layout to the painting, 6 ms.
+LONG_PARAGRAPH = 16_000  # characters
 _ALT = Qt.KeyboardModifier.AltModifier
 _CTRL_SHIFT = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
 
@@ -64,6 +69,7 @@ class MessageEdit(QPlainTextEdit):
         self.undo_other: Callable[[], bool] = _no
         self.redo_other: Callable[[], bool] = _no
         self._placeholder = ""
+        self._draws_plainly = False  # drawn without kerning
         self._max_height = 8 * self.fontMetrics().lineSpacing()
         self.setObjectName("composer")
         self.setAccessibleName("Message")
@@ -73,7 +79,8 @@ class MessageEdit(QPlainTextEdit):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.document().setDocumentMargin(GRID)
         self.document().documentLayout().documentSizeChanged.connect(self._fit_height)
-        self.textChanged.connect(self._wrap_words_when_empty)
+        self.document().contentsChange.connect(self._keep_glyphs)
+        self.textChanged.connect(self._on_text_changed)
         self._fit_height()
 
     def set_max_height(self, height: int) -> None:
@@ -88,7 +95,7 @@ class MessageEdit(QPlainTextEdit):
 
     def set_text(self, text: str) -> None:
         """Replace the text; Undo brings the old one back."""
-        self._choose_wrapping(text)
+        self._choose_layout(text)
         cursor = self.textCursor()
         cursor.select(QTextCursor.SelectionType.Document)
         cursor.insertText(text)
@@ -96,7 +103,7 @@ class MessageEdit(QPlainTextEdit):
 
     def start_over(self, text: str) -> None:
         """Hold ``text``, with the cursor at its end and nothing to undo."""
-        self._choose_wrapping(text)
+        self._choose_layout(text)
         self.setPlainText(text)
         self.moveCursor(QTextCursor.MoveOperation.End)
 
@@ -150,7 +157,7 @@ class MessageEdit(QPlainTextEdit):
 
     def _leave_files_to_the_window(self, event: QDragMoveEvent) -> None:
         """It is under this widget, and gets a drag next that is ignored here."""
-        event.setAccepted(not event.mimeData().hasUrls())
+        event.setAccepted(not _local_files(event.mimeData()))
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
         if self.takes_files and (_local_files(source) or source.hasImage()):
@@ -172,7 +179,7 @@ class MessageEdit(QPlainTextEdit):
 
     def insert_text(self, text: str) -> None:
         """Put ``text`` in the place of what is selected."""
-        self._choose_wrapping(text)
+        self._choose_layout(text)
         self.insertPlainText(text)
         self.ensureCursorVisible()
 
@@ -202,14 +209,34 @@ class MessageEdit(QPlainTextEdit):
         # Qt paints anew only where a placeholder appears or goes: another model's name would stay.
         self.viewport().update()
 
-    def _choose_wrapping(self, added: str) -> None:
+    def _choose_layout(self, added: str) -> None:
         if _LONG_RUN.search(added):
             self.setWordWrapMode(QTextOption.WrapMode.WrapAnywhere)
+        if max(map(len, added.split("\n"))) > LONG_PARAGRAPH:
+            self._draw_plainly(True)
+
+    def _draw_plainly(self, is_plain: bool) -> None:
+        if is_plain != self._draws_plainly:
+            self._draws_plainly = is_plain
+            font = QFont()  # all else is the font that the field has
+            if is_plain:
+                font.setStyleStrategy(QFont.StyleStrategy.PreferNoShaping)
+            self.setFont(font)
+
+    @Slot(int, int, int)
+    def _keep_glyphs(self, position: int, _removed: int, _added: int) -> None:
+        """Called before what changed is laid out."""
+        block = self.document().findBlock(position)
+        if block.length() > LONG_PARAGRAPH:
+            block.layout().setCacheEnabled(True)
 
     @Slot()
-    def _wrap_words_when_empty(self) -> None:
+    def _on_text_changed(self) -> None:
         if self.document().isEmpty():
             self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+            self._draw_plainly(False)
+        elif self.textCursor().block().length() > LONG_PARAGRAPH:
+            self._draw_plainly(True)
 
     @Slot()
     def _fit_height(self) -> None:

@@ -31,8 +31,10 @@ class Offers(QObject):
         self._bar = bar
         self._tasks = tasks
         self._works: dict[str, Work] = {}
+        self._shown: dict[str, None] = {}  # identities of notices, in order
         self._numbers = count(1)
         bar.action_triggered.connect(self._on_action)
+        bar.closed.connect(self._on_closed)
 
     def undo(self, text: str, work: Work) -> None:
         """Say what was done, and offer to undo it for a while."""
@@ -45,6 +47,11 @@ class Offers(QObject):
     def ask(self, text: str, label: str, work: Work, key: str) -> None:
         """Ask before ``work`` is done; the question stays until it is answered."""
         self._show(NoticeKind.WARNING, text, label, work, key)
+
+    def withdraw_all(self) -> None:
+        """Take away all that is still offered: it is too late for it."""
+        for identity in list(self._shown):
+            self._bar.dismiss(identity)
 
     def dismiss(self, key: str) -> None:
         """Take a notice away; nothing happens when it is not there any more."""
@@ -59,6 +66,7 @@ class Offers(QObject):
         if kind is NoticeKind.WARNING:
             actions.append(NoticeAction("Keep", f"{self._prefix}keep"))
         identity = self._prefix + key if key else callback_id
+        self._shown[identity] = None
         self._bar.show_notice(Notice(kind, text, actions=tuple(actions), key=identity))
 
     @Slot(str)
@@ -66,3 +74,7 @@ class Offers(QObject):
         work = self._works.pop(callback_id, None)
         if work is not None:
             self._tasks.start(work())
+
+    @Slot(str)
+    def _on_closed(self, identity: str) -> None:
+        self._shown.pop(identity, None)

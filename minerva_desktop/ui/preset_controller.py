@@ -144,9 +144,10 @@ class PresetController(QObject):
         session = self._session()
         shown = None if session is None else session.conversation.id
         if session is not None and shown != self._shown:
-            self._shown, self._is_touched = shown, False
+            kept = None if session.is_temporary else self._services.settings.current.new_chat_setup
+            self._shown, self._is_touched = shown, kept is not None
             self._window.notifications.dismiss(CHOICE)  # it was about the other chat
-            if not len(session.conversation):
+            if not len(session.conversation) and not self._is_touched:
                 self._note_default()
         self.refresh()
 
@@ -309,11 +310,13 @@ class PresetController(QObject):
         return self._save(library)
 
     def _save(self, library: PromptLibrary) -> bool:
+        """Whether it is kept; what the disk says to that comes later."""
         try:
-            self._services.presets.save(library)
+            self._services.presets.keep(library)
         except StoreError as error:
             self._show(error)
             return False
+        self._tasks.start(self._services.presets.written())
         return True
 
     def _offer_undo(self, text: str, undo: Callable[[], None], key: str = "") -> None:

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from minerva_desktop.app.preset_file import PresetFile, read_presets, write_presets
 from minerva_desktop.chat.presets import PromptLibrary
-from minerva_desktop.errors import MinervaError
+from minerva_desktop.errors import MinervaError, StoreError
 from minerva_desktop.ui.tasks import UiTasks
 
 FILTERS = ("Presets and snippets (*.json)", "All files (*)")
@@ -71,6 +71,10 @@ class PresetFiles(QObject):
         after = self._presets.current
         n_presets = len(after.presets) - len(before.presets)
         n_snippets = len(after.snippets) - len(before.snippets)
+        try:
+            await self._presets.written()
+        except StoreError as error:
+            failed = f"{error.message}. "
         if n_presets or n_snippets:
             self.imported.emit()
             words = f"{failed}{_counted(n_presets, n_snippets)} added."

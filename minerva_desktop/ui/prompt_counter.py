@@ -6,14 +6,19 @@ The engine's child counts them. Main thread.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Slot
 
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.model_actions import ModelState
-from minerva_desktop.chat.conversation import draft_turn
+from minerva_desktop.chat.context_cut import ContextCut
+from minerva_desktop.chat.conversation import clean_text, draft_turn
+from minerva_desktop.chat.message import ChatTurn, Message
 from minerva_desktop.chat.parts import Files
+from minerva_desktop.chat.turns import turns_of
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.paths import path_text
 from minerva_desktop.ui.engine_worker import EngineWorker
@@ -136,14 +141,16 @@ class PromptCounter(QObject):
             self._tasks.start(self._show(self._session))
 
     async def _show(self, session: ChatSession) -> None:
-        path = self._models.current_path
-        turns = session.conversation.turns()
-        draft = draft_turn(self._window.composer.text, self._window.composer.files)
-        if draft is not None:
-            turns += (draft,)
+        path, composer = self._models.current_path, self._window.composer
         if path is None or self._models.n_ctx is None:
             self._show_overflow(None)
             return
+        # A chat of 10,000 messages takes 15 ms, a file of 4 MB as long.
+        chat = session.conversation
+        branch, cut = chat.active_branch(), chat.active_cut()
+        turns, draft = await asyncio.to_thread(
+            _turns, branch, chat.system_prompt, cut, composer.text, composer.files
+        )
         try:
             used = await self._worker.count_tokens(path, turns) if turns else 0
         except MinervaError:
@@ -164,3 +171,12 @@ class PromptCounter(QObject):
             f"With this the chat has {used:,} tokens. The context of"
             f" {self._models.shown_name(path)} has {n_ctx:,}."
         )
+
+
+def _turns(
+    branch: Sequence[Message], system: str, cut: ContextCut | None, text: str, files: Files
+) -> tuple[tuple[ChatTurn, ...], ChatTurn | None]:
+    """What a model would be given if ``text`` and ``files`` were sent now, and what of it that
+    message is, if there is anything in it. Pure, on any thread."""
+    turns, draft = turns_of(branch, clean_text(system), cut), draft_turn(text, files)
+    return (turns if draft is None else (*turns, draft)), draft

@@ -30,7 +30,7 @@ from minerva_desktop.ui.chat_actions import (
 from minerva_desktop.ui.chat_list import ChatListView
 from minerva_desktop.ui.chat_list_model import ChatListModel
 from minerva_desktop.ui.chat_row_painter import ChatDelegate
-from minerva_desktop.ui.chat_rows import FolderRow, ListRows, Place
+from minerva_desktop.ui.chat_rows import ChatMarks, FolderRow, ListRows, Place
 from minerva_desktop.ui.controls import ICON_SIZE, icon_button, plain_tip, set_sign
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.result_painter import ResultDelegate
@@ -38,7 +38,7 @@ from minerva_desktop.ui.row_view import RowView
 from minerva_desktop.ui.search_field import SearchField
 from minerva_desktop.ui.search_hints import FilterValues
 from minerva_desktop.ui.search_results import Found, SearchResults
-from minerva_desktop.ui.sidebar_places import PlaceBar, PlaceHeader
+from minerva_desktop.ui.sidebar_places import EMPTY, SEARCHED, PlaceBar, PlaceHeader
 from minerva_desktop.ui.tag_editor import TagEditor
 from minerva_desktop.ui.theme import GRID
 
@@ -46,16 +46,6 @@ WIDTH = 256  # px
 NEW_CHAT_SHORTCUT = "Ctrl+N"
 TEMPORARY_SHORTCUT = "Ctrl+Shift+N"
 TOGGLE_SHORTCUT = "Ctrl+B"
-EMPTY = {
-    Place.CHATS: "No chats yet",
-    Place.ARCHIVE: "Nothing is archived",
-    Place.TRASH: "The trash is empty",
-}
-SEARCHED = {
-    Place.CHATS: "Search chats",
-    Place.ARCHIVE: "Search chats",
-    Place.TRASH: "Search titles in the trash",
-}
 
 
 class Sidebar(QWidget):
@@ -186,9 +176,12 @@ class Sidebar(QWidget):
         """Highlight the open chat and scroll to it; None for a chat not in the list."""
         self._model.current = chat_id or ""
         self._results.set_current(chat_id or "")
-        self._list.viewport().update()
         self._list.put_cursor(self._model.index_of(chat_id or ""))
         self._show_open_chat()
+
+    def set_marks(self, marks: ChatMarks) -> None:
+        """Mark the chats that are being answered, and those with new answers."""
+        self._model.set_marks(marks)
 
     def _show_open_chat(self) -> None:
         index = self._model.index_of(self._model.current)

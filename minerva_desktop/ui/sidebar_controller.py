@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Slot
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.chat.conversation import ConversationSummary
 from minerva_desktop.settings import SettingsFile
+from minerva_desktop.ui.answer_marks import AnswerMarks
 from minerva_desktop.ui.chat_rows import Place
 from minerva_desktop.ui.listed_chats import ListedChats, OpenChat
 from minerva_desktop.ui.main_window import MainWindow
@@ -24,7 +25,11 @@ NEW_FOLDER = "New folder"
 
 
 class SidebarController(QObject):
-    """Does nothing before `use`."""
+    """Does nothing before `use`.
+
+    Attributes:
+        marks: to be told of answers and of opened chats; the list shows them.
+    """
 
     def __init__(
         self, window: MainWindow, settings: SettingsFile, tasks: UiTasks, shown: OpenChat
@@ -33,6 +38,7 @@ class SidebarController(QObject):
         self._sidebar = window.sidebar
         self._tasks = tasks
         self._shown = shown
+        self.marks = AnswerMarks(settings, self)
         self._offers = Offers("list:", window.notifications, tasks)
         self._listed = ListedChats(window.sidebar, settings, tasks)
         self._search = SearchController(window.sidebar, self._listed, tasks)
@@ -41,6 +47,8 @@ class SidebarController(QObject):
 
     def _connect(self, window: MainWindow) -> None:
         sidebar, asked = window.sidebar, window.sidebar.chat_actions
+        self.marks.changed.connect(sidebar.set_marks)
+        sidebar.set_marks(self.marks.marks)
         sidebar.opened.connect(self._on_opened)
         window.new_temporary_chat.connect(self._listed.go_to_chats)
         asked.edit_name.connect(sidebar.edit_name)

@@ -11,6 +11,16 @@ from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 
 SIGN = 16  # px
+EMPTY = {
+    Place.CHATS: "No chats yet",
+    Place.ARCHIVE: "Nothing is archived",
+    Place.TRASH: "The trash is empty",
+}
+SEARCHED = {
+    Place.CHATS: "Search chats",
+    Place.ARCHIVE: "Search chats",
+    Place.TRASH: "Search titles in the trash",
+}
 
 
 class PlaceHeader(QWidget):

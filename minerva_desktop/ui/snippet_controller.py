@@ -34,6 +34,7 @@ class SnippetController(QObject):
         self._window = window
         self._icons = icons
         self._presets = presets
+        self._tasks = tasks
         self._dialog: SnippetDialog | None = None
         self._files = PresetFiles(presets, tasks, self)
         self._files.told.connect(self._on_told)
@@ -76,13 +77,23 @@ class SnippetController(QObject):
         return "" if selection is None else selection.text()
 
     def _save(self, library: PromptLibrary) -> bool:
+        """Whether it is kept; what the disk says to that comes later."""
         try:
-            self._presets.save(library)
+            self._presets.keep(library)
         except StoreError as error:
             if self._dialog is not None:
                 self._dialog.tell(f"{error.message}.")
             return False
+        self._tasks.start(self._write())
         return True
+
+    async def _write(self) -> None:
+        try:
+            await self._presets.written()
+        except StoreError as error:
+            if self._dialog is None:
+                raise
+            self._dialog.tell(f"{error.message}.")
 
     @Slot()
     def _on_manage_wanted(self) -> None:

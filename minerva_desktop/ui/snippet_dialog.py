@@ -44,7 +44,7 @@ NO_SNIPPETS = "No snippets yet. A snippet is a text that you send often, under a
 
 @dataclass(frozen=True, slots=True)
 class SnippetStore:
-    """Where the dialog finds and keeps them; ``save`` says whether the disk took it."""
+    """Where the dialog finds and keeps them; ``save`` says whether they are kept."""
 
     library: Callable[[], PromptLibrary]
     save: Callable[[PromptLibrary], bool]

@@ -145,6 +145,7 @@ QWidget#statusBar QPushButton { min-height: 16px; }
 """
 
 _CENTRE = """
+QScrollBar#formulaBar:focus { border: 1px solid $accent; border-radius: 4px; }
 QFrame#composerCard { background: $surface; border: 1px solid $edge; border-radius: 12px; }
 QFrame#composerCard[focused="true"] { border-color: $accent; }
 QFrame#messageEditor { background: $surface; border: 1px solid $accent; border-radius: 12px; }

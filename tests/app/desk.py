@@ -47,10 +47,9 @@ class Desk:
         return answer_id
 
     async def titled(self) -> None:
-        """Wait until no title is being looked for."""
-        titling = self.library.titling
-        if titling is not None:
-            await asyncio.wait([titling])
+        """Wait until no title is being looked for, and none waits for that."""
+        if self.library.titles.task is not None:
+            await asyncio.wait([self.library.titles.task])
 
     async def reopened(self, session: ChatSession) -> list[tuple[Role, str, MessageState]]:
         """What is on disk of a chat that nothing runs in."""

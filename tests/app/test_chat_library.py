@@ -6,13 +6,17 @@ import asyncio
 import weakref
 from pathlib import Path
 
+import apsw
 import pytest
 
 from minerva_desktop.app.trash_care import DAY_SECONDS, TrashCare
 from minerva_desktop.chat.conversation import TitleSource
 from minerva_desktop.chat.message import MessageState
 from minerva_desktop.errors import StoreError
+from minerva_desktop.store import opening
+from minerva_desktop.store.chat_store import ChatStore
 from tests.app.desk import MODEL, Desk
+from tests.store.test_recovery import root_page, spoil_page
 
 
 async def test_a_person_s_title_of_a_closed_chat_is_never_replaced(desk: Desk) -> None:
@@ -237,3 +241,32 @@ class Clock:
     def __call__(self) -> float:
         self.n_looks += 1
         return self.now
+
+
+async def test_a_recovery_that_a_full_disk_broke_off_is_tried_again(
+    desk: Desk, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = desk.new_session()
+    await desk.answered(session, "question", "answer")
+    await session.settle()
+    await desk.library.close()
+    monkeypatch.setattr(opening, "ALWAYS_CHECKED_BYTES", 0)  # as of a large file
+    spoil_page(database, root_page(database, "conversations_listed"))
+    again = Desk(await ChatStore.open(database), database.parent / "snapshots")
+    with pytest.raises(StoreError) as met:
+        await again.library.summaries()
+    with monkeypatch.context() as patch:
+        patch.setattr(opening, "replace_damaged", _full)
+        with pytest.raises(StoreError, match="the disk is full"):
+            await again.library.recovered_from(met.value)
+    with pytest.raises(StoreError, match="are not open") as closed:
+        await again.library.summaries()
+    assert await again.library.recovered_from(closed.value)
+    assert [chat.title for chat in await again.library.summaries()] == ["question"]
+    assert again.library.recovery_words is not None
+    assert not await again.library.recovered_from(closed.value)  # it is open by now
+    await again.library.close()
+
+
+def _full(*_: object) -> None:
+    raise apsw.FullError

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
+from minerva_desktop.app import preset_file
 from minerva_desktop.app.preset_file import MAX_BYTES, PresetFile, read_presets, write_presets
 from minerva_desktop.chat.presets import Preset, PromptLibrary, Snippet
 from minerva_desktop.chat.sampling import SamplingParameters
@@ -23,10 +26,12 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "presets.json"
 
 
-def test_what_was_saved_comes_back(path: Path) -> None:
+async def test_what_was_kept_comes_back(path: Path) -> None:
     file = PresetFile(path)
     assert file.current == PromptLibrary()
-    file.save(LIBRARY)
+    file.keep(LIBRARY)
+    assert file.current == LIBRARY
+    await file.written()
     again = PresetFile(path)
     assert (again.current, again.problem) == (LIBRARY, None)
     assert sorted(each.name for each in path.parent.iterdir()) == ["presets.json"]
@@ -43,14 +48,15 @@ def test_what_was_saved_comes_back(path: Path) -> None:
         (b"[" * 100_000, "is no file of presets"),
     ],
 )
-def test_a_file_that_is_none_is_kept_aside(path: Path, content: bytes, why: str) -> None:
+async def test_a_file_that_is_none_is_kept_aside(path: Path, content: bytes, why: str) -> None:
     path.write_bytes(content)
     file = PresetFile(path)
     assert file.current == PromptLibrary()
     assert file.problem is not None
     assert why in file.problem
     assert path.with_name("presets.json.unreadable").read_bytes() == content
-    file.save(LIBRARY)
+    file.keep(LIBRARY)
+    await file.written()
     assert PresetFile(path).current == LIBRARY
 
 
@@ -64,25 +70,27 @@ def test_a_newer_file_stays_as_it_is(path: Path) -> None:
         " to read it. It is left untouched."
     )
     with pytest.raises(StoreError, match="left untouched: update the app to change presets"):
-        file.save(LIBRARY)
+        file.keep(LIBRARY)
     with pytest.raises(StoreError, match="left untouched"):
         file.add(LIBRARY)
     assert path.read_bytes() == content
     assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
-def test_presets_of_another_person_are_added(path: Path, tmp_path: Path) -> None:
+async def test_presets_of_another_person_are_added(path: Path, tmp_path: Path) -> None:
     shared = tmp_path / "shared.json"
     write_presets(shared, LIBRARY)
     file = PresetFile(path)
     assert file.add(read_presets(shared)) == 2
     assert file.add(read_presets(shared)) == 0
+    await file.written()
     assert PresetFile(path).current == LIBRARY
 
 
-def test_a_bad_file_adds_nothing(path: Path, tmp_path: Path) -> None:
+async def test_a_bad_file_adds_nothing(path: Path, tmp_path: Path) -> None:
     file = PresetFile(path)
-    file.save(LIBRARY)
+    file.keep(LIBRARY)
+    await file.written()
     large = tmp_path / "large.json"
     large.touch()
     os.truncate(large, MAX_BYTES + 1)
@@ -93,22 +101,52 @@ def test_a_bad_file_adds_nothing(path: Path, tmp_path: Path) -> None:
     assert PresetFile(path).current == LIBRARY
 
 
-def test_a_disk_that_does_not_take_it(tmp_path: Path) -> None:
-    folder = tmp_path / "presets.json.new"
+async def test_what_a_disk_does_not_take_is_written_with_the_next_change(path: Path) -> None:
+    folder = path.with_name("presets.json.new")
     folder.mkdir()
-    file = PresetFile(tmp_path / "presets.json")
-    with pytest.raises(StoreError, match="could not be written: it is a folder"):
-        file.save(LIBRARY)
-    assert file.current == PromptLibrary()
-
-
-def test_what_could_not_be_read_again_is_not_written(path: Path) -> None:
     file = PresetFile(path)
-    file.save(LIBRARY)
+    file.keep(LIBRARY)
+    with pytest.raises(StoreError, match=r"could not be written: it is a folder\. What you"):
+        await file.written()
+    assert file.current == LIBRARY
+    folder.rmdir()
+    await file.written()
+    assert PresetFile(path).current == LIBRARY
+
+
+async def test_the_last_of_many_changes_is_what_is_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+
+    def write(to: Path, library: PromptLibrary) -> None:
+        assert threading.current_thread() is not threading.main_thread()
+        written.append(len(library.snippets))
+        write_presets(to, library)
+
+    monkeypatch.setattr(preset_file, "write_presets", write)
+    file = PresetFile(path)
+    writing = []
+    for number in range(20):
+        file.keep(file.current.with_snippet(Snippet(name=f"s{number}", text="x")))
+        writing.append(asyncio.ensure_future(file.written()))
+        if number == 9:
+            await writing[0]
+    await asyncio.gather(*writing)
+    assert PresetFile(path).current == file.current
+    assert written == sorted(written)
+    assert (written[-1], len(written) < 20) == (20, True)
+
+
+async def test_what_could_not_be_read_again_is_not_kept(path: Path) -> None:
+    file = PresetFile(path)
+    file.keep(LIBRARY)
+    await file.written()
     long = "x" * 200_000
     many = tuple(Snippet(name=f"s{number}", text=long) for number in range(85))
     with pytest.raises(StoreError, match="16,777,216 are the most"):
-        file.save(PromptLibrary(snippets=many))
+        file.keep(PromptLibrary(snippets=many))
+    assert file.current == LIBRARY
     with pytest.raises(InvalidRequest, match="at most 200,000 characters, not 200,001"):
         LIBRARY.with_snippet(Snippet(name="long", text=long + "x"))
     with pytest.raises(InvalidRequest, match="half a character"):

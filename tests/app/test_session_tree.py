@@ -67,6 +67,23 @@ async def test_only_a_question_is_edited_and_not_into_nothing(desk: Desk) -> Non
     assert [m.text for m in session.conversation.active_branch()] == ["Hello", "Hi"]
 
 
+async def test_an_earlier_answer_is_asked_about_in_a_branch_of_its_own(desk: Desk) -> None:
+    session = desk.new_session()
+    first = await desk.answered(session, "Hello", "Hi")
+    await desk.answered(session, "More", "Much more")
+    later = session.conversation.active_branch()[2].id
+    await session.send("Shorter", MODEL, reply_to=first)
+    assert [m.text for m in desk.listener.branch] == ["Hello", "Hi"]
+    said = [turn.text for turn in desk.engine.started[-1].turns]
+    assert said[1:] == ["Hello", "Hi", "Shorter"]
+    await desk.says(session, "H")
+    asked = session.conversation.active_branch()[2].id
+    assert session.conversation.siblings(later) == [later, asked]
+    await session.send("Again", MODEL, reply_to=session.conversation.active_leaf_id)
+    await desk.says(session, "h")
+    assert [m.text for m in session.conversation.active_branch()][4:] == ["Again", "h"]
+
+
 async def test_another_answer_with_other_parameters(desk: Desk) -> None:
     session = desk.new_session()
     first = await desk.answered(session, "Hello", "Hi")

@@ -106,6 +106,11 @@ def test_a_chat_with_branches() -> None:
     )  # fmt: skip
 
 
+def test_a_number_that_no_float_holds_is_no_time() -> None:
+    chat = export(linear(("user", "a", {})), create_time=10**400)
+    assert only(chat).conversation.created_at == 100.0
+
+
 def test_ids_are_the_same_at_each_import_and_never_theirs() -> None:
     chat = export(linear(("user", "a", {})), conversation_id="../../x")
     first, again = only(chat).conversation, only(chat).conversation

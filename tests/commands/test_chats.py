@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import apsw
@@ -23,9 +22,8 @@ from minerva_desktop.store import opening
 from minerva_desktop.store.chat_store import ChatStore
 from tests.app.chat_exports import chatgpt_archive, lm_studio_file
 from tests.chat.samples import make_conversation, make_message
+from tests.commands.conftest import Run
 from tests.store.test_recovery import root_page, spoil_page
-
-Run = Callable[..., tuple[int, str, str]]
 
 # Holds the chats open, as a window does, and writes once more before it ends.
 WINDOW = """
@@ -41,23 +39,6 @@ async def main():
     await store.close()
 asyncio.run(main())
 """
-
-
-@pytest.fixture
-def run(
-    minerva_home: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Run:
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = main(["chats", *arguments])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
 
 
 def stored(*conversations: Conversation) -> None:
@@ -162,7 +143,7 @@ def test_export_of_several_chats(run: Run, tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
     code, _, error = run("export", "--all", "-o", "out")
     assert code == 1
-    assert error.endswith("and 2 more is there already; --force replaces it\n")
+    assert error.endswith("and 2 more are there already; --force replaces them\n")
     assert run("export", "--all", "--format", "html", "-o", "all.zip")[0] == 0
     with zipfile.ZipFile(tmp_path / "all.zip") as archive:
         assert sorted(archive.namelist()) == [name.replace(".md", ".html") for name in names]

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,17 +82,19 @@ class Desktop:
         for character in text:
             self._press(XK.string_to_keysym(_KEY_NAMES.get(character, character)))
 
-    def press(self, key: str) -> None:
-        """Press one key by its X name, such as ``Return`` or ``Escape``."""
-        self._press(XK.string_to_keysym(key))
+    def press(self, keys: str) -> None:
+        """Press one key by its X name, such as ``Return``, or with others held, such as
+        ``Control_L+Shift_L+n``."""
+        *held, key = keys.split("+")
+        self._press(XK.string_to_keysym(key), [XK.string_to_keysym(each) for each in held])
 
-    def _press(self, keysym: int) -> None:
+    def _press(self, keysym: int, modifiers: Sequence[int] = ()) -> None:
         codes = list(self._display.keysym_to_keycodes(keysym))
         assert codes, f"the keyboard has no key for keysym {keysym:#x}"
         keycode, level = min(codes, key=lambda code: code[1])
-        shift = self._display.keysym_to_keycode(XK.XK_Shift_L)
-        held = [shift] if level == 1 else []
-        for kind, keys in ((X.KeyPress, [*held, keycode]), (X.KeyRelease, [keycode, *held])):
+        held = [*modifiers, XK.XK_Shift_L] if level == 1 else list(modifiers)
+        held = [self._display.keysym_to_keycode(each) for each in held]
+        for kind, keys in ((X.KeyPress, [*held, keycode]), (X.KeyRelease, [keycode, *held[::-1]])):
             for code in keys:
                 xtest.fake_input(self._display, kind, code)
         self._display.sync()
@@ -107,6 +109,15 @@ class Desktop:
             if attributes.map_state == X.IsViewable and window.get_wm_name() == title:
                 shown.append(window)
         return shown
+
+    def popups(self) -> set[int]:
+        """The menus and other popups that are open, by their numbers."""
+        return {
+            child.id
+            for child in self._display.screen().root.query_tree().children
+            if (found := child.get_attributes()).map_state == X.IsViewable
+            and found.override_redirect
+        }
 
     def window(self, title: str) -> Window:
         """Wait for the one window of that title."""

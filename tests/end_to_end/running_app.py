@@ -116,6 +116,18 @@ class RunningApp:
         """The accessible name of a part."""
         return self._reader.label(self.part(name))
 
+    def has_focus_in(self, name: str) -> bool:
+        """Whether keys go to a part, or to what is in it; parts may come and go."""
+        try:
+            found = self._parts.get(name) or self._reader.find(self._bus_name, name)
+            if found is None:
+                return False
+            self._parts[name] = found
+            return self._reader.has_focus_in(found)
+        except NoAnswerError:
+            self._parts.pop(name, None)  # it went, and may come again
+            return False
+
     def is_answering(self) -> bool:
         """Whether Stop is offered."""
         return self._reader.is_showing(self.part("stopButton"))

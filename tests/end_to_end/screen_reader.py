@@ -83,6 +83,10 @@ class ScreenReader:
         """Whether keys go to it."""
         return _FOCUSED in self._states(part)
 
+    def has_focus_in(self, part: Part) -> bool:
+        """Whether keys go to it or to something in it."""
+        return any(self.has_focus(each) for each in self._walk(part))
+
     def _named(self, top: Part, name: str) -> Iterator[Part]:
         return (part for part in self._walk(top) if self._name(part) == name)
 

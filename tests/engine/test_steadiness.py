@@ -39,7 +39,7 @@ async def test_short_answers_four_at_a_time(model_path: Path) -> None:
     async def answer(turns: tuple[ChatTurn, ...], n_tokens: int) -> str:
         return await engine.generate(turns, n_tokens, sampling=GREEDY).text()
 
-    asked = [(turns, 6 + number % 9) for number, turns in enumerate(questions(12))]
+    asked = [(turns, 6 + number % 9) for number, turns in enumerate(questions(8))]
     alone = [await answer(turns, n_tokens) for turns, n_tokens in asked]
     together = await asyncio.gather(*(answer(turns, n_tokens) for turns, n_tokens in asked))
     await engine.unload()

@@ -27,6 +27,22 @@ def test_a_steady_prompt_is_cut_below_the_rows_that_ggml_puts_into_tiles() -> No
     ]
 
 
+def test_prompts_that_fit_but_for_a_few_tokens_all_go_into_the_step() -> None:
+    """Else the last one's two halves would each keep the fifteen that write waiting once more."""
+    scheduler = new_scheduler(n_batch=512, n_running=16)
+    for request_id in range(16):
+        scheduler.add(_steady(request_id, 67))
+    steps = [[chunk.count for chunk in take_step(scheduler)] for _ in range(3)]
+    assert steps == [[34] * 16, [33] * 16, [1] * 16]
+
+
+def test_a_prompt_that_is_much_too_large_for_what_is_left_waits() -> None:
+    scheduler = new_scheduler(n_batch=64, n_running=2)
+    scheduler.add(_steady(1, 60))
+    scheduler.add(_steady(2, 61))
+    assert [chunk.count for chunk in take_step(scheduler)] == [60]
+
+
 def test_the_lone_row_of_a_steady_sequence_has_company_once_the_cache_is_long() -> None:
     scheduler = new_scheduler(n_batch=512, n_running=2)
     scheduler.add(_steady(1, 250))

@@ -124,6 +124,27 @@ async def test_forced_calls_parse_with_another_model(gemma_path: Path) -> None:
             check_calls(answer, is_whole=stream.completion.finish_reason is FinishReason.STOP)
 
 
+async def test_an_answer_in_a_form_may_call_instead(marked: LlamaEngine) -> None:
+    """What steers it here is a bias, where a large model sees for itself what to do."""
+    form = '{"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"]}'
+    answer_format = AnswerFormat(F.HERMES, R.THINK)
+    may_call = ChatOptions(tools=tuple(each for each in TOOLS if each.name == "now"))
+    for bias, chat, names in (
+        ({CALL: 50.0, CALLED: 50.0}, msgspec.structs.replace(may_call, parallel=False), 1),
+        ({CALL: -50.0}, may_call, 0),
+        ({CALL: -50.0}, NOW, 1),  # what has to be called leaves nothing to say
+    ):
+        sampling = hot(1, json_schema=form, logit_bias={THINK: -50.0, **bias})
+        stream = marked.generate(ASKED, sampling=sampling, chat=chat)
+        answer = read(await stream.text(), answer_format, chat)
+        assert stream.completion is not None
+        assert stream.completion.finish_reason is FinishReason.STOP
+        assert len(answer.calls) == names
+        check_calls(answer, is_whole=bool(names))
+        if not names:
+            assert json.loads(answer.content).keys() == {"a"}
+
+
 async def test_forced_marks_may_be_control_tokens(marked: LlamaEngine) -> None:
     text = await marked.generate(ASKED, sampling=hot(1), chat=ONE).text()
     assert text.startswith("<tool_call>\n{")
@@ -229,7 +250,7 @@ async def test_a_turn_that_calls_is_not_continued_and_a_plain_one_is(small: Llam
 async def test_what_excludes_each_other_is_refused(plain: LlamaEngine) -> None:
     refused: list[tuple[Prompt, SamplingParameters, ChatOptions, str]] = [
         (ASKED, SamplingParameters(grammar='root ::= "a"'), FORCED, "tool_choice"),
-        (ASKED, SamplingParameters(json_schema="{}"), FORCED, "tool_choice"),
+        (ASKED, SamplingParameters(json_schema='{"type": 5}'), FORCED, "response_format"),
         ([*ASKED, ChatTurn(Role.ASSISTANT, "a")], SamplingParameters(), FORCED, "tool_choice"),
         (ASKED, SamplingParameters(ignore_eos=True), FORCED, "tool_choice"),
         (ASKED, SamplingParameters(min_tokens=2), FORCED, "tool_choice"),

@@ -101,7 +101,7 @@ async def run_until_cancelled(activity: Activity, lifetime: Lifetime) -> None:
         stream = TokenStream()
         with activity.begin(scope(), dialect="chat", model="m", is_stream=False) as request:
             request.follow(stream)
-            stream.report_prefill(3, 3)
+            stream.report_prefill(3, 3, 2)
             stream.push_token("A")
             await stream.text()
 
@@ -119,7 +119,7 @@ async def test_the_person_cancels_it() -> None:
         await task
     record = only(activity)
     assert (record.state, record.status) == (RequestState.CANCELLED, 499)
-    assert (record.prompt_tokens, record.generated_tokens) == (3, 1)
+    assert (record.prompt_tokens, record.cached_tokens, record.generated_tokens) == (3, 2, 1)
     activity.cancel(record.number)
     activity.cancel(12345)
 

@@ -194,7 +194,7 @@ async def test_an_error_before_the_first_token_has_its_status(
         answer = await ask(served, stream=stream)
         assert served.pool.leases == 0
     assert answer.status_code == status
-    assert answer.json()["error"]["message"] == error.message
+    assert answer.json()["error"]["message"].startswith(error.message)
     assert answer.json()["error"]["code"] == error.code
     assert "/secret" not in answer.text
 
@@ -260,9 +260,9 @@ async def test_the_official_client_understands_a_refused_parameter() -> None:
 @pytest.mark.parametrize("stream", [False, True])
 async def test_ignored_fields_are_in_a_header(stream: bool) -> None:
     async with serving() as served:
-        answer = await ask(served, stream=stream, zap=1)
+        answer = await ask(served, stream=stream, **{"zap": 1, "": 2})
     assert answer.status_code == 200
-    assert answer.headers["x-minerva-ignored-fields"] == "zap"
+    assert answer.headers["x-minerva-ignored-fields"] == 'zap, ""'
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -374,6 +374,7 @@ async def test_the_time_of_a_request_counts_from_before_the_model_loads(
         assert served.pool.leases == 0
     assert answer.status_code == 408
     assert b"generation_timeout" in answer.content
+    assert "x-should-retry" not in answer.headers
     loading = f"it may take 0.05 s in all, and {MODEL.model_id} is not loaded yet"
     assert loading.encode() in answer.content
 

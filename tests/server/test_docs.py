@@ -94,13 +94,20 @@ async def test_the_description_is_whole() -> None:
     example = ChatCompletionRequest.model_validate(body["example"])
     assert example.messages[0].role == "user"
     assert set(schemas["ChatCompletionRequest"]["required"]) == {"messages"}
-    assert chat["responses"]["200"]["content"]["text/event-stream"]["schema"] == {
-        "$ref": REFERENCE + "ChatCompletionChunk"
-    }
+    event = chat["responses"]["200"]["content"]["text/event-stream"]["schema"]
+    data, done = event["properties"]["data"]["anyOf"]
+    assert (data["contentMediaType"], done) == ("application/json", {"const": "[DONE]"})
+    assert data["contentSchema"]["anyOf"] == [
+        {"$ref": REFERENCE + name} for name in ("ChatCompletionChunk", "ErrorBody")
+    ]
     assert {"400", "401", "403", "404", "413", "415", "503"} <= set(chat["responses"])
     one = api["paths"]["/v1/models/{name}"]["get"]
     assert [each["name"] for each in one["parameters"]] == ["name"]
     assert api["paths"]["/health"]["get"]["security"] == []
+    assert api["security"] == [{"bearer": []}, {"x-api-key": []}, {}]
+    async with serving(api_keys=(NamedKey.of("me", "secret-secret"),)) as served:
+        locked = (await served.http.get("/openapi.json")).json()
+    assert locked == {**api, "security": [{"bearer": []}, {"x-api-key": []}]}
     ids = [each["operationId"] for path in api["paths"].values() for each in path.values()]
     assert len(ids) == len(set(ids))
 

@@ -11,6 +11,7 @@ from anthropic.types import ErrorResponse
 from starlette.types import Receive
 
 from minerva_desktop.errors import (
+    ContextLimitExceeded,
     EngineDied,
     Forbidden,
     GenerationTimeout,
@@ -26,7 +27,7 @@ from minerva_desktop.errors import (
     RequestCancelled,
     Unauthorized,
 )
-from minerva_desktop.server.errors import PayloadTooLarge, error_response
+from minerva_desktop.server.errors import ModelStillLoads, PayloadTooLarge, error_response
 from minerva_desktop.server.request_info import request_info
 
 
@@ -104,9 +105,22 @@ async def test_headers_that_belong_to_an_error_go_with_it_in_either_shape() -> N
 
 
 async def test_clients_are_told_where_no_second_try_helps() -> None:
-    for final in (OutOfMemory("No"), ModelLoadError("No")):
+    for final in (OutOfMemory("No"), ModelLoadError("No"), GenerationTimeout("No")):
         _, headers, _ = await answer(final, "/v1/responses")
         assert headers["x-should-retry"] == "false"
-    for passing in (LoadCancelled("No"), InferenceError("No"), EngineDied("No")):
-        _, headers, _ = await answer(passing, "/v1/responses")
+    for kind in (LoadCancelled, ModelStillLoads, InferenceError, EngineDied):
+        _, headers, _ = await answer(kind("No"), "/v1/responses")
         assert "x-should-retry" not in headers
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/chat/completions"])
+async def test_a_prompt_that_is_too_long_is_told_in_the_words_that_clients_look_for(
+    path: str,
+) -> None:
+    for error in (ContextLimitExceeded.of(5, 6), ContextLimitExceeded("No. It is a pity.")):
+        _, _, body = await answer(error, path)
+        message = body["error"]["message"]
+        assert message.startswith(error.message.rstrip("."))
+        assert "prompt is too long" in message
+        assert "maximum context length" in message
+        assert ".." not in message

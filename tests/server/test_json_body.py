@@ -9,6 +9,7 @@ from minerva_desktop.server.json_body import parse_json_object
 def test_an_object_is_read() -> None:
     assert parse_json_object(b'{"a": [1, "\\ud83d\\ude00"]}') == {"a": [1, "😀"]}
     assert parse_json_object("\ufeff{}".encode()) == {}
+    assert parse_json_object(b'{"a": [1e300, 1e-999, "1e999"]}') == {"a": [1e300, 0.0, "1e999"]}
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,9 @@ def test_an_object_is_read() -> None:
         (b'{"a": NaN}', "NaN is not a JSON number"),
         (b'{"a": -Infinity}', "-Infinity is not a JSON number"),
         (b'{"a": ' + b"9" * 5000 + b"}", "too many digits"),
+        (b'{"a": [1e999]}', "too large"),
+        (b'{"a": {"b": -1E+309}}', "too large"),
+        (b'{"a": ' + b"9" * 309 + b".5}", "too large"),
         (b'{"a": 1, "b": 2, "a": 3}', "'a' more than once"),
         (b'{"a": {"b": 1, "b": 1}}', "'b' more than once"),
         (b'{"\\ud800": 1, "\\ud800": 2}', "more than once"),

@@ -7,6 +7,7 @@ import json
 import re
 
 from minerva_desktop.errors import ContextLimitExceeded, OutOfMemory
+from minerva_desktop.server.errors import TOO_LONG
 from minerva_desktop.server.model_choice import TOLD_SECONDS
 from tests.server.fake_models import (
     MODEL,
@@ -75,7 +76,7 @@ async def test_a_context_that_is_small_for_the_sake_of_others_is_told_with_the_w
         answers = [
             await served.http.post(CHAT, json=chat_body(stream=stream)) for stream in (False, True)
         ]
-    assert plain.json()["error"]["message"] == refusal.message
+    assert plain.json()["error"]["message"] == refusal.message + TOO_LONG
     for answer in answers:
         error = answer.json()["error"]
         assert (answer.status_code, error["param"]) == (400, "messages")
@@ -83,5 +84,5 @@ async def test_a_context_that_is_small_for_the_sake_of_others_is_told_with_the_w
         assert error["message"] == (
             f"{refusal.message}. {MODEL.model_id} was loaded while others held memory; alone it "
             "gets a context of 16384 tokens. Unload it, so that it is loaded anew when they do "
-            "not, or give it a fixed context"
+            f"not, or give it a fixed context{TOO_LONG}"
         )

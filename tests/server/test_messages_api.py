@@ -16,6 +16,7 @@ from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.tools import ToolCall, ToolMode
 from minerva_desktop.errors import ContextLimitExceeded, EngineDied, ModelLoadError, QueueFull
+from minerva_desktop.server.errors import TOO_LONG
 from tests.server.answers import completion, named_events
 from tests.server.fake_models import (
     MODEL,
@@ -244,7 +245,7 @@ async def test_an_error_before_the_first_token_has_its_status(stream: bool) -> N
         "type": "error",
         "error": {
             "type": "invalid_request_error",
-            "message": "Context limit exceeded: max 2048, required 5000",
+            "message": "Context limit exceeded: max 2048, required 5000" + TOO_LONG,
             "details": {"error_code": "context_length_exceeded", "param": "messages"},
         },
         "request_id": answer.headers["x-request-id"],

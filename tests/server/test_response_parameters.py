@@ -256,7 +256,7 @@ def test_answers_in_json() -> None:
     parameters = parse(text={"format": form})
     assert parameters.sampling.json_schema is not None
     assert json.loads(parameters.sampling.json_schema) == schema
-    assert parameters.settings.text["format"] == form
+    assert parameters.settings.text["format"] == {"description": None, **form}
 
 
 def test_tools_and_the_choice_among_them() -> None:

@@ -116,6 +116,7 @@ def test_the_items_of_a_response() -> None:
     assert thought.content is not None
     assert [part.text for part in thought.content] == ["Let me look."]
     assert (thought.summary, thought.status) == ([], "completed")
+    assert "encrypted_content" not in thought.model_fields_set  # Open Responses takes no null
     assert message.type == "message"
     assert whole.output_text == "I ask."
     assert first.type == "function_call"

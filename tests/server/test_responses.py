@@ -37,6 +37,16 @@ WEATHER: Any = {
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
     "strict": True,
 }
+NOTHING: Any = {"type": "function", "name": "nothing"}
+# What the Open Responses specification demands of every response.
+REQUIRED = (
+    *("id", "object", "created_at", "completed_at", "status", "incomplete_details", "model"),
+    *("previous_response_id", "instructions", "output", "error", "tools", "tool_choice"),
+    *("truncation", "parallel_tool_calls", "text", "top_p", "presence_penalty"),
+    *("frequency_penalty", "top_logprobs", "temperature", "reasoning", "user", "usage"),
+    *("max_output_tokens", "max_tool_calls", "store", "background", "service_tier", "metadata"),
+    *("safety_identifier", "prompt_cache_key"),
+)
 
 
 class City(BaseModel):
@@ -98,8 +108,10 @@ async def test_what_a_response_says_of_its_request_is_what_clients_expect() -> N
         form = {"type": "json_schema", "name": "city", "schema": {"type": "object"}}
         answer = await ask(
             served,
-            tools=[WEATHER],
+            tools=[WEATHER, NOTHING],
             tool_choice={"type": "function", "name": "weather"},
+            presence_penalty=0.5,
+            max_tool_calls=3,
             text={"format": form, "verbosity": "medium"},
             reasoning={"effort": "low", "summary": "auto"},
             truncation="auto",
@@ -107,13 +119,18 @@ async def test_what_a_response_says_of_its_request_is_what_clients_expect() -> N
         )
         (asked,) = served.engine.asked_with
     whole = Response.model_validate_json(answer.text, strict=True)
-    assert [tool.to_dict() for tool in whole.tools] == [WEATHER]
+    bare = {"description": None, "parameters": None, "strict": False}
+    assert [tool.to_dict() for tool in whole.tools] == [WEATHER, {**bare, **NOTHING}]
     assert whole.model_dump()["tool_choice"] == {"type": "function", "name": "weather"}
     assert whole.text is not None
-    assert whole.text.to_dict() == {"format": form, "verbosity": "medium"}
+    whole_form = {**form, "description": None, "strict": False}
+    assert whole.text.to_dict() == {"format": whole_form, "verbosity": "medium"}
     assert whole.reasoning is not None
     assert (whole.reasoning.effort, whole.reasoning.summary) == ("low", None)
     assert (whole.truncation, whole.parallel_tool_calls) == ("auto", False)
+    assert whole.max_tool_calls == 3
+    assert answer.json()["presence_penalty"] == 0.5
+    assert answer.json().keys() >= {*REQUIRED}
     chat: Any = asked["chat"]
     assert (chat.mode, chat.only_tool, chat.parallel) == (ToolMode.REQUIRED, "weather", False)
     assert json.loads(chat.variables) == {"reasoning_effort": "low", "enable_thinking": True}

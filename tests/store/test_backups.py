@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,12 +16,18 @@ import pytest
 from minerva_desktop.chat.message import MessageState
 from minerva_desktop.errors import StoreError
 from minerva_desktop.store import backup_files, care
-from minerva_desktop.store.backup_files import N_KEPT, BackupReason
+from minerva_desktop.store.backup_files import (
+    N_KEPT,
+    PAGES_A_STEP,
+    STEPS_A_SYNC,
+    BackupReason,
+    Copy,
+)
 from minerva_desktop.store.care import Care
 from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.store.database import Database
 from tests.chat.samples import make_conversation, make_message
-from tests.store.test_old_chats import write_v1
+from tests.store.test_old_chats import write_old
 
 DAY = 24 * 3600.0
 
@@ -108,6 +116,49 @@ async def test_messages_that_come_while_it_is_made_do_not_wait(
     assert copied == texts[: len(copied)]
 
 
+async def test_each_step_of_it_copies_few_pages_whatever_the_size(
+    store: ChatStore, path: Path, tmp_path: Path
+) -> None:
+    """Writes get their turn between two of them."""
+    for _ in range(20):
+        await store.create(make_conversation(*["word " * 1000] * 50))
+    await store.close()
+    database = Database(path)
+    database.open().result()
+    copy = Copy(tmp_path / "copy.db")
+    left: list[int] = []
+    while not database.run(copy.step).result():
+        assert copy._backup is not None
+        left.append(copy._backup.remaining)
+    copy.drop()
+    database.close().result()
+
+    steps = [one - other for one, other in itertools.pairwise(left)]
+    assert set(steps) == {PAGES_A_STEP}
+    assert len(steps) > 3
+
+
+async def test_it_never_leaves_much_for_the_disk_to_do_at_once(
+    store: ChatStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Messages that have to be on the disk would wait behind that."""
+    syncs: list[tuple[str, str]] = []
+
+    def sync(path: Path) -> None:
+        syncs.append((path.suffix, threading.current_thread().name))
+
+    monkeypatch.setattr(backup_files, "PAGES_A_STEP", 4)
+    monkeypatch.setattr(backup_files, "sync", sync)
+    await store.create(make_conversation(*["word " * 1000] * 50))
+    made = await store.back_up()
+
+    n_steps = made.stat().st_size // 4096 // 4
+    n_during = [suffix for suffix, _ in syncs].count(".part")
+    assert n_steps // STEPS_A_SYNC <= n_during <= n_steps // STEPS_A_SYNC + 1
+    assert n_during > 2
+    assert not any(thread.startswith("minerva-store") for _, thread in syncs)
+
+
 async def test_a_backup_that_is_given_up_leaves_nothing(
     store: ChatStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,7 +196,7 @@ async def test_what_is_no_backup_is_not_restored(
 async def test_an_old_backup_is_brought_up_to_date_a_newer_one_is_refused(
     store: ChatStore, tmp_path: Path
 ) -> None:
-    write_v1(tmp_path / "old.db")
+    write_old(tmp_path / "old.db", 1)
     await store.restore_backup(tmp_path / "old.db")
     assert await titles(store) == ["How long does green tea…", "Trip to Kyōto 京都"]
     assert (await store.search("steep")).hits[0].conversation.id == "c-tea"

@@ -18,11 +18,12 @@ from minerva_desktop.errors import StoreError
 from minerva_desktop.store import opening
 from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.store.database import Database
+from minerva_desktop.store.failures import is_damage
 from minerva_desktop.store.recovery import Recovery
 from minerva_desktop.store.recovery_pages import rows_of
 from minerva_desktop.store.search_index import PART_BITS, part_name
 from tests.chat.samples import make_conversation
-from tests.store.test_old_chats import write_v1
+from tests.store.test_old_chats import write_old
 
 PAGE = 4096
 N_CHATS = 40
@@ -51,12 +52,20 @@ def fill(path: Path) -> list[Conversation]:
     return chats
 
 
-def reopened(path: Path) -> tuple[Recovery | None, dict[str, Conversation], list[str]]:
-    """What was recovered, all chats, and what a whole check of the new file says."""
+def reopened(
+    path: Path, *, at_start: bool = False
+) -> tuple[Recovery | None, dict[str, Conversation], list[str]]:
+    """What was recovered, all chats, and what a whole check of the new file says. ``at_start``:
+    damage is met when the chats are listed, as the window does at its start."""
 
     async def look() -> tuple[Recovery | None, dict[str, Conversation], list[str]]:
         store = await ChatStore.open(path)
         try:
+            if at_start:
+                with pytest.raises(StoreError) as met:
+                    await store.list_conversations()
+                assert is_damage(met.value)
+                await store.open_anew()
             listed = await store.list_conversations()
             chats = {chat.id: await store.load(chat.id) for chat in listed}
             return store.recovery, chats, await store.check()
@@ -246,7 +255,7 @@ def test_damage_that_the_start_meets_is_recovered_at_once(
 
 
 def test_an_old_damaged_file_is_recovered_and_brought_up_to_date(path: Path) -> None:
-    write_v1(path)
+    write_old(path, 1)
     connection = apsw.Connection(str(path))
     # Too long for the page of the table, so that there is another one to lose.
     connection.execute("UPDATE messages SET text = ? WHERE id = 'm-named-1'", ("word " * 2000,))
@@ -299,6 +308,22 @@ def test_without_the_first_page_everything_else_is_read(path: Path) -> None:
             await store.close()
 
     assert asyncio.run(blob()) == b"image" * 5000
+
+
+def test_a_row_from_before_a_column_came_is_read_without_the_first_page(path: Path) -> None:
+    """Adding a column leaves the rows that are there as they are."""
+    write_old(path, 2)
+    _, before, _ = reopened(path)  # brings it up to date
+    content = path.read_bytes()
+    path.write_bytes(bytes(PAGE) + content[PAGE:])
+
+    recovery, found, problems = reopened(path)
+
+    assert recovery is not None
+    assert recovery.n_lost_chats == 0
+    assert found == before
+    assert found["c-tea"].title == "Green Tea"
+    assert problems == []
 
 
 @given(content=st.binary(max_size=200), seed=st.integers(0, 1000))
@@ -363,8 +388,8 @@ def test_the_words_for_it() -> None:
     )
     assert recovery.words == (
         "The file with your chats was damaged. 1,234 messages in 1 chat could be read, 2 messages"
-        " could not. 1 chat lost the title. The damaged file is kept as chats-damaged.db; what is"
-        " missing may be in a backup, in the folder backups beside it."
+        f" could not. 1 chat lost the title. The damaged file is kept as {recovery.damaged}; what"
+        " is missing may be in a backup, in the folder backups beside it."
     )
     unsure = msgspec.structs.replace(recovery, may_miss_more=True)
     assert "could be read, at least 2 messages could not." in unsure.words

@@ -148,6 +148,10 @@ class OpenWindow:
         QApplication.sendEvent(self.window, drop)
         assert not self.part(QWidget, "dropOverlay").isVisible()
 
+    def hand_over(self, *files: Path) -> None:
+        """Let a second start, or the system, give these files to the app."""
+        self._application.open_files(list(files))
+
     def open_settings(self) -> SettingsDialog:
         """Open the settings by their button."""
         QTest.mouseClick(self.part(QToolButton, "settingsActionButton"), Qt.MouseButton.LeftButton)

@@ -32,6 +32,7 @@ from minerva_desktop.settings import Settings, SettingsFile, UpdateSettings
 from minerva_desktop.ui.about_controller import AboutController
 from minerva_desktop.ui.about_dialog import AboutDialog
 from minerva_desktop.ui.changes_view import ChangesView
+from minerva_desktop.ui.chat_view.code_bar import CodeBar
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.self_test_process import CANCELLED, SelfTestProcess
@@ -163,6 +164,21 @@ def test_long_news_come_bit_by_bit(qtbot: QtBot, icons: Icons) -> None:
     qtbot.waitUntil(lambda: not view.is_working, timeout=20_000)
     view.show_markdown("")
     qtbot.waitUntil(lambda: text.plain_text() == "", timeout=20_000)
+
+
+def test_code_in_news_is_copied_and_not_saved(qtbot: QtBot, icons: Icons) -> None:
+    view = ChangesView(icons)
+    qtbot.addWidget(view)
+    view.show()
+    view.show_markdown("```py\nx = 1\n```")
+    qtbot.waitUntil(lambda: bool(view.findChildren(CodeBar)), timeout=20_000)
+    (bar,) = view.findChildren(CodeBar)
+    shown = [each for each in bar.findChildren(QAbstractButton) if each.isVisible()]
+    assert [each.accessibleName() for each in shown] == [
+        "Wrap long lines of Python code",
+        "Copy Python code",
+    ]
+    assert shown[-1].geometry().right() == bar.rect().right()
 
 
 def test_the_switch_in_the_settings_asks_at_once_and_tells_once(

@@ -22,6 +22,7 @@ from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import Settings, SettingsFile
 from minerva_desktop.ui.attachment_chip import FileChip
+from minerva_desktop.ui.attachment_strip import AttachmentStrip
 from minerva_desktop.ui.attachment_viewer import AttachmentViewer
 from minerva_desktop.ui.message_edit import MessageEdit
 from tests.app.pdf_files import write_pdf
@@ -30,7 +31,7 @@ from tests.ui.parts import part
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
-OpenApp = Callable[[], OpenWindow]
+OpenApp = Callable[..., OpenWindow]
 
 
 @pytest.fixture
@@ -217,3 +218,43 @@ def test_earlier_messages_come_back_with_alt_up(open_app: OpenApp) -> None:
             QTest.keyClick(editor, key, alt)
             seen.append(editor.toPlainText())
         assert seen == ["Two", "One", "One", "Two", "Th"]
+
+
+def test_files_the_app_is_started_with_go_with_the_message(
+    open_app: OpenApp, tmp_path: Path
+) -> None:
+    (tmp_path / "note.txt").write_text("A note.", encoding="utf-8")
+    (tmp_path / "data.json").write_text('{"a": 1}', encoding="utf-8")
+    write_pdf(tmp_path / "paper.pdf", "Of rivers")
+    started_with = [tmp_path / name for name in ("note.txt", "data.json", "paper.pdf")]
+    with closing(open_app(files=started_with)) as opened:
+        opened.until("files", lambda: names(opened) == ["note.txt", "data.json", "paper.pdf"])
+        assert opened.notice == ""
+        opened.hand_over(tmp_path / "note.txt", tmp_path / "gone.gguf")
+        opened.until("file", lambda: names(opened)[3:] == ["note.txt"])
+        opened.until("reason", lambda: "gone.gguf" in opened.notice)
+
+
+def _is_new_one_read(strip: AttachmentStrip, known: set[str]) -> bool:
+    """Whether a file that is not among the ``known`` ones is there as a whole."""
+    return any(item.part is not None for item in strip.items if item.id not in known)
+
+
+def test_what_was_offered_for_a_message_goes_with_it(open_app: OpenApp, tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("A note.", encoding="utf-8")
+    with closing(open_app()) as opened:
+        opened.drop(tmp_path / "note.txt", tmp_path / "gone.txt")
+        opened.until("reason", lambda: "“gone.txt” cannot be attached" in opened.notice)
+        strip = opened.window.composer.attachments
+        ways: tuple[Callable[[], object], ...] = (
+            functools.partial(opened.send, "Hello"),
+            opened.window.new_temporary_chat.emit,
+        )
+        for leave in ways:
+            known = {item.id for item in strip.items}
+            opened.drop(tmp_path / "note.txt")
+            opened.until("file", functools.partial(_is_new_one_read, strip, known))
+            strip.remove(strip.items[-1].id)
+            assert opened.notice == "note.txt removed"
+            leave()
+            opened.until("no notice", lambda: opened.notice == "")

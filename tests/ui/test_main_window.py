@@ -143,7 +143,7 @@ def test_tab_reaches_everything_that_is_shown(opened: OpenWindow) -> None:
         reached.add(focused)
         QTest.keyClick(focused, Qt.Key.Key_Tab)
     assert sorted(w.objectName() for w in wanted - reached) == []
-    assert {"composer", "sendButton", "modelPicker", "chatView", "systemPrompt"} <= {
+    assert {"composer", "sendButton", "modelPicker", "messageText", "systemPrompt"} <= {
         widget.objectName() for widget in reached
     }
 

@@ -245,6 +245,11 @@ def test_another_answer_is_beside_the_first(short: OpenWindow) -> None:
     choose(opened, "regenerateMenu", "Ask for it shorter")
     answered(opened, 4)
     assert "much shorter." in opened.transcript
+    do(opened, 1, MessageAction.REGENERATE)  # an earlier answer, in another branch
+    opened.until("menu", lambda: bool(opened.window.findChildren(QMenu, "regenerateMenu")))
+    choose(opened, "regenerateMenu", "Ask for it longer")
+    opened.until("question", lambda: "in more detail." in opened.transcript)
+    answered(opened, 4)
 
 
 def test_a_cut_answer_goes_on_in_its_own_message(short: OpenWindow) -> None:

@@ -107,9 +107,9 @@ def says(opened: OpenWindow, words: str) -> bool:
     return opened.notice == words
 
 
-def stored(of: Callable[[PromptLibrary], object]) -> object:
-    """What is on disk."""
-    return of(read_presets(app_paths().presets))
+def until_stored(opened: OpenWindow, of: Callable[[PromptLibrary], object], value: object) -> None:
+    """Wait until that is on disk."""
+    opened.until("presets on disk", lambda: of(read_presets(app_paths().presets)) == value)
 
 
 def test_choosing_sets_the_chat_and_undo_brings_back_what_was_typed(opened: OpenWindow) -> None:
@@ -155,12 +155,12 @@ def test_keeping_renaming_updating_and_deleting(opened: OpenWindow) -> None:
     choose(opened, "Short")
     choose(opened, "Delete")
     assert opened.notice == "The preset “Short” was deleted."
-    assert stored(lambda each: each.preset("Short")) is None
+    until_stored(opened, lambda each: each.preset("Short"), None)
     assert opened.settings.current.models == {}
     press(opened, "Undo")
     assert title(opened) == "Short"
     kept = Preset(name="Short", system_prompt="Be very terse.", sampling=panel.values()[1])
-    assert stored(lambda each: each.presets) == (TEACHER, POET, kept)
+    until_stored(opened, lambda each: each.presets, (TEACHER, POET, kept))
     (own,) = opened.settings.current.models.values()
     assert own == ModelOverrides(preset="Short")
 
@@ -231,6 +231,21 @@ def test_a_damaged_file_is_told_and_kept(
         choose(opened, "Save as new…")
         name_it(opened, "New")
     assert PresetFile(paths.presets).current.preset("New") is not None
+
+
+def test_a_disk_that_does_not_take_a_preset_is_told_and_gets_it_at_the_end(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+) -> None:
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        in_the_way = opened.paths.presets.with_name("presets.json.new")
+        in_the_way.mkdir()
+        opened.part(QPlainTextEdit, "systemPrompt").setPlainText("Be terse.")
+        choose(opened, "Save as new…")
+        name_it(opened, "Terse")
+        opened.until("notice", lambda: "presets.json could not be written" in opened.notice)
+        assert title(opened) == "Terse"
+        in_the_way.rmdir()
+    assert read_presets(opened.paths.presets).preset("Terse") is not None
 
 
 def test_a_new_chat_has_nothing_from_the_one_before(opened: OpenWindow) -> None:

@@ -162,8 +162,9 @@ class BatchFiller:
         never waits for a long one, but before them the oldest if there was no room for it in the
         last step, so that it is not overtaken for ever.
 
-        Apart, a chunk is there in full or not at all, lest other prompts decide how it is cut.
-        With ``n_decoding`` rows in the same batch, they share what is left.
+        Apart, a chunk is there in full or not at all, lest other prompts decide how it is cut; a
+        small last one may be a little more than there is room for. With ``n_decoding`` rows in the
+        same batch, they share what is left.
         """
         n_first = 1 if self._oldest_first else 0
         rest = sorted(prompts[n_first:], key=lambda s: len(s.tokens) - s.n_computed)
@@ -179,7 +180,9 @@ class BatchFiller:
                 count = min(count, self._n_outputs)
             if sequence.pause_at > sequence.n_computed:
                 count = min(count, sequence.pause_at - sequence.n_computed)
-            if sequence.slot is not None and 0 < count <= budget:
+            # A step of its own for it would keep all who decode waiting once more.
+            squeezes_in = apart and budget > 0 and count <= self._n_batch // 8
+            if sequence.slot is not None and count > 0 and (count <= budget or squeezes_in):
                 start, steady = sequence.n_computed, sequence.is_steady
                 chunks.append(Chunk(sequence, sequence.slot, start, count, 0, steady))
                 budget -= count

@@ -107,20 +107,10 @@ def grammar_after_thought(grammar: str, answer_format: AnswerFormat, opening: st
     """
     syntax = SYNTAXES.get(answer_format.tools, SYNTAXES[ToolFormat.GENERIC])
     rules = _Rules(syntax)
-    # With names of its own, whatever it calls its rules.
-    theirs = _GRAMMAR_PIECE.sub(
-        lambda piece: piece[0] if piece[1] is None else f"a-{piece[0]}", grammar
-    )
-    body = "a-root"
-    if syntax.content_name:
-        start = f"{syntax.call[0]}{syntax.content_name}{syntax.middle}".removeprefix(opening)
-        body = f"{literal(start)} {body}"
-    elif syntax.shape is Shape.HARMONY:
-        body = f"{literal(_HARMONY_FINAL)} {_HARMONY_JSON}? {literal('<|message|>')} {body}"
-    root = rules.after_thought(body, answer_format, opening)
+    root = rules.after_thought(_said(syntax, opening), answer_format, opening)
     if root == "a-root":
         return grammar
-    text = rules.above(root, theirs)
+    text = rules.above(root, _renamed(grammar))
     try:
         check_structure(text)
     except InvalidRequest as error:
@@ -132,6 +122,48 @@ def grammar_after_thought(grammar: str, answer_format: AnswerFormat, opening: st
     return text
 
 
+@lru_cache(maxsize=32)
+def calls_or_text(
+    chat: ChatOptions, grammar: str, answer_format: AnswerFormat, opening: str
+) -> str:
+    """The grammar of an answer that calls tools, or else follows ``grammar``, which `check_grammar`
+    has passed: an answer in a form that was asked for is for when there is nothing to call.
+
+    A schema of a tool that cannot be honoured is treated as in `started_call`. Raises
+    `InvalidRequest` for one of a strict tool, and where all of it is too large.
+    """
+    syntax = SYNTAXES[answer_format.tools]
+    for is_free in (False, True):
+        rules = _Rules(syntax)
+        tools = [rules.any_tool(tool, n, is_free=is_free) for n, tool in enumerate(chat.tools)]
+        calls = rules.all_calls(tools, is_one=not chat.parallel, opened=opening)
+        body = f"({calls} | {_said(syntax, opening)})"
+        root = rules.after_thought(body, answer_format, opening)
+        try:
+            return rules.grammar(root, _renamed(grammar))
+        except InvalidRequest:
+            if is_free or any(tool.strict for tool in chat.tools):
+                raise
+    raise AssertionError
+
+
+def _renamed(grammar: str) -> str:
+    """``grammar`` with names of its own, whatever it calls its rules."""
+    return _GRAMMAR_PIECE.sub(
+        lambda piece: piece[0] if piece[1] is None else f"a-{piece[0]}", grammar
+    )
+
+
+def _said(syntax: CallSyntax, opening: str) -> str:
+    """A text for the user that follows a `_renamed` grammar, as the family begins such a text."""
+    if syntax.content_name:
+        start = f"{syntax.call[0]}{syntax.content_name}{syntax.middle}".removeprefix(opening)
+        return f"{literal(start)} a-root"
+    if syntax.shape is Shape.HARMONY:
+        return f"{literal(_HARMONY_FINAL)} {_HARMONY_JSON}? {literal('<|message|>')} a-root"
+    return "a-root"
+
+
 class _Rules:
     """Collects the rules of one grammar."""
 
@@ -140,14 +172,15 @@ class _Rules:
         self._rules: list[str] = []
         self._n_checked = 0
 
-    def grammar(self, root: str) -> str:
-        """The whole grammar; raises `InvalidRequest` where llama.cpp would not survive it.
+    def grammar(self, root: str, others: str = "") -> str:
+        """The whole grammar, with ``others``, which need none of its rules; raises `InvalidRequest`
+        where llama.cpp would not survive it.
 
         That it is not ambiguous was seen tool by tool, for their names tell them apart: a text
         cannot be read in more ways than with the tool alone that it calls. Seen all at once, ten
         tools would be over the bounds.
         """
-        text = _text(root, self._rules)
+        text = _text(root, self._rules) + others
         try:
             check_structure(text)
         except InvalidRequest as error:

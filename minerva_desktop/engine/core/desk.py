@@ -25,6 +25,7 @@ from minerva_desktop.chat.tools import ToolMode
 from minerva_desktop.engine.begun_answer import goes_on
 from minerva_desktop.engine.call_syntax import THOUGHTS
 from minerva_desktop.engine.core.call_grammar import (
+    calls_or_text,
     forced_calls,
     grammar_after_thought,
     started_call,
@@ -197,7 +198,7 @@ class Desk:
 
 def forget_prepared() -> None:
     """Let go of what was prepared for requests that are like earlier ones. Any thread."""
-    for made in (forced_calls, grammar_after_thought, started_call, check_grammar):
+    for made in (forced_calls, grammar_after_thought, calls_or_text, started_call, check_grammar):
         made.cache_clear()
     forget_dry_prototypes()
 
@@ -243,7 +244,14 @@ def _prepared_generation(
         grammar, stop = forced_calls(chat, builder.answer_format, prompt.opening), ()
     elif grammar is not None:
         if request.messages is not None and not goes_on(request.messages):
-            grammar = grammar_after_thought(grammar, builder.answer_format, prompt.opening)
+            # GBNF decides about all of an answer, a schema about what is said in it.
+            may_call = bool(chat.shown_tools) and request.sampling.json_schema is not None
+            form, opening = builder.answer_format, prompt.opening
+            grammar = (
+                calls_or_text(chat, grammar, form, opening)
+                if may_call
+                else grammar_after_thought(grammar, form, opening)
+            )
     elif chat.shown_tools:
         started = started_call(chat, builder.answer_format)
         thought = THOUGHTS.get(builder.answer_format.reasoning)
@@ -275,11 +283,11 @@ def _must_go_on(sampling: SamplingParameters) -> bool:
 
 
 def _check_forced(request: Generate) -> None:
-    """A call that has to be made decides about the whole answer."""
-    if request.sampling.grammar is not None or request.sampling.json_schema is not None:
+    """A call that has to be made decides about the whole answer. A JSON schema is for what would be
+    said instead, which clients send along."""
+    if request.sampling.grammar is not None:
         raise InvalidRequest(
-            "A required tool call excludes a grammar and a JSON schema for the answer",
-            param="tool_choice",
+            "A required tool call excludes a grammar for the answer", param="tool_choice"
         )
     if _must_go_on(request.sampling):
         raise InvalidRequest(

@@ -77,9 +77,10 @@ class ParameterParser:
         """Response headers that tell what was ignored."""
         if not self._ignored:
             return {}
-        # Names come from outside: percent-encoding keeps line breaks out of the header.
+        # Names come from outside: percent-encoding keeps line breaks out of the header, in which an
+        # empty one would leave white space at the end, and that is no HTTP.
         shown = [
-            quote(name[:MAX_FIELD_NAME], safe="[]", errors="replace")
+            quote(name[:MAX_FIELD_NAME], safe="[]", errors="replace") or '""'
             for name in self._ignored[:MAX_IGNORED_FIELDS]
         ]
         more = len(self._ignored) - len(shown)

@@ -63,8 +63,7 @@ _NEUTRAL: NeutralValues = MappingProxyType(
         "prompt_cache_options": ({}, {"mode": "implicit"}),
     }
 )
-# The calls that the first counts are those of built-in tools.
-_WITHOUT_EFFECT = frozenset({"max_tool_calls", "prompt_cache_retention"})
+_WITHOUT_EFFECT = frozenset({"prompt_cache_retention"})
 _NOTHING_IS_KEPT = MappingProxyType(
     {
         "background": "an answer is computed while its client waits for it",
@@ -224,19 +223,31 @@ def _settings(
     text, reasoning = request.text, request.reasoning
     form = {"type": "text"} if text is None or text.format is None else body["text"]["format"]
     return ResponseSettings(
+        frequency_penalty=sampling.frequency_penalty,
         instructions=request.instructions,
         max_output_tokens=sampling.max_tokens,
+        max_tool_calls=request.max_tool_calls,
         metadata=request.metadata or {},
         parallel_tool_calls=request.parallel_tool_calls is not False,
+        presence_penalty=sampling.presence_penalty,
         prompt_cache_key=request.prompt_cache_key,
         reasoning={"effort": None if reasoning is None else reasoning.effort, "summary": None},
         safety_identifier=request.safety_identifier,
         temperature=sampling.temperature,
-        text={"format": form, "verbosity": "medium"},
+        text={
+            "format": _whole(form, "description") if form["type"] == "json_schema" else form,
+            "verbosity": "medium",
+        },
         tool_choice=body.get("tool_choice") or "auto",
-        tools=body.get("tools") or [],
+        tools=[_whole(tool, "description", "parameters") for tool in body.get("tools") or ()],
         top_logprobs=sampling.top_logprobs or 0,
         top_p=sampling.top_p,
         truncation=request.truncation or "disabled",
         user=request.user,
     )
+
+
+def _whole(given: dict[str, Any], *optional: str) -> dict[str, Any]:
+    """``given`` with null for what is not there, and whether it is strict: clients of the API take
+    all of that for given."""
+    return {**dict.fromkeys(optional), **given, "strict": bool(given.get("strict"))}

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.library.model_file import ModelFile
-from minerva_desktop.server.api_description import describe
+from minerva_desktop.server.api_description import Json, describe, without_key
 from minerva_desktop.server.docs_page import DocsPage
 from minerva_desktop.server.network_addresses import called_url
 from minerva_desktop.server.operation import Operation
@@ -30,8 +30,9 @@ def docs_router(
 
     @router.api_route("/openapi.json", methods=["GET", "HEAD"])
     async def openapi() -> Response:
-        program_text, _ = await asyncio.to_thread(made.texts)
-        return Response(program_text, media_type="application/json")
+        description, _ = await asyncio.to_thread(made.texts)
+        shown = description if context.key_ring.is_locked else without_key(description)
+        return Response(msgspec.json.encode(shown), media_type="application/json")
 
     @router.api_route("/docs", methods=["GET", "HEAD"])
     async def docs(request: Request) -> Response:
@@ -62,16 +63,14 @@ class _Made:
         self._operations = operations
         self._errors = errors
 
-    def texts(self) -> tuple[bytes, DocsPage]:
-        """JSON for programs, and what people read."""
+    def texts(self) -> tuple[Json, DocsPage]:
+        """For programs, and what people read."""
         return self._texts
 
     @cached_property
-    def _texts(self) -> tuple[bytes, DocsPage]:
+    def _texts(self) -> tuple[Json, DocsPage]:
         description = describe(self._operations)
-        return msgspec.json.encode(description), DocsPage(
-            self._operations, self._errors, description
-        )
+        return description, DocsPage(self._operations, self._errors, description)
 
 
 def _first(models: Sequence[ModelFile], *, embeds: bool) -> str | None:

@@ -57,7 +57,6 @@ class OutputReasoning(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     status: ItemStatus
     summary: tuple[()] = ()
     content: tuple[ReasoningText, ...] = ()
-    encrypted_content: None = None
 
 
 class OutputCall(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="function_call"):
@@ -105,12 +104,16 @@ class ResponseError(msgspec.Struct, frozen=True):
 
 
 class ResponseSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a response says of its request. Values that are objects are as the client sent them."""
+    """What a response says of its request. Values that are objects are as the client sent them, and
+    null where it left something out."""
 
+    frequency_penalty: float
     instructions: str | None
     max_output_tokens: int | None
+    max_tool_calls: int | None
     metadata: dict[str, str]
     parallel_tool_calls: bool
+    presence_penalty: float
     prompt_cache_key: str | None
     reasoning: dict[str, str | None]
     safety_identifier: str | None

@@ -20,6 +20,7 @@ from minerva_desktop.server.schemas.common import (
     MAX_NAME,
     OBJECT_BRANCH,
     OTHER_BRANCH,
+    Int64,
     JsonObject,
     Metadata,
     OptionalModel,
@@ -196,6 +197,10 @@ class ResponsesRequest(SamplingFields, RunFields):
     input: Input
     instructions: str | None = None
     max_output_tokens: TokenLimit = None
+    max_tool_calls: Annotated[
+        Int64 | None,
+        Field(description="Of built-in tools, of which there are none here."),
+    ] = None
     include: Annotated[list[str], Field(max_length=32, fail_fast=True)] | None = None
     top_logprobs: TopLogprobs = None
     metadata: Metadata | None = None

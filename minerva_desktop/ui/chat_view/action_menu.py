@@ -12,7 +12,8 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.ui.chat_view.actions import CHANGE_THE_CHAT, ICONS, MessageAction
-from minerva_desktop.ui.chat_view.rich_text_view import MARKDOWN_KEYS, RichTextView
+from minerva_desktop.ui.chat_view.copy_keys import MARKDOWN_KEYS
+from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.chat_view.selection_keeper import SelectionKeeper
 from minerva_desktop.ui.controls import PopupMenu
 from minerva_desktop.ui.icons import Icons

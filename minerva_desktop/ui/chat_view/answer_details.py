@@ -8,7 +8,15 @@ from datetime import datetime
 
 import msgspec
 from PySide6.QtCore import QPoint, QRectF, Qt
-from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPainterPath, QPaintEvent
+from PySide6.QtGui import (
+    QColor,
+    QGuiApplication,
+    QKeyEvent,
+    QKeySequence,
+    QPainter,
+    QPainterPath,
+    QPaintEvent,
+)
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
@@ -110,7 +118,7 @@ def _prompt(timings: Timings, completion: Completion) -> str:
 
 
 class AnswerDetails(PopupFrame):
-    """Closes with Esc or a click elsewhere, and is gone then."""
+    """Closes with Esc or a click elsewhere, and is gone then; Ctrl+C copies all of it."""
 
     def __init__(self, icons: Icons, message: Message, model: str, parent: QWidget) -> None:
         super().__init__(parent)
@@ -166,6 +174,8 @@ class AnswerDetails(PopupFrame):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:
             self.close()
+        elif event.matches(QKeySequence.StandardKey.Copy):
+            QGuiApplication.clipboard().setText(self.accessibleDescription())
         else:
             super().keyPressEvent(event)
 

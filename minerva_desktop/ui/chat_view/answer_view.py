@@ -16,7 +16,6 @@ from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.chat.turns import open_thought
 from minerva_desktop.ui.chat_view.action_row import MAX_WIDTH
 from minerva_desktop.ui.chat_view.actions import can_go_on
-from minerva_desktop.ui.chat_view.markdown import MarkdownParser
 from minerva_desktop.ui.chat_view.message_parts import (
     INSET,
     Footer,
@@ -26,6 +25,7 @@ from minerva_desktop.ui.chat_view.message_parts import (
 )
 from minerva_desktop.ui.chat_view.message_view import OUTDENT, MessageView
 from minerva_desktop.ui.chat_view.part_blocks import OpenBlocks, PartBlocks
+from minerva_desktop.ui.chat_view.rendering import Rendering
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.controls import ElidedLabel
 from minerva_desktop.ui.icons import Icons
@@ -51,31 +51,32 @@ class AnswerView(MessageView):
     def __init__(
         self,
         message: Message,
-        parser: MarkdownParser,
+        rendering: Rendering,
         icons: Icons,
         parent: QWidget,
         opened: OpenBlocks,
     ) -> None:
         """``opened``: which thoughts and cards of all messages are; it is kept up to date."""
-        super().__init__(message, parser, icons, parent)
+        super().__init__(message, rendering, icons, parent)
         self._status = ""
         self._is_awaited = True
-        self._blocks = PartBlocks(icons, parser, self, self._body, self._unfold, opened)
+        self._name = ElidedLabel("", self)
+        self._name.setProperty("look", "muted")
+        self._name.resize(0, NAME_HEIGHT)  # or Qt would measure it as it is shown
+        self._blocks = PartBlocks(icons, rendering, self, self._body, self._name, opened)
         self._blocks.rendering_needed.connect(self._on_block_opened)
         self._blocks.layout_changed.connect(self._on_block_folded)
         self._blocks.body_made.connect(self.part_shown)
-        self._name = ElidedLabel("", self)
-        self._name.setProperty("look", "muted")
-        self._notice = Notice(icons, self)
-        self._notice.hide()
-        self._notice.retry_clicked.connect(self._on_retry)
-        self._notice.continue_clicked.connect(self._on_continue)
-        self._notice.details_clicked.connect(self._on_details)
-        self._notice.options_clicked.connect(self._on_options)
-        self._notice.anyway_clicked.connect(self._on_load_anyway)
+        self._notice: Notice | None = None
         self._footer = Footer(icons, self)
         self._blocks.show(message)
+        self._show_fold()
         self._show_state()
+
+    def _show_fold(self) -> None:
+        super()._show_fold()
+        if self._unfold is not None:
+            self._unfold.stackUnder(self._name)  # screen readers go by this order
 
     def show_author(self, model_names: Mapping[str, str]) -> None:
         super().show_author(model_names)
@@ -118,8 +119,23 @@ class AnswerView(MessageView):
     def offer_help(self, *, details: bool, options: bool, anyway: bool) -> None:
         """The answer failed. ``details``: there is more to say than its sentence; ``options``: the
         model could answer with other load options; ``anyway``: if it may take more memory."""
-        self._notice.offer_help(details=details, options=options, anyway=anyway)
-        self._fitted = (-1, 0)
+        if self._notice is not None or details or options or anyway:
+            self._used_notice().offer_help(details=details, options=options, anyway=anyway)
+            self._fitted = (-1, 0)
+
+    def _used_notice(self) -> Notice:
+        """The one notice; few answers need any, and it is seven widgets."""
+        if self._notice is None:
+            notice = self._notice = Notice(self._icons, self)
+            notice.follow(self._unfold or self._body)
+            notice.stackUnder(self._footer)  # screen readers go by this order
+            notice.hide()
+            notice.retry_clicked.connect(self._on_retry)
+            notice.continue_clicked.connect(self._on_continue)
+            notice.details_clicked.connect(self._on_details)
+            notice.options_clicked.connect(self._on_options)
+            notice.anyway_clicked.connect(self._on_load_anyway)
+        return self._notice
 
     def finish(self, message: Message) -> None:
         """The answer is complete, stopped, interrupted or failed: show ``message`` for good."""
@@ -146,7 +162,8 @@ class AnswerView(MessageView):
         message = self._message
         self._fitted = (-1, 0)
         if message.state is MessageState.STREAMING:
-            self._notice.hide()
+            if self._notice is not None:
+                self._notice.hide()
             self._footer.show_busy(self._status)
             return
         ending = ending_text(message) if message.role is Role.ASSISTANT else ""
@@ -154,10 +171,11 @@ class AnswerView(MessageView):
             failed = message.state is MessageState.FAILED
             cut_off = message.state is MessageState.COMPLETE and bool(message.text.strip())
             goes_on = self._is_last and can_go_on(message)
-            self._notice.show_ending(
-                ending, failed=failed, can_retry=not cut_off, can_go_on=goes_on
-            )
-        self._notice.setVisible(bool(ending))
+            notice = self._used_notice()
+            notice.show_ending(ending, failed=failed, can_retry=not cut_off, can_go_on=goes_on)
+            notice.show()
+        elif self._notice is not None:
+            self._notice.hide()
         self._footer.show_done(numbers_text(message.completion) if message.completion else "")
 
     def _author(self, model_names: Mapping[str, str]) -> str:
@@ -201,11 +219,9 @@ class AnswerView(MessageView):
         if self._text.n_shown:
             y += self._body.fit(width)
         if self._text.is_folded:
-            self._unfold.adjustSize()
-            self._unfold.move(INSET, y + 2 * GRID)
-            y += self._unfold.height() + 3 * GRID
+            y += self._place_fold(INSET, y + 2 * GRID) + GRID
         y = self._blocks.place_cards(INSET, y, width)
-        if not self._notice.isHidden():
+        if self._notice is not None and not self._notice.isHidden():
             y += 2 * GRID
             self._notice.move(INSET, y)
             y += self._notice.fit(width) + GRID

@@ -36,7 +36,9 @@ class ChatFinder(QObject):
         self._timer.setSingleShot(True)
         self._timer.setInterval(REFRESH_MS)
         self._timer.timeout.connect(self._finder.refresh)
-        self._bar = FindBar(icons, chat)
+        # Not inside of the transcript: of a scroll area, screen readers see the viewport alone.
+        self._over = chat.parentWidget() or chat
+        self._bar = FindBar(icons, self._over)
         self._bar.edited.connect(self._on_edited)
         self._bar.stepped.connect(self._finder.step)
         self._bar.closed.connect(self.close)
@@ -126,7 +128,8 @@ class ChatFinder(QObject):
     def _place_bar(self) -> None:
         viewport = self._chat.viewport().geometry()
         y = viewport.top() - self._bar.height() - GRID
-        self._bar.move(viewport.right() - self._bar.width() - RIGHT, y)
+        place = QPoint(viewport.right() - self._bar.width() - RIGHT, y)
+        self._bar.move(self._chat.mapTo(self._over, place))
 
     # -- slots -------------------------------------------------------------------------------
 

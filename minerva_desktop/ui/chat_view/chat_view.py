@@ -8,7 +8,6 @@ otherwise.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -25,7 +24,6 @@ from minerva_desktop.ui.chat_view.flush_pace import FlushPace
 from minerva_desktop.ui.chat_view.jump_button import JumpButton
 from minerva_desktop.ui.chat_view.message_column import MessageColumn
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions, no_place
-from minerva_desktop.ui.chat_view.preloading import import_lexers
 from minerva_desktop.ui.chat_view.temporary_mark import TemporaryMark
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID, Theme
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
     from minerva_desktop.ui.chat_view.message_views import MessageViews
 
 BACKLOG_MS = 4  # before the next slice of work that is left over
-SLICE_SECONDS = 0.008
+SLICE_SECONDS = 0.005  # placing and painting what was made take as long again
 OPENING_SECONDS = 0.08  # to fill the first screen at once
 FOLLOW_DISTANCE = 24  # px from the end that still count as the end
 
@@ -55,14 +53,13 @@ class ChatView(QScrollArea):
         self._last_value = 0
         self._pace = FlushPace()
         self._free = 0  # px above the messages
-        self._preloaded = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._flush)
         self.setObjectName("chatView")
         self.setAccessibleName("Conversation")
         self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # Tab goes to the messages
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.events = MessageEvents(self)
         self._options = MessageOptions()
@@ -70,10 +67,11 @@ class ChatView(QScrollArea):
         self._messages = self._column.messages
         self._connect_events()
         self.setWidget(self._column)
-        for ground in (self.viewport(), self._column):
-            ground.setAutoFillBackground(False)  # the window shows through
+        self.viewport().setAutoFillBackground(False)  # the window shows through
+        # Opaque, so that Qt moves what is scrolled and paints only what comes into sight.
+        self._column.setAutoFillBackground(True)
         self._temporary = TemporaryMark(icons, self)
-        self._jump = JumpButton(icons, self)
+        self._jump = JumpButton(icons, self._column)
         self._jump.clicked.connect(self.scroll_to_end)
         self.verticalScrollBar().setSingleStep(10 * GRID)
         self.verticalScrollBar().valueChanged.connect(self._on_scrolled)
@@ -122,7 +120,9 @@ class ChatView(QScrollArea):
         while self._messages.has_work and not filled and time.perf_counter() < deadline:
             self._messages.work(SLICE_SECONDS)
             self._arrange()
-            filled = self.verticalScrollBar().maximum() > self.viewport().height()
+            # Where it was left in the middle of a message, more of that is needed below it.
+            needed = 0 if self._goal is None else self.viewport().height()
+            filled = self.verticalScrollBar().maximum() > needed
         self._arrange()
         self._start_timer()
 
@@ -138,10 +138,6 @@ class ChatView(QScrollArea):
 
     def begin_answer(self, message: Message) -> None:
         """Add an answer that is being written; its state is ``streaming``."""
-        # The model is about to think for a while: time to load what its code will need.
-        if not self._preloaded:
-            self._preloaded = True
-            threading.Thread(target=import_lexers, name="lexers", daemon=True).start()
         self.append_message(message)
 
     def append_text(self, message_id: str, delta: str) -> None:
@@ -263,15 +259,15 @@ class ChatView(QScrollArea):
         anchor = None if to_end else self._messages.anchor(bar.value())
         self._moving = True
         height = self.viewport().height()
-        # One more screen on either side, so that scrolling finds it ready.
-        seen = range(bar.value() - height, bar.value() + 2 * height)
+        # A little more on either side; the rest takes a new width in slices, from the end up.
+        seen = range(bar.value() - height // 4, bar.value() + height + height // 4)
         # The scroll bar's width is always left free, so that its coming moves nothing.
         self._column.arrange(self.width(), bar.sizeHint().width(), height, seen)
         if to_end:
             bar.setValue(bar.maximum())
         elif not self._go_to_goal() and anchor is not None:
             view, below = anchor
-            bar.setValue(view.y() + below)
+            bar.setValue(view.top + below)
         self._moving = False
         self._last_value = bar.value()
         self._show_jump()
@@ -282,7 +278,7 @@ class ChatView(QScrollArea):
         view = None if self._goal is None else self._messages.view(self._goal.message_id)
         if self._goal is None or view is None:
             return False
-        self.verticalScrollBar().setValue(view.y() + round(self._goal.offset * view.height()))
+        self.verticalScrollBar().setValue(view.top + round(self._goal.offset * view.height()))
         if not self._messages.has_work:
             self._goal = None
         return True
@@ -336,11 +332,10 @@ class ChatView(QScrollArea):
         self._last_value = value
 
     def _show_jump(self) -> None:
-        away = self.verticalScrollBar().maximum() - self.verticalScrollBar().value()
-        is_away = away > FOLLOW_DISTANCE or self._messages.n_later > 0
-        self._jump.setVisible(not self._following and is_away)
-        x = (self.width() - self._jump.width()) // 2
-        self._jump.move(x, self.height() - self._jump.height() - 2 * GRID)
+        bar = self.verticalScrollBar()
+        is_away = bar.maximum() - bar.value() > FOLLOW_DISTANCE or self._messages.n_later > 0
+        bottom = bar.value() + self.viewport().height()
+        self._jump.show_above(self.width() // 2, bottom, visible=not self._following and is_away)
 
     def _show_temporary(self, is_temporary: bool) -> None:
         """Say it above all messages, where it cannot scroll away."""

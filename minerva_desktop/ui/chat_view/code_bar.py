@@ -12,8 +12,6 @@ from minerva_desktop.ui.chat_view.copy_button import ICON, SIZE, CopyButton
 from minerva_desktop.ui.controls import plain_tip
 from minerva_desktop.ui.icons import IconRole, Icons
 
-N_BUTTONS = 3
-
 
 class _QuietButton(QToolButton):
     """Seen while the pointer is in its box, or the keyboard at it."""
@@ -41,7 +39,13 @@ class CodeBar(QWidget):
     save_clicked = Signal()
 
     def __init__(
-        self, icons: Icons, language: str, source: Callable[[], str], parent: QWidget
+        self,
+        icons: Icons,
+        language: str,
+        source: Callable[[], str],
+        parent: QWidget,
+        *,
+        can_save: bool,
     ) -> None:
         """``source`` returns the code. ``language`` may be empty."""
         super().__init__(parent)
@@ -55,9 +59,11 @@ class CodeBar(QWidget):
         self.save = _QuietButton(icons, "import", f"Save {code} as…", self)
         self.save.clicked.connect(self.save_clicked)
         self.copy = CopyButton(icons, f"Copy {code}", source, self)
-        for index, button in enumerate((self.wrap, self.save, self.copy)):
+        self.save.setVisible(can_save)
+        shown = [self.wrap, self.save, self.copy] if can_save else [self.wrap, self.copy]
+        for index, button in enumerate(shown):
             button.move(index * SIZE, 0)
-        self.setFixedSize(N_BUTTONS * SIZE, SIZE)
+        self.setFixedSize(len(shown) * SIZE, SIZE)
         self._on_toggled(True)
 
     @property

@@ -1,6 +1,6 @@
 """What a message's code boxes have over their text: buttons, and sheets that scroll sideways.
 
-`RichTextView` owns one. Main thread.
+`TextOverlays` owns one. Main thread.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from functools import partial
 
 from PySide6.QtCore import QObject, QPoint, Signal
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QTextEdit, QWidget
 
-from minerva_desktop.ui.chat_view.code_bar import N_BUTTONS, CodeBar
+from minerva_desktop.ui.chat_view.code_bar import CodeBar
 from minerva_desktop.ui.chat_view.code_files import file_name
 from minerva_desktop.ui.chat_view.code_sheet import CodeSheet
 from minerva_desktop.ui.chat_view.copy_button import SIZE
@@ -31,16 +31,30 @@ class CodeBoxes(QObject):
     height_changed = Signal()
 
     def __init__(
-        self, icons: Icons, writer: DocumentWriter, decorations: Decorations, viewport: QWidget
+        self,
+        icons: Icons,
+        writer: DocumentWriter,
+        decorations: Decorations,
+        view: QTextEdit,
+        *,
+        can_save: bool,
     ) -> None:
-        super().__init__(viewport)
+        """``view`` shows what ``writer`` writes; ``can_save``: somebody saves what is asked."""
+        super().__init__(view)
         self._icons = icons
+        self._can_save = can_save
+        self._view = view
         self._writer = writer
         self._decorations = decorations
-        self._viewport = viewport
+        self._viewport = view.viewport()
         self._bars: list[CodeBar] = []
         self._sheets: dict[int, CodeSheet] = {}
         self._placed_from = 0
+
+    @property
+    def last_stop(self) -> QWidget:
+        """What Tab comes to last in the text: the last button, or the text itself."""
+        return self._bars[-1].copy if self._bars else self._view
 
     def update(self, changed: int) -> None:
         """Rows from ``changed`` on are others, or may have moved."""
@@ -73,8 +87,8 @@ class CodeBoxes(QObject):
         for number in range(self._placed_from, len(self._bars)):
             rect = self._decorations.box_rect(number)
             margin = (CODE_HEADER - SIZE) // 2
-            x = round(rect.right()) - N_BUTTONS * SIZE - margin
-            self._bars[number].move(x, round(rect.top()) + margin)
+            bar = self._bars[number]
+            bar.move(round(rect.right()) - bar.width() - margin, round(rect.top()) + margin)
             sheet = self._sheets.get(number)
             if sheet is not None:
                 below = rect.adjusted(1, CODE_HEADER, -1, -2).toAlignedRect()
@@ -94,9 +108,13 @@ class CodeBoxes(QObject):
     def _make_bar(self, number: int) -> CodeBar:
         label = self._label(number)
         source = partial(self._writer.box_source, number)
-        bar = CodeBar(self._icons, label, source, self._viewport)
+        bar = CodeBar(self._icons, label, source, self._viewport, can_save=self._can_save)
         bar.wrap_toggled.connect(partial(self._set_wrapped, number))
         bar.save_clicked.connect(partial(self._save, number))
+        before = self.last_stop
+        for button in (bar.wrap, bar.save, bar.copy):
+            QWidget.setTabOrder(before, button)
+            before = button
         bar.show()
         return bar
 

@@ -23,8 +23,8 @@ from pygments.token import Error, Token, Whitespace, _TokenType, string_to_token
 
 from minerva_desktop.ui.chat_view.rows import Run, merged
 
-WINDOW = 48  # lines lexed again with each new line
-SETTLE = 16  # lines that leave a full window
+WINDOW = 24  # lines lexed again with each new line
+SETTLE = 8  # lines that leave a full window
 MAX_WINDOW = 256  # lines; a window without a place to cut it grows up to this
 MAX_LINES = 5_000  # lines of a block that get colours
 MAX_LINE_LENGTH = 1_000  # characters; a longer line switches colours off for the rest of its block

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from PySide6.QtCore import QMimeData, Qt
-from PySide6.QtGui import QPalette, QWheelEvent
+from PySide6.QtGui import QFocusEvent, QPainter, QPaintEvent, QPalette, QWheelEvent
 from PySide6.QtWidgets import QFrame, QTextEdit, QWidget
 
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
@@ -18,6 +18,7 @@ from minerva_desktop.ui.chat_view.rows import Row
 from minerva_desktop.ui.chat_view.text_formats import TextFormats
 
 BAR_HEIGHT = 8  # px, which fit under the code
+_BY_KEYBOARD = (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
 
 
 class CodeSheet(QTextEdit):
@@ -36,6 +37,7 @@ class CodeSheet(QTextEdit):
             Qt.TextInteractionFlag.TextSelectableByMouse
             | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
+        self._has_ring = False
         self.document().setDefaultFont(parent.font())
         self._writer = DocumentWriter(self.document(), formats)
         option = self.document().defaultTextOption()
@@ -73,6 +75,23 @@ class CodeSheet(QTextEdit):
         data = QMimeData()
         data.setText(self.textCursor().selection().toPlainText())
         return data
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self._has_ring = event.reason() in _BY_KEYBOARD
+        self.viewport().update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self._has_ring = False
+        self.viewport().update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self._has_ring:
+            painter = QPainter(self.viewport())
+            painter.setPen(self.palette().accent().color())
+            painter.drawRect(self.viewport().rect().adjusted(0, 0, -1, -1))
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Sideways only: the transcript scrolls up and down."""

@@ -143,7 +143,7 @@ class Decorations:
                 if not line.isValid():
                     break
                 stop = min(end, line.textStart() + line.textLength())
-                left, right = _x(line, offset), _x(line, stop)
+                left, right = position_x(line, offset), position_x(line, stop)
                 top = line.y() + line.ascent() - metrics.ascent()
                 rect = QRectF(min(left, right), top, abs(right - left), metrics.height())
                 rect.adjust(-CHIP_PADDING, -1, CHIP_PADDING, 1)
@@ -156,6 +156,7 @@ def _last_row(box: tuple[int, int]) -> int:
     return box[1]
 
 
-def _x(line: QTextLine, position: int) -> float:
+def position_x(line: QTextLine, position: int) -> float:
+    """Where that position of a paragraph is in its ``line``, px."""
     # PySide answers with the position too; its stubs say otherwise.
     return cast(tuple[float, int], line.cursorToX(position))[0]

@@ -24,6 +24,7 @@ from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.rows import Kind, Mark, Row, Run, reads_right_to_left
 from minerva_desktop.ui.chat_view.text_formats import (
     FORMULA_BOTTOM,
+    MANY_COLUMNS,
     TextFormats,
     cell_format,
     code_hang,
@@ -129,6 +130,11 @@ class DocumentWriter:
     def length(self, run: Run) -> int:
         """How many positions ``run`` takes in the document."""
         return self._formulas.length(run)
+
+    @property
+    def formulas(self) -> FormulaRuns:
+        """Those that are drawn."""
+        return self._formulas
 
     @property
     def formats(self) -> TextFormats:
@@ -330,8 +336,8 @@ class DocumentWriter:
         self, table: QTextTable, line: int, column: int, row: Row, runs: tuple[Run, ...]
     ) -> None:
         cell = table.cellAt(line, column)
-        last = column == len(row.cells) - 1
-        cell.setFormat(cell_format(self._formats.theme, header=row.first, last=last))
+        last, many = column == len(row.cells) - 1, len(row.cells) >= MANY_COLUMNS
+        cell.setFormat(cell_format(self._formats.theme, header=row.first, last=last, many=many))
         cursor = cell.firstCursorPosition()
         cursor.setBlockFormat(self._formats.cell_block(row.align[column]))
         for run in runs:

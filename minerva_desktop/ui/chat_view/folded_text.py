@@ -13,8 +13,8 @@ from PySide6.QtWidgets import QWidget
 from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.ui.chat_view.action_menu import AS_MARKDOWN
 from minerva_desktop.ui.chat_view.disclosure import HEIGHT, Disclosure
-from minerva_desktop.ui.chat_view.markdown import MarkdownParser
 from minerva_desktop.ui.chat_view.message_text import MessageText
+from minerva_desktop.ui.chat_view.rendering import Rendering
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.controls import PopupMenu
 from minerva_desktop.ui.icons import Icons
@@ -38,13 +38,11 @@ class FoldedText(QWidget):
     right = 0
     bottom = 3 * GRID
 
-    def __init__(
-        self, icons: Icons, parser: MarkdownParser, parent: QWidget, icon: str = ""
-    ) -> None:
+    def __init__(self, icons: Icons, rendering: Rendering, parent: QWidget, icon: str = "") -> None:
         """``icon``: the name of the one in the heading; none if empty."""
         super().__init__(parent)
         self._icons = icons
-        self._parser = parser
+        self._rendering = rendering
         self._pieces: list[str] = []
         self._is_whole = False
         self._body: RichTextView | None = None
@@ -118,14 +116,14 @@ class FoldedText(QWidget):
         return self._icons
 
     def _make_body(self) -> None:
-        body = self._body = RichTextView(self._body_icons(), self)
+        body = self._body = RichTextView(self._body_icons(), self._rendering.formats, self)
         body.setAccessibleName(self.heading.accessibleName())
         body.whole_source = lambda: self.copied
         body.ring_changed.connect(self.update)
         body.menu_requested.connect(self._on_menu_requested)
         body.height_changed.connect(self.height_changed)
         body.rows_requested.connect(self._on_rows_requested)
-        self._text = MessageText(self._as_message(), self._parser, body)
+        self._text = MessageText(self._as_message(), self._rendering.parser, body)
         self._text.unfold()
         QWidget.setTabOrder(self.heading, body)
         self.body_made.emit(body)

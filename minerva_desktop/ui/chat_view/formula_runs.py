@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from PySide6.QtGui import QTextCharFormat, QTextCursor, QTextDocument
 
 from minerva_desktop.ui.chat_view.formula_object import FORMULA_TYPE, OBJECT, SOURCE, FormulaObject
-from minerva_desktop.ui.chat_view.formulas import Formulas
-from minerva_desktop.ui.chat_view.rows import Mark, Row, Run, all_runs
+from minerva_desktop.ui.chat_view.formulas import Allowance, Formulas
+from minerva_desktop.ui.chat_view.rows import Kind, Mark, Row, Run, all_runs
 
 
 class FormulaRuns:
@@ -22,8 +22,14 @@ class FormulaRuns:
         self.source: Formulas | None = None
         self._scale = scale
         self._waiting: set[str] = set()
+        self._allowance = Allowance()
         self._painter = FormulaObject(document)
         document.documentLayout().registerHandler(FORMULA_TYPE, self._painter)
+
+    @property
+    def painter(self) -> FormulaObject:
+        """What paints them."""
+        return self._painter
 
     def prepare(self, rows: Iterable[Row]) -> None:
         """Before ``rows`` are written: have their formulas drawn, or ask for that."""
@@ -35,7 +41,7 @@ class FormulaRuns:
             drawing = self.source.drawing(formula)
             if drawing is not None:
                 self._painter.drawings[formula] = drawing
-            elif self.source.request(formula):
+            elif self.source.request(formula, self._allowance):
                 self._waiting.add(formula)
 
     def take(self, drawn: set[str]) -> set[str]:
@@ -70,7 +76,9 @@ class FormulaRuns:
 
 def formulas_in(rows: Iterable[Row]) -> Iterator[str]:
     """The sources of all formulas in ``rows``."""
-    return (run.text for run in all_runs(rows) if Mark.FORMULA in run.mark)
+    # Most long texts are code, in which there are none.
+    text = (row for row in rows if row.kind is not Kind.CODE)
+    return (run.text for run in all_runs(text) if Mark.FORMULA in run.mark)
 
 
 def with_sources(cursor: QTextCursor) -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import OrderedDict, deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
@@ -26,6 +28,16 @@ _log = logging.getLogger(__name__)
 MAX_POINTS = 400_000  # of all outlines that are kept, about 10 MB
 MAX_WAITING = 5_000  # formulas; further ones stay as they were written
 AT_ONCE = 8  # formulas that are handed over between two events
+TEXT_SECONDS = 10.0  # of a processor, for all formulas of one text: 200 ordinary ones
+
+
+@dataclass(slots=True)
+class Allowance:
+    """The time that is left to the formulas of one text. Once it is used up, further ones stay as
+    they were written: each alone may take half a second, and a message may hold thousands. The
+    thread that typesets writes it."""
+
+    seconds: float = TEXT_SECONDS
 
 
 class Formulas(QObject):
@@ -40,7 +52,7 @@ class Formulas(QObject):
         self._known: OrderedDict[str, Drawing | None] = OrderedDict()  # None: cannot be typeset
         self._n_points = 0
         self._lock = threading.Lock()  # for what follows
-        self._waiting: dict[str, None] = {}  # in order
+        self._waiting: dict[str, list[Allowance]] = {}  # in order, with those of who asked
         self._made: deque[tuple[str, Drawing | None]] = deque()
         self._thread: threading.Thread | None = None
         self._is_broken = False
@@ -53,16 +65,20 @@ class Formulas(QObject):
             self._known.move_to_end(source)
         return found
 
-    def request(self, source: str) -> bool:
-        """Whether ``drawn`` will tell of ``source``: not of what cannot be typeset."""
+    def request(self, source: str, allowance: Allowance) -> bool:
+        """Whether ``drawn`` may tell of ``source``: not of what cannot be typeset, nor once
+        ``allowance`` is used up, which the time for it is taken from."""
         if source in self._known:
             return self._known[source] is not None
         with self._lock:
-            if source in self._waiting:
-                return True
-            if self._is_broken or len(self._waiting) >= MAX_WAITING:
+            if self._is_broken or allowance.seconds <= 0:
                 return False
-            self._waiting[source] = None
+            if source in self._waiting:
+                self._waiting[source].append(allowance)
+                return True
+            if len(self._waiting) >= MAX_WAITING:
+                return False
+            self._waiting[source] = [allowance]
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="formulas", daemon=True)
                 self._thread.start()
@@ -91,12 +107,17 @@ class Formulas(QObject):
                     self._thread = None
                     return
                 source = next(iter(self._waiting))
-                del self._waiting[source]
+                allowances = self._waiting.pop(source)
+            allowance = next((each for each in allowances if each.seconds > 0), None)
+            if allowance is None:
+                continue
+            began = time.thread_time()
             tex = formula_tex(source.replace(LINE_BREAK, "\n"))
             try:
                 drawing = typeset(tex, display=is_display(source))
             except InvalidRequest:  # it stays as it was written, where the person sees it
                 drawing = None
+            allowance.seconds -= time.thread_time() - began
             with self._lock:
                 self._made.append((source, drawing))
             try:

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QAbstractButton, QWidget
 
 from minerva_desktop.ui.controls import plain_tip
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.theme import GRID
 
 DIAMETER = 36  # px
 MARGIN = 4  # px around it, for its shadow
@@ -15,7 +16,8 @@ ICON = 18
 
 
 class JumpButton(QAbstractButton):
-    """Floats over the transcript while its end is out of sight."""
+    """Floats over the transcript while its end is out of sight. It is a child of what scrolls, and
+    moved back with each step: Qt would paint everything anew at each step under another widget."""
 
     def __init__(self, icons: Icons, parent: QWidget) -> None:
         super().__init__(parent)
@@ -27,6 +29,13 @@ class JumpButton(QAbstractButton):
         self.setAccessibleName("Jump to the latest message")
         self.setToolTip(plain_tip("Jump to the latest message"))
         self.hide()
+
+    def show_above(self, centre: int, bottom: int, *, visible: bool) -> None:
+        """Be in the middle of ``centre``, a little above ``bottom``, px of the parent."""
+        self.move(centre - self.width() // 2, bottom - self.height() - 2 * GRID)
+        self.setVisible(visible)
+        if visible:
+            self.raise_()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         theme = self._icons.theme

@@ -46,8 +46,9 @@ class LinkOpener(QObject):
         cancel = question.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
         question.setDefaultButton(cancel)
         question.setEscapeButton(cancel)
-        for button in question.buttons():  # Qt measures them before the style sheet's bold
-            button.setMinimumWidth(MIN_BUTTON)
+        for button in question.buttons():  # Qt measures them before the style sheet's font
+            button.ensurePolished()
+            button.setMinimumWidth(max(MIN_BUTTON, button.sizeHint().width()))
         question.buttonClicked.connect(self._on_answered)
         question.open()
 

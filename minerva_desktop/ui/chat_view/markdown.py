@@ -11,13 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from minerva_desktop.ui.chat_view.bare_links import bare_links
-from minerva_desktop.ui.chat_view.code_rows import CodeRows
 from minerva_desktop.ui.chat_view.footnotes import (
     REFERENCE,
     add_footnotes,
@@ -28,6 +28,7 @@ from minerva_desktop.ui.chat_view.footnotes import (
 from minerva_desktop.ui.chat_view.formula_rows import apart, begins_with_display, formula_run
 from minerva_desktop.ui.chat_view.markdown_math import BLOCK, INLINE, add_formulas
 from minerva_desktop.ui.chat_view.open_markup import close_markup, split_open_formula
+from minerva_desktop.ui.chat_view.open_part import OpenPart
 from minerva_desktop.ui.chat_view.plain_text import plain_rows
 from minerva_desktop.ui.chat_view.rows import (
     LINE_BREAK,
@@ -172,8 +173,15 @@ class RowBuilder:
         env: Environment,
         resume: Resume | None = None,
         last_inline: Token | None = None,
+        part: OpenPart | None = None,
+        open_end: int | None = None,
     ) -> None:
-        """``last_inline`` is text that is still being written: markup open in it is closed."""
+        """``last_inline`` is text that is still being written: markup open in it is closed.
+        ``part`` knows what was built before; code that goes on up to the line ``open_end`` ends in
+        one that is still being written."""
+        self._part = part or OpenPart()
+        self._part.begin()
+        self._open_end = open_end
         self._parser = parser
         self._env = env
         self._resume = resume or Resume()
@@ -247,7 +255,8 @@ class RowBuilder:
         if task is not None:
             self._marker = "☐" if task[1] == " " else "☑"
             source = source[task.end() :]
-        runs = self._parser.runs(source, self._env)
+        parse = partial(self._parser.runs, source, self._env)
+        runs = parse() if token is self._last_inline else self._part.runs(source, parse)
         if formula:
             runs = (*runs, Run(formula.replace("\n", LINE_BREAK)))
         if self._table is not None:
@@ -321,11 +330,10 @@ class RowBuilder:
             self._code(token)
 
     def _code(self, token: Token) -> None:
-        code = CodeRows(token.info, self._nest)
-        content = token.content.removesuffix("\n")
-        for line in content.split("\n") if token.content else ():
-            code.add(line)
-        self._rows += code.take_settled() + code.open_rows()
+        lines = token.content.removesuffix("\n").split("\n") if token.content else []
+        is_open = token.map is not None and token.map[1] == self._open_end
+        last = lines.pop() if is_open and lines else ""
+        self._rows += self._part.code(token.info, self._nest, lines, last)
 
     def _table_token(self, token: Token) -> None:
         if token.type == "table_open":

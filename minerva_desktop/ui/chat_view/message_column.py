@@ -37,7 +37,7 @@ class MessageColumn(QWidget):
         self.empty = EmptyState(icons, self)
         self.mark = CutMark(icons, self)
         self.mark.height_changed.connect(events.layout_changed)
-        self._earlier = self._make_pager(self.messages.show_earlier)
+        self._earlier = self.messages.above = self._make_pager(self.messages.show_earlier)
         self._later = self._make_pager(self.messages.show_later)
 
     def _make_pager(self, show: Callable[[], None]) -> QPushButton:
@@ -60,7 +60,7 @@ class MessageColumn(QWidget):
     def arrange(self, width: int, bar: int, least_height: int, seen: range) -> None:
         """Place everything in the middle of ``width`` px, at least ``least_height`` px high. The
         last ``bar`` px, at most `SIDE` - `INSET`, stay free for a scroll bar. ``seen``: as for
-        `MessageViews.arrange`."""
+        `ViewLayout.arrange`."""
         messages = self.messages
         self._options.seen_height = least_height
         self._options.n_hidden = messages.n_earlier + messages.n_later

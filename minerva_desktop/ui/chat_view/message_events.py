@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, QPoint, QRect, Signal
+from PySide6.QtGui import QImage
 
 from minerva_desktop.ui.chat_view.actions import BranchPlace
 
@@ -19,7 +20,9 @@ class MessageEvents(QObject):
     ``action_requested(id, action, place)``: a person wants that; what opens belongs at ``place``
     on the screen. ``edit_submitted(id, text)``: it is to be sent instead. ``selected``: text was;
     ``save_requested(code, name)``: code is to be saved, in a file called so by default;
-    ``file_opened(part)``: the text of a `FilePart` is wanted;
+    ``file_opened(part)``: the text of a `FilePart` is wanted; ``picture_wanted(part)``: an
+    `ImagePart` is, small, and comes by ``picture_ready(digest, image)``; ``picture_opened(part)``:
+    large;
     ``caret_moved(rect)``: the end of a selection, or an editor's cursor, went to ``rect`` in the
     column; ``scroll_wanted(by)``: so many px further down. ``work_added``: there is something to
     render; ``layout_changed``: or to place anew.
@@ -35,6 +38,9 @@ class MessageEvents(QObject):
     edit_submitted = Signal(str, str)
     save_requested = Signal(str, str)
     file_opened = Signal(object)
+    picture_wanted = Signal(object)
+    picture_ready = Signal(str, QImage)
+    picture_opened = Signal(object)
     selected = Signal()
     caret_moved = Signal(QRect)
     scroll_wanted = Signal(int)

@@ -19,12 +19,12 @@ from minerva_desktop.ui.chat_view.action_rows import ActionRows
 from minerva_desktop.ui.chat_view.actions import MessageAction, actions_for
 from minerva_desktop.ui.chat_view.answer_view import AnswerView
 from minerva_desktop.ui.chat_view.formulas import Formulas
-from minerva_desktop.ui.chat_view.markdown import MarkdownParser
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.chat_view.part_blocks import OpenBlocks
 from minerva_desktop.ui.chat_view.plain_text import clean_source
 from minerva_desktop.ui.chat_view.question_view import QuestionView
+from minerva_desktop.ui.chat_view.rendering import Rendering
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.chat_view.selection_keeper import SelectionKeeper
 from minerva_desktop.ui.icons import Icons
@@ -55,7 +55,7 @@ class MessageHands(QObject):
         self._view_of = views.get
         self.selection = SelectionKeeper(column, events, options, views)
         self._is_answering = is_answering
-        self._parser = MarkdownParser()
+        self._rendering = Rendering()
         self._formulas = Formulas(self)
         self._last: MessageView | None = None
         self._edits: dict[str, str] = {}  # by message, of those without a view
@@ -83,15 +83,19 @@ class MessageHands(QObject):
         return view
 
     def _make_question(self, message: Message) -> QuestionView:
-        view = QuestionView(message, self._parser, self._icons, self._column)
+        view = QuestionView(message, self._rendering, self._icons, self._column)
         view.edit_submitted.connect(self._events.edit_submitted)
         view.file_opened.connect(self._events.file_opened)
         view.edit_cancelled.connect(self.end_edit)
         view.caret_moved.connect(self._on_caret_moved)
+        for picture in view.pictures:
+            picture.opened.connect(self._events.picture_opened)
+            self._events.picture_ready.connect(picture.show_picture)
+            self._events.picture_wanted.emit(picture.part)
         return view
 
     def _make_answer(self, message: Message) -> AnswerView:
-        view = AnswerView(message, self._parser, self._icons, self._column, self._opened)
+        view = AnswerView(message, self._rendering, self._icons, self._column, self._opened)
         view.part_shown.connect(self._adopt)
         view.retry_requested.connect(self._events.retry_requested)
         view.continue_requested.connect(self._on_continue)

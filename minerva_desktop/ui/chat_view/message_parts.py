@@ -92,14 +92,17 @@ class Footer(QWidget):
     def __init__(self, icons: Icons, parent: QWidget) -> None:
         super().__init__(parent)
         self._taken = 0
-        self._dots = BusyDots(icons.themes, self)
-        self._dots.move(0, (self.HEIGHT - self._dots.height()) // 2)
-        self._dots.hide()
+        self._icons = icons
+        self._dots: BusyDots | None = None  # few answers are being written
         self._label = ElidedLabel("", self)
         self._label.setProperty("look", "muted")
+        self._label.resize(0, self.HEIGHT)  # or Qt would measure it as it is shown
 
     def show_busy(self, text: str) -> None:
         """The message is being written; ``text`` says what is going on, if known."""
+        if self._dots is None:
+            self._dots = BusyDots(self._icons.themes, self)
+            self._dots.move(0, (self.HEIGHT - self._dots.height()) // 2)
         self._dots.show()
         self._label.setAlignment(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
         self._label.set_full_text(text)
@@ -107,7 +110,8 @@ class Footer(QWidget):
 
     def show_done(self, text: str) -> None:
         """The message is as it is; ``text`` are its numbers."""
-        self._dots.hide()
+        if self._dots is not None:
+            self._dots.hide()
         self._label.setAlignment(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight)
         self._label.set_full_text(text)
         self._place()
@@ -119,7 +123,8 @@ class Footer(QWidget):
         self._place()
 
     def _place(self) -> None:
-        left = self._taken if self._dots.isHidden() else BUSY_TEXT
+        is_busy = self._dots is not None and not self._dots.isHidden()
+        left = BUSY_TEXT if is_busy else self._taken
         self._label.setGeometry(left, 0, max(0, self.width() - left), self.HEIGHT)
 
 
@@ -173,6 +178,13 @@ class Notice(QWidget):
         self._anyway.setAutoDefault(False)
         self._anyway.hide()
         self._anyway.clicked.connect(self.anyway_clicked)
+        self._buttons = (self._continue, self._retry, self._anyway, self._options, self._details)
+
+    def follow(self, before: QWidget) -> None:
+        """Have the keyboard come here from ``before``."""
+        for each in (self._label, *self._buttons):
+            QWidget.setTabOrder(before, each)
+            before = each
 
     def offer_help(self, *, details: bool, options: bool, anyway: bool) -> None:
         """Show the *Details*, the *Load options…* and the *Load anyway* button, or not."""
@@ -194,8 +206,7 @@ class Notice(QWidget):
 
     def fit(self, width: int) -> int:
         """Take ``width`` px; the height in px that it needs."""
-        every = (self._continue, self._retry, self._anyway, self._options, self._details)
-        buttons = [button for button in every if not button.isHidden()]
+        buttons = [button for button in self._buttons if not button.isHidden()]
         return self._fit_box(width, buttons) if self._failed else self._fit_line(width, buttons)
 
     def _fit_line(self, width: int, buttons: list[QPushButton]) -> int:

@@ -121,17 +121,24 @@ class MessageText:
                 piece += self._backlog.popleft()
             self._stream.feed(piece)
             late = time.perf_counter() > deadline
-            # What was shown before it began anew stays until the new text has come as far.
+            # What was shown before it began anew stays until the new text has come as far. What is
+            # still open at the very end is shown once it is closed, and not parsed twice.
             partly = bool(self._backlog) and (self._again or not late)
+            partly = partly or (not self._backlog and self._ends)
             self._body.apply(self._stream.update(settled_only=partly))
             if self._backlog and late:
                 return True
         self._again = False
-        if self._whole and not self._folded and not self._finished:
+        if self._ends and not self._finished:
             self._finished = True
             self._stream.finish()
             self._body.apply(self._stream.update())
         return False
+
+    @property
+    def _ends(self) -> bool:
+        """Whether there is nothing to come after the backlog."""
+        return self._whole and not self._folded
 
     def _queue(self, text: str) -> None:
         self._length += len(text)

@@ -18,11 +18,12 @@ from minerva_desktop.ui.chat_view.action_row import ActionRow
 from minerva_desktop.ui.chat_view.actions import BranchPlace
 from minerva_desktop.ui.chat_view.branch_navigator import BranchNavigator
 from minerva_desktop.ui.chat_view.copy_button import SIZE
-from minerva_desktop.ui.chat_view.markdown import MarkdownParser
 from minerva_desktop.ui.chat_view.message_parts import ICON
 from minerva_desktop.ui.chat_view.message_text import MessageText
+from minerva_desktop.ui.chat_view.rendering import Rendering
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.theme import GRID
 from minerva_desktop.units import format_bytes
 
 ROW_HEIGHT = SIZE  # px at the bottom of each message, for its actions
@@ -48,7 +49,7 @@ class MessageView(QWidget):
     pointer_changed = Signal(str, bool)
 
     def __init__(
-        self, message: Message, parser: MarkdownParser, icons: Icons, parent: QWidget
+        self, message: Message, rendering: Rendering, icons: Icons, parent: QWidget
     ) -> None:
         super().__init__(parent)
         self._icons = icons
@@ -56,10 +57,12 @@ class MessageView(QWidget):
         self._is_last = False
         self._describe_at = 0.0
         self._fitted = (-1, 0)  # width and height of the last arrange, while still true
+        self._place: tuple[int, int, int, int] | None = None
+        self.top = self.bottom = 0  # px of its column; as its geometry, without asking Qt
         self._navigator: BranchNavigator | None = None
         self._row: ActionRow | None = None
         self.setObjectName("message")
-        self._body = RichTextView(icons, self)
+        self._body = RichTextView(icons, rendering.formats, self)
         self._body.setObjectName("messageText")
         self._body.whole_source = self.source
         self._body.ring_changed.connect(self._on_ring_changed)
@@ -68,10 +71,8 @@ class MessageView(QWidget):
         self._body.edit_requested.connect(self._on_edit_requested)
         self._body.height_changed.connect(self._on_height_changed)
         self._body.rows_requested.connect(self._on_rows_requested)
-        self._text = MessageText(message, parser, self._body)
-        self._unfold = QPushButton(self)
-        self._unfold.clicked.connect(self.unfold)
-        self._show_fold()
+        self._text = MessageText(message, rendering.parser, self._body)
+        self._unfold: QPushButton | None = None  # few are folded
 
     def show_author(self, model_names: Mapping[str, str]) -> None:
         """Say who speaks; a model by the name that its file has in ``model_names``, if any."""
@@ -174,10 +175,29 @@ class MessageView(QWidget):
         self._fitted = (-1, 0)
 
     def _show_fold(self) -> None:
+        """Offer what is folded, if anything is."""
         if self._text.is_folded:
+            if self._unfold is None:
+                self._unfold = QPushButton(self)
+                self._unfold.clicked.connect(self.unfold)
+                QWidget.setTabOrder(self._body, self._unfold)
             size = format_bytes(len(self.source().encode(errors="replace")))
             self._unfold.setText(f"Show all ({size})")
-        self._unfold.setVisible(self._text.is_folded)
+            self._unfold.show()
+        else:
+            self._hide_fold()
+
+    def _hide_fold(self) -> None:
+        if self._unfold is not None:
+            self._unfold.hide()
+
+    def _place_fold(self, left: int, y: int) -> int:
+        """The height that the offer takes at ``left``, ``y`` px; 0 where nothing is folded."""
+        if self._unfold is None or not self._text.is_folded:
+            return 0
+        self._unfold.adjustSize()
+        self._unfold.move(left, y)
+        return self._unfold.height() + 2 * GRID
 
     # -- layout ------------------------------------------------------------------------------
 
@@ -202,6 +222,14 @@ class MessageView(QWidget):
             self._fitted = (width, self._arrange(width) + ROW_HEIGHT)
             self._place_row()
         return self._fitted[1]
+
+    def place(self, left: int, top: int, width: int, height: int) -> None:
+        """Take that place in the column, px."""
+        place = (left, top, width, height)
+        if place != self._place:
+            self._place = place
+            self.top, self.bottom = top, top + height
+            self.setGeometry(left, top, width, height)
 
     def _navigator_width(self) -> int:
         navigator = self.navigator
@@ -268,7 +296,7 @@ class MessageView(QWidget):
     def unfold(self) -> None:
         """Show all of a text that is too long to be shown unasked."""
         self._text.unfold()
-        self._unfold.hide()
+        self._hide_fold()
         self.rendering_needed.emit(self._message.id)
 
     @Slot()

@@ -17,6 +17,7 @@ from minerva_desktop.chat.message import Message, MessageState
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
 from minerva_desktop.ui.chat_view.stretch import FEW, PAGE, Stretch, is_only_moved, n_same
 from minerva_desktop.ui.chat_view.view_focus import focus_again, focused_index
+from minerva_desktop.ui.chat_view.view_layout import ViewLayout
 from minerva_desktop.ui.icons import Icons
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class MessageViews(QObject):
         self._column = column
         self._events = events
         self._options = options
+        self.above: QWidget | None = None  # what Tab comes to before the first message
         self._hands: MessageHands | None = None
         self._model_names: dict[str, str] = {}
         self._messages: list[Message] = []
@@ -48,9 +50,7 @@ class MessageViews(QObject):
         self._help: dict[str, tuple[bool, bool, bool]] = {}  # by message: details, load options
         self._unrendered: dict[str, MessageView] = {}
         self._unstyled: list[MessageView] = []
-        self._unarranged: list[MessageView] = []
-        self._new: set[MessageView] = set()  # put above others, not at full height yet
-        self._view_width = 0
+        self._layout = ViewLayout()
 
     def __len__(self) -> int:
         """Messages, with a view or without."""
@@ -103,6 +103,8 @@ class MessageViews(QObject):
                 break
             self._views.append(view)
             end += 1
+            if view not in old_views:
+                self._order_tab(len(self._views) - 1)
         for view in set(old_views).difference(self._views):
             if self._by_id.get(view.message.id) is view:
                 self._drop_view(view)
@@ -115,6 +117,12 @@ class MessageViews(QObject):
         if QApplication.focusWidget() is not focused:  # it went with its message
             focus_again(self._views, focus)
         return True
+
+    def _order_tab(self, at: int) -> None:
+        """Have Tab come to the new view number ``at`` after what is above it."""
+        before = self._views[at - 1].body.last_stop if at else self.above
+        if before is not None:
+            QWidget.setTabOrder(before, self._views[at].body)
 
     def _order_views(self) -> None:
         """Screen readers go by the order of the children."""
@@ -136,6 +144,7 @@ class MessageViews(QObject):
             self._stretch = Stretch.at_end(len(self._messages))
         self._messages.append(message)
         self._views.append(self._make_view(message))
+        self._order_tab(len(self._views) - 1)
         self._stretch.end += 1
         self._stretch.wanted_end = self._stretch.end
         self._mark_last()
@@ -254,7 +263,7 @@ class MessageViews(QObject):
     def has_work(self) -> bool:
         """Whether `work` would find something to do."""
         missing = self._stretch.next_missing() is not None
-        return bool(self._unrendered or self._unstyled or self._unarranged or missing)
+        return bool(self._unrendered or self._unstyled or self._layout.has_work or missing)
 
     def work(self, seconds: float) -> None:
         """Render, restyle and build views for about ``seconds``."""
@@ -266,8 +275,8 @@ class MessageViews(QObject):
                     del self._unrendered[name]
             elif self._unstyled:
                 self._unstyled.pop().restyle()
-            elif self._unarranged:
-                self._unarranged.pop().arrange(self._view_width)
+            elif self._layout.has_work:
+                self._layout.work()
             else:
                 self._build_next()
             if time.perf_counter() > deadline:
@@ -280,12 +289,14 @@ class MessageViews(QObject):
         view = self._make_view(self._messages[index])
         if index >= self._stretch.end:
             self._views.append(view)
+            self._order_tab(len(self._views) - 1)
             self._stretch.end += 1
         else:
             view.lower()  # screen readers go by the order of the children: this one is first
             self._views.insert(0, view)
+            self._order_tab(0)
             self._stretch.first -= 1
-            self._new.add(view)
+            self._layout.add_above(view)
         if index == len(self._messages) - 1:
             self._mark_last()
 
@@ -293,7 +304,7 @@ class MessageViews(QObject):
         """The theme changed: restyle what is ``visible`` at once, the rest by `work`."""
         self._unstyled.clear()
         for view in self._views:
-            if view.geometry().intersects(visible):
+            if view.top <= visible.bottom() and view.bottom > visible.top():
                 view.restyle()
             else:
                 self._unstyled.append(view)
@@ -340,10 +351,9 @@ class MessageViews(QObject):
         del self._by_id[name]
         self._answers.pop(name, None)
         self._unrendered.pop(name, None)
-        self._new.discard(view)
-        for waiting in (self._unstyled, self._unarranged):
-            if view in waiting:
-                waiting.remove(view)
+        self._layout.forget(view)
+        if view in self._unstyled:
+            self._unstyled.remove(view)
         if self._hands is not None:
             self._hands.release(view)
         view.hide()
@@ -352,32 +362,12 @@ class MessageViews(QObject):
     # -- layout ------------------------------------------------------------------------------
 
     def arrange(self, left: int, y: int, width: int, seen: range, mark: CutMark) -> int:
-        """Place all, and ``mark``, at ``left``, ``y`` px, in ``width`` px; where the next thing
-        goes. At the heights ``seen`` (px) a new width takes effect at once, elsewhere by `work`."""
-        self._view_width = width
-        self._unarranged.clear()
-        for view in self._views:
-            near = view.y() < seen.stop and view.y() + view.height() >= seen.start
-            if near or view.arranged_width in {-1, width}:
-                height = view.arrange(width)
-                if view.message.id not in self._unrendered:
-                    self._new.discard(view)
-            else:
-                height = view.height()
-                self._unarranged.append(view)
-            if view.message.id == mark.first_id:
-                y += mark.place(left, y, width)
-            view.setGeometry(left, y, width, height)
-            y += height + view.gap_below
-        return y
+        """As `ViewLayout.arrange`, of all views."""
+        return self._layout.arrange(self._views, self._unrendered, left, y, width, seen, mark)
 
     def anchor(self, y: int) -> tuple[MessageView, int] | None:
-        """The message at height ``y`` of the column, and how far below its top that is. A message
-        that is still to grow above the others is passed over."""
-        for view in self._views:
-            if view.geometry().bottom() >= y and view not in self._new:
-                return view, y - view.y()
-        return None
+        """As `ViewLayout.anchor`."""
+        return self._layout.anchor(self._views, y)
 
     @Slot()
     def show_earlier(self) -> None:

@@ -15,7 +15,7 @@ from minerva_desktop.chat.message import Message
 from minerva_desktop.chat.parts import ReasoningPart, ToolCallPart, ToolResultPart
 from minerva_desktop.ui.chat_view.disclosure import PADDING
 from minerva_desktop.ui.chat_view.folded_text import FoldedText
-from minerva_desktop.ui.chat_view.markdown import MarkdownParser
+from minerva_desktop.ui.chat_view.rendering import Rendering
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.chat_view.thought_block import ThoughtBlock
 from minerva_desktop.ui.chat_view.tool_card import ToolCard
@@ -37,7 +37,7 @@ class PartBlocks(QObject):
     def __init__(
         self,
         icons: Icons,
-        parser: MarkdownParser,
+        rendering: Rendering,
         owner: QWidget,
         text: QWidget,
         below: QWidget,
@@ -47,7 +47,7 @@ class PartBlocks(QObject):
         follows all of them. ``opened`` is kept up to date."""
         super().__init__(owner)
         self._icons = icons
-        self._parser = parser
+        self._rendering = rendering
         self._owner = owner
         self._said = text
         self._below = below
@@ -74,7 +74,7 @@ class PartBlocks(QObject):
             while self._cards:
                 self._cards.pop().hide()
             for card in cards:
-                self._add_card(ToolCard(card, self._icons, self._parser, self._owner))
+                self._add_card(ToolCard(card, self._icons, self._rendering, self._owner))
 
     def think(self, text: str) -> None:
         """More of the thought that is being written, or of a new one."""
@@ -149,7 +149,7 @@ class PartBlocks(QObject):
 
     def _thought(self, number: int) -> ThoughtBlock:
         if number == len(self._thoughts):
-            block = ThoughtBlock(self._icons, self._parser, self._owner)
+            block = ThoughtBlock(self._icons, self._rendering, self._owner)
             block.stackUnder(self._said)  # screen readers go by this order
             before = self._thoughts[-1].heading if self._thoughts else None
             if before is not None:

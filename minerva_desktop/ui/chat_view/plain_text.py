@@ -13,7 +13,9 @@ def _shown_controls() -> dict[int, str]:
     shown |= dict.fromkeys([*range(0xFDD0, 0xFDF0), 0xFFFC, 0xFFFE, 0xFFFF], "\ufffd")
     shown |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
     # Overrides make text read otherwise than it runs (and code otherwise than it compiles).
-    shown |= {code: f"[U+{code:04X}]" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+    # The others say nothing to a reader, and are seen nowhere else.
+    hidden = [*range(0x202A, 0x202F), *range(0x2061, 0x2070), *range(0xFFF9, 0xFFFC), 0xFEFF]
+    shown |= {code: f"[U+{code:04X}]" for code in hidden}
     shown |= {0x2028: "\n", 0x2029: "\n"}
     del shown[ord("\n")], shown[ord("\t")]
     return shown

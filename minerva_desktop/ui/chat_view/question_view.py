@@ -14,12 +14,12 @@ from PySide6.QtWidgets import QWidget
 from minerva_desktop.chat.message import Message
 from minerva_desktop.chat.parts import FilePart, ImagePart, files_in
 from minerva_desktop.ui.attachment_chip import GAP, FileChip, place_chips
-from minerva_desktop.ui.chat_view.markdown import MarkdownParser
 from minerva_desktop.ui.chat_view.message_editor import MessageEditor
 from minerva_desktop.ui.chat_view.message_parts import INSET
 from minerva_desktop.ui.chat_view.message_view import OUTDENT, MessageView
+from minerva_desktop.ui.chat_view.picture_chip import PictureChip
+from minerva_desktop.ui.chat_view.rendering import Rendering
 from minerva_desktop.ui.icons import Icons
-from minerva_desktop.ui.theme import GRID
 
 BUBBLE_SHARE = 0.8  # of the column, at most
 BUBBLE_MEASURED = 2_000  # characters; the bubble of a longer text is as wide as it may be
@@ -44,15 +44,20 @@ class QuestionView(MessageView):
     _bubble = QRectF()
 
     def __init__(
-        self, message: Message, parser: MarkdownParser, icons: Icons, parent: QWidget
+        self, message: Message, rendering: Rendering, icons: Icons, parent: QWidget
     ) -> None:
-        super().__init__(message, parser, icons, parent)
-        self._chips: list[FileChip] = []
+        super().__init__(message, rendering, icons, parent)
+        self._show_fold()
+        self._chips: list[QWidget] = []
+        self.pictures: list[PictureChip] = []
         for part in message.parts:
-            if isinstance(part, FilePart | ImagePart):
+            if isinstance(part, FilePart):
                 chip = FileChip(icons, part, self)
                 chip.opened.connect(self.file_opened)
                 self._chips.append(chip)
+            elif isinstance(part, ImagePart):
+                self.pictures.append(PictureChip(icons, part, self))
+                self._chips.append(self.pictures[-1])
 
     # -- editing -----------------------------------------------------------------------------
 
@@ -79,7 +84,7 @@ class QuestionView(MessageView):
         self._max_edit_height = max_height
         self._body.clear_selection()
         self._body.hide()
-        self._unfold.hide()
+        self._hide_fold()
         editor.show()
         self._fitted = (-1, 0)
 
@@ -124,10 +129,7 @@ class QuestionView(MessageView):
         left = width - text_width - BUBBLE_PADDING_X
         self._body.move(left, top + BUBBLE_TOP)
         y = top + BUBBLE_TOP + self._body.fit(text_width) + BUBBLE_BOTTOM
-        if self._text.is_folded:
-            self._unfold.adjustSize()
-            self._unfold.move(left, y)
-            y += self._unfold.height() + 2 * GRID
+        y += self._place_fold(left, y)
         left -= BUBBLE_PADDING_X
         self._bubble = QRectF(left, top, width - left, y - top)
         return y

@@ -24,14 +24,13 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
-    QPalette,
     QTextCursor,
     QTextDocument,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QFrame, QTextBrowser, QWidget
 
-from minerva_desktop.ui.chat_view.code_boxes import CodeBoxes
+from minerva_desktop.ui.chat_view.copy_keys import is_copy_key
 from minerva_desktop.ui.chat_view.decorations import Decorations
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.formula_runs import with_sources
@@ -45,10 +44,11 @@ from minerva_desktop.ui.chat_view.row_slices import selected_rows
 from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, Row
 from minerva_desktop.ui.chat_view.text_formats import (
     CODE_BOTTOM,
-    TextFormats,
+    SharedFormats,
     body_font,
 )
 from minerva_desktop.ui.chat_view.text_links import TextLinks
+from minerva_desktop.ui.chat_view.text_overlays import TextOverlays
 from minerva_desktop.ui.icons import Icons
 
 _MARKER = re.compile(r"^([•◦☐☑]|\d{1,9}[.)])\t", re.MULTILINE)
@@ -61,7 +61,6 @@ _SCROLL_KEYS = (
     QKeySequence.StandardKey.MoveToEndOfDocument,
 )
 _ALT = Qt.KeyboardModifier.AltModifier
-MARKDOWN_KEYS = QKeySequence("Ctrl+Shift+C")  # copy as Markdown
 _STEP_KEYS = {Qt.Key.Key_Left.value: -1, Qt.Key.Key_Right.value: 1}
 _STEPS = _STEP_KEYS | {Qt.Key.Key_Up.value: -1, Qt.Key.Key_Down.value: 1}
 
@@ -93,9 +92,13 @@ class RichTextView(QTextBrowser):
     released = Signal()
     left = Signal(int, bool)
 
-    def __init__(self, icons: Icons, parent: QWidget) -> None:
+    def __init__(
+        self, icons: Icons, formats: SharedFormats, parent: QWidget, *, can_save: bool = True
+    ) -> None:
+        """``can_save``: somebody follows ``save_requested``."""
         super().__init__(parent)
         self._icons = icons
+        self._formats = formats
         self._menu_link = ""
         self._keyboard = False
         self._drags = False  # the pointer, from where the selection begins
@@ -106,11 +109,12 @@ class RichTextView(QTextBrowser):
         self.copy_markdown: Callable[[], None] | None = None  # of all that
         font = body_font(self.font())
         self.document().setDefaultFont(font)
-        self._writer = DocumentWriter(self.document(), TextFormats(icons.theme, font))
+        self._writer = DocumentWriter(self.document(), formats.of(icons.theme, font))
         self._decorations = Decorations(self.document(), self._writer)
-        self._boxes = CodeBoxes(icons, self._writer, self._decorations, self.viewport())
-        self._boxes.save_requested.connect(self.save_requested)
-        self._boxes.height_changed.connect(self.height_changed)
+        over = TextOverlays(icons, self, self._writer, self._decorations, can_save=can_save)
+        self._overlays = over
+        self._overlays.save_requested.connect(self.save_requested)
+        self._overlays.height_changed.connect(self.height_changed)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -121,9 +125,7 @@ class RichTextView(QTextBrowser):
             | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
         self.setCursorWidth(0)
-        palette = QPalette()
-        palette.setColor(QPalette.ColorRole.Base, Qt.GlobalColor.transparent)
-        self.setPalette(palette)
+        self.viewport().setAutoFillBackground(False)  # the message shows through
         self._found = FoundMarks(self, self._writer, icons)
         self._links = TextLinks(self, self._writer)
         self._links.rows_requested.connect(self.rows_requested)
@@ -145,14 +147,15 @@ class RichTextView(QTextBrowser):
             self._caret_to_start()
             # A format alone, of a code block whose first line is empty still, moves nothing.
             self.document().markContentsDirty(0, 1)
-        self._boxes.update(changed)
+        self._overlays.update(changed)
 
     def restyle(self) -> None:
         """Use the colours of the theme in force."""
         with self._kept_selection():
-            self._writer.restyle(TextFormats(self._icons.theme, self.document().defaultFont()))
+            font = self.document().defaultFont()
+            self._writer.restyle(self._formats.of(self._icons.theme, font))
             self._caret_to_start()
-        self._boxes.restyle()
+        self._overlays.restyle()
         self._found.restyle()
 
     @contextmanager
@@ -178,13 +181,13 @@ class RichTextView(QTextBrowser):
         """Lay the text out in ``width`` px; the height in px that it takes."""
         if self.document().textWidth() != width:
             self.document().setTextWidth(width)
-            self._boxes.move_all()
+            self._overlays.move_all()
         height = math.ceil(self.document().size().height())
         rows = self._writer.rows
         if rows and rows[-1].kind is Kind.CODE:
             height += CODE_BOTTOM
         self.resize(width, height)
-        self._boxes.place()
+        self._overlays.place()
         return height
 
     def natural_width(self, limit: int) -> int:
@@ -206,6 +209,11 @@ class RichTextView(QTextBrowser):
     def rows(self) -> list[Row]:
         """What is shown."""
         return self._writer.rows
+
+    @property
+    def last_stop(self) -> QWidget:
+        """What Tab comes to last in it."""
+        return self._overlays.last_stop
 
     def show_found(self, matches: Sequence[Match], current: int | None) -> None:
         """Mark what was found, and the ``current`` one of it."""
@@ -306,19 +314,21 @@ class RichTextView(QTextBrowser):
             super().mouseMoveEvent(event)
         if drags:
             self.dragged.emit(event.globalPosition().toPoint())
-        self._boxes.wake(place)
+        self._overlays.wake(place)
 
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)
-        self._boxes.wake(None)
+        self._overlays.wake(None)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        event.ignore()  # the transcript scrolls, never one message
+        if not self._overlays.scroll_sideways(event):
+            event.ignore()  # the transcript scrolls, never one message
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         arrow = event.key() in {Qt.Key.Key_Up, Qt.Key.Key_Down}
+        scrolls = event.key() == Qt.Key.Key_Space
         selects = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-        if (arrow and not selects) or any(event.matches(key) for key in _SCROLL_KEYS):
+        if scrolls or (arrow and not selects) or any(map(event.matches, _SCROLL_KEYS)):
             event.ignore()
             return
         if self._message_key(event):
@@ -381,20 +391,10 @@ class RichTextView(QTextBrowser):
     def _on_formulas_drawn(self, sources: set[str]) -> None:
         changed = self._writer.draw_formulas(sources)
         if changed is not None:
-            self._boxes.update(changed)
+            self._overlays.update(changed)
             self.height_changed.emit()
 
     @Slot(QTextCursor)
     def _on_arrived(self, cursor: QTextCursor) -> None:
         self.setTextCursor(cursor)
         self.caret_moved.emit(self.cursorRect(cursor))
-
-
-def is_copy_key(event: QKeyEvent) -> bool:
-    """Whether a key copies, be it as Markdown."""
-    return event.matches(QKeySequence.StandardKey.Copy) or is_markdown_key(event)
-
-
-def is_markdown_key(event: QKeyEvent) -> bool:
-    """Whether a key copies as Markdown."""
-    return QKeySequence(event.keyCombination()) == MARKDOWN_KEYS

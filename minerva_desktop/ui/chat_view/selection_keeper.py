@@ -9,7 +9,7 @@ truth, so nothing has to be put right when messages come, go or grow. Main threa
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from operator import methodcaller
+from operator import attrgetter
 from typing import NamedTuple
 
 from PySide6.QtCore import QMimeData, QObject, QPoint, Qt, QTimer, Slot
@@ -23,9 +23,10 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QToolTip, QWidget
 
+from minerva_desktop.ui.chat_view.copy_keys import is_markdown_key
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
 from minerva_desktop.ui.chat_view.message_view import MessageView
-from minerva_desktop.ui.chat_view.rich_text_view import RichTextView, is_markdown_key
+from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.chat_view.rows import Run
 from minerva_desktop.ui.chat_view.run_markdown import inline_markdown
 from minerva_desktop.ui.formats import format_tokens
@@ -167,7 +168,7 @@ class SelectionKeeper(QObject):
     # -- the texts ---------------------------------------------------------------------------
 
     def _views(self) -> list[MessageView]:
-        return sorted(self._by_id.values(), key=methodcaller("y"))
+        return sorted(self._by_id.values(), key=attrgetter("top"))
 
     def _bodies(self) -> Iterator[RichTextView]:
         for view in self._views():
@@ -177,7 +178,7 @@ class SelectionKeeper(QObject):
         """What is nearest to ``point`` of the column; between two texts, the end of the upper."""
         above: RichTextView | None = None
         views = self._views()
-        last_above = sum(view.geometry().bottom() < point.y() for view in views)
+        last_above = sum(view.bottom <= point.y() for view in views)
         for view in views[max(0, last_above - 1) :]:
             for body in view.bodies:
                 local = body.mapFrom(self._column, point)
@@ -285,8 +286,10 @@ class SelectionKeeper(QObject):
 
     @Slot()
     def _on_selection_changed(self) -> None:
+        if self._is_setting:
+            return
         body = self.sender()
-        if self._is_setting or not isinstance(body, RichTextView):
+        if not isinstance(body, RichTextView):
             return
         cursor = body.textCursor()
         if self._set.get(body) == (cursor.anchor(), cursor.position()):

@@ -29,6 +29,7 @@ from minerva_desktop.ui.chat_view.markdown import (
     RowBuilder,
 )
 from minerva_desktop.ui.chat_view.markdown_math import open_line
+from minerva_desktop.ui.chat_view.open_part import OpenPart
 from minerva_desktop.ui.chat_view.plain_stream import Cleaner, Update
 from minerva_desktop.ui.chat_view.plain_text import PLAIN_LIMIT
 from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, Row, Run, split_long
@@ -81,7 +82,7 @@ class MarkdownStream:
         """``eager_size`` in characters. ``references`` are links and footnotes of a whole text,
         known beforehand. ``all_rows``: long tables are not folded."""
         self._parser = parser
-        self._eager_size = eager_size
+        self._eager_size = self._eager_at = eager_size
         self._rebuilding = references is not None
         self._env: Environment = references or {}
         self._env[ALL_ROWS] = all_rows
@@ -93,6 +94,7 @@ class MarkdownStream:
         self._tail_size = 0
         self._check_at = OPEN_LIMIT
         self._partial = ""  # the line after them, as far as it is known
+        self._part = OpenPart()
         self._resume: Resume | None = None
         self._fence: _Fence | None = None
         self._inside_code = False  # whether what was read last is code in a list or a quote
@@ -110,7 +112,9 @@ class MarkdownStream:
         for line in lines:
             self._line(line)
         self._cut_partial()
-        if lines and self._fence is None and self._tail_size > self._eager_size:
+        if lines and self._fence is None and self._tail_size > self._eager_at:
+            # Where nothing can be settled yet, the next try waits for an eighth more.
+            self._eager_at = self._tail_size * 9 // 8
             self._settle()
 
     def finish(self) -> None:
@@ -212,7 +216,7 @@ class MarkdownStream:
         begin = next((top for top in reversed(tops) if _first_line(tokens[top]) <= limit), tops[0])
         last = tokens[begin]
         self._inside_code = _growing_inline(tokens) is None
-        builder = RowBuilder(self._parser, env, self._resume)
+        builder = RowBuilder(self._parser, env, self._resume, part=self._part)
         if last.type == "table_open" and formula is None:
             # A row is final with its newline. The head stays: with it the next rows are rows.
             rows = builder.build(tokens, self._tail)
@@ -246,12 +250,15 @@ class MarkdownStream:
         self._tail = lines
         self._tail_size = sum(map(_size, lines))
         self._check_at = OPEN_LIMIT
+        self._eager_at = self._eager_size
         self._resume = resume
+        self._part = OpenPart()
 
     def _settle_all(self) -> None:
         env = self._known_references()
         tokens = self._parser.blocks(_source(self._tail), env)
-        rows = RowBuilder(self._parser, env, self._resume).build(tokens, self._tail)
+        builder = RowBuilder(self._parser, env, self._resume, part=self._part)
+        rows = builder.build(tokens, self._tail)
         self._keep_lines([], rows, None)
 
     def _open_fence(self, token: Token, opener: re.Match[str]) -> None:
@@ -280,7 +287,10 @@ class MarkdownStream:
         env = self._known_references()
         tokens = self._parser.blocks("\n".join(lines), env)
         growing = None if rest else _growing_inline(tokens)
-        return RowBuilder(self._parser, env, self._resume, growing).build(tokens, lines) + rest
+        is_cut = bool(self._partial) and len(lines) > len(self._tail)
+        end = len(lines) if is_cut else None
+        builder = RowBuilder(self._parser, env, self._resume, growing, self._part, end)
+        return builder.build(tokens, lines) + rest
 
     def _known_references(self) -> Environment:
         copied: Environment = {"references": dict(self._env.get("references", {}))}

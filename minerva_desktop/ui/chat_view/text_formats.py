@@ -51,9 +51,13 @@ FORMULA_BOTTOM = 8  # below a formula on its own, whose line has no leading
 CELL_TOP = 8  # px; the line's own leading adds to the space below
 CELL_BOTTOM = 2
 CELL_RIGHT = 16
+MANY_COLUMNS = 7  # from which on a table is set smaller and closer, so that fewer words are broken
+SMALL_PX = 13
+SMALL_RIGHT = 8
 MIN_CONTRAST = 4.5
 FORMULA_X_HEIGHT = 0.467  # of the size of the font that formulas are set in
 MAX_FORMULA_SCALE = 1.2
+MAX_SHARED = 4  # formats of a theme and a font: two themes, and quieter ones for thoughts
 
 
 def code_font_families() -> list[str]:
@@ -160,6 +164,7 @@ class TextFormats:
         if row.kind is Kind.CODE:
             return self._cached(int(mark), "", run.token or "-", CODE_PX)
         size = HEADING_PX[row.level - 1] if row.kind is Kind.HEADING else BODY_PX
+        size = SMALL_PX if len(row.cells) >= MANY_COLUMNS else size
         return self._cached(int(mark), run.link, "", size)
 
     def block(self, row: Row, above: Row | None) -> QTextBlockFormat:
@@ -253,6 +258,23 @@ class TextFormats:
         return readable(colour, QColor(self.theme.code), text)
 
 
+class SharedFormats:
+    """The formats of the themes in force, for all texts of a transcript: to make them for each
+    message took a tenth of the time that it takes to show it."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Theme, str], TextFormats] = {}
+
+    def of(self, theme: Theme, font: QFont) -> TextFormats:
+        """Those of ``theme``, for text in ``font``."""
+        key = (theme, font.key())
+        if key not in self._made:
+            if len(self._made) >= MAX_SHARED:
+                self._made.clear()
+            self._made[key] = TextFormats(theme, font)
+        return self._made[key]
+
+
 def separator_formats() -> tuple[QTextBlockFormat, QTextCharFormat]:
     """For the empty blocks that a text document insists on around a table: next to no height."""
     block = QTextBlockFormat()
@@ -278,12 +300,13 @@ def table_format(row: Row, above: Row | None) -> QTextTableFormat:
     return made
 
 
-def cell_format(theme: Theme, *, header: bool, last: bool) -> QTextTableCellFormat:
-    """A cell: a line under it, no other border. ``last`` is the last of its row."""
+def cell_format(theme: Theme, *, header: bool, last: bool, many: bool) -> QTextTableCellFormat:
+    """A cell: a line under it, no other border. ``last`` is the last of its row, which has
+    ``many``."""
     made = QTextTableCellFormat()
     made.setTopPadding(CELL_TOP)
     made.setBottomPadding(CELL_BOTTOM)
-    made.setRightPadding(0 if last else CELL_RIGHT)
+    made.setRightPadding(0 if last else SMALL_RIGHT if many else CELL_RIGHT)
     made.setVerticalAlignment(QTextCharFormat.VerticalAlignment.AlignMiddle)
     made.setBottomBorder(1)
     made.setBottomBorderStyle(QTextFrameFormat.BorderStyle.BorderStyle_Solid)

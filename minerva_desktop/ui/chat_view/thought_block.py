@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QWidget
 from minerva_desktop.chat.parts import ReasoningPart
 from minerva_desktop.ui.chat_view.disclosure import HEIGHT, PADDING
 from minerva_desktop.ui.chat_view.folded_text import FoldedText
-from minerva_desktop.ui.chat_view.markdown import MarkdownParser
+from minerva_desktop.ui.chat_view.rendering import Rendering
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 
@@ -45,8 +45,8 @@ def _duration(milliseconds: float) -> str:
 class ThoughtBlock(FoldedText):
     """Counts seconds from `begin` to `end`. Its height does not change while it is folded."""
 
-    def __init__(self, icons: Icons, parser: MarkdownParser, parent: QWidget) -> None:
-        super().__init__(icons, parser, parent)
+    def __init__(self, icons: Icons, rendering: Rendering, parent: QWidget) -> None:
+        super().__init__(icons, rendering, parent)
         self._milliseconds = 0.0
         self._began: float | None = None
         self._timer = QTimer(self)

@@ -16,8 +16,8 @@ from PySide6.QtWidgets import QWidget
 from minerva_desktop.chat.export_markdown import fenced
 from minerva_desktop.chat.parts import ToolCallPart, ToolResultPart
 from minerva_desktop.ui.chat_view.folded_text import FoldedText
-from minerva_desktop.ui.chat_view.markdown import MarkdownParser
 from minerva_desktop.ui.chat_view.plain_text import clean_source
+from minerva_desktop.ui.chat_view.rendering import Rendering
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 
@@ -44,10 +44,10 @@ class ToolCard(FoldedText):
         self,
         part: ToolCallPart | ToolResultPart,
         icons: Icons,
-        parser: MarkdownParser,
+        rendering: Rendering,
         parent: QWidget,
     ) -> None:
-        super().__init__(icons, parser, parent, "tool")
+        super().__init__(icons, rendering, parent, "tool")
         self.setObjectName("toolCard")
         if isinstance(part, ToolCallPart):
             self._raw = part.call.arguments

@@ -17,10 +17,11 @@ from minerva_desktop.ui.chat_view.formulas import Formulas
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import ThemeSource
 from tests.ui.chat_view.attacks import ATTACKS, FORMULAS, HARMLESS
-from tests.ui.chat_view.messages import answer, question
+from tests.ui.chat_view.messages import answer, ended, question, streaming
 
 BEGIN = "/minerva-begin"
 END = "/minerva-end"
+PIECE = 24  # characters
 
 
 def show(view: ChatView, message: Message) -> None:
@@ -37,6 +38,18 @@ def show(view: ChatView, message: Message) -> None:
         shown.body.copy()
 
 
+def stream(view: ChatView, text: str) -> None:
+    """Have it come as an answer does, some characters at a time."""
+    running = streaming()
+    view.begin_answer(running)
+    for start in range(0, len(text), PIECE):
+        view.append_text(running.id, text[start : start + PIECE])
+        while view.is_working():
+            QApplication.processEvents()
+    view.grab()
+    view.finish_message(ended(running, text))
+
+
 def main() -> int:
     """Show it all; the exit code."""
     app = QApplication([])
@@ -47,8 +60,12 @@ def main() -> int:
     for text in HARMLESS:  # fonts, lexers and the typesetter are loaded with the first of its kind
         show(view, answer(text))
         show(view, question(text))
+        stream(view, text)
     Path(BEGIN).exists()
     for text in (*ATTACKS, *FORMULAS):
+        if text in ATTACKS:
+            view.set_messages([])
+            stream(view, text)
         show(view, answer(text))
         show(view, question(text))
     Path(END).exists()

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
@@ -96,6 +96,8 @@ def test_the_popup_is_read_out_and_closes(qtbot: QtBot, icons: Icons) -> None:
     assert "Time: Waiting 100 ms, Reading 400 ms, Writing 1.5 s" in (
         details.accessibleDescription().splitlines()
     )
+    QTest.keyClick(details, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    assert QApplication.clipboard().text() == details.accessibleDescription()
     with qtbot.waitSignal(details.destroyed):
         QTest.keyClick(details, Qt.Key.Key_Escape)
 

@@ -1,4 +1,6 @@
-"""The examples of the CommonMark specification become the rows that its HTML stands for.
+"""CommonMark becomes the rows that its HTML stands for: whatever is put together of its signs, in
+the HTML of markdown-it-py, which the specification's examples are a part of the tests of, and those
+examples themselves, where they are at hand.
 
 The examples are the specification's, under a licence of their own, and not a part of this
 repository: `COMMONMARK_SPEC` names the file, `tests/test_cmark_spec/commonmark.json` of
@@ -18,6 +20,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from minerva_desktop.ui.chat_view import markdown
@@ -147,6 +151,7 @@ def leaves(rows: list[Row]) -> list[Leaf]:
             if row.last:
                 made.append(_leaf("code", row.nest, "", code, ()))
         elif row.kind is Kind.RULE:
+            waiting = Row(Kind.TEXT)
             made.append(Leaf("rule", row.nest, "", "", ()))
         elif not row.text.removeprefix(row.marker).strip():
             waiting = row  # the marker of an item that does not begin with text
@@ -220,3 +225,41 @@ def test_each_example_cut_anywhere_ends_the_same() -> None:
         whole = rendered(example.markdown)
         assert streamed(list(example.markdown)) == whole, example
         assert streamed(cut(example.markdown, 3)) == whole, example
+
+
+# None of what we add to CommonMark: tables, formulas, footnotes, bare addresses, strikethrough.
+SIGNS = st.sampled_from(
+    [
+        "word", "more words ", " ", "\n", "\n\n", "\n\n\n", "a  \nb", "c\\\nd",
+        "# ", "#", "## head\n", "- ", "-", "---", "---\n", "* ", "*", "**", "***\n", "+ ",
+        "1. ", "1", "2. ", "7) ", "10. ", "> ", ">", "> > ", "  ", "    ", "   ", "\t",
+        "`", "``", "```", "```\n", "```py\n", "~~~\n", "_", "__", "=", "===\n",
+        "[", "]", "[x](/url)", "[x](/u", "![i](/pic)", "!", "[ref]", "[ref]: /e\n", "[ref]:", " /g",
+        "<b>", "&amp;", "\\*", "def f():\n", "    return 1\n", "é", "👍",
+    ]
+)  # fmt: skip
+
+
+class _Reference(MarkdownIt):
+    """HTML in it is text, as with us, and all links lead somewhere."""
+
+    def validateLink(self, url: str) -> bool:
+        return True
+
+
+REFERENCE = _Reference("commonmark", {"html": False})
+
+
+@pytest.mark.usefixtures("any_link")
+@settings(
+    max_examples=250,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.lists(SIGNS, max_size=14))
+def test_the_tree_of_any_markdown(pieces: list[str]) -> None:
+    text = "".join(pieces) + "\n\nlast"
+    expected = Expected()
+    expected.feed(REFERENCE.render(text))
+    expected.close()
+    assert leaves(rendered(text)) == expected.leaves

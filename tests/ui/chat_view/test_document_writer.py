@@ -5,16 +5,19 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from PySide6.QtGui import QColor, QTextDocument
+from PySide6.QtGui import QColor, QTextCursor, QTextDocument, QTextFormat
 from PySide6.QtWidgets import QApplication
 
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.rows import Kind, Row, Run
 from minerva_desktop.ui.chat_view.text_formats import (
+    BODY_PX,
     CODE_HEADER,
     INDENT,
+    MANY_COLUMNS,
     MIN_CONTRAST,
+    SMALL_PX,
     TextFormats,
     body_font,
     contrast,
@@ -151,3 +154,24 @@ def test_every_token_can_be_read(qapp: QApplication, theme: Theme) -> None:
     ):
         colour = formats.run(Run("x", token=token), row).foreground().color()
         assert contrast(colour, QColor(theme.code)) >= MIN_CONTRAST, token
+
+
+@pytest.mark.parametrize(
+    ("n_columns", "px", "gap"), [(MANY_COLUMNS - 1, BODY_PX, 16), (MANY_COLUMNS, SMALL_PX, 8)]
+)
+def test_tables_of_many_columns_are_set_smaller_and_closer(
+    qapp: QApplication, n_columns: int, px: int, gap: int
+) -> None:
+    document, writer = make_writer(qapp)
+    line = "|word" * n_columns + "|\n"
+    writer.apply(Update(0, rendered(line + "|-" * n_columns + "|\n" + line + "\ntext")))
+    table = QTextCursor(writer.block(0)).currentTable()
+    for row in range(2):
+        cell = table.cellAt(row, 0)
+        sized = cell.firstCursorPosition()
+        sized.movePosition(QTextCursor.MoveOperation.NextCharacter)
+        assert sized.charFormat().intProperty(QTextFormat.Property.FontPixelSize.value) == px
+        assert cell.format().toTableCellFormat().rightPadding() == gap
+    end = QTextCursor(document)
+    end.movePosition(QTextCursor.MoveOperation.End)
+    assert end.charFormat().intProperty(QTextFormat.Property.FontPixelSize.value) == BODY_PX

@@ -16,9 +16,10 @@ from minerva_desktop.settings import ThemeChoice
 from minerva_desktop.ui.chat_view import typesetting
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.formula_object import OBJECT, SIZE
-from minerva_desktop.ui.chat_view.formulas import MAX_POINTS, Formulas
+from minerva_desktop.ui.chat_view.formulas import MAX_POINTS, Allowance, Formulas
 from minerva_desktop.ui.chat_view.markdown_math import MAX_FORMULA
 from minerva_desktop.ui.chat_view.message_view import MessageView
+from minerva_desktop.ui.chat_view.preloading import import_typesetting
 from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, Mark, Row
 from minerva_desktop.ui.chat_view.streaming import MarkdownStream
 from minerva_desktop.ui.chat_view.typesetting import typeset
@@ -187,13 +188,13 @@ def test_formulas_are_typeset_beside_the_window(qtbot: QtBot) -> None:
     service = Formulas()
     assert service.drawing("$x$") is None
     with qtbot.waitSignal(service.drawn, timeout=20_000) as drawn:
-        assert service.request("$x$")
+        assert service.request("$x$", Allowance())
     assert drawn.args == [{"$x$"}]
     assert service.drawing("$x$") is not None
-    assert service.request("$\\foo$")
+    assert service.request("$\\foo$", Allowance())
     qtbot.waitUntil(lambda: not service.is_working, timeout=20_000)
     assert service.drawing("$\\foo$") is None
-    assert not service.request("$\\foo$")  # it is not tried again
+    assert not service.request("$\\foo$", Allowance())  # it is not tried again
     assert "formulas" not in [thread.name for thread in threading.enumerate()]
 
 
@@ -205,10 +206,36 @@ def test_without_a_typesetter_formulas_stay_text(
 
     monkeypatch.setattr("minerva_desktop.ui.chat_view.formulas.import_typesetting", missing)
     service = Formulas()
-    assert service.request("$x$")
+    assert service.request("$x$", Allowance())
     qtbot.waitUntil(lambda: not service.is_working, timeout=10_000)
     assert service.drawing("$x$") is None
-    assert not service.request("$y$")
+    assert not service.request("$y$", Allowance())
+
+
+def test_the_formulas_of_one_text_get_a_bounded_time_together(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = threading.Event()
+
+    def late() -> object:
+        asked.wait(20)
+        return import_typesetting()
+
+    monkeypatch.setattr("minerva_desktop.ui.chat_view.formulas.import_typesetting", late)
+    service = Formulas()
+    short, long = Allowance(1e-9), Allowance()
+    for letter in "abc":
+        assert service.request(f"${letter}$", short)
+    assert service.request("$c$", long)  # of another text, too
+    asked.set()
+    qtbot.waitUntil(lambda: not service.is_working, timeout=20_000)
+    drawn = [letter for letter in "abc" if service.drawing(f"${letter}$") is not None]
+    assert drawn == ["a", "c"]
+    assert not service.request("$b$", short)
+    assert service.request("$b$", long)
+    qtbot.waitUntil(lambda: not service.is_working, timeout=20_000)
+    assert service.drawing("$b$") is not None
+    assert long.seconds > 1
 
 
 def test_what_is_kept_has_a_bound(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +243,7 @@ def test_what_is_kept_has_a_bound(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("minerva_desktop.ui.chat_view.formulas.MAX_POINTS", 900)
     service = Formulas()
     for letter in "abcdef":
-        service.request(f"${letter}$")
+        service.request(f"${letter}$", Allowance())
     qtbot.waitUntil(lambda: not service.is_working, timeout=20_000)
     kept = [letter for letter in "abcdef" if service.drawing(f"${letter}$") is not None]
     assert kept
@@ -300,14 +327,6 @@ def inked_rows(body: QWidget, left: int, width: int) -> list[int]:
             for x in range(left, left + width)
         )
     ]
-
-
-def test_a_wide_formula_is_scaled_to_its_column(qtbot: QtBot, view: ChatView) -> None:
-    view.resize(360, 600)
-    body = shown(qtbot, view, "$$" + "a+" * 60 + "b$$").body
-    line = body.document().firstBlock().layout().lineAt(0)
-    assert 200 < line.naturalTextWidth() <= body.document().textWidth()
-    assert line.height() <= 12
 
 
 def test_formulas_take_the_colour_of_the_theme(

@@ -16,10 +16,11 @@ from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.copy_button import CopyButton
 from minerva_desktop.ui.chat_view.markdown import ROWS_LINK
 from minerva_desktop.ui.chat_view.message_view import MessageView
+from minerva_desktop.ui.chat_view.plain_text import clean_source
 from tests.ui.chat_view.attacks import ATTACKS
 from tests.ui.chat_view.messages import answer, question, streaming
 
-LONGEST_SECONDS = 5.0  # a hang, on however busy a machine; bench.py measures the real stalls
+LONGEST_SECONDS = 1.0  # of the processor; 0.16 were measured, and a person notices 0.25
 IMAGE = QTextDocument.ResourceType.ImageResource.value
 
 
@@ -115,6 +116,7 @@ HOSTILE = {
     "wide table": "|a" * 1_000 + "|\n" + "|-" * 1_000 + "|\n" + ("|x" * 1_000 + "|\n") * 5,
     "long table": "|a|b|c|d|\n|-|-|-|-|\n" + "|some|text|x|y|\n" * 1_500,
     "square table": "|a" * 20 + "|\n" + "|-" * 20 + "|\n" + ("|cell" * 20 + "|\n") * 60,
+    "huge table": ("|x" * 200 + "|\n") + "|-" * 200 + "|\n" + ("|x" * 200 + "|\n") * 200,
     "code": "```python\n" + "def f(x):\n    return x + 1  # c\n" * 1_500,
     "code in one line": "```\n" + "a" * 300_000,
     "items": "- item\n" * 2_500,
@@ -146,6 +148,12 @@ def test_nothing_takes_long_at_a_time(view: ChatView, name: str) -> None:
 def test_bidi_controls_cannot_reorder_text(qtbot: QtBot, view: ChatView) -> None:
     open_chat(qtbot, view, answer("`if admin\u202e` and \u2067text"), question("\u202etext"))
     assert view.plain_text() == "if admin[U+202E] and [U+2067]text\n\n[U+202E]text"
+
+
+def test_characters_that_nobody_sees_are_shown() -> None:
+    assert clean_source("a\ufeffb\u2063c\ufff9d") == "a[U+FEFF]b[U+2063]c[U+FFF9]d"
+    joined = "👩\u200d🔬 می\u200cخواهم ไทย\u200bภาษา"  # these make words and signs what they are
+    assert clean_source(joined) == joined
 
 
 def test_names_and_errors_are_plain_text(view: ChatView) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog, QPushButton
 from pytestqt.qtbot import QtBot
@@ -14,9 +16,10 @@ from minerva_desktop.chat.parts import FilePart, ImagePart
 from minerva_desktop.ui.attachment_chip import FileChip
 from minerva_desktop.ui.attachment_viewer import AttachmentViewer
 from minerva_desktop.ui.chat_view.chat_view import ChatView
+from minerva_desktop.ui.chat_view.picture_chip import PictureChip
 from minerva_desktop.ui.message_edit import MessageEdit
 from tests.ui.chat_view.messages import question
-from tests.ui.parts import part
+from tests.ui.parts import colour_at, part
 
 NOTES = FilePart("notes.md", "# Notes", 7)
 CAT = ImagePart("cat.png", "0" * 64, 1_200, "image/png", 20, 10)
@@ -26,18 +29,45 @@ def test_files_stand_above_the_words_and_are_opened(qtbot: QtBot, view: ChatView
     asked = msgspec.structs.replace(question("What is it?"), parts=(NOTES, CAT))
     view.set_messages([asked])
     qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
-    chips = sorted(view.findChildren(FileChip), key=lambda chip: chip.x())
-    assert [chip.accessibleName() for chip in chips] == [
-        "notes.md, 7 bytes, ≈ 2 tokens",
-        "cat.png, 20 × 10, 1.2 kB",
-    ]
+    (file,), (picture,) = view.findChildren(FileChip), view.findChildren(PictureChip)
+    assert file.accessibleName() == "notes.md, 7 bytes, ≈ 2 tokens"
+    assert picture.accessibleName() == "cat.png, 20 × 10, 1.2 kB"
+    assert file.x() < picture.x()
     shown = view.message_view(asked.id)
     assert shown is not None
-    assert all(chip.geometry().bottom() < shown.body.y() for chip in chips)
+    assert max(file.geometry().bottom(), picture.geometry().bottom()) < shown.body.y()
     with qtbot.waitSignal(view.events.file_opened) as opened:
-        QTest.mouseClick(chips[0], Qt.MouseButton.LeftButton)
+        QTest.mouseClick(file, Qt.MouseButton.LeftButton)
     assert opened.args == [NOTES]
-    assert not chips[1].isEnabled()
+    with qtbot.waitSignal(view.events.picture_opened) as opened:
+        QTest.keyClick(picture, Qt.Key.Key_Return)
+    assert opened.args == [CAT]
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "shown"),
+    [
+        (20, 10, (44, 44)),  # as high as a file's card
+        (200, 100, (200, 100)),
+        (2_880, 960, (288, 96)),
+        (100, 19_200, (44, 192)),
+        (0, 0, (192, 192)),  # not known
+    ],
+)
+def test_a_picture_has_its_size_before_it_is_read(
+    qtbot: QtBot, view: ChatView, width: int, height: int, shown: tuple[int, int]
+) -> None:
+    image = msgspec.structs.replace(CAT, width=width, height=height)
+    view.set_messages([msgspec.structs.replace(question("Well?"), parts=(image,))])
+    (picture,) = view.findChildren(PictureChip)
+    assert picture.size().toTuple() == shown
+    red = QImage(10, 10, QImage.Format.Format_RGB32)
+    red.fill(QColor("#ff0000"))
+    view.events.picture_ready.emit("1" * 64, red)  # another's
+    assert colour_at(picture, picture.rect().center()) != "#ff0000"
+    view.events.picture_ready.emit(CAT.digest, red)
+    assert colour_at(picture, picture.rect().center()) == "#ff0000"
+    assert picture.size().toTuple() == shown
 
 
 def test_a_file_is_enough_of_a_question_that_is_edited(qtbot: QtBot, view: ChatView) -> None:

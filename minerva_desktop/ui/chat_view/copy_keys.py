@@ -1,0 +1,17 @@
+"""The keys that copy. Main thread."""
+
+from __future__ import annotations
+
+from PySide6.QtGui import QKeyEvent, QKeySequence
+
+MARKDOWN_KEYS = QKeySequence("Ctrl+Shift+C")  # copy as Markdown
+
+
+def is_copy_key(event: QKeyEvent) -> bool:
+    """Whether a key copies, be it as Markdown."""
+    return event.matches(QKeySequence.StandardKey.Copy) or is_markdown_key(event)
+
+
+def is_markdown_key(event: QKeyEvent) -> bool:
+    """Whether a key copies as Markdown."""
+    return QKeySequence(event.keyCombination()) == MARKDOWN_KEYS

@@ -1,0 +1,80 @@
+"""Where the views of messages are, one above the other, and what is still to be laid out anew.
+
+`MessageViews` owns one. Main thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from minerva_desktop.ui.chat_view.cut_mark import CutMark
+    from minerva_desktop.ui.chat_view.message_view import MessageView
+
+
+class ViewLayout:
+    """Views in sight take another width at once, the others by `work`."""
+
+    def __init__(self) -> None:
+        self._width = 0
+        self._late: list[MessageView] = []  # laid out for another width
+        self._new: set[MessageView] = set()  # put above others, not at full height yet
+
+    @property
+    def has_work(self) -> bool:
+        """Whether `work` would find something to do."""
+        return bool(self._late)
+
+    def work(self) -> None:
+        """Lay out one view that has another width still."""
+        self._late.pop().arrange(self._width)
+
+    def add_above(self, view: MessageView) -> None:
+        """``view`` comes above the others, and is still to be rendered."""
+        self._new.add(view)
+
+    def forget(self, view: MessageView) -> None:
+        """``view`` goes."""
+        self._new.discard(view)
+        if view in self._late:
+            self._late.remove(view)
+
+    def arrange(
+        self,
+        views: Sequence[MessageView],
+        unrendered: Container[str],
+        left: int,
+        y: int,
+        width: int,
+        seen: range,
+        mark: CutMark,
+    ) -> int:
+        """Place ``views``, and ``mark``, at ``left``, ``y`` px, in ``width`` px; where the next
+        thing goes. At the heights ``seen`` (px) a new width takes effect at once. ``unrendered``
+        are the ids of messages whose views will still grow."""
+        self._width = width
+        self._late.clear()
+        cut = mark.first_id
+        for view in views:
+            near = view.top < seen.stop and view.bottom >= seen.start
+            if near or view.arranged_width in {-1, width}:
+                height = view.arrange(width)
+                if self._new and view.message.id not in unrendered:
+                    self._new.discard(view)
+            else:
+                height = view.bottom - view.top
+                self._late.append(view)
+            if cut is not None and view.message.id == cut:
+                y += mark.place(left, y, width)
+            view.place(left, y, width, height)
+            y += height + view.gap_below
+        return y
+
+    def anchor(self, views: Sequence[MessageView], y: int) -> tuple[MessageView, int] | None:
+        """The view at height ``y`` of the column, and how far below its top that is. One that is
+        still to grow above the others is passed over."""
+        for view in views:
+            if view.bottom > y and view not in self._new:
+                return view, y - view.top
+        return None

@@ -1,0 +1,146 @@
+"""Formulas of a message that are wider than their column: each has a bar under it, and scrolls.
+
+`TextOverlays` owns one. Main thread.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from PySide6.QtCore import QPointF, QRect, QSize, Qt
+from PySide6.QtGui import QKeyEvent, QTextDocument, QWheelEvent
+from PySide6.QtWidgets import QScrollBar, QWidget
+
+from minerva_desktop.ui.chat_view.decorations import position_x
+from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
+from minerva_desktop.ui.chat_view.formula_object import BAR_HEIGHT
+from minerva_desktop.ui.chat_view.rows import Kind, Mark
+
+MAX_BARS = 200  # in one message; others are cut, and can be copied
+GAP = 2  # px between a formula on its own and its bar
+STEP = 40  # px, of an arrow key
+NOTCH = 120  # units of a wheel's angle
+_SIDEWAYS = (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home, Qt.Key.Key_End)
+
+
+class FormulaPlace(NamedTuple):
+    """Which formula: of row number ``row``, in its cell ``cell``, after ``offset`` characters."""
+
+    row: int
+    cell: int
+    offset: int
+
+
+class WideFormulas:
+    """Of what ``writer`` writes into ``document``; the bars are in ``viewport``."""
+
+    def __init__(self, writer: DocumentWriter, document: QTextDocument, viewport: QWidget) -> None:
+        self._writer = writer
+        self._document = document
+        self._viewport = viewport
+        self._bars: dict[FormulaPlace, QScrollBar] = {}
+        self._areas: dict[FormulaPlace, QRect] = {}  # of the formulas, in the viewport
+        self._stale_from = 0  # row
+
+    def update(self, changed: int) -> None:
+        """Rows from ``changed`` on are others, or may have moved."""
+        self._stale_from = min(self._stale_from, changed)
+
+    def place(self) -> None:
+        """Give each wide formula its bar, in its place; the text is laid out."""
+        stale, self._stale_from = self._stale_from, len(self._writer.rows)
+        painter = self._writer.formulas.painter
+        if not painter.has_cut or stale >= len(self._writer.rows):
+            return
+        old = {place: bar for place, bar in self._bars.items() if place.row >= stale}
+        for place in old:
+            del self._bars[place], self._areas[place]
+        for place in self._formulas_from(stale):
+            position = self._writer.position(*place)
+            beyond = painter.overflow(self._document, position)
+            if beyond and len(self._bars) < MAX_BARS:
+                bar = old.pop(place, None) or self._make_bar()
+                self._bars[place] = bar
+                self._place_bar(place, bar, position, beyond)
+        for bar in old.values():
+            bar.hide()
+            bar.deleteLater()
+        self._show_scrolled()
+
+    def scroll_sideways(self, event: QWheelEvent) -> bool:
+        """Obey a wheel that turns sideways over a wide formula; whether it did."""
+        turned = event.angleDelta()
+        by = turned.x()
+        if not by and event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            by = turned.y()
+        if not by or abs(by) < abs(turned.y() if turned.x() else 0):
+            return False
+        place = event.position().toPoint()
+        for each, area in self._areas.items():
+            if area.contains(place):
+                bar = self._bars[each]
+                pixels = event.pixelDelta().x() or by * 3 * STEP // NOTCH
+                bar.setValue(bar.value() - pixels)
+                return True
+        return False
+
+    def _formulas_from(self, first: int) -> Iterator[FormulaPlace]:
+        for index in range(first, len(self._writer.rows)):
+            row = self._writer.rows[index]
+            cells = row.cells if row.kind is Kind.TABLE else (row.runs,)
+            for cell, runs in enumerate(cells):
+                offset = 0
+                for run in runs:
+                    if Mark.FORMULA in run.mark:
+                        yield FormulaPlace(index, cell, offset)
+                    offset += len(run.text)
+
+    def _make_bar(self) -> QScrollBar:
+        bar = _Bar(self._viewport)
+        bar.valueChanged.connect(self._show_scrolled)
+        bar.show()
+        return bar
+
+    def _place_bar(self, place: FormulaPlace, bar: QScrollBar, position: int, beyond: int) -> None:
+        block = self._document.findBlock(position)
+        line = block.layout().lineForTextPosition(position - block.position())
+        origin = self._document.documentLayout().blockBoundingRect(block).topLeft()
+        left = origin.x() + position_x(line, position - block.position())
+        right = origin.x() + position_x(line, position - block.position() + 1)
+        top, bottom = origin.y() + line.y(), origin.y() + line.y() + line.height()
+        among_text = block.blockFormat().bottomMargin() < BAR_HEIGHT
+        bottom += -BAR_HEIGHT if among_text else GAP
+        corner = QPointF(left, top).toPoint()
+        size = QSize(math.floor(right - left), math.ceil(bottom - top) + BAR_HEIGHT)
+        area = self._areas[place] = QRect(corner, size)
+        bar.setRange(0, beyond)
+        bar.setPageStep(area.width())
+        bar.setGeometry(area.adjusted(0, area.height() - BAR_HEIGHT, 0, 0))
+
+    def _show_scrolled(self) -> None:
+        scrolled = self._writer.formulas.painter.scrolled
+        scrolled.clear()
+        for place, bar in self._bars.items():
+            scrolled[self._writer.position(*place)] = bar.value()
+        self._viewport.update()
+
+
+class _Bar(QScrollBar):
+    """Takes the keys that go sideways; the others are the transcript's."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(Qt.Orientation.Horizontal, parent)
+        self.setObjectName("formulaBar")
+        self.setAccessibleName("Wide formula")
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setInvertedControls(False)  # → goes to the right
+        self.setSingleStep(STEP)
+        self.setCursor(Qt.CursorShape.ArrowCursor)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in _SIDEWAYS:
+            super().keyPressEvent(event)
+        else:
+            event.ignore()

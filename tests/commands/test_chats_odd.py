@@ -1,0 +1,37 @@
+"""`minerva chats` where it is asked in unusual ways, and writes to unusual places."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.commands.conftest import Run
+from tests.commands.test_chats import chat, stored
+
+
+def test_a_slash_at_the_end_makes_a_folder(run: Run, tmp_path: Path) -> None:
+    stored(chat("Tea", "ab" * 16))
+    assert run("export", "ab", "-o", "new/")[1] == f"exported 1 chat to {Path('new/Tea.md')}\n"
+    assert (tmp_path / "new" / "Tea.md").is_file()
+
+
+def test_an_id_is_found_in_either_case(run: Run) -> None:
+    stored(chat("Upper", "AB" * 16), chat("Other", "cd" * 16))
+    for wanted in ("AB" * 16, "ab" * 16, "Abab"):
+        assert run("show", wanted)[1].startswith("# Upper\n")
+
+
+def test_an_output_that_has_not_every_character(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored(chat("Café 京都", "ab" * 16))
+
+    def written(*arguments: str) -> str:
+        with io.BytesIO() as raw, monkeypatch.context() as patch:
+            patch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding="latin-1"))
+            assert run(*arguments)[0] == 0
+            return raw.getvalue().decode("latin-1")
+
+    assert "Café ??" in written("list")
+    assert json.loads(written("list", "--json"))[0]["title"] == "Café 京都"

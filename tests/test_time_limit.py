@@ -1,0 +1,48 @@
+"""What takes too long is ended, and only that."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from minerva_desktop.time_limit import BUSY, time_limit
+
+LIMIT = 0.05  # s
+linux = pytest.mark.skipif(sys.platform != "linux", reason="the system does not tell")
+
+
+def for_ever(step: Callable[[], object]) -> None:
+    with time_limit(LIMIT, TimeoutError):
+        while True:
+            step()
+
+
+def wait(seconds: float) -> None:
+    """As on a machine on which others compute."""
+    threading.Event().wait(seconds)
+
+
+def test_what_computes_for_longer_is_ended() -> None:
+    began = time.thread_time()
+    with pytest.raises(TimeoutError):
+        for_ever(object)
+    assert LIMIT <= time.thread_time() - began < 1.0
+
+
+@linux
+def test_what_has_to_wait_for_the_processor_is_not() -> None:
+    with time_limit(LIMIT, TimeoutError):
+        wait(3 * LIMIT)
+        sum(range(1_000))
+
+
+@linux
+def test_what_never_ends_is_ended_though_it_computes_nothing() -> None:
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        for_ever(lambda: wait(LIMIT / 10))
+    assert time.monotonic() - began >= BUSY * LIMIT
