@@ -118,8 +118,9 @@ OPERATIONS: tuple[Operation, ...] = (
             " is required. Where an answer has to follow a schema and there are tools, it is either"
             " calls or what the schema allows, and stop strings count in both. JSON schemas are"
             " enforced as written: properties and distinct items come in the order of the schema, a"
-            " format may allow less than its standard (URIs are http and https), and what cannot be"
-            " enforced is refused by its place in the schema."
+            " format may allow less than its standard (URIs are http and https), of a pattern and a"
+            " format the pattern counts, and what cannot be enforced is refused by its place in the"
+            " schema."
         ),
         request=ChatCompletionRequest,
         answer=ChatCompletion,

@@ -79,6 +79,9 @@ NUMBERS: list[dict[str, Any]] = [
     {"minimum": 0, "maximum": 59, "multipleOf": 7},
     {"exclusiveMinimum": 0, "multipleOf": 100},
     {"minimum": -2, "maximum": 3},
+    {"minimum": -(2**53) + 1, "maximum": 2**53 - 1},  # zod's integers
+    {"minimum": -(2**63), "maximum": 5},
+    {"exclusiveMinimum": 0, "maximum": 1.7e308},
 ]
 WITHOUT_INTEGERS = [NUMBERS[index] for index in (2, 5, 6)]
 
@@ -178,3 +181,24 @@ def test_references_to_where_a_schema_stands_first_and_tools_own_words_are_taken
         assert all(list(each) == ["x"] and isinstance(each["x"], int) for each in points)
         lengths.add(len(points))
     assert len(lengths) > 1
+
+
+OF_ZOD = {
+    "email": (
+        r"^(?:[A-Za-z0-9_'+\-]+\.)*[A-Za-z0-9_'+\-]*[A-Za-z0-9_+-]@"
+        r"(?:[A-Za-z0-9][A-Za-z0-9\-]*\.)+[A-Za-z]{2,}$"
+    ),
+    "uuid": (
+        r"^([0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-8][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-"
+        r"[0-9a-fA-F]{12}|00000000-0000-0000-0000-000000000000)$"
+    ),
+    "nanoid": r"^[a-zA-Z0-9_-]{21}$",
+}
+
+
+@pytest.mark.parametrize("kind", OF_ZOD)
+def test_a_pattern_counts_where_a_format_stands_beside_it(kind: str) -> None:
+    pattern = OF_ZOD[kind]
+    grammar = schema_to_grammar({"type": "string", "format": kind, "pattern": pattern})
+    for seed in SEEDS:
+        assert re.fullmatch(pattern, json.loads(random_text(grammar, seed=seed)))

@@ -49,6 +49,11 @@ TOOLS: dict[str, Any] = {"tools": [named("a")]}
             {"response_format": {"type": "json_object", "json_schema": {"schema": {}}}},
             "response_format.json_schema",
         ),
+        ({"response_format": {"type": "text", "value": {}}}, "response_format.value"),
+        (
+            {"response_format": {"type": "json_object", "schema": {}, "value": {}}},
+            "response_format.schema",
+        ),
         ({"min_tokens": 3, "max_tokens": 2}, "min_tokens"),
         ({"json_schema": {}, "response_format": {"type": "json_object"}}, "response_format"),
         ({"json_schema": {}, "grammar": 'root ::= "a"'}, "grammar"),

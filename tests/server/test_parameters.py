@@ -306,6 +306,7 @@ def test_answers_in_json() -> None:
     for form in (
         {"type": "json_schema", "json_schema": {"name": "n", "schema": schema, "strict": True}},
         {"type": "json_object", "schema": schema},
+        {"type": "json_object", "value": schema},
     ):
         text = parse(response_format=form).sampling.json_schema
         assert text is not None

@@ -19,6 +19,7 @@ MAX_MULTIPLES = 500  # that are written out one by one
 _MAX_DIGITS = 15
 _MAX_OPEN = 10**9  # of an exclusive bound of numbers with fractions
 _INT32 = 2**31
+_ENDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
 _NUMBER_FORMATS = {"int32", "int64", "float", "double"}
 
 
@@ -54,8 +55,8 @@ def number_expression(name: str, schema: Schema, where: str) -> str:
 
 
 def _bounds(name: str, schema: Schema, where: str) -> _Range | None:
-    lows = _ends(schema, where, "minimum", "exclusiveMinimum")
-    highs = _ends(schema, where, "maximum", "exclusiveMaximum")
+    lows = _ends(schema, where, ("minimum", "exclusiveMinimum"), is_low=True)
+    highs = _ends(schema, where, ("maximum", "exclusiveMaximum"), is_low=False)
     kind = schema.get("format")
     if kind is not None and str(kind) not in _NUMBER_FORMATS:
         known = ", ".join(sorted(_NUMBER_FORMATS))
@@ -63,8 +64,9 @@ def _bounds(name: str, schema: Schema, where: str) -> _Range | None:
     if kind == "int32":
         lows.append((Decimal(-_INT32), False))
         highs.append((Decimal(_INT32 - 1), False))
-    if not lows and not highs and kind != "float":  # whose exponents could be too large
-        return None
+    has_far_end = any(schema.get(keyword) is not None for keyword in _ENDS)
+    if not lows and not highs and not has_far_end and kind != "float":
+        return None  # of a float the exponents could be too large
     # Of two ends that are equal the open one is the narrower.
     low, low_open = max(lows, default=(Decimal(-MAX_INTEGER), False))
     closed_highs = ((end, not is_open) for end, is_open in highs)
@@ -77,18 +79,31 @@ def _bounds(name: str, schema: Schema, where: str) -> _Range | None:
     return found
 
 
-def _ends(schema: Schema, where: str, closed: str, opened: str) -> list[tuple[Decimal, bool]]:
-    return [
-        (_decimal(schema[keyword], pointer(where, keyword)), keyword == opened)
-        for keyword in (closed, opened)
-        if schema.get(keyword) is not None
-    ]
+def _ends(
+    schema: Schema, where: str, keywords: tuple[str, str], *, is_low: bool
+) -> list[tuple[Decimal, bool]]:
+    """The ends on one side, and which are open, the second of the ``keywords`` naming such. Those
+    farther away than any number that is written are left out: zod bounds each integer by 2^53,
+    and others by what their language can hold."""
+    ends: list[tuple[Decimal, bool]] = []
+    for keyword in keywords:
+        if (value := schema.get(keyword)) is None:
+            continue
+        at = pointer(where, keyword)
+        number = _number(value, at)
+        if not (number < -MAX_INTEGER if is_low else number > MAX_INTEGER):
+            ends.append((_decimal(value, at), keyword == keywords[1]))
+    return ends
+
+
+def _number(value: object, where: str) -> Decimal:
+    if not is_type(value, "number") or not math.isfinite(float(str(value))):
+        raise refused(where, "there should be a number")
+    return Decimal(str(value))
 
 
 def _decimal(value: object, where: str) -> Decimal:
-    if not is_type(value, "number") or not math.isfinite(float(str(value))):
-        raise refused(where, "there should be a number")
-    found = Decimal(str(value))
+    found = _number(value, where)
     if abs(found) > MAX_INTEGER or len(_digits(found)[1]) > _MAX_DIGITS - 6:
         raise refused(
             where, f"only numbers up to {MAX_INTEGER:,} with {_MAX_DIGITS - 6} decimals are taken"

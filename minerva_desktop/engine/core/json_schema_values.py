@@ -29,8 +29,15 @@ _ANNOTATIONS = frozenset(
 
 
 def keywords(schema: Schema) -> set[str]:
-    """Those of a schema that have to be honoured. Tools' own annotations begin with ``x-``."""
-    return {key for key in schema if key not in _ANNOTATIONS and not key.startswith("x-")}
+    """Those of a schema that have to be honoured. Tools' own annotations begin with ``x-``, and
+    zod says of the names of properties that they are strings, as all are."""
+    return {
+        key
+        for key, value in schema.items()
+        if key not in _ANNOTATIONS
+        and not key.startswith("x-")
+        and not (key == "propertyNames" and value in (True, {}, {"type": "string"}))
+    }
 
 
 def refused(where: str, sentence: str, detail: str = "") -> InvalidRequest:
@@ -82,10 +89,9 @@ def repeated(expression: str, least: int, most: int | None) -> str:
 
 
 def string_expression(schema: Schema, where: str) -> str:
-    """A string with its quotes."""
-    if "format" in schema and "pattern" in schema:
-        raise refused(pointer(where, "pattern"), "it cannot be combined with “format”")
-    found = _format(schema, where)
+    """A string with its quotes. Of a pattern and a format the pattern is honoured: by the standard
+    a format only tells what a text is, and zod gives both, of which the pattern says more."""
+    found = None if "pattern" in schema else _format(schema, where)
     # The longest URI that is asked for is longer than what can be repeated.
     limit = MAX_REPETITION if found is None else _LONGEST_FORMAT
     least, most = counts(schema, where, "minLength", "maxLength", limit)

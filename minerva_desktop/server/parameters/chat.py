@@ -143,13 +143,14 @@ def _answer_schema(parser: ParameterParser, given: ResponseFormat | None) -> str
         return None
     parser.judge(given, _NOTHING, "response_format.")
     _check_format_fields(given)
+    schema = given.schema_ if given.value is None else given.value
     match given.type:
         case "text":
             return None
         case "json_object":
-            return JSON_OBJECT if given.schema_ is None else schema_text(given.schema_)
-        case "json_schema" if given.schema_ is not None:
-            return schema_text(given.schema_)
+            return JSON_OBJECT if schema is None else schema_text(schema)
+        case "json_schema" if schema is not None:
+            return schema_text(schema)
         case "json_schema":
             return _named_schema(parser, given.json_schema)
     raise must_be_one_of("response_format.type", FORMATS, given.type)
@@ -160,6 +161,7 @@ def _check_format_fields(given: ResponseFormat) -> None:
     for name, value, kinds in (
         ("json_schema", given.json_schema, ("json_schema",)),
         ("schema", given.schema_, ("json_schema", "json_object")),
+        ("value", given.value, ("json_schema", "json_object")),
     ):
         if value is not None and given.type in FORMATS and given.type not in kinds:
             where = f"response_format.{name}"
@@ -167,10 +169,11 @@ def _check_format_fields(given: ResponseFormat) -> None:
                 f"{where} goes with the type {' or '.join(kinds)}, not with {given.type}",
                 param=where,
             )
-    if given.schema_ is not None and given.json_schema is not None:
+    plain = "schema" if given.schema_ is not None else "value"
+    if sum(each is not None for each in (given.json_schema, given.schema_, given.value)) > 1:
         raise InvalidRequest(
-            "response_format has two schemas: give either json_schema or schema",
-            param="response_format.schema",
+            "response_format has two schemas: give one of json_schema, schema and value",
+            param=f"response_format.{plain}",
         )
 
 
@@ -178,7 +181,8 @@ def _schema_field(given: ResponseFormat | None) -> str | None:
     """Where the schema of the answer stands."""
     if given is None or given.type == "text":
         return None
-    inside = "schema" if given.json_schema is None else "json_schema.schema"
+    inside = "schema" if given.value is None else "value"
+    inside = inside if given.json_schema is None else "json_schema.schema"
     return f"response_format.{inside}"
 
 

@@ -15,10 +15,9 @@ StopReason = Literal[
 
 
 class TextAnswer(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="text"):
-    """What the model said."""
+    """What the model said. It cites nothing."""
 
     text: str
-    citations: None = None
 
 
 class ThinkingAnswer(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="thinking"):

@@ -158,8 +158,10 @@ class ResponseFormat(RequestModel):
 
     type: Annotated[str, word_of(FORMATS)]
     json_schema: SchemaFormat | None = None
-    # llama-server takes the schema of either type here.
+    # llama-server takes the schema of either type here, and Hugging Face's clients send it as
+    # `value`.
     schema_: Annotated[JsonObject | None, Field(alias="schema")] = None
+    value: JsonObject | None = None
 
 
 class ChatFields(RequestModel):
