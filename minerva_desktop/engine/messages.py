@@ -127,7 +127,8 @@ class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True):
     ``suffix``, the text that comes behind the answer, with the other two only. ``score_prompt``
     asks for the log-probabilities of the prompt's tokens, with as many likely ones as
     ``sampling.top_logprobs`` says; then all of the prompt is computed, a few rows in each step.
-    ``tell_accepted``: a prefill of 0 tokens comes as soon as nothing was found wrong with it.
+    ``tell_accepted``: a prefill of 0 tokens comes as soon as nothing was found wrong with it, and
+    with it how many turns were left out to make it fit.
     """
 
     request_id: int
@@ -253,7 +254,8 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     string). ``prefill_done``/``prefill_total`` (tokens) tell how far prefill is, and how much of
     it was in the cache (``prefill_cached``); they also come with the first token. ``started``: it
     waits no longer; told of requests whose time in the queue is limited. ``prompt_logprobs``: of
-    the next tokens of a prompt whose scores were asked for.
+    the next tokens of a prompt whose scores were asked for. ``dropped_turns``: the oldest ones,
+    which were left out of the prompt; told once, where `Generate.tell_accepted` is set.
     """
 
     request_id: int
@@ -262,6 +264,7 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     prefill_done: int = 0
     prefill_total: int = 0
     prefill_cached: int = 0
+    dropped_turns: int = 0
     started: bool = False
     logprob: TokenLogprob | None = None
     prompt_logprobs: tuple[PromptToken, ...] = ()
