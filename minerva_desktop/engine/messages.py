@@ -44,6 +44,15 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     reasoning: bool = False
 
 
+class EngineBuild(msgspec.Struct, frozen=True, kw_only=True):
+    """What a llama.cpp says of itself: the ``ggml`` version and its ``commit``, and ``features``,
+    the abilities of backends that it uses; empty where it does not tell."""
+
+    ggml: str = ""
+    commit: str = ""
+    features: str = ""
+
+
 class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What a loaded model is, as llama.cpp reports it. Sizes in bytes, lengths in tokens.
 
@@ -52,7 +61,7 @@ class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     tokens that the KV cache holds now; ``warnings`` are llama.cpp's of the load, in its words;
     ``answer_format`` says how answers to messages are to be read. ``chat_template`` is the
     GGUF's, or that of the load options, empty where there is none; ``can_infill``: the model can
-    write what comes before a suffix.
+    write what comes before a suffix. ``build`` is that of the llama.cpp which loaded it.
     """
 
     name: str
@@ -83,6 +92,7 @@ class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     answer_format: AnswerFormat = AnswerFormat()
     chat_template: str = ""
     can_infill: bool = False
+    build: EngineBuild = EngineBuild()
 
 
 class ErrorInfo(msgspec.Struct, frozen=True):
@@ -323,15 +333,6 @@ class Pong(msgspec.Struct, frozen=True, tag="pong"):
     step for the most part; 0 while it waits or loads."""
 
     step_seconds: float = 0.0
-
-
-class EngineBuild(msgspec.Struct, frozen=True, kw_only=True):
-    """What a llama.cpp says of itself: the ``ggml`` version and its ``commit``, and ``features``,
-    the abilities of backends that it uses; empty where it does not tell."""
-
-    ggml: str = ""
-    commit: str = ""
-    features: str = ""
 
 
 class DevicesListed(msgspec.Struct, frozen=True, tag="devices_listed"):

@@ -16,7 +16,6 @@ from typing import Any
 
 import msgspec
 
-from minerva_desktop import __version__
 from minerva_desktop.chat.completion import (
     Completion,
     FinishReason,
@@ -48,6 +47,7 @@ from minerva_desktop.server.generation_events import (
     SharedScores,
 )
 from minerva_desktop.server.model_choice import leased
+from minerva_desktop.server.model_description import fingerprint
 from minerva_desktop.server.parameters.sampling import RunParameters
 from minerva_desktop.server.services import Engine, ServerContext
 
@@ -180,6 +180,11 @@ class RunningGeneration:
         self._engine = engine
         self._request = request
 
+    @property
+    def fingerprint(self) -> str:
+        """What computes them, engine and model."""
+        return fingerprint(self._request.model, self._engine.get_context_info())
+
     async def prompt_text(self, choice: int) -> str:
         """The prompt that a choice answers, as text, up to where the answer's begins. Raises
         `InvalidRequest` for tokens that the model does not have."""
@@ -302,12 +307,6 @@ class _Choice:
         if self._parser.ends_in_calls and completion.finish_reason is FinishReason.STOP:
             return TOOL_CALLS
         return completion.finish_reason.value
-
-
-def fingerprint(model: ModelFile) -> str:
-    """What computed an answer. A version of ours stands for one build of the engine: the bindings
-    are pinned."""
-    return f"minerva-{__version__}-{model.model_id}"
 
 
 async def _text(

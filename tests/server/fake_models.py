@@ -22,7 +22,13 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.engine.answer_format import AnswerFormat
 from minerva_desktop.engine.engine import Embeddings
-from minerva_desktop.engine.messages import Capabilities, ContextInfo, PromptEnd, Tokenized
+from minerva_desktop.engine.messages import (
+    Capabilities,
+    ContextInfo,
+    EngineBuild,
+    PromptEnd,
+    Tokenized,
+)
 from minerva_desktop.engine.pool_entries import Patience
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import InvalidRequest, MinervaError, ModelNotFound
@@ -130,6 +136,7 @@ class FakeEngine:
             chat_template="{{ messages }}",
             n_embd=2,
             can_infill=self.can_infill,
+            build=EngineBuild(ggml="0.25.3", commit="0c1e570-dirty"),
         )
 
     def generate_choices(

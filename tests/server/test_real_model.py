@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ import openai
 import pytest
 from pydantic import BaseModel, Field
 
+from minerva_desktop import __version__
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.library.catalog import Catalog
@@ -62,6 +64,8 @@ async def test_a_model_is_loaded_on_demand_and_answers(
     assert answer.usage.prompt_tokens > 10
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
     assert answer.model_dump()["timings"]["predicted_per_second"] > 0
+    build = f"minerva-{__version__}(-[0-9a-f]{{7,}})?"
+    assert re.fullmatch(f"{build}-{re.escape(listed.id)}", answer.system_fingerprint or "")
     assert pool.loaded() == [model_path]
     assert (await client.models.retrieve(listed.id)).model_dump()["meta"]["loaded"] is True
 

@@ -26,7 +26,6 @@ from minerva_desktop.server.generation import (
     GenerationRequest,
     RunningGeneration,
     collect,
-    fingerprint,
 )
 from minerva_desktop.server.generation_events import (
     CollectedAnswer,
@@ -106,13 +105,14 @@ class ChatAnswer:
         self._model_id = model.model_id
         self._id = f"chatcmpl-{uuid.uuid4().hex}"
         self._created = int(time.time())
-        self._fingerprint = fingerprint(model)
+        self._fingerprint = ""  # known once the model is loaded
         self._ended: list[Ended] = []
         self._paragraphs = [Paragraphs() for _ in range(parameters.run.n)]
 
     async def complete(self) -> ChatCompletion:
         """The whole answer. Raises what loading and generating raise."""
         async with self._running() as running:
+            self._fingerprint = running.fingerprint
             answers = await collect(running, self._parameters.run.n)
         first = answers[0].ended.completion
         return ChatCompletion(
@@ -134,6 +134,7 @@ class ChatAnswer:
             self._running() as running,
             aclosing(running.events()) as events,
         ):
+            self._fingerprint = running.fingerprint
             async for event in events:
                 if event.choice not in begun and not isinstance(event, PromptRead):
                     begun.add(event.choice)

@@ -22,7 +22,6 @@ from minerva_desktop.server.generation import (
     GenerationRequest,
     RunningGeneration,
     collect,
-    fingerprint,
 )
 from minerva_desktop.server.generation_events import (
     CollectedAnswer,
@@ -103,12 +102,13 @@ class CompletionAnswer:
         self._model_id = model.model_id
         self._id = f"cmpl-{uuid.uuid4().hex}"
         self._created = int(time.time())
-        self._fingerprint = fingerprint(model)
+        self._fingerprint = ""  # known once the model is loaded
         self._ended: list[Ended] = []
 
     async def complete(self) -> TextCompletion:
         """The whole answer. Raises what loading and generating raise."""
         async with self._running() as running:
+            self._fingerprint = running.fingerprint
             answers = await collect(running, self._n_choices)
             choices = [await self._choice(answer, running) for answer in answers]
         self._ended = [answer.ended for answer in answers]
@@ -125,6 +125,7 @@ class CompletionAnswer:
         `complete`."""
         begun: set[int] = set()
         async with self._running() as running, aclosing(running.events()) as events:
+            self._fingerprint = running.fingerprint
             async for event in events:
                 if self._echoes and event.choice not in begun:
                     # Only now, when the engine has found nothing wrong with the prompt.
