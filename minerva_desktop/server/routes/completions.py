@@ -13,7 +13,6 @@ from fastapi import APIRouter, Request
 from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
-from minerva_desktop.chat.completion import Completion
 from minerva_desktop.engine.answer_parser import AnswerPart, ContentDelta
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.errors import json_response, renamed_fields
@@ -116,7 +115,7 @@ class CompletionAnswer:
         return self._answer(
             tuple(choices),
             usage=self._usage(),
-            timings=_timings(first),
+            timings=AnswerTimings.of_completion(first),
             n_shifted=first.shifted_tokens,
         )
 
@@ -177,7 +176,7 @@ class CompletionAnswer:
                 self._ended.append(event)
                 return self._event(
                     TextChoice(text="", index=index, finish_reason=finish_reason),
-                    timings=_timings(completion),
+                    timings=AnswerTimings.of_completion(completion),
                     n_shifted=completion.shifted_tokens,
                 )
             case PromptRead() if self._parameters.run.return_progress:
@@ -242,9 +241,3 @@ class CompletionAnswer:
 
 def _text(parts: Sequence[AnswerPart]) -> str:
     return "".join(part.text for part in parts if isinstance(part, ContentDelta))
-
-
-def _timings(completion: Completion) -> AnswerTimings:
-    return AnswerTimings.of(
-        completion.timings, completion.drafted_tokens, completion.accepted_tokens
-    )
