@@ -33,7 +33,7 @@ from minerva_desktop.engine.pool_entries import Patience
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import InvalidRequest, MinervaError, ModelNotFound
 from minerva_desktop.library.model_file import ModelFile
-from minerva_desktop.server.activity import Activity
+from minerva_desktop.server.activity import MAX_LOADING, Activity
 from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.endpoint import Endpoint
 from tests.fakes import context_info
@@ -280,10 +280,10 @@ class FakeCatalog:
 class Served:
     """A running endpoint, the scripted model behind it, and clients for it."""
 
-    def __init__(self, script: Script, config: EndpointConfig) -> None:
+    def __init__(self, script: Script, config: EndpointConfig, max_loading: int) -> None:
         self.engine = FakeEngine(script)
         self.pool = FakePool(self.engine)
-        self.activity = Activity()
+        self.activity = Activity(max_loading=max_loading)
         self.catalog = FakeCatalog()
         self.endpoint = Endpoint(self.pool, self.catalog, config, self.activity)
         self.http = plain_client()
@@ -332,10 +332,12 @@ def plain_client() -> httpx.AsyncClient:
 
 
 @asynccontextmanager
-async def serving(script: Script | None = None, **settings: object) -> AsyncIterator[Served]:
+async def serving(
+    script: Script | None = None, *, max_loading: int = MAX_LOADING, **settings: object
+) -> AsyncIterator[Served]:
     """An endpoint on a free port, stopped at the end."""
     config = EndpointConfig(port=0, **settings)  # type: ignore[arg-type]
-    served = Served(script or says("Hello", ", ", "world"), config)
+    served = Served(script or says("Hello", ", ", "world"), config, max_loading)
     await served.endpoint.start()
     served.http.base_url = served.url
     try:
