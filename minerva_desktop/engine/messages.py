@@ -139,6 +139,8 @@ class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True):
     ``sampling.top_logprobs`` says; then all of the prompt is computed, a few rows in each step.
     ``tell_accepted``: a prefill of 0 tokens comes as soon as nothing was found wrong with it, and
     with it how many turns were left out to make it fit.
+    ``makes_way``: it fails with `LoadCancelled` where it would take the place of what others left
+    in the cache, and leaves nothing there itself.
     """
 
     request_id: int
@@ -154,6 +156,7 @@ class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True):
     suffix: str | None = None
     score_prompt: bool = False
     tell_accepted: bool = False
+    makes_way: bool = False
 
 
 class Embed(msgspec.Struct, frozen=True, tag="embed", kw_only=True):

@@ -16,7 +16,7 @@ from typing import TypeVar
 import apsw
 
 from minerva_desktop.errors import StoreError, os_reason
-from minerva_desktop.store import backup_files
+from minerva_desktop.store import backup_files, opening
 from minerva_desktop.store.backup_files import Backup, BackupReason, Copy
 from minerva_desktop.store.database import Database, DiskTrouble
 
@@ -150,8 +150,12 @@ class Care:
     # -- checks --------------------------------------------------------------------------------
 
     async def check(self) -> list[str]:
-        """What is wrong with the file. Raises `StoreError`."""
-        return await asyncio.to_thread(_problems, self._database.path)
+        """What is wrong with the file, which the next start then mends. Raises `StoreError`."""
+        path = self._database.path
+        problems = await asyncio.to_thread(_problems, path)
+        if problems:
+            await asyncio.to_thread(opening.suspect, path)
+        return problems
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -169,13 +173,9 @@ def _problems(path: Path) -> list[str]:
     try:
         flags = apsw.SQLITE_OPEN_READONLY
         with closing(apsw.Connection(str(path), flags=flags)) as connection:
-            check = f"PRAGMA integrity_check({MAX_PROBLEMS})"
-            found = [str(row[0]) for row in connection.execute(check)]
-            for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check"):
-                found.append(f"row {row} of {table} refers to what is not in {parent}")
+            return list(opening.problems_of(connection, MAX_PROBLEMS))
     except apsw.Error as error:
         return [str(error)]
-    return [problem for problem in found if problem != "ok"]
 
 
 @contextmanager

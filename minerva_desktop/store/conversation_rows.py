@@ -6,10 +6,12 @@ database's thread.
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import apsw
+import msgspec
 
 from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.conversation import (
@@ -35,6 +37,8 @@ from minerva_desktop.store.message_rows import (
     sampling_of,
 )
 from minerva_desktop.store.text_folding import fold
+
+logger = logging.getLogger(__name__)
 
 INSERT_CONVERSATION = """
     INSERT INTO conversations (id, created_at, updated_at, folder_id, is_pinned, is_archived,
@@ -152,11 +156,17 @@ def summary_of(row: Row, tags: Sequence[str]) -> ConversationSummary:
 
 
 def load(connection: apsw.Connection, conversation_id: str) -> Conversation:
-    """A conversation with all its messages. Raises `StoreError`."""
+    """A conversation with all its messages. One that replies to what is not there, which is damage
+    that nothing else may have met, replies to the message before it. Raises `StoreError`."""
     conversation, active_leaf_id = _without_messages(connection, conversation_id)
-    updated_at = conversation.updated_at
+    updated_at, last_id = conversation.updated_at, None
     for row in connection.execute(SELECT_MESSAGES, (conversation_id,)):
-        conversation.add(message_of(row))
+        message = message_of(row)
+        if message.parent_id is not None and message.parent_id not in conversation:
+            logger.warning("A message of %s replies to one that is not there", conversation_id)
+            message = msgspec.structs.replace(message, parent_id=last_id)
+        conversation.add(message)
+        last_id = message.id
     if active_leaf_id is not None and active_leaf_id in conversation:
         conversation.branch_from(active_leaf_id)
     conversation.updated_at = updated_at

@@ -180,9 +180,8 @@ class Database:
         try:
             return job()
         except (apsw.Error, OSError, UnicodeError) as error:
-            if isinstance(error, apsw.CorruptError) and self._may_note():
-                with suppress(OSError):
-                    opening.suspicion(self.path).touch()
+            if isinstance(error, (apsw.CorruptError, UnicodeDecodeError)) and self._may_note():
+                opening.suspect(self.path)
             # Logged here because the one who asked may have stopped waiting for the answer.
             failure = store_error(self.path, error)
             logger.warning("%s (%s)", failure.message, failure.detail)

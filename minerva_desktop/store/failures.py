@@ -12,7 +12,7 @@ from minerva_desktop.errors import StoreError
 # The disk does not take what is written, and may do so again later.
 DISK_TROUBLES = (apsw.FullError, apsw.ReadOnlyError, apsw.IOError)
 
-_DAMAGES = ("CorruptError", "NotADBError")
+_DAMAGES = ("CorruptError", "NotADBError", "UnicodeDecodeError")
 
 
 def is_damage(error: StoreError) -> bool:
@@ -61,7 +61,7 @@ def reason_of(path: Path, error: Exception) -> str:
             reason = "the file or its folder is read-only"
         case apsw.CantOpenError() | apsw.PermissionsError():
             reason = "the file or its folder may not be opened or written"
-        case apsw.CorruptError() | apsw.NotADBError():
+        case apsw.CorruptError() | apsw.NotADBError() | UnicodeDecodeError():
             reason = (
                 "the file is damaged. Start Minerva again: it then recovers what can be read, and"
                 " keeps the damaged file"

@@ -187,7 +187,10 @@ class BackupsController(QObject):
         if not problems:
             return "There is no damage."
         more = f" and {len(problems) - 1:,} more" if len(problems) > 1 else ""
-        return f"The file is damaged: {problems[0]}{more}. Restore a backup from before that."
+        return (
+            f"The file is damaged: {problems[0]}{more}. Start Minerva again: it then recovers what"
+            " can be read, and keeps the damaged file. What is missing then may be in a backup."
+        )
 
     async def _busy(self, words: str, work: Coroutine[Any, Any, str]) -> None:
         """Do ``work`` while the window says ``words``, and show what it returns there."""

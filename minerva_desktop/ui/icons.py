@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from PySide6.QtCore import QByteArray, QPoint, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QIcon, QIconEngine, QPainter, QPixmap
+from PySide6.QtGui import QColor, QIcon, QIconEngine, QPainter, QPixmap, QPixmapCache
 from PySide6.QtSvg import QSvgRenderer
 
 from minerva_desktop.ui.theme import Theme, ThemeSource
@@ -67,6 +67,10 @@ class Icons:
         """Draw an icon into ``rect`` (logical pixels), for delegates and painted widgets."""
         self._renderer(name, getattr(self.theme, role)).render(painter, rect)
 
+    def look(self, name: str, role: IconRole) -> str:
+        """A name for how that icon looks now, and where it is disabled."""
+        return f"{self._folder}/{name} {getattr(self.theme, role)} {self.theme.muted}"
+
     def _renderer(self, name: str, colour: str) -> QSvgRenderer:
         key = (name, colour)
         if key not in self._renderers:
@@ -113,6 +117,16 @@ class _SvgEngine(PaintedIconEngine):
             painter.setOpacity(painter.opacity() * DISABLED_OPACITY)
             role = "muted"
         self._icons.paint(painter, self._name, QRectF(rect), role)
+
+    def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
+        """Rendered once for each look and size in px: icons were an eighth of all painting."""
+        look = self._icons.look(self._name, self._role)
+        key = f"{look} {mode.value} {size.width()}x{size.height()}"
+        known = QPixmap()
+        if not QPixmapCache.find(key, known):
+            known = super().pixmap(size, mode, state)
+            QPixmapCache.insert(key, known)
+        return known
 
     def clone(self) -> QIconEngine:
         return _SvgEngine(self._icons, self._name, self._role)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PART_KEYS = {"F6": 1, "Shift+F6": -1}
 MESSAGE_KEYS = {"Ctrl+Down": 1, "Ctrl+Up": -1}
+LINE = 8 * GRID  # px; what is not further apart stands side by side
 ABOVE = 4 * GRID  # px over a message that is gone to
 _NO_KEYS = (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier)
 
@@ -88,14 +89,9 @@ class WindowKeys(QObject):
             views = self._views()
             seen = [view for view in views if not view.body.visibleRegion().isEmpty()]
             return seen[-1].body if seen else None
-        at: QWidget | None = part
-        while at is not None:
-            takes_keys = at.focusPolicy() & Qt.FocusPolicy.TabFocus and at.focusProxy() is None
-            if _holds(part, at) and takes_keys and at.isVisible() and at.isEnabled():
-                return at
-            following = at.nextInFocusChain()
-            at = None if following is part else following
-        return None
+        if part is self._composer:
+            return self._composer.focusProxy()
+        return min(_stops(part), key=partial(_place, part), default=None)
 
     # -- messages ----------------------------------------------------------------------------
 
@@ -123,3 +119,22 @@ class WindowKeys(QObject):
 
 def _holds(part: QWidget, widget: QWidget | None) -> bool:
     return widget is not None and (widget is part or part.isAncestorOf(widget))
+
+
+def _stops(part: QWidget) -> list[QWidget]:
+    """What in ``part`` the keyboard can go to by Tab. (Not by `nextInFocusChain`: PySide takes what
+    that returns for a part of the widget that was asked, and forgets it together with that.)"""
+    return [
+        each
+        for each in part.findChildren(QWidget)
+        if each.focusPolicy() & Qt.FocusPolicy.TabFocus
+        and each.focusProxy() is None
+        and each.isVisible()
+        and each.isEnabled()
+    ]
+
+
+def _place(part: QWidget, widget: QWidget) -> tuple[int, int]:
+    """In which line of ``part`` it is, and where in that."""
+    middle = widget.mapTo(part, widget.rect().center())
+    return middle.y() // LINE, middle.x()

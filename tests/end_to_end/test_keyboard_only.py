@@ -118,7 +118,9 @@ class Keyboard:
         self._choose_in_menu("d", "d")
         wait_for("fewer messages", lambda: len(self._app.messages()) == len(before) - 1)
         wait_for("notice", lambda: "Message deleted" in self._app.text("notificationBar"))
+        self._go_to_composer()
         self._desktop.press("F6")
+        self._focus_in("notificationBar")
         self._desktop.press("space")
         wait_for("message of before", lambda: self._app.messages() == before)
 

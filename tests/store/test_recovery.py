@@ -18,6 +18,7 @@ from minerva_desktop.errors import StoreError
 from minerva_desktop.store import opening
 from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.store.database import Database
+from minerva_desktop.store.failures import is_damage
 from minerva_desktop.store.recovery import Recovery
 from minerva_desktop.store.recovery_pages import rows_of
 from minerva_desktop.store.search_index import PART_BITS, part_name
@@ -51,12 +52,20 @@ def fill(path: Path) -> list[Conversation]:
     return chats
 
 
-def reopened(path: Path) -> tuple[Recovery | None, dict[str, Conversation], list[str]]:
-    """What was recovered, all chats, and what a whole check of the new file says."""
+def reopened(
+    path: Path, *, at_start: bool = False
+) -> tuple[Recovery | None, dict[str, Conversation], list[str]]:
+    """What was recovered, all chats, and what a whole check of the new file says. ``at_start``:
+    damage is met when the chats are listed, as the window does at its start."""
 
     async def look() -> tuple[Recovery | None, dict[str, Conversation], list[str]]:
         store = await ChatStore.open(path)
         try:
+            if at_start:
+                with pytest.raises(StoreError) as met:
+                    await store.list_conversations()
+                assert is_damage(met.value)
+                await store.open_anew()
             listed = await store.list_conversations()
             chats = {chat.id: await store.load(chat.id) for chat in listed}
             return store.recovery, chats, await store.check()

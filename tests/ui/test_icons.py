@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from minerva_desktop.paths import resources_dir
 from minerva_desktop.settings import ThemeChoice
-from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.icons import IconRole, Icons
 from minerva_desktop.ui.theme import DARK, LIGHT, ThemeSource
 from tests.ui.parts import colour_at
 
@@ -71,3 +71,20 @@ def test_every_icon_file_draws_something(icons: Icons) -> None:
 def test_app_icon_has_the_sizes_desktops_ask_for(icons: Icons) -> None:
     sizes = {size.width() for size in icons.app_icon().availableSizes()}
     assert {16, 32, 48, 256} <= sizes
+
+
+def test_an_icon_is_rendered_once_for_each_look(icons: Icons, themes: ThemeSource) -> None:
+    """It was rendered for each painting of each button: an eighth of what painting took."""
+    normal, disabled = QIcon.Mode.Normal, QIcon.Mode.Disabled
+
+    def key(role: IconRole, size: int, mode: QIcon.Mode = normal) -> int:
+        return icons.icon("stop", role).pixmap(QSize(size, size), 1.0, mode).cacheKey()
+
+    first = key("danger", 24)
+    assert key("danger", 24) == first
+    others = [key("danger", 24, disabled), key("danger", 16), key("text", 24)]
+    themes.set_choice(ThemeChoice.DARK)
+    others.append(key("danger", 24))
+    assert len({first, *others}) == 5
+    themes.set_choice(ThemeChoice.LIGHT)
+    assert key("danger", 24) == first

@@ -19,6 +19,7 @@ from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from tests.ui.chat_view.messages import answer, question, streaming
+from tests.ui.parts import part as part_named
 
 # What the offscreen platform says about popups.
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
@@ -158,6 +159,41 @@ def _active(menu: QMenu) -> str:
     return menu.activeAction().text()
 
 
+def test_tab_goes_through_the_messages_from_the_top_down(qtbot: QtBot, window: MainWindow) -> None:
+    view = window.chat_view
+    code = answer("Three.\n\n```py\nx = 1\n```\n\n```\ny\n```")
+    view.set_messages([MESSAGES[0], answer("One.\n\n```\nz\n```"), MESSAGES[2]])
+    view.append_message(code)
+    view.change_messages([*view.messages.messages[:2], question("Else?"), code])
+    view.append_message(question("Four?"))
+    window.resize(window.width(), 1_200)  # so that nothing scrolls
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: view.verticalScrollBar().maximum() == 0)
+    part_named(window, QWidget, "settingsActionButton").setFocus()
+    places: list[int] = []
+    names: set[str] = set()
+    press(Qt.Key.Key_Tab)
+    while part(window) == "chatView":
+        focused = QApplication.focusWidget()
+        assert focused is not None
+        names.add(focused.accessibleName())
+        if focused.accessibleName() in TEXTS:  # the row of actions is below all of its message
+            places.append(focused.mapTo(window, QPoint()).y())
+        press(Qt.Key.Key_Tab)
+    assert names >= TEXTS
+    assert len(places) == 5 + 3 * 3
+    assert places == sorted(places)
+
+
+TEXTS = (
+    {"You", "tiny-model"}
+    | {
+        f"{what} {code}"
+        for what in ("Wrap long lines of", "Copy")
+        for code in ("code", "Python code")
+    }
+    | {"Save code as…", "Save Python code as…"}
+)
 RICH = (
     "[a link](https://a.b)\n\n```py\nx = 1\n```\n\n```\n" + "long line " * 60 + "\n```\n\n"
     "$$" + "a+" * 90 + "b$$\n\n[^1]\n\n[^1]: note"

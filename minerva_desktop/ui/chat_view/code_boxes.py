@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from PySide6.QtCore import QObject, QPoint, Signal
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QTextEdit, QWidget
 
 from minerva_desktop.ui.chat_view.code_bar import CodeBar
 from minerva_desktop.ui.chat_view.code_files import file_name
@@ -35,20 +35,26 @@ class CodeBoxes(QObject):
         icons: Icons,
         writer: DocumentWriter,
         decorations: Decorations,
-        viewport: QWidget,
+        view: QTextEdit,
         *,
         can_save: bool,
     ) -> None:
-        """``can_save``: whether anybody follows ``save_requested``."""
-        super().__init__(viewport)
+        """``view`` shows what ``writer`` writes; ``can_save``: somebody saves what is asked."""
+        super().__init__(view)
         self._icons = icons
         self._can_save = can_save
+        self._view = view
         self._writer = writer
         self._decorations = decorations
-        self._viewport = viewport
+        self._viewport = view.viewport()
         self._bars: list[CodeBar] = []
         self._sheets: dict[int, CodeSheet] = {}
         self._placed_from = 0
+
+    @property
+    def last_stop(self) -> QWidget:
+        """What Tab comes to last in the text: the last button, or the text itself."""
+        return self._bars[-1].copy if self._bars else self._view
 
     def update(self, changed: int) -> None:
         """Rows from ``changed`` on are others, or may have moved."""
@@ -105,6 +111,10 @@ class CodeBoxes(QObject):
         bar = CodeBar(self._icons, label, source, self._viewport, can_save=self._can_save)
         bar.wrap_toggled.connect(partial(self._set_wrapped, number))
         bar.save_clicked.connect(partial(self._save, number))
+        before = self.last_stop
+        for button in (bar.wrap, bar.save, bar.copy):
+            QWidget.setTabOrder(before, button)
+            before = button
         bar.show()
         return bar
 

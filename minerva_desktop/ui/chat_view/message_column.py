@@ -37,7 +37,7 @@ class MessageColumn(QWidget):
         self.empty = EmptyState(icons, self)
         self.mark = CutMark(icons, self)
         self.mark.height_changed.connect(events.layout_changed)
-        self._earlier = self._make_pager(self.messages.show_earlier)
+        self._earlier = self.messages.above = self._make_pager(self.messages.show_earlier)
         self._later = self._make_pager(self.messages.show_later)
 
     def _make_pager(self, show: Callable[[], None]) -> QPushButton:

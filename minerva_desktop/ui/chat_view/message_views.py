@@ -39,6 +39,7 @@ class MessageViews(QObject):
         self._column = column
         self._events = events
         self._options = options
+        self.above: QWidget | None = None  # what Tab comes to before the first message
         self._hands: MessageHands | None = None
         self._model_names: dict[str, str] = {}
         self._messages: list[Message] = []
@@ -102,6 +103,8 @@ class MessageViews(QObject):
                 break
             self._views.append(view)
             end += 1
+            if view not in old_views:
+                self._order_tab(len(self._views) - 1)
         for view in set(old_views).difference(self._views):
             if self._by_id.get(view.message.id) is view:
                 self._drop_view(view)
@@ -114,6 +117,12 @@ class MessageViews(QObject):
         if QApplication.focusWidget() is not focused:  # it went with its message
             focus_again(self._views, focus)
         return True
+
+    def _order_tab(self, at: int) -> None:
+        """Have Tab come to the new view number ``at`` after what is above it."""
+        before = self._views[at - 1].body.last_stop if at else self.above
+        if before is not None:
+            QWidget.setTabOrder(before, self._views[at].body)
 
     def _order_views(self) -> None:
         """Screen readers go by the order of the children."""
@@ -135,6 +144,7 @@ class MessageViews(QObject):
             self._stretch = Stretch.at_end(len(self._messages))
         self._messages.append(message)
         self._views.append(self._make_view(message))
+        self._order_tab(len(self._views) - 1)
         self._stretch.end += 1
         self._stretch.wanted_end = self._stretch.end
         self._mark_last()
@@ -279,10 +289,12 @@ class MessageViews(QObject):
         view = self._make_view(self._messages[index])
         if index >= self._stretch.end:
             self._views.append(view)
+            self._order_tab(len(self._views) - 1)
             self._stretch.end += 1
         else:
             view.lower()  # screen readers go by the order of the children: this one is first
             self._views.insert(0, view)
+            self._order_tab(0)
             self._stretch.first -= 1
             self._layout.add_above(view)
         if index == len(self._messages) - 1:

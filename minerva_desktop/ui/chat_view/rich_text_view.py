@@ -210,6 +210,11 @@ class RichTextView(QTextBrowser):
         """What is shown."""
         return self._writer.rows
 
+    @property
+    def last_stop(self) -> QWidget:
+        """What Tab comes to last in it."""
+        return self._overlays.last_stop
+
     def show_found(self, matches: Sequence[Match], current: int | None) -> None:
         """Mark what was found, and the ``current`` one of it."""
         self._found.show(matches, current)

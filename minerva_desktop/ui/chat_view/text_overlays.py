@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, QPoint, Signal
 from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QTextEdit
+from PySide6.QtWidgets import QTextEdit, QWidget
 
 from minerva_desktop.ui.chat_view.code_boxes import CodeBoxes
 from minerva_desktop.ui.chat_view.decorations import Decorations
@@ -34,11 +34,15 @@ class TextOverlays(QObject):
     ) -> None:
         """``view`` shows what ``writer`` writes; ``can_save``: code can go to a file."""
         super().__init__(view)
-        viewport = view.viewport()
-        self._boxes = CodeBoxes(icons, writer, decorations, viewport, can_save=can_save)
-        self._formulas = WideFormulas(writer, view.document(), viewport)
+        self._boxes = CodeBoxes(icons, writer, decorations, view, can_save=can_save)
+        self._formulas = WideFormulas(writer, view.document(), view.viewport())
         self._boxes.save_requested.connect(self.save_requested)
         self._boxes.height_changed.connect(self._on_height_changed)
+
+    @property
+    def last_stop(self) -> QWidget:
+        """What Tab comes to last in the text."""
+        return self._boxes.last_stop
 
     def update(self, changed: int) -> None:
         """Rows from ``changed`` on are others, or may have moved."""
