@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
@@ -67,3 +68,9 @@ class ChatTurn(msgspec.Struct, frozen=True, omit_defaults=True):
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     name: str | None = None
+
+
+def without_oldest(turns: Sequence[ChatTurn], n: int) -> tuple[ChatTurn, ...]:
+    """``turns`` less the ``n`` oldest ones; a system message at their beginning stays."""
+    n_system = 1 if turns and turns[0].role is Role.SYSTEM else 0
+    return (*turns[:n_system], *turns[n_system + n :])

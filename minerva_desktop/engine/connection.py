@@ -312,6 +312,8 @@ class EngineConnection:
             return
         if output.started:
             self._deadlines.note(request_id, Wait.QUEUE)
+        if output.dropped_turns:
+            stream.report_dropped(output.dropped_turns)
         if output.prefill_total:
             done, total, cached = output.prefill_done, output.prefill_total, output.prefill_cached
             stream.report_prefill(done, total, cached)

@@ -44,6 +44,15 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     reasoning: bool = False
 
 
+class EngineBuild(msgspec.Struct, frozen=True, kw_only=True):
+    """What a llama.cpp says of itself: the ``ggml`` version and its ``commit``, and ``features``,
+    the abilities of backends that it uses; empty where it does not tell."""
+
+    ggml: str = ""
+    commit: str = ""
+    features: str = ""
+
+
 class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What a loaded model is, as llama.cpp reports it. Sizes in bytes, lengths in tokens.
 
@@ -52,7 +61,7 @@ class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     tokens that the KV cache holds now; ``warnings`` are llama.cpp's of the load, in its words;
     ``answer_format`` says how answers to messages are to be read. ``chat_template`` is the
     GGUF's, or that of the load options, empty where there is none; ``can_infill``: the model can
-    write what comes before a suffix.
+    write what comes before a suffix. ``build`` is that of the llama.cpp which loaded it.
     """
 
     name: str
@@ -83,6 +92,7 @@ class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     answer_format: AnswerFormat = AnswerFormat()
     chat_template: str = ""
     can_infill: bool = False
+    build: EngineBuild = EngineBuild()
 
 
 class ErrorInfo(msgspec.Struct, frozen=True):
@@ -127,7 +137,8 @@ class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True):
     ``suffix``, the text that comes behind the answer, with the other two only. ``score_prompt``
     asks for the log-probabilities of the prompt's tokens, with as many likely ones as
     ``sampling.top_logprobs`` says; then all of the prompt is computed, a few rows in each step.
-    ``tell_accepted``: a prefill of 0 tokens comes as soon as nothing was found wrong with it.
+    ``tell_accepted``: a prefill of 0 tokens comes as soon as nothing was found wrong with it, and
+    with it how many turns were left out to make it fit.
     ``makes_way``: it fails with `LoadCancelled` where it would take the place of what others left
     in the cache, and leaves nothing there itself.
     """
@@ -256,7 +267,8 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     string). ``prefill_done``/``prefill_total`` (tokens) tell how far prefill is, and how much of
     it was in the cache (``prefill_cached``); they also come with the first token. ``started``: it
     waits no longer; told of requests whose time in the queue is limited. ``prompt_logprobs``: of
-    the next tokens of a prompt whose scores were asked for.
+    the next tokens of a prompt whose scores were asked for. ``dropped_turns``: the oldest ones,
+    which were left out of the prompt; told once, where `Generate.tell_accepted` is set.
     """
 
     request_id: int
@@ -265,6 +277,7 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     prefill_done: int = 0
     prefill_total: int = 0
     prefill_cached: int = 0
+    dropped_turns: int = 0
     started: bool = False
     logprob: TokenLogprob | None = None
     prompt_logprobs: tuple[PromptToken, ...] = ()
@@ -323,15 +336,6 @@ class Pong(msgspec.Struct, frozen=True, tag="pong"):
     step for the most part; 0 while it waits or loads."""
 
     step_seconds: float = 0.0
-
-
-class EngineBuild(msgspec.Struct, frozen=True, kw_only=True):
-    """What a llama.cpp says of itself: the ``ggml`` version and its ``commit``, and ``features``,
-    the abilities of backends that it uses; empty where it does not tell."""
-
-    ggml: str = ""
-    commit: str = ""
-    features: str = ""
 
 
 class DevicesListed(msgspec.Struct, frozen=True, tag="devices_listed"):

@@ -30,6 +30,7 @@ class TokenStream:
         self._error: MinervaError | None = None
         self._prefill = (0, 0)
         self._n_cached = 0
+        self._n_dropped_turns = 0
         self._on_cancel = on_cancel
         self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
 
@@ -56,6 +57,12 @@ class TokenStream:
             self._prefill = (done, total)
             self._n_cached = n_cached
             self._wake()
+
+    def report_dropped(self, n_turns: int) -> None:
+        """Say that the prompt has been made without its ``n_turns`` oldest turns. Wakes nobody: the
+        prefill comes with it."""
+        with self._lock:
+            self._n_dropped_turns = n_turns
 
     def push_prompt(self, tokens: Iterable[PromptToken]) -> None:
         """Add the next tokens of the prompt, where their scores were asked for. Readers are woken
@@ -120,6 +127,13 @@ class TokenStream:
         """Prompt tokens that did not have to be processed; 0 before the first step."""
         with self._lock:
             return self._n_cached
+
+    @property
+    def n_dropped_turns(self) -> int:
+        """The oldest turns that the prompt has been made without; 0 until it is known, which only
+        those learn before the end that asked for it."""
+        with self._lock:
+            return self._n_dropped_turns
 
     @property
     def is_finished(self) -> bool:

@@ -164,6 +164,7 @@ class Activity:
         self._max_loading = max_loading
         self._numbers = itertools.count(1)
         self._active: dict[int, ActiveRequest] = {}
+        self._n_unlisted = 0  # of those that wait for their models
         self._finished: deque[_Finished] = deque(maxlen=MAX_FINISHED)
 
     @contextmanager
@@ -182,9 +183,7 @@ class Activity:
         ``prompt`` renders the text that the model gets, when somebody asks for it. After `cancel`
         the block ends with `RequestCancelled`. Raises `QueueFull`.
         """
-        n_loading = sum(request.is_loading for request in self._active.values())
-        if n_loading >= self._max_loading:
-            raise QueueFull(f"{n_loading} requests wait already for models to load")
+        self._check_room()
         info = request_info(scope)
         info.model = model
         request = ActiveRequest(
@@ -213,6 +212,17 @@ class Activity:
             raise
         self._end(request, RequestState.FINISHED, 200, "")
 
+    @contextmanager
+    def wait_unlisted(self) -> Iterator[None]:
+        """A request that is not to be in the list waits for its model for as long as the block
+        does: enter its lease inside. Raises `QueueFull`."""
+        self._check_room()
+        self._n_unlisted += 1
+        try:
+            yield
+        finally:
+            self._n_unlisted -= 1
+
     def snapshot(self) -> tuple[RequestRecord, ...]:
         """Those that run, the oldest first, then those that are over, the latest first."""
         running = [request.record() for request in self._active.values()]
@@ -233,6 +243,12 @@ class Activity:
         if render is None:
             raise InvalidRequest("The prompt of this request is no longer kept")
         return await render()
+
+    def _check_room(self) -> None:
+        n_listed = sum(request.is_loading for request in self._active.values())
+        n_loading = n_listed + self._n_unlisted
+        if n_loading >= self._max_loading:
+            raise QueueFull(f"{n_loading} requests wait already for models to load")
 
     def _end(self, request: ActiveRequest, state: RequestState, status: int, error: str) -> None:
         del self._active[request.number]

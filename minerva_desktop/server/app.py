@@ -25,6 +25,7 @@ from minerva_desktop.server.errors import (
     ErrorObject,
     error_response,
     error_type,
+    unforeseen_error,
 )
 from minerva_desktop.server.parameters.parser import IGNORED_FIELDS_HEADER
 from minerva_desktop.server.plain_paths import PlainPaths
@@ -140,4 +141,4 @@ async def _on_deep_body(_: Request, __: Exception) -> Response:
 
 async def _on_unforeseen_error(_: Request, __: Exception) -> Response:
     """A bug of ours; uvicorn logs the traceback."""
-    return error_response(MinervaError("The endpoint failed at this request; its log says why"))
+    return error_response(unforeseen_error())

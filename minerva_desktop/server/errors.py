@@ -283,6 +283,11 @@ def error_response(error: MinervaError) -> ErrorAnswer:
     return ErrorAnswer(ErrorBody.of(error).error, error.http_status, headers)
 
 
+def unforeseen_error() -> MinervaError:
+    """What a client is told of a bug of ours; the log has the exception."""
+    return MinervaError("The endpoint failed at this request; its log says why")
+
+
 def json_response(
     value: msgspec.Struct, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:

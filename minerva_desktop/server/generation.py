@@ -16,14 +16,14 @@ from typing import Any
 
 import msgspec
 
-from minerva_desktop import __version__
 from minerva_desktop.chat.completion import (
     Completion,
     FinishReason,
     Timings,
     TokenLogprob,
 )
-from minerva_desktop.chat.message import ChatTurn, Role
+from minerva_desktop.chat.limits import Overflow
+from minerva_desktop.chat.message import ChatTurn, Role, without_oldest
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.engine.answer_format import AnswerFormat, ReasoningFormat
@@ -47,6 +47,7 @@ from minerva_desktop.server.generation_events import (
     SharedScores,
 )
 from minerva_desktop.server.model_choice import leased
+from minerva_desktop.server.model_description import fingerprint
 from minerva_desktop.server.parameters.sampling import RunParameters
 from minerva_desktop.server.services import Engine, ServerContext
 
@@ -86,6 +87,8 @@ class Generation:
     def __init__(self, context: ServerContext, request: GenerationRequest) -> None:
         self._context = context
         self._request = request
+        self._streams: tuple[TokenStream, ...] = ()
+        self._n_dropped_turns = 0
 
     @asynccontextmanager
     async def running(
@@ -108,7 +111,7 @@ class Generation:
             async with (
                 leased(self._context, request.model, request.run.limits.total_seconds) as engine,
             ):
-                streams = self._begin(engine)
+                streams = self._streams = self._begin(engine)
                 active.follow(*streams)
                 answer_format = _format(request, engine.get_context_info().answer_format)
                 choices = [
@@ -118,6 +121,8 @@ class Generation:
                 try:
                     yield RunningGeneration(choices, engine, request)
                 finally:
+                    self._note_dropped()
+                    self._streams = ()  # what they hold is not kept as long as the prompt
                     for stream in streams:
                         stream.cancel()
 
@@ -136,9 +141,18 @@ class Generation:
                 chat=request.chat,
                 suffix=request.suffix,
                 score_prompt=request.score_prompt,
-                tell_accepted=bool(request.more_prompts),
+                tell_accepted=bool(request.more_prompts) or self._may_drop_turns,
             )
         )
+
+    @property
+    def _may_drop_turns(self) -> bool:
+        return self._request.run.limits.overflow is Overflow.TRUNCATE_MIDDLE
+
+    def _note_dropped(self) -> None:
+        """Of a prompt of turns, which all the choices share."""
+        for stream in self._streams:
+            self._n_dropped_turns = max(self._n_dropped_turns, stream.n_dropped_turns)
 
     async def _prompt_text(self) -> str:
         """What the model got, for the list of requests. Raises `ModelNotFound` when the model is
@@ -147,8 +161,12 @@ class Generation:
         engine = self._context.pool.loaded_engine(request.model.path)
         if engine is None:
             raise ModelNotFound(f"{request.model.model_id} is not loaded any more")
+        self._note_dropped()
         behind = "" if request.suffix is None else GAP + request.suffix
-        texts = [await _text(engine, prompt, request.chat) for prompt in request.prompts]
+        texts = [
+            await _text(engine, prompt, request.chat, n_dropped_turns=self._n_dropped_turns)
+            for prompt in request.prompts
+        ]
         return "\n".join(text + behind for text in texts)
 
 
@@ -161,6 +179,11 @@ class RunningGeneration:
         self._choices = choices
         self._engine = engine
         self._request = request
+
+    @property
+    def fingerprint(self) -> str:
+        """What computes them, engine and model."""
+        return fingerprint(self._request.model, self._engine.get_context_info())
 
     async def prompt_text(self, choice: int) -> str:
         """The prompt that a choice answers, as text, up to where the answer's begins. Raises
@@ -286,24 +309,19 @@ class _Choice:
         return completion.finish_reason.value
 
 
-def fingerprint(model: ModelFile) -> str:
-    """What computed an answer. A version of ours stands for one build of the engine: the bindings
-    are pinned."""
-    return f"minerva-{__version__}-{model.model_id}"
-
-
 async def _text(
     engine: Engine,
     prompt: tuple[ChatTurn, ...] | PlainPrompt,
     chat: ChatOptions,
     *,
     whole: bool = False,
+    n_dropped_turns: int = 0,
 ) -> str:
     if isinstance(prompt, str):
         return prompt
     turns = [turn for turn in prompt if isinstance(turn, ChatTurn)]
     if turns:
-        return await engine.apply_template(turns, chat=chat)
+        return await engine.apply_template(without_oldest(turns, n_dropped_turns), chat=chat)
     tokens = [token for token in prompt if isinstance(token, int)]
     return await engine.detokenize(tokens, whole=whole)
 

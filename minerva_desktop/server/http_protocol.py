@@ -28,11 +28,13 @@ from minerva_desktop.server.access import MAX_HEAD_BYTES, log_refusal, stamped_h
 from minerva_desktop.server.config import ConnectionLimits
 from minerva_desktop.server.errors import (
     HeadersTooLarge,
+    PayloadTooLarge,
     RequestTimeout,
     TooManyConnections,
     error_response,
 )
 from minerva_desktop.server.request_info import RequestInfo, new_request_id
+from minerva_desktop.units import format_bytes
 
 TLS_HANDSHAKE = b"\x16"
 # h11 quotes what it objects to, which may be a key or a prompt.
@@ -42,8 +44,8 @@ SPARE_CONNECTIONS = 50
 # A client that still sends has time to read the answer that ended its request.
 LINGER_S = 2.0
 MAX_DISCARDED_BYTES = 64 * 1024 * 1024
-# What may wait behind a request that is being answered. Who sends more is no longer read from, and
-# not noticed when it leaves.
+# What may wait behind a request that is being answered. Who sends more is hung up on: to keep it
+# would cost memory, and who is not read from is not noticed when it leaves.
 MAX_PIPELINED_BYTES = 64 * 1024
 EMPTY_LINES = b"\r\n"
 
@@ -178,7 +180,10 @@ class HttpProtocol(H11Protocol):
             self._await_body()
         elif self.conn.their_state is not h11.IDLE:
             self._stop_waiting()
-            if len(self._unread()) < MAX_PIPELINED_BYTES:
+            if len(self._unread()) > MAX_PIPELINED_BYTES:
+                size = format_bytes(MAX_PIPELINED_BYTES)
+                self._refuse(PayloadTooLarge(f"More than {size} came behind an unanswered request"))
+            else:
                 # uvicorn stops at the first byte behind a request, and would not see it leave.
                 self.flow.resume_reading()
         elif self._unread() and self._waiting is None:

@@ -137,9 +137,7 @@ class MessageWriter:
                 timings.completion_tokens,
                 event.n_reasoning,
             ),
-            timings=AnswerTimings.of(
-                timings, completion.drafted_tokens, completion.accepted_tokens
-            ),
+            timings=AnswerTimings.of_completion(completion),
             dropped_messages=completion.dropped_turns or UNSET,
             shifted_tokens=completion.shifted_tokens or UNSET,
         )

@@ -27,6 +27,8 @@ from minerva_desktop.server.services import Pool
 
 # Of the year 9999, the last that a date can say. A file's time may be any number.
 LAST_SECOND = 253_402_300_799
+# Behind the commit of a llama.cpp whose source was changed before it was built.
+_PATCHED = "-dirty"
 # What our sampling has as null, in the values by which requests say the same.
 _UNSET = MappingProxyType({"seed": RANDOM_SEED, "max_tokens": UNLIMITED, "grammar": ""})
 
@@ -76,8 +78,19 @@ def model_props(file: ModelFile, info: ContextInfo | None) -> ModelProps:
         modalities=Modalities(vision=info is not None and info.capabilities.vision),
         capabilities=_capabilities(file, info),
         answer_format=None if info is None else info.answer_format,
-        build_info=f"minerva-{__version__}",
+        build_info=build_info(info),
     )
+
+
+def build_info(info: ContextInfo | None) -> str:
+    """What computes: our version and, of a model that is loaded, the commit of its llama.cpp."""
+    commit = "" if info is None else info.build.commit.removesuffix(_PATCHED)
+    return f"minerva-{__version__}" + (f"-{commit}" if commit else "")
+
+
+def fingerprint(model: ModelFile, info: ContextInfo) -> str:
+    """What computed an answer."""
+    return f"{build_info(info)}-{model.model_id}"
 
 
 def _capabilities(file: ModelFile, info: ContextInfo | None) -> tuple[str, ...] | None:

@@ -132,9 +132,7 @@ class ResponseWriter:
             incomplete_details=None if is_whole else IncompleteDetails(),
             output=tuple(self._items),
             usage=_usage(completion, event.n_reasoning),
-            timings=AnswerTimings.of(
-                completion.timings, completion.drafted_tokens, completion.accepted_tokens
-            ),
+            timings=AnswerTimings.of_completion(completion),
             dropped_messages=completion.dropped_turns or UNSET,
             shifted_tokens=completion.shifted_tokens or UNSET,
         )

@@ -9,6 +9,7 @@ Everything here runs on the endpoint's asyncio loop.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
@@ -19,9 +20,11 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from minerva_desktop.errors import MinervaError
-from minerva_desktop.server.errors import ErrorBody
+from minerva_desktop.server.errors import ErrorBody, unforeseen_error
 from minerva_desktop.server.lifetime import Lifetime
 from minerva_desktop.server.request_info import request_info
+
+_log = logging.getLogger(__name__)
 
 DONE = b"data: [DONE]\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
@@ -110,7 +113,7 @@ class EventStream(Response):
         self._keep_alive = keep_alive
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; raises the `MinervaError` that came before the first event."""
+        """Answer one request; raises what came before the first event."""
 
         async def start() -> None:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -120,12 +123,21 @@ class EventStream(Response):
             await self._lifetime.run(self._produce_alive(sink), receive)
         except ClientDisconnect:
             return  # the access layer sees that the answer has no end
-        except MinervaError as error:
+        except Exception as error:  # a bug of ours must not look like a broken connection
             if not sink.started:
                 raise
-            request_info(scope).fail(error.code)
-            await sink.send(self._failed(error))
+            await self._break_off(sink, scope, error)
         await sink.end()
+
+    async def _break_off(self, sink: EventSink, scope: Scope, error: Exception) -> None:
+        """Tell the client what ended a stream that had begun."""
+        if isinstance(error, MinervaError):
+            known = error
+        else:
+            _log.error("A bug of Minerva ended a streamed answer", exc_info=error)
+            known = unforeseen_error()
+        request_info(scope).fail(known.code)
+        await sink.send(self._failed(known))
 
     async def _produce_alive(self, sink: EventSink) -> None:
         async with _kept_alive(sink, self._keep_alive_s, self._keep_alive):

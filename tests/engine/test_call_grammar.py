@@ -7,12 +7,18 @@ import re
 import time
 from typing import Any
 
+import msgspec
 import pytest
 
 from minerva_desktop.chat.tools import ChatOptions, Tool, ToolMode
 from minerva_desktop.engine.answer_format import AnswerFormat
 from minerva_desktop.engine.call_syntax import THOUGHTS
-from minerva_desktop.engine.core.call_grammar import MAX_COSTLY_TOOLS, forced_calls, started_call
+from minerva_desktop.engine.core.call_grammar import (
+    MAX_COSTLY_TOOLS,
+    calls_or_text,
+    forced_calls,
+    started_call,
+)
 from minerva_desktop.engine.core.call_watch import CallWatch
 from minerva_desktop.engine.core.grammar import check_grammar, check_structure
 from minerva_desktop.engine.core.text_rules import text_until
@@ -229,3 +235,23 @@ def test_the_watch_sees_a_call_but_not_in_a_thought() -> None:
         b"",
         b"",
     ]
+
+
+def test_of_calls_or_a_text_the_one_that_is_too_large_is_named() -> None:
+    form, small = AnswerFormat(F.HERMES), 'root ::= "x"'
+    long = {"type": "object", "properties": {"p": {"const": "x" * 30_000}}, "required": ["p"]}
+    tools = tuple(tool(long, name) for name in "abcd")
+    strict = tuple(msgspec.structs.replace(each, strict=True) for each in tools)
+    large = f'root ::= "{"x" * 99_980}"'
+    check_structure(large)
+    # Arguments that nothing was promised of become free, rather than that all of it is refused.
+    made = calls_or_text(ChatOptions(tools=tools), small, form, "")
+    assert len(made) < 20_000
+    check_structure(made)
+    with pytest.raises(InvalidRequest, match="The tools make a grammar") as caught:
+        calls_or_text(ChatOptions(tools=strict), small, form, "")
+    assert (caught.value.param, bool(caught.value.detail)) == ("tools", True)
+    for few in (TOOLS, (msgspec.structs.replace(TOOLS[0], strict=True),)):
+        with pytest.raises(InvalidRequest, match="The schema of the answer") as caught:
+            calls_or_text(ChatOptions(tools=few), large, form, "")
+        assert (caught.value.param, bool(caught.value.detail)) == ("response_format", True)

@@ -22,12 +22,18 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.engine.answer_format import AnswerFormat
 from minerva_desktop.engine.engine import Embeddings
-from minerva_desktop.engine.messages import Capabilities, ContextInfo, PromptEnd, Tokenized
+from minerva_desktop.engine.messages import (
+    Capabilities,
+    ContextInfo,
+    EngineBuild,
+    PromptEnd,
+    Tokenized,
+)
 from minerva_desktop.engine.pool_entries import Patience
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import InvalidRequest, MinervaError, ModelNotFound
 from minerva_desktop.library.model_file import ModelFile
-from minerva_desktop.server.activity import Activity
+from minerva_desktop.server.activity import MAX_LOADING, Activity
 from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.endpoint import Endpoint
 from tests.fakes import context_info
@@ -130,6 +136,7 @@ class FakeEngine:
             chat_template="{{ messages }}",
             n_embd=2,
             can_infill=self.can_infill,
+            build=EngineBuild(ggml="0.25.3", commit="0c1e570-dirty"),
         )
 
     def generate_choices(
@@ -273,10 +280,10 @@ class FakeCatalog:
 class Served:
     """A running endpoint, the scripted model behind it, and clients for it."""
 
-    def __init__(self, script: Script, config: EndpointConfig) -> None:
+    def __init__(self, script: Script, config: EndpointConfig, max_loading: int) -> None:
         self.engine = FakeEngine(script)
         self.pool = FakePool(self.engine)
-        self.activity = Activity()
+        self.activity = Activity(max_loading=max_loading)
         self.catalog = FakeCatalog()
         self.endpoint = Endpoint(self.pool, self.catalog, config, self.activity)
         self.http = plain_client()
@@ -325,10 +332,12 @@ def plain_client() -> httpx.AsyncClient:
 
 
 @asynccontextmanager
-async def serving(script: Script | None = None, **settings: object) -> AsyncIterator[Served]:
+async def serving(
+    script: Script | None = None, *, max_loading: int = MAX_LOADING, **settings: object
+) -> AsyncIterator[Served]:
     """An endpoint on a free port, stopped at the end."""
     config = EndpointConfig(port=0, **settings)  # type: ignore[arg-type]
-    served = Served(script or says("Hello", ", ", "world"), config)
+    served = Served(script or says("Hello", ", ", "world"), config, max_loading)
     await served.endpoint.start()
     served.http.base_url = served.url
     try:

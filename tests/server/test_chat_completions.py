@@ -70,7 +70,7 @@ async def test_the_official_client_gets_a_whole_answer() -> None:
     assert answer.id.startswith("chatcmpl-")
     assert answer.object == "chat.completion"
     assert answer.model == MODEL.model_id
-    assert answer.system_fingerprint == f"minerva-{__version__}-{MODEL.model_id}"
+    assert answer.system_fingerprint == f"minerva-{__version__}-0c1e570-{MODEL.model_id}"
     assert (choice.message.role, choice.message.content) == ("assistant", "Hello, world")
     assert choice.message.refusal is None
     assert (choice.index, choice.finish_reason, choice.logprobs) == (0, "stop", None)
@@ -113,6 +113,8 @@ async def test_the_official_client_reads_a_stream() -> None:
             stream_options={"include_usage": True},
         )
         chunks = [chunk async for chunk in stream]
+    build = {chunk.system_fingerprint for chunk in chunks}
+    assert build == {f"minerva-{__version__}-0c1e570-{MODEL.model_id}"}
     deltas = [chunk.choices[0].delta for chunk in chunks if chunk.choices]
     assert [delta.role for delta in deltas] == ["assistant", None, None]
     assert [delta.content for delta in deltas] == ["", "Hello", None]

@@ -68,6 +68,7 @@ async def test_progress_and_live_timings_for_those_who_ask() -> None:
 
     async with serving(script) as served:
         body = chat_body(stream=True, return_progress=True, timings_per_token=True)
+        body |= {"stream_options": {"include_usage": True}}
         chunks = [
             json.loads(line.removeprefix("data: "))
             for line in (await served.http.post(PATH, json=body)).text.split("\n")
@@ -75,6 +76,9 @@ async def test_progress_and_live_timings_for_those_who_ask() -> None:
         ]
     progress = [chunk["prompt_progress"] for chunk in chunks if "prompt_progress" in chunk]
     assert [(each["processed"], each["total"], each["cache"]) for each in progress] == [(8, 12, 4)]
+    *chunks, end = chunks
+    assert [chunk["usage"] for chunk in chunks] == [None] * 4
+    assert end["usage"]["prompt_tokens"] == 12
     (spoken,) = [chunk for chunk in chunks if chunk["choices"][0]["delta"].get("content")]
     assert (spoken["timings"]["predicted_n"], spoken["timings"]["cache_n"]) == (1, 4)
     assert chunks[-1]["timings"]["prompt_ms"] == 16.0

@@ -54,7 +54,7 @@ async def test_the_official_client_gets_a_whole_answer() -> None:
     assert answer.id.startswith("cmpl-")
     assert answer.object == "text_completion"
     assert answer.model == MODEL.model_id
-    assert answer.system_fingerprint == f"minerva-{__version__}-{MODEL.model_id}"
+    assert answer.system_fingerprint == f"minerva-{__version__}-0c1e570-{MODEL.model_id}"
     (choice,) = answer.choices
     assert (choice.index, choice.text) == (0, "Hello, world")
     assert (choice.finish_reason, choice.logprobs) == ("stop", None)

@@ -32,6 +32,10 @@ def test_an_object_is_read() -> None:
         (b'{"a": [1e999]}', "too large"),
         (b'{"a": {"b": -1E+309}}', "too large"),
         (b'{"a": ' + b"9" * 309 + b".5}", "too large"),
+        (b'{"a": ' + b"9" * 250 + b"e99}", "too large"),
+        (b'{"a": -0.' + b"0" * 250 + b"1e561}", "too large"),
+        (b'{"a": 1e' + b"9" * 5000 + b"}", "too large"),
+        (b'{"a": {"parameters": {"default": 1.8e308}}}', "too large"),
         (b'{"a": 1, "b": 2, "a": 3}', "'a' more than once"),
         (b'{"a": {"b": 1, "b": 1}}', "'b' more than once"),
         (b'{"\\ud800": 1, "\\ud800": 2}', "more than once"),
@@ -47,6 +51,14 @@ def test_what_other_readers_may_understand_differently_is_refused(body: bytes, r
         parse_json_object(body)
     caught.value.message.encode()
     assert len(caught.value.message) < 200
+
+
+def test_numbers_keep_their_value() -> None:
+    written = ["1.7976931348623157e308", "5e-324", "-0.0", "0.1", "1E5", "0e999"]
+    written += ["0." + "0" * 400 + "1e500", "9" * 308 + ".5"]
+    found = parse_json_object(f'{{"a": [{", ".join(written)}]}}'.encode())["a"]
+    assert [repr(each) for each in found] == [repr(float(each)) for each in written]
+    assert parse_json_object(b'{"a": [-7, ' + b"9" * 400 + b"]}") == {"a": [-7, 10**400 - 1]}
 
 
 def test_many_keys_of_which_the_last_is_double() -> None:

@@ -112,7 +112,7 @@ async def test_props_of_the_model_that_is_taken_by_default() -> None:
         "modalities": {"vision": False, "audio": False},
         "capabilities": ["chat", "embeddings", "infill"],
         "answer_format": {"tools": "none", "reasoning": "none"},
-        "build_info": f"minerva-{__version__}",
+        "build_info": f"minerva-{__version__}-0c1e570",
     }
     assert (params["temperature"], params["top_k"], params["seed"]) == (0.8, 40, -1)
     assert (params["max_tokens"], params["stop"], params["grammar"]) == (-1, [], "")

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from minerva_desktop.server.config import ConnectionLimits
+from minerva_desktop.server.http_protocol import MAX_PIPELINED_BYTES
 from tests.server.fake_models import (
     COMPLETION,
     Served,
@@ -55,22 +56,43 @@ async def test_who_leaves_is_noticed_whatever_stands_behind_its_request(
         await asyncio.wait_for(served.engine.cancelled.wait(), PATIENCE_S)
 
 
-async def test_what_may_wait_behind_a_request_is_bounded() -> None:
+@pytest.mark.parametrize("stream", [False, True])
+async def test_who_sends_too_much_behind_a_request_ends_it(stream: bool) -> None:
+    """It could not be read from any more, and so not be noticed when it leaves."""
+    async with serving(says_and_goes_on("Once")) as served:
+        reader, writer = await served.connect()
+        writer.write(chat(served, stream=stream))
+        begun = await reader.readuntil(b'"content":"Once"') if stream else b""
+        await asked(served)
+        writer.write(b"x" * (MAX_PIPELINED_BYTES + 1))
+        async with asyncio.timeout(PATIENCE_S):
+            await served.engine.cancelled.wait()
+            answer = begun + await reader.read()
+    if stream:
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert not answer.endswith(b"0\r\n\r\n")
+    else:
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert b"More than 65.5 kB came behind an unanswered request" in answer
+
+
+async def test_as_much_as_may_wait_behind_a_request_does_no_harm() -> None:
     async with serving(says_and_goes_on("Once")) as served:
         reader, writer = await served.connect()
         writer.write(chat(served))
         await asked(served)
-
-        async def flood() -> None:
-            for _ in range(64):  # megabytes, of which the system holds some
-                writer.write(b"x" * 1024**2)
-                await asyncio.wait_for(writer.drain(), SHORT)
-
-        with pytest.raises(TimeoutError):
-            await flood()
+        body = b'{"tokens": [72]}'.ljust(MAX_PIPELINED_BYTES)
+        head = len(request(served, "POST", "/detokenize", body, "Connection: close")) - len(body)
+        behind = request(served, "POST", "/detokenize", body[:-head], "Connection: close")
+        assert len(behind) == MAX_PIPELINED_BYTES
+        writer.write(behind)
+        await writer.drain()
+        await served.http.get("/health")
         served.engine.streams[0].finish(COMPLETION)
         async with asyncio.timeout(PATIENCE_S):
-            assert b'"content":"Once"' in await reader.readuntil(END)
+            answer = await reader.read()
+    assert (answer.count(b"HTTP/1.1 200"), answer.count(b"HTTP/1.1 ")) == (2, 2)
+    assert answer.endswith(b'{"content":"H"}')
 
 
 async def test_a_pipelined_request_has_no_more_time_than_others() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,8 +11,11 @@ import openai
 import pytest
 from pydantic import BaseModel, Field
 
+from minerva_desktop import __version__
+from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.server.activity import Activity
 from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.endpoint import Endpoint
 from tests.pools import RealPool, real_pool
@@ -28,8 +32,15 @@ async def pool() -> AsyncIterator[RealPool]:
 
 
 @pytest.fixture
-async def client(pool: RealPool, catalog: Catalog) -> AsyncIterator[openai.AsyncOpenAI]:
-    endpoint = Endpoint(pool, catalog, EndpointConfig(port=0))
+def activity() -> Activity:
+    return Activity()
+
+
+@pytest.fixture
+async def client(
+    pool: RealPool, catalog: Catalog, activity: Activity
+) -> AsyncIterator[openai.AsyncOpenAI]:
+    endpoint = Endpoint(pool, catalog, EndpointConfig(port=0), activity)
     url = await endpoint.start()
     async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
         yield client
@@ -53,6 +64,8 @@ async def test_a_model_is_loaded_on_demand_and_answers(
     assert answer.usage.prompt_tokens > 10
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
     assert answer.model_dump()["timings"]["predicted_per_second"] > 0
+    build = f"minerva-{__version__}(-[0-9a-f]{{7,}})?"
+    assert re.fullmatch(f"{build}-{re.escape(listed.id)}", answer.system_fingerprint or "")
     assert pool.loaded() == [model_path]
     assert (await client.models.retrieve(listed.id)).model_dump()["meta"]["loaded"] is True
 
@@ -137,3 +150,33 @@ async def test_a_model_that_is_unloaded_ends_its_stream_with_an_error(
     await pool.unload(model_path)
     with pytest.raises(openai.APIError):
         _ = [chunk async for chunk in seen]
+
+
+async def test_the_prompt_that_is_shown_is_the_one_that_the_model_got(
+    client: openai.AsyncOpenAI, pool: RealPool, activity: Activity, model_path: Path
+) -> None:
+    """While it is answered, and afterwards: without the turns that did not fit."""
+    system: Any = {"role": "system", "content": "Be brief."}
+    turns: list[Any] = [
+        {"role": ("user", "assistant")[n % 2], "content": f"{n} " * 20} for n in range(19)
+    ]
+    shown: list[str] = []
+    n_dropped = 0
+    stream = await client.chat.completions.create(
+        model=model_path.stem,
+        messages=[system, *turns],
+        max_tokens=4,
+        stream=True,
+        extra_body={"overflow": "truncate_middle"},
+    )
+    async for chunk in stream:
+        n_dropped = chunk.model_dump().get("dropped_messages", n_dropped)
+        if not shown:
+            shown.append(await activity.prompt(activity.snapshot()[0].number))
+    shown.append(await activity.prompt(activity.snapshot()[0].number))
+    engine = pool.loaded_engine(model_path)
+    assert engine is not None
+    left = [ChatTurn(Role(each["role"]), each["content"]) for each in (system, *turns[n_dropped:])]
+    assert 0 < n_dropped < len(turns)
+    assert n_dropped % 2 == 0
+    assert shown == [await engine.apply_template(left)] * 2

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
+
+import pytest
 
 from minerva_desktop.engine.messages import PromptEnd
 from minerva_desktop.errors import ModelLoadError
-from tests.server.fake_models import MODEL, Served, serving
+from tests.server.fake_models import MODEL, Served, chat_body, serving
 
 
 async def ask(served: Served, path: str, **body: Any) -> Any:
@@ -72,6 +75,47 @@ async def test_the_model_is_loaded_when_it_is_not() -> None:
         failed = await served.http.post("/tokenize", json={"content": "a", "model": "other"})
     assert (failed.status_code, failed.json()["error"]["code"]) == (500, "model_load_failed")
     assert served.activity.snapshot() == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/tokenize", {"content": "a"}),
+        ("/detokenize", {"tokens": [97]}),
+        ("/apply-template", {"messages": [{"role": "user", "content": "a"}]}),
+    ],
+)
+async def test_only_so_many_wait_for_a_model(path: str, body: dict[str, Any]) -> None:
+    async with serving(max_loading=1) as served:
+        served.pool.may_load.clear()
+        first = asyncio.create_task(ask(served, path, **body))
+        await asyncio.wait_for(served.pool.leased.wait(), 1)
+        for other, more in ((path, body), ("/v1/chat/completions", chat_body())):
+            refused = await served.http.post(other, json=more)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "queue_full")
+            assert int(refused.headers["retry-after"]) > 0
+        served.pool.may_load.set()
+        answer = await first
+        assert await ask(served, path, **body) == answer
+    assert served.pool.leases == 0
+
+
+async def test_who_has_its_model_waits_no_longer() -> None:
+    async with serving(max_loading=1) as served:
+        entered, may_go_on = asyncio.Event(), asyncio.Event()
+        detokenize = served.engine.detokenize
+
+        async def slowly(tokens: Sequence[int], *, whole: bool = False) -> str:
+            entered.set()
+            await may_go_on.wait()
+            return await detokenize(tokens, whole=whole)
+
+        served.engine.detokenize = slowly  # type: ignore[method-assign]
+        first = asyncio.create_task(ask(served, "/detokenize", tokens=[97]))
+        await asyncio.wait_for(entered.wait(), 1)
+        assert await ask(served, "/tokenize", content="a") == {"tokens": [97]}
+        may_go_on.set()
+        assert await first == {"content": "a"}
 
 
 async def test_a_client_that_goes_away_gives_its_lease_back() -> None:

@@ -132,19 +132,32 @@ def calls_or_text(
     A schema of a tool that cannot be honoured is treated as in `started_call`. Raises
     `InvalidRequest` for one of a strict tool, and where all of it is too large.
     """
+    try:
+        return _calls_or_text(chat, grammar, answer_format, opening, is_free=False)
+    except InvalidRequest:
+        if any(tool.strict for tool in chat.tools):
+            raise
+    return _calls_or_text(chat, grammar, answer_format, opening, is_free=True)
+
+
+def _calls_or_text(
+    chat: ChatOptions, grammar: str, answer_format: AnswerFormat, opening: str, *, is_free: bool
+) -> str:
     syntax = SYNTAXES[answer_format.tools]
-    for is_free in (False, True):
-        rules = _Rules(syntax)
-        tools = [rules.any_tool(tool, n, is_free=is_free) for n, tool in enumerate(chat.tools)]
-        calls = rules.all_calls(tools, is_one=not chat.parallel, opened=opening)
-        body = f"({calls} | {_said(syntax, opening)})"
-        root = rules.after_thought(body, answer_format, opening)
-        try:
-            return rules.grammar(root, _renamed(grammar))
-        except InvalidRequest:
-            if is_free or any(tool.strict for tool in chat.tools):
-                raise
-    raise AssertionError
+    rules = _Rules(syntax)
+    tools = [rules.any_tool(tool, n, is_free=is_free) for n, tool in enumerate(chat.tools)]
+    calls = rules.all_calls(tools, is_one=not chat.parallel, opened=opening)
+    body = f"({calls} | {_said(syntax, opening)})"
+    root = rules.after_thought(body, answer_format, opening)
+    try:
+        return rules.grammar(root, _renamed(grammar))
+    except InvalidRequest as error:
+        rules.grammar(calls)  # raises where the tools alone are at fault
+        raise InvalidRequest(
+            "The schema of the answer makes a grammar that cannot be followed safely beside tools",
+            detail=error.detail,
+            param="response_format",
+        ) from error
 
 
 def _renamed(grammar: str) -> str:

@@ -204,8 +204,11 @@ def forget_prepared() -> None:
 
 
 def _accepted(prepared: PreparedGeneration) -> SequenceOutput:
-    n_tokens = len(prepared.prompt.tokens)
-    return SequenceOutput(request_id=prepared.request.request_id, prefill_total=n_tokens)
+    return SequenceOutput(
+        request_id=prepared.request.request_id,
+        prefill_total=len(prepared.prompt.tokens),
+        dropped_turns=prepared.prompt.n_dropped_turns,
+    )
 
 
 def _foreseen(error: Exception) -> MinervaError:

@@ -6,7 +6,7 @@ import psutil
 
 from minerva_desktop.devices.device_list import discrete_gpus
 from minerva_desktop.engine.answer_format import AnswerFormat, ReasoningFormat
-from minerva_desktop.engine.core.backend_devices import list_devices
+from minerva_desktop.engine.core.backend_devices import engine_build, list_devices
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
 from minerva_desktop.engine.core.llama_log import LlamaLog
 from minerva_desktop.engine.core.load_log import (
@@ -72,6 +72,7 @@ def describe(
         warnings=tuple(log.warnings),
         chat_template=model.chat_template() or "",
         can_infill=model.pooling is None and model.vocabulary.infill is not None,
+        build=engine_build(),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from minerva_desktop.chat.limits import Overflow
-from minerva_desktop.chat.message import ChatTurn, Role
+from minerva_desktop.chat.message import ChatTurn, Role, without_oldest
 from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.engine.answer_format import AnswerFormat
 from minerva_desktop.engine.begun_answer import goes_on, open_thought, thought_marks
@@ -211,12 +211,12 @@ class PromptBuilder:
         room = max(1, self._n_ctx // ANSWER_ROOM)
         limit = self._n_ctx - (room if max_tokens is None else min(room, max_tokens))
         n_system = 1 if turns and turns[0].role is Role.SYSTEM else 0
-        head, rest = turns[:n_system], turns[n_system:]
+        rest = turns[n_system:]
         # Whole exchanges go: what is left begins with a turn of the user.
         starts = [0, *(i for i, turn in enumerate(rest) if i and turn.role is Role.USER)]
 
         def prompt_from(start: int) -> Prompt:
-            return replace(self._prompt(head + rest[start:], chat), n_dropped_turns=start)
+            return replace(self._prompt(without_oldest(turns, start), chat), n_dropped_turns=start)
 
         fewest = prompt_from(starts[-1])
         if len(fewest.tokens) > limit:

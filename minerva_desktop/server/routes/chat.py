@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request
 from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
-from minerva_desktop.chat.completion import Completion, TokenLogprob
+from minerva_desktop.chat.completion import TokenLogprob
 from minerva_desktop.engine.answer_parser import (
     AnswerPart,
     ContentDelta,
@@ -26,7 +26,6 @@ from minerva_desktop.server.generation import (
     GenerationRequest,
     RunningGeneration,
     collect,
-    fingerprint,
 )
 from minerva_desktop.server.generation_events import (
     CollectedAnswer,
@@ -106,13 +105,14 @@ class ChatAnswer:
         self._model_id = model.model_id
         self._id = f"chatcmpl-{uuid.uuid4().hex}"
         self._created = int(time.time())
-        self._fingerprint = fingerprint(model)
+        self._fingerprint = ""  # known once the model is loaded
         self._ended: list[Ended] = []
         self._paragraphs = [Paragraphs() for _ in range(parameters.run.n)]
 
     async def complete(self) -> ChatCompletion:
         """The whole answer. Raises what loading and generating raise."""
         async with self._running() as running:
+            self._fingerprint = running.fingerprint
             answers = await collect(running, self._parameters.run.n)
         first = answers[0].ended.completion
         return ChatCompletion(
@@ -122,7 +122,7 @@ class ChatAnswer:
             system_fingerprint=self._fingerprint,
             choices=tuple(self._choice(answer) for answer in answers),
             usage=_usage([answer.ended for answer in answers]),
-            timings=_timings(first),
+            timings=AnswerTimings.of_completion(first),
             dropped_messages=first.dropped_turns or UNSET,
             shifted_tokens=first.shifted_tokens or UNSET,
         )
@@ -134,6 +134,7 @@ class ChatAnswer:
             self._running() as running,
             aclosing(running.events()) as events,
         ):
+            self._fingerprint = running.fingerprint
             async for event in events:
                 if event.choice not in begun and not isinstance(event, PromptRead):
                     begun.add(event.choice)
@@ -188,7 +189,7 @@ class ChatAnswer:
             case PromptRead() if self._parameters.run.return_progress:
                 progress = PromptProgress(event.total, event.cached, event.done, event.milliseconds)
                 choice = ChunkChoice(index=event.choice, delta=Delta())
-                return [self._event((choice,), progress=progress)]
+                return [self._chunk(choice, progress=progress)]
         return []
 
     def _said_chunks(self, event: Said, running: RunningGeneration) -> list[bytes]:
@@ -213,23 +214,35 @@ class ChatAnswer:
     def _last_chunk(self, event: Ended) -> bytes:
         choice = ChunkChoice(index=event.choice, delta=Delta(), finish_reason=event.finish_reason)
         completion = event.completion
-        return self._event(
-            (choice,),
-            usage=None if self._parameters.include_usage else UNSET,
-            timings=_timings(completion),
+        return self._chunk(
+            choice,
+            timings=AnswerTimings.of_completion(completion),
             n_dropped=completion.dropped_turns,
             n_shifted=completion.shifted_tokens,
         )
 
-    def _chunk(self, choice: ChunkChoice, timings: AnswerTimings | UnsetType = UNSET) -> bytes:
-        usage = None if self._parameters.include_usage else UNSET
-        return self._event((choice,), usage=usage, timings=timings)
+    def _chunk(
+        self,
+        choice: ChunkChoice,
+        timings: AnswerTimings | UnsetType = UNSET,
+        progress: PromptProgress | UnsetType = UNSET,
+        n_dropped: int = 0,
+        n_shifted: int = 0,
+    ) -> bytes:
+        return self._event(
+            (choice,),
+            usage=None if self._parameters.include_usage else UNSET,
+            timings=timings,
+            progress=progress,
+            n_dropped=n_dropped,
+            n_shifted=n_shifted,
+        )
 
     def _event(
         self,
         choices: tuple[ChunkChoice, ...],
         *,
-        usage: Usage | UnsetType | None = UNSET,
+        usage: Usage | UnsetType | None,
         timings: AnswerTimings | UnsetType = UNSET,
         progress: PromptProgress | UnsetType = UNSET,
         n_dropped: int = 0,
@@ -287,9 +300,3 @@ def _usage(ended: Sequence[Ended]) -> Usage:
     by_choice = sorted(ended, key=lambda each: each.choice)
     n_reasoning = sum(each.n_reasoning for each in by_choice)
     return Usage.of(tuple(each.completion for each in by_choice), n_reasoning)
-
-
-def _timings(completion: Completion) -> AnswerTimings:
-    return AnswerTimings.of(
-        completion.timings, completion.drafted_tokens, completion.accepted_tokens
-    )

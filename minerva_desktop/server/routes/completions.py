@@ -13,7 +13,6 @@ from fastapi import APIRouter, Request
 from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
-from minerva_desktop.chat.completion import Completion
 from minerva_desktop.engine.answer_parser import AnswerPart, ContentDelta
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.errors import json_response, renamed_fields
@@ -22,7 +21,6 @@ from minerva_desktop.server.generation import (
     GenerationRequest,
     RunningGeneration,
     collect,
-    fingerprint,
 )
 from minerva_desktop.server.generation_events import (
     CollectedAnswer,
@@ -103,12 +101,13 @@ class CompletionAnswer:
         self._model_id = model.model_id
         self._id = f"cmpl-{uuid.uuid4().hex}"
         self._created = int(time.time())
-        self._fingerprint = fingerprint(model)
+        self._fingerprint = ""  # known once the model is loaded
         self._ended: list[Ended] = []
 
     async def complete(self) -> TextCompletion:
         """The whole answer. Raises what loading and generating raise."""
         async with self._running() as running:
+            self._fingerprint = running.fingerprint
             answers = await collect(running, self._n_choices)
             choices = [await self._choice(answer, running) for answer in answers]
         self._ended = [answer.ended for answer in answers]
@@ -116,7 +115,7 @@ class CompletionAnswer:
         return self._answer(
             tuple(choices),
             usage=self._usage(),
-            timings=_timings(first),
+            timings=AnswerTimings.of_completion(first),
             n_shifted=first.shifted_tokens,
         )
 
@@ -125,6 +124,7 @@ class CompletionAnswer:
         `complete`."""
         begun: set[int] = set()
         async with self._running() as running, aclosing(running.events()) as events:
+            self._fingerprint = running.fingerprint
             async for event in events:
                 if self._echoes and event.choice not in begun:
                     # Only now, when the engine has found nothing wrong with the prompt.
@@ -176,7 +176,7 @@ class CompletionAnswer:
                 self._ended.append(event)
                 return self._event(
                     TextChoice(text="", index=index, finish_reason=finish_reason),
-                    timings=_timings(completion),
+                    timings=AnswerTimings.of_completion(completion),
                     n_shifted=completion.shifted_tokens,
                 )
             case PromptRead() if self._parameters.run.return_progress:
@@ -241,9 +241,3 @@ class CompletionAnswer:
 
 def _text(parts: Sequence[AnswerPart]) -> str:
     return "".join(part.text for part in parts if isinstance(part, ContentDelta))
-
-
-def _timings(completion: Completion) -> AnswerTimings:
-    return AnswerTimings.of(
-        completion.timings, completion.drafted_tokens, completion.accepted_tokens
-    )

@@ -2,11 +2,13 @@
 
 They load the model that they ask, as all endpoints do. They are not in the list of requests: some
 clients send one at each key that is pressed, and those that generate would not be seen for them.
+But they count among those that may wait for models to load.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import TypeVar
 
 import msgspec
@@ -93,7 +95,10 @@ async def _answer(
 
     async def work() -> AnswerT:
         limit_s = context.config.request_timeout_s
-        async with leased(context, model, limit_s) as engine:
+        async with AsyncExitStack() as held:
+            with context.activity.wait_unlisted():
+                lease = leased(context, model, limit_s)
+                engine = await held.enter_async_context(lease)
             return await ask(engine)
 
     return await context.lifetime.run(work(), request.receive)

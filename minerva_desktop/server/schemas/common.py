@@ -337,6 +337,11 @@ class AnswerTimings(msgspec.Struct, frozen=True, kw_only=True):
             draft_n_accepted=n_accepted if n_drafted else UNSET,
         )
 
+    @classmethod
+    def of_completion(cls, completion: Completion) -> AnswerTimings:
+        """Those of an answer that is whole."""
+        return cls.of(completion.timings, completion.drafted_tokens, completion.accepted_tokens)
+
 
 def _ratio(value: float, by: float) -> float:
     return value / by if by > 0 else 0.0
