@@ -26,6 +26,7 @@ from minerva_desktop.engine.messages import Capabilities, ContextInfo
 
 # The name that llama.cpp's converter gives a second template: tokenizer.chat_template.tool_use
 _TOOL_TEMPLATE = "tool_use"
+_VARIANTS = {"Small": "_S", "Medium": "_M", "Large": "_L"}  # of a quantisation
 
 
 def describe(
@@ -91,6 +92,13 @@ def capabilities(templates: Templates, *, is_embedding: bool) -> Capabilities:
         tools=knows_tools(templates.chat, templates.tools),
         reasoning=templates.answer_format.reasoning is not ReasoningFormat.NONE,
     )
+
+
+def short_quantisation(name: str) -> str:
+    """``Q4_K_M`` for what llama.cpp calls ``Q4_K - Medium``: as people write it."""
+    short = name.removeprefix("(guessed) ").removeprefix("all ")
+    base, _, variant = short.partition(" - ")
+    return base + _VARIANTS.get(variant, "")
 
 
 def placement_text(placement: tuple[LayerPlacement, ...]) -> str:

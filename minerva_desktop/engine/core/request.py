@@ -91,7 +91,9 @@ class RunningRequest:
                 return timed_out(wait, waited=waited, limit=limit)
         return None
 
-    def completion(self, reason: FinishReason, *, model: str, placement: str) -> Completion:
+    def completion(
+        self, reason: FinishReason, *, model: str, quantisation: str, placement: str
+    ) -> Completion:
         """The end's numbers, as of now."""
         now = time.perf_counter()
         started = self._started or now
@@ -111,6 +113,7 @@ class RunningRequest:
             timings=timings,
             seed=self.sampler.seed,
             model=model,
+            quantisation=quantisation,
             placement=placement,
             dropped_turns=self._n_dropped_turns,
             shifted_tokens=self.sequence.n_shifted,
