@@ -34,6 +34,12 @@ UNWANTED_MODULES = (
     "PySide6.QtSql", "PySide6.QtTest", "PySide6.QtXml",
 )  # fmt: skip
 
+# What PyInstaller has each process run first, and which does harm or nothing. The first loads Qt,
+# in engines and in a terminal too (17 MB, and their end on a processor that is too old for Qt), and
+# points QT_PLUGIN_PATH at the app's plugins, also for programs that the app opens; PySide finds its
+# Qt without it. The second is for a module that the app does not use.
+UNWANTED_HOOKS = ("pyi_rth_pyside6", "pyi_rth_multiprocessing")
+
 # Qt's plugins by folder: without the `lib`, `q` and `plugin` around their names.
 QT_PLUGINS = {
     "platforms": ("xcb", "wayland", "offscreen", "windows", "cocoa"),

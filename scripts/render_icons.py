@@ -37,10 +37,14 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     files = {".ico": _ico, ".icns": _icns}
     make = files.get(target.suffix)
-    written = {target: make(renderer)} if make else _theme(renderer, target)
-    for path, content in written.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+    try:
+        written = {target: make(renderer)} if make else _theme(renderer, target)
+        for path, content in written.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    except OSError as error:
+        print(f"{target} could not be written: {error}", file=sys.stderr)
+        return 1
     application.quit()
     return 0
 
@@ -80,9 +84,11 @@ def _draw(renderer: QSvgRenderer, size: int, margin: float = 0.0) -> QImage:
 
 
 def _png(image: QImage) -> bytes:
+    """Raises `OSError` where Qt cannot make one."""
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    image.save(buffer, "PNG")  # type: ignore[call-overload]
+    if not image.save(buffer, "PNG"):  # type: ignore[call-overload]
+        raise OSError(f"Qt makes no PNG of {image.width()} x {image.height()} pixels")
     return bytes(buffer.data().data())
 
 

@@ -24,7 +24,7 @@ class AnswerRequest:
     ``snapshot`` names the chat whose state the engine may keep on disk; None keeps it off disk.
     ``thinks`` False asks a model that can for an answer without a train of thought. One that
     ``makes_way`` is only begun where its model is loaded and no model does anything, and ends as
-    soon as anybody wants one: in `LoadCancelled`, or as cancelled.
+    soon as anybody wants one, or unloads that: in `LoadCancelled`, or as cancelled.
     """
 
     answer_id: str

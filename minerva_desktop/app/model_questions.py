@@ -39,9 +39,9 @@ async def answering_engine(
     end: Callable[[], None],
 ) -> AsyncIterator[LlamaEngine]:
     """The engine that answers ``request``, for as long as the block runs. ``on_wait`` is called as
-    `generation.patience` says; ``end`` where the request makes way and a model is wanted: the block
-    is to end soon then. Raises what leasing raises, and `LoadCancelled` where one that makes way
-    cannot begin."""
+    `generation.patience` says; ``end`` where the request makes way, and a model is wanted or its
+    own is unloaded: the block is to end soon then. Raises what leasing raises, and `LoadCancelled`
+    where one that makes way cannot begin, or has no time left to end as cancelled."""
     path = request.model_path
     if not request.makes_way:
         async with pool.lease(path, patience=patience(on_wait)) as engine:

@@ -67,7 +67,7 @@ PARTS = (
         texts=("stix.txt", "dejavu.txt"),
         version="in ziamath",
     ),
-    # Taken along from the system or from Python, see `packaging/bundle_contents.py`.
+    # Taken along from the system, or with Python and Qt; see `packaging/bundle_contents.py`.
     Part(
         name="bzip2",
         licence="bzip2-1.0.6",
@@ -75,6 +75,14 @@ PARTS = (
         texts=("bzip2.txt",),
         version=BUNDLED,
         libraries=("libbz2",),
+    ),
+    Part(
+        name="ICU",
+        licence="Unicode-3.0",
+        homepage="https://icu.unicode.org",
+        texts=("icu.txt",),
+        version=BUNDLED,
+        libraries=("libicu", "icu"),
     ),
     Part(
         name="libffi",

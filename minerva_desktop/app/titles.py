@@ -37,8 +37,8 @@ QUESTION = (
 
 class Titles:
     """Gives chats better titles, one after the other, the one that was answered last first, and
-    only while that costs nobody anything. What is interrupted is tried again once it is quiet; what
-    goes wrong changes nothing.
+    only while that costs nobody anything. What is interrupted, also by who unloads its model, is
+    tried again once that is loaded and it is quiet; what goes wrong changes nothing.
 
     Attributes:
         task: what goes on; None or done: no chat waits for a title.

@@ -87,7 +87,11 @@ def _parser() -> argparse.ArgumentParser:
     places.add_argument("--trash", action="store_true", help="those in the trash instead")
     show = commands.add_parser("show", help="one chat, to read; with --json all branches of it")
     show.add_argument("chat", help="its id, or the first characters of it")
-    search = commands.add_parser("search", help="find words in titles and messages")
+    search = commands.add_parser(
+        "search",
+        help="find words in titles and messages",
+        description="Find words in titles and in the first 100,000 characters of each message.",
+    )
     search.add_argument(
         "words",
         nargs="+",

@@ -178,12 +178,11 @@ class LlamaEngine:
         suffix: str | None = None,
         score_prompt: bool = False,
         tell_accepted: bool = False,
+        makes_way: bool = False,
     ) -> TokenStream:
         """Start a generation from plain text, from token ids, or from turns through the model's
-        chat template. ``chat`` goes with turns: tools, and what the template is told;
-        `AnswerParser` reads the answer. ``suffix`` goes with text or tokens, what `Generate` has
-        with any. ``max_tokens`` wins over the one in ``sampling``. ``snapshot`` names the chat,
-        whose state then outlives the engine if it was loaded with a place for it.
+        chat template; the options are those of `Generate`. `AnswerParser` reads the answer to
+        turns. ``max_tokens`` wins over the one in ``sampling``.
 
         Errors (`ContextLimitExceeded`, `GenerationTimeout`, `QueueFull`, `InvalidRequest`,
         `EngineDied`, …) come at the end of the stream.
@@ -212,6 +211,7 @@ class LlamaEngine:
             suffix=suffix,
             score_prompt=score_prompt,
             tell_accepted=tell_accepted,
+            makes_way=makes_way,
         )
         return connection.generate(request)
 

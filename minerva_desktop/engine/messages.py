@@ -128,6 +128,8 @@ class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True):
     asks for the log-probabilities of the prompt's tokens, with as many likely ones as
     ``sampling.top_logprobs`` says; then all of the prompt is computed, a few rows in each step.
     ``tell_accepted``: a prefill of 0 tokens comes as soon as nothing was found wrong with it.
+    ``makes_way``: it fails with `LoadCancelled` where it would take the place of what others left
+    in the cache, and leaves nothing there itself.
     """
 
     request_id: int
@@ -143,6 +145,7 @@ class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True):
     suffix: str | None = None
     score_prompt: bool = False
     tell_accepted: bool = False
+    makes_way: bool = False
 
 
 class Embed(msgspec.Struct, frozen=True, tag="embed", kw_only=True):

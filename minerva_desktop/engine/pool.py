@@ -118,10 +118,10 @@ class ModelPool(PoolView[EngineT]):
         Raises `OutOfMemory` where the budget does not allow it, what `LlamaEngine.load` raises, and
         `LoadCancelled` after `cancel_load`.
         """
-        self.spare_time.end()
-        may_reload = await self._may_reload(path)
-        if patience is not None:
-            await self._waiting.turn(path, patience)
+        with self.spare_time.leasing():
+            may_reload = await self._may_reload(path)
+            if patience is not None:
+                await self._waiting.turn(path, patience)
         if self._closing:
             raise LoadCancelled(f"Loading {path.name} was cancelled: all models are unloaded")
         # No await before the lease counts: what decides that a model may go must never run between.
@@ -348,6 +348,7 @@ class ModelPool(PoolView[EngineT]):
         """Begin to end a model, unless that goes on already. No lease gets it any more, from this
         very turn of the loop on: the task itself only runs in a later one."""
         if entry.end is None:
+            self.spare_time.end(entry)
             self._entries.retire(entry)
             entry.end = asyncio.create_task(self._end(entry, event, from_load=from_load))
             self._background.add(entry.end)

@@ -16,6 +16,7 @@ ASCII characters are in them. That says where to look.
 from __future__ import annotations
 
 import operator
+import re
 from collections import defaultdict
 from itertools import islice
 
@@ -28,7 +29,8 @@ MIN_INDEXED = 3  # characters of a word that the index can find
 PART_BITS = 24  # of a row, so of seconds: half a year
 CHUNK_BITS = 14  # of a row, so of seconds: 4.5 hours
 BATCH_MESSAGES = 100
-BATCH_CHARACTERS = 50_000  # about 20 ms
+BATCH_CHARACTERS = 50_000  # about 20 ms; a message that is longer goes alone
+ASCII_RUN = re.compile(r"[\x00-\x7f]+")
 
 # Not a join: SQLite may think that it is better to go through all messages.
 SELECT_WAITING = f"""
@@ -50,10 +52,10 @@ def index_some(connection: apsw.Connection) -> bool:
     n_characters = 0
     for row, text in connection.execute(SELECT_WAITING, (BATCH_MESSAGES,)):
         folded = None if text is None else fold(str(text))
-        texts[int(str(row))] = folded
         n_characters += len(folded or "")
-        if n_characters > BATCH_CHARACTERS:
+        if texts and n_characters > BATCH_CHARACTERS:
             break
+        texts[int(str(row))] = folded
     chunks: dict[int, set[str]] = defaultdict(set)
     for row in sorted(texts):  # FTS5 writes a piece of its own for each step back
         folded = texts[row]
@@ -84,10 +86,10 @@ def n_waiting(connection: apsw.Connection) -> int:
 def grams_of(folded: str) -> set[str]:
     """The characters of a folded text, and its pairs of ASCII characters."""
     line = folded.replace("\n", " ")
-    pairs = set(map(operator.add, line, islice(line, 1, None)))
-    if not line.isascii():
-        pairs = {pair for pair in pairs if pair.isascii()}
-    return pairs | set(line)
+    grams = set(line)
+    for run in ASCII_RUN.findall(line):
+        grams.update(map(operator.add, run, islice(run, 1, None)))
+    return grams
 
 
 def gram_conditions(words: tuple[str, ...]) -> tuple[str, list[str]]:

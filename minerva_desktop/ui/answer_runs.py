@@ -113,6 +113,7 @@ class AnswerRuns:
                     sampling=request.sampling,
                     snapshot=request.snapshot,
                     chat=request.chat,
+                    makes_way=request.makes_way,
                 )
                 self._cancels[answer_id] = stream.cancel
                 self._on_use()

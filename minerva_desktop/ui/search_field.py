@@ -13,6 +13,7 @@ from minerva_desktop.ui.theme import GRID
 
 SEARCH_DELAY_MS = 150
 SEARCH_SHORTCUT = "Ctrl+K"
+SEARCHED = "Search titles and messages; of a very long message the first 100,000 characters"
 
 
 class SearchField(QWidget):
@@ -149,7 +150,7 @@ class SearchField(QWidget):
         edit.setObjectName("chatSearch")
         edit.setPlaceholderText("Search chats")
         edit.setAccessibleName("Search chats")
-        edit.setToolTip(plain_tip("Search titles and messages", SEARCH_SHORTCUT))
+        edit.setToolTip(plain_tip(SEARCHED, SEARCH_SHORTCUT))
         edit.setClearButtonEnabled(True)
         edit.addAction(icons.icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
         edit.installEventFilter(self)

@@ -96,9 +96,15 @@ def test_a_client_is_answered_also_after_the_engine_was_killed(minerva: list[str
         assert first
         (child,) = engines_with_models(process)
         assert Path(child.exe()).name == "minerva-desktop"
+        assert not _loads_qt(process)  # as from source, see tests/test_architecture.py
+        assert not _loads_qt(child)
         child.kill()
         wait_for("end of the child", lambda: not child.is_running())
         assert ask() == first
+
+
+def _loads_qt(process: psutil.Process) -> bool:
+    return any("libQt6" in region.path for region in process.memory_maps())
 
 
 def test_a_failed_command_says_why_and_ends_with_an_error(minerva: list[str]) -> None:

@@ -76,3 +76,32 @@ def test_the_small_pictures_for_windows_are_bitmaps(rendered: Path) -> None:
         kinds[width or 256] = content[place : place + 4]
     assert kinds.pop(256) == b"\x89PNG"
     assert set(kinds.values()) == {struct.pack("<I", 40)}  # a bitmap's head
+
+
+# No picture has 0 pixels, so Qt makes no PNG of it, as where it lacks the plugin.
+WITHOUT_PNG = """
+import sys
+import icon_files, render_icons
+render_icons.SIZES = icon_files.ICO_PNG_SIZES = (0,)
+icon_files.ICNS_SIZES = {"ic07": 0}
+sys.exit(render_icons.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("name", ["minerva.ico", "minerva.icns", "theme"])
+def test_where_qt_makes_no_png_nothing_is_written_and_it_fails(tmp_path: Path, name: str) -> None:
+    target = tmp_path / name
+    command = (sys.executable, "-c", WITHOUT_PNG, ICON, target)
+    done = subprocess.run(command, cwd=SCRIPT.parent, check=False, capture_output=True, text=True)
+    assert f"{target} could not be written: Qt makes no PNG" in done.stderr
+    assert done.returncode == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_target_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    target = tmp_path / "file" / "minerva.ico"
+    command = (sys.executable, SCRIPT, ICON, target)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.stderr.startswith(f"{target} could not be written: ")
+    assert done.returncode == 1

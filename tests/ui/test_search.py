@@ -16,6 +16,7 @@ from pytestqt.qtbot import QtBot
 
 from minerva_desktop.app.chat_search import FoundChat, FoundMessage
 from minerva_desktop.chat.conversation import ConversationSummary
+from minerva_desktop.store.searched_text import SEARCHED_CHARACTERS
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.result_painter import ResultDelegate, closer, day_of
 from minerva_desktop.ui.search_hints import FilterValues, Hint, SearchHints, hints_for
@@ -67,6 +68,11 @@ def activate(desk: ListDesk, text: str) -> None:
     view = results(desk)
     place = view.visualRect(view.results.index(shown(desk).index(text), 0)).center()
     QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
+
+
+def test_what_is_searched_is_said(desk: ListDesk) -> None:
+    field = part(desk.window, QLineEdit, "chatSearch")
+    assert f"the first {SEARCHED_CHARACTERS:,} characters" in field.toolTip()
 
 
 def test_results_lead_to_the_message(desk: ListDesk) -> None:

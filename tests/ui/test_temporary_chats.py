@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPushButton, QToolButton
+from PySide6.QtWidgets import QApplication, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.sampling import SamplingParameters
@@ -86,24 +86,24 @@ def test_the_window_asks_before_it_closes_on_one_that_is_not_over(opened: OpenWi
     assert opened.notice.startswith("The temporary chat is closed")
 
 
+def _buttons(waiting: QWidget, name: str) -> list[QToolButton]:
+    """Those of the messages that wait, in order; rows that were taken away may not be gone yet."""
+    buttons = waiting.findChildren(QToolButton)
+    return [each for each in buttons if each.accessibleName() == name and each.isVisible()]
+
+
 def test_a_message_that_was_thrown_away_comes_back_to_its_place(opened: OpenWindow) -> None:
     _ask(opened, "Write a story.")
     _queue(opened, "Second")
     _queue(opened, "Third")
     waiting = opened.window.composer.waiting
     opened.until("queue", lambda: waiting.accessibleName() == "2 messages wait")
-    buttons = waiting.findChildren(QToolButton)
-    (remove, _) = (each for each in buttons if each.accessibleName() == "Do not send this message")
-    remove.click()
+    _buttons(waiting, "Do not send this message")[0].click()
     assert waiting.accessibleName() == "1 message waits"
     assert opened.notice == "The message is not sent"
     _press(opened, "Undo")
     opened.until("queue", lambda: waiting.accessibleName() == "2 messages wait")
-    edit = waiting.findChildren(QToolButton)
-    texts = [
-        each for each in edit if each.accessibleName() == "Edit this message" and each.isVisible()
-    ]
-    texts[0].click()
+    _buttons(waiting, "Edit this message")[0].click()
     assert opened.window.composer.text == "Second"
     opened.window.composer.clear()
     _stop(opened)

@@ -40,7 +40,13 @@ from minerva_desktop.engine.messages import (
     StepOutputs,
 )
 from minerva_desktop.engine.snapshot_files import check_name
-from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError, OutOfMemory
+from minerva_desktop.errors import (
+    InferenceError,
+    InvalidRequest,
+    LoadCancelled,
+    MinervaError,
+    OutOfMemory,
+)
 
 
 class _Sampled(NamedTuple):
@@ -134,11 +140,13 @@ class EngineCore:
             request.request_id,
             prompt.tokens,
             sampling.max_tokens,
-            request.cache_prompt and not request.score_prompt,
+            request.cache_prompt and not (request.score_prompt or request.makes_way),
             variant,
             steady_until(sampling, self._steady_greedy),
             request.score_prompt,
         )
+        if request.makes_way and not self._scheduler.has_room_beside(sequence):
+            raise LoadCancelled(f"{self._name} has no room beside the chats that it keeps")
         sampler = Sampler(
             sampling,
             grammar=prepared.grammar,
@@ -162,11 +170,7 @@ class EngineCore:
         if not request.score_prompt or n_top is None:
             return None
         return PromptScorer(
-            sequence,
-            request.text,
-            n_top=n_top,
-            reader=self._logprobs,
-            vocabulary=self._vocabulary,
+            sequence, request.text, n_top=n_top, reader=self._logprobs, vocabulary=self._vocabulary
         )
 
     def abort(self, request_id: int) -> tuple[Event, ...]:
@@ -382,7 +386,10 @@ class EngineCore:
         self._timed.pop(sequence.request_id, None)
         if self._drafter is not None:
             self._drafter.forget(sequence.request_id)
-        if request.snapshot is not None and self._states is not None and slot is not None:
+        if slot is not None and request.makes_way:
+            self._scheduler.give_up(slot)
+            self._cache.forget([slot])
+        elif request.snapshot is not None and self._states is not None and slot is not None:
             self._states.note(request.snapshot, slot)
         request.sampler.close()
 

@@ -52,6 +52,7 @@ class RunningRequest:
         self.top_logprobs = request.sampling.top_logprobs
         self.shifts = request.limits.overflow is Overflow.SHIFT
         self.snapshot = request.snapshot
+        self.makes_way = request.makes_way
         self.spell = spell
         self.scorer = scorer
         self.n_drafted = 0

@@ -205,6 +205,11 @@ class Scheduler:
         """Whether the cache has room for ``count`` more tokens without giving anything up."""
         return self._slots.n_free_cells >= count
 
+    def has_room_beside(self, sequence: Sequence) -> bool:
+        """Whether a sequence that is to be added, with some of its answer, would take nothing away
+        of what finished requests left."""
+        return self._slots.has_empty and self._slots.n_free_cells >= sequence.n_to_come
+
     def make_room(self) -> Slot | None:
         """Empty a slot, which the cache has to forget: an idle one, or that of the youngest
         sequence, which then waits again. None when there is nothing to give up."""

@@ -134,6 +134,11 @@ class SlotTable:
         return self._n_cells - len(self._busy_users)
 
     @property
+    def has_empty(self) -> bool:
+        """Whether a slot is idle and holds nothing."""
+        return any(not slot.busy and not slot.cells for slot in self._slots)
+
+    @property
     def shares_running(self) -> bool:
         """Whether a request can build on one that goes on growing."""
         return not self._append_only
