@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import psutil
 
 from minerva_desktop.devices.device_list import discrete_gpus
@@ -92,6 +94,21 @@ def capabilities(templates: Templates, *, is_embedding: bool) -> Capabilities:
         tools=knows_tools(templates.chat, templates.tools),
         reasoning=templates.answer_format.reasoning is not ReasoningFormat.NONE,
     )
+
+
+class ComputedBy(NamedTuple):
+    """What computes the answers of a loaded model, in words for people: the model's file, how its
+    numbers are stored, and on which devices."""
+
+    model: str
+    quantisation: str
+    placement: str
+
+
+def computed_by(name: str, info: ContextInfo) -> ComputedBy:
+    """``name``: the file's."""
+    quantisation = short_quantisation(info.quantisation)
+    return ComputedBy(name, quantisation, placement_text(info.placement))
 
 
 def short_quantisation(name: str) -> str:
