@@ -112,6 +112,10 @@ FONTS = (
          "google-noto-color-emoji-fonts"),
 )  # fmt: skip
 
+# With which a test sees what text makes the window open; without it that test is left out. Never
+# asked for, only installed.
+TRACER = (_program("strace", "strace", "strace"),)
+
 COMPILERS = (
     _program("cc", "build-essential", "base-devel", "gcc"),
     _program("c++", "build-essential", "base-devel", "gcc-c++"),

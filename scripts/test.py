@@ -61,6 +61,7 @@ def main(arguments: Sequence[str]) -> int:
 def _system_is_ready() -> bool:
     parts = (*system_packages.QT, *system_packages.QT_X11, *system_packages.DISPLAY)
     system_packages.provide_if_easy(system_packages.FONTS, "the screenshots")
+    system_packages.provide_if_easy(system_packages.TRACER, "the test of hostile text")
     lacking = system_packages.provide(parts, "the tests")
     if not lacking:
         return True

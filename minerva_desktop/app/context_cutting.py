@@ -42,22 +42,28 @@ class PossibleCut(msgspec.Struct, frozen=True):
 
 
 async def newest_that_fit(
-    conversation: Conversation, count: CountTokens, n_ctx: int, *, room: int = 0
+    conversation: Conversation,
+    count: CountTokens,
+    n_ctx: int,
+    *,
+    draft: ChatTurn | None = None,
 ) -> PossibleCut | None:
-    """The cut at a user's message that leaves most of the conversation, with room for an answer and
-    ``room`` tokens more. None where the last question alone is too long, or all of it fits."""
+    """The cut at a user's message that leaves most of the conversation, with room for an answer
+    and for ``draft``, which is about to be sent. None where the last question alone is too long, or
+    all of it fits."""
     branch, cut = conversation.active_branch(), conversation.active_cut()
     system = clean_text(conversation.system_prompt)
     given = sent(branch, cut)
     starts = [n for n, message in enumerate(given) if message.role is Role.USER and n > 0]
-    most = int(n_ctx * (1 - ANSWER_SHARE)) - room
-    whole = await count(turns_of(branch, system, cut))
+    most = int(n_ctx * (1 - ANSWER_SHARE))
+    drafted = () if draft is None else (draft,)
+    whole = await count((*turns_of(branch, system, cut), *drafted))
     if whole <= most or not starts:
         return None
     low, high, best = 0, len(starts) - 1, None
     while low <= high:
         middle = (low + high) // 2
-        used = await count(turns_of(given[starts[middle] :], system))
+        used = await count((*turns_of(given[starts[middle] :], system), *drafted))
         if used <= most:
             best, high = (starts[middle], used), middle - 1
         else:

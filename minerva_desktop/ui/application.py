@@ -101,7 +101,8 @@ class Application(QObject):
         self._settings = self._make_settings()
         self._garbage = MainThreadGarbage(self)
         self._caret_rest = CaretRest(qt.styleHints(), self)
-        self.window.composer.text_changed.connect(self._caret_rest.wake)
+        # Of whichever text field has the keyboard.
+        qt.inputMethod().cursorRectangleChanged.connect(self._caret_rest.wake)
         qt.focusChanged.connect(self._caret_rest.wake)
         self.window.composer.set_enter_sends(settings.send_with_enter)
         self.window.closing.connect(self._on_closing)

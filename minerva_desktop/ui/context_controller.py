@@ -25,8 +25,9 @@ from minerva_desktop.app.context_cutting import (
 )
 from minerva_desktop.app.context_use import prompt_source
 from minerva_desktop.chat.context_cut import ContextCut
-from minerva_desktop.chat.conversation import clean_text
-from minerva_desktop.chat.message import ChatTurn, Role
+from minerva_desktop.chat.conversation import draft_turn
+from minerva_desktop.chat.message import ChatTurn
+from minerva_desktop.chat.parts import Files
 from minerva_desktop.chat.turns import sent
 from minerva_desktop.errors import ContextLimitExceeded, MinervaError
 from minerva_desktop.paths import path_text
@@ -171,24 +172,24 @@ class ContextController(QObject):
                 self._withdraw()
         elif self._told is not session and not self._has_offer(session) and not self._summing:
             self._told = session
-            self._tasks.start(self._offer_before(session, self._window.composer.text))
+            composer = self._window.composer
+            self._tasks.start(self._offer_before(session, composer.text, composer.files))
 
-    async def _offer_before(self, session: ChatSession, draft: str) -> None:
+    async def _offer_before(self, session: ChatSession, text: str, files: Files) -> None:
         path, n_ctx = self._models.current_path, self._models.n_ctx
         if path is None or n_ctx is None or not len(session.conversation):
             return  # a message that alone is too long is told of when it is sent
-        count = self._counter(path)
-        room = 0
-        if draft.strip():
-            room = await count((ChatTurn(Role.USER, clean_text(draft)),))
-        found = await newest_that_fit(session.conversation, count, n_ctx, room=room)
+        draft = await asyncio.to_thread(draft_turn, text, files)  # files of 4 MB take 15 ms
+        found = await newest_that_fit(session.conversation, self._counter(path), n_ctx, draft=draft)
         is_open = session is self._session() and not session.is_answering
         if found is None or not is_open or self._has_offer(session):
             return
         if not self._window.status.context.is_outgrown:
             return  # it was shortened meanwhile
         self._offer = _Offer(session, None, found)
-        with_draft = "With what you are typing, the" if room else "The"
+        with_draft = "With what you are typing, the" if draft is not None else "The"
+        if files:
+            with_draft = "With what is attached, the"
         words = f"{with_draft} chat fills {self._context_of(path, n_ctx)}."
         self._tell(words, found, path)
 
@@ -236,6 +237,8 @@ class ContextController(QObject):
     async def _go_on(self, offer: _Offer, path: Path, cut: ContextCut) -> None:
         session, answer_id = offer.session, offer.answer_id
         await session.cut(with_cut(session.conversation, cut))
+        if answer_id is None:
+            self._told = None  # more may be about to be sent by now: then that is told, too
         if answer_id is None or session.is_answering:
             return
         if answer_id in session.conversation:

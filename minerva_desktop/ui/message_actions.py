@@ -163,9 +163,10 @@ class MessageActions(QObject):
         model = next(
             (item for item in items if model_name(path_of(item.path)) == message.model), None
         )
-        name = message.model or ""
-        if model is not None:
-            name = f"{model.name} · {model.quantisation}" if model.quantisation else model.name
+        name = (message.model or "") if model is None else model.name
+        # The answer's own: there may be another file by that name now.
+        if message.completion is not None and message.completion.quantisation:
+            name = f"{name} · {message.completion.quantisation}"
         AnswerDetails(self._window.icons, message, name, self._window).open_at(place)
 
     # -- editing -----------------------------------------------------------------------------

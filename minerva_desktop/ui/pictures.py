@@ -65,11 +65,11 @@ class Pictures(QObject):
         try:
             most = MOST * self._window.devicePixelRatioF()
             image = await asyncio.to_thread(decoded, await self._bytes(part), part, most)
+            self._known[part.digest] = image
         except MinervaError:
-            image = QImage()
+            image = QImage()  # not kept: what stood in the way may be gone the next time
         finally:
             self._on_way.discard(part.digest)
-        self._known[part.digest] = image
         while len(self._known) > MAX_KEPT:
             self._known.popitem(last=False)
         self._events.picture_ready.emit(part.digest, image)

@@ -44,8 +44,8 @@ class PromptCounter(QObject):
         self._models = models
         self._tasks = tasks
         self._session: ChatSession | None = None
-        self._n_tokens = 0  # of the running answer and its prompt, where that is known
-        self._answer_id: str | None = None  # the answer that they belong to
+        # Of each running answer, in whichever chat, with its prompt: one may go to and fro.
+        self._n_tokens: dict[str, int] = {}
         self._alone: dict[Path, int | None] = {}  # contexts that models would have by themselves
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -57,10 +57,15 @@ class PromptCounter(QObject):
         worker.model_changed.connect(self._on_model_changed)
         worker.prefill_advanced.connect(self._on_prefill)
         worker.tokens_ready.connect(self._on_tokens)
+        worker.answer_finished.connect(self._on_ended)
+        worker.answer_failed.connect(self._on_ended)
 
     def use(self, session: ChatSession) -> None:
         """The chat that is open now."""
         self._session = session
+        if session.answer_id is not None:
+            self._window.status.set_context(None, self._models.n_ctx)
+            self._show_running(session.answer_id)
         self.count_soon()
 
     @Slot()
@@ -121,19 +126,24 @@ class PromptCounter(QObject):
     @Slot(str, int, int)
     def _on_prefill(self, answer_id: str, _done: int, total: int) -> None:
         if total > 0:
-            self._answer_id, self._n_tokens = answer_id, total
+            self._n_tokens[answer_id] = total
             self._show_running(answer_id)
 
     @Slot(str, int, object)
     def _on_tokens(self, answer_id: str, n_tokens: int, _parts: list[object]) -> None:
-        if answer_id == self._answer_id:
-            self._n_tokens += n_tokens
+        if answer_id in self._n_tokens:
+            self._n_tokens[answer_id] += n_tokens
             self._show_running(answer_id)
 
+    @Slot(str, object)
+    def _on_ended(self, answer_id: str, _end: object) -> None:
+        self._n_tokens.pop(answer_id, None)
+
     def _show_running(self, answer_id: str) -> None:
-        n_ctx = self._models.n_ctx
-        if self._session is not None and self._session.answer_id == answer_id and n_ctx:
-            self._window.status.set_context(min(self._n_tokens, n_ctx), n_ctx)
+        n_ctx, n_tokens = self._models.n_ctx, self._n_tokens.get(answer_id)
+        is_open = self._session is not None and self._session.answer_id == answer_id
+        if is_open and n_ctx and n_tokens is not None:
+            self._window.status.set_context(min(n_tokens, n_ctx), n_ctx)
 
     @Slot()
     def _count(self) -> None:

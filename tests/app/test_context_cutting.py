@@ -17,7 +17,7 @@ from minerva_desktop.app.context_cutting import (
 )
 from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.conversation import Conversation
-from minerva_desktop.chat.message import ChatTurn
+from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.errors import ContextLimitExceeded, EngineDied, InferenceError, LoadCancelled
 from tests.app.desk import CANCELLED, DONE, MODEL
 from tests.chat.samples import make_conversation
@@ -39,9 +39,9 @@ async def test_the_newest_that_fit_are_kept() -> None:
     # Three quarters of 80 may be full: the last five messages (50) fit, seven (70) do not.
     found = await newest_that_fit(conversation, count, 80)
     assert found == PossibleCut(branch[4].id, 4, 40)
-    assert await newest_that_fit(conversation, count, 80, room=20) == PossibleCut(
-        branch[6].id, 6, 60
-    )
+    draft = ChatTurn(Role.USER, "word " * 20)
+    found = await newest_that_fit(conversation, count, 80, draft=draft)
+    assert found == PossibleCut(branch[6].id, 6, 60)
 
 
 async def test_nothing_is_cut_that_fits_or_where_it_does_not_help() -> None:

@@ -127,6 +127,9 @@ class Keyboard:
     # -- inside ----------------------------------------------------------------------------
 
     def _stop_answer(self) -> None:
+        # Of another answer to the same question there are enough messages, with text, before it
+        # begins; and Esc does nothing to it then.
+        wait_for("answer on its way", self._app.is_answering)
         self._app.wait_for_answer_begun()
         self._app.stop()
 

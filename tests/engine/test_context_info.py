@@ -49,6 +49,7 @@ async def test_an_answer_says_which_model_computed_it_and_where(model_path: Path
     turns = [ChatTurn(Role.USER, "Hi")]
     completion = await engine.generate(turns, 4, sampling=GREEDY).wait_completion()
     assert completion.model == model_path.name
+    assert completion.quantisation == "Q4_1"
     assert completion.placement == placement_text(engine.get_context_info().placement)
     assert completion.context_used == completion.timings.prompt_tokens + 4
     assert completion.acceptance_rate is None

@@ -17,7 +17,7 @@ from minerva_desktop.engine.core.load_log import (
     steady_rows,
     unused_bytes,
 )
-from minerva_desktop.engine.core.model_info import placement_text
+from minerva_desktop.engine.core.model_info import placement_text, short_quantisation
 from minerva_desktop.engine.memory_messages import DeviceShare, LayerPlacement
 
 MIB = 1 << 20
@@ -111,3 +111,19 @@ def test_the_formats_of_weights_say_how_many_rows_are_computed_as_each_alone() -
     assert steady_rows(line("f32", 61) + line("f16", 210)) == floats
     assert steady_rows(line("f32", 271)) == floats
     assert steady_rows(quantised + line("bf16", 1) + repacked) == SteadyRows(3, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("Q4_K - Medium", "Q4_K_M"),
+        ("(guessed) Q3_K - Small", "Q3_K_S"),
+        ("Q3_K - Large", "Q3_K_L"),
+        ("Q4_1", "Q4_1"),
+        ("all F32", "F32"),
+        ("IQ2_XXS - 2.0625 bpw", "IQ2_XXS"),
+        ("", ""),
+    ],
+)
+def test_a_quantisation_is_named_as_people_do(name: str, short: str) -> None:
+    assert short_quantisation(name) == short

@@ -109,6 +109,15 @@ class OpenWindow:
         """Let the window believe that loaded models gave memory back."""
         self._application._worker.memory_given_back.emit(text)
 
+    def let_the_caret_rest(self) -> None:
+        """Let the time be over that text cursors blink after the last key."""
+        timer = self._application._caret_rest.findChildren(QTimer)[0]
+        usual = timer.interval()
+        timer.start(0)
+        timer.timeout.connect(
+            lambda: timer.setInterval(usual), Qt.ConnectionType.SingleShotConnection
+        )
+
     # -- hands -----------------------------------------------------------------------------
 
     def part(self, kind: type[Widget], name: str) -> Widget:

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.conversation import Conversation
+from minerva_desktop.chat.parts import FilePart
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
@@ -168,3 +169,24 @@ def test_the_offer_goes_when_the_message_was_made_shorter(
         opened.until("offer", lambda: opened.notice.startswith("With what you are typing"))
         opened.window.composer.set_text("Which?")
         opened.until("end", lambda: opened.notice == "")
+
+
+def test_files_that_are_to_be_sent_count(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+) -> None:
+    _keep_chat(15, 1)
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        _load(opened)
+        strip, view = opened.window.composer.attachments, opened.window.chat_view
+        strip.add(FilePart("a.txt", "word " * 12, 60))
+        opened.until("offer", lambda: opened.notice.startswith("With what is attached, the chat"))
+        # The cut that is chosen is of this moment: what comes after it is told of anew.
+        strip.add(FilePart("b.txt", "word " * 90, 450))
+        _click(opened, "Keep the newest")
+        opened.until("cut", lambda: view.cut_mark.first_id is not None)
+        first = view.cut_mark.first_id
+        opened.until("another offer", lambda: "it fits" in opened.notice)
+        _click(opened, "Keep the newest")
+        opened.until("another cut", lambda: view.cut_mark.first_id != first)
+        opened.until("meter", lambda: not opened.window.status.context.is_outgrown)
+        assert opened.notice == ""

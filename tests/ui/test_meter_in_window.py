@@ -1,4 +1,4 @@
-"""The context meter counts while the first answer of a chat is written."""
+"""The context meter counts while answers are written: the one in the chat that is open."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from contextlib import closing
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.library.catalog import Catalog
 from tests.ui.open_window import OpenWindow
-from tests.ui.test_message_actions import remember
+from tests.ui.test_message_actions import open_chat, remember, titles
+
+LONG = 240  # tokens that the long question has at least
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
@@ -23,16 +26,27 @@ def _used(opened: OpenWindow) -> int:
     return int(number) if number.isdigit() else 0
 
 
-def test_it_grows_with_the_answer(
+def test_it_counts_the_answer_of_the_open_chat(
     qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
 ) -> None:
     remember(SamplingParameters(ignore_eos=True, seed=1))
     with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
-        opened.send("Write a story.")
-        opened.until("count", lambda: _used(opened) > 10)
-        assert opened.is_answering
-        first = _used(opened)
-        opened.until("more", lambda: _used(opened) > first)
-        assert opened.is_answering
+        opened.window.composer.set_text("Write one story. " * 60)
+        opened.press(Qt.Key.Key_Return)
+        opened.until("count", lambda: _used(opened) > LONG)
+        _grows(opened)
+        QTest.mouseClick(opened.part(QPushButton, "newChatButton"), Qt.MouseButton.LeftButton)
+        opened.send("Hi")
+        opened.until("count of the other", lambda: 0 < _used(opened) < LONG)
+        (title,) = [each for each in titles(opened) if each.startswith("Write")]
+        open_chat(opened, title, "Write one story.")
+        opened.until("count of before", lambda: _used(opened) > LONG)
+        _grows(opened)
         opened.press(Qt.Key.Key_Escape)
         opened.until("end of the answer", lambda: not opened.is_answering)
+
+
+def _grows(opened: OpenWindow) -> None:
+    first = _used(opened)
+    opened.until("more", lambda: _used(opened) > first)
+    assert opened.is_answering

@@ -7,6 +7,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+import apsw
 import msgspec
 import pytest
 from PySide6.QtCore import QBuffer, QIODevice, QPoint, Qt
@@ -76,7 +77,9 @@ def test_images_are_shown_small_and_large(
         red, svg, gone = opened.window.findChildren(PictureChip)
         middle = QPoint(60, 40)
         opened.until("picture", lambda: colour_at(red, middle) == "#ff0000")
-        assert colour_at(svg, middle) == colour_at(gone, middle) == "#ffffff"
+        for chip in (svg, gone):
+            assert _read_again(qtbot, opened, chip).isNull()
+            assert colour_at(chip, middle) == "#ffffff"
 
         red.setFocus()
         QTest.keyClick(red, Qt.Key.Key_Return)
@@ -93,6 +96,36 @@ def test_images_are_shown_small_and_large(
         for chip, reason in ((svg, "“x.svg” cannot be shown"), (gone, "There is no image")):
             QTest.mouseClick(chip, Qt.MouseButton.LeftButton)
             opened.until("reason", partial(_tells, opened, reason))
+
+
+def test_an_image_that_comes_back_is_shown(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+) -> None:
+    chat_on_disk()
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        opened.open_chat("Pictures")
+        opened.until("chip", lambda: len(opened.window.findChildren(PictureChip)) == 1)
+        (gone,) = opened.window.findChildren(PictureChip)
+        assert _read_again(qtbot, opened, gone).isNull()
+        with closing(apsw.Connection(str(app_paths().database))) as other:
+            other.execute(
+                "INSERT INTO blobs (digest, stored_at, bytes) VALUES (?, 1.0, ?)",
+                (gone.part.digest, png(8, 8, "#00ff00")),
+            )
+        assert _read_again(qtbot, opened, gone).size().toTuple() == (8, 8)
+
+
+def _read_again(qtbot: QtBot, opened: OpenWindow, chip: PictureChip) -> QImage:
+    """What the transcript is given for a picture once it asks for it again."""
+    events = opened.window.chat_view.events
+    with qtbot.waitSignal(
+        events.picture_ready, check_params_cb=lambda digest, _: digest == chip.part.digest
+    ) as ready:
+        events.picture_wanted.emit(chip.part)
+    assert ready.args is not None
+    image = ready.args[1]
+    assert isinstance(image, QImage)
+    return image
 
 
 def _tells(opened: OpenWindow, reason: str) -> bool:

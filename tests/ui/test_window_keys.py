@@ -17,6 +17,7 @@ from minerva_desktop.ui.chat_view.code_bar import CodeBar
 from minerva_desktop.ui.controls import PopupMenu
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.message_edit import MessageEdit
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from tests.ui.chat_view.messages import answer, question, streaming
 from tests.ui.parts import part as part_named
@@ -108,6 +109,17 @@ def test_ctrl_and_arrows_go_from_message_to_message(window: MainWindow) -> None:
     assert window.chat_view.verticalScrollBar().value() < 40
     press(Qt.Key.Key_Down, CTRL)
     assert message_at(window) == texts[1]
+
+
+def test_ctrl_and_arrows_stay_in_a_question_that_is_edited(window: MainWindow) -> None:
+    window.chat_view.edit_message(MESSAGES[2].id)
+    editor = QApplication.focusWidget()
+    assert isinstance(editor, MessageEdit)
+    assert editor.objectName() == "messageEdit"
+    for key in (Qt.Key.Key_Up, Qt.Key.Key_Down):
+        press(key, CTRL)
+        assert QApplication.focusWidget() is editor
+    assert editor.toPlainText() == MESSAGES[2].text
 
 
 def test_what_is_typed_in_the_transcript_goes_into_the_composer(window: MainWindow) -> None:

@@ -20,7 +20,7 @@ from minerva_desktop.engine.core.desk import Prepared, PreparedGeneration
 from minerva_desktop.engine.core.leftovers import Leftovers
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
 from minerva_desktop.engine.core.logits import LogprobReader
-from minerva_desktop.engine.core.model_info import placement_text, templates_of
+from minerva_desktop.engine.core.model_info import computed_by, templates_of
 from minerva_desktop.engine.core.prompt_scores import PromptScorer
 from minerva_desktop.engine.core.prompts import PromptBuilder
 from minerva_desktop.engine.core.request import RunningRequest, steady_until
@@ -95,7 +95,7 @@ class EngineCore:
         self._cache = cache
         self._logprobs = LogprobReader(model)
         self.leftovers = Leftovers(states, cache.parking, self._logprobs)
-        self._placement = placement_text(info.placement)
+        self._computed_by = computed_by(name, info)
         self._requests: dict[int, RunningRequest] = {}
         self._timed: dict[int, RunningRequest] = {}  # those whose time is limited
         self._spell_marks = model.vocabulary.speller(control_marks(info.answer_format))
@@ -356,7 +356,7 @@ class EngineCore:
         self, request: RunningRequest, reason: FinishReason, last: SequenceOutput | None = None
     ) -> SequenceOutput:
         """``last``: what the final token brought, if it is to be shown."""
-        completion = request.completion(reason, model=self._name, placement=self._placement)
+        completion = request.completion(reason, self._computed_by)
         rest = request.detokenizer.flush()
         self._release(request)
         last = last or SequenceOutput(request_id=request.sequence.request_id)

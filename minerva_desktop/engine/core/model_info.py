@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import psutil
 
 from minerva_desktop.devices.device_list import discrete_gpus
@@ -26,6 +28,7 @@ from minerva_desktop.engine.messages import Capabilities, ContextInfo
 
 # The name that llama.cpp's converter gives a second template: tokenizer.chat_template.tool_use
 _TOOL_TEMPLATE = "tool_use"
+_VARIANTS = {"Small": "_S", "Medium": "_M", "Large": "_L"}  # of a quantisation
 
 
 def describe(
@@ -92,6 +95,28 @@ def capabilities(templates: Templates, *, is_embedding: bool) -> Capabilities:
         tools=knows_tools(templates.chat, templates.tools),
         reasoning=templates.answer_format.reasoning is not ReasoningFormat.NONE,
     )
+
+
+class ComputedBy(NamedTuple):
+    """What computes the answers of a loaded model, in words for people: the model's file, how its
+    numbers are stored, and on which devices."""
+
+    model: str
+    quantisation: str
+    placement: str
+
+
+def computed_by(name: str, info: ContextInfo) -> ComputedBy:
+    """``name``: the file's."""
+    quantisation = short_quantisation(info.quantisation)
+    return ComputedBy(name, quantisation, placement_text(info.placement))
+
+
+def short_quantisation(name: str) -> str:
+    """``Q4_K_M`` for what llama.cpp calls ``Q4_K - Medium``: as people write it."""
+    short = name.removeprefix("(guessed) ").removeprefix("all ")
+    base, _, variant = short.partition(" - ")
+    return base + _VARIANTS.get(variant, "")
 
 
 def placement_text(placement: tuple[LayerPlacement, ...]) -> str:

@@ -11,6 +11,7 @@ from minerva_desktop.chat.limits import Overflow, Wait, timed_out
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.core.desk import PreparedGeneration
 from minerva_desktop.engine.core.detokenizer import IncrementalDetokenizer
+from minerva_desktop.engine.core.model_info import ComputedBy
 from minerva_desktop.engine.core.prompt_scores import PromptScorer
 from minerva_desktop.engine.core.sampler import Sampler
 from minerva_desktop.engine.core.sequence import Sequence
@@ -92,7 +93,7 @@ class RunningRequest:
                 return timed_out(wait, waited=waited, limit=limit)
         return None
 
-    def completion(self, reason: FinishReason, *, model: str, placement: str) -> Completion:
+    def completion(self, reason: FinishReason, computed_by: ComputedBy) -> Completion:
         """The end's numbers, as of now."""
         now = time.perf_counter()
         started = self._started or now
@@ -111,8 +112,9 @@ class RunningRequest:
             finish_reason=reason,
             timings=timings,
             seed=self.sampler.seed,
-            model=model,
-            placement=placement,
+            model=computed_by.model,
+            quantisation=computed_by.quantisation,
+            placement=computed_by.placement,
             dropped_turns=self._n_dropped_turns,
             shifted_tokens=self.sequence.n_shifted,
             drafted_tokens=self.n_drafted,

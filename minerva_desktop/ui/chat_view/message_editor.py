@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRect, Qt, Signal, Slot
-from PySide6.QtGui import QGuiApplication, QResizeEvent, QTextCursor
+from PySide6.QtCore import QEvent, QRect, Qt, Signal, Slot
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QResizeEvent, QTextCursor
 from PySide6.QtWidgets import QFrame, QPushButton, QWidget
 
 from minerva_desktop.ui.controls import plain_tip
@@ -106,9 +106,18 @@ class MessageEditor(QFrame):
 
 
 class _Edit(MessageEdit):
-    """Says when its text made it higher or lower."""
+    """Says when its text made it higher or lower. Ctrl with ↑ and ↓, which lead to other messages
+    where there is no text field, are this one's: on macOS, Cmd with ↑ goes to the text's start."""
 
     resized = Signal()
+
+    def event(self, event: QEvent) -> bool:
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
+            is_ctrl = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
+            if is_ctrl and event.key() in (Qt.Key.Key_Up, Qt.Key.Key_Down):
+                event.accept()
+                return True
+        return super().event(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from minerva_desktop.ui.chat_view.plain_text import PLAIN_LIMIT, clean_source, plain_rows
+from minerva_desktop.ui.chat_view.plain_text import BEFORE, PLAIN_LIMIT, clean_source, plain_rows
 from minerva_desktop.ui.chat_view.rows import Row, split_long
 
 
@@ -22,12 +22,14 @@ class Cleaner:
 
     def __init__(self) -> None:
         self._carriage_return = ""
+        self._before = ""  # what came last, as it came
 
     def clean(self, piece: str) -> str:
         """``piece`` cleaned; a carriage return at its end waits for what comes next."""
         text = self._carriage_return + piece
         self._carriage_return = "\r" if text.endswith("\r") else ""
-        return clean_source(text.removesuffix("\r"))
+        before, self._before = self._before, (self._before + piece)[-BEFORE:]
+        return clean_source(text.removesuffix("\r"), before)
 
     def rest(self) -> str:
         """What still waits when the text is over."""

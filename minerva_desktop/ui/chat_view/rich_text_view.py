@@ -28,7 +28,7 @@ from PySide6.QtGui import (
     QTextDocument,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QFrame, QTextBrowser, QWidget
+from PySide6.QtWidgets import QFrame, QWidget
 
 from minerva_desktop.ui.chat_view.copy_keys import is_copy_key
 from minerva_desktop.ui.chat_view.decorations import Decorations
@@ -47,7 +47,7 @@ from minerva_desktop.ui.chat_view.text_formats import (
     SharedFormats,
     body_font,
 )
-from minerva_desktop.ui.chat_view.text_links import TextLinks
+from minerva_desktop.ui.chat_view.text_links import LinkBrowser, TextLinks
 from minerva_desktop.ui.chat_view.text_overlays import TextOverlays
 from minerva_desktop.ui.icons import Icons
 
@@ -65,7 +65,7 @@ _STEP_KEYS = {Qt.Key.Key_Left.value: -1, Qt.Key.Key_Right.value: 1}
 _STEPS = _STEP_KEYS | {Qt.Key.Key_Up.value: -1, Qt.Key.Key_Down.value: 1}
 
 
-class RichTextView(QTextBrowser):
+class RichTextView(LinkBrowser):
     """Shows rows.
 
     ``caret_moved(rect)`` follows a selection made with the keyboard, in this widget's coordinates,

@@ -5,7 +5,7 @@ Main thread.
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, QUrl, Signal, Slot
+from PySide6.QtCore import QObject, QPoint, QUrl, Signal, Slot
 from PySide6.QtGui import QCursor, QTextCursor
 from PySide6.QtWidgets import QTextBrowser, QToolTip
 
@@ -20,6 +20,19 @@ from minerva_desktop.ui.controls import plain_tip
 MAX_TIP = 300  # characters of a footnote in a tool tip
 
 
+class LinkBrowser(QTextBrowser):
+    """``link_reached``: Tab led to a link, which is selected now. (Qt tells of those under the
+    pointer only.)"""
+
+    link_reached = Signal()
+
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        is_here = super().focusNextPrevChild(forward)
+        if is_here and self.textCursor().hasSelection():
+            self.link_reached.emit()
+        return is_here
+
+
 class TextLinks(QObject):
     """``rows_requested``: all rows of long tables are to be shown; ``arrived(cursor)``: a link led
     to there in the text."""
@@ -27,14 +40,15 @@ class TextLinks(QObject):
     rows_requested = Signal()
     arrived = Signal(QTextCursor)
 
-    def __init__(self, view: QTextBrowser, writer: DocumentWriter) -> None:
+    def __init__(self, view: LinkBrowser, writer: DocumentWriter) -> None:
         """``view`` shows what ``writer`` writes."""
         super().__init__(view)
         self._view = view
         self._writer = writer
         self._opener = LinkOpener(view)
         view.anchorClicked.connect(self._open)
-        view.highlighted.connect(self._show_target)
+        view.highlighted.connect(self._on_pointed)
+        view.link_reached.connect(self._on_reached)
 
     @Slot(QUrl)
     def _open(self, url: QUrl) -> None:
@@ -59,16 +73,30 @@ class TextLinks(QObject):
                 return
 
     @Slot(QUrl)
-    def _show_target(self, url: QUrl) -> None:
+    def _on_pointed(self, url: QUrl) -> None:
         if url.isEmpty():
             QToolTip.hideText()
-            return
+        else:
+            self._show_target(url, QCursor.pos())
+
+    @Slot()
+    def _on_reached(self) -> None:
+        link = self._view.textCursor()
+        start = link.selectionStart()
+        link.setPosition(start + 1)  # a cursor's format is that of the character before it
+        url = QUrl(link.charFormat().anchorHref())
+        link.setPosition(start)
+        below = self._view.cursorRect(link).bottomLeft()
+        self._show_target(url, self._view.viewport().mapToGlobal(below))
+
+    def _show_target(self, url: QUrl, place: QPoint) -> None:
+        """``place``: on the screen."""
         target = bytes(url.toEncoded().data()).decode("ascii", "replace")
         if url.toString() == ROWS_LINK:
             target = "Show the rows that are folded, as lines of text"
         elif other_end(url.toString()):
             target = self._note_text(other_end(url.toString()))
-        QToolTip.showText(QCursor.pos(), plain_tip(target), self._view)
+        QToolTip.showText(place, plain_tip(target), self._view)
 
     def _note_text(self, link: str) -> str:
         for row in self._writer.rows:

@@ -52,9 +52,9 @@ class WideFormulas:
         """Give each wide formula its bar, in its place; the text is laid out."""
         stale, self._stale_from = self._stale_from, len(self._writer.rows)
         painter = self._writer.formulas.painter
-        if not painter.has_cut or stale >= len(self._writer.rows):
-            return
         old = {place: bar for place, bar in self._bars.items() if place.row >= stale}
+        if not painter.has_cut or (stale >= len(self._writer.rows) and not old):
+            return
         for place in old:
             del self._bars[place], self._areas[place]
         for place in self._formulas_from(stale):

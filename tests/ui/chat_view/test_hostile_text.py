@@ -6,7 +6,7 @@ import time
 
 import pytest
 from PySide6.QtCore import QObject, Qt, QUrl, Slot
-from PySide6.QtGui import QDesktopServices, QImage, QTextDocument
+from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage, QTextDocument
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
@@ -16,6 +16,7 @@ from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.copy_button import CopyButton
 from minerva_desktop.ui.chat_view.markdown import ROWS_LINK
 from minerva_desktop.ui.chat_view.message_view import MessageView
+from minerva_desktop.ui.chat_view.plain_stream import Cleaner
 from minerva_desktop.ui.chat_view.plain_text import clean_source
 from tests.ui.chat_view.attacks import ATTACKS
 from tests.ui.chat_view.messages import answer, question, streaming
@@ -150,10 +151,43 @@ def test_bidi_controls_cannot_reorder_text(qtbot: QtBot, view: ChatView) -> None
     assert view.plain_text() == "if admin[U+202E] and [U+2067]text\n\n[U+202E]text"
 
 
+TAGS = "".join(chr(0xE0000 + ord(letter)) for letter in "rm -rf ~")
+ENGLAND = "\U0001f3f4" + "".join(chr(0xE0000 + ord(letter)) for letter in "gbeng\x7f")
+
+
 def test_characters_that_nobody_sees_are_shown() -> None:
     assert clean_source("a\ufeffb\u2063c\ufff9d") == "a[U+FEFF]b[U+2063]c[U+FFF9]d"
-    joined = "👩\u200d🔬 می\u200cخواهم ไทย\u200bภาษา"  # these make words and signs what they are
-    assert clean_source(joined) == joined
+    for hidden in "\u200b\u200c\u200d\u2060\xad\u180e\u3164\u200e\u200f\u061c\ufe0f\U000e0101":
+        assert clean_source(f"a{hidden}b") == f"a[U+{ord(hidden):04X}]b"
+    assert clean_source(TAGS[:2]) == "[U+E0072][U+E006D]"
+    flag = "\U0001f3f4"
+    assert clean_source(flag + TAGS[:1] + ENGLAND) == f"{flag}[U+E0072]{ENGLAND}"
+    assert clean_source(f"{ENGLAND}{TAGS[:1]}") == f"{ENGLAND}[U+E0072]"
+    assert clean_source("ไ\u200b\u200bท") == "ไ\u200b[U+200B]ท"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_what_makes_words_and_signs_what_they_are_stays(size: int) -> None:
+    text = (
+        f"👩\u200d🔬 👩🏽\u200d❤\ufe0f\u200d👨 1\ufe0f\u20e3 ™\ufe0f {ENGLAND} "
+        "می\u200cخواهم क्\u200dष ไทย\u200bภาษา 葛\U000e0100\r\nกขค\u200b\r\n"
+    )
+    cleaner = Cleaner()
+    pieces = [cleaner.clean(text[at : at + size]) for at in range(0, len(text), size)]
+    assert "".join(pieces) == text.replace("\r\n", "\n")
+    assert clean_source(text) == text.replace("\r\n", "\n")
+
+
+def test_what_is_hidden_is_seen_and_copied_as_what_it_is(qtbot: QtBot, view: ChatView) -> None:
+    message = answer(f"Run `ls{TAGS}` now")
+    open_chat(qtbot, view, message)
+    shown = "Run ls" + "".join(f"[U+{ord(tag):04X}]" for tag in TAGS) + " now"
+    assert view.plain_text() == shown
+    found = view.message_view(message.id)
+    assert found is not None
+    found.body.selectAll()
+    found.body.copy()
+    assert QGuiApplication.clipboard().text() == shown
 
 
 def test_names_and_errors_are_plain_text(view: ChatView) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from PySide6.QtCore import QObject, QUrl, Slot
+from PySide6.QtCore import QObject, Qt, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QApplication, QMessageBox
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QMessageBox, QToolTip
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.link_targets import doubt_about, host_of
 from tests.ui.chat_view.messages import answer
+
+NEAR = 32  # px, between a link and what is said about it
 
 
 class Opener(QObject):
@@ -110,3 +113,28 @@ def test_a_doubtful_one_asks_first(
     assert opener.opened == opened
     assert QApplication.clipboard().text().startswith(copied)
     assert not questions()
+
+
+def test_the_target_is_shown_at_the_link_that_the_keyboard_is_at(
+    qtbot: QtBot, view: ChatView
+) -> None:
+    message = answer("One.\n\n" * 5 + "[the docs](https://docs.example/x)")
+    view.set_messages([message])
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    found = view.message_view(message.id)
+    assert found is not None
+    body = found.body
+    body.setFocus()
+    QTest.keyClick(body, Qt.Key.Key_Tab)
+    link = body.textCursor()
+    assert link.selectedText() == "the docs"
+    link.setPosition(link.selectionStart())
+    below = body.viewport().mapToGlobal(body.cursorRect(link).bottomLeft())
+    (tip,) = (
+        each
+        for each in QApplication.topLevelWidgets()
+        if each.metaObject().className() == "QTipLabel" and each.isVisible()
+    )
+    assert abs(tip.x() - below.x()) <= NEAR
+    assert abs(tip.y() - below.y()) <= NEAR
+    QToolTip.hideText()

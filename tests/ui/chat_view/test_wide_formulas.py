@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.formula_object import MIN_SHRINK
+from minerva_desktop.ui.chat_view.plain_stream import Update
 from tests.ui.chat_view.messages import streaming
 from tests.ui.chat_view.test_formulas import settle, shown
 
@@ -110,3 +111,14 @@ def test_bars_come_and_go_with_their_formulas(qtbot: QtBot, view: ChatView) -> N
     assert [bar.value() for bar in bars(body)] == [100, 0]
     view.resize(1_400, 600)  # where the second one fits
     qtbot.waitUntil(lambda: [bar.value() for bar in bars(body)] == [100], timeout=10_000)
+
+
+def test_a_bar_goes_with_the_last_rows(qtbot: QtBot, view: ChatView) -> None:
+    view.resize(360, 600)
+    body = shown(qtbot, view, f"above\n\n{sum_of(60)}").body
+    (bar,) = bars(body)
+    body.apply(Update(1, []))
+    body.fit(body.width())
+    assert body.toPlainText() == "above"
+    assert bars(body) == []
+    bar.setValue(10)  # a wheel may turn it until it is deleted
