@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from minerva_desktop.app.chat_sources import MAX_JSON_BYTES, SourceFile, files_of
-from minerva_desktop.chat.conversation import Folder
+from minerva_desktop.chat.conversation import Folder, clean_name
 from minerva_desktop.chat.import_chats import ChatFormat, chats_in, recognised
 from minerva_desktop.chat.import_values import ImportedChat, Outcome, UnreadableChat
 from minerva_desktop.errors import ChatFileError, StoreError
@@ -133,12 +133,15 @@ class ChatImport:
     async def _store_chat(self, chat: ImportedChat) -> None:
         for content in chat.blobs.values():
             await self._store.store_blob(content)
-        chat.conversation.folder_id = await self._folder_id(chat.folder)
-        await self._store.create(chat.conversation)
+        conversation = chat.conversation
+        conversation.title = clean_name(conversation.title)
+        conversation.tags = tuple(tag for each in conversation.tags if (tag := clean_name(each)))
+        conversation.folder_id = await self._folder_id(chat.folder)
+        await self._store.create(conversation)
 
     async def _folder_id(self, folder: Folder | None) -> str | None:
         """That of the folder of the same name here, which is made if there is none."""
-        if folder is None or not folder.name.strip():
+        if folder is None or not clean_name(folder.name):
             return None
         key = _key(folder.name)
         if key not in self._folders:
@@ -151,7 +154,7 @@ class _OtherJson(Exception):
 
 
 def _key(name: str) -> str:
-    return " ".join(name.split()).casefold()
+    return " ".join(clean_name(name).split()).casefold()
 
 
 def _told(file_name: str, error: ChatFileError) -> str:

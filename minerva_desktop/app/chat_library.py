@@ -28,6 +28,7 @@ from minerva_desktop.chat.conversation import (
     ConversationSummary,
     Folder,
     TitleSource,
+    clean_name,
     new_id,
 )
 from minerva_desktop.chat.copies import branch_copy, copy_of
@@ -175,9 +176,9 @@ class ChatLibrary:
             await session.rename(title)
             return
         conversation = await self._store.load(conversation_id)
-        if not title.strip():
+        if not (name := clean_name(title)):
             return
-        conversation.title = title.strip()
+        conversation.title = name
         conversation.title_source = TitleSource.PERSON
         await self._store.save_details(conversation)
         self._listener.on_session_saved()

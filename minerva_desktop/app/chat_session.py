@@ -27,6 +27,7 @@ from minerva_desktop.chat.conversation import (
     Removal,
     ScrollPosition,
     TitleSource,
+    clean_name,
     title_from,
 )
 from minerva_desktop.chat.message import ChatTurn, Message, MessageState, Role
@@ -239,8 +240,8 @@ class ChatSession:
 
     async def rename(self, title: str, source: TitleSource = TitleSource.PERSON) -> None:
         """Give the chat another title; a blank one is ignored."""
-        if title.strip():
-            self.conversation.title = title.strip()
+        if name := clean_name(title):
+            self.conversation.title = name
             self.conversation.title_source = source
             await self._keeper.save_details()
             self._listener.on_session_saved()

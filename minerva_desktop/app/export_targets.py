@@ -11,6 +11,7 @@ from types import MappingProxyType
 from minerva_desktop.chat.conversation import ConversationSummary
 from minerva_desktop.chat.export_names import file_stem
 from minerva_desktop.chat.export_view import UNTITLED
+from minerva_desktop.errors import ChatFileError
 
 
 class ExportFormat(StrEnum):
@@ -57,7 +58,8 @@ def target_for(
     into that. None: here, under the chat's title or, of several, with the date ``today``.
 
     Several chats as JSON are one file; as Markdown or HTML they are files in a folder, or in an
-    archive where ``output`` ends with .zip.
+    archive where ``output`` ends with .zip. Raises `ChatFileError` where they would go into a new
+    folder with the name of a file.
     """
     is_file = len(chats) == 1 or kind is ExportFormat.JSON
     stem = file_stem(chats[0].title or UNTITLED) if len(chats) == 1 else f"minerva-chats-{today}"
@@ -67,6 +69,12 @@ def target_for(
         return ExportTarget(output, False)
     if is_file and output.is_dir():
         return ExportTarget(output / (stem + kind.suffix), True)
+    if not is_file and format_of(output) is not None and not output.is_dir():
+        raise ChatFileError(
+            f"{output} would be one file, but each of {len(chats):,} chats becomes its own: name a "
+            f"folder ({output.with_suffix('')}) or an archive ({output.with_suffix('.zip')}), or "
+            f"export them as json ({output.with_suffix('.json')})"
+        )
     return ExportTarget(output, is_file)
 
 

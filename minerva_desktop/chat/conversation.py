@@ -354,13 +354,18 @@ def new_id() -> str:
 def title_from(text: str) -> str:
     """The first words of ``text`` on one line of at most `MAX_TITLE_CHARACTERS`, without what
     cannot be seen; empty only for white space."""
-    cleaned = clean_text(text)
-    line = " ".join(_UNSEEN.sub("", cleaned).split() or cleaned.split())
+    line = " ".join(clean_name(text).split() or clean_text(text).split())
     if len(line) <= MAX_TITLE_CHARACTERS:
         return line
     room = MAX_TITLE_CHARACTERS - len(ELLIPSIS)
     words, _, _ = line[: room + 1].rpartition(" ")
     return (words or line[:room]) + ELLIPSIS
+
+
+def clean_name(text: str) -> str:
+    """``text`` as a chat or a folder may be called: without what cannot be seen, which could turn
+    round all that is shown beside it, and without white space at its ends."""
+    return _UNSEEN.sub("", clean_text(text)).strip()
 
 
 def draft_turn(text: str, files: Files = ()) -> ChatTurn | None:

@@ -132,7 +132,7 @@ def _add_export(export: argparse.ArgumentParser) -> None:
         "--output",
         metavar="PATH",
         help="a file, or a folder to put it into (with a slash at its end it is made); for several "
-        "chats as markdown or html a folder, or a .zip; “-” writes to the standard "
-        "output (default: here, named after the chat)",
+        "chats as markdown or html a folder, or a .zip, never one .md or .html; “-” writes to "
+        "the standard output (default: here, named after the chat)",
     )
     export.add_argument("--force", action="store_true", help="replace files that are there")

@@ -22,6 +22,7 @@ from minerva_desktop.chat.conversation import (
     Folder,
     Removal,
     ScrollPosition,
+    clean_name,
     clean_text,
     new_id,
 )
@@ -218,7 +219,7 @@ class ChatStore:
 
     async def set_tags(self, conversation_id: str, tags: Sequence[str]) -> None:
         """Give a chat these tags and no others; blank ones are left out."""
-        clean = [tag for each in tags if (tag := clean_text(each).strip())]
+        clean = [tag for each in tags if (tag := clean_name(each))]
         await self._write(lambda c: organising.set_tags(c, conversation_id, clean))
 
     async def tags(self) -> list[str]:

@@ -58,12 +58,6 @@ UPDATE_MESSAGE = """
     WHERE id = ?
 """
 IS_TAKEN = "SELECT 1 FROM messages WHERE row = ?"
-# The first row from here on behind which there is a gap.
-LAST_OF_RUN = """
-    SELECT row FROM messages AS here WHERE row >= ?
-        AND NOT EXISTS (SELECT 1 FROM messages WHERE row = here.row + 1)
-    ORDER BY row LIMIT 1
-"""
 FLUSH_TEXT = """
     UPDATE messages SET text = ?, parts = ifnull(?, parts) WHERE id = ? AND state = 'streaming'
 """
@@ -147,8 +141,7 @@ def insert(connection: apsw.Connection, rows: Iterable[Row]) -> None:
     for row in rows:
         _share_sampling(connection, row[-1])
         at = _second(row[CREATED_AT])
-        # From the second before up to the number that was found for it, all are taken: no need to
-        # look again for the end of the run.
+        # Behind the message before, if it went past this second: mostly free, and in order.
         number = _free_row(connection, number + 1 if second <= at <= number else at)
         second = at
         connection.execute(INSERT_MESSAGE, (*row, number))
@@ -223,10 +216,27 @@ def _second(created_at: float) -> int:
 
 
 def _free_row(connection: apsw.Connection, row: int) -> int:
-    """``row``, or the next that is not taken."""
-    if connection.execute(IS_TAKEN, (row,)).get is None:
+    """``row``, or a near one after it that is not taken.
+
+    An import may bring a hundred thousand messages of one second, so they are not walked: in steps
+    that double, a free row is found, then halved back to one right behind a taken one.
+    """
+    if not _is_taken(connection, row):
         return row
-    return int(str(connection.execute(LAST_OF_RUN, (row,)).get)) + 1
+    taken, step = row, 1
+    while _is_taken(connection, free := taken + step):
+        taken, step = free, 2 * step
+    while free - taken > 1:
+        middle = (taken + free) // 2
+        if _is_taken(connection, middle):
+            taken = middle
+        else:
+            free = middle
+    return free
+
+
+def _is_taken(connection: apsw.Connection, row: int) -> bool:
+    return connection.execute(IS_TAKEN, (row,)).get is not None
 
 
 def _share_sampling(connection: apsw.Connection, parameters: str | None) -> None:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import apsw
 
-from minerva_desktop.chat.conversation import Folder, clean_text
+from minerva_desktop.chat.conversation import Folder, clean_name
 from minerva_desktop.chat.parts import Files
 from minerva_desktop.errors import StoreError
 from minerva_desktop.store.conversation_rows import INSERT_TAG
@@ -73,7 +73,7 @@ def delete_folder(connection: apsw.Connection, folder_id: str) -> None:
 
 def folder_name(name: str) -> str:
     """``name`` as a folder may have it. Raises `StoreError` for a blank one."""
-    clean = clean_text(name).strip()
+    clean = clean_name(name)
     if not clean:
         raise StoreError("A folder needs a name")
     return clean

@@ -17,7 +17,7 @@ from PySide6.QtCore import (
     Signal,
 )
 
-from minerva_desktop.chat.conversation import ConversationSummary
+from minerva_desktop.chat.conversation import ConversationSummary, clean_name
 from minerva_desktop.ui.chat_rows import (
     ChatMarks,
     FolderRow,
@@ -162,7 +162,7 @@ class ChatListModel(QAbstractListModel):
     def setData(self, index: Index, value: object, role: int = Qt.ItemDataRole.EditRole) -> bool:
         """Take a new name from the inline editor, show it, and report it with ``renamed``."""
         row = self._rows[index.row()]
-        name = " ".join(str(value).split())
+        name = " ".join(clean_name(str(value)).split())
         if role != Qt.ItemDataRole.EditRole or isinstance(row, Heading) or not name:
             return False
         if name == _name(row):

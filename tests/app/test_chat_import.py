@@ -113,12 +113,14 @@ async def test_a_folder_that_is_not_here_is_made_and_one_without_a_name_is_none(
     first, second = make_conversation("a"), make_conversation("b")
     first.folder_id, second.folder_id = "f1", "f2"
     path = tmp_path / "mine.json"
-    folders = [Folder(id="f1", name="New"), Folder(id="f2", name=" ")]
+    first.title = "Turned \u202eround"
+    folders = [Folder(id="f1", name="N\u202eew"), Folder(id="f2", name=" \u2066")]
     path.write_bytes(chats_to_json([first, second], {}, folders))
     await take(store, path)
     (made,) = await store.folders()
     assert made.name == "New"
-    assert (await store.load(first.id)).folder_id == made.id
+    loaded = await store.load(first.id)
+    assert (loaded.folder_id, loaded.title) == (made.id, "Turned round")
     assert (await store.load(second.id)).folder_id is None
 
 

@@ -25,8 +25,8 @@ async def test_a_person_s_title_of_a_closed_chat_is_never_replaced(desk: Desk) -
     chat = session.conversation.id
     await session.close()
     del session  # nobody shows it any more
-    await desk.library.rename(chat, "  Mine ")
-    await desk.library.rename(chat, "  ")
+    await desk.library.rename(chat, "  M\u202eine\u2069 ")
+    await desk.library.rename(chat, " \u202e ")
     conversation = await desk.store.load(chat)
     assert (conversation.title, conversation.title_source) == ("Mine", TitleSource.PERSON)
 

@@ -144,6 +144,14 @@ def test_export_of_several_chats(run: Run, tmp_path: Path) -> None:
     code, _, error = run("export", "--all", "-o", "out")
     assert code == 1
     assert error.endswith("and 2 more are there already; --force replaces them\n")
+    code, _, error = run("export", "--all", "--format", "markdown", "-o", "one.md")
+    assert (code, (tmp_path / "one.md").exists()) == (1, False)
+    assert error == (
+        "minerva: one.md would be one file, but each of 3 chats becomes its own: name a folder"
+        " (one) or an archive (one.zip), or export them as json (one.json)\n"
+    )
+    assert run("export", "--all", "-o", "kept.md/")[0] == 0
+    assert len(list((tmp_path / "kept.md").iterdir())) == 3
     assert run("export", "--all", "--format", "html", "-o", "all.zip")[0] == 0
     with zipfile.ZipFile(tmp_path / "all.zip") as archive:
         assert sorted(archive.namelist()) == [name.replace(".md", ".html") for name in names]

@@ -107,7 +107,7 @@ async def test_a_folders_name_is_there_and_its_own(store: ChatStore) -> None:
 async def test_tags_keep_their_order_and_go_with_the_chat(store: ChatStore) -> None:
     one, two = await make(store, "one", "two")
 
-    await store.set_tags(one, ["zebra", " ", " apple ", "zebra"])
+    await store.set_tags(one, ["zebra", " ", " a\u202epple ", "zebra"])
     await store.set_tags(two, ["Apple"])
 
     assert (await store.load(one)).tags == ("zebra", "apple")

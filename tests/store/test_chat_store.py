@@ -349,6 +349,37 @@ async def test_a_copy_of_a_chat_looks_for_its_rows_once(tmp_path: Path) -> None:
     await asyncio.wrap_future(database.run(trace))
     copy = copy_of(conversation, "Copy", 2000.0)
     await store.create(copy)
-    assert statements.count(message_rows.LAST_OF_RUN) == 1
+    assert statements.count(message_rows.IS_TAKEN) < len(messages) + 30
     assert await store.load(copy.id) == copy
+    await store.close()
+
+
+async def test_a_message_costs_the_same_however_many_are_of_its_second(tmp_path: Path) -> None:
+    """As those of an import are whose chats have no times of their own."""
+    database = Database(tmp_path / "chats.db")
+    store = ChatStore(database)
+    await store.start()
+    chat = make_conversation()
+    await store.create(chat)
+    n_steps = 0
+
+    def count_steps() -> bool:
+        nonlocal n_steps
+        n_steps += 1
+        return False
+
+    def add(connection: apsw.Connection, name: str, n_messages: int) -> int:
+        """What it costs, in steps of SQLite's machine."""
+        nonlocal n_steps
+        messages = [make_message(f"{name} {n}", created_at=1000.0) for n in range(n_messages)]
+        n_steps = 0
+        connection.set_progress_handler(count_steps, 1)
+        message_rows.insert(connection, [message_rows.row_of(chat.id, each) for each in messages])
+        connection.set_progress_handler(None)
+        return n_steps
+
+    first, _, last = await asyncio.wrap_future(
+        database.run(lambda c: [add(c, "first", 1), add(c, "many", 2000), add(c, "last", 1)])
+    )
+    assert last < 3 * first + 300
     await store.close()

@@ -121,7 +121,8 @@ def test_a_folder_is_renamed_and_deleted_by_keys(qtbot: QtBot, sidebar: Sidebar)
     sidebar.edit_name("work")
     (editor,) = target.viewport().findChildren(QLineEdit)
     assert editor.accessibleName() == "Name of the folder"
-    QTest.keyClicks(editor, "Job")
+    QTest.keyClicks(editor, "J")
+    editor.insert("\u202eob")
     with qtbot.waitSignal(sidebar.chat_actions.rename_folder) as renamed:
         QTest.keyClick(editor, Qt.Key.Key_Return)
     assert renamed.args == ["work", "Job"]
