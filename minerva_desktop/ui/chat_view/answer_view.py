@@ -226,7 +226,7 @@ class AnswerView(MessageView):
             self._notice.move(INSET, y)
             y += self._notice.fit(width) + GRID
         self._footer.move(INSET, y)
-        self._footer.fit(width, self._navigator_width() + MAX_WIDTH)
+        self._footer.fit(width, versions=self._navigator_width(), buttons=MAX_WIDTH)
         return y
 
     def _row_places(self, _width: int, navigator: int, _row: int) -> tuple[int, int]:

@@ -91,7 +91,7 @@ class Footer(QWidget):
 
     def __init__(self, icons: Icons, parent: QWidget) -> None:
         super().__init__(parent)
-        self._taken = 0
+        self._versions = self._buttons = 0  # px at the left that those take
         self._icons = icons
         self._dots: BusyDots | None = None  # few answers are being written
         self._label = ElidedLabel("", self)
@@ -102,7 +102,6 @@ class Footer(QWidget):
         """The message is being written; ``text`` says what is going on, if known."""
         if self._dots is None:
             self._dots = BusyDots(self._icons.themes, self)
-            self._dots.move(0, (self.HEIGHT - self._dots.height()) // 2)
         self._dots.show()
         self._label.setAlignment(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
         self._label.set_full_text(text)
@@ -116,15 +115,20 @@ class Footer(QWidget):
         self._label.set_full_text(text)
         self._place()
 
-    def fit(self, width: int, taken: int) -> None:
-        """Take ``width`` px, of which those ``taken`` at the left may be covered by buttons."""
-        self._taken = taken
+    def fit(self, width: int, *, versions: int, buttons: int) -> None:
+        """Take ``width`` px, at the left of which the way to other versions takes so many, and
+        the buttons that come once the answer is there so many more."""
+        self._versions, self._buttons = versions, buttons
         self.resize(width, self.HEIGHT)
         self._place()
 
     def _place(self) -> None:
-        is_busy = self._dots is not None and not self._dots.isHidden()
-        left = BUSY_TEXT if is_busy else self._taken
+        left = self._versions
+        if self._dots is not None and not self._dots.isHidden():
+            self._dots.move(left, (self.HEIGHT - self._dots.height()) // 2)
+            left += BUSY_TEXT
+        else:
+            left += self._buttons
         self._label.setGeometry(left, 0, max(0, self.width() - left), self.HEIGHT)
 
 

@@ -32,11 +32,19 @@ MAX_SECONDS = 0.5
 # Macros can grow without bounds, and there is nothing to include or to link to.
 _REFUSED = re.compile(
     r"\\(?:def|edef|gdef|let|newcommand|renewcommand|providecommand|newenvironment|"
-    r"DeclareMathOperator|input|include|includegraphics|href|url|require|class|cssId|style|"
+    r"DeclareMathOperator|input|include|includegraphics|href|url|require|class|cssId|style|f?colorbox|"
     r"unicode|verb|html\w+)(?![a-zA-Z])"
 )
-_DROPPED = re.compile(r"\\(?:label\s*\{[^{}]*\}|nonumber|notag)(?![a-zA-Z])")
-_TAG = re.compile(r"\\tag\*?\s*\{([^{}]*)\}")
+# A formula is drawn in one colour. Numbers of its own would begin anew in each formula.
+_DROPPED = re.compile(
+    r"\\(?:label\s*\{[^{}]*\}|(?:text)?color\s*(?:\[[^][]*\]\s*)?\{[^{}]*\}|"
+    r"(?:nonumber|notag)(?![a-zA-Z]))"
+)
+_NUMBERED = re.compile(r"\\(begin|end)\s*\{align\}")
+_TAG = re.compile(r"\\tag\s*\{([^{}]*)\}")
+_BARE_TAG = re.compile(r"\\tag\*\s*\{([^{}]*)\}")
+# What one row is to be further away from the next; drawn as text otherwise.
+_ROW_GAP = re.compile(r"(\\\\)\*?\s*\[\s*-?[\d.]+\s*[a-z]{2}\s*\]")
 _ANGLES = re.compile(r"\\(left|right|big\w?|Big\w?|bigg\w?|Bigg\w?)\s*([<>])")
 _TEXT_DASH = re.compile(r"(\\(?:text\w*|mbox)\s*\{)-")
 # With no way back into the digits: a long number took cubic time, and the lock for all of it.
@@ -47,6 +55,10 @@ _UNITS_IN_EM = {"in": 7.3, "cm": 2.9, "pc": 1.3, "cc": 1.3, "mm": 0.3, "em": 1.0
 # Sums and integrals, which would be as high within a line as on their own.
 _LARGE = re.compile(r"<mo>(?=&#x0(?:220F|22[12][0-9A-F]|22C[0-3]|2A[01][0-9A-F]);)")
 _PATH_PART = re.compile(r"([MLCQZ])([^MLCQZ]*)")
+# Rows are set by what is in them, with no strut: 3pt would be a 25th of an em between them.
+_ALIGNED_ROWS = re.compile(r'(?<= rowspacing=")3pt(?=")')
+_OTHER_ROWS = re.compile(r"<mtable(?![^>]* rowspacing=)")
+ALIGNED_GAP, OTHER_GAP = "0.5em", "0.4em"  # ziamath takes them for a third more
 _ANGLE_NAMES = {"<": r"\langle ", ">": r"\rangle "}
 
 
@@ -70,6 +82,8 @@ def typeset(tex: str, *, display: bool) -> Drawing:
     try:
         with time_limit(MAX_SECONDS, TimeoutError):
             markup = tex2mml(prepared, inline=not display)
+            markup = _ALIGNED_ROWS.sub(ALIGNED_GAP, markup)
+            markup = _OTHER_ROWS.sub(f'<mtable rowspacing="{OTHER_GAP}"', markup)
             if not display:
                 markup = _LARGE.sub('<mo stretchy="false">', markup)
             return _laid_out(markup)
@@ -88,6 +102,9 @@ def _prepared(tex: str) -> str:
         if float(number) * _UNITS_IN_EM.get(unit, 0.1) > MAX_DIMENSION:
             raise _cannot(f"{number}{unit} is too long")
     tex = _DROPPED.sub("", tex)
+    tex = _ROW_GAP.sub(r"\1", tex)
+    tex = _NUMBERED.sub(r"\\\1{align*}", tex)
+    tex = _BARE_TAG.sub(r"\\qquad \\text{\1}", tex)
     tex = _TAG.sub(r"\\qquad (\\text{\1})", tex)
     tex = _ANGLES.sub(lambda match: f"\\{match[1]}{_ANGLE_NAMES[match[2]]}", tex)
     # Markup of the libraries' own is made of these: there is to be none that they did not write.

@@ -135,6 +135,7 @@ def test_a_sum_in_a_line_is_lower_than_one_on_its_own() -> None:
 
 
 HOSTILE = [
+    r"\colorbox{red}{x}",
     r"\foo{x}",
     r"\includegraphics{/dev/zero}",
     r"\href{file:///dev/zero}{x}",
