@@ -17,7 +17,7 @@ import msgspec
 from minerva_desktop.app.answer_words import model_name, with_way_out
 from minerva_desktop.app.generation import AnswerEngine, AnswerRequest
 from minerva_desktop.app.message_queue import MessageQueue
-from minerva_desktop.app.running_answer import RunningAnswer, going_on
+from minerva_desktop.app.running_answer import STILL_WRITING, RunningAnswer, going_on
 from minerva_desktop.app.session_keeper import SessionKeeper
 from minerva_desktop.app.session_listener import QueuedMessage, SessionListener
 from minerva_desktop.chat.completion import Completion, FinishReason
@@ -321,7 +321,7 @@ class ChatSession:
 
     def _require_idle(self) -> None:
         if self._answer is not None:
-            raise InvalidRequest("An answer is still being written; stop it first")
+            raise InvalidRequest(STILL_WRITING)
 
     def _stand_at(self, message_id: str | None) -> None:
         """What comes next is a reply to that message, or the first of a branch."""

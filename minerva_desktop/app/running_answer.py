@@ -19,6 +19,7 @@ from minerva_desktop.chat.parts import Part, ReasoningPart
 from minerva_desktop.chat.sampling import SamplingParameters
 
 FLUSH_SECONDS = 0.5
+STILL_WRITING = "An answer is still being written; stop it first"
 
 
 class RunningAnswer:

@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, QPoint, Slot
 from minerva_desktop.app.answer_words import model_name
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.app.running_answer import STILL_WRITING
 from minerva_desktop.chat.conversation import Conversation, Removal
 from minerva_desktop.chat.message import Role
 from minerva_desktop.chat.parts import files_in
@@ -30,8 +31,6 @@ from minerva_desktop.ui.offers import Offers
 from minerva_desktop.ui.prompt_counter import PromptCounter
 from minerva_desktop.ui.regenerate_menu import regenerate_menu, variants_of
 from minerva_desktop.ui.tasks import UiTasks
-
-STILL_WRITING = "still-writing"
 
 
 def place_in(conversation: Conversation, message_id: str) -> BranchPlace | None:

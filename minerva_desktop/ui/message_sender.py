@@ -11,6 +11,7 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.app.running_answer import STILL_WRITING
 from minerva_desktop.chat.message import MessageState
 from minerva_desktop.chat.parts import Files
 from minerva_desktop.errors import ModelNotFound, StoreError
@@ -55,7 +56,10 @@ class MessageSender(QObject):
         self._begun.set()
 
     def show_waiting(self, session: ChatSession, *, is_paused: bool) -> None:
-        """Show the messages that wait in ``session``; ``is_paused``: for the person."""
+        """Show the messages that wait in ``session``; ``is_paused``: for the person. What was said
+        of an answer that still ran goes where none does."""
+        if not session.is_answering:
+            self._window.notifications.dismiss(STILL_WRITING)
         leaf_id = session.conversation.active_leaf_id
         leaf = None if leaf_id is None else session.conversation[leaf_id]
         was_stopped = leaf is not None and leaf.state is MessageState.STOPPED

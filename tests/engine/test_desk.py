@@ -13,7 +13,7 @@ import pytest
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.errors import InferenceError, InvalidRequest
+from minerva_desktop.errors import ContextLimitExceeded, InferenceError, InvalidRequest
 from tests.engine.models import write_with_templates
 
 GREEDY = SamplingParameters(temperature=0.0)
@@ -51,6 +51,16 @@ async def test_a_costly_grammar_does_not_hold_up_requests_without_one(engine: Ll
         stream.cancel()
     await asyncio.gather(*(stream.wait_completion() for stream in costly[1:]))
     assert (await costly[0].wait_completion()).timings.completion_tokens == 1
+
+
+async def test_a_text_that_can_never_fit_does_not_hold_up_others(engine: LlamaEngine) -> None:
+    far_too_long = [ChatTurn(Role.USER, "some words " * 200_000)]
+    refused = [engine.generate(far_too_long, 1, sampling=GREEDY) for _ in range(2)]
+    assert await engine.generate(HELLO, 1, sampling=GREEDY).text()
+    assert not refused[1].is_finished
+    for stream in refused:
+        with pytest.raises(ContextLimitExceeded, match="max 1024, required 4"):
+            await stream.text()
 
 
 async def test_a_cancelled_request_is_not_prepared(engine: LlamaEngine) -> None:

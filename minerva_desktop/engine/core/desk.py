@@ -4,7 +4,7 @@ Prompts are rendered and tokenised, grammars checked and questions answered on t
 own, so that neither a long prompt nor a costly grammar holds up the answers that run, and no
 question waits for a decode. Each thread has its own queue: questions do not wait for prompts, and
 requests that are quickly prepared do not wait for those with a grammar, whose check may take
-seconds.
+seconds, nor for those with so much text that it takes as long to see that it does not fit.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ from minerva_desktop.engine.messages import (
 )
 from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
 
+LONG_CHARACTERS = 200_000  # of a request: about 0.1 s
 PREVIEW_CHARACTERS = 50_000  # of what another template makes: nobody reads more
 
 
@@ -105,11 +106,13 @@ class Desk:
         self._open: set[int] = set()  # requests that are not handed on yet
         self._light: queue.SimpleQueue[_Posted] = queue.SimpleQueue()
         self._costly: queue.SimpleQueue[_Posted] = queue.SimpleQueue()
+        self._long: queue.SimpleQueue[_Posted] = queue.SimpleQueue()
         self._questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
 
     def start(self, make_builder: Callable[[], PromptBuilder]) -> None:
         """Begin work, once a model is there; each thread gets a builder of its own."""
-        for serve in (self._serve_light, self._serve_costly, self._serve_questions):
+        serving = (self._serve_light, self._serve_costly, self._serve_long, self._serve_questions)
+        for serve in serving:
             threading.Thread(target=serve, args=(make_builder(),), daemon=True).start()
 
     # -- reader thread ---------------------------------------------------------------------
@@ -118,7 +121,11 @@ class Desk:
         """Take a request to prepare."""
         with self._lock:
             self._open.add(request.request_id)
-        posted = self._costly if _is_costly(request) else self._light
+        posted = self._light
+        if _n_characters(request) > LONG_CHARACTERS:
+            posted = self._long
+        elif _is_costly(request):
+            posted = self._costly
         posted.put((request, time.perf_counter()))
 
     def ask(self, question: Question) -> None:
@@ -143,6 +150,9 @@ class Desk:
 
     def _serve_costly(self, builder: PromptBuilder) -> None:
         self._serve_requests(self._costly, builder)
+
+    def _serve_long(self, builder: PromptBuilder) -> None:
+        self._serve_requests(self._long, builder)
 
     def _serve_requests(self, posted: queue.SimpleQueue[_Posted], builder: PromptBuilder) -> None:
         while True:
@@ -218,6 +228,14 @@ def _foreseen(error: Exception) -> MinervaError:
     return InferenceError(
         "The request could not be prepared", detail="".join(traceback.format_exception(error))
     )
+
+
+def _n_characters(request: Generate | Embed) -> int:
+    """How much text there is to tokenise."""
+    if isinstance(request, Embed):
+        return sum(len(given) for given in request.inputs if isinstance(given, str))
+    turns = request.messages or ()
+    return len(request.text or "") + sum(len(turn.text) + len(turn.reasoning) for turn in turns)
 
 
 def _is_costly(request: Generate | Embed) -> bool:

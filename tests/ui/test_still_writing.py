@@ -1,0 +1,37 @@
+"""What cannot be done while an answer is written is said, and no longer once the answer is over."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.app.running_answer import STILL_WRITING
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.ui.chat_view.actions import MessageAction
+from minerva_desktop.ui.chat_view.message_view import MessageView
+from tests.ui.open_window import OpenWindow
+
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+
+
+def test_that_an_answer_is_still_written_is_said_until_it_ends(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+) -> None:
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        opened.window.parameters.apply("", SamplingParameters(ignore_eos=True, seed=1))
+        opened.send("Count")
+        opened.until("answer", lambda: opened.is_answering and opened.speed != "")
+        question, _ = sorted(opened.window.findChildren(MessageView), key=MessageView.y)
+        events = opened.window.chat_view.events
+        events.action_requested.emit(question.message.id, MessageAction.DELETE, QPoint())
+        opened.until("refusal", lambda: opened.notice == STILL_WRITING)
+        events.edit_submitted.emit(question.message.id, "Count on")
+        opened.until("advice", lambda: "send your change after it" in opened.notice)
+        opened.press(Qt.Key.Key_Escape)
+        opened.until("end", lambda: not opened.is_answering)
+        assert opened.notice == ""
