@@ -8,7 +8,6 @@ thread.
 from __future__ import annotations
 
 import math
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -33,7 +32,6 @@ from PySide6.QtWidgets import QFrame, QWidget
 from minerva_desktop.ui.chat_view.copy_keys import is_copy_key
 from minerva_desktop.ui.chat_view.decorations import Decorations
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
-from minerva_desktop.ui.chat_view.formula_runs import with_sources
 from minerva_desktop.ui.chat_view.formulas import Formulas
 from minerva_desktop.ui.chat_view.found_marks import FoundMarks
 from minerva_desktop.ui.chat_view.found_text import Match
@@ -41,7 +39,8 @@ from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.plain_text import clean_source
 from minerva_desktop.ui.chat_view.row_markdown import markdown_of
 from minerva_desktop.ui.chat_view.row_slices import selected_rows
-from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, Row
+from minerva_desktop.ui.chat_view.rows import Kind, Row
+from minerva_desktop.ui.chat_view.selected_text import selected_text
 from minerva_desktop.ui.chat_view.text_formats import (
     CODE_BOTTOM,
     SharedFormats,
@@ -51,7 +50,6 @@ from minerva_desktop.ui.chat_view.text_links import LinkBrowser, TextLinks
 from minerva_desktop.ui.chat_view.text_overlays import TextOverlays
 from minerva_desktop.ui.icons import Icons
 
-_MARKER = re.compile(r"^([•◦☐☑]|\d{1,9}[.)])\t", re.MULTILINE)
 _SCROLL_KEYS = (
     QKeySequence.StandardKey.MoveToNextPage,
     QKeySequence.StandardKey.MoveToPreviousPage,
@@ -259,9 +257,8 @@ class RichTextView(LinkBrowser):
         return markdown_of(selected_rows(self._writer, self.textCursor()))
 
     def selected_text(self) -> str:
-        """What is selected here, formulas as LaTeX."""
-        text = with_sources(self.textCursor()).replace(LINE_BREAK, "\n")
-        return _MARKER.sub(r"\1 ", text)
+        """What is selected here, formulas as LaTeX and tables with tabs."""
+        return selected_text(self._writer, self.textCursor())
 
     # -- Qt ----------------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import (
     QColor,
@@ -37,8 +39,9 @@ TEXT_LEADING = 1.6  # height of a line, in heights of its font
 CODE_LEADING = 1.55
 HEADING_LEADING = 1.35
 
-INDENT = 24  # px for a list or a quote
-MAX_INDENT = 8 * INDENT
+INDENT = 28  # px for a list or a quote; room for a number of two digits
+MAX_INDENT = 7 * INDENT
+MARKER_GAP = 4  # px at least between a number and its text
 PARAGRAPH_GAP = 12  # px
 ITEM_GAP = 4
 RULE_GAP = 20
@@ -151,6 +154,7 @@ class TextFormats:
         self.code_metrics = QFontMetricsF(code)
         # Fonts of one size differ in how high their lines are by themselves.
         body = QFontMetricsF(font)
+        self._text_metrics = body
         self._text_line = BODY_PX / body.height()
         # A formula's letters are as high as those around it, for which its font is larger.
         share = body.xHeight() / BODY_PX / FORMULA_X_HEIGHT
@@ -181,11 +185,14 @@ class TextFormats:
             made.setLineHeight(1, QTextBlockFormat.LineHeightTypes.FixedHeight.value)
         from_right = row.kind is not Kind.CODE and reads_right_to_left(row.runs)
         if row.marker:
-            made.setTextIndent(-INDENT)
+            width = math.ceil(self._text_metrics.horizontalAdvance(row.marker))
+            hang = max(INDENT, width + MARKER_GAP)
+            margin += hang - INDENT
+            made.setTextIndent(-hang)
             # Qt turns the types round in a line that is read from the right.
             kinds = QTextOption.TabType
             kind = kinds.RightTab if from_right else kinds.LeftTab
-            made.setTabPositions([QTextOption.Tab(INDENT, kind)])
+            made.setTabPositions([QTextOption.Tab(hang, kind)])
         if row.kind is Kind.HEADING:
             made.setHeadingLevel(row.level)
         if from_right:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from PySide6.QtGui import QColor, QTextCursor, QTextDocument, QTextFormat
+from PySide6.QtGui import QColor, QFontMetricsF, QTextCursor, QTextDocument, QTextFormat
 from PySide6.QtWidgets import QApplication
 
+from minerva_desktop.ui.chat_view.decorations import position_x
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.rows import Kind, Row, Run
@@ -16,6 +17,7 @@ from minerva_desktop.ui.chat_view.text_formats import (
     CODE_HEADER,
     INDENT,
     MANY_COLUMNS,
+    MARKER_GAP,
     MIN_CONTRAST,
     SMALL_PX,
     TextFormats,
@@ -120,6 +122,23 @@ def test_a_list_has_its_text_beside_its_numbers(
     document.setTextWidth(400)
     line = document.firstBlock().layout().lineAt(0)
     assert line.cursorToX(len("1.\t")) == (pytest.approx(expected), len("1.\t"))
+
+
+@pytest.mark.parametrize("number", [9, 10, 18, 99, 100, 12_345])
+def test_a_number_keeps_off_its_text_and_all_lines_begin_below_that(
+    qapp: QApplication, number: int
+) -> None:
+    document = written(qapp, rendered(f"{number}. " + "word " * 60))
+    document.setTextWidth(400)
+    layout = document.firstBlock().layout()
+    marker = f"{number}."
+    width = QFontMetricsF(document.defaultFont()).horizontalAdvance(marker)
+    first, second = layout.lineAt(0), layout.lineAt(1)
+    begin = position_x(first, len(marker) + 1)
+    assert position_x(first, 0) == 0
+    assert begin >= width + MARKER_GAP
+    assert position_x(second, second.textStart()) == pytest.approx(begin)
+    assert number > 99 or begin == pytest.approx(INDENT)
 
 
 def test_text_cannot_break_the_document(qapp: QApplication) -> None:

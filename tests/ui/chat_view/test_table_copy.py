@@ -1,0 +1,57 @@
+"""A table is copied such that a spreadsheet takes it."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication, QTextCursor
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.ui.chat_view.chat_view import ChatView
+from tests.ui.chat_view.messages import answer
+from tests.ui.chat_view.test_selection import Selecting
+
+TEXT = """1. Before
+
+| Name | Size | $x_1$ |
+| --- | --: | --- |
+| one<br>two | 10 | a |
+| three | 20 | |
+
+After
+
+- the end"""
+HEAD, FIRST, SECOND = "Name\tSize\t$x_1$", "one two\t10\ta", "three\t20\t"
+
+
+@pytest.fixture
+def person(qtbot: QtBot, view: ChatView) -> Selecting:
+    view.activateWindow()
+    return Selecting(qtbot, view)
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "copied"),
+    [
+        ("", "", f"1. Before\n{HEAD}\n{FIRST}\n{SECOND}\nAfter\n• the end"),
+        ("fore", "Aft", f"fore\n{HEAD}\n{FIRST}\n{SECOND}\nAft"),
+        ("Name", "20", "Name\tSize\none two\t10\nthree\t20"),
+        ("10", "20", "10\n20"),
+        ("one", "10", "one two\t10"),
+        ("hre", "hre", "hre"),
+        ("After", "the", "After\n• the"),
+    ],
+)
+def test_cells_have_tabs_between_them(person: Selecting, begin: str, end: str, copied: str) -> None:
+    (body,) = person.show(answer(TEXT))
+    body.setFocus()
+    start, stop = 0, body.end
+    if begin:
+        start = body.document().find(begin).selectionStart()
+        stop = body.document().find(end).selectionEnd()
+    cursor = QTextCursor(body.document())
+    cursor.setPosition(start)
+    cursor.setPosition(stop, QTextCursor.MoveMode.KeepAnchor)
+    body.setTextCursor(cursor)
+    person.press(Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    assert QGuiApplication.clipboard().text() == copied
