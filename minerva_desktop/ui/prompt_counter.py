@@ -62,11 +62,16 @@ class PromptCounter(QObject):
 
     def use(self, session: ChatSession) -> None:
         """The chat that is open now."""
+        is_other = session is not self._session
         self._session = session
-        if session.answer_id is not None:
+        if is_other or session.answer_id is not None:
             self._window.status.set_context(None, self._models.n_ctx)
+        if session.answer_id is not None:
             self._show_running(session.answer_id)
-        self.count_soon()
+        if is_other:
+            self._count()  # at once: nobody types yet
+        else:
+            self.count_soon()
 
     @Slot()
     def count_soon(self) -> None:

@@ -13,13 +13,14 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from Xlib import XK, X
 from Xlib.display import Display
+from Xlib.error import BadWindow
 from Xlib.ext import xtest
 from Xlib.protocol.event import ClientMessage
 from Xlib.xobject.drawable import Window
@@ -103,21 +104,19 @@ class Desktop:
 
     def windows(self, title: str) -> list[Window]:
         """The windows of that title that are on the screen."""
-        shown = []
-        for window in self._display.screen().root.query_tree().children:
-            attributes = window.get_attributes()
-            if attributes.map_state == X.IsViewable and window.get_wm_name() == title:
-                shown.append(window)
-        return shown
+        return [window for window, _, name in self._shown() if name == title]
 
     def popups(self) -> set[int]:
         """The menus and other popups that are open, by their numbers."""
-        return {
-            child.id
-            for child in self._display.screen().root.query_tree().children
-            if (found := child.get_attributes()).map_state == X.IsViewable
-            and found.override_redirect
-        }
+        return {window.id for window, is_popup, _ in self._shown() if is_popup}
+
+    def _shown(self) -> Iterator[tuple[Window, bool, str | None]]:
+        """What is on the screen: a window, whether no window manager has a say, and its title."""
+        for window in self._display.screen().root.query_tree().children:
+            with suppress(BadWindow):  # it went meanwhile
+                found = window.get_attributes()
+                if found.map_state == X.IsViewable:
+                    yield window, bool(found.override_redirect), window.get_wm_name()
 
     def window(self, title: str) -> Window:
         """Wait for the one window of that title."""

@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.ui.chat_controller import ChatController
 from tests.ui.open_window import OpenWindow
 from tests.ui.test_message_actions import open_chat, remember, titles
 
@@ -44,6 +45,14 @@ def test_it_counts_the_answer_of_the_open_chat(
         _grows(opened)
         opened.press(Qt.Key.Key_Escape)
         opened.until("end of the answer", lambda: not opened.is_answering)
+        opened.until("count at the end", lambda: _used(opened) > LONG)
+        chats = opened.window.findChild(ChatController)
+        assert chats is not None
+        shown: list[int] = []
+        chats.session_shown.connect(lambda _session: shown.append(_used(opened)))
+        QTest.mouseClick(opened.part(QPushButton, "newChatButton"), Qt.MouseButton.LeftButton)
+        opened.until("new chat", lambda: bool(shown))
+        assert shown[0] == 0, "nothing yet, and not what the chat before fills"
 
 
 def _grows(opened: OpenWindow) -> None:
