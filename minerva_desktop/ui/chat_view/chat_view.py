@@ -108,8 +108,11 @@ class ChatView(QScrollArea):
 
     def change_messages(self, messages: list[Message]) -> None:
         """Other messages of the same chat: what a person looks at stays where it is."""
-        was_at_end = self._following
+        bar, was_at_end = self.verticalScrollBar(), self._following
+        value, self._moving = bar.value(), True
         stays = self._messages.change(messages)
+        bar.setValue(value)  # Qt scrolls to what gets the keyboard of a message that goes
+        self._moving = False
         self._following = not stays or (was_at_end and self._is_near_end)
         self._fill()
 

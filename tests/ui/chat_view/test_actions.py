@@ -336,6 +336,7 @@ def test_at_the_first_version_there_is_no_way_back(qtbot: QtBot, view: ChatView)
 
 def test_another_branch_leaves_what_is_looked_at_in_its_place(qtbot: QtBot, view: ChatView) -> None:
     view.activateWindow()
+    qtbot.waitUntil(view.isActiveWindow)
     trunk = [answer(f"Message {n}. " + "Some words of it. " * 40) for n in range(12)]
     old, new = [answer(f"Old {n}") for n in range(3)], [answer(f"New {n}") for n in range(20)]
     shown = show(qtbot, view, *trunk, *old)
