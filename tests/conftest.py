@@ -194,6 +194,13 @@ def catalog(minerva_home: Path, model_path: Path) -> Catalog:
     return Catalog(minerva_home / "models.json", embedded=model_path)
 
 
+@pytest.fixture
+def small_catalog(minerva_home: Path, small_path: Path) -> Catalog:
+    """A library with the small model only, as the embedded one."""
+    minerva_home.mkdir(parents=True, exist_ok=True)
+    return Catalog(minerva_home / "models.json", embedded=small_path)
+
+
 @pytest.fixture(scope="session")
 def infill_path(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The embedded model, with a vocabulary that can fill in the middle."""
