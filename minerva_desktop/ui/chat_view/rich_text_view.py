@@ -22,7 +22,6 @@ from PySide6.QtGui import (
     QKeySequence,
     QMouseEvent,
     QPainter,
-    QPaintEvent,
     QTextCursor,
     QTextDocument,
     QWheelEvent,
@@ -41,12 +40,13 @@ from minerva_desktop.ui.chat_view.row_markdown import markdown_of
 from minerva_desktop.ui.chat_view.row_slices import selected_rows
 from minerva_desktop.ui.chat_view.rows import Kind, Row
 from minerva_desktop.ui.chat_view.selected_text import selected_text
+from minerva_desktop.ui.chat_view.sideways_text import SidewaysText
 from minerva_desktop.ui.chat_view.text_formats import (
     CODE_BOTTOM,
     SharedFormats,
     body_font,
 )
-from minerva_desktop.ui.chat_view.text_links import LinkBrowser, TextLinks
+from minerva_desktop.ui.chat_view.text_links import TextLinks
 from minerva_desktop.ui.chat_view.text_overlays import TextOverlays
 from minerva_desktop.ui.icons import Icons
 
@@ -63,7 +63,7 @@ _STEP_KEYS = {Qt.Key.Key_Left.value: -1, Qt.Key.Key_Right.value: 1}
 _STEPS = _STEP_KEYS | {Qt.Key.Key_Up.value: -1, Qt.Key.Key_Down.value: 1}
 
 
-class RichTextView(LinkBrowser):
+class RichTextView(SidewaysText):
     """Shows rows.
 
     ``caret_moved(rect)`` follows a selection made with the keyboard, in this widget's coordinates,
@@ -109,10 +109,12 @@ class RichTextView(LinkBrowser):
         self.document().setDefaultFont(font)
         self._writer = DocumentWriter(self.document(), formats.of(icons.theme, font))
         self._decorations = Decorations(self.document(), self._writer)
-        over = TextOverlays(icons, self, self._writer, self._decorations, can_save=can_save)
-        self._overlays = over
-        self._overlays.save_requested.connect(self.save_requested)
-        self._overlays.height_changed.connect(self.height_changed)
+        self._overlays = over = TextOverlays(
+            icons, self, self._writer, self._decorations, can_save=can_save
+        )
+        self.scrolled = lambda: over.tables.scrolled
+        over.save_requested.connect(self.save_requested)
+        over.height_changed.connect(self.height_changed)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -127,7 +129,8 @@ class RichTextView(LinkBrowser):
         self._found = FoundMarks(self, self._writer, icons)
         self._links = TextLinks(self, self._writer)
         self._links.rows_requested.connect(self.rows_requested)
-        self._links.arrived.connect(self._on_arrived)
+        self._links.arrived.connect(self.setTextCursor)
+        self._links.arrived.connect(self.tell_caret)
 
     # -- content -----------------------------------------------------------------------------
 
@@ -178,6 +181,7 @@ class RichTextView(LinkBrowser):
     def fit(self, width: int) -> int:
         """Lay the text out in ``width`` px; the height in px that it takes."""
         if self.document().textWidth() != width:
+            self._writer.tables.fit(width)
             self.document().setTextWidth(width)
             self._overlays.move_all()
         height = math.ceil(self.document().size().height())
@@ -218,36 +222,13 @@ class RichTextView(LinkBrowser):
         self._found.show(matches, current)
 
     def found_rect(self, match: Match) -> QRect:
-        """Where a found text ends, in this widget; the top where it is not there any more."""
-        return self._found.rect(match)
-
-    def clear_selection(self) -> None:
-        """Select nothing, and tell nobody."""
-        cursor = self.textCursor()
-        if cursor.hasSelection():
-            blocked = self.blockSignals(True)
-            self.select(cursor.position(), cursor.position())
-            self.blockSignals(blocked)
-
-    def select(self, anchor: int, position: int) -> None:
-        """Select from ``anchor`` to ``position``, as far as there is text."""
-        cursor, end = self.textCursor(), self.end
-        wanted = min(anchor, end), min(position, end)
-        if (cursor.anchor(), cursor.position()) != wanted:
-            cursor.setPosition(wanted[0])
-            cursor.setPosition(wanted[1], QTextCursor.MoveMode.KeepAnchor)
-            self.setTextCursor(cursor)
-
-    @property
-    def end(self) -> int:
-        """The last position in the text."""
-        return self.document().characterCount() - 1
-
-    @property
-    def is_all_selected(self) -> bool:
-        """Whether no text is left out."""
-        cursor = self.textCursor()
-        return cursor.selectionStart() == 0 and cursor.selectionEnd() >= self.end > 0
+        """Where a found text ends, in this widget; the top where it is not there any more. In a
+        wide table it is brought into sight."""
+        cursor = self._found.cursor(match)
+        if cursor is None:
+            return QRect()
+        self._overlays.tables.reveal(self.cursorRect(cursor))
+        return self.shown_rect(cursor)
 
     def selected_markdown(self, *, shows_all: bool) -> str:
         """What is selected here, as Markdown; the source, where that is all of it. ``shows_all``:
@@ -262,13 +243,9 @@ class RichTextView(LinkBrowser):
 
     # -- Qt ----------------------------------------------------------------------------------
 
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self.viewport())
+    def paint_behind(self, painter: QPainter, exposed: QRectF) -> None:
         theme = self._icons.theme
-        exposed = QRectF(event.rect())
         self._decorations.paint(painter, exposed, theme, self.document().defaultFont())
-        painter.end()
-        super().paintEvent(event)
 
     def loadResource(self, kind: int, _name: QUrl | str) -> object:
         """Nothing is ever loaded. An image has to be one: for None Qt opens the file itself."""
@@ -339,7 +316,12 @@ class RichTextView(LinkBrowser):
         if by and self.textCursor().position() == before:
             self.left.emit(by, arrow)
         elif self.textCursor().hasSelection():
-            self.caret_moved.emit(self.cursorRect())
+            self.tell_caret(self.textCursor())
+
+    def tell_caret(self, cursor: QTextCursor) -> None:
+        """``cursor`` is where the person is now."""
+        self._overlays.tables.reveal(self.cursorRect(cursor))
+        self.caret_moved.emit(self.shown_rect(cursor))
 
     def _message_key(self, event: QKeyEvent) -> bool:
         """Obey a key that is about the message as a whole; False for all others."""
@@ -390,8 +372,3 @@ class RichTextView(LinkBrowser):
         if changed is not None:
             self._overlays.update(changed)
             self.height_changed.emit()
-
-    @Slot(QTextCursor)
-    def _on_arrived(self, cursor: QTextCursor) -> None:
-        self.setTextCursor(cursor)
-        self.caret_moved.emit(self.cursorRect(cursor))

@@ -323,7 +323,7 @@ class SelectionKeeper(QObject):
         cursor.movePosition(_MOVES[by, by_line])
         other.setFocus(Qt.FocusReason.OtherFocusReason)
         self._extend(Place(other, cursor.position()))
-        other.caret_moved.emit(other.cursorRect())
+        other.tell_caret(other.textCursor())
 
 
 _MOVES = {
