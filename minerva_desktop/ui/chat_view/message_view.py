@@ -65,6 +65,7 @@ class MessageView(QWidget):
         self._body = RichTextView(icons, rendering.formats, self)
         self._body.setObjectName("messageText")
         self._body.whole_source = self.source
+        self._body.shows_all = lambda: self.is_whole
         self._body.ring_changed.connect(self._on_ring_changed)
         self._body.menu_requested.connect(self._on_menu_requested)
         self._body.step_requested.connect(self._on_step_requested)

@@ -34,11 +34,14 @@ from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.formulas import Formulas
 from minerva_desktop.ui.chat_view.found_marks import FoundMarks
 from minerva_desktop.ui.chat_view.found_text import Match
+from minerva_desktop.ui.chat_view.markdown import ROWS_LINK
 from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.plain_text import clean_source
+from minerva_desktop.ui.chat_view.rich_data import rich_data
+from minerva_desktop.ui.chat_view.row_html import html_of
 from minerva_desktop.ui.chat_view.row_markdown import markdown_of
 from minerva_desktop.ui.chat_view.row_slices import selected_rows
-from minerva_desktop.ui.chat_view.rows import Kind, Row
+from minerva_desktop.ui.chat_view.rows import Kind, Row, all_runs
 from minerva_desktop.ui.chat_view.selected_text import selected_text
 from minerva_desktop.ui.chat_view.sideways_text import SidewaysText
 from minerva_desktop.ui.chat_view.text_formats import (
@@ -102,8 +105,10 @@ class RichTextView(SidewaysText):
         self._drags = False  # the pointer, from where the selection begins
         self.is_extending = False  # the selection, by a key or a click, from where it began
         self.whole_source: Callable[[], str] | None = None  # what Ctrl+C copies without a selection
+        self.shows_all: Callable[[], bool] = bool  # whether that is what is shown
         self.obey: Callable[[QKeyEvent], bool] | None = None  # a key about the whole selection
-        self.all_selected: Callable[[], str] | None = None  # here and in other messages
+        # Here and in other messages: as text, and as HTML.
+        self.all_selected: Callable[[], tuple[str, str]] | None = None
         self.copy_markdown: Callable[[], None] | None = None  # of all that
         font = body_font(self.font())
         self.document().setDefaultFont(font)
@@ -241,6 +246,16 @@ class RichTextView(SidewaysText):
         """What is selected here, formulas as LaTeX and tables with tabs."""
         return selected_text(self._writer, self.textCursor())
 
+    def selected_html(self) -> str:
+        """What is selected here, as HTML without any looks."""
+        return html_of(selected_rows(self._writer, self.textCursor()))
+
+    def whole_data(self, source: str) -> QMimeData:
+        """``source``, as it is copied; with it as HTML what is shown, if all of it is."""
+        rows = self._writer.rows
+        is_all = self.shows_all() and all(run.link != ROWS_LINK for run in all_runs(rows))
+        return rich_data(clean_source(source), html_of(rows) if is_all else "")
+
     # -- Qt ----------------------------------------------------------------------------------
 
     def paint_behind(self, painter: QPainter, exposed: QRectF) -> None:
@@ -256,10 +271,10 @@ class RichTextView(SidewaysText):
         return ""
 
     def createMimeDataFromSelection(self) -> QMimeData:
-        """Plain text only: colours of a theme are no use elsewhere."""
-        data = QMimeData()
-        data.setText((self.all_selected or self.selected_text)())
-        return data
+        """Colours and fonts of a theme are no use elsewhere, tables and lists are."""
+        if self.all_selected is not None:
+            return rich_data(*self.all_selected())
+        return rich_data(self.selected_text(), self.selected_html())
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         extends = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
@@ -335,7 +350,7 @@ class RichTextView(SidewaysText):
         elif is_copy_key(event) and self.whole_source is not None:
             if self.textCursor().hasSelection():
                 return False
-            QGuiApplication.clipboard().setText(clean_source(self.whole_source()))
+            QGuiApplication.clipboard().setMimeData(self.whole_data(self.whole_source()))
         else:
             return False
         return True

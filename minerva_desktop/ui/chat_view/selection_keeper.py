@@ -26,7 +26,9 @@ from PySide6.QtWidgets import QToolTip, QWidget
 from minerva_desktop.ui.chat_view.copy_keys import is_markdown_key
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
 from minerva_desktop.ui.chat_view.message_view import MessageView
+from minerva_desktop.ui.chat_view.rich_data import rich_data
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
+from minerva_desktop.ui.chat_view.row_html import author_html
 from minerva_desktop.ui.chat_view.rows import Run
 from minerva_desktop.ui.chat_view.run_markdown import inline_markdown
 from minerva_desktop.ui.formats import format_tokens
@@ -71,7 +73,7 @@ class SelectionKeeper(QObject):
     def adopt(self, body: RichTextView) -> None:
         """``body`` is a text of a message."""
         body.obey = self.obey
-        body.all_selected = self.text
+        body.all_selected = lambda: (self.text(), self.html())
         body.copy_markdown = self.copy_markdown
         body.selectionChanged.connect(self._on_selection_changed)
         body.pressed.connect(self._on_pressed)
@@ -127,10 +129,17 @@ class SelectionKeeper(QObject):
             QToolTip.showText(self._column.mapToGlobal(place), words, self._column)
             QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self._column, words))
 
+    def html(self) -> str:
+        """It as HTML, with the names too."""
+        messages = self._selected(_html)
+        if len(messages) == 1:
+            return messages[0][1]
+        return "".join(author_html(author, html) for author, html in messages)
+
     @Slot()
     def copy(self) -> None:
-        """Put it on the clipboard as plain text."""
-        QGuiApplication.clipboard().setText(self.text())
+        """Put it on the clipboard as plain text, and as HTML for those who want more."""
+        QGuiApplication.clipboard().setMimeData(rich_data(self.text(), self.html()))
 
     @Slot()
     def copy_markdown(self) -> None:
@@ -336,6 +345,10 @@ _MOVES = {
 
 def _plain(_view: MessageView, body: RichTextView) -> str:
     return body.selected_text()
+
+
+def _html(_view: MessageView, body: RichTextView) -> str:
+    return body.selected_html()
 
 
 def _markdown(view: MessageView, body: RichTextView) -> str:
