@@ -61,9 +61,12 @@ _SCROLL_KEYS = (
     QKeySequence.StandardKey.MoveToStartOfDocument,
     QKeySequence.StandardKey.MoveToEndOfDocument,
 )
-_ALT = Qt.KeyboardModifier.AltModifier
-_STEP_KEYS = {Qt.Key.Key_Left.value: -1, Qt.Key.Key_Right.value: 1}
-_STEPS = _STEP_KEYS | {Qt.Key.Key_Up.value: -1, Qt.Key.Key_Down.value: 1}
+_STEPS = {
+    Qt.Key.Key_Left.value: -1,
+    Qt.Key.Key_Right.value: 1,
+    Qt.Key.Key_Up.value: -1,
+    Qt.Key.Key_Down.value: 1,
+}
 
 
 class RichTextView(SidewaysText):
@@ -71,19 +74,18 @@ class RichTextView(SidewaysText):
 
     ``caret_moved(rect)`` follows a selection made with the keyboard, in this widget's coordinates,
     so that whoever scrolls can keep it in sight. ``ring_changed`` says that `has_ring` did.
-    ``menu_requested(place)``: a context menu is wanted there on the screen; ``step_requested(by)``:
-    another version of the message is; ``edit_requested``: to edit it. ``height_changed``: it has to
-    be `fit` again. ``save_requested(code, name)``: code is to be saved, in a file called so, say.
-    ``rows_requested``: all rows of long tables are to be shown. `SelectionKeeper` follows the rest:
-    ``pressed(extends)``: a person begins to select, or, with Shift, goes on; ``dragged(place)``:
-    so far, on the screen; ``released``; ``left(by)``: with the keyboard, beyond the end (1) or the
-    beginning (-1), where a line (True) or a character is wanted.
+    ``menu_requested(place)``: a context menu is wanted there on the screen; ``edit_requested``: to
+    edit the message. ``height_changed``: it has to be `fit` again. ``save_requested(code, name)``:
+    code is to be saved, in a file called so, say. ``rows_requested``: all rows of long tables are
+    to be shown. `SelectionKeeper` follows the rest: ``pressed(extends)``: a person begins to
+    select, or, with Shift, goes on; ``dragged(place)``: so far, on the screen; ``released``;
+    ``left(by)``: with the keyboard, beyond the end (1) or the beginning (-1), where a line (True)
+    or a character is wanted.
     """
 
     caret_moved = Signal(QRect)
     ring_changed = Signal()
     menu_requested = Signal(QPoint)
-    step_requested = Signal(int)
     edit_requested = Signal()
     height_changed = Signal()
     save_requested = Signal(str, str)
@@ -340,10 +342,7 @@ class RichTextView(SidewaysText):
 
     def _message_key(self, event: QKeyEvent) -> bool:
         """Obey a key that is about the message as a whole; False for all others."""
-        step = _STEP_KEYS.get(event.key(), 0)
-        if step and event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier == _ALT:
-            self.step_requested.emit(step)
-        elif event.key() == Qt.Key.Key_F2:
+        if event.key() == Qt.Key.Key_F2:
             self.edit_requested.emit()
         elif self.obey is not None and self.obey(event):
             return True
