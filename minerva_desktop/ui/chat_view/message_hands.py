@@ -22,7 +22,6 @@ from minerva_desktop.ui.chat_view.formulas import Formulas
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.chat_view.part_blocks import OpenBlocks
-from minerva_desktop.ui.chat_view.plain_text import clean_source
 from minerva_desktop.ui.chat_view.question_view import QuestionView
 from minerva_desktop.ui.chat_view.rendering import Rendering
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
@@ -179,7 +178,7 @@ class MessageHands(QObject):
         if action is MessageAction.EDIT:
             self._events.edit_requested.emit(message_id)
         elif action is MessageAction.COPY and view is not None:
-            QGuiApplication.clipboard().setText(clean_source(view.source()))
+            QGuiApplication.clipboard().setMimeData(view.body.whole_data(view.source()))
         else:
             self._events.action_requested.emit(message_id, action, place)
 

@@ -118,6 +118,10 @@ class MessageViews(QObject):
             focus_again(self._views, focus)
         return True
 
+    def take_keyboard(self, *, at_start: bool = False) -> None:
+        """The last view, or the first, has it."""
+        focus_again(self._views, 0 if at_start else len(self._views))
+
     def _order_tab(self, at: int) -> None:
         """Have Tab come to the new view number ``at`` after what is above it."""
         before = self._views[at - 1].body.last_stop if at else self.above
