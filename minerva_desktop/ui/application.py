@@ -43,6 +43,7 @@ from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.opened_chats import OpenedChats
 from minerva_desktop.ui.pictures import Pictures
 from minerva_desktop.ui.preset_controller import PresetController
+from minerva_desktop.ui.prompt_room import PromptRoom
 from minerva_desktop.ui.server_controller import ServerController
 from minerva_desktop.ui.settings_controller import SettingsController
 from minerva_desktop.ui.single_instance import TOKEN_VARIABLES, SingleInstance, handed_over
@@ -93,7 +94,7 @@ class Application(QObject):
             self.window, self._worker, self._tasks, self._models.name_of, self._models.note_of
         )
         self._models.refreshed.connect(self._memory.show_models)
-        self._chats = ChatController(self.window, services, self._worker, self._models, self._tasks)
+        self._chats = self._make_chats(services)
         self._chat_parts = self._make_chat_parts()
         self._updates = UpdateController(
             services.settings, self.window.notifications, self._tasks, self
@@ -107,6 +108,11 @@ class Application(QObject):
         self.window.composer.set_enter_sends(settings.send_with_enter)
         self.window.closing.connect(self._on_closing)
         self.window.notifications.action_triggered.connect(self._on_notice_action)
+
+    def _make_chats(self, services: Services) -> ChatController:
+        window, worker, models, tasks = self.window, self._worker, self._models, self._tasks
+        self._room = PromptRoom(window, worker, models, lambda: self._chats.session)
+        return ChatController(window, services, worker, models, self._room, tasks)
 
     def _make_chat_parts(self) -> tuple[QObject, ...]:
         """What is about the open chat, or about all, beside the list and the transcript."""
@@ -129,6 +135,7 @@ class Application(QObject):
         context = ContextController(
             window, worker, models, tasks, lambda: chats.session, lambda: chats.library
         )
+        self._room.outgrown.connect(context.on_outgrown)
         chats.session_shown.connect(context.on_shown)
         self._presets = PresetController(
             window, self._services, models, tasks, lambda: chats.session
