@@ -127,6 +127,7 @@ class Application(QObject):
         chats.session_shown.connect(self._dropped.attachments.on_shown)
         Pictures(window, tasks, lambda: chats.library)
         backups = BackupsController(window, tasks, lambda: chats.library, chats.begin_anew)
+        chats.session_shown.connect(backups.on_opened)
         chats.disk_trouble.connect(backups.show_trouble)
         window.add_guard(backups.must_stay)
         window.sidebar.chat_actions.show_backups.connect(backups.open_backups)
