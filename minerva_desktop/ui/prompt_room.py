@@ -35,6 +35,7 @@ TOO_LONG = "message-too-long"
 # More than any known template writes around a turn, and of its own at the beginning.
 TURN_BYTES = 128
 FIRST_BYTES = 2048
+MOST_LOOKED_AT = 200  # messages: under 1 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +102,7 @@ class PromptRoom(QObject):
         worker.model_changed.connect(self._on_model_changed)
 
     def may_lack(self, asked: Asked) -> bool:
-        """Whether it might not fit: no token is less than a byte. Takes a time that grows with the
-        context, not with the chat."""
+        """Whether it might not fit: no token is less than a byte. A chat of many messages might."""
         n_ctx = self._models.n_ctx_of(asked.path)
         if n_ctx is None:
             return False  # it is loaded with the message, whose answer then says it
@@ -112,11 +112,14 @@ class PromptRoom(QObject):
         cut = asked.cut
         system = asked.session.conversation.system_prompt
         n_bytes += FIRST_BYTES + _n_bytes(system) + (_n_bytes(cut.summary) if cut else 0)
-        for message in (*_sequence(asked.edited), *reversed(asked.branch)):
+        messages = (*_sequence(asked.edited), *reversed(asked.branch[-MOST_LOOKED_AT:]))
+        for message in messages:
             n_bytes += TURN_BYTES + sum(map(_n_bytes, _texts(message)))
-            if n_bytes > n_ctx or (cut is not None and message.id == cut.first_id):
-                break
-        return n_bytes > n_ctx
+            if n_bytes > n_ctx:
+                return True
+            if cut is not None and message.id == cut.first_id:
+                return False
+        return len(asked.branch) > MOST_LOOKED_AT
 
     async def is_there(self, asked: Asked) -> bool:
         """Whether it fits, or cannot be known now; otherwise it is said, and what helps is
