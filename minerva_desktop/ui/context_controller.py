@@ -50,12 +50,14 @@ STOP_SUMMARY = "context-stop-summary"
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """A cut that was offered before anything was sent. ``then`` is done after it; None: a person
-    does it."""
+    """A cut that was offered before anything was sent, or, with None, that there is none that
+    helps. ``then`` is done after it; None: a person does it. ``is_refusal``: something was asked
+    and not sent."""
 
     session: ChatSession
-    found: PossibleCut
+    found: PossibleCut | None
     then: Work | None = None
+    is_refusal: bool = False
 
 
 class ContextController(QObject):
@@ -187,7 +189,7 @@ class ContextController(QObject):
         if found is None:
             await then()
         else:
-            self._cut(_Offer(session, found, then), path, summarised=summarised)
+            self._cut(_Offer(session, found, then), found, path, summarised=summarised)
 
     async def _find(self, session: ChatSession, path: Path, n_ctx: int) -> PossibleCut | None:
         return await newest_that_fit(session.conversation, self._counter(path), n_ctx)
@@ -217,7 +219,7 @@ class ContextController(QObject):
             f"{whose}{takes} {outgrown.n_tokens:,} tokens, and the context of "
             f"{self._models.shown_name(path)} has {outgrown.n_ctx:,}."
         )
-        self._offer = None if found is None else _Offer(session, found, asked.then)
+        self._offer = _Offer(session, found, asked.then, is_refusal=True)
         self._tell(words, found, path)
 
     @Slot()
@@ -226,6 +228,8 @@ class ContextController(QObject):
         was closed does not come back with the next letter."""
         session = self._session()
         if session is None or session.is_answering:
+            if self._offer is not None and self._offer.is_refusal and not self._summing:
+                self._withdraw()  # something else was asked, which fits
             return
         if not self._window.status.context.is_outgrown:
             self._told = None
@@ -287,15 +291,16 @@ class ContextController(QObject):
         path, offer = self._models.current_path, self._offer
         if callback_id not in (KEEP_NEWEST, SUMMARISE) or offer is None or path is None:
             return
-        self._offer = None
-        self._cut(offer, path, summarised=callback_id == SUMMARISE)
+        if offer.found is not None:
+            self._offer = None
+            self._cut(offer, offer.found, path, summarised=callback_id == SUMMARISE)
 
-    def _cut(self, offer: _Offer, path: Path, *, summarised: bool) -> None:
+    def _cut(self, offer: _Offer, found: PossibleCut, path: Path, *, summarised: bool) -> None:
         if not summarised:
-            cut = ContextCut(first_id=offer.found.first_id, created_at=time.time())
+            cut = ContextCut(first_id=found.first_id, created_at=time.time())
             self._tasks.start(self._go_on(offer, cut))
         else:
-            self._summing = asyncio.ensure_future(self._summarise(offer, path))
+            self._summing = asyncio.ensure_future(self._summarise(offer, found.first_id, path))
             self._tasks.start(self._watched(self._summing))
 
     async def _go_on(self, offer: _Offer, cut: ContextCut) -> None:
@@ -305,7 +310,7 @@ class ContextController(QObject):
             self._told = None  # more may be about to be sent by now: then that is told, too
             self._window.composer.focus_editor()
         if offer.then is not None and not session.is_answering:
-            await offer.then()
+            self._tasks.start(offer.then())  # a summary that goes before it is over by then
 
     async def _watched(self, work: asyncio.Task[None]) -> None:
         """Wait for a summary; that a person stopped it is no error."""
@@ -315,11 +320,10 @@ class ContextController(QObject):
         if not work.cancelled():
             work.result()
 
-    async def _summarise(self, offer: _Offer, path: Path) -> None:
+    async def _summarise(self, offer: _Offer, first_id: str, path: Path) -> None:
         library, n_ctx = self._library(), self._models.n_ctx
         if library is None or n_ctx is None:
             return
-        first_id = offer.found.first_id
         summary = await library.summariser.summary(
             offer.session.conversation,
             first_id,

@@ -258,6 +258,22 @@ def test_an_answer_is_not_given_anew_that_would_not_fit(opened: OpenWindow) -> N
     assert view.messages.messages[-1].id != ids[-1]
 
 
+def test_an_offer_goes_once_something_that_fits_is_asked(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+) -> None:
+    _keep_chat(8, 2)
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        _load(opened)
+        view = opened.window.chat_view
+        question = view.messages.messages[-2].id
+        view.events.edit_submitted.emit(question, "word " * 120)
+        opened.until("refusal", lambda: opened.notice.startswith(NOT_SENT))
+        view.events.edit_submitted.emit(question, "Which one?")
+        opened.until("answer", lambda: opened.speed != "" and not opened.is_answering)
+        assert "Which one?" in opened.transcript
+        assert opened.notice == ""
+
+
 def test_a_message_that_waited_is_not_spent(
     qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
 ) -> None:
