@@ -99,6 +99,9 @@ def _try_to_send(opened: OpenWindow, text: str) -> None:
     assert f"the context of SmolLM2-135M-Instruct has {N_CTX}. Without the oldest" in opened.notice
     assert opened.window.composer.text == text
     assert text not in opened.transcript
+    buttons = opened.window.notifications.findChildren(QPushButton)
+    for each in (button for button in buttons if button.isVisible()):
+        assert each.width() >= each.sizeHint().width(), each.text()  # no label is cut off
 
 
 def test_a_chat_that_outgrew_the_context_keeps_the_newest(opened: OpenWindow) -> None:
