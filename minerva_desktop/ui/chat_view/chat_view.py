@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.chat.conversation import ScrollPosition
 from minerva_desktop.chat.message import Message
-from minerva_desktop.ui.chat_view.actions import BranchPlace
+from minerva_desktop.ui.chat_view.actions import AnswerHelp, BranchPlace
 from minerva_desktop.ui.chat_view.cut_mark import CutMark
 from minerva_desktop.ui.chat_view.flush_pace import FlushPace
 from minerva_desktop.ui.chat_view.jump_button import JumpButton
@@ -183,12 +183,10 @@ class ChatView(TranscriptArea):
         """Whether Enter alone sends what is edited; Ctrl+Enter always does."""
         self._options.enter_sends = enter_sends
 
-    def offer_help(
-        self, message_id: str, *, details: bool, options: bool, anyway: bool = False
-    ) -> None:
-        """Let the person ask for more about a failed answer, or lead to its model's load options,
-        or load it anyway; also when its chat is shown again."""
-        self._messages.offer_help(message_id, details=details, options=options, anyway=anyway)
+    def offer_help(self, message_id: str, offered: AnswerHelp) -> None:
+        """Let the person do that, too, about a failed answer; also when its chat is shown
+        again."""
+        self._messages.offer_help(message_id, offered)
         self._flush()
 
     @property
