@@ -28,6 +28,17 @@ COUNTS = [", ".join(str(start + n) for n in range(5)) + "," for start in (10, 20
 COUNT = ", ".join(str(number) for number in range(1, 126)) + ","  # longer than the window
 
 
+# Gemma takes 8 s for some of these. The small Gemma 2, with random weights and a window of 256
+# tokens, is as good where equal things are computed in equal ways.
+LONG_GEMMA = pytest.param("gemma_path", marks=pytest.mark.slow)
+ANEW = pytest.mark.parametrize(
+    "engine", ["window_path", "recurrent_path", "hybrid_path", LONG_GEMMA], indirect=True
+)
+SHARED = pytest.mark.parametrize(
+    "engine", ["recurrent_path", "hybrid_path", LONG_GEMMA], indirect=True
+)
+
+
 class Answer(NamedTuple):
     """Greedy tokens, and how many of the prompt's were there already."""
 
@@ -68,6 +79,7 @@ async def _cancelled_in_decode(engine: LlamaEngine, prompt: str) -> None:
     assert (await stream.wait_completion()).finish_reason is FinishReason.CANCELLED
 
 
+@ANEW
 async def test_a_new_answer_an_edit_and_the_next_turn_are_as_if_computed_anew(
     engine: LlamaEngine,
 ) -> None:
@@ -96,6 +108,7 @@ async def test_two_at_once_answer_as_each_alone(engine: LlamaEngine) -> None:
     assert [answer.tokens for answer in together] == [answer.tokens for answer in alone]
 
 
+@SHARED
 async def test_answers_to_one_prompt_share_it_and_are_those_of_each_alone(
     engine: LlamaEngine,
 ) -> None:

@@ -115,6 +115,7 @@ async def test_forced_calls_parse_however_hot(plain: LlamaEngine) -> None:
     assert [name for name, _ in read(text, AnswerFormat(F.GENERIC)).calls] == ["now"]
 
 
+@pytest.mark.slow
 async def test_forced_calls_parse_with_another_model(gemma_path: Path) -> None:
     async with loaded(gemma_path) as gemma:
         answer_format = gemma.get_context_info().answer_format
