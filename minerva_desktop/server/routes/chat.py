@@ -72,7 +72,7 @@ def chat_router(context: ServerContext) -> APIRouter:
         model = await chosen_model(context, parameters.model)
         answer = ChatAnswer(context, request.scope, model, parameters)
         if parameters.stream:
-            return EventStream(answer.stream, lifetime, config.keep_alive_s, parameters.headers)
+            return EventStream(answer.stream, lifetime, config, parameters.headers)
         completion = await lifetime.run(answer.complete(), request.receive)
         return json_response(completion, headers=parameters.headers)
 

@@ -79,7 +79,7 @@ async def _answer(
         return EventStream(
             answer.stream,
             context.lifetime,
-            context.config.keep_alive_s,
+            context.config,
             headers,
             failed=answer.failed,
             keep_alive=encode_named_events([Ping()]),

@@ -46,7 +46,7 @@ def responses_router(context: ServerContext) -> APIRouter:
             return EventStream(
                 answer.stream,
                 lifetime,
-                config.keep_alive_s,
+                config,
                 parameters.headers,
                 failed=answer.failed,
             )
