@@ -19,6 +19,7 @@ from minerva_desktop.errors import MinervaError
 from minerva_desktop.server.api_description import REFERENCE, Json, phrase
 from minerva_desktop.server.config import ConnectionLimits
 from minerva_desktop.server.docs_style import STYLE
+from minerva_desktop.server.json_body import MAX_BODY_BYTES, MAX_KEYS, MAX_PARTS
 from minerva_desktop.server.operation import Operation
 from minerva_desktop.units import format_bytes
 
@@ -79,6 +80,8 @@ class DocsPage:
 <div class="facts"><span>Minerva Desktop {__version__}</span><span>{key}</span>
 <span><a href="/openapi.json">openapi.json</a></span></div>
 {"".join(sections)}
+<p>A body has at most {format_bytes(MAX_BODY_BYTES)} and {MAX_PARTS:,} parts (commas, colons and
+opening brackets outside of strings), an object in it at most {MAX_KEYS:,} keys.</p>
 <h2 id="errors">Errors</h2>
 <p>An error names the field that it is about in <code>param</code>, and its kind in
 <code>code</code>; on <code>/v1/messages</code> they are in <code>details</code>. In a stream that
