@@ -36,7 +36,7 @@ from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.model_notices import LOAD_OPTIONS
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
-from minerva_desktop.ui.tasks import UiTasks
+from minerva_desktop.ui.tasks import LatestTask, UiTasks
 
 OUTGROWN = "context-outgrown"
 KEEP_NEWEST = "context-keep-newest"
@@ -72,6 +72,7 @@ class ContextController(QObject):
         self._worker = worker
         self._models = models
         self._tasks = tasks
+        self._reading = LatestTask(tasks)
         self._session = session
         self._library = library
         self._panel = window.context_panel
@@ -104,7 +105,7 @@ class ContextController(QObject):
     def refresh(self) -> None:
         """The prompt changed; shown if the panel is open."""
         if self._panel.isVisible():
-            self._tasks.start(self._read())
+            self._reading.start(self._read())
 
     async def _read(self) -> None:
         session, path = self._session(), self._models.current_path
