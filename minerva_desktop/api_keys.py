@@ -233,21 +233,28 @@ class KeyWatch:
         """All of them now. Raises `StoreError`."""
         if self._file is None:
             return self._extra
+        stamp = self._stamp
         # Before the keys: a change in between is then seen as one.
         with contextlib.suppress(OSError):
-            self._stamp = self._file.stamp()
-        return (*self._extra, *self._file.named_keys())
+            stamp = self._file.stamp()
+        keys = self._file.named_keys()
+        self._stamp = stamp  # only of what was read: what was not is tried again
+        return (*self._extra, *keys)
 
     async def watch(self, use: Callable[[tuple[NamedKey, ...]], None]) -> None:
-        """Call ``use`` with them after each change of the file, until cancelled."""
+        """Call ``use`` with them after each change of the file, until cancelled. While a changed
+        file cannot be read, those that opened go on to, and each look tries again."""
+        told = ""
         while self._file is not None:
             await asyncio.sleep(WATCH_SECONDS)
             try:
                 if await asyncio.to_thread(self._file.stamp) != self._stamp:
                     use(await asyncio.to_thread(self.read))
+                told = ""
             except (OSError, StoreError) as error:
-                # Those that opened go on: a revoked key works until the file can be read.
-                _log.warning("The API keys cannot be read anew: %s", error)
+                if str(error) != told:  # not every two seconds
+                    told = str(error)
+                    _log.warning("The API keys cannot be read anew: %s", error)
 
 
 def _random_text() -> str:

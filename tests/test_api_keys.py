@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from minerva_desktop.api_keys import KeyFile, KeyWatch, NamedKey, matching_name
+from minerva_desktop.api_keys import KeyFile, KeyWatch, NamedKey, StoredKey, matching_name
 from minerva_desktop.errors import InvalidRequest, StoreError
 
 
@@ -215,3 +215,37 @@ async def test_changes_are_told_while_it_is_watched(
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert told.empty()
+
+
+async def test_a_change_that_could_not_be_read_is_read_once_it_can_be(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The file is the same before and after, as with too many open files or a lost permission."""
+    monkeypatch.setattr("minerva_desktop.api_keys.WATCH_SECONDS", 0.01)
+    file = KeyFile(path)
+    _, revoked = file.create("revoked")
+    file.create("kept")
+    watch = KeyWatch(file)
+    assert matching_name(watch.read(), revoked) == "revoked"
+    read = KeyFile.stored_keys
+    n_tries = 0
+
+    def fails_three_times(of: KeyFile) -> tuple[StoredKey, ...]:
+        nonlocal n_tries
+        n_tries += 1
+        if n_tries <= 3:
+            raise StoreError("too many open files")
+        return read(of)
+
+    file.revoke("revoked")
+    monkeypatch.setattr(KeyFile, "stored_keys", fails_three_times)
+    told: asyncio.Queue[tuple[NamedKey, ...]] = asyncio.Queue()
+    task = asyncio.create_task(watch.watch(told.put_nowait))
+    async with asyncio.timeout(10):
+        keys = await told.get()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert [key.name for key in keys] == ["kept"]
+    assert matching_name(keys, revoked) is None
+    assert n_tries == 4
+    assert caplog.text.count("cannot be read anew") == 1

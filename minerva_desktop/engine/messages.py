@@ -169,8 +169,8 @@ class Embed(msgspec.Struct, frozen=True, tag="embed", kw_only=True):
 
 
 class Abort(msgspec.Struct, frozen=True, tag="abort"):
-    """End a generation or an `Embed`; idempotent. A generation that still ran finishes with
-    ``cancelled``."""
+    """End a generation, an `Embed` or a question; idempotent. A generation that still ran finishes
+    with ``cancelled``; the others are not answered."""
 
     request_id: int
 

@@ -213,8 +213,9 @@ class Catalog:
         """The model that ``wanted`` names, which can be loaded or is in memory.
 
         A text is compared with model ids, aliases, file names and paths, in that order; it may come
-        over HTTP, so it never touches the disk. A `Path` is compared as a file. Of several with one
-        file name, that names the one that was there first (`model_names`). Raises
+        over HTTP, so it never touches the disk; what is close enough is `model_names`' to say. A
+        `Path` is compared as a file. Of several with one file name, that names the one that was
+        there first. Raises
         `ModelNotFound` (with what there is), or the reason why the model cannot be loaded.
         """
         with self._lock:

@@ -56,7 +56,8 @@ def _longer_names(path: Path, *, has_own_file_name: bool) -> Iterator[str]:
 
 def named(wanted: str, models: Sequence[ModelFile]) -> ModelFile:
     """The one of ``models`` whose id, alias, file name or path is ``wanted``, in that order; of
-    several with one file name the first. Raises `ModelNotFound`, with what there is."""
+    several with one file name the first. Else the only one of that name but for capitals, or
+    whose name without the quantisation it is. Raises `ModelNotFound`, with what there is."""
     for model in models:
         if wanted == model.model_id:
             return model
@@ -66,6 +67,12 @@ def named(wanted: str, models: Sequence[ModelFile]) -> ModelFile:
     found = [model for model in models if wanted in {model.file_name, str(model.path)}]
     if found:
         return min(found, key=lambda model: bool(model.own_id))
+    typed = wanted.casefold()
+    any_case = [model for model in models if typed in map(str.casefold, all_names(model))]
+    unquantised = [model for model in models if typed == model.name.casefold()]
+    for found in (any_case, unquantised):
+        if len(found) == 1:
+            return found[0]
     raise not_found(wanted, models)
 
 

@@ -9,6 +9,7 @@ Both run on the endpoint's asyncio loop, before a body is read.
 
 from __future__ import annotations
 
+import re
 import socket
 from urllib.parse import unquote
 
@@ -34,6 +35,8 @@ UNKNOWN_KEY = "This API key is not known here, or was revoked"
 MAX_SHOWN_HOST = 100
 HTTP_PORT = 80
 ABSOLUTE = "http://"
+# That of a whole name (``localhost.:8427``), which is the same name.
+_ROOT_DOT = re.compile(r"(?<=\w)\.(?=(:\d+)?$)")
 
 
 class HostOriginGuard:
@@ -89,6 +92,7 @@ class HostOriginGuard:
         return None
 
     def _is_allowed(self, host: str, own: set[str]) -> bool:
+        host = _ROOT_DOT.sub("", host)
         return host in own or _without_port(host) in self._allowed_hosts
 
     def _own_hosts(self, scope: Scope) -> set[str]:

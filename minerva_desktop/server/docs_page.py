@@ -17,8 +17,11 @@ from itertools import groupby
 from minerva_desktop import __version__
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.server.api_description import REFERENCE, Json, phrase
+from minerva_desktop.server.config import ConnectionLimits
 from minerva_desktop.server.docs_style import STYLE
+from minerva_desktop.server.json_body import MAX_BODY_BYTES, MAX_KEYS, MAX_PARTS
 from minerva_desktop.server.operation import Operation
+from minerva_desktop.units import format_bytes
 
 NO_KEY = "none"
 EMBEDDER = "$EMBEDDER"
@@ -26,6 +29,7 @@ EMBEDDER = "$EMBEDDER"
 SOME_MODEL, SOME_EMBEDDER = "MODEL", "EMBEDDING_MODEL"
 KEY_VARIABLE = "$MINERVA_API_KEY"
 _QUOTED_CODE = re.compile(r"``(.+?)``|`(.+?)`")
+_LIMITS = ConnectionLimits()
 _BIG = 2**53  # a bound beyond it is the type's own
 
 
@@ -76,12 +80,17 @@ class DocsPage:
 <div class="facts"><span>Minerva Desktop {__version__}</span><span>{key}</span>
 <span><a href="/openapi.json">openapi.json</a></span></div>
 {"".join(sections)}
+<p>A body has at most {format_bytes(MAX_BODY_BYTES)} and {MAX_PARTS:,} parts (commas, colons and
+opening brackets outside of strings), an object in it at most {MAX_KEYS:,} keys.</p>
 <h2 id="errors">Errors</h2>
 <p>An error names the field that it is about in <code>param</code>, and its kind in
 <code>code</code>; on <code>/v1/messages</code> they are in <code>details</code>. In a stream that
-has begun it is the last event. Beside these there are <code>not_found</code> (404) and
-<code>method_not_allowed</code> (405) for paths and methods, and <code>internal_error</code> (500),
-which is a bug of Minerva: its log says more.</p>
+has begun it is the last event. An answer is computed however slowly it is read: of its stream
+{format_bytes(_LIMITS.backlog_bytes)} wait for the reader, and when there has been more for
+{_LIMITS.behind_s:.0f} seconds in all, <code>client_too_slow</code> ends it. Beside these there
+are <code>not_found</code> (404) and <code>method_not_allowed</code> (405) for
+paths and methods, and <code>internal_error</code> (500), which is a bug of Minerva: its log says
+more.</p>
 {self._errors}
 <h2 id="types">Types</h2>
 {self._types}

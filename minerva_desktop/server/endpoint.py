@@ -160,6 +160,7 @@ class _Running:
     async def stop(self, grace_s: float) -> None:
         self._server.leave(grace_s)
         await self._task
+        self.context.bodies.close()
 
 
 class _Server(uvicorn.Server):

@@ -99,6 +99,13 @@ class RequestTimeout(InvalidRequest):
     http_status = 408
 
 
+class ClientTooSlow(MinervaError):
+    """The client read its streamed answer so slowly that too much of it waited for too long."""
+
+    code = "client_too_slow"
+    http_status = 408
+
+
 class ModelStillLoads(GenerationTimeout):
     """The time was over before the model was there. Its load goes on, so asking again helps."""
 
@@ -140,6 +147,7 @@ ERRORS: tuple[type[MinervaError], ...] = (
     Forbidden,
     ModelNotFound,
     RequestTimeout,
+    ClientTooSlow,
     GenerationTimeout,
     PayloadTooLarge,
     UnsupportedMediaType,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
@@ -42,7 +42,7 @@ class Lifetime:
         task = asyncio.ensure_future(work)
         enders = [asyncio.ensure_future(self._stopped())]
         if receive is not None:
-            enders.append(asyncio.ensure_future(_disconnected(receive)))
+            enders.append(asyncio.ensure_future(disconnected(receive)))
         tasks = [task, *enders]
         reason = ""
         try:
@@ -62,7 +62,8 @@ class Lifetime:
         raise EndpointStopped("The endpoint was switched off before the answer was complete")
 
 
-async def _disconnected(receive: Receive) -> Any:
+async def disconnected(receive: Receive) -> NoReturn:
+    """Raise `ClientDisconnect` once the client is gone. The request's body must be read by then."""
     while (await receive())["type"] != "http.disconnect":
         pass
     raise ClientDisconnect

@@ -12,7 +12,7 @@ from minerva_desktop.errors import MinervaError
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
-from minerva_desktop.ui.tasks import UiTasks
+from minerva_desktop.ui.tasks import LatestTask, UiTasks
 
 
 class AttachmentCounter(QObject):
@@ -25,26 +25,25 @@ class AttachmentCounter(QObject):
         self._strip = window.composer.attachments
         self._worker = worker
         self._models = models
-        self._tasks = tasks
+        self._counting = LatestTask(tasks)
         self._known: dict[tuple[str, Path], int] = {}  # by file and model
-        self._is_counting = False
+        self._counted_id: str | None = None  # of the file whose tokens are counted now
         self._strip.changed.connect(self._start)
         models.context_changed.connect(self._start)
 
     @Slot()
     def _start(self) -> None:
-        if not self._strip.items:
+        items = self._strip.items
+        if not items:
             self._known.clear()
-        elif not self._is_counting:
-            self._is_counting = True
-            self._tasks.start(self._count())
+        is_wanted = self._counted_id is None or any(item.id == self._counted_id for item in items)
+        if not (self._counting.is_running and is_wanted):
+            self._counted_id = None
+            self._counting.start(self._count())
 
     async def _count(self) -> None:
-        try:
-            while await self._count_one():
-                pass
-        finally:
-            self._is_counting = False
+        while await self._count_one():
+            pass
 
     async def _count_one(self) -> bool:
         """Count a file that the chosen model has not counted yet; whether there was one."""
@@ -58,6 +57,7 @@ class AttachmentCounter(QObject):
                 continue
             key = (item.id, path)
             if key not in self._known:
+                self._counted_id = item.id
                 try:
                     text = await asyncio.to_thread(file_as_text, item.part)  # 4 MB take a while
                     counted = await self._worker.count_text(path, text)

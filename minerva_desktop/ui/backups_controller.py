@@ -125,7 +125,7 @@ class BackupsController(QObject):
         await self._care().try_again()
         self._window.close()
 
-    def _ask_where(self, caption: str, on_chosen: Callable[[Path], None]) -> None:
+    def _ask_where(self, caption: str, on_chosen: Callable[[Path], object]) -> None:
         parent = self._dialog or self._window
         dialog = QFileDialog(parent, caption, "minerva-chats.sqlite3")
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)

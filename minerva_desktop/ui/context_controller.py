@@ -40,7 +40,7 @@ from minerva_desktop.ui.model_notices import LOAD_OPTIONS
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.offers import Work
 from minerva_desktop.ui.prompt_room import Outgrown
-from minerva_desktop.ui.tasks import UiTasks
+from minerva_desktop.ui.tasks import LatestTask, UiTasks
 
 OUTGROWN = "context-outgrown"
 KEEP_NEWEST = "context-keep-newest"
@@ -78,6 +78,7 @@ class ContextController(QObject):
         self._worker = worker
         self._models = models
         self._tasks = tasks
+        self._reading = LatestTask(tasks)
         self._session = session
         self._library = library
         self._panel = window.context_panel
@@ -112,7 +113,7 @@ class ContextController(QObject):
     def refresh(self) -> None:
         """The prompt changed; shown if the panel is open."""
         if self._panel.isVisible():
-            self._tasks.start(self._read())
+            self._reading.start(self._read())
 
     async def _read(self) -> None:
         session, path = self._session(), self._models.current_path

@@ -16,7 +16,7 @@ from minerva_desktop.ui import late_dialogs
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.notification_bar import Notice, NoticeKind
-from minerva_desktop.ui.tasks import UiTasks
+from minerva_desktop.ui.tasks import LatestTask, UiTasks
 from minerva_desktop.ui.theme import ThemeSource
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class ModelOptionsController(QObject):
         self._path = Path()
         self._dialog: ModelOptionsDialog | None = None
         self._page: TemplatePage | None = None
-        self._previews = 0  # as the next
+        self._previewing = LatestTask(tasks)
         self._question = 0  # a new one makes the answers to those before it stale
         window.header.picker.options_requested.connect(self.open)
 
@@ -90,10 +90,9 @@ class ModelOptionsController(QObject):
 
     @Slot(str)
     def _on_preview_wanted(self, template: str) -> None:
-        self._previews += 1
-        self._tasks.start(self._preview(self._previews, self._path, template))
+        self._previewing.start(self._preview(self._path, template))
 
-    async def _preview(self, question: int, path: Path, template: str) -> None:
+    async def _preview(self, path: Path, template: str) -> None:
         text, problem, is_fatal = None, "", False
         try:
             text = await self._worker.template_preview(path, template)
@@ -103,7 +102,7 @@ class ModelOptionsController(QObject):
             is_broken = isinstance(error, InferenceError) and error.detail
             problem = error.detail if is_broken else f"{error.message}. {error.detail}".strip()
         page = self._page
-        if self._dialog is None or page is None or question != self._previews:
+        if self._dialog is None or page is None:
             return
         if problem:
             page.show_problem(problem, is_fatal=is_fatal)
@@ -134,6 +133,7 @@ class ModelOptionsController(QObject):
 
     @Slot()
     def _on_finished(self) -> None:
+        self._previewing.cancel()
         dialog, self._dialog, self._page = self._dialog, None, None
         if dialog is not None:
             dialog.deleteLater()

@@ -20,7 +20,7 @@ from minerva_desktop.errors import MinervaError
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
-from minerva_desktop.ui.tasks import UiTasks
+from minerva_desktop.ui.tasks import LatestTask, UiTasks
 
 COUNT_DELAY_MS = 400  # after the last key, before the prompt's tokens are counted
 
@@ -35,7 +35,7 @@ class PromptCounter(QObject):
         self._window = window
         self._worker = worker
         self._models = models
-        self._tasks = tasks
+        self._counting = LatestTask(tasks)
         self._session: ChatSession | None = None
         # Of each running answer, in whichever chat, with its prompt: one may go to and fro.
         self._n_tokens: dict[str, int] = {}
@@ -106,7 +106,7 @@ class PromptCounter(QObject):
     @Slot()
     def _count(self) -> None:
         if self._session is not None and not self._session.is_answering:
-            self._tasks.start(self._show(self._session))
+            self._counting.start(self._show(self._session))
 
     async def _show(self, session: ChatSession) -> None:
         path, composer = self._models.current_path, self._window.composer

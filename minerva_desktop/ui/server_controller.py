@@ -19,7 +19,7 @@ from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.status_bar import ServerState
-from minerva_desktop.ui.tasks import UiTasks
+from minerva_desktop.ui.tasks import LatestTask, UiTasks
 
 if TYPE_CHECKING:
     from minerva_desktop.ui.server_window import ServerWindow
@@ -46,6 +46,7 @@ class ServerController(QObject):
         self._keys = services.access_keys
         self._worker = worker
         self._tasks = tasks
+        self._prompt = LatestTask(tasks)
         self._state = (ServerState.OFF, "")
         self._opened: ServerWindow | None = None
         self._n_looks = 0
@@ -191,7 +192,7 @@ class ServerController(QObject):
 
     @Slot(int)
     def _on_prompt_wanted(self, number: int) -> None:
-        self._tasks.start(self._show_prompt(number))
+        self._prompt.start(self._show_prompt(number))
 
     async def _show_prompt(self, number: int) -> None:
         try:

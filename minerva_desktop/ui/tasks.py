@@ -23,14 +23,17 @@ class UiTasks:
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished = False
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run ``work``; a `MinervaError` that it raises is shown. Nothing starts after `finish`."""
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+        """Run ``work``; a `MinervaError` that it raises is shown. Nothing starts after `finish`:
+        None then."""
         if self._finished:
             work.close()
-            return
+            return None
         task = self._loop.create_task(self._guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # one cancelled before it began
+        return task
 
     async def finish(self) -> None:
         """Wait for all that was started, and take no more: timers of the window still fire."""
@@ -46,3 +49,28 @@ class UiTasks:
         except Exception as error:  # noqa: BLE001 - the top of a task that nobody awaits
             _log.exception("A task of the window failed")
             self._on_error(MinervaError("Something went wrong in Minerva", detail=repr(error)))
+
+
+class LatestTask:
+    """Work of which only the latest is wanted: what it asks of others for nobody is given up.
+    Main thread."""
+
+    def __init__(self, tasks: UiTasks) -> None:
+        self._tasks = tasks
+        self._latest: asyncio.Task[None] | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the latest is not over."""
+        return self._latest is not None and not self._latest.done()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` instead of that which was started before."""
+        self.cancel()
+        self._latest = self._tasks.start(work)
+
+    def cancel(self) -> None:
+        """Nothing of it is wanted any more; idempotent."""
+        if self._latest is not None:
+            self._latest.cancel()
+            self._latest = None

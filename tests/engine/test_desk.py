@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from minerva_desktop.chat.message import ChatTurn, Role
@@ -74,6 +75,34 @@ async def test_a_cancelled_request_is_not_prepared(engine: LlamaEngine) -> None:
     small = SamplingParameters(json_schema='{"type": "boolean"}', max_tokens=1)
     await engine.generate("x", sampling=small).text()
     assert time.perf_counter() - started < 3 * one, "not all five were checked before it"
+
+
+async def test_no_question_waits_for_one_about_much_more_text(engine: LlamaEngine) -> None:
+    lengths = (3_000_000, 100_000, 2)  # takes seconds, a moment, and nothing
+    asked = [asyncio.create_task(engine.tokenize("a" * length)) for length in lengths]
+    assert (await asked[2]).pieces == (b"aa",)
+    assert not asked[0].done()
+    assert b"".join((await asked[1]).pieces) == b"a" * 100_000
+    assert await engine.count_tokens(HELLO) > 6
+    assert not asked[0].done()
+    asked[0].cancel()
+
+
+async def test_a_question_that_nobody_waits_for_is_not_answered(engine: LlamaEngine) -> None:
+    text = "a" * 100_000
+    started = time.perf_counter()
+    answer = await engine.tokenize(text)
+    one = time.perf_counter() - started
+    asked = [asyncio.create_task(engine.tokenize(text)) for _ in range(9)]
+    await asyncio.sleep(0)  # they are sent
+    for each in asked:
+        each.cancel()
+    await asyncio.gather(*asked, return_exceptions=True)
+    started = time.perf_counter()
+    assert await engine.tokenize(text) == msgspec.structs.replace(
+        answer, request_id=answer.request_id + 10
+    )
+    assert time.perf_counter() - started < 5 * one, "not all nine were tokenised before it"
 
 
 async def test_a_refused_or_cancelled_request_leaves_the_number_of_cells(

@@ -13,7 +13,7 @@ import pytest_asyncio
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.answer_format import ReasoningFormat, ToolFormat
-from minerva_desktop.engine.core.desk import PREVIEW_CHARACTERS
+from minerva_desktop.engine.core.questions import PREVIEW_CHARACTERS
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import MAX_TEMPLATE, LoadOptions, SnapshotOptions
 from minerva_desktop.errors import InferenceError, InvalidRequest, ModelLoadError

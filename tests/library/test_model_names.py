@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from minerva_desktop.app.model_actions import shown_names
-from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.errors import InvalidRequest, ModelNotFound
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.library.model_file import unread_model_file
-from minerva_desktop.library.model_names import told_apart
+from minerva_desktop.library.model_names import named, told_apart
 from tests.library.gguf_writer import LLAMA, write_gguf
 
 
@@ -49,6 +50,33 @@ def test_the_first_keeps_its_name_and_the_others_get_longer_ones(
     assert catalog.find(str(paths[2])).path == paths[2]
     again = Catalog(tmp_path / "data" / "models.json", embedded=None)
     assert ids(again) == ids(catalog)
+
+
+def test_a_name_that_one_model_can_have_needs_no_capitals_and_no_quantisation(
+    tmp_path: Path,
+) -> None:
+    q4, q8, other = (
+        msgspec.structs.replace(unread_model_file(tmp_path / file), name=name)
+        for file, name in (
+            ("Good-7B-Instruct-Q4_K_M.gguf", "Good-7B-Instruct"),
+            ("Good-7B-Instruct.q8_0.gguf", "Good-7B-Instruct"),
+            ("Other-1B.F16.gguf", "Other-1B"),
+        )
+    )
+    models = [q4, q8, msgspec.structs.replace(other, aliases=("Fast",))]
+    for wanted, found in {
+        "good-7b-instruct-q4_k_m": q4,
+        "GOOD-7B-Instruct.Q8_0": q8,
+        "good-7b-instruct.q8_0.gguf": q8,
+        "Other-1B": other,
+        "other-1b": other,
+        "fast": other,
+    }.items():
+        assert named(wanted, models).path == found.path, wanted
+    assert named("Good-7B-Instruct", models[1:]).path == q8.path
+    for wanted in ("Good-7B-Instruct", "good", "other", "", "q8_0", "F16"):
+        with pytest.raises(ModelNotFound):
+            named(wanted, models)
 
 
 def test_folders_are_named_until_that_tells_them_apart(catalog: Catalog, tmp_path: Path) -> None:

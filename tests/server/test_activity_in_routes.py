@@ -65,7 +65,7 @@ class Work:
                     async for batch in self.tokens.batches():
                         await sink.send(f"data: {''.join(batch)}\n\n".encode())
 
-            return EventStream(produce, self._context.lifetime, 5.0, {})
+            return EventStream(produce, self._context.lifetime, self._context.config, {})
 
         return router
 

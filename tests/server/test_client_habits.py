@@ -106,6 +106,10 @@ async def test_fields_that_cannot_be_honoured_are_refused_by_name(
         ({"keep_alive": "5m"}, "keep_alive is not supported: how long an idle model stays loaded"),
         ({"ttl": 300}, "ttl is not supported: how long an idle model stays loaded"),
         ({"num_ctx": 4096}, "num_ctx is not supported: the context is chosen when a model is load"),
+        (
+            {"thinking_budget_tokens": 0},
+            "thinking_budget_tokens is not supported, except as -1: reasoning_effort none, or",
+        ),
         ({"verbosity": "low"}, 'verbosity is not supported, except as "medium": say in the mess'),
     ],
 )

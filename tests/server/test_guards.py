@@ -21,7 +21,7 @@ async def get(served: Served, path: str = "/v1/models", **headers: str) -> httpx
 
 async def test_own_hosts_pass() -> None:
     async with serving() as served:
-        for host in ("127.0.0.1", "localhost", "LOCALHOST", "[::1]"):
+        for host in ("127.0.0.1", "localhost", "LOCALHOST", "localhost.", "[::1]"):
             answer = await get(served, Host=f"{host}:{served.port}")
             assert answer.status_code == 200, host
 
@@ -40,7 +40,7 @@ async def test_the_names_of_this_machine_pass(monkeypatch: pytest.MonkeyPatch) -
 
 async def test_an_allowed_host_passes_with_any_port() -> None:
     async with serving(allowed_hosts=("Chat.Example.org",)) as served:
-        for host in ("chat.example.org", "CHAT.example.org:443", "chat.example.org:8427"):
+        for host in ("chat.example.org", "CHAT.example.org.:443", "chat.example.org:8427"):
             assert (await get(served, Host=host)).status_code == 200, host
         for host in ("example.org", "x.chat.example.org", "chat.example.org:x", ":443"):
             assert (await get(served, Host=host)).status_code == 403, host
@@ -56,7 +56,10 @@ FOREIGN_HOSTS = (
     "evil.example",
     "127.0.0.1",
     "localhost",
-    "localhost.:PORT",
+    "localhost..:PORT",
+    ".localhost:PORT",
+    "localhost.:1",
+    "evil.example.:PORT",
     "127.0.0.1:1",
     "127.0.0.1.evil.example:PORT",
     "127.0.0.1:PORT@evil.example",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 
 import httpx
@@ -108,6 +109,31 @@ async def test_hostile_json_is_a_400_and_quick() -> None:
             assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
         assert served.engine.prompts == []
         assert (await post(served, json.dumps(chat_body()).encode())).status_code == 200
+
+
+COSTLY_BODIES = (
+    b'{"model":"x","messages":[' + b"{}," * 2_600_000 + b"{}]}",
+    b"{" + b",".join(b'"k%d":1' % number for number in range(150_000)) + b"}",
+    json.dumps(chat_body(logit_bias={str(token): 1 for token in range(10_000)})).encode(),
+)
+
+
+async def test_costly_bodies_do_not_hold_the_loop_that_carries_the_streams() -> None:
+    async with serving() as served:
+
+        async def longest_turn(body: bytes) -> float:
+            """Seconds of processor that the loop's thread took without a pause."""
+            before, longest = time.thread_time(), 0.0
+            asked = asyncio.create_task(post(served, body))
+            while not asked.done():
+                await asyncio.sleep(0)
+                now = time.thread_time()
+                before, longest = now, max(longest, now - before)
+            assert asked.result().status_code == 400
+            return longest
+
+        for body in COSTLY_BODIES:
+            assert await longest_turn(body) < 0.1, body[:50]
 
 
 async def test_what_is_no_http_gets_an_error_in_our_shape() -> None:

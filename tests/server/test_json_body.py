@@ -3,15 +3,31 @@ from __future__ import annotations
 import pytest
 
 from minerva_desktop.errors import InvalidRequest
-from minerva_desktop.server.json_body import parse_json_object
+from minerva_desktop.server.json_body import (
+    MAX_KEYS,
+    MAX_PARTS,
+    has_too_many_parts,
+    parse_json_object,
+)
+
+SMALL = "minerva_desktop.server.json_body.MAX_SMALL_BYTES"
 
 
+@pytest.fixture(params=["small", "large"])
+def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body is read in one of two ways, which differ in nothing that can be seen."""
+    if request.param == "large":
+        monkeypatch.setattr(SMALL, -1)
+
+
+@pytest.mark.usefixtures("size")
 def test_an_object_is_read() -> None:
     assert parse_json_object(b'{"a": [1, "\\ud83d\\ude00"]}') == {"a": [1, "😀"]}
     assert parse_json_object("\ufeff{}".encode()) == {}
     assert parse_json_object(b'{"a": [1e300, 1e-999, "1e999"]}') == {"a": [1e300, 0.0, "1e999"]}
 
 
+@pytest.mark.usefixtures("size")
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -53,6 +69,7 @@ def test_what_other_readers_may_understand_differently_is_refused(body: bytes, r
     assert len(caught.value.message) < 200
 
 
+@pytest.mark.usefixtures("size")
 def test_numbers_keep_their_value() -> None:
     written = ["1.7976931348623157e308", "5e-324", "-0.0", "0.1", "1E5", "0e999"]
     written += ["0." + "0" * 400 + "1e500", "9" * 308 + ".5"]
@@ -61,7 +78,33 @@ def test_numbers_keep_their_value() -> None:
     assert parse_json_object(b'{"a": [-7, ' + b"9" * 400 + b"]}") == {"a": [-7, 10**400 - 1]}
 
 
+@pytest.mark.usefixtures("size")
 def test_many_keys_of_which_the_last_is_double() -> None:
-    keys = ",".join(f'"k{number}":1' for number in range(100_000))
-    with pytest.raises(InvalidRequest, match="'k99999' more than once"):
-        parse_json_object(f'{{{keys},"k99999":2}}'.encode())
+    keys = ",".join(f'"k{number}":1' for number in range(MAX_KEYS - 1))
+    assert len(parse_json_object(f'{{{keys},"k":2}}'.encode())) == MAX_KEYS
+    with pytest.raises(InvalidRequest, match="'k9998' more than once"):
+        parse_json_object(f'{{{keys},"k9998":2}}'.encode())
+    with pytest.raises(InvalidRequest, match="more than 10,000 keys"):
+        parse_json_object(f'{{{keys},"k":2,"l":3}}'.encode())
+
+
+@pytest.mark.parametrize("part", ["1,", "{},", "[],", '"a,b",', '"\\\\\\"[",', '"\\\\",'])
+def test_a_body_of_too_many_parts_is_refused_before_it_is_read(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("minerva_desktop.server.json_body.MAX_PARTS", 1000)
+    each = 1 + part.count("{}") + part.count("[]")
+    n_more = 997 // each  # beside the brackets and the colon around them
+    fits = '{"a":[' + part * n_more + "1]}"
+    assert not has_too_many_parts(fits.encode())
+    over = fits.replace("[", "[" + "1," * each, 1).encode()
+    assert has_too_many_parts(over)
+    with pytest.raises(InvalidRequest, match="more than 1,000 parts"):
+        parse_json_object(over)
+
+
+def test_what_stands_in_strings_is_no_part() -> None:
+    text = ',:[{\\"' * MAX_PARTS
+    assert not has_too_many_parts(f'{{"a": "{text}"}}'.encode())
+    assert parse_json_object(f'{{"a": "{text}"}}'.encode()) == {"a": ',:[{"' * MAX_PARTS}
+    assert not has_too_many_parts(f'{{"a": "{text}'.encode())

@@ -4,11 +4,14 @@ Prompts are rendered and tokenised, grammars checked and questions answered on t
 own, so that neither a long prompt nor a costly grammar holds up the answers that run, and no
 question waits for a decode. Each thread has its own queue: questions do not wait for prompts, and
 requests that are quickly prepared do not wait for those with a grammar, whose check may take
-seconds, nor for those with so much text that it takes as long to see that it does not fit.
+seconds, nor for those with so much text that it takes as long to see that it does not fit. Nor do
+questions wait for those about much more text: llama.cpp tokenises a text in one go, which nothing
+can end. What nobody wants any more is dropped at once where it waits.
 """
 
 from __future__ import annotations
 
+import bisect
 import functools
 import queue
 import threading
@@ -16,6 +19,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import msgspec
 
@@ -34,6 +38,11 @@ from minerva_desktop.engine.core.call_watch import CallWatch
 from minerva_desktop.engine.core.grammar import check_grammar
 from minerva_desktop.engine.core.json_schema import schema_to_grammar
 from minerva_desktop.engine.core.prompts import Prompt, PromptBuilder
+from minerva_desktop.engine.core.questions import (
+    answer_to,
+    chat_characters,
+    question_characters,
+)
 from minerva_desktop.engine.core.sampler import (
     DryPrototype,
     dry_prototype,
@@ -41,10 +50,6 @@ from minerva_desktop.engine.core.sampler import (
 )
 from minerva_desktop.engine.messages import (
     Abort,
-    Answer,
-    ApplyTemplate,
-    CountTokens,
-    Detokenize,
     Embed,
     ErrorInfo,
     Event,
@@ -53,15 +58,13 @@ from minerva_desktop.engine.messages import (
     RequestFailed,
     SequenceOutput,
     StepOutputs,
-    TextMade,
-    Tokenize,
-    Tokenized,
-    TokensCounted,
 )
 from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
 
 LONG_CHARACTERS = 200_000  # of a request: about 0.1 s
-PREVIEW_CHARACTERS = 50_000  # of what another template makes: nobody reads more
+# Of a question, in each class of length but the last: what is typed, then what chats and files
+# have. The rest are megabytes, of which llama.cpp tokenises one in 1 to 5 s.
+QUESTION_CHARACTERS = (20_000, 400_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,14 @@ class PreparedEmbedding:
 
 
 Prepared = PreparedGeneration | PreparedEmbedding
-_Posted = tuple[Generate | Embed, float]  # and when it arrived, `time.perf_counter`
+_Queue = queue.SimpleQueue[int]  # of the ids of what is open
+
+
+class _Posted(NamedTuple):
+    """What is to be done here, and when it arrived (`time.perf_counter`)."""
+
+    work: Generate | Embed | Question
+    arrived: float
 
 
 class Desk:
@@ -103,82 +113,85 @@ class Desk:
         self._send = send
         self._hand_on = hand_on
         self._lock = threading.Lock()
-        self._open: set[int] = set()  # requests that are not handed on yet
-        self._light: queue.SimpleQueue[_Posted] = queue.SimpleQueue()
-        self._costly: queue.SimpleQueue[_Posted] = queue.SimpleQueue()
-        self._long: queue.SimpleQueue[_Posted] = queue.SimpleQueue()
-        self._questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
+        self._open: dict[int, _Posted] = {}  # what is not handed on or answered yet
+        self._light: _Queue = queue.SimpleQueue()
+        self._costly: _Queue = queue.SimpleQueue()
+        self._long: _Queue = queue.SimpleQueue()
+        self._questions: tuple[_Queue, ...] = tuple(
+            queue.SimpleQueue() for _ in range(len(QUESTION_CHARACTERS) + 1)
+        )
 
     def start(self, make_builder: Callable[[], PromptBuilder]) -> None:
         """Begin work, once a model is there; each thread gets a builder of its own."""
-        serving = (self._serve_light, self._serve_costly, self._serve_long, self._serve_questions)
-        for serve in serving:
-            threading.Thread(target=serve, args=(make_builder(),), daemon=True).start()
+        for waiting in (self._light, self._costly, self._long, *self._questions):
+            threading.Thread(
+                target=self._serve, args=(waiting, make_builder()), daemon=True
+            ).start()
 
     # -- reader thread ---------------------------------------------------------------------
 
     def post(self, request: Generate | Embed) -> None:
         """Take a request to prepare."""
-        with self._lock:
-            self._open.add(request.request_id)
-        posted = self._light
+        waiting = self._light
         if _n_characters(request) > LONG_CHARACTERS:
-            posted = self._long
+            waiting = self._long
         elif _is_costly(request):
-            posted = self._costly
-        posted.put((request, time.perf_counter()))
+            waiting = self._costly
+        self._put(waiting, request)
 
     def ask(self, question: Question) -> None:
         """Take a question."""
-        self._questions.put(question)
+        length = bisect.bisect_left(QUESTION_CHARACTERS, question_characters(question))
+        self._put(self._questions[length], question)
+
+    def _put(self, waiting: _Queue, work: Generate | Embed | Question) -> None:
+        with self._lock:
+            self._open[work.request_id] = _Posted(work, time.perf_counter())
+        waiting.put(work.request_id)
 
     def abort(self, abort: Abort) -> None:
-        """End a request here, where it is still open, or hand the abort on."""
+        """End a request or a question here, where it is still open, or hand the abort on. Nobody
+        waits for the answer to a question that was given up."""
         with self._lock:
-            if abort.request_id not in self._open:
+            posted = self._open.pop(abort.request_id, None)
+            if posted is None:
                 self._hand_on(abort)
                 return
-            self._open.discard(abort.request_id)
-        never_begun = Completion(finish_reason=FinishReason.CANCELLED, timings=Timings(), seed=0)
-        output = SequenceOutput(request_id=abort.request_id, completion=never_begun)
-        self._send(StepOutputs((output,)))
+        if isinstance(posted.work, Generate):
+            never = Completion(finish_reason=FinishReason.CANCELLED, timings=Timings(), seed=0)
+            output = SequenceOutput(request_id=abort.request_id, completion=never)
+            self._send(StepOutputs((output,)))
 
     # -- desk threads ----------------------------------------------------------------------
 
-    def _serve_light(self, builder: PromptBuilder) -> None:
-        self._serve_requests(self._light, builder)
-
-    def _serve_costly(self, builder: PromptBuilder) -> None:
-        self._serve_requests(self._costly, builder)
-
-    def _serve_long(self, builder: PromptBuilder) -> None:
-        self._serve_requests(self._long, builder)
-
-    def _serve_requests(self, posted: queue.SimpleQueue[_Posted], builder: PromptBuilder) -> None:
+    def _serve(self, waiting: _Queue, builder: PromptBuilder) -> None:
         while True:
-            request, arrived = posted.get()
-            if request.request_id not in self._open:
-                continue  # nobody wants it any more
-            try:
-                prepared = self._prepare(request, arrived, builder)
-            except Exception as error:  # noqa: BLE001 - the top of a thread that has to live on
-                if self._close(request.request_id):
-                    self._refuse(request, _foreseen(error))
-                continue
-            if isinstance(prepared, PreparedGeneration) and prepared.request.tell_accepted:
-                self._send(StepOutputs((_accepted(prepared),)))
-            with self._lock:  # an abort comes either before this or behind it
-                if request.request_id in self._open:
-                    self._open.discard(request.request_id)
-                    self._hand_on(prepared)
+            self._serve_one(waiting.get(), builder)
 
-    def _serve_questions(self, builder: PromptBuilder) -> None:
-        while True:
-            question = self._questions.get()
-            try:
-                self._send(_answer(question, builder))
-            except Exception as error:  # noqa: BLE001 - the top of a thread that has to live on
-                self._send(RequestFailed(question.request_id, ErrorInfo.of(_foreseen(error))))
+    def _serve_one(self, request_id: int, builder: PromptBuilder) -> None:
+        with self._lock:
+            posted = self._open.get(request_id)
+        if posted is None:
+            return  # nobody wants it any more
+        work = posted.work
+        try:
+            if isinstance(work, Generate | Embed):
+                self._hand_on_prepared(self._prepare(work, posted.arrived, builder))
+                return
+            answer = answer_to(work, builder)
+        except Exception as error:  # noqa: BLE001 - the top of a thread that has to live on
+            if self._close(request_id):
+                self._refuse(work, _foreseen(error))
+            return
+        if self._close(request_id):
+            self._send(answer)
+
+    def _hand_on_prepared(self, prepared: Prepared) -> None:
+        if isinstance(prepared, PreparedGeneration) and prepared.request.tell_accepted:
+            self._send(StepOutputs((_accepted(prepared),)))
+        with self._lock:  # an abort comes either before this or behind it
+            if self._open.pop(prepared.request.request_id, None) is not None:
+                self._hand_on(prepared)
 
     def _prepare(
         self, request: Generate | Embed, arrived: float, builder: PromptBuilder
@@ -194,16 +207,14 @@ class Desk:
 
     def _close(self, request_id: int) -> bool:
         with self._lock:
-            was_open = request_id in self._open
-            self._open.discard(request_id)
-        return was_open
+            return self._open.pop(request_id, None) is not None
 
-    def _refuse(self, request: Generate | Embed, error: MinervaError) -> None:
+    def _refuse(self, work: Generate | Embed | Question, error: MinervaError) -> None:
         info = ErrorInfo.of(error)
-        if isinstance(request, Embed):
-            self._send(RequestFailed(request.request_id, info))
+        if isinstance(work, Generate):
+            self._send(StepOutputs((SequenceOutput(request_id=work.request_id, error=info),)))
         else:
-            self._send(StepOutputs((SequenceOutput(request_id=request.request_id, error=info),)))
+            self._send(RequestFailed(work.request_id, info))
 
 
 def forget_prepared() -> None:
@@ -234,8 +245,7 @@ def _n_characters(request: Generate | Embed) -> int:
     """How much text there is to tokenise."""
     if isinstance(request, Embed):
         return sum(len(given) for given in request.inputs if isinstance(given, str))
-    turns = request.messages or ()
-    return len(request.text or "") + sum(len(turn.text) + len(turn.reasoning) for turn in turns)
+    return len(request.text or "") + chat_characters(request.messages or (), request.chat)
 
 
 def _is_costly(request: Generate | Embed) -> bool:
@@ -350,29 +360,3 @@ def _input_tokens(request: Embed, builder: PromptBuilder) -> list[list[int]]:
         builder.check_length(tokens, "input")
         inputs.append(tokens)
     return inputs
-
-
-def _answer(question: Question, builder: PromptBuilder) -> Answer:
-    vocabulary = builder.vocabulary
-    match question:
-        case CountTokens(request_id, messages, chat):
-            chat.check()
-            return TokensCounted(request_id, len(builder.chat_tokens(messages, chat)))
-        case ApplyTemplate(request_id, messages, chat, end, template):
-            chat.check()
-            if template is None:
-                text = builder.chat_text(messages, chat, end)
-            else:
-                shown = builder.with_template(template).chat_text(messages, chat, end)
-                text = shown[:PREVIEW_CHARACTERS]
-            return TextMade(request_id, text.encode("utf-8", "replace"))
-        case Tokenize(request_id, text):
-            tokens = vocabulary.tokenize(
-                text, special=question.parse_special, add_special=question.add_special
-            )
-            pieces = tuple(vocabulary.written_out(token) for token in tokens)
-            return Tokenized(request_id, tuple(tokens), pieces)
-        case Detokenize(request_id, tokens):
-            vocabulary.check(tokens, "tokens")
-            whole = b"".join(vocabulary.written_out(token) for token in tokens)
-            return TextMade(request_id, whole)

@@ -21,6 +21,7 @@ _IDLE = (
     "how long an idle model stays loaded is chosen in the window, or by minerva serve"
     " --idle-seconds"
 )
+_THINKS = "reasoning_effort none, or enable_thinking in chat_template_kwargs, asks for no thinking"
 
 # Names of fields that cannot be honoured, with the values (besides null) that ask for nothing.
 NeutralValues = Mapping[str, tuple[Any, ...]]
@@ -31,6 +32,8 @@ _INSTEAD: Mapping[str, str] = MappingProxyType(
         "keep_alive": _IDLE,
         "num_ctx": "the context is chosen when a model is loaded, in its load options or by"
         " minerva serve --n-ctx",
+        "reasoning_budget_tokens": _THINKS,
+        "thinking_budget_tokens": _THINKS,
         "ttl": _IDLE,
         "verbosity": "say in the messages how long the answer is to be",
     }

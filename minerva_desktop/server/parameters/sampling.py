@@ -63,6 +63,7 @@ SAMPLING_NEUTRAL: NeutralValues = MappingProxyType(
         "num_ctx": (),
         "post_sampling_probs": (False,),
         "preserved_tokens": ([],),
+        "reasoning_budget_tokens": (-1,),
         "response_fields": ([],),
         "return_tokens": (False,),
         "samplers": (),
@@ -71,6 +72,7 @@ SAMPLING_NEUTRAL: NeutralValues = MappingProxyType(
         "structured_outputs": (),
         "t_max_predict_ms": (0, -1),
         "t_max_prompt_ms": (0, -1),
+        "thinking_budget_tokens": (-1,),
         "ttl": (),
         "use_beam_search": (False,),
     }

@@ -30,7 +30,6 @@ from minerva_desktop.server.generation_events import (
     PromptScored,
     Said,
 )
-from minerva_desktop.server.json_body import read_json_object
 from minerva_desktop.server.model_choice import chosen_model
 from minerva_desktop.server.parameters.completions import (
     CompletionParameters,
@@ -54,12 +53,14 @@ def completions_router(context: ServerContext) -> APIRouter:
 
     @router.post("/v1/completions")
     async def create_completion(request: Request) -> Response:
-        body = await lifetime.run(read_json_object(request))
-        parameters = completion_parameters(body, config.request_timeout_s)
+        read = context.bodies.read(
+            request, lambda body: completion_parameters(body, config.request_timeout_s)
+        )
+        parameters = await lifetime.run(read)
         model = await chosen_model(context, parameters.model)
         answer = CompletionAnswer(context, request.scope, model, parameters)
         if parameters.stream:
-            return EventStream(answer.stream, lifetime, config.keep_alive_s, parameters.headers)
+            return EventStream(answer.stream, lifetime, config, parameters.headers)
         completion = await lifetime.run(answer.complete(), request.receive)
         return json_response(completion, headers=parameters.headers)
 

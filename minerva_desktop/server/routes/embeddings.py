@@ -17,7 +17,6 @@ from starlette.responses import Response
 from minerva_desktop.errors import InvalidRequest, ModelNotFound
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.errors import json_response, renamed_fields
-from minerva_desktop.server.json_body import read_json_object
 from minerva_desktop.server.model_choice import chosen_model, leased, no_embeddings
 from minerva_desktop.server.parameters.embeddings import EmbeddingParameters, embedding_parameters
 from minerva_desktop.server.schemas.embeddings import (
@@ -39,8 +38,7 @@ def embeddings_router(context: ServerContext) -> APIRouter:
 
     @router.post("/v1/embeddings")
     async def create_embeddings(request: Request) -> Response:
-        body = await lifetime.run(read_json_object(request))
-        parameters = embedding_parameters(body)
+        parameters = await lifetime.run(context.bodies.read(request, embedding_parameters))
         model = await chosen_model(context, parameters.model, embeds=True)
         work = _EmbeddingWork(context, model, parameters)
         answer = await lifetime.run(work.run(request.scope), request.receive)

@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from minerva_desktop.server.errors import json_response, request_id_headers
 from minerva_desktop.server.generation import GenerationRequest
-from minerva_desktop.server.json_body import read_json_object
 from minerva_desktop.server.message_writer import MessageWriter
 from minerva_desktop.server.model_choice import chosen_model
 from minerva_desktop.server.parameters.anthropic import (
@@ -37,17 +36,23 @@ def messages_router(context: ServerContext) -> APIRouter:
 
     @router.post("/v1/messages")
     async def create_message(request: Request) -> Response:
-        body = await lifetime.run(read_json_object(request))
         has_betas = BETA_HEADER in request.headers
-        parameters = messages_parameters(
-            body, context.config.request_timeout_s, has_betas=has_betas
+        read = context.bodies.read(
+            request,
+            lambda body: messages_parameters(
+                body, context.config.request_timeout_s, has_betas=has_betas
+            ),
         )
+        parameters = await lifetime.run(read)
         return await _answer(context, request, parameters)
 
     @router.post("/v1/messages/count_tokens")
     async def count_tokens(request: Request) -> Response:
-        body = await lifetime.run(read_json_object(request))
-        parameters = count_parameters(body, has_betas=BETA_HEADER in request.headers)
+        has_betas = BETA_HEADER in request.headers
+        read = context.bodies.read(
+            request, lambda body: count_parameters(body, has_betas=has_betas)
+        )
+        parameters = await lifetime.run(read)
         n_tokens = await count_prompt(
             context, request, parameters.model, parameters.turns, parameters.chat, dialect=DIALECT
         )
@@ -79,7 +84,7 @@ async def _answer(
         return EventStream(
             answer.stream,
             context.lifetime,
-            context.config.keep_alive_s,
+            context.config,
             headers,
             failed=answer.failed,
             keep_alive=encode_named_events([Ping()]),

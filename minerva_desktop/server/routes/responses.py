@@ -5,14 +5,15 @@ Nothing is kept, so there is nothing to get later.
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from minerva_desktop.server.errors import json_response
 from minerva_desktop.server.generation import GenerationRequest
-from minerva_desktop.server.json_body import read_json_object
 from minerva_desktop.server.model_choice import chosen_model
-from minerva_desktop.server.parameters.responses import responses_parameters
+from minerva_desktop.server.parameters.responses import ResponsesParameters, responses_parameters
 from minerva_desktop.server.prompt_count import count_prompt
 from minerva_desktop.server.response_writer import ResponseWriter
 from minerva_desktop.server.schemas.response_object import InputTokens
@@ -28,10 +29,12 @@ def responses_router(context: ServerContext) -> APIRouter:
     lifetime, config = context.lifetime, context.config
     router = APIRouter()
 
+    def parsed(body: dict[str, Any]) -> ResponsesParameters:
+        return responses_parameters(body, config.request_timeout_s)
+
     @router.post("/v1/responses")
     async def create_response(request: Request) -> Response:
-        body = await lifetime.run(read_json_object(request))
-        parameters = responses_parameters(body, context.config.request_timeout_s)
+        parameters = await lifetime.run(context.bodies.read(request, parsed))
         model = await chosen_model(context, parameters.model)
         writer = ResponseWriter(model.model_id, parameters.settings)
         asked = GenerationRequest(
@@ -46,7 +49,7 @@ def responses_router(context: ServerContext) -> APIRouter:
             return EventStream(
                 answer.stream,
                 lifetime,
-                config.keep_alive_s,
+                config,
                 parameters.headers,
                 failed=answer.failed,
             )
@@ -55,8 +58,7 @@ def responses_router(context: ServerContext) -> APIRouter:
 
     @router.post("/v1/responses/input_tokens")
     async def count_input_tokens(request: Request) -> Response:
-        body = await lifetime.run(read_json_object(request))
-        parameters = responses_parameters(body, config.request_timeout_s)
+        parameters = await lifetime.run(context.bodies.read(request, parsed))
         n_tokens = await count_prompt(
             context, request, parameters.model, parameters.turns, parameters.chat, dialect=DIALECT
         )

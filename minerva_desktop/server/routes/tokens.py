@@ -16,7 +16,6 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from minerva_desktop.server.errors import json_response
-from minerva_desktop.server.json_body import read_json_object
 from minerva_desktop.server.model_choice import chosen_model, leased
 from minerva_desktop.server.parameters.tokens import question, template_parameters
 from minerva_desktop.server.request_info import request_info
@@ -40,8 +39,8 @@ def tokens_router(context: ServerContext) -> APIRouter:
 
     @router.post("/tokenize")
     async def tokenize(request: Request) -> Response:
-        body = await lifetime.run(read_json_object(request))
-        asked, headers = question(body, TokenizeRequest)
+        read = context.bodies.read(request, lambda body: question(body, TokenizeRequest))
+        asked, headers = await lifetime.run(read)
 
         async def ask(engine: Engine) -> TokenList:
             found = await engine.tokenize(
@@ -58,8 +57,8 @@ def tokens_router(context: ServerContext) -> APIRouter:
 
     @router.post("/detokenize")
     async def detokenize(request: Request) -> Response:
-        body = await lifetime.run(read_json_object(request))
-        asked, headers = question(body, DetokenizeRequest)
+        read = context.bodies.read(request, lambda body: question(body, DetokenizeRequest))
+        asked, headers = await lifetime.run(read)
 
         async def ask(engine: Engine) -> DetokenizedText:
             return DetokenizedText(await engine.detokenize(asked.tokens))
@@ -68,8 +67,7 @@ def tokens_router(context: ServerContext) -> APIRouter:
 
     @router.post("/apply-template")
     async def apply_template(request: Request) -> Response:
-        body = await lifetime.run(read_json_object(request))
-        asked = template_parameters(body)
+        asked = await lifetime.run(context.bodies.read(request, template_parameters))
 
         async def ask(engine: Engine) -> RenderedPrompt:
             return RenderedPrompt(

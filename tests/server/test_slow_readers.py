@@ -1,0 +1,89 @@
+"""Clients that read a streamed answer slower than it is computed: they cost a bounded buffer, and
+the model is free for others."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+
+import pytest
+
+from minerva_desktop.server.config import ConnectionLimits
+from tests.server.fake_models import (
+    COMPLETION,
+    Served,
+    chat_body,
+    says,
+    says_and_goes_on,
+    serving,
+)
+
+CHAT = "/v1/chat/completions"
+TOKEN = "~" * 1000
+FOR_EVER = 1e6  # seconds
+
+
+async def ask_and_not_read(served: Served) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A client that takes no more of a streamed answer than the system's buffers do."""
+    reader, writer = await served.connect()
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    body = json.dumps(chat_body(stream=True)).encode()
+    head = f"POST {CHAT} HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nConnection: close\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body)
+    await asyncio.wait_for(served.engine.asked.wait(), 5)
+    return reader, writer
+
+
+def errors_in(answer: bytes) -> list[str]:
+    events = [line[6:] for line in answer.split(b"\n") if line.startswith(b"data: {")]
+    return [json.loads(event)["error"]["code"] for event in events if b'"error"' in event]
+
+
+async def test_the_model_is_free_when_its_answer_is_done_not_when_it_is_read() -> None:
+    tokens = [TOKEN] * 700
+    async with serving(says_and_goes_on(*tokens)) as served:
+        reader, writer = await ask_and_not_read(served)
+        served.engine.streams[0].finish(COMPLETION)
+        await asyncio.wait_for(served.pool.returned.wait(), 5)
+        assert served.pool.leases == 0
+        writer.transport.resume_reading()  # type: ignore[attr-defined]
+        answer = await reader.read()
+    assert answer.count(b"~") == 700_000
+    assert answer.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+    assert errors_in(answer) == []
+
+
+async def test_what_is_read_too_slowly_for_too_long_is_ended_and_told_so() -> None:
+    limits = ConnectionLimits(backlog_bytes=10_000, behind_s=0.2, stall_s=FOR_EVER)
+    async with serving(says_and_goes_on(), limits=limits) as served:
+        reader, writer = await ask_and_not_read(served)
+        stream = served.engine.streams[0]
+        async with asyncio.timeout(20):
+            while not served.engine.cancelled.is_set():
+                stream.push_token(TOKEN)
+                await asyncio.sleep(0)
+            await served.pool.returned.wait()
+        assert served.pool.leases == 0
+        writer.transport.resume_reading()  # type: ignore[attr-defined]
+        answer = await reader.read()
+        assert errors_in(answer) == ["client_too_slow"]
+        assert answer.endswith(b"0\r\n\r\n")
+        served.engine.script = says("Hi")
+        assert (await served.http.post(CHAT, json=chat_body())).status_code == 200
+
+
+async def test_who_leaves_before_the_rest_is_read_did_not_get_the_answer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "minerva_desktop.server.access")
+    async with serving(says_and_goes_on(*[TOKEN] * 700)) as served:
+        _, writer = await ask_and_not_read(served)
+        served.engine.streams[0].finish(COMPLETION)
+        await asyncio.wait_for(served.pool.returned.wait(), 5)
+        writer.transport.abort()
+        async with asyncio.timeout(5):
+            while CHAT not in caplog.text:
+                await served.http.get("/health")
+    assert f"POST {CHAT} 200 cancelled" in caplog.text
