@@ -17,12 +17,13 @@ ANYONE = {"errors", "paths", "settings", "logs", "units", "digests", "time_limit
 
 ALLOWED = {
     "ui": {"app", "chat"},
-    "app": {"chat", "engine", "library", "store", "devices"},
+    "app": {"chat", "documents", "engine", "library", "store", "devices"},
     # Entry points, like `__main__`, but with no window.
     "commands": {"app", "runtime", "server", "engine", "library", "devices", "load_choice", "chat"},
     "runtime": {"server", "engine", "library", "devices", "load_choice"},
     "load_choice": {"engine", "library", "devices"},
-    "server": {"chat", "engine", "library", "devices"},
+    "server": {"chat", "documents", "engine", "library", "devices"},
+    "documents": {"chat"},
     "engine": {"chat", "devices"},
     "library": {"devices"},
     "store": {"chat"},

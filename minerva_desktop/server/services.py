@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +24,7 @@ from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.activity import Activity
 from minerva_desktop.server.auth import KeyRing
 from minerva_desktop.server.config import EndpointConfig
+from minerva_desktop.server.file_reader import FileReader
 from minerva_desktop.server.lifetime import Lifetime
 from minerva_desktop.server.metrics import Metrics
 
@@ -127,3 +128,4 @@ class ServerContext:
     activity: Activity
     metrics: Metrics
     key_ring: KeyRing
+    files: FileReader = field(default_factory=FileReader)

@@ -5,6 +5,8 @@ Whatever ``anthropic-version`` a client names, it gets what its clients read tod
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -21,6 +23,7 @@ from minerva_desktop.server.parameters.anthropic import (
     messages_parameters,
 )
 from minerva_desktop.server.prompt_count import count_prompt
+from minerva_desktop.server.request_files import with_files
 from minerva_desktop.server.request_info import request_info
 from minerva_desktop.server.schemas.anthropic_answer import Ping, TokenCount
 from minerva_desktop.server.services import ServerContext
@@ -38,16 +41,17 @@ def messages_router(context: ServerContext) -> APIRouter:
     @router.post("/v1/messages")
     async def create_message(request: Request) -> Response:
         body = await lifetime.run(read_json_object(request))
-        has_betas = BETA_HEADER in request.headers
-        parameters = messages_parameters(
-            body, context.config.request_timeout_s, has_betas=has_betas
-        )
+        timeout_s, has_betas = context.config.request_timeout_s, BETA_HEADER in request.headers
+        parse = partial(messages_parameters, body, timeout_s, has_betas=has_betas)
+        parameters = await with_files(context, request, parse)
         return await _answer(context, request, parameters)
 
     @router.post("/v1/messages/count_tokens")
     async def count_tokens(request: Request) -> Response:
         body = await lifetime.run(read_json_object(request))
-        parameters = count_parameters(body, has_betas=BETA_HEADER in request.headers)
+        has_betas = BETA_HEADER in request.headers
+        parse = partial(count_parameters, body, has_betas=has_betas)
+        parameters = await with_files(context, request, parse)
         n_tokens = await count_prompt(
             context, request, parameters.model, parameters.turns, parameters.chat, dialect=DIALECT
         )

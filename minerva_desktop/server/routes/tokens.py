@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -19,6 +20,7 @@ from minerva_desktop.server.errors import json_response
 from minerva_desktop.server.json_body import read_json_object
 from minerva_desktop.server.model_choice import chosen_model, leased
 from minerva_desktop.server.parameters.tokens import question, template_parameters
+from minerva_desktop.server.request_files import with_files
 from minerva_desktop.server.request_info import request_info
 from minerva_desktop.server.schemas.tokens import (
     DetokenizedText,
@@ -69,7 +71,7 @@ def tokens_router(context: ServerContext) -> APIRouter:
     @router.post("/apply-template")
     async def apply_template(request: Request) -> Response:
         body = await lifetime.run(read_json_object(request))
-        asked = template_parameters(body)
+        asked = await with_files(context, request, partial(template_parameters, body))
 
         async def ask(engine: Engine) -> RenderedPrompt:
             return RenderedPrompt(
