@@ -13,7 +13,18 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "minerva_desktop"
-ANYONE = {"errors", "paths", "settings", "logs", "units", "digests", "time_limit", "api_keys", ""}
+ANYONE = {
+    "errors",
+    "paths",
+    "settings",
+    "logs",
+    "units",
+    "digests",
+    "time_limit",
+    "api_keys",
+    "caller_names",
+    "",
+}
 
 ALLOWED = {
     "ui": {"app", "chat"},
@@ -32,6 +43,7 @@ ALLOWED = {
     # Downwards only: the errors know nobody.
     "settings": {"chat"},
     "api_keys": {"digests"},
+    "caller_names": set(),
     "paths": set(),
     "logs": set(),
     "command_line": set(),
