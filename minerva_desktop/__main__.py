@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return window_check.main()
     if given[:1] == ["--pdf-text"]:
-        from minerva_desktop.app import pdf_child
+        from minerva_desktop.documents import pdf_child
 
         pdf_child.main()
         return EXIT_OK

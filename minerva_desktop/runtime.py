@@ -29,7 +29,6 @@ from minerva_desktop.devices.gpu_context import (
 )
 from minerva_desktop.devices.ledgers import CPU, NOTHING, DeviceLedgers, Needs
 from minerva_desktop.devices.pressure import SHORT_BYTES, LastingShortage, Shortage, shortages
-from minerva_desktop.engine.connection import MAX_WAITING
 from minerva_desktop.engine.device_query import KnownDevices, ask_devices
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
@@ -43,6 +42,7 @@ from minerva_desktop.engine.pool_events import (
     ModelReady,
     PoolEvent,
 )
+from minerva_desktop.engine.queue_limit import MAX_WAITING, QueueLimit
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.errors import EngineDied
@@ -108,7 +108,7 @@ class Runtime:
         find = find_devices or functools.partial(ask_devices, self._spare)
         self._devices = KnownDevices(find, self.pool.ledgers, self.pool.holdings, gpu_bytes)
         self.activity = Activity(on_request, max_loading=max_waiting)
-        self._max_waiting, self._key_file = max_waiting, key_file
+        self._queue, self._key_file = QueueLimit(max_waiting), key_file
         self._watching_keys: asyncio.Task[None] | None = None
         self._catalog, self._probe = catalog, probe
         self._endpoint: Endpoint | None = None
@@ -131,6 +131,10 @@ class Runtime:
         self._memory_bytes = memory_bytes
         self._devices.use_budgets(gpu_bytes)
         self.pool.look_again()
+
+    def set_max_waiting(self, max_waiting: int) -> None:
+        """Requests that may wait for each model from now on."""
+        self._queue.n_waiting = self.activity.max_loading = max_waiting
 
     @property
     def memory_kind(self) -> GpuDevice:
@@ -277,9 +281,7 @@ class Runtime:
     # -- what the pool needs ---------------------------------------------------------------
 
     def _make_engine(self, path: Path, on_death: Callable[[EngineDied], None]) -> LlamaEngine:
-        return LlamaEngine(
-            path, spare=self._spare, on_death=on_death, max_waiting=self._max_waiting
-        )
+        return LlamaEngine(path, spare=self._spare, on_death=on_death, queue=self._queue)
 
     async def fit_of(self, path: Path, options: LoadOptions | None = None) -> LoadPlan:
         """What loading a model would take, with which options, and what would go for it; see

@@ -18,6 +18,7 @@ from typing import Annotated, Any, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
+from minerva_desktop.chat.limits import MAX_SECONDS
 from minerva_desktop.chat.presets import MAX_NAME
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import InvalidRequest, StoreError, os_reason
@@ -25,15 +26,23 @@ from minerva_desktop.paths import path_text
 
 FORMAT = 1  # counts up when an older app would misunderstand what a newer one writes
 DEFAULT_PORT = 8427
+DEFAULT_WAITING = 256  # requests, as `engine.queue_limit` has it
 # Units of 10^9 bytes. With less not even the model that comes with the app can be used.
 MIN_MEMORY_GB, MAX_GB = 0.25, 100_000
 MAX_TEMPLATE = 200_000  # characters, as there
 MAX_ADDRESS = 2_000  # characters
+LOOPBACK, ANY_ADDRESS = "127.0.0.1", "0.0.0.0"
+MAX_NAMES = 100  # of callers
+MAX_REQUEST_SECONDS = int(MAX_SECONDS)
+MAX_WAITING = 10_000
 MAX_SHOWN = 40  # characters of a value that was not understood
 
 _NCtx = Annotated[int, Meta(ge=16, le=16_777_216)]  # as `engine.load_options` has them
 _GpuLayers = Annotated[int, Meta(ge=0, le=10_000)]
 _Threads = Annotated[int, Meta(ge=1, le=1024)]
+_CallerNames = Annotated[
+    tuple[Annotated[str, Meta(max_length=MAX_ADDRESS)], ...], Meta(max_length=MAX_NAMES)
+]
 _Gigabytes = Annotated[float, Meta(ge=0, le=MAX_GB)]
 
 _log = logging.getLogger(__name__)
@@ -88,7 +97,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `app.memory_budgets.DeviceBudget`); ``snapshot_gb``: disk, in units of 10^9 bytes, for the
     states of long chats; 0 keeps none.
     ``sampling`` and ``system_prompt``: what new chats begin with where no preset says otherwise.
-    ``server_network``: the local server lets other machines in, too.
+    ``server_network``: the local server lets other machines in, too; ``server_origins`` are the web
+    origins whose pages may call it, ``server_hosts`` names beside the machine's own by which it may
+    be called. ``server_request_s``: the seconds that a request may take (None:
+    as long as it takes); ``server_waiting``: requests that may wait for a model.
     ``closed_folders``: the ids of those whose chats the list does not show, and ``unread_chats``
     of those with an answer that nobody has seen.
     ``new_chat_draft``: what stands in the composer of a chat that has no messages yet, and
@@ -106,6 +118,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     server_port: Annotated[int, Meta(ge=1, le=65535)] = DEFAULT_PORT
     server_enabled: bool = False
     server_network: bool = False
+    server_origins: _CallerNames = ()
+    server_hosts: _CallerNames = ()
+    server_request_s: Annotated[int, Meta(ge=1, le=MAX_REQUEST_SECONDS)] | None = None
+    server_waiting: Annotated[int, Meta(ge=1, le=MAX_WAITING)] = DEFAULT_WAITING
     send_with_enter: bool = True
     sampling: SamplingParameters = SamplingParameters()
     system_prompt: str = ""
@@ -121,6 +137,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     parameters_visible: bool = False
     updates: UpdateSettings = UpdateSettings()
     format: int = FORMAT
+
+    @property
+    def server_host(self) -> str:
+        """The address at which the local server listens."""
+        return ANY_ADDRESS if self.server_network else LOOPBACK
 
 
 class SettingsFile:

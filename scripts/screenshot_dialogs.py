@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtWidgets import QTableView
+from PySide6.QtWidgets import QAbstractButton, QTableView
 
 import screenshot_samples as samples
 from minerva_desktop.app.access_keys import AccessKey
@@ -19,6 +19,7 @@ from minerva_desktop.settings import DEFAULT_PORT, ModelOverrides, Settings
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
+from minerva_desktop.ui.names_field import NamesField
 from minerva_desktop.ui.server_window import ServerWindow
 from minerva_desktop.ui.settings_dialog import SettingsDialog
 from minerva_desktop.ui.status_bar import ServerState
@@ -72,13 +73,14 @@ FAILED = replace(
     tokens_per_second=0.0,
     error="smollm2-135m-instruct-q4_1 makes no embeddings",
 )
+ORIGINS = ("https://chat.example.org", "http://localhost:3000")
 PROMPT = "<|im_start|>user\nWhy is the sea salty?<|im_end|>\n<|im_start|>assistant\n"
 
 
 def server_window(window: MainWindow, icons: Icons, *, is_busy: bool) -> ServerWindow:
     """The server's window, with keys and requests, or as a person meets it first."""
     opened = ServerWindow(icons, window)
-    opened.set_settings(DEFAULT_PORT, reaches_network=False)
+    opened.set_settings(Settings(server_origins=ORIGINS))
     opened.show()
     if is_busy:
         opened.set_state(ServerState.ON, URL)
@@ -88,6 +90,18 @@ def server_window(window: MainWindow, icons: Icons, *, is_busy: bool) -> ServerW
         if table is not None:
             table.selectRow(0)
         opened.show_prompt(PROMPT)
+    return opened
+
+
+def server_advanced(window: MainWindow, icons: Icons) -> ServerWindow:
+    """The same with what few people need, one field of it wrong."""
+    opened = server_window(window, icons, is_busy=True)
+    advanced = opened.findChild(QAbstractButton, "serverAdvanced")
+    hosts = opened.findChild(NamesField, "serverHosts")
+    if advanced is not None and hosts is not None:
+        advanced.click()
+        hosts.set_names(("chat.example.org:443",))
+        hosts.check()
     return opened
 
 

@@ -210,6 +210,13 @@ def server(stage: Stage) -> list[QWidget]:
     return [screenshot_dialogs.server_window(stage.window, stage.icons, is_busy=True)]
 
 
+def server_advanced(stage: Stage) -> list[QWidget]:
+    """The local server's window with all that can be said about it."""
+    conversation(stage)
+    stage.window.status.set_server(ServerState.ON, screenshot_dialogs.URL)
+    return [screenshot_dialogs.server_advanced(stage.window, stage.icons)]
+
+
 def server_empty(stage: Stage) -> list[QWidget]:
     """The local server's window, off and without keys or requests."""
     conversation(stage)
@@ -244,6 +251,7 @@ STATES: dict[str, State] = {
     "settings-gpus": settings_gpus,
     "settings-unknown": settings_unknown,
     "server": server,
+    "server-advanced": server_advanced,
     "server-empty": server_empty,
     "model-options": model_options,
     "parameters": parameters,

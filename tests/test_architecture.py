@@ -14,16 +14,28 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "minerva_desktop"
-ANYONE = {"errors", "paths", "settings", "logs", "units", "digests", "time_limit", "api_keys", ""}
+ANYONE = {
+    "errors",
+    "paths",
+    "settings",
+    "logs",
+    "units",
+    "digests",
+    "time_limit",
+    "api_keys",
+    "caller_names",
+    "",
+}
 
 ALLOWED = {
     "ui": {"app", "chat"},
-    "app": {"chat", "engine", "library", "store", "devices"},
+    "app": {"chat", "documents", "engine", "library", "store", "devices"},
     # Entry points, like `__main__`, but with no window.
     "commands": {"app", "runtime", "server", "engine", "library", "devices", "load_choice", "chat"},
     "runtime": {"server", "engine", "library", "devices", "load_choice"},
     "load_choice": {"engine", "library", "devices"},
-    "server": {"chat", "engine", "library", "devices"},
+    "server": {"chat", "documents", "engine", "library", "devices"},
+    "documents": {"chat"},
     "engine": {"chat", "devices"},
     "library": {"devices"},
     "store": {"chat"},
@@ -32,6 +44,7 @@ ALLOWED = {
     # Downwards only: the errors know nobody.
     "settings": {"chat"},
     "api_keys": {"digests"},
+    "caller_names": set(),
     "paths": set(),
     "logs": set(),
     "command_line": set(),

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.errors import EndpointError
+from minerva_desktop.errors import EndpointError, QueueFull
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.runtime import Runtime
 from tests.server.fake_models import plain_client
@@ -75,4 +75,18 @@ async def test_a_loaded_model_is_served_after_its_file_is_gone(
         await runtime.pool.unload(mine)
         answer = await http.post(f"{url}/v1/completions", json=wanted)
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
+    await runtime.close()
+
+
+async def test_the_queue_can_be_made_shorter_while_a_model_is_loaded(
+    catalog: Catalog, small_path: Path
+) -> None:
+    runtime = Runtime(catalog, LoadOptions(n_ctx=256))
+    async with runtime.pool.lease(small_path) as engine:
+        runtime.set_max_waiting(0)
+        with pytest.raises(QueueFull):
+            await engine.generate("Hi", 2).text()
+        runtime.set_max_waiting(1)
+        assert await engine.generate("Hi", 2).text()
+    assert runtime.activity.max_loading == 1
     await runtime.close()

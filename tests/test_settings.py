@@ -12,6 +12,7 @@ import pytest
 
 from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.queue_limit import QueueLimit
 from minerva_desktop.settings import ModelOverrides, Settings, SettingsFile, ThemeChoice
 
 
@@ -36,6 +37,10 @@ def test_what_is_saved_is_read_again(file: Path) -> None:
     assert (again.current, again.problem) == (settings, None)
 
 
+def test_the_queue_is_as_long_as_the_engine_has_it() -> None:
+    assert Settings().server_waiting == QueueLimit().n_waiting
+
+
 def test_budgets_may_be_fractions(file: Path) -> None:
     file.write_text(json.dumps({"memory_gb": 0.5, "gpu_gb": {"Arc": 1.25}, "theme": "dark"}))
     read = SettingsFile(file)
@@ -58,6 +63,7 @@ def test_budgets_may_be_fractions(file: Path) -> None:
         ("memory_gb", "much", 'memory_gb is "much" (expected number | null, got text)'),
         ("n_ctx", 4096.5, "n_ctx is 4096.5 (expected whole number | null, got number)"),
         ("n_ctx", 1, "n_ctx is 1 (expected whole number >= 16)"),
+        ("server_waiting", 0, "server_waiting is 0 (expected whole number >= 1)"),
         ("server_port", 70_000, "server_port is 70000 (expected whole number <= 65535)"),
         ("theme", "pink", "theme is \"pink\" (invalid enum value 'pink')"),
         ("sampling", [1] * 40, "sampling is [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, … (expected"),

@@ -13,6 +13,7 @@ import msgspec
 from minerva_desktop.chat.tools import ToolCall
 
 PDF = "application/pdf"
+MAX_FILES = 50  # of one message, or of one request
 
 _TICKS = re.compile("`{3,}")
 

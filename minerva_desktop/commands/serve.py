@@ -27,7 +27,6 @@ from minerva_desktop.commands.memory_arguments import (
     with_memory,
 )
 from minerva_desktop.commands.parser import CommandParser, count, seconds, whole_number
-from minerva_desktop.engine.connection import MAX_WAITING
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import EndpointError, InvalidRequest, os_reason
 from minerva_desktop.library.measured_memory import MeasuredMemory
@@ -35,7 +34,7 @@ from minerva_desktop.logs import start_logging, terminal_line
 from minerva_desktop.runtime import Runtime
 from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.endpoint import check_address
-from minerva_desktop.settings import SettingsFile
+from minerva_desktop.settings import DEFAULT_WAITING, LOOPBACK, Settings, SettingsFile
 
 IDLE_SECONDS = 600.0  # a model that was not asked for so long gives its memory back
 MEMORY_SECONDS = 5.0  # between two looks at the memory
@@ -54,6 +53,7 @@ def serve(arguments: Sequence[str]) -> int:
     paths = ready_paths()
     start_logging(paths.logs)
     settings = with_memory(SettingsFile(paths.settings).current, given)
+    host = settings.server_host if given.host is None else given.host
     key_file = KeyFile(paths.api_keys)
     try:
         wanted = load_options(settings, paths.snapshots)
@@ -61,16 +61,16 @@ def serve(arguments: Sequence[str]) -> int:
         own = {path: _as_asked(given, each) for path, each in own_options(settings, wanted).items()}
         extra = _extra_keys(given)
         config = EndpointConfig(
-            host=given.host,
+            host=host,
             port=settings.server_port if given.port is None else given.port,
             api_keys=(*extra, *key_file.named_keys()),
-            allowed_origins=tuple(given.allow_origin),
-            allowed_hosts=tuple(given.allow_host),
-            request_timeout_s=given.timeout,
+            allowed_origins=tuple(given.allow_origin) or settings.server_origins,
+            allowed_hosts=tuple(given.allow_host) or settings.server_hosts,
+            request_timeout_s=_request_seconds(given.timeout, settings),
         )
         config.check()
     except InvalidRequest as error:
-        parser.error(_flaw(error, given.host))
+        parser.error(_flaw(error, host))
     catalog = open_catalog(paths)
     models = [model_path(catalog, wanted) for wanted in given.model]
 
@@ -84,7 +84,7 @@ def serve(arguments: Sequence[str]) -> int:
             measured=MeasuredMemory(paths.measured_memory),
             idle_seconds=given.idle_seconds or None,
             on_event=LoadNews(_say, catalog.id_of),
-            max_waiting=given.max_queue,
+            max_waiting=given.max_queue or settings.server_waiting,
             key_file=key_file,
         )
 
@@ -94,6 +94,10 @@ def serve(arguments: Sequence[str]) -> int:
 
     asyncio.run(run())
     return 0
+
+
+def _request_seconds(given: float | None, settings: Settings) -> float | None:
+    return settings.server_request_s if given is None else given or None
 
 
 def _flaw(error: InvalidRequest, host: str) -> str:
@@ -110,7 +114,9 @@ def _flaw(error: InvalidRequest, host: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(prog="minerva serve", description="Serve models over HTTP.")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument(
+        "--host", help=f"address to listen on (default: from the settings, else {LOOPBACK})"
+    )
     parser.add_argument(
         "--port", type=whole_number, help="port to listen on (default: from the settings)"
     )
@@ -129,8 +135,8 @@ def _parser() -> argparse.ArgumentParser:
         "--max-queue",
         type=count,
         metavar="N",
-        default=MAX_WAITING,
-        help="requests that may wait for a model; more are answered 503 (%(default)s)",
+        help="requests that may wait for a model; more are answered 503 (default: from the"
+        f" settings, else {DEFAULT_WAITING})",
     )
     parser.add_argument(
         "--idle-seconds",
@@ -144,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
         type=seconds,
         metavar="S",
         help="what a request may take, with the load of its model, which goes on when the time is"
-        " over (default: any time)",
+        " over; 0: any time (default: from the settings, else any time)",
     )
     return parser
 
@@ -164,7 +170,8 @@ def _add_access_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="ORIGIN",
-        help="a web origin (https://host[:port]) whose pages may call; can be repeated",
+        help="a web origin (https://host[:port]) whose pages may call; can be"
+        " repeated; instead of those in the settings",
     )
     parser.add_argument(
         "--allow-host",
@@ -172,7 +179,7 @@ def _add_access_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME",
         help="a host name by which it may be called beside this machine's own, as by a proxy; can"
-        " be repeated",
+        " be repeated; instead of those in the settings",
     )
 
 

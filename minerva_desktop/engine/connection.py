@@ -44,6 +44,7 @@ from minerva_desktop.engine.process import (
     ChildProcess,
     describe_exit,
 )
+from minerva_desktop.engine.queue_limit import QueueLimit
 from minerva_desktop.engine.request_faults import unsendable
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.engine.token_stream import TokenStream
@@ -65,7 +66,6 @@ GRACE_SECONDS = 0.25  # the same for one whose time is over; its text so far may
 # A step that lasts longer never ends: a driver that hangs, a deadlock. Generous, for a batch of 512
 # tokens takes a large model minutes on a slow processor.
 MAX_STEP_SECONDS = 300.0
-MAX_WAITING = 256  # requests and questions beside those that run, unless told otherwise
 
 _Wanted = TypeVar("_Wanted", bound=Answer)
 
@@ -80,11 +80,11 @@ class EngineConnection:
         *,
         on_progress: Callable[[float], None] | None,
         on_death: Callable[[EngineDied], None] | None,
-        max_waiting: int = MAX_WAITING,
+        queue: QueueLimit | None = None,
         max_step_seconds: float = MAX_STEP_SECONDS,
     ) -> None:
         """``on_progress`` gets 0.0 to 1.0 while the model loads; ``on_death`` is told when a
-        loaded child ends by itself; beyond ``max_waiting`` requests that wait come `QueueFull`; a
+        loaded child ends by itself; beyond the ``queue`` of those that wait comes `QueueFull`; a
         child that is longer than ``max_step_seconds`` at one step is ended."""
         self.info: ContextInfo | None = None
         self.is_over = False  # the child has ended
@@ -94,7 +94,7 @@ class EngineConnection:
         self._child = child
         self._on_progress = on_progress
         self._on_death = on_death
-        self._max_waiting = max_waiting
+        self._queue = queue or QueueLimit()
         self._loop = asyncio.get_running_loop()
         self._loading: asyncio.Future[ContextInfo] = self._loop.create_future()
         self._streams: dict[int, TokenStream] = {}
@@ -123,7 +123,7 @@ class EngineConnection:
         *,
         on_progress: Callable[[float], None] | None,
         on_death: Callable[[EngineDied], None] | None,
-        max_waiting: int = MAX_WAITING,
+        queue: QueueLimit | None = None,
         max_step_seconds: float = MAX_STEP_SECONDS,
     ) -> EngineConnection:
         """Take a child. Raises `EngineDied` when the system cannot start one."""
@@ -138,7 +138,7 @@ class EngineConnection:
             child,
             on_progress=on_progress,
             on_death=on_death,
-            max_waiting=max_waiting,
+            queue=queue,
             max_step_seconds=max_step_seconds,
         )
 
@@ -215,7 +215,7 @@ class EngineConnection:
         if self.info is not None:
             n_run = min(len(self._streams), self.info.n_parallel)
         n_waiting = len(self._streams) + len(self._given_up) + len(self._answers) - n_run
-        if n_waiting >= self._max_waiting:
+        if n_waiting >= self._queue.n_waiting:
             raise QueueFull(f"{n_waiting} requests wait already, and {n_run} run")
 
     def _send(self, request: Request) -> None:

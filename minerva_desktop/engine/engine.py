@@ -19,7 +19,7 @@ from minerva_desktop.chat.limits import RequestLimits
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import MAX_SEED, SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
-from minerva_desktop.engine.connection import MAX_STEP_SECONDS, MAX_WAITING, EngineConnection
+from minerva_desktop.engine.connection import MAX_STEP_SECONDS, EngineConnection
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.memory_messages import LimitParking, Trim, Trimmed
 from minerva_desktop.engine.messages import (
@@ -37,6 +37,7 @@ from minerva_desktop.engine.messages import (
     Tokenized,
     TokensCounted,
 )
+from minerva_desktop.engine.queue_limit import QueueLimit
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import EngineDied, InferenceError, InvalidRequest, ModelLoadError
@@ -66,16 +67,16 @@ class LlamaEngine:
         command: Sequence[str] | None = None,
         spare: SpareChild | None = None,
         on_death: Callable[[EngineDied], None] | None = None,
-        max_waiting: int = MAX_WAITING,
+        queue: QueueLimit | None = None,
         max_step_seconds: float = MAX_STEP_SECONDS,
     ) -> None:
         """``command`` starts the child, unless there is a ``spare`` one; ``on_death`` is told when
-        a loaded child ends by itself; ``max_waiting`` requests may wait beside those that run. A
-        child that is longer than ``max_step_seconds`` at one step hangs, and is ended."""
+        a loaded child ends by itself; ``queue``: how many requests may wait beside those that
+        run. A child that is longer than ``max_step_seconds`` at one step hangs, and is ended."""
         self.model_path = model_path
         self._children = spare or SpareChild(command)
         self._on_death = on_death
-        self._max_waiting = max_waiting
+        self._queue = queue or QueueLimit()
         self._max_step_seconds = max_step_seconds
         self._connection: EngineConnection | None = None
         self._is_starting = False
@@ -112,7 +113,7 @@ class LlamaEngine:
                 self._children,
                 on_progress=on_progress,
                 on_death=self._on_death,
-                max_waiting=self._max_waiting,
+                queue=self._queue,
                 max_step_seconds=self._max_step_seconds,
             )
         finally:

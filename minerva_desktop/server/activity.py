@@ -152,16 +152,20 @@ class _Finished:
 
 
 class Activity:
-    """What runs and what ran, over all starts and stops of the endpoint. One asyncio loop."""
+    """What runs and what ran, over all starts and stops of the endpoint. One asyncio loop.
+
+    Attributes:
+        max_loading: requests that may wait for models that load; the engine itself bounds those
+            that wait in it.
+    """
 
     def __init__(
         self, on_change: Callable[[], None] | None = None, *, max_loading: int = MAX_LOADING
     ) -> None:
         """``on_change`` is called when a request begins, moves on or ends, but not for each token:
-        whoever shows the list looks again from time to time while any runs. ``max_loading``
-        requests may wait for models that load; the engine itself bounds those that wait in it."""
+        whoever shows the list looks again from time to time while any runs."""
         self._on_change = on_change
-        self._max_loading = max_loading
+        self.max_loading = max_loading
         self._numbers = itertools.count(1)
         self._active: dict[int, ActiveRequest] = {}
         self._n_unlisted = 0  # of those that wait for their models
@@ -247,7 +251,7 @@ class Activity:
     def _check_room(self) -> None:
         n_listed = sum(request.is_loading for request in self._active.values())
         n_loading = n_listed + self._n_unlisted
-        if n_loading >= self._max_loading:
+        if n_loading >= self.max_loading:
             raise QueueFull(f"{n_loading} requests wait already for models to load")
 
     def _end(self, request: ActiveRequest, state: RequestState, status: int, error: str) -> None:

@@ -120,7 +120,9 @@ OPERATIONS: tuple[Operation, ...] = (
             " enforced as written: properties and distinct items come in the order of the schema, a"
             " format may allow less than its standard (URIs are http and https), of a pattern and a"
             " format the pattern counts, and what cannot be enforced is refused by its place in the"
-            " schema."
+            " schema. A file part brings a text file or a PDF, as a data: URL or in base64, and its"
+            " text goes into the prompt: of up to 50 files, 4 MB of text together, in a body of up"
+            " to 8 MB. Images are refused, and nothing is fetched from any address."
         ),
         request=ChatCompletionRequest,
         answer=ChatCompletion,
@@ -140,7 +142,7 @@ OPERATIONS: tuple[Operation, ...] = (
         details=(
             "OpenAI's responses API, with its event stream. Nothing is kept: store has to be"
             " false or absent, and there is no previous response to go on from. Tools are called"
-            " as in chat completions."
+            " as in chat completions, and an input_file is what a file part is there."
         ),
         request=ResponsesRequest,
         answer=ResponseObject,
@@ -171,9 +173,9 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="Answer a conversation, in Anthropic’s way",
         details=(
             "Anthropic's messages API, with its event stream and its errors. Tools are called as"
-            " in chat completions. A call that was cut off, as by max_tokens, is left out of the"
-            " message; in a stream its block closes before its JSON does, and the stop_reason is"
-            " not tool_use."
+            " in chat completions, and a document (as base64 or as text) is what a file part is"
+            " there. A call that was cut off, as by max_tokens, is left out of the message; in a"
+            " stream its block closes before its JSON does, and the stop_reason is not tool_use."
         ),
         request=MessagesRequest,
         answer=MessageAnswer,

@@ -33,6 +33,7 @@ CONTAINER_NAMES = ("host.docker.internal", "gateway.docker.internal", "host.cont
 NO_KEY = "This endpoint needs an API key, as Authorization: Bearer KEY or x-api-key: KEY"
 UNKNOWN_KEY = "This API key is not known here, or was revoked"
 MAX_SHOWN_HOST = 100
+_WINDOW = "in the window (Local server, Advanced)"
 HTTP_PORT = 80
 ABSOLUTE = "http://"
 # That of a whole name (``localhost.:8427``), which is the same name.
@@ -75,12 +76,12 @@ class HostOriginGuard:
             return Forbidden(
                 f"The Host header names {one_line(hosts[0], MAX_SHOWN_HOST)}, which is not this "
                 "endpoint: use this machine's address or name with the right port, or have that "
-                "host allowed (minerva serve --allow-host)"
+                f"host allowed, {_WINDOW} or with minerva serve --allow-host"
             )
         if any(origin not in self._origins for origin in _header_values(scope, b"origin")):
             return Forbidden(
-                "The Origin header names a web page that is not allowed to call; allow it with "
-                "minerva serve --allow-origin ORIGIN"
+                "The Origin header names a web page that is not allowed to call; allow it "
+                f"{_WINDOW} or with minerva serve --allow-origin ORIGIN"
             )
         target = scope["raw_path"].decode("ascii")
         if target[: len(ABSOLUTE)].lower() == ABSOLUTE:

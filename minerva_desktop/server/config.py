@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from minerva_desktop.api_keys import NamedKey
+from minerva_desktop.caller_names import check_host, check_origin
 from minerva_desktop.chat.limits import MAX_SECONDS
 from minerva_desktop.errors import InvalidRequest
 
 DEFAULT_PORT = 8427
-_HOST_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +73,9 @@ class EndpointConfig:
                 param="api_key",
             )
         for origin in self.allowed_origins:
-            _check_origin(origin)
+            check_origin(origin)
         for name in self.allowed_hosts:
-            _check_host(name)
+            check_host(name)
         timeout = self.request_timeout_s
         if timeout is not None and not 0.0 < timeout <= MAX_SECONDS:
             raise InvalidRequest(
@@ -98,20 +96,3 @@ def is_loopback(host: str) -> bool:
 def bracketed(host: str) -> str:
     """``host`` as URLs and Host headers write it: IPv6 addresses in brackets."""
     return f"[{host}]" if ":" in host else host
-
-
-def _check_host(name: str) -> None:
-    if not _HOST_NAME.fullmatch(name):
-        raise InvalidRequest(
-            f"An allowed host is a name such as chat.example.org, without a port, not {name!r}",
-            param="allowed_hosts",
-        )
-
-
-def _check_origin(origin: str) -> None:
-    parts = urlsplit(origin)
-    if not parts.scheme or not parts.netloc or origin != f"{parts.scheme}://{parts.netloc}":
-        raise InvalidRequest(
-            f"An allowed origin is written scheme://host[:port], not {origin!r}",
-            param="allowed_origins",
-        )

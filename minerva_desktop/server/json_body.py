@@ -88,8 +88,10 @@ class BodyReader:
                 request_info(request.scope).asked_model = model
             return parameters(body)
 
-        if len(raw) <= MAX_SMALL_BYTES:
-            return work()
+        return work() if len(raw) <= MAX_SMALL_BYTES else await self.in_thread(work)
+
+    async def in_thread(self, work: Callable[[], ParametersT]) -> ParametersT:
+        """What ``work`` makes, which is about a body that may be large."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 

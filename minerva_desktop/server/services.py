@@ -24,6 +24,7 @@ from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.activity import Activity
 from minerva_desktop.server.auth import KeyRing
 from minerva_desktop.server.config import EndpointConfig
+from minerva_desktop.server.file_reader import FileReader
 from minerva_desktop.server.json_body import BodyReader
 from minerva_desktop.server.lifetime import Lifetime
 from minerva_desktop.server.metrics import Metrics
@@ -129,3 +130,4 @@ class ServerContext:
     metrics: Metrics
     key_ring: KeyRing
     bodies: BodyReader = field(default_factory=BodyReader)
+    files: FileReader = field(default_factory=FileReader)

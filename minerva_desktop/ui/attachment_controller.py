@@ -12,14 +12,13 @@ from PySide6.QtCore import QObject, QPoint, Signal, Slot
 from PySide6.QtWidgets import QFileDialog
 
 from minerva_desktop.app.attachments import (
-    MAX_FILES,
     FileReading,
     attached_name,
     pasted_part,
     refusal,
 )
 from minerva_desktop.app.text_file import save_text
-from minerva_desktop.chat.parts import FilePart
+from minerva_desktop.chat.parts import MAX_FILES, FilePart
 from minerva_desktop.errors import AttachmentError
 from minerva_desktop.ui import late_dialogs
 from minerva_desktop.ui.attachment_counter import AttachmentCounter

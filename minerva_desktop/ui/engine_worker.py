@@ -57,7 +57,6 @@ RuntimeFactory = Callable[[Callable[[ModelState | MemoryGivenBack], None]], Runt
 
 # Between two looks at the memory: each costs about 2 ms.
 MEMORY_SECONDS = 3.0
-LOOPBACK, ANY_ADDRESS = "127.0.0.1", "0.0.0.0"
 
 _log = logging.getLogger(__name__)
 
@@ -217,13 +216,20 @@ class EngineWorker(QThread):
         asked for the devices yet, that starts a process for it, and takes a moment."""
         return await self._await(self._gpu_budgets())
 
-    async def start_endpoint(self, port: int, *, reaches_network: bool = False) -> str:
-        """Serve over HTTP, to this machine or to the network too; the base URL, which in the
-        network is good there, too. Raises `EndpointError`, and `InvalidRequest` for the network
-        without a key."""
-        host = ANY_ADDRESS if reaches_network else LOOPBACK
+    async def start_endpoint(self, settings: Settings) -> str:
+        """Serve over HTTP as these want, to this machine or to the network too; the base URL, which
+        in the network is good there, too. Raises `EndpointError`, and `InvalidRequest` for a
+        setting that makes no sense, or the network without a key."""
         runtime = self._required()
-        url = await self._await(runtime.start_endpoint(host=host, port=port))
+        self._call(runtime.set_max_waiting, settings.server_waiting)
+        started = runtime.start_endpoint(
+            host=settings.server_host,
+            port=settings.server_port,
+            allowed_origins=settings.server_origins,
+            allowed_hosts=settings.server_hosts,
+            request_timeout_s=settings.server_request_s,
+        )
+        url = await self._await(started)
         return next(iter(await self._await(runtime.network_urls())), url)
 
     async def stop_endpoint(self) -> None:

@@ -26,7 +26,7 @@ from minerva_desktop.ui.controls import (
     ElidedLabel,
     plain_tip,
 )
-from minerva_desktop.ui.number_fields import DecimalField, NumberField, WholeField
+from minerva_desktop.ui.number_fields import CheckedField, DecimalField, NumberField, WholeField
 from minerva_desktop.ui.theme import GRID
 
 FIELD_WIDTH = 42 * GRID  # holds "Automatic (999.9 GB)"
@@ -51,13 +51,13 @@ class Form(QGridLayout):
 
     def add_row(self, text: str, field: QWidget, hint: str = "", *, row: int | None = None) -> None:
         """``field`` with its label before and a hint behind it, in the next row or a reserved
-        one. A `NumberField` says its range there while what it holds is not in it."""
+        one. A `CheckedField` says there what is wrong with what it holds."""
         row = self.rowCount() if row is None else row
         if text:
             label = QLabel(text)
             label.setBuddy(field)
             self.addWidget(label, row, 0)
-        if hint or isinstance(field, NumberField):
+        if hint or isinstance(field, CheckedField):
             self.addLayout(_with_hint(field, hint), row, 1)
         else:
             self.addWidget(field, row, 1)
@@ -208,7 +208,7 @@ def _dress(edit: NumberField, name: str, label: str) -> None:
 
 def _with_hint(edit: QWidget, hint: str) -> QHBoxLayout:
     label = _Hint(hint)
-    if isinstance(edit, NumberField):
+    if isinstance(edit, CheckedField):
         edit.problem_changed.connect(label.show_problem)
         label.show_problem(edit.problem)  # what was stored may be wrong already
     row = QHBoxLayout()

@@ -18,12 +18,51 @@ _BETWEEN = re.compile(r"[,\s]")
 _DECIMAL = re.compile(r"(?=[.,]?[0-9])[0-9]{0,9}[.,]?[0-9]{0,9}")
 
 
-class NumberField(QLineEdit):
-    """A number from ``minimum`` to ``maximum``, or empty, which ``meaning_of_empty`` explains as
-    the placeholder. ``problem_changed`` carries the range once what stands there is not in it, and
-    nothing once it is: at once where more digits cannot help, else when the field is left."""
+class CheckedField(QLineEdit):
+    """A field that says when it cannot be taken, or empty, which ``meaning_of_empty`` explains as
+    the placeholder. ``problem_changed`` carries what is wrong, and nothing once all is right."""
 
     problem_changed = Signal(str)
+
+    def __init__(self, meaning_of_empty: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._problem = self._explanation = ""
+        self.setPlaceholderText(meaning_of_empty)
+        self.editingFinished.connect(self.check)
+
+    def explain(self, text: str) -> None:
+        """Tell screen readers what it is for."""
+        self._explanation = text
+        self.setAccessibleDescription(text)
+
+    @property
+    def problem(self) -> str:
+        """What is known to be wrong with what stands there; else nothing."""
+        return self._problem
+
+    @Slot()
+    def check(self) -> bool:
+        """Whether it can be taken; from now on it says so if it cannot."""
+        raise NotImplementedError
+
+    def _typed(self) -> str:
+        return self.text().strip()
+
+    def _mark(self, problem: str, spoken: str) -> None:
+        """``spoken``: the problem as a screen reader says it."""
+        if problem == self._problem:
+            return
+        self._problem = problem
+        self.setProperty("state", "failed" if problem else "")
+        self.style().unpolish(self)
+        self.style().polish(self)
+        self.setAccessibleDescription(spoken if problem else self._explanation)
+        self.problem_changed.emit(problem)
+
+
+class NumberField(CheckedField):
+    """A number from ``minimum`` to ``maximum``, or empty. ``problem_changed`` carries the range: at
+    once where more digits cannot help, else when the field is left."""
 
     def __init__(
         self,
@@ -35,28 +74,15 @@ class NumberField(QLineEdit):
         parent: QWidget | None = None,
     ) -> None:
         """``whole``: it takes no fractions."""
-        super().__init__(parent)
+        super().__init__(meaning_of_empty, parent)
         self._minimum, self._maximum = minimum, maximum
         self._is_whole = whole
-        self._problem = self._explanation = ""
-        self.setPlaceholderText(meaning_of_empty)
         self.textChanged.connect(self._on_text)
-        self.editingFinished.connect(self.check)
-
-    def explain(self, text: str) -> None:
-        """Tell screen readers what the number is for."""
-        self._explanation = text
-        self.setAccessibleDescription(text)
 
     @property
     def range_text(self) -> str:
         """What it takes, for people."""
         return f"{self._minimum:,} to {self._maximum:,}"
-
-    @property
-    def problem(self) -> str:
-        """The range, if what stands there is known not to be in it; else nothing."""
-        return self._problem
 
     @Slot()
     def check(self) -> bool:
@@ -65,7 +91,7 @@ class NumberField(QLineEdit):
         is_right = not self._typed() or (
             number is not None and self._minimum <= number <= self._maximum
         )
-        self._mark("" if is_right else self.range_text)
+        self._mark("" if is_right else self.range_text, f"Not in the range {self.range_text}")
         return is_right
 
     @Slot()
@@ -76,26 +102,11 @@ class NumberField(QLineEdit):
         if (typed and is_hopeless) or self._problem:
             self.check()
 
-    def _typed(self) -> str:
-        return self.text().strip()
-
     def _number(self) -> float | None:
         typed = self._typed()
         if self._is_whole:
             return float(_BETWEEN.sub("", typed)) if _WHOLE.fullmatch(typed) else None
         return float(typed.replace(",", ".")) if _DECIMAL.fullmatch(typed) else None
-
-    def _mark(self, problem: str) -> None:
-        if problem == self._problem:
-            return
-        self._problem = problem
-        self.setProperty("state", "failed" if problem else "")
-        self.style().unpolish(self)
-        self.style().polish(self)
-        self.setAccessibleDescription(
-            f"Not in the range {problem}" if problem else self._explanation
-        )
-        self.problem_changed.emit(problem)
 
 
 class WholeField(NumberField):

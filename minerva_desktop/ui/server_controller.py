@@ -68,9 +68,8 @@ class ServerController(QObject):
     def open(self) -> None:
         """Show the server's window."""
         opened = self._opened or self._make_window()
-        settings = self._settings.current
         opened.set_state(*self._state)
-        opened.set_settings(settings.server_port, reaches_network=settings.server_network)
+        opened.set_settings(self._settings.current)
         opened.show()
         opened.raise_()
         opened.activateWindow()
@@ -81,6 +80,7 @@ class ServerController(QObject):
         opened.toggled.connect(self._on_toggled)
         opened.port_chosen.connect(self._on_port)
         opened.reach_chosen.connect(self._on_reach)
+        opened.advanced_chosen.connect(self._on_advanced)
         opened.key_wanted.connect(self._on_key_wanted)
         opened.key_revoked.connect(self._on_key_revoked)
         opened.cancel_requested.connect(self._worker.cancel_request)
@@ -99,9 +99,7 @@ class ServerController(QObject):
         self._tell(ServerState.STARTING)
         settings = self._settings.current
         try:
-            url = await self._worker.start_endpoint(
-                settings.server_port, reaches_network=settings.server_network
-            )
+            url = await self._worker.start_endpoint(settings)
         except MinervaError as error:
             self._tell(ServerState.FAILED, error.message)
             return
@@ -124,6 +122,10 @@ class ServerController(QObject):
     @Slot(bool)
     def _on_reach(self, reaches_network: bool) -> None:
         self._change(server_network=reaches_network)
+
+    @Slot(str, object)
+    def _on_advanced(self, name: str, value: object) -> None:
+        self._change(**{name: value})
 
     def _change(self, **changes: object) -> None:
         """Listen as ``changes`` want from now on."""

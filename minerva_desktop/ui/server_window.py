@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QPlainTextEdit,
     QPushButton,
+    QSizePolicy,
     QSplitter,
     QVBoxLayout,
     QWidget,
@@ -22,12 +23,13 @@ from PySide6.QtWidgets import (
 
 from minerva_desktop.app.access_keys import AccessKey
 from minerva_desktop.chat.served_request import RequestRecord
-from minerva_desktop.settings import DEFAULT_PORT
+from minerva_desktop.settings import DEFAULT_PORT, Settings
 from minerva_desktop.ui.access_keys_list import AccessKeysList
 from minerva_desktop.ui.controls import ElidedLabel, Switch, plain_tip
-from minerva_desktop.ui.forms import Form, SegmentedChoice, number_field
+from minerva_desktop.ui.forms import Form, ScrolledPage, SegmentedChoice, number_field
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.request_table import RECORD_ROLE, RequestModel, make_request_table
+from minerva_desktop.ui.server_advanced import ServerAdvanced
 from minerva_desktop.ui.status_bar import ServerState
 from minerva_desktop.ui.theme import GRID
 
@@ -42,13 +44,15 @@ _STATES = {
 
 class ServerWindow(QDialog):
     """Its signals carry what the person wants: ``toggled`` on or off, ``port_chosen`` a port,
-    ``reach_chosen`` whether the network may connect, ``key_wanted`` a new key's name,
-    ``key_revoked`` a name, ``cancel_requested`` and ``prompt_wanted`` a request's number.
-    ``look_wanted`` comes twice a second while the window is open."""
+    ``reach_chosen`` whether the network may connect, ``advanced_chosen`` the name of another
+    setting and its value, ``key_wanted`` a new key's name, ``key_revoked`` a name,
+    ``cancel_requested`` and ``prompt_wanted`` a request's number. ``look_wanted`` comes
+    twice a second while the window is open."""
 
     toggled = Signal(bool)
     port_chosen = Signal(int)
     reach_chosen = Signal(bool)
+    advanced_chosen = Signal(str, object)
     key_wanted = Signal(str)
     key_revoked = Signal(str)
     cancel_requested = Signal(int)
@@ -74,6 +78,8 @@ class ServerWindow(QDialog):
         reach = ((LOCAL, "This computer"), (NETWORK, "Local network"))
         self._reach = SegmentedChoice("reach", "Who may connect", reach, LOCAL)
         self._reach.chosen.connect(self._on_reach)
+        self._advanced = ServerAdvanced(icons)
+        self._advanced.chosen.connect(self.advanced_chosen)
         self._keys = AccessKeysList()
         self._keys.key_wanted.connect(self.key_wanted)
         self._keys.revoked.connect(self.key_revoked)
@@ -114,10 +120,11 @@ class ServerWindow(QDialog):
         self._copy.setEnabled(bool(self._url))
         self._docs.setEnabled(bool(self._url))
 
-    def set_settings(self, port: int, *, reaches_network: bool) -> None:
+    def set_settings(self, settings: Settings) -> None:
         """What counts now."""
-        self._port.set_value(port)
-        self._reach.set_value(NETWORK if reaches_network else LOCAL)
+        self._port.set_value(settings.server_port)
+        self._reach.set_value(NETWORK if settings.server_network else LOCAL)
+        self._advanced.set_settings(settings)
 
     def set_keys(self, keys: Sequence[AccessKey]) -> None:
         """The keys that open the server."""
@@ -217,16 +224,27 @@ class ServerWindow(QDialog):
         top.addWidget(self._state, 1)
         top.addWidget(self._copy)
         top.addWidget(self._docs)
-        form = Form()
-        form.add_row("Port", self._port)
-        form.add_row("Who may connect", self._reach, "others need an API key")
         box = QVBoxLayout(self)
         box.setContentsMargins(6 * GRID, 5 * GRID, 6 * GRID, 5 * GRID)
         box.setSpacing(3 * GRID)
         box.addLayout(top)
-        box.addLayout(form)
-        box.addWidget(self._keys)
+        box.addWidget(self._settings_area())
         box.addWidget(self._request_area(), 1)
+
+    def _settings_area(self) -> QWidget:
+        """Scrolls where the window is too low for it and the requests."""
+        form = Form()
+        form.add_row("Port", self._port)
+        form.add_row("Who may connect", self._reach, "others need an API key")
+        rows = QVBoxLayout()
+        rows.setSpacing(3 * GRID)
+        rows.addLayout(form)
+        rows.addWidget(self._advanced)
+        rows.addWidget(self._keys)
+        page = ScrolledPage(rows)
+        page.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        self._advanced.opened.connect(page.updateGeometry)
+        return page
 
     def _request_area(self) -> QWidget:
         title = QLabel("Requests")

@@ -12,9 +12,10 @@ import pytest
 
 from minerva_desktop.app.attachments import FileReading, ReadFile, pasted_part
 from minerva_desktop.app.dropped import sorted_drop
-from minerva_desktop.app.pdf_text import PdfRefused, PdfText
 from minerva_desktop.app.text_file import save_text
 from minerva_desktop.chat.parts import PDF, FilePart
+from minerva_desktop.documents.pdf_text import PdfText
+from minerva_desktop.documents.refusal import DocumentRefused
 from minerva_desktop.errors import AttachmentError, MinervaError
 from tests.app.pdf_files import write_encrypted, write_pdf
 
@@ -131,7 +132,7 @@ def test_a_pdf_is_read_within_limits(tmp_path: Path) -> None:
 
     def refusal(**limits: float) -> str:
         limited = PdfText(lambda *_: None, **({"max_characters": 100} | limits))  # type: ignore[arg-type]
-        with path.open("rb") as file, pytest.raises(PdfRefused) as refused:
+        with path.open("rb") as file, pytest.raises(DocumentRefused) as refused:
             limited.read(file)
         return str(refused.value)
 

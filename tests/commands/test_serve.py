@@ -14,7 +14,9 @@ import pytest
 from minerva_desktop.__main__ import main
 from minerva_desktop.api_keys import KeyFile
 from minerva_desktop.library.catalog import find_embedded_model
+from minerva_desktop.paths import app_paths
 from minerva_desktop.server.network_addresses import network_urls
+from minerva_desktop.settings import Settings, SettingsFile
 from tests.commands.served import MODEL, serve
 
 KEY = "sk-canary-0123456789"
@@ -62,8 +64,25 @@ async def test_options_reach_the_model_and_the_guards() -> None:
         assert await served.process.wait() == 0
 
 
-async def test_other_machines_are_told_where_it_is() -> None:
-    async with serve("--host", "0.0.0.0", MINERVA_API_KEY=KEY) as served:
+async def test_the_settings_say_who_may_call_where_no_flag_does() -> None:
+    """Other machines are then told where it is."""
+    app_paths().create()
+    SettingsFile(app_paths().settings).save(
+        Settings(
+            server_network=True,
+            server_origins=("https://kept.example",),
+            server_hosts=("chat.example",),
+        )
+    )
+    flags = ("--allow-origin", "https://flag.example")
+    async with serve(*flags, MINERVA_API_KEY=KEY) as served:
+
+        async def status(**headers: str) -> int:
+            headers["x-api-key"] = KEY
+            return (await served.http.get("/v1/models", headers=headers)).status_code
+
+        assert await status(origin="https://flag.example", host="chat.example") == 200
+        assert await status(origin="https://kept.example") == 403
         port = served.url.rpartition(":")[2]
         assert served.url == f"http://127.0.0.1:{port}"
         assert served.network == [f"{url}/v1" for url in network_urls("0.0.0.0", int(port))]
@@ -219,7 +238,7 @@ WRONG = [
     ("--memory-gb", "nan"),
     ("--memory-gb", "much"),
     ("--force",),
-    ("--timeout", "0"),
+    ("--timeout", "-1"),
     ("--timeout", "nan"),
     ("--idle-seconds", "-1"),
     ("--idle-seconds", "inf"),

@@ -16,6 +16,7 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions, Tool
 from minerva_desktop.engine import frames
 from minerva_desktop.engine.engine import LlamaEngine
+from minerva_desktop.engine.queue_limit import QueueLimit
 from minerva_desktop.errors import ContextLimitExceeded, InferenceError, InvalidRequest
 
 GREEDY = SamplingParameters(temperature=0.0)
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def loaded(small_path: Path) -> AsyncIterator[LlamaEngine]:
     # Whatever was refused and still counted would be one too many.
-    engine = LlamaEngine(small_path, max_waiting=1)
+    engine = LlamaEngine(small_path, queue=QueueLimit(1))
     await engine.load(1024)
     yield engine
     await engine.unload()

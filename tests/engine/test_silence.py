@@ -19,6 +19,7 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine import connection, heartbeat
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.queue_limit import QueueLimit
 from minerva_desktop.errors import EngineDied, GenerationTimeout, QueueFull
 
 GREEDY = SamplingParameters(temperature=0.0)
@@ -69,7 +70,9 @@ def _busy_engine(model_path: Path, *, step_seconds: float, max_waiting: int = 4)
     """Its child answers pings and nothing else, as one in a step that lasts ``step_seconds``."""
     code = BUSY_CHILD.replace("STEP_SECONDS", str(step_seconds))
     command = [sys.executable, "-c", code]
-    return LlamaEngine(model_path, command=command, max_waiting=max_waiting, max_step_seconds=300.0)
+    return LlamaEngine(
+        model_path, command=command, queue=QueueLimit(max_waiting), max_step_seconds=300.0
+    )
 
 
 def _stop(engine: LlamaEngine) -> None:

@@ -47,7 +47,8 @@ async def test_an_allowed_host_passes_with_any_port() -> None:
         refused = await get(served, Host=":443")
     assert refused.json()["error"]["message"] == (
         "The Host header names :443, which is not this endpoint: use this machine's address or "
-        "name with the right port, or have that host allowed (minerva serve --allow-host)"
+        "name with the right port, or have that host allowed, in the window (Local server, "
+        "Advanced) or with minerva serve --allow-host"
     )
 
 

@@ -196,7 +196,10 @@ def test_a_wrong_value_is_refused_by_name(fields: dict[str, object], param: str)
     ("fields", "param"),
     [
         (user({"type": "image", "source": {"type": "url"}}), "messages[0].content[0]"),
-        (user({"type": "document", "source": {}}), "messages[0].content[0]"),
+        (
+            user({"type": "document", "source": {"type": "url", "url": "https://a.b/c.pdf"}}),
+            "messages[0].content[0].source.type",
+        ),
         (
             user({"type": "tool_result", "tool_use_id": "a", "content": [{"type": "image"}]}),
             "messages[0].content[0].content[0]",

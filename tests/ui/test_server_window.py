@@ -198,3 +198,74 @@ def test_the_real_server_asks_for_the_key_that_was_made_here(
         url = f"http://127.0.0.1:{port}/v1/models"
         assert httpx.get(url).status_code == 401
         assert httpx.get(url, headers={"Authorization": f"Bearer {key}"}).status_code == 200
+
+
+def leave(field: QLineEdit, text: str) -> None:
+    field.setText(text)
+    QTest.keyClick(field, Qt.Key.Key_Return)
+
+
+def test_names_of_callers_are_taken_as_people_write_them(
+    opened: ServerWindow, qtbot: QtBot
+) -> None:
+    advanced = part(opened, QAbstractButton, "serverAdvanced")
+    origins, hosts = (part(opened, QLineEdit, n) for n in ("serverOrigins", "serverHosts"))
+    assert not origins.isVisible()
+    QTest.mouseClick(advanced, Qt.MouseButton.LeftButton)
+    assert origins.isVisible()
+    with qtbot.waitSignal(opened.advanced_chosen) as chosen:
+        leave(origins, "https://A.example/, http://localhost:3000  https://a.example")
+    assert chosen.args == ["server_origins", ("https://a.example", "http://localhost:3000")]
+    with qtbot.assertNotEmitted(opened.advanced_chosen):
+        leave(origins, "a.example")
+        leave(hosts, "chat.example:443")
+    hints = [hint.text() for hint in opened.findChildren(QLabel, "fieldHint")]
+    assert "each is written https://host[:port]" in hints
+    assert "names such as chat.example.org, without a port" in hints
+    origins.clear()
+    assert "each is written https://host[:port]" not in [
+        hint.text() for hint in opened.findChildren(QLabel, "fieldHint")
+    ]
+
+
+def test_limits_are_numbers_or_what_is_usual(opened: ServerWindow, qtbot: QtBot) -> None:
+    opened.set_settings(Settings(server_request_s=60, server_waiting=3))
+    limits = [part(opened, QLineEdit, n) for n in ("serverSeconds", "serverWaiting")]
+    assert [field.text() for field in limits] == ["60", "3"]
+    given: list[tuple[str, object]] = []
+    opened.advanced_chosen.connect(lambda name, value: given.append((name, value)))
+    for field in limits:
+        for text in ("90", "", "0"):  # the last one is not taken
+            leave(field, text)
+    assert given == [
+        ("server_request_s", 90),
+        ("server_request_s", None),
+        ("server_waiting", 90),
+        ("server_waiting", 256),
+    ]
+
+
+def test_a_web_page_that_is_allowed_here_gets_in(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+) -> None:
+    app_paths().create()
+    port = free_port()
+    SettingsFile(app_paths().settings).save(Settings(server_port=port, server_enabled=True))
+    url = f"http://127.0.0.1:{port}/v1/models"
+    page = {"Origin": "https://app.example"}
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as run:
+        address = run.part(QPushButton, "serverAddress")
+        run.until("server", address.isVisible)
+        refused = httpx.get(url, headers=page)
+        assert refused.status_code == 403
+        assert "in the window (Local server, Advanced)" in refused.text
+        QTest.mouseClick(run.part(QToolButton, "serverDetailsButton"), Qt.MouseButton.LeftButton)
+        run.until("server window", lambda: run.window.findChild(ServerWindow) is not None)
+        window = run.part(ServerWindow, "serverWindow")
+        QTest.mouseClick(part(window, QAbstractButton, "serverAdvanced"), Qt.MouseButton.LeftButton)
+        leave(part(window, QLineEdit, "serverOrigins"), "https://app.example")
+        run.until("restart", lambda: not address.isVisible())
+        run.until("server", address.isVisible)
+        assert httpx.get(url, headers=page).status_code == 200
+    kept = SettingsFile(app_paths().settings).current
+    assert kept.server_origins == ("https://app.example",)

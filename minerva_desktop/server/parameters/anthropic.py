@@ -15,6 +15,7 @@ from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
 from minerva_desktop.server.parameters.anthropic_turns import CACHE_CONTROL, prompt_turns
 from minerva_desktop.server.parameters.complaints import must_be_one_of, shown
+from minerva_desktop.server.parameters.files import RequestFiles
 from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValues, ParameterParser
 from minerva_desktop.server.parameters.sampling import (
     SAMPLING_NEUTRAL,
@@ -100,11 +101,15 @@ class MessagesParameters(PromptParameters, frozen=True, kw_only=True):
 
 
 def messages_parameters(
-    body: Mapping[str, Any], request_timeout_s: float | None, *, has_betas: bool
+    body: Mapping[str, Any],
+    request_timeout_s: float | None,
+    files: RequestFiles | None = None,
+    *,
+    has_betas: bool,
 ) -> MessagesParameters:
     """``request_timeout_s`` is the endpoint's own limit, in seconds; ``has_betas``: the request's
     headers name some."""
-    parser = _parser(body, has_betas)
+    parser = _parser(body, files, has_betas)
     request = parser.validated(MessagesRequest)
     parser.judge(request, _NEUTRAL, without_effect=WITHOUT_EFFECT | CACHE_CONTROL)
     refuse_given(request, _OTHER_DIALECTS)
@@ -141,9 +146,11 @@ def messages_parameters(
     )
 
 
-def count_parameters(body: Mapping[str, Any], *, has_betas: bool) -> PromptParameters:
+def count_parameters(
+    body: Mapping[str, Any], files: RequestFiles | None = None, *, has_betas: bool
+) -> PromptParameters:
     """Of a request that only counts."""
-    parser = _parser(body, has_betas)
+    parser = _parser(body, files, has_betas)
     request = parser.validated(PromptFields)
     parser.judge(request, _PROMPT_NEUTRAL, without_effect=CACHE_CONTROL)
     _answer_schema(parser, request)
@@ -155,8 +162,10 @@ def count_parameters(body: Mapping[str, Any], *, has_betas: bool) -> PromptParam
     )
 
 
-def _parser(body: Mapping[str, Any], has_betas: bool) -> ParameterParser:
-    parser = ParameterParser(body)
+def _parser(
+    body: Mapping[str, Any], files: RequestFiles | None, has_betas: bool
+) -> ParameterParser:
+    parser = ParameterParser(body, files)
     if has_betas:
         parser.ignore(BETA_HEADER)
     return parser

@@ -12,15 +12,21 @@ from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.tools import ToolCall
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
-from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValues, ParameterParser
+from minerva_desktop.server.parameters.complaints import shown
+from minerva_desktop.server.parameters.files import GivenFile
+from minerva_desktop.server.parameters.parser import NeutralValues, ParameterParser
+from minerva_desktop.server.parameters.parts import SEND_IT, file_name, file_text, no_such_part
 from minerva_desktop.server.parameters.turns import one_system_turn
 from minerva_desktop.server.schemas.anthropic import (
+    DOCUMENT,
     REDACTED_THINKING,
     TEXT,
     THINKING,
     TOOL_RESULT,
     TOOL_USE,
     ContentBlock,
+    DocumentBlock,
+    DocumentSource,
     InputMessage,
     OtherBlock,
     PromptFields,
@@ -37,9 +43,12 @@ ERROR_PREFIX = "Error: "
 _TEXT_ECHO = CACHE_CONTROL | {"citations", "parsed_output"}
 _NOTHING: NeutralValues = MappingProxyType({})
 _DIRECT: NeutralValues = MappingProxyType({"caller": ({"type": "direct"},), "toolset_name": ()})
+_DOCUMENT: NeutralValues = MappingProxyType({"citations": ({}, {"enabled": False})})
+_TEXT_SOURCE = "text"
+_SOURCES = (_TEXT_SOURCE, "base64")
 _OF_ROLE = MappingProxyType(
     {
-        "user": (TEXT, TOOL_RESULT),
+        "user": (TEXT, DOCUMENT, TOOL_RESULT),
         "assistant": (TEXT, THINKING, REDACTED_THINKING, TOOL_USE),
         "system": (TEXT,),
     }
@@ -51,7 +60,7 @@ def prompt_turns(parser: ParameterParser, request: PromptFields) -> tuple[ChatTu
     the assistant is one that goes on, as the API has it."""
     turns: list[ChatTurn] = []
     if request.system is not None:
-        turns.append(ChatTurn(Role.SYSTEM, _text(parser, request.system, "system")))
+        turns.append(ChatTurn(Role.SYSTEM, _text(parser, request.system, "system", "text blocks")))
     for index, message in enumerate(request.messages):
         parser.judge(message, _NOTHING, f"messages[{index}].")
         for turn in _turns(parser, message, f"messages[{index}]"):
@@ -75,10 +84,7 @@ def _turns(parser: ParameterParser, message: InputMessage, where: str) -> list[C
 
 def _check_type(block: ContentBlock, role: str, where: str) -> None:
     if isinstance(block, OtherBlock):
-        raise UnsupportedParameter(
-            f"{where}: blocks of the type {block.type[:MAX_FIELD_NAME]!r} are not supported",
-            param=where,
-        )
+        raise no_such_part(block.type, "text, documents, thoughts and tools", where, where)
     if block.type not in _OF_ROLE[role]:
         raise InvalidRequest(
             f"{where}: blocks of the type {block.type!r} do not belong to messages of the role "
@@ -124,9 +130,8 @@ def _other_turns(
         at = f"{where}[{index}]"
         if isinstance(block, ToolResultBlock):
             turns.append(_result(parser, block, at))
-        elif isinstance(block, TextBlock):
-            parser.judge(block, _NOTHING, f"{at}.", _TEXT_ECHO)
-            turn = ChatTurn(role, block.text)
+        elif isinstance(block, TextBlock | DocumentBlock):
+            turn = ChatTurn(role, _block_text(parser, block, at))
             if turns and turns[-1].role is role:
                 turns[-1] = _joined(turns[-1], turn)
             else:
@@ -138,28 +143,54 @@ def _other_turns(
 def _result(parser: ParameterParser, block: ToolResultBlock, where: str) -> ChatTurn:
     """Templates know no failed calls, so the text says that it is one."""
     parser.judge(block, _DIRECT, f"{where}.", CACHE_CONTROL)
-    text = _text(parser, block.content or "", f"{where}.content")
+    text = _text(parser, block.content or "", f"{where}.content", "text and documents")
     if block.is_error:
         text = f"{ERROR_PREFIX}{text}"
     return ChatTurn(Role.TOOL, text, tool_call_id=block.tool_use_id)
 
 
 def _text(
-    parser: ParameterParser, content: str | Sequence[TextBlock | OtherBlock], where: str
+    parser: ParameterParser,
+    content: str | Sequence[TextBlock | DocumentBlock | OtherBlock],
+    where: str,
+    taken: str,
 ) -> str:
     if isinstance(content, str):
         return content
     texts = []
     for index, block in enumerate(content):
         at = f"{where}[{index}]"
-        if not isinstance(block, TextBlock):
-            raise UnsupportedParameter(
-                f"{at}: only text blocks are supported here, not {block.type[:MAX_FIELD_NAME]!r}",
-                param=at,
-            )
-        parser.judge(block, _NOTHING, f"{at}.", _TEXT_ECHO)
-        texts.append(block.text)
+        if isinstance(block, OtherBlock):
+            raise no_such_part(block.type, taken, at, at)
+        texts.append(_block_text(parser, block, at))
     return "\n".join(texts)
+
+
+def _block_text(parser: ParameterParser, block: TextBlock | DocumentBlock, where: str) -> str:
+    if isinstance(block, TextBlock):
+        parser.judge(block, _NOTHING, f"{where}.", _TEXT_ECHO)
+        return block.text
+    parser.judge(block, _DOCUMENT, f"{where}.", CACHE_CONTROL)
+    parser.judge(block.source, _NOTHING, f"{where}.source.")
+    text = _document_text(parser, block.source, block.title, f"{where}.source")
+    return f"{block.context}\n{text}" if block.context else text
+
+
+def _document_text(
+    parser: ParameterParser, source: DocumentSource, title: str | None, where: str
+) -> str:
+    """Of what kind a file is, its own bytes say; the ``media_type`` cannot make it another."""
+    if source.type not in _SOURCES:
+        raise UnsupportedParameter(
+            f"{where}.type must be one of {', '.join(_SOURCES)}, not {shown(source.type)}: "
+            f"{SEND_IT}",
+            param=f"{where}.type",
+        )
+    at = f"{where}.data"
+    if source.type == _TEXT_SOURCE and source.data is not None:
+        file = GivenFile(where=at, name=file_name(title), data=source.data, is_text=True)
+        return parser.files.text_of(file)
+    return file_text(parser, at, source.data, title, {})
 
 
 def _joined(first: ChatTurn, second: ChatTurn) -> ChatTurn:

@@ -13,6 +13,7 @@ from minerva_desktop.chat.sampling import MAX_TOP_LOGPROBS, SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.parameters.complaints import must_be_one_of
+from minerva_desktop.server.parameters.files import RequestFiles
 from minerva_desktop.server.parameters.messages import chat_turn
 from minerva_desktop.server.parameters.parser import NeutralValues, ParameterParser
 from minerva_desktop.server.parameters.sampling import (
@@ -71,9 +72,11 @@ class ChatParameters(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str]
 
 
-def chat_parameters(body: Mapping[str, Any], request_timeout_s: float | None) -> ChatParameters:
+def chat_parameters(
+    body: Mapping[str, Any], request_timeout_s: float | None, files: RequestFiles | None = None
+) -> ChatParameters:
     """``request_timeout_s`` is the endpoint's own limit, in seconds."""
-    parser = ParameterParser(body)
+    parser = ParameterParser(body, files)
     request = parser.validated(ChatCompletionRequest)
     parser.judge(request, _CHAT_NEUTRAL, without_effect=WITHOUT_EFFECT)
     turns = tuple(

@@ -8,10 +8,16 @@ from types import MappingProxyType
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.tools import ToolCall
 from minerva_desktop.errors import InvalidRequest
-from minerva_desktop.server.errors import UnsupportedParameter
 from minerva_desktop.server.parameters.complaints import must_be_one_of
-from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValues, ParameterParser
-from minerva_desktop.server.schemas.chat import ROLES, ChatMessage, ContentPart, RequestToolCall
+from minerva_desktop.server.parameters.parser import NeutralValues, ParameterParser
+from minerva_desktop.server.parameters.parts import file_text, no_such_part
+from minerva_desktop.server.schemas.chat import (
+    ROLES,
+    ChatMessage,
+    ContentPart,
+    FileContent,
+    RequestToolCall,
+)
 
 _ROLES = MappingProxyType(
     {word: Role.SYSTEM if word == "developer" else Role(word) for word in ROLES}
@@ -24,6 +30,7 @@ _MESSAGE_FIELDS: NeutralValues = MappingProxyType(
         "refusal": ("",),
     }
 )
+_PART_TYPES = frozenset({"text", "refusal", "file"})
 _NOTHING: NeutralValues = MappingProxyType({})
 
 
@@ -113,13 +120,23 @@ def _text(parser: ParameterParser, message: ChatMessage, where: str) -> str:
 
 
 def _part(parser: ParameterParser, part: ContentPart, where: str) -> str:
-    if part.type not in ("text", "refusal"):
-        raise UnsupportedParameter(
-            f"{where}: only text parts are supported, not {part.type[:MAX_FIELD_NAME]!r}",
-            param=where,
-        )
+    if part.type not in _PART_TYPES:
+        raise no_such_part(part.type, "text and file parts", where, where)
+    if part.type == "file":
+        parser.judge(part, _NOTHING, f"{where}.")
+        return _file(parser, part.file, f"{where}.file")
+    if part.file is not None:
+        parser.ignore(f"{where}.file")
     text = part.text if part.type == "text" else part.refusal
     if text is None:
         raise InvalidRequest(f"{where}.{part.type} is required", param=f"{where}.{part.type}")
     parser.judge(part, _NOTHING, f"{where}.")
     return text
+
+
+def _file(parser: ParameterParser, file: FileContent | None, where: str) -> str:
+    if file is None:
+        raise InvalidRequest(f"{where} is required", param=where)
+    parser.judge(file, _NOTHING, f"{where}.")
+    elsewhere = {f"{where}.file_id": file.file_id}
+    return file_text(parser, f"{where}.file_data", file.file_data, file.filename, elsewhere)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from minerva_desktop.server.errors import UnsupportedParameter
 from minerva_desktop.server.parameters.complaints import complaint
+from minerva_desktop.server.parameters.files import RequestFiles
 from minerva_desktop.server.schemas.common import RequestModel
 
 IGNORED_FIELDS_HEADER = "X-Minerva-Ignored-Fields"
@@ -41,10 +42,15 @@ _INSTEAD: Mapping[str, str] = MappingProxyType(
 
 
 class ParameterParser:
-    """Parses one request's ``body``, and keeps the names of the fields that nothing comes of."""
+    """Parses one request's ``body``, and keeps the names of the fields that nothing comes of.
 
-    def __init__(self, body: Mapping[str, Any]) -> None:
+    Attributes:
+        files: those that the request may bring, with their text.
+    """
+
+    def __init__(self, body: Mapping[str, Any], files: RequestFiles | None = None) -> None:
         self._body = body
+        self.files = RequestFiles() if files is None else files
         self._ignored: list[str] = []
 
     def validated(self, schema: type[RequestT]) -> RequestT:

@@ -10,23 +10,26 @@ from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
 from minerva_desktop.server.parameters.complaints import must_be_one_of
 from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValues, ParameterParser
+from minerva_desktop.server.parameters.parts import file_text, no_such_part
 from minerva_desktop.server.parameters.turns import one_system_turn
 from minerva_desktop.server.schemas.responses import (
     ROLES,
     FunctionCallItem,
     FunctionCallOutputItem,
     InputItem,
+    InputPart,
     MessageItem,
     OtherItem,
     ReasoningItem,
     ResponsesRequest,
-    TextPart,
 )
 
 _ROLES = MappingProxyType(
     {word: Role.SYSTEM if word == "developer" else Role(word) for word in ROLES}
 )
 _REFUSAL = "refusal"
+_FILE = "input_file"
+_OF_FILES = ("file_data", "filename", "file_id", "file_url")
 _TEXT_TYPES = frozenset({"input_text", "output_text"})
 _NOTHING: NeutralValues = MappingProxyType({})
 _DIRECT: NeutralValues = MappingProxyType(
@@ -133,7 +136,7 @@ class _Items:
             )
         self._reasoning, self._text, self._calls = "", None, []
 
-    def _text_of(self, content: str | list[TextPart], where: str) -> str:
+    def _text_of(self, content: str | list[InputPart], where: str) -> str:
         if isinstance(content, str):
             return content
         # As chat completions join them.
@@ -141,12 +144,18 @@ class _Items:
             self._part(part, f"{where}[{index}]") for index, part in enumerate(content)
         )
 
-    def _part(self, part: TextPart, where: str) -> str:
+    def _part(self, part: InputPart, where: str) -> str:
+        if part.type == _FILE:
+            self._parser.judge(part, _NOTHING, f"{where}.", _ECHOED_PART)
+            elsewhere = {f"{where}.file_id": part.file_id, f"{where}.file_url": part.file_url}
+            data = f"{where}.file_data"
+            return file_text(self._parser, data, part.file_data, part.filename, elsewhere)
         if part.type not in {*_TEXT_TYPES, _REFUSAL}:
-            raise UnsupportedParameter(
-                f"{where}.type: only text parts are supported, not {part.type[:MAX_FIELD_NAME]!r}",
-                param=f"{where}.type",
-            )
+            at = f"{where}.type"
+            raise no_such_part(part.type, "text and file parts", at, at)
+        for name in _OF_FILES:
+            if getattr(part, name) is not None:
+                self._parser.ignore(f"{where}.{name}")
         field = _REFUSAL if part.type == _REFUSAL else "text"
         text = part.refusal if part.type == _REFUSAL else part.text
         if text is None:

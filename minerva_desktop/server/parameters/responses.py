@@ -16,6 +16,7 @@ from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
 from minerva_desktop.server.parameters.chat import JSON_OBJECT
 from minerva_desktop.server.parameters.complaints import must_be_one_of
+from minerva_desktop.server.parameters.files import RequestFiles
 from minerva_desktop.server.parameters.parser import NeutralValues, ParameterParser
 from minerva_desktop.server.parameters.response_input import input_turns
 from minerva_desktop.server.parameters.response_tools import response_chat_options
@@ -94,10 +95,10 @@ class ResponsesParameters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def responses_parameters(
-    body: Mapping[str, Any], request_timeout_s: float | None
+    body: Mapping[str, Any], request_timeout_s: float | None, files: RequestFiles | None = None
 ) -> ResponsesParameters:
     """``request_timeout_s`` is the endpoint's own limit, in seconds."""
-    parser = ParameterParser(body)
+    parser = ParameterParser(body, files)
     request = parser.validated(ResponsesRequest)
     parser.judge(request, _NEUTRAL, without_effect=_WITHOUT_EFFECT)
     refuse_given(request, _CHATS_OWN)

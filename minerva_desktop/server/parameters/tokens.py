@@ -12,6 +12,7 @@ from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.engine.messages import PromptEnd
 from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.server.parameters.files import RequestFiles
 from minerva_desktop.server.parameters.messages import chat_turn
 from minerva_desktop.server.parameters.parser import NeutralValues, ParameterParser
 from minerva_desktop.server.parameters.tools import chat_options
@@ -42,9 +43,11 @@ def question(body: Mapping[str, Any], schema: type[RequestT]) -> tuple[RequestT,
     return request, parser.headers()
 
 
-def template_parameters(body: Mapping[str, Any]) -> TemplateParameters:
+def template_parameters(
+    body: Mapping[str, Any], files: RequestFiles | None = None
+) -> TemplateParameters:
     """Raises `InvalidRequest` that names the field."""
-    parser = ParameterParser(body)
+    parser = ParameterParser(body, files)
     request = parser.validated(ApplyTemplateRequest)
     parser.judge(request, _NEUTRAL)
     turns = tuple(

@@ -37,6 +37,8 @@ from minerva_desktop.server.generation_events import (
 )
 from minerva_desktop.server.model_choice import chosen_model
 from minerva_desktop.server.parameters.chat import ChatParameters, chat_parameters
+from minerva_desktop.server.parameters.files import RequestFiles
+from minerva_desktop.server.request_files import with_files
 from minerva_desktop.server.schemas.chat import (
     AnswerFunction,
     AnswerToolCall,
@@ -66,10 +68,10 @@ def chat_router(context: ServerContext) -> APIRouter:
 
     @router.post("/v1/chat/completions")
     async def create_chat_completion(request: Request) -> Response:
-        read = context.bodies.read(
-            request, lambda body: chat_parameters(body, config.request_timeout_s)
-        )
-        parameters = await lifetime.run(read)
+        def parse(body: dict[str, Any], files: RequestFiles) -> ChatParameters:
+            return chat_parameters(body, config.request_timeout_s, files)
+
+        parameters = await with_files(context, request, parse)
         model = await chosen_model(context, parameters.model)
         answer = ChatAnswer(context, request.scope, model, parameters)
         if parameters.stream:

@@ -5,6 +5,8 @@ Whatever ``anthropic-version`` a client names, it gets what its clients read tod
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -19,7 +21,9 @@ from minerva_desktop.server.parameters.anthropic import (
     count_parameters,
     messages_parameters,
 )
+from minerva_desktop.server.parameters.files import RequestFiles
 from minerva_desktop.server.prompt_count import count_prompt
+from minerva_desktop.server.request_files import with_files
 from minerva_desktop.server.request_info import request_info
 from minerva_desktop.server.schemas.anthropic_answer import Ping, TokenCount
 from minerva_desktop.server.services import ServerContext
@@ -31,28 +35,26 @@ DIALECT = "messages"
 
 def messages_router(context: ServerContext) -> APIRouter:
     """The routes, on the models of the catalog, loaded by the pool."""
-    lifetime = context.lifetime
     router = APIRouter()
 
     @router.post("/v1/messages")
     async def create_message(request: Request) -> Response:
-        has_betas = BETA_HEADER in request.headers
-        read = context.bodies.read(
-            request,
-            lambda body: messages_parameters(
-                body, context.config.request_timeout_s, has_betas=has_betas
-            ),
-        )
-        parameters = await lifetime.run(read)
+        timeout_s, has_betas = context.config.request_timeout_s, BETA_HEADER in request.headers
+
+        def parse(body: dict[str, Any], files: RequestFiles) -> MessagesParameters:
+            return messages_parameters(body, timeout_s, files, has_betas=has_betas)
+
+        parameters = await with_files(context, request, parse)
         return await _answer(context, request, parameters)
 
     @router.post("/v1/messages/count_tokens")
     async def count_tokens(request: Request) -> Response:
         has_betas = BETA_HEADER in request.headers
-        read = context.bodies.read(
-            request, lambda body: count_parameters(body, has_betas=has_betas)
-        )
-        parameters = await lifetime.run(read)
+
+        def parse(body: dict[str, Any], files: RequestFiles) -> PromptParameters:
+            return count_parameters(body, files, has_betas=has_betas)
+
+        parameters = await with_files(context, request, parse)
         n_tokens = await count_prompt(
             context, request, parameters.model, parameters.turns, parameters.chat, dialect=DIALECT
         )

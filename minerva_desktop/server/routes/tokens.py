@@ -18,6 +18,7 @@ from starlette.responses import Response
 from minerva_desktop.server.errors import json_response
 from minerva_desktop.server.model_choice import chosen_model, leased
 from minerva_desktop.server.parameters.tokens import question, template_parameters
+from minerva_desktop.server.request_files import with_files
 from minerva_desktop.server.request_info import request_info
 from minerva_desktop.server.schemas.tokens import (
     DetokenizedText,
@@ -67,7 +68,7 @@ def tokens_router(context: ServerContext) -> APIRouter:
 
     @router.post("/apply-template")
     async def apply_template(request: Request) -> Response:
-        asked = await lifetime.run(context.bodies.read(request, template_parameters))
+        asked = await with_files(context, request, template_parameters)
 
         async def ask(engine: Engine) -> RenderedPrompt:
             return RenderedPrompt(

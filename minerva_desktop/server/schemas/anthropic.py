@@ -32,6 +32,7 @@ THINKING = "thinking"
 REDACTED_THINKING = "redacted_thinking"
 TOOL_USE = "tool_use"
 TOOL_RESULT = "tool_result"
+DOCUMENT = "document"
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 MAX_TOOL_NAME = 128
@@ -70,6 +71,24 @@ class ToolUseBlock(RequestModel):
     input: JsonObject
 
 
+class DocumentSource(RequestModel):
+    """Where a document is: in ``data``, as it is (``text``) or in base64 (``base64``)."""
+
+    type: str
+    media_type: str | None = None
+    data: str | None = None
+
+
+class DocumentBlock(RequestModel):
+    """A text file or a PDF that is sent along. Its text goes into the prompt, behind ``context``
+    and its ``title``. Nothing is fetched from the network or the disk."""
+
+    type: Literal["document"]
+    source: DocumentSource
+    title: str | None = None
+    context: str | None = None
+
+
 class OtherBlock(RequestModel):
     """A block of a kind that is not to be had here."""
 
@@ -77,8 +96,10 @@ class OtherBlock(RequestModel):
 
 
 ResultBlock = Annotated[
-    Annotated[TextBlock, Tag(f"<{TEXT}>")] | Annotated[OtherBlock, Tag(OTHER_BRANCH)],
-    one_of_types((TEXT,)),
+    Annotated[TextBlock, Tag(f"<{TEXT}>")]
+    | Annotated[DocumentBlock, Tag(f"<{DOCUMENT}>")]
+    | Annotated[OtherBlock, Tag(OTHER_BRANCH)],
+    one_of_types((TEXT, DOCUMENT)),
 ]
 _Results = Annotated[
     list[ResultBlock], Tag(LIST_BRANCH), Field(max_length=MAX_CONTENT_PARTS, fail_fast=True)
@@ -98,12 +119,13 @@ class ToolResultBlock(RequestModel):
 
 ContentBlock = Annotated[
     Annotated[TextBlock, Tag(f"<{TEXT}>")]
+    | Annotated[DocumentBlock, Tag(f"<{DOCUMENT}>")]
     | Annotated[ThinkingBlock, Tag(f"<{THINKING}>")]
     | Annotated[RedactedThinkingBlock, Tag(f"<{REDACTED_THINKING}>")]
     | Annotated[ToolUseBlock, Tag(f"<{TOOL_USE}>")]
     | Annotated[ToolResultBlock, Tag(f"<{TOOL_RESULT}>")]
     | Annotated[OtherBlock, Tag(OTHER_BRANCH)],
-    one_of_types((TEXT, THINKING, REDACTED_THINKING, TOOL_USE, TOOL_RESULT)),
+    one_of_types((TEXT, DOCUMENT, THINKING, REDACTED_THINKING, TOOL_USE, TOOL_RESULT)),
 ]
 _Blocks = Annotated[
     list[ContentBlock], Tag(LIST_BRANCH), Field(max_length=MAX_CONTENT_PARTS, fail_fast=True)
@@ -117,8 +139,12 @@ class InputMessage(RequestModel):
     content: Annotated[Text | _Blocks, one_of("a string or a list of content blocks")]
 
 
+SystemBlock = Annotated[
+    Annotated[TextBlock, Tag(f"<{TEXT}>")] | Annotated[OtherBlock, Tag(OTHER_BRANCH)],
+    one_of_types((TEXT,)),
+]
 _SystemBlocks = Annotated[
-    list[ResultBlock], Tag(LIST_BRANCH), Field(max_length=MAX_CONTENT_PARTS, fail_fast=True)
+    list[SystemBlock], Tag(LIST_BRANCH), Field(max_length=MAX_CONTENT_PARTS, fail_fast=True)
 ]
 System = Annotated[Text | _SystemBlocks, one_of("a string or a list of text blocks")]
 

@@ -41,12 +41,31 @@ EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 TOOL_MODES = ("none", "auto", "required")
 
 
+FileData = Annotated[
+    str | None,
+    Field(
+        description="A text file or a PDF, as a data: URL or in base64. Its text goes into the"
+        " prompt, with its name. Nothing is fetched from the network or the disk."
+    ),
+]
+
+
+class FileContent(RequestModel):
+    """A file that is sent along. None is kept here, so none has a ``file_id``."""
+
+    file_data: FileData = None
+    filename: str | None = None
+    file_id: str | None = None
+
+
 class ContentPart(RequestModel):
-    """One part of a message's content. ``refusal`` comes back in an assistant's message."""
+    """One part of a message's content: ``text``, ``file``, or ``refusal``, which comes back in an
+    assistant's message."""
 
     type: str
     text: str | None = None
     refusal: str | None = None
+    file: FileContent | None = None
 
 
 Content = Annotated[

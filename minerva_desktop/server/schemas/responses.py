@@ -13,6 +13,7 @@ from minerva_desktop.server.schemas.chat import (
     MAX_MESSAGES,
     MAX_TOOLS,
     TOOL_MODES,
+    FileData,
     ToolName,
 )
 from minerva_desktop.server.schemas.common import (
@@ -42,16 +43,21 @@ REASONING = "reasoning"
 ROLES = ("user", "assistant", "system", "developer")
 
 
-class TextPart(RequestModel):
-    """A part of a message or of a tool's result: ``input_text``, ``output_text``, ``refusal``."""
+class InputPart(RequestModel):
+    """A part of a message or of a tool's result: ``input_text``, ``output_text``, ``refusal``, or
+    ``input_file``, a file that is sent along. None is kept here, so none has a ``file_id``."""
 
     type: str
     text: str | None = None
     refusal: str | None = None
+    file_data: FileData = None
+    filename: str | None = None
+    file_id: str | None = None
+    file_url: str | None = None
 
 
 Parts = Annotated[
-    list[TextPart],
+    list[InputPart],
     Tag(LIST_BRANCH),
     Field(min_length=1, max_length=MAX_CONTENT_PARTS, fail_fast=True),
 ]

@@ -1,4 +1,4 @@
-"""The text of a PDF, read in a process of its own: ``python -m minerva_desktop.app.pdf_child``.
+"""The text of a PDF, read in a process of its own, ``minerva_desktop.documents.pdf_child``.
 
 A PDF is a program for a page, and a hostile one can take any time and any memory. Here it can be
 ended, and costs the window nothing. The file is standard input; what is found goes to standard

@@ -13,13 +13,11 @@ from typing import BinaryIO
 
 import msgspec
 
+from minerva_desktop.documents.refusal import DocumentRefused
+
 MAX_PAGES = 2_000
 MAX_SECONDS = 90.0
 PAGE_BREAK = "\n\n"
-
-
-class PdfRefused(Exception):
-    """Why there is no text, in words that follow a colon."""
 
 
 class _Line(msgspec.Struct):
@@ -33,7 +31,7 @@ def pdf_child_command() -> tuple[str, ...]:
     """How to start the reading process: this Python, or the frozen app's own executable."""
     if getattr(sys, "frozen", False):
         return (sys.executable, "--pdf-text")
-    return (sys.executable, "-m", "minerva_desktop.app.pdf_child")
+    return (sys.executable, "-m", "minerva_desktop.documents.pdf_child")
 
 
 class PdfText:
@@ -57,17 +55,17 @@ class PdfText:
         self._is_late = False
 
     def stop(self) -> None:
-        """End `read`, which then raises `PdfRefused`; no-op once it is over."""
+        """End `read`, which then raises `DocumentRefused`; no-op once it is over."""
         with self._lock:
             self._is_stopped = True
             if self._process is not None:
                 self._process.kill()
 
     def read(self, file: BinaryIO) -> str:
-        """All text of ``file``, page by page. Raises `PdfRefused`, also for a PDF without any."""
+        """All of ``file``, page by page. Raises `DocumentRefused`, also where it has no text."""
         with self._lock:
             if self._is_stopped:
-                raise PdfRefused("it was stopped")
+                raise DocumentRefused("it was stopped")
             process = self._process = subprocess.Popen(
                 pdf_child_command(),
                 stdin=file,
@@ -100,17 +98,17 @@ class PdfText:
             for raw in process.stdout or ():
                 line = msgspec.json.decode(raw, type=_Line)
                 if line.refused:
-                    raise PdfRefused(line.refused)
+                    raise DocumentRefused(line.refused)
                 done, total = line.page, line.pages
                 if total > self._max_pages:
-                    raise PdfRefused(
+                    raise DocumentRefused(
                         f"it has {total:,} pages, and at most {self._max_pages:,} are read"
                     )
                 texts.append(line.text.strip())
                 n_characters += len(line.text)
                 if n_characters > self._max_characters:
                     most = f"{self._max_characters:,}"
-                    raise PdfRefused(
+                    raise DocumentRefused(
                         f"it has more than {most} characters in the first {done:,} of its"
                         f" {total:,} pages, and at most {most} are read"
                     )
@@ -123,15 +121,17 @@ class PdfText:
         text = PAGE_BREAK.join(filter(None, texts))
         if not text:
             pages = "its page holds" if total == 1 else f"its {total:,} pages hold"
-            raise PdfRefused(f"{pages} no text, only images, as of a scan")
+            raise DocumentRefused(f"{pages} no text, only images, as of a scan")
         return text
 
     def _check_end(self, done: int, total: int) -> None:
-        """Raises `PdfRefused` where not all pages came."""
+        """Raises `DocumentRefused` where not all pages came."""
         if self._is_stopped:
-            raise PdfRefused("it was stopped")
+            raise DocumentRefused("it was stopped")
         got = f"after {done:,} of {total:,} pages" if total else "before its first page"
         if self._is_late:
-            raise PdfRefused(f"reading it took more than {self._max_seconds:g} s, {got}")
+            raise DocumentRefused(f"reading it took more than {self._max_seconds:g} s, {got}")
         if not total or done < total:
-            raise PdfRefused(f"it is damaged, or too much for the memory: reading it ended {got}")
+            raise DocumentRefused(
+                f"it is damaged, or too much for the memory: reading it ended {got}"
+            )

@@ -1,0 +1,1 @@
+"""Text files and PDFs as the text that a model reads. For `app` and `server`."""

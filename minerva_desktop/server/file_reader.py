@@ -1,0 +1,121 @@
+"""Reads the files that requests bring, as the window reads what is attached: text in any common
+encoding, and the text of PDFs, each in a process of its own.
+
+On the endpoint's asyncio loop; the reading itself is done in threads. No name and no address that
+comes with a file is ever opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import tempfile
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from urllib.parse import unquote, unquote_to_bytes
+
+from minerva_desktop.chat.import_media import MAX_TEXT_BYTES
+from minerva_desktop.chat.parts import FilePart, file_as_text
+from minerva_desktop.documents.reading import (
+    HEAD,
+    NO_IMAGES,
+    DocumentReading,
+    ReadDocument,
+    is_pdf,
+)
+from minerva_desktop.documents.refusal import DocumentRefused
+from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.server.parameters.files import GivenFile
+from minerva_desktop.units import format_bytes
+
+PDFS_AT_ONCE = 2  # each is a process that computes, and may take 2 GB
+# Characters of base64, whole groups of four: 4 ms of work that lets no other thread run.
+_PIECE = 1024 * 1024
+
+
+class FileReader:
+    """For all requests of one endpoint."""
+
+    def __init__(self) -> None:
+        self._slots = asyncio.Semaphore(PDFS_AT_ONCE)
+
+    async def texts(self, files: Sequence[GivenFile]) -> dict[str, str]:
+        """What a model reads of each, by where it stands. Ends what it began when it is cancelled.
+        Raises `InvalidRequest` that names the field, for the first that cannot be read and for
+        more text than a request may bring."""
+        texts: dict[str, str] = {}
+        room = MAX_TEXT_BYTES  # characters, of all together
+        for file in files:
+            try:
+                if room <= 0:
+                    most = format_bytes(MAX_TEXT_BYTES)
+                    raise DocumentRefused(f"with those before it, it has more than {most} of text")
+                found = await self._read(file, room)
+            except DocumentRefused as error:
+                raise InvalidRequest(
+                    f"{file.where}: “{file.name}” cannot be read: {error}", param=file.where
+                ) from error
+            room -= len(found.text)
+            part = FilePart(file.name, found.text, found.n_bytes, found.media_type)
+            texts[file.where] = await asyncio.to_thread(file_as_text, part)
+        return texts
+
+    async def _read(self, file: GivenFile, room: int) -> ReadDocument:
+        if file.is_text:
+            return _sent_text(file.data, room)
+        content = await asyncio.to_thread(_content, file.data)
+        reading = DocumentReading(file.name, lambda _done, _total: None, max_characters=room)
+        async with AsyncExitStack() as held:
+            if is_pdf(content[:HEAD]):
+                await held.enter_async_context(self._slots)
+            try:
+                return await asyncio.to_thread(_read, reading, content)
+            except asyncio.CancelledError:
+                reading.stop()
+                raise
+
+
+def _read(reading: DocumentReading, content: bytes) -> ReadDocument:
+    """A file without a name, for the process that reads a PDF. Blocking."""
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.seek(0)
+        return reading.read(file, len(content))
+
+
+def _sent_text(text: str, room: int) -> ReadDocument:
+    n_bytes = len(text.encode())
+    if n_bytes > room:
+        raise DocumentRefused(
+            f"it has {format_bytes(n_bytes)}, and at most {format_bytes(room)} are read"
+        )
+    if not text.strip():
+        raise DocumentRefused("there is nothing in it but white space" if text else "it is empty")
+    return ReadDocument(text, n_bytes)
+
+
+def _content(data: str) -> bytes:
+    """The bytes of a data: URL (RFC 2397), or of base64. Blocking: 8 MB take a moment."""
+    if data[:5].lower() != "data:":
+        return _decoded(data)
+    head, comma, body = data[5:].partition(",")
+    if not comma:
+        raise DocumentRefused("its data: URL has no comma, behind which the data would be")
+    media_type, *parameters = (each.strip().lower() for each in head.split(";"))
+    if media_type.startswith("image/"):
+        raise DocumentRefused(NO_IMAGES)
+    if "base64" not in parameters[-1:]:
+        return unquote_to_bytes(body)
+    return _decoded(unquote(body))
+
+
+def _decoded(text: str) -> bytes:
+    """Of base64 in either alphabet, in lines or not, padded or not."""
+    plain = "".join(text.split()).replace("-", "+").replace("_", "/").rstrip("=")
+    plain += "=" * (-len(plain) % 4)
+    pieces = (plain[at : at + _PIECE] for at in range(0, len(plain), _PIECE))
+    try:
+        return b"".join(base64.b64decode(piece, validate=True) for piece in pieces)
+    except (binascii.Error, ValueError):
+        raise DocumentRefused("its data are no base64") from None
