@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtWidgets import QTableView
+from PySide6.QtWidgets import QPushButton, QTableView
 
 import screenshot_samples as samples
 from minerva_desktop.app.access_keys import AccessKey
@@ -23,7 +23,7 @@ from minerva_desktop.ui.server_window import ServerWindow
 from minerva_desktop.ui.settings_dialog import SettingsDialog
 from minerva_desktop.ui.status_bar import ServerState
 
-URL = f"http://127.0.0.1:{DEFAULT_PORT}"
+URL = f"http://127.0.0.1:{DEFAULT_PORT}/v1"
 WARNING = (
     "context of 131,072 tokens: the model was trained for 8,192, and beyond these it may make"
     " no sense"
@@ -87,7 +87,10 @@ def server_window(window: MainWindow, icons: Icons, *, is_busy: bool) -> ServerW
         table = opened.findChild(QTableView)
         if table is not None:
             table.selectRow(0)
-        opened.show_prompt(PROMPT)
+        opened.prompt_wanted.connect(lambda number: opened.show_prompt(number, PROMPT))
+        show = opened.findChild(QPushButton, "showPrompt")
+        if show is not None:
+            show.click()
     return opened
 
 

@@ -22,6 +22,7 @@ HEADERS = ("Time", "API", "Model", "Client", "Prompt", "Answer", "Speed", "State
 _NUMBERS = frozenset({4, 5, 6})
 _WIDTHS = (20, 27, 40, 30, 31, 16, 28, 32)  # of the grid's steps
 ROW_HEIGHT = 8 * GRID
+MIN_HEIGHT = 4 * ROW_HEIGHT + 11 * GRID  # px; some rows, beneath the header
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -42,24 +43,38 @@ class RequestModel(QAbstractTableModel):
     def __init__(self, themes: ThemeSource, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._themes = themes
-        self._records: tuple[RequestRecord, ...] = ()
+        self._records: list[RequestRecord] = []
 
     def set_records(self, records: Sequence[RequestRecord]) -> None:
-        """Show these; rows that are the same requests as before only change their words."""
-        numbers = [record.number for record in records]
-        if numbers == [record.number for record in self._records]:
-            self._records = tuple(records)
-            if numbers:
-                self.dataChanged.emit(
-                    self.index(0, 0), self.index(len(numbers) - 1, len(HEADERS) - 1)
-                )
-            return
-        self.beginResetModel()
-        self._records = tuple(records)
-        self.endResetModel()
+        """Show these. Row by row, not as a new table: what is chosen and in sight stays so while
+        others come, end and go."""
+        listed = {record.number for record in records}
+        for row in reversed(range(len(self._records))):
+            if self._records[row].number not in listed:
+                self.beginRemoveRows(QModelIndex(), row, row)
+                del self._records[row]
+                self.endRemoveRows()
+        for row, record in enumerate(records):
+            self._place(record, row)
+        self._records = list(records)
+        if records:
+            self.dataChanged.emit(self.index(0, 0), self.index(len(records) - 1, len(HEADERS) - 1))
 
-    def row_of(self, number: int) -> int | None:
-        """The row of a request; None when it is not listed any more."""
+    def _place(self, record: RequestRecord, row: int) -> None:
+        """Have a request in that row; those before it are in theirs."""
+        if row < len(self._records) and self._records[row].number == record.number:
+            return
+        before = self._row_of(record.number)
+        if before is None:
+            self.beginInsertRows(QModelIndex(), row, row)
+            self._records.insert(row, record)
+            self.endInsertRows()
+        else:
+            self.beginMoveRows(QModelIndex(), before, before, QModelIndex(), row)
+            self._records.insert(row, self._records.pop(before))
+            self.endMoveRows()
+
+    def _row_of(self, number: int) -> int | None:
         rows = (row for row, record in enumerate(self._records) if record.number == number)
         return next(rows, None)
 
@@ -152,6 +167,7 @@ def make_request_table(model: RequestModel) -> QTableView:
     view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
     view.setTabKeyNavigation(False)
     view.setWordWrap(False)
+    view.setMinimumHeight(MIN_HEIGHT)
     view.verticalHeader().hide()
     view.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
     header = view.horizontalHeader()

@@ -104,7 +104,7 @@ class ServerController(QObject):
         except MinervaError as error:
             self._tell(ServerState.FAILED, error.message)
             return
-        self._tell(ServerState.ON, url)
+        self._tell(ServerState.ON, f"{url}/v1")
 
     async def _stop(self) -> None:
         await self._worker.stop_endpoint()
@@ -199,4 +199,4 @@ class ServerController(QObject):
         except MinervaError as error:
             text = error.message
         if self._opened is not None:
-            self._opened.show_prompt(text)
+            self._opened.show_prompt(number, text)
