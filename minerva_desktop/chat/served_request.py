@@ -7,15 +7,16 @@ from enum import StrEnum
 
 
 class RequestState(StrEnum):
-    """Where a request is. The last three are ends."""
+    """Where a request is. The last four are ends."""
 
     LOADING = "loading"  # waits for its model
     QUEUED = "queued"  # waits for its turn
     PREFILL = "prefill"
     DECODING = "decoding"
     FINISHED = "finished"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+    FAILED = "failed"  # also where it was refused
+    CANCELLED = "cancelled"  # by its client, or by the person
+    STOPPED = "stopped"  # with the endpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,7 +136,7 @@ class _Running:
         )
         self._server = _Server(
             uvicorn.Config(
-                AccessLayer(create_app(context), context.metrics),
+                AccessLayer(create_app(context), context.metrics, context.activity),
                 http=protocol,  # type: ignore[arg-type]  # called as the class would be
                 ws="none",
                 lifespan="off",

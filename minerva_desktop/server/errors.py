@@ -232,7 +232,8 @@ class ErrorAnswer(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        request_info(scope).error_code = self._error.code
+        info = request_info(scope)
+        info.error_code, info.error_message = self._error.code, self._error.message
         if not speaks_messages(scope["path"]):
             await super().__call__(scope, receive, send)
             return

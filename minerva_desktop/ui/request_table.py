@@ -20,7 +20,7 @@ from minerva_desktop.ui.theme import GRID, ThemeSource
 RECORD_ROLE = Qt.ItemDataRole.UserRole
 HEADERS = ("Time", "API", "Model", "Client", "Prompt", "Answer", "Speed", "State")
 _NUMBERS = frozenset({4, 5, 6})
-_WIDTHS = (20, 27, 40, 30, 31, 16, 28, 32)  # of the grid's steps
+_WIDTHS = (20, 27, 40, 30, 31, 16, 28, 36)  # of the grid's steps
 ROW_HEIGHT = 8 * GRID
 MIN_HEIGHT = 4 * ROW_HEIGHT + 11 * GRID  # px; some rows, beneath the header
 
@@ -34,6 +34,7 @@ _WORDS = {
     RequestState.FINISHED: "Done",
     RequestState.FAILED: "Failed",
     RequestState.CANCELLED: "Cancelled",
+    RequestState.STOPPED: "Server stopped",
 }
 
 
@@ -115,7 +116,7 @@ class RequestModel(QAbstractTableModel):
         match state:
             case RequestState.FAILED:
                 return QColor(theme.danger)
-            case RequestState.FINISHED | RequestState.CANCELLED:
+            case RequestState.FINISHED | RequestState.CANCELLED | RequestState.STOPPED:
                 return QColor(theme.muted)
             case _:
                 return QColor(theme.success)
@@ -145,6 +146,8 @@ def _prompt(record: RequestRecord) -> str:
 
 def _state(record: RequestRecord) -> str:
     words = _WORDS[record.state]
+    if record.state is RequestState.FAILED:
+        words += f" ({record.status})"
     return f"{words}, {format_ms(record.seconds * 1000)}" if record.is_over else words
 
 

@@ -154,7 +154,7 @@ def test_requests_are_listed_as_they_go(qtbot: QtBot, opened: ServerWindow) -> N
     assert row_text(opened, 0) == [
         "chat", "tiny", "laptop", "1,200", "42", "21.0 tokens/s", "Answering",
     ]  # fmt: skip
-    assert row_text(opened, 1)[-1] == "Failed, 1.5 s"
+    assert row_text(opened, 1)[-1] == "Failed (500), 1.5 s"
     cancel, show = (part(opened, QPushButton, n) for n in ("cancelRequest", "showPrompt"))
     table = part(opened, QTableView, "requestTable")
     table.selectRow(1)
