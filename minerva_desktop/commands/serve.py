@@ -32,14 +32,13 @@ from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import EndpointError, InvalidRequest, os_reason
 from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.logs import start_logging, terminal_line
-from minerva_desktop.runtime import Runtime
+from minerva_desktop.runtime import GRACE_SECONDS, Runtime
 from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.endpoint import check_address
 from minerva_desktop.settings import SettingsFile
 
 IDLE_SECONDS = 600.0  # a model that was not asked for so long gives its memory back
 MEMORY_SECONDS = 5.0  # between two looks at the memory
-GRACE_SECONDS = 10.0  # for running answers, after the first signal
 KEY_VARIABLE = "MINERVA_API_KEY"
 MAX_KEY_FILE_BYTES = 4096
 KEY_HINT = ": `minerva keys create NAME` makes one"
@@ -250,7 +249,7 @@ class _Server:
             self._runtime.hurry()
             return
         self._stopped.set()
-        if any(not request.is_over for request in self._runtime.activity.snapshot()):
+        if self._runtime.n_requests():
             _say(
                 f"Running answers have {GRACE_SECONDS:.0f} seconds to end"
                 " (Ctrl+C once more ends them now)"

@@ -20,9 +20,10 @@ from PySide6.QtWidgets import (
 
 from minerva_desktop.app.access_keys import AccessKey
 from minerva_desktop.chat.served_request import RequestRecord
+from minerva_desktop.runtime import GRACE_SECONDS
 from minerva_desktop.settings import DEFAULT_PORT
 from minerva_desktop.ui.access_keys_list import AccessKeysList
-from minerva_desktop.ui.controls import Switch
+from minerva_desktop.ui.controls import Switch, plain_tip
 from minerva_desktop.ui.forms import Form, SegmentedChoice, number_field
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.request_area import RequestArea
@@ -36,16 +37,20 @@ LOCAL, NETWORK = "local", "network"
 _STATES = {
     ServerState.OFF: "Off. Other programs cannot use the models.",
     ServerState.STARTING: "Starting…",
+    ServerState.STOPPING: "Stopping…",
+    ServerState.RESTARTING: "Restarting…",
 }
 
 
 class ServerWindow(QDialog):
-    """Its signals carry what the person wants: ``toggled`` on or off, ``port_chosen`` a port,
+    """Its signals carry what the person wants: ``toggled`` on or off, ``stop_now`` no
+    grace for what runs while it stops, ``port_chosen`` a port,
     ``reach_chosen`` whether the network may connect, ``key_wanted`` a new key's name,
     ``key_revoked`` a name, ``cancel_requested`` and ``prompt_wanted`` a request's number.
     ``look_wanted`` comes twice a second while the window is open."""
 
     toggled = Signal(bool)
+    stop_now = Signal()
     port_chosen = Signal(int)
     reach_chosen = Signal(bool)
     key_wanted = Signal(str)
@@ -60,6 +65,8 @@ class ServerWindow(QDialog):
         self.setWindowTitle("Local server")
         self.resize(_bounded(parent))
         self._url = ""
+        self._shown = (ServerState.OFF, "")
+        self._n_running = 0
         self._switch = Switch("Serve the models to other programs", icons.themes)
         self._switch.setObjectName("serverWindowToggle")
         self._switch.toggled.connect(self.toggled)
@@ -70,6 +77,8 @@ class ServerWindow(QDialog):
         self._state.setWordWrap(True)  # a failure has to be read whole
         self._state.setProperty("look", "muted")
         self._copy = _button("Copy address", "copyServerAddress", self._copy_address)
+        self._stop_now = _button("Stop now", "stopServerNow", self.stop_now)
+        self._stop_now.setToolTip(plain_tip("End the requests that still run"))
         self._docs = _button("API documentation", "openServerDocs", self._open_docs)
         self._port = number_field("serverWindowPort", "Port", None, 1, 65535, str(DEFAULT_PORT))
         self._port.editingFinished.connect(self._on_port)
@@ -94,14 +103,22 @@ class ServerWindow(QDialog):
         """``text``: the base URL for clients when on, the reason when failed."""
         self._url = text if state is ServerState.ON else ""
         with QSignalBlocker(self._switch):
-            self._switch.setChecked(state in (ServerState.STARTING, ServerState.ON))
+            self._switch.setChecked(state.is_wanted)
         self._switch.update()
-        words = _STATES.get(state, f"On: {text}" if self._url else f"Not started: {text}")
-        self._state.setText(words)
+        self._shown = (state, text)
+        self._say_state()
+        self._stop_now.setVisible(state in (ServerState.STOPPING, ServerState.RESTARTING))
         self._state.setProperty("state", state.value)
         self._state.style().polish(self._state)
         self._copy.setEnabled(bool(self._url))
         self._docs.setEnabled(bool(self._url))
+
+    def _say_state(self) -> None:
+        state, text = self._shown
+        words = _STATES.get(state, f"On: {text}" if self._url else f"Not started: {text}")
+        if state in (ServerState.STOPPING, ServerState.RESTARTING) and self._n_running:
+            words += f" {requests_run(self._n_running)}, for {GRACE_SECONDS:.0f} seconds at most."
+        self._state.setText(words)
 
     def set_settings(self, port: int, *, reaches_network: bool) -> None:
         """What counts now."""
@@ -127,6 +144,8 @@ class ServerWindow(QDialog):
     def set_requests(self, records: Sequence[RequestRecord]) -> None:
         """What runs and what ran; the chosen one stays chosen."""
         self._requests.set_requests(records)
+        self._n_running = sum(not record.is_over for record in records)
+        self._say_state()
 
     def show_prompt(self, number: int, text: str) -> None:
         """What the model got for a request."""
@@ -170,6 +189,7 @@ class ServerWindow(QDialog):
         top.setSpacing(3 * GRID)
         top.addWidget(self._switch)
         top.addStretch(1)
+        top.addWidget(self._stop_now)
         top.addWidget(self._copy)
         top.addWidget(self._docs)
         form = Form()
@@ -183,6 +203,11 @@ class ServerWindow(QDialog):
         box.addLayout(form)
         box.addWidget(self._keys)
         box.addWidget(self._requests, 1)
+
+
+def requests_run(n: int) -> str:
+    """How many do, as a sentence without its point."""
+    return "1 request still runs" if n == 1 else f"{n} requests still run"
 
 
 def _bounded(owner: QWidget | None) -> QSize:
