@@ -57,8 +57,6 @@ if TYPE_CHECKING:
     from minerva_desktop.devices.system_memory import MemoryPart, MemorySnapshot
     from minerva_desktop.server.endpoint import Endpoint
 
-GRACE_SECONDS = 10.0  # for running requests, where a person stops the endpoint
-
 _log = logging.getLogger(__name__)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+GRACE_SECONDS = 10.0  # for requests that run when a person stops the endpoint
+
 
 class RequestState(StrEnum):
     """Where a request is. The last four are ends."""

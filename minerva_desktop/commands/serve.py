@@ -19,6 +19,7 @@ import msgspec
 from minerva_desktop.api_keys import KeyFile, NamedKey
 from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
 from minerva_desktop.app.model_actions import load_options, own_options
+from minerva_desktop.chat.served_request import GRACE_SECONDS
 from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
 from minerva_desktop.commands.load_news import LoadNews
 from minerva_desktop.commands.memory_arguments import (
@@ -32,7 +33,7 @@ from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import EndpointError, InvalidRequest, os_reason
 from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.logs import start_logging, terminal_line
-from minerva_desktop.runtime import GRACE_SECONDS, Runtime
+from minerva_desktop.runtime import Runtime
 from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.endpoint import check_address
 from minerva_desktop.settings import SettingsFile

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from minerva_desktop.runtime import Runtime
+from minerva_desktop.chat.served_request import RequestRecord
 
 Result = TypeVar("Result")
 
@@ -21,6 +21,30 @@ class Await(Protocol):
 
     def __call__(self, work: Coroutine[Any, Any, Result]) -> Coroutine[Any, Any, Result]:
         """Its result; raises what it raises."""
+
+
+class Activity(Protocol):
+    """What the endpoint does; see `server.activity`."""
+
+    def snapshot(self) -> tuple[RequestRecord, ...]:
+        """The requests that run, and the last that did."""
+
+    def cancel(self, number: int) -> None:
+        """End one."""
+
+    async def prompt(self, number: int) -> str:
+        """What the model got for one."""
+
+
+class Serving(Protocol):
+    """What is asked of the runtime; see `runtime.Runtime`."""
+
+    @property
+    def activity(self) -> Activity:
+        """Its requests."""
+
+    def n_requests(self, model: Path | None = None) -> int:
+        """How many run or wait now, of those for ``model`` or of all."""
 
 
 class RequestCalls(QObject):
@@ -33,7 +57,7 @@ class RequestCalls(QObject):
         self,
         call: Callable[..., None],
         await_: Await,
-        runtime: Callable[[], Runtime],
+        runtime: Callable[[], Serving],
         parent: QObject,
     ) -> None:
         """``call`` has a function called in the engine's thread; ``runtime`` is the one that runs

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from minerva_desktop.chat.served_request import RequestRecord, RequestState
@@ -21,6 +21,8 @@ RECORD_ROLE = Qt.ItemDataRole.UserRole
 HEADERS = ("Time", "API", "Model", "Client", "Prompt", "Answer", "Speed", "State")
 _NUMBERS = frozenset({4, 5, 6})
 _WIDTHS = (20, 27, 40, 30, 31, 16, 28, 36)  # of the grid's steps
+# Left out where the table is narrow, the first one first.
+_LEAST_IMPORTANT = (6, 3, 5)
 ROW_HEIGHT = 8 * GRID
 MIN_HEIGHT = 4 * ROW_HEIGHT + 11 * GRID  # px; some rows, beneath the header
 
@@ -148,7 +150,9 @@ def _state(record: RequestRecord) -> str:
     words = _WORDS[record.state]
     if record.state is RequestState.FAILED:
         words += f" ({record.status})"
-    return f"{words}, {format_ms(record.seconds * 1000)}" if record.is_over else words
+    if not record.is_over or record.state is RequestState.STOPPED:
+        return words
+    return f"{words}, {format_ms(record.seconds * 1000)}"
 
 
 def _alignment(column: int) -> Qt.AlignmentFlag:
@@ -156,9 +160,21 @@ def _alignment(column: int) -> Qt.AlignmentFlag:
     return side | Qt.AlignmentFlag.AlignVCenter
 
 
+class _RequestTable(QTableView):
+    """How a request ended stays in sight however narrow it is."""
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        width = sum(_WIDTHS) * GRID
+        for column in _LEAST_IMPORTANT:
+            is_over = width > self.viewport().width()
+            self.setColumnHidden(column, is_over)
+            width -= _WIDTHS[column] * GRID if is_over else 0
+
+
 def make_request_table(model: RequestModel) -> QTableView:
     """A view of ``model``: whole rows are chosen, the model's name takes what room is left."""
-    view = QTableView()
+    view = _RequestTable()
     view.setObjectName("requestTable")
     view.setAccessibleName("Requests")
     view.setModel(model)

@@ -12,9 +12,8 @@ import msgspec
 from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.services import Services
-from minerva_desktop.chat.served_request import RequestRecord
+from minerva_desktop.chat.served_request import GRACE_SECONDS, RequestRecord
 from minerva_desktop.errors import MinervaError
-from minerva_desktop.runtime import GRACE_SECONDS
 from minerva_desktop.ui import late_dialogs
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.icons import Icons
@@ -127,7 +126,7 @@ class ServerController(QObject):
         n_running = await self._worker.requests.n_running()
         if n_running:
             self._tell_last(turn, state)
-            self._notifications.show_notice(_grace_notice(n_running, state))
+            self._notifications.show_notice(grace_notice(n_running, state))
         await self._worker.stop_endpoint(GRACE_SECONDS)
         if n_running:
             self._notifications.dismiss(ENDING)
@@ -235,7 +234,8 @@ class ServerController(QObject):
             self._opened.show_prompt(number, text)
 
 
-def _grace_notice(n_running: int, state: ServerState) -> Notice:
+def grace_notice(n_running: int, state: ServerState) -> Notice:
+    """Tells that so many requests hold up a server that stops or restarts, as ``state`` says."""
     what = "stops" if state is ServerState.STOPPING else "restarts"
     requests = "1 running request has" if n_running == 1 else f"{n_running} running requests have"
     return Notice(

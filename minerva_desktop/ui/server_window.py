@@ -19,8 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from minerva_desktop.app.access_keys import AccessKey
-from minerva_desktop.chat.served_request import RequestRecord
-from minerva_desktop.runtime import GRACE_SECONDS
+from minerva_desktop.chat.served_request import GRACE_SECONDS, RequestRecord
 from minerva_desktop.settings import DEFAULT_PORT
 from minerva_desktop.ui.access_keys_list import AccessKeysList
 from minerva_desktop.ui.controls import Switch, plain_tip

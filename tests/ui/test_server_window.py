@@ -144,6 +144,13 @@ def test_at_its_smallest_it_shows_a_failure_whole_and_some_requests(opened: Serv
     assert state.height() >= lines * state.fontMetrics().height()
     table = part(opened, QTableView, "requestTable")
     assert table.viewport().height() >= 4 * table.rowHeight(0)
+    assert not table.horizontalScrollBar().isVisible()
+    assert not table.isColumnHidden(table.model().columnCount() - 1)
+    opened.resize(1200, 700)
+    QApplication.processEvents()
+    assert not any(table.isColumnHidden(column) for column in range(table.model().columnCount()))
+    opened.resize(1, 1)
+    QApplication.processEvents()
     assert opened.height() <= 640  # a small laptop's screen holds it
 
 
