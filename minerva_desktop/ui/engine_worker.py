@@ -149,8 +149,12 @@ class EngineWorker(QThread):
         await self._await(self._load(path, forced=forced))
 
     async def unload(self, path: Path) -> None:
-        """Give a model's memory back."""
+        """Give a model's memory back, whoever uses it; see `ui.unloading`."""
         await self._await(self._required().pool.unload(path))
+
+    def unload_when_idle(self, path: Path, *, wanted: bool = True) -> None:
+        """The same once nobody uses it; not ``wanted``: no longer."""
+        self._call(self._unload_when_idle, path, wanted)
 
     def cancel_load(self, path: Path) -> None:
         """Give up a load; whoever waits for it gets `LoadCancelled`."""
@@ -334,6 +338,9 @@ class EngineWorker(QThread):
     def _list_models(self) -> None:
         models = loaded_models(self._required().pool, self._speeds, self._reasons)
         self.models_listed.emit(models)
+
+    def _unload_when_idle(self, path: Path, wanted: bool) -> None:
+        self._required().pool.unload_when_idle(path, wanted=wanted)
 
     def _pin(self, path: Path, pinned: bool) -> None:
         self._required().pool.pin(path, pinned=pinned)

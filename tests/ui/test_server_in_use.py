@@ -24,9 +24,9 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.chat.served_request import GRACE_SECONDS
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
-from minerva_desktop.runtime import GRACE_SECONDS
 from minerva_desktop.settings import Settings, SettingsFile
 from minerva_desktop.ui.server_window import ServerWindow
 from tests.ui.open_window import OpenWindow
@@ -108,6 +108,10 @@ class Desk:
     def until_said(self, words: str) -> None:
         self.opened.until(words, lambda: words in self.opened.notice)
 
+    @property
+    def eject(self) -> QToolButton:
+        return self.opened.part(QToolButton, "ejectButton")
+
     def until_state(self, words: str) -> None:
         self.opened.until(words, lambda: self.state == words)
 
@@ -185,3 +189,42 @@ def test_another_port_and_the_switch_give_running_answers_a_grace(
         closed = time.monotonic()
     assert time.monotonic() - closed < GRACE_SECONDS  # a window that closes waits for nobody
     assert '"code":"endpoint_stopped"' in client.text
+
+
+def test_a_model_that_other_programs_use_is_unloaded_only_when_they_are_asked_about(
+    qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, small_path: Path
+) -> None:
+    with serving(qtbot, dressed_app, minerva_home, small_path) as desk:
+        current, eject = desk.opened.window.header.picker.current, desk.eject
+        assert current is not None
+        name = current.name
+        clients = desk.ask(2)
+        click(eject)
+        desk.until_said(
+            f"2 requests of other programs use {name}. Unloading it now breaks them off."
+        )
+        desk.press_notice("Cancel")
+        assert desk.opened.notice == ""
+        click(eject)
+        desk.until_said("2 requests of other programs")
+        desk.press_notice("Unload when they are done")
+        assert desk.opened.notice == f"{name} is unloaded once no request uses it any more."
+        clients[0].leave()
+        desk.opened.until("end of one", lambda: "Cancelled" in desk.rows[1])
+        assert clients[1].is_served
+        assert eject.isEnabled()
+        clients[1].leave()
+        desk.opened.until("unloading", lambda: not eject.isEnabled())
+        assert desk.opened.notice == ""
+
+        (client,) = desk.ask()
+        click(eject)
+        desk.until_said(f"A request of another program uses {name}.")
+        desk.press_notice("Unload when it is done")
+        desk.press_notice("Unload now")
+        desk.opened.until("unloading", lambda: not eject.isEnabled())
+        client.leave()
+        assert '"code":"model_unloaded"' in client.text
+        desk.opened.until("rows", lambda: desk.rows[0].startswith("Failed (503), "))
+        click(desk.switch)  # nobody is asked once nobody uses it
+        desk.opened.until("end", lambda: desk.state.startswith("Off."))
