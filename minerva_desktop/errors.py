@@ -10,6 +10,7 @@
     ├── GenerationTimeout        408  generation_timeout
     ├── InferenceError           500  inference_failed
     ├── EngineDied               503  engine_died
+    ├── ModelUnloaded            503  model_unloaded
     ├── QueueFull                503  queue_full
     ├── RequestCancelled         499  request_cancelled
     ├── InvalidRequest           400  invalid_request_error
@@ -123,6 +124,14 @@ class EngineDied(MinervaError):
     """The engine child ended by itself: a crash, an abort or a kill from outside."""
 
     code = "engine_died"
+    http_status = 503
+
+
+class ModelUnloaded(MinervaError):
+    """The person unloaded the model while the request ran. The next one that asks for it has it
+    loaded again."""
+
+    code = "model_unloaded"
     http_status = 503
 
 

@@ -203,6 +203,14 @@ class Runtime:
         if self._endpoint is not None:
             self._endpoint.hurry()
 
+    def n_requests(self, model: Path | None = None) -> int:
+        """How many requests to the endpoint run or wait now, of those for ``model`` or of all."""
+        wanted = None if model is None else self._catalog.id_of(model)
+        return sum(
+            not request.is_over and wanted in (None, request.model)
+            for request in self.activity.snapshot()
+        )
+
     async def _stop(self, grace_s: float = 0.0) -> None:
         if self._watching_keys is not None:
             self._watching_keys.cancel()
@@ -269,7 +277,8 @@ class Runtime:
         return n_bytes > 0
 
     async def close(self) -> None:
-        """Stop the endpoint and end every engine child."""
+        """Stop the endpoint and end every engine child, at once."""
+        self.hurry()
         await self.stop_endpoint()
         await self.pool.close()
         if self._background:

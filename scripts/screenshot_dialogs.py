@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtWidgets import QAbstractButton, QTableView
+from PySide6.QtWidgets import QAbstractButton, QPushButton, QTableView
 
 import screenshot_samples as samples
 from minerva_desktop.app.access_keys import AccessKey
@@ -20,11 +20,12 @@ from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
 from minerva_desktop.ui.names_field import NamesField
+from minerva_desktop.ui.server_controller import grace_notice
 from minerva_desktop.ui.server_window import ServerWindow
 from minerva_desktop.ui.settings_dialog import SettingsDialog
 from minerva_desktop.ui.status_bar import ServerState
 
-URL = f"http://127.0.0.1:{DEFAULT_PORT}"
+URL = f"http://127.0.0.1:{DEFAULT_PORT}/v1"
 WARNING = (
     "context of 131,072 tokens: the model was trained for 8,192, and beyond these it may make"
     " no sense"
@@ -74,6 +75,24 @@ FAILED = replace(
     error="smollm2-135m-instruct-q4_1 makes no embeddings",
 )
 ORIGINS = ("https://chat.example.org", "http://localhost:3000")
+REFUSED = replace(
+    FAILED,
+    number=6,
+    dialect="chat",
+    model="gpt-4o",
+    status=404,
+    seconds=0.003,
+    prompt_tokens=0,
+    error="There is no model “gpt-4o” here. GET /v1/models lists those that there are",
+    has_prompt=False,
+)
+STOPPED = replace(
+    ANSWERING,
+    number=7,
+    state=RequestState.STOPPED,
+    status=503,
+    error="The endpoint was switched off before the answer was complete",
+)
 PROMPT = "<|im_start|>user\nWhy is the sea salty?<|im_end|>\n<|im_start|>assistant\n"
 
 
@@ -89,7 +108,25 @@ def server_window(window: MainWindow, icons: Icons, *, is_busy: bool) -> ServerW
         table = opened.findChild(QTableView)
         if table is not None:
             table.selectRow(0)
-        opened.show_prompt(PROMPT)
+        opened.prompt_wanted.connect(lambda number: opened.show_prompt(number, PROMPT))
+        show = opened.findChild(QPushButton, "showPrompt")
+        if show is not None:
+            show.click()
+    return opened
+
+
+def stopping_server(window: MainWindow, icons: Icons) -> ServerWindow:
+    """The server's window as small as it gets, with a request that was refused."""
+    state = ServerState.STOPPING
+    window.notifications.show_notice(grace_notice(2, state))
+    window.status.set_server(state)
+    opened = server_window(window, icons, is_busy=True)
+    opened.set_state(state)
+    opened.set_requests((ANSWERING, READING, STOPPED, REFUSED, DONE, FAILED))
+    table = opened.findChild(QTableView)
+    if table is not None:
+        table.selectRow(3)
+    opened.resize(1, 1)
     return opened
 
 

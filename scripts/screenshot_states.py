@@ -7,6 +7,7 @@ dialog) to paint over the main window. Main thread.
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -31,6 +32,7 @@ from minerva_desktop.ui.chat_rows import chat_rows
 from minerva_desktop.ui.memory_shares import ColourSlots
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.status_bar import ServerState
+from minerva_desktop.ui.unloading import in_use_notice
 from screenshot_stage import NARROW, Stage, State, conversation, empty, narrow, part
 
 
@@ -223,6 +225,20 @@ def server_empty(stage: Stage) -> list[QWidget]:
     return [screenshot_dialogs.server_window(stage.window, stage.icons, is_busy=False)]
 
 
+def server_stopping(stage: Stage) -> list[QWidget]:
+    """The server's window at its smallest, while running requests have their grace."""
+    conversation(stage)
+    return [screenshot_dialogs.stopping_server(stage.window, stage.icons)]
+
+
+def model_in_use(stage: Stage) -> list[QWidget]:
+    """A model that other programs use is to be unloaded."""
+    conversation(stage)
+    path, name = Path(samples.MODELS[0].path), samples.MODELS[0].name
+    stage.window.notifications.show_notice(in_use_notice(path, name, 2))
+    return []
+
+
 def model_options(stage: Stage) -> list[QWidget]:
     """The load options of a model."""
     conversation(stage)
@@ -253,6 +269,8 @@ STATES: dict[str, State] = {
     "server": server,
     "server-advanced": server_advanced,
     "server-empty": server_empty,
+    "server-stopping": server_stopping,
+    "model-in-use": model_in_use,
     "model-options": model_options,
     "parameters": parameters,
     "long-names": long_names,

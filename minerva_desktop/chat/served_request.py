@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+GRACE_SECONDS = 10.0  # for requests that run when a person stops the endpoint
+
 
 class RequestState(StrEnum):
-    """Where a request is. The last three are ends."""
+    """Where a request is. The last four are ends."""
 
     LOADING = "loading"  # waits for its model
     QUEUED = "queued"  # waits for its turn
     PREFILL = "prefill"
     DECODING = "decoding"
     FINISHED = "finished"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+    FAILED = "failed"  # also where it was refused
+    CANCELLED = "cancelled"  # by its client, or by the person
+    STOPPED = "stopped"  # with the endpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ import msgspec
 from minerva_desktop.api_keys import KeyFile, NamedKey
 from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
 from minerva_desktop.app.model_actions import load_options, own_options
+from minerva_desktop.chat.served_request import GRACE_SECONDS
 from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
 from minerva_desktop.commands.load_news import LoadNews
 from minerva_desktop.commands.memory_arguments import (
@@ -38,7 +39,6 @@ from minerva_desktop.settings import DEFAULT_WAITING, LOOPBACK, Settings, Settin
 
 IDLE_SECONDS = 600.0  # a model that was not asked for so long gives its memory back
 MEMORY_SECONDS = 5.0  # between two looks at the memory
-GRACE_SECONDS = 10.0  # for running answers, after the first signal
 KEY_VARIABLE = "MINERVA_API_KEY"
 MAX_KEY_FILE_BYTES = 4096
 KEY_HINT = ": `minerva keys create NAME` makes one"
@@ -257,7 +257,7 @@ class _Server:
             self._runtime.hurry()
             return
         self._stopped.set()
-        if any(not request.is_over for request in self._runtime.activity.snapshot()):
+        if self._runtime.n_requests():
             _say(
                 f"Running answers have {GRACE_SECONDS:.0f} seconds to end"
                 " (Ctrl+C once more ends them now)"

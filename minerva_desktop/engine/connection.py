@@ -54,6 +54,7 @@ from minerva_desktop.errors import (
     InferenceError,
     InvalidRequest,
     MinervaError,
+    ModelUnloaded,
     QueueFull,
 )
 
@@ -346,20 +347,21 @@ class EngineConnection:
         self._given_up.clear()
         self._overdue.clear()
         death = EngineDied(self._death_sentence(code), detail=self._child.last_words())
-        self._settle_load(death)
+        end: MinervaError = death
+        if self._closing:
+            end = ModelUnloaded(f"{self._model_name} was unloaded before the answer was finished")
+        self._settle_load(end)
         streams, self._streams = self._streams, {}
         for stream in streams.values():
-            stream.fail(death)
+            stream.fail(end)
         for answer in self._answers.values():
             if not answer.done():
-                answer.set_exception(death)
+                answer.set_exception(end)
         if was_loaded and not self._closing and self._on_death is not None:
             self._on_death(death)
 
     def _death_sentence(self, code: int) -> str:
         name = self._model_name
-        if self._closing:
-            return f"{name} was unloaded before the answer was finished"
         if self._fault:
             return f"The engine that ran {name} {self._fault} and was ended"
         sentence = f"The engine that ran {name} stopped ({describe_exit(code)})"

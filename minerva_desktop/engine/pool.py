@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
 from minerva_desktop.devices.ledgers import DeviceLedgers
 from minerva_desktop.engine.load_options import LoadOptions
@@ -35,7 +34,7 @@ from minerva_desktop.engine.pool_idleness import ABANDONED_SECONDS, Idleness
 from minerva_desktop.engine.pool_relief import Relief
 from minerva_desktop.engine.pool_room import Choose, RoomMaker
 from minerva_desktop.engine.pool_spare_time import SpareTime
-from minerva_desktop.engine.pool_view import PoolView
+from minerva_desktop.engine.pool_times import PoolTimes
 from minerva_desktop.engine.pool_waiting import WaitingLoads
 from minerva_desktop.errors import (
     EngineDied,
@@ -51,7 +50,7 @@ _log = logging.getLogger(__name__)
 EngineFactory = Callable[[Path, Callable[[EngineDied], None]], EngineT]
 
 
-class ModelPool(PoolView[EngineT]):
+class ModelPool(PoolTimes[EngineT]):
     """Loads a model once however many ask, keeps it while it is leased, and makes room by bytes.
 
     Where a load needs memory that the ledgers' budgets do not have, models that nobody uses are
@@ -81,7 +80,8 @@ class ModelPool(PoolView[EngineT]):
         is unloaded (None: never), and one that has been loading for nobody for
         ``abandoned_seconds`` is given up; ``on_event`` is called on the pool's loop; ``is_there``:
         whether a model's file could be loaded anew (None: whether it exists)."""
-        super().__init__(Entries(ledgers))
+        entries: Entries[EngineT] = Entries(ledgers)
+        super().__init__(entries, Idleness(entries, idle_seconds, self._expire, abandoned_seconds))
         self.options = options or LoadOptions()
         self.own_options: Mapping[Path, LoadOptions] = {}
         self._make_engine = make_engine
@@ -89,7 +89,6 @@ class ModelPool(PoolView[EngineT]):
         self._choose = choose
         self._on_event = on_event
         self._is_there = is_there or ModelFiles().is_there
-        self._idleness = Idleness(self._entries, idle_seconds, self._expire, abandoned_seconds)
         self._uses = itertools.count(1)
         self._waiting = WaitingLoads(self._entries, ledgers)
         self._room = RoomMaker(self._entries, ledgers, choose, self._evict, self._waiting)
@@ -166,30 +165,6 @@ class ModelPool(PoolView[EngineT]):
             self._entries.pinned.discard(path)
             self._idleness.watch_path(path)
         self._waiting.look_again()  # there may be room now, or none ever
-
-    @property
-    def idle_seconds(self) -> float | None:
-        """After how many seconds without use a model is unloaded; None: never."""
-        return self._idleness.seconds
-
-    @idle_seconds.setter
-    def idle_seconds(self, seconds: float | None) -> None:
-        self._idleness.seconds = seconds
-
-    def set_idle_seconds(self, path: Path, seconds: float | None) -> None:
-        """Another time to live for one model; None: it stays."""
-        self._idleness.own_seconds[path] = seconds
-        self._idleness.watch_path(path)
-
-    def reset_idle_seconds(self, path: Path) -> None:
-        """The time to live of all the others again."""
-        self._idleness.own_seconds.pop(path, None)
-        self._idleness.watch_path(path)
-
-    @property
-    def own_idle_seconds(self) -> Mapping[Path, float | None]:
-        """The times to live that `set_idle_seconds` gave."""
-        return MappingProxyType(self._idleness.own_seconds)
 
     def relieve(self, device: str, why: str) -> Path | None:
         """Begin to unload the idle model that was not used for longest, of those that hold memory
@@ -388,7 +363,8 @@ class ModelPool(PoolView[EngineT]):
             self._tell(replace(event, n_freed=n_freed))
 
     def _expire(self, entry: Entry[EngineT]) -> None:
-        _ = self._retire(entry, ModelGone(entry.path, cause=GoneCause.IDLE))
+        cause = GoneCause.ASKED if entry.goes_when_idle else GoneCause.IDLE
+        _ = self._retire(entry, ModelGone(entry.path, cause=cause))
 
     def _tell(self, event: PoolEvent) -> None:
         if self._on_event is None:

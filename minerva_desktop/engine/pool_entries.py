@@ -70,6 +70,7 @@ class Entry(Generic[EngineT]):
     is_back: bool = False  # it was loaded before, and what it went for could not be
     has_begun: bool = False  # its load's task has run
     is_given_up: bool = False
+    goes_when_idle: bool = False  # a person wants it unloaded, but nobody broken off
     is_ready: bool = False
     is_over: bool = False
     n_freed: int = 0  # bytes that its end gave back

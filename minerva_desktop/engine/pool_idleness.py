@@ -60,13 +60,16 @@ class Idleness(Generic[EngineT]):
         seconds: float | None = self._abandoned_seconds
         if entry.is_ready:
             seconds = self.own_seconds.get(entry.path, self._seconds)
+        if entry.goes_when_idle:
+            seconds = 0.0
         if self._is_known(entry) and entry.leases == 0 and seconds is not None:
             loop = asyncio.get_running_loop()
             entry.idle_timer = loop.call_later(seconds, self._end, entry)
 
     def _end(self, entry: Entry[EngineT]) -> None:
-        is_abandoned = entry.leases == 0 and not entry.is_ready
-        if self._is_known(entry) and (is_abandoned or self._entries.may_go(entry)):
+        is_unwanted = entry.goes_when_idle or not entry.is_ready
+        may_go = (entry.leases == 0 and is_unwanted) or self._entries.may_go(entry)
+        if self._is_known(entry) and may_go:
             self._on_end(entry)
 
     def _is_known(self, entry: Entry[EngineT]) -> bool:

@@ -10,16 +10,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from minerva_desktop.errors import InvalidRequest, MinervaError, QueueFull
+from minerva_desktop.library.display_text import one_line
+from minerva_desktop.server.activity import Activity
 from minerva_desktop.server.errors import (
     HeadersTooLarge,
     HttpVersionNotSupported,
     error_response,
 )
 from minerva_desktop.server.metrics import Metrics
+from minerva_desktop.server.plain_paths import plain_path
 from minerva_desktop.server.request_info import SCOPE_KEY, End, RequestInfo, sane_request_id
 
 MAX_HEADERS = 100
@@ -31,6 +35,21 @@ CLIENT_GONE = 499  # as nginx logs it
 UNROUTED = "other"
 # Asked for every few seconds, for ever: at the usual level they would push all else out.
 QUIET_PATHS = frozenset({"/health", "/metrics"})
+# The API of each path whose requests are listed.
+DIALECTS = MappingProxyType(
+    {
+        "/v1/chat/completions": "chat",
+        "/v1/completions": "completions",
+        "/v1/embeddings": "embeddings",
+        "/v1/messages": "messages",
+        "/v1/messages/count_tokens": "messages",
+        "/v1/responses": "responses",
+        "/v1/responses/input_tokens": "responses",
+    }
+)
+# Asked at each key that is pressed; see `routes.tokens`.
+UNLISTED_PATHS = frozenset({"/tokenize", "/detokenize", "/apply-template"})
+MAX_SHOWN_PATH = 60
 NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 Headers = list[tuple[bytes, bytes]]
 
@@ -40,9 +59,10 @@ _log = logging.getLogger(__name__)
 class AccessLayer:
     """Wraps the whole application. Answers requests that are no HTTP/1.x or oversized itself."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, activity: Activity) -> None:
         self._app = app
         self._metrics = metrics
+        self._activity = activity
         self._bodies = _Bodies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,9 +90,19 @@ class AccessLayer:
             info.end = End.CANCELLED
         path = getattr(scope.get("route"), "path", UNROUTED)
         self._metrics.observe(info, path=path, method=scope["method"])
+        if info.error_code and not info.is_listed:
+            self._list_refusal(scope, info)
         level = logging.DEBUG if path in QUIET_PATHS else logging.INFO
         if _log.isEnabledFor(level):
             _log.log(level, "%s", _line(scope, exchange))
+
+    def _list_refusal(self, scope: Scope, info: RequestInfo) -> None:
+        """What never got as far as its model is looked for in the list of requests all the same:
+        it is there that a developer sees why a client fails."""
+        path = plain_path(scope["path"])
+        if path in DIALECTS or (scope["method"] == "POST" and path not in UNLISTED_PATHS):
+            dialect = DIALECTS.get(path, one_line(path, MAX_SHOWN_PATH))
+            self._activity.note_refusal(info, dialect=dialect)
 
 
 @dataclass(slots=True)

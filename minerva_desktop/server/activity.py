@@ -19,6 +19,8 @@ from minerva_desktop.chat.completion import Timings
 from minerva_desktop.chat.served_request import RequestRecord, RequestState
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import InvalidRequest, MinervaError, QueueFull, RequestCancelled
+from minerva_desktop.library.display_text import one_line
+from minerva_desktop.server.errors import EndpointStopped
 from minerva_desktop.server.request_info import RequestInfo, request_info
 
 MAX_FINISHED = 100
@@ -26,6 +28,9 @@ MAX_LOADING = 256
 # What requests that are over may keep alive together, by the sizes of their bodies.
 MAX_PROMPT_BYTES = 16 * 1024 * 1024
 CLIENT_CLOSED = 499  # as nginx logs it
+CLIENT_LEFT = "The client went away"
+MAX_REFUSED = 50  # apart, so that one who may not even ask pushes nobody else out of the list
+MAX_SHOWN_MODEL = 100  # characters
 
 Prompt = Callable[[], Awaitable[str]]
 
@@ -149,6 +154,7 @@ class _Finished:
     record: RequestRecord
     prompt: Prompt | None
     body_bytes: int
+    end: int  # the how manieth it was
 
 
 class Activity:
@@ -169,7 +175,9 @@ class Activity:
         self._numbers = itertools.count(1)
         self._active: dict[int, ActiveRequest] = {}
         self._n_unlisted = 0  # of those that wait for their models
+        self._ends = itertools.count(1)
         self._finished: deque[_Finished] = deque(maxlen=MAX_FINISHED)
+        self._refused: deque[_Finished] = deque(maxlen=MAX_REFUSED)
 
     @contextmanager
     def begin(
@@ -189,7 +197,7 @@ class Activity:
         """
         self._check_room()
         info = request_info(scope)
-        info.model = model
+        info.model, info.is_listed = model, True
         request = ActiveRequest(
             next(self._numbers),
             info,
@@ -207,14 +215,34 @@ class Activity:
                 error = request.was_cancelled()
                 self._end(request, RequestState.CANCELLED, error.http_status, error.message)
                 raise error from None
-            reason = str(cancelled) or "The client went away"
-            self._end(request, RequestState.CANCELLED, CLIENT_CLOSED, reason)
+            if reason := str(cancelled):  # see `Lifetime`
+                self._end(request, RequestState.STOPPED, EndpointStopped.http_status, reason)
+            else:
+                self._end(request, RequestState.CANCELLED, CLIENT_CLOSED, CLIENT_LEFT)
             raise
         except BaseException as error:
             known = error if isinstance(error, MinervaError) else MinervaError("A bug of Minerva")
             self._end(request, RequestState.FAILED, known.http_status, known.message)
             raise
         self._end(request, RequestState.FINISHED, 200, "")
+
+    def note_refusal(self, info: RequestInfo, *, dialect: str) -> None:
+        """List a request that was answered with an error before it could `begin`."""
+        info.is_listed = True
+        request = ActiveRequest(
+            next(self._numbers),
+            info,
+            dialect=dialect,
+            is_stream=False,  # nobody came to read that
+            prompt=None,
+            on_change=self._tell,
+        )
+        record = replace(
+            request.record(RequestState.FAILED, info.status, info.error_message or info.error_code),
+            model=info.model or one_line(info.asked_model, MAX_SHOWN_MODEL),
+        )
+        self._refused.append(_Finished(record, None, 0, next(self._ends)))
+        self._tell()
 
     @contextmanager
     def wait_unlisted(self) -> Iterator[None]:
@@ -230,7 +258,8 @@ class Activity:
     def snapshot(self) -> tuple[RequestRecord, ...]:
         """Those that run, the oldest first, then those that are over, the latest first."""
         running = [request.record() for request in self._active.values()]
-        return (*running, *(each.record for each in reversed(self._finished)))
+        over = sorted((*self._finished, *self._refused), key=lambda each: -each.end)
+        return (*running, *(each.record for each in over))
 
     def cancel(self, number: int) -> None:
         """End the request of that number; no-op when it is over."""
@@ -258,7 +287,9 @@ class Activity:
         del self._active[request.number]
         request.settle()
         record = request.record(state, status, error)
-        self._finished.append(_Finished(record, request.prompt, request.info.body_bytes))
+        self._finished.append(
+            _Finished(record, request.prompt, request.info.body_bytes, next(self._ends))
+        )
         self._forget_prompts()
         self._tell()
 
@@ -270,7 +301,7 @@ class Activity:
             left -= each.body_bytes if each.prompt is not None else 0
             if left < 0 and each.prompt is not None:
                 record = replace(each.record, has_prompt=False)
-                self._finished[index] = _Finished(record, None, 0)
+                self._finished[index] = _Finished(record, None, 0, each.end)
 
     def _tell(self) -> None:
         if self._on_change is not None:

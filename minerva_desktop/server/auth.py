@@ -72,7 +72,11 @@ class HostOriginGuard:
         hosts = _header_values(scope, b"host")
         if len(hosts) != 1:
             return Forbidden("The request must have one Host header")
-        if not self._is_allowed(hosts[0].lower(), own):
+        host = hosts[0].lower()
+        # A tunnel to this machine (`ssh -L 9999:localhost:8427`) has a port of its own, and no page
+        # gets a browser to write a loopback name for it.
+        is_loopback = _without_port(host) in LOOPBACK_NAMES
+        if not (is_loopback or self._is_allowed(host, own)):
             return Forbidden(
                 f"The Host header names {one_line(hosts[0], MAX_SHOWN_HOST)}, which is not this "
                 "endpoint: use this machine's address or name with the right port, or have that "
@@ -85,8 +89,8 @@ class HostOriginGuard:
             )
         target = scope["raw_path"].decode("ascii")
         if target[: len(ABSOLUTE)].lower() == ABSOLUTE:
-            host, slash, path = target[len(ABSOLUTE) :].partition("/")
-            if not self._is_allowed(host.lower(), own):
+            named, slash, path = target[len(ABSOLUTE) :].partition("/")
+            if not self._is_allowed(named.lower(), own):
                 return Forbidden("The request's target does not name this endpoint")
             scope["raw_path"] = (slash + path or "/").encode("ascii")
             scope["path"] = plain_path(unquote(slash + path or "/"))

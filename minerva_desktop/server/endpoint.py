@@ -108,8 +108,9 @@ class Endpoint:
 
     async def stop(self, grace_s: float = 0.0) -> None:
         """Stop listening. Running answers have ``grace_s`` seconds to come to their end; then
-        they end with an error, and their generations, at once."""
-        running, self._running = self._running, None
+        they end with an error, and their generations, at once. A stop that was cancelled goes on
+        in the background, and the next one waits for its end."""
+        running, self._running = self._running or self._leaving, None
         if running is not None:
             self._leaving = running
             await running.stop(grace_s)
@@ -136,7 +137,7 @@ class _Running:
         )
         self._server = _Server(
             uvicorn.Config(
-                AccessLayer(create_app(context), context.metrics),
+                AccessLayer(create_app(context), context.metrics, context.activity),
                 http=protocol,  # type: ignore[arg-type]  # called as the class would be
                 ws="none",
                 lifespan="off",
@@ -159,7 +160,7 @@ class _Running:
 
     async def stop(self, grace_s: float) -> None:
         self._server.leave(grace_s)
-        await self._task
+        await asyncio.shield(self._task)
         self.context.bodies.close()
 
 

@@ -33,6 +33,7 @@ from minerva_desktop.errors import (
     MinervaError,
     ModelLoadError,
     ModelNotFound,
+    ModelUnloaded,
     OutOfMemory,
     QueueFull,
     RequestCancelled,
@@ -161,6 +162,7 @@ ERRORS: tuple[type[MinervaError], ...] = (
     QueueFull,
     TooManyConnections,
     EngineDied,
+    ModelUnloaded,
     EndpointStopped,
     HttpVersionNotSupported,
 )
@@ -240,7 +242,8 @@ class ErrorAnswer(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        request_info(scope).error_code = self._error.code
+        info = request_info(scope)
+        info.error_code, info.error_message = self._error.code, self._error.message
         if not speaks_messages(scope["path"]):
             await super().__call__(scope, receive, send)
             return
@@ -282,7 +285,7 @@ def error_response(error: MinervaError) -> ErrorAnswer:
     headers = {}
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, QueueFull | MemoryInUse):
+    if isinstance(error, QueueFull | MemoryInUse | ModelUnloaded):
         headers["Retry-After"] = str(RETRY_AFTER_S)
     elif isinstance(error, _COSTLY) and not isinstance(error, LoadCancelled | ModelStillLoads):
         # The clients of OpenAI and Anthropic try again at any 408 and 500, and each try would be

@@ -34,7 +34,7 @@ from minerva_desktop.engine.answer_parser import (
 )
 from minerva_desktop.engine.begun_answer import begun_text
 from minerva_desktop.engine.token_stream import TokenStream
-from minerva_desktop.errors import InferenceError, ModelNotFound
+from minerva_desktop.errors import InferenceError
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.errors import renamed_fields
 from minerva_desktop.server.generation_events import (
@@ -46,7 +46,7 @@ from minerva_desktop.server.generation_events import (
     Said,
     SharedScores,
 )
-from minerva_desktop.server.model_choice import leased
+from minerva_desktop.server.model_choice import leased, prompt_unknown
 from minerva_desktop.server.model_description import fingerprint
 from minerva_desktop.server.parameters.sampling import RunParameters
 from minerva_desktop.server.services import Engine, ServerContext
@@ -156,11 +156,11 @@ class Generation:
 
     async def _prompt_text(self) -> str:
         """What the model got, for the list of requests. Raises `ModelNotFound` when the model is
-        no longer loaded."""
+        not loaded."""
         request = self._request
         engine = self._context.pool.loaded_engine(request.model.path)
         if engine is None:
-            raise ModelNotFound(f"{request.model.model_id} is not loaded any more")
+            raise prompt_unknown(request.model)
         self._note_dropped()
         behind = "" if request.suffix is None else GAP + request.suffix
         texts = [

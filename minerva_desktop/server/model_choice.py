@@ -14,6 +14,7 @@ from minerva_desktop.errors import (
     GenerationTimeout,
     InvalidRequest,
     MemoryInUse,
+    ModelNotFound,
     OutOfMemory,
 )
 from minerva_desktop.library.model_file import ModelFile
@@ -55,6 +56,14 @@ async def chosen_model(
 def no_embeddings(model: ModelFile) -> InvalidRequest:
     """Why ``model`` cannot answer who asks for embeddings."""
     return InvalidRequest(f"model: {model.model_id} makes no embeddings", param="model")
+
+
+def prompt_unknown(model: ModelFile) -> ModelNotFound:
+    """Why a request's prompt cannot be shown: only its loaded model can write it."""
+    return ModelNotFound(
+        f"{model.model_id} is not loaded. The prompt can be shown while it is, for the model's own "
+        "chat template makes it"
+    )
 
 
 def _fitting(model: ModelFile, *, embeds: bool | None) -> ModelFile:

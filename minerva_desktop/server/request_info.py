@@ -36,7 +36,9 @@ class RequestInfo:
     that it came with; ``asked_model`` is what the client wrote, ``model`` the one that it meant,
     once its route knows it. ``body_bytes`` came, ``sent_bytes`` of body went; ``status`` is 0 until
     the answer begins, and ``end`` says how the answer ended, whatever its status promised;
-    ``error_code`` is that of the error which was the answer, or broke it off."""
+    ``error_code`` is that of the error which was the answer, or broke it off; ``error_message`` are
+    the words of one that was the answer, which may quote the request: they are not logged.
+    ``is_listed``: it has or had its row in the list of requests."""
 
     request_id: str
     client: str
@@ -50,6 +52,8 @@ class RequestInfo:
     status: int = 0
     end: End = End.COMPLETE
     error_code: str = ""
+    error_message: str = ""
+    is_listed: bool = False
     generations: list[Timings] = field(default_factory=list)
 
     def fail(self, code: str) -> None:

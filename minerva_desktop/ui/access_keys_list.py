@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QFrame,
@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -22,9 +23,13 @@ from minerva_desktop.ui.controls import ElidedLabel
 from minerva_desktop.ui.theme import GRID
 
 NO_KEYS = (
-    "No keys: programs on this computer need none, and the network may not connect. Where the last "
-    "key was just revoked, the server lets nobody in until it is switched on again."
+    "No keys: programs on this computer need none, and the network may not connect. With the first "
+    "key every program has to send one, on this computer too. Where the last key was just revoked, "
+    "the server lets nobody in until it is switched on again."
 )
+SOME_KEYS = "Every program has to send one of these keys, on this computer too."
+FIRST_KEY = "From now on programs without a key are refused, on this computer too."
+SHOWN_ROWS = 3  # of the keys; the others are scrolled to
 
 
 class AccessKeysList(QWidget):
@@ -50,31 +55,31 @@ class AccessKeysList(QWidget):
         self._problem.setProperty("state", "failed")
         self._problem.hide()
         self._new = _NewKey()
-        self._none = QLabel(NO_KEYS)
-        self._none.setProperty("look", "muted")
-        self._none.setWordWrap(True)
-        self._rows = QVBoxLayout()
-        self._rows.setSpacing(GRID)
+        self._rule = QLabel()
+        self._rule.setObjectName("keyRule")
+        self._rule.setProperty("look", "muted")
+        self._rule.setWordWrap(True)
+        self._keys: tuple[AccessKey, ...] | None = None
+        self._rows = _KeyRows()
         self._lay_out()
         self.set_keys(())
 
     def set_keys(self, keys: Sequence[AccessKey]) -> None:
         """Show these."""
-        for old in self.findChildren(_KeyRow):
-            self._rows.removeWidget(old)
-            old.hide()
-            old.deleteLater()
-        for key in keys:
-            row = _KeyRow(key)
+        if tuple(keys) == self._keys:
+            return  # a row made anew would lose the keyboard
+        self._keys = tuple(keys)
+        rows = [_KeyRow(key) for key in keys]
+        for row in rows:
             row.revoked.connect(self.revoked)
-            self._rows.addWidget(row)
-        self._none.setVisible(not keys)
+        self._rows.show_rows(rows)
+        self._rule.setText(SOME_KEYS if keys else NO_KEYS)
 
     def show_new_key(self, key: str) -> None:
         """Show a key that was just made, until `forget_new_key`."""
         self._name.clear()
         self._problem.hide()
-        self._new.show_key(key)
+        self._new.show_key(key, is_first=not self._keys)
 
     def forget_new_key(self) -> None:
         """Nobody needs to see it any more."""
@@ -103,10 +108,38 @@ class AccessKeysList(QWidget):
         box.setContentsMargins(0, 2 * GRID, 0, 0)
         box.setSpacing(2 * GRID)
         box.addWidget(title)
-        box.addWidget(self._none)
-        box.addLayout(self._rows)
+        box.addWidget(self._rule)
+        box.addWidget(self._rows)
         box.addWidget(self._new)
         box.addLayout(make)
+
+
+class _KeyRows(QScrollArea):
+    """The keys, as high as its first rows: there may be many, and requests want room, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("keyRows")
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.viewport().setAutoFillBackground(False)
+
+    def show_rows(self, rows: Sequence[_KeyRow]) -> None:
+        """Show these instead."""
+        page = QWidget()
+        page.setAutoFillBackground(False)
+        column = QVBoxLayout(page)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(GRID)
+        for row in rows:
+            column.addWidget(row)
+        self.setWidget(page)
+        shown = rows[:SHOWN_ROWS]
+        heights = [row.sizeHint().height() for row in shown]
+        self.setFixedHeight(sum(heights) + GRID * max(0, len(heights) - 1))
+        self.setVisible(bool(rows))
 
 
 class _KeyRow(QWidget):
@@ -154,16 +187,24 @@ class _NewKey(QFrame):
         copy.setObjectName("copyNewKey")
         copy.setAutoDefault(False)
         copy.clicked.connect(self._copy)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 2 * GRID)
+        self._first = QLabel(FIRST_KEY)
+        self._first.setObjectName("firstKeyNote")
+        self._first.setWordWrap(True)
+        row = QHBoxLayout()
         row.setSpacing(2 * GRID)
         row.addWidget(QLabel("Copy it now, it is not shown again:"))
         row.addWidget(self._field, 1)
         row.addWidget(copy)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 2 * GRID)
+        column.setSpacing(2 * GRID)
+        column.addLayout(row)
+        column.addWidget(self._first)
         self.hide()
 
-    def show_key(self, key: str) -> None:
+    def show_key(self, key: str, *, is_first: bool) -> None:
         self._field.setText(key)
+        self._first.setVisible(is_first)
         self.show()
 
     def forget(self) -> None:

@@ -90,9 +90,7 @@ class Application(QObject):
             self.window, services, self._worker, self._tasks, self._themes
         )
         self._server = ServerController(self.window, icons, services, self._worker, self._tasks)
-        self._memory = MemoryController(
-            self.window, self._worker, self._tasks, self._models.name_of, self._models.note_of
-        )
+        self._memory = self._make_memory()
         self._models.refreshed.connect(self._memory.show_models)
         self._chats = self._make_chats(services)
         self._chat_parts = self._make_chat_parts()
@@ -108,6 +106,17 @@ class Application(QObject):
         self.window.composer.set_enter_sends(settings.send_with_enter)
         self.window.closing.connect(self._on_closing)
         self.window.notifications.action_triggered.connect(self._on_notice_action)
+
+    def _make_memory(self) -> MemoryController:
+        models = self._models
+        return MemoryController(
+            self.window,
+            self._worker,
+            self._tasks,
+            models.name_of,
+            models.note_of,
+            models.unloading.begin,
+        )
 
     def _make_chats(self, services: Services) -> ChatController:
         window, worker, models, tasks = self.window, self._worker, self._models, self._tasks

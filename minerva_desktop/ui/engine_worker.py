@@ -50,6 +50,7 @@ from minerva_desktop.runtime import Runtime
 from minerva_desktop.settings import ModelOverrides, Settings
 from minerva_desktop.ui.answer_runs import AnswerEvents, AnswerRuns
 from minerva_desktop.ui.picked_loads import PickedLoads
+from minerva_desktop.ui.request_calls import RequestCalls
 
 Result = TypeVar("Result")
 # Given what to call with each change of a model, make the runtime; called in the worker's thread.
@@ -89,8 +90,6 @@ class EngineWorker(QThread):
     memory_measured = Signal(object)
     # tuple of LoadedModel
     models_listed = Signal(object)
-    # tuple of RequestRecord
-    requests_listed = Signal(object)
 
     def __init__(self, make_runtime: RuntimeFactory, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -107,6 +106,7 @@ class EngineWorker(QThread):
         self._picked = PickedLoads()
         self._speeds = TokenSpeeds()
         self._reasons: dict[Path, tuple[str, ...]] = {}
+        self.requests = RequestCalls(self._call, self._await, self._required, self)
 
     # -- the window's thread ---------------------------------------------------------------
 
@@ -148,8 +148,12 @@ class EngineWorker(QThread):
         await self._await(self._load(path, forced=forced))
 
     async def unload(self, path: Path) -> None:
-        """Give a model's memory back."""
+        """Give a model's memory back, whoever uses it; see `ui.unloading`."""
         await self._await(self._required().pool.unload(path))
+
+    def unload_when_idle(self, path: Path, *, wanted: bool = True) -> None:
+        """The same once nobody uses it; not ``wanted``: no longer."""
+        self._call(self._unload_when_idle, path, wanted)
 
     def cancel_load(self, path: Path) -> None:
         """Give up a load; whoever waits for it gets `LoadCancelled`."""
@@ -232,21 +236,13 @@ class EngineWorker(QThread):
         url = await self._await(started)
         return next(iter(await self._await(runtime.network_urls())), url)
 
-    async def stop_endpoint(self) -> None:
-        """Stop serving."""
-        await self._await(self._required().stop_endpoint())
+    async def stop_endpoint(self, grace_s: float) -> None:
+        """Stop serving; running requests have so many seconds to come to their end."""
+        await self._await(self._required().stop_endpoint(grace_s))
 
-    def list_requests(self) -> None:
-        """Have ``requests_listed`` emitted."""
-        self._call(self._list_requests)
-
-    def cancel_request(self, number: int) -> None:
-        """End a request of the endpoint; no-op when it is over."""
-        self._call(self._required().activity.cancel, number)
-
-    async def request_prompt(self, number: int) -> str:
-        """The text that the model got for a request. Raises `InvalidRequest` when it is gone."""
-        return await self._await(self._required().activity.prompt(number))
+    def hurry_endpoint(self) -> None:
+        """End the grace of a `stop_endpoint` that runs."""
+        self._call(self._required().hurry)
 
     async def close(self) -> None:
         """End all answers, models and the endpoint, then the thread."""
@@ -349,8 +345,8 @@ class EngineWorker(QThread):
         models = loaded_models(self._required().pool, self._speeds, self._reasons)
         self.models_listed.emit(models)
 
-    def _list_requests(self) -> None:
-        self.requests_listed.emit(self._required().activity.snapshot())
+    def _unload_when_idle(self, path: Path, wanted: bool) -> None:
+        self._required().pool.unload_when_idle(path, wanted=wanted)
 
     def _pin(self, path: Path, pinned: bool) -> None:
         self._required().pool.pin(path, pinned=pinned)

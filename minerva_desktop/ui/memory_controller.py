@@ -34,15 +34,17 @@ class MemoryController(QObject):
         tasks: UiTasks,
         name_of: Callable[[Path], str | None],
         note_of: Callable[[Path], str],
+        unload: Callable[[Path], None],
     ) -> None:
         """``name_of``: a model's name in the library; None where it is not in there. ``note_of``:
-        what became of its file."""
+        what became of its file. ``unload`` begins to unload one."""
         super().__init__(window)
         self._window = window
         self._worker = worker
         self._tasks = tasks
         self._name_of = name_of
         self._note_of = note_of
+        self._unload = unload
         self._colours = ColourSlots()
         self._reading = UNKNOWN_MEMORY
         self._models: tuple[LoadedModel, ...] = ()
@@ -97,7 +99,7 @@ class MemoryController(QObject):
 
     @Slot(object)
     def _on_unload(self, path: Path) -> None:
-        self._tasks.start(self._worker.unload(path))
+        self._unload(path)
 
     @Slot(object, object)
     def _on_time(self, path: Path, choice: TimeToLive) -> None:

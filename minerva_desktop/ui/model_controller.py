@@ -35,6 +35,7 @@ from minerva_desktop.ui.model_notices import (
 )
 from minerva_desktop.ui.notification_bar import NoticeAction
 from minerva_desktop.ui.tasks import UiTasks
+from minerva_desktop.ui.unloading import Unloading
 
 NO_MODEL = "no-model"
 TEMPLATE = "chat_template"  # what an error is about that the load options can mend
@@ -72,6 +73,7 @@ class ModelController(QObject):
         self._refused: tuple[Path, OutOfMemory] | None = None  # the last one that was too large
         self._names: dict[Path, str] = {}
         self._notices = ModelNotices(window.notifications, self.shown_name)
+        self.unloading = Unloading(window, worker, tasks, self.shown_name)
         picker, header = window.header.picker, window.header
         picker.selected.connect(self._on_selected)
         picker.opened.connect(self._look_again)
@@ -295,7 +297,7 @@ class ModelController(QObject):
     @Slot()
     def _on_eject(self) -> None:
         if self._current is not None:
-            self._tasks.start(self._worker.unload(self._current))
+            self.unloading.begin(self._current)
 
     @Slot()
     def _on_cancel_load(self) -> None:

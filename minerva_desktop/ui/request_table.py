@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from minerva_desktop.chat.served_request import RequestRecord, RequestState
@@ -20,8 +20,11 @@ from minerva_desktop.ui.theme import GRID, ThemeSource
 RECORD_ROLE = Qt.ItemDataRole.UserRole
 HEADERS = ("Time", "API", "Model", "Client", "Prompt", "Answer", "Speed", "State")
 _NUMBERS = frozenset({4, 5, 6})
-_WIDTHS = (20, 27, 40, 30, 31, 16, 28, 32)  # of the grid's steps
+_WIDTHS = (20, 27, 40, 30, 31, 16, 28, 36)  # of the grid's steps
+# Left out where the table is narrow, the first one first.
+_LEAST_IMPORTANT = (6, 3, 5)
 ROW_HEIGHT = 8 * GRID
+MIN_HEIGHT = 4 * ROW_HEIGHT + 11 * GRID  # px; some rows, beneath the header
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -33,6 +36,7 @@ _WORDS = {
     RequestState.FINISHED: "Done",
     RequestState.FAILED: "Failed",
     RequestState.CANCELLED: "Cancelled",
+    RequestState.STOPPED: "Server stopped",
 }
 
 
@@ -42,24 +46,38 @@ class RequestModel(QAbstractTableModel):
     def __init__(self, themes: ThemeSource, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._themes = themes
-        self._records: tuple[RequestRecord, ...] = ()
+        self._records: list[RequestRecord] = []
 
     def set_records(self, records: Sequence[RequestRecord]) -> None:
-        """Show these; rows that are the same requests as before only change their words."""
-        numbers = [record.number for record in records]
-        if numbers == [record.number for record in self._records]:
-            self._records = tuple(records)
-            if numbers:
-                self.dataChanged.emit(
-                    self.index(0, 0), self.index(len(numbers) - 1, len(HEADERS) - 1)
-                )
-            return
-        self.beginResetModel()
-        self._records = tuple(records)
-        self.endResetModel()
+        """Show these. Row by row, not as a new table: what is chosen and in sight stays so while
+        others come, end and go."""
+        listed = {record.number for record in records}
+        for row in reversed(range(len(self._records))):
+            if self._records[row].number not in listed:
+                self.beginRemoveRows(QModelIndex(), row, row)
+                del self._records[row]
+                self.endRemoveRows()
+        for row, record in enumerate(records):
+            self._place(record, row)
+        self._records = list(records)
+        if records:
+            self.dataChanged.emit(self.index(0, 0), self.index(len(records) - 1, len(HEADERS) - 1))
 
-    def row_of(self, number: int) -> int | None:
-        """The row of a request; None when it is not listed any more."""
+    def _place(self, record: RequestRecord, row: int) -> None:
+        """Have a request in that row; those before it are in theirs."""
+        if row < len(self._records) and self._records[row].number == record.number:
+            return
+        before = self._row_of(record.number)
+        if before is None:
+            self.beginInsertRows(QModelIndex(), row, row)
+            self._records.insert(row, record)
+            self.endInsertRows()
+        else:
+            self.beginMoveRows(QModelIndex(), before, before, QModelIndex(), row)
+            self._records.insert(row, self._records.pop(before))
+            self.endMoveRows()
+
+    def _row_of(self, number: int) -> int | None:
         rows = (row for row, record in enumerate(self._records) if record.number == number)
         return next(rows, None)
 
@@ -100,7 +118,7 @@ class RequestModel(QAbstractTableModel):
         match state:
             case RequestState.FAILED:
                 return QColor(theme.danger)
-            case RequestState.FINISHED | RequestState.CANCELLED:
+            case RequestState.FINISHED | RequestState.CANCELLED | RequestState.STOPPED:
                 return QColor(theme.muted)
             case _:
                 return QColor(theme.success)
@@ -130,7 +148,11 @@ def _prompt(record: RequestRecord) -> str:
 
 def _state(record: RequestRecord) -> str:
     words = _WORDS[record.state]
-    return f"{words}, {format_ms(record.seconds * 1000)}" if record.is_over else words
+    if record.state is RequestState.FAILED:
+        words += f" ({record.status})"
+    if not record.is_over or record.state is RequestState.STOPPED:
+        return words
+    return f"{words}, {format_ms(record.seconds * 1000)}"
 
 
 def _alignment(column: int) -> Qt.AlignmentFlag:
@@ -138,9 +160,21 @@ def _alignment(column: int) -> Qt.AlignmentFlag:
     return side | Qt.AlignmentFlag.AlignVCenter
 
 
+class _RequestTable(QTableView):
+    """How a request ended stays in sight however narrow it is."""
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        width = sum(_WIDTHS) * GRID
+        for column in _LEAST_IMPORTANT:
+            is_over = width > self.viewport().width()
+            self.setColumnHidden(column, is_over)
+            width -= _WIDTHS[column] * GRID if is_over else 0
+
+
 def make_request_table(model: RequestModel) -> QTableView:
     """A view of ``model``: whole rows are chosen, the model's name takes what room is left."""
-    view = QTableView()
+    view = _RequestTable()
     view.setObjectName("requestTable")
     view.setAccessibleName("Requests")
     view.setModel(model)
@@ -152,6 +186,7 @@ def make_request_table(model: RequestModel) -> QTableView:
     view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
     view.setTabKeyNavigation(False)
     view.setWordWrap(False)
+    view.setMinimumHeight(MIN_HEIGHT)
     view.verticalHeader().hide()
     view.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
     header = view.horizontalHeader()

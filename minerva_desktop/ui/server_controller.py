@@ -12,18 +12,21 @@ import msgspec
 from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.services import Services
-from minerva_desktop.chat.served_request import RequestRecord
+from minerva_desktop.chat.served_request import GRACE_SECONDS, RequestRecord
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.ui import late_dialogs
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.status_bar import ServerState
 from minerva_desktop.ui.tasks import LatestTask, UiTasks
 
 if TYPE_CHECKING:
     from minerva_desktop.ui.server_window import ServerWindow
 
+ENDING = "server-ending"
+END_NOW = "end-requests-now"
 LOOKS_FOR_KEYS = 4  # the keys are read with every so many looks at the requests
 
 
@@ -40,6 +43,7 @@ class ServerController(QObject):
     ) -> None:
         super().__init__(window)
         self._status = window.status
+        self._notifications = window.notifications
         self._parent = window
         self._icons = icons
         self._settings = services.settings
@@ -50,9 +54,11 @@ class ServerController(QObject):
         self._state = (ServerState.OFF, "")
         self._opened: ServerWindow | None = None
         self._n_looks = 0
+        self._turn = 0  # how often it was switched, or set anew
         window.status.server_toggled.connect(self._on_toggled)
+        window.notifications.action_triggered.connect(self._on_notice_action)
         window.status.server_details_clicked.connect(self.open)
-        worker.requests_listed.connect(self._on_requests)
+        worker.requests.listed.connect(self._on_requests)
 
     def start_if_wanted(self) -> None:
         """Switch the endpoint on if it was on when the app was closed."""
@@ -78,12 +84,13 @@ class ServerController(QObject):
     def _make_window(self) -> ServerWindow:
         opened = self._opened = late_dialogs.server_window()(self._icons, self._parent)
         opened.toggled.connect(self._on_toggled)
+        opened.stop_now.connect(self._worker.hurry_endpoint)
         opened.port_chosen.connect(self._on_port)
         opened.reach_chosen.connect(self._on_reach)
         opened.advanced_chosen.connect(self._on_advanced)
         opened.key_wanted.connect(self._on_key_wanted)
         opened.key_revoked.connect(self._on_key_revoked)
-        opened.cancel_requested.connect(self._worker.cancel_request)
+        opened.cancel_requested.connect(self._worker.requests.cancel)
         opened.prompt_wanted.connect(self._on_prompt_wanted)
         opened.look_wanted.connect(self._look)
         return opened
@@ -93,21 +100,44 @@ class ServerController(QObject):
     @Slot(bool)
     def _on_toggled(self, on: bool) -> None:
         self._settings.remember(server_enabled=on)
-        self._tasks.start(self._start() if on else self._stop())
+        self._turn += 1
+        self._tasks.start(self._start(self._turn) if on else self._stop(self._turn))
 
-    async def _start(self) -> None:
-        self._tell(ServerState.STARTING)
-        settings = self._settings.current
+    async def _start(self, turn: int) -> None:
         try:
-            url = await self._worker.start_endpoint(settings)
+            await self._let_end(turn, ServerState.RESTARTING)
+            if turn != self._turn:
+                return  # the person wants something else by now
+            self._tell(ServerState.STARTING)
+            url = await self._worker.start_endpoint(self._settings.current)
         except MinervaError as error:
-            self._tell(ServerState.FAILED, error.message)
+            self._tell_last(turn, ServerState.FAILED, error.message)
             return
-        self._tell(ServerState.ON, url)
+        self._tell_last(turn, ServerState.ON, f"{url}/v1")
 
-    async def _stop(self) -> None:
-        await self._worker.stop_endpoint()
-        self._tell(ServerState.OFF)
+    async def _stop(self, turn: int) -> None:
+        await self._let_end(turn, ServerState.STOPPING)
+        self._tell_last(turn, ServerState.OFF)
+
+    async def _let_end(self, turn: int, state: ServerState) -> None:
+        """Stop, with a grace for the requests that run, of which the person is told."""
+        n_running = await self._worker.requests.n_running()
+        if n_running:
+            self._tell_last(turn, state)
+            self._notifications.show_notice(grace_notice(n_running, state))
+        await self._worker.stop_endpoint(GRACE_SECONDS)
+        if n_running:
+            self._notifications.dismiss(ENDING)
+
+    @Slot(str)
+    def _on_notice_action(self, callback_id: str) -> None:
+        if callback_id == END_NOW:
+            self._worker.hurry_endpoint()
+
+    def _tell_last(self, turn: int, state: ServerState, text: str = "") -> None:
+        """`_tell`, unless the person wanted something else meanwhile."""
+        if turn == self._turn:
+            self._tell(state, text)
 
     def _tell(self, state: ServerState, text: str = "") -> None:
         self._state = (state, text)
@@ -132,8 +162,9 @@ class ServerController(QObject):
         if msgspec.structs.replace(self._settings.current, **changes) == self._settings.current:
             return
         self._settings.remember(**changes)
-        if self._state[0] in (ServerState.ON, ServerState.FAILED):
-            self._tasks.start(self._start())
+        if self._state[0] is not ServerState.STOPPING and self._state[0] is not ServerState.OFF:
+            self._turn += 1
+            self._tasks.start(self._start(self._turn))
 
     # -- keys ------------------------------------------------------------------------------
 
@@ -182,7 +213,7 @@ class ServerController(QObject):
     @Slot()
     def _look(self) -> None:
         """At the requests each time, and now and then at the keys, which others may change."""
-        self._worker.list_requests()
+        self._worker.requests.list_all()
         self._n_looks += 1
         if self._n_looks % LOOKS_FOR_KEYS == 0:
             self._tasks.start(self._show_keys())
@@ -198,8 +229,21 @@ class ServerController(QObject):
 
     async def _show_prompt(self, number: int) -> None:
         try:
-            text = await self._worker.request_prompt(number)
+            text = await self._worker.requests.prompt(number)
         except MinervaError as error:
             text = error.message
         if self._opened is not None:
-            self._opened.show_prompt(text)
+            self._opened.show_prompt(number, text)
+
+
+def grace_notice(n_running: int, state: ServerState) -> Notice:
+    """Tells that so many requests hold up a server that stops or restarts, as ``state`` says."""
+    what = "stops" if state is ServerState.STOPPING else "restarts"
+    requests = "1 running request has" if n_running == 1 else f"{n_running} running requests have"
+    return Notice(
+        NoticeKind.INFO,
+        f"The local server {what} once {requests} ended, in {GRACE_SECONDS:.0f} seconds at most.",
+        actions=(NoticeAction("End them now", END_NOW),),
+        key=ENDING,
+        stays=True,
+    )

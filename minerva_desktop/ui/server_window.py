@@ -7,49 +7,52 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QItemSelection, QSignalBlocker, QSize, Qt, QTimer, QUrl, Signal, Slot
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, QTimer, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
     QLabel,
-    QPlainTextEdit,
     QPushButton,
     QSizePolicy,
-    QSplitter,
     QVBoxLayout,
     QWidget,
 )
 
 from minerva_desktop.app.access_keys import AccessKey
-from minerva_desktop.chat.served_request import RequestRecord
+from minerva_desktop.chat.served_request import GRACE_SECONDS, RequestRecord
 from minerva_desktop.settings import DEFAULT_PORT, Settings
 from minerva_desktop.ui.access_keys_list import AccessKeysList
-from minerva_desktop.ui.controls import ElidedLabel, Switch, plain_tip
+from minerva_desktop.ui.controls import Switch, plain_tip
 from minerva_desktop.ui.forms import Form, ScrolledPage, SegmentedChoice, number_field
 from minerva_desktop.ui.icons import Icons
-from minerva_desktop.ui.request_table import RECORD_ROLE, RequestModel, make_request_table
+from minerva_desktop.ui.request_area import RequestArea
 from minerva_desktop.ui.server_advanced import ServerAdvanced
 from minerva_desktop.ui.status_bar import ServerState
 from minerva_desktop.ui.theme import GRID
 
 SIZE = (1000, 680)  # px
 LOOK_MS = 500  # between two looks at the requests while the window is open
+VERSION = "/v1"  # what clients' base URL has behind the server's own
 LOCAL, NETWORK = "local", "network"
 _STATES = {
     ServerState.OFF: "Off. Other programs cannot use the models.",
     ServerState.STARTING: "Starting…",
+    ServerState.STOPPING: "Stopping…",
+    ServerState.RESTARTING: "Restarting…",
 }
 
 
 class ServerWindow(QDialog):
-    """Its signals carry what the person wants: ``toggled`` on or off, ``port_chosen`` a port,
+    """Its signals carry what the person wants: ``toggled`` on or off, ``stop_now`` no
+    grace for what runs while it stops, ``port_chosen`` a port,
     ``reach_chosen`` whether the network may connect, ``advanced_chosen`` the name of another
     setting and its value, ``key_wanted`` a new key's name, ``key_revoked`` a name,
     ``cancel_requested`` and ``prompt_wanted`` a request's number. ``look_wanted`` comes
     twice a second while the window is open."""
 
     toggled = Signal(bool)
+    stop_now = Signal()
     port_chosen = Signal(int)
     reach_chosen = Signal(bool)
     advanced_chosen = Signal(str, object)
@@ -65,13 +68,20 @@ class ServerWindow(QDialog):
         self.setWindowTitle("Local server")
         self.resize(_bounded(parent))
         self._url = ""
+        self._shown = (ServerState.OFF, "")
+        self._n_running = 0
         self._switch = Switch("Serve the models to other programs", icons.themes)
         self._switch.setObjectName("serverWindowToggle")
         self._switch.toggled.connect(self.toggled)
-        self._state = ElidedLabel()
+        self._state = QLabel()
         self._state.setObjectName("serverStateLabel")
+        self._state.setTextFormat(Qt.TextFormat.PlainText)
+        self._state.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._state.setWordWrap(True)  # a failure has to be read whole
         self._state.setProperty("look", "muted")
         self._copy = _button("Copy address", "copyServerAddress", self._copy_address)
+        self._stop_now = _button("Stop now", "stopServerNow", self.stop_now)
+        self._stop_now.setToolTip(plain_tip("End the requests that still run"))
         self._docs = _button("API documentation", "openServerDocs", self._open_docs)
         self._port = number_field("serverWindowPort", "Port", None, 1, 65535, str(DEFAULT_PORT))
         self._port.editingFinished.connect(self._on_port)
@@ -83,42 +93,37 @@ class ServerWindow(QDialog):
         self._keys = AccessKeysList()
         self._keys.key_wanted.connect(self.key_wanted)
         self._keys.revoked.connect(self.key_revoked)
-        self._requests = RequestModel(icons.themes, self)
-        self._table = make_request_table(self._requests)
-        self._table.selectionModel().selectionChanged.connect(self._on_selection)
-        self._nothing = QLabel("No request yet. They are listed here while they run.")
-        self._nothing.setObjectName("noRequestsLabel")
-        self._nothing.setProperty("look", "muted")
-        self._cancel = _button("Cancel request", "cancelRequest", self._on_cancel)
-        self._show = _button("Show prompt", "showPrompt", self._on_show_prompt)
-        self._prompt = _prompt_view()
-        self._error = QLabel()
-        self._error.setObjectName("requestError")
-        self._error.setTextFormat(Qt.TextFormat.PlainText)
-        self._error.setWordWrap(True)
-        self._error.setProperty("state", "failed")
-        self._error.hide()
+        self._requests = RequestArea(icons.themes)
+        self._requests.cancel_requested.connect(self.cancel_requested)
+        self._requests.prompt_wanted.connect(self.prompt_wanted)
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
         self._timer.timeout.connect(self.look_wanted)
         self._lay_out()
         self.set_state(ServerState.OFF)
-        self.set_requests(())
 
     # -- what is shown ---------------------------------------------------------------------
 
     def set_state(self, state: ServerState, text: str = "") -> None:
-        """``text``: the URL when on, the reason when failed."""
+        """``text``: the base URL for clients when on, the reason when failed."""
         self._url = text if state is ServerState.ON else ""
         with QSignalBlocker(self._switch):
-            self._switch.setChecked(state in (ServerState.STARTING, ServerState.ON))
+            self._switch.setChecked(state.is_wanted)
         self._switch.update()
-        words = _STATES.get(state, f"On: {text}" if self._url else f"Not started: {text}")
-        self._state.set_full_text(words)
+        self._shown = (state, text)
+        self._say_state()
+        self._stop_now.setVisible(state in (ServerState.STOPPING, ServerState.RESTARTING))
         self._state.setProperty("state", state.value)
         self._state.style().polish(self._state)
         self._copy.setEnabled(bool(self._url))
         self._docs.setEnabled(bool(self._url))
+
+    def _say_state(self) -> None:
+        state, text = self._shown
+        words = _STATES.get(state, f"On: {text}" if self._url else f"Not started: {text}")
+        if state in (ServerState.STOPPING, ServerState.RESTARTING) and self._n_running:
+            words += f" {requests_run(self._n_running)}, for {GRACE_SECONDS:.0f} seconds at most."
+        self._state.setText(words)
 
     def set_settings(self, settings: Settings) -> None:
         """What counts now."""
@@ -144,19 +149,13 @@ class ServerWindow(QDialog):
 
     def set_requests(self, records: Sequence[RequestRecord]) -> None:
         """What runs and what ran; the chosen one stays chosen."""
-        chosen = self._chosen()
-        self._requests.set_records(records)
-        row = None if chosen is None else self._requests.row_of(chosen.number)
-        if row is not None and self._chosen() is None:
-            self._table.selectRow(row)
-        self._nothing.setVisible(not records)
-        self._table.setVisible(bool(records))
-        self._offer_actions()
+        self._requests.set_requests(records)
+        self._n_running = sum(not record.is_over for record in records)
+        self._say_state()
 
-    def show_prompt(self, text: str) -> None:
-        """What the model got for the chosen request."""
-        self._prompt.setPlainText(text)
-        self._prompt.show()
+    def show_prompt(self, number: int, text: str) -> None:
+        """What the model got for a request."""
+        self._requests.show_prompt(number, text)
 
     # -- events ----------------------------------------------------------------------------
 
@@ -176,7 +175,7 @@ class ServerWindow(QDialog):
 
     @Slot()
     def _open_docs(self) -> None:
-        QDesktopServices.openUrl(QUrl(f"{self._url}/docs"))
+        QDesktopServices.openUrl(QUrl(f"{self._url.removesuffix(VERSION)}/docs"))
 
     @Slot()
     def _on_port(self) -> None:
@@ -189,53 +188,29 @@ class ServerWindow(QDialog):
     def _on_reach(self) -> None:
         self.reach_chosen.emit(self._reach.value() == NETWORK)
 
-    @Slot(QItemSelection, QItemSelection)
-    def _on_selection(self, _now: QItemSelection, _before: QItemSelection) -> None:
-        self._prompt.hide()
-        self._offer_actions()
-
-    @Slot()
-    def _on_cancel(self) -> None:
-        if (chosen := self._chosen()) is not None:
-            self.cancel_requested.emit(chosen.number)
-
-    @Slot()
-    def _on_show_prompt(self) -> None:
-        if (chosen := self._chosen()) is not None:
-            self.prompt_wanted.emit(chosen.number)
-
-    def _chosen(self) -> RequestRecord | None:
-        rows = self._table.selectionModel().selectedRows()
-        return rows[0].data(RECORD_ROLE) if rows else None
-
-    def _offer_actions(self) -> None:
-        chosen = self._chosen()
-        self._error.setText("" if chosen is None else chosen.error)
-        self._error.setVisible(bool(self._error.text()))
-        self._cancel.setEnabled(chosen is not None and not chosen.is_over)
-        self._show.setEnabled(chosen is not None and chosen.has_prompt)
-
     # -- layout ----------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
         top = QHBoxLayout()
         top.setSpacing(3 * GRID)
         top.addWidget(self._switch)
-        top.addWidget(self._state, 1)
+        top.addStretch(1)
+        top.addWidget(self._stop_now)
         top.addWidget(self._copy)
         top.addWidget(self._docs)
         box = QVBoxLayout(self)
         box.setContentsMargins(6 * GRID, 5 * GRID, 6 * GRID, 5 * GRID)
         box.setSpacing(3 * GRID)
         box.addLayout(top)
+        box.addWidget(self._state)
         box.addWidget(self._settings_area())
-        box.addWidget(self._request_area(), 1)
+        box.addWidget(self._requests, 1)
 
     def _settings_area(self) -> QWidget:
         """Scrolls where the window is too low for it and the requests."""
         form = Form()
         form.add_row("Port", self._port)
-        form.add_row("Who may connect", self._reach, "others need an API key")
+        form.add_row("Who may connect", self._reach, "the network only with an API key")
         rows = QVBoxLayout()
         rows.setSpacing(3 * GRID)
         rows.addLayout(form)
@@ -246,29 +221,10 @@ class ServerWindow(QDialog):
         self._advanced.opened.connect(page.updateGeometry)
         return page
 
-    def _request_area(self) -> QWidget:
-        title = QLabel("Requests")
-        title.setProperty("look", "heading")
-        head = QHBoxLayout()
-        head.setSpacing(2 * GRID)
-        head.addWidget(title)
-        head.addStretch(1)
-        head.addWidget(self._show)
-        head.addWidget(self._cancel)
-        splitter = QSplitter(Qt.Orientation.Vertical)
-        splitter.setChildrenCollapsible(False)
-        splitter.addWidget(self._table)
-        splitter.addWidget(self._prompt)
-        splitter.setSizes([SIZE[1] // 2, SIZE[1] // 4])
-        area = QWidget()
-        column = QVBoxLayout(area)
-        column.setContentsMargins(0, 2 * GRID, 0, 0)
-        column.setSpacing(2 * GRID)
-        column.addLayout(head)
-        column.addWidget(self._nothing)
-        column.addWidget(self._error)
-        column.addWidget(splitter, 1)
-        return area
+
+def requests_run(n: int) -> str:
+    """How many do, as a sentence without its point."""
+    return "1 request still runs" if n == 1 else f"{n} requests still run"
 
 
 def _bounded(owner: QWidget | None) -> QSize:
@@ -283,14 +239,3 @@ def _button(words: str, name: str, on_click: object) -> QPushButton:
     button.setAutoDefault(False)
     button.clicked.connect(on_click)
     return button
-
-
-def _prompt_view() -> QPlainTextEdit:
-    view = QPlainTextEdit()
-    view.setObjectName("requestPrompt")
-    view.setAccessibleName("The prompt as the model got it")
-    view.setReadOnly(True)
-    view.setTabChangesFocus(True)
-    view.setToolTip(plain_tip("Kept in memory only, and only while the request is listed"))
-    view.hide()
-    return view

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
+from types import MappingProxyType
 
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QResizeEvent
@@ -33,7 +34,23 @@ class ServerState(Enum):
     OFF = "off"
     STARTING = "starting"
     ON = "on"
+    STOPPING = "stopping"  # running requests have their grace
+    RESTARTING = "restarting"  # the same, and then it listens anew
     FAILED = "failed"
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the switch is on."""
+        return self in (ServerState.STARTING, ServerState.ON, ServerState.RESTARTING)
+
+
+_NOTES = MappingProxyType(
+    {
+        ServerState.STARTING: "starting…",
+        ServerState.STOPPING: "stopping…",
+        ServerState.RESTARTING: "restarting…",
+    }
+)
 
 
 class ServerToggle(QWidget):
@@ -84,18 +101,20 @@ class ServerToggle(QWidget):
         """``text`` is the URL when on, and the sentence about the failure when failed."""
         self._state = state
         with QSignalBlocker(self._switch):
-            self._switch.setChecked(state in (ServerState.STARTING, ServerState.ON))
+            self._switch.setChecked(state.is_wanted)
         self._switch.update()
         self._address.setText(text.replace("&", "&&") if state is ServerState.ON else "")
         self._address.setAccessibleName(f"Copy the address {text}")
         self._address.setToolTip(plain_tip("Copy this address"))
-        notes = {ServerState.STARTING: "starting…", ServerState.FAILED: text or "failed"}
-        self._note.set_full_text(notes.get(state, ""))
+        failure = (text or "failed") if state is ServerState.FAILED else ""
+        self._note.set_full_text(_NOTES.get(state, failure))
         self._note.setProperty("state", state.value)
         self._note.style().polish(self._note)
         tips = {
             ServerState.ON: f"The loaded models answer at {text}",
             ServerState.STARTING: "The local server is starting",
+            ServerState.STOPPING: "The local server stops once running requests have ended",
+            ServerState.RESTARTING: "The local server restarts once running requests have ended",
             ServerState.FAILED: f"The local server did not start: {text}",
         }
         off = "Let other programs on this computer use the loaded models"
@@ -106,7 +125,7 @@ class ServerToggle(QWidget):
     def set_compact(self, compact: bool) -> None:
         """Leave out the address and the note; the switch and its tool tip stay."""
         self._address.setVisible(self._state is ServerState.ON and not compact)
-        noted = self._state in (ServerState.STARTING, ServerState.FAILED)
+        noted = self._state in _NOTES or self._state is ServerState.FAILED
         self._note.setVisible(noted and not compact)
         self.updateGeometry()  # Qt would tell the bar only at the next turn of the event loop
 

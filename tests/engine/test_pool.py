@@ -24,7 +24,13 @@ from minerva_desktop.engine.pool_events import (
     PoolEvent,
     Unloaded,
 )
-from minerva_desktop.errors import EngineDied, LoadCancelled, ModelLoadError, OutOfMemory
+from minerva_desktop.errors import (
+    EngineDied,
+    LoadCancelled,
+    ModelLoadError,
+    ModelUnloaded,
+    OutOfMemory,
+)
 from minerva_desktop.load_choice import model_needs
 from tests.pools import RealPool, real_pool
 
@@ -206,7 +212,7 @@ async def test_unload_ends_the_process_even_in_use(pool: RealPool, model_path: P
     async with pool.lease(model_path) as engine:
         stream = engine.generate("Count: 1 2", 400)
         await pool.unload(model_path)
-        with pytest.raises(EngineDied, match="unloaded before the answer was finished"):
+        with pytest.raises(ModelUnloaded, match="unloaded before the answer was finished"):
             await stream.text()
         assert engine.pid is not None
         assert not psutil.pid_exists(engine.pid)

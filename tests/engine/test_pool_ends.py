@@ -235,6 +235,29 @@ async def test_a_new_time_to_live_holds_for_models_that_are_idle_already(
     await until(lambda: scripted.gone() == [("small", GoneCause.IDLE)])
 
 
+async def test_a_model_that_is_to_go_when_idle_stays_for_those_who_use_it(
+    scripted: Scripted,
+) -> None:
+    scripted.pool.pin(MEDIUM, pinned=True)
+    async with scripted.pool.lease(MEDIUM) as first:
+        scripted.pool.unload_when_idle(MEDIUM)
+        assert await use_for_a_while(scripted, MEDIUM)  # who comes meanwhile is served, too
+        assert scripted.gone() == []
+        assert first.is_loaded()
+    await until(lambda: scripted.gone() == [("medium", GoneCause.ASKED)])
+    assert await use_for_a_while(scripted, MEDIUM)  # loaded anew, it stays
+    await turns(20)
+    assert scripted.pool.loaded() == [MEDIUM]
+    async with scripted.pool.lease(MEDIUM):
+        scripted.pool.unload_when_idle(MEDIUM)
+        scripted.pool.unload_when_idle(MEDIUM, wanted=False)
+    await turns(20)
+    assert scripted.pool.loaded() == [MEDIUM]
+    scripted.pool.unload_when_idle(MEDIUM)
+    await until(lambda: scripted.gone() == [("medium", GoneCause.ASKED)] * 2)
+    scripted.pool.unload_when_idle(MEDIUM)  # it is gone
+
+
 async def test_a_model_that_was_brought_back_has_its_place(scripted: Scripted) -> None:
     await scripted.use(SMALL, MEDIUM)
     with pytest.raises(ModelLoadError):

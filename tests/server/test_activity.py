@@ -132,8 +132,30 @@ async def test_the_endpoint_stops_or_the_client_goes() -> None:
     lifetime.stop()
     await asyncio.gather(task, return_exceptions=True)
     record = only(activity)
-    assert (record.state, record.status) == (RequestState.CANCELLED, 499)
+    assert (record.state, record.status) == (RequestState.STOPPED, 503)
     assert record.error == "The endpoint was switched off before the answer was complete"
+
+
+async def test_refusals_are_listed_among_the_others_and_push_none_of_them_out() -> None:
+    activity = Activity()
+    with activity.begin(scope("first"), dialect="chat", model="m", is_stream=False):
+        pass
+    for index in range(module.MAX_REFUSED + 5):
+        info = request_info(scope(f"refused {index}"))
+        info.asked_model, info.status = "\u202egpt\n" + "x" * 500, 404
+        info.error_code, info.error_message = "model_not_found", "There is no such model"
+        activity.note_refusal(info, dialect="chat")
+    with activity.begin(scope("last"), dialect="chat", model="m", is_stream=False):
+        pass
+    records = activity.snapshot()
+    assert len(records) == module.MAX_REFUSED + 2
+    assert [record.request_id for record in records[:2]] == ["last", "refused 54"]
+    assert records[-1].request_id == "first"
+    refused = records[1]
+    assert (refused.state, refused.status) == (RequestState.FAILED, 404)
+    assert (refused.error, refused.dialect) == ("There is no such model", "chat")
+    assert (refused.has_prompt, refused.client, refused.key_name) == (False, "10.0.0.7", "laptop")
+    assert refused.model == "gpt " + "x" * 95 + "…"
 
 
 async def test_the_list_is_bounded_and_the_latest_comes_first() -> None:

@@ -13,6 +13,7 @@ import pytest
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from minerva_desktop.api_keys import NamedKey
 from minerva_desktop.chat.served_request import RequestState
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.server.access import AccessLayer
@@ -73,7 +74,7 @@ class Work:
     async def client(self) -> AsyncIterator[httpx.AsyncClient]:
         app = create_app(self._context)
         app.include_router(self.router())
-        transport = httpx.ASGITransport(AccessLayer(app, self.metrics))
+        transport = httpx.ASGITransport(AccessLayer(app, self.metrics, self.activity))
         async with httpx.AsyncClient(
             transport=transport, base_url="http://127.0.0.1:8427"
         ) as client:
@@ -131,3 +132,34 @@ async def test_a_count_waits_for_its_model_no_longer_than_it_does(
             answer = await served.http.post(path, json=body)
             assert answer.json()["input_tokens"] == 3, path
     assert states == [RequestState.PREFILL] * 2
+
+
+async def test_refused_requests_are_listed_with_their_status_and_words() -> None:
+    async with serving(api_keys=(NamedKey.of("laptop", "sk-right"),)) as served:
+        right = {"x-api-key": "sk-right"}
+
+        async def post(path: str, body: object, headers: dict[str, str]) -> None:
+            answer = await served.http.post(path, json=body, headers=headers)
+            error = answer.json()["error"]
+            told.append((answer.status_code, error["message"]))
+
+        told: list[tuple[int, str]] = []
+        await post("/chat/completions", chat_body(model="nope"), right)
+        await post("/v1/chat/completions", chat_body(max_tokens=0), right)
+        await post("/v1/responses", {}, right)
+        await post("/v1/messages", chat_body(), {"x-api-key": "sk-wrong"})
+        await post("/v1/chat/complete", chat_body(), right)
+        await post("/tokenize", {}, right)
+        assert (await served.http.get("/favicon.ico", headers=right)).status_code == 404
+        answer = await served.http.post("/v1/chat/completions", json=chat_body(), headers=right)
+        assert answer.status_code == 200
+        done, *refused = served.activity.snapshot()
+    assert done.state is RequestState.FINISHED
+    assert [(each.status, each.error) for each in reversed(refused)] == told[:5]
+    assert [each.status for each in reversed(refused)] == [404, 400, 400, 401, 404]
+    assert [each.dialect for each in reversed(refused)] == [
+        "chat", "chat", "responses", "messages", "/v1/chat/complete",
+    ]  # fmt: skip
+    assert [each.key_name for each in refused] == ["laptop", None, "laptop", "laptop", "laptop"]
+    assert refused[-1].model == "nope"
+    assert all(each.state is RequestState.FAILED and not each.has_prompt for each in refused)

@@ -22,6 +22,7 @@ from minerva_desktop.errors import (
     MinervaError,
     ModelLoadError,
     ModelNotFound,
+    ModelUnloaded,
     OutOfMemory,
     QueueFull,
     RequestCancelled,
@@ -63,6 +64,7 @@ async def answer(error: MinervaError, path: str, request_id: str = "") -> tuple[
         (MemoryInUse("No"), 503, "overloaded_error"),
         (QueueFull("No"), 503, "overloaded_error"),
         (EngineDied("No"), 503, "api_error"),
+        (ModelUnloaded("No"), 503, "api_error"),
     ],
 )
 async def test_anthropics_types(error: MinervaError, status: int, kind: str) -> None:
@@ -98,7 +100,7 @@ async def test_everywhere_else_they_are_openais(path: str) -> None:
 
 async def test_headers_that_belong_to_an_error_go_with_it_in_either_shape() -> None:
     for path in ("/v1/messages", "/v1/responses"):
-        for error in (QueueFull("No"), MemoryInUse("No")):
+        for error in (QueueFull("No"), MemoryInUse("No"), ModelUnloaded("No")):
             _, headers, _ = await answer(error, path)
             assert int(headers["retry-after"]) > 0
             assert "x-should-retry" not in headers

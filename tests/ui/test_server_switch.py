@@ -78,4 +78,4 @@ def test_in_the_network_its_address_is_one_that_others_can_use(
         QTest.mouseClick(opened.part(QAbstractButton, "serverToggle"), Qt.MouseButton.LeftButton)
         address = opened.part(QPushButton, "serverAddress")
         opened.until("address", address.isVisible)
-        assert f"192.168.1.5:{port}" in address.text()
+        assert address.text() == f"http://192.168.1.5:{port}/v1"

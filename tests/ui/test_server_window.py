@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QUrl
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -27,6 +28,7 @@ from minerva_desktop.chat.served_request import RequestRecord, RequestState
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import Settings, SettingsFile
+from minerva_desktop.ui import request_table
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.server_window import ServerWindow
 from minerva_desktop.ui.status_bar import ServerState
@@ -109,18 +111,47 @@ def row_text(window: ServerWindow, row: int) -> list[str]:
     return [model.index(row, column).data() for column in range(1, model.columnCount())]
 
 
-def test_it_says_what_the_server_does(opened: ServerWindow) -> None:
+def test_it_says_what_the_server_does(
+    opened: ServerWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
     state = part(opened, QLabel, "serverStateLabel")
     copy = part(opened, QPushButton, "copyServerAddress")
     assert "Off" in state.text()
     assert not copy.isEnabled()
-    opened.set_state(ServerState.ON, "http://127.0.0.1:8427")
-    assert state.text() == "On: http://127.0.0.1:8427"
+    opened.set_state(ServerState.ON, "http://127.0.0.1:8427/v1")
+    assert state.text() == "On: http://127.0.0.1:8427/v1"
     click(opened, "copyServerAddress")
-    assert QApplication.clipboard().text() == "http://127.0.0.1:8427"
+    assert QApplication.clipboard().text() == "http://127.0.0.1:8427/v1"
+    with monkeypatch.context() as patched:
+        asked: list[QUrl] = []
+        patched.setattr(QDesktopServices, "openUrl", asked.append)
+        click(opened, "openServerDocs")
+    assert asked == [QUrl("http://127.0.0.1:8427/docs")]
     opened.set_state(ServerState.FAILED, "Port 8427 is taken")
     assert state.text() == "Not started: Port 8427 is taken"
     assert not part(opened, QAbstractButton, "serverWindowToggle").isChecked()
+
+
+def test_at_its_smallest_it_shows_a_failure_whole_and_some_requests(opened: ServerWindow) -> None:
+    opened.set_keys([AccessKey(f"key {number}", "cret", 0) for number in range(12)])
+    opened.set_requests([replace(RUNNING, number=number) for number in range(20)])
+    opened.set_state(ServerState.FAILED, "Port 8427 is used by another program")
+    opened.resize(1, 1)
+    QApplication.processEvents()
+    state = part(opened, QLabel, "serverStateLabel")
+    words = state.fontMetrics().horizontalAdvance(state.text())
+    lines = -(-words // state.width())
+    assert state.height() >= lines * state.fontMetrics().height()
+    table = part(opened, QTableView, "requestTable")
+    assert table.viewport().height() >= 4 * table.rowHeight(0)
+    assert not table.horizontalScrollBar().isVisible()
+    assert not table.isColumnHidden(table.model().columnCount() - 1)
+    opened.resize(1200, 700)
+    QApplication.processEvents()
+    assert not any(table.isColumnHidden(column) for column in range(table.model().columnCount()))
+    opened.resize(1, 1)
+    QApplication.processEvents()
+    assert opened.height() <= 640  # a small laptop's screen holds it
 
 
 def test_requests_are_listed_as_they_go(qtbot: QtBot, opened: ServerWindow) -> None:
@@ -130,7 +161,7 @@ def test_requests_are_listed_as_they_go(qtbot: QtBot, opened: ServerWindow) -> N
     assert row_text(opened, 0) == [
         "chat", "tiny", "laptop", "1,200", "42", "21.0 tokens/s", "Answering",
     ]  # fmt: skip
-    assert row_text(opened, 1)[-1] == "Failed, 1.5 s"
+    assert row_text(opened, 1)[-1] == "Failed (500), 1.5 s"
     cancel, show = (part(opened, QPushButton, n) for n in ("cancelRequest", "showPrompt"))
     table = part(opened, QTableView, "requestTable")
     table.selectRow(1)
@@ -144,7 +175,7 @@ def test_requests_are_listed_as_they_go(qtbot: QtBot, opened: ServerWindow) -> N
     with qtbot.waitSignal(opened.prompt_wanted) as wanted:
         click(opened, "showPrompt")
     assert wanted.args == [7]
-    opened.show_prompt("<|user|>Hi")
+    opened.show_prompt(7, "<|user|>Hi")
     assert part(opened, QPlainTextEdit, "requestPrompt").toPlainText() == "<|user|>Hi"
 
 
@@ -155,6 +186,62 @@ def test_the_chosen_request_stays_chosen(opened: ServerWindow) -> None:
     opened.set_requests((replace(RUNNING, number=8), RUNNING, OVER))
     (chosen,) = table.selectionModel().selectedRows()
     assert chosen.row() == 2
+
+
+def test_a_prompt_stays_while_other_requests_come_and_end(opened: ServerWindow) -> None:
+    second = replace(RUNNING, number=8)
+    opened.set_requests((RUNNING, second, OVER))
+    table, prompt = part(opened, QTableView, "requestTable"), prompt_of(opened)
+    table.selectRow(1)
+    click(opened, "showPrompt")
+    opened.show_prompt(8, "<|user|>Hi")
+    third, ended = replace(RUNNING, number=9), replace(second, status=200, seconds=2.0)
+    for rows, row in (
+        ((RUNNING, second, third, OVER), 1),  # another comes
+        ((second, third, replace(RUNNING, status=200), OVER), 0),  # the one above ends
+        ((third, ended, replace(RUNNING, status=200)), 1),  # it ends itself, and an old one goes
+    ):
+        opened.set_requests(rows)
+        assert [index.row() for index in table.selectionModel().selectedRows()] == [row]
+        assert [row_text(opened, at)[-1] for at in range(len(rows))] == [
+            request_table.cells(record)[-1] for record in rows
+        ]
+        assert (prompt.isVisible(), prompt.toPlainText()) == (True, "<|user|>Hi")
+    table.selectRow(0)
+    assert not prompt.isVisible()
+    opened.show_prompt(8, "too late")
+    assert not prompt.isVisible()
+
+
+def test_a_prompt_is_shown_once_its_model_is_loaded(qtbot: QtBot, opened: ServerWindow) -> None:
+    loading = replace(RUNNING, state=RequestState.LOADING)
+    opened.set_requests((loading,))
+    part(opened, QTableView, "requestTable").selectRow(0)
+    with qtbot.assertNotEmitted(opened.prompt_wanted):
+        click(opened, "showPrompt")
+        opened.set_requests((loading,))
+    assert "is not loaded yet" in prompt_of(opened).toPlainText()
+    with qtbot.waitSignal(opened.prompt_wanted) as wanted:
+        opened.set_requests((replace(RUNNING, state=RequestState.QUEUED),))
+    assert wanted.args == [7]
+    with qtbot.assertNotEmitted(opened.prompt_wanted):
+        opened.set_requests((RUNNING,))
+
+
+def prompt_of(window: ServerWindow) -> QPlainTextEdit:
+    return part(window, QPlainTextEdit, "requestPrompt")
+
+
+def test_the_first_key_says_whom_it_shuts_out(opened: ServerWindow) -> None:
+    rule, note = (part(opened, QLabel, name) for name in ("keyRule", "firstKeyNote"))
+    assert "With the first key every program has to send one, on this computer too" in rule.text()
+    opened.show_new_key("mk-1")
+    assert note.isVisible()
+    assert note.text() == "From now on programs without a key are refused, on this computer too."
+    opened.set_keys((AccessKey("laptop", "cret", 0),))
+    assert rule.text() == "Every program has to send one of these keys, on this computer too."
+    opened.show_new_key("mk-2")
+    assert not note.isVisible()
 
 
 def test_keys_are_made_shown_once_and_revoked(qtbot: QtBot, opened: ServerWindow) -> None:

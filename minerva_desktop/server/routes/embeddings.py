@@ -14,10 +14,15 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from minerva_desktop.errors import InvalidRequest, ModelNotFound
+from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.errors import json_response, renamed_fields
-from minerva_desktop.server.model_choice import chosen_model, leased, no_embeddings
+from minerva_desktop.server.model_choice import (
+    chosen_model,
+    leased,
+    no_embeddings,
+    prompt_unknown,
+)
 from minerva_desktop.server.parameters.embeddings import EmbeddingParameters, embedding_parameters
 from minerva_desktop.server.schemas.embeddings import (
     EmbeddingList,
@@ -119,14 +124,14 @@ class _EmbeddingWork:
 
     async def _texts(self) -> str:
         """The inputs, for the list of requests. Raises `ModelNotFound` when they are tokens and the
-        model is no longer loaded."""
+        model is not loaded."""
         engine = self._context.pool.loaded_engine(self._model.path)
         texts: list[str] = []
         for item in self._parameters.inputs:
             if isinstance(item, str):
                 texts.append(item)
             elif engine is None:
-                raise ModelNotFound(f"{self._model.model_id} is not loaded any more")
+                raise prompt_unknown(self._model)
             else:
                 texts.append(await engine.detokenize(item))
         return "\n".join(texts)

@@ -1,0 +1,230 @@
+"""The real window, while other programs' requests run at its endpoint."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QTableView,
+    QToolButton,
+    QWidget,
+)
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.chat.served_request import GRACE_SECONDS
+from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.paths import app_paths
+from minerva_desktop.settings import Settings, SettingsFile
+from minerva_desktop.ui.server_window import ServerWindow
+from tests.ui.open_window import OpenWindow
+from tests.ui.parts import part
+from tests.ui.test_server_switch import free_port
+
+# What the offscreen platform says about every dialog.
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+
+ANSWERING = "Answering"
+
+
+class Client:
+    """A program that has a long answer streamed to it, in a thread."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._leaves = threading.Event()
+        self.text = ""
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def _read(self) -> None:
+        body = {
+            "messages": [{"role": "user", "content": "Tell me a long story"}],
+            "ignore_eos": True,
+            "max_tokens": 100_000,
+            "stream": True,
+        }
+        with httpx.stream("POST", f"{self._url}/chat/completions", json=body, timeout=60) as answer:
+            for line in answer.iter_lines():
+                self.text += line
+                if self._leaves.is_set():
+                    return
+
+    @property
+    def is_served(self) -> bool:
+        return self._thread.is_alive()
+
+    def leave(self) -> None:
+        self._leaves.set()
+        self._thread.join()
+
+
+class Desk:
+    """The open window with its local server on, and the server's own window."""
+
+    def __init__(self, opened: OpenWindow) -> None:
+        self.opened = opened
+        click(opened.part(QToolButton, "serverDetailsButton"))
+        opened.until("window", lambda: opened.window.findChild(ServerWindow) is not None)
+        self.window = opened.part(ServerWindow, "serverWindow")
+        self.switch = part(self.window, QAbstractButton, "serverWindowToggle")
+        self._clients: list[Client] = []
+        click(self.switch)
+        opened.until("server", lambda: self.state.startswith("On: "))
+
+    @property
+    def state(self) -> str:
+        return part(self.window, QLabel, "serverStateLabel").text()
+
+    @property
+    def url(self) -> str:
+        return self.state.removeprefix("On: ")
+
+    @property
+    def rows(self) -> list[str]:
+        model = part(self.window, QTableView, "requestTable").model()
+        column = model.columnCount() - 1
+        return [model.index(row, column).data() for row in range(model.rowCount())]
+
+    def ask(self, n: int = 1) -> list[Client]:
+        """Let so many programs be answered."""
+        asked = [Client(self.url) for _ in range(n)]
+        self._clients += asked
+        self.opened.until("answers", lambda: all(client.text for client in asked))
+        return asked
+
+    def until_said(self, words: str) -> None:
+        self.opened.until(words, lambda: words in self.opened.notice)
+
+    @property
+    def eject(self) -> QToolButton:
+        return self.opened.part(QToolButton, "ejectButton")
+
+    def until_state(self, words: str) -> None:
+        self.opened.until(words, lambda: self.state == words)
+
+    def press_notice(self, words: str) -> None:
+        buttons = self.opened.window.notifications.findChildren(QPushButton)
+        (button,) = [each for each in buttons if each.text() == words and each.isVisible()]
+        click(button)
+
+    def let_go(self) -> None:
+        for client in self._clients:
+            client.leave()
+
+
+def click(widget: QWidget) -> None:
+    QTest.mouseClick(widget, Qt.MouseButton.LeftButton)
+
+
+@contextmanager
+def serving(qtbot: QtBot, app: QApplication, home: Path, model: Path) -> Iterator[Desk]:
+    home.mkdir(parents=True, exist_ok=True)
+    app_paths().create()
+    SettingsFile(app_paths().settings).save(Settings(server_port=free_port()))
+    catalog = Catalog(home / "models.json", embedded=model)
+    desk = None
+    try:
+        with closing(OpenWindow(qtbot, app, catalog)) as opened:
+            desk = Desk(opened)
+            yield desk
+    finally:
+        if desk is not None:
+            desk.let_go()
+
+
+def test_another_port_and_the_switch_give_running_answers_a_grace(
+    qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, small_path: Path
+) -> None:
+    with serving(qtbot, dressed_app, minerva_home, small_path) as desk:
+        clients, port = desk.ask(2), free_port()
+        field = part(desk.window, QLineEdit, "serverWindowPort")
+        field.setText(str(port))
+        QTest.keyClick(field, Qt.Key.Key_Return)
+        desk.until_said(
+            "The local server restarts once 2 running requests have ended, in 10 seconds at most."
+        )
+        desk.until_state("Restarting… 2 requests still run, for 10 seconds at most.")
+        assert desk.switch.isChecked()
+        assert all(client.is_served for client in clients)
+        clients[0].leave()
+        desk.until_state("Restarting… 1 request still runs, for 10 seconds at most.")
+        desk.press_notice("End them now")
+        desk.opened.until("server", lambda: desk.state == f"On: http://127.0.0.1:{port}/v1")
+        assert desk.opened.notice == ""
+        clients[1].leave()
+        assert '"code":"endpoint_stopped"' in clients[1].text
+        desk.opened.until("rows", lambda: ANSWERING not in desk.rows)
+        ends = sorted(row.partition(",")[0] for row in desk.rows)
+        assert ends == ["Cancelled", "Server stopped"]
+
+        (client,) = desk.ask()
+        click(desk.switch)
+        desk.until_said("The local server stops once 1 running request has ended")
+        desk.until_state("Stopping… 1 request still runs, for 10 seconds at most.")
+        assert not desk.switch.isChecked()
+        click(part(desk.window, QPushButton, "stopServerNow"))
+        desk.opened.until("end", lambda: desk.state.startswith("Off."))
+        assert desk.opened.notice == ""
+        desk.let_go()
+
+        click(desk.switch)
+        desk.opened.until("server", lambda: desk.state.startswith("On: "))
+        (client,) = desk.ask()
+        click(desk.switch)
+        desk.until_said("The local server stops")
+        assert client.is_served
+        closed = time.monotonic()
+    assert time.monotonic() - closed < GRACE_SECONDS  # a window that closes waits for nobody
+    assert '"code":"endpoint_stopped"' in client.text
+
+
+def test_a_model_that_other_programs_use_is_unloaded_only_when_they_are_asked_about(
+    qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, small_path: Path
+) -> None:
+    with serving(qtbot, dressed_app, minerva_home, small_path) as desk:
+        current, eject = desk.opened.window.header.picker.current, desk.eject
+        assert current is not None
+        name = current.name
+        clients = desk.ask(2)
+        click(eject)
+        desk.until_said(
+            f"2 requests of other programs use {name}. Unloading it now breaks them off."
+        )
+        desk.press_notice("Cancel")
+        assert desk.opened.notice == ""
+        click(eject)
+        desk.until_said("2 requests of other programs")
+        desk.press_notice("Unload when they are done")
+        assert desk.opened.notice == f"{name} is unloaded once no request uses it any more."
+        clients[0].leave()
+        desk.opened.until("end of one", lambda: "Cancelled" in desk.rows[1])
+        assert clients[1].is_served
+        assert eject.isEnabled()
+        clients[1].leave()
+        desk.opened.until("unloading", lambda: not eject.isEnabled())
+        assert desk.opened.notice == ""
+
+        (client,) = desk.ask()
+        click(eject)
+        desk.until_said(f"A request of another program uses {name}.")
+        desk.press_notice("Unload when it is done")
+        desk.press_notice("Unload now")
+        desk.opened.until("unloading", lambda: not eject.isEnabled())
+        client.leave()
+        assert '"code":"model_unloaded"' in client.text
+        desk.opened.until("rows", lambda: desk.rows[0].startswith("Failed (503), "))
+        click(desk.switch)  # nobody is asked once nobody uses it
+        desk.opened.until("end", lambda: desk.state.startswith("Off."))
