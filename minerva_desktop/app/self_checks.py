@@ -79,9 +79,10 @@ def check_folders(paths: AppPaths) -> Outcome:
 
 
 def check_disk(folder: Path) -> Outcome:
-    """What is free where the chats are."""
+    """What is free where the chats are, or would be: the check of the folders tells whether."""
     try:
-        free = shutil.disk_usage(folder).free
+        there = next(place for place in (folder, *folder.parents) if place.exists())
+        free = shutil.disk_usage(there).free
     except OSError as error:
         return failed(f"it is not known what is free: {os_reason(error)}")
     words = f"{format_bytes(free)} free"
