@@ -9,7 +9,6 @@ import json
 import os
 import platform
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +17,7 @@ from xml.etree import ElementTree
 import psutil
 
 from minerva_desktop import __version__
+from minerva_desktop.app.own_command import is_frozen
 from minerva_desktop.app.self_report import CheckState, Outcome, PrivateWords
 from minerva_desktop.app.third_parties import ThirdParty, third_parties, version_of
 from minerva_desktop.errors import StoreError, os_reason
@@ -170,8 +170,3 @@ def system_name() -> str:
     except OSError:  # no Linux, or one that does not tell
         return kernel if platform.system() == "Linux" else f"{kernel} {platform.version()}"
     return f"{name} ({kernel})" if name else kernel
-
-
-def is_frozen() -> bool:
-    """Whether this is the installed app rather than a checkout."""
-    return bool(getattr(sys, "frozen", False))
