@@ -10,8 +10,9 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
-from minerva_desktop.errors import MinervaError
+from minerva_desktop.errors import MinervaError, StoreError
 from minerva_desktop.logs import start_logging
 from minerva_desktop.paths import app_paths
 
@@ -33,13 +34,21 @@ def is_seen_by_nobody() -> bool:
 
 def log_failure(error: Exception) -> str:
     """Put ``error`` into the log file; return what to tell the person."""
-    folder = app_paths().logs
+    folder = _log_folder()
     handlers = logging.getLogger().handlers
     if not any(isinstance(handler, logging.FileHandler) for handler in handlers):
-        start_logging(folder if folder.is_dir() else None)
+        start_logging(folder)
     _log.error("The window could not be opened", exc_info=error)
     reason = f"{TITLE}: {_sentence(error)}"
-    return f"{reason}\n\nThe log is in {folder}." if folder.is_dir() else reason
+    return reason if folder is None else f"{reason}\n\nThe log is in {folder}."
+
+
+def _log_folder() -> Path | None:
+    try:
+        folder = app_paths().logs
+        return folder if folder.is_dir() else None
+    except (StoreError, OSError):  # which may be what the start failed by
+        return None
 
 
 def _sentence(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
 import sys
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
+
+from minerva_desktop.errors import StoreError
 
 HOME_VARIABLE = "MINERVA_HOME"
 _APP_NAME = "Minerva Desktop"
@@ -85,17 +88,40 @@ def path_of(text: str) -> Path:
 
 
 def app_paths() -> AppPaths:
-    """The folders of this user, or those under ``MINERVA_HOME``."""
+    """The folders of this user, or those under ``MINERVA_HOME``. Raises `StoreError` where the
+    system names no home folder: a service or a container may run as a user without one."""
     home = os.environ.get(HOME_VARIABLE)
     if home:
-        root = Path(home).expanduser().absolute()
+        root = expanded(home).absolute()
         return AppPaths(data=root / "data", config=root / "config", logs=root / "logs")
     folders = platformdirs.PlatformDirs(_APP_NAME, appauthor=False)
-    return AppPaths(
-        data=folders.user_data_path,
-        config=folders.user_config_path,
-        logs=folders.user_log_path,
-    )
+    try:
+        return AppPaths(
+            data=folders.user_data_path,
+            config=folders.user_config_path,
+            logs=folders.user_log_path,
+        )
+    except RuntimeError as error:
+        raise StoreError(
+            "This user has no home folder to keep settings and chats in. Set HOME, or"
+            f" {HOME_VARIABLE} to a folder for all of it"
+        ) from error
+
+
+def expanded(path: str | Path) -> Path:
+    """``path`` with the home folder in place of ``~``; as it is where nobody has such a folder."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def user_name() -> str:
+    """Who runs this; empty where the system has no name for them, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return ""
 
 
 def resources_dir() -> Path:

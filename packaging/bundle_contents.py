@@ -34,6 +34,8 @@ UNWANTED_MODULES = (
     "PySide6.QtSql", "PySide6.QtTest", "PySide6.QtXml",
 )  # fmt: skip
 
+# What each process of the app runs first, beside this file.
+HOOKS = ("own_libraries.py", "own_modules.py")
 # What PyInstaller has each process run first, and which does harm or nothing. The first loads Qt,
 # in engines and in a terminal too (17 MB, and their end on a processor that is too old for Qt), and
 # points QT_PLUGIN_PATH at the app's plugins, also for programs that the app opens; PySide finds its

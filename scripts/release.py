@@ -83,7 +83,8 @@ def _epoch() -> int:
     given = os.environ.get("SOURCE_DATE_EPOCH", "")
     if given.isdecimal():
         return int(given)
-    git = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
+    # In a container of a CI the checkout is another user's, which git refuses without that word.
+    git = ["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT), "log", "-1", "--format=%ct"]
     try:
         told = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

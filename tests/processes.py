@@ -12,6 +12,15 @@ def engines_with_models(parent: psutil.Process) -> list[psutil.Process]:
     return [child for child in parent.children(recursive=True) if _has_model(child)]
 
 
+def has_ended(process: psutil.Process) -> bool:
+    """Whether it runs no more. The system's first process, which gets the orphans, may take a
+    while to clear away what is left of one."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def _has_model(process: psutil.Process) -> bool:
     with suppress(psutil.Error):
         return any(region.path.split(" (")[0].endswith(".gguf") for region in process.memory_maps())

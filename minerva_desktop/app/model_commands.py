@@ -13,6 +13,7 @@ from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.library.display_text import one_line
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.library.split_model import read_whole_model
+from minerva_desktop.paths import expanded
 from minerva_desktop.units import format_bytes
 
 # The best way to load a file with these options. Raises `MinervaError`.
@@ -115,7 +116,7 @@ class ModelCommands:
     def show(self, wanted: str, options: LoadOptions, *, load: bool) -> None:
         """What a file is, and the memory that it would take with the best options that fit;
         ``load``: also what it takes really. Raises `MinervaError`."""
-        path = Path(wanted).expanduser()
+        path = expanded(wanted)
         is_file = path.suffix.lower() == ".gguf" or path.exists()
         # Of a model in several files, the first stands for all of them.
         found = path.absolute() if is_file else self._catalog.find(wanted).path

@@ -5,8 +5,13 @@ from __future__ import annotations
 import sys
 
 
+def is_frozen() -> bool:
+    """Whether this is the installed app rather than a checkout."""
+    return bool(getattr(sys, "frozen", False))
+
+
 def own_command(*arguments: str) -> tuple[str, ...]:
     """A command line: this Python's, or that of the installed app's own executable."""
-    if getattr(sys, "frozen", False):
+    if is_frozen():
         return (sys.executable, *arguments)
     return (sys.executable, "-m", "minerva_desktop", *arguments)

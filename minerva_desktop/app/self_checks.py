@@ -9,7 +9,6 @@ import json
 import os
 import platform
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +17,7 @@ from xml.etree import ElementTree
 import psutil
 
 from minerva_desktop import __version__
+from minerva_desktop.app.own_command import is_frozen
 from minerva_desktop.app.self_report import CheckState, Outcome, PrivateWords
 from minerva_desktop.app.third_parties import ThirdParty, third_parties, version_of
 from minerva_desktop.errors import StoreError, os_reason
@@ -79,9 +79,10 @@ def check_folders(paths: AppPaths) -> Outcome:
 
 
 def check_disk(folder: Path) -> Outcome:
-    """What is free where the chats are."""
+    """What is free where the chats are, or would be: the check of the folders tells whether."""
     try:
-        free = shutil.disk_usage(folder).free
+        there = next(place for place in (folder, *folder.parents) if place.exists())
+        free = shutil.disk_usage(there).free
     except OSError as error:
         return failed(f"it is not known what is free: {os_reason(error)}")
     words = f"{format_bytes(free)} free"
@@ -169,8 +170,3 @@ def system_name() -> str:
     except OSError:  # no Linux, or one that does not tell
         return kernel if platform.system() == "Linux" else f"{kernel} {platform.version()}"
     return f"{name} ({kernel})" if name else kernel
-
-
-def is_frozen() -> bool:
-    """Whether this is the installed app rather than a checkout."""
-    return bool(getattr(sys, "frozen", False))

@@ -7,7 +7,6 @@ on an asyncio loop of its own process (`minerva selftest`), which the window sta
 from __future__ import annotations
 
 import asyncio
-import getpass
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -35,7 +34,7 @@ from minerva_desktop.engine.messages import DevicesListed, ListDevices
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.engine.spare_question import NoAnswerError, ask
 from minerva_desktop.errors import MinervaError, StoreError
-from minerva_desktop.paths import AppPaths
+from minerva_desktop.paths import AppPaths, expanded, user_name
 from minerva_desktop.units import format_bytes
 
 QUESTION, EXPECTED = "What is the opposite of hot?", "cold"
@@ -198,14 +197,10 @@ class SelfTest:
 
 def private_words(paths: AppPaths, resources: Path) -> PrivateWords:
     """What this person's reports must not tell."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError, ImportError):  # nobody says who it is
-        user = ""
     folders = {
         "DATA": paths.data,
         "SETTINGS": paths.config,
         "LOGS": paths.logs,
         "APP": resources.parent,
     }
-    return PrivateWords(Path.home(), user, folders)
+    return PrivateWords(expanded("~"), user_name(), folders)

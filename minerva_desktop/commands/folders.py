@@ -6,7 +6,7 @@ from pathlib import Path
 
 from minerva_desktop.errors import ModelNotFound, StoreError, os_reason
 from minerva_desktop.library.catalog import Catalog, find_embedded_model
-from minerva_desktop.paths import AppPaths, app_paths
+from minerva_desktop.paths import HOME_VARIABLE, AppPaths, app_paths, expanded
 
 
 def ready_paths() -> AppPaths:
@@ -16,7 +16,8 @@ def ready_paths() -> AppPaths:
         paths.create()
     except OSError as error:
         raise StoreError(
-            f"The data folder {paths.data} cannot be used: {os_reason(error)}"
+            f"The data folder {paths.data} cannot be used: {os_reason(error)}."
+            f" {HOME_VARIABLE} may name another one"
         ) from error
     return paths
 
@@ -31,7 +32,7 @@ def model_path(catalog: Catalog, wanted: str | None) -> Path:
     not keep; None: the default model. Raises `ModelNotFound` or `ModelLoadError`."""
     if wanted is None:
         return catalog.default().path
-    path = Path(wanted).expanduser().absolute()
+    path = expanded(wanted).absolute()
     if path.exists():
         return catalog.welcome(path).path
     try:

@@ -16,6 +16,7 @@ from minerva_desktop.engine.load_options import (
     LoraAdapter,
     Speculation,
 )
+from minerva_desktop.paths import expanded
 
 _KV_TYPES = tuple(kind.value for kind in KvType)
 
@@ -68,7 +69,7 @@ def load_options(given: argparse.Namespace, base: LoadOptions | None = None) -> 
     if given.lora:
         wanted["lora"] = tuple(given.lora)
     if given.draft_model is not None:
-        path = os.fsencode(given.draft_model.expanduser().absolute())
+        path = os.fsencode(expanded(given.draft_model).absolute())
         wanted["speculation"] = Speculation(draft_model=path)
     elif given.draft_lookup:
         wanted["speculation"] = Speculation()
@@ -96,4 +97,4 @@ def _adapter(text: str) -> LoraAdapter:
 
 
 def _lora(name: str, scale: float) -> LoraAdapter:
-    return LoraAdapter(os.fsencode(Path(name).expanduser().absolute()), scale)
+    return LoraAdapter(os.fsencode(expanded(name).absolute()), scale)

@@ -20,6 +20,7 @@ from PySide6.QtGui import QFileOpenEvent
 from PySide6.QtWidgets import QApplication
 
 from minerva_desktop import __version__
+from minerva_desktop.app.own_command import is_frozen
 from minerva_desktop.app.services import Services
 from minerva_desktop.errors import MinervaError, StoreError
 from minerva_desktop.paths import resources_dir
@@ -44,6 +45,7 @@ from minerva_desktop.ui.opened_chats import OpenedChats
 from minerva_desktop.ui.pictures import Pictures
 from minerva_desktop.ui.preset_controller import PresetController
 from minerva_desktop.ui.prompt_room import PromptRoom
+from minerva_desktop.ui.replaced_app import ReplacedApp
 from minerva_desktop.ui.server_controller import ServerController
 from minerva_desktop.ui.settings_controller import SettingsController
 from minerva_desktop.ui.single_instance import TOKEN_VARIABLES, SingleInstance, handed_over
@@ -98,6 +100,8 @@ class Application(QObject):
             services.settings, self.window.notifications, self._tasks, self
         )
         self._settings = self._make_settings()
+        if is_frozen():
+            ReplacedApp(Path(sys.executable), self.window.notifications, qt)
         self._garbage = MainThreadGarbage(self)
         self._caret_rest = CaretRest(qt.styleHints(), self)
         # Of whichever text field has the keyboard.

@@ -6,12 +6,13 @@ desktop's activation token (empty where there is none), then absolute paths. The
 
 from __future__ import annotations
 
-import getpass
 import os
 import random
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from minerva_desktop.paths import user_name
 
 TAKEN = b"taken"
 # A first instance that does not answer within this hangs, or is about to end.
@@ -47,6 +48,6 @@ def read_call(received: bytes | bytearray) -> tuple[str, list[Path]] | None:
 
 def socket_name(data: Path) -> str:
     """Of this user and folder; short, as the paths of sockets have to be (108 bytes on Linux)."""
-    told = f"{getpass.getuser()}\0{data.resolve()}".encode("utf-8", "surrogateescape")
+    told = f"{user_name()}\0{data.resolve()}".encode("utf-8", "surrogateescape")
     # Numbers from a seed are the same in every process; `hashlib` would load OpenSSL for this.
     return f"minerva-{random.Random(told).getrandbits(96):024x}"

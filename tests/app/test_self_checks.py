@@ -49,10 +49,14 @@ def test_a_folder_that_takes_no_file(paths: AppPaths) -> None:
 
 
 def test_the_disk(paths: AppPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = Mock()
+    monkeypatch.setattr(shutil, "disk_usage", usage)
     for free, state in ((10**12, OK), (10**9, WARNING), (10**8, FAILED)):
-        usage = Mock(return_value=Mock(free=free))
-        monkeypatch.setattr(shutil, "disk_usage", usage)
+        usage.return_value.free = free
         assert self_checks.check_disk(paths.data).state is state
+    # Where the folder could not be made, which is another check's matter.
+    assert self_checks.check_disk(paths.data / "a" / "b").words.startswith("100.0 MB free")
+    usage.assert_called_with(paths.data)
 
 
 def test_settings_that_are_no_json(paths: AppPaths) -> None:

@@ -76,7 +76,7 @@ def test_a_home_that_is_no_folder_is_told_in_words(
     assert main(["keys", "list"]) == 1
     assert capsys.readouterr().err == (
         f"minerva: The data folder {minerva_home / 'data'} cannot be used:"
-        " a part of its path is a file, not a folder\n"
+        " a part of its path is a file, not a folder. MINERVA_HOME may name another one\n"
     )
 
 

@@ -127,6 +127,11 @@ class Desktop:
         window.set_input_focus(X.RevertToParent, X.CurrentTime)
         self._display.sync()
 
+    def focus_nothing(self) -> None:
+        """Take the keyboard away, as when another program's window gets it."""
+        self._display.set_input_focus(X.NONE, X.RevertToParent, X.CurrentTime)
+        self._display.sync()
+
     def place(self, window: Window, geometry: Geometry) -> None:
         """Move and resize a window, as by dragging its frame."""
         window.configure(x=geometry.x, y=geometry.y, width=geometry.width, height=geometry.height)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import shlex
 import subprocess
@@ -89,9 +88,14 @@ class RunningApp:
     def part(self, name: str) -> Part:
         """The part of the window with that object name."""
         if name not in self._parts:
-            look = functools.partial(self._reader.find, self._bus_name, name)
-            self._parts[name] = wait_for(f"part “{name}”", look)
+            self._parts[name] = wait_for(f"part “{name}”", lambda: self._find(name))
         return self._parts[name]
+
+    def _find(self, name: str) -> Part | None:
+        try:
+            return self._reader.find(self._bus_name, name)
+        except NoAnswerError:
+            return None  # something on the way there went while it was looked at
 
     def text(self, name: str) -> str:
         """What a part of the window says; parts that are hidden say nothing."""

@@ -7,6 +7,7 @@ import os
 import runpy
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -178,3 +179,21 @@ def test_what_the_frozen_app_starts_gets_the_systems_libraries(
     assert os.environ.get("LD_LIBRARY_PATH") == before
     assert "LD_LIBRARY_PATH_ORIG" not in os.environ
     assert os.environ["PYINSTALLER_RESET_ENVIRONMENT"] == "1"  # for the engines
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere what runs is not replaced")
+def test_the_frozen_app_reads_its_modules_from_the_file_that_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for program, read in ((sys.executable, "/proc/self/exe"), (str(tmp_path), str(tmp_path))):
+        archive = SimpleNamespace(_filename=program)
+        importers = SimpleNamespace(pyz_archive=archive)
+        monkeypatch.setitem(sys.modules, "pyimod02_importers", importers)
+        runpy.run_path(str(ROOT / "packaging" / "own_modules.py"))
+        assert archive._filename == read
+
+
+def test_each_process_of_the_frozen_app_runs_its_hooks() -> None:
+    spec = (ROOT / "packaging" / "minerva.spec").read_text(encoding="utf-8")
+    assert "for name in contents.HOOKS" in spec
+    assert [name for name in contents.HOOKS if not (ROOT / "packaging" / name).is_file()] == []

@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +20,9 @@ import psutil
 import pytest
 
 from minerva_desktop import __version__
-from tests.end_to_end.desktop import wait_for
-from tests.end_to_end.running_app import app_command
+from minerva_desktop.ui.replaced_app import REPLACED
+from tests.end_to_end.desktop import running_desktop, wait_for
+from tests.end_to_end.running_app import TITLE, app_command, launched
 from tests.processes import engines_with_models
 
 pytestmark = pytest.mark.slow
@@ -112,3 +115,32 @@ def test_a_failed_command_says_why_and_ends_with_an_error(minerva: list[str]) ->
     assert done.returncode == 1
     assert done.stderr.startswith("minerva: ")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere what runs is not replaced")
+def test_a_window_goes_on_after_an_update_of_the_app_under_it(
+    minerva: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if len(minerva) > 1:
+        pytest.skip("the app is somewhere else")
+    app_folder = tmp_path / "app"
+    shutil.copytree(Path(minerva[0]).parent, app_folder, symlinks=True)
+    executable = app_folder / Path(minerva[0]).name
+    monkeypatch.setenv("MINERVA_APP", str(executable))
+    with running_desktop() as desktop, launched(desktop) as app:
+        # As the packages do it: another file of that name.
+        kept = executable.rename(app_folder / "of-before")
+        executable.write_text(f'#!/bin/sh\nexec "{kept}" "$@"\n')
+        executable.chmod(0o755)
+        desktop.focus_nothing()  # an update is made in another window
+        wait_for("window without the keyboard", lambda: not app.has_focus_in("composer"))
+        desktop.focus(desktop.window(TITLE))
+        wait_for("notice", lambda: REPLACED in app.text("notificationBar"))
+        app.send("Say hello.")
+        app.wait_for_answer_begun()
+        app.wait_for_answer_end()
+        desktop.press("F1")  # most dialogs are imported when they are opened
+        assert __version__ in app.text("aboutDialog")
+        desktop.press("Escape")
+        wait_for("end of the dialog", lambda: not desktop.windows("About Minerva"))
+        assert app.close() == 0

@@ -1,0 +1,61 @@
+"""A user whom the system does not know, as in a container: no name, and no home folder."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from minerva_desktop import failed_start
+from minerva_desktop.__main__ import main
+from minerva_desktop.app.self_test import private_words
+from minerva_desktop.errors import StoreError
+from minerva_desktop.paths import HOME_VARIABLE, app_paths, expanded, resources_dir, user_name
+from minerva_desktop.ui.call_words import socket_name
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="about users of Unix")
+
+WORDS = (
+    "This user has no home folder to keep settings and chats in."
+    " Set HOME, or MINERVA_HOME to a folder for all of it"
+)
+
+
+@pytest.fixture
+def unknown_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(user_id: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {user_id}")
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("unknown_user")
+def test_a_user_without_a_home_folder_is_told_what_to_set(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(HOME_VARIABLE)
+    assert main(["keys", "list"]) == 1
+    assert capsys.readouterr().err == f"minerva: {WORDS}\n"
+    # And where the window cannot be opened for it.
+    assert failed_start.log_failure(StoreError(WORDS)) == f"{failed_start.TITLE}: {WORDS}"
+
+
+@pytest.mark.usefixtures("unknown_user")
+def test_a_user_without_a_name_has_folders_a_socket_and_a_report(minerva_home: Path) -> None:
+    assert user_name() == ""
+    assert app_paths().data == minerva_home / "data"
+    assert socket_name(minerva_home).startswith("minerva-")
+    assert private_words(app_paths(), resources_dir()).hide("/media/ada/x") == "/media/ada/x"
+
+
+def test_a_tilde_of_somebody_who_is_not_there_stays(
+    minerva_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert expanded("~") == Path.home()
+    assert expanded("~not-there/m.gguf") == Path("~not-there/m.gguf")
+    minerva_home.mkdir()
+    assert main(["chat", "~not-there/m.gguf", "--prompt", "hello"]) == 1
+    assert "m.gguf" in capsys.readouterr().err
