@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from minerva_desktop.engine.core.grammar import check_grammar
 from minerva_desktop.errors import InvalidRequest
 
+
+def scattered(count: int) -> str:
+    """So many characters for a class, none beside another."""
+    return "".join(chr(0x3400 + 2 * number) for number in range(count))
+
+
 ACCEPTED = [
+    f"root ::= [{scattered(1000)}]+",
     'root ::= "yes" | "no"',
     "root ::= [^\\r\\n\\u2028]+ # a line\n",
     'root ::= (\n  item\n  ("," item)*\n)?\nitem ::= [a-z]+ "é" . "\\x41"',
@@ -20,6 +27,10 @@ ACCEPTED = [
     'root ::= "(" root ")" | [0-9]{1,3} | "a"{2} | "b"{2,}',
     "root ::= [a-z]* [a-z]* [a-z]*",
     'root ::= ("a"?)?',
+    'root ::= ("a" | "a")*',
+    "root ::= ("
+    + " | ".join(f'" {chr(0x61 + i)}{chr(0x61 + j)}x"' for i in range(20) for j in range(20))
+    + ")+",
     'root ::= (num "=" term "\\n")+\nnum ::= [0-9]+ ws\nterm ::= num | "(" num ws ")"\nws ::= " "*',
 ]
 CHAIN = "".join(f'a{i} ::= a{i + 1} "x" | a{i + 1} "y"\n' for i in range(30)) + 'a30 ::= "z"'
@@ -61,7 +72,7 @@ REFUSED = [
     ('root ::= ("a"?)*', "can be empty and so cannot be repeated"),
     ('root ::= ws{2,5}\nws ::= " "*', "can be empty and so cannot be repeated"),
     ('root ::= ("a"+)+', "too ambiguous"),
-    ('root ::= ("a" | "a")*', "too ambiguous"),
+    ('root ::= ("a" | [a])*', "too ambiguous"),
     ('root ::= ("a" | "aa")*', "too ambiguous"),
     ("root ::= " + "[a-z]? " * 50, "too ambiguous"),
     ('root ::= "a" root "x" | "a" root "y" | "b"', "too ambiguous"),
@@ -71,12 +82,43 @@ REFUSED = [
     ("root ::= a0\n" + DEEP, "chain of more than 256"),
     ("root ::= " + '"a" ' * 60_000, "200,000"),
     ("root ::= " + '"abcdefgh"{0,100} ' * 150, "elements"),
+    (f"root ::= [{scattered(1001)}]+", "line 1: at one place each token would be compared with"),
+    (f"root ::= [^{scattered(1001)}]", "characters; at most 1,000 are taken"),
+    (f'root ::= "x" (y | [{scattered(501)}])\ny ::= [{scattered(500)}] "z"', "with 1,001 ranges"),
+    (f"root ::= list? [{scattered(501)}]\nlist ::= [{scattered(500)}]+", "with 1,001 ranges"),
+]
+
+REWRITTEN = [
+    # Characters that follow each other are one range.
+    (
+        "root ::= [" + "".join(chr(code) for code in range(0x4E00, 0x4E00 + 15_000)) + "]+",
+        r"root ::= [\u4E00-\u8897]+",
+    ),
+    (
+        'root ::= [^c-e"a-d]? [x-z]{2,}',
+        r"root ::= [^\x22a-e]? [x-z]{2,}",
+    ),
+    # Alternatives share what they begin with, also where that is all of one of them.
+    (
+        'root ::= "Oslo" | "Parma" | "Paris" | "Par" x | "Par"\nx ::= "q"{3} | [0-9]{1,2}',
+        'root ::= ("Oslo" "" | "Par" ((r1 | "") | "is" "" | "ma" ""))\nr1 ::= "q"{3} | [0-9]{1,2}',
+    ),
 ]
 
 
 @pytest.mark.parametrize("text", ACCEPTED)
 def test_a_sound_grammar_is_taken(text: str) -> None:
     check_grammar(text)
+
+
+@pytest.mark.parametrize(("text", "shorter"), REWRITTEN, ids=range(len(REWRITTEN)))
+def test_llama_cpp_has_little_to_compare_with(text: str, shorter: str) -> None:
+    assert check_grammar(text) == shorter + "\n"
+
+
+def test_beginnings_that_are_nested_too_deep_stay_as_they_are() -> None:
+    text = "root ::= " + " | ".join(f'"{"a" * length}"' for length in range(1, 100))
+    assert check_grammar(text) == text
 
 
 @pytest.mark.parametrize(("text", "says"), REFUSED, ids=[says for _, says in REFUSED])

@@ -105,6 +105,7 @@ GRAMMARS = [
     "root ::= " + "(" * 60 + '"deep"' + ")" * 60,
     'root ::= "x"{0,2000}',
     "root ::= [ぁ-ゟ]+ [^a-z]",
+    'root ::= ("the" | "then" s "a"? | "that"{2} | "th" [aeiou] | "t" | "t" s "."){1,2}\ns ::= " "',
 ]
 HOSTILE = [
     'root ::= root "a" | "b"',
@@ -130,12 +131,12 @@ HOSTILE = [
 
 
 def test_llama_cpp_follows_what_we_let_through(model_path: Path) -> None:
-    for grammar in GRAMMARS:
-        check_grammar(grammar)
-    for grammar, runs in zip(
-        GRAMMARS, _sample(model_path, GRAMMARS, seeds=1, limit=20), strict=True
-    ):
-        assert None not in runs, grammar
+    """And what is written anew allows the same tokens at each place: so the same are drawn."""
+    shorter = [check_grammar(grammar) for grammar in GRAMMARS]
+    runs = _sample(model_path, [*GRAMMARS, *shorter], seeds=1, limit=20)
+    for index, grammar in enumerate(GRAMMARS):
+        assert None not in runs[index], grammar
+        assert runs[index] == runs[len(GRAMMARS) + index], grammar
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))

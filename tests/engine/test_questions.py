@@ -86,7 +86,7 @@ async def test_a_costly_grammar_does_not_hold_up_an_answer_that_runs(engine: Lla
             break
     # Each text can be read in many ways, which takes our own check a while to refuse.
     rules = "\n".join(
-        f"r{i} ::= " + " | ".join(f'"{i}{j}" r{i + 1}' for j in range(40)) for i in range(60)
+        f"r{i} ::= " + " | ".join(f'[x] "{i}{j}" r{i + 1}' for j in range(40)) for i in range(60)
     )
     costly = engine.generate(
         "Write:", sampling=SamplingParameters(grammar=f'root ::= r0\n{rules}\nr60 ::= "end"\n')

@@ -18,7 +18,7 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.core.json_schema import schema_to_grammar
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.errors import InferenceError, InvalidRequest
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -179,6 +179,19 @@ async def test_greedy_xtc_and_typical_choose_among_what_the_others_leave(
         assert await _text(engine, **{**wide, **alone}) != greedy
         for narrow in left:
             assert await _text(engine, **{**wide, **alone, **narrow}) == greedy, (alone, narrow)
+
+
+async def test_a_grammar_with_which_a_step_takes_too_long_ends_its_own_answer(
+    engine: LlamaEngine,
+) -> None:
+    # Behind three letters llama.cpp has 24³ ways to go on, and goes through all for each token.
+    ways = [" | ".join(f'[~] r{n + 1} "{chr(0x61 + i)}"' for i in range(24)) for n in range(3)]
+    rules = "\n".join(f"r{n} ::= {way}" for n, way in enumerate(ways))
+    grammar = f'root ::= r0\n{rules}\nr3 ::= "b"'
+    running = engine.generate(PROMPT, sampling=msgspec.structs.replace(PLAIN, max_tokens=40))
+    with pytest.raises(InferenceError, match=r"among 49,152 tokens would take .* and may take 2 s"):
+        await _text(engine, grammar=grammar)
+    assert (await running.wait_completion()).timings.completion_tokens == 40
 
 
 async def test_a_grammar_is_obeyed(engine: LlamaEngine) -> None:

@@ -333,9 +333,7 @@ def _check_forced(request: Generate) -> None:
 
 def _grammar(sampling: SamplingParameters) -> str | None:
     if sampling.json_schema is None:
-        if sampling.grammar is not None:
-            check_grammar(sampling.grammar)
-        return sampling.grammar
+        return None if sampling.grammar is None else check_grammar(sampling.grammar)
     try:
         schema = msgspec.json.decode(sampling.json_schema)
     except (msgspec.DecodeError, RecursionError) as error:

@@ -13,26 +13,52 @@ from minerva_desktop.engine.core.grammar_analysis import GrammarAnalysis
 from minerva_desktop.engine.core.grammar_copies import with_private_copies
 from minerva_desktop.engine.core.grammar_parser import GrammarParser, Rule
 from minerva_desktop.engine.core.grammar_readings import Readings
+from minerva_desktop.engine.core.grammar_width import GrammarWidth
+from minerva_desktop.engine.core.grammar_writer import written
+from minerva_desktop.errors import InvalidRequest
 
 
 @lru_cache(maxsize=256)
-def check_grammar(text: str) -> None:
-    """Raise InvalidRequest(param="grammar") unless llama.cpp can parse and follow ``text``.
+def check_grammar(text: str) -> str:
+    """What does for ``text`` and takes llama.cpp less time (see grammar_writer.py). Raises
+    InvalidRequest(param="grammar") unless llama.cpp can parse and follow it.
 
     Refused, with line and column: syntax errors, a missing root, rules undefined, defined twice
     or without an end, token literals, left recursion, repetition of what may be empty, and
-    nesting, size, expansion or ambiguity over the bounds of grammar_parser.py,
-    grammar_analysis.py and grammar_readings.py. Takes up to three seconds at the bounds.
+    nesting, size, expansion, ambiguity or width over the bounds of grammar_parser.py,
+    grammar_analysis.py, grammar_readings.py and grammar_width.py. Takes up to three seconds at
+    the bounds.
     """
     rules, root = _checked_rules(text)
+    shorter = written(rules, root)
+    try:
+        written_rules, root = _checked_rules(shorter)
+    except InvalidRequest:  # shared beginnings may be nested too deep
+        shorter = text
+    else:
+        _name_as(rules, written_rules)
+        rules = written_rules
     copies = with_private_copies(rules, root)
     analysis = GrammarAnalysis(copies)
-    Readings(copies, analysis.left_order(), analysis.nullable).check()
+    order = analysis.left_order()
+    Readings(copies, order, analysis.nullable).check()
+    GrammarWidth(copies, order, analysis.nullable).check()
+    return shorter
+
+
+def _name_as(rules: list[Rule], shorter: list[Rule]) -> None:
+    """Have refusals speak of what was asked for: ``shorter`` has a line for each of ``rules``."""
+    for rule in shorter:
+        source = rules[rule.line - 1]
+        rule.name, rule.line = source.name, source.line
+        for sequence in rule.alternatives:
+            for item in sequence:
+                item.line = source.line
 
 
 def check_structure(text: str) -> None:
-    """All that `check_grammar` does but for ambiguity, for a grammar that is known to have none.
-    Takes milliseconds."""
+    """All that `check_grammar` does but for ambiguity and width, for a grammar that is known to
+    have little of both. Takes milliseconds."""
     _checked_rules(text)
 
 

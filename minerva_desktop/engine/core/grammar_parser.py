@@ -8,9 +8,16 @@ and its token literals, which need a vocabulary.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import dataclass, field, replace
 
+from minerva_desktop.engine.core.character_class import (
+    ANYTHING,
+    MAX_CODE_POINT,
+    SURROGATES,
+    Ranges,
+    matched_ranges,
+    merged_ranges,
+)
 from minerva_desktop.errors import InvalidRequest
 
 MAX_TEXT = 200_000  # characters
@@ -20,10 +27,6 @@ MAX_ELEMENTS = 100_000  # after expansion; llama.cpp copies a repeated item for 
 # llama.cpp refuses {m} above this, and takes {m,n} above it for "no upper bound".
 MAX_REPETITION = 2_000
 
-Ranges: TypeAlias = tuple[tuple[int, int], ...]
-
-_MAX_CODE_POINT = 0x10FFFF
-_SURROGATES = (0xD800, 0xDFFF)
 _DIGITS = frozenset("0123456789")
 _WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-0123456789")
 _HEX = frozenset("0123456789abcdefABCDEF")
@@ -44,7 +47,8 @@ class Item:
     """A symbol and how often it may stand: a rule (``rule`` ≥ 0) or characters.
 
     ``ranges`` is what the first character may be (inclusive code points), ``text`` the whole of a
-    literal, "" for a class; ``high`` None is no bound.
+    literal, "" for a class. ``excluded`` is what a class names that begins with ``^``; ``high``
+    None is no bound.
     """
 
     line: int
@@ -53,6 +57,7 @@ class Item:
     text: str = ""
     low: int = 1
     high: int | None = 1
+    excluded: Ranges = ()
 
 
 @dataclass(slots=True)
@@ -110,7 +115,7 @@ class GrammarParser:
                 param="grammar",
             )
         for offset, character in enumerate(self._text):
-            if character == "\0" or _SURROGATES[0] <= ord(character) <= _SURROGATES[1]:
+            if character == "\0" or SURROGATES[0] <= ord(character) <= SURROGATES[1]:
                 line = self._text.count("\n", 0, offset) + 1
                 raise grammar_error(f"U+{ord(character):04X} cannot stand in a grammar", line)
 
@@ -223,7 +228,7 @@ class GrammarParser:
             return self._class()
         if character == ".":
             self._at += 1
-            return _Pending(Item(self._line, ranges=((1, _MAX_CODE_POINT),)), 1, 1)
+            return _Pending(Item(self._line, ranges=ANYTHING), 1, 1)
         if character == "(":
             return self._group(owner)
         if character in _WORD:
@@ -282,7 +287,8 @@ class GrammarParser:
         taken = matched_ranges(ranges, negated=negated)
         if not ranges or not taken:
             raise self._error("the character class matches nothing")
-        return _Pending(Item(line, ranges=taken), elements, 1)
+        excluded = tuple(merged_ranges(ranges)) if negated else ()
+        return _Pending(Item(line, ranges=taken, excluded=excluded), elements, 1)
 
     def _character(self, place: str) -> int:
         character = self._peek()
@@ -307,7 +313,7 @@ class GrammarParser:
         if len(digits) != length or not _HEX.issuperset(digits):
             raise self._error(f"“\\{kind}” needs {length} hexadecimal digits")
         code = int(digits, 16)
-        if code > _MAX_CODE_POINT or _SURROGATES[0] <= code <= _SURROGATES[1]:
+        if code > MAX_CODE_POINT or SURROGATES[0] <= code <= SURROGATES[1]:
             raise self._error(f"U+{code:04X} is not a character")
         self._at += 2 + length
         return code
@@ -364,23 +370,5 @@ class GrammarParser:
             self._rules[index].alternatives.append([item])
             item = Item(item.line, rule=index)
         pending.elements = pending.elements * low + min(optional, 1)
-        pending.item = Item(item.line, item.rule, item.ranges, item.text, low, high)
+        pending.item = replace(item, low=low, high=high)
         return pending.item
-
-
-def matched_ranges(ranges: list[tuple[int, int]], *, negated: bool) -> Ranges:
-    """Sorted, merged code points of a class that text can have (no U+0000, no surrogates)."""
-    merged: list[tuple[int, int]] = []
-    for low, high in sorted(ranges):
-        if merged and low <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], high))
-        else:
-            merged.append((low, high))
-    if negated:
-        edges = [-1, *(edge for pair in merged for edge in pair), _MAX_CODE_POINT + 1]
-        merged = [(a + 1, b - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
-    taken: list[tuple[int, int]] = []
-    for low, high in merged:
-        parts = ((max(low, 1), min(high, _SURROGATES[0] - 1)), (max(low, _SURROGATES[1] + 1), high))
-        taken.extend((a, b) for a, b in parts if a <= b)
-    return tuple(taken)

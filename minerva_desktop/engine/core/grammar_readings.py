@@ -17,9 +17,12 @@ from bisect import bisect_left
 from collections import defaultdict
 from typing import TypeAlias
 
-from minerva_desktop.engine.core.grammar_parser import Item, Ranges, Rule, grammar_error
+from minerva_desktop.engine.core.character_class import Ranges
+from minerva_desktop.engine.core.grammar_parser import Item, Rule, grammar_error
 
-MAX_READINGS = 65_536  # [a-z]* [a-z]* [a-z]* makes 325, ("a"+)+ 2^24
+# [a-z]* [a-z]* [a-z]* makes 325, ("a"+)+ 2^24. With as many stacks llama.cpp needs up to 0.5 s to
+# take a token (measured; with 38,000 it needs 2.6 s, for it compares each with each).
+MAX_READINGS = 16_384
 STEPS = 24  # characters; few tokens of a vocabulary have more
 MAX_WORK = 20_000_000  # additions; two or three seconds
 

@@ -6,7 +6,7 @@ string matches, which satisfies a pattern that only asks to be found in it.
 
 from __future__ import annotations
 
-from minerva_desktop.engine.core.grammar_parser import Ranges, matched_ranges
+from minerva_desktop.engine.core.character_class import Ranges, matched_ranges
 from minerva_desktop.engine.core.json_schema_text import character_class, literal
 
 MAX_PATTERN = 1_000  # characters

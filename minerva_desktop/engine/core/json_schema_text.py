@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import groupby
 
-from minerva_desktop.engine.core.grammar_parser import Ranges, matched_ranges
+from minerva_desktop.engine.core.character_class import (
+    Ranges,
+    class_text,
+    escaped,
+    matched_ranges,
+)
 
 # What the rules of every schema may use. White space is bounded: a model could go on for ever.
 PRIMITIVES = r"""
@@ -40,18 +45,7 @@ def character_class(ranges: Ranges) -> str:
     """Those of ``ranges`` that stand for themselves in a JSON string; "" when none does."""
     rest = list(matched_ranges(list(ranges), negated=True)) + _NOT_PLAIN
     taken = matched_ranges(rest, negated=True)
-    if not taken:
-        return ""
-    return "[" + "".join(f"{escaped(low)}-{escaped(high)}" for low, high in taken) + "]"
-
-
-def escaped(code: int) -> str:
-    """A character as it may stand in a GBNF literal or class."""
-    if chr(code).isascii() and (chr(code).isalnum() or chr(code) in " {}:,._/"):
-        return chr(code)
-    if code <= 0xFF:
-        return f"\\x{code:02X}"
-    return f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}"
+    return class_text(taken) if taken else ""
 
 
 def one_of(options: list[tuple[str, str]]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from minerva_desktop.engine.core.json_schema_text import escaped, literal
+from minerva_desktop.engine.core.character_class import escaped
+from minerva_desktop.engine.core.json_schema_text import literal
 
 
 def text_until(mark: str, prefix: str) -> tuple[str, list[str]]:
