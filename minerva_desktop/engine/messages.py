@@ -6,6 +6,9 @@ and may be used on any thread.
 
 from __future__ import annotations
 
+import itertools
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -31,6 +34,8 @@ from minerva_desktop.errors import MinervaError, error_from_code
 
 # Why a model that makes embeddings takes no prompt; said with and without its engine.
 EMBEDS_ONLY = "This model only makes embeddings; it cannot chat"
+
+_PACKED = "i"  # whole numbers of 32 bits
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -302,11 +307,45 @@ class TokensCounted(msgspec.Struct, frozen=True, tag="tokens_counted"):
 
 
 class Tokenized(msgspec.Struct, frozen=True, tag="tokenized"):
-    """Answer to `Tokenize`: token ids, and the bytes of each."""
+    """Answer to `Tokenize`: token ids, and the bytes of each. Packed: of a text of megabytes there
+    are so many that the loop which reads this would stand still until each is a value of Python.
+    """
 
     request_id: int
-    tokens: tuple[int, ...]
-    pieces: tuple[bytes, ...]
+    packed_tokens: bytes
+    joined_pieces: bytes
+    packed_lengths: bytes  # of the pieces
+
+    @classmethod
+    def of(cls, request_id: int, tokens: Iterable[int], pieces: Sequence[bytes]) -> Tokenized:
+        """Pack an answer."""
+        lengths = array(_PACKED, map(len, pieces))
+        joined = b"".join(pieces)
+        return cls(request_id, array(_PACKED, [*tokens]).tobytes(), joined, lengths.tobytes())
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """The ids, unpacked at each call."""
+        return tuple(array(_PACKED, self.packed_tokens))
+
+    @property
+    def pieces(self) -> tuple[bytes, ...]:
+        """The bytes of each token, unpacked at each call."""
+        return tuple(
+            piece
+            for _, pieces in self.unpacked(max(1, len(self.packed_tokens)))
+            for piece in pieces
+        )
+
+    def unpacked(self, n_tokens: int) -> Iterator[tuple[list[int], list[bytes]]]:
+        """The ids and the bytes of the first ``n_tokens`` tokens, of the next ones, and so on."""
+        tokens, lengths = array(_PACKED, self.packed_tokens), array(_PACKED, self.packed_lengths)
+        at = 0
+        for first in range(0, len(tokens), n_tokens):
+            ends = list(itertools.accumulate(lengths[first : first + n_tokens], initial=at))
+            pieces = [self.joined_pieces[start:end] for start, end in itertools.pairwise(ends)]
+            yield tokens[first : first + n_tokens].tolist(), pieces
+            at = ends[-1]
 
 
 class TextMade(msgspec.Struct, frozen=True, tag="text_made"):

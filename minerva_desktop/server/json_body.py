@@ -56,11 +56,12 @@ _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _read_float = msgspec.json.Decoder(float).decode
 
 
-ParametersT = TypeVar("ParametersT")
+ResultT = TypeVar("ResultT")
 
 
 class BodyReader:
-    """Reads the bodies of one endpoint's requests, on its loop."""
+    """Reads the bodies of one endpoint's requests, on its loop; computes what else would take that
+    too long."""
 
     def __init__(self) -> None:
         # One thread: each more that computes would keep the loop waiting for as long again.
@@ -70,9 +71,13 @@ class BodyReader:
         """Take no more, and end the thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
+    async def compute(self, work: Callable[[], ResultT]) -> ResultT:
+        """What ``work`` returns, or raises, in the thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
     async def read(
-        self, request: Request, parameters: Callable[[dict[str, Any]], ParametersT]
-    ) -> ParametersT:
+        self, request: Request, parameters: Callable[[dict[str, Any]], ResultT]
+    ) -> ResultT:
         """What ``parameters`` makes of the body of ``request``, in a thread if that may take long.
         Notes the model that it names, for the log.
 
@@ -82,17 +87,13 @@ class BodyReader:
         _check_media_type(request)
         raw = await _read_limited(request)
 
-        def work() -> ParametersT:
+        def work() -> ResultT:
             body = parse_json_object(raw)
             if isinstance(model := body.get("model"), str):
                 request_info(request.scope).asked_model = model
             return parameters(body)
 
-        return work() if len(raw) <= MAX_SMALL_BYTES else await self.in_thread(work)
-
-    async def in_thread(self, work: Callable[[], ParametersT]) -> ParametersT:
-        """What ``work`` makes, which is about a body that may be large."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        return work() if len(raw) <= MAX_SMALL_BYTES else await self.compute(work)
 
 
 def _check_media_type(request: Request) -> None:

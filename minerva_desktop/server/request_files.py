@@ -46,4 +46,4 @@ async def with_files(
         raise GenerationTimeout(
             f"{TIMED_OUT}: it may take {seconds:g} s, and its files were not read by then"
         ) from None
-    return await context.bodies.in_thread(lambda: parse(body, RequestFiles(texts)))
+    return await context.bodies.compute(lambda: parse(body, RequestFiles(texts)))

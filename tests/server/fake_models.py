@@ -200,7 +200,7 @@ class FakeEngine:
     ) -> Tokenized:
         self.tokenized.append((text, add_special, parse_special))
         raw = text.encode()
-        return Tokenized(0, tuple(raw), tuple(bytes([each]) for each in raw))
+        return Tokenized.of(0, raw, [bytes([each]) for each in raw])
 
     async def detokenize(self, tokens: Sequence[int], *, whole: bool = False) -> str:
         if any(token > 255 for token in tokens):

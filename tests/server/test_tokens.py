@@ -132,3 +132,12 @@ async def test_a_client_that_goes_away_gives_its_lease_back() -> None:
         writer.transport.abort()
         await asyncio.wait_for(served.pool.returned.wait(), 1)
         assert served.pool.leases == 0
+
+
+async def test_many_tokens_are_written_bit_by_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minerva_desktop.server.routes.tokens.TOKENS_AT_ONCE", 2)
+    async with serving() as served:
+        assert await ask(served, "/tokenize", content="Hello") == {"tokens": [*b"Hello"]}
+        found = await ask(served, "/tokenize", content="ab\\", with_pieces=True)
+        assert found["tokens"][2] == {"id": 92, "piece": "\\"}
+        assert await ask(served, "/tokenize", content="") == {"tokens": []}

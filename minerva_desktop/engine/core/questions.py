@@ -46,7 +46,7 @@ def answer_to(question: Question, builder: PromptBuilder) -> Answer:
                 text, special=question.parse_special, add_special=question.add_special
             )
             pieces = tuple(_written_out(tokens, vocabulary.written_out))
-            return Tokenized(request_id, tuple(tokens), pieces)
+            return Tokenized.of(request_id, tokens, pieces)
         case Detokenize(request_id, tokens):
             vocabulary.check(tokens, "tokens")
             return TextMade(request_id, b"".join(_written_out(tokens, vocabulary.written_out)))

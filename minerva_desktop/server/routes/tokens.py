@@ -7,7 +7,7 @@ But they count among those that may wait for models to load.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from minerva_desktop.engine.messages import Tokenized
 from minerva_desktop.server.errors import json_response
 from minerva_desktop.server.model_choice import chosen_model, leased
 from minerva_desktop.server.parameters.tokens import question, template_parameters
@@ -25,11 +26,11 @@ from minerva_desktop.server.schemas.tokens import (
     DetokenizeRequest,
     RenderedPrompt,
     TokenizeRequest,
-    TokenList,
     TokenPiece,
 )
 from minerva_desktop.server.services import Engine, ServerContext
 
+TOKENS_AT_ONCE = 10_000
 AnswerT = TypeVar("AnswerT", bound=msgspec.Struct)
 
 
@@ -43,18 +44,19 @@ def tokens_router(context: ServerContext) -> APIRouter:
         read = context.bodies.read(request, lambda body: question(body, TokenizeRequest))
         asked, headers = await lifetime.run(read)
 
-        async def ask(engine: Engine) -> TokenList:
-            found = await engine.tokenize(
+        async def ask(engine: Engine) -> Tokenized:
+            return await engine.tokenize(
                 asked.content,
                 add_special=bool(asked.add_special),
                 parse_special=asked.parse_special is not False,
             )
-            if not asked.with_pieces:
-                return TokenList(found.tokens)
-            pairs = zip(found.tokens, found.pieces, strict=True)
-            return TokenList(tuple(TokenPiece(token, _shown(piece)) for token, piece in pairs))
 
-        return json_response(await _answer(context, request, asked.model, ask), headers=headers)
+        found = await _answer(context, request, asked.model, ask)
+        written = context.bodies.compute(
+            lambda: _token_list(found, with_pieces=bool(asked.with_pieces))
+        )
+        body = await lifetime.run(written, request.receive)
+        return Response(body, headers=headers, media_type="application/json")
 
     @router.post("/detokenize")
     async def detokenize(request: Request) -> Response:
@@ -101,6 +103,19 @@ async def _answer(
             return await ask(engine)
 
     return await context.lifetime.run(work(), request.receive)
+
+
+def _token_list(found: Tokenized, *, with_pieces: bool) -> bytes:
+    """A `TokenList`, written bit by bit: a million in one go would keep all other threads out, and
+    so would the search for garbage among them."""
+    written = []
+    for tokens, pieces in found.unpacked(TOKENS_AT_ONCE):
+        some: Sequence[int | TokenPiece] = tokens
+        if with_pieces:
+            pairs = zip(tokens, pieces, strict=True)
+            some = [TokenPiece(token, _shown(piece)) for token, piece in pairs]
+        written.append(msgspec.json.encode(some)[1:-1])
+    return b'{"tokens":[' + b",".join(written) + b"]}"
 
 
 def _shown(piece: bytes) -> str | tuple[int, ...]:
