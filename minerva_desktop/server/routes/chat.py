@@ -36,10 +36,9 @@ from minerva_desktop.server.generation_events import (
     PromptRead,
     Said,
 )
-from minerva_desktop.server.json_body import read_json_object
 from minerva_desktop.server.model_choice import chosen_model
 from minerva_desktop.server.parameters.chat import ChatParameters, chat_parameters
-from minerva_desktop.server.request_files import with_files
+from minerva_desktop.server.request_files import read_parameters
 from minerva_desktop.server.schemas.chat import (
     AnswerFunction,
     AnswerToolCall,
@@ -69,9 +68,8 @@ def chat_router(context: ServerContext) -> APIRouter:
 
     @router.post("/v1/chat/completions")
     async def create_chat_completion(request: Request) -> Response:
-        body = await lifetime.run(read_json_object(request))
-        parse = partial(chat_parameters, body, config.request_timeout_s)
-        parameters = await with_files(context, request, parse)
+        parse = partial(chat_parameters, request_timeout_s=config.request_timeout_s)
+        parameters = await read_parameters(context, request, parse)
         model = await chosen_model(context, parameters.model)
         answer = ChatAnswer(context, request.scope, model, parameters)
         if parameters.stream:

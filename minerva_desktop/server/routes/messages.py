@@ -12,7 +12,6 @@ from starlette.responses import Response
 
 from minerva_desktop.server.errors import json_response, request_id_headers
 from minerva_desktop.server.generation import GenerationRequest
-from minerva_desktop.server.json_body import read_json_object
 from minerva_desktop.server.message_writer import MessageWriter
 from minerva_desktop.server.model_choice import chosen_model
 from minerva_desktop.server.parameters.anthropic import (
@@ -23,7 +22,7 @@ from minerva_desktop.server.parameters.anthropic import (
     messages_parameters,
 )
 from minerva_desktop.server.prompt_count import count_prompt
-from minerva_desktop.server.request_files import with_files
+from minerva_desktop.server.request_files import read_parameters
 from minerva_desktop.server.request_info import request_info
 from minerva_desktop.server.schemas.anthropic_answer import Ping, TokenCount
 from minerva_desktop.server.services import ServerContext
@@ -35,23 +34,22 @@ DIALECT = "messages"
 
 def messages_router(context: ServerContext) -> APIRouter:
     """The routes, on the models of the catalog, loaded by the pool."""
-    lifetime = context.lifetime
     router = APIRouter()
 
     @router.post("/v1/messages")
     async def create_message(request: Request) -> Response:
-        body = await lifetime.run(read_json_object(request))
-        timeout_s, has_betas = context.config.request_timeout_s, BETA_HEADER in request.headers
-        parse = partial(messages_parameters, body, timeout_s, has_betas=has_betas)
-        parameters = await with_files(context, request, parse)
+        parse = partial(
+            messages_parameters,
+            request_timeout_s=context.config.request_timeout_s,
+            has_betas=BETA_HEADER in request.headers,
+        )
+        parameters = await read_parameters(context, request, parse)
         return await _answer(context, request, parameters)
 
     @router.post("/v1/messages/count_tokens")
     async def count_tokens(request: Request) -> Response:
-        body = await lifetime.run(read_json_object(request))
-        has_betas = BETA_HEADER in request.headers
-        parse = partial(count_parameters, body, has_betas=has_betas)
-        parameters = await with_files(context, request, parse)
+        parse = partial(count_parameters, has_betas=BETA_HEADER in request.headers)
+        parameters = await read_parameters(context, request, parse)
         n_tokens = await count_prompt(
             context, request, parameters.model, parameters.turns, parameters.chat, dialect=DIALECT
         )

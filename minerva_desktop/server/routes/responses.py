@@ -12,11 +12,10 @@ from starlette.responses import Response
 
 from minerva_desktop.server.errors import json_response
 from minerva_desktop.server.generation import GenerationRequest
-from minerva_desktop.server.json_body import read_json_object
 from minerva_desktop.server.model_choice import chosen_model
-from minerva_desktop.server.parameters.responses import ResponsesParameters, responses_parameters
+from minerva_desktop.server.parameters.responses import responses_parameters
 from minerva_desktop.server.prompt_count import count_prompt
-from minerva_desktop.server.request_files import with_files
+from minerva_desktop.server.request_files import read_parameters
 from minerva_desktop.server.response_writer import ResponseWriter
 from minerva_desktop.server.schemas.response_object import InputTokens
 from minerva_desktop.server.services import ServerContext
@@ -30,15 +29,11 @@ def responses_router(context: ServerContext) -> APIRouter:
     """The routes, on the models of the catalog, loaded by the pool."""
     lifetime, config = context.lifetime, context.config
     router = APIRouter()
-
-    async def read_parameters(request: Request) -> ResponsesParameters:
-        body = await lifetime.run(read_json_object(request))
-        parse = partial(responses_parameters, body, config.request_timeout_s)
-        return await with_files(context, request, parse)
+    parse = partial(responses_parameters, request_timeout_s=config.request_timeout_s)
 
     @router.post("/v1/responses")
     async def create_response(request: Request) -> Response:
-        parameters = await read_parameters(request)
+        parameters = await read_parameters(context, request, parse)
         model = await chosen_model(context, parameters.model)
         writer = ResponseWriter(model.model_id, parameters.settings)
         asked = GenerationRequest(
@@ -62,7 +57,7 @@ def responses_router(context: ServerContext) -> APIRouter:
 
     @router.post("/v1/responses/input_tokens")
     async def count_input_tokens(request: Request) -> Response:
-        parameters = await read_parameters(request)
+        parameters = await read_parameters(context, request, parse)
         n_tokens = await count_prompt(
             context, request, parameters.model, parameters.turns, parameters.chat, dialect=DIALECT
         )

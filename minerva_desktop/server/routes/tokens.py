@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -20,7 +19,7 @@ from minerva_desktop.server.errors import json_response
 from minerva_desktop.server.json_body import read_json_object
 from minerva_desktop.server.model_choice import chosen_model, leased
 from minerva_desktop.server.parameters.tokens import question, template_parameters
-from minerva_desktop.server.request_files import with_files
+from minerva_desktop.server.request_files import read_parameters
 from minerva_desktop.server.request_info import request_info
 from minerva_desktop.server.schemas.tokens import (
     DetokenizedText,
@@ -70,8 +69,7 @@ def tokens_router(context: ServerContext) -> APIRouter:
 
     @router.post("/apply-template")
     async def apply_template(request: Request) -> Response:
-        body = await lifetime.run(read_json_object(request))
-        asked = await with_files(context, request, partial(template_parameters, body))
+        asked = await read_parameters(context, request, template_parameters)
 
         async def ask(engine: Engine) -> RenderedPrompt:
             return RenderedPrompt(
