@@ -1,49 +1,56 @@
-"""Parameters of requests that bring files: parsed, and parsed again with what is in the files."""
+"""Reads the parameters of requests that may bring files: parsed, and if there are files parsed
+again with what is in them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar
 
 from fastapi import Request
 
 from minerva_desktop.errors import GenerationTimeout
 from minerva_desktop.server.model_choice import TIMED_OUT
-from minerva_desktop.server.parameters.files import RequestFiles
+from minerva_desktop.server.parameters.files import GivenFile, RequestFiles
 from minerva_desktop.server.services import ServerContext
 
 ParametersT = TypeVar("ParametersT")
+ParametersT_co = TypeVar("ParametersT_co", covariant=True)
 
 
-async def with_files(
-    context: ServerContext,
-    request: Request,
-    parse: Callable[[dict[str, Any], RequestFiles], ParametersT],
+class Parse(Protocol[ParametersT_co]):
+    """Makes parameters of a request's body; raises `InvalidRequest` that names the field."""
+
+    def __call__(self, body: Mapping[str, Any], *, files: RequestFiles) -> ParametersT_co:
+        """``files``: those of the request, with their text as far as it is known."""
+
+
+async def read_parameters(
+    context: ServerContext, request: Request, parse: Parse[ParametersT]
 ) -> ParametersT:
-    """What ``parse`` makes of a request's body, with the text of its files, which count among the
-    requests that wait; given up when the client goes away. Raises what `BodyReader.read`, ``parse``
-    and `FileReader.texts` raise, `QueueFull`, and `GenerationTimeout` where reading takes longer
-    than a request may."""
+    """What ``parse`` makes of the body of ``request``, with the text of its files. Given up when
+    the client goes away while they are read; meanwhile they count among the requests that wait.
+    Raises what reading the body, ``parse`` and `FileReader.texts` raise, `QueueFull`, and
+    `GenerationTimeout` where the files take longer than a request may."""
     found = RequestFiles()
 
     def first(body: dict[str, Any]) -> tuple[ParametersT, dict[str, Any]]:
-        return parse(body, found), body
+        return parse(body, files=found), body
 
     parameters, body = await context.lifetime.run(context.bodies.read(request, first))
     if not found.unread:
         return parameters
-    seconds = context.config.request_timeout_s
+    texts = await context.lifetime.run(_texts(context, found.unread), request.receive)
+    return await context.bodies.compute(lambda: parse(body, files=RequestFiles(texts)))
 
-    async def read() -> dict[str, str]:
+
+async def _texts(context: ServerContext, files: list[GivenFile]) -> dict[str, str]:
+    seconds = context.config.request_timeout_s
+    try:
         with context.activity.wait_unlisted():
             async with asyncio.timeout(seconds):
-                return await context.files.texts(found.unread)
-
-    try:
-        texts = await context.lifetime.run(read(), request.receive)
+                return await context.files.texts(files)
     except TimeoutError:
         raise GenerationTimeout(
             f"{TIMED_OUT}: it may take {seconds:g} s, and its files were not read by then"
         ) from None
-    return await context.bodies.compute(lambda: parse(body, RequestFiles(texts)))

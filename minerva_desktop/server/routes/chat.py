@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -37,8 +38,7 @@ from minerva_desktop.server.generation_events import (
 )
 from minerva_desktop.server.model_choice import chosen_model
 from minerva_desktop.server.parameters.chat import ChatParameters, chat_parameters
-from minerva_desktop.server.parameters.files import RequestFiles
-from minerva_desktop.server.request_files import with_files
+from minerva_desktop.server.request_files import read_parameters
 from minerva_desktop.server.schemas.chat import (
     AnswerFunction,
     AnswerToolCall,
@@ -68,10 +68,8 @@ def chat_router(context: ServerContext) -> APIRouter:
 
     @router.post("/v1/chat/completions")
     async def create_chat_completion(request: Request) -> Response:
-        def parse(body: dict[str, Any], files: RequestFiles) -> ChatParameters:
-            return chat_parameters(body, config.request_timeout_s, files)
-
-        parameters = await with_files(context, request, parse)
+        parse = partial(chat_parameters, request_timeout_s=config.request_timeout_s)
+        parameters = await read_parameters(context, request, parse)
         model = await chosen_model(context, parameters.model)
         answer = ChatAnswer(context, request.scope, model, parameters)
         if parameters.stream:

@@ -5,7 +5,7 @@ Whatever ``anthropic-version`` a client names, it gets what its clients read tod
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -21,9 +21,8 @@ from minerva_desktop.server.parameters.anthropic import (
     count_parameters,
     messages_parameters,
 )
-from minerva_desktop.server.parameters.files import RequestFiles
 from minerva_desktop.server.prompt_count import count_prompt
-from minerva_desktop.server.request_files import with_files
+from minerva_desktop.server.request_files import read_parameters
 from minerva_desktop.server.request_info import request_info
 from minerva_desktop.server.schemas.anthropic_answer import Ping, TokenCount
 from minerva_desktop.server.services import ServerContext
@@ -39,22 +38,18 @@ def messages_router(context: ServerContext) -> APIRouter:
 
     @router.post("/v1/messages")
     async def create_message(request: Request) -> Response:
-        timeout_s, has_betas = context.config.request_timeout_s, BETA_HEADER in request.headers
-
-        def parse(body: dict[str, Any], files: RequestFiles) -> MessagesParameters:
-            return messages_parameters(body, timeout_s, files, has_betas=has_betas)
-
-        parameters = await with_files(context, request, parse)
+        parse = partial(
+            messages_parameters,
+            request_timeout_s=context.config.request_timeout_s,
+            has_betas=BETA_HEADER in request.headers,
+        )
+        parameters = await read_parameters(context, request, parse)
         return await _answer(context, request, parameters)
 
     @router.post("/v1/messages/count_tokens")
     async def count_tokens(request: Request) -> Response:
-        has_betas = BETA_HEADER in request.headers
-
-        def parse(body: dict[str, Any], files: RequestFiles) -> PromptParameters:
-            return count_parameters(body, files, has_betas=has_betas)
-
-        parameters = await with_files(context, request, parse)
+        parse = partial(count_parameters, has_betas=BETA_HEADER in request.headers)
+        parameters = await read_parameters(context, request, parse)
         n_tokens = await count_prompt(
             context, request, parameters.model, parameters.turns, parameters.chat, dialect=DIALECT
         )

@@ -5,7 +5,7 @@ Nothing is kept, so there is nothing to get later.
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -13,10 +13,9 @@ from starlette.responses import Response
 from minerva_desktop.server.errors import json_response
 from minerva_desktop.server.generation import GenerationRequest
 from minerva_desktop.server.model_choice import chosen_model
-from minerva_desktop.server.parameters.files import RequestFiles
-from minerva_desktop.server.parameters.responses import ResponsesParameters, responses_parameters
+from minerva_desktop.server.parameters.responses import responses_parameters
 from minerva_desktop.server.prompt_count import count_prompt
-from minerva_desktop.server.request_files import with_files
+from minerva_desktop.server.request_files import read_parameters
 from minerva_desktop.server.response_writer import ResponseWriter
 from minerva_desktop.server.schemas.response_object import InputTokens
 from minerva_desktop.server.services import ServerContext
@@ -30,13 +29,11 @@ def responses_router(context: ServerContext) -> APIRouter:
     """The routes, on the models of the catalog, loaded by the pool."""
     lifetime, config = context.lifetime, context.config
     router = APIRouter()
-
-    def parse(body: dict[str, Any], files: RequestFiles) -> ResponsesParameters:
-        return responses_parameters(body, config.request_timeout_s, files)
+    parse = partial(responses_parameters, request_timeout_s=config.request_timeout_s)
 
     @router.post("/v1/responses")
     async def create_response(request: Request) -> Response:
-        parameters = await with_files(context, request, parse)
+        parameters = await read_parameters(context, request, parse)
         model = await chosen_model(context, parameters.model)
         writer = ResponseWriter(model.model_id, parameters.settings)
         asked = GenerationRequest(
@@ -60,7 +57,7 @@ def responses_router(context: ServerContext) -> APIRouter:
 
     @router.post("/v1/responses/input_tokens")
     async def count_input_tokens(request: Request) -> Response:
-        parameters = await with_files(context, request, parse)
+        parameters = await read_parameters(context, request, parse)
         n_tokens = await count_prompt(
             context, request, parameters.model, parameters.turns, parameters.chat, dialect=DIALECT
         )

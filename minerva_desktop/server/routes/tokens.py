@@ -19,7 +19,7 @@ from minerva_desktop.engine.messages import Tokenized
 from minerva_desktop.server.errors import json_response
 from minerva_desktop.server.model_choice import chosen_model, leased
 from minerva_desktop.server.parameters.tokens import question, template_parameters
-from minerva_desktop.server.request_files import with_files
+from minerva_desktop.server.request_files import read_parameters
 from minerva_desktop.server.request_info import request_info
 from minerva_desktop.server.schemas.tokens import (
     DetokenizedText,
@@ -70,7 +70,7 @@ def tokens_router(context: ServerContext) -> APIRouter:
 
     @router.post("/apply-template")
     async def apply_template(request: Request) -> Response:
-        asked = await with_files(context, request, template_parameters)
+        asked = await read_parameters(context, request, template_parameters)
 
         async def ask(engine: Engine) -> RenderedPrompt:
             return RenderedPrompt(
