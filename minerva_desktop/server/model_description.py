@@ -102,4 +102,5 @@ def _capabilities(file: ModelFile, info: ContextInfo | None) -> tuple[str, ...] 
 
 def _defaults() -> dict[str, Any]:
     given: dict[str, Any] = msgspec.to_builtins(SamplingParameters())
+    del given["strict_schema"]  # requests say that beside each schema
     return {name: value for name, value in given.items() if value is not None} | _UNSET
