@@ -13,7 +13,7 @@ from minerva_desktop.chat.sampling import MAX_TOP_LOGPROBS, SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.parameters.complaints import must_be_one_of
-from minerva_desktop.server.parameters.messages import chat_turn
+from minerva_desktop.server.parameters.messages import chat_turns
 from minerva_desktop.server.parameters.parser import NeutralValues, ParameterParser
 from minerva_desktop.server.parameters.sampling import (
     SAMPLING_NEUTRAL,
@@ -76,10 +76,7 @@ def chat_parameters(body: Mapping[str, Any], request_timeout_s: float | None) ->
     parser = ParameterParser(body)
     request = parser.validated(ChatCompletionRequest)
     parser.judge(request, _CHAT_NEUTRAL, without_effect=WITHOUT_EFFECT)
-    turns = tuple(
-        chat_turn(parser, message, f"messages[{index}]")
-        for index, message in enumerate(request.messages)
-    )
+    turns = chat_turns(parser, request.messages)
     _check_continuation(request, turns)
     return ChatParameters(
         model=request.model,
