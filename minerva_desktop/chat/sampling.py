@@ -54,8 +54,9 @@ class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
     None draws one, which the completion then reports. ``mirostat`` 1 or 2 takes the place of top_k,
     top_p, min_p, typical_p, top_n_sigma, XTC and dynamic temperature, which then must be left
     alone. ``logit_bias`` adds to a token's logit; ``-inf`` bans it. ``grammar`` is GBNF, which the
-    answer follows; instead, ``json_schema`` is a JSON schema as JSON text. ``top_logprobs`` None
-    asks for no log-probabilities, 0 for those of the chosen tokens only.
+    answer follows; instead, ``json_schema`` is a JSON schema as JSON text, of which everything is
+    honoured or refused; without ``strict_schema``, what no grammar can express is left out.
+    ``top_logprobs`` None asks for no log-probabilities, 0 for those of the chosen tokens only.
     """
 
     temperature: float = 0.8
@@ -88,6 +89,7 @@ class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
     stop: tuple[str, ...] = ()
     grammar: str | None = None
     json_schema: str | None = None
+    strict_schema: bool = True
     top_logprobs: int | None = None
 
     def check(self) -> None:

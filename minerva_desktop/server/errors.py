@@ -285,7 +285,7 @@ def error_response(error: MinervaError) -> ErrorAnswer:
     headers = {}
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, QueueFull | MemoryInUse | ModelUnloaded):
+    if isinstance(error, QueueFull | MemoryInUse | ModelUnloaded | EngineDied):
         headers["Retry-After"] = str(RETRY_AFTER_S)
     elif isinstance(error, _COSTLY) and not isinstance(error, LoadCancelled | ModelStillLoads):
         # The clients of OpenAI and Anthropic try again at any 408 and 500, and each try would be

@@ -58,6 +58,7 @@ def model_object(file: ModelFile, info: ContextInfo | None) -> ModelObject:
             n_ctx=None if info is None else info.n_ctx,
             n_ctx_train=file.n_ctx_train or None,
             capabilities=_capabilities(file, info),
+            chat_template_guessed=_is_template_guessed(file, info),
             aliases=file.aliases,
             loaded=info is not None,
         ),
@@ -75,6 +76,7 @@ def model_props(file: ModelFile, info: ContextInfo | None) -> ModelProps:
         n_ctx=n_ctx,
         n_ctx_train=file.n_ctx_train or None,
         chat_template=None if info is None else info.chat_template or None,
+        chat_template_guessed=_is_template_guessed(file, info),
         modalities=Modalities(vision=info is not None and info.capabilities.vision),
         capabilities=_capabilities(file, info),
         answer_format=None if info is None else info.answer_format,
@@ -93,6 +95,13 @@ def fingerprint(model: ModelFile, info: ContextInfo) -> str:
     return f"{build_info(info)}-{model.model_id}"
 
 
+def _is_template_guessed(file: ModelFile, info: ContextInfo | None) -> bool:
+    """Whether messages become ChatML because nobody says what the model was trained on. A loaded
+    model may have been given a template."""
+    has_one = file.has_chat_template if info is None else info.has_chat_template
+    return not has_one and not file.makes_embeddings
+
+
 def _capabilities(file: ModelFile, info: ContextInfo | None) -> tuple[str, ...] | None:
     if info is None:
         return file.capabilities
@@ -102,4 +111,5 @@ def _capabilities(file: ModelFile, info: ContextInfo | None) -> tuple[str, ...] 
 
 def _defaults() -> dict[str, Any]:
     given: dict[str, Any] = msgspec.to_builtins(SamplingParameters())
+    del given["strict_schema"]  # requests say that beside each schema
     return {name: value for name, value in given.items() if value is not None} | _UNSET

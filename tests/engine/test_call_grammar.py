@@ -149,13 +149,10 @@ def test_many_tools_take_no_time_worth_naming() -> None:
         {"type": "array"},
         {"anyOf": [{"type": "object"}, {"type": "string"}]},
         {"$ref": "#/$defs/nothing"},
-        {"type": "object", "properties": {"a": {"type": "string", "pattern": "(?=a)b"}}},
         {"type": "object", "properties": {"a": {"type": "string", "pattern": "(a*)*b"}}},
-        {"type": "object", "properties": {"a": {"not": {}}}},
-        {"type": "object", "properties": {"a": {"type": "string", "maxLength": 10**9}}},
         {"type": "object", "properties": {f"p{n}": {} for n in range(600)}},
         {"properties": {"a": {"type": "array", "items": {"anyOf": [{"pattern": "a*"}] * 400}}}},
-        {"properties": {}, "required": ["a"]},
+        {"properties": {}, "required": ["a"], "additionalProperties": False},
     ],
 )
 def test_a_schema_that_cannot_be_forced_is_refused_by_its_name(schema: object) -> None:
@@ -174,6 +171,27 @@ def test_a_schema_that_cannot_be_forced_is_refused_by_its_name(schema: object) -
     check_grammar(started.grammar)
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": {"a": {"type": "string", "pattern": "(?=a)b"}}},
+        {"type": "object", "properties": {"a": {"not": {}}}},
+        {"type": "object", "properties": {"a": {"type": "string", "maxLength": 10**9}}},
+        {"properties": {"a": {"type": "array", "items": {}, "uniqueItems": True}}},
+    ],
+)
+@pytest.mark.parametrize("family", [F.HERMES, F.QWEN_XML])
+def test_only_a_strict_tool_is_refused_for_what_no_grammar_expresses(
+    schema: object, family: F
+) -> None:
+    loose = ChatOptions(tools=(tool(schema),), mode=ToolMode.REQUIRED)
+    check_grammar(forced_calls(loose, AnswerFormat(family), ""))
+    strict = Tool("f", parameters=json.dumps(schema), strict=True)
+    with pytest.raises(InvalidRequest, match="cannot be forced") as caught:
+        forced_calls(ChatOptions(tools=(strict,), mode=ToolMode.REQUIRED), AnswerFormat(family), "")
+    assert caught.value.param == "tools[0].function.parameters"
+
+
 def test_costly_schemas_are_counted() -> None:
     costly = {"properties": {"a": {"type": "string", "pattern": "[a-z]+"}}}
     tools = tuple(tool(costly, f"t{number}") for number in range(MAX_COSTLY_TOOLS + 1))
@@ -184,9 +202,13 @@ def test_costly_schemas_are_counted() -> None:
 @pytest.mark.parametrize("family", [F.QWEN_XML, F.GLM])
 def test_between_tags_some_limits_cannot_be_kept(family: F) -> None:
     for value in ({"type": "string", "pattern": "a"}, {"enum": ["</parameter></arg_value>"]}):
-        chat = ChatOptions(tools=(tool({"properties": {"a": value}}),), mode=ToolMode.REQUIRED)
+        given = tool({"properties": {"a": value}})
+        strict = msgspec.structs.replace(given, strict=True)
+        chat = ChatOptions(tools=(strict,), mode=ToolMode.REQUIRED)
         with pytest.raises(InvalidRequest):
             forced_calls(chat, AnswerFormat(family), "")
+        chat = ChatOptions(tools=(given,), mode=ToolMode.REQUIRED)
+        check_grammar(forced_calls(chat, AnswerFormat(family), ""))
 
 
 @pytest.mark.parametrize("mark", ["</think>", "[/THINK]", "aabaa", "x", "<<</"])

@@ -53,6 +53,15 @@ ACCEPTED: list[Any] = [
     {"type": "string", "pattern": r"^[A-Z]{2}-\d{3,5}(?:\.x|y)?$"},
     {"type": "string", "format": "date-time"},
     {"type": "object", "propertyNames": {"type": "string"}, "additionalProperties": {}},
+    {"type": "object", "required": ["x"]},
+    {"type": "integer", "format": "uint32"},
+    {"type": "string", "format": "phone", "maxLength": 2000},
+    {"type": "string", "maxLength": 10**11},
+    {"type": "string", "minLength": 1, "maxLength": 2000},
+    {"type": "array", "items": {"enum": ["a", "b"]}, "maxItems": 2000},
+    {"type": "string", "contentEncoding": "base64", "readOnly": True, "deprecated": True},
+    {"properties": {"a": {}}, "unevaluatedProperties": False},
+    {"allOf": [{"properties": {"a": {}}}], "properties": {}, "unevaluatedProperties": False},
     {"type": "integer", "minimum": -17, "maximum": 2050},
     {"type": "integer", "exclusiveMinimum": 0},
     {"type": "number", "minimum": -2, "maximum": 3},
@@ -66,7 +75,7 @@ REFUSED: list[tuple[Any, str]] = [
     ({"type": "object", "minProperties": 1}, "#/minProperties"),
     ({"type": "object", "propertyNames": {"enum": ["a"]}}, "#/propertyNames"),
     ({"type": "object", "dependentRequired": {}}, "#/dependentRequired"),
-    ({"type": "object", "required": ["x"]}, "#/required"),
+    ({"type": "object", "required": ["x"], "additionalProperties": False}, "#/required"),
     ({"type": "integer", "multipleOf": 7}, "#/multipleOf"),
     ({"type": "number", "multipleOf": 0}, "#/multipleOf"),
     ({"type": "array", "uniqueItems": True}, "#/uniqueItems"),
@@ -76,7 +85,6 @@ REFUSED: list[tuple[Any, str]] = [
     ({"type": "number", "minimum": 0.5, "exclusiveMaximum": 0.5}, "#"),
     ({"type": "number", "exclusiveMinimum": 1e12}, "#"),
     ({"type": "number", "minimum": True}, "#/minimum"),
-    ({"type": "integer", "format": "uuid"}, "#/format"),
     ({"type": "number", "format": []}, "#/format"),
     ({"type": "string", "format": {}}, "#/format"),
     ({"type": "number", "minimum": 10**400}, "#/minimum"),
@@ -86,7 +94,6 @@ REFUSED: list[tuple[Any, str]] = [
     ({"oneOf": [[]], "discriminator": {"propertyName": []}}, "#/oneOf"),
     ({"type": "string", "format": "email", "maxLength": 20}, "#/format"),
     ({"type": "integer", "minimum": 5, "maximum": 4}, "#"),
-    ({"type": "string", "format": "phone"}, "#/format"),
     ({"type": "string", "pattern": "(?=a)b"}, "#/pattern"),
     ({"type": "string", "pattern": r"(a)\1"}, "#/pattern"),
     ({"type": "string", "pattern": "a(b"}, "#/pattern"),
@@ -123,8 +130,9 @@ ENDLESS = "leads back to itself without an end"
 LONG_WAY = (
     "a text can be read as “%s” in too many ways; leave out the repetition of what is repeated"
 )
+LONG_TEXTS = {"anyOf": [{"type": "string", "maxLength": 1900 + n} for n in range(11)]}
+SUM = "the grammar expands to more than 20,000 rules"
 # Each alternative is plain, and eight of them in a list are not.
-LONG_TEXT = {"type": "string", "minLength": 1, "maxLength": 1900}
 NESTED = "nested repetitions make %s rules of one item; 2,000 are allowed"
 ALIKE = {"type": "array", "items": {"anyOf": [{"type": "string"}] * 8}}
 
@@ -159,11 +167,11 @@ ALIKE = {"type": "array", "items": {"anyOf": [{"type": "string"}] * 8}}
             f"“^([a-z]{{1,100}}-){{1,1900}}$” is too large: {NESTED % '190,000'}",
         ),
         (
-            {"$ref": "#/$defs/a", "$defs": {"a": LONG_TEXT}},
+            {"$ref": "#/$defs/a", "$defs": {"a": LONG_TEXTS}},
             "#/$ref",
-            f"“#/$defs/a” is too large: {NESTED % '3,800'}",
+            f"“#/$defs/a” is too large: {SUM}",
         ),
-        (LONG_TEXT, "#", f"it is too large: {NESTED % '3,800'}"),
+        (LONG_TEXTS, "#", f"it is too large: {SUM}"),
         (
             {**ALIKE, "$defs": {"unused": {"pattern": "(?=a)", "$ref": "#/no"}}},
             "#",

@@ -100,7 +100,7 @@ async def test_everywhere_else_they_are_openais(path: str) -> None:
 
 async def test_headers_that_belong_to_an_error_go_with_it_in_either_shape() -> None:
     for path in ("/v1/messages", "/v1/responses"):
-        for error in (QueueFull("No"), MemoryInUse("No"), ModelUnloaded("No")):
+        for error in (QueueFull("No"), MemoryInUse("No"), ModelUnloaded("No"), EngineDied("No")):
             _, headers, _ = await answer(error, path)
             assert int(headers["retry-after"]) > 0
             assert "x-should-retry" not in headers

@@ -41,6 +41,7 @@ async def test_what_is_said_of_a_loaded_model_and_of_one_that_is_not() -> None:
         "n_ctx": 2048,
         "n_ctx_train": 2048,
         "capabilities": ["chat", "embeddings"],
+        "chat_template_guessed": False,
         "aliases": [],
         "loaded": True,
     }
@@ -52,6 +53,7 @@ async def test_what_is_said_of_a_loaded_model_and_of_one_that_is_not() -> None:
         "n_ctx": None,
         "n_ctx_train": None,
         "capabilities": None,
+        "chat_template_guessed": True,
         "aliases": [],
         "loaded": False,
     }
@@ -109,6 +111,7 @@ async def test_props_of_the_model_that_is_taken_by_default() -> None:
         "n_ctx": 2048,
         "n_ctx_train": 2048,
         "chat_template": "{{ messages }}",
+        "chat_template_guessed": False,
         "modalities": {"vision": False, "audio": False},
         "capabilities": ["chat", "embeddings", "infill"],
         "answer_format": {"tools": "none", "reasoning": "none"},

@@ -213,6 +213,7 @@ def test_an_answer_of_ours_can_be_sent_back() -> None:
         ({"continue_final_message": True}, "continue_final_message"),
         ({"add_generation_prompt": False}, "add_generation_prompt"),
         (message(role="tool"), "messages[0].tool_call_id"),
+        (message(role="tool", tool_call_id="c9"), "messages[0].tool_call_id"),
         (message(tool_call_id="1"), "messages[0].tool_call_id"),
         (message(reasoning_content="hm"), "messages[0].reasoning_content"),
         (message(tool_calls=[{"id": "1"}]), "messages[0].tool_calls[0].function"),

@@ -129,6 +129,7 @@ def test_a_summary_stands_in_for_thoughts() -> None:
         ({"input": [{"type": "function_call", "name": "f"}]}, "input[0].call_id"),
         ({"input": [CALL | {"arguments": {}}]}, "input[0].arguments"),
         ({"input": [RESULT | {"output": None}]}, "input[0].output"),
+        ({"input": [RESULT]}, "input[0].call_id"),
         ({"input": [{"type": "reasoning", "content": [5]}]}, "input[0].content[0]"),
         ({"max_output_tokens": 0}, "max_output_tokens"),
         ({"temperature": "1"}, "temperature"),

@@ -20,6 +20,7 @@ from minerva_desktop.engine.answer_format import AnswerFormat, ToolFormat
 from minerva_desktop.engine.call_syntax import SYNTAXES, THOUGHTS, CallSyntax, Shape
 from minerva_desktop.engine.core.grammar import check_grammar, check_structure
 from minerva_desktop.engine.core.json_schema_text import PRIMITIVES, literal, one_of
+from minerva_desktop.engine.core.json_schema_values import Inexpressible
 from minerva_desktop.engine.core.tagged_rules import tagged_call
 from minerva_desktop.engine.core.text_rules import text_until
 from minerva_desktop.engine.core.tool_schema import ToolSchema
@@ -233,12 +234,14 @@ class _Rules:
 
     def tool(self, tool: Tool, index: int) -> tuple[str, str]:
         """A tool's name as it stands in a call, and the expression of all that follows it."""
-        schema = ToolSchema(tool_schema(tool, index), f"t{index}-")
+        schema = ToolSchema(tool_schema(tool, index), f"t{index}-", strict=tool.strict)
         try:
-            if self._syntax.shape is Shape.TAGGED:
+            if self._syntax.shape is not Shape.TAGGED:
+                body = schema.arguments()
+            elif tool.strict:
                 body = tagged_call(self._syntax, schema, is_free=False)
             else:
-                body = schema.arguments()
+                schema, body = self._loose_tagged_call(schema)
             if not schema.is_plain:
                 self._check_ambiguity(_text(body, schema.rules))
         except InvalidRequest as error:
@@ -248,6 +251,14 @@ class _Rules:
             ) from error
         self._rules += schema.rules
         return self._named(tool, index, body)
+
+    def _loose_tagged_call(self, schema: ToolSchema) -> tuple[ToolSchema, str]:
+        """What tags can hold of ``schema``, which is not strict, or else any arguments."""
+        try:
+            return schema, tagged_call(self._syntax, schema, is_free=False)
+        except Inexpressible:
+            free = ToolSchema({}, schema.prefix)
+            return free, tagged_call(self._syntax, free, is_free=True)
 
     def _check_ambiguity(self, text: str) -> None:
         self._n_checked += 1

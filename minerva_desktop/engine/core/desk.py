@@ -340,7 +340,7 @@ def _grammar(sampling: SamplingParameters) -> str | None:
         raise InvalidRequest(
             f"The JSON schema is no JSON: {error}", param="response_format"
         ) from error
-    return schema_to_grammar(schema)
+    return schema_to_grammar(schema, strict=sampling.strict_schema)
 
 
 def _input_tokens(request: Embed, builder: PromptBuilder) -> list[list[int]]:

@@ -3,57 +3,53 @@
 Called in the engine child (a desk thread) for `response_format`; pure, needs no model. Every text
 of the grammar satisfies the schema. Not every valid text is in it (properties come in declared
 order, no extra ones where `additionalProperties` is not named), but no keyword is ignored: what
-cannot be honoured raises InvalidRequest(param="response_format") with its JSON pointer.
+cannot be honoured raises InvalidRequest(param="response_format") with its JSON pointer. Only who
+says that the schema is not strict gets a grammar without the keywords that none can express; these
+are noted by their pointers. What is wrong in a schema, or too large, is refused either way.
 """
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 from minerva_desktop.engine.core.grammar import check_grammar
+from minerva_desktop.engine.core.json_schema_arrays import ArrayRules
 from minerva_desktop.engine.core.json_schema_blame import unsafe
-from minerva_desktop.engine.core.json_schema_distinct import MAX_DISTINCT, DistinctItems
 from minerva_desktop.engine.core.json_schema_numbers import number_expression
+from minerva_desktop.engine.core.json_schema_objects import ObjectRules, additional, members
 from minerva_desktop.engine.core.json_schema_one_of import tag_of, with_tag
-from minerva_desktop.engine.core.json_schema_text import PRIMITIVES, one_of, other_key
+from minerva_desktop.engine.core.json_schema_references import followed, resolved
+from minerva_desktop.engine.core.json_schema_text import PRIMITIVES, one_of
 from minerva_desktop.engine.core.json_schema_values import (
+    COUNTS,
+    MAX_CHOICES,
+    TYPE_KEYWORDS,
+    Inexpressible,
     Schema,
     counts,
     is_type,
     keywords,
     pointer,
+    properties_of,
     refused,
-    repeated,
+    required_of,
     string_expression,
+    takes_null,
 )
 from minerva_desktop.errors import InvalidRequest
 
 MAX_DEPTH = 32  # schemas within schemas
 MAX_SCHEMAS = 2_000
-MAX_CHOICES = 500  # of an enum, and properties of an object
-MAX_KEY = 200  # characters
-
-_NUMBER_KEYWORDS = frozenset(
-    {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "format"}
-)
-_TYPE_KEYWORDS = {
-    "object": frozenset({"properties", "required", "additionalProperties"}),
-    "array": frozenset(
-        {"items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems"}
-    ),
-    "string": frozenset({"minLength", "maxLength", "pattern", "format"}),
-    "integer": _NUMBER_KEYWORDS,
-    "number": _NUMBER_KEYWORDS,
-    "boolean": frozenset[str](),
-    "null": frozenset[str](),
-}
+MAX_COUNTED = 10_000  # repetitions in all; a grammar has 20,000 rules at most
 
 
-def schema_to_grammar(schema: object) -> str:
-    """GBNF that passes check_grammar; raises InvalidRequest(param="response_format")."""
+def schema_to_grammar(schema: object, *, strict: bool = True) -> str:
+    """GBNF that passes check_grammar; raises InvalidRequest(param="response_format"). Without
+    ``strict``, that is of the schema less its `inexpressible_keywords`."""
 
     def written(part: object) -> str:
-        rules = SchemaRules(schema)
+        rules = SchemaRules(schema, strict=strict)
         root = rules.visit(part, "#")
         return "\n".join([f"root ::= {root}", *rules.rules, PRIMITIVES.strip(), ""])
 
@@ -65,23 +61,43 @@ def schema_to_grammar(schema: object) -> str:
     return grammar
 
 
+def inexpressible_keywords(schema: object) -> tuple[str, ...]:
+    """The JSON pointers of what a grammar of ``schema`` leaves out that is not strict; none of one
+    that is refused all the same. Writes no grammar, which could take seconds."""
+    rules = SchemaRules(schema, strict=False, is_draft=True)
+    with suppress(InvalidRequest):
+        rules.visit(schema, "#")
+        return tuple(rules.left_out)
+    return ()
+
+
 class SchemaRules:
     """Rules of one schema, beside `PRIMITIVES`. Methods return expressions for anywhere in it."""
 
-    def __init__(self, schema: object, prefix: str = "") -> None:
+    def __init__(
+        self, schema: object, prefix: str = "", *, strict: bool = True, is_draft: bool = False
+    ) -> None:
         """``schema`` is where references lead into; each of several in one grammar has a
-        ``prefix`` of its own for the names of its rules."""
+        ``prefix`` of its own for the names of its rules. Where it is not ``strict``, what cannot
+        be expressed is left out. A draft finds out what that is, and is no grammar."""
         self.rules: list[str] = []
         self.prefix = prefix
+        self.strict = strict
+        self.left_out: dict[str, None] = {}  # JSON pointers, in the order in which they were met
         self._root = schema
         # No text can be read in two ways that differ for more than a few characters, so that
         # nothing that the schema says can make the grammar costly. Without patterns, choices do it.
         self.is_plain = True
         self._references: dict[str, str] = {}
+        self._is_draft = is_draft
+        self._arrays = ArrayRules(self.visit, self._item_texts, self.new_rule, is_draft=is_draft)
+        self._objects = ObjectRules(self.new_rule)
+        self._n_counted = 0
         self._schemas = 0
         self._depth = 0
 
-    def _new_rule(self, body: str) -> str:
+    def new_rule(self, body: str) -> str:
+        """Add a rule; its name."""
         name = f"{self.prefix}r{len(self.rules)}"
         self.rules.append(f"{name} ::= {body}")
         return name
@@ -89,15 +105,30 @@ class SchemaRules:
     def visit(self, schema: object, where: str) -> str:
         """The expression of ``schema``, which stands at the JSON pointer ``where``; raises
         InvalidRequest(param="response_format")."""
+        depth = self._depth
         self._schemas += 1
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
+        if depth == MAX_DEPTH:
             raise refused(where, f"schemas are nested more than {MAX_DEPTH} deep")
         if self._schemas > MAX_SCHEMAS:
             raise refused(where, f"there are more than {MAX_SCHEMAS:,} schemas")
-        expression = self._expression(schema, where)
-        self._depth -= 1
-        return expression
+        while True:
+            self._depth = depth + 1
+            try:
+                return self._expression(schema, where)
+            except Inexpressible as error:
+                schema = self._without(schema, where, error)
+            finally:
+                self._depth = depth
+
+    def _without(self, schema: object, where: str, error: Inexpressible) -> Schema:
+        """``schema`` less the keyword that cannot be expressed; raises ``error`` where that may
+        not be left out."""
+        steps = error.where.removeprefix(f"{where}/").split("/")
+        keyword = steps[0].replace("~1", "/").replace("~0", "~")
+        if self.strict or not isinstance(schema, dict) or keyword not in schema:
+            raise error
+        self.left_out[pointer(where, keyword)] = None
+        return {key: value for key, value in schema.items() if key != keyword}
 
     def _expression(self, schema: object, where: str) -> str:
         if schema is True:
@@ -106,26 +137,50 @@ class SchemaRules:
             raise refused(where, "a schema that allows something should stand here")
         if not keywords(schema):
             return "value"
+        if schema.get("nullable") is not None:
+            return self._nullable(schema, where)
+        return self._by_keyword(schema, where)
+
+    def _by_keyword(self, schema: Schema, where: str) -> str:
         if "$ref" in schema:
             self._only(schema, where, {"$ref"})
             return self._reference(schema["$ref"], pointer(where, "$ref"))
         if "const" in schema or "enum" in schema:
             return self._constants(schema, where)
         if keyword := next((word for word in ("anyOf", "oneOf") if word in schema), ""):
+            if keywords(schema) - {keyword, "type"}:  # which say more than the choice does
+                rest = self._only(schema, where, keywords(schema) - {keyword})
+                return self._by_keyword(rest, where)
             self._only(schema, where, {keyword})
             return self._choices(schema, keyword, pointer(where, keyword))
         if "allOf" in schema:
             return self.visit(self._merged(schema, where), where)
         return self._of_types(schema, where)
 
+    def _nullable(self, schema: Schema, where: str) -> str:
+        """OpenAPI's word for what may be null, too."""
+        if not isinstance(schema["nullable"], bool):
+            raise refused(pointer(where, "nullable"), "there should be true or false")
+        rest = {key: value for key, value in schema.items() if key != "nullable"}
+        if not schema["nullable"] or not keywords(rest) or takes_null(rest):
+            return self._expression(rest, where)
+        return self._choice([self._by_keyword(rest, where), "null"])
+
     def _of_types(self, schema: Schema, where: str) -> str:
         types = self._types(schema, where)
-        self._only(schema, where, {"type"}.union(*(_TYPE_KEYWORDS[name] for name in types)))
+        allowed = {"type"}.union(*(TYPE_KEYWORDS[name] for name in types))
+        schema = self._only(schema, where, allowed)
+        if not types:
+            return "value"
         return self._choice([self._typed(name, schema, where) for name in types])
 
-    def _only(self, schema: Schema, where: str, allowed: set[str]) -> None:
-        for keyword in keywords(schema) - allowed:
-            raise refused(pointer(where, keyword), f"“{keyword}” is not supported here")
+    def _only(self, schema: Schema, where: str, allowed: set[str]) -> Schema:
+        """``schema`` where it says nothing else, or else, where it is not strict, without that."""
+        for keyword in sorted(keywords(schema) - allowed):
+            at = pointer(where, keyword)
+            error = Inexpressible(at, f"“{keyword}” is not supported here")
+            schema = self._without(schema, where, error)
+        return schema
 
     def _choice(self, expressions: list[str]) -> str:
         return expressions[0] if len(expressions) == 1 else f"({' | '.join(expressions)})"
@@ -133,68 +188,61 @@ class SchemaRules:
     def _types(self, schema: Schema, where: str) -> list[str]:
         named = schema.get("type")
         if named is None:
-            found = [name for name, words in _TYPE_KEYWORDS.items() if words & schema.keys()]
+            found = [name for name, words in TYPE_KEYWORDS.items() if words & schema.keys()]
             if not found:
                 self._only(schema, where, set())
+                return []
             return found[:1] if found[0] != "integer" else ["number"]
         types = named if isinstance(named, list) else [named]
         for name in types:
-            if not isinstance(name, str) or name not in _TYPE_KEYWORDS:
+            if not isinstance(name, str) or name not in TYPE_KEYWORDS:
                 raise refused(pointer(where, "type"), f"“{name}” is not a type")
         if not types or len(set(types)) != len(types):
             raise refused(pointer(where, "type"), "the list of types is empty or repeats one")
         return [name for name in types if name != "integer" or "number" not in types]
 
     def _typed(self, name: str, schema: Schema, where: str) -> str:
+        if not self.strict and name in COUNTS:
+            self._count(schema, where, COUNTS[name])
         if name == "object":
             return self._object(schema, where)
         if name == "array":
-            return self._array(schema, where)
+            return self._arrays.expression(schema, where)
         if name == "string":
             self.is_plain = self.is_plain and "pattern" not in schema
             return string_expression(schema, where)
         if name in {"integer", "number"}:
-            return number_expression(name, schema, where)
+            return number_expression(name, schema, where, is_draft=self._is_draft)
         return name
+
+    def _count(self, schema: Schema, where: str, words: tuple[str, str]) -> None:
+        """Bounds that are too many together would make a grammar that is refused as a whole."""
+        _, most = found = counts(schema, where, *words, is_counted="format" not in schema)
+        bound = max(each or 0 for each in found)
+        if self._n_counted + bound > MAX_COUNTED:
+            at = pointer(where, words[1 if most else 0])
+            raise Inexpressible(at, f"all bounds together are over {MAX_COUNTED:,}")
+        self._n_counted += bound
 
     def _reference(self, target: object, where: str) -> str:
         known = self._references.get(str(target))
         if known:
             return known
-        schema = self._resolve(target, where)
+        schema = resolved(self._root, target, where)
         name = f"{self.prefix}ref{len(self._references)}"
         self._references[str(target)] = name
         expression = self.visit(schema, str(target))
         self.rules.append(f"{name} ::= {expression}")
         return name
 
-    def _resolve(self, target: object, where: str) -> object:
-        start, *steps = str(target).split("/")
-        if start != "#":
-            raise refused(where, f"“{target}” is not in this schema (#/…)")
-        found = self._root
-        for step in steps:
-            key = step.replace("~1", "/").replace("~0", "~")
-            if (
-                isinstance(found, list)
-                and key.isdecimal()
-                and len(key) < 10
-                and int(key) < len(found)
-            ):
-                found = found[int(key)]
-            elif isinstance(found, dict) and key in found:
-                found = found[key]
-            else:
-                raise refused(where, f"“{target}” does not exist")
-        return found
-
     def _constants(self, schema: Schema, where: str) -> str:
-        return one_of([(text, "") for text in self._constant_texts(schema, where)])
+        texts = self._constant_texts(schema, where)
+        return "" if self._is_draft else one_of([(text, "") for text in texts])
 
     def _constant_texts(self, schema: Schema, where: str) -> list[str]:
         """The values of `const` or `enum` as JSON, each once."""
         keyword = "const" if "const" in schema else "enum"
-        self._only(schema, where, {keyword, "type"})
+        schema = self._only(schema, where, {keyword, "type"})
         values = [schema["const"]] if keyword == "const" else schema["enum"]
         where = pointer(where, keyword)
         if not isinstance(values, list) or not 0 < len(values) <= MAX_CHOICES:
@@ -212,6 +260,15 @@ class SchemaRules:
             raise refused(where, "a value cannot be written as JSON") from error
         return list(dict.fromkeys(texts))
 
+    def _item_texts(self, schema: object, where: str) -> list[str]:
+        """`_constant_texts` of what an item may be; none where that is no list of values."""
+        items = self._followed(schema, where)
+        if not isinstance(items, dict):
+            return []
+        if items.keys() & {"const", "enum"}:
+            return self._constant_texts(items, where)
+        return ["true", "false"] if items.get("type") == "boolean" else []
+
     def _one_of_these(self, schemas: list[object], where: str) -> str:
         self.is_plain = self.is_plain and self._starts_differ(schemas, where)
         return self._choice([self.visit(s, pointer(where, i)) for i, s in enumerate(schemas)])
@@ -224,10 +281,18 @@ class SchemaRules:
         found = [self._followed(each, where) for each in schemas]
         if tag := tag_of(schema, found, lambda each: self._followed(each, where)):
             return self._one_of_these([with_tag(each, tag) for each in found], where)
+        try:
+            self._check_apart(schemas, where)
+        except Inexpressible:
+            if self.strict:
+                raise
+            self.left_out[where] = None  # a value may satisfy several, as of `anyOf`
+        return self._one_of_these(schemas, where)
+
+    def _check_apart(self, schemas: list[object], where: str) -> None:
         kinds = [self._kinds(each, where) for each in schemas]
         if sum(len(kind) for kind in kinds) != len(frozenset[str]().union(*kinds)):
-            raise refused(where, "the schemas may overlap; use “anyOf”")
-        return self._one_of_these(schemas, where)
+            raise Inexpressible(where, "the schemas may overlap; use “anyOf”")
 
     def _schema_list(self, schemas: object, where: str) -> list[object]:
         if not isinstance(schemas, list) or not 0 < len(schemas) <= MAX_CHOICES:
@@ -235,10 +300,7 @@ class SchemaRules:
         return schemas
 
     def _followed(self, schema: object, where: str) -> object:
-        for _ in range(MAX_DEPTH):
-            if isinstance(schema, dict) and "$ref" in schema:
-                schema = self._resolve(schema["$ref"], where)
-        return schema
+        return followed(self._root, schema, where)
 
     def _starts_differ(self, schemas: list[object], where: str) -> bool:
         """Whether the first character of a value tells which of the schemas it is for."""
@@ -258,143 +320,46 @@ class SchemaRules:
                 return frozenset(f"string {value}" for value in values)
         elif isinstance(schema, dict) and "type" in schema:
             types = self._types(schema, where)
+            types += ["null"] if schema.get("nullable") is True else []
             return frozenset("number" if name == "integer" else name for name in types)
-        raise refused(where, "“oneOf” needs schemas that name different types or string constants")
+        raise Inexpressible(where, "“oneOf” needs schemas of different types or string constants")
 
     def _merged(self, schema: Schema, where: str) -> Schema:
         """The schema and all of its `allOf`, which have to be objects, as one."""
-        parts = schema["allOf"]
+        parts, all_of = schema["allOf"], pointer(where, "allOf")
         if not isinstance(parts, list) or not 0 < len(parts) <= MAX_CHOICES:
-            raise refused(pointer(where, "allOf"), "there should be a list of schemas")
+            raise refused(all_of, "there should be a list of schemas")
         if len(parts) == 1 and keywords(schema) == {"allOf"}:
             return {"anyOf": parts}
         properties: Schema = {}
         required: list[object] = []
         own = {key: value for key, value in schema.items() if key != "allOf"}
         for index, part in enumerate([own, *parts]):
-            at = where if not index else pointer(where, "allOf", index - 1)
+            at = where if not index else pointer(all_of, index - 1)
             found = part
             if isinstance(found, dict) and "$ref" in found:
                 self._only(found, at, {"$ref"})
-                found = self._resolve(found["$ref"], at)
+                found = resolved(self._root, found["$ref"], at)
             if not isinstance(found, dict):
-                raise refused(at, "only objects can be merged")
-            self._only(found, at, {"type", "properties", "required"})
+                raise Inexpressible(all_of, "only objects can be merged")
+            allowed = {"type", "properties", "required"}
+            if not index and found.get("unevaluatedProperties") is False:
+                allowed.add("unevaluatedProperties")  # there are none
+            found = self._only(found, at, allowed)
             if found.get("type", "object") != "object":
-                raise refused(at, "only objects can be merged")
-            for key, value in self._properties(found, at).items():
+                raise Inexpressible(all_of, "only objects can be merged")
+            for key, value in properties_of(found, at).items():
                 if properties.setdefault(key, value) != value:
-                    raise refused(at, f"“{key}” is in two of the merged schemas")
-            required.extend(self._required(found, at))
+                    raise Inexpressible(all_of, f"“{key}” is in two of the merged schemas")
+            required.extend(required_of(found, at))
         return {"type": "object", "properties": properties, "required": required}
 
-    def _properties(self, schema: Schema, where: str) -> Schema:
-        properties = schema.get("properties", {})
-        if not isinstance(properties, dict) or len(properties) > MAX_CHOICES:
-            at = pointer(where, "properties")
-            raise refused(at, f"there should be an object of at most {MAX_CHOICES} properties")
-        for key in properties:
-            if not isinstance(key, str) or len(key) > MAX_KEY:
-                raise refused(where, f"a property's name is over {MAX_KEY} characters long")
-        return properties
-
-    def _required(self, schema: Schema, where: str) -> list[str]:
-        required = schema.get("required", [])
-        if not isinstance(required, list) or not all(isinstance(key, str) for key in required):
-            raise refused(pointer(where, "required"), "there should be a list of names")
-        return required
-
     def _object(self, schema: Schema, where: str) -> str:
-        properties = self._properties(schema, where)
-        required = set(self._required(schema, where))
-        if missing := sorted(required - properties.keys()):
-            at = pointer(where, "required")
-            raise refused(at, f"“{missing[0]}” is required but not among the properties")
-        keys = [json.dumps(key, ensure_ascii=False)[1:] for key in properties]
-        extra = self._extra(schema, where, keys)
-        if extra and not properties:
-            tail = f'("," ws "\\"" {extra})*'
-            return self._new_rule(f'"{{" ws ("\\"" {extra} {tail} ws)? "}}"')
-        more = self._new_rule(f'("," ws "\\"" {extra})*') if extra else ""
-        # From the last property to the first: what may come after it, and the keys to choose from.
-        options: list[tuple[str, str]] = []
-        optional = True
-        tail, head = more, ""
-        for index, (key, value) in reversed(list(enumerate(properties.items()))):
-            expression = self.visit(value, pointer(where, "properties", key))
-            entry = self._new_rule(f'":" ws {expression} {tail}')
-            if key in required:
-                options, optional = [], False
-            options.append((keys[index], entry))
-            extras = f"{extra} {more}" if optional and extra else ""
-            head = self._members(options, extras)
-            tail = self._new_rule(f'("," ws {head}){"?" if optional else ""}') if index else ""
-        if not properties:
-            return '"{" ws "}"'
-        return self._new_rule(f'"{{" ws ({head} ws){"?" if optional else ""} "}}"')
-
-    def _members(self, options: list[tuple[str, str]], extras: str) -> str:
-        found = one_of(options)
-        return f'"\\"" ({found} | {extras})' if extras else f'"\\"" {found}'
-
-    def _extra(self, schema: Schema, where: str, keys: list[str]) -> str:
-        """One more property after its opening quote, or "" where there may be none."""
-        allowed = schema.get("additionalProperties", not schema.keys() & {"properties"})
-        if allowed is False:
-            return ""
-        value = self.visit(allowed, pointer(where, "additionalProperties"))
-        key = other_key(keys, self._new_rule) if keys else 'char* "\\""'
-        return self._new_rule(f'{key} ":" ws {value}')
-
-    def _array(self, schema: Schema, where: str) -> str:
-        least, most = counts(schema, where, "minItems", "maxItems")
-        if schema.get("uniqueItems", False) is not False and (most is None or most > 1):
-            return self._distinct(schema, where, least, most)
-        is_old = isinstance(schema.get("items"), list)  # as JSON Schema was until 2019-09
-        first, rest = ("items", "additionalItems") if is_old else ("prefixItems", "items")
-        prefix = schema.get(first, [])
-        if not isinstance(prefix, list) or len(prefix) > MAX_CHOICES:
-            raise refused(pointer(where, first), "there should be a list of schemas")
-        fixed = [
-            self.visit(part, pointer(where, first, index)) for index, part in enumerate(prefix)
-        ][:most]
-        further = ""
-        if most is None or most > len(prefix):
-            items = schema.get(rest, not prefix)
-            further = "" if items is False else self.visit(items, pointer(where, rest))
-        if not further and least > len(fixed):
-            raise refused(pointer(where, "minItems"), f"{least} items cannot be had")
-        left = None if most is None else most - len(fixed)
-        body = self._more_items(further, max(least - len(fixed), 0), left, first=not fixed)
-        # From the last to the first: each may be the last one once there are enough.
-        for index in range(len(fixed) - 1, -1, -1):
-            comma = '"," ws ' if index else ""
-            body = f"{comma}{fixed[index]} {body}"
-            body = self._new_rule(body if index < least else f"({body})?")
-        return self._new_rule(f'"[" ws {body} ws "]"') if body else '"[" ws "]"'
-
-    def _distinct(self, schema: Schema, where: str, least: int, most: int | None) -> str:
-        items = self._followed(schema.get("items"), where)
-        texts: list[str] = []
-        if isinstance(items, dict) and items.keys() & {"const", "enum"}:
-            texts = self._constant_texts(items, pointer(where, "items"))
-        elif isinstance(items, dict) and items.get("type") == "boolean":
-            texts = ["true", "false"]
-        if not texts or len(texts) > MAX_DISTINCT or "prefixItems" in schema:
-            raise refused(
-                pointer(where, "uniqueItems"),
-                f"it can be demanded only of items that are one of up to {MAX_DISTINCT} constants; "
-                "leave it out and drop the repeated ones",
-            )
-        if least > len(texts):
-            raise refused(pointer(where, "minItems"), f"{least} items cannot be had")
-        some = DistinctItems(texts, self._new_rule).some(0, least, most or len(texts))
-        return self._new_rule(f'"[" ws {some}{"" if least else "?"} ws "]"')
-
-    def _more_items(self, item: str, least: int, most: int | None, *, first: bool) -> str:
-        if not item or most == 0:
-            return ""
-        if not first:
-            return repeated(f'"," ws {item}', least, most)
-        rest = repeated(f'"," ws {item}', max(least - 1, 0), None if most is None else most - 1)
-        return f"({item} {rest}){'' if least else '?'}"
+        properties, required = members(schema, where)
+        keyword, others = additional(schema)
+        other = "" if others is False else self.visit(others, pointer(where, keyword))
+        values = {
+            key: self.visit(value, pointer(where, "properties", key))
+            for key, value in properties.items()
+        }
+        return "" if self._is_draft else self._objects.expression(values, required, other)

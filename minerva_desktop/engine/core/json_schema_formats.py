@@ -73,9 +73,7 @@ def _ipv6() -> str:
     return body
 
 
-# Any text is one of these.
-ANY_TEXTS = frozenset({"binary", "password", "path"})
-_ANY_TEXT = Format("char*", 0, None)
+# Those of which not every text is one.
 FORMATS = MappingProxyType(
     {
         "date": Format(_DATE, 10, 10),
@@ -96,6 +94,5 @@ FORMATS = MappingProxyType(
         "byte": Format(_base64("[A-Za-z0-9+/]"), 0, None),
         "base64": Format(_base64("[A-Za-z0-9+/]"), 0, None),
         "base64url": Format(_base64("[-A-Za-z0-9_]"), 0, None),
-        **dict.fromkeys(ANY_TEXTS, _ANY_TEXT),
     }
 )

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from minerva_desktop.engine.core.json_schema_text import integers, literal, one_of
-from minerva_desktop.engine.core.json_schema_values import Schema, is_type, pointer, refused
+from minerva_desktop.engine.core.json_schema_values import (
+    Inexpressible,
+    Schema,
+    is_type,
+    pointer,
+    refused,
+)
 
 MAX_INTEGER = 10**15  # of a bound; readers of JSON are exact up to 2^53
 MAX_MULTIPLES = 500  # that are written out one by one
@@ -20,7 +26,6 @@ _MAX_DIGITS = 15
 _MAX_OPEN = 10**9  # of an exclusive bound of numbers with fractions
 _INT32 = 2**31
 _ENDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
-_NUMBER_FORMATS = {"int32", "int64", "float", "double"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +38,11 @@ class _Range:
     high_open: bool = False
 
 
-def number_expression(name: str, schema: Schema, where: str) -> str:
-    """An integer or a number within its bounds."""
+def number_expression(name: str, schema: Schema, where: str, *, is_draft: bool = False) -> str:
+    """An integer or a number within its bounds; of a draft, only whether it can be had."""
     found = _bounds(name, schema, where)
     step = _step(schema, where)
-    if found is None and step is None:
+    if step is None and (found is None or is_draft):
         return name
     limits = found or _Range(Decimal(-MAX_INTEGER), Decimal(MAX_INTEGER))
     if step is not None:
@@ -58,9 +63,8 @@ def _bounds(name: str, schema: Schema, where: str) -> _Range | None:
     lows = _ends(schema, where, ("minimum", "exclusiveMinimum"), is_low=True)
     highs = _ends(schema, where, ("maximum", "exclusiveMaximum"), is_low=False)
     kind = schema.get("format")
-    if kind is not None and str(kind) not in _NUMBER_FORMATS:
-        known = ", ".join(sorted(_NUMBER_FORMATS))
-        raise refused(pointer(where, "format"), f"“{kind}” is not one of {known}")
+    if kind is not None and not isinstance(kind, str):
+        raise refused(pointer(where, "format"), "there should be a name")
     if kind == "int32":
         lows.append((Decimal(-_INT32), False))
         highs.append((Decimal(_INT32 - 1), False))
@@ -75,7 +79,10 @@ def _bounds(name: str, schema: Schema, where: str) -> _Range | None:
     is_open = found.low_open or found.high_open
     ends = [end for end, _ in (*lows, *highs)]
     if name == "number" and is_open and max(map(abs, ends)) > _MAX_OPEN:
-        raise refused(where, f"exclusive bounds of numbers go up to {_MAX_OPEN:,}")
+        keyword = "exclusiveMinimum" if found.low_open else "exclusiveMaximum"
+        raise Inexpressible(
+            pointer(where, keyword), f"exclusive bounds of numbers go up to {_MAX_OPEN:,}"
+        )
     return found
 
 
@@ -105,7 +112,7 @@ def _number(value: object, where: str) -> Decimal:
 def _decimal(value: object, where: str) -> Decimal:
     found = _number(value, where)
     if abs(found) > MAX_INTEGER or len(_digits(found)[1]) > _MAX_DIGITS - 6:
-        raise refused(
+        raise Inexpressible(
             where, f"only numbers up to {MAX_INTEGER:,} with {_MAX_DIGITS - 6} decimals are taken"
         )
     return found
@@ -147,7 +154,7 @@ def _multiples(name: str, limits: _Range, step: Decimal, where: str) -> str:
     at = pointer(where, "multipleOf")
     if (n_digits := next((n for n in (1, 2, 3) if 10**n % step == 0), 0)) and step % 1 == 0:
         return _round(int(step), n_digits, limits, at)
-    raise refused(
+    raise Inexpressible(
         at,
         f"only up to {MAX_MULTIPLES} multiples within “minimum” and “maximum”, or multiples of a "
         "divisor of 1,000 or of 0.1, 0.01, …, can be demanded; leave it out",
@@ -161,7 +168,7 @@ def _round(step: int, n_digits: int, limits: _Range, where: str) -> str:
     sign = signs.get((limits.low <= -reach, limits.high >= reach))
     least = 0 if sign else _first(limits)
     if sign is None or not 0 <= least <= step:
-        raise refused(where, "with these bounds it cannot be demanded; leave it out")
+        raise Inexpressible(where, "with these bounds it cannot be demanded; leave it out")
     long = one_of([(str(n).zfill(n_digits), "") for n in range(0, 10**n_digits, step)])
     short = [(str(n), "") for n in range(0, 10**n_digits, step) if n >= least]
     parts = [f"[1-9] [0-9]{{0,10}} {long}", *([one_of(short)] if short else [])]

@@ -1,4 +1,4 @@
-"""JSON schemas of strings as GBNF, and the refusal of what cannot be honoured.
+"""JSON schemas of strings as GBNF, and the refusals of what is wrong or cannot be expressed.
 
 Called by json_schema.py on any thread; pure.
 """
@@ -6,16 +6,38 @@ Called by json_schema.py on any thread; pure.
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from minerva_desktop.engine.core.grammar_parser import MAX_REPETITION
-from minerva_desktop.engine.core.json_schema_formats import ANY_TEXTS, FORMATS, Format
+from minerva_desktop.engine.core.json_schema_counts import UNREACHABLE, repeated
+from minerva_desktop.engine.core.json_schema_formats import FORMATS, Format
 from minerva_desktop.engine.core.json_schema_pattern import Pattern, PatternError
 from minerva_desktop.errors import InvalidRequest
 
-_LONGEST_FORMAT = 1_000_000  # of a limit beside a format
-
 Schema: TypeAlias = dict[str, Any]
+
+MAX_CHOICES = 500  # of an enum, and properties of an object
+MAX_KEY = 200  # characters
+
+_NUMBER_KEYWORDS = frozenset(
+    {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "format"}
+)
+# What is unevaluated is, without combinations of schemas, what is additional.
+OBJECT_KEYWORDS = ("properties", "required", "additionalProperties", "unevaluatedProperties")
+TYPE_KEYWORDS = {
+    "object": frozenset(OBJECT_KEYWORDS),
+    "array": frozenset(
+        {"items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems"}
+    ),
+    "string": frozenset({"minLength", "maxLength", "pattern", "format"}),
+    "integer": _NUMBER_KEYWORDS,
+    "number": _NUMBER_KEYWORDS,
+    "boolean": frozenset[str](),
+    "null": frozenset[str](),
+}
+# The bounds of how long something is.
+COUNTS = MappingProxyType({"string": ("minLength", "maxLength"), "array": ("minItems", "maxItems")})
 
 # What says nothing about which values there may be.
 _ANNOTATIONS = frozenset(
@@ -23,7 +45,12 @@ _ANNOTATIONS = frozenset(
         *("$defs", "definitions", "title", "description", "default", "examples", "example"),
         *("deprecated", "readOnly", "writeOnly", "$schema", "$id", "$comment"),
         *("contentMediaType", "contentEncoding", "contentSchema"),
-        "discriminator",  # OpenAPI's; what it says of a `oneOf` is read there
+        *("$anchor", "$dynamicAnchor", "$recursiveAnchor", "$vocabulary"),
+        "id",  # what `$id` was called at first
+        *("externalDocs", "xml"),  # OpenAPI's
+        "discriminator",  # OpenAPI's, too; what it says of a `oneOf` is read there
+        "propertyOrdering",  # Gemini's; properties come as they are declared
+        *("enumNames", "enumDescriptions", "markdownDescription", "errorMessage"),  # of editors
     }
 )
 
@@ -37,7 +64,17 @@ def keywords(schema: Schema) -> set[str]:
         if key not in _ANNOTATIONS
         and not key.startswith("x-")
         and not (key == "propertyNames" and value in (True, {}, {"type": "string"}))
+        and not (key == "nullable" and value is False)
     }
+
+
+class Inexpressible(InvalidRequest):
+    """What the schema says at the JSON pointer ``where`` is not wrong, and no grammar holds to it:
+    who demands no strictness can have it left out."""
+
+    def __init__(self, where: str, sentence: str) -> None:
+        super().__init__(f"JSON schema, {where}: {sentence}", param="response_format")
+        self.where = where
 
 
 def refused(where: str, sentence: str, detail: str = "") -> InvalidRequest:
@@ -62,50 +99,75 @@ def is_type(value: object, name: str) -> bool:
     return isinstance(value, kinds.get(name, ()))
 
 
+def properties_of(schema: Schema, where: str) -> Schema:
+    """The properties that the schema of an object declares."""
+    properties = schema.get("properties", {})
+    if not isinstance(properties, dict) or len(properties) > MAX_CHOICES:
+        at = pointer(where, "properties")
+        raise refused(at, f"there should be an object of at most {MAX_CHOICES} properties")
+    for key in properties:
+        if not isinstance(key, str) or len(key) > MAX_KEY:
+            raise refused(where, f"a property's name is over {MAX_KEY} characters long")
+    return properties
+
+
+def required_of(schema: Schema, where: str) -> list[str]:
+    """The names of the properties that an object has to have."""
+    required = schema.get("required", [])
+    if not isinstance(required, list) or not all(isinstance(key, str) for key in required):
+        raise refused(pointer(where, "required"), "there should be a list of names")
+    return required
+
+
+def takes_null(schema: Schema) -> bool:
+    """Whether a list of types or of values names null."""
+    types, values = schema.get("type", "null"), schema.get("enum", [None])
+    among = isinstance(values, list) and any(value is None for value in values)
+    return bool(schema.keys() & {"type", "enum"}) and among and "null" in types
+
+
 def counts(
-    schema: Schema, where: str, low: str, high: str, limit: int = MAX_REPETITION
+    schema: Schema, where: str, low: str, high: str, *, is_counted: bool = True
 ) -> tuple[int, int | None]:
-    """The bounds of two keywords such as minLength and maxLength, which go up to ``limit``; None
-    is no upper bound."""
+    """The bounds of two keywords such as minLength and maxLength; None is no upper bound, or one
+    that no answer could reach. ``is_counted``: a grammar has to count to them."""
     found: list[int | None] = []
     for keyword in (low, high):
         value = schema.get(keyword)
         if value is not None and (not is_type(value, "integer") or value < 0):
             raise refused(pointer(where, keyword), "there should be a whole number from 0 on")
-        if value is not None and value > limit:
-            raise refused(pointer(where, keyword), f"{value} is over {limit:,}")
         found.append(None if value is None else int(value))
     least, most = found[0] or 0, found[1]
     if most is not None and most < least:
         raise refused(pointer(where, high), f"{most} is less than the {least} of “{low}”")
+    if most is not None and most > UNREACHABLE:
+        most = None
+    for keyword, bound in ((low, least), (high, most or 0)):
+        if is_counted and bound > MAX_REPETITION:
+            sentence = f"{bound} is over the {MAX_REPETITION:,} that can be counted"
+            raise Inexpressible(pointer(where, keyword), sentence)
     return least, most
-
-
-def repeated(expression: str, least: int, most: int | None) -> str:
-    """``expression`` from ``least`` to ``most`` times."""
-    if most == 0:
-        return '""'
-    return f"({expression}){{{least},{'' if most is None else most}}}"
 
 
 def string_expression(schema: Schema, where: str) -> str:
     """A string with its quotes. Of a pattern and a format the pattern is honoured: by the standard
     a format only tells what a text is, and zod gives both, of which the pattern says more."""
     found = None if "pattern" in schema else _format(schema, where)
-    # The longest URI that is asked for is longer than what can be repeated.
-    limit = MAX_REPETITION if found is None else _LONGEST_FORMAT
-    least, most = counts(schema, where, "minLength", "maxLength", limit)
     if "pattern" in schema:
-        if schema.keys() & {"minLength", "maxLength"}:
-            raise refused(pointer(where, "pattern"), "it cannot be combined with other limits")
         try:
-            return f'"\\"" {Pattern(str(schema["pattern"])).gbnf()} "\\""'
+            text = f'"\\"" {Pattern(str(schema["pattern"])).gbnf()} "\\""'
         except PatternError as error:
-            raise refused(pointer(where, "pattern"), str(error)) from error
+            raise Inexpressible(pointer(where, "pattern"), str(error)) from error
+        if beside := schema.keys() & {"minLength", "maxLength"}:
+            sentence = "it cannot be combined with “pattern”"
+            raise Inexpressible(pointer(where, min(beside)), sentence)
+        return text
+    # The longest URI that is asked for is longer than what can be counted, and need not be.
+    least, most = counts(schema, where, "minLength", "maxLength", is_counted=found is None)
     if found is not None:
         if least > found.shortest or (most is not None and most < (found.longest or math.inf)):
             span = f"{found.shortest} to {found.longest or 'any number of'} characters"
-            raise refused(
+            raise Inexpressible(
                 pointer(where, "format"), f"its texts have {span}, not what the limits demand"
             )
         return f'"\\"" {found.body} "\\""'
@@ -115,11 +177,9 @@ def string_expression(schema: Schema, where: str) -> str:
 
 
 def _format(schema: Schema, where: str) -> Format | None:
-    """None where any text will do."""
-    if str(schema.get("format", "binary")) in ANY_TEXTS:
-        return None
-    found = FORMATS.get(str(schema["format"]))
-    if found is None:
-        known = ", ".join(sorted(FORMATS))
-        raise refused(pointer(where, "format"), f"“{schema['format']}” is not one of {known}")
-    return found
+    """None where any text will do: by the standard, a format that is not known here is only an
+    annotation."""
+    found = schema.get("format", "")
+    if not isinstance(found, str):
+        raise refused(pointer(where, "format"), "there should be a name")
+    return FORMATS.get(found)

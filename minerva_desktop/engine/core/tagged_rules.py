@@ -6,9 +6,10 @@ import json
 import re
 
 from minerva_desktop.engine.call_syntax import CallSyntax
-from minerva_desktop.engine.core.json_schema_formats import ANY_TEXTS, FORMATS
+from minerva_desktop.engine.core.json_schema_counts import repeated
+from minerva_desktop.engine.core.json_schema_formats import FORMATS
 from minerva_desktop.engine.core.json_schema_text import literal, one_of
-from minerva_desktop.engine.core.json_schema_values import counts, pointer, refused, repeated
+from minerva_desktop.engine.core.json_schema_values import Inexpressible, counts, pointer
 from minerva_desktop.engine.core.text_rules import text_until
 from minerva_desktop.engine.core.tool_schema import ToolSchema
 from minerva_desktop.engine.typed_arguments import argument_types
@@ -50,7 +51,7 @@ class _TaggedRules:
 
     def _members(self) -> str:
         """All arguments in their order, and the end of the call."""
-        properties, required = self._schema.members()
+        properties, required = self._schema.declared()
         # From the last one to the first: what may come from there on.
         rest = self._closing
         options: list[tuple[str, str]] = []
@@ -58,7 +59,9 @@ class _TaggedRules:
         for index, (key, value) in reversed(list(enumerate(properties.items()))):
             where = pointer("#", "properties", key)
             if _NO_KEY.search(key):
-                raise refused(where, "a name between tags can hold neither < nor > nor a newline")
+                raise Inexpressible(
+                    where, "a name between tags can hold neither < nor > nor a newline"
+                )
             entry = self._new(f"p{index}", f"{self._value(value, where)} {rest}")
             if key in required:
                 options, may_end = [], False
@@ -76,17 +79,20 @@ class _TaggedRules:
         if "enum" in found or "const" in found:
             return f"{self._constants(found.get('enum', [found.get('const')]), where)}"
         limits = found.keys() & _LIMITS
-        if str(found.get("format")) in ANY_TEXTS:
+        if str(found.get("format")) not in FORMATS:
             limits -= {"format"}
-        if not limits:
-            self._schema.visit(value, where)  # so that nothing in it is overlooked
+        self._schema.visit(found, where)  # so that nothing in it is overlooked
+        limits -= {limit for limit in limits if pointer(where, limit) in self._schema.left_out}
+        is_kept = len(types) == 1 and "pattern" not in limits
+        if limits and not is_kept and self._schema.strict:
+            raise Inexpressible(where, "this limit of a text cannot be kept between tags")
+        if not limits or not is_kept:
             return self._any_text()
-        if len(types) > 1 or "pattern" in limits:
-            raise refused(where, "this limit of a text cannot be kept between tags")
-        self._schema.visit(value, where)
         if "format" in limits:
             return f"{FORMATS[found['format']].body} {literal(self._behind)}"
-        body = repeated(r"[^<\n]", *counts(found, where, "minLength", "maxLength"))
+        kept = {limit: found[limit] for limit in limits}
+        least, most = counts(kept, where, "minLength", "maxLength")
+        body = repeated(r"[^<\n]", least, most)
         return f"{body} {literal(self._behind)}"
 
     def _constants(self, values: object, where: str) -> str:
@@ -96,7 +102,7 @@ class _TaggedRules:
             for value in (values if isinstance(values, list) else [])
         }
         if any(self._mark in text for text in texts):
-            raise refused(where, f"a value cannot hold {self._mark}")
+            raise Inexpressible(where, f"a value cannot hold {self._mark}")
         return f"{one_of([(text, '') for text in texts])} {literal(self._behind)}"
 
     def _any_text(self) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from minerva_desktop.engine.core.json_schema import MAX_DEPTH, MAX_SCHEMAS, SchemaRules
-from minerva_desktop.engine.core.json_schema_values import Schema, refused
+from minerva_desktop.engine.core.json_schema import MAX_SCHEMAS, SchemaRules
+from minerva_desktop.engine.core.json_schema_objects import members
+from minerva_desktop.engine.core.json_schema_values import OBJECT_KEYWORDS, Schema, refused
 
 _KINDS = frozenset({"type", "$ref", "const", "enum", "anyOf", "oneOf", "allOf"})
-_OBJECT = frozenset({"type", "properties", "required", "additionalProperties"})
+_OBJECT = frozenset({"type", *OBJECT_KEYWORDS})
 
 
 class ToolSchema(SchemaRules):
@@ -16,25 +17,17 @@ class ToolSchema(SchemaRules):
         """The expression of the arguments, a JSON object."""
         return self.visit(self._object_schema(), "#")
 
-    def members(self) -> tuple[Schema, set[str]]:
+    def declared(self) -> tuple[Schema, set[str]]:
         """Schemas of the arguments by name, and which are required. Refuses an object that more
         than its properties decides about."""
         schema = self.resolved(self._object_schema())
         if not isinstance(schema, dict):
             raise refused("#", "a schema of an object should stand here")
-        self._only(schema, "#", set(_OBJECT))
-        properties, required = self._properties(schema, "#"), set(self._required(schema, "#"))
-        if missing := sorted(required - properties.keys()):
-            raise refused("#/required", f"“{missing[0]}” is required but not among the properties")
-        return properties, required
+        return members(self._only(schema, "#", set(_OBJECT)), "#")
 
     def resolved(self, schema: object) -> object:
         """``schema``, or what its reference leads to."""
-        for _ in range(MAX_DEPTH):
-            if not isinstance(schema, dict) or "$ref" not in schema:
-                break
-            schema = self._resolve(schema["$ref"], "#")
-        return schema
+        return self._followed(schema, "#")
 
     def _object_schema(self) -> Schema:
         """The root; refused unless all that it allows are objects."""

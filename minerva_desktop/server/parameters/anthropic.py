@@ -231,7 +231,8 @@ def _tool(parser: ParameterParser, tool: MessageTool, where: str) -> Tool:
         if value is None:
             raise InvalidRequest(f"{where}.{name} is required", param=f"{where}.{name}")
     parser.judge(tool, _TOOL_NEUTRAL, f"{where}.", CACHE_CONTROL)
-    return function_tool(tool.name or "", tool.description, tool.input_schema, tool.strict)
+    schema = (tool.input_schema, f"{where}.input_schema")
+    return function_tool(parser, tool.name or "", tool.description, schema, tool.strict)
 
 
 def _only_tool(choice: ToolChoice) -> str | None:

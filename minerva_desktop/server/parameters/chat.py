@@ -14,7 +14,7 @@ from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.parameters.complaints import must_be_one_of
 from minerva_desktop.server.parameters.files import RequestFiles
-from minerva_desktop.server.parameters.messages import chat_turn
+from minerva_desktop.server.parameters.messages import chat_turns
 from minerva_desktop.server.parameters.parser import NeutralValues, ParameterParser
 from minerva_desktop.server.parameters.sampling import (
     SAMPLING_NEUTRAL,
@@ -79,10 +79,7 @@ def chat_parameters(
     parser = ParameterParser(body, files)
     request = parser.validated(ChatCompletionRequest)
     parser.judge(request, _CHAT_NEUTRAL, without_effect=WITHOUT_EFFECT)
-    turns = tuple(
-        chat_turn(parser, message, f"messages[{index}]")
-        for index, message in enumerate(request.messages)
-    )
+    turns = chat_turns(parser, request.messages)
     _check_continuation(request, turns)
     return ChatParameters(
         model=request.model,
@@ -123,7 +120,11 @@ def _sampling(parser: ParameterParser, request: ChatCompletionRequest) -> Sampli
             "response_format excludes json_schema and grammar", param="response_format"
         )
     return sampling_parameters(
-        request, limit, json_schema=schema, top_logprobs=_top_logprobs(request)
+        request,
+        limit,
+        json_schema=schema,
+        strict_schema=None if schema is None else _is_strict(request.response_format),
+        top_logprobs=_top_logprobs(request),
     )
 
 
@@ -147,6 +148,8 @@ def _answer_schema(parser: ParameterParser, given: ResponseFormat | None) -> str
     parser.judge(given, _NOTHING, "response_format.")
     _check_format_fields(given)
     schema = given.schema_ if given.value is None else given.value
+    if schema is not None:
+        parser.leave_out(schema, _schema_field(given) or "")
     match given.type:
         case "text":
             return None
@@ -180,6 +183,11 @@ def _check_format_fields(given: ResponseFormat) -> None:
         )
 
 
+def _is_strict(given: ResponseFormat | None) -> bool:
+    """Only the form with a name has a word for it."""
+    return given is not None and given.json_schema is not None and bool(given.json_schema.strict)
+
+
 def _schema_field(given: ResponseFormat | None) -> str | None:
     """Where the schema of the answer stands."""
     if given is None or given.type == "text":
@@ -199,6 +207,8 @@ def _named_schema(parser: ParameterParser, given: SchemaFormat | None) -> str:
     parser.judge(given, _NOTHING, f"{where}.")
     if given.schema_ is None:
         raise InvalidRequest(f"{where}.schema is required", param=f"{where}.schema")
+    if not given.strict:
+        parser.leave_out(given.schema_, f"{where}.schema")
     return schema_text(given.schema_)
 
 

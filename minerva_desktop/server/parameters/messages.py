@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from types import MappingProxyType
 
 from minerva_desktop.chat.message import ChatTurn, Role
@@ -34,7 +35,24 @@ _PART_TYPES = frozenset({"text", "refusal", "file"})
 _NOTHING: NeutralValues = MappingProxyType({})
 
 
-def chat_turn(parser: ParameterParser, message: ChatMessage, where: str) -> ChatTurn:
+def chat_turns(parser: ParameterParser, messages: Sequence[ChatMessage]) -> tuple[ChatTurn, ...]:
+    """All messages as turns; the result of a call has to follow that."""
+    turns = []
+    called: set[str] = set()
+    for index, message in enumerate(messages):
+        where = f"messages[{index}]"
+        turn = _chat_turn(parser, message, where)
+        if turn.role is Role.TOOL and turn.tool_call_id not in called:
+            raise InvalidRequest(
+                f"{where}.tool_call_id is that of no call in tool_calls of a message before it",
+                param=f"{where}.tool_call_id",
+            )
+        called.update(call.id for call in turn.tool_calls)
+        turns.append(turn)
+    return tuple(turns)
+
+
+def _chat_turn(parser: ParameterParser, message: ChatMessage, where: str) -> ChatTurn:
     """One message as a turn; ``where`` it stands is for errors."""
     parser.judge(message, _MESSAGE_FIELDS, f"{where}.")
     role = _role(message, where)

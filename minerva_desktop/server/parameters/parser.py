@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
+from minerva_desktop.engine.core.json_schema import inexpressible_keywords
 from minerva_desktop.server.errors import UnsupportedParameter
 from minerva_desktop.server.parameters.complaints import complaint
 from minerva_desktop.server.parameters.files import RequestFiles
@@ -18,6 +19,8 @@ from minerva_desktop.server.schemas.common import RequestModel
 IGNORED_FIELDS_HEADER = "X-Minerva-Ignored-Fields"
 MAX_IGNORED_FIELDS = 32
 MAX_FIELD_NAME = 64
+MAX_SCHEMA_PATH = 200  # characters of where a keyword stands in a schema
+MAX_HEADER = 4_000  # characters; some clients take 8,190
 _IDLE = (
     "how long an idle model stays loaded is chosen in the window, or by minerva serve"
     " --idle-seconds"
@@ -76,11 +79,17 @@ class ParameterParser:
                 if given is not None and not _among(given, neutral[name]):
                     raise _unsupported(f"{prefix}{name}", neutral[name])
             elif name not in without_effect:
-                self._ignored.append(f"{prefix}{name}")
+                self._ignored.append(f"{prefix}{name}"[:MAX_FIELD_NAME])
 
     def ignore(self, name: str) -> None:
         """Note a field that is known and that nothing comes of here."""
         self._ignored.append(name)
+
+    def leave_out(self, schema: object, where: str) -> None:
+        """Note the keywords of a JSON schema that nothing comes of where it is not strict: no
+        grammar can express them. ``where`` it stands begins their names."""
+        for keyword in inexpressible_keywords(schema):
+            self._ignored.append(schema_path(schema, keyword, where)[:MAX_SCHEMA_PATH])
 
     def headers(self) -> dict[str, str]:
         """Response headers that tell what was ignored."""
@@ -89,11 +98,26 @@ class ParameterParser:
         # Names come from outside: percent-encoding keeps line breaks out of the header, in which an
         # empty one would leave white space at the end, and that is no HTTP.
         shown = [
-            quote(name[:MAX_FIELD_NAME], safe="[]", errors="replace") or '""'
+            quote(name, safe="[]$", errors="replace") or '""'
             for name in self._ignored[:MAX_IGNORED_FIELDS]
         ]
+        while sum(map(len, shown)) > MAX_HEADER:
+            shown.pop()
         more = len(self._ignored) - len(shown)
         return {IGNORED_FIELDS_HEADER: ", ".join([*shown, f"and {more} more"] if more else shown)}
+
+
+def schema_path(schema: object, keyword: str, where: str) -> str:
+    """Where the JSON pointer ``keyword`` leads to in ``schema``, as fields are called that stand
+    at ``where``."""
+    found = schema
+    for step in keyword.split("/")[1:]:
+        key = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, list):
+            where, found = f"{where}[{key}]", found[int(key)]
+        else:
+            where, found = f"{where}.{key}", found.get(key) if isinstance(found, dict) else None
+    return where
 
 
 def _among(given: Any, values: tuple[Any, ...]) -> bool:

@@ -66,6 +66,7 @@ class _Items:
         self._reasoning = ""
         self._text: str | None = None
         self._calls: list[ToolCall] = []
+        self._called: set[str] = set()
 
     def turns(self) -> list[ChatTurn]:
         """All of them."""
@@ -79,10 +80,12 @@ class _Items:
                 self._add_message(item, where)
             case FunctionCallItem():
                 self._parser.judge(item, _DIRECT, f"{where}.", _ECHOED)
+                self._called.add(item.call_id)
                 self._calls.append(ToolCall(item.call_id, item.name, item.arguments))
             case FunctionCallOutputItem():
                 self._parser.judge(item, _DIRECT, f"{where}.", _ECHOED)
                 self._end_turn()
+                self._check_called(item.call_id, f"{where}.call_id")
                 text = self._text_of(item.output, f"{where}.output")
                 self._turns.append(
                     ChatTurn(Role.TOOL, text, tool_call_id=item.call_id, name=item.name)
@@ -95,6 +98,10 @@ class _Items:
                     "supported",
                     param=f"{where}.type",
                 )
+
+    def _check_called(self, call_id: str, where: str) -> None:
+        if call_id not in self._called:
+            raise InvalidRequest(f"{where} is that of no function_call before it", param=where)
 
     def _add_message(self, item: MessageItem, where: str) -> None:
         self._parser.judge(item, _NOTHING, f"{where}.", _ECHOED)

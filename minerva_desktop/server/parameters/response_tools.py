@@ -45,7 +45,8 @@ def _tool(parser: ParameterParser, tool: ResponseTool, where: str) -> Tool:
     if tool.name is None:
         raise InvalidRequest(f"{where}.name is required", param=f"{where}.name")
     parser.judge(tool, _TOOL_NEUTRAL, f"{where}.")
-    return function_tool(tool.name, tool.description, tool.parameters, tool.strict)
+    schema = (tool.parameters, f"{where}.parameters")
+    return function_tool(parser, tool.name, tool.description, schema, tool.strict)
 
 
 def _check_function(kind: str, where: str) -> None:

@@ -36,6 +36,7 @@ from minerva_desktop.server.schemas.responses import (
     ReasoningConfig,
     ResponsesRequest,
     ResponseStreamOptions,
+    TextConfig,
     TextFormat,
 )
 
@@ -174,6 +175,7 @@ def _sampling(parser: ParameterParser, request: ResponsesRequest) -> SamplingPar
         request,
         token_limit(max_output_tokens=request.max_output_tokens),
         json_schema=schema,
+        strict_schema=_is_strict(request.text),
         top_logprobs=_top_logprobs(parser, request.include or (), request.top_logprobs),
     )
 
@@ -193,8 +195,16 @@ def _answer_schema(parser: ParameterParser, given: TextFormat | None) -> str | N
                 if value is None:
                     where = f"text.format.{name}"
                     raise InvalidRequest(f"{where} is required", param=where)
+            if not given.strict:
+                parser.leave_out(given.schema_, "text.format.schema")
             return schema_text(given.schema_)
     raise must_be_one_of("text.format.type", FORMATS, given.type)
+
+
+def _is_strict(text: TextConfig | None) -> bool | None:
+    """None where there is no schema in it."""
+    given = None if text is None else text.format
+    return None if given is None or given.type != "json_schema" else bool(given.strict)
 
 
 def _top_logprobs(parser: ParameterParser, include: Sequence[str], n_top: int | None) -> int | None:

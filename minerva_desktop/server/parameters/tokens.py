@@ -13,7 +13,7 @@ from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.engine.messages import PromptEnd
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.parameters.files import RequestFiles
-from minerva_desktop.server.parameters.messages import chat_turn
+from minerva_desktop.server.parameters.messages import chat_turns
 from minerva_desktop.server.parameters.parser import NeutralValues, ParameterParser
 from minerva_desktop.server.parameters.tools import chat_options
 from minerva_desktop.server.schemas.common import RequestModel
@@ -50,10 +50,7 @@ def template_parameters(
     parser = ParameterParser(body, files)
     request = parser.validated(ApplyTemplateRequest)
     parser.judge(request, _NEUTRAL)
-    turns = tuple(
-        chat_turn(parser, message, f"messages[{index}]")
-        for index, message in enumerate(request.messages)
-    )
+    turns = chat_turns(parser, request.messages)
     return TemplateParameters(
         model=request.model,
         turns=turns,

@@ -15,7 +15,6 @@ from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValu
 from minerva_desktop.server.schemas.chat import (
     EFFORTS,
     ChatFields,
-    FunctionDefinition,
     ToolChoiceObject,
     ToolDefinition,
 )
@@ -79,11 +78,18 @@ def template_variables(
 
 
 def function_tool(
-    name: str, description: str | None, parameters: dict[str, Any] | None, strict: bool | None
+    parser: ParameterParser,
+    name: str,
+    description: str | None,
+    schema: tuple[dict[str, Any] | None, str],
+    strict: bool | None,
 ) -> Tool:
-    """A function as a tool."""
-    schema = ANY_OBJECT if parameters is None else json.dumps(parameters, ensure_ascii=False)
-    return Tool(name, description or "", schema, strict=bool(strict))
+    """A function as a tool. ``schema``: that of its parameters, and where it stands."""
+    parameters, where = schema
+    if not strict and parameters is not None:
+        parser.leave_out(parameters, where)
+    text = ANY_OBJECT if parameters is None else json.dumps(parameters, ensure_ascii=False)
+    return Tool(name, description or "", text, strict=bool(strict))
 
 
 def _tool(parser: ParameterParser, definition: ToolDefinition, where: str) -> Tool:
@@ -97,11 +103,8 @@ def _tool(parser: ParameterParser, definition: ToolDefinition, where: str) -> To
         raise InvalidRequest(f"{where}.function is required", param=f"{where}.function")
     parser.judge(definition, _NOTHING, f"{where}.")
     parser.judge(function, _NOTHING, f"{where}.function.")
-    return _function(function)
-
-
-def _function(function: FunctionDefinition) -> Tool:
-    return function_tool(function.name, function.description, function.parameters, function.strict)
+    schema = (function.parameters, f"{where}.function.parameters")
+    return function_tool(parser, function.name, function.description, schema, function.strict)
 
 
 def _choice(

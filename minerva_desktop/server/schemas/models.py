@@ -20,7 +20,8 @@ class ModelMeta(msgspec.Struct, frozen=True, kw_only=True):
     ``n_ctx`` is null unless the model is loaded. ``capabilities``: of ``chat``, ``tools``,
     ``reasoning``, ``embeddings``, ``vision`` and ``infill``, those that the loaded model has; of
     one that is not loaded, those that its file's header tells (``infill`` it does not), null where
-    that was not read yet. ``aliases`` are other names for it.
+    that was not read yet. A model without a chat template of its own gets its messages as ChatML:
+    its template is ``chat_template_guessed``. ``aliases`` are other names for it.
     """
 
     size_bytes: int
@@ -30,6 +31,7 @@ class ModelMeta(msgspec.Struct, frozen=True, kw_only=True):
     n_ctx: int | None
     n_ctx_train: int | None
     capabilities: tuple[str, ...] | None
+    chat_template_guessed: bool
     aliases: tuple[str, ...]
     loaded: bool
 
@@ -108,7 +110,8 @@ class Modalities(msgspec.Struct, frozen=True):
 
 class ModelProps(msgspec.Struct, frozen=True, kw_only=True):
     """A model as ``GET /props`` shows it, in llama-server's names where it has one. Null is what
-    only a loaded model tells. ``total_slots`` requests are computed together."""
+    only a loaded model tells. ``total_slots`` requests are computed together. A model that writes
+    text and brings no chat template gets its messages as ChatML, which is a guess."""
 
     model: str
     loaded: bool
@@ -117,6 +120,7 @@ class ModelProps(msgspec.Struct, frozen=True, kw_only=True):
     n_ctx: int | None
     n_ctx_train: int | None
     chat_template: str | None
+    chat_template_guessed: bool
     modalities: Modalities
     capabilities: tuple[str, ...] | None
     answer_format: AnswerFormat | None

@@ -1,0 +1,79 @@
+"""JSON schemas of objects as GBNF. Called by json_schema.py on any thread; pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+
+from minerva_desktop.engine.core.json_schema_text import one_of, other_key
+from minerva_desktop.engine.core.json_schema_values import (
+    OBJECT_KEYWORDS,
+    Schema,
+    pointer,
+    properties_of,
+    refused,
+    required_of,
+)
+
+
+def members(schema: Schema, where: str) -> tuple[Schema, set[str]]:
+    """The properties, and which of them are required. One that is required without being declared
+    is an additional one, and comes last. Raises InvalidRequest(param="response_format")."""
+    properties = properties_of(schema, where)
+    required = required_of(schema, where)
+    missing = dict.fromkeys(key for key in required if key not in properties)
+    others = schema.get("additionalProperties", schema.get("unevaluatedProperties", True))
+    if missing and others is False:
+        at = pointer(where, "required")
+        raise refused(at, f"“{next(iter(missing))}” is required but not among the properties")
+    declared = {**properties, **dict.fromkeys(missing, others)}
+    return properties_of({"properties": declared}, where), set(required)
+
+
+def additional(schema: Schema) -> tuple[str, object]:
+    """The keyword that decides about further properties, and the schema that these have."""
+    keyword = next((key for key in OBJECT_KEYWORDS[2:] if key in schema), "")
+    allowed = schema[keyword] if keyword else "properties" not in schema
+    return keyword or "additionalProperties", allowed
+
+
+class ObjectRules:
+    """Writes the rules of objects whose members have theirs already."""
+
+    def __init__(self, new_rule: Callable[[str], str]) -> None:
+        self._new_rule = new_rule
+
+    def expression(self, values: Mapping[str, str], required: set[str], other: str) -> str:
+        """That of an object with properties of these ``values``, in their order, and behind them
+        with any others whose value is ``other``, "" where there may be none."""
+        keys = [json.dumps(key, ensure_ascii=False)[1:] for key in values]
+        extra = self._extra(keys, other) if other else ""
+        if extra and not values:
+            tail = f'("," ws "\\"" {extra})*'
+            return self._new_rule(f'"{{" ws ("\\"" {extra} {tail} ws)? "}}"')
+        more = self._new_rule(f'("," ws "\\"" {extra})*') if extra else ""
+        # From the last property to the first: what may come after it, and the keys to choose from.
+        options: list[tuple[str, str]] = []
+        optional = True
+        tail, head = more, ""
+        for index, (key, value) in reversed(list(enumerate(values.items()))):
+            entry = self._new_rule(f'":" ws {value} {tail}')
+            if key in required:
+                options, optional = [], False
+            options.append((keys[index], entry))
+            extras = f"{extra} {more}" if optional and extra else ""
+            head = _next_member(options, extras)
+            tail = self._new_rule(f'("," ws {head}){"?" if optional else ""}') if index else ""
+        if not values:
+            return '"{" ws "}"'
+        return self._new_rule(f'"{{" ws ({head} ws){"?" if optional else ""} "}}"')
+
+    def _extra(self, keys: list[str], value: str) -> str:
+        """One more property after its opening quote."""
+        key = other_key(keys, self._new_rule) if keys else 'char* "\\""'
+        return self._new_rule(f'{key} ":" ws {value}')
+
+
+def _next_member(options: list[tuple[str, str]], extras: str) -> str:
+    found = one_of(options)
+    return f'"\\"" ({found} | {extras})' if extras else f'"\\"" {found}'

@@ -1,0 +1,33 @@
+"""The `$ref` keyword: where a reference leads to within its schema. Pure."""
+
+from __future__ import annotations
+
+from minerva_desktop.engine.core.json_schema_values import refused
+
+MAX_FOLLOWED = 32  # references that lead to references
+
+
+def resolved(root: object, target: object, where: str) -> object:
+    """What stands in ``root`` at the JSON pointer ``target``, which is referred to at ``where``;
+    raises InvalidRequest(param="response_format")."""
+    start, *steps = str(target).split("/")
+    if start != "#":
+        raise refused(where, f"“{target}” is not in this schema (#/…)")
+    found = root
+    for step in steps:
+        key = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, list) and key.isdecimal() and len(key) < 10 and int(key) < len(found):
+            found = found[int(key)]
+        elif isinstance(found, dict) and key in found:
+            found = found[key]
+        else:
+            raise refused(where, f"“{target}” does not exist")
+    return found
+
+
+def followed(root: object, schema: object, where: str) -> object:
+    """``schema``, or what its reference leads to. Raises as `resolved`."""
+    for _ in range(MAX_FOLLOWED):
+        if isinstance(schema, dict) and "$ref" in schema:
+            schema = resolved(root, schema["$ref"], where)
+    return schema
