@@ -138,6 +138,7 @@ class RichTextView(SidewaysText):
         self._links.rows_requested.connect(self.rows_requested)
         self._links.arrived.connect(self.setTextCursor)
         self._links.arrived.connect(self.tell_caret)
+        self._links.reached.connect(self.tell_caret)
 
     # -- content -----------------------------------------------------------------------------
 
