@@ -71,9 +71,10 @@ class WideFormulas:
 
     def follow_tables(self) -> None:
         """Move the bars of formulas in tables to where these were scrolled."""
+        scrolled = self._view.scrolled()
         for place, bar in self._bars.items():
             area = self._areas[place]
-            by = self._view.in_text(area.center()).x() - area.center().x()
+            by = next((by for table, by in scrolled if table.top() < area.y() < table.bottom()), 0)
             bar.move(area.left() - by, bar.y())
 
     def scroll_sideways(self, event: QWheelEvent) -> bool:
