@@ -1,12 +1,13 @@
 """The HTTP endpoint beside llama.cpp's: `bench.py http`.
 
 Ours is ``minerva serve``, a process with settings and data of its own; the peer is
-``llama-server``. Both are up all the time, and one at a time is asked, in alternation, turn by
-turn, each run beginning with the other one; whoever isn't asked takes no time. The same on both
-sides: model file, threads, `N_CTX` tokens shared by `N_PARALLEL` slots, ``n_batch`` and
-``n_ubatch``, flash attention, f16 cache, the client, and every request: ``POST
-/v1/chat/completions``, streamed, greedy, `N_TOKENS` tokens, on a connection of its own. Each stream
-has its own prompt, of one length, which the table's names give with the chat template in it.
+``llama-server``. Each run starts both anew, for the same server is up to 6 % faster or slower from
+start to start (**measured**), and asks one at a time, in alternation, beginning with the other one
+each time; whoever isn't asked takes no time. The same on both sides: model file, threads, `N_CTX`
+tokens shared by `N_PARALLEL` slots, ``n_batch`` and ``n_ubatch``, flash attention, f16 cache, the
+client, and every request: ``POST /v1/chat/completions``, streamed, greedy, `N_TOKENS` tokens, on a
+connection of its own. Each stream has its own prompt, of one length, which the table's names give
+with the chat template in it.
 
 ``ignore_eos`` and ``cache_prompt: false`` are asked for where all servers take them; what is left
 out is told, and so are answers that end early. In a turn all streams ask at the same moment. Tokens
@@ -64,12 +65,22 @@ def measure(bench: Bench) -> tuple[list[Figure], dict[str, object]]:
     """The endpoint's figures, and what was asked of both servers."""
     n_parallel = bench_http_servers.n_parallel_of_serve(N_PARALLEL)
     options = LoadOptions(n_ctx=N_CTX, n_parallel=n_parallel)
-    with bench_http_servers.running(bench, options) as (info, servers):
-        model = read_model_file(bench.model).model_id
-        wishes = asyncio.run(_accepted_wishes(servers, {"model": model, **_GREEDY}))
-        body = {"model": model, **_GREEDY, **wishes}
-        sides = [_Side(server, body) for server in servers]
-        _run_all(sides, bench.runs)
+    model = read_model_file(bench.model).model_id
+    body: dict[str, object] = {"model": model, **_GREEDY}
+    info = asyncio.run(bench_http_servers.loaded(bench.model, options))
+    turns = itertools.count()
+    sides: list[_Side] = []
+    for run in range(bench.runs):
+        with bench_http_servers.running(bench, options, info) as servers:
+            if not sides:
+                body |= asyncio.run(_accepted_wishes(servers, body))
+                sides = [_Side(server, body) for server in servers]
+            for side, server in zip(sides, servers, strict=True):
+                side.server = server
+            _run_once(sides if run % 2 == 0 else sides[::-1], turns)
+    for side in sides:
+        if side.n_early:
+            print(f"{side.server.name}: {side.n_early} answers ended early", file=sys.stderr)
     asked = {
         "threads": info.n_threads,
         "n_ctx": info.n_ctx,
@@ -85,7 +96,8 @@ def measure(bench: Bench) -> tuple[list[Figure], dict[str, object]]:
 
 @dataclass
 class _Side:
-    """One server and what was measured of it: a sample a run, by figure and number of streams."""
+    """One server, as of the current run, and what was measured of it: a sample a run, by figure
+    and number of streams."""
 
     server: ServerProcess
     body: Mapping[str, object]
@@ -154,23 +166,18 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return sorted(values)[max(math.ceil(len(values) * percent / 100.0), 1) - 1]
 
 
-def _run_all(sides: Sequence[_Side], runs: int) -> None:
-    turns = itertools.count()
+def _run_once(sides: Sequence[_Side], turns: Iterator[int]) -> None:
+    """A sample of each figure from servers that have just started."""
     warming = next(turns)
     for side in sides:
         side.warm_up(max(TURNS), warming)
-    for run in range(runs):
-        order = sides if run % 2 == 0 else sides[::-1]
-        for n_streams, n_turns in TURNS.items():
-            chosen = _take(turns, n_turns)
-            for side in order:
-                side.time_streams(n_streams, chosen)
-        (chosen_one,) = _take(turns, 1)
-        for side in order:
-            side.count_faults(chosen_one)
+    for n_streams, n_turns in TURNS.items():
+        chosen = _take(turns, n_turns)
+        for side in sides:
+            side.time_streams(n_streams, chosen)
+    (chosen_one,) = _take(turns, 1)
     for side in sides:
-        if side.n_early:
-            print(f"{side.server.name}: {side.n_early} answers ended early", file=sys.stderr)
+        side.count_faults(chosen_one)
 
 
 def _take(turns: Iterator[int], count: int) -> list[int]:

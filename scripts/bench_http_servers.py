@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import subprocess
@@ -25,21 +24,19 @@ PARALLEL_OPTION = "--parallel"
 
 
 @contextlib.contextmanager
-def running(
-    bench: Bench, options: LoadOptions
-) -> Iterator[tuple[ContextInfo, list[ServerProcess]]]:
-    """Both servers, ours first, or ours alone where there is no peer; with what both have loaded.
+def running(bench: Bench, options: LoadOptions, info: ContextInfo) -> Iterator[list[ServerProcess]]:
+    """Both servers, ours first, or ours alone where there is no peer.
 
-    The peer gets the threads, the context and the slots that our engine chooses for ``options``.
+    The peer gets the threads, the context and the slots of ``info``, which our engine chose for
+    ``options``.
     """
-    info = asyncio.run(_loaded(bench.model, options))
     with contextlib.ExitStack() as stack:
         home = stack.enter_context(tempfile.TemporaryDirectory(prefix="minerva-bench-"))
         servers = [stack.enter_context(_minerva(bench.model, options, home))]
         peer = stack.enter_context(bench.server(info, options))
         if peer is not None:
             servers.append(peer)
-        yield info, servers
+        yield servers
 
 
 def n_parallel_of_serve(wanted: int) -> int:
@@ -67,7 +64,8 @@ def _minerva(model: Path, options: LoadOptions, home: str) -> ServerProcess:
     return ServerProcess("minerva serve", command, port, env)
 
 
-async def _loaded(model: Path, options: LoadOptions) -> ContextInfo:
+async def loaded(model: Path, options: LoadOptions) -> ContextInfo:
+    """What our engine makes of ``options``."""
     engine = LlamaEngine(model)
     try:
         return await engine.load(options=options)

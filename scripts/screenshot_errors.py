@@ -7,6 +7,8 @@ import screenshot_samples as samples
 from minerva_desktop.app.answer_words import with_way_out
 from minerva_desktop.chat.message import MessageState, Role
 from minerva_desktop.errors import ContextLimitExceeded, MinervaError, OutOfMemory
+from minerva_desktop.ui.chat_view.actions import AnswerHelp
+from minerva_desktop.ui.context_controller import fits_without
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.status_bar import ServerState
@@ -53,9 +55,12 @@ def show_over_length(window: MainWindow) -> None:
     for message, error in zip(messages[1::2], errors, strict=True):
         window.chat_view.offer_help(
             message.id,
-            details=bool(error.detail),
-            options=True,
-            anyway=isinstance(error, OutOfMemory),
+            AnswerHelp(
+                details=bool(error.detail),
+                options=True,
+                anyway=isinstance(error, OutOfMemory),
+                cut="" if isinstance(error, OutOfMemory) else fits_without(12, 2_310),
+            ),
         )
 
 

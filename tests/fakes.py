@@ -12,6 +12,7 @@ from types import MappingProxyType
 from minerva_desktop.app.chat_care import SavingTrouble
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.generation import AnswerRequest
+from minerva_desktop.app.session_listener import QueuedMessage
 from minerva_desktop.chat.message import Message
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.memory_messages import DeviceShare
@@ -60,6 +61,11 @@ class RecordingListener:
     errors: list[StoreError] = field(default_factory=list)
     troubles: list[SavingTrouble | None] = field(default_factory=list)
     n_saved: int = 0
+    room: bool = True
+
+    async def has_room(self, _session: ChatSession, _queued: QueuedMessage) -> bool:
+        """As the test set it."""
+        return self.room
 
     def on_message_added(self, _session: ChatSession, message: Message) -> None:
         """Note it."""

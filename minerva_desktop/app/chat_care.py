@@ -86,9 +86,10 @@ class ChatCare:
         """Whether the disk takes all that waits for it, or nothing does."""
         return await self._store.try_again()
 
-    async def damage(self) -> list[str]:
-        """Look through all of the file; what is wrong with it, in SQLite's words."""
-        return await self._store.check()
+    async def damage(self, *, is_quick: bool = False) -> list[str]:
+        """Look through all of the file; what is wrong with it, in SQLite's words. ``is_quick``: as
+        the start does it, where that left it out because the file is large."""
+        return await self._store.check(is_quick=is_quick)
 
 
 def saving_trouble(trouble: DiskTrouble | None) -> SavingTrouble | None:

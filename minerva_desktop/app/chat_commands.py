@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from minerva_desktop.app.chat_files import ChatExport, back_up, make_folder
-from minerva_desktop.app.chat_import import ChatImport
+from minerva_desktop.app.chat_import import ChatImport, ImportProgress
 from minerva_desktop.app.export_targets import ExportFormat, backup_target, target_for
 from minerva_desktop.app.terminal_output import (
     TerminalCounter,
@@ -126,7 +126,7 @@ class ChatCommands:
         chats = await self._chosen(wanted) if wanted is not None else await self._all()
         if not chats:
             raise ChatFileError("There are no chats to export")
-        counter = TerminalCounter("chats")
+        counter = TerminalCounter("chats", of=len(chats))
         export = ChatExport(self._store, kind, replaces=force, on_progress=counter.show)
         if output == Path("-"):
             if len(chats) > 1 and kind is not ExportFormat.JSON:
@@ -148,7 +148,12 @@ class ChatCommands:
     async def import_files(self, paths: Sequence[Path]) -> bool:
         """Take chats in and have them be found; whether all that was in the files could be read."""
         with TerminalCounter("chats") as counter:
-            report = await ChatImport(self._store, counter.show).run(paths)
+
+            def show(done: ImportProgress) -> None:
+                share = f"{done.percent} % of {format_bytes(done.of_bytes)}"
+                counter.show(done.n_chats, f", {share}")
+
+            report = await ChatImport(self._store, show).run(paths)
         *others, last = sorted(map(str, report.formats)) or [""]
         whose = f"{', '.join(others)} and {last}" if others else last
         if report.formats:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from minerva_desktop.app.chat_sources import MAX_JSON_BYTES, SourceFile, files_of
+from minerva_desktop.app.chat_sources import MAX_JSON_BYTES, SourceFile, files_of, n_bytes_of
 from minerva_desktop.chat.conversation import Folder, clean_name
 from minerva_desktop.chat.import_chats import ChatFormat, chats_in, recognised
 from minerva_desktop.chat.import_values import ImportedChat, Outcome, UnreadableChat
@@ -33,16 +33,34 @@ class ImportReport:
     problems: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class ImportProgress:
+    """``n_chats`` have been looked at, which takes ``n_bytes`` of the ``of_bytes`` of all files."""
+
+    n_chats: int
+    n_bytes: int
+    of_bytes: int
+
+    @property
+    def percent(self) -> int:
+        """How much of it is done; 100 only at the end."""
+        return 100 * self.n_bytes // self.of_bytes if self.of_bytes else 0
+
+
 class ChatImport:
     """One import into ``store``. `report` grows while it runs."""
 
     def __init__(
-        self, store: ChatStore, on_progress: Callable[[int], None] = lambda _: None
+        self, store: ChatStore, on_progress: Callable[[ImportProgress], None] = lambda _: None
     ) -> None:
-        """``on_progress`` is told how many chats have been looked at, on the loop's thread."""
+        """``on_progress`` is told at the beginning, after each chat and at the end, on the loop's
+        thread."""
         self.report = ImportReport()
         self._store = store
         self._on_progress = on_progress
+        self._n_seen = 0
+        self._n_bytes = 0.0  # that are done
+        self._of_bytes = 0
         self._there: set[str] = set()
         self._in_trash: set[str] = set()
         self._folders: dict[str, Folder] = {}
@@ -58,14 +76,20 @@ class ChatImport:
             found = await self._store.list_conversations(is_archived=is_archived)
             self._there.update(each.id for each in found)
         self._folders = {_key(each.name): each for each in await self._store.folders()}
-        n_seen = 0
+        self._of_bytes = await asyncio.to_thread(n_bytes_of, paths)
+        self._tell_progress()
         for path in paths:
             outcomes = self._outcomes(path)
             while (outcome := await asyncio.to_thread(next, outcomes, None)) is not None:
                 await self._take(outcome)
-                n_seen += 1
-                self._on_progress(n_seen)
+                self._n_seen += 1
+                self._tell_progress()
+        self._tell_progress()  # what is in the files besides chats, too
         return self.report
+
+    def _tell_progress(self) -> None:
+        n_bytes = min(round(self._n_bytes), self._of_bytes)  # a file may have grown
+        self._on_progress(ImportProgress(self._n_seen, n_bytes, self._of_bytes))
 
     def _refuse_trouble(self) -> None:
         """The store would keep in memory what the disk does not take: a whole import is too much,
@@ -84,6 +108,7 @@ class ChatImport:
         problems: list[str] = []
         try:
             for source in files_of(path):
+                before = self._n_bytes
                 try:
                     for outcome in self._chats(source):
                         yield source.name, outcome
@@ -91,7 +116,8 @@ class ChatImport:
                 except ChatFileError as error:
                     problems.append(_told(source.name, error))
                 except _OtherJson:
-                    continue
+                    pass
+                self._n_bytes = before + source.n_bytes
         except ChatFileError as error:
             problems.append(error.message)
         if not n_known and not problems:
@@ -103,7 +129,10 @@ class ChatImport:
         if document is None:
             raise _OtherJson
         self.report.formats.add(document.format)
-        return chats_in(document, source.find, source.name, time.time())
+        share = source.n_bytes / max(len(document.records), 1)
+        for outcome in chats_in(document, source.find, source.name, time.time()):
+            self._n_bytes += share
+            yield outcome
 
     async def _take(self, found: tuple[str, Outcome]) -> None:
         file_name, outcome = found

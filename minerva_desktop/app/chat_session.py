@@ -21,7 +21,7 @@ from minerva_desktop.app.running_answer import STILL_WRITING, RunningAnswer, goi
 from minerva_desktop.app.session_keeper import SessionKeeper
 from minerva_desktop.app.session_listener import QueuedMessage, SessionListener
 from minerva_desktop.chat.completion import Completion, FinishReason
-from minerva_desktop.chat.context_cut import ContextCut
+from minerva_desktop.chat.context_cut import ContextCut, also_at
 from minerva_desktop.chat.conversation import (
     Conversation,
     Removal,
@@ -127,11 +127,7 @@ class ChatSession:
         self._stand_at(edited.parent_id)
         question = self._reply(Role.USER, text, MessageState.COMPLETE, edited.parts)
         # Where a model was given the chat from this message on, it is from the new one on, too.
-        self.conversation.cuts += tuple(
-            msgspec.structs.replace(cut, first_id=question.id)
-            for cut in self.conversation.cuts
-            if cut.first_id == message_id
-        )
+        self.conversation.cuts = also_at(self.conversation.cuts, message_id, question.id)
         self._listener.on_branch_changed(self)
         await self._begin(question, model_path)
 
@@ -186,9 +182,12 @@ class ChatSession:
         return queued
 
     async def send_queued(self) -> None:
-        """Send the message that has waited longest, if there is one and nothing runs."""
-        queued = self._queue.take_first() if self._answer is None else None
-        if queued is not None:
+        """Send the message that has waited longest, if there is one, nothing runs, and it has room
+        (`SessionListener.has_room`): else it goes on waiting."""
+        queued = self._queue.first if self._answer is None else None
+        if queued is None or not await self._listener.has_room(self, queued):
+            return
+        if self._answer is None and self._queue.take(queued.id) is not None:
             self._listener.on_queue_changed(self)
             await self.send(queued.text, queued.model_path, queued.files)
 

@@ -12,7 +12,7 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
@@ -37,10 +37,11 @@ ReadFile = Callable[[int], bytes]  # up to so many bytes; raises `ChatFileError`
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A JSON file that may hold chats. ``name``: its name without folders; ``find`` gives
-    attachments that lie beside it."""
+    """A JSON file that may hold chats. ``name``: its name without folders; ``n_bytes``: its size,
+    unpacked; ``find`` gives attachments that lie beside it."""
 
     name: str
+    n_bytes: int
     read: ReadFile
     find: FindAsset
 
@@ -57,9 +58,19 @@ def files_of(path: Path) -> Iterator[SourceFile]:
             yield from _of_archive(path)
         else:
             beside = _Assets(lambda: _beside(path))
-            yield SourceFile(path.name, lambda limit: _read_file(path, limit), beside.find)
+            yield SourceFile(path.name, path.stat().st_size, _reader(path), beside.find)
     except OSError as error:
         raise ChatFileError(f"{path} cannot be read: {os_reason(error)}") from error
+
+
+def n_bytes_of(paths: Iterable[Path]) -> int:
+    """How many bytes the files at ``paths`` have that `files_of` gives, unpacked; of what cannot be
+    opened none. Reads nothing but folders and the tables of archives."""
+    n_bytes = 0
+    for path in paths:
+        with suppress(ChatFileError):
+            n_bytes += sum(source.n_bytes for source in files_of(path))
+    return n_bytes
 
 
 class _Assets:
@@ -98,7 +109,7 @@ def _of_folder(folder: Path) -> Iterator[SourceFile]:
     assets = _Assets(lambda: ((path, _reader(path)) for path in paths))
     for path in sorted(paths):
         if path.suffix.lower() == ".json":
-            yield SourceFile(path.name, _reader(path), assets.find)
+            yield SourceFile(path.name, _size(path), _reader(path), assets.find)
 
 
 def _beside(path: Path) -> Iterator[tuple[PurePath, ReadFile]]:
@@ -108,6 +119,14 @@ def _beside(path: Path) -> Iterator[tuple[PurePath, ReadFile]]:
     for folder in (path.parent.parent / _USER_FILES, path.parent.parent.parent / _USER_FILES):
         if path.name.endswith(".conversation.json") and folder.is_dir():
             yield from ((found, _reader(found)) for found in _walk(folder, 0))
+
+
+def _size(path: Path) -> int:
+    """0 for what went meanwhile: reading it says so."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _walk(folder: Path, depth: int) -> Iterator[Path]:
@@ -159,7 +178,8 @@ def _of_archive(file: Path) -> Iterator[SourceFile]:
         assets = _Assets(lambda: ((path, _unpacker(archive, member)) for path, member in named))
         for path, member in sorted(named, key=lambda each: each[1].filename):
             if path.suffix.lower() == ".json":
-                yield SourceFile(path.name, _unpacker(archive, member), assets.find)
+                read_file = _unpacker(archive, member)
+                yield SourceFile(path.name, member.file_size, read_file, assets.find)
 
 
 def _unpacker(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> ReadFile:

@@ -4,13 +4,17 @@ stderr."""
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from minerva_desktop.errors import StoreError
 from minerva_desktop.store.chat_store import ChatStore
+from minerva_desktop.store.failures import is_damage
 from minerva_desktop.store.reading import ReadingStore, open_for_reading
+
+Result = TypeVar("Result")
 
 
 @asynccontextmanager
@@ -44,6 +48,27 @@ async def writing(database: Path) -> AsyncIterator[ChatStore]:
             await store.close()
         raise
     await store.close()
+
+
+async def recovering(
+    work: Callable[[], Awaitable[Result]], database: Path, *, repeats: bool
+) -> Result:
+    """What ``work``, which opens the chats by itself, comes to. Damage that it meets is recovered
+    from at once, as the next start would, and it is done again where it ``repeats``: it has written
+    nothing then. Raises `StoreError`, and for that, too, that it was recovered."""
+    try:
+        return await work()
+    except StoreError as error:
+        if not is_damage(error):
+            raise
+        if repeats:
+            return await work()  # the damage is noted, so that opening recovers and tells
+        async with reading(database) as store:
+            if store.recovery is None:  # a window has the chats
+                raise
+        raise StoreError(
+            "The chats were found damaged in the middle of it, and are recovered now: do it again"
+        ) from error
 
 
 def _tell_recovery(store: ChatStore) -> None:

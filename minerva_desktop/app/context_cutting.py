@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from minerva_desktop.app.asides import Asides
-from minerva_desktop.chat.context_cut import ContextCut
+from minerva_desktop.chat.context_cut import ContextCut, last_cut
 from minerva_desktop.chat.conversation import Conversation, clean_text
 from minerva_desktop.chat.message import ChatTurn, Message, Role
 from minerva_desktop.chat.sampling import SamplingParameters
@@ -46,12 +46,14 @@ async def newest_that_fit(
     count: CountTokens,
     n_ctx: int,
     *,
+    branch: Sequence[Message] | None = None,
     draft: ChatTurn | None = None,
 ) -> PossibleCut | None:
-    """The cut at a user's message that leaves most of the conversation, with room for an answer
-    and for ``draft``, which is about to be sent. None where the last question alone is too long, or
-    all of it fits."""
-    branch, cut = conversation.active_branch(), conversation.active_cut()
+    """The cut at a user's message that leaves most of ``branch``, which is the one that is shown by
+    default, with room for an answer and for ``draft``, which is about to be sent. None where the
+    last question alone is too long, or all of it fits."""
+    branch = conversation.active_branch() if branch is None else branch
+    cut = last_cut(conversation.cuts, (message.id for message in branch))
     system = clean_text(conversation.system_prompt)
     given = sent(branch, cut)
     starts = [n for n, message in enumerate(given) if message.role is Role.USER and n > 0]

@@ -48,9 +48,10 @@ class MessageQueue:
                 return queued
         return None
 
-    def take_first(self) -> QueuedMessage | None:
+    @property
+    def first(self) -> QueuedMessage | None:
         """That which has waited longest; None when none waits."""
-        return self.take(self._items[0].id) if self._items else None
+        return self._items[0] if self._items else None
 
     async def become_draft(self) -> None:
         """At the end of the session: nothing waits, all of it is the draft."""

@@ -49,6 +49,9 @@ class SessionListener(Protocol):
     def on_queue_changed(self, session: ChatSession) -> None:
         """Other messages wait for the running answer."""
 
+    async def has_room(self, session: ChatSession, queued: QueuedMessage) -> bool:
+        """Whether the chat with ``queued`` at its end fits the context, or that is not known."""
+
     def on_session_saved(self) -> None:
         """The chat list may have changed: a new chat, a new title, a new time."""
 

@@ -35,9 +35,9 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 class TerminalCounter:
     """How far something is, on one line of a terminal that goes again; nothing into a pipe."""
 
-    def __init__(self, things: str) -> None:
-        """``things``: what is counted, as a plural."""
-        self._things = things
+    def __init__(self, things: str, of: int | None = None) -> None:
+        """``things``: what is counted, as a plural; ``of``: how many there are, if known."""
+        self._things = things if of is None else f"of {of:,} {things}"
         self._is_shown = sys.stderr.isatty()
         self._next = 0.0
         self._width = 0
@@ -49,11 +49,11 @@ class TerminalCounter:
         if self._width:
             print(f"\r{' ' * self._width}\r", end="", file=sys.stderr, flush=True)
 
-    def show(self, count: int) -> None:
-        """Show the number, unless the last one was shown just now."""
+    def show(self, count: int, more: str = "") -> None:
+        """Show the number and ``more``, unless the last one was shown just now."""
         now = time.monotonic()
         if self._is_shown and now >= self._next:
-            line = f"{count:,} {self._things}"
+            line = f"{count:,} {self._things}{more}"
             self._width = max(self._width, len(line))
             self._next = now + _SECONDS_BETWEEN
-            print(f"\r{line}", end="", file=sys.stderr, flush=True)
+            print(f"\r{line:<{self._width}}", end="", file=sys.stderr, flush=True)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+from functools import partial
 from pathlib import Path
 
 from minerva_desktop.app.chat_commands import ChatCommands, back_up_chats
-from minerva_desktop.app.chat_stores import reading, writing
+from minerva_desktop.app.chat_stores import reading, recovering, writing
 from minerva_desktop.app.export_targets import ExportFormat, format_of
 from minerva_desktop.commands.folders import ready_paths
 from minerva_desktop.commands.parser import CommandParser, count
@@ -35,8 +36,10 @@ def chats(arguments: list[str]) -> int:
     start_logging(None, told_otherwise=_TOLD)
     database = ready_paths().database
     if given.command == "import":
-        return asyncio.run(_import(database, given.files))
-    asyncio.run(_read(database, given))
+        work = partial(_import, database, given.files)
+        return asyncio.run(recovering(work, database, repeats=False))
+    streams = given.command == "export" and given.output == Path("-")
+    asyncio.run(recovering(partial(_read, database, given), database, repeats=not streams))
     return EXIT_OK
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
@@ -29,6 +30,7 @@ RETRY_SECONDS = 3.0
 FIRST_BACKUP_SECONDS = 60.0
 BACKUP_LOOK_SECONDS = 3600.0
 MAX_PROBLEMS = 100
+STOP_STEPS = 100_000  # of SQLite, between looks at whether a check is to stop
 
 
 class Care:
@@ -149,10 +151,16 @@ class Care:
 
     # -- checks --------------------------------------------------------------------------------
 
-    async def check(self) -> list[str]:
-        """What is wrong with the file, which the next start then mends. Raises `StoreError`."""
+    async def check(self, *, is_quick: bool) -> list[str]:
+        """What is wrong with the file, which the next start then mends; ``is_quick``: of one that
+        is too large to be looked through at the start, as that does it."""
         path = self._database.path
-        problems = await asyncio.to_thread(_problems, path)
+        look = _Look(path, is_quick=is_quick)
+        try:
+            problems = await asyncio.to_thread(look.problems)
+        except asyncio.CancelledError:
+            look.stop()
+            raise
         if problems:
             await asyncio.to_thread(opening.suspect, path)
         return problems
@@ -168,14 +176,37 @@ async def finished(future: Future[Result]) -> Result:
     return await asyncio.shield(asyncio.wrap_future(future))
 
 
-def _problems(path: Path) -> list[str]:
-    """On a connection of its own, so that nothing waits for it."""
-    try:
-        flags = apsw.SQLITE_OPEN_READONLY
-        with closing(apsw.Connection(str(path), flags=flags)) as connection:
-            return list(opening.problems_of(connection, MAX_PROBLEMS))
-    except apsw.Error as error:
-        return [str(error)]
+class _Look:
+    """Looks for damage on a connection of its own, so that no write waits for it; `stop` from any
+    thread ends that."""
+
+    def __init__(self, path: Path, *, is_quick: bool) -> None:
+        self._path = path
+        self._is_quick = is_quick
+        self._is_stopped = threading.Event()
+
+    def stop(self) -> None:
+        """What is found by then does not count."""
+        self._is_stopped.set()
+
+    def problems(self) -> list[str]:
+        """All that is wrong, or, quickly, the first of it. Blocking."""
+        if self._is_quick and opening.size(self._path) <= opening.ALWAYS_CHECKED_BYTES:
+            return []
+        try:
+            flags = apsw.SQLITE_OPEN_READONLY
+            with closing(apsw.Connection(str(self._path), flags=flags)) as connection:
+                connection.set_progress_handler(self._is_stopped.is_set, STOP_STEPS)
+                if not self._is_quick:
+                    return list(opening.problems_of(connection, MAX_PROBLEMS))
+                opening.check_chats(connection)
+        except apsw.InterruptError:
+            pass
+        except apsw.Error as error:
+            if not self._is_quick or isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
+                return [str(error)]
+            logger.info("the chats were not looked through: %s", error)
+        return []
 
 
 @contextmanager

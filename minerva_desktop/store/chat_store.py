@@ -331,10 +331,11 @@ class ChatStore:
 
     # -- care --------------------------------------------------------------------------------
 
-    async def check(self) -> list[str]:
+    async def check(self, *, is_quick: bool = False) -> list[str]:
         """Look through the whole file for damage, beside other work; what is wrong, in SQLite's
-        words. It takes some seconds for 100,000 messages."""
-        return await self._care.check()
+        words. It takes some seconds for 100,000 messages; ``is_quick``: as the start does it, and
+        only where that left it out. Who stops waiting ends it."""
+        return await self._care.check(is_quick=is_quick)
 
     async def backups(self) -> list[Backup]:
         """Copies of all chats, the newest first: the last seven daily ones, and those made before

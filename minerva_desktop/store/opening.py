@@ -23,8 +23,9 @@ from minerva_desktop.store.recovery import TABLES, Recovery, recover, repair
 
 logger = logging.getLogger(__name__)
 
-# Checking a file of this size for damage takes under 0.1 s; a larger one only after a crash (0.7 s
-# for a million messages).
+# Checking a file of this size for damage takes under 0.1 s; the window looks through a larger one a
+# while later, beside other work, and here it is only done after a crash (0.7 s for a million
+# messages).
 ALWAYS_CHECKED_BYTES = 64 * 1024 * 1024
 # The write-ahead log is cut back to this size once it was copied into the file.
 LOG_LIMIT_BYTES = 8 * 1024 * 1024

@@ -43,6 +43,7 @@ from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.opened_chats import OpenedChats
 from minerva_desktop.ui.pictures import Pictures
 from minerva_desktop.ui.preset_controller import PresetController
+from minerva_desktop.ui.prompt_room import PromptRoom
 from minerva_desktop.ui.server_controller import ServerController
 from minerva_desktop.ui.settings_controller import SettingsController
 from minerva_desktop.ui.single_instance import TOKEN_VARIABLES, SingleInstance, handed_over
@@ -93,7 +94,7 @@ class Application(QObject):
             self.window, self._worker, self._tasks, self._models.name_of, self._models.note_of
         )
         self._models.refreshed.connect(self._memory.show_models)
-        self._chats = ChatController(self.window, services, self._worker, self._models, self._tasks)
+        self._chats = self._make_chats(services)
         self._chat_parts = self._make_chat_parts()
         self._updates = UpdateController(
             services.settings, self.window.notifications, self._tasks, self
@@ -108,6 +109,11 @@ class Application(QObject):
         self.window.closing.connect(self._on_closing)
         self.window.notifications.action_triggered.connect(self._on_notice_action)
 
+    def _make_chats(self, services: Services) -> ChatController:
+        window, worker, models, tasks = self.window, self._worker, self._models, self._tasks
+        self._room = PromptRoom(window, worker, models, lambda: self._chats.session)
+        return ChatController(window, services, worker, models, self._room, tasks)
+
     def _make_chat_parts(self) -> tuple[QObject, ...]:
         """What is about the open chat, or about all, beside the list and the transcript."""
         window, worker, models, tasks = self.window, self._worker, self._models, self._tasks
@@ -121,6 +127,7 @@ class Application(QObject):
         chats.session_shown.connect(self._dropped.attachments.on_shown)
         Pictures(window, tasks, lambda: chats.library)
         backups = BackupsController(window, tasks, lambda: chats.library, chats.begin_anew)
+        chats.session_shown.connect(backups.on_opened)
         chats.disk_trouble.connect(backups.show_trouble)
         window.add_guard(backups.must_stay)
         window.sidebar.chat_actions.show_backups.connect(backups.open_backups)
@@ -129,6 +136,7 @@ class Application(QObject):
         context = ContextController(
             window, worker, models, tasks, lambda: chats.session, lambda: chats.library
         )
+        self._room.outgrown.connect(context.on_outgrown)
         chats.session_shown.connect(context.on_shown)
         self._presets = PresetController(
             window, self._services, models, tasks, lambda: chats.session

@@ -3,12 +3,13 @@ them. Main thread."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QApplication, QFileDialog
 
 from minerva_desktop.app.chat_care import ChatCare, SavingTrouble
@@ -29,6 +30,7 @@ SHOW_BACKUPS = "show-backups"
 TELL_SECONDS = 30.0  # a screen reader says it each time
 CLOSING = "close-with-trouble"
 CLOSE_AGAIN = "close-once-written"
+LOOK_MS = 20_000  # after the first chat is shown: the start is busy enough
 
 
 class BackupsController(QObject):
@@ -53,6 +55,39 @@ class BackupsController(QObject):
         self._saved: SavingTrouble | None = None  # what was saved elsewhere
         self._before: Path | None = None  # the copy of what a restore replaced
         window.notifications.action_triggered.connect(self._on_action)
+        self._looks = QTimer(self)
+        self._looks.setSingleShot(True)
+        self._looks.setInterval(LOOK_MS)
+        self._looks.timeout.connect(self._on_look)
+        self._looking: asyncio.Task[list[str]] | None = None
+        window.closing.connect(self._stop_looking)
+
+    # -- a large file, which the start does not look through -------------------------------------
+
+    @Slot()
+    def on_opened(self) -> None:
+        """The chats are open, from the first time on that one is shown."""
+        if self._looking is None and not self._looks.isActive():
+            self._looks.start()
+
+    @Slot()
+    def _on_look(self) -> None:
+        self._looking = asyncio.ensure_future(self._care().damage(is_quick=True))
+        self._tasks.start(self._tell_damage(self._looking))
+
+    @Slot()
+    def _stop_looking(self) -> None:
+        self._looks.stop()
+        if self._looking is not None:
+            self._looking.cancel()
+
+    async def _tell_damage(self, looking: asyncio.Task[list[str]]) -> None:
+        await asyncio.wait([looking])
+        if looking.cancelled() or not looking.result():
+            return
+        backups = (NoticeAction("Show backups", SHOW_BACKUPS),)
+        words = _damage(looking.result())
+        self._window.notifications.show_notice(Notice(NoticeKind.WARNING, words, actions=backups))
 
     # -- a disk that fails ---------------------------------------------------------------------
 
@@ -186,11 +221,7 @@ class BackupsController(QObject):
         problems = await self._care().damage()
         if not problems:
             return "There is no damage."
-        more = f" and {len(problems) - 1:,} more" if len(problems) > 1 else ""
-        return (
-            f"The file is damaged: {problems[0]}{more}. Start Minerva again: it then recovers what"
-            " can be read, and keeps the damaged file. What is missing then may be in a backup."
-        )
+        return _damage(problems)
 
     async def _busy(self, words: str, work: Coroutine[Any, Any, str]) -> None:
         """Do ``work`` while the window says ``words``, and show what it returns there."""
@@ -231,3 +262,12 @@ def stays_open(trouble: SavingTrouble) -> Notice:
         NoticeAction("Close and lose them", CLOSING),
     )
     return Notice(NoticeKind.ERROR, text, trouble.text, actions=actions, key=CLOSING, stays=True)
+
+
+def _damage(problems: list[str]) -> str:
+    more = f" and {len(problems) - 1:,} more" if len(problems) > 1 else ""
+    return (
+        f"The file with your chats is damaged: {problems[0]}{more}. Start Minerva again: it then "
+        "recovers what can be read, and keeps the damaged file. What is missing then may be in a "
+        "backup."
+    )

@@ -13,11 +13,10 @@ from PySide6.QtCore import QObject, Signal, Slot
 from minerva_desktop.app.chat_care import SavingTrouble
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import ChatSession
-from minerva_desktop.app.load_words import refused_needs
 from minerva_desktop.app.model_presets import new_chat_values
 from minerva_desktop.app.services import Services
 from minerva_desktop.chat.completion import Completion
-from minerva_desktop.chat.conversation import Conversation, ScrollPosition
+from minerva_desktop.chat.conversation import ScrollPosition
 from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.errors import MinervaError, StoreError
 from minerva_desktop.ui.answer_status import AnswerStatus
@@ -31,10 +30,10 @@ from minerva_desktop.ui.message_actions import MessageActions, place_in
 from minerva_desktop.ui.message_sender import MessageSender
 from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.model_hints import ModelHints
-from minerva_desktop.ui.model_notices import TOO_LARGE
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
-from minerva_desktop.ui.prompt_counter import TOO_LONG, PromptCounter
+from minerva_desktop.ui.prompt_counter import PromptCounter
 from minerva_desktop.ui.prompt_history import PromptHistory
+from minerva_desktop.ui.prompt_room import PromptRoom
 from minerva_desktop.ui.removed_messages import RemovedMessages
 from minerva_desktop.ui.sidebar_controller import SidebarController
 from minerva_desktop.ui.tasks import UiTasks
@@ -42,6 +41,7 @@ from minerva_desktop.ui.temporary_chats import TemporaryChats
 
 if TYPE_CHECKING:
     from minerva_desktop.app.answer_reader import AnswerPart
+    from minerva_desktop.app.session_listener import QueuedMessage
 
 STORE_NOTICE = "store"
 
@@ -60,6 +60,7 @@ class ChatController(QObject):
         services: Services,
         worker: EngineWorker,
         models: ModelController,
+        room: PromptRoom,
         tasks: UiTasks,
     ) -> None:
         super().__init__(window)
@@ -77,11 +78,11 @@ class ChatController(QObject):
             window, worker, models, tasks, self._open_session, services.settings
         )
         self._removed = RemovedMessages(window, tasks, self._open_session)
-        self._sender = MessageSender(window, models, self._counter, tasks, self._open_session)
+        self._sender = MessageSender(window, models, room, tasks, self._open_session)
         self._actions = MessageActions(
             window,
             models,
-            self._counter,
+            room,
             tasks,
             self._open_session,
             lambda: self._library,
@@ -211,7 +212,8 @@ class ChatController(QObject):
         if session is None or session.conversation.id != conversation_id:
             session = await self._library.open_session(conversation_id)
         at = ScrollPosition(message_id) if message_id in session.conversation else None
-        if at is not None and not _is_shown(session.conversation, message_id):
+        shown = session.conversation.active_branch()
+        if at is not None and all(message.id != message_id for message in shown):
             await session.select(message_id)
         if session is not self._session:
             self._show(session, at)
@@ -294,7 +296,6 @@ class ChatController(QObject):
         if message.role is Role.ASSISTANT:
             self._speed.begin()
             self._window.notifications.dismiss(ENGINE_NOTICE)
-            self._window.notifications.dismiss(TOO_LONG)
             self._window.composer.set_generating(True)
             self._window.chat_view.begin_answer(message)
             self._status.begin(message)
@@ -352,6 +353,10 @@ class ChatController(QObject):
         if session is self._session:
             self._sender.show_waiting(session, is_paused=not session.is_busy)
 
+    async def has_room(self, session: ChatSession, queued: QueuedMessage) -> bool:
+        """Where there is none, that is told in the open chat."""
+        return await self._sender.has_room(session, queued)
+
     def on_session_saved(self) -> None:
         """A title or a time changed in the list; the open chat may now be opened next time."""
         self._services.settings.remember(conversation_id=self.conversation_id)
@@ -385,16 +390,9 @@ class ChatController(QObject):
     @Slot(str, object)
     def _on_failed(self, answer_id: str, error: MinervaError) -> None:
         self._status.end(answer_id)
-        if refused_needs(error) and self._is_shown(answer_id):
-            self._window.notifications.dismiss(TOO_LARGE)  # the answer says it
         if self._library is not None:
             self._library.on_answer_failed(answer_id, error)
         self._failed.add(answer_id, error)
 
     def _is_shown(self, answer_id: str) -> bool:
         return self._session is not None and self._session.answer_id == answer_id
-
-
-def _is_shown(conversation: Conversation, message_id: str) -> bool:
-    """Whether a message is in the branch that is shown."""
-    return any(message.id == message_id for message in conversation.active_branch())

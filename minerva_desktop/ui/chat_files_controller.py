@@ -22,9 +22,10 @@ from minerva_desktop.ui.code_saver import CodeSaver
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks
+from minerva_desktop.units import format_bytes
 
 if TYPE_CHECKING:
-    from minerva_desktop.app.chat_import import ImportReport
+    from minerva_desktop.app.chat_import import ImportProgress, ImportReport
 
 PROGRESS = "chat-files"
 STOP = "chat-files-stop"
@@ -154,10 +155,13 @@ class ChatFilesController(QObject):
         # For start-up time, as above.
         from minerva_desktop.app.chat_import import ChatImport
 
-        work = ChatImport(
-            library.store,
-            lambda n_seen: self._tell_progress(f"Importing {paths[0].name}: {_chats(n_seen)}"),
-        )
+        what = paths[0].name if len(paths) == 1 else f"{len(paths):,} files"
+
+        def on_progress(done: ImportProgress) -> None:
+            share = f"{done.percent} % of {format_bytes(done.of_bytes)}"
+            self._tell_progress(f"Importing {what}: {_chats(done.n_chats)}, {share}")
+
+        work = ChatImport(library.store, on_progress)
         try:
             await work.run(paths)
         except asyncio.CancelledError:

@@ -34,6 +34,7 @@ ATTACH_SHORTCUT = "Ctrl+Shift+A"
 MAX_SHARE_OF_WINDOW = 3  # the card takes at most a third of the window's height
 WINDOW_PER_WAITING = 250  # px of the window's height for each waiting message that is shown
 OUTER = 6 * GRID  # px above and below the card, together
+MEASURING = "Counting whether the chat with this message fits the context. Esc keeps it here."
 STILL_READING = "A file is still being read. The message can be sent once that is done."
 
 
@@ -62,6 +63,7 @@ class Composer(QWidget):
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._generating = False
+        self._held = False  # until it is known whether the message fits
         self._window_height = 0  # px; not known yet
         self._editor = MessageEdit()
         self._send = _round_button(icons, "send", "Send", "sendButton", "Return")
@@ -161,10 +163,21 @@ class Composer(QWidget):
         """Show Stop instead of Send; while it is shown, what is sent is queued."""
         moves_focus = self._send.hasFocus() or self._stop.hasFocus()
         self._generating = generating
-        self._editor.stoppable = generating
         self._refresh_buttons()
         if moves_focus:
             (self._stop if generating else self._editor).setFocus()
+
+    def set_held(self, held: bool) -> None:
+        """Show Stop, and that the message is measured before it is sent."""
+        if held == self._held:
+            return
+        moves_focus = self._send.hasFocus() or self._stop.hasFocus()
+        self._held = held
+        self._refresh_buttons()
+        if held or self._hint.text() == MEASURING:
+            self.show_hint(MEASURING if held else "")
+        if moves_focus:
+            self._editor.setFocus()
 
     def set_placeholder(self, text: str) -> None:
         """The text of the empty field, such as ``Message SmolLM2…``."""
@@ -262,8 +275,10 @@ class Composer(QWidget):
         self._card.style().polish(self._card)
 
     def _refresh_buttons(self) -> None:
-        self._send.setVisible(not self._generating)
-        self._stop.setVisible(self._generating)
+        is_busy = self._generating or self._held
+        self._editor.stoppable = is_busy
+        self._send.setVisible(not is_busy)
+        self._stop.setVisible(is_busy)
         has_content = self._has_content
         self._send.setEnabled(has_content)
         self._queue.setVisible(self._generating and has_content)

@@ -13,9 +13,11 @@ from minerva_desktop.app.load_words import refused_needs
 from minerva_desktop.errors import InvalidRequest, LoadCancelled, MinervaError, OutOfMemory
 from minerva_desktop.paths import path_text
 from minerva_desktop.settings import SettingsFile
+from minerva_desktop.ui.chat_view.actions import AnswerHelp
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import TEMPLATE, ModelController
+from minerva_desktop.ui.model_notices import TOO_LARGE
 from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks
 
@@ -52,14 +54,16 @@ class FailedAnswers(QObject):
     def add(self, answer_id: str, error: MinervaError) -> None:
         """It failed."""
         self._errors[answer_id] = error
-        self._view.offer_help(
-            answer_id,
-            details=bool(error.detail),
-            options=isinstance(error, LOAD_OPTIONS_HELP)
+        session = self._session()
+        if refused_needs(error) and session is not None and answer_id in session.conversation:
+            self._notifications.dismiss(TOO_LARGE)  # the answer says it
+        options = (
+            isinstance(error, LOAD_OPTIONS_HELP)
             or error.param == TEMPLATE
-            or self._is_refused_by_own_template(error),
-            anyway=bool(refused_needs(error)),
+            or self._is_refused_by_own_template(error)
         )
+        anyway = bool(refused_needs(error))
+        self._view.offer_help(answer_id, AnswerHelp(bool(error.detail), options, anyway))
 
     def _is_refused_by_own_template(self, error: MinervaError) -> bool:
         """Whether the template that a person put in the place of the model's takes no such

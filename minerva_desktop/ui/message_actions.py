@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import msgspec
 from PySide6.QtCore import QObject, QPoint, Slot
 
 from minerva_desktop.app.answer_words import model_name
@@ -16,8 +17,7 @@ from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.running_answer import STILL_WRITING
 from minerva_desktop.chat.conversation import Conversation, Removal
-from minerva_desktop.chat.message import Role
-from minerva_desktop.chat.parts import files_in
+from minerva_desktop.chat.message import Message, Role
 from minerva_desktop.chat.presets import PromptLibrary
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import ModelNotFound
@@ -28,7 +28,7 @@ from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.offers import Offers
-from minerva_desktop.ui.prompt_counter import PromptCounter
+from minerva_desktop.ui.prompt_room import Asked, PromptRoom
 from minerva_desktop.ui.regenerate_menu import regenerate_menu, variants_of
 from minerva_desktop.ui.tasks import UiTasks
 
@@ -48,7 +48,7 @@ class MessageActions(QObject):
         self,
         window: MainWindow,
         models: ModelController,
-        counter: PromptCounter,
+        room: PromptRoom,
         tasks: UiTasks,
         session: Callable[[], ChatSession | None],
         library: Callable[[], ChatLibrary | None],
@@ -61,7 +61,7 @@ class MessageActions(QObject):
         self._window = window
         self._view = window.chat_view
         self._models = models
-        self._counter = counter
+        self._room = room
         self._tasks = tasks
         self._session = session
         self._library = library
@@ -94,7 +94,17 @@ class MessageActions(QObject):
                 self._open_details(session, message_id, place)
 
     async def _resume(self, session: ChatSession, message_id: str) -> None:
-        await session.resume(message_id, self._model_path())
+        path = self._model_path()
+        again = partial(self._resume, session, message_id)
+        if await self._has_room(Asked(session, path, _up_to(session, message_id), then=again)):
+            await session.resume(message_id, path)
+
+    async def _has_room(self, asked: Asked) -> bool:
+        """Whether what is asked fits; False also where its chat is left, or answers, by then."""
+        if asked.session.is_answering or not self._room.may_lack(asked):
+            return True
+        fits = await self._room.is_there(asked)
+        return fits and asked.session is self._session() and not asked.session.is_answering
 
     def _model_path(self) -> Path:
         path = self._models.current_path
@@ -110,8 +120,19 @@ class MessageActions(QObject):
         if session is not None:
             self._tasks.start(self._retry(session, message_id))
 
-    async def _retry(self, session: ChatSession, message_id: str) -> None:
-        await session.retry(message_id, self._model_path())
+    async def _retry(
+        self,
+        session: ChatSession,
+        message_id: str,
+        path: Path | None = None,
+        sampling: SamplingParameters | None = None,
+    ) -> None:
+        """With the model at ``path``; the chosen one by default."""
+        path = path or self._model_path()
+        again = partial(self._retry, session, message_id, path, sampling)
+        question = _up_to(session, message_id)[:-1]
+        if await self._has_room(Asked(session, path, question, then=again)):
+            await session.retry(message_id, path, sampling)
 
     async def _offer_regenerating(
         self, session: ChatSession, message_id: str, place: QPoint
@@ -137,12 +158,18 @@ class MessageActions(QObject):
         sampling: SamplingParameters | None,
     ) -> None:
         if session is self._session():
-            self._tasks.start(session.retry(message_id, path_of(path), sampling))
+            self._tasks.start(self._retry(session, message_id, path_of(path), sampling))
 
     def _ask(self, session: ChatSession, message_id: str, words: str) -> None:
         path = self._models.current_path
         if path is not None and session is self._session():
-            self._tasks.start(session.send(words, path, reply_to=message_id))
+            self._tasks.start(self._reply(session, message_id, words, path))
+
+    async def _reply(self, session: ChatSession, message_id: str, words: str, path: Path) -> None:
+        again = partial(self._reply, session, message_id, words, path)
+        branch = _up_to(session, message_id)
+        if await self._has_room(Asked(session, path, branch, words, then=again)):
+            await session.send(words, path, reply_to=message_id)
 
     @Slot(str)
     def _on_branch(self, message_id: str) -> None:
@@ -196,12 +223,11 @@ class MessageActions(QObject):
     async def _edit(self, session: ChatSession, message_id: str, text: str) -> None:
         """The editor stays open until the message is sent."""
         path = self._model_path()
-        files = files_in(session.conversation[message_id].parts)
-        if self._counter.may_be_too_long(text, files):
-            refusal = await self._counter.refusal(text, files)
-            if refusal is not None:
-                self._window.notifications.show_notice(refusal)
-                return
+        edited = msgspec.structs.replace(session.conversation[message_id], text=text)
+        again = partial(self._edit, session, message_id, text)
+        before = _up_to(session, message_id)[:-1]
+        if not await self._has_room(Asked(session, path, before, edited=edited, then=again)):
+            return
         await session.edit(message_id, text, path)
         self._view.end_edit(message_id)
         self._window.composer.focus_editor()
@@ -234,3 +260,13 @@ class MessageActions(QObject):
         await session.put_back(removal)
         if session.conversation.cuts != cuts:
             await session.cut(session.conversation.cuts)
+
+
+def _up_to(session: ChatSession, message_id: str) -> list[Message]:
+    """The messages from the root to that one."""
+    conversation, branch = session.conversation, []
+    at: str | None = message_id
+    while at is not None:
+        branch.append(conversation[at])
+        at = branch[-1].parent_id
+    return branch[::-1]

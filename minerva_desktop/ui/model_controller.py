@@ -107,7 +107,11 @@ class ModelController(QObject):
     @property
     def n_ctx(self) -> int | None:
         """Context of the chosen model in tokens, once it is loaded."""
-        return self._ready.get(self._current) if self._current else None
+        return self.n_ctx_of(self._current) if self._current else None
+
+    def n_ctx_of(self, path: Path) -> int | None:
+        """Context of a model in tokens, while it is loaded."""
+        return self._ready.get(path)
 
     def choose_named(self, name: str) -> None:
         """Choose the model with the file ``name``, if it is in the library and can chat. It is

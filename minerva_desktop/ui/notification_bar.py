@@ -42,6 +42,7 @@ DETAIL_HEIGHT = 36 * GRID
 SIGN_SIZE = 20
 NARROW = 520  # px; below it the buttons go under the sentence
 MIN_TEXT = 420  # px, of the sentence beside them with its sign and the cross
+AROUND_BUTTONS = SIGN_SIZE + 16 * GRID  # px of a card that its buttons never have
 
 
 class NoticeKind(Enum):
@@ -239,8 +240,18 @@ class _NoticeCard(QFrame):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         direction = QBoxLayout.Direction
-        beside = self.width() >= max(NARROW, self._buttons.sizeHint().width() + MIN_TEXT)
+        row = self._row_width()
+        beside = self.width() >= max(NARROW, row + MIN_TEXT)
         self._middle.setDirection(direction.LeftToRight if beside else direction.TopToBottom)
+        # One below the other before a label is cut off.
+        fits = self.width() >= row + AROUND_BUTTONS
+        self._buttons.setDirection(direction.LeftToRight if fits else direction.TopToBottom)
+
+    def _row_width(self) -> int:
+        """What the buttons take beside each other, in px."""
+        buttons = [each for each in self.findChildren(QPushButton) if not each.isHidden()]
+        widths = [each.sizeHint().width() for each in buttons]
+        return sum(widths) + self._buttons.spacing() * max(0, len(widths) - 1)
 
     def _make_row(self, icons: Icons, covered: int) -> QHBoxLayout:
         """Sign, sentence, buttons, close; `_middle` puts the buttons under the sentence where the

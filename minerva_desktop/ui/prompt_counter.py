@@ -1,5 +1,4 @@
-"""Tokens of the open chat with what is being typed, for the context meter; and whether
-a message alone is too long.
+"""Tokens of the open chat with what is being typed, for the context meter.
 
 The engine's child counts them. Main thread.
 """
@@ -8,28 +7,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Slot
 
 from minerva_desktop.app.chat_session import ChatSession
-from minerva_desktop.app.model_actions import ModelState
 from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.conversation import clean_text, draft_turn
 from minerva_desktop.chat.message import ChatTurn, Message
 from minerva_desktop.chat.parts import Files
 from minerva_desktop.chat.turns import turns_of
 from minerva_desktop.errors import MinervaError
-from minerva_desktop.paths import path_text
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
-from minerva_desktop.ui.model_notices import LOAD_OPTIONS
-from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.tasks import LatestTask, UiTasks
 
 COUNT_DELAY_MS = 400  # after the last key, before the prompt's tokens are counted
-TOO_LONG = "message-too-long"
 
 
 class PromptCounter(QObject):
@@ -46,7 +39,6 @@ class PromptCounter(QObject):
         self._session: ChatSession | None = None
         # Of each running answer, in whichever chat, with its prompt: one may go to and fro.
         self._n_tokens: dict[str, int] = {}
-        self._alone: dict[Path, int | None] = {}  # contexts that models would have by themselves
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(COUNT_DELAY_MS)
@@ -54,7 +46,6 @@ class PromptCounter(QObject):
         window.composer.text_changed.connect(self._on_changed)
         window.composer.attachments.changed.connect(self._on_changed)
         models.context_changed.connect(self._on_context_changed)
-        worker.model_changed.connect(self._on_model_changed)
         worker.prefill_advanced.connect(self._on_prefill)
         worker.tokens_ready.connect(self._on_tokens)
         worker.answer_finished.connect(self._on_ended)
@@ -84,44 +75,6 @@ class PromptCounter(QObject):
         if not composer.attachments.items and not composer.text:
             composer.show_hint("")  # at once: sent, as a rule
         self.count_soon()
-
-    def may_be_too_long(self, text: str, files: Files = ()) -> bool:
-        """Whether this message alone might exceed the context: no token is less than a byte."""
-        n_ctx = self._models.n_ctx
-        texts = (text, *(file.text for file in files))
-        return n_ctx is not None and sum(len(t.encode(errors="replace")) for t in texts) > n_ctx
-
-    async def refusal(self, text: str, files: Files = ()) -> Notice | None:
-        """Why this message alone exceeds the context; None where it does not, or where that cannot
-        be known now: then its answer says it."""
-        path, n_ctx = self._models.current_path, self._models.n_ctx
-        if path is None or n_ctx is None:
-            return None
-        turn = draft_turn(text, files)
-        try:
-            used = await self._worker.count_tokens(path, (turn,)) if turn is not None else 0
-        except MinervaError:
-            return None
-        if used is None or used < n_ctx:  # one token at least is the answer's
-            return None
-        alone = self._alone.get(path) or 0
-        way = ". Shorten it"
-        if used < alone:
-            way = (
-                f", because others held memory when it was loaded: alone it gets {alone:,}. Eject "
-                "the model to have it loaded anew, shorten the message"
-            )
-        words = (
-            f"The message was not sent: it takes {used:,} tokens, and the context of "
-            f"{self._models.shown_name(path)} has {n_ctx:,}{way}, or give the model a larger "
-            "context in its load options (Ctrl+Shift+L)."
-        )
-        options = NoticeAction("Load options…", f"{LOAD_OPTIONS} {path_text(path)}")
-        return Notice(NoticeKind.WARNING, words, actions=(options,), key=TOO_LONG)
-
-    @Slot(object)
-    def _on_model_changed(self, state: ModelState) -> None:
-        self._alone[state.path] = state.n_ctx_alone
 
     @Slot(object)
     def _on_context_changed(self, _n_ctx: object) -> None:

@@ -1,7 +1,7 @@
 """The messages that wait until an answer is over, one below the other above the composer.
 
 Each can be taken back into the composer or thrown away. Where nothing is answered any more, because
-the last answer was stopped or failed, *Send now* sends the first. Main thread.
+the last answer was stopped or failed, or the first has no room, *Send now* sends that. Main thread.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ BUTTON = 7 * GRID  # px
 SIGN = 4 * GRID  # px
 NOT_WELL = "Not sent, because the answer before it did not end well."
 STOPPED = "Not sent, because you stopped the answer before it."
+NO_ROOM = "Not sent, because the chat with it is longer than the context."
 
 
 class WaitingMessages(QWidget):
@@ -78,11 +79,11 @@ class WaitingMessages(QWidget):
         return line
 
     def show_messages(
-        self, messages: Sequence[QueuedMessage], *, is_paused: bool, was_stopped: bool = False
+        self, messages: Sequence[QueuedMessage], *, is_paused: bool, why: str = NOT_WELL
     ) -> None:
         """Show what waits, first in line first. ``is_paused``: for the person, not for an answer
-        that is being written; ``was_stopped``: because the person stopped the last one."""
-        self._why.setText(STOPPED if was_stopped else NOT_WELL)
+        that is being written; ``why`` says so."""
+        self._why.setText(why)
         if (tuple(messages), is_paused) == (self._shown, self._is_paused):
             return
         n_before = len(self._shown)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from minerva_desktop.app import chat_sources
-from minerva_desktop.app.chat_import import ChatImport, ImportReport
+from minerva_desktop.app.chat_import import ChatImport, ImportProgress, ImportReport
 from minerva_desktop.chat.conversation import Folder
 from minerva_desktop.chat.export_json import chats_to_json
 from minerva_desktop.chat.import_chats import ChatFormat
@@ -46,6 +46,23 @@ async def test_chatgpts_archive(store: ChatStore, tmp_path: Path) -> None:
     assert await store.blob(image.digest) == PNG
     assert image.digest == digest_of(PNG)
     assert chats[2].updated_at == 1_700_000_900.0
+
+
+async def test_how_far_an_import_is(store: ChatStore, tmp_path: Path) -> None:
+    archive = chatgpt_archive(tmp_path / "export.zip")
+    own = tmp_path / "own.json"
+    own.write_bytes(chats_to_json([make_conversation("Hi"), make_conversation("Ho")], {}))
+    with zipfile.ZipFile(archive) as unpacked:
+        n_packed = sum(m.file_size for m in unpacked.infolist() if m.filename.endswith(".json"))
+    of_bytes = n_packed + own.stat().st_size
+    told: list[ImportProgress] = []
+    await ChatImport(store, told.append).run([archive, own, tmp_path / "none.json"])
+    assert told[0] == ImportProgress(0, 0, of_bytes)
+    assert [each.n_chats for each in told] == [0, 1, 2, 3, 4, 5, 5]
+    assert told[3].n_bytes <= n_packed
+    assert told[4].n_bytes == round(n_packed + own.stat().st_size / 2)
+    assert [each.n_bytes for each in told] == sorted(each.n_bytes for each in told)
+    assert (told[-1].n_bytes, told[-1].percent) == (of_bytes, 100)
 
 
 async def test_a_second_import_changes_nothing(store: ChatStore, tmp_path: Path) -> None:

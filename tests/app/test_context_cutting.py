@@ -44,6 +44,17 @@ async def test_the_newest_that_fit_are_kept() -> None:
     assert found == PossibleCut(branch[6].id, 6, 60)
 
 
+async def test_what_fits_of_a_part_of_the_branch() -> None:
+    conversation = chat(9)
+    branch = conversation.active_branch()
+    found = await newest_that_fit(conversation, count, 40, branch=branch[:5])
+    assert found == PossibleCut(branch[2].id, 2, 20)
+    # A cut behind that part is none of it.
+    cut = ContextCut(first_id=branch[6].id, created_at=1.0)
+    conversation.cuts = with_cut(conversation, cut)
+    assert await newest_that_fit(conversation, count, 40, branch=branch[:5]) == found
+
+
 async def test_nothing_is_cut_that_fits_or_where_it_does_not_help() -> None:
     assert await newest_that_fit(chat(9), count, 200) is None
     assert await newest_that_fit(chat(1, 500), count, 200) is None

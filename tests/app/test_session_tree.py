@@ -229,6 +229,20 @@ async def test_a_stopped_answer_leaves_the_queue_waiting(desk: Desk) -> None:
     assert desk.engine.started[-1].turns[-1] == ChatTurn(Role.USER, "One\n\nTwo")
 
 
+async def test_a_message_without_room_goes_on_waiting(desk: Desk) -> None:
+    session = desk.new_session()
+    await session.send("One", MODEL)
+    session.enqueue("Two", MODEL)
+    desk.listener.room = False
+    await desk.says(session, "Un")
+    await session.settle()
+    assert [queued.text for queued in session.queued] == ["Two"]
+    assert len(desk.engine.started) == 1
+    desk.listener.room = True
+    await session.send_queued()
+    assert desk.engine.started[-1].turns[-1] == ChatTurn(Role.USER, "Two")
+
+
 async def test_what_waits_at_the_end_becomes_the_draft(desk: Desk) -> None:
     session = desk.new_session()
     await session.send("One", MODEL)

@@ -17,6 +17,15 @@ def test_a_counter_shows_how_far_it_is_and_goes(
     assert capsys.readouterr().err == "\r1,000 chats\r           \r"
 
 
+def test_a_counter_shows_of_how_many(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with TerminalCounter("chats", of=30) as counter:
+        counter.show(3, ", 10 %")
+    assert capsys.readouterr().err.startswith("\r3 of 30 chats, 10 %\r")
+
+
 def test_a_pipe_gets_no_counter(capsys: pytest.CaptureFixture[str]) -> None:
     with TerminalCounter("chats") as counter:
         counter.show(1)

@@ -347,20 +347,26 @@ def test_what_was_imported_can_be_found_at_once(run: Run, tmp_path: Path) -> Non
 
 
 def test_a_command_recovers_a_damaged_file(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A large file is not looked through as it is opened: the command after the one that met the
-    damage does it."""
+    """A large file is not looked through as it is opened: the command that meets the damage
+    recovers the chats, says where the damaged file is, and is done all the same."""
     stored(chat("Tea", "ab" * 16))
     database = app_paths().database
     monkeypatch.setattr(opening, "ALWAYS_CHECKED_BYTES", 0)
     spoil_page(database, root_page(database, "conversations_listed"))
-    code, out, said = run("list")
-    assert (code, out) == (1, "")
-    assert "Start Minerva again" in said
-    code, out, said = run("list")
+    code, out, said = run("list", "--json")
     assert code == 0
-    assert "Tea" in out
+    assert [each["title"] for each in json.loads(out)] == ["Tea"]
     assert said.startswith("The file with your chats was damaged. ")
+    (damaged,) = database.parent.glob("chats-damaged-*.sqlite3")
+    assert f"The damaged file is kept as {damaged}" in said
     assert run("list")[2] == ""
+
+    # Half of a stream is out already: it has to be asked for again.
+    spoil_page(database, root_page(database, "messages"))
+    code, out, said = run("export", "--all", "-o", "-", "--format", "json")
+    assert (code, said.count("The file with your chats was damaged. ")) == (1, 1)
+    assert said.endswith("are recovered now: do it again\n")
+    assert run("export", "--all", "-o", "-", "--format", "json")[0] == 0
 
     database.write_bytes(bytes(100) + database.read_bytes()[100:])
     code, out, said = run("list")

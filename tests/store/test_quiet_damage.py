@@ -3,17 +3,35 @@ once it is met, or was looked for."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
 import pytest
 
-from tests.store.test_recovery import N_CHATS, N_MESSAGES, fill, reopened, root_page
+from minerva_desktop.store import opening
+from minerva_desktop.store.chat_store import ChatStore
+from tests.store.test_recovery import (
+    N_CHATS,
+    N_MESSAGES,
+    fill,
+    reopened,
+    root_page,
+    spoil_page,
+)
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "chats.db"
+
+
+@pytest.fixture
+def filled(path: Path) -> Path:
+    fill(path)
+    return path
 
 
 def spoil(path: Path, old: bytes, new: bytes) -> None:
@@ -95,3 +113,43 @@ def test_a_first_page_that_seems_to_be_of_the_future_is_damaged(
     assert recovery is not None
     assert found == {chat.id: chat for chat in chats}
     assert problems == []
+
+
+async def test_a_quick_check_is_for_what_the_start_leaves_out(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await ChatStore.open(filled)
+    spoil_page(filled, root_page(filled, "messages_by_parent"))
+    assert await store.check(is_quick=True) == []  # of a small file: the start has done it
+    assert not opening.suspicion(filled).exists()
+    monkeypatch.setattr(opening, "ALWAYS_CHECKED_BYTES", 0)
+    (problem,) = await store.check(is_quick=True)
+    assert "page" in problem
+    assert opening.suspicion(filled).exists()
+    await store.close()
+
+
+async def test_a_check_ends_with_who_waits_for_it(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def problems_of(connection: apsw.Connection, _most: int) -> Iterator[str]:
+        begun.set()
+        try:  # for ever
+            connection.execute(
+                "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) "
+                "SELECT max(i) FROM n"
+            ).fetchall()
+        finally:
+            ended.set()
+        yield "never"
+
+    monkeypatch.setattr(opening, "problems_of", problems_of)
+    store = await ChatStore.open(filled)
+    checking = asyncio.ensure_future(store.check())
+    assert await asyncio.to_thread(begun.wait, 10)
+    checking.cancel()
+    assert await asyncio.to_thread(ended.wait, 10)
+    assert checking.cancelled()
+    await store.close()

@@ -35,13 +35,13 @@ OpenApp = Callable[..., OpenWindow]
 
 
 @pytest.fixture
-def open_app(qtbot: QtBot, dressed_app: QApplication, catalog: Catalog) -> OpenApp:
+def open_app(qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog) -> OpenApp:
     """Starts the app; its model has a small context, and gives answers of four tokens."""
     paths = app_paths()
     paths.create()
     sampling = SamplingParameters(max_tokens=4, seed=1)
     SettingsFile(paths.settings).save(Settings(n_ctx=512, sampling=sampling))
-    return functools.partial(OpenWindow, qtbot, dressed_app, catalog)
+    return functools.partial(OpenWindow, qtbot, dressed_app, small_catalog)
 
 
 def files(opened: OpenWindow) -> tuple[FilePart, ...]:
@@ -133,7 +133,7 @@ def test_what_does_not_fit_is_said_before_it_is_sent(open_app: OpenApp, tmp_path
         opened.drop(tmp_path / "long.txt")
         hint = opened.part(QLabel, "composerHint")
         opened.until("hint", hint.isVisible)
-        assert hint.text().endswith("The context of SmolLM2-135M-Instruct has 512.")
+        assert hint.text().endswith("The context of small has 512.")
         assert "/ 512 tokens" in opened.context
         opened.press(Qt.Key.Key_Return)
         opened.until("refusal", lambda: "The message was not sent: it takes" in opened.notice)
@@ -199,8 +199,7 @@ def test_what_cannot_be_attached_leaves_the_message_alone(
         opened.until("sentence", lambda: opened.notice == "2 of 2 files cannot be attached.")
         opened.window.composer.image_pasted.emit()
         assert opened.notice == (
-            "SmolLM2-135M-Instruct cannot read images, so the image in the clipboard was not"
-            " attached."
+            "small cannot read images, so the image in the clipboard was not attached."
         )
         assert (opened.window.composer.text, names(opened)) == ("Look", [])
 

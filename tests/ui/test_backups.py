@@ -19,6 +19,7 @@ from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.store import opening
 from minerva_desktop.store.chat_store import ChatStore
+from minerva_desktop.ui import backups_controller
 from minerva_desktop.ui.backups_controller import TROUBLE, BackupsController
 from minerva_desktop.ui.backups_window import BackupsWindow, CopyRow
 from minerva_desktop.ui.chat_places import ChatPlaces
@@ -122,6 +123,25 @@ def test_damage_that_is_met_at_the_start_is_recovered_at_once(
     with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
         opened.until("told", lambda: "2 messages in 1 chat could be read." in opened.notice)
         opened.until("listed", lambda: "Sea" in _titles(opened))
+
+
+def test_a_large_file_is_looked_through_once_the_window_is_there(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = app_paths()
+    paths.create()
+    asyncio.run(_keep(paths.database, "Sea"))
+    monkeypatch.setattr(opening, "ALWAYS_CHECKED_BYTES", 0)
+    monkeypatch.setattr(backups_controller, "LOOK_MS", 0)
+    spoil_page(paths.database, root_page(paths.database, "messages_by_parent"))
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        opened.until(
+            "told", lambda: opened.notice.startswith("The file with your chats is damaged")
+        )
+        assert "Start Minerva again" in opened.notice
+        assert opening.suspicion(paths.database).exists()
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        opened.until("recovered", lambda: "2 messages in 1 chat could be read" in opened.notice)
 
 
 def test_what_was_typed_outlives_a_restore(opened: OpenWindow) -> None:

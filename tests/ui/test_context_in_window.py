@@ -28,8 +28,11 @@ from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import Settings, SettingsFile
 from minerva_desktop.store.chat_store import ChatStore
+from minerva_desktop.ui.composer import MEASURING
 from minerva_desktop.ui.context_panel import RESERVE
+from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.notification_bar import NotificationBar
+from minerva_desktop.ui.waiting_messages import NO_ROOM
 from tests.chat.samples import make_conversation
 from tests.ui.open_window import OpenWindow
 from tests.ui.parts import part
@@ -37,6 +40,7 @@ from tests.ui.parts import part
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
 N_CTX = 256
+NOT_SENT = "The message was not sent: with it the chat takes "
 
 
 async def _keep(path: Path, conversation: Conversation) -> None:
@@ -87,12 +91,27 @@ def _left_out(opened: OpenWindow) -> str:
     return " ".join(label.text() for label in panel.findChildren(QLabel) if label.isVisible())
 
 
+def _try_to_send(opened: OpenWindow, text: str) -> None:
+    """Press Enter at once, before anything of it is counted, and see that nothing is spent."""
+    opened.window.composer.set_text(text)
+    opened.press(Qt.Key.Key_Return)
+    opened.until("refusal", lambda: opened.notice.startswith(NOT_SENT))
+    assert f"the context of SmolLM2-135M-Instruct has {N_CTX}. Without the oldest" in opened.notice
+    assert opened.window.composer.text == text
+    assert text not in opened.transcript
+    buttons = opened.window.notifications.findChildren(QPushButton)
+    for each in (button for button in buttons if button.isVisible()):
+        assert each.width() >= each.sizeHint().width(), each.text()  # no label is cut off
+
+
 def test_a_chat_that_outgrew_the_context_keeps_the_newest(opened: OpenWindow) -> None:
-    opened.send("Which one do you like?")
-    opened.until("offer", lambda: "The chat is longer than" in opened.notice)
-    assert f"longer than the context of SmolLM2-135M-Instruct ({N_CTX} tokens)" in opened.notice
+    _try_to_send(opened, "Which one do you like?")
     _click(opened, "Keep the newest")
+    opened.until("cut", lambda: opened.window.chat_view.cut_mark.first_id is not None)
+    assert opened.window.composer.text == "Which one do you like?"
+    opened.press(Qt.Key.Key_Return)
     opened.until("answer", lambda: opened.speed != "" and not opened.is_answering)
+    assert opened.window.composer.text == ""
     assert "0 is a number" in opened.transcript
     told = _left_out(opened)
     assert "oldest messages are kept, but not sent." in told
@@ -114,17 +133,17 @@ def test_a_chat_that_outgrew_the_context_keeps_the_newest(opened: OpenWindow) ->
 
 
 def test_what_is_offered_for_a_chat_goes_with_it(opened: OpenWindow) -> None:
-    opened.send("Which one do you like?")
-    opened.until("offer", lambda: "The chat is longer than" in opened.notice)
+    _try_to_send(opened, "Which one do you like?")
     QTest.mouseClick(opened.part(QPushButton, "newChatButton"), Qt.MouseButton.LeftButton)
     assert opened.notice == ""
 
 
 def test_older_messages_are_summarised(opened: OpenWindow) -> None:
-    opened.send("Which one do you like?")
-    opened.until("offer", lambda: "The chat is longer than" in opened.notice)
+    _try_to_send(opened, "Which one do you like?")
     _click(opened, "Summarise older ones")
     opened.until("summary", lambda: opened.notice.startswith("Summarising"))
+    opened.until("cut", lambda: opened.window.chat_view.cut_mark.first_id is not None)
+    opened.press(Qt.Key.Key_Return)
     opened.until("answer", lambda: opened.speed != "" and not opened.is_answering)
     assert opened.notice == ""
     told = _left_out(opened)
@@ -190,3 +209,117 @@ def test_files_that_are_to_be_sent_count(
         opened.until("another cut", lambda: view.cut_mark.first_id != first)
         opened.until("meter", lambda: not opened.window.status.context.is_outgrown)
         assert opened.notice == ""
+
+
+def test_an_answer_that_failed_for_the_context_offers_what_helps(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+) -> None:
+    _keep_chat(10, 4)
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        opened.send("Which one do you like?")  # what fits is known once the model is loaded
+        opened.until("failure", lambda: "Context limit exceeded" in _shown(opened, QLabel))
+        opened.until("offer", lambda: "Keep the newest" in _shown(opened, QPushButton))
+        assert "Without the oldest" in _shown(opened, QLabel)
+        assert "Summarise older ones" in _shown(opened, QPushButton)
+        opened.until("count", lambda: opened.window.status.context.is_outgrown)
+        assert opened.notice == ""  # it is said once
+        buttons = opened.window.chat_view.findChildren(QPushButton)
+        (keep,) = (
+            each for each in buttons if each.text() == "Keep the newest" and each.isVisible()
+        )
+        QTest.mouseClick(keep, Qt.MouseButton.LeftButton)
+        opened.until("answer", lambda: opened.speed != "" and not opened.is_answering)
+        assert opened.window.chat_view.cut_mark.first_id is not None
+        assert "Keep the newest" not in _shown(opened, QPushButton)
+
+
+def _shown(opened: OpenWindow, kind: type[QLabel] | type[QPushButton]) -> str:
+    """What labels or buttons of the transcript say."""
+    found = opened.window.chat_view.findChildren(kind)
+    return " | ".join(each.text() for each in found if each.isVisible())
+
+
+def test_what_is_said_instead_goes_on_once_it_fits(opened: OpenWindow) -> None:
+    view = opened.window.chat_view
+    ids = [message.id for message in view.messages.messages]
+    view.events.edit_submitted.emit(ids[-2], "Which one do you like?")
+    opened.until("refusal", lambda: opened.notice.startswith(NOT_SENT))
+    assert [message.id for message in view.messages.messages] == ids
+    _click(opened, "Keep the newest")
+    opened.until("answer", lambda: opened.speed != "" and not opened.is_answering)
+    assert "Which one do you like?" in opened.transcript
+
+
+def test_an_answer_is_not_given_anew_that_would_not_fit(opened: OpenWindow) -> None:
+    view = opened.window.chat_view
+    ids = [message.id for message in view.messages.messages]
+    view.events.retry_requested.emit(ids[-1])
+    opened.until("refusal", lambda: opened.notice.startswith("The chat takes "))
+    assert [message.id for message in view.messages.messages] == ids
+    _click(opened, "Keep the newest")
+    opened.until("answer", lambda: opened.speed != "" and not opened.is_answering)
+    assert view.messages.messages[-1].id != ids[-1]
+
+
+def test_an_offer_goes_once_something_that_fits_is_asked(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+) -> None:
+    _keep_chat(8, 2)
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        _load(opened)
+        view = opened.window.chat_view
+        question = view.messages.messages[-2].id
+        view.events.edit_submitted.emit(question, "word " * 120)
+        opened.until("refusal", lambda: opened.notice.startswith(NOT_SENT))
+        view.events.edit_submitted.emit(question, "Which one?")
+        opened.until("answer", lambda: opened.speed != "" and not opened.is_answering)
+        assert "Which one?" in opened.transcript
+        assert opened.notice == ""
+
+
+def test_a_message_that_waited_is_not_spent(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+) -> None:
+    _keep_chat(4, 4)
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        _load(opened)
+        opened.send("Which one?")
+        opened.window.composer.set_text("word " * 70)
+        opened.press(Qt.Key.Key_Return)
+        waiting = opened.window.composer.waiting
+        opened.until("refusal", lambda: opened.notice.startswith(NOT_SENT))
+        assert NO_ROOM in [label.text() for label in waiting.findChildren(QLabel)]
+        assert part(waiting, QPushButton, "sendWaitingButton").isVisible()
+        assert "word word" not in opened.transcript
+        _click(opened, "Keep the newest")
+        opened.until("message", lambda: "word word" in opened.transcript)
+        opened.until("answer", lambda: not opened.is_answering)
+        assert not waiting.isVisible()
+
+
+def test_a_message_that_is_counted_can_be_kept(
+    opened: OpenWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    composer, counts = opened.window.composer, asyncio.Event()
+
+    async def count_tokens(*_asked: object) -> int:
+        await counts.wait()
+        return 8
+
+    opened.until("first offer", lambda: opened.notice != "")
+    monkeypatch.setattr(EngineWorker, "count_tokens", count_tokens)
+    composer.set_text("Which one?")
+    for sends in (False, True):
+        opened.press(Qt.Key.Key_Return)
+        opened.until("Stop", lambda: opened.is_answering)
+        assert MEASURING in [label.text() for label in composer.findChildren(QLabel)]
+        if sends:
+            monkeypatch.undo()
+            counts.set()
+        else:
+            opened.press(Qt.Key.Key_Escape)
+            opened.until("Send", lambda: not opened.is_answering)
+            assert composer.text == "Which one?"
+    opened.until("message", lambda: "Which one?" in opened.transcript)
+    assert composer.text == ""
+    opened.until("end", lambda: not opened.is_answering)

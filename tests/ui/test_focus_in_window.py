@@ -24,10 +24,10 @@ pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=Tr
 
 
 @pytest.fixture
-def opened(qtbot: QtBot, dressed_app: QApplication, catalog: Catalog) -> Iterator[OpenWindow]:
+def opened(qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog) -> Iterator[OpenWindow]:
     """A window with an answer that was cut off after four tokens."""
     remember(SamplingParameters(max_tokens=4, seed=1))
-    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
         opened.window.activateWindow()
         opened.send("Count to ten in words.")
         answered(opened, 2)
@@ -50,7 +50,7 @@ def _press(opened: OpenWindow, name: str) -> None:
 def _regenerate(opened: OpenWindow) -> None:
     _press(opened, "Regenerate")
     opened.until("menu", lambda: QApplication.activePopupWidget() is not None)
-    choose(opened, "regenerateMenu", "Again with SmolLM2-135M-Instruct")
+    choose(opened, "regenerateMenu", "Again with small")
 
 
 def _delete(opened: OpenWindow) -> None:

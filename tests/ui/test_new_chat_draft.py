@@ -21,14 +21,14 @@ pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=Tr
 
 
 def test_a_draft_of_a_new_chat_is_there_after_a_restart(
-    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+    qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog
 ) -> None:
-    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
         QTest.keyClicks(opened.part(MessageEdit, "composer"), "Half a th")
         # Also where the app is killed: it does not wait for the end.
         opened.until("draft", lambda: opened.settings.current.new_chat_draft == "Half a th")
         QTest.keyClicks(opened.part(MessageEdit, "composer"), "ought")
-    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
         assert opened.window.composer.text == "Half a thought"
         opened.press(Qt.Key.Key_Return)
         opened.until("message", lambda: "Half a thought" in opened.transcript)
@@ -38,9 +38,9 @@ def test_a_draft_of_a_new_chat_is_there_after_a_restart(
 
 
 def test_a_draft_of_a_temporary_chat_is_not_kept(
-    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+    qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog
 ) -> None:
-    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
         opened.window.new_temporary_chat.emit()
         QTest.keyClicks(opened.part(MessageEdit, "composer"), "Nobody's business")
     assert opened.paths.settings.read_text().find("business") == -1
@@ -51,15 +51,15 @@ USUAL = ("", SamplingParameters())
 
 
 def test_what_was_set_in_a_new_chat_is_there_after_a_restart(
-    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+    qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog
 ) -> None:
     kept = ChatSetup(system_prompt=PIRATE[0], sampling=PIRATE[1])
-    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
         opened.window.parameters.apply("", PIRATE[1])
         QTest.keyClicks(opened.part(QPlainTextEdit, "systemPrompt"), PIRATE[0])
         # Also where the app is killed: it does not wait for the end.
         opened.until("setup", lambda: opened.settings.current.new_chat_setup == kept)
-    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
         panel = opened.window.parameters
         assert panel.values() == PIRATE
         opened.window.header.picker.selected.emit(opened.model_paths[0])
@@ -72,9 +72,9 @@ def test_what_was_set_in_a_new_chat_is_there_after_a_restart(
 
 
 def test_what_was_set_in_a_new_chat_waits_while_another_is_looked_at(
-    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+    qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog
 ) -> None:
-    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
         panel, sidebar = opened.window.parameters, opened.window.sidebar
         panel.apply("", SamplingParameters(max_tokens=2))
         opened.send("Hi")

@@ -77,7 +77,7 @@ def test_the_person_sends_what_an_answer_that_failed_left(qtbot: QtBot, composer
     waiting.show_messages(MESSAGES[:1], is_paused=True)
     assert send.isVisible()
     assert NOT_WELL in labels(waiting)
-    waiting.show_messages(MESSAGES[:1], is_paused=True, was_stopped=True)
+    waiting.show_messages(MESSAGES[:1], is_paused=True, why=STOPPED)
     assert STOPPED in labels(waiting)
     with qtbot.waitSignal(waiting.send_requested):
         QTest.mouseClick(send, Qt.MouseButton.LeftButton)

@@ -44,6 +44,17 @@ ICONS = {
 }
 
 
+class AnswerHelp(NamedTuple):
+    """What is offered under a failed answer. ``details``: there is more to say than its sentence;
+    ``options``: the model could answer with other load options; ``anyway``: if it may take more
+    memory; ``cut``: how the chat fits without its oldest messages, which says what goes."""
+
+    details: bool = False
+    options: bool = False
+    anyway: bool = False
+    cut: str = ""
+
+
 class BranchPlace(NamedTuple):
     """Where a message stands among its alternatives: ``ids`` of all, oldest first, and its own
     ``position`` in them."""

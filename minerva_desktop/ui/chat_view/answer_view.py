@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QWidget
 from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.chat.turns import open_thought
 from minerva_desktop.ui.chat_view.action_row import MAX_WIDTH
-from minerva_desktop.ui.chat_view.actions import can_go_on
+from minerva_desktop.ui.chat_view.actions import AnswerHelp, can_go_on
 from minerva_desktop.ui.chat_view.message_parts import (
     INSET,
     Footer,
@@ -36,14 +36,16 @@ FIRST_SECONDS = 0.004  # for what is there of a thought that is opened while it 
 
 
 class AnswerView(MessageView):
-    """Signals carry the message's id: which button under it was pressed. ``part_shown(view)``: a
-    thought or a card of it was opened, and that shows its text."""
+    """Signals carry the message's id: which button under it was pressed; ``cut_requested`` also
+    whether what is older is to be summarised. ``part_shown(view)``: a thought or a card of it was
+    opened, and that shows its text."""
 
     retry_requested = Signal(str)
     continue_requested = Signal(str)
     details_requested = Signal(str)
     options_requested = Signal(str)
     load_anyway_requested = Signal(str)
+    cut_requested = Signal(str, bool)
     part_shown = Signal(RichTextView)
 
     gap_below = 5 * GRID
@@ -116,11 +118,10 @@ class AnswerView(MessageView):
             self._status = text
             self._show_state()
 
-    def offer_help(self, *, details: bool, options: bool, anyway: bool) -> None:
-        """The answer failed. ``details``: there is more to say than its sentence; ``options``: the
-        model could answer with other load options; ``anyway``: if it may take more memory."""
-        if self._notice is not None or details or options or anyway:
-            self._used_notice().offer_help(details=details, options=options, anyway=anyway)
+    def offer_help(self, offered: AnswerHelp) -> None:
+        """The answer failed, and this is offered."""
+        if self._notice is not None or any(offered):
+            self._used_notice().offer_help(offered)
             self._fitted = (-1, 0)
 
     def _used_notice(self) -> Notice:
@@ -135,6 +136,7 @@ class AnswerView(MessageView):
             notice.details_clicked.connect(self._on_details)
             notice.options_clicked.connect(self._on_options)
             notice.anyway_clicked.connect(self._on_load_anyway)
+            notice.cut_clicked.connect(self._on_cut)
         return self._notice
 
     def finish(self, message: Message) -> None:
@@ -273,3 +275,7 @@ class AnswerView(MessageView):
     @Slot()
     def _on_load_anyway(self) -> None:
         self.load_anyway_requested.emit(self._message.id)
+
+    @Slot(bool)
+    def _on_cut(self, summarised: bool) -> None:
+        self.cut_requested.emit(self._message.id, summarised)

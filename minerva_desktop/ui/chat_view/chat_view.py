@@ -14,19 +14,20 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRect, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
+from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.chat.conversation import ScrollPosition
 from minerva_desktop.chat.message import Message
-from minerva_desktop.ui.chat_view.actions import BranchPlace
+from minerva_desktop.ui.chat_view.actions import AnswerHelp, BranchPlace
 from minerva_desktop.ui.chat_view.cut_mark import CutMark
 from minerva_desktop.ui.chat_view.flush_pace import FlushPace
 from minerva_desktop.ui.chat_view.jump_button import JumpButton
 from minerva_desktop.ui.chat_view.message_column import MessageColumn
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions, no_place
 from minerva_desktop.ui.chat_view.temporary_mark import TemporaryMark
+from minerva_desktop.ui.chat_view.transcript_area import FOLLOW_DISTANCE, TranscriptArea
 from minerva_desktop.ui.icons import Icons
-from minerva_desktop.ui.theme import GRID, Theme
+from minerva_desktop.ui.theme import Theme
 
 if TYPE_CHECKING:
     from minerva_desktop.ui.chat_view.message_view import MessageView
@@ -35,10 +36,9 @@ if TYPE_CHECKING:
 BACKLOG_MS = 4  # before the next slice of work that is left over
 SLICE_SECONDS = 0.005  # placing and painting what was made take as long again
 OPENING_SECONDS = 0.08  # to fill the first screen at once
-FOLLOW_DISTANCE = 24  # px from the end that still count as the end
 
 
-class ChatView(QScrollArea):
+class ChatView(TranscriptArea):
     """``events`` says what a person wants of a message. ``scrolled``: by a person; ``arranged``:
     something was rendered, or has another place or size."""
 
@@ -58,22 +58,17 @@ class ChatView(QScrollArea):
         self._timer.timeout.connect(self._flush)
         self.setObjectName("chatView")
         self.setAccessibleName("Conversation")
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # Tab goes to the messages
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.events = MessageEvents(self)
         self._options = MessageOptions()
         self._column = MessageColumn(icons, self.events, self._options)
         self._messages = self._column.messages
         self._connect_events()
         self.setWidget(self._column)
-        self.viewport().setAutoFillBackground(False)  # the window shows through
         # Opaque, so that Qt moves what is scrolled and paints only what comes into sight.
         self._column.setAutoFillBackground(True)
         self._temporary = TemporaryMark(icons, self)
         self._jump = JumpButton(icons, self._column)
         self._jump.clicked.connect(self.scroll_to_end)
-        self.verticalScrollBar().setSingleStep(10 * GRID)
         self.verticalScrollBar().valueChanged.connect(self._on_scrolled)
         self.set_empty_hint("How can I help?", "")
 
@@ -82,8 +77,8 @@ class ChatView(QScrollArea):
         events.work_added.connect(self._on_work_added)
         events.layout_changed.connect(self._arrange)
         events.selected.connect(self._on_selected)
-        events.caret_moved.connect(self._on_caret_moved)
-        events.scroll_wanted.connect(self._scroll_by)
+        events.caret_moved.connect(self.show_rect)
+        events.scroll_wanted.connect(self.scroll_by)
         events.edit_requested.connect(self.edit_message)
 
     # -- content -----------------------------------------------------------------------------
@@ -113,7 +108,7 @@ class ChatView(QScrollArea):
         stays = self._messages.change(messages)
         bar.setValue(value)  # Qt scrolls to what gets the keyboard of a message that goes
         self._moving = False
-        self._following = not stays or (was_at_end and self._is_near_end)
+        self._following = not stays or (was_at_end and self.is_near_end)
         self._fill()
 
     def _fill(self) -> None:
@@ -188,12 +183,10 @@ class ChatView(QScrollArea):
         """Whether Enter alone sends what is edited; Ctrl+Enter always does."""
         self._options.enter_sends = enter_sends
 
-    def offer_help(
-        self, message_id: str, *, details: bool, options: bool, anyway: bool = False
-    ) -> None:
-        """Let the person ask for more about a failed answer, or lead to its model's load options,
-        or load it anyway; also when its chat is shown again."""
-        self._messages.offer_help(message_id, details=details, options=options, anyway=anyway)
+    def offer_help(self, message_id: str, offered: AnswerHelp) -> None:
+        """Let the person do that, too, about a failed answer; also when its chat is shown
+        again."""
+        self._messages.offer_help(message_id, offered)
         self._flush()
 
     @property
@@ -291,18 +284,13 @@ class ChatView(QScrollArea):
         """Where the person is; None at the end."""
         if self._goal is not None:
             return self._goal
-        if (self._following or self._is_near_end) and not self._messages.n_later:
+        if (self._following or self.is_near_end) and not self._messages.n_later:
             return None
         anchor = self._messages.anchor(self.verticalScrollBar().value())
         if anchor is None:
             return None
         view, below = anchor
         return ScrollPosition(view.message.id, max(0.0, below / max(1, view.height())))
-
-    @property
-    def _is_near_end(self) -> bool:
-        bar = self.verticalScrollBar()
-        return bar.value() >= bar.maximum() - FOLLOW_DISTANCE
 
     def _follow(self) -> None:
         self._goal = None
@@ -312,9 +300,27 @@ class ChatView(QScrollArea):
     def scroll_to_end(self) -> None:
         """Show the end of the chat, and stay there while it grows."""
         self._follow()
-        if self._messages.n_later:
+        had_keyboard, reopens = self.has_keyboard, self._messages.n_later > 0
+        if reopens:
             self._messages.open(self._messages.messages)
         self._fill()
+        if reopens and had_keyboard:
+            self._messages.take_keyboard()
+
+    def scroll_to_start(self) -> None:
+        """Show the first message of the chat, and follow the end no longer."""
+        self._goal, self._following = None, False
+        had_keyboard, reopens = self.has_keyboard, self._messages.n_earlier > 0
+        if reopens:
+            messages = self._messages.messages
+            self._messages.open(messages, messages[0].id)
+        self.verticalScrollBar().setValue(0)
+        if reopens:
+            self._fill()
+            self.verticalScrollBar().setValue(0)
+            self.scrolled.emit()
+        if reopens and had_keyboard:
+            self._messages.take_keyboard(at_start=True)
 
     def reveal(self, message_id: str) -> None:
         """Have a view of a message, and follow the end no longer."""
@@ -328,7 +334,7 @@ class ChatView(QScrollArea):
         if not self._moving:
             # A step up is a wish to stay, however small it is.
             steps_up = value < self._last_value
-            self._following = self._is_near_end and not steps_up and not self._messages.n_later
+            self._following = self.is_near_end and not steps_up and not self._messages.n_later
             self._goal = None
             self._show_jump()
             self.scrolled.emit()
@@ -362,15 +368,6 @@ class ChatView(QScrollArea):
         # Text must not run away from under the pointer.
         self._following = False
 
-    @Slot(QRect)
-    def _on_caret_moved(self, rect: QRect) -> None:
-        for y in (rect.bottom(), rect.top()):
-            self.ensureVisible(rect.center().x(), y, 0, 10 * GRID)
-
-    @Slot(int)
-    def _scroll_by(self, by: int) -> None:
-        self.verticalScrollBar().setValue(self.verticalScrollBar().value() + by)
-
     # -- Qt ----------------------------------------------------------------------------------
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -389,7 +386,7 @@ class ChatView(QScrollArea):
             return
         match event.key():
             case Qt.Key.Key_Home:
-                bar.setValue(0)
+                self.scroll_to_start()
             case Qt.Key.Key_End:
                 self.scroll_to_end()
             case Qt.Key.Key_Space:

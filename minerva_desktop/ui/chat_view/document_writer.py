@@ -15,35 +15,31 @@ from PySide6.QtGui import (
     QTextCursor,
     QTextDocument,
     QTextOption,
-    QTextTable,
 )
 
 from minerva_desktop.ui.chat_view.formula_runs import FormulaRuns, formulas_in
 from minerva_desktop.ui.chat_view.formulas import Formulas
 from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.rows import Kind, Mark, Row, Run, reads_right_to_left
+from minerva_desktop.ui.chat_view.table_writer import TableWriter
 from minerva_desktop.ui.chat_view.text_formats import (
     FORMULA_BOTTOM,
-    MANY_COLUMNS,
     TextFormats,
-    cell_format,
     code_hang,
     gap_above,
-    separator_formats,
-    table_format,
 )
 
 
 class DocumentWriter:
-    """Keeps the rows that a document shows. ``boxes`` are the code boxes' first and last rows."""
+    """Keeps the rows that a document shows. ``boxes`` are the code boxes' first and last rows;
+    ``tables`` has the tables."""
 
     def __init__(self, document: QTextDocument, formats: TextFormats) -> None:
         self._document = document
         self._formats = formats
         self._formulas = FormulaRuns(document, formats.formula_scale)
         self._blocks: list[int] = []  # number of each row's first block
-        # First row and table. Inside an edit block a cursor doesn't know its table.
-        self._tables: list[tuple[int, QTextTable]] = []
+        self.tables = TableWriter(document, self._formulas)
         self._unwrapped: set[int] = set()  # boxes whose lines are not wrapped
         self.rows: list[Row] = []
         self.boxes: list[tuple[int, int]] = []
@@ -79,6 +75,7 @@ class DocumentWriter:
             index += 1
         if update.whole:
             self._truncate(cursor, index)
+        self.tables.fit(self._document.textWidth())
         cursor.endEditBlock()
         if first_changed == 0:
             # Qt leaves out the gap above a document's first block, where a box of code has its
@@ -254,16 +251,14 @@ class DocumentWriter:
         """Remove the rows from ``index`` on."""
         if index >= len(self.rows):
             return
-        self._drop_tables(index)
+        self.tables.drop(index)
         row = self.rows[index]
         if index == 0:
             self._document.clear()
         elif row.kind is Kind.TABLE and not row.first:
-            begin, table = self._tables[-1]
-            self._clear_after(cursor, table)
-            table.removeRows(index - begin, table.rows() - (index - begin))
+            self.tables.truncate(cursor, index)
         elif self.rows[index - 1].kind is Kind.TABLE:
-            self._clear_after(cursor, self._tables[-1][1])
+            self.tables.clear_below(cursor)
         else:
             self._remove_after(cursor, index - 1)
         del self.rows[index:], self._blocks[index:]
@@ -281,22 +276,13 @@ class DocumentWriter:
         cursor.setBlockFormat(layout)
         cursor.setBlockCharFormat(text)
 
-    def _drop_tables(self, index: int) -> None:
-        while self._tables and self._tables[-1][0] >= index:
-            self._tables.pop()
-
-    def _clear_after(self, cursor: QTextCursor, table: QTextTable) -> None:
-        """Leave nothing after a table but the empty block that has to be there."""
-        cursor.setPosition(table.lastPosition() + 1)
-        _remove_to_end(cursor)
-        _separate(cursor)
-
     def _append(self, cursor: QTextCursor, row: Row) -> None:
         above = self.rows[-1] if self.rows else None
         after_table = above is not None and above.kind is Kind.TABLE
         cursor.movePosition(QTextCursor.MoveOperation.End)
         if row.kind is Kind.TABLE:
-            self._append_table_row(cursor, row, above)
+            block = self.tables.append(cursor, row, above, len(self.rows), self._formats)
+            self._blocks.append(block)
         else:
             box = len(self.boxes) - (not row.first) if row.kind is Kind.CODE else -1
             layout, text = self._layout(row, above, box), self._formats.row(row)
@@ -315,34 +301,6 @@ class DocumentWriter:
             self.boxes.append((first, len(self.rows)))
         self.rows.append(row)
 
-    def _append_table_row(self, cursor: QTextCursor, row: Row, above: Row | None) -> None:
-        if row.first or above is None:
-            if above is None:
-                _separate(cursor)
-            table = cursor.insertTable(1, len(row.cells), table_format(row, above))
-            end = QTextCursor(self._document)
-            end.movePosition(QTextCursor.MoveOperation.End)
-            _separate(end)
-            self._tables.append((len(self.rows), table))
-        else:
-            table = self._tables[-1][1]
-            table.appendRows(1)
-        line = table.rows() - 1
-        self._blocks.append(table.cellAt(line, 0).firstCursorPosition().blockNumber())
-        for column, cell in enumerate(row.cells):
-            self._fill_cell(table, line, column, row, cell)
-
-    def _fill_cell(
-        self, table: QTextTable, line: int, column: int, row: Row, runs: tuple[Run, ...]
-    ) -> None:
-        cell = table.cellAt(line, column)
-        last, many = column == len(row.cells) - 1, len(row.cells) >= MANY_COLUMNS
-        cell.setFormat(cell_format(self._formats.theme, header=row.first, last=last, many=many))
-        cursor = cell.firstCursorPosition()
-        cursor.setBlockFormat(self._formats.cell_block(row.align[column]))
-        for run in runs:
-            self._formulas.insert(cursor, run, self._formats.run(run, row, header=row.first))
-
 
 def _shape(row: Row) -> tuple[object, ...]:
     """What a row cannot change without its block being made anew."""
@@ -359,9 +317,3 @@ def _remove_to_end(cursor: QTextCursor) -> None:
     cursor.movePosition(QTextCursor.MoveOperation.End, QTextCursor.MoveMode.KeepAnchor)
     if cursor.hasSelection():
         cursor.removeSelectedText()
-
-
-def _separate(cursor: QTextCursor) -> None:
-    layout, text = separator_formats()
-    cursor.setBlockFormat(layout)
-    cursor.setBlockCharFormat(text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QRect
 from PySide6.QtGui import QColor, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QTextEdit
 
@@ -30,7 +29,8 @@ class FoundMarks:
         theme = self._icons.theme
         selections = []
         for number, match in enumerate(matches):
-            if not self._writer.has(match.row, match.cell):
+            cursor = self.cursor(match)
+            if cursor is None:
                 continue
             is_current = number == current
             marked = QTextCharFormat()
@@ -38,7 +38,7 @@ class FoundMarks:
             marked.setForeground(QColor(theme.on_accent if is_current else theme.text))
             selection = QTextEdit.ExtraSelection()
             selection.format = marked
-            selection.cursor = self._cursor(match)
+            selection.cursor = cursor
             selections.append(selection)
         self._view.setExtraSelections(selections)
 
@@ -47,13 +47,10 @@ class FoundMarks:
         if self._matches:
             self.show(self._matches, self._current)
 
-    def rect(self, match: Match) -> QRect:
-        """Where it ends, in the view; the top where it is not there any more."""
+    def cursor(self, match: Match) -> QTextCursor | None:
+        """What selects it; None where it is not there any more."""
         if not self._writer.has(match.row, match.cell):
-            return QRect()
-        return self._view.cursorRect(self._cursor(match))
-
-    def _cursor(self, match: Match) -> QTextCursor:
+            return None
         cursor = QTextCursor(self._view.document())
         cursor.setPosition(self._writer.position(match.row, match.cell, match.start))
         end = self._writer.position(match.row, match.cell, match.end)

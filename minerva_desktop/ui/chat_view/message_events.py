@@ -32,6 +32,7 @@ class MessageEvents(QObject):
     details_requested = Signal(str)
     options_requested = Signal(str)
     load_anyway_requested = Signal(str)
+    cut_requested = Signal(str, bool)
     action_requested = Signal(str, object, QPoint)
     branch_requested = Signal(str)
     edit_requested = Signal(str)

@@ -22,7 +22,6 @@ from minerva_desktop.ui.chat_view.formulas import Formulas
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.chat_view.part_blocks import OpenBlocks
-from minerva_desktop.ui.chat_view.plain_text import clean_source
 from minerva_desktop.ui.chat_view.question_view import QuestionView
 from minerva_desktop.ui.chat_view.rendering import Rendering
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
@@ -102,6 +101,7 @@ class MessageHands(QObject):
         view.details_requested.connect(self._events.details_requested)
         view.options_requested.connect(self._events.options_requested)
         view.load_anyway_requested.connect(self._events.load_anyway_requested)
+        view.cut_requested.connect(self._events.cut_requested)
         return view
 
     def as_answer(self, view: MessageView) -> AnswerView | None:
@@ -179,7 +179,7 @@ class MessageHands(QObject):
         if action is MessageAction.EDIT:
             self._events.edit_requested.emit(message_id)
         elif action is MessageAction.COPY and view is not None:
-            QGuiApplication.clipboard().setText(clean_source(view.source()))
+            QGuiApplication.clipboard().setMimeData(view.body.whole_data(view.source()))
         else:
             self._events.action_requested.emit(message_id, action, place)
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRect, QRectF, Qt, Signal
+from PySide6.QtCore import QRect, QRectF, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 
@@ -13,6 +13,7 @@ from minerva_desktop.chat.completion import Completion, FinishReason
 from minerva_desktop.chat.message import Message, MessageState
 from minerva_desktop.chat.parts import ImagePart, ToolCallPart
 from minerva_desktop.chat.turns import open_thought
+from minerva_desktop.ui.chat_view.actions import AnswerHelp
 from minerva_desktop.ui.chat_view.busy_dots import BusyDots
 from minerva_desktop.ui.chat_view.copy_button import SIZE
 from minerva_desktop.ui.controls import ElidedLabel, set_sign
@@ -133,15 +134,17 @@ class Footer(QWidget):
 
 
 class Notice(QWidget):
-    """A sentence about how the answer ended and, where they help, *Continue*, *Try again*,
-    *Load anyway*, *Load options…* and *Details*: in a box after an error, as a quiet line
-    otherwise."""
+    """A sentence about how the answer ended and, where they help, *Continue*, *Try again*, *Keep
+    the newest*, *Summarise older ones*, *Load anyway*, *Load options…* and *Details*: in a box
+    after an error, as a quiet line otherwise. ``cut_clicked``: of those that are left out a summary
+    is wanted, or not."""
 
     continue_clicked = Signal()
     retry_clicked = Signal()
     details_clicked = Signal()
     options_clicked = Signal()
     anyway_clicked = Signal()
+    cut_clicked = Signal(bool)
 
     def __init__(self, icons: Icons, parent: QWidget) -> None:
         super().__init__(parent)
@@ -155,34 +158,48 @@ class Notice(QWidget):
             Qt.TextInteractionFlag.TextSelectableByMouse
             | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
-        self._continue = QPushButton("Continue", self)
-        set_sign(self._continue, icons.icon("continue"), ICON)
-        self._continue.setAccessibleName("Continue the answer")
-        self._continue.setAutoDefault(False)
-        self._continue.hide()
-        self._continue.clicked.connect(self.continue_clicked)
-        self._retry = QPushButton("Try again", self)
-        set_sign(self._retry, icons.icon("reset"), ICON)
-        self._retry.setAccessibleName("Try again")
-        self._retry.setAutoDefault(False)
-        self._retry.clicked.connect(self.retry_clicked)
-        self._details = QPushButton("Details", self)
-        self._details.setAccessibleName("Details of the error")
+        self._ending = self._way = ""  # how the answer ended, and what helps
+        self._continue = self._button("Continue", "Continue the answer", "continue")
+        self._retry = self._button("Try again", "Try again", "reset")
+        self._newest = self._button("Keep the newest", "Keep the newest messages and go on")
+        self._summary = self._button("Summarise older ones", "Summarise older messages and go on")
+        self._anyway = self._button("Load anyway", "Load the model anyway and try again")
+        self._options = self._button("Load options…", "Load options of the model")
+        self._details = self._button("Details", "Details of the error")
         self._details.setProperty("look", "link")
-        self._details.setAutoDefault(False)
-        self._details.hide()
-        self._details.clicked.connect(self.details_clicked)
-        self._options = QPushButton("Load options…", self)
-        self._options.setAccessibleName("Load options of the model")
-        self._options.setAutoDefault(False)
-        self._options.hide()
-        self._options.clicked.connect(self.options_clicked)
-        self._anyway = QPushButton("Load anyway", self)
-        self._anyway.setAccessibleName("Load the model anyway and try again")
-        self._anyway.setAutoDefault(False)
-        self._anyway.hide()
+        self._buttons = (
+            self._continue,
+            self._retry,
+            self._newest,
+            self._summary,
+            self._anyway,
+            self._options,
+            self._details,
+        )
+        self._continue.clicked.connect(self.continue_clicked)
+        self._retry.clicked.connect(self.retry_clicked)
+        self._newest.clicked.connect(self._on_keep_newest)
+        self._summary.clicked.connect(self._on_summarise)
         self._anyway.clicked.connect(self.anyway_clicked)
-        self._buttons = (self._continue, self._retry, self._anyway, self._options, self._details)
+        self._options.clicked.connect(self.options_clicked)
+        self._details.clicked.connect(self.details_clicked)
+
+    def _button(self, label: str, name: str, icon: str = "") -> QPushButton:
+        button = QPushButton(label, self)
+        if icon:
+            set_sign(button, self._icons.icon(icon), ICON)
+        button.setAccessibleName(name)
+        button.setAutoDefault(False)
+        button.hide()
+        return button
+
+    @Slot()
+    def _on_keep_newest(self) -> None:
+        self.cut_clicked.emit(False)
+
+    @Slot()
+    def _on_summarise(self) -> None:
+        self.cut_clicked.emit(True)
 
     def follow(self, before: QWidget) -> None:
         """Have the keyboard come here from ``before``."""
@@ -190,11 +207,15 @@ class Notice(QWidget):
             QWidget.setTabOrder(before, each)
             before = each
 
-    def offer_help(self, *, details: bool, options: bool, anyway: bool) -> None:
-        """Show the *Details*, the *Load options…* and the *Load anyway* button, or not."""
-        self._anyway.setVisible(anyway)
-        self._details.setVisible(details)
-        self._options.setVisible(options)
+    def offer_help(self, offered: AnswerHelp) -> None:
+        """Show the buttons of what is offered, and hide the others of its kind."""
+        self._newest.setVisible(bool(offered.cut))
+        self._summary.setVisible(bool(offered.cut))
+        self._anyway.setVisible(offered.anyway)
+        self._details.setVisible(offered.details)
+        self._options.setVisible(offered.options)
+        self._way = offered.cut
+        self._say()
 
     def show_ending(self, text: str, *, failed: bool, can_retry: bool, can_go_on: bool) -> None:
         """Say ``text``, in a box in the colour of an error if ``failed``."""
@@ -203,10 +224,15 @@ class Notice(QWidget):
         for widget, look in looks:
             widget.setProperty("look", "" if failed else look)
             widget.style().polish(widget)
-        self._label.setText(text)
-        self._label.setAccessibleName(text)
+        self._ending = text
+        self._say()
         self._retry.setVisible(can_retry)
         self._continue.setVisible(can_go_on)
+
+    def _say(self) -> None:
+        words = " ".join(filter(None, (self._ending, self._way)))
+        self._label.setText(words)
+        self._label.setAccessibleName(words)
 
     def fit(self, width: int) -> int:
         """Take ``width`` px; the height in px that it needs."""

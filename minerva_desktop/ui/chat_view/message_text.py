@@ -17,6 +17,8 @@ from minerva_desktop.ui.chat_view.streaming import MarkdownStream
 
 FOLD_ABOVE = 200_000  # characters; a longer finished message is folded
 FOLD_SHOWN = 20_000  # characters shown of a folded one, at most
+FOLD_ABOVE_LINES = 4_000  # a finished message of more of them is folded too: each is laid out
+FOLD_SHOWN_LINES = 400
 FOLD_SEARCH = 1_000  # of these, in which the end of a line, sentence or word is looked for
 PIECE = 500  # characters rendered between two looks at the clock
 
@@ -42,7 +44,7 @@ class MessageText:
         self._whole = message.state is not MessageState.STREAMING
         self._finished = False
         self._again = True
-        if self._whole and len(message.text) > FOLD_ABOVE:
+        if self._whole and _is_huge(message.text):
             end = _fold_end(message.text)
             self.append(message.text[:end])
             self._folded = message.text[end:]
@@ -145,8 +147,14 @@ class MessageText:
         self._backlog += [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
 
 
+def _is_huge(text: str) -> bool:
+    return len(text) > FOLD_ABOVE or text.count("\n") > FOLD_ABOVE_LINES
+
+
 def _fold_end(text: str) -> int:
     """Where a long text is best cut: behind a line, else a sentence, else a word."""
+    if text.count("\n", 0, FOLD_SHOWN) > FOLD_SHOWN_LINES:
+        return sum(len(line) + 1 for line in text[:FOLD_SHOWN].split("\n")[:FOLD_SHOWN_LINES])
     for mark in ("\n", ". ", " "):
         at = text.rfind(mark, FOLD_SHOWN - FOLD_SEARCH, FOLD_SHOWN)
         if at >= 0:

@@ -7,10 +7,10 @@ lends it a row of actions while a person is there. `make_message_view` builds on
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from PySide6.QtCore import QEvent, QPoint, QRectF, Signal, Slot
-from PySide6.QtGui import QColor, QEnterEvent, QPainter, QPaintEvent
+from PySide6.QtCore import QEvent, QPoint, QRectF, Qt, Signal, Slot
+from PySide6.QtGui import QColor, QEnterEvent, QKeySequence, QPainter, QPaintEvent, QShortcut
 from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 
 from minerva_desktop.chat.message import Message
@@ -65,9 +65,9 @@ class MessageView(QWidget):
         self._body = RichTextView(icons, rendering.formats, self)
         self._body.setObjectName("messageText")
         self._body.whole_source = self.source
+        self._body.shows_all = lambda: self.is_whole
         self._body.ring_changed.connect(self._on_ring_changed)
         self._body.menu_requested.connect(self._on_menu_requested)
-        self._body.step_requested.connect(self._on_step_requested)
         self._body.edit_requested.connect(self._on_edit_requested)
         self._body.height_changed.connect(self._on_height_changed)
         self._body.rows_requested.connect(self._on_rows_requested)
@@ -145,11 +145,29 @@ class MessageView(QWidget):
             if self._navigator is None:
                 self._navigator = BranchNavigator(self._icons, self)
                 self._navigator.branch_requested.connect(self.branch_requested)
+                self._listen("Alt+Left", self._on_back_requested)
+                self._listen("Alt+Right", self._on_on_requested)
             self._navigator.show_place(place)
             self._navigator.show()
         elif self._navigator is not None:
             self._navigator.hide()
         self._fitted = (-1, 0)
+
+    def _listen(self, keys: str, obey: Callable[[], None]) -> None:
+        """Obey ``keys`` wherever the keyboard is in the message: buttons would take arrows for a
+        wish to go to the next button, whatever is held."""
+        shortcut = QShortcut(QKeySequence(keys), self)
+        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        shortcut.activated.connect(obey)
+
+    def _step(self, by: int) -> None:
+        """Show the alternative ``by`` places further, with the keyboard at its text."""
+        navigator = self.navigator
+        if navigator is None or self.is_edited:
+            return
+        if not self.is_read_by_keyboard:
+            self._body.setFocus(Qt.FocusReason.TabFocusReason)
+        navigator.step(by)
 
     # -- rendering ---------------------------------------------------------------------------
 
@@ -313,11 +331,13 @@ class MessageView(QWidget):
     def _on_menu_requested(self, place: QPoint) -> None:
         self.menu_requested.emit(self._message.id, place)
 
-    @Slot(int)
-    def _on_step_requested(self, by: int) -> None:
-        navigator = self.navigator
-        if navigator is not None:
-            navigator.step(by)
+    @Slot()
+    def _on_back_requested(self) -> None:
+        self._step(-1)
+
+    @Slot()
+    def _on_on_requested(self) -> None:
+        self._step(1)
 
     @Slot()
     def _on_edit_requested(self) -> None:

@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, QRect, Slot
 from PySide6.QtWidgets import QApplication, QWidget
 
 from minerva_desktop.chat.message import Message, MessageState
+from minerva_desktop.ui.chat_view.actions import AnswerHelp
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
 from minerva_desktop.ui.chat_view.stretch import FEW, PAGE, Stretch, is_only_moved, n_same
 from minerva_desktop.ui.chat_view.view_focus import focus_again, focused_index
@@ -47,7 +48,7 @@ class MessageViews(QObject):
         self._views: list[MessageView] = []  # of the stretch, in order
         self._by_id: dict[str, MessageView] = {}
         self._answers: dict[str, AnswerView] = {}  # those of them that are answers
-        self._help: dict[str, tuple[bool, bool, bool]] = {}  # by message: details, load options
+        self._help: dict[str, AnswerHelp] = {}  # by message
         self._unrendered: dict[str, MessageView] = {}
         self._unstyled: list[MessageView] = []
         self._layout = ViewLayout()
@@ -118,6 +119,10 @@ class MessageViews(QObject):
             focus_again(self._views, focus)
         return True
 
+    def take_keyboard(self, *, at_start: bool = False) -> None:
+        """The last view, or the first, has it."""
+        focus_again(self._views, 0 if at_start else len(self._views))
+
     def _order_tab(self, at: int) -> None:
         """Have Tab come to the new view number ``at`` after what is above it."""
         before = self._views[at - 1].body.last_stop if at else self.above
@@ -162,12 +167,19 @@ class MessageViews(QObject):
         if view is not None:
             view.catch_up(message)
 
-    def offer_help(self, message_id: str, *, details: bool, options: bool, anyway: bool) -> None:
-        """What to offer under a failed answer, whenever it has a view."""
-        self._help[message_id] = (details, options, anyway)
+    def offer_help(self, message_id: str, offered: AnswerHelp) -> None:
+        """What to offer, too, under a failed answer, whenever it has a view."""
+        before = self._help.get(message_id, AnswerHelp())
+        offered = AnswerHelp(
+            details=offered.details or before.details,
+            options=offered.options or before.options,
+            anyway=offered.anyway or before.anyway,
+            cut=offered.cut or before.cut,
+        )
+        self._help[message_id] = offered
         view = self._answers.get(message_id)
         if view is not None:
-            view.offer_help(details=details, options=options, anyway=anyway)
+            view.offer_help(offered)
 
     def set_status(self, message_id: str, text: str) -> None:
         """What to say beneath a running answer."""
@@ -187,7 +199,7 @@ class MessageViews(QObject):
         view = self._replace(message)
         self._help.pop(message.id, None)
         if view is not None:
-            view.offer_help(details=False, options=False, anyway=False)
+            view.offer_help(AnswerHelp())
             view.go_on(message)
             view.show_author(self._model_names)  # another model may go on with it
             self._mark_last()
@@ -319,8 +331,7 @@ class MessageViews(QObject):
         answer = hands.as_answer(view)
         if answer is not None:
             self._answers[message.id] = answer
-            details, options, anyway = self._help.get(message.id, (False, False, False))
-            answer.offer_help(details=details, options=options, anyway=anyway)
+            answer.offer_help(self._help.get(message.id, AnswerHelp()))
         elif hands.waits_for_edit(message.id):
             hands.begin_edit(message.id)
         return view

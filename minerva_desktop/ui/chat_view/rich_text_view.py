@@ -22,7 +22,6 @@ from PySide6.QtGui import (
     QKeySequence,
     QMouseEvent,
     QPainter,
-    QPaintEvent,
     QTextCursor,
     QTextDocument,
     QWheelEvent,
@@ -35,18 +34,22 @@ from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.formulas import Formulas
 from minerva_desktop.ui.chat_view.found_marks import FoundMarks
 from minerva_desktop.ui.chat_view.found_text import Match
+from minerva_desktop.ui.chat_view.markdown import ROWS_LINK
 from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.plain_text import clean_source
+from minerva_desktop.ui.chat_view.rich_data import rich_data
+from minerva_desktop.ui.chat_view.row_html import html_of
 from minerva_desktop.ui.chat_view.row_markdown import markdown_of
 from minerva_desktop.ui.chat_view.row_slices import selected_rows
-from minerva_desktop.ui.chat_view.rows import Kind, Row
+from minerva_desktop.ui.chat_view.rows import Kind, Row, all_runs
 from minerva_desktop.ui.chat_view.selected_text import selected_text
+from minerva_desktop.ui.chat_view.sideways_text import SidewaysText
 from minerva_desktop.ui.chat_view.text_formats import (
     CODE_BOTTOM,
     SharedFormats,
     body_font,
 )
-from minerva_desktop.ui.chat_view.text_links import LinkBrowser, TextLinks
+from minerva_desktop.ui.chat_view.text_links import TextLinks
 from minerva_desktop.ui.chat_view.text_overlays import TextOverlays
 from minerva_desktop.ui.icons import Icons
 
@@ -58,29 +61,31 @@ _SCROLL_KEYS = (
     QKeySequence.StandardKey.MoveToStartOfDocument,
     QKeySequence.StandardKey.MoveToEndOfDocument,
 )
-_ALT = Qt.KeyboardModifier.AltModifier
-_STEP_KEYS = {Qt.Key.Key_Left.value: -1, Qt.Key.Key_Right.value: 1}
-_STEPS = _STEP_KEYS | {Qt.Key.Key_Up.value: -1, Qt.Key.Key_Down.value: 1}
+_STEPS = {
+    Qt.Key.Key_Left.value: -1,
+    Qt.Key.Key_Right.value: 1,
+    Qt.Key.Key_Up.value: -1,
+    Qt.Key.Key_Down.value: 1,
+}
 
 
-class RichTextView(LinkBrowser):
+class RichTextView(SidewaysText):
     """Shows rows.
 
     ``caret_moved(rect)`` follows a selection made with the keyboard, in this widget's coordinates,
     so that whoever scrolls can keep it in sight. ``ring_changed`` says that `has_ring` did.
-    ``menu_requested(place)``: a context menu is wanted there on the screen; ``step_requested(by)``:
-    another version of the message is; ``edit_requested``: to edit it. ``height_changed``: it has to
-    be `fit` again. ``save_requested(code, name)``: code is to be saved, in a file called so, say.
-    ``rows_requested``: all rows of long tables are to be shown. `SelectionKeeper` follows the rest:
-    ``pressed(extends)``: a person begins to select, or, with Shift, goes on; ``dragged(place)``:
-    so far, on the screen; ``released``; ``left(by)``: with the keyboard, beyond the end (1) or the
-    beginning (-1), where a line (True) or a character is wanted.
+    ``menu_requested(place)``: a context menu is wanted there on the screen; ``edit_requested``: to
+    edit the message. ``height_changed``: it has to be `fit` again. ``save_requested(code, name)``:
+    code is to be saved, in a file called so, say. ``rows_requested``: all rows of long tables are
+    to be shown. `SelectionKeeper` follows the rest: ``pressed(extends)``: a person begins to
+    select, or, with Shift, goes on; ``dragged(place)``: so far, on the screen; ``released``;
+    ``left(by)``: with the keyboard, beyond the end (1) or the beginning (-1), where a line (True)
+    or a character is wanted.
     """
 
     caret_moved = Signal(QRect)
     ring_changed = Signal()
     menu_requested = Signal(QPoint)
-    step_requested = Signal(int)
     edit_requested = Signal()
     height_changed = Signal()
     save_requested = Signal(str, str)
@@ -102,17 +107,21 @@ class RichTextView(LinkBrowser):
         self._drags = False  # the pointer, from where the selection begins
         self.is_extending = False  # the selection, by a key or a click, from where it began
         self.whole_source: Callable[[], str] | None = None  # what Ctrl+C copies without a selection
+        self.shows_all: Callable[[], bool] = bool  # whether that is what is shown
         self.obey: Callable[[QKeyEvent], bool] | None = None  # a key about the whole selection
-        self.all_selected: Callable[[], str] | None = None  # here and in other messages
+        # Here and in other messages: as text, and as HTML.
+        self.all_selected: Callable[[], tuple[str, str]] | None = None
         self.copy_markdown: Callable[[], None] | None = None  # of all that
         font = body_font(self.font())
         self.document().setDefaultFont(font)
         self._writer = DocumentWriter(self.document(), formats.of(icons.theme, font))
         self._decorations = Decorations(self.document(), self._writer)
-        over = TextOverlays(icons, self, self._writer, self._decorations, can_save=can_save)
-        self._overlays = over
-        self._overlays.save_requested.connect(self.save_requested)
-        self._overlays.height_changed.connect(self.height_changed)
+        self._overlays = over = TextOverlays(
+            icons, self, self._writer, self._decorations, can_save=can_save
+        )
+        self.scrolled = lambda: over.tables.scrolled
+        over.save_requested.connect(self.save_requested)
+        over.height_changed.connect(self.height_changed)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -127,7 +136,8 @@ class RichTextView(LinkBrowser):
         self._found = FoundMarks(self, self._writer, icons)
         self._links = TextLinks(self, self._writer)
         self._links.rows_requested.connect(self.rows_requested)
-        self._links.arrived.connect(self._on_arrived)
+        self._links.arrived.connect(self.setTextCursor)
+        self._links.arrived.connect(self.tell_caret)
 
     # -- content -----------------------------------------------------------------------------
 
@@ -178,6 +188,7 @@ class RichTextView(LinkBrowser):
     def fit(self, width: int) -> int:
         """Lay the text out in ``width`` px; the height in px that it takes."""
         if self.document().textWidth() != width:
+            self._writer.tables.fit(width)
             self.document().setTextWidth(width)
             self._overlays.move_all()
         height = math.ceil(self.document().size().height())
@@ -218,36 +229,13 @@ class RichTextView(LinkBrowser):
         self._found.show(matches, current)
 
     def found_rect(self, match: Match) -> QRect:
-        """Where a found text ends, in this widget; the top where it is not there any more."""
-        return self._found.rect(match)
-
-    def clear_selection(self) -> None:
-        """Select nothing, and tell nobody."""
-        cursor = self.textCursor()
-        if cursor.hasSelection():
-            blocked = self.blockSignals(True)
-            self.select(cursor.position(), cursor.position())
-            self.blockSignals(blocked)
-
-    def select(self, anchor: int, position: int) -> None:
-        """Select from ``anchor`` to ``position``, as far as there is text."""
-        cursor, end = self.textCursor(), self.end
-        wanted = min(anchor, end), min(position, end)
-        if (cursor.anchor(), cursor.position()) != wanted:
-            cursor.setPosition(wanted[0])
-            cursor.setPosition(wanted[1], QTextCursor.MoveMode.KeepAnchor)
-            self.setTextCursor(cursor)
-
-    @property
-    def end(self) -> int:
-        """The last position in the text."""
-        return self.document().characterCount() - 1
-
-    @property
-    def is_all_selected(self) -> bool:
-        """Whether no text is left out."""
-        cursor = self.textCursor()
-        return cursor.selectionStart() == 0 and cursor.selectionEnd() >= self.end > 0
+        """Where a found text ends, in this widget; the top where it is not there any more. In a
+        wide table it is brought into sight."""
+        cursor = self._found.cursor(match)
+        if cursor is None:
+            return QRect()
+        self._overlays.tables.reveal(self.cursorRect(cursor))
+        return self.shown_rect(cursor)
 
     def selected_markdown(self, *, shows_all: bool) -> str:
         """What is selected here, as Markdown; the source, where that is all of it. ``shows_all``:
@@ -260,15 +248,21 @@ class RichTextView(LinkBrowser):
         """What is selected here, formulas as LaTeX and tables with tabs."""
         return selected_text(self._writer, self.textCursor())
 
+    def selected_html(self) -> str:
+        """What is selected here, as HTML without any looks."""
+        return html_of(selected_rows(self._writer, self.textCursor()))
+
+    def whole_data(self, source: str) -> QMimeData:
+        """``source``, as it is copied; with it as HTML what is shown, if all of it is."""
+        rows = self._writer.rows
+        is_all = self.shows_all() and all(run.link != ROWS_LINK for run in all_runs(rows))
+        return rich_data(clean_source(source), html_of(rows) if is_all else "")
+
     # -- Qt ----------------------------------------------------------------------------------
 
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self.viewport())
+    def paint_behind(self, painter: QPainter, exposed: QRectF) -> None:
         theme = self._icons.theme
-        exposed = QRectF(event.rect())
         self._decorations.paint(painter, exposed, theme, self.document().defaultFont())
-        painter.end()
-        super().paintEvent(event)
 
     def loadResource(self, kind: int, _name: QUrl | str) -> object:
         """Nothing is ever loaded. An image has to be one: for None Qt opens the file itself."""
@@ -279,10 +273,10 @@ class RichTextView(LinkBrowser):
         return ""
 
     def createMimeDataFromSelection(self) -> QMimeData:
-        """Plain text only: colours of a theme are no use elsewhere."""
-        data = QMimeData()
-        data.setText((self.all_selected or self.selected_text)())
-        return data
+        """Colours and fonts of a theme are no use elsewhere, tables and lists are."""
+        if self.all_selected is not None:
+            return rich_data(*self.all_selected())
+        return rich_data(self.selected_text(), self.selected_html())
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         extends = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
@@ -339,21 +333,23 @@ class RichTextView(LinkBrowser):
         if by and self.textCursor().position() == before:
             self.left.emit(by, arrow)
         elif self.textCursor().hasSelection():
-            self.caret_moved.emit(self.cursorRect())
+            self.tell_caret(self.textCursor())
+
+    def tell_caret(self, cursor: QTextCursor) -> None:
+        """``cursor`` is where the person is now."""
+        self._overlays.tables.reveal(self.cursorRect(cursor))
+        self.caret_moved.emit(self.shown_rect(cursor))
 
     def _message_key(self, event: QKeyEvent) -> bool:
         """Obey a key that is about the message as a whole; False for all others."""
-        step = _STEP_KEYS.get(event.key(), 0)
-        if step and event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier == _ALT:
-            self.step_requested.emit(step)
-        elif event.key() == Qt.Key.Key_F2:
+        if event.key() == Qt.Key.Key_F2:
             self.edit_requested.emit()
         elif self.obey is not None and self.obey(event):
             return True
         elif is_copy_key(event) and self.whole_source is not None:
             if self.textCursor().hasSelection():
                 return False
-            QGuiApplication.clipboard().setText(clean_source(self.whole_source()))
+            QGuiApplication.clipboard().setMimeData(self.whole_data(self.whole_source()))
         else:
             return False
         return True
@@ -390,8 +386,3 @@ class RichTextView(LinkBrowser):
         if changed is not None:
             self._overlays.update(changed)
             self.height_changed.emit()
-
-    @Slot(QTextCursor)
-    def _on_arrived(self, cursor: QTextCursor) -> None:
-        self.setTextCursor(cursor)
-        self.caret_moved.emit(self.cursorRect(cursor))

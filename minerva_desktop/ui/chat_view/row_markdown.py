@@ -43,13 +43,14 @@ class _Writer:
 def markdown_of(rows: Sequence[Row]) -> str:
     """``rows`` as Markdown, without a line break at the end."""
     writer = _Writer()
-    for block in _blocks(rows):
+    for block in row_blocks(rows):
         _write(writer, block)
     return "\n".join(writer.lines)
 
 
-def _blocks(rows: Sequence[Row]) -> Iterator[list[Row]]:
-    """The rows of each box of code and of each table together, all others alone."""
+def row_blocks(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """The rows of each box of code and of each table together, all others alone; without what leads
+    only to another place in what is shown."""
     block: list[Row] = []
     for row in rows:
         goes_on = row.kind in {Kind.CODE, Kind.TABLE} and not row.first

@@ -24,9 +24,12 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from minerva_desktop.ui.chat_view.copy_keys import is_markdown_key
+from minerva_desktop.ui.chat_view.late_selections import LateSelections
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
 from minerva_desktop.ui.chat_view.message_view import MessageView
+from minerva_desktop.ui.chat_view.rich_data import rich_data
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
+from minerva_desktop.ui.chat_view.row_html import author_html
 from minerva_desktop.ui.chat_view.rows import Run
 from minerva_desktop.ui.chat_view.run_markdown import inline_markdown
 from minerva_desktop.ui.formats import format_tokens
@@ -60,7 +63,7 @@ class SelectionKeeper(QObject):
         self._by_id = views
         self._anchor: Place | None = None  # where the selection began
         self._began_in_text = False  # so that its widget selects by itself, by words too
-        self._is_setting = False  # selections, itself
+        self._late = LateSelections(column)
         # Anchor and end of what was set last: the texts tell of that once more, later.
         self._set: dict[RichTextView, tuple[int, int]] = {}
         self._pointer = QPoint()  # on the screen
@@ -71,7 +74,7 @@ class SelectionKeeper(QObject):
     def adopt(self, body: RichTextView) -> None:
         """``body`` is a text of a message."""
         body.obey = self.obey
-        body.all_selected = self.text
+        body.all_selected = lambda: (self.text(), self.html())
         body.copy_markdown = self.copy_markdown
         body.selectionChanged.connect(self._on_selection_changed)
         body.pressed.connect(self._on_pressed)
@@ -82,6 +85,8 @@ class SelectionKeeper(QObject):
     def forget(self, view: MessageView) -> None:
         """``view`` goes."""
         self._set.clear()
+        for body in view.findChildren(RichTextView):
+            self._late.forget(body)
         if self._anchor is not None and view.isAncestorOf(self._anchor.body):
             self._anchor = None
 
@@ -90,6 +95,7 @@ class SelectionKeeper(QObject):
     @property
     def exists(self) -> bool:
         """Whether anything is selected."""
+        self._late.finish()
         return any(body.textCursor().hasSelection() for body in self._bodies())
 
     def text(self) -> str:
@@ -127,10 +133,17 @@ class SelectionKeeper(QObject):
             QToolTip.showText(self._column.mapToGlobal(place), words, self._column)
             QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self._column, words))
 
+    def html(self) -> str:
+        """It as HTML, with the names too."""
+        messages = self._selected(_html)
+        if len(messages) == 1:
+            return messages[0][1]
+        return "".join(author_html(author, html) for author, html in messages)
+
     @Slot()
     def copy(self) -> None:
-        """Put it on the clipboard as plain text."""
-        QGuiApplication.clipboard().setText(self.text())
+        """Put it on the clipboard as plain text, and as HTML for those who want more."""
+        QGuiApplication.clipboard().setMimeData(rich_data(self.text(), self.html()))
 
     @Slot()
     def copy_markdown(self) -> None:
@@ -158,6 +171,7 @@ class SelectionKeeper(QObject):
     ) -> list[tuple[str, str]]:
         """Of each message that something is selected in: its author, and that."""
         found = []
+        self._late.finish()
         for view in self._views():
             bodies = [body for body in view.bodies if body.textCursor().hasSelection()]
             if bodies:
@@ -173,6 +187,16 @@ class SelectionKeeper(QObject):
     def _bodies(self) -> Iterator[RichTextView]:
         for view in self._views():
             yield from view.bodies
+
+    def _seen(self) -> list[RichTextView]:
+        """The texts that are in sight."""
+        seen = self._column.visibleRegion().boundingRect()
+        return [
+            body
+            for view in self._by_id.values()
+            if view.top <= seen.bottom() and view.bottom > seen.top()
+            for body in view.bodies
+        ]
 
     def _place_at(self, point: QPoint) -> Place | None:
         """What is nearest to ``point`` of the column; between two texts, the end of the upper."""
@@ -245,29 +269,25 @@ class SelectionKeeper(QObject):
     def _extend(self, place: Place) -> None:
         """Select from the anchor to ``place``."""
         bodies = list(self._bodies())
-        if self._anchor is None or self._anchor.body not in bodies or place.body not in bodies:
+        places = {body: index for index, body in enumerate(bodies)}
+        if self._anchor is None or self._anchor.body not in places or place.body not in places:
             return
-        begin, end = bodies.index(self._anchor.body), bodies.index(place.body)
-        low, high = min(begin, end), max(begin, end)
-        self._is_setting = True
+        begin, end = places[self._anchor.body], places[place.body]
         self._set.clear()
-        for index, body in enumerate(bodies):
-            if not low <= index <= high:
-                body.clear_selection()
-                continue
+        spans: dict[RichTextView, tuple[int, int] | None] = dict.fromkeys(bodies)
+        for index in range(min(begin, end), max(begin, end) + 1):
+            body = bodies[index]
             span = (0, body.end) if begin <= end else (body.end, 0)
             start = self._anchor.position if index == begin else span[0]
             stop = place.position if index == end else span[1]
-            body.select(start, stop)
-            self._set[body] = start, stop
-        self._is_setting = False
+            spans[body] = self._set[body] = start, stop
+        self._late.set(spans, self._seen())
         self._events.selected.emit()
 
     def _clear_all_but(self, kept: Collection[RichTextView]) -> None:
-        spared = set(kept)
-        for body in self._bodies():
-            if body not in spared:
-                body.clear_selection()
+        for body in kept:
+            self._late.forget(body)
+        self._late.set(dict.fromkeys(set(self._bodies()).difference(kept)), self._seen())
 
     # -- what the texts say ------------------------------------------------------------------
 
@@ -286,7 +306,7 @@ class SelectionKeeper(QObject):
 
     @Slot()
     def _on_selection_changed(self) -> None:
-        if self._is_setting:
+        if self._late.is_setting:
             return
         body = self.sender()
         if not isinstance(body, RichTextView):
@@ -323,7 +343,7 @@ class SelectionKeeper(QObject):
         cursor.movePosition(_MOVES[by, by_line])
         other.setFocus(Qt.FocusReason.OtherFocusReason)
         self._extend(Place(other, cursor.position()))
-        other.caret_moved.emit(other.cursorRect())
+        other.tell_caret(other.textCursor())
 
 
 _MOVES = {
@@ -336,6 +356,10 @@ _MOVES = {
 
 def _plain(_view: MessageView, body: RichTextView) -> str:
     return body.selected_text()
+
+
+def _html(_view: MessageView, body: RichTextView) -> str:
+    return body.selected_html()
 
 
 def _markdown(view: MessageView, body: RichTextView) -> str:

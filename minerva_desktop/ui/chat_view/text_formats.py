@@ -51,6 +51,7 @@ CODE_PADDING = 16  # px left and right of code
 CODE_BOTTOM = 12
 MAX_HANG = 24  # characters
 FORMULA_BOTTOM = 8  # below a formula on its own, whose line has no leading
+TABLE_BOTTOM = PARAGRAPH_GAP + ITEM_GAP
 CELL_TOP = 8  # px; the line's own leading adds to the space below
 CELL_BOTTOM = 2
 CELL_RIGHT = 16
@@ -147,6 +148,7 @@ class TextFormats:
 
     def __init__(self, theme: Theme, font: QFont) -> None:
         self.theme = theme
+        self._font = font
         self._families = code_font_families()
         code = QFont(font)
         code.setFamilies(self._families)
@@ -161,6 +163,7 @@ class TextFormats:
         self.formula_scale = min(MAX_FORMULA_SCALE, max(1.0, share))
         self._code_line = CODE_PX / self.code_metrics.height()
         self._cache: dict[tuple[int, str, str, int], QTextCharFormat] = {}
+        self._metrics: dict[tuple[bool, bool, int], QFontMetricsF] = {}
 
     def run(self, run: Run, row: Row, *, header: bool = False) -> QTextCharFormat:
         """The look of a run in its row; ``header`` for cells of a table's first row."""
@@ -214,6 +217,21 @@ class TextFormats:
             return 100 * CODE_LEADING * self._code_line
         return 100 * self._text_line * (HEADING_LEADING if kind is Kind.HEADING else TEXT_LEADING)
 
+    def cell_metrics(self, run: Run, row: Row) -> QFontMetricsF:
+        """What measures a run in its row of a table."""
+        size = SMALL_PX if len(row.cells) >= MANY_COLUMNS else BODY_PX
+        is_code, is_bold = Mark.CODE in run.mark, row.first or Mark.BOLD in run.mark
+        key = (is_code, is_bold, size)
+        if key not in self._metrics:
+            font = QFont(self._font)
+            if is_code:
+                font.setFamilies(self._families)
+                size = _code_size(size)
+            font.setPixelSize(size)
+            font.setWeight(QFont.Weight.DemiBold if is_bold else QFont.Weight.Normal)
+            self._metrics[key] = QFontMetricsF(font)
+        return self._metrics[key]
+
     def row(self, row: Row) -> QTextCharFormat:
         """The look of a row's empty text, which sets the height of an empty line."""
         return self.run(Run(""), row)
@@ -234,7 +252,7 @@ class TextFormats:
         if token or Mark.CODE in mark:
             made.setFontFamilies(self._families)
             made.setFontFixedPitch(True)
-            size = size if token else round(size * CODE_PX / BODY_PX)
+            size = size if token else _code_size(size)
         if Mark.RAISED in mark:
             made.setVerticalAlignment(QTextCharFormat.VerticalAlignment.AlignSuperScript)
         made.setProperty(QTextFormat.Property.FontPixelSize, size)
@@ -282,6 +300,11 @@ class SharedFormats:
         return self._made[key]
 
 
+def _code_size(size: int) -> int:
+    """Of code among text of that size, px."""
+    return round(size * CODE_PX / BODY_PX)
+
+
 def separator_formats() -> tuple[QTextBlockFormat, QTextCharFormat]:
     """For the empty blocks that a text document insists on around a table: next to no height."""
     block = QTextBlockFormat()
@@ -292,7 +315,7 @@ def separator_formats() -> tuple[QTextBlockFormat, QTextCharFormat]:
 
 
 def table_format(row: Row, above: Row | None) -> QTextTableFormat:
-    """The frame of the table that ``row`` is the header of."""
+    """The frame of the table that begins with ``row``, below ``above``."""
     made = QTextTableFormat()
     made.setBorder(0)
     made.setBorderCollapse(True)
@@ -300,20 +323,26 @@ def table_format(row: Row, above: Row | None) -> QTextTableFormat:
     made.setCellPadding(0)
     # A frame's margins hold on their own: gaps next to it do not count.
     made.setTopMargin(gap_above(row, above))
-    made.setBottomMargin(PARAGRAPH_GAP + ITEM_GAP)
+    made.setBottomMargin(TABLE_BOTTOM)
     made.setLeftMargin(left_margin(row.nest))
-    made.setHeaderRowCount(1)
+    made.setHeaderRowCount(int(row.first))
     made.setWidth(QTextLength(QTextLength.Type.PercentageLength, 100))
     return made
 
 
-def cell_format(theme: Theme, *, header: bool, last: bool, many: bool) -> QTextTableCellFormat:
-    """A cell: a line under it, no other border. ``last`` is the last of its row, which has
-    ``many``."""
+def cell_padding(n_columns: int, column: int) -> int:
+    """px at the right of the text in a cell."""
+    if column == n_columns - 1:
+        return 0
+    return SMALL_RIGHT if n_columns >= MANY_COLUMNS else CELL_RIGHT
+
+
+def cell_format(theme: Theme, n_columns: int, column: int, *, header: bool) -> QTextTableCellFormat:
+    """A cell: a line under it, no other border."""
     made = QTextTableCellFormat()
     made.setTopPadding(CELL_TOP)
     made.setBottomPadding(CELL_BOTTOM)
-    made.setRightPadding(0 if last else SMALL_RIGHT if many else CELL_RIGHT)
+    made.setRightPadding(cell_padding(n_columns, column))
     made.setVerticalAlignment(QTextCharFormat.VerticalAlignment.AlignMiddle)
     made.setBottomBorder(1)
     made.setBottomBorderStyle(QTextFrameFormat.BorderStyle.BorderStyle_Solid)

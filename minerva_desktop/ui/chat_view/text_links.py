@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, QPoint, QUrl, Signal, Slot
 from PySide6.QtGui import QCursor, QTextCursor
-from PySide6.QtWidgets import QTextBrowser, QToolTip
+from PySide6.QtWidgets import QToolTip
 
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.footnotes import BACK, other_end
@@ -15,22 +15,10 @@ from minerva_desktop.ui.chat_view.link_opener import LinkOpener
 from minerva_desktop.ui.chat_view.link_targets import OPENED_SCHEMES
 from minerva_desktop.ui.chat_view.markdown import ROWS_LINK
 from minerva_desktop.ui.chat_view.rows import all_runs
+from minerva_desktop.ui.chat_view.sideways_text import SidewaysText
 from minerva_desktop.ui.controls import plain_tip
 
 MAX_TIP = 300  # characters of a footnote in a tool tip
-
-
-class LinkBrowser(QTextBrowser):
-    """``link_reached``: Tab led to a link, which is selected now. (Qt tells of those under the
-    pointer only.)"""
-
-    link_reached = Signal()
-
-    def focusNextPrevChild(self, forward: bool) -> bool:
-        is_here = super().focusNextPrevChild(forward)
-        if is_here and self.textCursor().hasSelection():
-            self.link_reached.emit()
-        return is_here
 
 
 class TextLinks(QObject):
@@ -40,7 +28,7 @@ class TextLinks(QObject):
     rows_requested = Signal()
     arrived = Signal(QTextCursor)
 
-    def __init__(self, view: LinkBrowser, writer: DocumentWriter) -> None:
+    def __init__(self, view: SidewaysText, writer: DocumentWriter) -> None:
         """``view`` shows what ``writer`` writes."""
         super().__init__(view)
         self._view = view
@@ -86,7 +74,7 @@ class TextLinks(QObject):
         link.setPosition(start + 1)  # a cursor's format is that of the character before it
         url = QUrl(link.charFormat().anchorHref())
         link.setPosition(start)
-        below = self._view.cursorRect(link).bottomLeft()
+        below = self._view.shown_rect(link).bottomLeft()
         self._show_target(url, self._view.viewport().mapToGlobal(below))
 
     def _show_target(self, url: QUrl, place: QPoint) -> None:

@@ -1,5 +1,5 @@
 """What lies over the text of a message: the buttons and sheets of code boxes, the bars of wide
-formulas.
+formulas and tables.
 
 `RichTextView` owns one. Main thread.
 """
@@ -14,11 +14,12 @@ from minerva_desktop.ui.chat_view.code_boxes import CodeBoxes
 from minerva_desktop.ui.chat_view.decorations import Decorations
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.wide_formulas import WideFormulas
+from minerva_desktop.ui.chat_view.wide_tables import WideTables
 from minerva_desktop.ui.icons import Icons
 
 
 class TextOverlays(QObject):
-    """Signals as those of `CodeBoxes`."""
+    """Signals as those of `CodeBoxes`. ``tables``: the wide ones."""
 
     save_requested = Signal(str, str)
     height_changed = Signal()
@@ -36,6 +37,7 @@ class TextOverlays(QObject):
         super().__init__(view)
         self._boxes = CodeBoxes(icons, writer, decorations, view, can_save=can_save)
         self._formulas = WideFormulas(writer, view.document(), view.viewport())
+        self.tables = WideTables(writer.tables, view.viewport())
         self._boxes.save_requested.connect(self.save_requested)
         self._boxes.height_changed.connect(self._on_height_changed)
 
@@ -63,6 +65,7 @@ class TextOverlays(QObject):
         """Put what may have moved into its place."""
         self._boxes.place()
         self._formulas.place()
+        self.tables.place()
 
     def wake(self, place: QPoint | None) -> None:
         """The pointer is at ``place`` in the document; None: it is not in it."""
@@ -70,7 +73,7 @@ class TextOverlays(QObject):
 
     def scroll_sideways(self, event: QWheelEvent) -> bool:
         """Obey a wheel that turns sideways over something wide; whether it did."""
-        return self._formulas.scroll_sideways(event)
+        return self._formulas.scroll_sideways(event) or self.tables.scroll_sideways(event)
 
     def _on_height_changed(self) -> None:
         self._formulas.update(0)

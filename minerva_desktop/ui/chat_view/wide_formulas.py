@@ -9,20 +9,18 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from PySide6.QtCore import QPointF, QRect, QSize, Qt
-from PySide6.QtGui import QKeyEvent, QTextDocument, QWheelEvent
+from PySide6.QtCore import QPointF, QRect, QSize
+from PySide6.QtGui import QTextDocument, QWheelEvent
 from PySide6.QtWidgets import QScrollBar, QWidget
 
 from minerva_desktop.ui.chat_view.decorations import position_x
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.formula_object import BAR_HEIGHT
 from minerva_desktop.ui.chat_view.rows import Kind, Mark
+from minerva_desktop.ui.chat_view.sideways_bar import SidewaysBar, sideways_turn
 
 MAX_BARS = 200  # in one message; others are cut, and can be copied
 GAP = 2  # px between a formula on its own and its bar
-STEP = 40  # px, of an arrow key
-NOTCH = 120  # units of a wheel's angle
-_SIDEWAYS = (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home, Qt.Key.Key_End)
 
 
 class FormulaPlace(NamedTuple):
@@ -71,18 +69,14 @@ class WideFormulas:
 
     def scroll_sideways(self, event: QWheelEvent) -> bool:
         """Obey a wheel that turns sideways over a wide formula; whether it did."""
-        turned = event.angleDelta()
-        by = turned.x()
-        if not by and event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
-            by = turned.y()
-        if not by or abs(by) < abs(turned.y() if turned.x() else 0):
+        by = sideways_turn(event)
+        if not by:
             return False
         place = event.position().toPoint()
         for each, area in self._areas.items():
             if area.contains(place):
                 bar = self._bars[each]
-                pixels = event.pixelDelta().x() or by * 3 * STEP // NOTCH
-                bar.setValue(bar.value() - pixels)
+                bar.setValue(bar.value() - by)
                 return True
         return False
 
@@ -98,7 +92,7 @@ class WideFormulas:
                     offset += len(run.text)
 
     def _make_bar(self) -> QScrollBar:
-        bar = _Bar(self._viewport)
+        bar = SidewaysBar(self._viewport, "formulaBar", "Wide formula")
         bar.valueChanged.connect(self._show_scrolled)
         bar.show()
         return bar
@@ -125,22 +119,3 @@ class WideFormulas:
         for place, bar in self._bars.items():
             scrolled[self._writer.position(*place)] = bar.value()
         self._viewport.update()
-
-
-class _Bar(QScrollBar):
-    """Takes the keys that go sideways; the others are the transcript's."""
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(Qt.Orientation.Horizontal, parent)
-        self.setObjectName("formulaBar")
-        self.setAccessibleName("Wide formula")
-        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setInvertedControls(False)  # → goes to the right
-        self.setSingleStep(STEP)
-        self.setCursor(Qt.CursorShape.ArrowCursor)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in _SIDEWAYS:
-            super().keyPressEvent(event)
-        else:
-            event.ignore()

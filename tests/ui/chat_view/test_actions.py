@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt
 from PySide6.QtGui import QContextMenuEvent, QEnterEvent, QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QMenu, QToolButton, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QMenu, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
@@ -310,13 +310,20 @@ def test_the_navigator_leads_to_the_other_versions(qtbot: QtBot, view: ChatView)
     row = row_under(shown)
     assert row is not None
     assert row.x() >= navigator.geometry().right()
+    view.activateWindow()
+    qtbot.waitUntil(view.isActiveWindow)
     for key, step, wanted in (
         (Qt.Key.Key_Left, 0, "older"),
         (Qt.Key.Key_Right, 1, "newer"),
     ):
-        with qtbot.waitSignal(view.events.branch_requested) as asked_for:
-            QTest.keyClick(shown.body, key, Qt.KeyboardModifier.AltModifier)
-        assert asked_for.args == [wanted]
+        # A button would take the arrow for a wish to go to another button.
+        for start in (shown.body, row.findChildren(QAbstractButton)[0], navigator.buttons[0]):
+            start.setFocus()
+            assert start.hasFocus()
+            with qtbot.waitSignal(view.events.branch_requested) as asked_for:
+                QTest.keyClick(start, key, Qt.KeyboardModifier.AltModifier)
+            assert asked_for.args == [wanted]
+            assert shown.is_read_by_keyboard
         with qtbot.waitSignal(view.events.branch_requested) as asked_for:
             navigator.buttons[step].click()
         assert asked_for.args == [wanted]

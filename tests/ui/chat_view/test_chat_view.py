@@ -15,6 +15,7 @@ from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.message import Message, MessageState
 from minerva_desktop.settings import ThemeChoice
 from minerva_desktop.ui.chat_view.action_row import ActionRow
+from minerva_desktop.ui.chat_view.actions import AnswerHelp
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.chat_view.stretch import PAGE
@@ -170,7 +171,7 @@ def test_a_failure_keeps_its_ways_out_when_its_chat_is_shown_again(
     failed = ended(running, "", MessageState.FAILED, None, "It does not fit. " * 8)
     show(qtbot, view, asked, failed)
     assert list(buttons(message_view(view, failed.id))) == ["Try again"]
-    view.offer_help(failed.id, details=True, options=True)
+    view.offer_help(failed.id, AnswerHelp(details=True, options=True))
     show(qtbot, view, question("Another chat"))
     view.resize(view.minimumSizeHint().expandedTo(QSize(360, 500)))
     show(qtbot, view, asked, failed)

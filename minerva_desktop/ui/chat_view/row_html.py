@@ -1,0 +1,128 @@
+"""Rows as HTML for the clipboard, so that tables, lists and emphasis survive in a word processor.
+
+Everything is escaped text in a few harmless elements, with no styles but the alignment of cells:
+the page that it is pasted into has its own. Nothing in it is ever loaded. No Qt here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from minerva_desktop.ui.chat_view.link_targets import OPENED_SCHEMES
+from minerva_desktop.ui.chat_view.row_markdown import row_blocks
+from minerva_desktop.ui.chat_view.rows import LINE_BREAK, QUOTE, Kind, Mark, Row, Run
+
+_BOXES = ("☐", "☑")
+_ELEMENTS = (
+    (Mark.CODE, "code"),
+    (Mark.RAISED, "sup"),
+    (Mark.STRIKE, "s"),
+    (Mark.ITALIC, "em"),
+    (Mark.BOLD, "strong"),
+)
+
+
+def html_of(rows: Sequence[Row]) -> str:
+    """``rows`` as a piece of HTML; words out of one row are no paragraph."""
+    blocks = list(row_blocks(rows))
+    if len(blocks) == 1 and len(blocks[0]) == 1 and _is_words(blocks[0][0]):
+        return _inline(blocks[0][0].runs)
+    written: list[str] = []
+    levels: list[str] = []
+    for block in blocks:
+        written += _opened(levels, block[0])
+        written.append(_content(block))
+    written += [_closing(level) for level in reversed(levels)]
+    return "".join(written)
+
+
+def author_html(author: str, html: str) -> str:
+    """``html`` of a message, below the name of who wrote it."""
+    return f"<p><strong>{escape(author)}:</strong></p>{html}"
+
+
+def _is_words(row: Row) -> bool:
+    return row.kind in {Kind.TEXT, Kind.PLAIN} and not row.nest
+
+
+def _opened(levels: list[str], row: Row) -> list[str]:
+    """What ends the ``levels``, elements that are open, that ``row`` is not in, and begins those
+    that it is in. In a list an item is open too."""
+    written = []
+    same = 0
+    for level, kind in zip(levels, row.nest, strict=False):
+        if (level == "blockquote") != (kind == QUOTE):
+            break
+        same += 1
+    item = len(row.nest) - 1
+    goes_on = bool(row.marker) and same > item
+    if goes_on and levels[item] != _list_element(row.marker):
+        goes_on, same = False, item
+    elif row.marker and not goes_on:
+        same = min(same, item)
+    while len(levels) > same or (goes_on and len(levels) > item + 1):
+        written.append(_closing(levels.pop()))
+    if goes_on:
+        written.append("</li><li>")
+    for depth in range(len(levels), len(row.nest)):
+        element = "blockquote"
+        begin = "<blockquote>"
+        if row.nest[depth] != QUOTE:
+            element = _list_element(row.marker if depth == item else "")
+            number = row.marker[:-1] if element == "ol" else "1"
+            begin = f'<ol start="{number}"><li>' if number != "1" else f"<{element}><li>"
+        levels.append(element)
+        written.append(begin)
+    return written
+
+
+def _closing(level: str) -> str:
+    return "</blockquote>" if level == "blockquote" else f"</li></{level}>"
+
+
+def _list_element(marker: str) -> str:
+    return "ol" if marker[:-1].isdecimal() else "ul"
+
+
+def _content(block: list[Row]) -> str:
+    row = block[0]
+    match row.kind:
+        case Kind.CODE:
+            source = "".join(each.raw for each in block).removesuffix("\n")
+            return f"<pre><code>{escape(source)}</code></pre>"
+        case Kind.TABLE:
+            return f"<table>{''.join(map(_table_row, block))}</table>"
+        case Kind.RULE:
+            return "<hr>"
+        case Kind.HEADING:
+            return f"<h{row.level}>{_inline(row.runs)}</h{row.level}>"
+        case Kind.PLAIN:
+            return f"<p>{'<br>'.join(_inline(each.runs) for each in block)}</p>"
+    box = f"{row.marker} " if row.marker in _BOXES else ""
+    text = box + _inline(row.runs)
+    return text if row.marker else f"<p>{text}</p>"
+
+
+def _table_row(row: Row) -> str:
+    element = "th" if row.first else "td"
+    cells = ""
+    for runs, align in zip(row.cells, row.align, strict=True):
+        style = f' style="text-align:{align}"' if align else ""
+        cells += f"<{element}{style}>{_inline(runs)}</{element}>"
+    return f"<tr>{cells}</tr>"
+
+
+def _inline(runs: Sequence[Run]) -> str:
+    return "".join(map(_run, runs))
+
+
+def _run(run: Run) -> str:
+    text = escape(run.text).replace(LINE_BREAK, "<br>").replace("\n", "<br>")
+    text = text.replace("  ", " &nbsp;")
+    for mark, element in _ELEMENTS:
+        if mark in run.mark:
+            text = f"<{element}>{text}</{element}>"
+    if run.link.partition(":")[0].lower() in OPENED_SCHEMES:
+        text = f'<a href="{escape(run.link)}">{text}</a>'
+    return text

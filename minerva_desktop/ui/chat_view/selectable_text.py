@@ -1,0 +1,50 @@
+"""A text that is read, with what Qt's browser of texts lacks: to select in it without a person, and
+to say when the keyboard came to a link. Main thread.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QTextCursor
+from PySide6.QtWidgets import QTextBrowser
+
+
+class SelectableText(QTextBrowser):
+    """``link_reached``: Tab led to a link, which is selected now. (Qt tells of those under the
+    pointer only.)"""
+
+    link_reached = Signal()
+
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        is_here = super().focusNextPrevChild(forward)
+        if is_here and self.textCursor().hasSelection():
+            self.link_reached.emit()
+        return is_here
+
+    def clear_selection(self) -> None:
+        """Select nothing, and tell nobody."""
+        cursor = self.textCursor()
+        if cursor.hasSelection():
+            blocked = self.blockSignals(True)
+            self.select(cursor.position(), cursor.position())
+            self.blockSignals(blocked)
+
+    def select(self, anchor: int, position: int) -> None:
+        """Select from ``anchor`` to ``position``, as far as there is text."""
+        cursor, end = self.textCursor(), self.end
+        wanted = min(anchor, end), min(position, end)
+        if (cursor.anchor(), cursor.position()) != wanted:
+            cursor.setPosition(wanted[0])
+            cursor.setPosition(wanted[1], QTextCursor.MoveMode.KeepAnchor)
+            self.setTextCursor(cursor)
+
+    @property
+    def end(self) -> int:
+        """The last position in the text."""
+        return self.document().characterCount() - 1
+
+    @property
+    def is_all_selected(self) -> bool:
+        """Whether no text is left out."""
+        cursor = self.textCursor()
+        return cursor.selectionStart() == 0 and cursor.selectionEnd() >= self.end > 0

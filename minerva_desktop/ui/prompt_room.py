@@ -1,0 +1,198 @@
+"""Whether a prompt leaves room for its answer, which is known before anything is spent on it.
+
+The engine's child counts, where a cheap look cannot tell. Main thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.app.model_actions import ModelState
+from minerva_desktop.chat.context_cut import ContextCut, last_cut
+from minerva_desktop.chat.conversation import clean_text, draft_turn
+from minerva_desktop.chat.message import ChatTurn, Message
+from minerva_desktop.chat.parts import FilePart, Files, ReasoningPart, ToolResultPart, files_in
+from minerva_desktop.chat.turns import sent, turn_to_go_on, turns_of
+from minerva_desktop.errors import MinervaError
+from minerva_desktop.paths import path_text
+from minerva_desktop.ui.engine_worker import EngineWorker
+from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.model_notices import LOAD_OPTIONS
+from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.offers import Work
+
+Each = TypeVar("Each")
+
+TOO_LONG = "message-too-long"
+# More than any known template writes around a turn, and of its own at the beginning.
+TURN_BYTES = 128
+FIRST_BYTES = 2048
+MOST_LOOKED_AT = 200  # messages: under 1 ms
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is about to be asked of the model at ``path``: ``branch`` of the session's chat, and
+    behind it ``text`` with ``files``, or the message that ``edited`` is to become, if any. ``then``
+    is done once that fits; None: a person does it. ``is_whole`` False: what of the chat there will
+    be is not known yet."""
+
+    session: ChatSession
+    path: Path
+    branch: Sequence[Message]
+    text: str = ""
+    files: Files = ()
+    then: Work | None = None
+    is_whole: bool = True
+    edited: Message | None = None
+
+    @property
+    def draft(self) -> ChatTurn | None:
+        """The message that is to be sent, if there is one."""
+        if self.edited is not None:
+            return draft_turn(self.edited.text, files_in(self.edited.parts))
+        return draft_turn(self.text, self.files)
+
+    @property
+    def cut(self) -> ContextCut | None:
+        """From where on the model is given the branch; an edited message has it of itself."""
+        ids = [message.id for message in self.branch]
+        if self.edited is not None:
+            ids.append(self.edited.id)
+        return last_cut(self.session.conversation.cuts, ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgrown:
+    """``asked`` takes ``n_tokens`` of a context of ``n_ctx``, and nothing was sent."""
+
+    asked: Asked
+    n_tokens: int
+    n_ctx: int
+
+
+class PromptRoom(QObject):
+    """``outgrown(Outgrown)``: that was not sent, and cutting the chat might help. A message that
+    alone is too long is told of here."""
+
+    outgrown = Signal(object)
+
+    def __init__(
+        self,
+        window: MainWindow,
+        worker: EngineWorker,
+        models: ModelController,
+        session: Callable[[], ChatSession | None],
+    ) -> None:
+        """``session`` is the open chat's."""
+        super().__init__(window)
+        self._session = session
+        self._notifications = window.notifications
+        self._worker = worker
+        self._models = models
+        self._alone: dict[Path, int | None] = {}  # contexts that models would have by themselves
+        worker.model_changed.connect(self._on_model_changed)
+
+    def may_lack(self, asked: Asked) -> bool:
+        """Whether it might not fit: no token is less than a byte. A chat of many messages might."""
+        n_ctx = self._models.n_ctx_of(asked.path)
+        if n_ctx is None:
+            return False  # it is loaded with the message, whose answer then says it
+        n_bytes = sum(map(_n_bytes, (asked.text, *(file.text for file in asked.files))))
+        if not asked.is_whole:
+            return n_bytes > n_ctx
+        cut = asked.cut
+        system = asked.session.conversation.system_prompt
+        n_bytes += FIRST_BYTES + _n_bytes(system) + (_n_bytes(cut.summary) if cut else 0)
+        messages = (*_sequence(asked.edited), *reversed(asked.branch[-MOST_LOOKED_AT:]))
+        for message in messages:
+            n_bytes += TURN_BYTES + sum(map(_n_bytes, _texts(message)))
+            if n_bytes > n_ctx:
+                return True
+            if cut is not None and message.id == cut.first_id:
+                return False
+        return len(asked.branch) > MOST_LOOKED_AT
+
+    async def is_there(self, asked: Asked) -> bool:
+        """Whether it fits, or cannot be known now; otherwise it is said, and what helps is
+        offered."""
+        if not self.may_lack(asked):
+            return True
+        turns = await asyncio.to_thread(_prompt, asked)
+        used, n_ctx = await self._count(asked.path, turns), self._models.n_ctx_of(asked.path)
+        if used is None or n_ctx is None or used < n_ctx:  # one token at least is the answer's
+            return True
+        draft = asked.draft
+        alone = 0 if draft is None else await self._count(asked.path, (draft,))
+        if asked.session is not self._session():
+            return False  # it is told once its chat is open
+        if draft is not None and alone is not None and alone >= n_ctx:
+            self._notifications.show_notice(self._refusal(asked.path, alone, n_ctx))
+        else:
+            self.outgrown.emit(Outgrown(asked, used, n_ctx))
+        return False
+
+    async def _count(self, path: Path, turns: tuple[ChatTurn, ...]) -> int | None:
+        try:
+            return await self._worker.count_tokens(path, turns) if turns else 0
+        except MinervaError:
+            return None  # the answer says what is wrong
+
+    def _refusal(self, path: Path, used: int, n_ctx: int) -> Notice:
+        """Why a message alone exceeds the context."""
+        alone = self._alone.get(path) or 0
+        way = ". Shorten it"
+        if used < alone:
+            way = (
+                f", because others held memory when it was loaded: alone it gets {alone:,}. Eject "
+                "the model to have it loaded anew, shorten the message"
+            )
+        words = (
+            f"The message was not sent: it takes {used:,} tokens, and the context of "
+            f"{self._models.shown_name(path)} has {n_ctx:,}{way}, or give the model a larger "
+            "context in its load options (Ctrl+Shift+L)."
+        )
+        options = NoticeAction("Load options…", f"{LOAD_OPTIONS} {path_text(path)}")
+        return Notice(NoticeKind.WARNING, words, actions=(options,), key=TOO_LONG)
+
+    @Slot(object)
+    def _on_model_changed(self, state: ModelState) -> None:
+        self._alone[state.path] = state.n_ctx_alone
+
+
+def _prompt(asked: Asked) -> tuple[ChatTurn, ...]:
+    """What the model would be given. Pure, on any thread."""
+    draft = asked.draft
+    if not asked.is_whole:
+        return _sequence(draft)
+    branch, cut = (*asked.branch, *_sequence(asked.edited)), asked.cut
+    turns = turns_of(branch, clean_text(asked.session.conversation.system_prompt), cut)
+    if asked.edited is not None:
+        return turns
+    if draft is not None:
+        return (*turns, draft)
+    given = sent(branch, cut)
+    return (*turns, *_sequence(turn_to_go_on(given[-1]) if given else None))
+
+
+def _sequence(each: Each | None) -> tuple[Each, ...]:
+    return () if each is None else (each,)
+
+
+def _texts(message: Message) -> Iterable[str]:
+    yield message.text
+    for part in message.parts:
+        if isinstance(part, (FilePart, ReasoningPart, ToolResultPart)):
+            yield part.text
+
+
+def _n_bytes(text: str) -> int:
+    return len(text.encode(errors="replace"))

@@ -1,0 +1,60 @@
+"""Home and End lead to the first and the last message of the chat, also where they are not made."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.ui.chat_view.chat_view import ChatView
+from tests.ui.chat_view.messages import answer
+
+CTRL = Qt.KeyboardModifier.ControlModifier
+
+
+@pytest.mark.parametrize("modifier", [Qt.KeyboardModifier.NoModifier, CTRL])
+def test_home_and_end_of_a_long_chat(
+    qtbot: QtBot, view: ChatView, modifier: Qt.KeyboardModifier
+) -> None:
+    """Home stopped at what leads to earlier messages."""
+    messages = [answer(f"Message {number}.\n\n" + "More. " * 40) for number in range(2_000)]
+    view.set_messages(messages)
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    last = view.message_view(messages[-1].id)
+    assert last is not None
+    view.activateWindow()
+    last.body.setFocus()
+    qtbot.waitUntil(last.body.hasFocus)
+    began = time.perf_counter()
+    QTest.keyClick(last.body, Qt.Key.Key_Home, modifier)
+    assert time.perf_counter() - began < 2  # it makes a screen of them, not two thousand
+    first = view.message_view(messages[0].id)
+    assert first is not None
+    assert view.verticalScrollBar().value() == 0
+    assert 0 < first.top < view.viewport().height()
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    assert view.verticalScrollBar().value() == 0
+    assert view.message_view(messages[100].id) is None
+    assert view.messages.n_later > 1_900
+    assert QApplication.focusWidget() is first.body
+    QTest.keyClick(first.body, Qt.Key.Key_End, modifier)
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    bar = view.verticalScrollBar()
+    assert bar.value() == bar.maximum()
+    last = view.message_view(messages[-1].id)
+    assert last is not None
+    assert QApplication.focusWidget() is last.body
+
+
+def test_home_of_a_short_chat_scrolls(qtbot: QtBot, view: ChatView) -> None:
+    messages = [answer(f"Message {number}.\n\n" + "More. " * 40) for number in range(9)]
+    view.set_messages(messages)
+    qtbot.waitUntil(lambda: not view.is_working())
+    kept = view.message_view(messages[0].id)
+    QTest.keyClick(view, Qt.Key.Key_Home)
+    assert view.verticalScrollBar().value() == 0
+    assert view.message_view(messages[0].id) is kept

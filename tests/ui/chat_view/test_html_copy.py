@@ -1,0 +1,110 @@
+"""What is copied comes as HTML too, in which tables, lists and emphasis are what they were."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import QMimeData, Qt
+from PySide6.QtGui import QGuiApplication, QTextDocument
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.ui.chat_view.chat_view import ChatView
+from minerva_desktop.ui.chat_view.message_text import FOLD_ABOVE
+from minerva_desktop.ui.chat_view.row_html import html_of
+from tests.ui.chat_view.markdown_pieces import rendered
+from tests.ui.chat_view.messages import answer, question
+from tests.ui.chat_view.test_markdown_copy import BOTH, RICH, select
+from tests.ui.chat_view.test_selection import Selecting
+
+CTRL = Qt.KeyboardModifier.ControlModifier
+TABLE = (
+    '<table><tr><th>a</th><th style="text-align:right">b</th></tr>'
+    '<tr><td><strong>1</strong></td><td style="text-align:right">2</td></tr></table>'
+)
+HEAD = '<meta charset="utf-8">'
+
+
+@pytest.fixture
+def person(qtbot: QtBot, view: ChatView) -> Selecting:
+    view.activateWindow()
+    return Selecting(qtbot, view)
+
+
+def copied() -> QMimeData:
+    return QGuiApplication.clipboard().mimeData()
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("some *words*", "some <em>words</em>"),
+        ("# A ~~b~~\n\nc", "<h1>A <s>b</s></h1><p>c</p>"),
+        ("- a\n- b\n  - c\n\n  d\n- e", "<ul><li>a</li><li>b<ul><li>c</li></ul><p>d</p></li>"),
+        ("7. a\n8. b\n\n- c", '<ol start="7"><li>a</li><li>b</li></ol><ul><li>c</li></ul>'),
+        ("> a\n> - b\n\nc", "<blockquote><p>a</p><ul><li>b</li></ul></blockquote><p>c</p>"),
+        ("- [x] a\n- [ ] b", "<ul><li>☑ a</li><li>☐ b</li></ul>"),
+        (
+            "|a|b|\n|-|-:|\n|**1**|2|",
+            TABLE,
+        ),
+        ("```py\nif a < b:\n    c()\n```", "<pre><code>if a &lt; b:\n    c()</code></pre>"),
+        ("a\\\nb\n\n---", "<p>a<br>b</p><hr>"),
+    ],
+)
+def test_rows_as_html(source: str, expected: str) -> None:
+    assert html_of(rendered(source)).startswith(expected)
+
+
+def test_nothing_in_it_is_run_loaded_or_hidden() -> None:
+    html = html_of(
+        rendered(
+            "<script>x</script> <img src=http://t/x.png> ![pic](http://t/x.png) "
+            "[run](javascript:x) [file](file:///etc/passwd) a\u202eb\n\n[^1]\n\n[^1]: n"
+        )
+    )
+    assert "<script" not in html
+    assert "<img" not in html
+    assert "&lt;script&gt;x&lt;/script&gt; &lt;img" in html
+    assert '<a href="http://t/x.png">[Image: pic]</a>' in html
+    assert html.count("href=") == html.count('href="http://t/x.png"') == 2
+    assert "a[U+202E]b" in html
+
+
+def test_a_selection_and_a_whole_message_are_copied_as_both(person: Selecting) -> None:
+    message = answer(RICH)
+    (body,) = person.show(message)
+    select(body, "one", "inner one")
+    person.press(Qt.Key.Key_C, CTRL)
+    assert copied().text() == "one\n2. two\n◦ inner one"
+    assert copied().html() == (
+        f"{HEAD}<ol><li>one</li><li>two<ul><li>inner <em>one</em></li></ul></li></ol>"
+    )
+    person.press(Qt.Key.Key_C, BOTH)
+    assert not copied().hasHtml()  # Markdown was asked for
+    body.clear_selection()
+    person.press(Qt.Key.Key_C, CTRL)
+    assert copied().text() == RICH
+    page = QTextDocument()
+    page.setHtml(copied().html())
+    assert page.begin().text() == "Head line"
+    assert page.begin().blockFormat().headingLevel() == 1
+    assert len(page.rootFrame().childFrames()) == 1  # the table
+
+
+def test_two_messages_have_their_authors(person: Selecting) -> None:
+    person.show(question("a < b?"), answer("**No.**"))
+    person.press(Qt.Key.Key_A, CTRL)
+    person.press(Qt.Key.Key_C, CTRL)
+    assert copied().html() == (
+        f"{HEAD}<p><strong>You:</strong></p>a &lt; b?"
+        "<p><strong>tiny-model:</strong></p><strong>No.</strong>"
+    )
+
+
+def test_what_is_folded_is_copied_as_text_alone(person: Selecting) -> None:
+    """HTML of a part would be pasted in place of the whole text."""
+    long = answer("some words\n\n" * (FOLD_ABOVE // 10))
+    table = answer("|a|b|\n|-|-|\n" + "|c|d|\n" * 600)
+    for message in (long, table):
+        (body,) = person.show(message)
+        assert body.whole_data(message.text).text() == message.text
+        assert not body.whole_data(message.text).hasHtml()
