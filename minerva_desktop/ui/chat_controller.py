@@ -48,10 +48,11 @@ STORE_NOTICE = "store"
 
 class ChatController(QObject):
     """Also the `SessionListener` of all sessions; it shows what the open one says.
-    ``session_shown`` carries the `ChatSession` that is the open one now, ``disk_trouble`` a
-    `SavingTrouble` or None."""
+    ``session_shown`` carries the `ChatSession` that is the open one now, ``branch_changed`` one in
+    which other messages are shown, ``disk_trouble`` a `SavingTrouble` or None."""
 
     session_shown = Signal(object)
+    branch_changed = Signal(object)
     disk_trouble = Signal(object)
 
     def __init__(
@@ -201,9 +202,8 @@ class ChatController(QObject):
 
     @Slot()
     def _on_stop(self) -> None:
-        if self._room.give_up():
-            return  # first what is held is given back
-        if self._session is not None and self._session.answer_id is not None:
+        was_held = self._room.give_up()  # and then that is all
+        if not was_held and self._session is not None and self._session.answer_id is not None:
             self._status.stop(self._session.answer_id)
             self._session.stop()
 
@@ -340,6 +340,7 @@ class ChatController(QObject):
 
     def on_branch_changed(self, session: ChatSession) -> None:
         """Show another branch of the open chat."""
+        self.branch_changed.emit(session)
         if session is not self._session:
             return
         view = self._window.chat_view
@@ -370,9 +371,8 @@ class ChatController(QObject):
 
     def on_store_failed(self, error: StoreError) -> None:
         """Say once that a chat could not be written; it goes on in memory."""
-        self._window.notifications.show_notice(
-            Notice(NoticeKind.ERROR, error.message, error.detail, key=STORE_NOTICE)
-        )
+        notice = Notice(NoticeKind.ERROR, error.message, error.detail, key=STORE_NOTICE)
+        self._window.notifications.show_notice(notice)
 
     # -- what the worker says --------------------------------------------------------------
 
