@@ -4,7 +4,7 @@ real chats, a scripted engine, and a worker that counts as the test lets it."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -35,6 +35,13 @@ from minerva_desktop.ui.tasks import UiTasks
 from tests.app.desk import MODEL, Desk
 
 LONG = "word " * 70  # more bytes than the context has tokens
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the loop go on until then."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0)
 
 
 class _View:
@@ -144,9 +151,7 @@ class _Bench:
         return "" if shown is None else shown.text
 
     async def until_told(self, words: str) -> None:
-        async with asyncio.timeout(10):
-            while words not in self.notice:
-                await asyncio.sleep(0)
+        await until(lambda: words in self.notice)
 
     def press(self, callback_id: str) -> None:
         self.window.notifications.action_triggered.emit(callback_id)
@@ -156,14 +161,10 @@ class _Bench:
         self.window.composer.submit()
 
     async def until_counting(self, text: str) -> None:
-        async with asyncio.timeout(10):
-            while text not in self.worker.counted:
-                await asyncio.sleep(0)
+        await until(lambda: text in self.worker.counted)
 
     async def until_started(self, n_answers: int) -> None:
-        async with asyncio.timeout(10):
-            while len(self.desk.engine.started) < n_answers:
-                await asyncio.sleep(0)
+        await until(lambda: len(self.desk.engine.started) >= n_answers)
 
 
 @pytest.fixture
@@ -201,6 +202,8 @@ async def test_regenerating_goes_on_in_its_chat_and_is_counted_once(bench: _Benc
     bench.worker.may_count.set()
     await bench.until_started(2)
     assert session.is_answering
+    assert bench.worker.counted == ["One"]
+    assert bench.errors == []
 
 
 async def _grow(bench: _Bench) -> tuple[str, str]:
@@ -232,9 +235,8 @@ async def test_an_edit_that_is_closed_while_it_is_counted_is_not_sent(bench: _Be
     await bench.until_counting("Another")
     bench.window.chat_view.edits.clear()
     bench.worker.may_count.set()
-    while bench.room.give_up():
-        await asyncio.sleep(0)
-    assert bench.started == ["One"]
+    await until(lambda: not bench.room._held)
+    assert not bench.session.is_answering
     assert bench.errors == []
 
 
@@ -259,9 +261,9 @@ async def test_a_summary_is_its_models_and_others_are_told_to_wait(bench: _Bench
         await bench.until_told("it fits")
         bench.loaded.n_ctx = 300 if is_loaded else None
         bench.press(SUMMARISE)
-        await bench.until_told("Summarising" if is_loaded else "")
-        while not is_loaded and not bench.errors:
-            await asyncio.sleep(0)
+        if is_loaded:
+            await bench.until_told("Summarising")
+        await until(lambda: bench.errors)
         bench.loaded.n_ctx = 300
     (error,) = bench.errors
     assert error.message == "Tiny, which was to summarise, is not loaded any more. Ask again"
@@ -281,8 +283,7 @@ async def test_what_was_counted_alone_is_counted_with_the_answer_that_ended(benc
     await bench.desk.says(bench.session, "w " * 250)
     await bench.session.settle()
     bench.worker.may_count.set()
-    while not bench.session.lacks_room:
-        await asyncio.sleep(0)
+    await until(lambda: bench.session.lacks_room)
     assert bench.started == ["One", "Two"]
     assert [queued.text for queued in bench.session.queued] == [LONG]
 
@@ -294,8 +295,7 @@ async def test_what_is_typed_goes_behind_what_is_counted(bench: _Bench) -> None:
     await bench.desk.says(bench.session, "Zwei")
     await bench.until_counting("First")
     bench.type("Later")
-    while len(bench.session.queued) < 2:
-        await asyncio.sleep(0)
+    await until(lambda: len(bench.session.queued) == 2)
     bench.worker.may_count.set()
     await bench.until_started(3)
     assert bench.started[-1] == "First"
@@ -311,8 +311,7 @@ async def test_esc_gives_back_what_is_held_before_it_stops_anything(bench: _Benc
     controller = cast(ChatController, parts)
     ChatController._on_stop(controller)
     assert bench.desk.engine.cancelled == []
-    while bench.room.give_up():
-        await asyncio.sleep(0)
+    await until(lambda: not bench.room._held)
     assert bench.window.composer.text == LONG
     ChatController._on_stop(controller)
     assert bench.desk.engine.cancelled == [bench.session.answer_id]
