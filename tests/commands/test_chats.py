@@ -17,11 +17,9 @@ import pytest
 from minerva_desktop.__main__ import main
 from minerva_desktop.chat.conversation import Conversation
 from minerva_desktop.chat.export_json import chats_to_json
-from minerva_desktop.errors import StoreError
 from minerva_desktop.paths import app_paths
 from minerva_desktop.store import opening
 from minerva_desktop.store.chat_store import ChatStore
-from minerva_desktop.store.reading import ReadingStore
 from tests.app.chat_exports import chatgpt_archive, lm_studio_file
 from tests.chat.samples import make_conversation, make_message
 from tests.commands.conftest import Run
@@ -374,28 +372,6 @@ def test_a_command_recovers_a_damaged_file(run: Run, monkeypatch: pytest.MonkeyP
     code, out, said = run("list")
     assert (code, "Tea" in out) == (0, True)
     assert said.startswith("The file with your chats was damaged. ")
-
-
-def test_an_export_goes_on_behind_damage(
-    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """The files that it wrote before it met the damage are its own."""
-    stored(*(chat("Tea", f"{n:02d}" * 16) for n in range(4)))
-    load, n_loads = ReadingStore.load, 0
-
-    async def third_is_damaged(store: ReadingStore, chat_id: str) -> Conversation:
-        nonlocal n_loads
-        n_loads += 1
-        if n_loads == 3:
-            raise StoreError("damaged", detail="CorruptError: malformed")
-        return await load(store, chat_id)
-
-    monkeypatch.setattr(ReadingStore, "load", third_is_damaged)
-    code, out, error = run("export", "--all", "-o", f"{tmp_path / 'out'}/")
-    assert (code, error, n_loads) == (0, "", 5)
-    assert out.startswith("exported 4 chats to ")
-    assert out.endswith(" (4 files)\n")
-    assert len(list((tmp_path / "out").iterdir())) == 4
 
 
 def test_an_import_ends_with_a_full_disk(run: Run, tmp_path: Path) -> None:
