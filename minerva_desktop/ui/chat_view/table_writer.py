@@ -26,6 +26,7 @@ from minerva_desktop.ui.chat_view.text_formats import (
 
 PART_CELLS = 45  # of one part, about
 LEAST_ROWS = 5  # of one part
+MOST_CELLS = 60  # of one part all the same, where a row has not more
 
 
 @dataclass(slots=True)
@@ -57,7 +58,7 @@ class TableWriter:
         part = self._parts[-1] if self._parts and not row.first and above is not None else None
         if part is None:
             part = self._begin_part(cursor, row, above, index, TableColumns(formats), index)
-        elif index - part.begin >= max(LEAST_ROWS, PART_CELLS // len(row.cells)):
+        elif index - part.begin >= _rows_of_part(len(row.cells)):
             _set_bottom(part.table, 0)
             part = self._begin_part(cursor, row, row, index, part.columns, part.head)
         else:
@@ -164,6 +165,10 @@ class TableWriter:
         cursor.setBlockFormat(formats.cell_block(row.align[column]))
         for run in runs:
             self._formulas.insert(cursor, run, formats.run(run, row, header=row.first))
+
+
+def _rows_of_part(n_columns: int) -> int:
+    return max(PART_CELLS // n_columns, min(LEAST_ROWS, MOST_CELLS // n_columns), 1)
 
 
 def _set_bottom(table: QTextTable, margin: int) -> None:
