@@ -176,6 +176,13 @@ class EndpointError(MinervaError):
     code = "endpoint_failed"
 
 
+class EndpointStopped(EndpointError):
+    """The endpoint was switched off while the request ran."""
+
+    code = "endpoint_stopped"
+    http_status = 503
+
+
 class StoreError(MinervaError):
     """Chats could not be read or written."""
 

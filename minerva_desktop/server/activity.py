@@ -18,9 +18,14 @@ from typing import Any
 from minerva_desktop.chat.completion import Timings
 from minerva_desktop.chat.served_request import RequestRecord, RequestState
 from minerva_desktop.engine.token_stream import TokenStream
-from minerva_desktop.errors import InvalidRequest, MinervaError, QueueFull, RequestCancelled
+from minerva_desktop.errors import (
+    EndpointStopped,
+    InvalidRequest,
+    MinervaError,
+    QueueFull,
+    RequestCancelled,
+)
 from minerva_desktop.library.display_text import one_line
-from minerva_desktop.server.errors import EndpointStopped
 from minerva_desktop.server.request_info import RequestInfo, request_info
 
 MAX_FINISHED = 100

@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from minerva_desktop.errors import (
     ContextLimitExceeded,
-    EndpointError,
+    EndpointStopped,
     EngineDied,
     Forbidden,
     GenerationTimeout,
@@ -129,13 +129,6 @@ class TooManyConnections(QueueFull):
     """As many clients as may be are connected."""
 
     code = "too_many_connections"
-
-
-class EndpointStopped(EndpointError):
-    """The endpoint was switched off while the request ran."""
-
-    code = "endpoint_stopped"
-    http_status = 503
 
 
 _COSTLY = (GenerationTimeout, ModelLoadError, OutOfMemory)

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from minerva_desktop.server.errors import EndpointStopped
+from minerva_desktop.errors import EndpointStopped
 
 T = TypeVar("T")
 

@@ -47,6 +47,7 @@ class ChangesView(QScrollArea):
         """Show ``source`` instead of what was there, bit by bit."""
         if source != self._source.source:
             self._source.begin(_as_answer(source))
+            self._source.unfold()  # it is short enough
             self._timer.start()
 
     @property

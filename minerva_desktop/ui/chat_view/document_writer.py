@@ -221,7 +221,9 @@ class DocumentWriter:
     def _patch(self, cursor: QTextCursor, index: int, row: Row) -> bool:
         """Change row ``index`` into ``row`` within its block; False when it is another shape."""
         old = self.rows[index]
-        if Kind.TABLE in (old.kind, row.kind) or _shape(old) != _shape(row):
+        if row.kind is Kind.TABLE:
+            return self._patch_cells(cursor, index, row)
+        if _shape(old) != _shape(row):
             return False
         above = self.rows[index - 1] if index else None
         block = self.block(index)
@@ -230,26 +232,50 @@ class DocumentWriter:
             box = bisect_right(self.boxes, (index, len(self.rows))) - 1
             cursor.setPosition(block.position())
             cursor.setBlockFormat(self._layout(row, above, box if row.kind is Kind.CODE else -1))
-        same = 0
         offset = len(row.marker) + 1 if row.marker else 0
-        for before, after in zip(old.runs, row.runs, strict=False):
+        self._patch_runs(cursor, block.position() + offset, old.runs, row.runs, row)
+        self.rows[index] = row
+        return True
+
+    def _patch_cells(self, cursor: QTextCursor, index: int, row: Row) -> bool:
+        """The same for a table's row, which has to be the last of all: what is written."""
+        old = self.rows[index]
+        if index < len(self.rows) - 1 or _table_shape(old) != _table_shape(row):
+            return False
+        for cell, (before, after) in enumerate(zip(old.cells, row.cells, strict=True)):
+            if before != after:
+                block = self._document.findBlockByNumber(self._blocks[index] + cell)
+                self._patch_runs(cursor, block.position(), before, after, row)
+        self.tables.change_last(index, row)
+        self.rows[index] = row
+        return True
+
+    def _patch_runs(
+        self,
+        cursor: QTextCursor,
+        place: int,
+        old: tuple[Run, ...],
+        new: tuple[Run, ...],
+        row: Row,
+    ) -> None:
+        """Change ``old``, which is at ``place`` up to the end of a block, into ``new``."""
+        same = 0
+        for before, after in zip(old, new, strict=False):
             if before != after:
                 break
-            offset += self._formulas.length(before)
+            place += self._formulas.length(before)
             same += 1
-        rest = row.runs[same:]
-        if same == len(old.runs) - 1 and rest and _grows(old.runs[same], rest[0]):
-            grown = old.runs[same].text
-            offset += self._formulas.length(old.runs[same])
-            rest = (rest[0]._replace(text=rest[0].text[len(grown) :]), *rest[1:])
-        cursor.setPosition(block.position() + offset)
+        rest = new[same:]
+        if same == len(old) - 1 and rest and _grows(old[same], rest[0]):
+            place += self._formulas.length(old[same])
+            rest = (rest[0]._replace(text=rest[0].text[len(old[same].text) :]), *rest[1:])
+        cursor.setPosition(place)
         cursor.movePosition(QTextCursor.MoveOperation.EndOfBlock, QTextCursor.MoveMode.KeepAnchor)
         if cursor.hasSelection():
             cursor.removeSelectedText()
+        header = row.kind is Kind.TABLE and row.first
         for run in rest:
-            self._formulas.insert(cursor, run, self._formats.run(run, row))
-        self.rows[index] = row
-        return True
+            self._formulas.insert(cursor, run, self._formats.run(run, row, header=header))
 
     def _truncate(self, cursor: QTextCursor, index: int) -> None:
         """Remove the rows from ``index`` on."""
@@ -310,6 +336,10 @@ def _shape(row: Row) -> tuple[object, ...]:
     """What a row cannot change without its block being made anew."""
     rtl = reads_right_to_left(row.runs)
     return row.kind, row.nest, row.marker, row.tight, row.first, row.level, rtl
+
+
+def _table_shape(row: Row) -> tuple[object, ...]:
+    return row.kind, row.nest, row.first, row.align, len(row.cells)
 
 
 def _grows(before: Run, after: Run) -> bool:

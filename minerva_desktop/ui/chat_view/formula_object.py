@@ -1,8 +1,8 @@
 """Shows formulas in a text document: each is one character that is painted as an outline.
 
 The document asks for the size of the character when it lays a line out, and to paint it. A formula
-that is a little wider than its column is scaled down to it; one that would be too small to read so
-is cut at the column's edge, and scrolls (`WideFormulas`). Main thread.
+that is a little wider than its column, which may be a table's, is scaled down to it; one that would
+be too small to read so is cut at the column's edge, and scrolls (`WideFormulas`). Main thread.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from PySide6.QtGui import (
     QTextCursor,
     QTextDocument,
     QTextFormat,
+    QTextTable,
 )
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class FormulaObject(QPyTextObject):
         if drawing is None:
             return QSizeF()
         block = doc.findBlock(at).blockFormat()
-        room = _room(doc, block)
+        room = _room(doc, at, block)
         size = _size_in(drawing, format_, room)
         width = drawing.width * size
         descent = drawing.descent * size
@@ -104,7 +105,7 @@ class FormulaObject(QPyTextObject):
         drawing = self.drawings.get(str(format_.property(SOURCE)))
         if format_.objectType() != FORMULA_TYPE or drawing is None:
             return 0
-        room = _room(doc, cursor.blockFormat())
+        room = _room(doc, at, cursor.blockFormat())
         beyond = drawing.width * _size_in(drawing, format_, room) - room
         return math.ceil(beyond) if beyond > ROUNDING else 0
 
@@ -142,8 +143,15 @@ class FormulaObject(QPyTextObject):
             painter.setOpacity(0.0)
 
 
-def _room(doc: QTextDocument, block: QTextBlockFormat) -> float:
-    """px that a paragraph has for a formula; without end where lines are not broken."""
+def _room(doc: QTextDocument, at: int, block: QTextBlockFormat) -> float:
+    """px that the paragraph at ``at``, or its cell, has for a formula; without end where lines are
+    not broken."""
+    table = doc.frameAt(at)  # a cursor would ask for the layout that this is called for
+    if isinstance(table, QTextTable):
+        cell = table.cellAt(at)
+        widths = table.format().columnWidthConstraints()
+        padding = cell.format().toTableCellFormat().rightPadding()
+        return widths[cell.column()].rawValue() - padding if widths else math.inf
     taken = block.leftMargin() + block.rightMargin() + max(0.0, block.textIndent())
     room = doc.textWidth() - taken
     return room if room > 0 else math.inf

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from PySide6.QtCore import QObject, QPoint, QRect, Signal, Slot
-from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.chat.message import Message, Role
@@ -179,7 +178,7 @@ class MessageHands(QObject):
         if action is MessageAction.EDIT:
             self._events.edit_requested.emit(message_id)
         elif action is MessageAction.COPY and view is not None:
-            QGuiApplication.clipboard().setMimeData(view.body.whole_data(view.source()))
+            view.body.copy_whole(view.source())
         else:
             self._events.action_requested.emit(message_id, action, place)
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QMimeData
+import time
+from collections.abc import Iterable
 
+from PySide6.QtCore import QMimeData, QObject, QTimer, Slot
+from PySide6.QtGui import QGuiApplication
+
+SLICE_SECONDS = 0.002  # of HTML that is made at a time; most of what is copied takes less
 _HEAD = '<meta charset="utf-8">'  # some programs would guess otherwise
 
 
@@ -14,3 +19,51 @@ def rich_data(text: str, html: str) -> QMimeData:
     if html:
         data.setHtml(f"{_HEAD}{html}")
     return data
+
+
+def copy_rich(text: str, html: Iterable[str]) -> None:
+    """Put ``text`` on the clipboard, and the pieces of ``html`` joined: where they take long to
+    make, the text at once and both a little later, unless something else was copied by then."""
+    _RichCopy(text, html).begin()
+
+
+class _RichCopy(QObject):
+    """One copy on its way, which no widget has to stay for."""
+
+    # Data that makes its HTML once it is asked for would be less work. But it stays with the
+    # clipboard, and to delete an object of Python's at the very end brings the process down.
+
+    def __init__(self, text: str, html: Iterable[str]) -> None:
+        super().__init__(QGuiApplication.clipboard())
+        self._text = text
+        self._rest = iter(html)
+        self._made: list[str] = []
+
+    def begin(self) -> None:
+        if self._make_some():
+            self._put("".join(self._made))
+            self.deleteLater()
+        else:
+            self._put("")
+            QTimer.singleShot(0, self._go_on)
+
+    @Slot()
+    def _go_on(self) -> None:
+        if not self._make_some():
+            QTimer.singleShot(0, self._go_on)
+            return
+        if QGuiApplication.clipboard().text() == self._text:
+            self._put("".join(self._made))
+        self.deleteLater()
+
+    def _put(self, html: str) -> None:
+        QGuiApplication.clipboard().setMimeData(rich_data(self._text, html))
+
+    def _make_some(self) -> bool:
+        """Whether that was the last."""
+        deadline = time.thread_time() + SLICE_SECONDS
+        for piece in self._rest:
+            self._made.append(piece)
+            if time.thread_time() > deadline:
+                return False
+        return True

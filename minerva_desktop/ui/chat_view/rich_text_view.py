@@ -16,7 +16,6 @@ from PySide6.QtCore import QEvent, QMimeData, QPoint, QRect, QRectF, Qt, QUrl, S
 from PySide6.QtGui import (
     QContextMenuEvent,
     QFocusEvent,
-    QGuiApplication,
     QImage,
     QKeyEvent,
     QKeySequence,
@@ -37,8 +36,8 @@ from minerva_desktop.ui.chat_view.found_text import Match
 from minerva_desktop.ui.chat_view.markdown import ROWS_LINK
 from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.plain_text import clean_source
-from minerva_desktop.ui.chat_view.rich_data import rich_data
-from minerva_desktop.ui.chat_view.row_html import html_of
+from minerva_desktop.ui.chat_view.rich_data import copy_rich, rich_data
+from minerva_desktop.ui.chat_view.row_html import html_of, html_pieces
 from minerva_desktop.ui.chat_view.row_markdown import markdown_of
 from minerva_desktop.ui.chat_view.row_slices import selected_rows
 from minerva_desktop.ui.chat_view.rows import Kind, Row, all_runs
@@ -109,8 +108,7 @@ class RichTextView(SidewaysText):
         self.whole_source: Callable[[], str] | None = None  # what Ctrl+C copies without a selection
         self.shows_all: Callable[[], bool] = bool  # whether that is what is shown
         self.obey: Callable[[QKeyEvent], bool] | None = None  # a key about the whole selection
-        # Here and in other messages: as text, and as HTML.
-        self.all_selected: Callable[[], tuple[str, str]] | None = None
+        self.all_selected: Callable[[], QMimeData] | None = None  # here and in other messages
         self.copy_markdown: Callable[[], None] | None = None  # of all that
         font = body_font(self.font())
         self.document().setDefaultFont(font)
@@ -138,6 +136,7 @@ class RichTextView(SidewaysText):
         self._links.rows_requested.connect(self.rows_requested)
         self._links.arrived.connect(self.setTextCursor)
         self._links.arrived.connect(self.tell_caret)
+        self._links.reached.connect(self.tell_caret)
 
     # -- content -----------------------------------------------------------------------------
 
@@ -242,21 +241,21 @@ class RichTextView(SidewaysText):
         this widget does."""
         if shows_all and self.is_all_selected and self.whole_source is not None:
             return clean_source(self.whole_source())
-        return markdown_of(selected_rows(self._writer, self.textCursor()))
+        return markdown_of(self.selected_rows())
 
     def selected_text(self) -> str:
         """What is selected here, formulas as LaTeX and tables with tabs."""
         return selected_text(self._writer, self.textCursor())
 
-    def selected_html(self) -> str:
-        """What is selected here, as HTML without any looks."""
-        return html_of(selected_rows(self._writer, self.textCursor()))
+    def selected_rows(self) -> list[Row]:
+        """What is selected here, as rows."""
+        return selected_rows(self._writer, self.textCursor())
 
-    def whole_data(self, source: str) -> QMimeData:
-        """``source``, as it is copied; with it as HTML what is shown, if all of it is."""
+    def copy_whole(self, source: str) -> None:
+        """Copy ``source``; with it as HTML what is shown, if all of it is."""
         rows = self._writer.rows
         is_all = self.shows_all() and all(run.link != ROWS_LINK for run in all_runs(rows))
-        return rich_data(clean_source(source), html_of(rows) if is_all else "")
+        copy_rich(clean_source(source), html_pieces(list(rows)) if is_all else ())
 
     # -- Qt ----------------------------------------------------------------------------------
 
@@ -275,8 +274,8 @@ class RichTextView(SidewaysText):
     def createMimeDataFromSelection(self) -> QMimeData:
         """Colours and fonts of a theme are no use elsewhere, tables and lists are."""
         if self.all_selected is not None:
-            return rich_data(*self.all_selected())
-        return rich_data(self.selected_text(), self.selected_html())
+            return self.all_selected()
+        return rich_data(self.selected_text(), html_of(self.selected_rows()))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         extends = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
@@ -349,7 +348,7 @@ class RichTextView(SidewaysText):
         elif is_copy_key(event) and self.whole_source is not None:
             if self.textCursor().hasSelection():
                 return False
-            QGuiApplication.clipboard().setMimeData(self.whole_data(self.whole_source()))
+            self.copy_whole(self.whole_source())
         else:
             return False
         return True

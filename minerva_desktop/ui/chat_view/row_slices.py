@@ -24,6 +24,8 @@ def selected_rows(writer: DocumentWriter, cursor: QTextCursor) -> list[Row]:
     last = writer.row_at(cursor.document().findBlock(end))
     if first == last:
         return _within(writer, first, start, end)
+    if start == 0 and end >= cursor.document().characterCount() - 1:
+        return list(writer.rows)
     cut = [(at, _cut(writer, at, start, end)) for at in range(first, last + 1)]
     # Of the outer ones there may be nothing but an end or a beginning.
     kept = [

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from PySide6.QtCore import QMimeData, QObject, QPoint, Qt, QTimer, Slot
 from PySide6.QtGui import (
@@ -27,14 +27,15 @@ from minerva_desktop.ui.chat_view.copy_keys import is_markdown_key
 from minerva_desktop.ui.chat_view.late_selections import LateSelections
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
 from minerva_desktop.ui.chat_view.message_view import MessageView
-from minerva_desktop.ui.chat_view.rich_data import rich_data
+from minerva_desktop.ui.chat_view.rich_data import copy_rich, rich_data
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
-from minerva_desktop.ui.chat_view.row_html import author_html
-from minerva_desktop.ui.chat_view.rows import Run
+from minerva_desktop.ui.chat_view.row_html import author_html, html_pieces
+from minerva_desktop.ui.chat_view.rows import Row, Run
 from minerva_desktop.ui.chat_view.run_markdown import inline_markdown
 from minerva_desktop.ui.formats import format_tokens
 
 SCROLL_MS = 30  # between two steps, while the pointer is above or below the transcript
+Part = TypeVar("Part")  # what is selected of one text
 MIN_STEP, MAX_STEP = 4, 80  # px; the further away the pointer, the more
 
 
@@ -74,7 +75,7 @@ class SelectionKeeper(QObject):
     def adopt(self, body: RichTextView) -> None:
         """``body`` is a text of a message."""
         body.obey = self.obey
-        body.all_selected = lambda: (self.text(), self.html())
+        body.all_selected = self.data
         body.copy_markdown = self.copy_markdown
         body.selectionChanged.connect(self._on_selection_changed)
         body.pressed.connect(self._on_pressed)
@@ -100,14 +101,14 @@ class SelectionKeeper(QObject):
 
     def text(self) -> str:
         """It as plain text, with the authors' names where it is of several messages."""
-        messages = self._selected(_plain)
+        messages = _joined(self._selected(_plain))
         if len(messages) == 1:
             return messages[0][1]
         return "\n\n".join(f"{author}:\n{text}" for author, text in messages)
 
     def markdown(self) -> str:
         """It as Markdown, with the names too."""
-        messages = self._selected(_markdown)
+        messages = _joined(self._selected(_markdown))
         if len(messages) == 1:
             return messages[0][1]
         return "\n\n".join(
@@ -133,17 +134,14 @@ class SelectionKeeper(QObject):
             QToolTip.showText(self._column.mapToGlobal(place), words, self._column)
             QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self._column, words))
 
-    def html(self) -> str:
-        """It as HTML, with the names too."""
-        messages = self._selected(_html)
-        if len(messages) == 1:
-            return messages[0][1]
-        return "".join(author_html(author, html) for author, html in messages)
+    def data(self) -> QMimeData:
+        """It as plain text, and as HTML, with the names too, for those who want more."""
+        return rich_data(self.text(), "".join(_html(self._selected(_rows))))
 
     @Slot()
     def copy(self) -> None:
-        """Put it on the clipboard as plain text, and as HTML for those who want more."""
-        QGuiApplication.clipboard().setMimeData(rich_data(self.text(), self.html()))
+        """Put `data` on the clipboard, the HTML of much a little later."""
+        copy_rich(self.text(), _html(self._selected(_rows)))
 
     @Slot()
     def copy_markdown(self) -> None:
@@ -167,16 +165,15 @@ class SelectionKeeper(QObject):
         return True
 
     def _selected(
-        self, text_of: Callable[[MessageView, RichTextView], str]
-    ) -> list[tuple[str, str]]:
-        """Of each message that something is selected in: its author, and that."""
+        self, part_of: Callable[[MessageView, RichTextView], Part]
+    ) -> list[tuple[str, list[Part]]]:
+        """Of each message that something is selected in: its author, and that of each text."""
         found = []
         self._late.finish()
         for view in self._views():
             bodies = [body for body in view.bodies if body.textCursor().hasSelection()]
             if bodies:
-                text = "\n\n".join(text_of(view, body) for body in bodies)
-                found.append((view.accessibleName(), text))
+                found.append((view.accessibleName(), [part_of(view, body) for body in bodies]))
         return found
 
     # -- the texts ---------------------------------------------------------------------------
@@ -358,8 +355,21 @@ def _plain(_view: MessageView, body: RichTextView) -> str:
     return body.selected_text()
 
 
-def _html(_view: MessageView, body: RichTextView) -> str:
-    return body.selected_html()
+def _rows(_view: MessageView, body: RichTextView) -> list[Row]:
+    return body.selected_rows()
+
+
+def _html(messages: list[tuple[str, list[list[Row]]]]) -> Iterator[str]:
+    """Pieces of it. ``messages``: of each the author, and the rows of each of its texts."""
+    for author, texts in messages:
+        if len(messages) > 1:
+            yield author_html(author)
+        for rows in texts:
+            yield from html_pieces(rows)
+
+
+def _joined(messages: list[tuple[str, list[str]]]) -> list[tuple[str, str]]:
+    return [(author, "\n\n".join(texts)) for author, texts in messages]
 
 
 def _markdown(view: MessageView, body: RichTextView) -> str:

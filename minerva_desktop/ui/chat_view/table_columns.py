@@ -39,6 +39,13 @@ class TableColumns:
             self._needs.append(self._measure(row))
         return is_early
 
+    def change(self, index: int, row: Row) -> bool:
+        """Row number ``index`` of the table is ``row`` now; whether that could change widths."""
+        if index >= len(self._needs):
+            return False
+        before, self._needs[index] = self._needs[index], self._measure(row)
+        return before != self._needs[index]
+
     def truncate(self, n_rows: int) -> None:
         """The table has no more than its first ``n_rows``, at least one."""
         del self._needs[n_rows:]

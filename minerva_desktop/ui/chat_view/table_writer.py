@@ -7,7 +7,7 @@ a row in a table of 300 took 40 ms. The columns of all parts have the same width
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QTextCursor, QTextDocument, QTextLength, QTextTable
@@ -25,8 +25,9 @@ from minerva_desktop.ui.chat_view.text_formats import (
 )
 
 PART_CELLS = 45  # of one part, about
-LEAST_ROWS = 5  # of one part
+LEAST_ROWS = 5  # of one part, unless it has more text
 MOST_CELLS = 60  # of one part all the same, where a row has not more
+PART_TEXT = 2_000  # characters of one part, above which no row more goes into it
 
 
 @dataclass(slots=True)
@@ -38,7 +39,15 @@ class _Part:
     left: int
     table: QTextTable
     columns: TableColumns
+    sizes: list[int] = field(default_factory=list)  # characters of each row
     width: float = 0.0  # px
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next row has to begin another part."""
+        n_columns = self.table.columns()
+        n_most = max(PART_CELLS // n_columns, min(LEAST_ROWS, MOST_CELLS // n_columns), 1)
+        return len(self.sizes) >= n_most or sum(self.sizes) > PART_TEXT
 
 
 class TableWriter:
@@ -58,17 +67,25 @@ class TableWriter:
         part = self._parts[-1] if self._parts and not row.first and above is not None else None
         if part is None:
             part = self._begin_part(cursor, row, above, index, TableColumns(formats), index)
-        elif index - part.begin >= _rows_of_part(len(row.cells)):
+        elif part.is_full:
             _set_bottom(part.table, 0)
             part = self._begin_part(cursor, row, row, index, part.columns, part.head)
         else:
             part.table.appendRows(1)
         if part.columns.add(row) and not row.first:
             self._stale_from = min(self._stale_from, self._first_part(part.head))
+        part.sizes.append(_size(row))
         line = part.table.rows() - 1
         for column, cell in enumerate(row.cells):
             self._fill_cell(part.table, line, column, row, cell, formats)
         return part.table.cellAt(line, 0).firstCursorPosition().blockNumber()
+
+    def change_last(self, index: int, row: Row) -> None:
+        """``row``, which is number ``index`` and the last, was changed in its cells."""
+        part = self._parts[-1]
+        part.sizes[-1] = _size(row)
+        if part.columns.change(index - part.head, row):
+            self._stale_from = min(self._stale_from, self._first_part(part.head))
 
     def truncate(self, cursor: QTextCursor, index: int) -> None:
         """Leave of the last table the rows before ``index``, and nothing below but the empty block
@@ -79,6 +96,7 @@ class TableWriter:
         n_rows = part.table.rows() - (index - part.begin)
         if n_rows > 0:
             part.table.removeRows(index - part.begin, n_rows)
+        del part.sizes[index - part.begin :]
         part.columns.truncate(index - part.head)
         self._stale_from = min(self._stale_from, self._first_part(part.head))
         _set_bottom(part.table, TABLE_BOTTOM)
@@ -167,8 +185,8 @@ class TableWriter:
             self._formulas.insert(cursor, run, formats.run(run, row, header=row.first))
 
 
-def _rows_of_part(n_columns: int) -> int:
-    return max(PART_CELLS // n_columns, min(LEAST_ROWS, MOST_CELLS // n_columns), 1)
+def _size(row: Row) -> int:
+    return sum(len(run.text) for runs in row.cells for run in runs)
 
 
 def _set_bottom(table: QTextTable, margin: int) -> None:

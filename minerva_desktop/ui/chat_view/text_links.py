@@ -23,10 +23,12 @@ MAX_TIP = 300  # characters of a footnote in a tool tip
 
 class TextLinks(QObject):
     """``rows_requested``: all rows of long tables are to be shown; ``arrived(cursor)``: a link led
-    to there in the text."""
+    to there in the text; ``reached(cursor)``: the keyboard came to a link, which ends and then
+    begins there."""
 
     rows_requested = Signal()
     arrived = Signal(QTextCursor)
+    reached = Signal(QTextCursor)
 
     def __init__(self, view: SidewaysText, writer: DocumentWriter) -> None:
         """``view`` shows what ``writer`` writes."""
@@ -70,10 +72,12 @@ class TextLinks(QObject):
     @Slot()
     def _on_reached(self) -> None:
         link = self._view.textCursor()
-        start = link.selectionStart()
+        start, end = link.selectionStart(), link.selectionEnd()
         link.setPosition(start + 1)  # a cursor's format is that of the character before it
         url = QUrl(link.charFormat().anchorHref())
-        link.setPosition(start)
+        for place in (end, start):  # where not all of it can be seen, its beginning
+            link.setPosition(place)
+            self.reached.emit(link)
         below = self._view.shown_rect(link).bottomLeft()
         self._show_target(url, self._view.viewport().mapToGlobal(below))
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, QPoint, Signal
 from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QTextEdit, QWidget
+from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.ui.chat_view.code_boxes import CodeBoxes
 from minerva_desktop.ui.chat_view.decorations import Decorations
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
+from minerva_desktop.ui.chat_view.sideways_text import SidewaysText
 from minerva_desktop.ui.chat_view.wide_formulas import WideFormulas
 from minerva_desktop.ui.chat_view.wide_tables import WideTables
 from minerva_desktop.ui.icons import Icons
@@ -27,7 +28,7 @@ class TextOverlays(QObject):
     def __init__(
         self,
         icons: Icons,
-        view: QTextEdit,
+        view: SidewaysText,
         writer: DocumentWriter,
         decorations: Decorations,
         *,
@@ -36,8 +37,9 @@ class TextOverlays(QObject):
         """``view`` shows what ``writer`` writes; ``can_save``: code can go to a file."""
         super().__init__(view)
         self._boxes = CodeBoxes(icons, writer, decorations, view, can_save=can_save)
-        self._formulas = WideFormulas(writer, view.document(), view.viewport())
-        self.tables = WideTables(writer.tables, view.viewport())
+        self._formulas = WideFormulas(writer, view)
+        follow = self._formulas.follow_tables
+        self.tables = WideTables(writer.tables, view.viewport(), follow)
         self._boxes.save_requested.connect(self.save_requested)
         self._boxes.height_changed.connect(self._on_height_changed)
 
@@ -66,6 +68,7 @@ class TextOverlays(QObject):
         self._boxes.place()
         self._formulas.place()
         self.tables.place()
+        self._formulas.follow_tables()
 
     def wake(self, place: QPoint | None) -> None:
         """The pointer is at ``place`` in the document; None: it is not in it."""

@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from PySide6.QtCore import QPointF, QRect, QSize
-from PySide6.QtGui import QTextDocument, QWheelEvent
-from PySide6.QtWidgets import QScrollBar, QWidget
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import QScrollBar
 
 from minerva_desktop.ui.chat_view.decorations import position_x
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.formula_object import BAR_HEIGHT
 from minerva_desktop.ui.chat_view.rows import Kind, Mark
 from minerva_desktop.ui.chat_view.sideways_bar import SidewaysBar, sideways_turn
+from minerva_desktop.ui.chat_view.sideways_text import SidewaysText
 
 MAX_BARS = 200  # in one message; others are cut, and can be copied
 GAP = 2  # px between a formula on its own and its bar
@@ -32,14 +33,15 @@ class FormulaPlace(NamedTuple):
 
 
 class WideFormulas:
-    """Of what ``writer`` writes into ``document``; the bars are in ``viewport``."""
+    """Of what ``writer`` writes into the document of ``view``, which the bars are in too."""
 
-    def __init__(self, writer: DocumentWriter, document: QTextDocument, viewport: QWidget) -> None:
+    def __init__(self, writer: DocumentWriter, view: SidewaysText) -> None:
         self._writer = writer
-        self._document = document
-        self._viewport = viewport
+        self._view = view
+        self._document = view.document()
+        self._viewport = view.viewport()
         self._bars: dict[FormulaPlace, QScrollBar] = {}
-        self._areas: dict[FormulaPlace, QRect] = {}  # of the formulas, in the viewport
+        self._areas: dict[FormulaPlace, QRect] = {}  # of the formulas, in the document
         self._stale_from = 0  # row
 
     def update(self, changed: int) -> None:
@@ -67,12 +69,20 @@ class WideFormulas:
             bar.deleteLater()
         self._show_scrolled()
 
+    def follow_tables(self) -> None:
+        """Move the bars of formulas in tables to where these were scrolled."""
+        scrolled = self._view.scrolled()
+        for place, bar in self._bars.items():
+            area = self._areas[place]
+            by = next((by for table, by in scrolled if table.top() < area.y() < table.bottom()), 0)
+            bar.move(area.left() - by, bar.y())
+
     def scroll_sideways(self, event: QWheelEvent) -> bool:
         """Obey a wheel that turns sideways over a wide formula; whether it did."""
         by = sideways_turn(event)
         if not by:
             return False
-        place = event.position().toPoint()
+        place = self._view.in_text(event.position().toPoint())
         for each, area in self._areas.items():
             if area.contains(place):
                 bar = self._bars[each]

@@ -7,6 +7,7 @@ owns one. Main thread.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPoint, QRect
@@ -29,10 +30,13 @@ class _Wide:
 
 
 class WideTables:
-    """Of what ``tables`` writes; the bars are in ``viewport``."""
+    """Of what ``tables`` writes; the bars are in ``viewport``. ``on_scrolled``: one was."""
 
-    def __init__(self, tables: TableWriter, viewport: QWidget) -> None:
+    def __init__(
+        self, tables: TableWriter, viewport: QWidget, on_scrolled: Callable[[], None]
+    ) -> None:
         self._tables = tables
+        self._on_scrolled = on_scrolled
         self._viewport = viewport
         self._wide: dict[int, _Wide] = {}  # by the row that the table begins with
 
@@ -80,5 +84,6 @@ class WideTables:
     def _make_bar(self) -> SidewaysBar:
         bar = SidewaysBar(self._viewport, "tableBar", "Wide table")
         bar.valueChanged.connect(self._viewport.update)
+        bar.valueChanged.connect(self._on_scrolled)
         bar.show()
         return bar

@@ -35,8 +35,9 @@ def make_writer(qapp: QApplication, theme: Theme = LIGHT) -> tuple[QTextDocument
     return document, DocumentWriter(document, TextFormats(theme, font))
 
 
-def written(qapp: QApplication, rows: list[Row]) -> QTextDocument:
+def written(qapp: QApplication, rows: list[Row], width: float = -1) -> QTextDocument:
     document, writer = make_writer(qapp)
+    document.setTextWidth(width)
     writer.apply(Update(0, rows))
     return document
 
@@ -60,6 +61,24 @@ def test_streamed_document_equals_one_written_at_once(
     rows = rendered(text)
     assert writer.rows == rows
     assert_equal(document, written(qapp, rows))
+
+
+def test_a_cell_that_grows_is_gone_on_with(qapp: QApplication) -> None:
+    """It was written anew with the rows above it: 17 ms for each token at 44 kB."""
+    head, words = "|a|b, a wide one|\n|-|-|\n", "some words " * 250
+    done = f"{head}|{words}|x|\n|{words}|y|\n"
+    document, writer = make_writer(qapp)
+    document.setTextWidth(600)
+    writer.apply(Update(0, rendered(f"{done}|{words}|")))
+    assert len(document.rootFrame().childFrames()) == 3  # so that little is laid out anew
+    changes: list[tuple[int, int]] = []
+    document.contentsChange.connect(lambda _at, gone, come: changes.append((gone, come)))
+    for more in ("and **more**", "and **more** of them|", "and **more** of them|last|"):
+        source = f"{done}|{words}{more}"
+        writer.apply(Update(0, rendered(source)))
+        assert_equal(document, written(qapp, rendered(source), 600))
+    assert 1 <= len(changes) <= 9
+    assert max(max(change) for change in changes) < 30
 
 
 TABLE = "|a|b|\n|-|-|\n|1|2|\n|3|4|\n"

@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.formula_object import MIN_SHRINK
 from minerva_desktop.ui.chat_view.plain_stream import Update
+from minerva_desktop.ui.chat_view.table_columns import MEASURED_ROWS
 from tests.ui.chat_view.messages import streaming
 from tests.ui.chat_view.test_formulas import settle, shown
 
@@ -122,3 +123,52 @@ def test_a_bar_goes_with_the_last_rows(qtbot: QtBot, view: ChatView) -> None:
     assert body.toPlainText() == "above"
     assert bars(body) == []
     bar.setValue(10)  # a wheel may turn it until it is deleted
+
+
+def sum_in_cell(count: int) -> str:
+    """`sum_of` in the first of three cells of a table's row."""
+    return f"| {sum_of(count)[1:-1]} | next | last |"
+
+
+def test_one_in_a_late_row_of_a_table_scrolls_within_its_cell(qtbot: QtBot, view: ChatView) -> None:
+    """Rows from the 41st on widen no column: it was painted over the next cell."""
+    view.resize(420, 600)
+    rows = "| a | b | c |\n|---|---|---|\n" + "| x | y | z |\n" * MEASURED_ROWS
+    body = shown(qtbot, view, rows + sum_in_cell(20)).body
+    (bar,) = bars(body)
+    rect_of = body.document().documentLayout().blockBoundingRect
+    table = body.document().lastBlock().previous()
+    last_cell, next_cell = table, table.previous()
+    assert (next_cell.text(), last_cell.text()) == ("next", "last")
+    assert bar.geometry().right() < rect_of(next_cell).left()
+    formula = next_cell.previous()
+    assert formula.layout().lineAt(0).naturalTextWidth() <= rect_of(formula).width()
+    assert rect_of(formula).right() < rect_of(next_cell).left()
+    assert bar.maximum() > 0
+
+
+def test_its_bar_goes_with_a_table_that_scrolls(qtbot: QtBot, view: ChatView) -> None:
+    view.resize(420, 600)
+    wide = " | ".join(["Configuration_of_all"] * 3)
+    rows = f"| {wide} |\n|---|---|---|\n" + "| x | y | z |\n" * MEASURED_ROWS
+    body = shown(qtbot, view, rows + sum_in_cell(20)).body
+    (bar,) = bars(body)
+    (table_bar,) = (each for each in body.findChildren(QScrollBar, "tableBar") if each.isVisible())
+    left = bar.x()
+    table_bar.setValue(50)
+    assert bar.x() == left - 50
+    body.fit(body.width())
+    assert bar.x() == left - 50
+    place = QPointF(30, bar.y() - 6)  # 80 px from the table's left edge
+    wheel = QWheelEvent(
+        place,
+        QPointF(body.viewport().mapToGlobal(place)),
+        QPoint(),
+        QPoint(-20, 0),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(body.viewport(), wheel)
+    assert (bar.value(), table_bar.value()) == (20, 50)

@@ -126,6 +126,23 @@ def test_find_and_a_wheel_scroll_it(qtbot: QtBot, view: ChatView) -> None:
     assert bar.value() == 120
 
 
+def test_tab_to_a_link_scrolls_it_there(qtbot: QtBot, view: ChatView) -> None:
+    """It was selected out of sight."""
+    view.resize(420, 600)
+    linked = WIDE.replace("unconditionally good", "[good](https://example.org/x)")
+    body = shown(qtbot, view, linked).body
+    (bar,) = bars(body)
+    view.activateWindow()
+    body.setFocus()
+    QTest.keyClick(body, Qt.Key.Key_Tab)
+    assert body.textCursor().selectedText() == "good"
+    assert bar.value() > 0
+    for place in (body.textCursor().selectionStart(), body.textCursor().selectionEnd()):
+        cursor = body.textCursor()
+        cursor.setPosition(place)
+        assert body.rect().contains(body.shown_rect(cursor))
+
+
 def test_a_long_table_is_many_short_ones_of_the_same_columns(qtbot: QtBot, view: ChatView) -> None:
     """Qt lays a whole one out for each row: 40 ms with 330 rows, 13 times as long as with 25."""
     message = streaming()
