@@ -195,8 +195,9 @@ class ChatCommands:
         found = [_chat_of(each, chats) or _chat_of(each, trashed) for each in wanted]
         for each, chat in zip(wanted, found, strict=True):
             if chat is None:
+                named = _named(each, [*chats, *trashed])
                 raise InvalidRequest(
-                    f"There is no chat whose id begins with “{each}”", param="chat"
+                    f"There is no chat whose id begins with “{each}”{named}", param="chat"
                 )
         return list({chat.id: chat for chat in found if chat is not None}.values())
 
@@ -211,6 +212,26 @@ async def back_up_chats(store: ReadingStore, output: Path | None, *, force: bool
     print_line(f"backed up all chats to {target} ({format_bytes(n_bytes)})")
 
 
+def _named(title: str, chats: Sequence[ConversationSummary]) -> str:
+    """The chats of this title, to say which ids are meant; else those that have it in theirs."""
+    wanted = " ".join(title.split()).casefold()
+    titles = [(chat, " ".join(chat.title.split()).casefold()) for chat in chats]
+    found = [chat for chat, its in titles if its == wanted]
+    found = found or [chat for chat, its in titles if wanted and wanted in its]
+    if not found:
+        return "; `minerva chats list` shows the ids"
+    return f"; by title, it may be {_candidates(found, _id_length([chat.id for chat in chats]))}"
+
+
+def _candidates(chats: Sequence[ConversationSummary], length: int) -> str:
+    """Ids and titles of the first of ``chats``, on one line."""
+    shown = "; ".join(
+        f"{chat.id[:length]} {' '.join(chat.title.split())}" for chat in chats[:SHOWN_CANDIDATES]
+    )
+    more = f"; and {len(chats) - SHOWN_CANDIDATES:,} more" if len(chats) > SHOWN_CANDIDATES else ""
+    return shown + more
+
+
 def _chat_of(wanted: str, chats: Sequence[ConversationSummary]) -> ConversationSummary | None:
     """The one whose id is ``wanted``, or begins so. Raises `InvalidRequest` where several do."""
     begin = wanted.lower()
@@ -219,12 +240,8 @@ def _chat_of(wanted: str, chats: Sequence[ConversationSummary]) -> ConversationS
     exact = [chat for chat in same if chat.id == wanted] or (same if len(same) == 1 else [])
     if len(begun) <= 1 or exact:
         return next(iter(exact or begun), None)
-    length = _id_length([chat.id for chat in begun])
-    shown = "; ".join(
-        f"{chat.id[:length]} {' '.join(chat.title.split())}" for chat in begun[:SHOWN_CANDIDATES]
-    )
-    more = f"; and {len(begun) - SHOWN_CANDIDATES:,} more" if len(begun) > SHOWN_CANDIDATES else ""
-    raise InvalidRequest(f"The ids of {len(begun):,} chats begin with “{wanted}”: {shown}{more}")
+    shown = _candidates(begun, _id_length([chat.id for chat in begun]))
+    raise InvalidRequest(f"The ids of {len(begun):,} chats begin with “{wanted}”: {shown}")
 
 
 def _counted(count: int, thing: str) -> str:

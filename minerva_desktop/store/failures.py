@@ -60,7 +60,10 @@ def reason_of(path: Path, error: Exception) -> str:
         case apsw.ReadOnlyError():
             reason = "the file or its folder is read-only"
         case apsw.CantOpenError() | apsw.PermissionsError():
-            reason = "the file or its folder may not be opened or written"
+            reason = (
+                "the file or its folder may not be opened or written. Make both writable, or have"
+                " Minerva use another folder"
+            )
         case apsw.CorruptError() | apsw.NotADBError() | UnicodeDecodeError():
             reason = (
                 "the file is damaged. Start Minerva again: it then recovers what can be read, and"

@@ -60,11 +60,20 @@ def prepare(path: Path) -> None:
     """Make the folder, and finish what a recovery that was cut off left behind. Raises `OSError`,
     and `StoreError` for what is no regular file: a pipe in its place would block for ever."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-        raise StoreError(f"The chats cannot be kept in {path}: it is not a regular file")
+    require_file(path)
     recovered = _recovered_name(path)
     if recovered.exists() and not path.exists():
         recovered.rename(path)
+
+
+def require_file(path: Path) -> None:
+    """Raise `StoreError` for what is there and no regular file."""
+    if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+        what = "a folder" if path.is_dir() else "not a regular file"
+        raise StoreError(
+            f"The chats cannot be kept in {path}: it is {what}. Give it another name, or put it"
+            " elsewhere"
+        )
 
 
 def connect(path: Path, migrations: Sequence[Migration], busy_timeout_ms: int) -> apsw.Connection:
@@ -184,7 +193,15 @@ def replace_damaged(path: Path, migrations: Sequence[Migration]) -> Recovery:
         n_lost_chats=n_adopted,
         n_lost_messages=n_lost,
         may_miss_more=may_miss_more,
+        has_backups=_has_backups(path),
     )
+
+
+def _has_backups(path: Path) -> bool:
+    try:
+        return bool(backup_files.backups_of(path))
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -46,9 +46,19 @@ class ReadingDatabase(Database):
         return True
 
     def _open(self) -> None:
+        opening.require_file(self.path)
         self._connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
         self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-        version = self._connection.execute("PRAGMA user_version").get
+        try:
+            version = opening.schema_version(self._connection)
+        except (apsw.CantOpenError, apsw.ReadOnlyError):
+            if opening.size(opening.log_of(self.path)) > 0:
+                raise  # it has the last changes, and SQLite does not read it here
+            # SQLite makes a log to read by, which a folder that is read-only does not take. Nobody
+            # writes there now either: the log would be there already.
+            self._connection.close()
+            self._connection = backup_files.open_unchanged(self.path)
+            version = opening.schema_version(self._connection)
         if version != len(MIGRATIONS):
             raise _OtherSchema(f"The chats in {self.path} have another format ({version})")
 

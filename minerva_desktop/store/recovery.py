@@ -69,7 +69,8 @@ REPAIRS = """
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     """What was read of a damaged file, which lies at ``damaged`` now. ``n_lost_messages`` are
     those that are known of and cannot be read; ``may_miss_more``: nobody knows whether there were
-    others. ``n_lost_chats`` are chats of which messages are there but not their title."""
+    others. ``n_lost_chats`` are chats of which messages are there but not their title.
+    ``has_backups``: there is one to look into."""
 
     damaged: Path
     n_chats: int
@@ -77,6 +78,7 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     n_lost_chats: int
     n_lost_messages: int
     may_miss_more: bool
+    has_backups: bool
 
     @property
     def words(self) -> str:
@@ -92,7 +94,10 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
         if self.n_lost_chats:
             text += f" {_count(self.n_lost_chats, 'chat')} lost the title."
         text += f" The damaged file is kept as {self.damaged}"
-        if self.n_lost_messages or self.n_lost_chats or not self.n_messages:
+        misses = bool(self.n_lost_messages or self.n_lost_chats or not self.n_messages)
+        if not self.has_backups:
+            text += "; there is no backup of it" if misses or self.may_miss_more else ""
+        elif misses:
             text += f"; what is missing may be in a backup, in the folder {FOLDER} beside it"
         elif self.may_miss_more:
             text += f"; if anything is missing, it may be in a backup, in the folder {FOLDER}"

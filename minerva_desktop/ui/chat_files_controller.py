@@ -217,7 +217,8 @@ def _report_notice(report: ImportReport, begin: str = "") -> Notice:
     if len(report.problems) == 1 and not n_new:
         parts.append(report.problems[0])
     elif report.problems:
-        parts.append(f"{len(report.problems):,} could not be read")
+        things = "file or chat" if len(report.problems) == 1 else "files or chats"
+        parts.append(f"{len(report.problems):,} {things} could not be read")
     kind = NoticeKind.WARNING if report.problems else NoticeKind.INFO
     actions: tuple[NoticeAction, ...] = ()
     if n_new == 1:

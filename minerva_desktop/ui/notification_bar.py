@@ -199,6 +199,9 @@ class NotificationBar(QWidget):
             self._card.next_pressed.connect(self._show_next)
             self._card.action_pressed.connect(self._trigger)
             self._box.addWidget(self._card)
+            if self._card.first_action is not None:
+                # Not the cross, which the next Space would press.
+                self.setFocusProxy(self._card.first_action)
             self._card.show()  # a layout would do it at the next turn of the event loop
         self.setVisible(notice is not None)
         self._restart_timer()
@@ -236,6 +239,11 @@ class _NoticeCard(QFrame):
         box.setSpacing(2 * GRID)
         box.addLayout(self._make_row(icons, covered))
         box.addWidget(self._details)
+
+    @property
+    def first_action(self) -> QPushButton | None:
+        """The button of the first thing to do, if there is one."""
+        return self.findChild(_ActionButton)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -89,8 +89,10 @@ class WindowKeys(QObject):
             views = self._views()
             seen = [view for view in views if not view.body.visibleRegion().isEmpty()]
             return seen[-1].body if seen else None
-        if part is self._composer:
-            return self._composer.focusProxy()
+        proxy = part.focusProxy()
+        # The composer has one, and a notice with something to do.
+        if proxy is not None and proxy.isVisible():
+            return proxy
         return min(_stops(part), key=partial(_place, part), default=None)
 
     # -- messages ----------------------------------------------------------------------------

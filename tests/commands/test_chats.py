@@ -107,16 +107,6 @@ def test_search(run: Run) -> None:
     assert (code, error[:42]) == (1, "minerva: “before:soon” is no date: write b")
 
 
-def test_ids_that_are_none_or_several(run: Run) -> None:
-    stored(chat("One", "ab1" + "0" * 29), chat("Two", "ab2" + "0" * 29))
-    assert run("show", "zz") == (1, "", "minerva: There is no chat whose id begins with “zz”\n")
-    code, _, said = run("show", "ab")
-    assert (code, said.count("ab10"), said.count("Two")) == (1, 1, 1)
-    assert said.startswith("minerva: The ids of 2 chats begin with “ab”: ")
-    assert run("show", "ab2")[0] == 0
-    assert run("show", "")[0] == 1
-
-
 def test_export_of_one_chat(run: Run, tmp_path: Path) -> None:
     stored(chat("Tea: how?", "ab" * 16))
     said = (0, "exported 1 chat to Tea- how-.md\n", "")

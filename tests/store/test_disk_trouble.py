@@ -17,6 +17,7 @@ from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.errors import StoreError
 from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.store.database import Database, DiskTrouble
+from minerva_desktop.store.reading import open_for_reading
 from tests.chat.samples import make_conversation, make_message
 
 NOBODY = 65534
@@ -239,3 +240,21 @@ async def test_a_read_only_folder_without_chats(open_folder: Path) -> None:
     await desk.until(lambda: desk.store.trouble is None)
     await desk.store.close()
     assert await loaded(path, chat.id) == chat
+
+
+async def test_chats_that_are_read_only_are_read_without_the_window(open_folder: Path) -> None:
+    path = open_folder / "chats.db"
+    store = await ChatStore.open(path)
+    chat = make_conversation("Hi", title="kept")
+    await store.create(chat)
+    await store.close()
+    with read_only(path, open_folder):
+        reading = await open_for_reading(path)
+        assert await reading.load(chat.id) == chat
+        assert len((await reading.search("hi")).hits) == 1
+        await reading.close()
+
+
+async def test_a_folder_in_the_place_of_the_chats_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"it is a folder\. Give it another name"):
+        await open_for_reading(tmp_path)

@@ -8,7 +8,6 @@ import shutil
 from pathlib import Path
 
 import apsw
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -375,25 +374,3 @@ class Killed(BaseException):
 
 def killed(*_: object) -> None:
     raise Killed
-
-
-def test_the_words_for_it() -> None:
-    recovery = Recovery(
-        damaged=Path("x/chats-damaged.db"),
-        n_chats=1,
-        n_messages=1234,
-        n_lost_chats=1,
-        n_lost_messages=2,
-        may_miss_more=False,
-    )
-    assert recovery.words == (
-        "The file with your chats was damaged. 1,234 messages in 1 chat could be read, 2 messages"
-        f" could not. 1 chat lost the title. The damaged file is kept as {recovery.damaged}; what"
-        " is missing may be in a backup, in the folder backups beside it."
-    )
-    unsure = msgspec.structs.replace(recovery, may_miss_more=True)
-    assert "could be read, at least 2 messages could not." in unsure.words
-    nothing_known = msgspec.structs.replace(unsure, n_lost_messages=0, n_lost_chats=0)
-    assert nothing_known.words.endswith(
-        "chats-damaged.db; if anything is missing, it may be in a backup, in the folder backups."
-    )

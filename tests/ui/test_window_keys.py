@@ -81,7 +81,11 @@ def test_f6_goes_round_the_parts_that_are_shown(window: MainWindow) -> None:
         order.append(part(window))
     assert order == ["chatView", "sidebar", "header", "statusBar", "composerCard"]
     undo = NoticeAction("Undo", "undo")
-    window.notifications.show_notice(Notice(NoticeKind.INFO, "Deleted", actions=(undo,)))
+    others = [NoticeAction("Keep the newest", each) for each in "abc"]  # under the sentence
+    window.notifications.show_notice(
+        Notice(NoticeKind.INFO, "Gone. " * 60, actions=(undo, *others))
+    )
+    QApplication.processEvents()  # it is laid out
     press(Qt.Key.Key_F6)
     focused = QApplication.focusWidget()
     assert isinstance(focused, QPushButton)

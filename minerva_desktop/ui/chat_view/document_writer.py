@@ -142,6 +142,10 @@ class DocumentWriter:
         """The block of row ``index``; of a table row, its first cell's."""
         return self._document.findBlockByNumber(self._blocks[index])
 
+    def block_number(self, index: int) -> int:
+        """The number of `block`."""
+        return self._blocks[index]
+
     def row_at(self, block: QTextBlock) -> int:
         """The index of the row that ``block`` belongs to."""
         return max(0, bisect_right(self._blocks, block.blockNumber()) - 1)

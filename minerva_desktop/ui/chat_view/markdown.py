@@ -45,7 +45,7 @@ from minerva_desktop.ui.chat_view.rows import (
 MAX_NESTING = 60  # levels of blocks; what is nested deeper is shown as its source
 MAX_BRACKETS = 200  # in one paragraph; with more, none of them makes a link (that takes seconds)
 MAX_TABLE_CELLS = 1_000  # of one table; further rows are folded, and lines of text when unfolded
-MAX_TABLE_COLUMNS = 24
+MAX_TABLE_COLUMNS = 64  # a row is laid out in one go; one of more cells is a line of text
 
 ALL_ROWS = "all_rows"  # in an environment: no table is folded
 ROWS_LINK = "#rows"

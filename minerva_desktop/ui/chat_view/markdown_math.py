@@ -27,6 +27,7 @@ _ENDS = {
     "\\[": re.compile(r".*?\\\]", re.DOTALL),
     "\\(": re.compile(r".*?\\\)", re.DOTALL),
 }
+_CODE = re.compile(r"`+|\\.", re.DOTALL)
 # What a list, a quote or a note puts before a line.
 _CONTAINER = re.compile(r"(?:\s|>|[-+*](?=\s)|\d{1,9}[.)](?=\s)|\[\^[^\]\s]+\]:)*")
 
@@ -64,7 +65,20 @@ def formula_end(text: str, start: int) -> int | None:
         return None
     if opening == "$" and not _may_close(text, match.end() - 1):
         return None
-    return match.end()
+    return None if _ends_in_code(text, begin, match.end()) else match.end()
+
+
+def _ends_in_code(text: str, begin: int, end: int) -> bool:
+    """Whether the formula from ``begin`` to ``end`` ends within a code span that begins in it."""
+    at = begin
+    while (match := _CODE.search(text, at, end)) is not None:
+        at = match.end()
+        if match[0][0] == "`":
+            closing = re.compile(rf"(?<!`){match[0]}(?!`)").search(text, at, end + MAX_FORMULA)
+            if closing is not None and closing.end() > end:
+                return True
+            at = at if closing is None else closing.end()
+    return False
 
 
 def _may_open(text: str, at: int) -> bool:

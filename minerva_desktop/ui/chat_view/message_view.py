@@ -312,7 +312,10 @@ class MessageView(QWidget):
 
     @Slot()
     def unfold(self) -> None:
-        """Show all of a text that is too long to be shown unasked."""
+        """Show all of a text that is too long to be shown unasked; nothing where it is shown, or
+        about to be: who asks again with every slice of it must not begin the next one."""
+        if not self._text.is_folded:
+            return
         self._text.unfold()
         self._hide_fold()
         self.rendering_needed.emit(self._message.id)

@@ -1,21 +1,23 @@
 """The part of a text that is selected, as it is copied: plain, formulas as LaTeX.
 
-A table has a line for each row and a tab between two cells, as spreadsheets take it. Main thread.
+Paragraphs, lists, boxes and tables have an empty line between them, as in a letter. A table has a
+line for each row and a tab between two cells, as spreadsheets take it. Main thread.
 """
 
 from __future__ import annotations
 
 import re
-from itertools import groupby
 from typing import cast
 
-from PySide6.QtGui import QTextCursor
+from PySide6.QtGui import QTextBlock, QTextCursor
 
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
+from minerva_desktop.ui.chat_view.formula_object import OBJECT
 from minerva_desktop.ui.chat_view.formula_runs import with_sources
-from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, Row, runs_text
+from minerva_desktop.ui.chat_view.rows import LINE_BREAK, LIST, Kind, Row, runs_text
 
 _MARKER = re.compile(r"^([•◦☐☑]|\d{1,9}[.)])\t", re.MULTILINE)
+_BLOCK_END = re.compile("[\u2029\ufdd0\ufdd1]")  # of a paragraph, a cell, a table
 _IN_CELL = str.maketrans({LINE_BREAK: " ", "\n": " ", "\t": " "})
 
 
@@ -26,28 +28,49 @@ def selected_text(writer: DocumentWriter, cursor: QTextCursor) -> str:
         return ""
     document, start, end = cursor.document(), cursor.selectionStart(), cursor.selectionEnd()
     first, last = (writer.row_at(document.findBlock(place)) for place in (start, end))
-    shown = range(first, last + 1)
-    if not any(writer.rows[at].kind is Kind.TABLE for at in shown):
-        return _as_shown(cursor)
+    rows = writer.rows[first : last + 1]
     if cursor.hasComplexSelection():  # several cells of one table
         _, _, column, n_columns = _marked_cells(cursor)
-        return _lines([writer.rows[at] for at in shown], slice(column, column + n_columns))
-    if first == last and cursor.currentTable() is not None:  # in one cell
+        return "\n".join(_line(row, slice(column, column + n_columns)) for row in rows)
+    if first == last or all(row.kind is Kind.PLAIN for row in rows):
         return _as_shown(cursor)
-    parts = []
-    for is_table, group in groupby(shown, lambda at: writer.rows[at].kind is Kind.TABLE):
-        found = list(group)
-        if is_table:
-            parts.append(_lines([writer.rows[at] for at in found], slice(None)))
-            continue
-        below = writer.block(found[-1])
-        piece = QTextCursor(document)
-        piece.setPosition(max(start, writer.block(found[0]).position()))
-        stop = min(end, below.position() + below.length() - 1)
-        piece.setPosition(stop, QTextCursor.MoveMode.KeepAnchor)
-        if piece.hasSelection():
-            parts.append(_as_shown(piece))
-    return "\n".join(parts)
+    blocks = _BLOCK_END.split(document.toRawText())  # to ask for each costs ten times as much
+    parts: list[str] = []
+    above: Row | None = None
+    for at, row in enumerate(rows, start=first):
+        is_edge = at in {first, last}
+        if row.kind is Kind.TABLE:
+            piece = _line(row, slice(None))
+        elif is_edge or OBJECT in blocks[writer.block_number(at)]:
+            piece = _selected_of(writer.block(at), cursor)
+        else:
+            piece = blocks[writer.block_number(at)].replace("\xa0", " ").replace(LINE_BREAK, "\n")
+            piece = piece.replace("\t", " ", 1) if row.marker else piece
+        if not piece and row.kind not in {Kind.TABLE, Kind.CODE, Kind.PLAIN}:
+            continue  # a rule, or nothing of a paragraph
+        if above is not None:
+            parts.append("\n" if _is_close(above, row) else "\n\n")
+        parts.append(piece)
+        above = row
+    return "".join(parts)
+
+
+def _is_close(above: Row, row: Row) -> bool:
+    """Whether no empty line is between two rows: lines of a box or a table, items of a list."""
+    if row.first:
+        return False
+    if row.tight or (row.marker and LIST in above.nest):
+        return True
+    return row.kind is above.kind and row.kind in {Kind.CODE, Kind.TABLE, Kind.PLAIN}
+
+
+def _selected_of(block: QTextBlock, cursor: QTextCursor) -> str:
+    """What ``cursor`` selects of one paragraph."""
+    begin, stop = block.position(), block.position() + block.length() - 1
+    piece = QTextCursor(block)
+    piece.setPosition(max(cursor.selectionStart(), begin))
+    piece.setPosition(min(cursor.selectionEnd(), stop), QTextCursor.MoveMode.KeepAnchor)
+    return _as_shown(piece) if piece.hasSelection() else ""
 
 
 def _as_shown(cursor: QTextCursor) -> str:
@@ -55,11 +78,8 @@ def _as_shown(cursor: QTextCursor) -> str:
     return _MARKER.sub(r"\1 ", text)
 
 
-def _lines(rows: list[Row], columns: slice) -> str:
-    return "\n".join(
-        "\t".join(runs_text(cell).translate(_IN_CELL) for cell in row.cells[columns])
-        for row in rows
-    )
+def _line(row: Row, columns: slice) -> str:
+    return "\t".join(runs_text(cell).translate(_IN_CELL) for cell in row.cells[columns])
 
 
 def _marked_cells(cursor: QTextCursor) -> tuple[int, int, int, int]:

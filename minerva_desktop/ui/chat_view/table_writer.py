@@ -26,6 +26,7 @@ from minerva_desktop.ui.chat_view.text_formats import (
 
 PART_CELLS = 45  # of one part, about
 LEAST_ROWS = 5  # of one part, unless it has more text
+MOST_CELLS = 60  # of one part all the same, where a row has not more
 PART_TEXT = 2_000  # characters of one part, above which no row more goes into it
 
 
@@ -44,7 +45,8 @@ class _Part:
     @property
     def is_full(self) -> bool:
         """Whether the next row has to begin another part."""
-        n_most = max(LEAST_ROWS, PART_CELLS // self.table.columns())
+        n_columns = self.table.columns()
+        n_most = max(PART_CELLS // n_columns, min(LEAST_ROWS, MOST_CELLS // n_columns), 1)
         return len(self.sizes) >= n_most or sum(self.sizes) > PART_TEXT
 
 

@@ -49,6 +49,7 @@ def formulas(source: str) -> list[str]:
         ("# $h$", ["$h$"]),
         ("$5 and $6", []),
         ("from $5-$6", []),
+        ("$10 to 20, `$x$`, ``$y$``", []),
         ("$ a$ and $a $", []),
         ("US$5 or A$6 $", []),
         ("$HOME:$PATH or $A$_x", []),

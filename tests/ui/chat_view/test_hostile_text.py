@@ -234,7 +234,7 @@ def test_copied_text_shows_hidden_controls(qtbot: QtBot, view: ChatView) -> None
     }
     view_.body.selectAll()
     view_.body.copy()
-    assert clipboard.text() == "a[U+202E]b\ufffd[31m\nc[U+2066]d"
+    assert clipboard.text() == "a[U+202E]b\ufffd[31m\n\nc[U+2066]d"
     view_.body.clear_selection()
     QTest.keyClick(view_.body, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
     assert clipboard.text() == "a[U+202E]b\ufffd[31m\n\n```\nc[U+2066]d\n```"

@@ -165,6 +165,8 @@ def test_a_giant_table_is_folded_and_goes_on_as_text() -> None:
     assert [row.text for row in rows[-2:]] == ["cell | other", "text"]
     wide = rendered("|a" * 300 + "|\n" + "|-" * 300 + "|\n" + "|b" * 300 + "|\n")
     assert [row.kind for row in wide] == [Kind.TEXT, Kind.TEXT]
+    wide = rendered("|a" * 64 + "|\n" + "|-" * 64 + "|\n" + "|b" * 64 + "|\n")
+    assert [row.kind for row in wide] == [Kind.TABLE, Kind.TABLE]
 
 
 def test_many_brackets_are_quick() -> None:

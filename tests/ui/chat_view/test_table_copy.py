@@ -33,13 +33,13 @@ def person(qtbot: QtBot, view: ChatView) -> Selecting:
 @pytest.mark.parametrize(
     ("begin", "end", "copied"),
     [
-        ("", "", f"1. Before\n{HEAD}\n{FIRST}\n{SECOND}\nAfter\n• the end"),
-        ("fore", "Aft", f"fore\n{HEAD}\n{FIRST}\n{SECOND}\nAft"),
+        ("", "", f"1. Before\n\n{HEAD}\n{FIRST}\n{SECOND}\n\nAfter\n\n• the end"),
+        ("fore", "Aft", f"fore\n\n{HEAD}\n{FIRST}\n{SECOND}\n\nAft"),
         ("Name", "20", "Name\tSize\none two\t10\nthree\t20"),
         ("10", "20", "10\n20"),
         ("one", "10", "one two\t10"),
         ("hre", "hre", "hre"),
-        ("After", "the", "After\n• the"),
+        ("After", "the", "After\n\n• the"),
     ],
 )
 def test_cells_have_tabs_between_them(person: Selecting, begin: str, end: str, copied: str) -> None:
@@ -55,3 +55,12 @@ def test_cells_have_tabs_between_them(person: Selecting, begin: str, end: str, c
     body.setTextCursor(cursor)
     person.press(Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
     assert QGuiApplication.clipboard().text() == copied
+
+
+def test_an_empty_line_is_between_blocks_alone(person: Selecting) -> None:
+    prose, items = "# Head\nOne *two*  \nthree\n\nFour\n\n", "- a\n  - b\n\n- c\n\n"
+    (body,) = person.show(answer(prose + items + "---\n```\nx\n\ny\n```\n> end"))
+    body.selectAll()
+    assert body.selected_text() == (
+        "Head\n\nOne two\nthree\n\nFour\n\n• a\n◦ b\n• c\n\nx\n\ny\n\nend"
+    )
