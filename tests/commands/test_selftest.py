@@ -35,12 +35,13 @@ def test_all_is_well_here_and_nothing_private_is_told(tmp_path: Path) -> None:
     home.mkdir(parents=True)
     environment = {**os.environ, "HOME": str(home), "USER": "ada", "LOGNAME": "ada"}
     environment |= {"MINERVA_HOME": str(tmp_path / "Secret Project")}
+    environment |= {"PYTHONIOENCODING": "cp1252"}  # as in a pipe on Windows
     done = subprocess.run(
         [sys.executable, "-m", "minerva_desktop", "selftest", "--json-lines"],
         cwd=ROOT,
         env=environment,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -51,6 +52,7 @@ def test_all_is_well_here_and_nothing_private_is_told(tmp_path: Path) -> None:
     report = events[-1]["report"]
     assert (report["version"], report["is_well"], report["checks"]) == (__version__, True, checks)
     model = checks[NAMES.index("model")]["words"]
+    assert "“" in model
     assert "cold" in model
     assert "tokens/s" in model
     assert report["facts"]["Versions"]["ggml"].startswith("0.")
