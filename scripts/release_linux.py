@@ -70,8 +70,13 @@ if [ $# -gt 0 ]; then
     sed -n '2,3s/^# //p' "$0"
     exit 2
 fi
-folder=$(mktemp -d "${{TMPDIR:-/tmp}}/minerva.XXXXXX")
+folder=
 trap 'rm -rf "$folder"' EXIT
+# Not every shell runs that one at a signal.
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap 'exit 129' HUP
+folder=$(mktemp -d "${{TMPDIR:-/tmp}}/minerva.XXXXXX")
 echo "Unpacking"
 archive | tar -xzf - -C "$folder"
 # By name: it may lie where no program may be started.
