@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,8 @@ import release_linux
 ROOT = Path(__file__).resolve().parents[2]
 LINUX = ROOT / "packaging" / "linux"
 ENTRY = "applications/minerva-desktop.desktop"
+
+HERE = release_linux.Needs(platform.machine(), 17)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it installs on Linux")
 
@@ -128,7 +131,7 @@ def test_an_interrupted_installer_leaves_nothing(
     slow.write_text("#!/bin/sh\necho begun\ncat >/dev/null\nexec sleep 60\n")
     slow.chmod(0o755)
     script = tmp_path / "minerva.run"
-    script.write_bytes(release_linux._header(script.name, "minerva", "1.2.3"))
+    script.write_bytes(release_linux._header(script.name, "minerva", "1.2.3", HERE))
     path = f"{tools}:{os.environ['PATH']}"
     with subprocess.Popen(
         ["dash" if shutil.which("dash") else "sh", str(script)],
@@ -142,3 +145,39 @@ def test_an_interrupted_installer_leaves_nothing(
         os.killpg(process.pid, number)
     assert process.returncode == 128 + number
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("needs", "getconf", "ldd", "words"),
+    [
+        (release_linux.Needs("s390x", 17), "glibc 2.40", "", f"is {platform.machine()}."),
+        (HERE, "glibc 2.16", "", "it needs glibc 2.17, and here is 2.16."),
+        (HERE, "", "ldd (Debian GLIBC 2.5-9+deb1) 2.5", "it needs glibc 2.17, and here is 2.5."),
+        (HERE, "", "", "it needs glibc 2.17, and here is another library of C."),
+    ],
+)
+def test_it_is_not_installed_where_it_cannot_run(
+    needs: release_linux.Needs, getconf: str, ldd: str, words: str, tmp_path: Path,
+    installer: Installer,
+) -> None:  # fmt: skip
+    for name, said in (("getconf", getconf), ("ldd", ldd)):
+        tool = tmp_path / name
+        tool.write_text(f"#!/bin/sh\n[ '{said}' ] && echo '{said}'\n")
+        tool.chmod(0o755)
+    script = tmp_path / "minerva.run"
+    script.write_bytes(release_linux._header(script.name, "minerva", "1.2.3", needs))
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", str(script)], env=installer.environment({"PATH": path}),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Minerva Desktop is not installed: ")
+    assert done.stderr.rstrip().endswith(words)
+    assert installer.left() == set()
+
+
+def test_the_glibc_that_a_bundle_needs(tmp_path: Path) -> None:
+    (tmp_path / "a.so").write_bytes(b"\x7fELF..\0GLIBC_2.4\0GLIBC_2.35\0GLIBC_2.9\0")
+    (tmp_path / "b.txt").write_bytes(b"GLIBC_2.99\0")
+    assert release_linux.newest_glibc(tmp_path) == 35
