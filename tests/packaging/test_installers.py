@@ -101,15 +101,40 @@ def test_windows_knows_gguf() -> None:
     (command,) = [line for line in registry if "shell\\open\\command" in line]
     assert '"""{app}\\{#Window}"" ""%1"""' in command
     assert any("OpenWithProgids" in line and "Tasks" not in line for line in registry)
-    assert any(f'"{MIME}"' in line for line in registry)
+    assert iss_constants()["MimeType"] == MIME
+    assert any('"{#MimeType}"' in line and "createvalueifdoesntexist" in line for line in registry)
     for line in registry:  # what is written is taken back, alone or with the key above it
         below = any(key in line for key in ("DefaultIcon", "shell\\open", "SupportedTypes"))
-        assert below or "uninsdelete" in line or "createvalueifdoesntexist" in line, line
+        assert below or "uninsdelete" in line or "Tasks: association" in line, line
+
+
+def test_windows_gives_gguf_back_to_what_opened_it_before() -> None:
+    lines = [line for line in iss_sections()["Registry"] if "Tasks: association" in line]
+    # Deleted blindly, another program's value would go.
+    assert [line for line in lines if "uninsdelete" in line] == []
+    (taken,) = [line for line in lines if 'ValueData: "{#TypeId}"' in line]
+    assert taken.endswith("BeforeInstall: KeepEarlierType")
+    kept, given_back = iss_procedure("KeepEarlierType"), iss_procedure("GiveTypeBack")
+    assert "(Earlier <> '{#TypeId}')" in kept
+    key = "'Software\\Classes\\{#TypeId}', '{#EarlierType}', Earlier)"
+    assert f"RegWriteStringValue(HKA, {key}" in kept
+    assert given_back.index("if Current <> '{#TypeId}' then\n    Exit;") < given_back.index(key)
+    assert "RegWriteStringValue(HKA, 'Software\\Classes\\.gguf', '', Earlier)" in given_back
+    steps = iss_procedure("CurUninstallStepChanged")
+    assert "GiveTypeBack;" in steps[: steps.index("UninstallSilent")]
+
+
+def iss_procedure(name: str) -> str:
+    match = re.search(rf"(?ms)^(?:procedure|function) {name}\b.*?^end;$", ISS)
+    assert match is not None
+    return match[0]
 
 
 def test_windows_puts_the_command_on_the_path_only_where_it_is_wanted() -> None:
     (line,) = [line for line in iss_sections()["Registry"] if "HKCU" in line]
-    assert '"{olddata};{app}"; Tasks: path; Check: not IsOnPath' in line
+    assert '"{code:PathWithApp}"; Tasks: path; Check: not IsOnPath' in line
+    # No semicolon before the first one.
+    assert "if (Result <> '') and (Result[Length(Result)] <> ';') then" in ISS
     (task,) = [line for line in iss_sections()["Tasks"] if 'Name: "path"' in line]
     assert task.endswith("Flags: unchecked")
     code = ISS[ISS.index("[Code]") :]
