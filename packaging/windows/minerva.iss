@@ -1,5 +1,5 @@
 ; The Windows installer, made with Inno Setup 6 from the frozen app:
-;   iscc /DVersion=0.1.0 packaging\windows\minerva.iss
+;   python packaging\windows\make_setup.py 0.1.0
 ; For one person and without administrator's rights. An update goes over the version before it, and
 ; an uninstall keeps chats and settings unless the person asks for them to go, too.
 
@@ -53,6 +53,11 @@ CloseApplications=yes
 RestartApplications=no
 UninstallDisplayName={#Name}
 UninstallDisplayIcon={app}\{#Window}
+#ifdef Sign
+; What make_setup.py gives with /S.
+SignTool=minerva
+SignedUninstaller=yes
+#endif
 
 [Tasks]
 Name: "desktopicon"; Description: "{cm:CreateDesktopIcon}"; GroupDescription: "{cm:AdditionalIcons}"; Flags: unchecked

@@ -30,6 +30,7 @@ from minerva_desktop.app.updates import is_newer
 from minerva_desktop.running_mark import RUNNING_MARK
 from release_bundle import ICONS
 from release_check import SUITE
+from windows import make_setup
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGING = ROOT / "packaging"
@@ -158,6 +159,56 @@ def test_a_windows_uninstall_keeps_data_unless_it_is_asked(monkeypatch: pytest.M
     for path in (app_paths.data, app_paths.config, app_paths.logs):
         assert str(path).replace("/", "\\").startswith(wanted)
     assert "{app}\\_internal" in "".join(iss_sections()["UninstallDelete"])
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    """The folder of programs, with two versions of what signs, beside a bundle."""
+    for version in ("10.0.9600.0", "10.0.22621.0"):
+        tool = tmp_path / "Windows Kits" / "10" / "bin" / version / "x64" / "signtool.exe"
+        tool.parent.mkdir(parents=True)
+        tool.touch()
+    engine = tmp_path / "bundle" / "_internal" / "llama_cpp" / "lib"
+    engine.mkdir(parents=True)
+    for file in (engine / "llama.dll", engine.parents[1] / "python311.dll"):
+        file.touch()
+    for name in ("minerva.exe", "minerva-desktop.exe"):
+        (tmp_path / "bundle" / name).touch()
+    return tmp_path
+
+
+def test_a_windows_installer_without_a_certificate(programs: Path) -> None:
+    (only,) = make_setup.commands("1.2.3", programs / "bundle", programs, {})
+    assert only == (
+        str(programs / "Inno Setup 6" / "ISCC.exe"), "/DVersion=1.2.3",
+        f"/DBundle={programs / 'bundle'}", str(make_setup.SCRIPT),
+    )  # fmt: skip
+    assert make_setup.SCRIPT.is_file()
+    assert make_setup.skipped_steps({}) == [
+        "MINERVA_SIGN_THUMBPRINT is not set: nothing is signed."
+    ]
+
+
+def test_a_windows_installer_with_a_certificate(programs: Path) -> None:
+    bundle = programs / "bundle"
+    given = {make_setup.THUMBPRINT: "AB12", make_setup.TIMESTAMP: "http://time.example.org"}
+    assert make_setup.skipped_steps(given) == []
+    sign, verify, pack = make_setup.commands("1.2.3", bundle, programs, given)
+    tool = programs / "Windows Kits" / "10" / "bin" / "10.0.22621.0" / "x64" / "signtool.exe"
+    code = tuple(
+        str(bundle / name)
+        for name in ("minerva-desktop.exe", "minerva.exe", "_internal/llama_cpp/lib/llama.dll")
+    )
+    assert sign[:2] == (str(tool), "sign")
+    assert sign[-3:] == code
+    assert verify == (str(tool), "verify", "/pa", *code)
+    options = "sign /fd SHA256 /td SHA256 /tr http://time.example.org /sha1 AB12"
+    assert pack[3:5] == ("/DSign", f"/Sminerva=$q{tool}$q {options} $f")
+    # The script signs what it makes itself, where there is something to sign with.
+    (signing,) = re.findall(r"(?ms)^#ifdef Sign\n(.*?)^#endif", ISS)
+    assert "SignTool=minerva\nSignedUninstaller=yes\n" in signing
+    with pytest.raises(KeyError, match=make_setup.TIMESTAMP):
+        list(make_setup.commands("1.2.3", bundle, programs, {make_setup.THUMBPRINT: "AB12"}))
 
 
 class WindowsFolders:
@@ -344,10 +395,11 @@ def test_ci_builds_and_tests_on_three_systems() -> None:
     for undone in ("--uninstall", "apt-get purge", "unins000.exe"):
         assert text.count(undone) == 1
     scripts = re.findall(r"(?:python|\"\$PYTHON\") ((?:scripts|packaging)/\S+\.py)", text)
-    own = ["packaging/macos/make_dmg.py", "packaging/artifacts.py"]
+    own = [
+        "packaging/windows/make_setup.py", "packaging/macos/make_dmg.py", "packaging/artifacts.py"
+    ]  # fmt: skip
     assert scripts == ["scripts/release.py", *own]
     assert all((ROOT / script).is_file() for script in own)
-    assert "packaging\\windows\\minerva.iss" in text
 
 
 def test_ci_gives_away_nothing() -> None:
