@@ -33,6 +33,19 @@ remove() {
     rm -rf "$app"
 }
 
+# What a person added to the engine (libggml-vulkan.so) and the new version does not bring. It goes: it
+# is of the llama.cpp of the version before, and of no use to another.
+own_backends() {
+    engine=_internal/llama_cpp/lib
+    for file in "$app/$engine"/libggml-*.so; do
+        name=${file##*/}
+        case $name in
+        libggml-base.so | libggml-cpu*.so) ;;
+        *) [ ! -e "$file" ] || [ -e "$app.new/$engine/$name" ] || printf ' %s' "$name" ;;
+        esac
+    done
+}
+
 refresh() { # FOLDER, of data
     # Desktops notice by themselves, sooner or later; these make it sooner, where they are.
     if command -v update-mime-database >/dev/null; then
@@ -72,6 +85,7 @@ cp -R "$here/app" "$app.new"
 cp "$here/install.sh" "$app.new/"
 (cd "$here/share" && find . -type f | sed 's,^\./,,') >"$app.new/installed-files"
 printf '%s\n' "$data" >"$app.new/data-folder"
+removed_backends=$(own_backends)
 # From here on all is quick, and half of it would be no app.
 trap '' INT TERM HUP
 remove
@@ -108,4 +122,8 @@ case :$PATH: in
 *:"$commands":*) ;;
 *) echo "For the commands in a terminal, add $commands to PATH." ;;
 esac
+if [ -n "$removed_backends" ]; then
+    echo "Removed with the version before:$removed_backends. Put what fits this version's llama.cpp" \
+        "into $app/_internal/llama_cpp/lib."
+fi
 echo "To remove it: $app/install.sh --uninstall"

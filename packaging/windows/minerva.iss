@@ -177,6 +177,51 @@ begin
   RegWriteExpandStringValue(HKCU, 'Environment', 'Path', Path);
 end;
 
+var
+  AddedBackends: TStringList;
+
+{ What a person may have added to the engine: ggml-vulkan.dll. }
+procedure FindBackends(const Folder: String);
+var
+  Found: TFindRec;
+begin
+  AddedBackends := TStringList.Create;
+  if not FindFirst(Folder + '\ggml-*.dll', Found) then
+    Exit;
+  try
+    repeat
+      if (Pos('ggml-cpu', Lowercase(Found.Name)) <> 1) and (Lowercase(Found.Name) <> 'ggml-base.dll') then
+        AddedBackends.Add(Found.Name);
+    until not FindNext(Found);
+  finally
+    FindClose(Found);
+  end;
+end;
+
+procedure TellOfRemovedBackends(const Folder: String);
+var
+  Index: Integer;
+  Removed: String;
+begin
+  for Index := 0 to AddedBackends.Count - 1 do
+    if not FileExists(Folder + '\' + AddedBackends[Index]) then
+      Removed := Removed + ' ' + AddedBackends[Index];
+  if Removed <> '' then
+    SuppressibleMsgBox('Removed with the version before:' + Removed + #13#10#13#10 +
+      'Put what fits the llama.cpp of this version into' + #13#10 + Folder, mbInformation, MB_OK, IDOK);
+end;
+
+procedure CurStepChanged(CurStep: TSetupStep);
+var
+  Folder: String;
+begin
+  Folder := ExpandConstant('{app}\_internal\llama_cpp\lib');
+  if CurStep = ssInstall then
+    FindBackends(Folder)
+  else if CurStep = ssPostInstall then
+    TellOfRemovedBackends(Folder);
+end;
+
 procedure CurUninstallStepChanged(CurUninstallStep: TUninstallStep);
 begin
   if CurUninstallStep = usUninstall then

@@ -125,6 +125,20 @@ def test_windows_gives_gguf_back_to_what_opened_it_before() -> None:
     assert "GiveTypeBack;" in steps[: steps.index("UninstallSilent")]
 
 
+def test_a_windows_update_says_what_it_took_that_a_person_had_added() -> None:
+    # Before the old version's files go, and after the new one's are there.
+    steps = iss_procedure("CurStepChanged")
+    assert steps.index("ssInstall then\n    FindBackends") < steps.index(
+        "ssPostInstall then\n    Tell"
+    )
+    (deleted,) = iss_sections()["InstallDelete"]
+    assert '"{app}\\_internal"' in deleted
+    assert "'{app}\\_internal\\llama_cpp\\lib'" in steps
+    told = iss_procedure("TellOfRemovedBackends")
+    assert "if not FileExists(" in told
+    assert "SuppressibleMsgBox(" in told
+
+
 def iss_procedure(name: str) -> str:
     match = re.search(rf"(?ms)^(?:procedure|function) {name}\b.*?^end;$", ISS)
     assert match is not None

@@ -83,6 +83,17 @@ def test_an_update_with_another_data_folder_leaves_no_second_menu_entry(
     assert (now / ENTRY).is_file()
 
 
+def test_an_update_says_what_it_took_that_a_person_had_added(installer: Installer) -> None:
+    said = installer.run().stdout
+    assert "Removed" not in said + installer.run().stdout
+    for name in ("libggml-vulkan.so", "libggml-cpu-of-before.so", "libggml-rpc.so"):
+        (installer.engine(installer.app) / name).touch()
+    (installer.engine(installer.folder / "app") / "libggml-rpc.so").touch()
+    said = installer.run().stdout
+    assert "Removed with the version before: libggml-vulkan.so. Put what fits this" in said
+    assert f"into {installer.engine(installer.app)}." in said
+
+
 def test_the_menu_entry_starts_the_app_in_a_home_of_any_name(tmp_path: Path) -> None:
     name = 'a 50%f "home" $HOME `id` back\\slash & | more'
     installer = Installer(tmp_path / "unpacked", tmp_path / name)
