@@ -34,6 +34,9 @@ UNWANTED_MODULES = (
     "PySide6.QtSql", "PySide6.QtTest", "PySide6.QtXml",
 )  # fmt: skip
 
+# PyInstaller's part of each executable: in none of its lists, but with a licence.
+BOOTLOADER = "pyi_bootloader"
+
 # What each process of the app runs first, beside this file.
 HOOKS = ("own_libraries.py", "own_modules.py")
 # What PyInstaller has each process run first, and which does harm or nothing. The first loads Qt,

