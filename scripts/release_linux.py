@@ -30,6 +30,9 @@ LICENCES = "THIRD-PARTY-LICENCES.txt"  # as `packaging/licences.py` calls it, wh
 METAINFO = "desktop.minerva.Minerva.metainfo.xml"
 # Used where the desktop has what they need, and not missed elsewhere.
 OPTIONAL_PARTS = ("libqgtk3.so",)
+# Of these Debian 12's packages name no version for each function, but their own for all. What the
+# bundle calls is in all that Ubuntu 22.04 and Debian 12 have.
+OLDER_ARE_FINE = ("libx11-xcb1", "libzstd1")
 RECOMMENDED = "desktop-file-utils, hicolor-icon-theme, shared-mime-info, xdg-utils"
 CONTROL = """\
 Package: {package}
@@ -198,7 +201,13 @@ def _depends(root: Path, app: Path) -> str:
     command += [f"-e{part}" for part in parts if part.name not in OPTIONAL_PARTS]
     # Of these the bundle has its own.
     command += [f"-x{package}" for package in _owners(part.name for part in parts)]
-    return _output(command, work).removeprefix("shlibs:Depends=")
+    return without_versions(_output(command, work).removeprefix("shlibs:Depends="))
+
+
+def without_versions(depends: str) -> str:
+    """The dependencies, those of `OLDER_ARE_FINE` without the version of this machine's package."""
+    names = "|".join(map(re.escape, OLDER_ARE_FINE))
+    return re.sub(rf"(?<![\w.+-])({names}) \([^)]*\)", r"\1", depends)
 
 
 def _owners(libraries: Iterable[str]) -> list[str]:

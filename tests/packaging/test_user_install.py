@@ -192,3 +192,10 @@ def test_the_glibc_that_a_bundle_needs(tmp_path: Path) -> None:
     (tmp_path / "a.so").write_bytes(b"\x7fELF..\0GLIBC_2.4\0GLIBC_2.35\0GLIBC_2.9\0")
     (tmp_path / "b.txt").write_bytes(b"GLIBC_2.99\0")
     assert release_linux.newest_glibc(tmp_path) == 35
+
+
+def test_the_deb_asks_for_no_newer_library_than_it_calls() -> None:
+    told = "libc6 (>= 2.35), libx11-6, libx11-xcb1 (>= 2:1.8.4), libzstd1 (>= 1.5.2), zlib1g (>= 1)"
+    assert release_linux.without_versions(told) == (
+        "libc6 (>= 2.35), libx11-6, libx11-xcb1, libzstd1, zlib1g (>= 1)"
+    )
