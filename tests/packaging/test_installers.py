@@ -405,7 +405,8 @@ def test_the_time_of_a_build_is_that_of_its_source(
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1790000000")
     assert source_date(tmp_path) == 1_790_000_000
     monkeypatch.delenv("SOURCE_DATE_EPOCH")
-    git = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
+    # As `source_date`: a CI's checkout may be another user's.
+    git = ["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT), "log", "-1", "--format=%ct"]
     told = subprocess.run(git, capture_output=True, text=True, check=True).stdout
     assert source_date(ROOT) == int(told)
     (tmp_path / "pyproject.toml").touch()
@@ -446,15 +447,24 @@ def test_ci_builds_and_tests_on_three_systems() -> None:
         assert text.count(undone) == 1
     scripts = re.findall(r"(?:python|\"\$PYTHON\") ((?:scripts|packaging)/\S+\.py)", text)
     own = [
-        "packaging/windows/make_setup.py", "packaging/macos/make_dmg.py", "packaging/artifacts.py"
+        "scripts/check_commands.py", "packaging/windows/make_setup.py",
+        "packaging/macos/make_dmg.py", "packaging/artifacts.py",
     ]  # fmt: skip
     assert scripts == ["scripts/release.py", *own]
     assert all((ROOT / script).is_file() for script in own)
 
 
+def test_ci_builds_what_has_passed_its_tests() -> None:
+    assert JOB["needs"] == "tests"
+    assert WORKFLOW["jobs"]["tests"]["steps"][-1]["run"] == "python scripts/test.py"
+    told = "\n".join(runs())
+    assert 'python scripts/check_commands.py "$COMMAND"' in told  # on all three systems
+
+
 def test_ci_gives_away_nothing() -> None:
     assert WORKFLOW["permissions"] == {"contents": "read"}
-    actions = [step["uses"] for step in JOB["steps"] if "uses" in step]
+    steps = [step for job in WORKFLOW["jobs"].values() for step in job["steps"]]
+    actions = [step["uses"] for step in steps if "uses" in step]
     assert all(re.fullmatch(r"actions/[a-z-]+@v\d+\.\d+\.\d+", action) for action in actions)
     # Secrets are in the environment of the one step, never in a command line that is logged.
     assert not [run for run in runs() if "secrets." in run or "${{" in run]
