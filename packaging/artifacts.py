@@ -23,7 +23,8 @@ from minerva_desktop import __version__  # noqa: E402
 from minerva_desktop.app.third_parties import ThirdParty, third_parties  # noqa: E402
 from source_date import source_date  # noqa: E402
 
-SUMS = "SHA256SUMS"
+# One list for each system, as the files of all three lie in one place later.
+SUMS = f"SHA256SUMS-{sys.platform}"
 # Where the build has put what it collected.
 LICENCES = ROOT / "build" / "release" / "licences"
 # An id or an expression of SPDX; what people wrote in other words is a name.

@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 import release_environment
-from artifacts import PURLS, bill_of_materials, locked_versions, write_sums
+from artifacts import PURLS, SUMS, bill_of_materials, locked_versions, write_sums
 from bundle_contents import BOOTLOADER, TAKEN_ALONG
 from licences import PLAIN, collect
 from macos import make_dmg
@@ -419,7 +419,8 @@ def test_sums_are_those_of_the_files(tmp_path: Path) -> None:
     for name in ("b.deb", "a.run"):
         (tmp_path / name).write_bytes(name.encode())
     for _ in range(2):  # the list itself is not in it
-        sums = write_sums(tmp_path).read_text(encoding="utf-8").splitlines()
+        assert write_sums(tmp_path).name == f"SHA256SUMS-{sys.platform}"
+        sums = (tmp_path / SUMS).read_text(encoding="utf-8").splitlines()
         assert sums == [f"{sha256(n.encode()).hexdigest()}  {n}" for n in ("a.run", "b.deb")]
 
 
@@ -463,6 +464,8 @@ def test_ci_builds_what_has_passed_its_tests() -> None:
 
 def test_ci_gives_away_nothing() -> None:
     assert WORKFLOW["permissions"] == {"contents": "read"}
+    assert JOB["environment"] == "release"  # whose secrets they are, and not the tests'
+    assert "secrets." not in json.dumps(WORKFLOW["jobs"]["tests"])
     steps = [step for job in WORKFLOW["jobs"].values() for step in job["steps"]]
     actions = [step["uses"] for step in steps if "uses" in step]
     assert all(re.fullmatch(r"actions/[a-z-]+@v\d+\.\d+\.\d+", action) for action in actions)
