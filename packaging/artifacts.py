@@ -34,19 +34,26 @@ _SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*(?: (?:AND|OR|WITH) [A-Za-z0-9][A
 PURLS = MappingProxyType(
     {
         "bzip2": "pkg:generic/bzip2",
+        "FreeType": "pkg:generic/freetype",
+        "HarfBuzz": "pkg:github/harfbuzz/harfbuzz",
         "ICU": "pkg:github/unicode-org/icu",
         "libffi": "pkg:github/libffi/libffi",
         "libgomp": "pkg:generic/gcc",
+        "libjpeg-turbo": "pkg:github/libjpeg-turbo/libjpeg-turbo",
+        "libpng": "pkg:generic/libpng",
         "llama.cpp and ggml": "pkg:github/ggml-org/llama.cpp",
         "OpenSSL": "pkg:github/openssl/openssl",
+        "PCRE2": "pkg:github/pcre2project/pcre2",
         "PyInstaller's bootloader": "pkg:pypi/pyinstaller",
         "Python": "pkg:generic/python",
         "Qt": "pkg:generic/qt",
         "SmolLM2-135M-Instruct": "pkg:huggingface/HuggingFaceTB/SmolLM2-135M-Instruct",
         "SQLite": "pkg:generic/sqlite",
+        "WebP": "pkg:generic/libwebp",
         "xcb-util": "pkg:generic/xcb-util",
         "xkbcommon": "pkg:github/xkbcommon/libxkbcommon",
         "XZ Utils (liblzma)": "pkg:generic/xz",
+        "zlib": "pkg:generic/zlib",
     }
 )
 _VERSION = re.compile(r"\d+(\.\d+)+\S*")  # of others it is only said where they come from

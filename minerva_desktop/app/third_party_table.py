@@ -24,6 +24,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 LGPL = ("qt.txt", "lgpl-3.0.txt", "gpl-3.0.txt")
+WITHIN_QT = "in Qt"
 BUNDLED = "as it is in the installed app"
 PARTS = (
     Part(
@@ -68,6 +69,56 @@ PARTS = (
         homepage="https://www.stixfonts.org",
         texts=("stix.txt", "dejavu.txt"),
         version="in ziamath",
+    ),
+    # Within Qt, see qt.txt.
+    Part(
+        name="FreeType",
+        licence="FTL",
+        homepage="https://freetype.org",
+        texts=("freetype.txt",),
+        version=WITHIN_QT,
+    ),
+    Part(
+        name="HarfBuzz",
+        licence="MIT",
+        homepage="https://harfbuzz.github.io",
+        texts=("harfbuzz.txt",),
+        version=WITHIN_QT,
+    ),
+    Part(
+        name="libjpeg-turbo",
+        licence="IJG AND BSD-3-Clause AND Zlib",
+        homepage="https://libjpeg-turbo.org",
+        texts=("libjpeg-turbo.txt",),
+        version=WITHIN_QT,
+    ),
+    Part(
+        name="libpng",
+        licence="libpng-2.0",
+        homepage="http://www.libpng.org/pub/png/libpng.html",
+        texts=("libpng.txt",),
+        version=WITHIN_QT,
+    ),
+    Part(
+        name="PCRE2",
+        licence="BSD-3-Clause",
+        homepage="https://www.pcre.org",
+        texts=("pcre2.txt",),
+        version=WITHIN_QT,
+    ),
+    Part(
+        name="WebP",
+        licence="BSD-3-Clause",
+        homepage="https://chromium.googlesource.com/webm/libwebp",
+        texts=("webp.txt",),
+        version=WITHIN_QT,
+    ),
+    Part(
+        name="zlib",
+        licence="Zlib",
+        homepage="https://zlib.net",
+        texts=("zlib.txt",),
+        version=WITHIN_QT,
     ),
     # Taken along from the system, or with Python and Qt; see `packaging/bundle_contents.py`.
     Part(
