@@ -99,8 +99,10 @@ def _in_terminal(run: Callable[[list[str]], int], arguments: list[str]) -> int:
     if sys.stdout is None and run is not _serve:  # which says nothing there
         raise StoreError("The standard output is closed: there is nowhere to write to")
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # Not every encoding has every character: what cannot be written is a question mark.
-        sys.stdout.reconfigure(errors="replace")
+        # Not every encoding has every character: a pipe or a file gets one that does, and in a
+        # terminal what cannot be written is a question mark.
+        encoding = sys.stdout.encoding if sys.stdout.isatty() else "utf-8"
+        sys.stdout.reconfigure(encoding=encoding, errors="replace")
     try:
         code = run(arguments)
         _flush_output()

@@ -8,25 +8,55 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import sys
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 from minerva_desktop import __version__  # noqa: E402
 from minerva_desktop.app.third_parties import ThirdParty, third_parties  # noqa: E402
+from source_date import source_date  # noqa: E402
 
-SUMS = "SHA256SUMS"
+# One list for each system, as the files of all three lie in one place later.
+SUMS = f"SHA256SUMS-{sys.platform}"
 # Where the build has put what it collected.
 LICENCES = ROOT / "build" / "release" / "licences"
 # An id or an expression of SPDX; what people wrote in other words is a name.
 _SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*(?: (?:AND|OR|WITH) [A-Za-z0-9][A-Za-z0-9.+-]*)*")
+# What is no Python package, by its name: its address without a version, see the purl specification.
+# STIX and DejaVu are two in one, and have none.
+PURLS = MappingProxyType(
+    {
+        "bzip2": "pkg:generic/bzip2",
+        "FreeType": "pkg:generic/freetype",
+        "HarfBuzz": "pkg:github/harfbuzz/harfbuzz",
+        "ICU": "pkg:github/unicode-org/icu",
+        "libffi": "pkg:github/libffi/libffi",
+        "libgomp": "pkg:generic/gcc",
+        "libjpeg-turbo": "pkg:github/libjpeg-turbo/libjpeg-turbo",
+        "libpng": "pkg:generic/libpng",
+        "llama.cpp and ggml": "pkg:github/ggml-org/llama.cpp",
+        "OpenSSL": "pkg:github/openssl/openssl",
+        "PCRE2": "pkg:github/pcre2project/pcre2",
+        "PyInstaller's bootloader": "pkg:pypi/pyinstaller",
+        "Python": "pkg:generic/python",
+        "Qt": "pkg:generic/qt",
+        "SmolLM2-135M-Instruct": "pkg:huggingface/HuggingFaceTB/SmolLM2-135M-Instruct",
+        "SQLite": "pkg:generic/sqlite",
+        "WebP": "pkg:generic/libwebp",
+        "xcb-util": "pkg:generic/xcb-util",
+        "xkbcommon": "pkg:github/xkbcommon/libxkbcommon",
+        "XZ Utils (liblzma)": "pkg:generic/xz",
+        "zlib": "pkg:generic/zlib",
+    }
+)
+_VERSION = re.compile(r"\d+(\.\d+)+\S*")  # of others it is only said where they come from
 _LOCKED = re.compile(r"(?m)^([A-Za-z0-9][A-Za-z0-9._-]*)==([^ ;\\]+)")
 
 
@@ -34,11 +64,11 @@ def bill_of_materials(
     parts: Iterable[ThirdParty], locked: dict[str, set[str]], version: str, made: datetime
 ) -> dict[str, object]:
     """The document. ``locked``: the versions of the lock file, by package; what is in there is a
-    Python package, and its address says so."""
-    return {
+    Python package, and its address says so. ``made`` is when; equal documents have one serial
+    number, and different ones have not."""
+    bill: dict[str, object] = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
-        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'minerva-desktop-{version}')}",
         "version": 1,
         "metadata": {
             "timestamp": made.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -52,6 +82,8 @@ def bill_of_materials(
         },
         "components": [_component(part, locked) for part in parts],
     }
+    serial = uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(bill, sort_keys=True))
+    return bill | {"serialNumber": f"urn:uuid:{serial}"}
 
 
 def locked_versions(lock: Path) -> dict[str, set[str]]:
@@ -83,6 +115,9 @@ def _component(part: ThirdParty, locked: dict[str, set[str]]) -> dict[str, objec
     }
     if is_package:
         component["purl"] = f"pkg:pypi/{name}@{part.version}"
+    elif part.name in PURLS:
+        known = f"@{part.version}" if _VERSION.fullmatch(part.version) else ""
+        component["purl"] = PURLS[part.name] + known
     if part.homepage:
         component["externalReferences"] = [{"type": "website", "url": part.homepage}]
     return component
@@ -96,8 +131,7 @@ def _licence(words: str) -> dict[str, object]:
 
 def main(folder: Path) -> int:
     """Write both; the exit code."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    made = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdecimal() else datetime.now(UTC)
+    made = datetime.fromtimestamp(source_date(ROOT), UTC)
     parts = third_parties(LICENCES)
     locked = locked_versions(ROOT / "packaging" / "requirements.lock")
     bill = bill_of_materials(parts, locked, __version__, made)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 APP = "minerva_desktop"
@@ -33,6 +33,9 @@ UNWANTED_MODULES = (
     "PySide6.QtQml", "PySide6.QtQuick", "PySide6.QtOpenGL", "PySide6.QtPrintSupport",
     "PySide6.QtSql", "PySide6.QtTest", "PySide6.QtXml",
 )  # fmt: skip
+
+# PyInstaller's part of each executable: in none of its lists, but with a licence.
+BOOTLOADER = "pyi_bootloader"
 
 # What each process of the app runs first, beside this file.
 HOOKS = ("own_libraries.py", "own_modules.py")
@@ -70,6 +73,7 @@ _PLUGIN = re.compile(r"(?:^|/)(?:Qt/)?plugins/(?P<folder>[^/]+)/(?:.*/)?(?P<file
 _LIBRARY = re.compile(r"^(?:lib)?(?P<name>[^/]+?)(?:\.(?:\d+\.)*dylib|\.so(?:\.\d+)*|\.dll)$")
 _ENGINE_PARTS = re.compile(r"^(llama|ggml(-.+)?)$")
 _CPU = "ggml-cpu"
+MAX_LINKS = 40  # one after the other, as for Linux; more are a circle
 
 
 def app_modules(root: Path) -> list[str]:
@@ -163,20 +167,39 @@ def kept(entries: Sequence[Entry], own_folders: Sequence[Path]) -> list[Entry]:
         if is_wanted(entry[0])
         and (entry[2] != "BINARY" or not is_of_the_system(Path(entry[1]), own_folders))
     ]
-    # PyInstaller leaves links at the top to what lies further in: also to what was dropped.
-    there = {destination for destination, _, _ in wanted}
-    return [e for e in wanted if e[2] != "SYMLINK" or _target(e[0], e[1]) in there]
+    # PyInstaller leaves links at the top to what lies further in: also to what was dropped. Those
+    # of a framework lead through each other, and to folders.
+    links = {e[0]: e[1] for e in wanted if e[2] == "SYMLINK"}
+    there = {
+        str(place)
+        for destination, _, kind in wanted
+        if kind != "SYMLINK"
+        for place in (PurePosixPath(destination), *PurePosixPath(destination).parents)
+    }
+    return [e for e in wanted if e[2] != "SYMLINK" or _end_of(e[0], links) in there]
 
 
-def _target(link: str, target: str) -> str:
-    folder = PurePosixPath(link).parent
-    parts: list[str] = []
-    for part in (folder / target).parts:
+def _end_of(path: str, links: Mapping[str, str]) -> str:
+    """Where ``path`` leads to through all ``links`` (target by place); empty: nowhere."""
+    followed = 0
+    todo = list(reversed(PurePosixPath(path).parts))
+    done: list[str] = []
+    while todo:
+        part = todo.pop()
         if part == "..":
-            parts.pop()
-        else:
-            parts.append(part)
-    return "/".join(parts)
+            if not done:
+                return ""  # out of the bundle
+            done.pop()
+            continue
+        target = links.get("/".join((*done, part)))
+        if target is None:
+            done.append(part)
+            continue
+        followed += 1
+        if followed > MAX_LINKS or PurePosixPath(target).is_absolute():
+            return ""
+        todo += reversed(PurePosixPath(target).parts)
+    return "/".join(done)
 
 
 def top_names(modules: Iterable[str], entries: Iterable[Entry]) -> set[str]:

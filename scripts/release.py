@@ -11,9 +11,7 @@ import environment  # first: it refuses a Python that is too old for the rest
 
 # isort: split
 import argparse
-import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +21,7 @@ import release_bundle
 import release_check
 import release_environment
 import release_linux
+from source_date import source_date
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # where the app's package is
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "packaging"))
@@ -44,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     project = release_environment.ReleaseProject(ROOT)
     try:
-        bundle, packages = _build(project, _epoch(), bundle_only=options.bundle_only)
+        bundle, packages = _build(project, source_date(ROOT), bundle_only=options.bundle_only)
         if options.verify:
             release_check.check_app([str(bundle / bundle_contents.EXECUTABLE)])
         if options.clean_root:
@@ -76,20 +75,6 @@ def _build(
         size = package.stat().st_size / 1000**2
         environment.say(f"{package.relative_to(ROOT)}: {size:.0f} MB")
     return bundle, packages
-
-
-def _epoch() -> int:
-    """The time that all files get, in seconds: the commit's, where there is one."""
-    given = os.environ.get("SOURCE_DATE_EPOCH", "")
-    if given.isdecimal():
-        return int(given)
-    # In a container of a CI the checkout is another user's, which git refuses without that word.
-    git = ["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT), "log", "-1", "--format=%ct"]
-    try:
-        told = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        told = ""
-    return int(told) if told else int((ROOT / "pyproject.toml").stat().st_mtime)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,13 @@ import environment  # first: it refuses a Python that is too old for the rest
 import datetime
 import gzip
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from release_environment import ReleaseProject
@@ -28,6 +30,9 @@ LICENCES = "THIRD-PARTY-LICENCES.txt"  # as `packaging/licences.py` calls it, wh
 METAINFO = "desktop.minerva.Minerva.metainfo.xml"
 # Used where the desktop has what they need, and not missed elsewhere.
 OPTIONAL_PARTS = ("libqgtk3.so",)
+# Of these Debian 12's packages name no version for each function, but their own for all. What the
+# bundle calls is in all that Ubuntu 22.04 and Debian 12 have.
+OLDER_ARE_FINE = ("libx11-xcb1", "libzstd1")
 RECOMMENDED = "desktop-file-utils, hicolor-icon-theme, shared-mime-info, xdg-utils"
 CONTROL = """\
 Package: {package}
@@ -54,6 +59,8 @@ License: Apache-2.0
 Comment: The parts that others made, with their licences, are listed in
  THIRD-PARTY-LICENCES.txt.gz beside this file.
 """
+# How a library names the versions of glibc's functions that it calls.
+_GLIBC = re.compile(rb"GLIBC_2\.(\d+)\0")
 # What a person runs; what follows the last line is the archive.
 SELF_EXTRACTING = """\
 #!/bin/sh
@@ -70,8 +77,23 @@ if [ $# -gt 0 ]; then
     sed -n '2,3s/^# //p' "$0"
     exit 2
 fi
-folder=$(mktemp -d "${{TMPDIR:-/tmp}}/minerva.XXXXXX")
+refuse() {{ echo "Minerva Desktop is not installed: $1" >&2; exit 1; }}
+machine=$(uname -m)
+[ "$machine" = {machine} ] || refuse "this file is for {machine} processors, and here is $machine."
+libc=$(getconf GNU_LIBC_VERSION 2>/dev/null || ldd --version 2>/dev/null | head -n 1)
+libc=${{libc##* }}
+case $libc in
+2.[0-9]*) minor=${{libc#2.}} minor=${{minor%%[!0-9]*}} ;;
+*) minor=0 libc="another library of C" ;;
+esac
+[ "$minor" -ge {glibc_minor} ] || refuse "it needs glibc 2.{glibc_minor}, and here is $libc."
+folder=
 trap 'rm -rf "$folder"' EXIT
+# Not every shell runs that one at a signal.
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap 'exit 129' HUP
+folder=$(mktemp -d "${{TMPDIR:-/tmp}}/minerva.XXXXXX")
 echo "Unpacking"
 archive | tar -xzf - -C "$folder"
 # By name: it may lie where no program may be started.
@@ -179,7 +201,13 @@ def _depends(root: Path, app: Path) -> str:
     command += [f"-e{part}" for part in parts if part.name not in OPTIONAL_PARTS]
     # Of these the bundle has its own.
     command += [f"-x{package}" for package in _owners(part.name for part in parts)]
-    return _output(command, work).removeprefix("shlibs:Depends=")
+    return without_versions(_output(command, work).removeprefix("shlibs:Depends="))
+
+
+def without_versions(depends: str) -> str:
+    """The dependencies, those of `OLDER_ARE_FINE` without the version of this machine's package."""
+    names = "|".join(map(re.escape, OLDER_ARE_FINE))
+    return re.sub(rf"(?<![\w.+-])({names}) \([^)]*\)", r"\1", depends)
 
 
 def _owners(libraries: Iterable[str]) -> list[str]:
@@ -216,19 +244,41 @@ def user_installer(
     _pack(work, archive)
     target = project.root / "dist" / f"{folder}-linux-{os.uname().machine}.run"
     with target.open("wb") as out, archive.open("rb") as packed:
-        out.write(_header(target.name, folder, version))
+        needs = Needs(os.uname().machine, newest_glibc(bundle))
+        out.write(_header(target.name, folder, version, needs))
         shutil.copyfileobj(packed, out)
     target.chmod(0o755)
     return target
 
 
-def _header(name: str, folder: str, version: str) -> bytes:
+@dataclass(frozen=True)
+class Needs:
+    """What a system must have for the bundle: a processor, as `uname -m` names it, and a glibc 2,
+    of which this is the second number."""
+
+    machine: str
+    glibc_minor: int
+
+
+def newest_glibc(bundle: Path) -> int:
+    """The glibc that the bundle's libraries ask for: the second number of the highest version."""
+    found = [
+        int(number)
+        for file in bundle.rglob("*")
+        if _is_elf(file)
+        for number in _GLIBC.findall(file.read_bytes())
+    ]
+    return max(found, default=0)
+
+
+def _header(name: str, folder: str, version: str, needs: Needs) -> bytes:
     """The script, which knows how long it is itself."""
     length = 0
     while True:
         script = SELF_EXTRACTING.format(
-            version=version, name=name, folder=folder, offset=length + 1
-        ).encode()
+            version=version, name=name, folder=folder, offset=length + 1,
+            machine=needs.machine, glibc_minor=needs.glibc_minor,
+        ).encode()  # fmt: skip
         if len(script) == length:
             return script
         length = len(script)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -29,6 +30,30 @@ class UpdateServer:
     def offer(self, **release: str) -> None:
         """Answer with this release from now on."""
         self.body = json.dumps(release).encode()
+
+
+@contextmanager
+def dripping_server(head: bytes, drop: bytes) -> Iterator[str]:
+    """Sends ``head`` at once and then ``drop`` again and again, without an end; its host and
+    port."""
+    is_over = threading.Event()
+
+    def drip() -> None:
+        with suppress(OSError):
+            line, _ = listener.accept()
+            with line:
+                line.sendall(head)
+                while not is_over.wait(0.02):
+                    line.sendall(drop)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip)
+        thread.start()
+        try:
+            yield f"127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            is_over.set()
+            thread.join()
 
 
 @contextmanager

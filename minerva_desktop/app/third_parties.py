@@ -127,14 +127,24 @@ def _required(requirement: str) -> str:
 
 
 def _of_part(part: Part, packages: dict[str, Distribution], licences: Path) -> ThirdParty:
-    package = packages.get(_normal(part.package))
     return ThirdParty(
         name=part.name,
-        version=package.version if package is not None else part.version,
+        version=_version(part, packages),
         licence=part.licence,
         homepage=part.homepage,
         text=_read_texts(licences, part.texts),
     )
+
+
+def _version(part: Part, packages: dict[str, Distribution]) -> str:
+    if not part.package:
+        return part.version
+    package = packages.get(_normal(part.package))
+    try:  # what freezes the app is needed by the build alone
+        found = (package or distribution(part.package)).version
+    except PackageNotFoundError:
+        return part.version
+    return ".".join(found.split(".")[: part.n_numbers])
 
 
 def _of_package(name: str, package: Distribution, licences: Path) -> ThirdParty:

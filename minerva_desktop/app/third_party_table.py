@@ -9,20 +9,22 @@ import msgspec
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """A part that is no package. Its version is that of ``package``, or ``version``; ``texts`` are
-    names of files beside this app's other licences. One with ``libraries`` is there only where a
-    bundle takes one along whose name begins so."""
+    """A part that is no package. Its version is the first ``n_numbers`` (all: None) of that of
+    ``package``, or ``version``; ``texts`` are names of files beside this app's other licences. One
+    with ``libraries`` is there only where a bundle takes one along whose name begins so."""
 
     name: str
     licence: str
     homepage: str
     texts: tuple[str, ...]
     package: str = ""
+    n_numbers: int | None = None
     version: str = ""
     libraries: tuple[str, ...] = ()
 
 
 LGPL = ("qt.txt", "lgpl-3.0.txt", "gpl-3.0.txt")
+WITHIN_QT = "in Qt"
 BUNDLED = "as it is in the installed app"
 PARTS = (
     Part(
@@ -59,6 +61,7 @@ PARTS = (
         homepage="https://www.sqlite.org",
         texts=("sqlite.txt",),
         package="apsw",
+        n_numbers=3,  # a fourth one is apsw's own
     ),
     Part(
         name="STIX Two Math and DejaVu Sans",
@@ -66,6 +69,56 @@ PARTS = (
         homepage="https://www.stixfonts.org",
         texts=("stix.txt", "dejavu.txt"),
         version="in ziamath",
+    ),
+    # Within Qt, see qt.txt.
+    Part(
+        name="FreeType",
+        licence="FTL",
+        homepage="https://freetype.org",
+        texts=("freetype.txt",),
+        version=WITHIN_QT,
+    ),
+    Part(
+        name="HarfBuzz",
+        licence="MIT",
+        homepage="https://harfbuzz.github.io",
+        texts=("harfbuzz.txt",),
+        version=WITHIN_QT,
+    ),
+    Part(
+        name="libjpeg-turbo",
+        licence="IJG AND BSD-3-Clause AND Zlib",
+        homepage="https://libjpeg-turbo.org",
+        texts=("libjpeg-turbo.txt",),
+        version=WITHIN_QT,
+    ),
+    Part(
+        name="libpng",
+        licence="libpng-2.0",
+        homepage="http://www.libpng.org/pub/png/libpng.html",
+        texts=("libpng.txt",),
+        version=WITHIN_QT,
+    ),
+    Part(
+        name="PCRE2",
+        licence="BSD-3-Clause",
+        homepage="https://www.pcre.org",
+        texts=("pcre2.txt",),
+        version=WITHIN_QT,
+    ),
+    Part(
+        name="WebP",
+        licence="BSD-3-Clause",
+        homepage="https://chromium.googlesource.com/webm/libwebp",
+        texts=("webp.txt",),
+        version=WITHIN_QT,
+    ),
+    Part(
+        name="zlib",
+        licence="Zlib",
+        homepage="https://zlib.net",
+        texts=("zlib.txt",),
+        version=WITHIN_QT,
     ),
     # Taken along from the system, or with Python and Qt; see `packaging/bundle_contents.py`.
     Part(
@@ -107,6 +160,14 @@ PARTS = (
         texts=("apache-2.0.txt",),
         version=BUNDLED,
         libraries=("libcrypto", "libssl"),
+    ),
+    Part(
+        name="PyInstaller's bootloader",
+        licence="GPL-2.0-or-later WITH Bootloader-exception",
+        homepage="https://pyinstaller.org",
+        texts=("pyinstaller.txt",),
+        package="pyinstaller",
+        libraries=("pyi_bootloader",),
     ),
     Part(
         name="xcb-util",

@@ -1,4 +1,5 @@
-"""The one request of the update check. Blocks for some seconds at most: not for the main thread.
+"""The one request of the update check. Blocks for `TOTAL_SECONDS` at most, beside the system's own
+time to look up a name: not for the main thread.
 
 Imported when it is needed: the HTTP client takes a while to load, and most people ask for nothing.
 """
@@ -7,14 +8,14 @@ from __future__ import annotations
 
 import http.client
 import ssl
-import time
 import urllib.error
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 from minerva_desktop import __version__
+from minerva_desktop.app.request_deadline import Deadline
 from minerva_desktop.app.updates import (
     MAX_ANSWER_BYTES,
     Release,
@@ -46,17 +47,20 @@ def fetch_release(address: str) -> Release:
         address,
         headers={"User-Agent": f"Minerva-Desktop/{__version__}", "Accept": "application/json"},
     )
-    tls = urllib.request.HTTPSHandler(context=_verifying())
-    opener = urllib.request.build_opener(tls, _SafeRedirects())
-    deadline = time.monotonic() + TOTAL_SECONDS
+    deadline = Deadline(TOTAL_SECONDS)
+    tls = _TimedTls(deadline, _verifying())
+    opener = urllib.request.build_opener(_TimedPlain(deadline), tls, _SafeRedirects())
     try:
-        with opener.open(request, timeout=SOCKET_SECONDS) as answer:
-            return read_release(_bounded(answer, deadline))
+        with deadline, opener.open(request, timeout=SOCKET_SECONDS) as answer:
+            body = _bounded(answer)
+            deadline.check()  # what has come by then may be half an answer
+            return read_release(body)
     except urllib.error.HTTPError as error:
         with error:
             reason = f"the server answers {error.code} ({error.reason})"
         raise UpdateCheckFailed(f"It is not known whether there is an update: {reason}") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
+        deadline.check()
         raise UpdateCheckFailed(
             f"It is not known whether there is an update: {_reason(error)}"
         ) from error
@@ -78,14 +82,12 @@ class _Readable(Protocol):
     def read1(self, n_bytes: int, /) -> bytes: ...
 
 
-def _bounded(answer: _Readable, deadline: float) -> bytes:
+def _bounded(answer: _Readable) -> bytes:
     body = b""
     while piece := answer.read1(PIECE_BYTES):  # what has come, at once
         body += piece
         if len(body) > MAX_ANSWER_BYTES:
             raise UpdateCheckFailed(f"The answer is longer than {MAX_ANSWER_BYTES:,} bytes")
-        if time.monotonic() > deadline:
-            raise UpdateCheckFailed(f"The answer took longer than {TOTAL_SECONDS:.0f} s")
     return body
 
 
@@ -96,6 +98,51 @@ def _reason(error: Exception) -> str:
     if isinstance(inner, OSError) and inner.strerror:
         return inner.strerror
     return str(inner) or type(inner).__name__
+
+
+class _TimedPlain(urllib.request.HTTPHandler):
+    """Has a deadline for all of a request."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        super().__init__()
+        self._deadline = deadline
+
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        """As the standard one."""
+        return self.do_open(self._connection, req)
+
+    def _connection(self, host: str, /, **options: Any) -> http.client.HTTPConnection:
+        return _TimedConnection(self._deadline, host, **options)
+
+
+class _TimedTls(urllib.request.HTTPSHandler):
+    """The same with TLS."""
+
+    def __init__(self, deadline: Deadline, context: ssl.SSLContext) -> None:
+        super().__init__(context=context)
+        self._deadline = deadline
+        self._verifying = context
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        """As the standard one."""
+        return self.do_open(self._connection, req)
+
+    def _connection(self, host: str, /, **options: Any) -> http.client.HTTPConnection:
+        return _TimedTlsConnection(self._deadline, host, context=self._verifying, **options)
+
+
+# Python's own connections take their socket from what this attribute holds: before a proxy or TLS
+# speaks on it.
+class _TimedConnection(http.client.HTTPConnection):
+    def __init__(self, deadline: Deadline, host: str, **options: Any) -> None:
+        super().__init__(host, **options)
+        self._create_connection = deadline.connect
+
+
+class _TimedTlsConnection(http.client.HTTPSConnection):
+    def __init__(self, deadline: Deadline, host: str, **options: Any) -> None:
+        super().__init__(host, **options)
+        self._create_connection = deadline.connect
 
 
 class _SafeRedirects(urllib.request.HTTPRedirectHandler):

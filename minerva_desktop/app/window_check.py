@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import sys
 from asyncio.subprocess import PIPE
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -48,10 +49,20 @@ class DrawnWindow(msgspec.Struct, frozen=True, kw_only=True):
         return "" if self.n_fonts else "there is no font"
 
 
+def drawing_environment(environment: Mapping[str, str], system: str) -> dict[str, str]:
+    """The variables of a process that draws unseen, on ``system`` (as `sys.platform` names it)."""
+    drawing = {**environment, "QT_QPA_PLATFORM": "offscreen"}
+    if system == "win32":
+        # Offscreen, Qt looks for fonts in its own folder alone there, which has none.
+        windows = environment.get("WINDIR") or environment.get("SYSTEMROOT") or "C:\\Windows"
+        drawing.setdefault("QT_QPA_FONTDIR", f"{windows}\\Fonts")
+    return drawing
+
+
 async def draw_window(command: Sequence[str] | None = None) -> DrawnWindow:
     """The window, drawn by ``command``, by default this app's own. Raises `MinervaError` when it
     could not be."""
-    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    environment = drawing_environment(os.environ, sys.platform)
     try:
         process = await asyncio.create_subprocess_exec(
             *(command or own_command(ARGUMENT)),

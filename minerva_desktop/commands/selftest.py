@@ -11,7 +11,7 @@ import msgspec
 from minerva_desktop import __version__
 from minerva_desktop.app.self_report import fact_rows, title
 from minerva_desktop.app.self_test import SelfTest, SelfTestEvent
-from minerva_desktop.app.terminal_output import print_line
+from minerva_desktop.app.terminal_output import print_json, print_line
 from minerva_desktop.commands.parser import CommandParser
 from minerva_desktop.library.catalog import find_embedded_model
 from minerva_desktop.logs import start_logging
@@ -44,11 +44,12 @@ def selftest(arguments: list[str]) -> int:
     test = SelfTest(app_paths(), resources_dir(), find_embedded_model(), tell)
     report = asyncio.run(test.run())
     if given.json:
-        print(msgspec.json.format(msgspec.json.encode(report)).decode())
+        print_json(msgspec.to_builtins(report))
     return EXIT_OK if report.is_well else EXIT_FAILED
 
 
 def _tell_line(event: SelfTestEvent) -> None:
+    # In UTF-8 for the window: `__main__` gives each pipe that.
     print(msgspec.json.encode(event).decode(), flush=True)
 
 

@@ -11,6 +11,11 @@ set -eu
 data=${XDG_DATA_HOME:-"$HOME/.local/share"}
 app=$HOME/.local/lib/minerva-desktop
 commands=$HOME/.local/bin
+# Where the installed version has its menu entry: XDG_DATA_HOME may have been another then.
+installed_data=$data
+if [ -f "$app/data-folder" ]; then
+    installed_data=$(cat "$app/data-folder")
+fi
 
 remove() {
     for command in minerva minerva-desktop; do
@@ -22,26 +27,39 @@ remove() {
     done
     if [ -f "$app/installed-files" ]; then
         while IFS= read -r file; do
-            rm -f "$data/$file"
+            rm -f "$installed_data/$file"
         done <"$app/installed-files"
     fi
     rm -rf "$app"
 }
 
-refresh() {
+# What a person added to the engine (libggml-vulkan.so) and the new version does not bring. It goes: it
+# is of the llama.cpp of the version before, and of no use to another.
+own_backends() {
+    engine=_internal/llama_cpp/lib
+    for file in "$app/$engine"/libggml-*.so; do
+        name=${file##*/}
+        case $name in
+        libggml-base.so | libggml-cpu*.so) ;;
+        *) [ ! -e "$file" ] || [ -e "$app.new/$engine/$name" ] || printf ' %s' "$name" ;;
+        esac
+    done
+}
+
+refresh() { # FOLDER, of data
     # Desktops notice by themselves, sooner or later; these make it sooner, where they are.
     if command -v update-mime-database >/dev/null; then
-        update-mime-database "$data/mime" || true
+        update-mime-database "$1/mime" || true
     fi
     if command -v update-desktop-database >/dev/null; then
-        update-desktop-database "$data/applications" || true
+        update-desktop-database "$1/applications" || true
     fi
-    touch "$data/icons/hicolor" 2>/dev/null || true
+    touch "$1/icons/hicolor" 2>/dev/null || true
 }
 
 if [ "${1:-}" = --uninstall ]; then
     remove
-    refresh
+    refresh "$installed_data"
     echo "Minerva Desktop is removed. Chats, settings and models are where they were."
     exit 0
 fi
@@ -59,9 +77,17 @@ mkdir -p "$HOME/.local/lib" "$commands"
 # Beside the old one first: a full disk must not leave half an app in its place.
 rm -rf "$app.new"
 trap 'rm -rf "$app.new"' EXIT
+# Not every shell runs that one at a signal.
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap 'exit 129' HUP
 cp -R "$here/app" "$app.new"
 cp "$here/install.sh" "$app.new/"
 (cd "$here/share" && find . -type f | sed 's,^\./,,') >"$app.new/installed-files"
+printf '%s\n' "$data" >"$app.new/data-folder"
+removed_backends=$(own_backends)
+# From here on all is quick, and half of it would be no app.
+trap '' INT TERM HUP
 remove
 mv "$app.new" "$app"
 for command in minerva minerva-desktop; do
@@ -77,14 +103,27 @@ while IFS= read -r file; do
 done <"$app/installed-files"
 # The menu may not look for programs where ~/.local/bin is.
 entry=$data/applications/minerva-desktop.desktop
-program=$(printf '%s' "$app/minerva-desktop" | sed 's/[&|\\]/\\&/g') # what `sed` would read
-sed -e "s|^Exec=minerva-desktop|Exec=\"$program\"|" -e "s|^TryExec=.*|TryExec=$program|" \
+quoted() { # SCRIPT: the program's path, by the rules of SCRIPT, and as text for `sed`
+    printf '%s' "$app/minerva-desktop" | sed -e "$1" -e 's/[&|\\]/\\&/g'
+}
+# Between quotation marks four characters get a backslash; the file's own rules double each; and a
+# per cent sign stands for an argument.
+exec_path=$(quoted 's/["`$\\]/\\&/g; s/\\/\\\\/g; s/%/%%/g')
+try_path=$(quoted 's/\\/\\\\/g')
+sed -e "s|^Exec=minerva-desktop|Exec=\"$exec_path\"|" -e "s|^TryExec=.*|TryExec=$try_path|" \
     "$here/share/applications/minerva-desktop.desktop" >"$entry"
-refresh
+if [ "$installed_data" != "$data" ]; then
+    refresh "$installed_data"
+fi
+refresh "$data"
 
 echo "Minerva Desktop is installed: look for it in the menu, or type minerva-desktop."
 case :$PATH: in
 *:"$commands":*) ;;
 *) echo "For the commands in a terminal, add $commands to PATH." ;;
 esac
+if [ -n "$removed_backends" ]; then
+    echo "Removed with the version before:$removed_backends. Put what fits this version's llama.cpp" \
+        "into $app/_internal/llama_cpp/lib."
+fi
 echo "To remove it: $app/install.sh --uninstall"

@@ -51,7 +51,20 @@ def test_what_has_no_package_is_there_too() -> None:
     assert qt.version == parts["PySide6-Essentials"].version
     for words in ("https://code.qt.io", "GNU LESSER GENERAL PUBLIC", "GNU GENERAL PUBLIC LICENSE"):
         assert words in qt.text
-    assert "The ggml authors" in parts["llama.cpp and ggml"].text
+    # What Qt has in it asks to be named, too.
+    for name, words in {
+        "FreeType": "The FreeType Project LICENSE",
+        "HarfBuzz": "Behdad Esfahbod",
+        "libjpeg-turbo": "Independent JPEG Group",
+        "libpng": "The PNG Reference Library Authors",
+        "PCRE2": "University of Cambridge",
+        "WebP": "2010, Google Inc.",
+        "zlib": "Jean-loup Gailly and Mark Adler",
+    }.items():
+        assert words in parts[name].text
+        assert name in qt.text
+    for author in ("The ggml authors", "Mozilla Foundation", "Jeffrey Quesnelle and Bowen Peng"):
+        assert author in parts["llama.cpp and ggml"].text
     assert all(part.homepage.startswith("http") for part in parts.values())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -22,7 +23,7 @@ from minerva_desktop.app.updates import (
 )
 from minerva_desktop.errors import UpdateCheckFailed
 from minerva_desktop.settings import Settings, UpdateSettings
-from tests.update_server import update_server
+from tests.update_server import dripping_server, update_server
 
 ADDRESS = "https://updates.example.org/minerva.json"
 NOW = 1_790_000_000.0
@@ -142,12 +143,26 @@ def test_a_server_that_is_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
             fetch_release(server.address)
 
 
-def test_a_server_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(update_request, "TOTAL_SECONDS", 0.0)
-    with update_server() as server:
-        server.offer(version="9.0.0")
+@pytest.mark.parametrize(
+    ("scheme", "head", "drop"),
+    [
+        ("http", b"", b"H"),  # the first line
+        ("http", b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+        ("http", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b" "),
+        ("http", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+        ("http", b'HTTP/1.1 200 OK\r\n\r\n{"version": "9.0.0"}', b" "),
+        ("https", b"\x16\x03\x03\x40\x00\x02\x00\x3f\xf0", b"\x03"),  # a hello of TLS
+    ],
+)
+def test_a_server_that_drips_is_given_up(
+    scheme: str, head: bytes, drop: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(update_request, "TOTAL_SECONDS", 0.2)
+    start = time.monotonic()
+    with dripping_server(head, drop) as place:
         with pytest.raises(UpdateCheckFailed, match="took longer than 0 s"):
-            fetch_release(server.address)
+            fetch_release(f"{scheme}://{place}/latest.json")
+        assert time.monotonic() - start < update_request.SOCKET_SECONDS
 
 
 @pytest.mark.parametrize(

