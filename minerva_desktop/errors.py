@@ -21,6 +21,7 @@
     ├── ChatFileError            500  chat_file_failed
     ├── UpdateCheckFailed        500  update_check_failed
     ├── UnsupportedProcessor     500  unsupported_processor
+    ├── NoDisplay                500  no_display
     └── AttachmentError          400  attachment_refused
 
 ``message`` is one sentence for a person, with the numbers in it. ``detail`` is what an expert
@@ -205,6 +206,12 @@ class UnsupportedProcessor(MinervaError):
     """The window's libraries need more than this processor can do."""
 
     code = "unsupported_processor"
+
+
+class NoDisplay(MinervaError):
+    """There is nothing to open the window on."""
+
+    code = "no_display"
 
 
 class AttachmentError(MinervaError):
