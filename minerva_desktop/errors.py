@@ -33,6 +33,8 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
+from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -227,6 +229,14 @@ def os_reason(error: OSError) -> str:
     if reason is not None:
         return reason
     return os.strerror(error.errno) if error.errno else str(error)
+
+
+def folder_reason(folder: Path, error: OSError) -> str:
+    """Why ``folder`` could not be made or used, in words that follow a colon."""
+    with suppress(OSError):  # nor may this user look
+        if error.errno in {errno.EACCES, errno.EPERM} and not folder.exists():
+            return "it is not there, and this user may not make it"
+    return os_reason(error)
 
 
 def _family(root: type[MinervaError]) -> dict[str, type[MinervaError]]:
