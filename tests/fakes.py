@@ -61,10 +61,19 @@ class RecordingListener:
     errors: list[StoreError] = field(default_factory=list)
     troubles: list[SavingTrouble | None] = field(default_factory=list)
     n_saved: int = 0
-    room: bool = True
+    room: bool | Exception = True
+    counted: list[str] = field(default_factory=list)
+    counts: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def has_room(self, _session: ChatSession, _queued: QueuedMessage) -> bool:
-        """As the test set it."""
+    def __post_init__(self) -> None:
+        self.counts.set()
+
+    async def has_room(self, _session: ChatSession, queued: QueuedMessage) -> bool:
+        """As the test set it, once it lets it count."""
+        self.counted.append(queued.text)
+        await self.counts.wait()
+        if isinstance(self.room, Exception):
+            raise self.room
         return self.room
 
     def on_message_added(self, _session: ChatSession, message: Message) -> None:

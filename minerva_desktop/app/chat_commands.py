@@ -11,7 +11,12 @@ from typing import Any
 
 from minerva_desktop.app.chat_files import ChatExport, back_up, make_folder
 from minerva_desktop.app.chat_import import ChatImport, ImportProgress
-from minerva_desktop.app.export_targets import ExportFormat, backup_target, target_for
+from minerva_desktop.app.export_targets import (
+    ExportFormat,
+    ExportTarget,
+    backup_target,
+    target_for,
+)
 from minerva_desktop.app.terminal_output import (
     TerminalCounter,
     print_json,
@@ -120,14 +125,18 @@ class ChatCommands:
         *,
         is_folder: bool,
         force: bool,
+        written: dict[str, Path],
     ) -> None:
         """Write chats to files; ``wanted`` None: all but those in the trash. ``output`` "-" is the
-        standard output; ``is_folder``: it is a folder, which is made if it is not there."""
+        standard output; ``is_folder``: it is a folder, which is made if it is not there.
+        ``written`` is that of `ChatExport`."""
         chats = await self._chosen(wanted) if wanted is not None else await self._all()
         if not chats:
             raise ChatFileError("There are no chats to export")
         counter = TerminalCounter("chats", of=len(chats))
-        export = ChatExport(self._store, kind, replaces=force, on_progress=counter.show)
+        export = ChatExport(
+            self._store, kind, replaces=force, on_progress=counter.show, written=written
+        )
         if output == Path("-"):
             if len(chats) > 1 and kind is not ExportFormat.JSON:
                 raise ChatFileError("Several chats make one stream as JSON only: --format json")
@@ -135,11 +144,15 @@ class ChatCommands:
             return
         if output is not None and is_folder:
             await make_folder(output)
-        target = target_for(chats, kind, output, _today())
+        if written:
+            target = ExportTarget(next(iter(written.values())).parent, is_file=False)
+        else:
+            target = target_for(chats, kind, output, _today())
         with counter:
             files = await export.to_target(chats, target)
         place = files[0] if len(files) == 1 else f"{target.path} ({len(files):,} files)"
-        print_line(f"exported {_counted(len(chats), 'chat')} to {place}")
+        n_chats = len(set(written).union(chat.id for chat in chats))
+        print_line(f"exported {_counted(n_chats, 'chat')} to {place}")
         if export.n_missing:
             print_line(
                 f"left out, for the store has it no more: {_counted(export.n_missing, 'image')}"

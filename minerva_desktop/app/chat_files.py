@@ -37,15 +37,18 @@ class ChatExport:
         *,
         replaces: bool,
         on_progress: Callable[[int], None] = lambda _: None,
+        written: dict[str, Path] | None = None,
     ) -> None:
         """``replaces``: files that are there are overwritten. ``on_progress`` is told how many
-        chats have been read, on the loop's thread."""
+        chats have been read, on the loop's thread. ``written``: which files of a folder an export
+        before this one wrote, by chat; it went no further, and this one goes on with it."""
         self.n_missing = 0
-        self._n_read = 0
         self._on_progress = on_progress
         self._store = store
         self._kind = kind
         self._replaces = replaces
+        self._written = {} if written is None else written
+        self._n_read = len(self._written)
         self._html = HtmlExporter()
 
     async def to_target(
@@ -59,6 +62,9 @@ class ChatExport:
         if target.is_file:
             return [await self._one_file(chats, target.path)]
         names = FileNames(self._kind.suffix)
+        for path in self._written.values():
+            names.name_for(path.stem)
+        chats = [each for each in chats if each.id not in self._written]
         named = [(each, names.name_for(each.title or UNTITLED)) for each in chats]
         if target.path.suffix.lower() == ".zip":
             return [await self._archive(named, target.path)]
@@ -88,7 +94,9 @@ class ChatExport:
             it = "them" if n_more else "it"
             raise ChatFileError(f"{folder / taken[0]} {there} there already; --force replaces {it}")
         await make_folder(folder)
-        return [await self._one_file([chat], folder / name) for chat, name in named]
+        for chat, name in named:
+            self._written[chat.id] = await self._one_file([chat], folder / name)
+        return list(self._written.values())
 
     async def _archive(self, named: Sequence[tuple[ConversationSummary, str]], path: Path) -> Path:
         with (

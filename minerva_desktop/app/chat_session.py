@@ -17,6 +17,7 @@ import msgspec
 from minerva_desktop.app.answer_words import model_name, with_way_out
 from minerva_desktop.app.generation import AnswerEngine, AnswerRequest
 from minerva_desktop.app.message_queue import MessageQueue
+from minerva_desktop.app.queue_sending import QueueSending
 from minerva_desktop.app.running_answer import STILL_WRITING, RunningAnswer, going_on
 from minerva_desktop.app.session_keeper import SessionKeeper
 from minerva_desktop.app.session_listener import QueuedMessage, SessionListener
@@ -56,6 +57,7 @@ class ChatSession:
         self._clock = clock
         self._answer: RunningAnswer | None = None
         self._queue = MessageQueue(conversation, keeper)
+        self._sending = QueueSending(self._queue, listener)
         self._ending: asyncio.Task[None] | None = None
 
     @property
@@ -70,16 +72,20 @@ class ChatSession:
 
     @property
     def is_busy(self) -> bool:
-        """Whether an answer is on its way, or its end not yet on disk."""
+        """Whether an answer is on its way, its end not yet on disk, or the next one counted."""
         ending = self._ending is not None and not self._ending.done()
-        return self.is_answering or ending
+        return self.is_answering or ending or self.is_counting
+
+    @property
+    def is_counting(self) -> bool:
+        """Whether what has waited longest is sent as soon as it is known to have room."""
+        return self._sending.is_counting
 
     @property
     def has_more_to_do(self) -> bool:
         """Whether something runs, or waits for a person or for the disk."""
-        if self.is_temporary:
-            return self.is_busy
-        return self.is_busy or bool(self._queue) or self._keeper.is_behind
+        waits = bool(self._queue) or self._keeper.is_behind
+        return self.is_busy or (waits and not self.is_temporary)
 
     @property
     def answer_id(self) -> str | None:
@@ -95,6 +101,16 @@ class ChatSession:
     def queued(self) -> tuple[QueuedMessage, ...]:
         """The messages that wait for the running answer, or for `send_queued`."""
         return self._queue.items
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether messages wait for a person."""
+        return bool(self._queue) and not self.is_answering and not self.is_counting
+
+    @property
+    def lacks_room(self) -> bool:
+        """Whether what has waited longest was found to have no room."""
+        return self._sending.lacks_room
 
     # -- what a person says ----------------------------------------------------------------
 
@@ -154,8 +170,7 @@ class ChatSession:
             raise InvalidRequest("Only the last answer can go on", param="message_id")
         self.conversation.model = model_name(model_path)
         turns = self.conversation.turns()
-        begun = turn_to_go_on(cut)
-        if begun is not None:
+        if (begun := turn_to_go_on(cut)) is not None:
             turns += (begun,)
         answer = going_on(cut, self.conversation.model, self.conversation.sampling)
         self._answer = RunningAnswer(answer, self._keeper, earlier=cut.completion)
@@ -176,20 +191,14 @@ class ChatSession:
 
     def unqueue(self, queued_id: str) -> QueuedMessage | None:
         """Take a message out of the queue again; None when it is not there any more."""
-        queued = self._queue.take(queued_id)
-        if queued is not None:
+        if (queued := self._queue.take(queued_id)) is not None:
             self._listener.on_queue_changed(self)
         return queued
 
     async def send_queued(self) -> None:
         """Send the message that has waited longest, if there is one, nothing runs, and it has room
         (`SessionListener.has_room`): else it goes on waiting."""
-        queued = self._queue.first if self._answer is None else None
-        if queued is None or not await self._listener.has_room(self, queued):
-            return
-        if self._answer is None and self._queue.take(queued.id) is not None:
-            self._listener.on_queue_changed(self)
-            await self.send(queued.text, queued.model_path, queued.files)
+        await self._sending.send_first(self)
 
     def stop(self) -> None:
         """End the running answer; what it wrote stays."""
@@ -271,6 +280,7 @@ class ChatSession:
     async def close(self) -> None:
         """Stop the answer, and return when all that was written is on disk. Messages that still
         wait become the draft."""
+        self._sending.cancel()
         had_queue = bool(self._queue)
         await self._queue.become_draft()  # before an answer's end, which would send the next
         if had_queue:
@@ -379,19 +389,12 @@ class ChatSession:
         answer, self._answer = self._answer, None
         final = answer.ended(state, completion, error)
         self.conversation.replace(final)
-        self._listener.on_message_changed(self, final)
         self._ending = asyncio.ensure_future(self._save_end(answer, final))
+        if state is MessageState.COMPLETE:
+            self._sending.send_behind(self, final.id, self._ending)
+        self._listener.on_message_changed(self, final)
 
     async def _save_end(self, answer: RunningAnswer, final: Message) -> None:
         await answer.stop_flushing()
         await self._keeper.save_change(final)
         self._listener.on_session_saved()
-        if final.state is MessageState.COMPLETE and self._queue and self._answer is None:
-            self._stand_behind(final.id)
-            await self.send_queued()
-
-    def _stand_behind(self, answer_id: str) -> None:
-        """What waited for an answer follows it, whichever branch is shown by then."""
-        if self.conversation.active_leaf_id != answer_id and answer_id in self.conversation:
-            self.conversation.select_branch(answer_id)
-            self._listener.on_branch_changed(self)

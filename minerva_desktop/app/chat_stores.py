@@ -16,6 +16,8 @@ from minerva_desktop.store.reading import ReadingStore, open_for_reading
 
 Result = TypeVar("Result")
 
+MOST_REPEATS = 2  # more damage may be met behind the first
+
 
 @asynccontextmanager
 async def reading(database: Path) -> AsyncIterator[ReadingStore]:
@@ -54,21 +56,24 @@ async def recovering(
     work: Callable[[], Awaitable[Result]], database: Path, *, repeats: bool
 ) -> Result:
     """What ``work``, which opens the chats by itself, comes to. Damage that it meets is recovered
-    from at once, as the next start would, and it is done again where it ``repeats``: it has written
-    nothing then. Raises `StoreError`, and for that, too, that it was recovered."""
-    try:
-        return await work()
-    except StoreError as error:
-        if not is_damage(error):
-            raise
-        if repeats:
-            return await work()  # the damage is noted, so that opening recovers and tells
-        async with reading(database) as store:
-            if store.recovery is None:  # a window has the chats
+    from at once, as the next start would, and it is done again where it ``repeats``: it goes on
+    then with what it has written. Raises `StoreError`, and for that, too, that it was recovered."""
+    n_left = MOST_REPEATS
+    while True:
+        try:
+            return await work()
+        except StoreError as error:
+            if not is_damage(error) or not n_left:
                 raise
-        raise StoreError(
-            "The chats were found damaged in the middle of it, and are recovered now: do it again"
-        ) from error
+            if not repeats:
+                async with reading(database) as store:
+                    if store.recovery is None:  # a window has the chats
+                        raise
+                raise StoreError(
+                    "The chats were found damaged in the middle of it, and are recovered now: do it"
+                    " again"
+                ) from error
+            n_left -= 1  # the damage is noted, so that opening recovers and tells
 
 
 def _tell_recovery(store: ChatStore) -> None:

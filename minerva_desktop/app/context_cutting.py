@@ -102,14 +102,16 @@ class Summariser:
         n_ctx: int,
         on_progress: Callable[[int, int], None],
     ) -> str:
-        """What comes before ``first_id``, in a few sentences. A conversation that does not fit into
+        """What comes before ``first_id``, whichever branch is shown, in a few sentences. A
+        conversation that does not fit into
         the context is read piece by piece, each with the summary of those before; ``on_progress``
         hears how many of how many messages are read. To cancel, cancel the awaiting task. Raises
         `ContextLimitExceeded` for a message that alone is too long, `InferenceError` where the
         model writes nothing, and what generating raises.
         """
-        older = _before(conversation, first_id)
-        cut = conversation.active_cut()
+        before = conversation.branch_to(first_id)[:-1]
+        cut = last_cut(conversation.cuts, (message.id for message in before))
+        older = sent(before, cut)
         text = cut.summary if cut is not None else ""
         length = max(MIN_SUMMARY_TOKENS, int(n_ctx * SUMMARY_SHARE))
         sampling = SamplingParameters(temperature=0.0, max_tokens=length)
@@ -137,15 +139,6 @@ class Summariser:
             if n_read == 1:
                 raise ContextLimitExceeded.of(most, needed)
             n_read = max(1, min(n_read - 1, int(n_read * most / needed)))
-
-
-def _before(conversation: Conversation, first_id: str) -> list[Message]:
-    older: list[Message] = []
-    for message in sent(conversation.active_branch(), conversation.active_cut()):
-        if message.id == first_id:
-            break
-        older.append(message)
-    return older
 
 
 def _question(summary: str, messages: Sequence[Message]) -> tuple[ChatTurn, ...]:

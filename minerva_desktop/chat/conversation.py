@@ -179,8 +179,11 @@ class Conversation:
 
     def active_branch(self) -> list[Message]:
         """The messages that are shown, from the root to the active leaf."""
+        return self.branch_to(self._active_leaf_id)
+
+    def branch_to(self, message_id: str | None) -> list[Message]:
+        """The messages from the root to that one; none for None. Raises `KeyError`."""
         branch: list[Message] = []
-        message_id = self._active_leaf_id
         while message_id is not None:
             message = self._messages[message_id]
             branch.append(message)

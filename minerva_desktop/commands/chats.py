@@ -33,6 +33,7 @@ def chats(arguments: list[str]) -> int:
         given.folder = (given.output or "").endswith(("/", os.sep))
         given.output = None if given.output is None else Path(given.output)
         given.kind = _format(parser, given)
+        given.written = {}  # what damage that is met midway leaves done
     start_logging(None, told_otherwise=_TOLD)
     database = ready_paths().database
     if given.command == "import":
@@ -64,7 +65,12 @@ async def _read(database: Path, given: argparse.Namespace) -> None:
             case "export":
                 wanted = None if given.all else given.chats
                 await commands.export(
-                    wanted, given.kind, given.output, is_folder=given.folder, force=given.force
+                    wanted,
+                    given.kind,
+                    given.output,
+                    is_folder=given.folder,
+                    force=given.force,
+                    written=given.written,
                 )
             case "backup":
                 await back_up_chats(store, given.output, force=given.force)

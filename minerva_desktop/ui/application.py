@@ -152,6 +152,8 @@ class Application(QObject):
         )
         self._room.outgrown.connect(context.on_outgrown)
         chats.session_shown.connect(context.on_shown)
+        chats.branch_changed.connect(context.on_branch_changed)
+        chats.session_shown.connect(self._room.show_held)
         self._presets = PresetController(
             window, self._services, models, tasks, lambda: chats.session
         )

@@ -61,6 +61,7 @@ class BackupsController(QObject):
         self._looks.timeout.connect(self._on_look)
         self._looking: asyncio.Task[list[str]] | None = None
         window.closing.connect(self._stop_looking)
+        window.stayed.connect(self._look_again)
 
     # -- a large file, which the start does not look through -------------------------------------
 
@@ -78,8 +79,13 @@ class BackupsController(QObject):
     @Slot()
     def _stop_looking(self) -> None:
         self._looks.stop()
-        if self._looking is not None:
-            self._looking.cancel()
+        if self._looking is not None and self._looking.cancel():
+            self._looking = None
+
+    @Slot()
+    def _look_again(self) -> None:
+        if self._library() is not None:
+            self.on_opened()
 
     async def _tell_damage(self, looking: asyncio.Task[list[str]]) -> None:
         await asyncio.wait([looking])

@@ -17,7 +17,7 @@ from minerva_desktop.app.model_presets import new_chat_values
 from minerva_desktop.app.services import Services
 from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.conversation import ScrollPosition
-from minerva_desktop.chat.message import Message, MessageState, Role
+from minerva_desktop.chat.message import Message, Role
 from minerva_desktop.errors import MinervaError, StoreError
 from minerva_desktop.ui.answer_status import AnswerStatus
 from minerva_desktop.ui.backups_controller import SHOW_BACKUPS
@@ -48,10 +48,11 @@ STORE_NOTICE = "store"
 
 class ChatController(QObject):
     """Also the `SessionListener` of all sessions; it shows what the open one says.
-    ``session_shown`` carries the `ChatSession` that is the open one now, ``disk_trouble`` a
-    `SavingTrouble` or None."""
+    ``session_shown`` carries the `ChatSession` that is the open one now, ``branch_changed`` one in
+    which other messages are shown, ``disk_trouble`` a `SavingTrouble` or None."""
 
     session_shown = Signal(object)
+    branch_changed = Signal(object)
     disk_trouble = Signal(object)
 
     def __init__(
@@ -68,6 +69,7 @@ class ChatController(QObject):
         self._services = services
         self._worker = worker
         self._models = models
+        self._room = room
         self._tasks = tasks
         self._library: ChatLibrary | None = None
         self._session: ChatSession | None = None
@@ -200,7 +202,8 @@ class ChatController(QObject):
 
     @Slot()
     def _on_stop(self) -> None:
-        if self._session is not None and self._session.answer_id is not None:
+        was_held = self._room.give_up()  # and then that is all
+        if not was_held and self._session is not None and self._session.answer_id is not None:
             self._status.stop(self._session.answer_id)
             self._session.stop()
 
@@ -244,7 +247,7 @@ class ChatController(QObject):
         branch = conversation.active_branch()
         self._show_messages(session, at or conversation.scroll)
         self._places.enter(session)
-        self._sender.show_waiting(session, is_paused=not session.is_busy)
+        self._sender.show_waiting(session)
         self._window.parameters.set_values(conversation.system_prompt, conversation.sampling)
         self._window.composer.set_generating(session.is_answering)
         self._window.sidebar.set_current(conversation.id)
@@ -299,7 +302,7 @@ class ChatController(QObject):
             self._window.composer.set_generating(True)
             self._window.chat_view.begin_answer(message)
             self._status.begin(message)
-            self._sender.show_waiting(session, is_paused=False)
+            self._sender.show_waiting(session)
         else:
             self._window.chat_view.append_message(message)
             self._window.chat_view.cut_mark.set_cut(session.conversation.active_cut())
@@ -321,8 +324,7 @@ class ChatController(QObject):
             return
         self._window.chat_view.finish_message(message)
         self._window.composer.set_generating(False)
-        is_paused = message.state is not MessageState.COMPLETE
-        self._sender.show_waiting(session, is_paused=is_paused)
+        self._sender.show_waiting(session)
         self._speed.show_last([message])
         self._counter.count_soon()
 
@@ -333,11 +335,12 @@ class ChatController(QObject):
             self._speed.begin()
             self._window.chat_view.resume_answer(message)
             self._window.composer.set_generating(True)
-            self._sender.show_waiting(session, is_paused=False)
+            self._sender.show_waiting(session)
             self._status.begin(message)
 
     def on_branch_changed(self, session: ChatSession) -> None:
         """Show another branch of the open chat."""
+        self.branch_changed.emit(session)
         if session is not self._session:
             return
         view = self._window.chat_view
@@ -351,7 +354,7 @@ class ChatController(QObject):
     def on_queue_changed(self, session: ChatSession) -> None:
         """Show what waits in the open chat."""
         if session is self._session:
-            self._sender.show_waiting(session, is_paused=not session.is_busy)
+            self._sender.show_waiting(session)
 
     async def has_room(self, session: ChatSession, queued: QueuedMessage) -> bool:
         """Where there is none, that is told in the open chat."""
@@ -368,9 +371,8 @@ class ChatController(QObject):
 
     def on_store_failed(self, error: StoreError) -> None:
         """Say once that a chat could not be written; it goes on in memory."""
-        self._window.notifications.show_notice(
-            Notice(NoticeKind.ERROR, error.message, error.detail, key=STORE_NOTICE)
-        )
+        notice = Notice(NoticeKind.ERROR, error.message, error.detail, key=STORE_NOTICE)
+        self._window.notifications.show_notice(notice)
 
     # -- what the worker says --------------------------------------------------------------
 

@@ -35,6 +35,7 @@ MAX_SHARE_OF_WINDOW = 3  # the card takes at most a third of the window's height
 WINDOW_PER_WAITING = 250  # px of the window's height for each waiting message that is shown
 OUTER = 6 * GRID  # px above and below the card, together
 MEASURING = "Counting whether the chat with this message fits the context. Esc keeps it here."
+MEASURING_ELSE = "Counting whether what you asked for fits the context. Esc gives it up."
 STILL_READING = "A file is still being read. The message can be sent once that is done."
 
 
@@ -63,7 +64,7 @@ class Composer(QWidget):
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._generating = False
-        self._held = False  # until it is known whether the message fits
+        self._held = ""  # what is said until it is known whether something fits
         self._window_height = 0  # px; not known yet
         self._editor = MessageEdit()
         self._send = _round_button(icons, "send", "Send", "sendButton", "Return")
@@ -167,15 +168,16 @@ class Composer(QWidget):
         if moves_focus:
             (self._stop if generating else self._editor).setFocus()
 
-    def set_held(self, held: bool) -> None:
-        """Show Stop, and that the message is measured before it is sent."""
-        if held == self._held:
+    def set_held(self, words: str) -> None:
+        """Show Stop, and say that something is measured before it is begun; nothing is for an empty
+        text."""
+        if words == self._held:
             return
         moves_focus = self._send.hasFocus() or self._stop.hasFocus()
-        self._held = held
+        before, self._held = self._held, words
         self._refresh_buttons()
-        if held or self._hint.text() == MEASURING:
-            self.show_hint(MEASURING if held else "")
+        if words or self._hint.text() == before:
+            self.show_hint(words)
         if moves_focus:
             self._editor.setFocus()
 
@@ -275,7 +277,7 @@ class Composer(QWidget):
         self._card.style().polish(self._card)
 
     def _refresh_buttons(self) -> None:
-        is_busy = self._generating or self._held
+        is_busy = self._generating or bool(self._held)
         self._editor.stoppable = is_busy
         self._send.setVisible(not is_busy)
         self._stop.setVisible(is_busy)

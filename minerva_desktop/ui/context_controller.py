@@ -1,7 +1,4 @@
-"""The context in the window: the panel that shows it, and the ways on for a chat that outgrew it.
-
-Main thread.
-"""
+"""The ways on for a chat that outgrew its context, in the window. Main thread."""
 
 from __future__ import annotations
 
@@ -22,17 +19,15 @@ from minerva_desktop.app.context_cutting import (
     PossibleCut,
     newest_that_fit,
     with_cut,
-    without_cut,
 )
-from minerva_desktop.app.context_use import prompt_source
 from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.conversation import draft_turn
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.parts import Files
-from minerva_desktop.chat.turns import sent
 from minerva_desktop.errors import ContextLimitExceeded, MinervaError
 from minerva_desktop.paths import path_text
 from minerva_desktop.ui.chat_view.actions import AnswerHelp
+from minerva_desktop.ui.context_reading import ContextReading
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
@@ -40,24 +35,34 @@ from minerva_desktop.ui.model_notices import LOAD_OPTIONS
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.offers import Work
 from minerva_desktop.ui.prompt_room import Outgrown
-from minerva_desktop.ui.tasks import LatestTask, UiTasks
+from minerva_desktop.ui.tasks import UiTasks
 
 OUTGROWN = "context-outgrown"
 KEEP_NEWEST = "context-keep-newest"
 SUMMARISE = "context-summarise"
 STOP_SUMMARY = "context-stop-summary"
+AFTER_SUMMARY = "Older messages are being summarised: ask again once that is done."
+LATER, ELSEWHERE = "context-later", "context-elsewhere"  # nothing can be offered now
 
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """A cut that was offered before anything was sent, or, with None, that there is none that
-    helps. ``then`` is done after it; None: a person does it. ``is_refusal``: something was asked
-    and not sent."""
+    """A cut that was offered for the model at ``path`` before anything was sent, or, with None,
+    that there is none that helps. ``shown`` are the messages of the branch that it was offered for.
+    ``then`` is done after it; None: a person does it. ``is_refusal``: something was asked and not
+    sent."""
 
     session: ChatSession
+    path: Path
     found: PossibleCut | None
+    shown: tuple[str, ...]
     then: Work | None = None
     is_refusal: bool = False
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the same messages are shown in its chat."""
+        return self.shown == _shown(self.session)
 
 
 class ContextController(QObject):
@@ -78,17 +83,13 @@ class ContextController(QObject):
         self._worker = worker
         self._models = models
         self._tasks = tasks
-        self._reading = LatestTask(tasks)
         self._session = session
         self._library = library
-        self._panel = window.context_panel
+        self._reading = ContextReading(window, worker, models, tasks, session)
         self._offer: _Offer | None = None
         self._told: ChatSession | None = None  # whose draft was said not to fit
         self._failed: set[str] = set()  # answers, under which the same is offered
         self._summing: asyncio.Task[None] | None = None
-        self._panel.everything_wanted.connect(self._on_everything)
-        window.chat_view.cut_mark.restore_requested.connect(self._on_everything)
-        window.status.context_clicked.connect(self._on_clicked)
         window.status.context.usage_told.connect(self._on_usage)
         window.notifications.action_triggered.connect(self._on_action)
         worker.answer_failed.connect(self._on_failed)
@@ -101,52 +102,13 @@ class ContextController(QObject):
             self._withdraw()
         self._told = None
 
-    # -- the panel -------------------------------------------------------------------------
-
-    @Slot()
-    def _on_clicked(self) -> None:
-        self._panel.show_use(None, self._n_left_out())
-        self._panel.open_above(self._window.status.context)
-        self.refresh()
-
-    @Slot()
-    def refresh(self) -> None:
-        """The prompt changed; shown if the panel is open."""
-        if self._panel.isVisible():
-            self._reading.start(self._read())
-
-    async def _read(self) -> None:
-        session, path = self._session(), self._models.current_path
-        if session is None or path is None:
-            return
-        composer = self._window.composer
-        source = prompt_source(session.conversation, composer.text, composer.files)
-        reserve = session.conversation.sampling.max_tokens
-        try:
-            use = await self._worker.context_use(path, source, reserve)
-        except MinervaError:
-            use = None  # sending says what is wrong
-        if session is self._session():
-            self._panel.show_use(use, self._n_left_out())
-
-    def _n_left_out(self) -> int:
-        session = self._session()
-        if session is None:
-            return 0
-        conversation = session.conversation
-        branch = conversation.active_branch()
-        return len(branch) - len(sent(branch, conversation.active_cut()))
-
-    @Slot()
-    def _on_everything(self) -> None:
-        session = self._session()
-        cut = None if session is None else session.conversation.active_cut()
-        if session is not None and cut is not None:
-            self._tasks.start(self._restore(session, cut.first_id))
-
-    async def _restore(self, session: ChatSession, first_id: str) -> None:
-        await session.cut(without_cut(session.conversation, first_id))
-        self.refresh()
+    @Slot(object)
+    def on_branch_changed(self, session: ChatSession) -> None:
+        """What is offered is of the messages that were shown."""
+        offer = self._offer
+        if offer is not None and offer.session is session and not offer.is_current:
+            self._withdraw()
+            self._told = None  # of these it may be true, too
 
     # -- a chat that outgrew the context ---------------------------------------------------
 
@@ -174,9 +136,11 @@ class ContextController(QObject):
     @Slot(str, bool)
     def _on_cut_requested(self, answer_id: str, summarised: bool) -> None:
         session, path = self._session(), self._models.current_path
-        if session is None or path is None or self._summing or session.is_answering:
+        if session is None or path is None or session.is_answering:
             return
-        if answer_id in session.conversation:
+        if self._summing is not None:
+            self._say(f"Nothing is cut now. {AFTER_SUMMARY}", LATER)
+        elif answer_id in session.conversation:
             self._tasks.start(self._cut_for(session, answer_id, path, summarised))
 
     async def _cut_for(
@@ -190,7 +154,8 @@ class ContextController(QObject):
         if found is None:
             await then()
         else:
-            self._cut(_Offer(session, found, then), found, path, summarised=summarised)
+            offer = _Offer(session, path, found, _shown(session), then)
+            self._cut(offer, found, summarised=summarised)
 
     async def _find(self, session: ChatSession, path: Path, n_ctx: int) -> PossibleCut | None:
         return await newest_that_fit(session.conversation, self._counter(path), n_ctx)
@@ -198,13 +163,32 @@ class ContextController(QObject):
     @Slot(object)
     def on_outgrown(self, outgrown: Outgrown) -> None:
         """That was not sent."""
-        if not self._summing:
-            self._told = outgrown.asked.session
+        session = outgrown.asked.session
+        if session is not self._session():
+            title = session.conversation.title
+            chat = f"the chat “{title}”" if title else "another chat"
+            self._say(f"Nothing was sent in {chat}. {self._words(outgrown)}", ELSEWHERE)
+        elif self._summing is not None:
+            self._say(f"{self._words(outgrown)} {AFTER_SUMMARY}", LATER)
+        else:
+            self._told = session
             self._tasks.start(self._offer_instead(outgrown))
+
+    def _say(self, words: str, key: str) -> None:
+        notice = Notice(NoticeKind.WARNING, words, key=key)
+        self._window.notifications.show_notice(notice)
+
+    def _words(self, outgrown: Outgrown) -> str:
+        is_chat = outgrown.asked.draft is None
+        takes = "The chat takes" if is_chat else "The message was not sent: with it the chat takes"
+        return (
+            f"{takes} {outgrown.n_tokens:,} tokens, and the context of "
+            f"{self._models.shown_name(outgrown.asked.path)} has {outgrown.n_ctx:,}."
+        )
 
     async def _offer_instead(self, outgrown: Outgrown) -> None:
         asked = outgrown.asked
-        session, path, draft = asked.session, asked.path, asked.draft
+        session, path, draft, shown = asked.session, asked.path, asked.draft, _shown(asked.session)
         found = await newest_that_fit(
             session.conversation,
             self._counter(path),
@@ -214,14 +198,9 @@ class ContextController(QObject):
         )
         if session is not self._session() or session.is_answering:
             return
-        whose = "The chat takes" if draft is None else "The message was not sent: with it the chat"
-        takes = "" if draft is None else " takes"
-        words = (
-            f"{whose}{takes} {outgrown.n_tokens:,} tokens, and the context of "
-            f"{self._models.shown_name(path)} has {outgrown.n_ctx:,}."
-        )
-        self._offer = _Offer(session, found, asked.then, is_refusal=True)
-        self._tell(words, found, path)
+        if shown == _shown(session):
+            self._offer = _Offer(session, path, found, shown, asked.then, is_refusal=True)
+            self._tell(self._words(outgrown), found, path)
 
     @Slot()
     def _on_usage(self) -> None:
@@ -229,6 +208,7 @@ class ContextController(QObject):
         was closed does not come back with the next letter."""
         session = self._session()
         if session is None or session.is_answering:
+            self._window.notifications.dismiss(LATER)
             if self._offer is not None and self._offer.is_refusal and not self._summing:
                 self._withdraw()  # something else was asked, which fits
             return
@@ -246,13 +226,14 @@ class ContextController(QObject):
         if path is None or n_ctx is None or not len(session.conversation):
             return  # a message that alone is too long is told of when it is sent
         draft = await asyncio.to_thread(draft_turn, text, files)  # files of 4 MB take 15 ms
-        found = await newest_that_fit(session.conversation, self._counter(path), n_ctx, draft=draft)
+        shown, counter = _shown(session), self._counter(path)
+        found = await newest_that_fit(session.conversation, counter, n_ctx, draft=draft)
         is_open = session is self._session() and not session.is_answering
         if found is None or not is_open or self._has_offer(session):
             return
-        if not self._window.status.context.is_outgrown:
+        if not self._window.status.context.is_outgrown or shown != _shown(session):
             return  # it was shortened meanwhile
-        self._offer = _Offer(session, found)
+        self._offer = _Offer(session, path, found, shown)
         with_draft = "With what you are typing, the" if draft is not None else "The"
         if files:
             with_draft = "With what is attached, the"
@@ -289,28 +270,32 @@ class ContextController(QObject):
     def _on_action(self, callback_id: str) -> None:
         if callback_id == STOP_SUMMARY and self._summing is not None:
             self._summing.cancel()
-        path, offer = self._models.current_path, self._offer
-        if callback_id not in (KEEP_NEWEST, SUMMARISE) or offer is None or path is None:
+        offer = self._offer
+        if callback_id not in (KEEP_NEWEST, SUMMARISE) or offer is None:
             return
         if offer.found is not None:
             self._offer = None
-            self._cut(offer, offer.found, path, summarised=callback_id == SUMMARISE)
+            self._cut(offer, offer.found, summarised=callback_id == SUMMARISE)
 
-    def _cut(self, offer: _Offer, found: PossibleCut, path: Path, *, summarised: bool) -> None:
+    def _cut(self, offer: _Offer, found: PossibleCut, *, summarised: bool) -> None:
         if not summarised:
             cut = ContextCut(first_id=found.first_id, created_at=time.time())
             self._tasks.start(self._go_on(offer, cut))
         else:
-            self._summing = asyncio.ensure_future(self._summarise(offer, found.first_id, path))
+            self._summing = asyncio.ensure_future(self._summarise(offer, found.first_id))
             self._tasks.start(self._watched(self._summing))
 
     async def _go_on(self, offer: _Offer, cut: ContextCut) -> None:
-        session = offer.session
+        """What was asked of other messages than are shown by then is not done: a summary takes its
+        time."""
+        session, is_current = offer.session, offer.is_current
+        if cut.first_id not in session.conversation:
+            return
         await session.cut(with_cut(session.conversation, cut))
         if session is self._session():
             self._told = None  # more may be about to be sent by now: then that is told, too
             self._window.composer.focus_editor()
-        if offer.then is not None and not session.is_answering:
+        if offer.then is not None and is_current and not session.is_answering:
             self._tasks.start(offer.then())  # a summary that goes before it is over by then
 
     async def _watched(self, work: asyncio.Task[None]) -> None:
@@ -321,10 +306,16 @@ class ContextController(QObject):
         if not work.cancelled():
             work.result()
 
-    async def _summarise(self, offer: _Offer, first_id: str, path: Path) -> None:
-        library, n_ctx = self._library(), self._models.n_ctx
-        if library is None or n_ctx is None:
+    async def _summarise(self, offer: _Offer, first_id: str) -> None:
+        library, path = self._library(), offer.path
+        n_ctx = self._models.n_ctx_of(path)
+        if library is None or first_id not in offer.session.conversation:
             return
+        if n_ctx is None:
+            raise MinervaError(
+                f"{self._models.shown_name(path)}, which was to summarise, is not loaded any more. "
+                "Ask again"
+            )
         summary = await library.summariser.summary(
             offer.session.conversation,
             first_id,
@@ -355,6 +346,10 @@ class ContextController(QObject):
             return counted
 
         return count
+
+
+def _shown(session: ChatSession) -> tuple[str, ...]:
+    return tuple(message.id for message in session.conversation.active_branch())
 
 
 def fits_without(n_messages: int, n_tokens: int) -> str:

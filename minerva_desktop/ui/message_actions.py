@@ -20,7 +20,7 @@ from minerva_desktop.chat.conversation import Conversation, Removal
 from minerva_desktop.chat.message import Message, Role
 from minerva_desktop.chat.presets import PromptLibrary
 from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.errors import ModelNotFound
+from minerva_desktop.errors import InvalidRequest, ModelNotFound
 from minerva_desktop.paths import path_of, path_text
 from minerva_desktop.ui.chat_view.actions import BranchPlace, MessageAction
 from minerva_desktop.ui.chat_view.answer_details import AnswerDetails
@@ -96,15 +96,15 @@ class MessageActions(QObject):
     async def _resume(self, session: ChatSession, message_id: str) -> None:
         path = self._model_path()
         again = partial(self._resume, session, message_id)
-        if await self._has_room(Asked(session, path, _up_to(session, message_id), then=again)):
+        asked = Asked(session, path, _up_to(session, message_id), then=again)
+        if await self._is_free(message_id, asked):
             await session.resume(message_id, path)
 
-    async def _has_room(self, asked: Asked) -> bool:
-        """Whether what is asked fits; False also where its chat is left, or answers, by then."""
-        if asked.session.is_answering or not self._room.may_lack(asked):
-            return True
-        fits = await self._room.is_there(asked)
-        return fits and asked.session is self._session() and not asked.session.is_answering
+    async def _is_free(self, message_id: str, asked: Asked) -> bool:
+        """Whether what is asked about that message can be begun, also where another chat is open by
+        then; not where the message was deleted."""
+        is_free = asked.session.is_answering or await self._room.is_free(asked)
+        return is_free and message_id in asked.session.conversation
 
     def _model_path(self) -> Path:
         path = self._models.current_path
@@ -130,8 +130,8 @@ class MessageActions(QObject):
         """With the model at ``path``; the chosen one by default."""
         path = path or self._model_path()
         again = partial(self._retry, session, message_id, path, sampling)
-        question = _up_to(session, message_id)[:-1]
-        if await self._has_room(Asked(session, path, question, then=again)):
+        asked = Asked(session, path, _up_to(session, message_id)[:-1], then=again)
+        if await self._is_free(message_id, asked):
             await session.retry(message_id, path, sampling)
 
     async def _offer_regenerating(
@@ -167,8 +167,8 @@ class MessageActions(QObject):
 
     async def _reply(self, session: ChatSession, message_id: str, words: str, path: Path) -> None:
         again = partial(self._reply, session, message_id, words, path)
-        branch = _up_to(session, message_id)
-        if await self._has_room(Asked(session, path, branch, words, then=again)):
+        asked = Asked(session, path, _up_to(session, message_id), words, then=again)
+        if await self._is_free(message_id, asked):
             await session.send(words, path, reply_to=message_id)
 
     @Slot(str)
@@ -221,16 +221,26 @@ class MessageActions(QObject):
         self._tasks.start(self._edit(session, message_id, text))
 
     async def _edit(self, session: ChatSession, message_id: str, text: str) -> None:
-        """The editor stays open until the message is sent."""
+        """The editor stays open until the message is sent. Who changes it or closes it while it is
+        counted, sends nothing."""
         path = self._model_path()
-        edited = msgspec.structs.replace(session.conversation[message_id], text=text)
-        again = partial(self._edit, session, message_id, text)
-        before = _up_to(session, message_id)[:-1]
-        if not await self._has_room(Asked(session, path, before, edited=edited, then=again)):
+        *before, message = _up_to(session, message_id)
+        edited = msgspec.structs.replace(message, text=text)
+        again = partial(self._edit_again, session, message_id)
+        asked = Asked(session, path, before, edited=edited, then=again)
+        is_free = await self._is_free(message_id, asked)
+        if not is_free or self._view.edited_text(message_id) != text:
             return
         await session.edit(message_id, text, path)
         self._view.end_edit(message_id)
-        self._window.composer.focus_editor()
+        if session is self._session():
+            self._window.composer.focus_editor()
+
+    async def _edit_again(self, session: ChatSession, message_id: str) -> None:
+        """As the editor has it by now, if it is still open."""
+        text = self._view.edited_text(message_id)
+        if text is not None:
+            await self._edit(session, message_id, text)
 
     # -- deleting ----------------------------------------------------------------------------
 
@@ -263,10 +273,7 @@ class MessageActions(QObject):
 
 
 def _up_to(session: ChatSession, message_id: str) -> list[Message]:
-    """The messages from the root to that one."""
-    conversation, branch = session.conversation, []
-    at: str | None = message_id
-    while at is not None:
-        branch.append(conversation[at])
-        at = branch[-1].parent_id
-    return branch[::-1]
+    """The messages from the root to that one. Raises `InvalidRequest` where it was deleted."""
+    if message_id not in session.conversation:
+        raise InvalidRequest("The message that this is about was deleted")
+    return session.conversation.branch_to(message_id)

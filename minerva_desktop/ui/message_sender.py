@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject, QTimer, Slot
+from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.running_answer import STILL_WRITING
@@ -21,8 +21,6 @@ from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.prompt_room import TOO_LONG, Asked, PromptRoom
 from minerva_desktop.ui.tasks import UiTasks
 from minerva_desktop.ui.waiting_messages import NO_ROOM, NOT_WELL, STOPPED
-
-HOLD_MS = 150  # that counting takes without anything being said of it
 
 
 class MessageSender(QObject):
@@ -45,16 +43,9 @@ class MessageSender(QObject):
         self._tasks = tasks
         self._session = session
         self._begun = asyncio.Event()
-        self._measuring: asyncio.Task[bool] | None = None  # whether the message fits
-        self._no_room = ""  # the waiting message that did not fit
-        self._holds = QTimer(self)
-        self._holds.setSingleShot(True)
-        self._holds.setInterval(HOLD_MS)
-        self._holds.timeout.connect(self._show_held)
         composer = self._composer
         composer.submitted.connect(self._on_submitted)
         composer.queued.connect(self._on_submitted)
-        composer.stop_requested.connect(self._on_stop)
         composer.text_changed.connect(self._on_changed)
         composer.attachments.changed.connect(self._on_changed)
         composer.waiting.edit_requested.connect(self._on_edit_waiting)
@@ -65,94 +56,84 @@ class MessageSender(QObject):
         """Let messages go; called once the start is over, well or not."""
         self._begun.set()
 
-    def show_waiting(self, session: ChatSession, *, is_paused: bool) -> None:
-        """Show the messages that wait in ``session``; ``is_paused``: for the person. What was said
-        of an answer that still ran goes where none does."""
+    def show_waiting(self, session: ChatSession) -> None:
+        """Show the messages that wait in ``session``. What was said of an answer that still ran
+        goes where none does."""
         self._window.notifications.dismiss(TOO_LONG if session.is_answering else STILL_WRITING)
         leaf_id = session.conversation.active_leaf_id
         leaf = None if leaf_id is None else session.conversation[leaf_id]
         was_stopped = leaf is not None and leaf.state is MessageState.STOPPED
-        why = STOPPED if was_stopped else NOT_WELL
-        if session.queued and session.queued[0].id == self._no_room:
-            why = NO_ROOM
-        self._composer.waiting.show_messages(session.queued, is_paused=is_paused, why=why)
+        why = NO_ROOM if session.lacks_room else STOPPED if was_stopped else NOT_WELL
+        waiting = self._composer.waiting
+        waiting.show_messages(session.queued, is_paused=session.is_paused, why=why)
 
     @Slot(str)
     def _on_submitted(self, text: str) -> None:
-        if self._measuring is not None and not self._measuring.done():
-            return
-        files, session, path = self._composer.files, self._session(), self._models.current_path
-        if session is not None and path is not None:
-            branch, is_whole = session.conversation.active_branch(), not session.is_answering
-            asked = Asked(session, path, branch, text, files, is_whole=is_whole)
-            if self._room.may_lack(asked):
-                self._measuring = asyncio.ensure_future(self._room.is_there(asked))
-                self._holds.start()
-                self._tasks.start(self._send_if_it_fits(asked, self._measuring))
-                return
-        self._composer.clear()
-        self._tasks.start(self._send(text, files))
+        """It stays in the composer until it is known to fit."""
+        files = self._composer.files
+        asked = self._asked(text, files)
+        if asked is not None and self._room.must_wait(asked):
+            self._tasks.start(self._send_if_it_fits(asked))
+        else:
+            self._composer.clear()
+            self._tasks.start(self._send(asked, text, files))
 
-    @Slot()
-    def _on_stop(self) -> None:
-        """What is held in the composer stays there."""
-        if self._measuring is not None:
-            self._measuring.cancel()
-
-    @Slot()
-    def _show_held(self) -> None:
-        self._composer.set_held(True)
+    def _asked(self, text: str, files: Files) -> Asked | None:
+        """None: there is no chat yet, or no model. What is sent behind others is counted with the
+        chat once it is its turn, and here alone."""
+        session, path = self._session(), self._models.current_path
+        if session is None or path is None:
+            return None
+        is_whole = not (session.is_answering or session.is_counting)
+        branch = session.conversation.active_branch()
+        return Asked(session, path, branch, text, files, is_whole=is_whole)
 
     @Slot()
     def _on_changed(self) -> None:
         """What is said of a message that was too long is no longer true of it."""
         self._window.notifications.dismiss(TOO_LONG)
 
-    async def _send_if_it_fits(self, asked: Asked, measuring: asyncio.Task[bool]) -> None:
-        """It stays in the composer until that is known; what is typed meanwhile stays, too. Who
-        changes it, the chat or the model meanwhile has to send it again."""
-        await asyncio.wait([measuring])
-        if self._measuring is measuring:
-            self._measuring = None
-            self._holds.stop()
-            self._composer.set_held(False)
-        if measuring.cancelled() or not measuring.result():
-            return
-        composer, text, files = self._composer, asked.text, asked.files
-        if (asked.session, asked.path) == (self._session(), self._models.current_path) and (
-            composer.text.startswith(text) and _texts(composer.files) == _texts(files)
-        ):
+    async def _send_if_it_fits(self, asked: Asked) -> None:
+        """What is typed while it is counted stays. Who changes it or the model meanwhile has to
+        send it again."""
+        is_free = await self._room.is_free(asked)
+        if is_free and asked.path == self._models.current_path and await self._take(asked):
+            await _say(asked)
+
+    async def _take(self, asked: Asked) -> bool:
+        """Take the message out of where its person left it; whether it was there."""
+        composer, text, session = self._composer, asked.text, asked.session
+        if session is self._session():
+            if not _begins_with(composer.text, composer.files, asked):
+                return False
             composer.attachments.clear()
             composer.set_text(composer.text.removeprefix(text))
-            await self._send(text, files)
+            return True
+        kept = session.conversation  # another chat was opened
+        if not _begins_with(kept.draft, kept.draft_files, asked):
+            return False
+        await session.keep_draft(kept.draft.removeprefix(text))
+        return True
 
     async def has_room(self, session: ChatSession, queued: QueuedMessage) -> bool:
-        """Whether the first waiting message of ``session`` fits; where it does not, it waits on,
-        and that is told."""
+        """Whether the first waiting message of ``session`` fits; where it does not, that is
+        told."""
         branch = session.conversation.active_branch()
         asked = Asked(
             session, queued.model_path, branch, queued.text, queued.files, session.send_queued
         )
-        if await self._room.is_there(asked):
-            return True
-        self._no_room = queued.id
-        if session is self._session():
-            self.show_waiting(session, is_paused=True)
-        return False
+        return await self._room.is_there(asked)
 
-    async def _send(self, text: str, files: Files) -> None:
+    async def _send(self, asked: Asked | None, text: str, files: Files) -> None:
         await self._begun.wait()  # a person may be quicker than the start
-        session, path = self._session(), self._models.current_path
-        if session is None or path is None:
-            self._composer.put_back(text, files)
-        if session is None:
+        asked = asked or self._asked(text, files)
+        if asked is not None:
+            await _say(asked)
+            return
+        self._composer.put_back(text, files)
+        if self._session() is None:
             raise StoreError("The chats are not open, so nothing can be sent yet")
-        if path is None:
-            raise ModelNotFound("There is no model to answer. Add a GGUF file first.")
-        if session.is_answering:
-            session.enqueue(text, path, files)
-        else:
-            await session.send(text, path, files)
+        raise ModelNotFound("There is no model to answer. Add a GGUF file first.")
 
     # -- messages that wait ------------------------------------------------------------------
 
@@ -177,6 +158,24 @@ class MessageSender(QObject):
         session = self._session()
         if session is not None:
             self._tasks.start(session.send_queued())
+
+
+async def _say(asked: Asked) -> None:
+    """Behind what is being done. What was counted alone, because an answer was being written, is
+    counted with that, if it has ended since."""
+    session = asked.session
+    is_idle = not session.is_answering and not session.is_counting
+    if is_idle and asked.is_whole:
+        await session.send(asked.text, asked.path, asked.files)
+        return
+    is_next = is_idle and not session.queued
+    session.enqueue(asked.text, asked.path, asked.files)
+    if is_next:
+        await session.send_queued()
+
+
+def _begins_with(text: str, files: Files, asked: Asked) -> bool:
+    return text.startswith(asked.text) and _texts(files) == _texts(asked.files)
 
 
 def _texts(files: Files) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.model_actions import ModelState
@@ -22,6 +22,7 @@ from minerva_desktop.chat.parts import FilePart, Files, ReasoningPart, ToolResul
 from minerva_desktop.chat.turns import sent, turn_to_go_on, turns_of
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.paths import path_text
+from minerva_desktop.ui.composer import MEASURING, MEASURING_ELSE
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
@@ -36,6 +37,7 @@ TOO_LONG = "message-too-long"
 TURN_BYTES = 128
 FIRST_BYTES = 2048
 MOST_LOOKED_AT = 200  # messages: under 1 ms
+HOLD_MS = 150  # that counting takes without anything being said of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,11 @@ class Asked:
     edited: Message | None = None
 
     @property
+    def is_draft(self) -> bool:
+        """Whether it stands in the composer until it is sent."""
+        return self.then is None
+
+    @property
     def draft(self) -> ChatTurn | None:
         """The message that is to be sent, if there is one."""
         if self.edited is not None:
@@ -71,6 +78,14 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class _Held:
+    """Whether it fits is being counted, of which ``words`` say what it is about."""
+
+    count: asyncio.Task[bool]
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outgrown:
     """``asked`` takes ``n_tokens`` of a context of ``n_ctx``, and nothing was sent."""
 
@@ -80,8 +95,9 @@ class Outgrown:
 
 
 class PromptRoom(QObject):
-    """``outgrown(Outgrown)``: that was not sent, and cutting the chat might help. A message that
-    alone is too long is told of here."""
+    """Holds what is asked in each chat and not yet begun, because it is counted: one thing in each,
+    which its person can give up. ``outgrown(Outgrown)``: that was not sent, and cutting the chat
+    might help. A message that alone is too long is told of here."""
 
     outgrown = Signal(object)
 
@@ -95,27 +111,73 @@ class PromptRoom(QObject):
         """``session`` is the open chat's."""
         super().__init__(window)
         self._session = session
+        self._composer = window.composer
         self._notifications = window.notifications
         self._worker = worker
         self._models = models
         self._alone: dict[Path, int | None] = {}  # contexts that models would have by themselves
+        self._held: dict[ChatSession, _Held] = {}
+        self._holds = QTimer(self)
+        self._holds.setSingleShot(True)
+        self._holds.setInterval(HOLD_MS)
+        self._holds.timeout.connect(self.show_held)
         worker.model_changed.connect(self._on_model_changed)
+
+    def must_wait(self, asked: Asked) -> bool:
+        """Whether that cannot be begun at once."""
+        return asked.session in self._held or self.may_lack(asked)
+
+    async def is_free(self, asked: Asked) -> bool:
+        """Whether that can be begun: it fits, and was not given up. What is asked while something
+        is counted for its chat is not: that goes first, which is said then."""
+        session = asked.session
+        if session in self._held:
+            self.show_held()
+            return False
+        if not self.may_lack(asked):
+            return True
+        count = asyncio.ensure_future(self.is_there(asked))
+        self._held[session] = _Held(count, MEASURING if asked.is_draft else MEASURING_ELSE)
+        self._holds.start()
+        try:
+            await asyncio.wait([count])
+        finally:
+            del self._held[session]
+            self.show_held()
+        return not count.cancelled() and count.result()
+
+    def give_up(self) -> bool:
+        """Do not begin what is counted for the open chat; whether there was anything."""
+        held = self._held_here()
+        if held is not None:
+            held.count.cancel()
+        return held is not None
+
+    def _held_here(self) -> _Held | None:
+        session = self._session()
+        return None if session is None else self._held.get(session)
+
+    @Slot()
+    def show_held(self) -> None:
+        """Show what is counted for the open chat."""
+        held = self._held_here()
+        self._composer.set_held("" if held is None else held.words)
 
     def may_lack(self, asked: Asked) -> bool:
         """Whether it might not fit: no token is less than a byte. A chat of many messages might."""
         n_ctx = self._models.n_ctx_of(asked.path)
         if n_ctx is None:
             return False  # it is loaded with the message, whose answer then says it
-        n_bytes = sum(map(_n_bytes, (asked.text, *(file.text for file in asked.files))))
-        if not asked.is_whole:
-            return n_bytes > n_ctx
+        left = _left(n_ctx, (asked.text, *(file.text for file in asked.files)))
+        if left < 0 or not asked.is_whole:
+            return left < 0
         cut = asked.cut
         system = asked.session.conversation.system_prompt
-        n_bytes += FIRST_BYTES + _n_bytes(system) + (_n_bytes(cut.summary) if cut else 0)
+        left = _left(left - FIRST_BYTES, (system, cut.summary if cut else ""))
         messages = (*_sequence(asked.edited), *reversed(asked.branch[-MOST_LOOKED_AT:]))
         for message in messages:
-            n_bytes += TURN_BYTES + sum(map(_n_bytes, _texts(message)))
-            if n_bytes > n_ctx:
+            left = _left(left - TURN_BYTES, _texts(message))
+            if left < 0:
                 return True
             if cut is not None and message.id == cut.first_id:
                 return False
@@ -132,9 +194,8 @@ class PromptRoom(QObject):
             return True
         draft = asked.draft
         alone = 0 if draft is None else await self._count(asked.path, (draft,))
-        if asked.session is not self._session():
-            return False  # it is told once its chat is open
-        if draft is not None and alone is not None and alone >= n_ctx:
+        is_open = asked.session is self._session()
+        if is_open and draft is not None and alone is not None and alone >= n_ctx:
             self._notifications.show_notice(self._refusal(asked.path, alone, n_ctx))
         else:
             self.outgrown.emit(Outgrown(asked, used, n_ctx))
@@ -194,5 +255,12 @@ def _texts(message: Message) -> Iterable[str]:
             yield part.text
 
 
-def _n_bytes(text: str) -> int:
-    return len(text.encode(errors="replace"))
+def _left(n_bytes: int, texts: Iterable[str]) -> int:
+    """How many of ``n_bytes`` are left behind ``texts``; below 0 it may be any number. No more is
+    encoded than that many characters: 4 MB would take 15 ms."""
+    for text in texts:
+        is_known = text.isascii() or len(text) > n_bytes
+        n_bytes -= len(text) if is_known else len(text.encode(errors="replace"))
+        if n_bytes < 0:
+            break
+    return n_bytes

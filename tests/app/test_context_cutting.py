@@ -17,7 +17,7 @@ from minerva_desktop.app.context_cutting import (
 )
 from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.conversation import Conversation
-from minerva_desktop.chat.message import ChatTurn, Role
+from minerva_desktop.chat.message import ChatTurn, MessageState, Role
 from minerva_desktop.errors import ContextLimitExceeded, EngineDied, InferenceError, LoadCancelled
 from tests.app.desk import CANCELLED, DONE, MODEL
 from tests.chat.samples import make_conversation
@@ -116,6 +116,14 @@ async def test_a_summary_of_what_is_before_a_cut() -> None:
     reader.say(0, " They counted. ")
     assert await reader.work == "They counted."
     assert reader.progress == [(0, 4), (4, 4)]
+
+
+async def test_a_summary_is_of_its_branch_whichever_is_shown() -> None:
+    conversation = make_conversation("one", "ONE", "two", "TWO", "three")
+    reader = Reader(conversation, 4, 2000)
+    conversation.begin_branch()
+    conversation.add(conversation.reply(Role.USER, "other", MessageState.COMPLETE, 1.0, ()))
+    assert (await reader.asked(0)).startswith("user: one\n\nassistant: ONE\n\nuser: two")
 
 
 async def test_a_long_chat_is_read_in_pieces() -> None:

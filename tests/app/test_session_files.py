@@ -50,7 +50,8 @@ async def test_files_wait_with_their_message_and_become_a_draft_with_it(desk: De
     kept = await desk.store.load(session.conversation.id)
     assert (kept.draft, kept.draft_files) == ("And this?\n\nlater", (NOTES, PAPER))
     await desk.says(session, "Hello")
-    await session.settle()
+    while session.queued:
+        await asyncio.sleep(0)
     assert session.conversation.active_branch()[-2].parts == (NOTES,)
     session.enqueue("", MODEL, (NOTES,))
     await session.close()

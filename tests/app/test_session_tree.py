@@ -3,6 +3,7 @@ real store and a scripted engine."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import apsw
@@ -235,12 +236,57 @@ async def test_a_message_without_room_goes_on_waiting(desk: Desk) -> None:
     session.enqueue("Two", MODEL)
     desk.listener.room = False
     await desk.says(session, "Un")
-    await session.settle()
+    while not session.is_paused:
+        await asyncio.sleep(0)
+    assert session.lacks_room
     assert [queued.text for queued in session.queued] == ["Two"]
     assert len(desk.engine.started) == 1
     desk.listener.room = True
     await session.send_queued()
     assert desk.engine.started[-1].turns[-1] == ChatTurn(Role.USER, "Two")
+
+
+async def test_what_is_taken_away_while_it_is_counted_holds_up_nothing(desk: Desk) -> None:
+    session = desk.new_session()
+    await session.send("One", MODEL)
+    session.enqueue("Two", MODEL)
+    session.enqueue("Three", MODEL)
+    desk.listener.counts.clear()
+    await desk.says(session, "Un")
+    await session.settle()  # the answer is on disk, whatever is counted
+    while desk.listener.counted != ["Two"]:
+        await asyncio.sleep(0)
+    assert session.is_counting
+    assert not session.is_paused
+    session.unqueue(session.queued[0].id)
+    desk.listener.counts.set()
+    await _until_started(desk, 2)
+    assert desk.listener.counted == ["Two", "Three"]
+    assert desk.engine.started[1].turns[-1] == ChatTurn(Role.USER, "Three")
+    assert session.queued == ()
+
+
+async def test_a_count_that_fails_leaves_the_message_for_its_person(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = desk.new_session()
+    await session.send("One", MODEL)
+    session.enqueue("Two", MODEL)
+    desk.listener.room = ValueError("broken")
+    await desk.says(session, "Un")
+    while not session.is_paused:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert [queued.text for queued in session.queued] == ["Two"]
+    assert [record.message for record in caplog.records] == ["A waiting message was not sent"]
+    with pytest.raises(ValueError, match="broken"):
+        await session.send_queued()
+    desk.listener.counts.clear()
+    sending = asyncio.ensure_future(session.send_queued())
+    await asyncio.sleep(0)
+    await session.close()  # waits for no tokens
+    await sending
+    assert session.conversation.draft == "Two"
 
 
 async def test_what_waits_at_the_end_becomes_the_draft(desk: Desk) -> None:

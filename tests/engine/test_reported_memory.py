@@ -92,7 +92,10 @@ async def test_smollm2(spare: SpareChild, model_path: Path, options: LoadOptions
     await _compare(spare, model_path, options)
 
 
-@pytest.mark.parametrize("options", TOGETHER[2:])
+@pytest.mark.parametrize(
+    "options",
+    [*TOGETHER[2:4], *(pytest.param(options, marks=pytest.mark.slow) for options in TOGETHER[4:])],
+)
 async def test_gemma(spare: SpareChild, gemma_path: Path, options: LoadOptions) -> None:
     await _compare(spare, gemma_path, options)
 

@@ -7,15 +7,18 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QListView, QPushButton
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.__main__ import main
 from minerva_desktop.app.chat_care import SavingTrouble
+from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.store import opening, recovery_note
@@ -24,7 +27,9 @@ from minerva_desktop.ui import backups_controller
 from minerva_desktop.ui.backups_controller import TROUBLE, BackupsController
 from minerva_desktop.ui.backups_window import BackupsWindow, CopyRow
 from minerva_desktop.ui.chat_places import ChatPlaces
+from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.notification_bar import NotificationBar
+from minerva_desktop.ui.tasks import UiTasks
 from tests.chat.samples import make_conversation
 from tests.store.test_disk_trouble import full_disk
 from tests.store.test_recovery import root_page, spoil_page
@@ -160,6 +165,39 @@ def test_a_large_file_is_looked_through_once_the_window_is_there(
         assert opening.suspicion(paths.database).exists()
     with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
         opened.until("recovered", lambda: "2 messages in 1 chat could be read" in opened.notice)
+
+
+async def test_a_window_that_stays_open_looks_again(qapp: QApplication) -> None:
+    window, care = _Closing(), SimpleNamespace(damage=lambda **_: asyncio.Event().wait())
+    controller = BackupsController(
+        cast(MainWindow, window),
+        UiTasks(asyncio.get_running_loop(), lambda _: None),
+        lambda: cast(ChatLibrary, SimpleNamespace(care=care)),
+        lambda: asyncio.sleep(0),
+    )
+    (timer,) = controller.findChildren(QTimer)
+    controller.on_opened()
+    timer.stop()
+    timer.timeout.emit()  # as after 20 s
+    await asyncio.sleep(0)
+    controller.on_opened()
+    assert not timer.isActive()
+    window.closing.emit()
+    window.stayed.emit()
+    assert timer.isActive()
+    window.closing.emit()
+
+
+class _Closing(QObject):
+    """What a window tells of its end."""
+
+    closing = Signal()
+    stayed = Signal()
+    action_triggered = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notifications = self
 
 
 def test_what_was_typed_outlives_a_restore(opened: OpenWindow) -> None:

@@ -55,11 +55,12 @@ def test_the_list_stays_where_it_was_scrolled_to(desk: ListDesk) -> None:
     desk.choose("Sea", "Pin")
     desk.until(lambda: "Old 59" in desk.rows)
     bar = desk.view.verticalScrollBar()
+    desk.until(lambda: bar.maximum() > 1000)  # Qt lays rows out later
     bar.setValue(bar.maximum())
     scrolled = bar.value()
     desk.window.sidebar.chat_actions.pin.emit([desk.on_disk()["Old 59"]], True)
     desk.until(lambda: desk.rows[2] == "Old 59")
-    assert bar.value() == scrolled > 1000
+    assert bar.value() == scrolled
     assert desk.spoken("Sea") == "Sea, open, pinned"
 
 
@@ -103,7 +104,7 @@ def test_chats_of_a_deleted_folder_stay_and_undo_brings_it_back(desk: ListDesk) 
     desk.until(lambda: desk.rows == ["Folders", "Home", "Cat", "Older", "Sea", "Bread"])
     desk.choose("Home", "Delete folder, keep its chats")
     desk.until(lambda: desk.rows == ["Older", "Sea", "Cat", "Bread"])
-    assert desk.notice == "Folder “Home” deleted; its chat stays"
+    desk.until(lambda: desk.notice == "Folder “Home” deleted; its chat stays")
     desk.press("Undo")
     desk.until(lambda: desk.rows == ["Folders", "Home", "Cat", "Older", "Sea", "Bread"])
 

@@ -84,6 +84,16 @@ def _click(opened: OpenWindow, label: str) -> None:
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
+def _edit(opened: OpenWindow, message_id: str, text: str) -> QPlainTextEdit:
+    """Say ``text`` in the editor of that message, and send it."""
+    view = opened.window.chat_view
+    view.edit_message(message_id)
+    (editor,) = (each for each in view.findChildren(QPlainTextEdit) if each.isVisible())
+    editor.setPlainText(text)
+    QTest.keyClick(editor, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    return editor
+
+
 def _left_out(opened: OpenWindow) -> str:
     opened.part(QWidget, "contextMeter").click()  # type: ignore[attr-defined]
     panel = opened.window.context_panel
@@ -123,7 +133,7 @@ def test_a_chat_that_outgrew_the_context_keeps_the_newest(opened: OpenWindow) ->
     assert "Which one do you like?" in opened.window.context_panel.prompt_text
     view = opened.window.chat_view
     first = view.cut_mark.first_id or ""
-    view.events.edit_submitted.emit(first, "Seven is the best one.")
+    _edit(opened, first, "Seven is the best one.")
     opened.until("other answer", lambda: "Seven is the best" in opened.transcript)
     opened.until("end", lambda: not opened.is_answering)
     assert view.cut_mark.first_id not in {None, first}  # the line went with it
@@ -242,9 +252,10 @@ def _shown(opened: OpenWindow, kind: type[QLabel] | type[QPushButton]) -> str:
 def test_what_is_said_instead_goes_on_once_it_fits(opened: OpenWindow) -> None:
     view = opened.window.chat_view
     ids = [message.id for message in view.messages.messages]
-    view.events.edit_submitted.emit(ids[-2], "Which one do you like?")
+    editor = _edit(opened, ids[-2], "Which one?")
     opened.until("refusal", lambda: opened.notice.startswith(NOT_SENT))
     assert [message.id for message in view.messages.messages] == ids
+    editor.setPlainText("Which one do you like?")  # and that is what is sent
     _click(opened, "Keep the newest")
     opened.until("answer", lambda: opened.speed != "" and not opened.is_answering)
     assert "Which one do you like?" in opened.transcript
@@ -269,9 +280,9 @@ def test_an_offer_goes_once_something_that_fits_is_asked(
         _load(opened)
         view = opened.window.chat_view
         question = view.messages.messages[-2].id
-        view.events.edit_submitted.emit(question, "word " * 120)
+        _edit(opened, question, "word " * 120)
         opened.until("refusal", lambda: opened.notice.startswith(NOT_SENT))
-        view.events.edit_submitted.emit(question, "Which one?")
+        _edit(opened, question, "Which one?")
         opened.until("answer", lambda: opened.speed != "" and not opened.is_answering)
         assert "Which one?" in opened.transcript
         assert opened.notice == ""

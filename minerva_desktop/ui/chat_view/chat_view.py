@@ -179,6 +179,10 @@ class ChatView(TranscriptArea):
         """Show the question as it is again."""
         self._messages.end_edit(message_id)
 
+    def edited_text(self, message_id: str) -> str | None:
+        """What the person has made of a question so far; None where it is not being edited."""
+        return self._messages.edited_text(message_id)
+
     def set_enter_sends(self, enter_sends: bool) -> None:
         """Whether Enter alone sends what is edited; Ctrl+Enter always does."""
         self._options.enter_sends = enter_sends

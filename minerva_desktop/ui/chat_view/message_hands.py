@@ -150,6 +150,12 @@ class MessageHands(QObject):
         if isinstance(view, QuestionView):
             view.focus_editor()
 
+    def edited_text(self, message_id: str) -> str | None:
+        """What the person has made of a question so far; None where it is not being edited."""
+        view = self._view_of(message_id)
+        text = view.edited_text if isinstance(view, QuestionView) else None
+        return self._edits.get(message_id) if text is None else text
+
     @Slot(str)
     def end_edit(self, message_id: str) -> None:
         """Show the message as it is."""

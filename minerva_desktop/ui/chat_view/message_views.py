@@ -163,8 +163,7 @@ class MessageViews(QObject):
 
     def catch_up(self, message: Message) -> None:
         """A running answer that is already here is ``message`` so far."""
-        view = self._replace(message)
-        if view is not None:
+        if (view := self._replace(message)) is not None:
             view.catch_up(message)
 
     def offer_help(self, message_id: str, offered: AnswerHelp) -> None:
@@ -183,8 +182,7 @@ class MessageViews(QObject):
 
     def set_status(self, message_id: str, text: str) -> None:
         """What to say beneath a running answer."""
-        view = self._answers.get(message_id)
-        if view is not None:
+        if (view := self._answers.get(message_id)) is not None:
             view.set_status(text)
 
     def finish(self, message: Message) -> None:
@@ -247,10 +245,8 @@ class MessageViews(QObject):
         return bool(self._messages) and self._messages[-1].state is MessageState.STREAMING
 
     def _index(self, message_id: str) -> int | None:
-        for index in range(len(self._messages) - 1, -1, -1):
-            if self._messages[index].id == message_id:
-                return index
-        return None
+        indices = range(len(self._messages) - 1, -1, -1)
+        return next((each for each in indices if self._messages[each].id == message_id), None)
 
     def _mark_last(self) -> None:
         if self._hands is not None:
@@ -263,6 +259,10 @@ class MessageViews(QObject):
         """Turn a question with a view into an editor, and let the person type there."""
         if self._hands is not None and self._hands.begin_edit(message_id):
             self._hands.focus_editor(message_id)
+
+    def edited_text(self, message_id: str) -> str | None:
+        """What the person has made of a question so far; None where it is not being edited."""
+        return None if self._hands is None else self._hands.edited_text(message_id)
 
     def end_edit(self, message_id: str) -> None:
         """Show the question as it is again."""

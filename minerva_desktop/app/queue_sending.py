@@ -1,0 +1,104 @@
+"""Sends what waits in a session's queue, the first first, once it is known to have room.
+
+Lives on the thread and asyncio loop of its session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from minerva_desktop.app.message_queue import MessageQueue
+from minerva_desktop.app.session_listener import QueuedMessage, SessionListener
+
+if TYPE_CHECKING:
+    from minerva_desktop.app.chat_session import ChatSession
+
+_log = logging.getLogger(__name__)
+
+
+class QueueSending:
+    """One at a time. Keeps its session in memory only while it counts for it."""
+
+    def __init__(self, queue: MessageQueue, listener: SessionListener) -> None:
+        self._queue = queue
+        self._listener = listener
+        self._counting: asyncio.Task[None] | None = None
+        self._refused: QueuedMessage | None = None
+
+    @property
+    def is_counting(self) -> bool:
+        """Whether what waits is about to be sent, if it has room."""
+        return self._counting is not None
+
+    @property
+    def lacks_room(self) -> bool:
+        """Whether the first that waits was found to have none."""
+        return self._refused is not None and self._refused is self._queue.first
+
+    async def send_first(self, session: ChatSession) -> None:
+        """Send the first that has room, if nothing runs. What counting raises goes on from here,
+        and it waits on."""
+        if not self.is_counting and not session.is_answering and self._queue:
+            self._counting = asyncio.ensure_future(self._send_first(session, None, ""))
+        counting = self._counting
+        if counting is not None:
+            await asyncio.wait([counting])
+            if not counting.cancelled():
+                counting.result()
+
+    def send_behind(self, session: ChatSession, answer_id: str, ending: asyncio.Task[None]) -> None:
+        """Send the first behind that answer, which ended well, once ``ending`` has it on disk."""
+        if self._queue and not self.is_counting:
+            counting = asyncio.ensure_future(self._send_first(session, ending, answer_id))
+            counting.add_done_callback(_log_failure)
+            self._counting = counting
+
+    def cancel(self) -> None:
+        """What waits goes on waiting; what is already being sent is not held up."""
+        if self._counting is not None:
+            self._counting.cancel()
+
+    async def _send_first(
+        self, session: ChatSession, ending: asyncio.Task[None] | None, answer_id: str
+    ) -> None:
+        queued = None
+        try:
+            if ending is not None:
+                await asyncio.wait([ending])
+                self._stand_behind(session, answer_id)
+            queued = await self._first_with_room(session)
+        finally:
+            if queued is None:
+                self._counting = None
+            self._listener.on_queue_changed(session)
+            self._counting = None
+        if queued is not None:
+            await session.send(queued.text, queued.model_path, queued.files)
+
+    async def _first_with_room(self, session: ChatSession) -> QueuedMessage | None:
+        """It does not wait any more then. One that is taken away while it is counted is not the
+        first any more: then it is the next one's turn."""
+        while (queued := self._queue.first) is not None and not session.is_answering:
+            has_room = await self._listener.has_room(session, queued)
+            if queued is not self._queue.first:
+                continue
+            self._refused = None if has_room else queued
+            if not has_room or session.is_answering:
+                return None
+            return self._queue.take(queued.id)
+        return None
+
+    def _stand_behind(self, session: ChatSession, answer_id: str) -> None:
+        """What waited for an answer follows it, whichever branch is shown by then."""
+        conversation = session.conversation
+        if conversation.active_leaf_id != answer_id and answer_id in conversation:
+            conversation.select_branch(answer_id)
+            self._listener.on_branch_changed(session)
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    """Nobody awaits it, and the message waits on."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("A waiting message was not sent", exc_info=error)

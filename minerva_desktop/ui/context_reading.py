@@ -1,0 +1,87 @@
+"""What fills the context of the open chat, in the panel above the meter. Main thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, Slot
+
+from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.app.context_cutting import without_cut
+from minerva_desktop.app.context_use import prompt_source
+from minerva_desktop.chat.turns import sent
+from minerva_desktop.errors import MinervaError
+from minerva_desktop.ui.engine_worker import EngineWorker
+from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.tasks import LatestTask, UiTasks
+
+
+class ContextReading(QObject):
+    """Has it counted while the panel is open, and gives the model all of the chat again."""
+
+    def __init__(
+        self,
+        window: MainWindow,
+        worker: EngineWorker,
+        models: ModelController,
+        tasks: UiTasks,
+        session: Callable[[], ChatSession | None],
+    ) -> None:
+        """``session`` is the open chat's."""
+        super().__init__(window)
+        self._window = window
+        self._worker = worker
+        self._models = models
+        self._tasks = tasks
+        self._reading = LatestTask(tasks)
+        self._session = session
+        self._panel = window.context_panel
+        self._panel.everything_wanted.connect(self._on_everything)
+        window.chat_view.cut_mark.restore_requested.connect(self._on_everything)
+        window.status.context_clicked.connect(self._on_clicked)
+
+    @Slot()
+    def _on_clicked(self) -> None:
+        self._panel.show_use(None, self._n_left_out())
+        self._panel.open_above(self._window.status.context)
+        self.refresh()
+
+    @Slot()
+    def refresh(self) -> None:
+        """The prompt changed; shown if the panel is open."""
+        if self._panel.isVisible():
+            self._reading.start(self._read())
+
+    async def _read(self) -> None:
+        session, path = self._session(), self._models.current_path
+        if session is None or path is None:
+            return
+        composer = self._window.composer
+        source = prompt_source(session.conversation, composer.text, composer.files)
+        reserve = session.conversation.sampling.max_tokens
+        try:
+            use = await self._worker.context_use(path, source, reserve)
+        except MinervaError:
+            use = None  # sending says what is wrong
+        if session is self._session():
+            self._panel.show_use(use, self._n_left_out())
+
+    def _n_left_out(self) -> int:
+        session = self._session()
+        if session is None:
+            return 0
+        conversation = session.conversation
+        branch = conversation.active_branch()
+        return len(branch) - len(sent(branch, conversation.active_cut()))
+
+    @Slot()
+    def _on_everything(self) -> None:
+        session = self._session()
+        cut = None if session is None else session.conversation.active_cut()
+        if session is not None and cut is not None:
+            self._tasks.start(self._restore(session, cut.first_id))
+
+    async def _restore(self, session: ChatSession, first_id: str) -> None:
+        await session.cut(without_cut(session.conversation, first_id))
+        self.refresh()
