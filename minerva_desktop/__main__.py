@@ -25,7 +25,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minerva_desktop.command_line import window_parser
-from minerva_desktop.errors import MinervaError, StoreError, UnsupportedProcessor, os_reason
+from minerva_desktop.display import require_display
+from minerva_desktop.errors import (
+    MinervaError,
+    NoDisplay,
+    StoreError,
+    UnsupportedProcessor,
+    os_reason,
+)
 from minerva_desktop.logs import start_logging, terminal_line
 from minerva_desktop.processor import require_window_processor
 from minerva_desktop.settings import Settings, SettingsFile
@@ -141,6 +148,7 @@ def _gui(arguments: list[str]) -> int:
             parser.error(terminal_line(f"there is no command and no file “{path}”"))
     try:
         require_window_processor()
+        require_display(os.environ)
         return _window(options.files)
     except Exception as error:
         _show_failed_start(error)
@@ -153,7 +161,7 @@ def _show_failed_start(error: Exception) -> None:
     if not failed_start.is_seen_by_nobody():
         return
     text = failed_start.log_failure(error)
-    if isinstance(error, UnsupportedProcessor):
+    if isinstance(error, UnsupportedProcessor | NoDisplay):  # which would end the process
         failed_start.show_without_qt(text)
         return
     try:

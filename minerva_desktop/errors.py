@@ -21,6 +21,7 @@
     ├── ChatFileError            500  chat_file_failed
     ├── UpdateCheckFailed        500  update_check_failed
     ├── UnsupportedProcessor     500  unsupported_processor
+    ├── NoDisplay                500  no_display
     └── AttachmentError          400  attachment_refused
 
 ``message`` is one sentence for a person, with the numbers in it. ``detail`` is what an expert
@@ -32,6 +33,8 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
+from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -207,6 +210,12 @@ class UnsupportedProcessor(MinervaError):
     code = "unsupported_processor"
 
 
+class NoDisplay(MinervaError):
+    """There is nothing to open the window on."""
+
+    code = "no_display"
+
+
 class AttachmentError(MinervaError):
     """A file cannot be given to a model with a message."""
 
@@ -220,6 +229,14 @@ def os_reason(error: OSError) -> str:
     if reason is not None:
         return reason
     return os.strerror(error.errno) if error.errno else str(error)
+
+
+def folder_reason(folder: Path, error: OSError) -> str:
+    """Why ``folder`` could not be made or used, in words that follow a colon."""
+    with suppress(OSError):  # nor may this user look
+        if error.errno in {errno.EACCES, errno.EPERM} and not folder.exists():
+            return "it is not there, and this user may not make it"
+    return os_reason(error)
 
 
 def _family(root: type[MinervaError]) -> dict[str, type[MinervaError]]:

@@ -33,14 +33,23 @@ def is_seen_by_nobody() -> bool:
 
 
 def log_failure(error: Exception) -> str:
-    """Put ``error`` into the log file; return what to tell the person."""
+    """Put ``error`` into the log file, where stderr gets one sentence of it from elsewhere; return
+    what to tell the person."""
     folder = _log_folder()
-    handlers = logging.getLogger().handlers
-    if not any(isinstance(handler, logging.FileHandler) for handler in handlers):
+    if not _files():
         start_logging(folder)
-    _log.error("The window could not be opened", exc_info=error)
+    where = (type(error), error, error.__traceback__)
+    words = "The window could not be opened"
+    record = _log.makeRecord(_log.name, logging.ERROR, __file__, 0, words, (), where)
+    for handler in _files():
+        handler.handle(record)
     reason = f"{TITLE}: {_sentence(error)}"
     return reason if folder is None else f"{reason}\n\nThe log is in {folder}."
+
+
+def _files() -> list[logging.FileHandler]:
+    handlers = logging.getLogger().handlers
+    return [handler for handler in handlers if isinstance(handler, logging.FileHandler)]
 
 
 def _log_folder() -> Path | None:

@@ -51,6 +51,7 @@ ALLOWED = {
     "failed_start": set(),
     "running_mark": set(),
     "processor": set(),
+    "display": set(),
     "units": set(),
     "digests": set(),
     "time_limit": set(),

@@ -15,8 +15,10 @@ from pytestqt.qtbot import QtBot
 
 from minerva_desktop import __main__ as entry
 from minerva_desktop import failed_start
+from minerva_desktop.display import has_display
 from minerva_desktop.errors import StoreError, UnsupportedProcessor
 from minerva_desktop.paths import app_paths
+from minerva_desktop.ui import failure_window
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ def frozen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _fails(error: Exception) -> object:
-    def window(_files: list[Path]) -> int:
+    def window(*_: object) -> int:
         raise error
 
     return window
@@ -69,7 +71,8 @@ def test_it_is_shown_logged_and_an_error_of_the_program(
     logged = (app_paths().logs / "minerva.log").read_text(encoding="utf-8")
     assert "The chats cannot be read" in logged
     assert "Traceback" in logged
-    assert "minerva: The chats cannot be read" in capsys.readouterr().err
+    # Nothing of the traceback: that is in the log.
+    assert capsys.readouterr().err == "minerva: The chats cannot be read (disk I/O error)\n"
 
 
 @pytest.mark.usefixtures("quiet_root", "frozen")
@@ -108,6 +111,49 @@ def test_an_old_processor_is_told_of_without_qt(
     monkeypatch.setattr(entry, "_window", _fails(AssertionError("Qt was loaded")))
     assert entry.main([]) == 1
     assert "could not start: Minerva's window needs" in (tmp_path / "shown").read_text()
+
+
+@pytest.mark.usefixtures("quiet_root", "frozen")
+def test_without_a_display_qt_is_not_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_SESSION_TYPE", "tty")
+    app_paths().create()
+    monkeypatch.setattr(entry, "_window", _fails(AssertionError("Qt was loaded")))
+    monkeypatch.setattr(failure_window, "show_failure", _fails(AssertionError("Qt was loaded")))
+    assert entry.main([]) == 1
+    sentence = "There is no display to open the window on: use minerva chat or minerva serve"
+    assert capsys.readouterr().err == f"minerva: {sentence}\n"
+    assert sentence in (app_paths().logs / "minerva.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_there"),
+    [
+        ({}, False),
+        ({"DISPLAY": "", "WAYLAND_DISPLAY": ""}, False),
+        ({"DISPLAY": ":0"}, True),
+        ({"WAYLAND_DISPLAY": "wayland-1"}, True),
+        ({"QT_QPA_PLATFORM": "offscreen"}, True),
+        ({"QT_QPA_PLATFORM": "vnc:size=800x600"}, True),
+        ({"QT_QPA_PLATFORM": "xcb"}, False),
+        ({"QT_QPA_PLATFORM": "wayland;xcb"}, False),
+        ({"QT_QPA_PLATFORM": "xcb;minimal"}, True),
+        ({"XDG_SESSION_TYPE": "wayland"}, False),
+    ],
+)
+def test_what_is_a_display(environment: dict[str, str], is_there: bool) -> None:
+    assert has_display(environment) is is_there
+
+
+def test_waylands_usual_socket_is_a_display_where_qt_tries_it(tmp_path: Path) -> None:
+    (tmp_path / "wayland-0").touch()
+    there = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    assert has_display({**there, "XDG_SESSION_TYPE": "wayland"})
+    assert has_display({**there, "QT_QPA_PLATFORM": "wayland"})
+    assert not has_display({**there, "XDG_SESSION_TYPE": "tty"})
 
 
 def test_from_source_the_terminal_has_it_and_no_window_opens(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import sys
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from minerva_desktop import failed_start
 from minerva_desktop.__main__ import main
+from minerva_desktop.app.self_checks import check_folders
 from minerva_desktop.app.self_test import private_words
 from minerva_desktop.errors import StoreError
 from minerva_desktop.paths import HOME_VARIABLE, app_paths, expanded, resources_dir, user_name
@@ -41,6 +44,51 @@ def test_a_user_without_a_home_folder_is_told_what_to_set(
     assert capsys.readouterr().err == f"minerva: {WORDS}\n"
     # And where the window cannot be opened for it.
     assert failed_start.log_failure(StoreError(WORDS)) == f"{failed_start.TITLE}: {WORDS}"
+
+
+@pytest.mark.usefixtures("unknown_user")
+def test_a_user_without_a_home_folder_has_all_else_looked_at(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(HOME_VARIABLE)
+    # One check, and seconds, less.
+    monkeypatch.setattr("minerva_desktop.commands.selftest.find_embedded_model", lambda: None)
+    assert main(["selftest", "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    checks = {check["name"]: (check["state"], check["words"]) for check in report["checks"]}
+    assert list(checks) == ["resources", "folders", "engine", "model", "window"]
+    assert checks["folders"] == ("failed", WORDS)
+    assert [checks[name][0] for name in ("resources", "engine", "window")] == ["ok"] * 3
+    assert "Folders" not in report["facts"]
+
+
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        (errno.EACCES, "it is not there, and this user may not make it"),
+        (errno.EROFS, "the disk is read-only"),
+    ],
+)
+def test_a_folder_that_cannot_be_made_is_named(
+    minerva_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: int,
+    why: str,
+) -> None:
+    (minerva_home / "data").mkdir(parents=True)
+
+    def refuse(folder: Path, **_: object) -> None:
+        if folder.name == "config":
+            raise OSError(number, "no")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    assert main(["keys", "list"]) == 1
+    assert capsys.readouterr().err == (
+        f"minerva: The settings folder {minerva_home / 'config'} cannot be used: {why}."
+        " MINERVA_HOME may name another one\n"
+    )
+    assert check_folders(app_paths()).words == f"the settings folder cannot be written: {why}"
 
 
 @pytest.mark.usefixtures("unknown_user")

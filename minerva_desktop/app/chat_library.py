@@ -72,11 +72,10 @@ class ChatLibrary:
         self._model_paths: dict[str, Path] = {}  # by the answer that is being written
         self._trash_care = TrashCare(store, snapshots, listener.on_session_saved, clock)
 
-    @property
-    def recovery_words(self) -> str | None:
-        """What a damaged chat file was recovered to, if one was found at the start."""
-        recovery = self._store.recovery
-        return None if recovery is None else recovery.words
+    async def take_recovery_words(self) -> str:
+        """What a damaged chat file was recovered to, if one was found at the start, or by a command
+        since a window was last open; or empty. To be told now: it is not given again."""
+        return await self._store.take_recovery_words()
 
     async def recovered_from(self, error: StoreError) -> bool:
         """Where ``error`` is of damage that was met while the app starts, or of a recovery that

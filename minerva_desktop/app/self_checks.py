@@ -20,7 +20,7 @@ from minerva_desktop import __version__
 from minerva_desktop.app.own_command import is_frozen
 from minerva_desktop.app.self_report import CheckState, Outcome, PrivateWords
 from minerva_desktop.app.third_parties import ThirdParty, third_parties, version_of
-from minerva_desktop.errors import StoreError, os_reason
+from minerva_desktop.errors import StoreError, folder_reason, os_reason
 from minerva_desktop.paths import AppPaths
 from minerva_desktop.store.health import check_health, sqlite_version
 from minerva_desktop.units import format_bytes
@@ -74,7 +74,7 @@ def check_folders(paths: AppPaths) -> Outcome:
                 file.write(b"x")
                 file.flush()
         except OSError as error:
-            return failed(f"the {name} folder cannot be written: {os_reason(error)}")
+            return failed(f"the {name} folder cannot be written: {folder_reason(folder, error)}")
     return ok("data, settings and log folder can be written")
 
 

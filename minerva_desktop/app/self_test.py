@@ -57,13 +57,14 @@ class SelfTest:
 
     def __init__(
         self,
-        paths: AppPaths,
+        paths: AppPaths | StoreError,
         resources: Path,
         embedded: Path | None,
         on_event: Callable[[SelfTestEvent], None],
         draw: Callable[[], Awaitable[DrawnWindow]] = draw_window,
     ) -> None:
-        """``embedded`` is the model that comes with the app, ``draw`` draws the window."""
+        """``paths`` may be why there are none; what would be looked at in them is left out then.
+        ``embedded`` is the model that comes with the app, ``draw`` draws the window."""
         self._paths = paths
         self._resources = resources
         self._embedded = embedded
@@ -81,16 +82,14 @@ class SelfTest:
         paths = self._paths
         try:
             await self._blocking("resources", self_checks.check_resources, self._resources)
-            await self._blocking("folders", self_checks.check_folders, paths)
-            await self._blocking("disk", self_checks.check_disk, paths.data)
-            await self._blocking("settings", self_checks.check_settings, paths)
-            await self._blocking("chats", self_checks.check_chats, paths)
+            await self._check_folders(paths)
             await self._make("engine", self._check_engine)
             await self._make(MODEL, self._check_model)
             await self._make(WINDOW, self._check_window)
         finally:
             await self._children.close()
-        self._facts["Folders"] = self_checks.folder_facts(paths, self._private)
+        if not isinstance(paths, StoreError):
+            self._facts["Folders"] = self_checks.folder_facts(paths, self._private)
         report = SelfTestReport(
             version=__version__,
             is_well=all(check.state is not CheckState.FAILED for check in self._checks),
@@ -127,6 +126,15 @@ class SelfTest:
         except StoreError:
             parts = ()  # which the check of the resources tells
         return self_checks.version_facts(parts)
+
+    async def _check_folders(self, paths: AppPaths | StoreError) -> None:
+        if isinstance(paths, StoreError):
+            await self._blocking("folders", failed, paths.message)
+            return
+        await self._blocking("folders", self_checks.check_folders, paths)
+        await self._blocking("disk", self_checks.check_disk, paths.data)
+        await self._blocking("settings", self_checks.check_settings, paths)
+        await self._blocking("chats", self_checks.check_chats, paths)
 
     async def _check_engine(self) -> Outcome:
         try:
@@ -195,12 +203,9 @@ class SelfTest:
         return ok(f"drawn, {drawn.width} × {drawn.height} px, {drawn.n_icons} icons")
 
 
-def private_words(paths: AppPaths, resources: Path) -> PrivateWords:
+def private_words(paths: AppPaths | StoreError, resources: Path) -> PrivateWords:
     """What this person's reports must not tell."""
-    folders = {
-        "DATA": paths.data,
-        "SETTINGS": paths.config,
-        "LOGS": paths.logs,
-        "APP": resources.parent,
-    }
+    folders = {"APP": resources.parent}
+    if not isinstance(paths, StoreError):
+        folders = {"DATA": paths.data, "SETTINGS": paths.config, "LOGS": paths.logs, **folders}
     return PrivateWords(expanded("~"), user_name(), folders)

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 from minerva_desktop.app.terminal_prompt import Prompt
+from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
@@ -24,6 +25,8 @@ from minerva_desktop.errors import LoadCancelled, MinervaError
 from minerva_desktop.logs import terminal_line
 
 EXIT_OK, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 130, 143  # 128 and the signal's number
+
+HALF = "\ufffd"  # a character that is not whole
 
 SignalHandler = Callable[[int, FrameType | None], Any] | int | None  # as `signal` has them
 
@@ -83,7 +86,7 @@ class TerminalChat:
 
             with _on_signal(signal.SIGINT, stop):
                 await _print_stream(stream)
-            return str(stream), interrupted
+            return str(stream).removesuffix(_cut(stream)), interrupted
 
 
 class LoadProgress:
@@ -129,14 +132,26 @@ async def _unless_terminated(talk: Coroutine[Any, Any, int]) -> int:
 
 
 async def _print_stream(stream: TokenStream) -> None:
+    held = ""
     try:
         async for batch in stream.batches():
-            sys.stdout.write("".join(batch))
+            text = held + "".join(batch)
+            held = HALF if text.endswith(HALF) else ""
+            sys.stdout.write(text.removesuffix(held))
             sys.stdout.flush()
+        sys.stdout.write(held.removesuffix(_cut(stream)))
     finally:
         if stream.total_tokens:
             sys.stdout.write("\n")
             sys.stdout.flush()
+
+
+def _cut(stream: TokenStream) -> str:
+    """What stands at the end of an answer for half of a character, where it did not end by itself:
+    the other half was in a token that did not come any more."""
+    completion = stream.completion
+    is_whole = completion is not None and completion.finish_reason is FinishReason.STOP
+    return "" if is_whole else HALF
 
 
 @contextmanager

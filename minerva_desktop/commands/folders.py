@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from minerva_desktop.errors import ModelNotFound, StoreError, os_reason
+from minerva_desktop.errors import ModelNotFound, StoreError, folder_reason
 from minerva_desktop.library.catalog import Catalog, find_embedded_model
 from minerva_desktop.paths import HOME_VARIABLE, AppPaths, app_paths, expanded
 
@@ -15,8 +15,10 @@ def ready_paths() -> AppPaths:
     try:
         paths.create()
     except OSError as error:
+        folders = (("data", paths.data), ("settings", paths.config), ("log", paths.logs))
+        name, folder = next((each for each in folders if not each[1].is_dir()), folders[0])
         raise StoreError(
-            f"The data folder {paths.data} cannot be used: {os_reason(error)}."
+            f"The {name} folder {folder} cannot be used: {folder_reason(folder, error)}."
             f" {HOME_VARIABLE} may name another one"
         ) from error
     return paths

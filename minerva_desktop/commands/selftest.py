@@ -13,9 +13,10 @@ from minerva_desktop.app.self_report import fact_rows, title
 from minerva_desktop.app.self_test import SelfTest, SelfTestEvent
 from minerva_desktop.app.terminal_output import print_json, print_line
 from minerva_desktop.commands.parser import CommandParser
+from minerva_desktop.errors import StoreError
 from minerva_desktop.library.catalog import find_embedded_model
 from minerva_desktop.logs import start_logging
-from minerva_desktop.paths import app_paths, resources_dir
+from minerva_desktop.paths import AppPaths, app_paths, resources_dir
 
 EXIT_OK, EXIT_FAILED = 0, 1
 # What they warn of is in the report.
@@ -41,11 +42,18 @@ def selftest(arguments: list[str]) -> int:
     if not given.json and not given.json_lines:
         print_line(title(__version__))
         print_line()
-    test = SelfTest(app_paths(), resources_dir(), find_embedded_model(), tell)
+    test = SelfTest(_paths(), resources_dir(), find_embedded_model(), tell)
     report = asyncio.run(test.run())
     if given.json:
         print_json(msgspec.to_builtins(report))
     return EXIT_OK if report.is_well else EXIT_FAILED
+
+
+def _paths() -> AppPaths | StoreError:
+    try:
+        return app_paths()
+    except StoreError as error:  # which the check of the folders tells
+        return error
 
 
 def _tell_line(event: SelfTestEvent) -> None:

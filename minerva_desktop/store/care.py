@@ -17,7 +17,7 @@ from typing import TypeVar
 import apsw
 
 from minerva_desktop.errors import StoreError, os_reason
-from minerva_desktop.store import backup_files, opening
+from minerva_desktop.store import backup_files, opening, recovery_note
 from minerva_desktop.store.backup_files import Backup, BackupReason, Copy
 from minerva_desktop.store.database import Database, DiskTrouble
 
@@ -69,6 +69,12 @@ class Care:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+    async def take_recovery_words(self) -> str:
+        """What `recovery_note` keeps; where the disk did not take that, what was recovered here."""
+        noted = await asyncio.to_thread(recovery_note.take, self._database.path)
+        recovery = self._database.recovery
+        return noted or (recovery.words if recovery is not None else "")
 
     # -- a disk that fails ---------------------------------------------------------------------
 

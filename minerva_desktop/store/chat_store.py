@@ -125,6 +125,10 @@ class ChatStore:
         """What was read of a damaged file, if one was found in the place of the chats."""
         return self._database.recovery
 
+    async def take_recovery_words(self) -> str:
+        """What no window has told yet of recoveries; told now, and not given again. Or empty."""
+        return await self._care.take_recovery_words()
+
     @property
     def trouble(self) -> DiskTrouble | None:
         """What waits for the disk, as it was told last."""

@@ -24,7 +24,7 @@ import apsw
 import msgspec
 
 from minerva_desktop.errors import StoreError
-from minerva_desktop.store import backup_files, opening
+from minerva_desktop.store import backup_files, opening, recovery_note
 from minerva_desktop.store.failures import (
     DISK_TROUBLES,
     free_bytes,
@@ -210,7 +210,8 @@ class Database:
             except (apsw.CorruptError, apsw.NotADBError) as error:
                 logger.warning("%s is damaged (%s)", self.path, error)
                 self.recovery = opening.replace_damaged(self.path, self._migrations)
-                logger.warning("recovered what can be read of it: %s", self.recovery)
+                logger.warning("%s", self.recovery.words)
+                recovery_note.add(self.path, self.recovery.words)
                 self._connection = self._connect()
         except BaseException:
             # Whatever it was: without the file there is nothing to lock.

@@ -33,6 +33,7 @@ from minerva_desktop.ui.chat_view.preloading import import_lexers, import_messag
 from minerva_desktop.ui.context_controller import ContextController
 from minerva_desktop.ui.dropped_files import DroppedFiles
 from minerva_desktop.ui.engine_worker import EngineWorker, RuntimeFactory
+from minerva_desktop.ui.first_start import FirstStart
 from minerva_desktop.ui.garbage import MainThreadGarbage
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.interruptions import closed_by_signals, reported_exceptions
@@ -48,7 +49,7 @@ from minerva_desktop.ui.prompt_room import PromptRoom
 from minerva_desktop.ui.replaced_app import ReplacedApp
 from minerva_desktop.ui.server_controller import ServerController
 from minerva_desktop.ui.settings_controller import SettingsController
-from minerva_desktop.ui.single_instance import TOKEN_VARIABLES, SingleInstance, handed_over
+from minerva_desktop.ui.single_instance import TOKEN_VARIABLES, SingleInstance
 from minerva_desktop.ui.snippet_controller import SnippetController
 from minerva_desktop.ui.stylesheet import apply_theme
 from minerva_desktop.ui.tasks import UiTasks
@@ -183,12 +184,13 @@ class Application(QObject):
         self._worker.start_and_wait()
         self._starting = self._loop.create_task(self._guarded_begin())
 
-    def listen(self, instance: SingleInstance) -> None:
-        """Be the one that other starts call."""
+    def answer(self, instance: SingleInstance, first: FirstStart) -> None:
+        """Be the one that other starts call, on ``instance`` that hears by now."""
         instance.called.connect(self._on_called)
         self.window.closing.connect(instance.close)
+        self.window.closing.connect(first.release)
+        self.window.stayed.connect(first.take)
         self.window.stayed.connect(instance.listen)
-        instance.listen()
 
     @Slot(str, list)
     def _on_called(self, token: str, files: list[Path]) -> None:
@@ -324,14 +326,17 @@ def run_window(services: Services, make_runtime: RuntimeFactory, files: Sequence
     qt.setApplicationVersion(__version__)
     qt.setDesktopFileName("minerva-desktop")
     qt.setQuitOnLastWindowClosed(False)  # the application quits when all is on disk
-    if handed_over(services.paths.data, files, os.environ):
+    first = FirstStart(services.paths.data)
+    if first.is_taken_over(files, os.environ):
         return 0
+    instance = SingleInstance(services.paths.data, qt)
+    instance.listen()  # now: another start waits for it, and for the answer until the loop runs
     loop = qasync.QEventLoop(qt)
     # qasync's own executor starts ten threads at its first use.
     loop.set_default_executor(ThreadPoolExecutor(2, thread_name_prefix="minerva-files"))
     asyncio.set_event_loop(loop)
     application = Application(qt, loop, services, make_runtime, files)
-    application.listen(SingleInstance(services.paths.data, application))
+    application.answer(instance, first)
     qt.file_opened.connect(lambda name: application.open_files([Path(name)]))
     close = application.window.close_now
     with reported_exceptions(application.on_unhandled), closed_by_signals(close):

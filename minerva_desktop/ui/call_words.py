@@ -15,8 +15,9 @@ from pathlib import Path
 from minerva_desktop.paths import user_name
 
 TAKEN = b"taken"
-# A first instance that does not answer within this hangs, or is about to end.
-ANSWER_MS = 3000
+# A first instance that does not answer within this hangs, or is about to end. One that has only
+# begun answers when its window is there: from a slow disk, that takes seconds.
+ANSWER_MS = 10_000
 MAX_BYTES = 4 * 1024 * 1024
 # Under these names a desktop says which click started a program, so that its window may come to
 # the front: XDG activation on Wayland, startup notification on X11.

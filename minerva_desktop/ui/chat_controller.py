@@ -117,19 +117,19 @@ class ChatController(QObject):
         """Open the chats and the one of last time. Raises `StoreError`."""
         if self._library is None:  # or a start before this one failed after it
             self._library = await self._services.open_chats(self._worker, self)
-            self._tell_recovery(self._library)
+            await self._tell_recovery(self._library)
         try:
             await self._show_first(self._library, conversation_id)
         except StoreError as error:
             if not await self._library.recovered_from(error):
                 raise
-            self._tell_recovery(self._library)
+            await self._tell_recovery(self._library)
             await self._show_first(self._library, conversation_id)
 
-    def _tell_recovery(self, library: ChatLibrary) -> None:
-        if library.recovery_words is not None:
+    async def _tell_recovery(self, library: ChatLibrary) -> None:
+        if words := await library.take_recovery_words():
             backups = (NoticeAction("Show backups", SHOW_BACKUPS),)
-            notice = Notice(NoticeKind.WARNING, library.recovery_words, actions=backups)
+            notice = Notice(NoticeKind.WARNING, words, actions=backups)
             self._window.notifications.show_notice(notice)
 
     async def _show_first(self, library: ChatLibrary, conversation_id: str | None) -> None:

@@ -37,6 +37,15 @@ def test_a_conversation_goes_line_by_line_and_remembers() -> None:
     assert done.stderr == ""  # nobody sits there to press keys
 
 
+def test_half_a_character_at_the_limit_is_left_out() -> None:
+    """Its bytes are spread over several tokens, of which the limit lets one through."""
+    asked = ("--prompt", "Write 🫠🫠🫠🫠", "--temperature", "0")
+    cut, whole = (_run("chat", *asked, "--max-tokens", n).stdout for n in ("1", "12"))
+    assert cut == "\n"
+    assert whole.strip()
+    assert "\ufffd" not in whole
+
+
 def test_a_reader_that_goes_away_ends_the_answer_quietly() -> None:
     command = [*MINERVA, "chat", "--prompt", "Count to fifty.", "--max-tokens", "200"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as chat:

@@ -16,11 +16,12 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QListView, QPushButton
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.__main__ import main
 from minerva_desktop.app.chat_care import SavingTrouble
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
-from minerva_desktop.store import opening
+from minerva_desktop.store import opening, recovery_note
 from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.ui import backups_controller
 from minerva_desktop.ui.backups_controller import TROUBLE, BackupsController
@@ -115,6 +116,23 @@ def test_backups_are_one_click_from_what_a_damaged_file_lost(
         (dialog,) = opened.window.findChildren(BackupsWindow)
         assert dialog.isVisible()
         dialog.reject()
+
+
+def test_what_a_command_recovered_is_told_once_by_the_next_window(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = app_paths()
+    paths.create()
+    asyncio.run(_keep(paths.database, "Sea"))
+    paths.database.write_bytes(bytes(100) + paths.database.read_bytes()[100:])
+    assert main(["chats", "list"]) == 0
+    assert "2 messages in 1 chat could be read. The damaged file is kept as" in caplog.text
+    assert "Recovery(" not in caplog.text
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        opened.until("told", lambda: "2 messages in 1 chat could be read" in opened.notice)
+        bar = opened.window.notifications
+        assert "Show backups" in [each.text() for each in bar.findChildren(QPushButton)]
+    assert recovery_note.take(paths.database) == ""
 
 
 def test_damage_that_is_met_at_the_start_is_recovered_at_once(
