@@ -23,6 +23,10 @@ TESTS = ("tests/end_to_end", "tests/packaging/test_frozen.py")
 FORBIDDEN = ("usr/bin/python3", "usr/bin/gcc", "usr/bin/cc")
 # What the root shares with this machine: the tests' folders and displays are under /tmp.
 MOUNTS = ("proc", "dev", "tmp")
+# What the installer for one user counts on: a desktop's own, whatever the .deb depends on.
+DESKTOP = (
+    "libgtk-3-0", "libegl1", "libgl1", "dbus", "xwayland", "fonts-dejavu-core", "libssl3"
+)  # fmt: skip
 USER, HOME = "1000:1000", "home/person"
 
 
@@ -48,17 +52,7 @@ def check_packages(project: ReleaseProject, packages: Sequence[Path]) -> None:
             "A clean Debian needs root and mmdebstrap: apt-get install mmdebstrap"
         )
     log = project.build / "clean-root.log"
-    root = project.build / "clean-root"
-    shutil.rmtree(root, ignore_errors=True)
-    # The lists of packages stay in it, for what the .deb needs.
-    make: list[str | Path] = [
-        "mmdebstrap",
-        "--variant=apt",
-        "--skip=cleanup/apt/lists",
-        SUITE,
-        root,
-    ]
-    run_step("Making a clean Debian", make, log)
+    root = _clean_root(project, "clean-root", (), log)
     package = next(each for each in packages if each.suffix == ".deb")
     installer = next(each for each in packages if each.suffix == ".run")
     before = _files(root)
@@ -71,14 +65,28 @@ def check_packages(project: ReleaseProject, packages: Sequence[Path]) -> None:
         if found:
             raise environment.SetupError(f"The clean Debian has {', '.join(found)}")
         check_app(["chroot", str(root), f"/usr/bin/{PACKAGE}"])
-        _check_user_install(root, installer, log)
         run_step("Removing the .deb", [*inside, "apt-get", "purge", "-y", PACKAGE], log)
     copied = {each.name for each in packages}
     new = _files(root) - before
     left = sorted(name for name in new if "minerva" in name and Path(name).name not in copied)
     if left:
         raise environment.SetupError(f"Left behind by the .deb: {left}")
+    # In another one: what the .deb has brought would be there for it, too.
+    desktop = _clean_root(project, "clean-desktop", DESKTOP, log)
+    with _mounted(desktop):
+        _check_user_install(desktop, installer, log)
     environment.say("The packages install, work and go without a trace but the user's data")
+
+
+def _clean_root(project: ReleaseProject, name: str, packages: Sequence[str], log: Path) -> Path:
+    """A minimal Debian with ``packages``, made anew; its folder."""
+    root = project.build / name
+    shutil.rmtree(root, ignore_errors=True)
+    # The lists of packages stay in it, for what the .deb needs.
+    make: list[str | Path] = ["mmdebstrap", "--variant=apt", "--skip=cleanup/apt/lists"]
+    make += [f"--include={','.join(packages)}"] if packages else []
+    run_step(f"Making a clean Debian ({name})", [*make, SUITE, root], log)
+    return root
 
 
 def _check_user_install(root: Path, installer: Path, log: Path) -> None:
@@ -95,14 +103,23 @@ def _check_user_install(root: Path, installer: Path, log: Path) -> None:
     run_step("Installing for one user", [*person, "sh", f"/{HOME}/{installer.name}"], log)
     before_use = _files(home)
     asked = ("chat", "--prompt", "Name a colour.", "--max-tokens", "8", "--seed", "1")
-    command = [*person, "MINERVA_HOME=/tmp/minerva-check", f"/{HOME}/.local/bin/minerva", *asked]
-    run_step("Asking the installed app", command, log)
+    folders = ("MINERVA_HOME=/tmp/minerva-check", "XDG_CACHE_HOME=/tmp/minerva-check/cache")
+    command = [*person, *folders, f"/{HOME}/.local/bin/minerva"]
+    run_step("Asking the installed app", [*command, *asked], log)
+    run_step("Having it draw its window, among other things", [*command, "selftest"], log)
     shutil.rmtree("/tmp/minerva-check", ignore_errors=True)
     uninstall = [*person, f"/{HOME}/.local/lib/{PACKAGE}/install.sh", "--uninstall"]
     run_step("Removing it again", uninstall, log)
-    left = _files(home) - {installer.name}
+    left = {name for name in _files(home) if not _is_of_the_desktop(name)} - {installer.name}
     if left != {".local/share/Minerva Desktop/chats.sqlite3"} or not before_use > left:
         raise environment.SetupError(f"Left behind by the installer: {sorted(left)}")
+
+
+def _is_of_the_desktop(name: str) -> bool:
+    """Whether a file in a home is what `update-mime-database` and `update-desktop-database` make
+    anew of all programs' files, these ones' no more."""
+    folder, _, file = name.rpartition("/")
+    return folder == ".local/share/mime" or file == "mimeinfo.cache"
 
 
 @contextmanager
