@@ -53,6 +53,8 @@ def dripping_server(head: bytes, drop: bytes) -> Iterator[str]:
             yield f"127.0.0.1:{listener.getsockname()[1]}"
         finally:
             is_over.set()
+            with suppress(OSError):  # for a thread that still waits for somebody
+                socket.create_connection(listener.getsockname()).close()
             thread.join()
 
 

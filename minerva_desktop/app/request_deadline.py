@@ -44,7 +44,7 @@ class Deadline:
 
     def check(self) -> None:
         """Raises `UpdateCheckFailed` once the time is over."""
-        if self._is_over:
+        if self._is_over or time.monotonic() >= self._end:
             raise UpdateCheckFailed(f"The answer took longer than {self._seconds:.0f} s")
 
     def connect(

@@ -47,8 +47,9 @@ def fetch_release(address: str) -> Release:
         address,
         headers={"User-Agent": f"Minerva-Desktop/{__version__}", "Accept": "application/json"},
     )
+    verifying = _verifying()
     deadline = Deadline(TOTAL_SECONDS)
-    tls = _TimedTls(deadline, _verifying())
+    tls = _TimedTls(deadline, verifying)
     opener = urllib.request.build_opener(_TimedPlain(deadline), tls, _SafeRedirects())
     try:
         with deadline, opener.open(request, timeout=SOCKET_SECONDS) as answer:
