@@ -130,7 +130,7 @@ class ContextController(QObject):
         if found is None:
             self._failed.discard(answer_id)  # a larger context alone helps, which the answer says
         else:
-            words = fits_without(found.n_messages, found.n_tokens)
+            words = fits_without(found)
             self._window.chat_view.offer_help(answer_id, AnswerHelp(cut=words))
 
     @Slot(str, bool)
@@ -256,7 +256,7 @@ class ContextController(QObject):
             text = f"{words} Shorten the message, begin a new chat, or give the model more context."
             actions: tuple[NoticeAction, ...] = (larger,)
         else:
-            text = f"{words} {fits_without(found.n_messages, found.n_tokens)}"
+            text = f"{words} {fits_without(found)}"
             newest = NoticeAction("Keep the newest", KEEP_NEWEST)
             actions = (newest, NoticeAction("Summarise older ones", SUMMARISE), larger)
         notice = Notice(NoticeKind.WARNING, text, actions=actions, key=OUTGROWN)
@@ -352,11 +352,12 @@ def _shown(session: ChatSession) -> tuple[str, ...]:
     return tuple(message.id for message in session.conversation.active_branch())
 
 
-def fits_without(n_messages: int, n_tokens: int) -> str:
+def fits_without(cut: PossibleCut) -> str:
     """What has to go, so that a chat fits."""
+    left = "" if cut.n_left is None else f", with {cut.n_left:,} tokens left for the answer"
     return (
-        f"Without the oldest {_messages(n_messages)} ({n_tokens:,} tokens) it fits. All of them "
-        "stay in the chat."
+        f"Without the oldest {_messages(cut.n_messages)} ({cut.n_tokens:,} tokens) it fits{left}. "
+        "All of them stay in the chat."
     )
 
 
