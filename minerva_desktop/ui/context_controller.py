@@ -20,6 +20,7 @@ from minerva_desktop.app.context_cutting import (
     newest_that_fit,
     with_cut,
 )
+from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.conversation import draft_turn
 from minerva_desktop.chat.message import ChatTurn
@@ -93,6 +94,7 @@ class ContextController(QObject):
         window.status.context.usage_told.connect(self._on_usage)
         window.notifications.action_triggered.connect(self._on_action)
         worker.answer_failed.connect(self._on_failed)
+        worker.answer_finished.connect(self._on_finished)
         window.chat_view.events.cut_requested.connect(self._on_cut_requested)
 
     @Slot(object)
@@ -118,8 +120,14 @@ class ContextController(QObject):
         if session is not None and isinstance(error, ContextLimitExceeded):
             self._tasks.start(self._offer_cut(session, answer_id))
 
+    @Slot(str, object)
+    def _on_finished(self, answer_id: str, completion: Completion) -> None:
+        session = self._session()
+        if session is not None and completion.full_context:
+            self._tasks.start(self._offer_cut(session, answer_id))
+
     async def _offer_cut(self, session: ChatSession, answer_id: str) -> None:
-        """Under the answer ``answer_id``, which failed for the context."""
+        """Under the answer ``answer_id``, which failed for the context, or filled it."""
         path, n_ctx = self._models.current_path, self._models.n_ctx
         if path is None or n_ctx is None or answer_id not in session.conversation:
             return
@@ -129,9 +137,10 @@ class ContextController(QObject):
         found = await self._find(session, path, n_ctx)
         if found is None:
             self._failed.discard(answer_id)  # a larger context alone helps, which the answer says
+            self._window.chat_view.offer_help(answer_id, AnswerHelp(options=True))
         else:
             words = fits_without(found)
-            self._window.chat_view.offer_help(answer_id, AnswerHelp(cut=words))
+            self._window.chat_view.offer_help(answer_id, AnswerHelp(options=True, cut=words))
 
     @Slot(str, bool)
     def _on_cut_requested(self, answer_id: str, summarised: bool) -> None:
@@ -200,7 +209,7 @@ class ContextController(QObject):
             return
         if shown == _shown(session):
             self._offer = _Offer(session, path, found, shown, asked.then, is_refusal=True)
-            self._tell(self._words(outgrown), found, path)
+            self._tell(self._words(outgrown), found, path, is_draft=draft is not None)
 
     @Slot()
     def _on_usage(self) -> None:
@@ -238,7 +247,7 @@ class ContextController(QObject):
         if files:
             with_draft = "With what is attached, the"
         words = f"{with_draft} chat fills {self._context_of(path, n_ctx)}."
-        self._tell(words, found, path)
+        self._tell(words, found, path, is_draft=draft is not None)
 
     def _has_offer(self, session: ChatSession) -> bool:
         """Whether one is made already: in a notice, or under the answer that the chat ends with."""
@@ -250,10 +259,11 @@ class ContextController(QObject):
     def _context_of(self, path: Path, n_ctx: int) -> str:
         return f"the context of {self._models.shown_name(path)} ({n_ctx:,} tokens)"
 
-    def _tell(self, words: str, found: PossibleCut | None, path: Path) -> None:
+    def _tell(self, words: str, found: PossibleCut | None, path: Path, *, is_draft: bool) -> None:
         larger = NoticeAction("Larger context…", f"{LOAD_OPTIONS} {path_text(path)}")
         if found is None:
-            text = f"{words} Shorten the message, begin a new chat, or give the model more context."
+            begin = "Shorten the message, begin" if is_draft else "Begin"
+            text = f"{words} {begin} a new chat, or give the model more context."
             actions: tuple[NoticeAction, ...] = (larger,)
         else:
             text = f"{words} {fits_without(found)}"

@@ -9,17 +9,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+import msgspec
 import pytest
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.presets import PromptLibrary
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.ui.chat_controller import ChatController
+from minerva_desktop.ui.chat_view.actions import AnswerHelp
 from minerva_desktop.ui.chat_view.message_events import MessageEvents
 from minerva_desktop.ui.composer import MEASURING_ELSE, Composer
 from minerva_desktop.ui.context_controller import KEEP_NEWEST, SUMMARISE, ContextController
@@ -32,7 +35,7 @@ from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.notification_bar import NotificationBar
 from minerva_desktop.ui.prompt_room import Asked, Outgrown, PromptRoom
 from minerva_desktop.ui.tasks import UiTasks
-from tests.app.desk import MODEL, Desk
+from tests.app.desk import DONE, MODEL, Desk
 
 LONG = "word " * 70  # more bytes than the context has tokens
 
@@ -51,6 +54,10 @@ class _View:
         self.events = MessageEvents(parent)
         self.edits: dict[str, str] = {}
         self.cut_mark: QObject | None = None
+        self.offered: list[tuple[str, AnswerHelp]] = []
+
+    def offer_help(self, message_id: str, offered: AnswerHelp) -> None:
+        self.offered.append((message_id, offered))
 
     def edited_text(self, message_id: str) -> str | None:
         return self.edits.get(message_id)
@@ -81,6 +88,7 @@ class _Worker(QObject):
 
     model_changed = Signal(object)
     answer_failed = Signal(str, object)
+    answer_finished = Signal(str, object)
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
@@ -335,6 +343,35 @@ async def test_a_message_goes_on_in_the_chat_that_was_left(bench: _Bench) -> Non
     await bench.until_started(2)
     assert session.conversation.draft == ""
     assert bench.started[-1] == LONG
+
+
+async def test_under_an_answer_that_filled_the_context_it_is_offered_to_cut(bench: _Bench) -> None:
+    await bench.desk.answered(bench.session, "Two", "w " * 20)
+    answer_id = await bench.desk.answered(bench.session, "Three", "w " * 274)
+    view = bench.window.chat_view
+    bench.worker.answer_finished.emit(answer_id, DONE)
+    full = msgspec.structs.replace(DONE, finish_reason=FinishReason.LENGTH, full_context=300)
+    bench.worker.answer_finished.emit(answer_id, full)
+    await until(lambda: view.offered)
+    words = (
+        "Without the oldest 4 messages (23 tokens) it fits, with 23 tokens left for the answer. "
+        "All of them stay in the chat."
+    )
+    assert view.offered == [(answer_id, AnswerHelp(options=True, cut=words))]
+
+
+async def test_an_answer_that_cannot_go_on_has_no_message_to_shorten(bench: _Bench) -> None:
+    asked = Asked(bench.session, MODEL, bench.session.conversation.active_branch(), then=_nothing)
+    bench.room.outgrown.emit(Outgrown(asked, 300, 300))
+    await bench.until_told("Begin a new chat, or give")
+    assert bench.notice == (
+        "The chat takes 300 tokens, and the context of Tiny has 300. Begin a new chat, or give the "
+        "model more context."
+    )
+
+
+async def _nothing() -> None:
+    """Nothing is done."""
 
 
 async def test_long_text_is_not_encoded_to_see_that_it_may_lack_room(bench: _Bench) -> None:
