@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from minerva_desktop.app.asides import Asides
+from minerva_desktop.app.bounded_count import TokenCount, count_up_to
 from minerva_desktop.chat.context_cut import ContextCut, last_cut
 from minerva_desktop.chat.conversation import Conversation, clean_text
 from minerva_desktop.chat.message import ChatTurn, Message, Role
@@ -36,12 +37,14 @@ CountTokens = Callable[[tuple[ChatTurn, ...]], Awaitable[int]]
 
 class PossibleCut(msgspec.Struct, frozen=True):
     """From ``first_id`` on, a chat fits. ``n_messages`` before it, of ``n_tokens``, would no longer
-    be given to the model. ``n_left``: tokens for the answer, where they are few; else None."""
+    be given to the model. ``n_left``: tokens for the answer, where they are few; else None.
+    ``is_more``: those before it have more than ``n_tokens``, of which nobody counted all."""
 
     first_id: str
     n_messages: int
     n_tokens: int
     n_left: int | None = None
+    is_more: bool = False
 
 
 async def newest_that_fit(
@@ -62,21 +65,28 @@ async def newest_that_fit(
     given = sent(branch, cut)
     starts = [n for n, message in enumerate(given) if message.role is Role.USER and n > 0]
     drafted = () if draft is None else (draft,)
-    whole = await count((*turns_of(branch, system, cut), *drafted))
+    whole = await _count_up_to(count, (*turns_of(branch, system, cut), *drafted), n_ctx)
 
     async def count_from(start: int) -> int:
-        return await count((*turns_of(given[start:], system), *drafted))
+        turns = (*turns_of(given[start:], system), *drafted)
+        return (await _count_up_to(count, turns, n_ctx)).n_tokens
 
     for room in _rooms(n_ctx, conversation.sampling.max_tokens):
-        if whole <= n_ctx - room:
+        if whole.n_tokens <= n_ctx - room:
             return None
         best = await _first_below(starts, count_from, n_ctx - room)
         if best is not None:
             start, used = best
             is_little = n_ctx - used < int(n_ctx * ANSWER_SHARE)
             left = n_ctx - used if is_little else None
-            return PossibleCut(given[start].id, start, whole - used, left)
+            n_tokens, is_more = whole.n_tokens - used, not whole.is_all
+            return PossibleCut(given[start].id, start, n_tokens, left, is_more)
     return None
+
+
+async def _count_up_to(count: CountTokens, turns: tuple[ChatTurn, ...], most: int) -> TokenCount:
+    counted = await count_up_to(count, turns, most)
+    return TokenCount(0) if counted is None else counted
 
 
 def _rooms(n_ctx: int, max_tokens: int | None) -> tuple[int, ...]:

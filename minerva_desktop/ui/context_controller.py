@@ -12,6 +12,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.answer_words import model_name
+from minerva_desktop.app.bounded_count import TokenCount
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.context_cutting import (
@@ -191,7 +192,7 @@ class ContextController(QObject):
         is_chat = outgrown.asked.draft is None
         takes = "The chat takes" if is_chat else "The message was not sent: with it the chat takes"
         return (
-            f"{takes} {outgrown.n_tokens:,} tokens, and the context of "
+            f"{takes} {outgrown.used.words} tokens, and the context of "
             f"{self._models.shown_name(outgrown.asked.path)} has {outgrown.n_ctx:,}."
         )
 
@@ -364,9 +365,10 @@ def _shown(session: ChatSession) -> tuple[str, ...]:
 
 def fits_without(cut: PossibleCut) -> str:
     """What has to go, so that a chat fits."""
+    tokens = TokenCount(cut.n_tokens, is_all=not cut.is_more).words
     left = "" if cut.n_left is None else f", with {cut.n_left:,} tokens left for the answer"
     return (
-        f"Without the oldest {_messages(cut.n_messages)} ({cut.n_tokens:,} tokens) it fits{left}. "
+        f"Without the oldest {_messages(cut.n_messages)} ({tokens} tokens) it fits{left}. "
         "All of them stay in the chat."
     )
 

@@ -201,24 +201,6 @@ def test_an_answer_cut_off_at_its_limit_says_so(view: ChatView) -> None:
     assert "Continue the answer" in buttons(shown)
 
 
-def test_an_answer_cut_off_by_a_full_context_says_so(view: ChatView) -> None:
-    timings = Timings(prompt_tokens=325, completion_tokens=187)
-    full = Completion(finish_reason=FinishReason.LENGTH, timings=timings, seed=1, full_context=512)
-    running = streaming()
-    view.begin_answer(running)
-    view.finish_message(ended(running, "and then", completion=full))
-    shown = message_view(view, running.id)
-    why = "The answer was cut off because the context of 512 tokens is full."
-    assert why in labels(shown)
-    assert "Continue the answer" in buttons(shown)
-    view.offer_help(running.id, AnswerHelp(options=True, cut="Without the oldest it fits."))
-    assert f"{why} Without the oldest it fits." in labels(shown)
-    assert "Continue the answer" not in buttons(shown)
-    assert {"Load options of the model", "Keep the newest messages and go on"} <= set(
-        buttons(shown)
-    )
-
-
 def test_copy(view: ChatView, qtbot: QtBot) -> None:
     asked = question("my *words*")
     answered = answer("Run:\n\n```sh\nls -l\n\techo\n```\n\n```\nplain\n```")
