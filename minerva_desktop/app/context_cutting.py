@@ -24,6 +24,7 @@ from minerva_desktop.errors import ContextLimitExceeded, InferenceError
 # tokens, best first.
 ANSWER_SHARE = 0.25
 LITTLE_ROOM = (64, 16)
+CONTEXT_STEP = 1024  # of what is proposed
 SUMMARY_SHARE = 0.15
 MIN_SUMMARY_TOKENS = 64
 SUMMARY_QUESTION = (
@@ -45,6 +46,13 @@ class PossibleCut(msgspec.Struct, frozen=True):
     n_tokens: int
     n_left: int | None = None
     is_more: bool = False
+
+
+def larger_context(n_tokens: int, n_ctx_train: int | None) -> int:
+    """The size of a context in which ``n_tokens`` leave room for an answer, rounded up; no more
+    than the model was trained for, where that is known."""
+    n_ctx = -int(-n_tokens / (1 - ANSWER_SHARE) // CONTEXT_STEP) * CONTEXT_STEP
+    return min(n_ctx, n_ctx_train or n_ctx)
 
 
 async def newest_that_fit(

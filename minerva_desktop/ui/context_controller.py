@@ -33,7 +33,7 @@ from minerva_desktop.ui.context_reading import ContextReading
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
-from minerva_desktop.ui.model_notices import LOAD_OPTIONS
+from minerva_desktop.ui.model_notices import LARGER_CONTEXT
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.offers import Work
 from minerva_desktop.ui.prompt_room import Outgrown
@@ -210,7 +210,8 @@ class ContextController(QObject):
             return
         if shown == _shown(session):
             self._offer = _Offer(session, path, found, shown, asked.then, is_refusal=True)
-            self._tell(self._words(outgrown), found, path, is_draft=draft is not None)
+            needed, is_draft = outgrown.used.n_tokens, draft is not None
+            self._tell(self._words(outgrown), found, path, needed, is_draft=is_draft)
 
     @Slot()
     def _on_usage(self) -> None:
@@ -248,7 +249,8 @@ class ContextController(QObject):
         if files:
             with_draft = "With what is attached, the"
         words = f"{with_draft} chat fills {self._context_of(path, n_ctx)}."
-        self._tell(words, found, path, is_draft=draft is not None)
+        needed = self._window.status.context.used or n_ctx
+        self._tell(words, found, path, needed, is_draft=draft is not None)
 
     def _has_offer(self, session: ChatSession) -> bool:
         """Whether one is made already: in a notice, or under the answer that the chat ends with."""
@@ -260,8 +262,11 @@ class ContextController(QObject):
     def _context_of(self, path: Path, n_ctx: int) -> str:
         return f"the context of {self._models.shown_name(path)} ({n_ctx:,} tokens)"
 
-    def _tell(self, words: str, found: PossibleCut | None, path: Path, *, is_draft: bool) -> None:
-        larger = NoticeAction("Larger context…", f"{LOAD_OPTIONS} {path_text(path)}")
+    def _tell(
+        self, words: str, found: PossibleCut | None, path: Path, needed: int, *, is_draft: bool
+    ) -> None:
+        """``needed``: the tokens for which a larger context is proposed."""
+        larger = NoticeAction("Larger context…", f"{LARGER_CONTEXT} {needed} {path_text(path)}")
         if found is None:
             begin = "Shorten the message, begin" if is_draft else "Begin"
             text = f"{words} {begin} a new chat, or give the model more context."

@@ -28,7 +28,7 @@ from minerva_desktop.ui.composer import MEASURING, MEASURING_ELSE
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
-from minerva_desktop.ui.model_notices import LOAD_OPTIONS
+from minerva_desktop.ui.model_notices import LARGER_CONTEXT
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.offers import Work
 
@@ -228,7 +228,9 @@ class PromptRoom(QObject):
             f"{self._models.shown_name(path)} has {n_ctx:,}{way}, or give the model a larger "
             "context in its load options (Ctrl+Shift+L)."
         )
-        options = NoticeAction("Load options…", f"{LOAD_OPTIONS} {path_text(path)}")
+        options = NoticeAction(
+            "Load options…", f"{LARGER_CONTEXT} {used.n_tokens} {path_text(path)}"
+        )
         return Notice(NoticeKind.WARNING, words, actions=(options,), key=TOO_LONG)
 
     @Slot(object)

@@ -11,6 +11,7 @@ from minerva_desktop.app.context_cutting import (
     SUMMARY_QUESTION,
     PossibleCut,
     Summariser,
+    larger_context,
     newest_that_fit,
     with_cut,
     without_cut,
@@ -96,6 +97,13 @@ async def test_a_second_cut_comes_behind_the_first() -> None:
     assert conversation.active_cut() == ContextCut(first_id=branch[6].id, created_at=2.0)
     conversation.cuts = without_cut(conversation, branch[6].id)
     assert conversation.active_cut() == first
+
+
+def test_a_larger_context_has_room_for_an_answer_and_is_one_the_model_was_trained_for() -> None:
+    assert larger_context(1164, 8192) == 2048
+    assert larger_context(1536, None) == 2048
+    assert larger_context(1537, None) == 3072
+    assert larger_context(764_000, 8192) == 8192
 
 
 class Reader:
