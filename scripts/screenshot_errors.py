@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import screenshot_samples as samples
 from minerva_desktop.app.answer_words import with_way_out
+from minerva_desktop.app.context_cutting import PossibleCut
 from minerva_desktop.chat.message import MessageState, Role
 from minerva_desktop.errors import ContextLimitExceeded, MinervaError, OutOfMemory
 from minerva_desktop.ui.chat_view.actions import AnswerHelp
@@ -59,7 +60,9 @@ def show_over_length(window: MainWindow) -> None:
                 details=bool(error.detail),
                 options=True,
                 anyway=isinstance(error, OutOfMemory),
-                cut="" if isinstance(error, OutOfMemory) else fits_without(12, 2_310),
+                cut=""
+                if isinstance(error, OutOfMemory)
+                else fits_without(PossibleCut("", 12, 2_310)),
             ),
         )
 

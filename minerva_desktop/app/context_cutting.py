@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from minerva_desktop.app.asides import Asides
+from minerva_desktop.app.bounded_count import TokenCount, count_up_to
 from minerva_desktop.chat.context_cut import ContextCut, last_cut
 from minerva_desktop.chat.conversation import Conversation, clean_text
 from minerva_desktop.chat.message import ChatTurn, Message, Role
@@ -19,8 +20,11 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.turns import sent, turns_of
 from minerva_desktop.errors import ContextLimitExceeded, InferenceError
 
-# Room for the answer that a cut leaves, as a share of the context.
+# Room for the answer that a cut leaves, as a share of the context. Where no cut leaves as much:
+# tokens, best first.
 ANSWER_SHARE = 0.25
+LITTLE_ROOM = (64, 16)
+CONTEXT_STEP = 1024  # of what is proposed
 SUMMARY_SHARE = 0.15
 MIN_SUMMARY_TOKENS = 64
 SUMMARY_QUESTION = (
@@ -34,11 +38,21 @@ CountTokens = Callable[[tuple[ChatTurn, ...]], Awaitable[int]]
 
 class PossibleCut(msgspec.Struct, frozen=True):
     """From ``first_id`` on, a chat fits. ``n_messages`` before it, of ``n_tokens``, would no longer
-    be given to the model."""
+    be given to the model. ``n_left``: tokens for the answer, where they are few; else None.
+    ``is_more``: those before it have more than ``n_tokens``, of which nobody counted all."""
 
     first_id: str
     n_messages: int
     n_tokens: int
+    n_left: int | None = None
+    is_more: bool = False
+
+
+def larger_context(n_tokens: int, n_ctx_train: int | None) -> int:
+    """The size of a context in which ``n_tokens`` leave room for an answer, rounded up; no more
+    than the model was trained for, where that is known."""
+    n_ctx = -int(-n_tokens / (1 - ANSWER_SHARE) // CONTEXT_STEP) * CONTEXT_STEP
+    return min(n_ctx, n_ctx_train or n_ctx)
 
 
 async def newest_that_fit(
@@ -50,30 +64,62 @@ async def newest_that_fit(
     draft: ChatTurn | None = None,
 ) -> PossibleCut | None:
     """The cut at a user's message that leaves most of ``branch``, which is the one that is shown by
-    default, with room for an answer and for ``draft``, which is about to be sent. None where the
-    last question alone is too long, or all of it fits."""
+    default, with room for an answer and for ``draft``, which is about to be sent: for an answer of
+    any length if possible, else for a short one. None where no cut leaves even that, or all of it
+    fits."""
     branch = conversation.active_branch() if branch is None else branch
     cut = last_cut(conversation.cuts, (message.id for message in branch))
     system = clean_text(conversation.system_prompt)
     given = sent(branch, cut)
     starts = [n for n, message in enumerate(given) if message.role is Role.USER and n > 0]
-    most = int(n_ctx * (1 - ANSWER_SHARE))
     drafted = () if draft is None else (draft,)
-    whole = await count((*turns_of(branch, system, cut), *drafted))
-    if whole <= most or not starts:
+    whole = await _count_up_to(count, (*turns_of(branch, system, cut), *drafted), n_ctx)
+
+    async def count_from(start: int) -> int:
+        turns = (*turns_of(given[start:], system), *drafted)
+        return (await _count_up_to(count, turns, n_ctx)).n_tokens
+
+    for room in _rooms(n_ctx, conversation.sampling.max_tokens):
+        if whole.n_tokens <= n_ctx - room:
+            return None
+        best = await _first_below(starts, count_from, n_ctx - room)
+        if best is not None:
+            start, used = best
+            is_little = n_ctx - used < int(n_ctx * ANSWER_SHARE)
+            left = n_ctx - used if is_little else None
+            n_tokens, is_more = whole.n_tokens - used, not whole.is_all
+            return PossibleCut(given[start].id, start, n_tokens, left, is_more)
+    return None
+
+
+async def _count_up_to(count: CountTokens, turns: tuple[ChatTurn, ...], most: int) -> TokenCount:
+    counted = await count_up_to(count, turns, most)
+    return TokenCount(0) if counted is None else counted
+
+
+def _rooms(n_ctx: int, max_tokens: int | None) -> tuple[int, ...]:
+    """How much a cut should leave for the answer, which takes ``max_tokens`` at most."""
+    little = LITTLE_ROOM if max_tokens is None else (min(each, max_tokens) for each in LITTLE_ROOM)
+    enough = n_ctx - int(n_ctx * (1 - ANSWER_SHARE))
+    return (enough, *(max(1, each) for each in little if each < enough))
+
+
+async def _first_below(
+    starts: Sequence[int], count_from: Callable[[int], Awaitable[int]], most: int
+) -> tuple[int, int] | None:
+    """The first of ``starts`` from which on there are no more than ``most`` tokens, and how many.
+    The last one, which has the fewest, is counted first."""
+    if not starts or (used := await count_from(starts[-1])) > most:
         return None
-    low, high, best = 0, len(starts) - 1, None
+    low, high, best = 0, len(starts) - 2, (starts[-1], used)
     while low <= high:
         middle = (low + high) // 2
-        used = await count((*turns_of(given[starts[middle] :], system), *drafted))
+        used = await count_from(starts[middle])
         if used <= most:
             best, high = (starts[middle], used), middle - 1
         else:
             low = middle + 1
-    if best is None:
-        return None
-    start, used = best
-    return PossibleCut(given[start].id, start, whole - used)
+    return best
 
 
 def with_cut(conversation: Conversation, cut: ContextCut) -> tuple[ContextCut, ...]:

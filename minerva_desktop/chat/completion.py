@@ -70,7 +70,8 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     ``shifted_tokens``: how many the model forgot on the way; only where the request allowed it.
     ``drafted_tokens`` were guessed ahead, ``accepted_tokens`` of them rightly.
     ``restored_tokens`` of the cached ones came from a snapshot on disk. ``stop_string``: which of
-    the request's ended the answer, None where it ended otherwise.
+    the request's ended the answer, None where it ended otherwise. ``full_context``: the size in
+    tokens of the context that was full before the answer was at an end or a limit; else 0.
     """
 
     finish_reason: FinishReason
@@ -85,6 +86,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     accepted_tokens: int = 0
     restored_tokens: int = 0
     stop_string: str | None = None
+    full_context: int = 0
 
     @property
     def context_used(self) -> int:

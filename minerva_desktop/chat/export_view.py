@@ -100,4 +100,6 @@ def _notes(conversation: Conversation, message: Message) -> Iterator[str]:
     if ending is not None:
         yield f"{ending} {message.error}" if message.error else ending
     elif message.completion and message.completion.finish_reason is FinishReason.LENGTH:
-        yield "This answer was cut off at its length limit."
+        full = message.completion.full_context
+        limit = f"because a context of {full:,} tokens was full" if full else "at its length limit"
+        yield f"This answer was cut off {limit}."

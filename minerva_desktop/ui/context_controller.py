@@ -12,6 +12,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.answer_words import model_name
+from minerva_desktop.app.bounded_count import TokenCount
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.context_cutting import (
@@ -20,6 +21,7 @@ from minerva_desktop.app.context_cutting import (
     newest_that_fit,
     with_cut,
 )
+from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.conversation import draft_turn
 from minerva_desktop.chat.message import ChatTurn
@@ -31,7 +33,7 @@ from minerva_desktop.ui.context_reading import ContextReading
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
-from minerva_desktop.ui.model_notices import LOAD_OPTIONS
+from minerva_desktop.ui.model_notices import LARGER_CONTEXT
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.offers import Work
 from minerva_desktop.ui.prompt_room import Outgrown
@@ -93,6 +95,7 @@ class ContextController(QObject):
         window.status.context.usage_told.connect(self._on_usage)
         window.notifications.action_triggered.connect(self._on_action)
         worker.answer_failed.connect(self._on_failed)
+        worker.answer_finished.connect(self._on_finished)
         window.chat_view.events.cut_requested.connect(self._on_cut_requested)
 
     @Slot(object)
@@ -118,8 +121,14 @@ class ContextController(QObject):
         if session is not None and isinstance(error, ContextLimitExceeded):
             self._tasks.start(self._offer_cut(session, answer_id))
 
+    @Slot(str, object)
+    def _on_finished(self, answer_id: str, completion: Completion) -> None:
+        session = self._session()
+        if session is not None and completion.full_context:
+            self._tasks.start(self._offer_cut(session, answer_id))
+
     async def _offer_cut(self, session: ChatSession, answer_id: str) -> None:
-        """Under the answer ``answer_id``, which failed for the context."""
+        """Under the answer ``answer_id``, which failed for the context, or filled it."""
         path, n_ctx = self._models.current_path, self._models.n_ctx
         if path is None or n_ctx is None or answer_id not in session.conversation:
             return
@@ -129,9 +138,10 @@ class ContextController(QObject):
         found = await self._find(session, path, n_ctx)
         if found is None:
             self._failed.discard(answer_id)  # a larger context alone helps, which the answer says
+            self._window.chat_view.offer_help(answer_id, AnswerHelp(options=True))
         else:
-            words = fits_without(found.n_messages, found.n_tokens)
-            self._window.chat_view.offer_help(answer_id, AnswerHelp(cut=words))
+            words = fits_without(found)
+            self._window.chat_view.offer_help(answer_id, AnswerHelp(options=True, cut=words))
 
     @Slot(str, bool)
     def _on_cut_requested(self, answer_id: str, summarised: bool) -> None:
@@ -182,7 +192,7 @@ class ContextController(QObject):
         is_chat = outgrown.asked.draft is None
         takes = "The chat takes" if is_chat else "The message was not sent: with it the chat takes"
         return (
-            f"{takes} {outgrown.n_tokens:,} tokens, and the context of "
+            f"{takes} {outgrown.used.words} tokens, and the context of "
             f"{self._models.shown_name(outgrown.asked.path)} has {outgrown.n_ctx:,}."
         )
 
@@ -200,7 +210,8 @@ class ContextController(QObject):
             return
         if shown == _shown(session):
             self._offer = _Offer(session, path, found, shown, asked.then, is_refusal=True)
-            self._tell(self._words(outgrown), found, path)
+            needed, is_draft = outgrown.used.n_tokens, draft is not None
+            self._tell(self._words(outgrown), found, path, needed, is_draft=is_draft)
 
     @Slot()
     def _on_usage(self) -> None:
@@ -238,7 +249,8 @@ class ContextController(QObject):
         if files:
             with_draft = "With what is attached, the"
         words = f"{with_draft} chat fills {self._context_of(path, n_ctx)}."
-        self._tell(words, found, path)
+        needed = self._window.status.context.used or n_ctx
+        self._tell(words, found, path, needed, is_draft=draft is not None)
 
     def _has_offer(self, session: ChatSession) -> bool:
         """Whether one is made already: in a notice, or under the answer that the chat ends with."""
@@ -250,13 +262,17 @@ class ContextController(QObject):
     def _context_of(self, path: Path, n_ctx: int) -> str:
         return f"the context of {self._models.shown_name(path)} ({n_ctx:,} tokens)"
 
-    def _tell(self, words: str, found: PossibleCut | None, path: Path) -> None:
-        larger = NoticeAction("Larger context…", f"{LOAD_OPTIONS} {path_text(path)}")
+    def _tell(
+        self, words: str, found: PossibleCut | None, path: Path, needed: int, *, is_draft: bool
+    ) -> None:
+        """``needed``: the tokens for which a larger context is proposed."""
+        larger = NoticeAction("Larger context…", f"{LARGER_CONTEXT} {needed} {path_text(path)}")
         if found is None:
-            text = f"{words} Shorten the message, begin a new chat, or give the model more context."
+            begin = "Shorten the message, begin" if is_draft else "Begin"
+            text = f"{words} {begin} a new chat, or give the model more context."
             actions: tuple[NoticeAction, ...] = (larger,)
         else:
-            text = f"{words} {fits_without(found.n_messages, found.n_tokens)}"
+            text = f"{words} {fits_without(found)}"
             newest = NoticeAction("Keep the newest", KEEP_NEWEST)
             actions = (newest, NoticeAction("Summarise older ones", SUMMARISE), larger)
         notice = Notice(NoticeKind.WARNING, text, actions=actions, key=OUTGROWN)
@@ -352,11 +368,13 @@ def _shown(session: ChatSession) -> tuple[str, ...]:
     return tuple(message.id for message in session.conversation.active_branch())
 
 
-def fits_without(n_messages: int, n_tokens: int) -> str:
+def fits_without(cut: PossibleCut) -> str:
     """What has to go, so that a chat fits."""
+    tokens = TokenCount(cut.n_tokens, is_all=not cut.is_more).words
+    left = "" if cut.n_left is None else f", with {cut.n_left:,} tokens left for the answer"
     return (
-        f"Without the oldest {_messages(n_messages)} ({n_tokens:,} tokens) it fits. All of them "
-        "stay in the chat."
+        f"Without the oldest {_messages(cut.n_messages)} ({tokens} tokens) it fits{left}. "
+        "All of them stay in the chat."
     )
 
 

@@ -46,6 +46,11 @@ class ContextMeter(QAbstractButton):
         return f"{used} / {n_ctx} tokens"
 
     @property
+    def used(self) -> int | None:
+        """The tokens that are used; None where not known."""
+        return self._used
+
+    @property
     def is_warning(self) -> bool:
         """Whether so much is used that the chat will soon not fit."""
         return self._share() > WARN_SHARE

@@ -15,6 +15,7 @@ from minerva_desktop.units import format_bytes
 RETRY_LOAD = "retry-load"
 LOAD_ANYWAY = "load-anyway"
 LOAD_OPTIONS = "load-options"
+LARGER_CONTEXT = "larger-context"  # followed by the tokens that need room, and the path
 MEMORY_SETTINGS = "memory-settings"
 TOO_LARGE = "model-too-large"
 EMBEDDINGS = "embeddings-only"

@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 from PySide6.QtCore import QObject, Slot
 
+from minerva_desktop.app.context_cutting import larger_context
 from minerva_desktop.app.services import Services
 from minerva_desktop.errors import InferenceError, LoadCancelled, MinervaError, OutOfMemory
 from minerva_desktop.paths import path_of, path_text
@@ -15,6 +17,7 @@ from minerva_desktop.settings import ModelOverrides
 from minerva_desktop.ui import late_dialogs
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.model_notices import LARGER_CONTEXT
 from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.tasks import LatestTask, UiTasks
 from minerva_desktop.ui.theme import ThemeSource
@@ -47,19 +50,30 @@ class ModelOptionsController(QObject):
         self._previewing = LatestTask(tasks)
         self._question = 0  # a new one makes the answers to those before it stale
         window.header.picker.options_requested.connect(self.open)
+        window.notifications.action_triggered.connect(self._on_action)
 
     @Slot(str)
     def open(self, path: str) -> None:
         """Show the options of the model at ``path`` (a `path_text`)."""
         self._tasks.start(self._open(path_of(path)))
 
-    async def _open(self, path: Path) -> None:
+    @Slot(str)
+    def _on_action(self, callback_id: str) -> None:
+        action, _, rest = callback_id.partition(" ")
+        if action == LARGER_CONTEXT:
+            n_tokens, _, path = rest.partition(" ")
+            self._tasks.start(self._open(path_of(path), int(n_tokens)))
+
+    async def _open(self, path: Path, n_tokens: int = 0) -> None:
+        """``n_tokens``: what a context is to be proposed for; 0: none is."""
         model = await self._services.models.model_at(path)
         if model is None:
             return
         settings = self._services.settings.current
         own = settings.models.get(path_text(path), ModelOverrides())
         template = None if model.makes_embeddings else await self._template_page(path, own)
+        wider = msgspec.structs.replace(own, n_ctx=larger_context(n_tokens, model.n_ctx_train))
+        proposed = await self._n_ctx_that_fits(path, wider) if n_tokens else None
         if self._dialog is not None:
             return
         self._path = path
@@ -75,7 +89,19 @@ class ModelOptionsController(QObject):
         self._dialog.options_changed.connect(self._on_options_changed)
         self._dialog.accepted.connect(self._on_accepted)
         self._dialog.finished.connect(self._on_finished)
+        if proposed is not None:
+            self._dialog.propose_context(proposed)
         self._dialog.open()
+
+    async def _n_ctx_that_fits(self, path: Path, wider: ModelOverrides) -> int | None:
+        """The context of ``wider``, or the largest of which there is memory; None: of none is."""
+        try:
+            fit = await self._worker.fit_of(path, wider)
+        except MinervaError:
+            return None  # the dialog asks again, and tells it
+        if not fit.is_possible or wider.n_ctx is None:
+            return None
+        return min(wider.n_ctx, fit.n_ctx or wider.n_ctx)
 
     async def _template_page(self, path: Path, own: ModelOverrides) -> TemplatePage | None:
         """None where the file cannot be read, which loading it will tell."""

@@ -110,6 +110,10 @@ class ModelOptionsDialog(QDialog):
             chat_template=self._given.chat_template if template is None else template.value(),
         )
 
+    def propose_context(self, n_ctx: int) -> None:
+        """Show that context size instead of the one that was kept; Save keeps it."""
+        self._n_ctx.set_value(n_ctx)
+
     def accept(self) -> None:
         """Save waits until each number can be taken, and the chat template is known to be none that
         is broken."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
+from minerva_desktop.app.bounded_count import TokenCount, count_up_to
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.model_actions import ModelState
 from minerva_desktop.chat.context_cut import ContextCut, last_cut
@@ -26,7 +28,7 @@ from minerva_desktop.ui.composer import MEASURING, MEASURING_ELSE
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
-from minerva_desktop.ui.model_notices import LOAD_OPTIONS
+from minerva_desktop.ui.model_notices import LARGER_CONTEXT
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.offers import Work
 
@@ -87,10 +89,11 @@ class _Held:
 
 @dataclass(frozen=True, slots=True)
 class Outgrown:
-    """``asked`` takes ``n_tokens`` of a context of ``n_ctx``, and nothing was sent."""
+    """``asked`` takes ``used`` tokens, which a context of ``n_ctx`` has not, and nothing was
+    sent."""
 
     asked: Asked
-    n_tokens: int
+    used: TokenCount
     n_ctx: int
 
 
@@ -190,38 +193,44 @@ class PromptRoom(QObject):
             return True
         turns = await asyncio.to_thread(_prompt, asked)
         used, n_ctx = await self._count(asked.path, turns), self._models.n_ctx_of(asked.path)
-        if used is None or n_ctx is None or used < n_ctx:  # one token at least is the answer's
+        if used is None or n_ctx is None or used.n_tokens < n_ctx:  # one at least is the answer's
             return True
         draft = asked.draft
-        alone = 0 if draft is None else await self._count(asked.path, (draft,))
+        alone = None if draft is None else await self._count(asked.path, (draft,))
         is_open = asked.session is self._session()
-        if is_open and draft is not None and alone is not None and alone >= n_ctx:
+        if is_open and alone is not None and alone.n_tokens >= n_ctx:
             self._notifications.show_notice(self._refusal(asked.path, alone, n_ctx))
         else:
             self.outgrown.emit(Outgrown(asked, used, n_ctx))
         return False
 
-    async def _count(self, path: Path, turns: tuple[ChatTurn, ...]) -> int | None:
+    async def _count(self, path: Path, turns: tuple[ChatTurn, ...]) -> TokenCount | None:
+        """No further than it takes to know that they lack room, also in the context that the model
+        would have by itself, which may be offered."""
+        most = max(self._models.n_ctx_of(path) or 0, self._alone.get(path) or 0)
+        count = partial(self._worker.count_tokens, path)
         try:
-            return await self._worker.count_tokens(path, turns) if turns else 0
+            return await count_up_to(count, turns, most) if turns else TokenCount(0)
         except MinervaError:
             return None  # the answer says what is wrong
 
-    def _refusal(self, path: Path, used: int, n_ctx: int) -> Notice:
+    def _refusal(self, path: Path, used: TokenCount, n_ctx: int) -> Notice:
         """Why a message alone exceeds the context."""
         alone = self._alone.get(path) or 0
         way = ". Shorten it"
-        if used < alone:
+        if used.n_tokens < alone:
             way = (
                 f", because others held memory when it was loaded: alone it gets {alone:,}. Eject "
                 "the model to have it loaded anew, shorten the message"
             )
         words = (
-            f"The message was not sent: it takes {used:,} tokens, and the context of "
+            f"The message was not sent: it takes {used.words} tokens, and the context of "
             f"{self._models.shown_name(path)} has {n_ctx:,}{way}, or give the model a larger "
             "context in its load options (Ctrl+Shift+L)."
         )
-        options = NoticeAction("Load options…", f"{LOAD_OPTIONS} {path_text(path)}")
+        options = NoticeAction(
+            "Load options…", f"{LARGER_CONTEXT} {used.n_tokens} {path_text(path)}"
+        )
         return Notice(NoticeKind.WARNING, words, actions=(options,), key=TOO_LONG)
 
     @Slot(object)

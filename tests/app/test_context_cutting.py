@@ -11,6 +11,7 @@ from minerva_desktop.app.context_cutting import (
     SUMMARY_QUESTION,
     PossibleCut,
     Summariser,
+    larger_context,
     newest_that_fit,
     with_cut,
     without_cut,
@@ -18,6 +19,7 @@ from minerva_desktop.app.context_cutting import (
 from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.conversation import Conversation
 from minerva_desktop.chat.message import ChatTurn, MessageState, Role
+from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import ContextLimitExceeded, EngineDied, InferenceError, LoadCancelled
 from tests.app.desk import CANCELLED, DONE, MODEL
 from tests.chat.samples import make_conversation
@@ -42,6 +44,29 @@ async def test_the_newest_that_fit_are_kept() -> None:
     draft = ChatTurn(Role.USER, "word " * 20)
     found = await newest_that_fit(conversation, count, 80, draft=draft)
     assert found == PossibleCut(branch[6].id, 6, 60)
+
+
+async def test_a_cut_that_leaves_little_room_is_found_where_none_leaves_more() -> None:
+    # A short pair, one that fills the context by itself, and a question: a pair of 50 tokens and
+    # one of 420, of 512.
+    conversation = make_conversation("w " * 10, "w " * 40, "w " * 10, "w " * 410)
+    long = conversation.active_branch()[2]
+    draft = ChatTurn(Role.USER, "w " * 60)
+    found = await newest_that_fit(conversation, count, 512, draft=draft)
+    assert found == PossibleCut(long.id, 2, 50, 32)
+    # What leaves 64 tokens is taken before what leaves 16.
+    conversation = chat(12, 31)
+    last = make_conversation("w " * 10, "w " * 480).active_branch()
+    branch = (*conversation.active_branch(), *last)
+    draft = ChatTurn(Role.USER, "w " * 400)
+    found = await newest_that_fit(conversation, count, 1024, branch=branch, draft=draft)
+    assert found == PossibleCut(branch[10].id, 10, 310, 72)
+    conversation.sampling = SamplingParameters(max_tokens=8)  # the answer needs no more
+    found = await newest_that_fit(conversation, count, 1024, branch=branch, draft=draft)
+    assert found == PossibleCut(branch[8].id, 8, 248, 10)
+    draft = ChatTurn(Role.USER, "w " * 527)  # leaves 7, of which the answer may need 8
+    found = await newest_that_fit(conversation, count, 1024, branch=branch, draft=draft)
+    assert found is None
 
 
 async def test_what_fits_of_a_part_of_the_branch() -> None:
@@ -72,6 +97,13 @@ async def test_a_second_cut_comes_behind_the_first() -> None:
     assert conversation.active_cut() == ContextCut(first_id=branch[6].id, created_at=2.0)
     conversation.cuts = without_cut(conversation, branch[6].id)
     assert conversation.active_cut() == first
+
+
+def test_a_larger_context_has_room_for_an_answer_and_is_one_the_model_was_trained_for() -> None:
+    assert larger_context(1164, 8192) == 2048
+    assert larger_context(1536, None) == 2048
+    assert larger_context(1537, None) == 3072
+    assert larger_context(764_000, 8192) == 8192
 
 
 class Reader:

@@ -101,6 +101,7 @@ async def test_max_tokens_ends_with_length_and_exactly_that_many(engine: LlamaEn
     completion = await stream.wait_completion()
     assert completion.finish_reason is FinishReason.LENGTH
     assert completion.timings.completion_tokens == stream.total_tokens == 5
+    assert completion.full_context == 0
 
 
 async def test_the_models_end_token_ends_the_answer(engine: LlamaEngine) -> None:
@@ -189,7 +190,7 @@ async def test_an_answer_that_fills_the_context_ends_with_length(small_path: Pat
     completion = await engine.generate("1, 2, 3, 4, 5, 6,", sampling=sampling).wait_completion()
     await engine.unload()
     assert completion.finish_reason is FinishReason.LENGTH
-    assert completion.context_used == 256
+    assert completion.context_used == completion.full_context == 256
 
 
 @pytest.mark.parametrize(

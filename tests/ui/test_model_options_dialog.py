@@ -54,6 +54,16 @@ def test_untouched_options_stay(qtbot: QtBot, overrides: ModelOverrides) -> None
     assert open_dialog(qtbot, overrides).overrides() == overrides
 
 
+def test_a_context_that_is_proposed_is_shown_and_kept(qtbot: QtBot) -> None:
+    dialog = ModelOptionsDialog("Tiny", OWN, Settings(), n_ctx_train=8192, max_threads=16)
+    qtbot.addWidget(dialog)
+    dialog.propose_context(6144)
+    with qtbot.waitSignal(dialog.options_changed) as asked:
+        dialog.open()
+    assert part(dialog, QLineEdit, "modelNCtx").text() == "6144"
+    assert [each.n_ctx for each in (*asked.args, dialog.overrides())] == [6144, 6144]
+
+
 def test_it_asks_how_the_options_fit_at_the_start_and_after_changes(qtbot: QtBot) -> None:
     dialog = ModelOptionsDialog(
         "Tiny", ModelOverrides(), Settings(), n_ctx_train=None, max_threads=16

@@ -108,6 +108,9 @@ class RunningRequest:
             completion_tokens=self.sequence.n_sampled,
             decode_ms=(last - first) * 1000.0,
         )
+        is_full = reason is FinishReason.LENGTH and timings.completion_tokens != (
+            self.sequence.max_tokens
+        )
         return Completion(
             finish_reason=reason,
             timings=timings,
@@ -121,4 +124,5 @@ class RunningRequest:
             accepted_tokens=self.n_accepted,
             restored_tokens=self.n_restored,
             stop_string=self.detokenizer.stop_string,
+            full_context=len(self.sequence.tokens) if is_full else 0,
         )

@@ -45,9 +45,10 @@ ICONS = {
 
 
 class AnswerHelp(NamedTuple):
-    """What is offered under a failed answer. ``details``: there is more to say than its sentence;
-    ``options``: the model could answer with other load options; ``anyway``: if it may take more
-    memory; ``cut``: how the chat fits without its oldest messages, which says what goes."""
+    """What is offered under an answer that failed or was cut off. ``details``: there is more to say
+    than its sentence; ``options``: the model could answer with other load options; ``anyway``: if
+    it may take more memory; ``cut``: how the chat fits without its oldest messages, which says what
+    goes."""
 
     details: bool = False
     options: bool = False

@@ -79,7 +79,8 @@ def _ending(message: Message) -> str:
             return "with an error"
     completion = message.completion
     if completion is not None and completion.finish_reason is FinishReason.LENGTH:
-        return "at its limit of tokens"
+        full = completion.full_context
+        return f"in a full context of {full:,} tokens" if full else "at its limit of tokens"
     if completion is not None and completion.stop_string is not None:
         return f"at the stop string “{completion.stop_string}”"
     return "by itself"

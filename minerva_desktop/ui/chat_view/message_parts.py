@@ -73,11 +73,13 @@ def ending_text(message: Message) -> str:
 def _completed_text(message: Message, *, thinks: bool) -> str:
     completion = message.completion
     if completion is not None and completion.finish_reason is FinishReason.LENGTH:
-        count = format_tokens(completion.timings.completion_tokens)
+        why = f"at its limit of {format_tokens(completion.timings.completion_tokens)} tokens."
+        if completion.full_context:
+            why = f"because the context of {completion.full_context:,} tokens is full."
         if thinks:
-            return f"The model was cut off while it was thinking, at its limit of {count} tokens."
+            return f"The model was cut off while it was thinking, {why}"
         if message.text.strip():
-            return f"The answer was cut off at its limit of {count} tokens."
+            return f"The answer was cut off {why}"
     if message.text.strip() or any(isinstance(part, _ANSWERS) for part in message.parts):
         return ""
     if thinks:
@@ -159,6 +161,7 @@ class Notice(QWidget):
             | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
         self._ending = self._way = ""  # how the answer ended, and what helps
+        self._can_go_on = False
         self._continue = self._button("Continue", "Continue the answer", "continue")
         self._retry = self._button("Try again", "Try again", "reset")
         self._newest = self._button("Keep the newest", "Keep the newest messages and go on")
@@ -216,6 +219,7 @@ class Notice(QWidget):
         self._options.setVisible(offered.options)
         self._way = offered.cut
         self._say()
+        self._show_continue()
 
     def show_ending(self, text: str, *, failed: bool, can_retry: bool, can_go_on: bool) -> None:
         """Say ``text``, in a box in the colour of an error if ``failed``."""
@@ -227,7 +231,12 @@ class Notice(QWidget):
         self._ending = text
         self._say()
         self._retry.setVisible(can_retry)
-        self._continue.setVisible(can_go_on)
+        self._can_go_on = can_go_on
+        self._show_continue()
+
+    def _show_continue(self) -> None:
+        """Where something has to go first, what leaves it out goes on, too."""
+        self._continue.setVisible(self._can_go_on and not self._way)
 
     def _say(self) -> None:
         words = " ".join(filter(None, (self._ending, self._way)))

@@ -79,6 +79,12 @@ def test_how_it_ended(state: MessageState, reason: FinishReason, expected: str) 
     assert dict(facts_of(message, ""))["Ended"] == expected
 
 
+def test_it_ended_in_a_full_context() -> None:
+    full = msgspec.structs.replace(DONE, finish_reason=FinishReason.LENGTH, full_context=4096)
+    message = ended(answer(""), "Text", MessageState.COMPLETE, full)
+    assert dict(facts_of(message, ""))["Ended"] == "in a full context of 4,096 tokens"
+
+
 def test_an_old_answer_has_only_what_was_kept() -> None:
     message = ended(answer(""), "Text", MessageState.INTERRUPTED, None)
     assert [name for name, _ in facts_of(message, "Tiny")] == ["Model", "Asked", "Ended"]

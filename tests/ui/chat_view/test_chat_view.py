@@ -198,6 +198,7 @@ def test_an_answer_cut_off_at_its_limit_says_so(view: ChatView) -> None:
     shown = message_view(view, running.id)
     assert "The answer was cut off at its limit of 1,024 tokens." in labels(shown)
     assert "Try again" not in buttons(shown)
+    assert "Continue the answer" in buttons(shown)
 
 
 def test_copy(view: ChatView, qtbot: QtBot) -> None:

@@ -1,0 +1,88 @@
+"""What does not fit into the context is known before it is sent; and an answer may fill it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.app.bounded_count import TokenCount
+from minerva_desktop.chat.completion import FinishReason
+from minerva_desktop.chat.parts import FilePart
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.store.chat_store import ChatStore
+from minerva_desktop.ui.chat_view.actions import AnswerHelp
+from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.prompt_room import Asked, Outgrown
+from tests.app.desk import DONE, MODEL, Desk
+from tests.ui.asked_bench import Bench, until
+
+
+@pytest.fixture
+async def bench(
+    qtbot: QtBot,
+    dressed_app: QApplication,
+    icons: Icons,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Bench]:
+    desk = Desk(await ChatStore.open(tmp_path / "chats.sqlite3"), tmp_path)
+    bench = Bench(desk, icons)
+    monkeypatch.setattr(desk.listener, "has_room", bench.sender.has_room)
+    qtbot.addWidget(bench.window)
+    await desk.answered(bench.session, "One", "Un")
+    yield bench
+    await desk.library.close()
+
+
+async def test_under_an_answer_that_filled_the_context_it_is_offered_to_cut(bench: Bench) -> None:
+    await bench.desk.answered(bench.session, "Two", "w " * 20)
+    answer_id = await bench.desk.answered(bench.session, "Three", "w " * 274)
+    view = bench.window.chat_view
+    bench.worker.answer_finished.emit(answer_id, DONE)
+    full = msgspec.structs.replace(DONE, finish_reason=FinishReason.LENGTH, full_context=300)
+    bench.worker.answer_finished.emit(answer_id, full)
+    await until(lambda: view.offered)
+    words = (
+        "Without the oldest 4 messages (23 tokens) it fits, with 23 tokens left for the answer. "
+        "All of them stay in the chat."
+    )
+    assert view.offered == [(answer_id, AnswerHelp(options=True, cut=words))]
+
+
+async def test_an_answer_that_cannot_go_on_has_no_message_to_shorten(bench: Bench) -> None:
+    asked = Asked(bench.session, MODEL, bench.session.conversation.active_branch(), then=_nothing)
+    bench.room.outgrown.emit(Outgrown(asked, TokenCount(300), 300))
+    await bench.until_told("Begin a new chat, or give")
+    assert bench.notice == (
+        "The chat takes 300 tokens, and the context of Tiny has 300. Begin a new chat, or give the "
+        "model more context."
+    )
+
+
+async def _nothing() -> None:
+    """Nothing is done."""
+
+
+@pytest.mark.parametrize("is_temporary", [False, True])
+@pytest.mark.parametrize("is_file", [False, True])
+async def test_the_first_message_of_a_chat_is_counted_before_it_is_sent(
+    bench: Bench, *, is_temporary: bool, is_file: bool
+) -> None:
+    sampling = SamplingParameters(seed=7)
+    session = bench.desk.library.new_session("", sampling, is_temporary=is_temporary)
+    bench.session = session
+    too_long = "word " * 1500
+    files = (FilePart("words.txt", too_long, len(too_long)),) if is_file else ()
+    bench.window.composer.attachments.put_back(files)
+    bench.type("" if is_file else too_long)
+    await bench.until_told("was not sent: it takes 1,5")
+    assert len(session.conversation) == 0
+    assert bench.started == ["One"]
+    assert bench.window.composer.text == ("" if is_file else too_long)
+    assert bench.window.composer.files == files
+    assert bench.errors == []
