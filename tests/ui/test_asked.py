@@ -13,14 +13,13 @@ import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.ui.chat_controller import ChatController
 from minerva_desktop.ui.composer import MEASURING_ELSE
 from minerva_desktop.ui.context_controller import KEEP_NEWEST, SUMMARISE
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.prompt_room import Asked
-from tests.app.desk import MODEL, Desk
-from tests.ui.asked_bench import Bench, until
+from tests.app.desk import MODEL
+from tests.ui.asked_bench import Bench, asked_bench, until
 
 LONG = "word " * 70  # more bytes than the context has tokens
 
@@ -33,13 +32,8 @@ async def bench(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Bench]:
-    desk = Desk(await ChatStore.open(tmp_path / "chats.sqlite3"), tmp_path)
-    bench = Bench(desk, icons)
-    monkeypatch.setattr(desk.listener, "has_room", bench.sender.has_room)
-    qtbot.addWidget(bench.window)
-    await desk.answered(bench.session, "One", "Un")
-    yield bench
-    await desk.library.close()
+    async with asked_bench(qtbot, icons, tmp_path, monkeypatch) as bench:
+        yield bench
 
 
 async def test_regenerating_goes_on_in_its_chat_and_is_counted_once(bench: Bench) -> None:

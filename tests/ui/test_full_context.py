@@ -14,12 +14,11 @@ from minerva_desktop.app.bounded_count import TokenCount
 from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.chat.parts import FilePart
 from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.ui.chat_view.actions import AnswerHelp
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.prompt_room import Asked, Outgrown
-from tests.app.desk import DONE, MODEL, Desk
-from tests.ui.asked_bench import Bench, until
+from tests.app.desk import DONE, MODEL
+from tests.ui.asked_bench import Bench, asked_bench, until
 
 
 @pytest.fixture
@@ -30,13 +29,8 @@ async def bench(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Bench]:
-    desk = Desk(await ChatStore.open(tmp_path / "chats.sqlite3"), tmp_path)
-    bench = Bench(desk, icons)
-    monkeypatch.setattr(desk.listener, "has_room", bench.sender.has_room)
-    qtbot.addWidget(bench.window)
-    await desk.answered(bench.session, "One", "Un")
-    yield bench
-    await desk.library.close()
+    async with asked_bench(qtbot, icons, tmp_path, monkeypatch) as bench:
+        yield bench
 
 
 async def test_under_an_answer_that_filled_the_context_it_is_offered_to_cut(bench: Bench) -> None:
