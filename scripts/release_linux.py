@@ -64,18 +64,31 @@ _GLIBC = re.compile(rb"GLIBC_2\.(\d+)\0")
 # What a person runs; what follows the last line is the archive.
 SELF_EXTRACTING = """\
 #!/bin/sh
-# Minerva Desktop {version}: sh {name} [--extract FOLDER]
-# Installs for you alone, without root; with --extract it only unpacks.
+# Minerva Desktop {version}: installs it for you alone, without root.
+#   sh {name}                    install
+#   sh {name} --extract FOLDER   only unpack
 set -eu
-archive() {{ tail -c +{offset} "$0"; }}
-if [ "${{1:-}}" = --extract ] && [ $# -eq 2 ]; then
-    mkdir -p "$2"
-    archive | tar -xzf - -C "$2"
-    exit 0
-fi
-if [ $# -gt 0 ]; then
-    sed -n '2,3s/^# //p' "$0"
+usage() {{ sed -n '2,4s/^# //p;4q' "$0"; }}
+wrong() {{
+    echo "{name}: $1" >&2
+    usage >&2
     exit 2
+}}
+archive() {{ tail -c +{offset} "$0"; }}
+if [ $# -gt 0 ]; then
+    case $1 in
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    --extract)
+        [ $# -eq 2 ] || wrong "--extract takes one folder"
+        mkdir -p "$2"
+        archive | tar -xzf - -C "$2"
+        exit 0
+        ;;
+    *) wrong "there is no option $1" ;;
+    esac
 fi
 refuse() {{ echo "Minerva Desktop is not installed: $1" >&2; exit 1; }}
 machine=$(uname -m)
