@@ -134,6 +134,9 @@ def desktop_files(project: ReleaseProject, version: str, epoch: int) -> Path:
     script = project.root / "scripts" / "render_icons.py"
     log = project.build / "packages.log"
     run_step("Rendering the icons", [project.python, script, icon, theme], log)
+    script = sources / "man_page.py"
+    page: list[str | Path] = [project.python, script, share / "man", version, date]
+    run_step("Writing the manual page", page, log)
     _check_desktop_files(share, log)
     return share
 
