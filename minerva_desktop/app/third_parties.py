@@ -16,7 +16,13 @@ from pathlib import Path
 
 import msgspec
 
-from minerva_desktop.app.third_party_table import MISSING_TEXTS, PARTS, SPDX, Part
+from minerva_desktop.app.third_party_table import (
+    MISSING_TEXTS,
+    PARTS,
+    SPDX,
+    TEXTS_WITHIN,
+    Part,
+)
 from minerva_desktop.errors import StoreError, os_reason
 
 COLLECTED = "third-parties.json"
@@ -147,10 +153,29 @@ def _version(part: Part, packages: dict[str, Distribution]) -> str:
     return ".".join(found.split(".")[: part.n_numbers])
 
 
+class _Terms(msgspec.Struct, frozen=True):
+    expression: str = ""
+
+
+class _Within(msgspec.Struct, frozen=True):
+    """A part of a package that is no package, in the form of CycloneDX."""
+
+    name: str
+    version: str = ""
+    author: str = "unnamed"
+    licenses: tuple[_Terms, ...] = ()
+
+
+class _Bill(msgspec.Struct, frozen=True):
+    components: tuple[_Within, ...] = ()
+
+
 def _of_package(name: str, package: Distribution, licences: Path) -> ThirdParty:
     text = _own_texts(package) or _read_texts(licences, MISSING_TEXTS.get(name, ()))
     if not text:
         raise StoreError(f"The package {name} brings no text of its licence, and Minerva has none")
+    if within := _told_within(package):
+        text = "\n\n".join((text, within, _read_texts(licences, TEXTS_WITHIN.get(name, ()))))
     return ThirdParty(
         name=package.metadata["Name"].replace("_", "-"),
         version=package.version,
@@ -158,6 +183,22 @@ def _of_package(name: str, package: Distribution, licences: Path) -> ThirdParty:
         homepage=_homepage(package),
         text=text,
     )
+
+
+def _told_within(package: Distribution) -> str:
+    """What the package's own bills of materials say that it is built of; empty without one."""
+    lines = []
+    for file in sorted(package.files or (), key=str):
+        if file.suffix == ".json" and file.parts[1:2] == ("sboms",):
+            content = Path(str(package.locate_file(file))).read_bytes()
+            try:
+                bill = msgspec.json.decode(content, type=_Bill)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise _unreadable(Path(file.name), str(error)) from error
+            for part in bill.components:
+                terms = " AND ".join(each.expression for each in part.licenses)
+                lines.append(f"  {part.name} {part.version}: {terms}; {part.author}")
+    return "\n".join(("It is built with these, by its own records:", "", *lines)) if lines else ""
 
 
 def _licence(package: Distribution) -> str:
