@@ -164,7 +164,10 @@ def test_a_windows_uninstall_keeps_data_unless_it_is_asked(monkeypatch: pytest.M
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
-    """The folder of programs, with two versions of what signs, beside a bundle."""
+    """The folder of programs, with Inno Setup and two versions of what signs, and a bundle."""
+    compiler = tmp_path / "Inno Setup 6" / "ISCC.exe"
+    compiler.parent.mkdir()
+    compiler.touch()
     for version in ("10.0.9600.0", "10.0.22621.0"):
         tool = tmp_path / "Windows Kits" / "10" / "bin" / version / "x64" / "signtool.exe"
         tool.parent.mkdir(parents=True)
@@ -179,7 +182,7 @@ def programs(tmp_path: Path) -> Path:
 
 
 def test_a_windows_installer_without_a_certificate(programs: Path) -> None:
-    (only,) = make_setup.commands("1.2.3", programs / "bundle", programs, {})
+    (only,) = make_setup.commands("1.2.3", programs / "bundle", [programs], {})
     assert only == (
         str(programs / "Inno Setup 6" / "ISCC.exe"), "/DVersion=1.2.3",
         f"/DBundle={programs / 'bundle'}", str(make_setup.SCRIPT),
@@ -194,7 +197,7 @@ def test_a_windows_installer_with_a_certificate(programs: Path) -> None:
     bundle = programs / "bundle"
     given = {make_setup.THUMBPRINT: "AB12", make_setup.TIMESTAMP: "http://time.example.org"}
     assert make_setup.skipped_steps(given) == []
-    sign, verify, pack = make_setup.commands("1.2.3", bundle, programs, given)
+    sign, verify, pack = make_setup.commands("1.2.3", bundle, [programs], given)
     tool = programs / "Windows Kits" / "10" / "bin" / "10.0.22621.0" / "x64" / "signtool.exe"
     code = tuple(
         str(bundle / name)
@@ -209,7 +212,19 @@ def test_a_windows_installer_with_a_certificate(programs: Path) -> None:
     (signing,) = re.findall(r"(?ms)^#ifdef Sign\n(.*?)^#endif", ISS)
     assert "SignTool=minerva\nSignedUninstaller=yes\n" in signing
     with pytest.raises(KeyError, match=make_setup.TIMESTAMP):
-        list(make_setup.commands("1.2.3", bundle, programs, {make_setup.THUMBPRINT: "AB12"}))
+        list(make_setup.commands("1.2.3", bundle, [programs], {make_setup.THUMBPRINT: "AB12"}))
+
+
+def test_the_compiler_for_windows_is_found_where_its_versions_put_themselves(
+    tmp_path: Path,
+) -> None:
+    folders = [tmp_path / "x86", tmp_path / "x64"]
+    with pytest.raises(FileNotFoundError, match="install Inno Setup 6"):
+        make_setup.compiler(folders)
+    for place in ("x86/Inno Setup 5", "x86/Inno Setup 10", "x64/Inno Setup 7", "x64/Inno Setup X"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "ISCC.exe").touch()
+    assert make_setup.compiler(folders) == tmp_path / "x64" / "Inno Setup 7" / "ISCC.exe"
 
 
 class WindowsFolders:
