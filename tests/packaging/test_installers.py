@@ -89,8 +89,6 @@ def test_windows_knows_gguf() -> None:
     (command,) = [line for line in registry if "shell\\open\\command" in line]
     assert '"""{app}\\{#Window}"" ""%1"""' in command
     assert any("OpenWithProgids" in line and "Tasks" not in line for line in registry)
-    assert iss_constants()["MimeType"] == MIME
-    assert any('"{#MimeType}"' in line and "createvalueifdoesntexist" in line for line in registry)
     for line in registry:  # what is written is taken back, alone or with the key above it
         below = any(key in line for key in ("DefaultIcon", "shell\\open", "SupportedTypes"))
         assert below or "uninsdelete" in line or "Tasks: association" in line, line
@@ -108,6 +106,7 @@ def test_windows_gives_gguf_back_to_what_opened_it_before() -> None:
     assert f"RegWriteStringValue(HKA, {key}" in kept
     assert given_back.index("if Current <> '{#TypeId}' then\n    Exit;") < given_back.index(key)
     assert "RegWriteStringValue(HKA, 'Software\\Classes\\.gguf', '', Earlier)" in given_back
+    assert "Content Type" not in ISS  # whose it is could not be told later
     steps = iss_procedure("CurUninstallStepChanged")
     assert "GiveTypeBack;" in steps[: steps.index("UninstallSilent")]
 
@@ -144,6 +143,8 @@ def test_windows_puts_the_command_on_the_path_only_where_it_is_wanted() -> None:
     assert "TakeOffPath;" in before[before.index("CurUninstallStepChanged") :]
     assert "TakeOffPath" not in rest
     assert iss_sections()["Setup"].count("ChangesEnvironment=yes") == 1
+    # Who had no PATH has none again.
+    assert "if Path = '' then\n    RegDeleteValue(" in iss_procedure("TakeOffPath")
 
 
 def test_a_windows_uninstall_keeps_data_unless_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
