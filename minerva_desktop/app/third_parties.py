@@ -31,6 +31,17 @@ _TEXT_FILE = re.compile(r"(?i)(licen[cs]e|copying|notice|authors)")
 _HOMEPAGES = ("homepage", "home-page", "home", "repository", "source", "source code")
 
 
+class PartWithin(msgspec.Struct, frozen=True, kw_only=True):
+    """What a part is built of, as its own bill of materials tells: ``licence`` is an expression of
+    SPDX, ``address`` a package URL; either may be empty."""
+
+    name: str
+    version: str
+    licence: str
+    author: str
+    address: str
+
+
 class ThirdParty(msgspec.Struct, frozen=True, kw_only=True):
     """One part. ``licence`` is an SPDX expression where there is one for it; ``text`` has all
     notices and licences, ``homepage`` an address of the web or nothing."""
@@ -40,6 +51,7 @@ class ThirdParty(msgspec.Struct, frozen=True, kw_only=True):
     licence: str
     homepage: str
     text: str
+    within: tuple[PartWithin, ...] = ()
 
 
 def third_parties(licences: Path) -> tuple[ThirdParty, ...]:
@@ -157,48 +169,59 @@ class _Terms(msgspec.Struct, frozen=True):
     expression: str = ""
 
 
-class _Within(msgspec.Struct, frozen=True):
-    """A part of a package that is no package, in the form of CycloneDX."""
-
+class _Component(msgspec.Struct, frozen=True):
     name: str
     version: str = ""
     author: str = "unnamed"
+    purl: str = ""
     licenses: tuple[_Terms, ...] = ()
 
 
 class _Bill(msgspec.Struct, frozen=True):
-    components: tuple[_Within, ...] = ()
+    """A bill of materials in the form of CycloneDX, as far as it is read here."""
+
+    components: tuple[_Component, ...] = ()
 
 
 def _of_package(name: str, package: Distribution, licences: Path) -> ThirdParty:
     text = _own_texts(package) or _read_texts(licences, MISSING_TEXTS.get(name, ()))
     if not text:
         raise StoreError(f"The package {name} brings no text of its licence, and Minerva has none")
-    if within := _told_within(package):
-        text = "\n\n".join((text, within, _read_texts(licences, TEXTS_WITHIN.get(name, ()))))
+    within = _within(package)
+    if within:
+        told = "\n".join(f"  {p.name} {p.version}: {p.licence}; {p.author}" for p in within)
+        told = f"It is built with these, by its own records:\n\n{told}"
+        text = "\n\n".join((text, told, _read_texts(licences, TEXTS_WITHIN.get(name, ()))))
     return ThirdParty(
         name=package.metadata["Name"].replace("_", "-"),
         version=package.version,
         licence=_licence(package),
         homepage=_homepage(package),
         text=text,
+        within=within,
     )
 
 
-def _told_within(package: Distribution) -> str:
-    """What the package's own bills of materials say that it is built of; empty without one."""
-    lines = []
-    for file in sorted(package.files or (), key=str):
+def _within(package: Distribution) -> tuple[PartWithin, ...]:
+    """What the package's own bills of materials name, by name. Raises `StoreError`."""
+    found: list[_Component] = []
+    for file in package.files or ():
         if file.suffix == ".json" and file.parts[1:2] == ("sboms",):
             content = Path(str(package.locate_file(file))).read_bytes()
             try:
-                bill = msgspec.json.decode(content, type=_Bill)
+                found += msgspec.json.decode(content, type=_Bill).components
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise _unreadable(Path(file.name), str(error)) from error
-            for part in bill.components:
-                terms = " AND ".join(each.expression for each in part.licenses)
-                lines.append(f"  {part.name} {part.version}: {terms}; {part.author}")
-    return "\n".join(("It is built with these, by its own records:", "", *lines)) if lines else ""
+    return tuple(
+        PartWithin(
+            name=part.name,
+            version=part.version,
+            licence=" AND ".join(each.expression for each in part.licenses),
+            author=part.author,
+            address=part.purl,
+        )
+        for part in sorted(found, key=lambda part: (part.name, part.version))
+    )
 
 
 def _licence(package: Distribution) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import Distribution
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 
 from minerva_desktop.app.third_parties import (
     COLLECTED,
+    _within,
     as_plain_text,
     collect_third_parties,
     third_parties,
@@ -94,6 +96,18 @@ def test_what_a_package_is_built_of_is_named_with_its_licence() -> None:
     assert len(named) > 5
     assert not [terms for terms in named if not any(licence in terms for licence in texts)]
     assert "It is built with these" not in parts["msgspec"].text
+
+
+def test_a_bill_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    folder = tmp_path / "x-1.dist-info"
+    (folder / "sboms").mkdir(parents=True)
+    (folder / "RECORD").write_text("x-1.dist-info/sboms/x.json,,\n")
+    (folder / "sboms" / "x.json").write_text('{"components": [{"name": "a", "version": "2"}]}')
+    (part,) = _within(Distribution.at(folder))
+    assert (part.name, part.version, part.licence, part.author) == ("a", "2", "", "unnamed")
+    (folder / "sboms" / "x.json").write_text('{"components": [{}]}')
+    with pytest.raises(StoreError, match=r"The licences in x\.json cannot be read"):
+        _within(Distribution.at(folder))
 
 
 def test_what_a_build_collected_is_taken_as_it_is(tmp_path: Path) -> None:

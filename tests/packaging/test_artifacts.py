@@ -82,6 +82,13 @@ def test_the_bill_of_materials() -> None:
     assert components["Qt"]["purl"] == f"pkg:generic/qt@{components['Qt']['version']}"
     assert components["llama.cpp and ggml"]["purl"] == "pkg:github/ggml-org/llama.cpp"
     assert components["SQLite"]["version"] == apsw.sqlite_lib_version()
+    # What a package's own bill names is within it.
+    inner = {each["name"]: each for each in components["pydantic-core"]["components"]}
+    assert len(inner) > 50
+    assert inner["jiter"]["purl"] == f"pkg:cargo/jiter@{inner['jiter']['version']}"
+    assert inner["jiter"]["licenses"] == [{"expression": "MIT"}]
+    references = re.findall(r'"bom-ref": "([^"]+)"', json.dumps(bill))
+    assert len(references) == len(set(references))
     others = bill_of_materials(parts[:-1], locked, "1.2.3", made)
     assert bill["serialNumber"].startswith("urn:uuid:")
     assert bill["serialNumber"] != others["serialNumber"]
