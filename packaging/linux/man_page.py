@@ -24,6 +24,9 @@ WIDTH = 72  # of a usage line, in characters: `man` moves it in, and does not br
 COMMANDS = (chat, serve, keys, models, chats, selftest)
 PAGE = """\
 .TH MINERVA 1 "{date}" "Minerva Desktop {version}" "User Commands"
+.\\" What a person may copy is not broken within a word.
+.nh
+.ad l
 .SH NAME
 minerva, minerva\\-desktop \\- chat with language models that run on this machine
 .SH SYNOPSIS
