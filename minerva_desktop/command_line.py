@@ -30,6 +30,8 @@ def window_parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE")
+    parser.add_argument(
+        "files", nargs="*", type=Path, metavar="FILE", help="a model, a chat, or a file to attach"
+    )
     parser.add_argument("--version", action="version", version=f"Minerva Desktop {__version__}")
     return parser

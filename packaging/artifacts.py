@@ -20,7 +20,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 from minerva_desktop import __version__  # noqa: E402
-from minerva_desktop.app.third_parties import ThirdParty, third_parties  # noqa: E402
+from minerva_desktop.app.third_parties import (  # noqa: E402
+    PartWithin,
+    ThirdParty,
+    third_parties,
+)
 from source_date import source_date  # noqa: E402
 
 # One list for each system, as the files of all three lie in one place later.
@@ -118,9 +122,22 @@ def _component(part: ThirdParty, locked: dict[str, set[str]]) -> dict[str, objec
     elif part.name in PURLS:
         known = f"@{part.version}" if _VERSION.fullmatch(part.version) else ""
         component["purl"] = PURLS[part.name] + known
+    if part.within:
+        component["components"] = [_inner_component(name, each) for each in part.within]
     if part.homepage:
         component["externalReferences"] = [{"type": "website", "url": part.homepage}]
     return component
+
+
+def _inner_component(outer: str, part: PartWithin) -> dict[str, object]:
+    component: dict[str, object] = {
+        "type": "library",
+        "bom-ref": f"{outer} {part.name} {part.version}",
+        "name": part.name,
+        "version": part.version,
+        "licenses": [_licence(part.licence or "unnamed")],
+    }
+    return component | ({"purl": part.address} if part.address else {})
 
 
 def _licence(words: str) -> dict[str, object]:

@@ -17,6 +17,7 @@ import sys
 import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from email.utils import format_datetime
 from pathlib import Path
 
 from release_environment import ReleaseProject
@@ -38,7 +39,7 @@ CONTROL = """\
 Package: {package}
 Version: {version}
 Architecture: {architecture}
-Maintainer: Minerva Desktop developers <minerva-desktop@localhost>
+Maintainer: {maintainer}
 Installed-Size: {kilobytes}
 Depends: {depends}
 Recommends: {recommended}
@@ -49,11 +50,20 @@ Description: chat with language models that run on your own machine
  and talk. A small model comes with it. It also serves the models to OpenAI
  clients, and works in a terminal (minerva chat, serve, models, chats).
 """
+MAINTAINER = "Minerva Desktop developers <minerva-desktop@localhost>"
+# In Debian's own form, which its tools read; what people read lies beside it.
+CHANGELOG = """\
+{package} ({version}) unstable; urgency=medium
+
+  * What is new is told in CHANGELOG.md.gz beside this file.
+
+ -- {maintainer}  {date}
+"""
 COPYRIGHT = """\
 Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 
 Files: *
-Copyright: Minerva Desktop developers
+Copyright: {year} Minerva Desktop developers
 License: Apache-2.0
  On Debian systems the text is in /usr/share/common-licenses/Apache-2.0.
 Comment: The parts that others made, with their licences, are listed in
@@ -64,18 +74,31 @@ _GLIBC = re.compile(rb"GLIBC_2\.(\d+)\0")
 # What a person runs; what follows the last line is the archive.
 SELF_EXTRACTING = """\
 #!/bin/sh
-# Minerva Desktop {version}: sh {name} [--extract FOLDER]
-# Installs for you alone, without root; with --extract it only unpacks.
+# Minerva Desktop {version}: installs it for you alone, without root.
+#   sh {name}                    install
+#   sh {name} --extract FOLDER   only unpack
 set -eu
-archive() {{ tail -c +{offset} "$0"; }}
-if [ "${{1:-}}" = --extract ] && [ $# -eq 2 ]; then
-    mkdir -p "$2"
-    archive | tar -xzf - -C "$2"
-    exit 0
-fi
-if [ $# -gt 0 ]; then
-    sed -n '2,3s/^# //p' "$0"
+usage() {{ sed -n '2,4s/^# //p;4q' "$0"; }}
+wrong() {{
+    echo "{name}: $1" >&2
+    usage >&2
     exit 2
+}}
+archive() {{ tail -c +{offset} "$0"; }}
+if [ $# -gt 0 ]; then
+    case $1 in
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    --extract)
+        [ $# -eq 2 ] || wrong "--extract takes one folder"
+        mkdir -p "$2"
+        archive | tar -xzf - -C "$2"
+        exit 0
+        ;;
+    *) wrong "there is no option $1" ;;
+    esac
 fi
 refuse() {{ echo "Minerva Desktop is not installed: $1" >&2; exit 1; }}
 machine=$(uname -m)
@@ -121,6 +144,9 @@ def desktop_files(project: ReleaseProject, version: str, epoch: int) -> Path:
     script = project.root / "scripts" / "render_icons.py"
     log = project.build / "packages.log"
     run_step("Rendering the icons", [project.python, script, icon, theme], log)
+    script = sources / "man_page.py"
+    page: list[str | Path] = [project.python, script, share / "man", version, date]
+    run_step("Writing the manual page", page, log)
     _check_desktop_files(share, log)
     return share
 
@@ -159,17 +185,12 @@ def debian_package(
     commands.mkdir()
     for name in (bundle_contents.EXECUTABLE, bundle_contents.COMMAND):
         (commands / name).symlink_to(f"../lib/{PACKAGE}/{bundle_contents.EXECUTABLE}")
-    documents = root / "usr" / "share" / "doc" / PACKAGE
-    _write(documents / "copyright", COPYRIGHT)
-    changelog = (project.root / "CHANGELOG.md").read_bytes()
-    (documents / "changelog.gz").write_bytes(gzip.compress(changelog, mtime=0))
-    licences = (project.build / "licences" / LICENCES).read_bytes()
-    (documents / f"{LICENCES}.gz").write_bytes(gzip.compress(licences, mtime=0))
+    _write_documents(root / "usr" / "share" / "doc" / PACKAGE, project, version, epoch)
     kilobytes = sum(file.lstat().st_size for file in root.rglob("*")) // 1024
     architecture = _output(["dpkg", "--print-architecture"], project.build)
     control = CONTROL.format(
         package=PACKAGE, version=version, architecture=architecture, kilobytes=kilobytes,
-        depends=_depends(root, app), recommended=RECOMMENDED,
+        depends=_depends(root, app), recommended=RECOMMENDED, maintainer=MAINTAINER,
     )  # fmt: skip
     _write(root / "DEBIAN" / "control", control)
     _set_modes_and_times(root, epoch)
@@ -186,6 +207,21 @@ def debian_package(
     variables = {"SOURCE_DATE_EPOCH": str(epoch)}
     run_step(f"Packing {package.name}", command, project.build / "packages.log", variables)
     return package
+
+
+def _write_documents(folder: Path, project: ReleaseProject, version: str, epoch: int) -> None:
+    date = datetime.datetime.fromtimestamp(epoch, datetime.UTC)
+    _write(folder / "copyright", COPYRIGHT.format(year=date.year))
+    changelog = CHANGELOG.format(
+        package=PACKAGE, version=version, maintainer=MAINTAINER, date=format_datetime(date)
+    )
+    texts = {
+        "changelog": changelog.encode(),
+        "CHANGELOG.md": (project.root / "CHANGELOG.md").read_bytes(),
+        LICENCES: (project.build / "licences" / LICENCES).read_bytes(),
+    }
+    for name, text in texts.items():
+        (folder / f"{name}.gz").write_bytes(gzip.compress(text, mtime=0))
 
 
 def _depends(root: Path, app: Path) -> str:
@@ -305,7 +341,9 @@ def _set_modes_and_times(root: Path, epoch: int) -> None:
     paths: Iterable[Path] = (root, *root.rglob("*"))
     for path in paths:
         if not path.is_symlink():
-            is_run = path.is_dir() or path.stat().st_mode & 0o100
+            # A library is read, whatever its package thought.
+            is_program = path.stat().st_mode & 0o100 and ".so" not in path.suffixes
+            is_run = path.is_dir() or is_program
             path.chmod(0o755 if is_run else 0o644)
         os.utime(path, (epoch, epoch), follow_symlinks=False)
 

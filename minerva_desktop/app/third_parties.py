@@ -16,13 +16,30 @@ from pathlib import Path
 
 import msgspec
 
-from minerva_desktop.app.third_party_table import MISSING_TEXTS, PARTS, SPDX, Part
+from minerva_desktop.app.third_party_table import (
+    MISSING_TEXTS,
+    PARTS,
+    SPDX,
+    TEXTS_WITHIN,
+    Part,
+)
 from minerva_desktop.errors import StoreError, os_reason
 
 COLLECTED = "third-parties.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _TEXT_FILE = re.compile(r"(?i)(licen[cs]e|copying|notice|authors)")
 _HOMEPAGES = ("homepage", "home-page", "home", "repository", "source", "source code")
+
+
+class PartWithin(msgspec.Struct, frozen=True, kw_only=True):
+    """What a part is built of, as its own bill of materials tells: ``licence`` is an expression of
+    SPDX, ``address`` a package URL; either may be empty."""
+
+    name: str
+    version: str
+    licence: str
+    author: str
+    address: str
 
 
 class ThirdParty(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +51,7 @@ class ThirdParty(msgspec.Struct, frozen=True, kw_only=True):
     licence: str
     homepage: str
     text: str
+    within: tuple[PartWithin, ...] = ()
 
 
 def third_parties(licences: Path) -> tuple[ThirdParty, ...]:
@@ -147,16 +165,62 @@ def _version(part: Part, packages: dict[str, Distribution]) -> str:
     return ".".join(found.split(".")[: part.n_numbers])
 
 
+class _Terms(msgspec.Struct, frozen=True):
+    expression: str = ""
+
+
+class _Component(msgspec.Struct, frozen=True):
+    name: str
+    version: str = ""
+    author: str = "unnamed"
+    purl: str = ""
+    licenses: tuple[_Terms, ...] = ()
+
+
+class _Bill(msgspec.Struct, frozen=True):
+    """A bill of materials in the form of CycloneDX, as far as it is read here."""
+
+    components: tuple[_Component, ...] = ()
+
+
 def _of_package(name: str, package: Distribution, licences: Path) -> ThirdParty:
     text = _own_texts(package) or _read_texts(licences, MISSING_TEXTS.get(name, ()))
     if not text:
         raise StoreError(f"The package {name} brings no text of its licence, and Minerva has none")
+    within = _within(package)
+    if within:
+        told = "\n".join(f"  {p.name} {p.version}: {p.licence}; {p.author}" for p in within)
+        told = f"It is built with these, by its own records:\n\n{told}"
+        text = "\n\n".join((text, told, _read_texts(licences, TEXTS_WITHIN.get(name, ()))))
     return ThirdParty(
         name=package.metadata["Name"].replace("_", "-"),
         version=package.version,
         licence=_licence(package),
         homepage=_homepage(package),
         text=text,
+        within=within,
+    )
+
+
+def _within(package: Distribution) -> tuple[PartWithin, ...]:
+    """What the package's own bills of materials name, by name. Raises `StoreError`."""
+    found: list[_Component] = []
+    for file in package.files or ():
+        if file.suffix == ".json" and file.parts[1:2] == ("sboms",):
+            content = Path(str(package.locate_file(file))).read_bytes()
+            try:
+                found += msgspec.json.decode(content, type=_Bill).components
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise _unreadable(Path(file.name), str(error)) from error
+    return tuple(
+        PartWithin(
+            name=part.name,
+            version=part.version,
+            licence=" AND ".join(each.expression for each in part.licenses),
+            author=part.author,
+            address=part.purl,
+        )
+        for part in sorted(found, key=lambda part: (part.name, part.version))
     )
 
 

@@ -31,7 +31,7 @@ PARTS = (
         name="Qt",
         licence="LGPL-3.0-only",
         homepage="https://www.qt.io",
-        texts=LGPL,
+        texts=(*LGPL, "qt-parts.txt", "apache-2.0.txt"),
         package="PySide6_Essentials",
     ),
     Part(
@@ -52,7 +52,7 @@ PARTS = (
         name="Python",
         licence="PSF-2.0",
         homepage="https://www.python.org",
-        texts=("python.txt",),
+        texts=("python.txt", "python-parts.txt"),
         version=platform.python_version(),
     ),
     Part(
@@ -206,6 +206,8 @@ MISSING_TEXTS = MappingProxyType(
         "shiboken6": LGPL,
     }
 )
+# The texts for what packages are built of, where that is under others than they are themselves.
+TEXTS_WITHIN = MappingProxyType({"pydantic-core": ("apache-2.0.txt", "icu.txt")})
 # Licences that packages name in words of their own.
 SPDX = MappingProxyType(
     {

@@ -35,7 +35,7 @@ _OF_A_DEATH = ("minerva_desktop.engine.pool", "minerva_desktop.engine.connection
 
 def chat(arguments: list[str]) -> int:
     """Run the command; the exit code. Raises `MinervaError`."""
-    parser = _parser()
+    parser = argument_parser()
     given = parser.parse_args(arguments)
     if given.named is not None:
         if given.model is not None:
@@ -60,7 +60,8 @@ def chat(arguments: list[str]) -> int:
     return asyncio.run(_talk(paths, settings, model, given, sampling))
 
 
-def _parser() -> argparse.ArgumentParser:
+def argument_parser() -> argparse.ArgumentParser:
+    """What the command takes, with its help."""
     parser = CommandParser(prog="minerva chat", description="Chat in the terminal.")
     parser.add_argument(
         "model", nargs="?", help="a library model or a GGUF file (default: the built-in one)"

@@ -25,7 +25,7 @@ _TOLD = ("minerva_desktop.store.database", "minerva_desktop.store.recovery")
 
 def chats(arguments: list[str]) -> int:
     """Run the command; the exit code. Raises `MinervaError`."""
-    parser = _parser()
+    parser = argument_parser()
     given = parser.parse_args(arguments)
     if given.command == "export":
         if given.all == bool(given.chats):
@@ -87,7 +87,8 @@ def _format(parser: argparse.ArgumentParser, given: argparse.Namespace) -> Expor
     return asked
 
 
-def _parser() -> argparse.ArgumentParser:
+def argument_parser() -> argparse.ArgumentParser:
+    """What the command takes, with its help."""
     parser = CommandParser(prog="minerva chats", description="Your chats, from the command line.")
     commands = parser.add_subparsers(dest="command", required=True)
     listed = commands.add_parser("list", help="all chats, the last used first")

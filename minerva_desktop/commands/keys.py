@@ -32,7 +32,7 @@ class ShownKey(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def keys(arguments: list[str]) -> int:
     """Run the command; the exit code. Raises `InvalidRequest` and `StoreError`."""
-    given = _parser().parse_args(arguments)
+    given = argument_parser().parse_args(arguments)
     start_logging(None)
     file = KeyFile(ready_paths().api_keys)
     match given.command:
@@ -53,14 +53,15 @@ _LAST_KEY = (
 )
 
 
-def _parser() -> argparse.ArgumentParser:
+def argument_parser() -> argparse.ArgumentParser:
+    """What the command takes, with its help."""
     parser = CommandParser(prog="minerva keys", description="API keys of the HTTP endpoint.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="all keys: their names, last characters and ages")
     create = commands.add_parser("create", help="make a key, which is shown this once")
     create.add_argument("name", help="whose it is, for the log and for revoking it")
     revoke = commands.add_parser("revoke", help="a key of that name opens no longer")
-    revoke.add_argument("name")
+    revoke.add_argument("name", help="whose it is, as list tells")
     for command in commands.choices.values():
         command.add_argument("--json", action="store_true", help="for scripts")
     return parser

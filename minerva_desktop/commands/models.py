@@ -49,7 +49,7 @@ ASK_SECONDS = 30.0  # for a dry run, which here is what was asked for
 
 def models(arguments: list[str]) -> int:
     """Run the command; the exit code. Raises `MinervaError`."""
-    parser = _parser()
+    parser = argument_parser()
     given = parser.parse_args(arguments)
     if given.force and not given.load:
         parser.error("--force goes with --load")
@@ -81,7 +81,8 @@ def models(arguments: list[str]) -> int:
     return EXIT_OK
 
 
-def _parser() -> argparse.ArgumentParser:
+def argument_parser() -> argparse.ArgumentParser:
+    """What the command takes, with its help."""
     parser = CommandParser(prog="minerva models", description="The models you have.")
     parser.set_defaults(memory_gb=None, force=False)  # only `show` has them
     commands = parser.add_subparsers(dest="command", required=True)

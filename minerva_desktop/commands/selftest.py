@@ -3,6 +3,7 @@ process of its own does."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import sys
 
@@ -23,8 +24,8 @@ EXIT_OK, EXIT_FAILED = 0, 1
 _TOLD = ("minerva_desktop.engine.connection",)
 
 
-def selftest(arguments: list[str]) -> int:
-    """Run the command; 0 where all is well."""
+def argument_parser() -> argparse.ArgumentParser:
+    """What the command takes, with its help."""
     parser = CommandParser(
         prog="minerva selftest",
         description="Check that Minerva works here: its files and folders, the chats (which are"
@@ -36,7 +37,12 @@ def selftest(arguments: list[str]) -> int:
     shape.add_argument(
         "--json-lines", action="store_true", help="the same as it comes, a JSON object a line"
     )
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def selftest(arguments: list[str]) -> int:
+    """Run the command; 0 where all is well."""
+    given = argument_parser().parse_args(arguments)
     start_logging(None, told_otherwise=_TOLD)
     tell = _tell_line if given.json_lines else _tell_nothing if given.json else _tell_person
     if not given.json and not given.json_lines:

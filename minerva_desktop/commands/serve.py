@@ -46,7 +46,7 @@ KEY_HINT = ": `minerva keys create NAME` makes one"
 
 def serve(arguments: Sequence[str]) -> int:
     """Serve until a signal comes; the exit code. Raises what starting raises."""
-    parser = _parser()
+    parser = argument_parser()
     given = parser.parse_args(arguments)
     if given.force and not given.model:
         parser.error("--force goes with --model")
@@ -112,7 +112,8 @@ def _flaw(error: InvalidRequest, host: str) -> str:
     return error.message + KEY_HINT
 
 
-def _parser() -> argparse.ArgumentParser:
+def argument_parser() -> argparse.ArgumentParser:
+    """What the command takes, with its help."""
     parser = CommandParser(prog="minerva serve", description="Serve models over HTTP.")
     parser.add_argument(
         "--host", help=f"address to listen on (default: from the settings, else {LOOPBACK})"

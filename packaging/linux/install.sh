@@ -9,13 +9,49 @@
 set -eu
 
 data=${XDG_DATA_HOME:-"$HOME/.local/share"}
-app=$HOME/.local/lib/minerva-desktop
+libraries=$HOME/.local/lib
+app=$libraries/minerva-desktop
 commands=$HOME/.local/bin
+
 # Where the installed version has its menu entry: XDG_DATA_HOME may have been another then.
-installed_data=$data
-if [ -f "$app/data-folder" ]; then
-    installed_data=$(cat "$app/data-folder")
-fi
+find_installed_data() {
+    installed_data=$data
+    if [ -f "$app/data-folder" ]; then
+        installed_data=$(cat "$app/data-folder")
+    fi
+}
+
+# A path as one word of a command line, for the person to copy.
+word() {
+    case $1 in
+    *[!A-Za-z0-9_./%+:,@=-]*) printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")" ;;
+    *) printf '%s' "$1" ;;
+    esac
+}
+
+usage() {
+    sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
+}
+
+wrong() {
+    echo "install.sh: $1" >&2
+    usage >&2
+    exit 2
+}
+
+# One at a time: two would fill and empty each other's folders. Held until this process ends.
+lock() {
+    [ -d "$libraries" ] || return 0 # nothing is installed
+    command -v flock >/dev/null || return 0
+    exec 9<"$libraries"
+    flock -n 9 || case $? in
+    1)
+        echo "Minerva Desktop is being installed or removed: waiting until that is done."
+        flock 9
+        ;;
+    *) ;; # a disk without locks, of which it has told
+    esac
+}
 
 remove() {
     for command in minerva minerva-desktop; do
@@ -48,39 +84,48 @@ own_backends() {
 
 refresh() { # FOLDER, of data
     # Desktops notice by themselves, sooner or later; these make it sooner, where they are.
-    if command -v update-mime-database >/dev/null; then
+    if [ -d "$1/mime/packages" ] && command -v update-mime-database >/dev/null; then
         update-mime-database "$1/mime" || true
     fi
-    if command -v update-desktop-database >/dev/null; then
+    if [ -d "$1/applications" ] && command -v update-desktop-database >/dev/null; then
         update-desktop-database "$1/applications" || true
     fi
     touch "$1/icons/hicolor" 2>/dev/null || true
 }
 
-if [ "${1:-}" = --uninstall ]; then
+[ $# -lt 2 ] || wrong "one option at most, and these are $#: $*"
+case ${1:-} in
+'') [ $# = 0 ] || wrong "an empty option" ;;
+-h | --help)
+    usage
+    exit 0
+    ;;
+--uninstall)
+    lock
+    find_installed_data
     remove
     refresh "$installed_data"
     echo "Minerva Desktop is removed. Chats, settings and models are where they were."
     exit 0
-fi
-if [ $# -gt 0 ]; then
-    sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
-    exit 2
-fi
+    ;;
+*) wrong "there is no option $1" ;;
+esac
 
 here=$(cd "$(dirname "$0")" && pwd)
 if [ "$here" = "$app" ]; then
     echo "This is the installed app: there is nothing to install." >&2
     exit 1
 fi
-mkdir -p "$HOME/.local/lib" "$commands"
-# Beside the old one first: a full disk must not leave half an app in its place.
-rm -rf "$app.new"
-trap 'rm -rf "$app.new"' EXIT
-# Not every shell runs that one at a signal.
+mkdir -p "$libraries" "$commands"
+# Not every shell runs what is set for EXIT at a signal.
 trap 'exit 130' INT
 trap 'exit 143' TERM
 trap 'exit 129' HUP
+lock
+find_installed_data
+# Beside the old one first: a full disk must not leave half an app in its place.
+rm -rf "$app.new"
+trap 'rm -rf "$app.new"' EXIT
 cp -R "$here/app" "$app.new"
 cp "$here/install.sh" "$app.new/"
 (cd "$here/share" && find . -type f | sed 's,^\./,,') >"$app.new/installed-files"
@@ -91,14 +136,20 @@ trap '' INT TERM HUP
 remove
 mv "$app.new" "$app"
 for command in minerva minerva-desktop; do
-    if [ -e "$commands/$command" ]; then
-        echo "$commands/$command is another program's: it stays; use $app/minerva-desktop" >&2
+    link=$commands/$command
+    # Of a Minerva that went, from before the home got its name.
+    case $([ -e "$link" ] || readlink "$link" || true) in
+    */minerva-desktop/minerva-desktop) rm "$link" ;;
+    esac
+    if [ -e "$link" ] || [ -L "$link" ]; then
+        echo "$link is another program's: it stays; use $(word "$app/minerva-desktop")" >&2
     else
-        ln -s "$app/minerva-desktop" "$commands/$command"
+        ln -s "$app/minerva-desktop" "$link"
     fi
 done
 while IFS= read -r file; do
     mkdir -p "$data/$(dirname "$file")"
+    rm -f "$data/$file" # a link that leads nowhere cannot be written through
     cp "$here/share/$file" "$data/$file"
 done <"$app/installed-files"
 # The menu may not look for programs where ~/.local/bin is.
@@ -126,4 +177,4 @@ if [ -n "$removed_backends" ]; then
     echo "Removed with the version before:$removed_backends. Put what fits this version's llama.cpp" \
         "into $app/_internal/llama_cpp/lib."
 fi
-echo "To remove it: $app/install.sh --uninstall"
+echo "To remove it: $(word "$app/install.sh") --uninstall"

@@ -11,6 +11,7 @@ has Apple notarise it. What needs credentials is skipped where there are none, a
 
 from __future__ import annotations
 
+import json
 import os
 import plistlib
 import shutil
@@ -48,7 +49,9 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         for command in commands(app, image, Path(folder), os.environ):
             run(command, TRIES if command[0] == "hdiutil" else 1)
-    return 0
+    if skipped_steps(os.environ) or notarise(image, os.environ[PROFILE]):
+        return 0
+    return 1
 
 
 def run(command: Sequence[str], tries: int) -> None:
@@ -58,6 +61,23 @@ def run(command: Sequence[str], tries: int) -> None:
         if subprocess.run(command, check=not left).returncode == 0:
             return
         time.sleep(PAUSE_SECONDS)
+
+
+def notarise(image: Path, profile: str) -> bool:
+    """Have Apple look at ``image`` and attach its word; whether it was accepted. Else what is wrong
+    with it was printed. Raises `CalledProcessError` where Apple could not be asked."""
+    asked = ("xcrun", "notarytool", "submit", str(image), "--keychain-profile", profile)
+    command = (*asked, "--wait", "--output-format", "json")
+    print("$", *command, flush=True)
+    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    print(told, flush=True)
+    answer = json.loads(told)
+    # It ends with 0 for what Apple refuses, too, and the reasons are in a file at Apple's.
+    if answer["status"] != "Accepted":
+        run(("xcrun", "notarytool", "log", answer["id"], "--keychain-profile", profile), 1)
+        return False
+    run(("xcrun", "stapler", "staple", str(image)), TRIES)  # the word gets about in its own time
+    return True
 
 
 def set_version(app: Path, version: str) -> None:
@@ -78,11 +98,16 @@ def skipped_steps(environment: Mapping[str, str]) -> list[str]:
 def commands(
     app: Path, image: Path, folder: Path, environment: Mapping[str, str]
 ) -> Iterator[tuple[str, ...]]:
-    """All that is run, in order. ``folder`` is empty, and becomes the image's content."""
+    """All that is run before Apple is asked, in order. ``folder`` is empty, and becomes the
+    image's content."""
     identity = environment.get(IDENTITY) or AD_HOC
     signing: tuple[str, ...] = ("codesign", "--force", "--sign", identity)
     if identity != AD_HOC:
         signing += ("--timestamp", "--options", "runtime")
+    # What the hardened runtime has to allow, and no more: llama.cpp reports progress and its log
+    # into Python through functions that ctypes makes at run time, on Intel in memory that is
+    # written and then executed. All libraries have the app's own signature, and so pass its check.
+    # The file itself says nothing of that: `codesign` stops at some comments.
     entitlements = ("--entitlements", str(HERE / "entitlements.plist"))
     # From the inside out: the signature of what is around covers that of what is in it.
     yield from ((*signing, str(file)) for file in libraries(app))
@@ -98,21 +123,22 @@ def commands(
     if identity == AD_HOC:
         return
     yield ("codesign", "--sign", identity, "--timestamp", str(image))
-    profile = environment.get(PROFILE)
-    if profile:
-        yield (
-            "xcrun", "notarytool", "submit", str(image), "--keychain-profile", profile, "--wait",
-        )  # fmt: skip
-        yield ("xcrun", "stapler", "staple", str(image))
 
 
 def libraries(app: Path) -> list[Path]:
-    """The code inside the app but its main executable, the deepest first; links are covered by
-    what they point to."""
+    """What is signed inside the app but its main executable, the deepest first: files with code,
+    and for the one of a framework the framework's version, with all that is in it. Links are
+    covered by what they point to."""
     contents = app / "Contents"
     main_program = contents / "MacOS" / EXECUTABLE
     found = [path for path in contents.rglob("*") if _is_code(path) and path != main_program]
-    return sorted(found, key=lambda path: (-len(path.parts), str(path)))
+    deepest_first = sorted(found, key=lambda path: (-len(path.parts), str(path)))
+    return [path.parent if _is_of_framework(path) else path for path in deepest_first]
+
+
+def _is_of_framework(path: Path) -> bool:
+    versions = path.parent.parent
+    return versions.name == "Versions" and versions.parent.name == f"{path.name}.framework"
 
 
 def _is_code(path: Path) -> bool:

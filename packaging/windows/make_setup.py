@@ -12,6 +12,7 @@ installer.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,8 +25,10 @@ BUNDLE = ROOT / "build" / "release" / "frozen" / "minerva-desktop"
 THUMBPRINT, TIMESTAMP = "MINERVA_SIGN_THUMBPRINT", "MINERVA_TIMESTAMP_SERVER"
 # What this project has built itself; the others' libraries have their makers' signatures, or none.
 OWN_CODE = ("*.exe", "_internal/llama_cpp/lib/*.dll")
-PROGRAM_FILES = "ProgramFiles(x86)"
-INNO_SETUP = "Inno Setup 6/ISCC.exe"
+# Where programs of 32 and of 64 bits are: the variables that name the folders.
+PROGRAM_FILES = ("ProgramFiles(x86)", "ProgramFiles")
+COMPILERS = "Inno Setup */ISCC.exe"
+OLDEST_COMPILER = 6
 SIGN_TOOLS = "Windows Kits/10/bin/10.*/x64/signtool.exe"
 
 
@@ -34,10 +37,10 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 1:
         print(__doc__)
         return 2
-    if PROGRAM_FILES not in os.environ:
+    programs = [Path(os.environ[name]) for name in PROGRAM_FILES if name in os.environ]
+    if not programs:
         print("Installers for Windows are made on Windows.")
         return 1
-    programs = Path(os.environ[PROGRAM_FILES])
     for skipped in skipped_steps(os.environ):
         print(skipped)
     for command in commands(arguments[0], BUNDLE, programs, os.environ):
@@ -52,12 +55,12 @@ def skipped_steps(environment: Mapping[str, str]) -> list[str]:
 
 
 def commands(
-    version: str, bundle: Path, programs: Path, environment: Mapping[str, str]
+    version: str, bundle: Path, programs: Sequence[Path], environment: Mapping[str, str]
 ) -> Iterator[tuple[str, ...]]:
-    """All that is run, in order. ``programs``: the folder of 32-bit programs. Raises `KeyError`
-    where there is a certificate and no server for timestamps, and `FileNotFoundError` without
-    a program that signs."""
-    compile_script = [str(programs / INNO_SETUP), f"/DVersion={version}", f"/DBundle={bundle}"]
+    """All that is run, in order. ``programs``: the folders of programs. Raises `KeyError` where
+    there is a certificate and no server for timestamps, and `FileNotFoundError` without Inno Setup
+    or a program that signs."""
+    compile_script = [str(compiler(programs)), f"/DVersion={version}", f"/DBundle={bundle}"]
     thumbprint = environment.get(THUMBPRINT)
     if thumbprint:
         tool = str(newest_sign_tool(programs))
@@ -73,12 +76,30 @@ def commands(
     yield (*compile_script, str(SCRIPT))
 
 
-def newest_sign_tool(programs: Path) -> Path:
-    """Microsoft's program that signs, which is in no PATH. Raises `FileNotFoundError`."""
-    found = list(programs.glob(SIGN_TOOLS))
+def compiler(programs: Sequence[Path]) -> Path:
+    """Inno Setup's compiler, which is in no PATH: the oldest that will do, as the script was tried
+    with one of these. Raises `FileNotFoundError`."""
+    found = [
+        (int(match[1]), path)
+        for path in _in(programs, COMPILERS)
+        if (match := re.match(r"Inno Setup (\d+)", path.parent.name))
+        and int(match[1]) >= OLDEST_COMPILER
+    ]
     if not found:
-        raise FileNotFoundError(f"{programs / SIGN_TOOLS}: install the Windows SDK")
+        raise FileNotFoundError(f"{programs[0] / COMPILERS}: install Inno Setup {OLDEST_COMPILER}")
+    return min(found)[1]
+
+
+def newest_sign_tool(programs: Sequence[Path]) -> Path:
+    """Microsoft's program that signs, which is in no PATH. Raises `FileNotFoundError`."""
+    found = _in(programs, SIGN_TOOLS)
+    if not found:
+        raise FileNotFoundError(f"{programs[0] / SIGN_TOOLS}: install the Windows SDK")
     return max(found, key=lambda path: [int(part) for part in path.parts[-3].split(".")])
+
+
+def _in(folders: Sequence[Path], pattern: str) -> list[Path]:
+    return [path for folder in folders for path in folder.glob(pattern)]
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@
 #define Window "minerva-desktop.exe"
 #define Command "minerva.exe"
 #define TypeId "MinervaDesktop.gguf"
-#define MimeType "application/x-gguf"
 #define EarlierType "Earlier type of .gguf"
 ; What minerva_desktop\running_mark.py makes: so long no file of the app may be replaced or deleted.
 #define RunningMark "MinervaDesktopRuns"
@@ -84,7 +83,6 @@ Root: HKA; Subkey: "Software\Classes\{#TypeId}\shell\open\command"; ValueType: s
 Root: HKA; Subkey: "Software\Classes\.gguf"; Flags: uninsdeletekeyifempty
 Root: HKA; Subkey: "Software\Classes\.gguf\OpenWithProgids"; ValueType: string; ValueName: "{#TypeId}"; ValueData: ""; Flags: uninsdeletevalue uninsdeletekeyifempty
 Root: HKA; Subkey: "Software\Classes\.gguf"; ValueType: string; ValueData: "{#TypeId}"; Tasks: association; BeforeInstall: KeepEarlierType
-Root: HKA; Subkey: "Software\Classes\.gguf"; ValueType: string; ValueName: "Content Type"; ValueData: "{#MimeType}"; Flags: createvalueifdoesntexist; Tasks: association
 Root: HKA; Subkey: "Software\Classes\Applications\{#Window}\SupportedTypes"; ValueType: string; ValueName: ".gguf"; ValueData: ""
 Root: HKA; Subkey: "Software\Classes\Applications\{#Window}"; Flags: uninsdeletekey
 ; So that "minerva-desktop" can be started by its name.
@@ -152,12 +150,7 @@ begin
   if RegQueryStringValue(HKA, 'Software\Classes\{#TypeId}', '{#EarlierType}', Earlier) then
     RegWriteStringValue(HKA, 'Software\Classes\.gguf', '', Earlier)
   else
-  begin
     RegDeleteValue(HKA, 'Software\Classes\.gguf', '');
-    if RegQueryStringValue(HKA, 'Software\Classes\.gguf', 'Content Type', Current) then
-      if Current = '{#MimeType}' then
-        RegDeleteValue(HKA, 'Software\Classes\.gguf', 'Content Type');
-  end;
 end;
 
 procedure TakeOffPath;
@@ -174,7 +167,10 @@ begin
   { It was the last one: the semicolon before it goes, too. }
   if (Place > 1) and (Place > Length(Path)) then
     Delete(Path, Place - 1, 1);
-  RegWriteExpandStringValue(HKCU, 'Environment', 'Path', Path);
+  if Path = '' then
+    RegDeleteValue(HKCU, 'Environment', 'Path')
+  else
+    RegWriteExpandStringValue(HKCU, 'Environment', 'Path', Path);
 end;
 
 var

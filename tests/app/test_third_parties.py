@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from importlib.metadata import Distribution
 from pathlib import Path
 
 import msgspec
@@ -9,6 +11,7 @@ import pytest
 
 from minerva_desktop.app.third_parties import (
     COLLECTED,
+    _within,
     as_plain_text,
     collect_third_parties,
     third_parties,
@@ -63,9 +66,48 @@ def test_what_has_no_package_is_there_too() -> None:
     }.items():
         assert words in parts[name].text
         assert name in qt.text
-    for author in ("The ggml authors", "Mozilla Foundation", "Jeffrey Quesnelle and Bowen Peng"):
+    for words in ("TinyCBOR", "Martin Mitáš", "USC/Information Sciences", "Public Suffix List"):
+        assert words in qt.text
+    for words in ("Takuji Nishimura and Makoto Matsumoto", "Stefan Krah", "Lucent Technologies"):
+        assert words in parts["Python"].text
+    for author in (
+        "The ggml authors",
+        "Mozilla Foundation",
+        "Jeffrey Quesnelle and Bowen Peng",
+        "ggllm.cpp",
+    ):
         assert author in parts["llama.cpp and ggml"].text
     assert all(part.homepage.startswith("http") for part in parts.values())
+
+
+def test_what_a_package_is_built_of_is_named_with_its_licence() -> None:
+    parts = {part.name: part for part in third_parties(LICENCES)}
+    core = parts["pydantic-core"].text
+    assert "It is built with these, by its own records:" in core
+    assert re.search(r"(?m)^  jiter [\d.]+: MIT; Samuel Colvin", core)
+    texts = {
+        "MIT": "Permission is hereby granted, free of charge",
+        "Apache-2.0": "TERMS AND CONDITIONS FOR USE",
+        "Unicode-3.0": "Unicode, Inc.",
+    }
+    assert all(words in core for words in texts.values())
+    # One of these is among the licences of each; zlib's asks for its notice with sources alone.
+    named = set(re.findall(r"(?m)^  [\w-]+ [\d.]+\S*: (.*); .*$", core)) - {"Zlib"}
+    assert len(named) > 5
+    assert not [terms for terms in named if not any(licence in terms for licence in texts)]
+    assert "It is built with these" not in parts["msgspec"].text
+
+
+def test_a_bill_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    folder = tmp_path / "x-1.dist-info"
+    (folder / "sboms").mkdir(parents=True)
+    (folder / "RECORD").write_text("x-1.dist-info/sboms/x.json,,\n")
+    (folder / "sboms" / "x.json").write_text('{"components": [{"name": "a", "version": "2"}]}')
+    (part,) = _within(Distribution.at(folder))
+    assert (part.name, part.version, part.licence, part.author) == ("a", "2", "", "unnamed")
+    (folder / "sboms" / "x.json").write_text('{"components": [{}]}')
+    with pytest.raises(StoreError, match=r"The licences in x\.json cannot be read"):
+        _within(Distribution.at(folder))
 
 
 def test_what_a_build_collected_is_taken_as_it_is(tmp_path: Path) -> None:

@@ -30,9 +30,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGING = ROOT / "packaging"
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 COMMANDS = {*PROJECT["project"]["scripts"], *PROJECT["project"]["gui-scripts"]}
-WORKFLOW: dict[Any, Any] = yaml.safe_load(
-    (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
-)
+WORKFLOW_TEXT = (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
+WORKFLOW: dict[Any, Any] = yaml.safe_load(WORKFLOW_TEXT)
 JOB = WORKFLOW["jobs"]["build"]
 
 
@@ -83,6 +82,13 @@ def test_the_bill_of_materials() -> None:
     assert components["Qt"]["purl"] == f"pkg:generic/qt@{components['Qt']['version']}"
     assert components["llama.cpp and ggml"]["purl"] == "pkg:github/ggml-org/llama.cpp"
     assert components["SQLite"]["version"] == apsw.sqlite_lib_version()
+    # What a package's own bill names is within it.
+    inner = {each["name"]: each for each in components["pydantic-core"]["components"]}
+    assert len(inner) > 50
+    assert inner["jiter"]["purl"] == f"pkg:cargo/jiter@{inner['jiter']['version']}"
+    assert inner["jiter"]["licenses"] == [{"expression": "MIT"}]
+    references = re.findall(r'"bom-ref": "([^"]+)"', json.dumps(bill))
+    assert len(references) == len(set(references))
     others = bill_of_materials(parts[:-1], locked, "1.2.3", made)
     assert bill["serialNumber"].startswith("urn:uuid:")
     assert bill["serialNumber"] != others["serialNumber"]
@@ -158,12 +164,30 @@ def test_ci_builds_what_has_passed_its_tests() -> None:
     assert 'python scripts/check_commands.py "$COMMAND"' in told  # on all three systems
 
 
+def test_ci_holds_on_windows_and_in_a_container() -> None:
+    told = "\n".join(runs())
+    # Python ends its lines with two characters there, and bash takes off one.
+    assert re.findall(r"\$\(python -c '(.*)'\)", told) == [
+        'import minerva_desktop as m; print(m.__version__, end="")'
+    ]
+    # The folders that contexts name are not those of a container.
+    assert "github.workspace }}" not in WORKFLOW_TEXT
+    assert "MINERVA_HOME=$RUNNER_TEMP/" in told
+    # The same bytes everywhere: Git for Windows would write other ends of lines.
+    assert (ROOT / ".gitattributes").read_text(encoding="utf-8").endswith("* text=auto eol=lf\n")
+
+
 def test_ci_gives_away_nothing() -> None:
     assert WORKFLOW["permissions"] == {"contents": "read"}
     assert JOB["environment"] == "release"  # whose secrets they are, and not the tests'
     assert "secrets." not in json.dumps(WORKFLOW["jobs"]["tests"])
+    # A tag may be moved by whoever has taken an action's repository; what a sum names may not.
+    actions = re.findall(r"(?m)^ +- uses: (.+)$", WORKFLOW_TEXT)
+    assert len(actions) == WORKFLOW_TEXT.count("uses:") == 4
+    pinned = re.compile(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+    assert all(pinned.fullmatch(action) for action in actions)
     steps = [step for job in WORKFLOW["jobs"].values() for step in job["steps"]]
-    actions = [step["uses"] for step in steps if "uses" in step]
-    assert all(re.fullmatch(r"actions/[a-z-]+@v\d+\.\d+\.\d+", action) for action in actions)
+    checkouts = [step for step in steps if step.get("uses", "").startswith("actions/checkout@")]
+    assert [step["with"] for step in checkouts] == [{"persist-credentials": False}] * 2
     # Secrets are in the environment of the one step, never in a command line that is logged.
     assert not [run for run in runs() if "secrets." in run or "${{" in run]

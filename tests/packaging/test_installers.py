@@ -3,6 +3,7 @@ Mac: they agree with the app, with each other and with what they are read by."""
 
 from __future__ import annotations
 
+import os
 import plistlib
 import re
 import subprocess
@@ -88,8 +89,6 @@ def test_windows_knows_gguf() -> None:
     (command,) = [line for line in registry if "shell\\open\\command" in line]
     assert '"""{app}\\{#Window}"" ""%1"""' in command
     assert any("OpenWithProgids" in line and "Tasks" not in line for line in registry)
-    assert iss_constants()["MimeType"] == MIME
-    assert any('"{#MimeType}"' in line and "createvalueifdoesntexist" in line for line in registry)
     for line in registry:  # what is written is taken back, alone or with the key above it
         below = any(key in line for key in ("DefaultIcon", "shell\\open", "SupportedTypes"))
         assert below or "uninsdelete" in line or "Tasks: association" in line, line
@@ -107,6 +106,7 @@ def test_windows_gives_gguf_back_to_what_opened_it_before() -> None:
     assert f"RegWriteStringValue(HKA, {key}" in kept
     assert given_back.index("if Current <> '{#TypeId}' then\n    Exit;") < given_back.index(key)
     assert "RegWriteStringValue(HKA, 'Software\\Classes\\.gguf', '', Earlier)" in given_back
+    assert "Content Type" not in ISS  # whose it is could not be told later
     steps = iss_procedure("CurUninstallStepChanged")
     assert "GiveTypeBack;" in steps[: steps.index("UninstallSilent")]
 
@@ -143,6 +143,8 @@ def test_windows_puts_the_command_on_the_path_only_where_it_is_wanted() -> None:
     assert "TakeOffPath;" in before[before.index("CurUninstallStepChanged") :]
     assert "TakeOffPath" not in rest
     assert iss_sections()["Setup"].count("ChangesEnvironment=yes") == 1
+    # Who had no PATH has none again.
+    assert "if Path = '' then\n    RegDeleteValue(" in iss_procedure("TakeOffPath")
 
 
 def test_a_windows_uninstall_keeps_data_unless_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +165,10 @@ def test_a_windows_uninstall_keeps_data_unless_it_is_asked(monkeypatch: pytest.M
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
-    """The folder of programs, with two versions of what signs, beside a bundle."""
+    """The folder of programs, with Inno Setup and two versions of what signs, and a bundle."""
+    compiler = tmp_path / "Inno Setup 6" / "ISCC.exe"
+    compiler.parent.mkdir()
+    compiler.touch()
     for version in ("10.0.9600.0", "10.0.22621.0"):
         tool = tmp_path / "Windows Kits" / "10" / "bin" / version / "x64" / "signtool.exe"
         tool.parent.mkdir(parents=True)
@@ -178,7 +183,7 @@ def programs(tmp_path: Path) -> Path:
 
 
 def test_a_windows_installer_without_a_certificate(programs: Path) -> None:
-    (only,) = make_setup.commands("1.2.3", programs / "bundle", programs, {})
+    (only,) = make_setup.commands("1.2.3", programs / "bundle", [programs], {})
     assert only == (
         str(programs / "Inno Setup 6" / "ISCC.exe"), "/DVersion=1.2.3",
         f"/DBundle={programs / 'bundle'}", str(make_setup.SCRIPT),
@@ -193,7 +198,7 @@ def test_a_windows_installer_with_a_certificate(programs: Path) -> None:
     bundle = programs / "bundle"
     given = {make_setup.THUMBPRINT: "AB12", make_setup.TIMESTAMP: "http://time.example.org"}
     assert make_setup.skipped_steps(given) == []
-    sign, verify, pack = make_setup.commands("1.2.3", bundle, programs, given)
+    sign, verify, pack = make_setup.commands("1.2.3", bundle, [programs], given)
     tool = programs / "Windows Kits" / "10" / "bin" / "10.0.22621.0" / "x64" / "signtool.exe"
     code = tuple(
         str(bundle / name)
@@ -208,7 +213,19 @@ def test_a_windows_installer_with_a_certificate(programs: Path) -> None:
     (signing,) = re.findall(r"(?ms)^#ifdef Sign\n(.*?)^#endif", ISS)
     assert "SignTool=minerva\nSignedUninstaller=yes\n" in signing
     with pytest.raises(KeyError, match=make_setup.TIMESTAMP):
-        list(make_setup.commands("1.2.3", bundle, programs, {make_setup.THUMBPRINT: "AB12"}))
+        list(make_setup.commands("1.2.3", bundle, [programs], {make_setup.THUMBPRINT: "AB12"}))
+
+
+def test_the_compiler_for_windows_is_found_where_its_versions_put_themselves(
+    tmp_path: Path,
+) -> None:
+    folders = [tmp_path / "x86", tmp_path / "x64"]
+    with pytest.raises(FileNotFoundError, match="install Inno Setup 6"):
+        make_setup.compiler(folders)
+    for place in ("x86/Inno Setup 5", "x86/Inno Setup 10", "x64/Inno Setup 7", "x64/Inno Setup X"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "ISCC.exe").touch()
+    assert make_setup.compiler(folders) == tmp_path / "x64" / "Inno Setup 7" / "ISCC.exe"
 
 
 class WindowsFolders:
@@ -239,13 +256,15 @@ def test_macos_is_told_what_the_app_opens() -> None:
 
 
 def test_macos_allows_no_more_than_is_needed() -> None:
-    entitlements = plistlib.loads((PACKAGING / "macos" / "entitlements.plist").read_bytes())
-    assert entitlements == {"com.apple.security.cs.allow-unsigned-executable-memory": True}
+    file = (PACKAGING / "macos" / "entitlements.plist").read_bytes()
+    allowed = {"com.apple.security.cs.allow-unsigned-executable-memory": True}
+    assert plistlib.loads(file) == allowed
+    assert b"<!--" not in file  # `codesign` stops at what other readers of XML accept there
 
 
 @pytest.fixture
 def app(tmp_path: Path) -> Path:
-    """A bundle with code in two depths, a link, and files that are none."""
+    """A bundle with code in two depths, a framework, links, and a file that is no code."""
     app = tmp_path / "Minerva Desktop.app"
     contents = app / "Contents"
     (contents / "MacOS").mkdir(parents=True)
@@ -256,6 +275,12 @@ def app(tmp_path: Path) -> Path:
     (contents / "Frameworks" / "Python").write_bytes(code)
     (contents / "Frameworks" / "PySide6" / "QtCore.abi3.so").write_bytes(code)
     (contents / "Frameworks" / "link.dylib").symlink_to("Python")
+    framework = contents / "Frameworks" / "PySide6" / "QtCore.framework"
+    (framework / "Versions" / "A" / "Helpers").mkdir(parents=True)
+    (framework / "Versions" / "A" / "QtCore").write_bytes(code)
+    (framework / "Versions" / "A" / "Helpers" / "helper").write_bytes(code)
+    (framework / "Versions" / "Current").symlink_to("A")
+    (framework / "QtCore").symlink_to("Versions/Current/QtCore")
     (contents / "Frameworks" / "notes.so").write_text("no code")
     return app
 
@@ -267,7 +292,10 @@ def test_a_disk_image_without_credentials(app: Path, tmp_path: Path) -> None:
     run = list(make_dmg.commands(app, tmp_path / "x.dmg", tmp_path / "in", {}))
     signed = [command[-1] for command in run if command[:2] == ("codesign", "--force")]
     contents = app / "Contents"
+    version = contents / "Frameworks" / "PySide6" / "QtCore.framework" / "Versions" / "A"
     assert signed == [  # from the inside out
+        str(version / "Helpers" / "helper"),
+        str(version),
         str(contents / "Frameworks" / "PySide6" / "QtCore.abi3.so"),
         str(contents / "Frameworks" / "Python"),
         str(app),
@@ -287,18 +315,31 @@ def test_a_disk_image_with_credentials(app: Path, tmp_path: Path) -> None:
     assert all(command[3:7] == (given[make_dmg.IDENTITY], "--timestamp", "--options", "runtime")
                for command in signing)  # fmt: skip
     assert [command for command in signing if "--entitlements" in command] == [signing[-1]]
-    assert [command[:3] for command in run[-2:]] == [
-        ("xcrun", "notarytool", "submit"),
-        ("xcrun", "stapler", "staple"),
-    ]
-    without_profile = {make_dmg.IDENTITY: "X"}
-    assert (
-        list(make_dmg.commands(app, tmp_path / "x.dmg", tmp_path / "in", without_profile))[-1][0]
-        == "codesign"
-    )
-    assert make_dmg.skipped_steps(without_profile) == [
+    assert run[-1] == (
+        "codesign", "--sign", given[make_dmg.IDENTITY], "--timestamp", str(tmp_path / "x.dmg")
+    )  # fmt: skip
+    assert make_dmg.skipped_steps({make_dmg.IDENTITY: "X"}) == [
         "MINERVA_NOTARY_PROFILE is not set: nothing is notarised."
     ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it runs a shell script")
+@pytest.mark.parametrize("status", ["Accepted", "Invalid"])
+def test_what_apple_refuses_is_no_release(
+    status: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = tmp_path / "asked"
+    program = tmp_path / "xcrun"
+    program.write_text(
+        f'#!/bin/sh\necho "$1 $2" >> {asked}\n'
+        f'[ "$2" != submit ] || echo \'{{"id": "1-2", "status": "{status}"}}\'\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    accepted = status == "Accepted"
+    assert make_dmg.notarise(tmp_path / "x.dmg", "release") is accepted
+    then = "stapler staple" if accepted else "notarytool log"
+    assert asked.read_text().splitlines() == ["notarytool submit", then]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it runs a shell script")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import platform
 import shutil
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -108,6 +110,102 @@ def test_the_menu_entry_starts_the_app_in_a_home_of_any_name(tmp_path: Path) -> 
     argument = "".join(character for character, before in unescaped(line[1:-4], '"`$\\'))
     assert argument.replace("%%", "\0").count("%") == 0
     assert argument.replace("%%", "%") == program
+
+
+def test_it_can_be_removed_as_it_says_in_a_home_of_any_name(tmp_path: Path) -> None:
+    installer = Installer(tmp_path / "unpacked", tmp_path / 'it\'s "my home" $HOME `id` & more')
+    told = installer.run().stdout.splitlines()[-1]
+    assert told.startswith("To remove it: ")
+    line = ["sh", "-c", told.removeprefix("To remove it: ")]
+    script = installer.app / "install.sh"
+    script.chmod(0o755)
+    removed = subprocess.run(line, env=installer.environment({}), capture_output=True, check=True)
+    assert removed.stdout.startswith(b"Minerva Desktop is removed.")
+    assert not installer.app.exists()
+
+
+@pytest.mark.parametrize(
+    "target", ["/nowhere/tool", "/home/old/lib/minerva-desktop/minerva-desktop"]
+)
+def test_a_command_that_leads_nowhere_does_not_stop_it(target: str, installer: Installer) -> None:
+    commands = installer.home / ".local" / "bin"
+    commands.mkdir(parents=True)
+    link = commands / "minerva"
+    link.symlink_to(target)
+    told = installer.run().stderr
+    assert (installer.home / ".local/share" / ENTRY).is_file()
+    assert (commands / "minerva-desktop").resolve() == installer.app / "minerva-desktop"
+    if "minerva-desktop" in target:  # from before the home got its name
+        assert link.resolve() == installer.app / "minerva-desktop"
+        assert told == ""
+    else:
+        assert str(link.readlink()) == target
+        assert told.startswith(f"{link} is another program's: it stays; use {installer.app}/")
+    installer.run("--uninstall")
+    assert [path.name for path in commands.iterdir()] == (["minerva"] if told else [])
+
+
+@pytest.mark.skipif(shutil.which("flock") is None, reason="it has nothing to lock with")
+def test_a_second_one_waits_for_the_first(installer: Installer) -> None:
+    libraries = installer.app.parent
+    libraries.mkdir(parents=True)
+    with closing(OpenFolder(libraries)) as first:
+        fcntl.flock(first.number, fcntl.LOCK_EX)
+        second = subprocess.Popen(
+            ["sh", str(installer.folder / "install.sh")], env=installer.environment({}),
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        with second:
+            assert second.stdout is not None
+            assert second.stdout.readline().endswith("waiting until that is done.\n")
+            assert list(libraries.iterdir()) == []
+            fcntl.flock(first.number, fcntl.LOCK_UN)
+            assert "Minerva Desktop is installed" in second.communicate()[0]
+    assert second.returncode == 0
+    # Nobody's lock is left behind.
+    assert [path.name for path in libraries.iterdir()] == [installer.app.name]
+    assert "waiting" not in installer.run().stdout
+
+
+class OpenFolder:
+    """An open folder, which can be locked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.number = os.open(folder, os.O_RDONLY)
+
+    def close(self) -> None:
+        os.close(self.number)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        (["--help"], ""),
+        (["-h"], ""),
+        (["--nonsense"], "there is no option --nonsense"),
+        (["--extract"], "--extract takes one folder"),
+        (["--uninstall", "now"], "one option at most, and these are 2: --uninstall now"),
+    ],
+)
+def test_its_options(
+    arguments: list[str], wrong: str, tmp_path: Path, installer: Installer
+) -> None:
+    packed = tmp_path / "minerva.run"
+    packed.write_bytes(release_linux._header(packed.name, "minerva", "1.2.3", HERE))
+    scripts = [packed, installer.folder / "install.sh"]
+    if arguments[0] in ("--extract", "--uninstall"):  # each has one that the other has not
+        scripts = scripts[:1] if "--extract" in arguments else scripts[1:]
+    for script in scripts:
+        done = subprocess.run(
+            ["sh", str(script), *arguments], env=installer.environment({}),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        usage = done.stderr if wrong else done.stdout
+        assert done.returncode == (2 if wrong else 0)
+        assert (done.stdout if wrong else done.stderr) == ""
+        assert usage.startswith(f"{script.name}: {wrong}\n" if wrong else ("Minerva", "Installs"))
+        assert "for you alone" in usage
+    assert installer.left() == set()
 
 
 def plain(value: str) -> str:

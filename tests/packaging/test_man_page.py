@@ -1,0 +1,68 @@
+"""`man minerva`: made of the commands' help, so that it says what they do."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from linux import man_page
+from minerva_desktop.command_line import window_parser
+
+PAGE = man_page.man_page("1.2.3", "2026-11-26")
+PARSERS = [command.argument_parser for command in man_page.COMMANDS]
+
+
+def test_it_tells_of_every_command_that_the_help_names() -> None:
+    named = re.findall(r"(?m)^  (minerva [a-z]+)", window_parser().format_help())
+    assert len(named) == 6
+    sections = re.findall(r"(?m)^\.SH (MINERVA .*)$", PAGE)
+    assert sorted(sections) == sorted(name.upper() for name in named)
+    assert sorted(named) == sorted(parser().prog for parser in PARSERS)
+
+
+def test_it_tells_of_every_option_and_what_it_does() -> None:
+    for parser in PARSERS:
+        helped = parser().format_help()
+        for option in set(re.findall(r"--[a-z-]+", helped)) - {"--help"}:
+            assert f"\\fB{man_page.escaped(option)}\\fR" in PAGE
+    assert "\\fB\\-\\-idle\\-seconds\\fR \\fIS\\fR\nunload a model that" in PAGE
+    assert ".SS minerva chats export\n.nf\nminerva chats export [\\-h]" in PAGE
+    # The words beside a command that has no more to say of itself.
+    assert ".PP\nWrite chats to files.\n.TP\n" in PAGE
+    assert ".PP\nHow it is loaded:\n.TP\n" in PAGE
+    assert "%(" not in PAGE
+
+
+def test_text_is_no_command_of_the_page() -> None:
+    assert man_page.escaped(".so /etc/passwd\n'x\na\\-b") == "\\&.so /etc/passwd\n\\&'x\na\\e\\-b"
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="nothing that sets it is installed")
+def test_it_can_be_set_without_a_warning() -> None:
+    done = subprocess.run(
+        ["groff", "-man", "-Tutf8", "-Kutf8", "-ww", "-rLL=80n"],
+        input=PAGE, capture_output=True, text=True, encoding="utf-8", check=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert "minerva, minerva-desktop - chat with language models" in re.sub(
+        "\x1b\\[[0-9;]*m|.\b", "", done.stdout
+    )
+
+
+def test_both_commands_have_it_and_a_second_build_the_same(tmp_path: Path) -> None:
+    first, second = (made(tmp_path / name) for name in ("first", "second"))
+    assert first == second
+    assert first.keys() == {"minerva.1.gz", "minerva-desktop.1.gz"}
+    assert gzip.decompress(first["minerva.1.gz"]).decode() == PAGE
+    assert gzip.decompress(first["minerva-desktop.1.gz"]) == b".so man1/minerva.1\n"
+    assert all(packed[3:10] == b"\0\0\0\0\0\2\3" for packed in first.values())  # `gzip -9n`
+
+
+def made(folder: Path) -> dict[str, bytes]:
+    assert man_page.main([str(folder), "1.2.3", "2026-11-26"]) == 0
+    return {file.name: file.read_bytes() for file in folder.glob("man1/*")}
