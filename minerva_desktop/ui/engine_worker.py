@@ -128,6 +128,10 @@ class EngineWorker(QThread):
         """End an answer early; idempotent."""
         self._call(self._running.cancel, answer_id)
 
+    async def n_answers(self, path: Path) -> int:
+        """How many answers in this window a model writes, or is to write."""
+        return await self._await(self._running.n_of(path))
+
     def warm_up(self, request: AnswerRequest) -> None:
         """Have the state of the request's chat read back from disk, if its model is loaded and
         nothing else runs, so that its next answer begins at once."""

@@ -208,7 +208,7 @@ def test_a_model_that_other_programs_use_is_unloaded_only_when_they_are_asked_ab
         click(eject)
         desk.until_said("2 requests of other programs")
         desk.press_notice("Unload when they are done")
-        assert desk.opened.notice == f"{name} is unloaded once no request uses it any more."
+        assert desk.opened.notice == f"{name} is unloaded once nothing uses it any more."
         clients[0].leave()
         desk.opened.until("end of one", lambda: "Cancelled" in desk.rows[1])
         assert clients[1].is_served
@@ -228,3 +228,33 @@ def test_a_model_that_other_programs_use_is_unloaded_only_when_they_are_asked_ab
         desk.opened.until("rows", lambda: desk.rows[0].startswith("Failed (503), "))
         click(desk.switch)  # nobody is asked once nobody uses it
         desk.opened.until("end", lambda: desk.state.startswith("Off."))
+
+
+def test_an_answer_in_the_window_is_broken_off_only_when_the_person_is_asked(
+    qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, model_path: Path
+) -> None:
+    with serving(qtbot, dressed_app, minerva_home, model_path) as desk:
+        opened, current = desk.opened, desk.opened.window.header.picker.current
+        assert current is not None
+        opened.send("Tell me a very long story")
+        opened.until("answer", lambda: desk.eject.isEnabled() and opened.is_answering)
+        click(desk.eject)
+        desk.until_said(
+            f"An answer in this window uses {current.name}. Unloading it now breaks that off."
+        )
+        desk.press_notice("Cancel")
+        assert opened.notice == ""
+        assert opened.is_answering
+        (client,) = desk.ask()
+        click(desk.eject)
+        desk.until_said(
+            "An answer in this window and a request of another program use "
+            f"{current.name}. Unloading it now breaks them off."
+        )
+        client.leave()
+        opened.until("end of the request", lambda: ANSWERING not in desk.rows)
+        assert opened.is_answering
+        desk.press_notice("Unload anyway")
+        opened.until("unloading", lambda: not desk.eject.isEnabled())
+        opened.until("end", lambda: not opened.is_answering)
+        assert opened.notice == ""
