@@ -132,12 +132,15 @@ class _Running:
         limits = config.limits
         port = listener.getsockname()[1]
         self.url = f"http://{bracketed(_reachable(config.host))}:{port}"
+        layer = AccessLayer(create_app(context), context.metrics, context.activity)
         protocol = functools.partial(
-            HttpProtocol, limits=replace(limits, max_connections=_affordable(limits))
+            HttpProtocol,
+            limits=replace(limits, max_connections=_affordable(limits)),
+            on_malformed=layer.note_malformed,
         )
         self._server = _Server(
             uvicorn.Config(
-                AccessLayer(create_app(context), context.metrics, context.activity),
+                layer,
                 http=protocol,  # type: ignore[arg-type]  # called as the class would be
                 ws="none",
                 lifespan="off",

@@ -239,11 +239,14 @@ class ErrorAnswer(Response):
         info.error_code, info.error_message = self._error.code, self._error.message
         if not speaks_messages(scope["path"]):
             await super().__call__(scope, receive, send)
-            return
-        request_id = request_info(scope).request_id
+        else:
+            await self.for_messages(info.request_id)(scope, receive, send)
+
+    def for_messages(self, request_id: str) -> Response:
+        """The same in the shape of Anthropic's API."""
         body = MessagesErrorBody.of(self._error, self.status_code, request_id)
         headers = self._own_headers | request_id_headers(request_id)
-        await json_response(body, self.status_code, headers)(scope, receive, send)
+        return json_response(body, self.status_code, headers)
 
 
 def speaks_messages(path: str) -> bool:

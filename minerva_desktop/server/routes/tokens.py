@@ -55,12 +55,7 @@ def tokens_router(context: ServerContext) -> APIRouter:
         written = context.bodies.compute(
             lambda: _token_list(found, with_pieces=bool(asked.with_pieces))
         )
-        slices = await lifetime.run(written, request.receive)
-        return StreamingResponse(
-            _each(slices),
-            headers={**headers, "content-length": str(sum(map(len, slices)))},
-            media_type="application/json",
-        )
+        return _sliced(await lifetime.run(written, request.receive), headers)
 
     @router.post("/detokenize")
     async def detokenize(request: Request) -> Response:
@@ -123,6 +118,16 @@ def _token_list(found: Tokenized, *, with_pieces: bool) -> list[bytes]:
         written.append(comma + msgspec.json.encode(some)[1:-1])
     written.append(b"]}")
     return written
+
+
+def _sliced(slices: Sequence[bytes], headers: dict[str, str]) -> Response:
+    """JSON that its client reads as one body."""
+    n_bytes = sum(map(len, slices))
+    return StreamingResponse(
+        _each(slices),
+        headers={**headers, "content-length": str(n_bytes)},
+        media_type="application/json",
+    )
 
 
 async def _each(slices: Iterable[bytes]) -> AsyncIterator[bytes]:
