@@ -120,6 +120,11 @@ class Desk:
         (button,) = [each for each in buttons if each.text() == words and each.isVisible()]
         click(button)
 
+    def enter(self, name: str, text: str) -> None:
+        field = part(self.window, QLineEdit, name)
+        field.setText(text)
+        QTest.keyClick(field, Qt.Key.Key_Return)
+
     def let_go(self) -> None:
         for client in self._clients:
             client.leave()
@@ -145,14 +150,41 @@ def serving(qtbot: QtBot, app: QApplication, home: Path, model: Path) -> Iterato
             desk.let_go()
 
 
-def test_another_port_and_the_switch_give_running_answers_a_grace(
+def test_another_port_is_listened_on_at_once_beside_the_requests_on_the_old_one(
     qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, small_path: Path
 ) -> None:
     with serving(qtbot, dressed_app, minerva_home, small_path) as desk:
-        clients, port = desk.ask(2), free_port()
-        field = part(desk.window, QLineEdit, "serverWindowPort")
-        field.setText(str(port))
-        QTest.keyClick(field, Qt.Key.Key_Return)
+        old_url, clients, port = desk.url, desk.ask(2), free_port()
+        desk.enter("serverWindowPort", str(port))
+        desk.opened.until("server", lambda: desk.url == f"http://127.0.0.1:{port}/v1")
+        desk.until_said(
+            f"The local server listens on port {port} now. 2 running requests on the old one have "
+            "10 seconds to end."
+        )
+        assert all(client.is_served for client in clients)
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{old_url}/models")
+        assert httpx.get(f"{desk.url}/models").status_code == 200
+        (third,) = desk.ask()
+        clients[0].leave()
+        desk.press_notice("End them now")
+        desk.opened.until("end", lambda: desk.opened.notice == "")
+        desk.opened.until("end of the request", lambda: not clients[1].is_served)
+        assert '"code":"endpoint_stopped"' in clients[1].text
+        assert third.is_served
+        third.leave()
+        desk.opened.until("rows", lambda: ANSWERING not in desk.rows)
+        ends = sorted(row.partition(",")[0] for row in desk.rows)
+        assert ends == ["Cancelled", "Cancelled", "Server stopped"]
+
+
+def test_the_same_port_and_the_switch_give_running_answers_a_grace(
+    qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, small_path: Path
+) -> None:
+    with serving(qtbot, dressed_app, minerva_home, small_path) as desk:
+        url, clients = desk.url, desk.ask(2)
+        click(part(desk.window, QAbstractButton, "serverAdvanced"))
+        desk.enter("serverSeconds", "600")
         desk.until_said(
             "The local server restarts once 2 running requests have ended, in 10 seconds at most."
         )
@@ -162,13 +194,10 @@ def test_another_port_and_the_switch_give_running_answers_a_grace(
         clients[0].leave()
         desk.until_state("Restarting… 1 request still runs, for 10 seconds at most.")
         desk.press_notice("End them now")
-        desk.opened.until("server", lambda: desk.state == f"On: http://127.0.0.1:{port}/v1")
+        desk.opened.until("server", lambda: desk.state == f"On: {url}")
         assert desk.opened.notice == ""
         clients[1].leave()
         assert '"code":"endpoint_stopped"' in clients[1].text
-        desk.opened.until("rows", lambda: ANSWERING not in desk.rows)
-        ends = sorted(row.partition(",")[0] for row in desk.rows)
-        assert ends == ["Cancelled", "Server stopped"]
 
         (client,) = desk.ask()
         click(desk.switch)
