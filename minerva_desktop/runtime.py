@@ -95,7 +95,6 @@ class Runtime:
         self.keeps_spare = True  # have a child ready after a load, for the next one
         self._chooser = LoadChooser(self._spare, measured)
         self._background: set[asyncio.Task[None]] = set()
-        self._on_event = on_event
         self.pool: ModelPool[LlamaEngine] = ModelPool(
             self._make_engine,
             ledgers=DeviceLedgers({CPU: self._ledger}),
@@ -110,7 +109,7 @@ class Runtime:
         self.activity = Activity(on_request, max_loading=max_waiting)
         self._queue, self._key_file = QueueLimit(max_waiting), key_file
         self._watching_keys: asyncio.Task[None] | None = None
-        self._catalog, self._probe = catalog, probe
+        self._catalog, self._probe, self._on_event = catalog, probe, on_event
         self._endpoint: Endpoint | None = None
         self._moved: list[tuple[Endpoint, asyncio.Task[None]]] = []  # those that left their port
         self._switching = asyncio.Lock()  # starts and stops happen in the order they were asked for
