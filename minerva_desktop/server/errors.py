@@ -238,7 +238,8 @@ class ErrorAnswer(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         info = request_info(scope)
-        info.error_code, info.error_message = self._error.code, self._error.message
+        if not info.is_refused:  # by its connection, whose words the client got
+            info.error_code, info.error_message = self._error.code, self._error.message
         if not speaks_messages(scope["path"]):
             await super().__call__(scope, receive, send)
         else:

@@ -269,7 +269,7 @@ class HttpProtocol(H11Protocol):
         cycle = cast("RequestResponseCycle | None", self.cycle)
         if cycle is not None and not cycle.response_complete:
             scope = cast("dict[str, Any]", cycle.scope)
-            self._answer(error, request_info(scope), scope["path"])
+            self._answer(error, request_info(scope), scope["path"], scope["method"])
             cycle.disconnected = True
             cycle.message_event.set()  # so that its route ends, and it is noted as all others are
         else:
@@ -279,7 +279,9 @@ class HttpProtocol(H11Protocol):
         self._is_refused = True
         self.transport.close()
 
-    def _answer(self, error: MinervaError, info: RequestInfo, path: str = "") -> None:
+    def _answer(
+        self, error: MinervaError, info: RequestInfo, path: str = "", method: str = ""
+    ) -> None:
         """Send ``error`` unless an answer is on its way already, which is broken off then."""
         info.error_code, info.error_message = error.code, error.message
         if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
@@ -289,17 +291,18 @@ class HttpProtocol(H11Protocol):
         answer = error_response(error)
         is_messages = speaks_messages(path)
         response = answer.for_messages(info.request_id) if is_messages else answer
+        body = b"" if method == "HEAD" else bytes(response.body)
         status = HTTPStatus(response.status_code)
         # uvicorn's own answers have the date among these.
         common = [*self.server_state.default_headers, *response.raw_headers]
         headers = [*stamped_headers(info, common), (b"connection", b"close")]
         for event in (
             h11.Response(status_code=status, headers=headers, reason=status.phrase.encode()),
-            h11.Data(data=bytes(response.body)),
+            h11.Data(data=body),
             h11.EndOfMessage(),
         ):
             self.transport.write(self.conn.send(event) or b"")
-        info.sent_bytes = len(response.body)
+        info.sent_bytes = len(body)
 
 
 class _LingeringTransport:

@@ -106,3 +106,21 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_has_a_row(
     assert (row.status, row.state, row.request_id) == (499, RequestState.CANCELLED, "mine")
     assert row.error == "The client went away before its request was whole"
     assert logged_ids(caplog).count("mine") == 1
+
+
+async def test_a_broken_body_of_a_request_for_the_head_only(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with serving() as served:
+        answer = await served.exchange(
+            head(served, "HEAD", Transfer_Encoding="chunked", X_Request_Id="mine") + b"zz\r\n"
+        )
+        await served.http.get("/metrics")  # its route has ended by then
+        (row,) = served.activity.snapshot()
+    assert status_of(answer) == 400
+    assert answer.endswith(b"\r\n\r\n")
+    assert row.error.startswith("This is no valid HTTP/1.1 request")
+    assert logged_ids(caplog) == ["mine"]
+    assert " 400 invalid_request_error " in caplog.text
+    assert [each.message for each in caplog.records if each.levelno >= logging.ERROR] == []
