@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.conversation import Conversation
+from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.parts import FilePart
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.library.catalog import Catalog
@@ -129,6 +130,32 @@ def test_a_model_is_loaded_before_a_message_that_may_lack_room_is_sent(
         opened.press(Qt.Key.Key_Return)
         opened.until("answer", lambda: opened.speed != "" and not opened.is_answering)
         assert "Which one do you like?" in opened.transcript
+
+
+def test_a_huge_chat_is_counted_as_far_as_it_matters(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _keep_chat(400, 20)  # 264,000 characters
+    asked: list[int] = []
+    count = EngineWorker.count_tokens
+
+    async def count_tokens(
+        worker: EngineWorker, path: Path, turns: tuple[ChatTurn, ...]
+    ) -> int | None:
+        asked.append(sum(len(turn.text) for turn in turns))
+        return await count(worker, path, turns)
+
+    monkeypatch.setattr(EngineWorker, "count_tokens", count_tokens)
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        _load(opened)
+        opened.until("count", lambda: opened.context.startswith("Context: > "))
+        assert max(asked) < 80_000
+        told = _left_out(opened)
+        assert f"of {N_CTX} tokens; there is no room for an answer. The 2" in told
+        assert "oldest messages are not counted, nor shown here." in told
+        assert "> " in told
+        assert "399 is a number" in opened.window.context_panel.prompt_text
+        assert "\n0 is a number" not in opened.window.context_panel.prompt_text
 
 
 def test_a_chat_that_outgrew_the_context_keeps_the_newest(opened: OpenWindow) -> None:
