@@ -169,7 +169,10 @@ def search_problem(stage: HasWindow) -> list[QWidget]:
     """A filter makes no sense."""
     folders(stage)
     _search_field(stage.window).setText("salt before:tomorrow")
-    text = "“before:tomorrow” is no date: write before:2026-03-31, before:2026-03 or before:2026"
+    text = (
+        "“before:soon” is no date: write before:2026-03-31, before:2026-03, before:yesterday or "
+        "before:7d"
+    )
     stage.window.sidebar.show_problem(text)
     return []
 
