@@ -116,8 +116,7 @@ def _date(
             found, n_words = longer, number
     if found is None and value:
         raise InvalidRequest(
-            f"“{name}:{value}” is no date: write {name}:2026-03-31, {name}:2026-03, "
-            f"{name}:yesterday or {name}:7d",
+            f"“{name}:{value}” is no date: write {name}:2026-03-31, or 2026-03, yesterday or 7d",
             param=name,
         )
     return n_words, found
