@@ -1,13 +1,14 @@
 """Whether a prompt leaves room for its answer, which is known before anything is spent on it.
 
-The engine's child counts, where a cheap look cannot tell. Main thread.
+The engine's child counts, where a cheap look cannot tell. A model that is not loaded is loaded for
+that, while what is asked stays where its person left it. Main thread.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -24,7 +25,7 @@ from minerva_desktop.chat.parts import FilePart, Files, ReasoningPart, ToolResul
 from minerva_desktop.chat.turns import sent, turn_to_go_on, turns_of
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.paths import path_text
-from minerva_desktop.ui.composer import MEASURING, MEASURING_ELSE
+from minerva_desktop.ui.composer import LOADING_FIRST, MEASURING, MEASURING_ELSE
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
@@ -119,6 +120,7 @@ class PromptRoom(QObject):
         self._worker = worker
         self._models = models
         self._alone: dict[Path, int | None] = {}  # contexts that models would have by themselves
+        self._had: dict[Path, int] = {}  # contexts that models had when they were loaded last
         self._held: dict[ChatSession, _Held] = {}
         self._holds = QTimer(self)
         self._holds.setSingleShot(True)
@@ -139,8 +141,8 @@ class PromptRoom(QObject):
             return False
         if not self.may_lack(asked):
             return True
-        count = asyncio.ensure_future(self.is_there(asked))
-        self._held[session] = _Held(count, MEASURING if asked.is_draft else MEASURING_ELSE)
+        count = asyncio.ensure_future(self._load_and_count(asked))
+        self._held[session] = _Held(count, self._words_of(asked))
         self._holds.start()
         try:
             await asyncio.wait([count])
@@ -148,6 +150,24 @@ class PromptRoom(QObject):
             del self._held[session]
             self.show_held()
         return not count.cancelled() and count.result()
+
+    async def _load_and_count(self, asked: Asked) -> bool:
+        """Whether it fits. Where its model cannot be loaded that is told, and nothing begun."""
+        if self._models.n_ctx_of(asked.path) is None:
+            if not await self._models.load_for(asked.path):
+                return False
+            self._held[asked.session] = replace(
+                self._held[asked.session], words=self._words_of(asked)
+            )
+            self.show_held()
+        return await self.is_there(asked)
+
+    def _words_of(self, asked: Asked) -> str:
+        """What is said while it is held."""
+        if self._models.n_ctx_of(asked.path) is None:
+            keeps = "keeps it here" if asked.is_draft else "gives it up"
+            return LOADING_FIRST.format(self._models.shown_name(asked.path), keeps)
+        return MEASURING if asked.is_draft else MEASURING_ELSE
 
     def give_up(self) -> bool:
         """Do not begin what is counted for the open chat; whether there was anything."""
@@ -169,14 +189,17 @@ class PromptRoom(QObject):
     def may_lack(self, asked: Asked) -> bool:
         """Whether it might not fit: no token is less than a byte. A chat of many messages might."""
         n_ctx = self._models.n_ctx_of(asked.path)
+        spare = FIRST_BYTES
         if n_ctx is None:
-            return False  # it is loaded with the message, whose answer then says it
+            # What it had, or is likely to get; half is spare, and so short messages go at once.
+            n_ctx = self._had.get(asked.path) or self._models.expected_n_ctx(asked.path)
+            spare = n_ctx // 2
         left = _left(n_ctx, (asked.text, *(file.text for file in asked.files)))
         if left < 0 or not asked.is_whole:
             return left < 0
         cut = asked.cut
         system = asked.session.conversation.system_prompt
-        left = _left(left - FIRST_BYTES, (system, cut.summary if cut else ""))
+        left = _left(left - spare, (system, cut.summary if cut else ""))
         messages = (*_sequence(asked.edited), *reversed(asked.branch[-MOST_LOOKED_AT:]))
         for message in messages:
             left = _left(left - TURN_BYTES, _texts(message))
@@ -236,6 +259,8 @@ class PromptRoom(QObject):
     @Slot(object)
     def _on_model_changed(self, state: ModelState) -> None:
         self._alone[state.path] = state.n_ctx_alone
+        if state.n_ctx is not None:
+            self._had[state.path] = state.n_ctx
 
 
 def _prompt(asked: Asked) -> tuple[ChatTurn, ...]:

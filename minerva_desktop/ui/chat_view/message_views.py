@@ -42,7 +42,6 @@ class MessageViews(QObject):
         self._options = options
         self.above: QWidget | None = None  # what Tab comes to before the first message
         self._hands: MessageHands | None = None
-        self._model_names: dict[str, str] = {}
         self._messages: list[Message] = []
         self._stretch = Stretch()
         self._views: list[MessageView] = []  # of the stretch, in order
@@ -137,8 +136,8 @@ class MessageViews(QObject):
 
     def set_model_names(self, names: dict[str, str]) -> None:
         """What to call the models, by file name."""
-        if names != self._model_names:
-            self._model_names = names
+        if names != self._options.model_names:
+            self._options.model_names = names
             for view in self._views:
                 view.show_author(names)
 
@@ -168,13 +167,7 @@ class MessageViews(QObject):
 
     def offer_help(self, message_id: str, offered: AnswerHelp) -> None:
         """What to offer, too, under a failed answer, whenever it has a view."""
-        before = self._help.get(message_id, AnswerHelp())
-        offered = AnswerHelp(
-            details=offered.details or before.details,
-            options=offered.options or before.options,
-            anyway=offered.anyway or before.anyway,
-            cut=offered.cut or before.cut,
-        )
+        offered = offered.joined(self._help.get(message_id, AnswerHelp()))
         self._help[message_id] = offered
         view = self._answers.get(message_id)
         if view is not None:
@@ -199,7 +192,7 @@ class MessageViews(QObject):
         if view is not None:
             view.offer_help(AnswerHelp())
             view.go_on(message)
-            view.show_author(self._model_names)  # another model may go on with it
+            view.show_author(self._options.model_names)  # another model may go on with it
             self._mark_last()
 
     def _replace(self, message: Message) -> AnswerView | None:
@@ -254,6 +247,11 @@ class MessageViews(QObject):
             self._hands.set_last(self._views[-1] if is_last else None)
 
     # -- editing -----------------------------------------------------------------------------
+
+    @property
+    def hands(self) -> MessageHands | None:
+        """What serves them; None before the first of them."""
+        return self._hands
 
     def begin_edit(self, message_id: str) -> None:
         """Turn a question with a view into an editor, and let the person type there."""
@@ -324,7 +322,7 @@ class MessageViews(QObject):
     def _make_view(self, message: Message) -> MessageView:
         hands = self._hands = self._hands or self._make_hands()
         view = hands.make(message)
-        view.show_author(self._model_names)
+        view.show_author(self._options.model_names)
         view.show()
         self._by_id[message.id] = view
         self._unrendered[message.id] = view

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QWidget
 from minerva_desktop.chat.message import Message
 from minerva_desktop.chat.parts import FilePart, ImagePart, files_in
 from minerva_desktop.ui.attachment_chip import GAP, FileChip, place_chips
+from minerva_desktop.ui.chat_view.message_author import author_of
 from minerva_desktop.ui.chat_view.message_editor import MessageEditor
 from minerva_desktop.ui.chat_view.message_parts import INSET
 from minerva_desktop.ui.chat_view.message_view import OUTDENT, MessageView
@@ -88,6 +89,18 @@ class QuestionView(MessageView):
         editor.show()
         self._fitted = (-1, 0)
 
+    @property
+    def editor_rect(self) -> QRect:
+        """Where the editor with its buttons is, px of the column; empty where there is none."""
+        editor = self._editor
+        return QRect() if editor is None else editor.geometry().translated(self.pos())
+
+    def limit_editor(self, max_height: int) -> None:
+        """The editor is to be at most about ``max_height`` px high."""
+        if self._editor is not None and max_height != self._max_edit_height:
+            self._max_edit_height = max_height
+            self._fitted = (-1, 0)
+
     def focus_editor(self) -> None:
         """Let the person type."""
         if self._editor is not None:
@@ -105,8 +118,8 @@ class QuestionView(MessageView):
 
     # -- layout ------------------------------------------------------------------------------
 
-    def _author(self, _model_names: Mapping[str, str]) -> str:
-        return "You"
+    def _author(self, model_names: Mapping[str, str]) -> str:
+        return author_of(self._message, model_names)
 
     def _arrange(self, width: int) -> int:
         top = place_chips(self._chips, width - INSET, from_right=True)
