@@ -22,6 +22,11 @@ class TranscriptArea(QScrollArea):
         self.verticalScrollBar().setSingleStep(10 * GRID)
 
     @property
+    def in_sight(self) -> QRect:
+        """What of the content is."""
+        return self.viewport().rect().translated(0, self.verticalScrollBar().value())
+
+    @property
     def is_near_end(self) -> bool:
         """Whether next to nothing is below what is in sight."""
         bar = self.verticalScrollBar()
