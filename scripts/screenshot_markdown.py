@@ -36,6 +36,12 @@ So $I = \sqrt{\pi} \approx 1.772$, for $5 and $6 alike. With a fraction in a lin
 
 > $$\begin{aligned} (a+b)^2 &= a^2 + 2ab + b^2 \\ &\ge 4ab \end{aligned}$$
 
+Some models leave out the dollar signs:
+\begin{align*}
+\nabla \cdot \mathbf{E} &= \frac{\rho}{\varepsilon_0}, & \nabla \cdot \mathbf{B} &= 0
+\end{align*}
+and \begin{cases} 1 & \text{if } x > 0 \\ 0 & \text{otherwise} \end{cases}.
+
 This one has a command that nobody knows: $\foo{x}$. And one that is too wide for a narrow window:
 
 $$

@@ -250,7 +250,9 @@ class Application(QObject):
 
     @Slot(object)
     def _on_theme_changed(self, _theme: object) -> None:
-        apply_theme(self._qt, self._themes.theme)
+        transcript = self.window.chat_view
+        late = transcript.messages.set_aside(transcript.in_sight)
+        apply_theme(self._qt, self._themes.theme, late)
 
     # -- the end ---------------------------------------------------------------------------
 

@@ -7,10 +7,12 @@ buttons; ``muted``, ``warning``, ``heading``, ``title`` on labels. Main thread.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from string import Template
 
+from PySide6.QtCore import QCoreApplication, QEvent, Qt
 from PySide6.QtGui import QColor, QFontInfo, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from minerva_desktop.ui.theme import Theme
 
@@ -291,9 +293,12 @@ def build_palette(theme: Theme) -> QPalette:
     return palette
 
 
-def apply_theme(app: QApplication, theme: Theme) -> None:
-    """Dress the whole application. Text is the system's font, at least `MIN_FONT_PX` high."""
-    if not app.styleSheet():  # a style sheet stays on top of the style set before it
+def apply_theme(app: QApplication, theme: Theme, later: Collection[QWidget] = ()) -> None:
+    """Dress the whole application. Text is the system's font, at least `MIN_FONT_PX` high.
+    ``later``: widgets out of sight that are left as they are, with all that is in them, until
+    somebody has them `dress_again`."""
+    is_dressed = bool(app.styleSheet())  # a style sheet stays on top of the style set before it
+    if not is_dressed:
         app.setStyle("Fusion")
     font = app.font()
     font_px = max(MIN_FONT_PX, QFontInfo(font).pixelSize())
@@ -301,4 +306,24 @@ def apply_theme(app: QApplication, theme: Theme) -> None:
         font.setPixelSize(font_px)
         app.setFont(font)
     app.setPalette(build_palette(theme))
+    if is_dressed:
+        # Qt dresses all that it knows anew when a sheet takes the place of another, and each
+        # widget once for each that it is in: nine times a message's scroll bar.
+        app.style().unpolish(app)
     app.setStyleSheet(build_stylesheet(theme, font_px))
+    if is_dressed:
+        for window in app.topLevelWidgets():
+            dress_again(window, later)
+
+
+def dress_again(widget: QWidget, later: Collection[QWidget] = ()) -> None:
+    """Have ``widget`` and all in it obey the style sheet in force; what is in ``later`` not."""
+    changed = QEvent(QEvent.Type.StyleChange)
+    only_direct = Qt.FindChildOption.FindDirectChildrenOnly
+    waiting = [widget]
+    while waiting:  # what a widget is in comes first: colours are handed down
+        each = waiting.pop()
+        if each not in later:
+            each.style().polish(each)
+            QCoreApplication.sendEvent(each, changed)
+            waiting += each.findChildren(QWidget, options=only_direct)

@@ -77,8 +77,9 @@ class AnswerView(MessageView):
         self._show_state()
 
     def _show_fold(self) -> None:
+        before = self._unfold
         super()._show_fold()
-        if self._unfold is not None:
+        if self._unfold is not None and self._unfold is not before:
             self._unfold.stackUnder(self._name)  # screen readers go by this order
 
     def show_author(self, model_names: Mapping[str, str]) -> None:

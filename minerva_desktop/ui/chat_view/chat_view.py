@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QRect, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
@@ -225,9 +225,7 @@ class ChatView(TranscriptArea):
     @Slot(Theme)
     def apply_theme(self, _theme: Theme) -> None:
         """The theme in force changed: paint everything in its colours."""
-        top = self.verticalScrollBar().value()
-        visible = QRect(0, top, self._column.width(), self.viewport().height())
-        self._column.restyle(visible)
+        self._column.restyle(self.in_sight)
         self._flush()
 
     # -- work in slices ----------------------------------------------------------------------

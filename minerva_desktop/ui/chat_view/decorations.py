@@ -10,7 +10,7 @@ from bisect import bisect_left
 from typing import cast
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QPainter, QTextBlock, QTextCursor, QTextDocument, QTextLine
+from PySide6.QtGui import QColor, QFont, QPainter, QTextBlock, QTextDocument, QTextLine
 
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.rows import Kind, Mark, Row, Run
@@ -116,11 +116,11 @@ class Decorations:
                 QColor(theme.border),
             )
         elif row.kind is Kind.TABLE:
-            table = QTextCursor(block).currentTable()
-            line = table.cellAt(block.position()).row()
+            first = self._writer.block_number(index)
             for column, runs in enumerate(row.cells):
-                cell = table.cellAt(line, column).firstCursorPosition().block()
-                self._paint_chips(painter, cell, runs, 0, theme)
+                if _has_code(runs):  # few have, and to ask Qt for all cells was half of painting
+                    cell = self._document.findBlockByNumber(first + column)
+                    self._paint_chips(painter, cell, runs, 0, theme)
         elif row.kind is not Kind.CODE:
             offset = len(row.marker) + 1 if row.marker else 0
             self._paint_chips(painter, block, row.runs, offset, theme)
@@ -129,7 +129,7 @@ class Decorations:
         self, painter: QPainter, block: QTextBlock, runs: tuple[Run, ...], offset: int, theme: Theme
     ) -> None:
         """Rounded backgrounds behind inline code."""
-        if not any(Mark.CODE in run.mark for run in runs):
+        if not _has_code(runs):
             return
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(theme.hover))
@@ -150,6 +150,10 @@ class Decorations:
                 painter.drawRoundedRect(rect.translated(origin), CHIP_RADIUS, CHIP_RADIUS)
                 offset = max(stop, offset + 1)
             offset = end
+
+
+def _has_code(runs: tuple[Run, ...]) -> bool:
+    return any(Mark.CODE in run.mark for run in runs)
 
 
 def _last_row(box: tuple[int, int]) -> int:

@@ -89,6 +89,11 @@ class _Table:
     row: list[tuple[Run, ...]] = field(default_factory=list)
     align: list[str] = field(default_factory=list)
 
+    @property
+    def skips_row(self) -> bool:
+        """Whether this row is the head, and known already."""
+        return self.skip_header and not self.columns
+
 
 class _Parser(MarkdownIt):
     """markdown-it with our idea of an address that may be clicked."""
@@ -247,6 +252,9 @@ class RowBuilder:
                 self._table_token(token)
 
     def _inline(self, token: Token) -> None:
+        if self._table is not None and self._table.skips_row:
+            self._table.row.append(())
+            return
         source, formula = token.content, ""
         if token is self._last_inline:
             source, formula = split_open_formula(source)

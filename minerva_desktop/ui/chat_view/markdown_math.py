@@ -1,4 +1,5 @@
-r"""Formulas in Markdown: ``$…$`` and ``\(…\)`` in a line, ``$$…$$`` and ``\[…\]`` on their own.
+r"""Formulas in Markdown: ``$…$`` and ``\(…\)`` in a line, ``$$…$$`` and ``\[…\]`` on their own, and
+what stands between ``\begin{align}`` and ``\end{align}``, or others of LaTeX's environments.
 
 What is a formula is decided as Pandoc does: no white space inside next to a single dollar sign, no
 digit after the closing one, no letter or digit before the opening one, so that "$5 and $6" stays
@@ -19,7 +20,12 @@ INLINE = "math_inline"
 BLOCK = "math_block"
 
 _CLOSING = {"$$": "$$", "\\[": "\\]", "\\(": "\\)", "$": "$"}
-_OPENING = re.compile(r"\$\$|\\\[")
+_BEGIN = (
+    r"\\begin\{(?:equation|align|alignat|aligned|alignedat|flalign|gather|gathered|multline|split|"
+    r"eqnarray|d?cases|array|[pbBvV]?matrix|smallmatrix)\*?\}"
+)
+_ENVIRONMENT = re.compile(_BEGIN)
+_OPENING = re.compile(rf"\$\$|\\\[|{_BEGIN}")
 # The end of what opened in this way; a backslash takes the next character with it.
 _ENDS = {
     "$$": re.compile(r"(?:[^\\$]|\\.|\$(?!\$))*?\$\$", re.DOTALL),
@@ -39,24 +45,36 @@ def add_formulas(parser: MarkdownIt) -> None:
 
 
 def formula_tex(source: str) -> str:
-    """The LaTeX of a formula, without what marks it as one."""
+    """The LaTeX of a formula, without what marks it as one; an environment is LaTeX as it is."""
+    if _ENVIRONMENT.match(source) is not None:
+        return source
     size = 2 if source[:2] in _CLOSING else 1
     return source[size:-size].strip()
 
 
 def is_display(source: str) -> bool:
-    """Whether a formula stands on a line of its own."""
-    return source.startswith(("$$", "\\["))
+    """Whether a formula that begins so stands on a line of its own."""
+    return _OPENING.match(source) is not None
+
+
+def _closing(opening: str) -> str:
+    """What ends a formula that begins with ``opening``."""
+    return _CLOSING.get(opening) or opening.replace("begin", "end", 1)
 
 
 def formula_end(text: str, start: int) -> int | None:
     """Where the formula ends that begins at ``start``; None where none does."""
+    limit = start + MAX_FORMULA
+    environment = _ENVIRONMENT.match(text, start)
+    if environment is not None:
+        closing = _closing(environment[0])
+        at = text.find(closing, environment.end(), limit)
+        return None if at < 0 or _ends_in_code(text, start, at) else at + len(closing)
     opening = text[start : start + 2]
     if opening not in _CLOSING:
         opening = "$"
     elif opening == "$$" and start and text[start - 1] == "$":
         return None
-    limit = start + MAX_FORMULA
     begin = start + len(opening)
     if opening == "$" and not _may_open(text, start):
         return None
@@ -99,7 +117,7 @@ def open_formula(text: str) -> int | None:
         if match[0][0] == "`":
             closing = re.compile(rf"(?<!`){match[0]}(?!`)").search(text, position)
             position = position if closing is None else closing.end()
-        elif match[0] in _CLOSING:
+        elif match[0] in _CLOSING or _ENVIRONMENT.match(match[0]):
             end = formula_end(text, match.start())
             if end is not None:
                 position = end
@@ -108,7 +126,7 @@ def open_formula(text: str) -> int | None:
     return None
 
 
-_CANDIDATE = re.compile(r"`+|\$\$|\$|\\.", re.DOTALL)
+_CANDIDATE = re.compile(rf"`+|\$\$|\$|{_BEGIN}|\\.", re.DOTALL)
 
 
 def _stays_open(text: str, start: int, opening: str) -> bool:
@@ -119,7 +137,7 @@ def _stays_open(text: str, start: int, opening: str) -> bool:
         # Mostly money, where a digit or nothing follows.
         after = text[begin : begin + 1]
         return _may_open(text, start) and not after.isdigit() and "$" not in text[begin:]
-    return _CLOSING[opening] not in text[begin:]
+    return _closing(opening) not in text[begin:]
 
 
 def open_line(lines: list[str]) -> int | None:
@@ -144,24 +162,25 @@ def open_line(lines: list[str]) -> int | None:
 def _closing_line(lines: list[str], start: int, opening: str) -> int | None:
     """The line that ends the formula which begins at ``start``: behind the last one where it may
     still come, None where none does."""
-    closing = _CLOSING[opening]
+    closing = _closing(opening)
     size = 0
     for index in range(start, len(lines)):
         line = lines[index]
         size += len(line) + 1
         if size > MAX_FORMULA or (index > start and (not line or line.startswith("\\["))):
             return None
-        at = line.find(closing, 2 if index == start else 0)
+        at = line.find(closing, len(opening) if index == start else 0)
         if at >= 0:
             source = "\n".join(lines[start : index + 1])
-            return index if not line[at + 2 :].strip() and formula_tex(source) else None
+            is_over = not line[at + len(closing) :].strip()
+            return index if is_over and formula_tex(source) else None
     return len(lines)
 
 
 def _inline_rule(state: StateInline, silent: bool) -> bool:
     if state.src[state.pos] not in "$\\":
         return False
-    if state.src[state.pos] == "\\" and state.src[state.pos + 1 : state.pos + 2] not in {"[", "("}:
+    if state.src[state.pos] == "\\" and not _may_begin(state.src, state.pos):
         return False
     end = formula_end(state.src, state.pos)
     if end is None or end > state.posMax:
@@ -173,6 +192,11 @@ def _inline_rule(state: StateInline, silent: bool) -> bool:
     return True
 
 
+def _may_begin(text: str, at: int) -> bool:
+    """Whether a formula may begin with the backslash at ``at``."""
+    return text[at + 1 : at + 2] in {"[", "("} or _ENVIRONMENT.match(text, at) is not None
+
+
 def _block_rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     if state.is_code_block(start):
         return False
@@ -180,7 +204,7 @@ def _block_rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     opening = _OPENING.match(state.src, begin, state.eMarks[start])
     if opening is None:
         return False
-    closing = _CLOSING[opening[0]]
+    closing = _closing(opening[0])
     lines: list[str] = []
     size = 0
     for line in range(start, end):

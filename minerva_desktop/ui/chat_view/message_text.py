@@ -1,7 +1,8 @@
 """The text of one message on its way into the widget that shows it.
 
 Text is rendered in pieces: `render_some` does as much as its budget allows and says whether more
-is left, so a message of any size never holds up the window. Main thread.
+is left, so a message of any size never holds up the window. Of a very long one the rest is folded,
+also while it comes: 20,000 lines took 100 MB. Main thread.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from minerva_desktop.ui.chat_view.plain_stream import PlainStream
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.chat_view.streaming import MarkdownStream
 
-FOLD_ABOVE = 200_000  # characters; a longer finished message is folded
-FOLD_SHOWN = 20_000  # characters shown of a folded one, at most
-FOLD_ABOVE_LINES = 4_000  # a finished message of more of them is folded too: each is laid out
+FOLD_ABOVE = 200_000  # characters; a longer message is folded: one that is written, from there on
+FOLD_SHOWN = 20_000  # characters shown of one that was long already, at most
+FOLD_ABOVE_LINES = 4_000  # a message of more of them is folded too: each is laid out
 FOLD_SHOWN_LINES = 400
 FOLD_SEARCH = 1_000  # of these, in which the end of a line, sentence or word is looked for
 PIECE = 500  # characters rendered between two looks at the clock
@@ -30,6 +31,7 @@ class MessageText:
         self._parser = parser
         self._body = body
         self._all_rows = False
+        self._is_unfolded = False
         self.begin(message)
         self._again = False
 
@@ -38,19 +40,18 @@ class MessageText:
         self._is_markdown = message.role is Role.ASSISTANT
         self._stream = self._make_stream()
         self._parts: list[str] = []
-        self._length = 0
+        self._length = self._n_lines = self._n_bytes = 0
         self._backlog: deque[str] = deque()
-        self._folded = ""
+        self._folded: list[str] = []
         self._whole = message.state is not MessageState.STREAMING
         self._finished = False
         self._again = True
-        if self._whole and _is_huge(message.text):
-            end = _fold_end(message.text)
-            self.append(message.text[:end])
-            self._folded = message.text[end:]
-            self._parts.append(self._folded)
-        else:
-            self.append(message.text)
+        text = message.text
+        end = self._room_in(text)
+        if self._whole:
+            is_folded = not self._is_unfolded and _is_huge(text)
+            end = _fold_end(text) if is_folded else len(text)
+        self._take(text, end)
 
     def _make_stream(self) -> MarkdownStream | PlainStream:
         if self._is_markdown:
@@ -61,6 +62,11 @@ class MessageText:
     def source(self) -> str:
         """All text so far, rendered or not, as it was written."""
         return "".join(self._parts)
+
+    @property
+    def n_bytes(self) -> int:
+        """What the source takes as UTF-8."""
+        return self._n_bytes
 
     @property
     def n_shown(self) -> int:
@@ -84,10 +90,8 @@ class MessageText:
         return ended and not self._backlog and not self._folded
 
     def append(self, text: str) -> None:
-        """More of it. `render_some` shows it."""
-        if text:
-            self._parts.append(text)
-            self._queue(text)
+        """More of it. `render_some` shows it, unless too much is shown already."""
+        self._take(text, 0 if self._folded else self._room_in(text))
 
     def finish(self, message: Message) -> None:
         """It is complete, as ``message`` has it."""
@@ -100,16 +104,17 @@ class MessageText:
 
     def unfold(self) -> None:
         """Show all of a folded text. `render_some` shows it."""
-        rest, self._folded = self._folded, ""
+        rest, self._folded = "".join(self._folded), []
+        self._is_unfolded = True
         self._queue(rest)
 
     def show_all_rows(self) -> None:
         """Unfold the tables. `render_some` shows them."""
-        shown = self.source.removesuffix(self._folded) if self._folded else self.source
+        shown = self.source.removesuffix("".join(self._folded))
         self._all_rows = True
         self._stream = self._make_stream()
         self._backlog.clear()
-        self._length = 0
+        self._length = self._n_lines = 0
         self._queue(shown)
         self._finished = False
         self._again = True
@@ -142,8 +147,26 @@ class MessageText:
         """Whether there is nothing to come after the backlog."""
         return self._whole and not self._folded
 
+    def _take(self, text: str, end: int) -> None:
+        """Show ``text`` up to ``end``, and fold the rest."""
+        if text:
+            self._parts.append(text)
+            self._n_bytes += len(text.encode(errors="replace"))
+            self._queue(text[:end])
+            self._folded += [text[end:]] if end < len(text) else []
+
+    def _room_in(self, text: str) -> int:
+        """How many characters of ``text``, which comes next, are shown."""
+        if self._is_unfolded:
+            return len(text)
+        lines, end = max(0, FOLD_ABOVE_LINES - self._n_lines), len(text)
+        if text.count("\n") >= lines:
+            end = sum(len(line) + 1 for line in text.split("\n", lines)[:lines])
+        return min(end, max(0, FOLD_ABOVE - self._length))
+
     def _queue(self, text: str) -> None:
         self._length += len(text)
+        self._n_lines += text.count("\n")
         self._backlog += [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
 
 

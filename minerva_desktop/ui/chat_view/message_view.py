@@ -174,6 +174,8 @@ class MessageView(QWidget):
     def render_some(self, seconds: float) -> bool:
         """Render for about ``seconds``; whether something is left to render."""
         self._fitted = (-1, 0)
+        if self._text.is_folded:
+            self._show_fold()  # it may be while it is written, and then it grows
         if self._text.render_some(seconds):
             return True
         self._describe()
@@ -199,8 +201,9 @@ class MessageView(QWidget):
                 self._unfold = QPushButton(self)
                 self._unfold.clicked.connect(self.unfold)
                 QWidget.setTabOrder(self._body, self._unfold)
-            size = format_bytes(len(self.source().encode(errors="replace")))
-            self._unfold.setText(f"Show all ({size})")
+            words = f"Show all ({format_bytes(self._text.n_bytes)})"
+            if words != self._unfold.text():
+                self._unfold.setText(words)
             self._unfold.show()
         else:
             self._hide_fold()

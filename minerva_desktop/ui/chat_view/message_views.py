@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from minerva_desktop.chat.message import Message, MessageState
 from minerva_desktop.ui.chat_view.actions import AnswerHelp
+from minerva_desktop.ui.chat_view.late_restyling import LateRestyling
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
 from minerva_desktop.ui.chat_view.stretch import FEW, PAGE, Stretch, is_only_moved, n_same
 from minerva_desktop.ui.chat_view.view_focus import focus_again, focused_index
@@ -49,7 +50,7 @@ class MessageViews(QObject):
         self._answers: dict[str, AnswerView] = {}  # those of them that are answers
         self._help: dict[str, AnswerHelp] = {}  # by message
         self._unrendered: dict[str, MessageView] = {}
-        self._unstyled: list[MessageView] = []
+        self._restyling = LateRestyling()
         self._layout = ViewLayout()
 
     def __len__(self) -> int:
@@ -273,7 +274,8 @@ class MessageViews(QObject):
     def has_work(self) -> bool:
         """Whether `work` would find something to do."""
         missing = self._stretch.next_missing() is not None
-        return bool(self._unrendered or self._unstyled or self._layout.has_work or missing)
+        late = self._restyling.has_work or self._layout.has_work
+        return bool(self._unrendered or late or missing)
 
     def work(self, seconds: float) -> None:
         """Render, restyle and build views for about ``seconds``."""
@@ -283,8 +285,8 @@ class MessageViews(QObject):
                 name, view = next(reversed(self._unrendered.items()))
                 if not view.render_some(deadline - time.perf_counter()):
                     del self._unrendered[name]
-            elif self._unstyled:
-                self._unstyled.pop().restyle()
+            elif self._restyling.has_work:
+                self._restyling.work()
             elif self._layout.has_work:
                 self._layout.work()
             else:
@@ -310,14 +312,13 @@ class MessageViews(QObject):
         if index == len(self._messages) - 1:
             self._mark_last()
 
+    def set_aside(self, visible: QRect) -> set[MessageView]:
+        """As `LateRestyling.set_aside`, of all views."""
+        return self._restyling.set_aside(self._views, visible)
+
     def restyle(self, visible: QRect) -> None:
-        """The theme changed: restyle what is ``visible`` at once, the rest by `work`."""
-        self._unstyled.clear()
-        for view in self._views:
-            if view.top <= visible.bottom() and view.bottom > visible.top():
-                view.restyle()
-            else:
-                self._unstyled.append(view)
+        """As `LateRestyling.restyle`, of all views."""
+        self._restyling.restyle(self._views, visible)
 
     def _make_view(self, message: Message) -> MessageView:
         hands = self._hands = self._hands or self._make_hands()
@@ -361,8 +362,7 @@ class MessageViews(QObject):
         self._answers.pop(name, None)
         self._unrendered.pop(name, None)
         self._layout.forget(view)
-        if view in self._unstyled:
-            self._unstyled.remove(view)
+        self._restyling.forget(view)
         if self._hands is not None:
             self._hands.release(view)
         view.hide()

@@ -49,6 +49,7 @@ def split_open_formula(text: str) -> tuple[str, str]:
     if at is None:
         return text, ""
     rest = text[at:]
-    if rest[:2] not in {"$$", "\\[", "\\("} and (len(rest) > LONGEST_OPEN or "\n" in rest):
+    in_line = rest[0] == "$" and rest[:2] != "$$"
+    if in_line and (len(rest) > LONGEST_OPEN or "\n" in rest):
         return text, ""
     return text[:at], rest

@@ -28,7 +28,7 @@ from minerva_desktop.ui.chat_view.markdown import (
     Resume,
     RowBuilder,
 )
-from minerva_desktop.ui.chat_view.markdown_math import open_line
+from minerva_desktop.ui.chat_view.markdown_math import is_display, open_line
 from minerva_desktop.ui.chat_view.open_part import OpenPart
 from minerva_desktop.ui.chat_view.plain_stream import Cleaner, Update
 from minerva_desktop.ui.chat_view.plain_text import PLAIN_LIMIT
@@ -52,7 +52,8 @@ _FENCE = re.compile(r"( {0,3})(`{3,}|~{3,})[^|]*$")
 # The start of a line that could still become anything: a list, a rule, a fence, a table.
 _AMBIGUOUS = re.compile(
     r"[\s>]*(?:[-+*]\s+|\d{1,9}[.)]\s+)?"
-    r"(?:[-+*=_#`~:|$\s]*(?:\[[ xX]?)?|\\\[?|\d{1,9}[.)]?\s*|(?:```|~~~).*)$"
+    r"(?:[-+*=_#`~:|$\s]*(?:\[[ xX]?)?|\d{1,9}[.)]?\s*|(?:```|~~~).*|"
+    r"\\(?:\[|[a-z]{1,5}(?:\{[a-zA-Z]*\*?)?)?)$"
 )
 _TABLE_LINE = re.compile(r" {0,3}\|")
 _DELIMITER_ROW = re.compile(r" {0,3}\|?[-:| ]*$")
@@ -280,7 +281,7 @@ class MarkdownStream:
         lines = _shown_lines(self._tail, self._partial)
         formula = open_line(lines)
         rest: list[Row] = []
-        if formula is not None and lines[formula][:2] in {"$$", "\\["}:
+        if formula is not None and is_display(lines[formula]):
             run = Run(LINE_BREAK.join(lines[formula:]))
             rest = [Row(Kind.TEXT, (run,))]
             lines = lines[:formula]

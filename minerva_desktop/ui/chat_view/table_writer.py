@@ -13,7 +13,7 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QTextCursor, QTextDocument, QTextLength, QTextTable
 
 from minerva_desktop.ui.chat_view.formula_runs import FormulaRuns
-from minerva_desktop.ui.chat_view.rows import Row, Run
+from minerva_desktop.ui.chat_view.rows import Row
 from minerva_desktop.ui.chat_view.table_columns import TableColumns
 from minerva_desktop.ui.chat_view.text_formats import (
     TABLE_BOTTOM,
@@ -76,8 +76,7 @@ class TableWriter:
             self._stale_from = min(self._stale_from, self._first_part(part.head))
         part.sizes.append(_size(row))
         line = part.table.rows() - 1
-        for column, cell in enumerate(row.cells):
-            self._fill_cell(part.table, line, column, row, cell, formats)
+        self._fill(part.table, line, row, formats)
         return part.table.cellAt(line, 0).firstCursorPosition().blockNumber()
 
     def change_last(self, index: int, row: Row) -> None:
@@ -167,22 +166,21 @@ class TableWriter:
         self._stale_from = min(self._stale_from, len(self._parts) - 1)
         return part
 
-    def _fill_cell(
-        self,
-        table: QTextTable,
-        line: int,
-        column: int,
-        row: Row,
-        runs: tuple[Run, ...],
-        formats: TextFormats,
-    ) -> None:
-        cell = table.cellAt(line, column)
+    def _fill(self, table: QTextTable, line: int, row: Row, formats: TextFormats) -> None:
+        """Write the cells of ``row`` into line number ``line`` of ``table``."""
         n_columns = len(row.cells)
-        cell.setFormat(cell_format(formats.theme, n_columns, column, header=row.first))
-        cursor = cell.firstCursorPosition()
-        cursor.setBlockFormat(formats.cell_block(row.align[column]))
-        for run in runs:
-            self._formulas.insert(cursor, run, formats.run(run, row, header=row.first))
+        inner, last = (
+            cell_format(formats.theme, n_columns, column, header=row.first)
+            for column in (0, n_columns - 1)
+        )
+        blocks = {align: formats.cell_block(align) for align in set(row.align)}
+        for column, runs in enumerate(row.cells):
+            cell = table.cellAt(line, column)
+            cell.setFormat(last if column == n_columns - 1 else inner)
+            cursor = cell.firstCursorPosition()
+            cursor.setBlockFormat(blocks[row.align[column]])
+            for run in runs:
+                self._formulas.insert(cursor, run, formats.run(run, row, header=row.first))
 
 
 def _size(row: Row) -> int:

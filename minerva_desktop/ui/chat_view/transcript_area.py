@@ -44,6 +44,11 @@ class TranscriptArea(QScrollArea):
         self._temporary.setGeometry(0, 0, self.width(), TemporaryMark.HEIGHT)
 
     @property
+    def in_sight(self) -> QRect:
+        """What of the content is."""
+        return self.viewport().rect().translated(0, self.verticalScrollBar().value())
+
+    @property
     def is_near_end(self) -> bool:
         """Whether next to nothing is below what is in sight."""
         bar = self.verticalScrollBar()

@@ -40,7 +40,12 @@ _DROPPED = re.compile(
     r"\\(?:label\s*\{[^{}]*\}|(?:text)?color\s*(?:\[[^][]*\]\s*)?\{[^{}]*\}|"
     r"(?:nonumber|notag)(?![a-zA-Z]))"
 )
-_NUMBERED = re.compile(r"\\(begin|end)\s*\{align\}")
+# What is set like these is set as them; numbers of their own are none.
+_ALIGNED = re.compile(
+    r"\\begin\s*\{align(?:ed)?at\*?\}\s*\{\d*\}|\\begin\s*\{(?:align|flalign\*?|eqnarray\*?)\}"
+)
+_ALIGNED_END = re.compile(r"\\end\s*\{(?:align(?:ed)?at\*?|align|flalign\*?|eqnarray\*?)\}")
+_VARIANT = re.compile(r"\\(begin|end)\s*\{d?(cases|aligned|split|array|smallmatrix)\*?\}")
 _TAG = re.compile(r"\\tag\s*\{([^{}]*)\}")
 _BARE_TAG = re.compile(r"\\tag\*\s*\{([^{}]*)\}")
 # What one row is to be further away from the next; drawn as text otherwise.
@@ -107,7 +112,9 @@ def _prepared(tex: str) -> str:
             raise _cannot(f"{number}{unit} is too long")
     tex = _DROPPED.sub("", tex)
     tex = _ROW_GAP.sub(r"\1", tex)
-    tex = _NUMBERED.sub(r"\\\1{align*}", tex)
+    tex = _ALIGNED.sub(r"\\begin{align*}", tex)
+    tex = _ALIGNED_END.sub(r"\\end{align*}", tex)
+    tex = _VARIANT.sub(r"\\\1{\2}", tex)
     tex = _BARE_TAG.sub(r"\\qquad \\text{\1}", tex)
     tex = _TAG.sub(r"\\qquad (\\text{\1})", tex)
     tex = _ANGLES.sub(lambda match: f"\\{match[1]}{_ANGLE_NAMES[match[2]]}", tex)

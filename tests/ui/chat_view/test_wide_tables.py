@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.found_text import Match
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
-from minerva_desktop.ui.chat_view.table_columns import MAX_WORD
+from minerva_desktop.ui.chat_view.table_columns import MAX_WORD, MEASURED_ROWS
 from tests.ui.chat_view.messages import streaming
 from tests.ui.chat_view.test_formulas import shown
 
@@ -171,3 +171,39 @@ def test_a_long_table_is_many_short_ones_of_the_same_columns(qtbot: QtBot, view:
     assert len(lines) == 94
     assert lines[0] == "name\twhat it is\tn"
     assert lines[91:] == ["one\tmore row\t1", "", "below"]
+
+
+def test_a_long_word_in_a_late_row_widens_all_of_the_table(qtbot: QtBot, view: ChatView) -> None:
+    """The first 40 rows scrolled for one, in the others it was broken."""
+    view.resize(420, 600)
+    rows = "| a | b | c |\n|---|---|---|\n" + "| some words | two | three |\n" * MEASURED_ROWS
+    message = streaming()
+    view.begin_answer(message)
+    view.append_text(message.id, rows)
+    qtbot.waitUntil(lambda: view.plain_text().count("three") == MEASURED_ROWS)
+    shown_view = view.message_view(message.id)
+    assert shown_view is not None
+    body = shown_view.body
+    assert bars(body) == []
+    rect_of = body.document().documentLayout().blockBoundingRect
+
+    def lefts() -> set[float]:
+        cells = blocks(body)
+        return {rect_of(each).left() for each in cells if each.text() in {"two", "Authentication"}}
+
+    (before,) = lefts()
+    view.append_text(message.id, "| another | Words | fit |\n")
+    qtbot.waitUntil(lambda: "Words" in view.plain_text())
+    assert lefts() == {before}
+    view.append_text(message.id, f"| {' | '.join(WORDS[1:4])} |\n")
+    view.append_text(message.id, "| Unconditionally | 2 | 3 |\n\nbelow")
+    qtbot.waitUntil(lambda: "below" in view.plain_text())
+    assert broken_words(body) == []
+    (after,) = lefts()
+    assert after != before
+    (beyond,) = (bar.maximum() for bar in bars(body))
+    assert beyond > 0
+    message_text = f"{rows}| {' | '.join(WORDS[1:4])} |\n| Unconditionally | 2 | 3 |\n"
+    whole = shown(qtbot, view, message_text).body
+    assert broken_words(whole) == []
+    assert [bar.maximum() for bar in bars(whole)] == [beyond]
