@@ -21,21 +21,24 @@ class _Limit:
     def __init__(self, seconds: float, error: type[Exception]) -> None:
         self._error = error
         self._thread = threading.get_ident()
+        self._begun = threading.Event()
         self._over = threading.Event()
+        self._watched = threading.Event()
         self._n_raised = 0
         self._watcher = threading.Thread(target=self._watch, args=(seconds,), daemon=True)
 
     def begin(self) -> None:
         """The time runs from now on; it may be up before this returns."""
-        self._watcher.start()
+        self._watcher.start()  # whole: what is raised half-way upsets `threading` itself
+        self._begun.set()
 
     def _watch(self, seconds: float) -> None:
-        while not self._is_over_within(seconds):
-            if self._n_raised == MAX_RAISED:
-                return
+        self._begun.wait()
+        while not self._is_over_within(seconds) and self._n_raised < MAX_RAISED:
             self._n_raised += 1
             self._raise_later(ctypes.py_object(self._error))
             seconds = AGAIN_SECONDS
+        self._watched.set()
 
     def _is_over_within(self, seconds: float) -> bool:
         """Wait until the thread has had ``seconds`` more; whether the block was over before."""
@@ -58,8 +61,8 @@ class _Limit:
         while True:
             try:  # around all of it, and no `suppress`: any call may be where it is raised
                 self._over.set()
-                if self._watcher.is_alive():
-                    self._watcher.join()
+                if self._begun.is_set():
+                    self._watched.wait()  # not `join`, which forgets a thread where it is cut short
                 self._raise_later(None)
             except self._error:
                 continue
