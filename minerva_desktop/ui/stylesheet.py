@@ -292,7 +292,8 @@ def build_palette(theme: Theme) -> QPalette:
 
 
 def apply_theme(app: QApplication, theme: Theme) -> None:
-    """Dress the whole application. Text is the system's font, at least `MIN_FONT_PX` high."""
+    """Dress the whole application, unless it wears that already. Text is the system's font, at
+    least `MIN_FONT_PX` high."""
     if not app.styleSheet():  # a style sheet stays on top of the style set before it
         app.setStyle("Fusion")
     font = app.font()
@@ -300,5 +301,7 @@ def apply_theme(app: QApplication, theme: Theme) -> None:
     if QFontInfo(font).pixelSize() < font_px:
         font.setPixelSize(font_px)
         app.setFont(font)
-    app.setPalette(build_palette(theme))
-    app.setStyleSheet(build_stylesheet(theme, font_px))
+    style_sheet = build_stylesheet(theme, font_px)
+    if app.styleSheet() != style_sheet:  # it takes 55 ms
+        app.setPalette(build_palette(theme))
+        app.setStyleSheet(style_sheet)
