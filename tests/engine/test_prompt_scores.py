@@ -35,10 +35,10 @@ async def engine(small_path: Path) -> AsyncIterator[LlamaEngine]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def smollm(model_path: Path) -> AsyncIterator[LlamaEngine]:
+async def quantised(quantised_path: Path) -> AsyncIterator[LlamaEngine]:
     """For scores that must be equal however many rows ggml computes at once: weights in F16 give
     others."""
-    engine = LlamaEngine(model_path)
+    engine = LlamaEngine(quantised_path)
     await engine.load(options=LoadOptions(n_ctx=N_CTX))
     yield engine
     await engine.unload()
@@ -72,8 +72,8 @@ def joined(scored: tuple[PromptToken, ...]) -> str:
     return b"".join(each.text for each in scored).decode()
 
 
-async def test_scores_are_those_of_answers_made_token_by_token(smollm: LlamaEngine) -> None:
-    engine = smollm
+async def test_scores_are_those_of_answers_made_token_by_token(quantised: LlamaEngine) -> None:
+    engine = quantised
     tokens = list((await engine.tokenize(TEXT, add_special=True)).tokens)
     assert len(tokens) > 20  # more than one step computes
     stream = engine.generate(TEXT, sampling=SCORE, score_prompt=True)
@@ -147,9 +147,9 @@ async def test_control_tokens_are_written_out_where_the_prompt_has_them(
     assert single.prompt_from(0) == scored[:1]
 
 
-async def test_many_at_once_are_scored_as_each_alone(smollm: LlamaEngine) -> None:
+async def test_many_at_once_are_scored_as_each_alone(quantised: LlamaEngine) -> None:
     """With answers beside them, in a cache that is too small for all of them."""
-    engine = smollm
+    engine = quantised
     texts = [f"{n} boats. " + TEXT * 2 for n in range(4)]
     alone = []
     for text in texts:
