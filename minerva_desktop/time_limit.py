@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 BUSY = 10  # times the limit, that a block may take at most where a busy machine is to blame
 LEAST_WAIT = 0.01  # seconds between two looks
@@ -22,33 +22,48 @@ class _Limit:
         self._error = error
         self._thread = threading.get_ident()
         self._over = threading.Event()
-        self.expired = False
-        self._spent_before = _spent(self._thread)
+        self._n_raised = 0
         self._watcher = threading.Thread(target=self._watch, args=(seconds,), daemon=True)
+
+    def begin(self) -> None:
+        """The time runs from now on; it may be up before this returns."""
         self._watcher.start()
 
     def _watch(self, seconds: float) -> None:
-        latest = time.monotonic() + BUSY * seconds
+        while not self._is_over_within(seconds):
+            if self._n_raised == MAX_RAISED:
+                return
+            self._n_raised += 1
+            self._raise_later(ctypes.py_object(self._error))
+            seconds = AGAIN_SECONDS
+
+    def _is_over_within(self, seconds: float) -> bool:
+        """Wait until the thread has had ``seconds`` more; whether the block was over before."""
+        spent, latest = _spent(self._thread), time.monotonic() + BUSY * seconds
         wait = seconds
         while wait > 0:
             if self._over.wait(wait):
-                return
-            left = seconds + self._spent_before - _spent(self._thread)
+                return True
+            left = seconds + spent - _spent(self._thread)
             wait = min(max(left, LEAST_WAIT) if left > 0 else 0, latest - time.monotonic())
-        for _ in range(MAX_RAISED):
-            self.expired = True
-            self._raise_later(ctypes.py_object(self._error))
-            if self._over.wait(AGAIN_SECONDS):
-                return
+        return False
+
+    @property
+    def expired(self) -> bool:
+        """Whether the time was up."""
+        return self._n_raised > 0
 
     def end(self) -> None:
         """No more raising; what was not raised yet is taken back."""
-        while self._watcher.is_alive():
-            with suppress(self._error):
+        while True:
+            try:  # around all of it, and no `suppress`: any call may be where it is raised
                 self._over.set()
-                self._watcher.join()
-        with suppress(self._error):
-            self._raise_later(None)
+                if self._watcher.is_alive():
+                    self._watcher.join()
+                self._raise_later(None)
+            except self._error:
+                continue
+            return
 
     def _raise_later(self, error: ctypes.py_object[type[Exception]] | None) -> None:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), error)
@@ -75,8 +90,12 @@ def time_limit(seconds: float, error: type[Exception]) -> Iterator[None]:
     """
     limit = _Limit(seconds, error)
     try:
-        yield
-    finally:
+        try:
+            limit.begin()
+            yield
+        finally:
+            limit.end()
+    finally:  # it may be raised where the first one has not begun to hold it back
         limit.end()
     if limit.expired:  # too late to be raised inside
         raise error

@@ -9,14 +9,14 @@ from collections.abc import Callable
 
 import pytest
 
-from minerva_desktop.time_limit import BUSY, time_limit
+from minerva_desktop.time_limit import AGAIN_SECONDS, BUSY, time_limit
 
 LIMIT = 0.05  # s
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the system does not tell")
 
 
-def for_ever(step: Callable[[], object]) -> None:
-    with time_limit(LIMIT, TimeoutError):
+def for_ever(step: Callable[[], object], limit: float = LIMIT) -> None:
+    with time_limit(limit, TimeoutError):
         while True:
             step()
 
@@ -46,3 +46,12 @@ def test_what_never_ends_is_ended_though_it_computes_nothing() -> None:
     with pytest.raises(TimeoutError):
         for_ever(lambda: wait(LIMIT / 10))
     assert time.monotonic() - began >= BUSY * LIMIT
+
+
+def test_nothing_is_raised_once_it_is_over_however_early_the_time_was_up() -> None:
+    for _ in range(20):
+        with pytest.raises(TimeoutError):
+            for_ever(object, 0.0)
+    began = time.thread_time()
+    while time.thread_time() - began < 4 * AGAIN_SECONDS:
+        pass

@@ -89,8 +89,12 @@ def typeset(tex: str, *, display: bool) -> Drawing:
             return _laid_out(markup)
     except InvalidRequest:
         raise
-    except Exception as error:  # the libraries raise whatever a formula makes them run into
-        raise InvalidRequest("This formula cannot be typeset", detail=repr(error)) from error
+    except Exception as error:  # noqa: BLE001 - the libraries raise whatever a formula makes them
+        reason = repr(error)
+    # Not from within: the error would keep the libraries' frames, whose generators may be half done
+    # where the time was up. They are to be closed now, not by the garbage collector, which closes
+    # the files that they hold first and has them complain.
+    raise _cannot(reason)
 
 
 def _prepared(tex: str) -> str:
