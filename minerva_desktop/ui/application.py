@@ -73,7 +73,10 @@ class Application(QObject):
         services: Services,
         make_runtime: RuntimeFactory,
         files: Sequence[Path],
+        *,
+        freezes: bool = True,
     ) -> None:
+        """``freezes``: see `MainThreadGarbage`."""
         super().__init__()
         self._qt = qt
         self._loop = loop
@@ -104,7 +107,7 @@ class Application(QObject):
         self._settings = self._make_settings()
         if is_frozen():
             ReplacedApp(Path(sys.executable), self.window.notifications, qt)
-        self._garbage = MainThreadGarbage(self)
+        self._garbage = MainThreadGarbage(self, freezes=freezes)
         self._caret_rest = CaretRest(qt.styleHints(), self)
         # Of whichever text field has the keyboard.
         qt.inputMethod().cursorRectangleChanged.connect(self._caret_rest.wake)

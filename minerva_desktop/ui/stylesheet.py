@@ -294,9 +294,9 @@ def build_palette(theme: Theme) -> QPalette:
 
 
 def apply_theme(app: QApplication, theme: Theme, later: Collection[QWidget] = ()) -> None:
-    """Dress the whole application. Text is the system's font, at least `MIN_FONT_PX` high.
-    ``later``: widgets out of sight that are left as they are, with all that is in them, until
-    somebody has them `dress_again`."""
+    """Dress the whole application, unless it wears that already. Text is the system's font, at
+    least `MIN_FONT_PX` high. ``later``: widgets out of sight that are left as they are, with all
+    that is in them, until somebody has them `dress_again`."""
     is_dressed = bool(app.styleSheet())  # a style sheet stays on top of the style set before it
     if not is_dressed:
         app.setStyle("Fusion")
@@ -305,12 +305,15 @@ def apply_theme(app: QApplication, theme: Theme, later: Collection[QWidget] = ()
     if QFontInfo(font).pixelSize() < font_px:
         font.setPixelSize(font_px)
         app.setFont(font)
+    style_sheet = build_stylesheet(theme, font_px)
+    if app.styleSheet() == style_sheet:
+        return
     app.setPalette(build_palette(theme))
     if is_dressed:
         # Qt dresses all that it knows anew when a sheet takes the place of another, and each
         # widget once for each that it is in: nine times a message's scroll bar.
         app.style().unpolish(app)
-    app.setStyleSheet(build_stylesheet(theme, font_px))
+    app.setStyleSheet(style_sheet)
     if is_dressed:
         for window in app.topLevelWidgets():
             dress_again(window, later)

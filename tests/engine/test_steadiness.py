@@ -32,8 +32,8 @@ def questions(count: int) -> list[tuple[ChatTurn, ...]]:
     ]
 
 
-async def test_short_answers_four_at_a_time(model_path: Path) -> None:
-    engine = LlamaEngine(model_path)
+async def test_short_answers_four_at_a_time(quantised_path: Path) -> None:
+    engine = LlamaEngine(quantised_path)
     await engine.load(options=LoadOptions(n_ctx=4096, n_parallel=4))
 
     async def answer(turns: tuple[ChatTurn, ...], n_tokens: int) -> str:

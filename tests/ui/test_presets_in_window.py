@@ -166,12 +166,12 @@ def test_keeping_renaming_updating_and_deleting(opened: OpenWindow) -> None:
 
 
 def test_new_chats_begin_with_the_models_preset(
-    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, model_path: Path
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, small_path: Path
 ) -> None:
     paths = app_paths()
     paths.create()
     write_presets(paths.presets, PromptLibrary(presets=(TEACHER,)))
-    SettingsFile(paths.settings).override(model_path, ModelOverrides(preset="Teacher"))
+    SettingsFile(paths.settings).override(small_path, ModelOverrides(preset="Teacher"))
     with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
         panel = opened.window.parameters
         panel.toggle_action.setChecked(True)
@@ -182,7 +182,7 @@ def test_new_chats_begin_with_the_models_preset(
         assert opened.settings.current.system_prompt == ""  # nobody set it
         prompt = opened.part(QPlainTextEdit, "systemPrompt")
         prompt.setPlainText("My own.")
-        opened.window.header.picker.selected.emit(path_text(model_path))
+        opened.window.header.picker.selected.emit(path_text(small_path))
         assert panel.values()[0] == "My own."  # what was typed is not replaced
         opened.window.sidebar.new_chat.emit()
         assert (title(opened), panel.values()) == ("Teacher", ("Teach.", BOLD))
