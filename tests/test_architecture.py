@@ -74,6 +74,7 @@ HOMES = {
         "engine/core/token_batch.py",
         "engine/core/vocabulary.py",
         "engine/core/sampler.py",
+        "engine/core/greedy.py",
         "engine/core/logits.py",
         "engine/core/adapters.py",
         "engine/core/backend_devices.py",
