@@ -15,6 +15,7 @@ from minerva_desktop.chat.message import ChatTurn, Role
 
 # Counted first, for each token of the context: most texts have 3 to 5 characters a token.
 CHARACTERS_PER_TOKEN = 8
+LEAST_PER_TOKEN = 3
 LEAST_CHARACTERS = 65_536  # take under 100 ms, so they are counted whole
 GROWTH = 4  # how many times as much is counted where that was not enough
 
@@ -25,10 +26,22 @@ class TokenCount(NamedTuple):
     n_tokens: int
     is_all: bool = True
 
+    def about(self, n_characters: int) -> int:
+        """The tokens of a prompt of ``n_characters``: where there are more than were counted, no
+        fewer than most texts have."""
+        if self.is_all:
+            return self.n_tokens
+        return max(self.n_tokens, n_characters // LEAST_PER_TOKEN)
+
     @property
     def words(self) -> str:
         """``1,204``, or ``more than 1,204``."""
         return f"{self.n_tokens:,}" if self.is_all else f"more than {self.n_tokens:,}"
+
+
+def first_limit(most: int) -> int:
+    """The characters that are counted first to know whether there are more than ``most`` tokens."""
+    return max(LEAST_CHARACTERS, CHARACTERS_PER_TOKEN * most)
 
 
 async def count_up_to(
@@ -38,7 +51,7 @@ async def count_up_to(
 ) -> TokenCount | None:
     """The tokens of ``turns``; of more than ``most``, of as many of the newest turns as show it.
     None where ``count`` of all of them is. Raises what that raises."""
-    limit = max(LEAST_CHARACTERS, CHARACTERS_PER_TOKEN * most)
+    limit = first_limit(most)
     while len(part := _newest(turns, limit)) and part != turns:
         counted = await count(part)
         if counted is None or counted > most:

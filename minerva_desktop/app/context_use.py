@@ -5,6 +5,7 @@ The splitting is pure. `read_context` asks a loaded engine and runs on the pool'
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
@@ -13,7 +14,7 @@ import msgspec
 
 from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.conversation import Conversation, clean_text, draft_turn
-from minerva_desktop.chat.message import ChatTurn
+from minerva_desktop.chat.message import ChatTurn, Message, Role
 from minerva_desktop.chat.parts import Files, ReasoningPart, file_as_text, files_in
 from minerva_desktop.chat.turns import sent, turns_of
 from minerva_desktop.engine.engine import LlamaEngine
@@ -41,22 +42,26 @@ class PromptPiece(msgspec.Struct, frozen=True):
 
 
 class PromptSource(msgspec.Struct, frozen=True):
-    """All that a prompt is made of, in its order, and the turns that it makes."""
+    """All that a prompt is made of, in its order, and the turns that it makes. ``n_older`` messages
+    of the chat would come before."""
 
     turns: tuple[ChatTurn, ...]
     pieces: tuple[PromptPiece, ...]
+    n_older: int = 0
 
 
 class ContextUse(msgspec.Struct, frozen=True, kw_only=True):
     """How a prompt fills a context of ``n_ctx`` tokens. ``n_tokens`` is all of the prompt,
     ``by_part`` how much of it each kind is; ``reserve`` is what the answer may take at most, where
-    that is limited."""
+    that is limited. ``n_older`` messages would come before, which were not counted: the newer ones
+    alone have no room."""
 
     n_ctx: int
     n_tokens: int
     by_part: dict[ContextPart, int]
     pieces: tuple[PromptPiece, ...]
     reserve: int | None
+    n_older: int = 0
 
     @property
     def n_free(self) -> int:
@@ -69,13 +74,19 @@ class ContextUse(msgspec.Struct, frozen=True, kw_only=True):
         return min(self.reserve or 0, self.n_free)
 
 
-def prompt_source(conversation: Conversation, draft: str, files: Files = ()) -> PromptSource:
+def prompt_source(
+    conversation: Conversation, draft: str, files: Files = (), most: int = sys.maxsize
+) -> PromptSource:
     """What the next answer would be given: the active branch, then ``files`` and ``draft``, if
-    there are any."""
+    there are any. Of a branch of more than ``most`` characters the newest messages, of as many or a
+    little more."""
     branch, cut = conversation.active_branch(), conversation.active_cut()
-    turns = turns_of(branch, clean_text(conversation.system_prompt), cut)
+    messages = sent(branch, cut)
+    n_older = _first_of(messages, most)
+    messages = messages[n_older:]  # of a cut before them there is the summary all the same
+    turns = turns_of(messages, clean_text(conversation.system_prompt), cut)
     pieces = [*_instructions(conversation.system_prompt, cut)]
-    for message in sent(branch, cut):
+    for message in messages:
         pieces += _files(files_in(message.parts))
         pieces += (
             PromptPiece(ContextPart.HISTORY, part.text, may_lack=True)
@@ -88,7 +99,19 @@ def prompt_source(conversation: Conversation, draft: str, files: Files = ()) -> 
         turns += (said,)
         pieces += _files(files)
         pieces.append(PromptPiece(ContextPart.DRAFT, clean_text(draft)))
-    return PromptSource(turns, tuple(piece for piece in pieces if piece.text.strip()))
+    return PromptSource(turns, tuple(piece for piece in pieces if piece.text.strip()), n_older)
+
+
+def _first_of(messages: Sequence[Message], most: int) -> int:
+    """Where the last ``most`` characters begin, or a little more, with what a person said:
+    templates insist on that order."""
+    n_characters = 0
+    for number in range(len(messages) - 1, 0, -1):
+        message = messages[number]
+        n_characters += len(message.text) + sum(len(file.text) for file in files_in(message.parts))
+        if n_characters >= most and message.role is Role.USER:
+            return number
+    return 0
 
 
 def _files(files: Files) -> Iterable[PromptPiece]:
@@ -161,5 +184,10 @@ async def read_context(
     tokenized = await engine.tokenize(rendered)
     by_part = tokens_by_part(pieces, tokenized.pieces, n_tokens)
     return ContextUse(
-        n_ctx=n_ctx, n_tokens=n_tokens, by_part=by_part, pieces=pieces, reserve=reserve
+        n_ctx=n_ctx,
+        n_tokens=n_tokens,
+        by_part=by_part,
+        pieces=pieces,
+        reserve=reserve,
+        n_older=source.n_older,
     )

@@ -31,6 +31,7 @@ from minerva_desktop.ui.chat_controller import ChatController
 from minerva_desktop.ui.chat_files_controller import ChatFilesController
 from minerva_desktop.ui.chat_view.preloading import import_lexers, import_message_view
 from minerva_desktop.ui.context_controller import ContextController
+from minerva_desktop.ui.copy_notices import CopyNotices
 from minerva_desktop.ui.dropped_files import DroppedFiles
 from minerva_desktop.ui.engine_worker import EngineWorker, RuntimeFactory
 from minerva_desktop.ui.first_start import FirstStart
@@ -140,6 +141,7 @@ class Application(QObject):
         self._dropped = DroppedFiles(window, worker, models, self._chat_files, tasks)
         chats.session_shown.connect(self._dropped.attachments.on_shown)
         Pictures(window, tasks, lambda: chats.library)
+        CopyNotices(window.notifications, window.chat_view.events)
         backups = BackupsController(window, tasks, lambda: chats.library, chats.begin_anew)
         chats.session_shown.connect(backups.on_opened)
         chats.disk_trouble.connect(backups.show_trouble)

@@ -36,6 +36,7 @@ WINDOW_PER_WAITING = 250  # px of the window's height for each waiting message t
 OUTER = 6 * GRID  # px above and below the card, together
 MEASURING = "Counting whether the chat with this message fits the context. Esc keeps it here."
 MEASURING_ELSE = "Counting whether what you asked for fits the context. Esc gives it up."
+LOADING_FIRST = "Loading {}, to know whether this fits its context. Esc {}."
 STILL_READING = "A file is still being read. The message can be sent once that is done."
 
 

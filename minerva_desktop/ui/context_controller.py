@@ -210,7 +210,7 @@ class ContextController(QObject):
             return
         if shown == _shown(session):
             self._offer = _Offer(session, path, found, shown, asked.then, is_refusal=True)
-            needed, is_draft = outgrown.used.n_tokens, draft is not None
+            needed, is_draft = _needed(session, outgrown.used), draft is not None
             self._tell(self._words(outgrown), found, path, needed, is_draft=is_draft)
 
     @Slot()
@@ -249,7 +249,8 @@ class ContextController(QObject):
         if files:
             with_draft = "With what is attached, the"
         words = f"{with_draft} chat fills {self._context_of(path, n_ctx)}."
-        needed = self._window.status.context.used or n_ctx
+        meter = self._window.status.context
+        needed = _needed(session, TokenCount(meter.used or n_ctx, meter.is_all))
         self._tell(words, found, path, needed, is_draft=draft is not None)
 
     def _has_offer(self, session: ChatSession) -> bool:
@@ -362,6 +363,11 @@ class ContextController(QObject):
             return counted
 
         return count
+
+
+def _needed(session: ChatSession, used: TokenCount) -> int:
+    """The tokens that a context needs for the chat, of which ``used`` were counted."""
+    return used.about(sum(len(message.text) for message in session.conversation.active_branch()))
 
 
 def _shown(session: ChatSession) -> tuple[str, ...]:

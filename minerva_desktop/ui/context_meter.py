@@ -1,4 +1,4 @@
-"""How full the context is: a ring and ``1,204 / 8,192 tokens``.
+"""How full the context is: a ring and ``1,204 / 8,192 tokens``; ``> 9,040`` where there are more.
 
 Sits in the status bar; `prompt_counter` feeds it, and a click opens the panel. Main thread.
 """
@@ -29,6 +29,7 @@ class ContextMeter(QAbstractButton):
         self._themes = themes
         self._used: int | None = None
         self._n_ctx: int | None = None
+        self._is_all = True
         self.setObjectName("contextMeter")
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
@@ -43,12 +44,17 @@ class ContextMeter(QAbstractButton):
         used, n_ctx = (
             UNKNOWN if n is None else format_tokens(n) for n in (self._used, self._n_ctx)
         )
-        return f"{used} / {n_ctx} tokens"
+        return f"{used if self._is_all else f'> {used}'} / {n_ctx} tokens"
 
     @property
     def used(self) -> int | None:
         """The tokens that are used; None where not known."""
         return self._used
+
+    @property
+    def is_all(self) -> bool:
+        """Whether no more are."""
+        return self._is_all
 
     @property
     def is_warning(self) -> bool:
@@ -60,11 +66,14 @@ class ContextMeter(QAbstractButton):
         """Whether no token is left for an answer."""
         return self._used is not None and bool(self._n_ctx) and self._share() >= 1.0
 
-    def set_usage(self, used: int | None, n_ctx: int | None) -> None:
-        """``used`` tokens of a context of ``n_ctx`` tokens; None where not known."""
-        self._used, self._n_ctx = used, n_ctx
+    def set_usage(self, used: int | None, n_ctx: int | None, *, is_all: bool = True) -> None:
+        """``used`` tokens of a context of ``n_ctx`` tokens; None where not known. Not ``is_all``:
+        there are more of them."""
+        self._used, self._n_ctx, self._is_all = used, n_ctx, is_all
         if used is None or not n_ctx:
             description = "How much of the model's context this chat fills"
+        elif not is_all:
+            description = "This chat is longer than the model's context"
         else:
             description = f"This chat fills {round(100 * used / n_ctx)} % of the model's context"
         self.setAccessibleName(f"Context: {self.words}")

@@ -102,12 +102,14 @@ class ContextPanel(PanelPopup):
         if use is None:
             return
         for row, (part, count) in enumerate(use.by_part.items()):
-            self._add_row(row, partial(_colour, part), TITLES[part], count)
+            is_all = part is not ContextPart.HISTORY or not use.n_older
+            self._add_row(row, partial(_colour, part), TITLES[part], _count(count, is_all=is_all))
         if use.reserve is not None:
-            self._add_row(len(use.by_part), _reserve_brush, RESERVE, use.n_reserved)
+            reserved = format_tokens(use.n_reserved)
+            self._add_row(len(use.by_part), _reserve_brush, RESERVE, reserved)
 
-    def _add_row(self, row: int, fill: Fill, title: str, count: int) -> None:
-        number = _label("muted", format_tokens(count))
+    def _add_row(self, row: int, fill: Fill, title: str, count: str) -> None:
+        number = _label("muted", count)
         number.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         for column, widget in enumerate((_Dot(fill, self._themes), _label("", title), number)):
             self._rows.addWidget(widget, row, column)
@@ -238,8 +240,20 @@ def _numbers(use: ContextUse | None) -> str:
         answer += f", which may take {format_tokens(use.reserve)}"
     if use.n_tokens >= use.n_ctx:
         answer = "there is no room for an answer"
-    used, n_ctx = format_tokens(use.n_tokens), format_tokens(use.n_ctx)
-    return f"{used} of {n_ctx} tokens; {answer}."
+    used, n_ctx = _count(use.n_tokens, is_all=not use.n_older), format_tokens(use.n_ctx)
+    words = f"{used} of {n_ctx} tokens; {answer}."
+    if use.n_older == 1:
+        return f"{words} The oldest message is not counted, nor shown here."
+    if use.n_older:
+        words += (
+            f" The {format_tokens(use.n_older)} oldest messages are not counted, nor shown here."
+        )
+    return words
+
+
+def _count(n_tokens: int, *, is_all: bool) -> str:
+    """``> 1,204`` where there are more."""
+    return format_tokens(n_tokens) if is_all else f"> {format_tokens(n_tokens)}"
 
 
 def _left_out(count: int) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
 
+from minerva_desktop.app.bounded_count import GROWTH, first_limit
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.context_cutting import without_cut
-from minerva_desktop.app.context_use import prompt_source
+from minerva_desktop.app.context_use import ContextUse, prompt_source
 from minerva_desktop.chat.turns import sent
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.ui.engine_worker import EngineWorker
@@ -57,15 +59,23 @@ class ContextReading(QObject):
         session, path = self._session(), self._models.current_path
         if session is None or path is None:
             return
-        composer = self._window.composer
-        source = prompt_source(session.conversation, composer.text, composer.files)
-        reserve = session.conversation.sampling.max_tokens
         try:
-            use = await self._worker.context_use(path, source, reserve)
+            use = await self._use_of(session, path)
         except MinervaError:
             use = None  # sending says what is wrong
         if session is self._session():
             self._panel.show_use(use, self._n_left_out())
+
+    async def _use_of(self, session: ChatSession, path: Path) -> ContextUse | None:
+        """Of a chat that has no room, what the newest messages take that show it."""
+        composer, chat = self._window.composer, session.conversation
+        most = first_limit(self._models.n_ctx_of(path) or 0)
+        while True:
+            source = prompt_source(chat, composer.text, composer.files, most)
+            use = await self._worker.context_use(path, source, chat.sampling.max_tokens)
+            if use is None or not use.n_older or use.n_tokens > use.n_ctx:
+                return use
+            most *= GROWTH
 
     def _n_left_out(self) -> int:
         session = self._session()

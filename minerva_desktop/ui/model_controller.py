@@ -24,6 +24,7 @@ from minerva_desktop.errors import (
 )
 from minerva_desktop.paths import path_of, path_text
 from minerva_desktop.ui.engine_worker import EngineWorker
+from minerva_desktop.ui.expected_context import expected_n_ctx
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_list import PickerItem
 from minerva_desktop.ui.model_notices import (
@@ -114,6 +115,16 @@ class ModelController(QObject):
     def n_ctx_of(self, path: Path) -> int | None:
         """Context of a model in tokens, while it is loaded."""
         return self._ready.get(path)
+
+    def expected_n_ctx(self, path: Path) -> int:
+        """The context in tokens that a model which is not loaded can be expected to get."""
+        return expected_n_ctx(self._settings.current, self._items, path)
+
+    async def load_for(self, path: Path) -> bool:
+        """Load a model for what is asked of it; whether it is loaded then. What goes wrong is
+        told."""
+        await self._load(path, self._n_choices)
+        return path in self._ready
 
     def choose_named(self, name: str) -> None:
         """Choose the model with the file ``name``, if it is in the library and can chat. It is

@@ -1,15 +1,17 @@
 """Tokens of the open chat with what is being typed, for the context meter.
 
-The engine's child counts them. Main thread.
+The engine's child counts them, of a chat that has no room no more than show that. Main thread.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from PySide6.QtCore import QObject, QTimer, Slot
 
+from minerva_desktop.app.bounded_count import TokenCount, count_up_to
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.conversation import clean_text, draft_turn
@@ -110,7 +112,8 @@ class PromptCounter(QObject):
 
     async def _show(self, session: ChatSession) -> None:
         path, composer = self._models.current_path, self._window.composer
-        if path is None or self._models.n_ctx is None:
+        n_ctx = self._models.n_ctx
+        if path is None or n_ctx is None:
             self._show_overflow(None)
             return
         # A chat of 10,000 messages takes 15 ms, a file of 4 MB as long.
@@ -120,23 +123,30 @@ class PromptCounter(QObject):
             _turns, branch, chat.system_prompt, cut, composer.text, composer.files
         )
         try:
-            used = await self._worker.count_tokens(path, turns) if turns else 0
+            count = partial(self._worker.count_tokens, path)
+            used = await count_up_to(count, turns, n_ctx) if turns else TokenCount(0)
         except MinervaError:
             used = None  # sending says what is wrong; a meter should not
-        if session is self._session:
-            self._window.status.set_context(used, self._models.n_ctx)
-            self._show_overflow(used if draft is not None else None)
+        if session is not self._session:
+            return
+        if used is not None and used.is_all:
+            self._window.status.set_context(used.n_tokens, self._models.n_ctx)
+        elif used is not None and n_ctx == self._models.n_ctx:
+            self._window.status.set_context(used.n_tokens, n_ctx, is_all=False)
+        else:
+            self._window.status.set_context(None, self._models.n_ctx)
+        self._show_overflow(used if draft is not None else None)
 
-    def _show_overflow(self, used: int | None) -> None:
+    def _show_overflow(self, used: TokenCount | None) -> None:
         """Say in the composer that what stands there does not fit; None: nothing does."""
         path, n_ctx = self._models.current_path, self._models.n_ctx
         composer = self._window.composer
-        if used is None or n_ctx is None or path is None or used < n_ctx:
+        if used is None or n_ctx is None or path is None or used.n_tokens < n_ctx:
             if not composer.attachments.is_reading:
                 composer.show_hint("")
             return
         composer.show_hint(
-            f"With this the chat has {used:,} tokens. The context of"
+            f"With this the chat has {used.words} tokens. The context of"
             f" {self._models.shown_name(path)} has {n_ctx:,}."
         )
 

@@ -1,13 +1,14 @@
 """Whether a prompt leaves room for its answer, which is known before anything is spent on it.
 
-The engine's child counts, where a cheap look cannot tell. Main thread.
+The engine's child counts, where a cheap look cannot tell. A model that is not loaded is loaded for
+that, while what is asked stays where its person left it. Main thread.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -24,7 +25,7 @@ from minerva_desktop.chat.parts import FilePart, Files, ReasoningPart, ToolResul
 from minerva_desktop.chat.turns import sent, turn_to_go_on, turns_of
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.paths import path_text
-from minerva_desktop.ui.composer import MEASURING, MEASURING_ELSE
+from minerva_desktop.ui.composer import LOADING_FIRST, MEASURING, MEASURING_ELSE
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
@@ -139,8 +140,8 @@ class PromptRoom(QObject):
             return False
         if not self.may_lack(asked):
             return True
-        count = asyncio.ensure_future(self.is_there(asked))
-        self._held[session] = _Held(count, MEASURING if asked.is_draft else MEASURING_ELSE)
+        count = asyncio.ensure_future(self._load_and_count(asked))
+        self._held[session] = _Held(count, self._words_of(asked))
         self._holds.start()
         try:
             await asyncio.wait([count])
@@ -148,6 +149,24 @@ class PromptRoom(QObject):
             del self._held[session]
             self.show_held()
         return not count.cancelled() and count.result()
+
+    async def _load_and_count(self, asked: Asked) -> bool:
+        """Whether it fits. Where its model cannot be loaded that is told, and nothing begun."""
+        if self._models.n_ctx_of(asked.path) is None:
+            if not await self._models.load_for(asked.path):
+                return False
+            self._held[asked.session] = replace(
+                self._held[asked.session], words=self._words_of(asked)
+            )
+            self.show_held()
+        return await self.is_there(asked)
+
+    def _words_of(self, asked: Asked) -> str:
+        """What is said while it is held."""
+        if self._models.n_ctx_of(asked.path) is None:
+            keeps = "keeps it here" if asked.is_draft else "gives it up"
+            return LOADING_FIRST.format(self._models.shown_name(asked.path), keeps)
+        return MEASURING if asked.is_draft else MEASURING_ELSE
 
     def give_up(self) -> bool:
         """Do not begin what is counted for the open chat; whether there was anything."""
@@ -168,9 +187,7 @@ class PromptRoom(QObject):
 
     def may_lack(self, asked: Asked) -> bool:
         """Whether it might not fit: no token is less than a byte. A chat of many messages might."""
-        n_ctx = self._models.n_ctx_of(asked.path)
-        if n_ctx is None:
-            return False  # it is loaded with the message, whose answer then says it
+        n_ctx = self._models.n_ctx_of(asked.path) or self._models.expected_n_ctx(asked.path)
         left = _left(n_ctx, (asked.text, *(file.text for file in asked.files)))
         if left < 0 or not asked.is_whole:
             return left < 0

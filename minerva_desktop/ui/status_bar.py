@@ -212,9 +212,9 @@ class StatusBar(QWidget):
         self._memory.set_shares(shares)
         self._fit()
 
-    def set_context(self, used: int | None, n_ctx: int | None) -> None:
+    def set_context(self, used: int | None, n_ctx: int | None, *, is_all: bool = True) -> None:
         """As `ContextMeter.set_usage`: tokens, None where not known."""
-        self._context.set_usage(used, n_ctx)
+        self._context.set_usage(used, n_ctx, is_all=is_all)
         self._fit()
 
     def set_speed(self, tokens_per_second: float | None, first_token_ms: float | None) -> None:

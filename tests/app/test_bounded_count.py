@@ -62,3 +62,9 @@ async def test_where_few_tokens_are_found_more_is_counted() -> None:
     assert await count_up_to(counter.count, turns, 1000) == TokenCount(2622, is_all=False)
     turns = (ChatTurn(Role.USER, "w" * 300_000),)
     assert await count_up_to(counter.count, turns, 100) == TokenCount(1)
+
+
+def test_what_was_not_counted_is_estimated_for_the_context_that_it_needs() -> None:
+    assert TokenCount(900).about(9_000_000) == 900
+    assert TokenCount(1_100, is_all=False).about(9_000_000) == 3_000_000
+    assert TokenCount(1_100, is_all=False).about(900) == 1_100

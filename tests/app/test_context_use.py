@@ -113,3 +113,20 @@ def test_a_token_belongs_to_the_piece_in_which_it_begins() -> None:
     )
     tokens = (b"<u", b">n", b"\xc3", b"\xa9</", b"u>")
     assert tokens_by_part(pieces, tokens, 6) == {HISTORY: 2, TEMPLATE: 4}
+
+
+async def test_of_a_huge_chat_the_newest_messages_show_that_it_has_no_room(
+    engine: LlamaEngine,
+) -> None:
+    conversation = make_conversation(*(f"{number} is a word. " * 50 for number in range(2_001)))
+    conversation.system_prompt = "Be brief."
+    source = prompt_source(conversation, "Well?", most=20_000)
+    assert source.n_older == 1_976  # 25 messages of 800 characters, from a question on
+    assert source.turns[0].role is Role.SYSTEM
+    assert source.turns[1].text.startswith("1976 is a word. ")
+    use = await read_context(engine, source, None)
+    assert use.n_tokens > use.n_ctx
+    assert use.n_older == 1_976
+    assert [piece.text for piece in use.pieces if piece.part is SYSTEM] == ["Be brief."]
+    assert sum(piece.part is HISTORY for piece in use.pieces) == 25
+    assert prompt_source(conversation, "Well?").n_older == 0

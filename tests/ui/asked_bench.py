@@ -98,10 +98,23 @@ class _Worker(QObject):
 
 
 class _Models:
-    """One model, with a context of 300 tokens while it is loaded."""
+    """One model, with a context of 300 tokens while it is loaded. ``may_load``: it can be."""
 
     current_path = MODEL
     n_ctx: int | None = 300
+    may_load = True
+
+    def __init__(self) -> None:
+        self.loads: asyncio.Future[None] | None = None  # what a load waits for, if anything
+
+    def expected_n_ctx(self, _path: Path) -> int:
+        return 300
+
+    async def load_for(self, _path: Path) -> bool:
+        if self.loads is not None:
+            await self.loads
+        self.n_ctx = 300 if self.may_load else None
+        return self.may_load
 
     def n_ctx_of(self, _path: Path) -> int | None:
         return self.n_ctx

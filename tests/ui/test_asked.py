@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.ui.chat_controller import ChatController
-from minerva_desktop.ui.composer import MEASURING_ELSE
+from minerva_desktop.ui.composer import MEASURING, MEASURING_ELSE
 from minerva_desktop.ui.context_controller import KEEP_NEWEST, SUMMARISE
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.prompt_room import Asked
@@ -187,6 +187,55 @@ async def test_a_message_goes_on_in_the_chat_that_was_left(bench: Bench) -> None
     await bench.until_started(2)
     assert session.conversation.draft == ""
     assert bench.started[-1] == LONG
+
+
+async def test_a_message_stays_where_it_is_while_its_model_is_loaded_for_it(bench: Bench) -> None:
+    bench.loaded.n_ctx, bench.loaded.loads = None, asyncio.Future()
+    composer = bench.window.composer
+    bench.type(LONG)
+    await asyncio.sleep(0)
+    bench.room.show_held()
+    assert composer._hint.text() == (
+        "Loading Tiny, to know whether this fits its context. Esc keeps it here."
+    )
+    assert composer.text == LONG
+    assert bench.worker.counted == []
+    bench.worker.may_count.clear()
+    bench.loaded.loads.set_result(None)
+    await bench.until_counting(LONG)
+    assert composer._hint.text() == MEASURING
+    bench.worker.may_count.set()
+    await bench.until_started(2)
+    assert composer.text == ""
+
+
+@pytest.mark.parametrize("is_given_up", [False, True])
+async def test_it_stays_where_its_model_cannot_be_loaded(
+    bench: Bench, *, is_given_up: bool
+) -> None:
+    bench.loaded.n_ctx, bench.loaded.may_load = None, False
+    bench.loaded.loads = asyncio.Future()
+    bench.type(LONG)
+    await asyncio.sleep(0)
+    if is_given_up:
+        assert bench.room.give_up()
+    else:
+        bench.loaded.loads.set_result(None)
+    await until(lambda: not bench.room._held)
+    await asyncio.sleep(0)
+    assert bench.window.composer.text == LONG
+    assert bench.started == ["One"]
+    assert bench.errors == []
+
+
+async def test_a_short_message_goes_at_once_and_its_answer_waits_for_the_model(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.loaded.n_ctx = None
+    monkeypatch.setattr(bench.loaded, "expected_n_ctx", lambda _path: 4096)
+    bench.type("Short")
+    await bench.until_started(2)
+    assert bench.loaded.n_ctx is None  # the answer loads it
 
 
 async def test_long_text_is_not_encoded_to_see_that_it_may_lack_room(bench: Bench) -> None:

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.conversation import Conversation
+from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.parts import FilePart
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.library.catalog import Catalog
@@ -31,6 +32,7 @@ from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.ui.composer import MEASURING
 from minerva_desktop.ui.context_panel import RESERVE
 from minerva_desktop.ui.engine_worker import EngineWorker
+from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.notification_bar import NotificationBar
 from minerva_desktop.ui.waiting_messages import NO_ROOM
 from tests.chat.samples import make_conversation
@@ -112,6 +114,48 @@ def _try_to_send(opened: OpenWindow, text: str) -> None:
     buttons = opened.window.notifications.findChildren(QPushButton)
     for each in (button for button in buttons if button.isVisible()):
         assert each.width() >= each.sizeHint().width(), each.text()  # no label is cut off
+
+
+def test_a_model_is_loaded_before_a_message_that_may_lack_room_is_sent(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+) -> None:
+    _keep_chat(10, 4)
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        opened.until("chat", lambda: "is a number" in opened.transcript)
+        assert not opened.part(QToolButton, "ejectButton").isEnabled()
+        _try_to_send(opened, "Which one do you like?")
+        assert opened.part(QToolButton, "ejectButton").isEnabled()
+        _click(opened, "Keep the newest")
+        opened.until("cut", lambda: opened.window.chat_view.cut_mark.first_id is not None)
+        opened.press(Qt.Key.Key_Return)
+        opened.until("answer", lambda: opened.speed != "" and not opened.is_answering)
+        assert "Which one do you like?" in opened.transcript
+
+
+def test_a_huge_chat_is_counted_as_far_as_it_matters(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _keep_chat(400, 20)  # 264,000 characters
+    asked: list[int] = []
+    count = EngineWorker.count_tokens
+
+    async def count_tokens(
+        worker: EngineWorker, path: Path, turns: tuple[ChatTurn, ...]
+    ) -> int | None:
+        asked.append(sum(len(turn.text) for turn in turns))
+        return await count(worker, path, turns)
+
+    monkeypatch.setattr(EngineWorker, "count_tokens", count_tokens)
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        _load(opened)
+        opened.until("count", lambda: opened.context.startswith("Context: > "))
+        assert max(asked) < 80_000
+        told = _left_out(opened)
+        assert f"of {N_CTX} tokens; there is no room for an answer. The 2" in told
+        assert "oldest messages are not counted, nor shown here." in told
+        assert "> " in told
+        assert "399 is a number" in opened.window.context_panel.prompt_text
+        assert "\n0 is a number" not in opened.window.context_panel.prompt_text
 
 
 def test_a_chat_that_outgrew_the_context_keeps_the_newest(opened: OpenWindow) -> None:
@@ -222,11 +266,13 @@ def test_files_that_are_to_be_sent_count(
 
 
 def test_an_answer_that_failed_for_the_context_offers_what_helps(
-    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _keep_chat(10, 4)
+    # A model that is not loaded may get less than could be expected.
+    monkeypatch.setattr(ModelController, "expected_n_ctx", lambda *_asked: 8192)
     with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
-        opened.send("Which one do you like?")  # what fits is known once the model is loaded
+        opened.send("Which one do you like?")
         opened.until("failure", lambda: "Context limit exceeded" in _shown(opened, QLabel))
         opened.until("offer", lambda: "Keep the newest" in _shown(opened, QPushButton))
         assert "Without the oldest" in _shown(opened, QLabel)

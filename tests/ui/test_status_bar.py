@@ -166,6 +166,19 @@ def test_context_meter(
     meter.grab()
 
 
+def test_context_meter_of_a_chat_that_was_counted_in_part(
+    qtbot: QtBot, themes: ThemeSource
+) -> None:
+    meter = ContextMeter(themes)
+    qtbot.addWidget(meter)
+    meter.set_usage(9040, 8192, is_all=False)
+    assert meter.words == "> 9,040 / 8,192 tokens"
+    assert meter.accessibleDescription() == "This chat is longer than the model's context"
+    assert meter.is_outgrown
+    meter.set_usage(9040, 8192)
+    assert meter.words == "9,040 / 8,192 tokens"
+
+
 def test_speed_label(bar: StatusBar) -> None:
     speed = part(bar, QLabel, "speedLabel")
     assert not speed.isVisible()

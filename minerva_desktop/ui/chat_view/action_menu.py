@@ -12,13 +12,12 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.ui.chat_view.actions import CHANGE_THE_CHAT, ICONS, MessageAction
-from minerva_desktop.ui.chat_view.copy_keys import MARKDOWN_KEYS
+from minerva_desktop.ui.chat_view.copy_keys import AS_MARKDOWN, MARKDOWN_KEYS
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.chat_view.selection_keeper import SelectionKeeper
 from minerva_desktop.ui.controls import PopupMenu
 from minerva_desktop.ui.icons import Icons
 
-AS_MARKDOWN = "Copy selection as Markdown"
 # A line above these.
 NEW_GROUP = {MessageAction.REGENERATE, MessageAction.BRANCH, MessageAction.DELETE}
 

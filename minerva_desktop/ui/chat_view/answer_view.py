@@ -16,6 +16,7 @@ from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.chat.turns import open_thought
 from minerva_desktop.ui.chat_view.action_row import MAX_WIDTH
 from minerva_desktop.ui.chat_view.actions import AnswerHelp, can_go_on
+from minerva_desktop.ui.chat_view.message_author import author_of
 from minerva_desktop.ui.chat_view.message_parts import (
     INSET,
     Footer,
@@ -181,13 +182,7 @@ class AnswerView(MessageView):
         self._footer.show_done(numbers_text(message.completion) if message.completion else "")
 
     def _author(self, model_names: Mapping[str, str]) -> str:
-        match self._message.role:
-            case Role.SYSTEM:
-                return "System prompt"
-            case Role.TOOL:
-                return "Tool"
-        file = self._message.model or "Answer"
-        return model_names.get(file) or file.removesuffix(".gguf")
+        return author_of(self._message, model_names)
 
     @property
     def bodies(self) -> list[RichTextView]:

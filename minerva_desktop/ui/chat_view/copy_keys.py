@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtGui import QKeyEvent, QKeySequence
 
+AS_MARKDOWN = "Copy selection as Markdown"  # in menus
 MARKDOWN_KEYS = QKeySequence("Ctrl+Shift+C")  # copy as Markdown
 
 

@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.chat.message import Message, MessageState, Role
-from minerva_desktop.ui.chat_view.action_menu import AS_MARKDOWN
+from minerva_desktop.ui.chat_view.copy_keys import AS_MARKDOWN
 from minerva_desktop.ui.chat_view.disclosure import HEIGHT, Disclosure
 from minerva_desktop.ui.chat_view.message_text import MessageText
 from minerva_desktop.ui.chat_view.rendering import Rendering
@@ -188,7 +188,9 @@ class FoldedText(QWidget):
         menu.setObjectName("foldedTextMenu")
         copy = self._icons.icon("copy", "muted")
         if body.textCursor().hasSelection():
-            menu.addAction(copy, "Copy selection").triggered.connect(body.copy)
+            menu.addAction(copy, "Copy selection").triggered.connect(
+                body.copy_selection or body.copy
+            )
             if body.copy_markdown is not None:
                 menu.addAction(copy, AS_MARKDOWN).triggered.connect(body.copy_markdown)
         menu.addAction(copy, "Copy all of this").triggered.connect(self._copy_all)

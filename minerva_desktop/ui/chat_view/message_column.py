@@ -34,6 +34,7 @@ class MessageColumn(QWidget):
         self._options = options
         self.setObjectName("chatColumn")
         self.messages = MessageViews(icons, self, events, options)
+        options.messages = lambda: self.messages.messages
         self.empty = EmptyState(icons, self)
         self.mark = CutMark(icons, self)
         self.mark.height_changed.connect(events.layout_changed)

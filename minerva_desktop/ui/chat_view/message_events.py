@@ -5,12 +5,13 @@ One of each for a transcript, shared by `ChatView` and all that it is made of. M
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from PySide6.QtCore import QObject, QPoint, QRect, Signal
 from PySide6.QtGui import QImage
 
+from minerva_desktop.chat.message import Message
 from minerva_desktop.ui.chat_view.actions import BranchPlace
 
 
@@ -25,7 +26,8 @@ class MessageEvents(QObject):
     large;
     ``caret_moved(rect)``: the end of a selection, or an editor's cursor, went to ``rect`` in the
     column; ``scroll_wanted(by)``: so many px further down. ``work_added``: there is something to
-    render; ``layout_changed``: or to place anew.
+    render; ``layout_changed``: or to place anew. ``copy_advanced(done, all)``: so many messages of
+    the chat are copied, 0 and 0 where that was given up; ``copy_stopped``: a person gives it up.
     """
 
     retry_requested = Signal(str)
@@ -47,6 +49,8 @@ class MessageEvents(QObject):
     scroll_wanted = Signal(int)
     work_added = Signal()
     layout_changed = Signal()
+    copy_advanced = Signal(int, int)
+    copy_stopped = Signal()
 
 
 def no_place(_message_id: str) -> BranchPlace | None:
@@ -58,10 +62,13 @@ def no_place(_message_id: str) -> BranchPlace | None:
 class MessageOptions:
     """``place_of``: what a message is an alternative to. ``enter_sends``: Enter alone sends what
     is edited. ``can_branch``: a chat of its own can be made up to a message. ``seen_height``: px
-    of the column that are in sight. ``n_hidden``: messages of the chat that have no view."""
+    of the column that are in sight. ``n_hidden``: messages of the chat that have no view;
+    ``messages``: all of them. ``model_names``: what to call the models, by file name."""
 
     place_of: Callable[[str], BranchPlace | None] = no_place
     enter_sends: bool = True
     can_branch: bool = True
     seen_height: int = 0
     n_hidden: int = 0
+    messages: Callable[[], Sequence[Message]] = tuple
+    model_names: dict[str, str] = field(default_factory=dict)

@@ -51,13 +51,13 @@ class MessageHands(QObject):
         self._events = events
         self._options = options
         self._view_of = views.get
-        self.selection = SelectionKeeper(column, events, options, views)
         self._is_answering = is_answering
         self._rendering = Rendering()
         self._formulas = Formulas(self)
         self._last: MessageView | None = None
         self._edits: dict[str, str] = {}  # by message, of those without a view
         self._opened: OpenBlocks = {}
+        self.selection = SelectionKeeper(column, events, options, views, self._opened)
         self._rows = ActionRows(icons, column, self._actions, is_answering, self._owner)
         self._rows.triggered.connect(self._trigger)
         self._rows.menu_requested.connect(self._show_menu)

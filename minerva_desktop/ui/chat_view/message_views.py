@@ -42,7 +42,6 @@ class MessageViews(QObject):
         self._options = options
         self.above: QWidget | None = None  # what Tab comes to before the first message
         self._hands: MessageHands | None = None
-        self._model_names: dict[str, str] = {}
         self._messages: list[Message] = []
         self._stretch = Stretch()
         self._views: list[MessageView] = []  # of the stretch, in order
@@ -137,8 +136,8 @@ class MessageViews(QObject):
 
     def set_model_names(self, names: dict[str, str]) -> None:
         """What to call the models, by file name."""
-        if names != self._model_names:
-            self._model_names = names
+        if names != self._options.model_names:
+            self._options.model_names = names
             for view in self._views:
                 view.show_author(names)
 
@@ -199,7 +198,7 @@ class MessageViews(QObject):
         if view is not None:
             view.offer_help(AnswerHelp())
             view.go_on(message)
-            view.show_author(self._model_names)  # another model may go on with it
+            view.show_author(self._options.model_names)  # another model may go on with it
             self._mark_last()
 
     def _replace(self, message: Message) -> AnswerView | None:
@@ -324,7 +323,7 @@ class MessageViews(QObject):
     def _make_view(self, message: Message) -> MessageView:
         hands = self._hands = self._hands or self._make_hands()
         view = hands.make(message)
-        view.show_author(self._model_names)
+        view.show_author(self._options.model_names)
         view.show()
         self._by_id[message.id] = view
         self._unrendered[message.id] = view

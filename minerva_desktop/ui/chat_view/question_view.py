@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QWidget
 from minerva_desktop.chat.message import Message
 from minerva_desktop.chat.parts import FilePart, ImagePart, files_in
 from minerva_desktop.ui.attachment_chip import GAP, FileChip, place_chips
+from minerva_desktop.ui.chat_view.message_author import author_of
 from minerva_desktop.ui.chat_view.message_editor import MessageEditor
 from minerva_desktop.ui.chat_view.message_parts import INSET
 from minerva_desktop.ui.chat_view.message_view import OUTDENT, MessageView
@@ -105,8 +106,8 @@ class QuestionView(MessageView):
 
     # -- layout ------------------------------------------------------------------------------
 
-    def _author(self, _model_names: Mapping[str, str]) -> str:
-        return "You"
+    def _author(self, model_names: Mapping[str, str]) -> str:
+        return author_of(self._message, model_names)
 
     def _arrange(self, width: int) -> int:
         top = place_chips(self._chips, width - INSET, from_right=True)

@@ -21,6 +21,14 @@ def rich_data(text: str, html: str) -> QMimeData:
     return data
 
 
+def markdown_data(text: str) -> QMimeData:
+    """``text``, which is Markdown."""
+    data = QMimeData()
+    data.setText(text)
+    data.setData("text/markdown", text.encode(errors="replace"))
+    return data
+
+
 def copy_rich(text: str, html: Iterable[str]) -> None:
     """Put ``text`` on the clipboard, and the pieces of ``html`` joined: where they take long to
     make, the text at once and both a little later, unless something else was copied by then."""

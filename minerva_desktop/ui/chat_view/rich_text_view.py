@@ -33,14 +33,14 @@ from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.formulas import Formulas
 from minerva_desktop.ui.chat_view.found_marks import FoundMarks
 from minerva_desktop.ui.chat_view.found_text import Match
-from minerva_desktop.ui.chat_view.markdown import ROWS_LINK
 from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.plain_text import clean_source
 from minerva_desktop.ui.chat_view.rich_data import copy_rich, rich_data
 from minerva_desktop.ui.chat_view.row_html import html_of, html_pieces
 from minerva_desktop.ui.chat_view.row_markdown import markdown_of
 from minerva_desktop.ui.chat_view.row_slices import selected_rows
-from minerva_desktop.ui.chat_view.rows import Kind, Row, all_runs
+from minerva_desktop.ui.chat_view.row_text import is_table_folded
+from minerva_desktop.ui.chat_view.rows import Kind, Row
 from minerva_desktop.ui.chat_view.selected_text import selected_text
 from minerva_desktop.ui.chat_view.sideways_text import SidewaysText
 from minerva_desktop.ui.chat_view.text_formats import (
@@ -109,7 +109,8 @@ class RichTextView(SidewaysText):
         self.shows_all: Callable[[], bool] = bool  # whether that is what is shown
         self.obey: Callable[[QKeyEvent], bool] | None = None  # a key about the whole selection
         self.all_selected: Callable[[], QMimeData] | None = None  # here and in other messages
-        self.copy_markdown: Callable[[], None] | None = None  # of all that
+        self.copy_selection: Callable[[], None] | None = None  # all that
+        self.copy_markdown: Callable[[], None] | None = None
         font = body_font(self.font())
         self.document().setDefaultFont(font)
         self._writer = DocumentWriter(self.document(), formats.of(icons.theme, font))
@@ -254,7 +255,7 @@ class RichTextView(SidewaysText):
     def copy_whole(self, source: str) -> None:
         """Copy ``source``; with it as HTML what is shown, if all of it is."""
         rows = self._writer.rows
-        is_all = self.shows_all() and all(run.link != ROWS_LINK for run in all_runs(rows))
+        is_all = self.shows_all() and not is_table_folded(rows)
         copy_rich(clean_source(source), html_pieces(list(rows)) if is_all else ())
 
     # -- Qt ----------------------------------------------------------------------------------

@@ -7,13 +7,12 @@ the page that it is pasted into has its own. Nothing in it is ever loaded. No Qt
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from html import escape
-from itertools import chain, islice
 
 from minerva_desktop.ui.chat_view.link_targets import OPENED_SCHEMES
-from minerva_desktop.ui.chat_view.row_markdown import row_blocks
+from minerva_desktop.ui.chat_view.row_markdown import PAUSE, row_blocks
 from minerva_desktop.ui.chat_view.rows import LINE_BREAK, QUOTE, Kind, Mark, Row, Run
 
 _SPECIAL = re.compile(rf"[&<>\"'{LINE_BREAK}\n]|  ")
@@ -34,16 +33,27 @@ def html_of(rows: Sequence[Row]) -> str:
 
 def html_pieces(rows: Sequence[Row]) -> Iterator[str]:
     """The same in pieces, each made as it is taken."""
-    blocks = row_blocks(rows)
-    start = list(islice(blocks, 2))
-    if len(start) == 1 and len(start[0]) == 1 and _is_words(start[0][0]):
-        yield _inline(start[0][0].runs)
-        return
+    blocks: Iterable[list[Row]] = row_blocks(rows)
+    if len(rows) < PAUSE:
+        blocks = list(blocks)
+        if len(blocks) == 1 and len(blocks[0]) == 1 and _is_words(blocks[0][0]):
+            yield _inline(blocks[0][0].runs)
+            return
     levels: list[str] = []
-    for block in chain(start, blocks):
+    for block in blocks:
+        if not block:
+            yield ""
+            continue
         yield from _opened(levels, block[0])
         yield _content(block)
     yield from map(_closing, reversed(levels))
+
+
+def plain_html(pieces: Iterable[str]) -> Iterator[str]:
+    """The pieces of a text that is shown as it is, as a paragraph."""
+    yield "<p>"
+    yield from (_inline([Run(piece)]) for piece in pieces)
+    yield "</p>"
 
 
 def author_html(author: str) -> str:

@@ -18,6 +18,8 @@ from minerva_desktop.ui.chat_view.markdown import ROWS_LINK
 from minerva_desktop.ui.chat_view.rows import LIST, QUOTE, Kind, Row, runs_text
 from minerva_desktop.ui.chat_view.run_markdown import inline_markdown, line_markdown
 
+PAUSE = 500  # rows that are looked at without a break
+
 _CLOSING = re.compile(r"(^|\s)(#+)$")  # of a heading
 _BOXES = {"☐": "[ ] ", "☑": "[x] "}
 _BULLETS = {"•", "◦", *_BOXES}
@@ -43,16 +45,19 @@ class _Writer:
 def markdown_of(rows: Sequence[Row]) -> str:
     """``rows`` as Markdown, without a line break at the end."""
     writer = _Writer()
-    for block in row_blocks(rows):
+    for block in filter(None, row_blocks(rows)):
         _write(writer, block)
     return "\n".join(writer.lines)
 
 
 def row_blocks(rows: Sequence[Row]) -> Iterator[list[Row]]:
     """The rows of each box of code and of each table together, all others alone; without what leads
-    only to another place in what is shown."""
+    only to another place in what is shown. Every now and then an empty one, in the middle of a long
+    block, for those who look at the clock."""
     block: list[Row] = []
-    for row in rows:
+    for number, row in enumerate(rows, start=1):
+        if number % PAUSE == 0:
+            yield []
         goes_on = row.kind in {Kind.CODE, Kind.TABLE} and not row.first
         plain = block and row.kind is Kind.PLAIN and block[-1].kind is Kind.PLAIN
         if block and not (plain or (goes_on and block[-1].kind is row.kind)):

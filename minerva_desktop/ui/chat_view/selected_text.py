@@ -1,8 +1,4 @@
-"""The part of a text that is selected, as it is copied: plain, formulas as LaTeX.
-
-Paragraphs, lists, boxes and tables have an empty line between them, as in a letter. A table has a
-line for each row and a tab between two cells, as spreadsheets take it. Main thread.
-"""
+"""The part of a text that is selected, as it is copied: plain, as `row_text` says. Main thread."""
 
 from __future__ import annotations
 
@@ -14,11 +10,11 @@ from PySide6.QtGui import QTextBlock, QTextCursor
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.formula_object import OBJECT
 from minerva_desktop.ui.chat_view.formula_runs import with_sources
-from minerva_desktop.ui.chat_view.rows import LINE_BREAK, LIST, Kind, Row, runs_text
+from minerva_desktop.ui.chat_view.row_text import gap, is_left_out, table_line
+from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, Row
 
 _MARKER = re.compile(r"^([•◦☐☑]|\d{1,9}[.)])\t", re.MULTILINE)
 _BLOCK_END = re.compile("[\u2029\ufdd0\ufdd1]")  # of a paragraph, a cell, a table
-_IN_CELL = str.maketrans({LINE_BREAK: " ", "\n": " ", "\t": " "})
 
 
 def selected_text(writer: DocumentWriter, cursor: QTextCursor) -> str:
@@ -31,7 +27,7 @@ def selected_text(writer: DocumentWriter, cursor: QTextCursor) -> str:
     rows = writer.rows[first : last + 1]
     if cursor.hasComplexSelection():  # several cells of one table
         _, _, column, n_columns = _marked_cells(cursor)
-        return "\n".join(_line(row, slice(column, column + n_columns)) for row in rows)
+        return "\n".join(table_line(row, slice(column, column + n_columns)) for row in rows)
     if first == last or all(row.kind is Kind.PLAIN for row in rows):
         return _as_shown(cursor)
     blocks = _BLOCK_END.split(document.toRawText())  # to ask for each costs ten times as much
@@ -40,28 +36,19 @@ def selected_text(writer: DocumentWriter, cursor: QTextCursor) -> str:
     for at, row in enumerate(rows, start=first):
         is_edge = at in {first, last}
         if row.kind is Kind.TABLE:
-            piece = _line(row, slice(None))
+            piece = table_line(row)
         elif is_edge or OBJECT in blocks[writer.block_number(at)]:
             piece = _selected_of(writer.block(at), cursor)
         else:
             piece = blocks[writer.block_number(at)].replace("\xa0", " ").replace(LINE_BREAK, "\n")
             piece = piece.replace("\t", " ", 1) if row.marker else piece
-        if not piece and row.kind not in {Kind.TABLE, Kind.CODE, Kind.PLAIN}:
-            continue  # a rule, or nothing of a paragraph
+        if is_left_out(row, piece):
+            continue
         if above is not None:
-            parts.append("\n" if _is_close(above, row) else "\n\n")
+            parts.append(gap(above, row))
         parts.append(piece)
         above = row
     return "".join(parts)
-
-
-def _is_close(above: Row, row: Row) -> bool:
-    """Whether no empty line is between two rows: lines of a box or a table, items of a list."""
-    if row.first:
-        return False
-    if row.tight or (row.marker and LIST in above.nest):
-        return True
-    return row.kind is above.kind and row.kind in {Kind.CODE, Kind.TABLE, Kind.PLAIN}
 
 
 def _selected_of(block: QTextBlock, cursor: QTextCursor) -> str:
@@ -76,10 +63,6 @@ def _selected_of(block: QTextBlock, cursor: QTextCursor) -> str:
 def _as_shown(cursor: QTextCursor) -> str:
     text = with_sources(cursor).replace(LINE_BREAK, "\n")
     return _MARKER.sub(r"\1 ", text)
-
-
-def _line(row: Row, columns: slice) -> str:
-    return "\t".join(runs_text(cell).translate(_IN_CELL) for cell in row.cells[columns])
 
 
 def _marked_cells(cursor: QTextCursor) -> tuple[int, int, int, int]:

@@ -8,34 +8,31 @@ truth, so nothing has to be put right when messages come, go or grow. Main threa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from operator import attrgetter
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from PySide6.QtCore import QMimeData, QObject, QPoint, Qt, QTimer, Slot
+from PySide6.QtCore import QObject, QPoint, Qt, QTimer, Slot
 from PySide6.QtGui import (
     QAccessible,
     QAccessibleAnnouncementEvent,
-    QGuiApplication,
     QKeyEvent,
     QKeySequence,
     QTextCursor,
 )
 from PySide6.QtWidgets import QToolTip, QWidget
 
+from minerva_desktop.ui.chat_view.copied_selection import CopiedSelection, shows_all
 from minerva_desktop.ui.chat_view.copy_keys import is_markdown_key
 from minerva_desktop.ui.chat_view.late_selections import LateSelections
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
 from minerva_desktop.ui.chat_view.message_view import MessageView
-from minerva_desktop.ui.chat_view.rich_data import copy_rich, rich_data
+from minerva_desktop.ui.chat_view.part_blocks import OpenBlocks
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
-from minerva_desktop.ui.chat_view.row_html import author_html, html_pieces
-from minerva_desktop.ui.chat_view.rows import Row, Run
-from minerva_desktop.ui.chat_view.run_markdown import inline_markdown
+from minerva_desktop.ui.chat_view.whole_chat_copy import WholeChatCopy
 from minerva_desktop.ui.formats import format_tokens
 
 SCROLL_MS = 30  # between two steps, while the pointer is above or below the transcript
-Part = TypeVar("Part")  # what is selected of one text
 MIN_STEP, MAX_STEP = 4, 80  # px; the further away the pointer, the more
 
 
@@ -55,8 +52,9 @@ class SelectionKeeper(QObject):
         events: MessageEvents,
         options: MessageOptions,
         views: Mapping[str, MessageView],
+        opened: OpenBlocks,
     ) -> None:
-        """``views``: those of now, all in ``column``."""
+        """``views``: those of now, all in ``column``; ``opened``: what of them a person opened."""
         super().__init__(column)
         self._column = column
         self._events = events
@@ -64,7 +62,10 @@ class SelectionKeeper(QObject):
         self._by_id = views
         self._anchor: Place | None = None  # where the selection began
         self._began_in_text = False  # so that its widget selects by itself, by words too
+        self._is_all = False  # of the chat is selected, also what is not shown
         self._late = LateSelections(column)
+        self._shown = CopiedSelection(self._late, self._views)
+        self._whole = WholeChatCopy(events, options, views, opened, self._on_whole_copied)
         # Anchor and end of what was set last: the texts tell of that once more, later.
         self._set: dict[RichTextView, tuple[int, int]] = {}
         self._pointer = QPoint()  # on the screen
@@ -75,7 +76,8 @@ class SelectionKeeper(QObject):
     def adopt(self, body: RichTextView) -> None:
         """``body`` is a text of a message."""
         body.obey = self.obey
-        body.all_selected = self.data
+        body.all_selected = self._shown.data
+        body.copy_selection = self.copy
         body.copy_markdown = self.copy_markdown
         body.selectionChanged.connect(self._on_selection_changed)
         body.pressed.connect(self._on_pressed)
@@ -100,56 +102,57 @@ class SelectionKeeper(QObject):
         return any(body.textCursor().hasSelection() for body in self._bodies())
 
     def text(self) -> str:
-        """It as plain text, with the authors' names where it is of several messages."""
-        messages = _joined(self._selected(_plain))
-        if len(messages) == 1:
-            return messages[0][1]
-        return "\n\n".join(f"{author}:\n{text}" for author, text in messages)
-
-    def markdown(self) -> str:
-        """It as Markdown, with the names too."""
-        messages = _joined(self._selected(_markdown))
-        if len(messages) == 1:
-            return messages[0][1]
-        return "\n\n".join(
-            f"**{inline_markdown([Run(author)])}:**\n\n{text}" for author, text in messages
-        )
+        """What is shown of it, as plain text."""
+        return self._shown.text()
 
     def clear(self) -> None:
         """Select nothing."""
         self._clear_all_but(())
 
     def select_all(self) -> None:
-        """Select all that is shown of the chat, and say so where that is not all of it."""
+        """Select all of the chat, and say so where not all of it is shown."""
         bodies = list(self._bodies())
         if not bodies:
             return
         self._anchor = Place(bodies[0], 0)
         self._extend(Place(bodies[-1], bodies[-1].end))
-        hidden = self._options.n_hidden
-        if hidden:
-            words = f"Selected what is shown. {format_tokens(hidden)} more messages are not."
-            visible = self._column.visibleRegion().boundingRect()
-            place = QPoint(visible.center().x(), visible.top())
-            QToolTip.showText(self._column.mapToGlobal(place), words, self._column)
-            QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self._column, words))
+        self._is_all = True
+        if self._options.n_hidden:
+            n_messages = format_tokens(len(self._options.messages()))
+            self._tell(f"All {n_messages} messages are selected, also those that are not shown.")
 
-    def data(self) -> QMimeData:
-        """It as plain text, and as HTML, with the names too, for those who want more."""
-        return rich_data(self.text(), "".join(_html(self._selected(_rows))))
+    def _tell(self, words: str) -> None:
+        visible = self._column.visibleRegion().boundingRect()
+        place = QPoint(visible.center().x(), visible.top())
+        QToolTip.showText(self._column.mapToGlobal(place), words, self._column)
+        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self._column, words))
 
     @Slot()
     def copy(self) -> None:
-        """Put `data` on the clipboard, the HTML of much a little later."""
-        copy_rich(self.text(), _html(self._selected(_rows)))
+        """Put it on the clipboard: as text, and, of much a little later, as HTML."""
+        if self._is_more_than_shown:
+            self._whole.begin(as_markdown=False)
+        else:
+            self._shown.copy()
 
     @Slot()
     def copy_markdown(self) -> None:
         """Put it on the clipboard as Markdown."""
-        data, text = QMimeData(), self.markdown()
-        data.setText(text)
-        data.setData("text/markdown", text.encode(errors="replace"))
-        QGuiApplication.clipboard().setMimeData(data)
+        if self._is_more_than_shown:
+            self._whole.begin(as_markdown=True)
+        else:
+            self._shown.copy_markdown()
+
+    @property
+    def _is_more_than_shown(self) -> bool:
+        """Whether the whole chat is selected, of which something has no view or is folded."""
+        if not self._is_all:
+            return False
+        return self._options.n_hidden > 0 or not all(map(shows_all, self._views()))
+
+    def _on_whole_copied(self, n_messages: int) -> None:
+        count = "The message" if n_messages == 1 else f"All {format_tokens(n_messages)} messages"
+        self._tell(f"{count} copied.")
 
     def obey(self, event: QKeyEvent) -> bool:
         """Do what a key says about the selection; False for all other keys."""
@@ -163,18 +166,6 @@ class SelectionKeeper(QObject):
             return False
         event.accept()
         return True
-
-    def _selected(
-        self, part_of: Callable[[MessageView, RichTextView], Part]
-    ) -> list[tuple[str, list[Part]]]:
-        """Of each message that something is selected in: its author, and that of each text."""
-        found = []
-        self._late.finish()
-        for view in self._views():
-            bodies = [body for body in view.bodies if body.textCursor().hasSelection()]
-            if bodies:
-                found.append((view.accessibleName(), [part_of(view, body) for body in bodies]))
-        return found
 
     # -- the texts ---------------------------------------------------------------------------
 
@@ -270,6 +261,7 @@ class SelectionKeeper(QObject):
         if self._anchor is None or self._anchor.body not in places or place.body not in places:
             return
         begin, end = places[self._anchor.body], places[place.body]
+        self._is_all = False
         self._set.clear()
         spans: dict[RichTextView, tuple[int, int] | None] = dict.fromkeys(bodies)
         for index in range(min(begin, end), max(begin, end) + 1):
@@ -282,6 +274,7 @@ class SelectionKeeper(QObject):
         self._events.selected.emit()
 
     def _clear_all_but(self, kept: Collection[RichTextView]) -> None:
+        self._is_all = False
         for body in kept:
             self._late.forget(body)
         self._late.set(dict.fromkeys(set(self._bodies()).difference(kept)), self._seen())
@@ -349,29 +342,3 @@ _MOVES = {
     (-1, True): QTextCursor.MoveOperation.StartOfLine,
     (-1, False): QTextCursor.MoveOperation.PreviousCharacter,
 }
-
-
-def _plain(_view: MessageView, body: RichTextView) -> str:
-    return body.selected_text()
-
-
-def _rows(_view: MessageView, body: RichTextView) -> list[Row]:
-    return body.selected_rows()
-
-
-def _html(messages: list[tuple[str, list[list[Row]]]]) -> Iterator[str]:
-    """Pieces of it. ``messages``: of each the author, and the rows of each of its texts."""
-    for author, texts in messages:
-        if len(messages) > 1:
-            yield author_html(author)
-        for rows in texts:
-            yield from html_pieces(rows)
-
-
-def _joined(messages: list[tuple[str, list[str]]]) -> list[tuple[str, str]]:
-    return [(author, "\n\n".join(texts)) for author, texts in messages]
-
-
-def _markdown(view: MessageView, body: RichTextView) -> str:
-    # Of a message that is folded nobody selected all.
-    return body.selected_markdown(shows_all=body is not view.body or view.is_whole)

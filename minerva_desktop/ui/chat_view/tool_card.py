@@ -52,13 +52,11 @@ class ToolCard(FoldedText):
         if isinstance(part, ToolCallPart):
             self._raw = part.call.arguments
             self.heading.set_words(f"Called {_name(part.call.name)}")
-            source = arguments_markdown(part.call.name, self._raw)
         else:
             self._raw = part.text
             self.heading.set_words(f"Result of {_name(part.name)}")
-            source = result_markdown(self._raw)
-        is_short = source.count("\n") <= MAX_LINES and len(source) <= MAX_SHOWN
-        self.opens_itself = isinstance(part, ToolCallPart) and is_short
+        source = card_markdown(part)
+        self.opens_itself = opens_itself(part, source)
         self.heading.setEnabled(bool(source))
         self.set_source(source)
 
@@ -72,6 +70,19 @@ class ToolCard(FoldedText):
         painter.setBrush(QColor(theme.window))
         card = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
         painter.drawRoundedRect(card, RADIUS, RADIUS)
+
+
+def card_markdown(part: ToolCallPart | ToolResultPart) -> str:
+    """What the card of ``part`` shows once it is open; empty where there is nothing."""
+    if isinstance(part, ToolCallPart):
+        return arguments_markdown(part.call.name, part.call.arguments)
+    return result_markdown(part.text)
+
+
+def opens_itself(part: ToolCallPart | ToolResultPart, source: str) -> bool:
+    """Whether the card, which shows ``source``, is open until a person folds it."""
+    is_short = source.count("\n") <= MAX_LINES and len(source) <= MAX_SHOWN
+    return isinstance(part, ToolCallPart) and is_short
 
 
 def arguments_markdown(name: str, arguments: str) -> str:

@@ -15,7 +15,6 @@ from minerva_desktop.chat.message import Message
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
-from minerva_desktop.ui.chat_view.stretch import PAGE
 from minerva_desktop.ui.theme import DARK
 from tests.ui.chat_view.messages import answer, question, streaming
 
@@ -163,16 +162,6 @@ def test_select_all_takes_every_message(person: Selecting) -> None:
     person.view.setFocus()
     assert person.copied().startswith("You:\nFirst one\n\ntiny-model:\nSecond two")
     assert not QToolTip.isVisible()
-
-
-def test_select_all_says_that_a_long_chat_has_more(person: Selecting) -> None:
-    messages = [question(f"Number {n}") for n in range(PAGE + 5)]
-    person.show(*messages)
-    person.view.setFocus()
-    person.press(Qt.Key.Key_A, CTRL)
-    assert person.copied().count("You:") == PAGE
-    assert QToolTip.text() == "Selected what is shown. 5 more messages are not."
-    QToolTip.hideText()
 
 
 def test_the_keyboard_goes_on_in_the_next_message_and_back(person: Selecting) -> None:
