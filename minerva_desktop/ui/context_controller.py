@@ -306,7 +306,7 @@ class ContextController(QObject):
         """What was asked of other messages than are shown by then is not done: a summary takes its
         time."""
         session, is_current = offer.session, offer.is_current
-        if cut.first_id not in session.conversation:
+        if session.is_gone or cut.first_id not in session.conversation:
             return
         await session.cut(with_cut(session.conversation, cut))
         if session is self._session():

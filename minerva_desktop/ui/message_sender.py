@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Slot
 
-from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.app.chat_session import GONE, ChatSession
 from minerva_desktop.app.running_answer import STILL_WRITING
 from minerva_desktop.app.session_listener import QueuedMessage
 from minerva_desktop.chat.message import MessageState
 from minerva_desktop.chat.parts import Files
-from minerva_desktop.errors import ModelNotFound, StoreError
+from minerva_desktop.errors import InvalidRequest, ModelNotFound, StoreError
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.prompt_room import TOO_LONG, Asked, PromptRoom
@@ -127,10 +127,12 @@ class MessageSender(QObject):
     async def _send(self, asked: Asked | None, text: str, files: Files) -> None:
         await self._begun.wait()  # a person may be quicker than the start
         asked = asked or self._asked(text, files)
-        if asked is not None:
+        if asked is not None and not asked.session.is_gone:
             await _say(asked)
             return
         self._composer.put_back(text, files)
+        if asked is not None:
+            raise InvalidRequest(GONE)
         if self._session() is None:
             raise StoreError("The chats are not open, so nothing can be sent yet")
         raise ModelNotFound("There is no model to answer. Add a GGUF file first.")

@@ -132,14 +132,15 @@ class PromptRoom(QObject):
         return asked.session in self._held or self.may_lack(asked)
 
     async def is_free(self, asked: Asked) -> bool:
-        """Whether that can be begun: it fits, and was not given up. What is asked while something
-        is counted for its chat is not: that goes first, which is said then."""
+        """Whether that can be begun: it fits, and was not given up, nor its chat deleted. What is
+        asked while something is counted for its chat is not: that goes first, which is said
+        then."""
         session = asked.session
         if session in self._held:
             self.show_held()
             return False
         if not self.may_lack(asked):
-            return True
+            return not session.is_gone
         count = asyncio.ensure_future(self._load_and_count(asked))
         self._held[session] = _Held(count, self._words_of(asked))
         self._holds.start()
@@ -148,7 +149,7 @@ class PromptRoom(QObject):
         finally:
             del self._held[session]
             self.show_held()
-        return not count.cancelled() and count.result()
+        return not count.cancelled() and count.result() and not session.is_gone
 
     async def _load_and_count(self, asked: Asked) -> bool:
         """Whether it fits. Where its model cannot be loaded that is told, and nothing begun."""

@@ -189,6 +189,45 @@ async def test_a_message_goes_on_in_the_chat_that_was_left(bench: Bench) -> None
     assert bench.started[-1] == LONG
 
 
+@pytest.mark.parametrize("is_typed", [True, False])
+async def test_nothing_is_begun_in_a_chat_that_was_deleted_while_it_was_counted(
+    bench: Bench, *, is_typed: bool
+) -> None:
+    session, library = bench.session, bench.desk.library
+    bench.worker.may_count.clear()
+    if is_typed:
+        bench.type(LONG)
+        await bench.until_counting(LONG)
+        await session.keep_draft(LONG)  # as leaving it does
+    else:
+        leaf_id = session.conversation.active_leaf_id or ""
+        bench.window.chat_view.events.retry_requested.emit(leaf_id)
+        await bench.until_counting("One")
+    bench.session = bench.desk.new_session()
+    await library.trash([session.conversation.id])
+    bench.worker.may_count.set()
+    await until(lambda: not bench.room._held)
+    await library.restore([session.conversation.id])
+    again = await library.open_session(session.conversation.id)
+    assert again is not session
+    assert bench.started == ["One"]
+    assert bench.errors == []
+    assert again.conversation.draft == (LONG if is_typed else "")
+    assert [message.text for message in again.conversation] == ["One", "Un"]
+
+
+async def test_what_is_sent_while_its_chat_is_deleted_stays(bench: Bench) -> None:
+    bench.loaded.n_ctx = 4096  # nothing is counted
+    deleting = asyncio.ensure_future(bench.desk.library.trash([bench.session.conversation.id]))
+    await asyncio.sleep(0)
+    bench.type("Short")
+    await until(lambda: bench.errors)
+    assert bench.errors[0].message == "This chat is not there any more"
+    assert bench.window.composer.text == "Short"
+    await deleting
+    assert bench.started == ["One"]
+
+
 async def test_a_message_stays_where_it_is_while_its_model_is_loaded_for_it(bench: Bench) -> None:
     bench.loaded.n_ctx, bench.loaded.loads = None, asyncio.Future()
     composer = bench.window.composer
