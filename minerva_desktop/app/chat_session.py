@@ -199,10 +199,10 @@ class ChatSession:
             self._listener.on_queue_changed(self)
         return queued
 
-    async def send_queued(self) -> None:
-        """Send the message that has waited longest, if there is one, nothing runs, and it has room
-        (`SessionListener.has_room`): else it goes on waiting."""
-        await self._sending.send_first(self)
+    async def send_queued(self, reply_to: str | None = None) -> None:
+        """Send the message that has waited longest, as `send` does, if there is one, nothing runs,
+        and it has room (`SessionListener.has_room`): else it goes on waiting."""
+        await self._sending.send_first(self, reply_to or self.conversation.active_leaf_id)
 
     def stop(self) -> None:
         """End the running answer; what it wrote stays."""

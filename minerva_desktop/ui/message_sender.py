@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import QObject, Slot
 
@@ -115,13 +116,14 @@ class MessageSender(QObject):
         await session.keep_draft(kept.draft.removeprefix(text))
         return True
 
-    async def has_room(self, session: ChatSession, queued: QueuedMessage) -> bool:
-        """Whether the first waiting message of ``session`` fits; where it does not, that is
-        told."""
-        branch = session.conversation.active_branch()
-        asked = Asked(
-            session, queued.model_path, branch, queued.text, queued.files, session.send_queued
-        )
+    async def has_room(
+        self, session: ChatSession, queued: QueuedMessage, reply_to: str | None
+    ) -> bool:
+        """Whether the first waiting message of ``session`` fits behind ``reply_to``; where it does
+        not, that is told."""
+        branch = session.conversation.branch_to(reply_to)
+        again = partial(session.send_queued, reply_to)
+        asked = Asked(session, queued.model_path, branch, queued.text, queued.files, again)
         return await self._room.is_there(asked)
 
     async def _send(self, asked: Asked | None, text: str, files: Files) -> None:
@@ -163,17 +165,18 @@ class MessageSender(QObject):
 
 
 async def _say(asked: Asked) -> None:
-    """Behind what is being done. What was counted alone, because an answer was being written, is
-    counted with that, if it has ended since."""
+    """Behind what is being done, and in the branch that was shown when it was sent off. What was
+    counted alone, because an answer was being written, is counted with that, if it has ended
+    since."""
     session = asked.session
     is_idle = not session.is_answering and not session.is_counting
     if is_idle and asked.is_whole:
-        await session.send(asked.text, asked.path, asked.files)
+        await session.send(asked.text, asked.path, asked.files, asked.reply_to)
         return
     is_next = is_idle and not session.queued
     session.enqueue(asked.text, asked.path, asked.files)
     if is_next:
-        await session.send_queued()
+        await session.send_queued(asked.reply_to)
 
 
 def _begins_with(text: str, files: Files, asked: Asked) -> bool:

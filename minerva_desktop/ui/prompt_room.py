@@ -72,6 +72,12 @@ class Asked:
         return draft_turn(self.text, self.files)
 
     @property
+    def reply_to(self) -> str | None:
+        """The message behind which it is asked, unless it is the first, or that was deleted."""
+        leaf_id = self.branch[-1].id if self.branch else ""
+        return leaf_id if leaf_id in self.session.conversation else None
+
+    @property
     def cut(self) -> ContextCut | None:
         """From where on the model is given the branch; an edited message has it of itself."""
         ids = [message.id for message in self.branch]

@@ -9,6 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.conversation import ScrollPosition
@@ -228,6 +229,49 @@ async def test_a_stopped_answer_leaves_the_queue_waiting(desk: Desk) -> None:
     assert [queued.text for queued in session.queued] == ["Two"]
     await session.send_queued()
     assert desk.engine.started[-1].turns[-1] == ChatTurn(Role.USER, "One\n\nTwo")
+
+
+async def _two_answers(desk: Desk) -> tuple[ChatSession, str, str]:
+    """A question with two answers, and what waits for that to the next one: its session, the first
+    answer and the one it waits for."""
+    session = desk.new_session()
+    first = await desk.answered(session, "One", "Un")
+    await session.retry(first, MODEL)
+    await desk.says(session, "Eins")
+    await session.send("Two", MODEL)
+    session.enqueue("Behind two", MODEL)
+    desk.listener.counts.clear()
+    return session, first, await desk.says(session, "Zwei")
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+async def test_what_waited_goes_where_it_was_counted_for(desk: Desk, *, is_deleted: bool) -> None:
+    session, first, answer = await _two_answers(desk)
+    while desk.listener.counted != ["Behind two"]:
+        await asyncio.sleep(0)
+    if is_deleted:
+        await session.remove(answer, with_replies=False)
+    await session.select(first)
+    desk.listener.counts.set()
+    await _until_started(desk, 4)
+    assert [message.text for message in session.conversation.active_branch()] == (
+        ["One", "Un", "Behind two", ""]
+        if is_deleted
+        else ["One", "Eins", "Two", "Zwei", "Behind two", ""]
+    )
+    assert desk.listener.branch[-1].id == (first if is_deleted else answer)
+    assert desk.listener.replied_to == ([answer, first] if is_deleted else [answer])
+
+
+async def test_what_waited_leaves_the_answer_alone_that_began_meanwhile(desk: Desk) -> None:
+    session, first, _ = await _two_answers(desk)
+    await session.retry(first, MODEL)  # before the end of the other is on disk
+    running = session.answer_id
+    await session.settle()
+    await asyncio.sleep(0)
+    assert not session.is_counting
+    assert session.conversation.active_leaf_id == running
+    assert [queued.text for queued in session.queued] == ["Behind two"]
 
 
 async def test_a_message_without_room_goes_on_waiting(desk: Desk) -> None:

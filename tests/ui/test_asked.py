@@ -140,6 +140,27 @@ async def test_what_was_counted_alone_is_counted_with_the_answer_that_ended(benc
     assert [queued.text for queued in bench.session.queued] == [LONG]
 
 
+@pytest.mark.parametrize("is_deleted", [False, True])
+async def test_a_message_goes_into_the_branch_that_it_was_typed_in(
+    bench: Bench, *, is_deleted: bool
+) -> None:
+    session = bench.session
+    first = session.conversation.active_leaf_id or ""
+    await session.retry(first, MODEL)
+    second = await bench.desk.says(session, "Eins")
+    bench.worker.may_count.clear()
+    bench.type(LONG)
+    await bench.until_counting(LONG)
+    if is_deleted:
+        await session.remove(second, with_replies=True)
+    await session.select(first)
+    bench.worker.may_count.set()
+    await bench.until_started(3)
+    branch = [message.text for message in session.conversation.active_branch()]
+    assert branch == ["One", "Un" if is_deleted else "Eins", LONG, ""]
+    assert bench.errors == []
+
+
 async def test_what_is_typed_goes_behind_what_is_counted(bench: Bench) -> None:
     await bench.session.send("Two", MODEL)
     bench.session.enqueue("First", MODEL)
