@@ -251,11 +251,11 @@ class ChatSession:
         await self._keeper.save_details()
 
     async def rename(self, title: str, source: TitleSource = TitleSource.PERSON) -> None:
-        """Give the chat another title; a blank one is ignored."""
+        """Give the chat another title, and have it on disk; a blank one is ignored."""
         if name := clean_name(title):
             self.conversation.title = name
             self.conversation.title_source = source
-            await self._keeper.save_details()
+            await self._keeper.save()
             self._listener.on_session_saved()
 
     async def cut(self, cuts: tuple[ContextCut, ...]) -> None:

@@ -91,7 +91,7 @@ class ChatController(QObject):
             self._show,
             lambda: services.presets.current,
         )
-        self._places = ChatPlaces(window, services, tasks)
+        self._places = ChatPlaces(window, services, tasks, room.is_held)
         PromptHistory(window.composer, self._open_session)
         self._list = SidebarController(window, services.settings, tasks, self)
         self._temporary = TemporaryChats(window, self._open_session, self._show)

@@ -19,6 +19,7 @@ from minerva_desktop.chat.parts import Files
 from minerva_desktop.errors import InvalidRequest, ModelNotFound, StoreError
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.new_chat_setup import is_new
 from minerva_desktop.ui.prompt_room import TOO_LONG, Asked, PromptRoom
 from minerva_desktop.ui.tasks import UiTasks
 from minerva_desktop.ui.waiting_messages import NO_ROOM, NOT_WELL, STOPPED
@@ -111,6 +112,8 @@ class MessageSender(QObject):
             composer.set_text(composer.text.removeprefix(text))
             return True
         kept = session.conversation  # another chat was opened
+        if is_new(session):
+            return False  # before it was counted: then that is the next new one's draft
         if not _begins_with(kept.draft, kept.draft_files, asked):
             return False
         await session.keep_draft(kept.draft.removeprefix(text))

@@ -133,9 +133,13 @@ class PromptRoom(QObject):
         self._holds.timeout.connect(self.show_held)
         worker.model_changed.connect(self._on_model_changed)
 
+    def is_held(self, session: ChatSession) -> bool:
+        """Whether something is counted for that chat."""
+        return session in self._held
+
     def must_wait(self, asked: Asked) -> bool:
         """Whether that cannot be begun at once."""
-        return asked.session in self._held or self.may_lack(asked)
+        return self.is_held(asked.session) or self.may_lack(asked)
 
     async def is_free(self, asked: Asked) -> bool:
         """Whether that can be begun: it fits, and was not given up, nor its chat deleted. What is
