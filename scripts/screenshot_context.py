@@ -32,6 +32,22 @@ COUNTS = {
 }
 
 
+def show_huge(window: MainWindow) -> list[QWidget]:
+    """The same for a chat that was counted in part."""
+    use = ContextUse(
+        n_ctx=4_096,
+        n_tokens=sum(COUNTS.values()),
+        by_part=COUNTS,
+        pieces=PIECES,
+        reserve=None,
+        n_older=9_812,
+    )
+    window.status.set_context(use.n_tokens, use.n_ctx, is_all=False)
+    window.context_panel.show_use(use, 0)
+    window.context_panel.open_above(window.status.context)
+    return [window.context_panel]
+
+
 def show(window: MainWindow) -> list[QWidget]:
     """Open the panel over the meter."""
     use = ContextUse(

@@ -165,11 +165,20 @@ def search_hints(stage: HasWindow) -> list[QWidget]:
     return []
 
 
+def search_dates(stage: HasWindow) -> list[QWidget]:
+    """A date is about to be typed."""
+    folders(stage)
+    stage.window.activateWindow()
+    stage.window.sidebar.focus_search()
+    _search_field(stage.window).setText("salt after:")
+    return []
+
+
 def search_problem(stage: HasWindow) -> list[QWidget]:
     """A filter makes no sense."""
     folders(stage)
-    _search_field(stage.window).setText("salt before:tomorrow")
-    text = "“before:tomorrow” is no date: write before:2026-03-31, before:2026-03 or before:2026"
+    _search_field(stage.window).setText("salt before:soon")
+    text = "“before:soon” is no date: write before:2026-03-31, or 2026-03, yesterday or 7d"
     stage.window.sidebar.show_problem(text)
     return []
 
@@ -250,5 +259,6 @@ STATES: dict[str, Callable[[HasWindow], list[QWidget]]] = {
     "search": search,
     "search-nothing": search_nothing,
     "search-hints": search_hints,
+    "search-dates": search_dates,
     "search-problem": search_problem,
 }

@@ -262,6 +262,7 @@ STATES: dict[str, State] = {
     **screenshot_backups.STATES,
     **screenshot_about.STATES,
     "context": lambda stage: screenshot_context.show(stage.window),
+    "context-huge": lambda stage: screenshot_context.show_huge(stage.window),
     "settings": settings,
     "settings-small": settings_small,
     "settings-gpus": settings_gpus,

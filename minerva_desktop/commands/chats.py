@@ -105,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
         "words",
         nargs="+",
         help="in any order; a phrase in quotes of its own, and filters: model:NAME before:2026-03 "
-        "after:2025 pinned:yes folder:NAME tag:NAME",
+        "after:7d pinned:yes folder:NAME tag:NAME",
     )
     search.add_argument("--limit", type=count, default=20, metavar="N", help="at most so many (20)")
     for command in (listed, show, search):

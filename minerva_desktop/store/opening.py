@@ -7,9 +7,11 @@ Runs on the database's thread.
 from __future__ import annotations
 
 import logging
+import shutil
 import stat
+import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import apsw
@@ -124,15 +126,16 @@ def connect(path: Path, migrations: Sequence[Migration], busy_timeout_ms: int) -
 def connect_in_memory(path: Path, migrations: Sequence[Migration]) -> apsw.Connection:
     """A copy in memory of a file that can be read and not written, or is not there. Raises
     `apsw.Error`, and `StoreError` for one of a later schema."""
-    if size(path) > MEMORY_LIMIT_BYTES:
+    n_bytes = size(path) + size(log_of(path))
+    if n_bytes > MEMORY_LIMIT_BYTES:
         raise apsw.ReadOnlyError(
-            f"the file opened for reading only, and {size(path):,} bytes are too many to work on"
+            f"the file opened for reading only, and {n_bytes:,} bytes are too many to work on"
             " in memory"
         )
     connection = apsw.Connection(":memory:")
     if path.exists():
         with (
-            closing(_open_to_read(path)) as source,
+            _opened_to_read(path) as source,
             connection.backup("main", source, "main") as backup,
         ):
             backup.step()
@@ -315,8 +318,23 @@ def _set_aside(path: Path) -> Path:
     return target
 
 
-def _open_to_read(path: Path) -> apsw.Connection:
-    """With its log where that can be read, too."""
+@contextmanager
+def _opened_to_read(path: Path) -> Iterator[apsw.Connection]:
+    """With its log where there is one. SQLite reads a log only where it can write beside it: in a
+    folder that is read-only, both are read from a copy elsewhere."""
     if size(log_of(path)) == 0:
-        return backup_files.open_unchanged(path)
-    return apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        with closing(backup_files.open_unchanged(path)) as unchanged:
+            yield unchanged
+        return
+    with ExitStack() as opened:
+        try:
+            source = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+            opened.enter_context(closing(source))
+            schema_version(source)
+        except (apsw.CantOpenError, apsw.ReadOnlyError):
+            folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="minerva-chats-"))
+            copy = Path(folder, path.name)
+            for original, name in ((path, copy), (log_of(path), log_of(copy))):
+                shutil.copyfile(original, name)
+            source = opened.enter_context(closing(apsw.Connection(str(copy))))
+        yield source

@@ -7,6 +7,7 @@ may be writing it right now. SQLite's write-ahead log lets others read beside th
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
@@ -40,7 +41,10 @@ class ReadingStore(ChatStore):
 
 
 class ReadingDatabase(Database):
-    """A file of today's schema; SQLite refuses to write to it."""
+    """A file of today's schema; SQLite refuses to write to it. ``may_copy``: one of an older schema
+    is brought up to date in memory."""
+
+    may_copy = False
 
     def _may_note(self) -> bool:
         return True
@@ -52,15 +56,25 @@ class ReadingDatabase(Database):
         try:
             version = opening.schema_version(self._connection)
         except (apsw.CantOpenError, apsw.ReadOnlyError):
-            if opening.size(opening.log_of(self.path)) > 0:
-                raise  # it has the last changes, and SQLite does not read it here
             # SQLite makes a log to read by, which a folder that is read-only does not take. Nobody
-            # writes there now either: the log would be there already.
+            # writes there now either.
             self._connection.close()
+            if opening.size(opening.log_of(self.path)) > 0:
+                self._open_copy()
+                return
             self._connection = backup_files.open_unchanged(self.path)
             version = opening.schema_version(self._connection)
-        if version != len(MIGRATIONS):
+        if version < len(MIGRATIONS) and self.may_copy:
+            self._connection.close()
+            self._open_copy()
+        elif version != len(MIGRATIONS):
             raise _OtherSchema(f"The chats in {self.path} have another format ({version})")
+
+    def _open_copy(self) -> None:
+        """In memory, up to date, and not to be written to either."""
+        self._connection = None
+        self._connection = opening.connect_in_memory(self.path, MIGRATIONS)
+        self._connection.execute("PRAGMA query_only = ON").fetchall()
 
 
 class _OtherSchema(StoreError):
@@ -70,9 +84,9 @@ class _OtherSchema(StoreError):
 async def open_for_reading(path: Path) -> ReadingStore:
     """The chats in ``path``, beside whoever has them open. Raises `StoreError`.
 
-    A file of an older schema is brought up to date first, one that is not there is made, and what
-    can be read of a damaged one is recovered (``recovery`` of the result); that needs that nobody
-    has it open.
+    A file of an older schema is brought up to date first (a copy in memory, where it is read-only),
+    one that is not there is made, and what can be read of a damaged one is recovered (``recovery``
+    of the result); that needs that nobody has it open.
     """
     is_suspected = await asyncio.to_thread(opening.suspicion(path).exists)
     if not is_suspected and await asyncio.to_thread(path.exists):
@@ -89,13 +103,17 @@ async def open_for_reading(path: Path) -> ReadingStore:
         if not is_suspected:
             raise
         return await _opened(path)  # much may be readable: a window has it open, or a full disk
-    await writing.close()
-    return await _opened(path, writing.recovery)
+    with suppress(StoreError):  # a disk that takes no writes
+        await writing.close()
+    return await _opened(path, writing.recovery, may_copy=True)
 
 
-async def _opened(path: Path, recovery: Recovery | None = None) -> ReadingStore:
+async def _opened(
+    path: Path, recovery: Recovery | None = None, *, may_copy: bool = False
+) -> ReadingStore:
     database = ReadingDatabase(path)
     database.recovery = recovery
+    database.may_copy = may_copy
     store = ReadingStore(database)
     await store.start()
     return store

@@ -1,19 +1,21 @@
 """What a person types into the search, as a value. Pure.
 
 Words are looked for as they are, in any order; ``"quoted words"`` as they follow each other.
-Filters narrow it down: ``model:smol before:2026-03 after:2025 pinned:yes folder:"My work"
+Filters narrow it down: ``model:smol before:2026-03 after:7d pinned:yes folder:"My work"
 tag:tea``. All of them must hold. A word with a colon that is none of these is one like any other.
+What dates there are, `search_dates` says; of several words they need no quotes.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from datetime import date
+from collections.abc import Sequence
 
 import msgspec
 
 from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.store.search_dates import time_of
 from minerva_desktop.store.text_folding import fold
 
 FILTERS = ("model", "before", "after", "pinned", "folder", "tag")
@@ -25,7 +27,8 @@ _PIECE = re.compile(
     |(?P<word>\S+)""",
     re.IGNORECASE | re.VERBOSE,
 )
-_DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
+_DATES = ("before", "after")
+MAX_DATE_WORDS = 3  # 31 March 2026
 _YES = frozenset({"yes", "true", "1", "y"})
 _NO = frozenset({"no", "false", "0", "n"})
 
@@ -48,29 +51,39 @@ class SearchQuery(msgspec.Struct, frozen=True, kw_only=True):
         return self == SearchQuery()
 
 
-def parse(text: str) -> SearchQuery:
-    """The query that ``text`` is. Dates are those of the local calendar.
+def parse(text: str, now: float | None = None) -> SearchQuery:
+    """The query that ``text`` is. Dates are those of the local calendar, seen from ``now`` (Unix
+    time in seconds), which is this moment by default.
 
     A filter without a value is one that is still being typed, and filters nothing. Raises
     `InvalidRequest`, naming the filter, for a value that it cannot have.
     """
+    now = time.time() if now is None else now
     words: list[str] = []
     values: dict[str, list[str]] = {name: [] for name in FILTERS}
-    for piece in _PIECE.finditer(text):
-        if piece["name"] is None:
+    dates: dict[str, list[float]] = {name: [] for name in _DATES}
+    pieces, at = list(_PIECE.finditer(text)), 0
+    while at < len(pieces):
+        piece = pieces[at]
+        at += 1
+        name = (piece["name"] or "").lower()
+        value = (piece["quoted_value"] or piece["value"] or "").strip()
+        if not name:
             words.append(piece["word"] if piece["quoted"] is None else piece["quoted"].strip())
-        elif value := (piece["quoted_value"] or piece["value"] or "").strip():
-            values[piece["name"].lower()].append(value)
-    before = [_day("before", value) for value in values["before"]]
-    after = [_day("after", value) for value in values["after"]]
+        elif name in dates:
+            n_words, found = _date(name, value, pieces[at : at + MAX_DATE_WORDS], now)
+            at += n_words
+            dates[name] += [] if found is None else [found]
+        elif value:
+            values[name].append(value)
     return SearchQuery(
         words=_folded(words),
         models=_folded(values["model"]),
         folders=_folded(values["folder"]),
         tags=_folded(values["tag"]),
         is_pinned=tuple(map(_is_yes, values["pinned"])),
-        before=min(before, default=None),
-        after=max(after, default=None),
+        before=min(dates["before"], default=None),
+        after=max(dates["after"], default=None),
     )
 
 
@@ -87,17 +100,23 @@ def _is_yes(value: str) -> bool:
     raise InvalidRequest(f"“pinned:{value}” is neither pinned:yes nor pinned:no", param="pinned")
 
 
-def _day(name: str, value: str) -> float:
-    """The beginning of a day, a month or a year."""
-    match = _DATE.fullmatch(value)
-    if match is not None:
-        year, month, day = (int(part or 1) for part in match.groups())
-        try:
-            date(year, month, day)
-            return time.mktime((year, month, day, 0, 0, 0, 0, 0, -1))
-        except (ValueError, OverflowError):
-            pass  # no such day, said below
-    raise InvalidRequest(
-        f"“{name}:{value}” is no date: write {name}:2026-03-31, {name}:2026-03 or {name}:2026",
-        param=name,
-    )
+def _date(
+    name: str, value: str, behind: Sequence[re.Match[str]], now: float
+) -> tuple[int, float | None]:
+    """How many of the pieces ``behind`` belong to ``value``, and when the date that they make
+    begins; None where there is none yet."""
+    said = [value] if value else []
+    found, n_words = (time_of(value, now) if value else None), 0
+    for number, piece in enumerate(behind[: MAX_DATE_WORDS - len(said)], start=1):
+        if piece["word"] is None:
+            break
+        said.append(piece["word"])
+        longer = time_of(" ".join(said), now)
+        if longer is not None:
+            found, n_words = longer, number
+    if found is None and value:
+        raise InvalidRequest(
+            f"“{name}:{value}” is no date: write {name}:2026-03-31, or 2026-03, yesterday or 7d",
+            param=name,
+        )
+    return n_words, found

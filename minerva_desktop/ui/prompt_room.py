@@ -126,6 +126,7 @@ class PromptRoom(QObject):
         self._worker = worker
         self._models = models
         self._alone: dict[Path, int | None] = {}  # contexts that models would have by themselves
+        self._had: dict[Path, int] = {}  # contexts that models had when they were loaded last
         self._held: dict[ChatSession, _Held] = {}
         self._holds = QTimer(self)
         self._holds.setSingleShot(True)
@@ -198,13 +199,18 @@ class PromptRoom(QObject):
 
     def may_lack(self, asked: Asked) -> bool:
         """Whether it might not fit: no token is less than a byte. A chat of many messages might."""
-        n_ctx = self._models.n_ctx_of(asked.path) or self._models.expected_n_ctx(asked.path)
+        n_ctx = self._models.n_ctx_of(asked.path)
+        spare = FIRST_BYTES
+        if n_ctx is None:
+            # What it had, or is likely to get; half is spare, and so short messages go at once.
+            n_ctx = self._had.get(asked.path) or self._models.expected_n_ctx(asked.path)
+            spare = n_ctx // 2
         left = _left(n_ctx, (asked.text, *(file.text for file in asked.files)))
         if left < 0 or not asked.is_whole:
             return left < 0
         cut = asked.cut
         system = asked.session.conversation.system_prompt
-        left = _left(left - FIRST_BYTES, (system, cut.summary if cut else ""))
+        left = _left(left - spare, (system, cut.summary if cut else ""))
         messages = (*_sequence(asked.edited), *reversed(asked.branch[-MOST_LOOKED_AT:]))
         for message in messages:
             left = _left(left - TURN_BYTES, _texts(message))
@@ -264,6 +270,8 @@ class PromptRoom(QObject):
     @Slot(object)
     def _on_model_changed(self, state: ModelState) -> None:
         self._alone[state.path] = state.n_ctx_alone
+        if state.n_ctx is not None:
+            self._had[state.path] = state.n_ctx
 
 
 def _prompt(asked: Asked) -> tuple[ChatTurn, ...]:

@@ -21,7 +21,10 @@ FILTERS = (
     ("after:", "from 2026-03-31 on"),
     ("before:", "before 2026-03"),
 )
-_LAST = re.compile(r'(?:^|\s)(model|folder|tag|pinned):("?)([^"\s]*|(?<=")[^"]*)$', re.IGNORECASE)
+DATES = ("today", "yesterday", "7d", "30d", "this year", "last year")
+_LAST = re.compile(
+    r'(?:^|\s)(model|folder|tag|pinned|after|before):("?)([^"\s]*|(?<=")[^"]*)$', re.IGNORECASE
+)
 
 
 class Hint(NamedTuple):
@@ -54,6 +57,8 @@ def hints_for(text: str, values: FilterValues) -> list[Hint]:
         "folder": values.folders,
         "tag": values.tags,
         "pinned": ("yes", "no"),
+        "after": DATES,
+        "before": DATES,
     }[name]
     fitting = [value for value in known if typed in value.casefold() and typed != value.casefold()]
     before = text[: match.start(1)]

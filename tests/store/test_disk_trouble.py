@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.store.database import Database, DiskTrouble
 from minerva_desktop.store.reading import open_for_reading
 from tests.chat.samples import make_conversation, make_message
+from tests.store.test_old_chats import write_old
 
 NOBODY = 65534
 SOON = 0.01
@@ -253,6 +255,63 @@ async def test_chats_that_are_read_only_are_read_without_the_window(open_folder:
         assert await reading.load(chat.id) == chat
         assert len((await reading.search("hi")).hits) == 1
         await reading.close()
+
+
+@contextmanager
+def left_alone(path: Path) -> Iterator[None]:
+    """What is there is read-only, and stays as it is."""
+    before = {each: each.read_bytes() for each in path.parent.iterdir()}
+    with read_only(*before, path.parent):
+        yield
+        assert {each: each.read_bytes() for each in path.parent.iterdir()} == before
+
+
+async def read_store(path: Path, *, for_window: bool) -> ChatStore:
+    if not for_window:
+        return await open_for_reading(path)
+    desk = Desk(path)
+    await desk.store.start()
+    await desk.until(lambda: desk.trouble is not None)
+    return desk.store
+
+
+@pytest.mark.parametrize("for_window", [True, False])
+async def test_a_log_in_a_read_only_folder_is_read_too(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch, *, for_window: bool
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp")
+    source = await ChatStore.open(open_folder / "chats.db")
+    chat = make_conversation("Hi", title="in the log")
+    await source.create(chat)
+    path = open_folder / "left" / "chats.db"  # as after a crash
+    path.parent.mkdir()
+    for name in ("chats.db", "chats.db-wal"):
+        shutil.copyfile(open_folder / name, path.with_name(name))
+    await source.close()
+    with left_alone(path):
+        reading = await read_store(path, for_window=for_window)
+        assert await reading.load(chat.id) == chat
+        assert len((await reading.search("hi")).hits) == 1
+        if not for_window:
+            with pytest.raises(StoreError):
+                await reading.create_folder("Other")
+        assert list(Path("/tmp").glob("minerva-chats-*")) == []
+    await reading.close()
+    assert await loaded(path, chat.id) == chat
+
+
+@pytest.mark.parametrize("for_window", [True, False])
+async def test_chats_of_an_older_schema_in_a_read_only_folder(
+    open_folder: Path, *, for_window: bool
+) -> None:
+    path = open_folder / "chats.db"
+    write_old(path, 1)
+    with left_alone(path):
+        reading = await read_store(path, for_window=for_window)
+        chats = await reading.list_conversations()
+        assert [chat.id for chat in chats] == ["c-tea", "c-named"]
+        assert len((await reading.search("tea")).hits) > 0
+    await reading.close()
 
 
 async def test_a_folder_in_the_place_of_the_chats_is_told(tmp_path: Path) -> None:

@@ -50,11 +50,67 @@ def test_what_is_typed(text: str, query: SearchQuery) -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "begins"),
+    [
+        ("today", (2026, 3, 31)),
+        ("Yesterday", (2026, 3, 30)),
+        ("tomorrow", (2026, 4, 1)),
+        ("7d", (2026, 3, 24)),
+        ("2w", (2026, 3, 17)),
+        ("1m", (2026, 2, 28)),
+        ("13 months ago", (2025, 2, 28)),
+        ("1y", (2025, 3, 31)),
+        ("this week", (2026, 3, 30)),
+        ("last week", (2026, 3, 23)),
+        ("month", (2026, 3, 1)),
+        ("last month", (2026, 2, 1)),
+        ("this year", (2026, 1, 1)),
+        ("last_year", (2025, 1, 1)),
+        ("Tuesday", (2026, 3, 31)),
+        ("wed", (2026, 3, 25)),
+        ("march", (2026, 3, 1)),
+        ("Apr", (2025, 4, 1)),
+        ("March 2024", (2024, 3, 1)),
+        ("31 March 2024", (2024, 3, 31)),
+        ("Feb 29, 2024", (2024, 2, 29)),
+        ("2026/3/1", (2026, 3, 1)),
+        ("2026.03", (2026, 3, 1)),
+        ("20260301", (2026, 3, 1)),
+        ("1.3.2026", (2026, 3, 1)),
+    ],
+)
+def test_dates_as_people_say_them(said: str, begins: tuple[int, int, int]) -> None:
+    now = day(2026, 3, 31) + 55_800
+    expected = SearchQuery(after=day(*begins), words=("tea",))
+    assert parse(f"after:{said} tea", now) == expected
+    assert parse(f'tea after:"{said}"', now) == expected
+    assert parse(f"tea after: {said}", now) == expected
+
+
+def test_hours_are_counted_from_now() -> None:
+    query = parse("after:24h", day(2026, 7, 31) + 55_800)
+    assert query.after == day(2026, 7, 31) - 30_600
+
+
+def test_only_what_is_a_part_of_a_date_goes_with_it() -> None:
+    now = day(2026, 3, 31)
+    assert parse("after:march may be", now).words == ("may", "be")
+    assert parse('before:2026 "2025"', now) == SearchQuery(before=day(2026, 1, 1), words=("2025",))
+    assert parse("after: tea", now) == SearchQuery(words=("tea",))
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("before:soon", "“before:soon” is no date: write before:2026-03-31"),
         ("after:2025-02-29", "“after:2025-02-29” is no date"),
         ("after:2025-13", "no date"),
+        ("after:99999d", "no date"),
+        ("after:9999y", "no date"),
+        ("after:31.2.2026", "no date"),
+        ("after:2026-03/01", "no date"),
+        ("after:ma", "no date"),
+        ("after:30 feb", "“after:30” is no date"),
         ("before:0000", "no date"),
         ("before:2026-03-31x", "no date"),
         ("pinned:maybe", "“pinned:maybe” is neither pinned:yes nor pinned:no"),

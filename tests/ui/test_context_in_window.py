@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QApplication,
@@ -300,6 +300,11 @@ def test_what_is_said_instead_goes_on_once_it_fits(opened: OpenWindow) -> None:
     ids = [message.id for message in view.messages.messages]
     editor = _edit(opened, ids[-2], "Which one?")
     opened.until("refusal", lambda: opened.notice.startswith(NOT_SENT))
+    opened.window.grab()  # the notice has taken its place by then
+    send = next(each for each in view.findChildren(QPushButton) if each.accessibleName() == "Send")
+    for each in (editor, send):
+        place = QRect(each.mapTo(view.viewport(), QPoint(0, 0)), each.size())
+        assert view.viewport().rect().contains(place)
     assert [message.id for message in view.messages.messages] == ids
     editor.setPlainText("Which one do you like?")  # and that is what is sent
     _click(opened, "Keep the newest")

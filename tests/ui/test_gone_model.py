@@ -18,6 +18,7 @@ from pytestqt.qtbot import QtBot
 
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.ui.memory_gauge import MemoryGauge
+from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.model_list import ITEM_ROLE
 from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
 from tests.processes import engines_with_models
@@ -61,8 +62,10 @@ def test_a_deleted_model_is_told_now_and_at_the_next_start(
 
 
 def test_a_chat_beyond_the_context_says_what_to_do(
-    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A model that is not loaded may get less than could be expected.
+    monkeypatch.setattr(ModelController, "expected_n_ctx", lambda *_asked: 131_072)
     with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
         opened.window.composer.set_text("word " * 9000)
         opened.window.composer.submitted.emit(opened.window.composer.text)
@@ -75,6 +78,19 @@ def test_a_chat_beyond_the_context_says_what_to_do(
         opened.until("dialog", lambda: bool(opened.window.findChildren(ModelOptionsDialog)))
         opened.part(ModelOptionsDialog, "modelOptionsDialog").reject()
         opened.window.sidebar.new_chat.emit()
+
+
+def test_what_is_beyond_the_context_of_a_model_that_is_not_loaded_is_not_sent(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+) -> None:
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        opened.window.composer.set_text("word " * 9000)
+        opened.window.composer.submitted.emit(opened.window.composer.text)
+        opened.until("refusal", lambda: "was not sent: it takes 9,0" in opened.notice)
+        assert "has 8,192. Shorten it" in opened.notice
+        assert opened.window.composer.text == "word " * 9000
+        assert len(opened.window.chat_view.messages) == 0
+        opened.window.composer.clear()
 
 
 def note_in_picker(opened: OpenWindow, model: Path) -> str:

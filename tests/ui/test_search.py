@@ -183,9 +183,9 @@ def test_nothing_found_is_said(desk: ListDesk) -> None:
 
 def test_a_wrong_filter_is_said_under_the_field(desk: ListDesk) -> None:
     label = part(desk.window.sidebar, QLabel, "fieldHint")
-    search(desk, "salt before:tomorrow")
+    search(desk, "salt before:someday")
     desk.until(label.isVisible)
-    assert label.text().startswith("“before:tomorrow” is no date")
+    assert label.text().startswith("“before:someday” is no date")
     assert desk.errors == []
     part(desk.window, QLineEdit, "chatSearch").setText("salt before:2026")
     desk.until(lambda: shown(desk) != [])
@@ -249,6 +249,9 @@ def test_hints_complete_filters(desk: ListDesk, qtbot: QtBot) -> None:
     assert not hints.isVisible()
 
 
+YEARS = ['salt after:"this year" ', 'salt after:"last year" ']
+
+
 @pytest.mark.parametrize(
     ("text", "offered"),
     [
@@ -261,6 +264,8 @@ def test_hints_complete_filters(desk: ListDesk, qtbot: QtBot) -> None:
         ("salt", []),
         ("folder:Home ", []),
         ("before:2026", []),
+        ("salt after:y", ["salt after:today ", "salt after:yesterday ", *YEARS]),
+        ("before:7", ["before:7d "]),
     ],
 )
 def test_values_of_a_filter_are_offered(text: str, offered: list[str]) -> None:

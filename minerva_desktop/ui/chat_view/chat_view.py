@@ -24,7 +24,6 @@ from minerva_desktop.ui.chat_view.flush_pace import FlushPace
 from minerva_desktop.ui.chat_view.jump_button import JumpButton
 from minerva_desktop.ui.chat_view.message_column import MessageColumn
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions, no_place
-from minerva_desktop.ui.chat_view.temporary_mark import TemporaryMark
 from minerva_desktop.ui.chat_view.transcript_area import FOLLOW_DISTANCE, TranscriptArea
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import Theme
@@ -46,13 +45,12 @@ class ChatView(TranscriptArea):
     arranged = Signal()
 
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(icons, parent)
         self._following = True
         self._moving = False  # while this class moves the scroll bar itself
         self._goal: ScrollPosition | None = None  # where to be, once that is rendered
         self._last_value = 0
         self._pace = FlushPace()
-        self._free = 0  # px above the messages
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._flush)
@@ -66,7 +64,6 @@ class ChatView(TranscriptArea):
         self.setWidget(self._column)
         # Opaque, so that Qt moves what is scrolled and paints only what comes into sight.
         self._column.setAutoFillBackground(True)
-        self._temporary = TemporaryMark(icons, self)
         self._jump = JumpButton(icons, self._column)
         self._jump.clicked.connect(self.scroll_to_end)
         self.verticalScrollBar().valueChanged.connect(self._on_scrolled)
@@ -95,7 +92,8 @@ class ChatView(TranscriptArea):
         an alternative to; ``is_temporary``: nothing of it is kept."""
         self._options.place_of = place_of
         self._options.can_branch = not is_temporary
-        self._show_temporary(is_temporary)
+        self.mark_temporary(is_temporary)
+        self._column.empty.set_temporary(is_temporary)
         found = self._messages.open(messages, None if at is None else at.message_id)
         self._goal = at if found else None
         self._following = not found
@@ -350,18 +348,6 @@ class ChatView(TranscriptArea):
         bottom = bar.value() + self.viewport().height()
         self._jump.show_above(self.width() // 2, bottom, visible=not self._following and is_away)
 
-    def _show_temporary(self, is_temporary: bool) -> None:
-        """Say it above all messages, where it cannot scroll away."""
-        self._temporary.setVisible(is_temporary)
-        self.keep_free(self._free)
-        self._column.empty.set_temporary(is_temporary)
-
-    def keep_free(self, height: int) -> None:
-        """Leave ``height`` px above the messages to something else."""
-        self._free = height
-        mark = 0 if self._temporary.isHidden() else TemporaryMark.HEIGHT
-        self.setViewportMargins(0, mark + height, 0, 0)
-
     @Slot()
     def _on_work_added(self) -> None:
         self._following = False
@@ -377,10 +363,16 @@ class ChatView(TranscriptArea):
     def resizeEvent(self, event: QResizeEvent) -> None:
         bar = self.verticalScrollBar()
         is_at_end = self._goal is None and 0 < bar.maximum() <= bar.value()
+        hands, height = self._messages.hands, event.oldSize().height()
+        seen = range(bar.value(), bar.value() + height)
+        edited = None if hands is None else hands.edited_in(seen)
         self._moving = True  # Qt moves the bar where the view gets higher: no person does
         super().resizeEvent(event)
-        self._temporary.setGeometry(0, 0, self.width(), TemporaryMark.HEIGHT)
+        if hands is not None:
+            hands.limit_editors(event.size().height())
         self._arrange(to_end=is_at_end)
+        if edited is not None and event.size().height() < height:  # a notice takes a part of it
+            self.show_rect(edited.editor_rect)
         if self._messages.has_work:
             self._start_timer()
 

@@ -50,6 +50,7 @@ class MessageHands(QObject):
         self._column = column
         self._events = events
         self._options = options
+        self._views = views
         self._view_of = views.get
         self._is_answering = is_answering
         self._rendering = Rendering()
@@ -165,6 +166,21 @@ class MessageHands(QObject):
             view.end_edit()
             self._rows.refresh()
             self._events.layout_changed.emit()
+
+    def edited_in(self, seen: range) -> QuestionView | None:
+        """What is being edited, and is in ``seen``, px of the column's height, or in part."""
+        for view in self._views.values():
+            if isinstance(view, QuestionView):
+                rect = view.editor_rect
+                if rect.top() < seen.stop and rect.bottom() >= seen.start and view.is_edited:
+                    return view
+        return None
+
+    def limit_editors(self, height: int) -> None:
+        """``height`` px of the column are in sight from now on."""
+        for view in self._views.values():
+            if isinstance(view, QuestionView):
+                view.limit_editor(round(MAX_EDIT_SHARE * height))
 
     # -- actions -----------------------------------------------------------------------------
 

@@ -167,13 +167,7 @@ class MessageViews(QObject):
 
     def offer_help(self, message_id: str, offered: AnswerHelp) -> None:
         """What to offer, too, under a failed answer, whenever it has a view."""
-        before = self._help.get(message_id, AnswerHelp())
-        offered = AnswerHelp(
-            details=offered.details or before.details,
-            options=offered.options or before.options,
-            anyway=offered.anyway or before.anyway,
-            cut=offered.cut or before.cut,
-        )
+        offered = offered.joined(self._help.get(message_id, AnswerHelp()))
         self._help[message_id] = offered
         view = self._answers.get(message_id)
         if view is not None:
@@ -253,6 +247,11 @@ class MessageViews(QObject):
             self._hands.set_last(self._views[-1] if is_last else None)
 
     # -- editing -----------------------------------------------------------------------------
+
+    @property
+    def hands(self) -> MessageHands | None:
+        """What serves them; None before the first of them."""
+        return self._hands
 
     def begin_edit(self, message_id: str) -> None:
         """Turn a question with a view into an editor, and let the person type there."""

@@ -89,6 +89,18 @@ class QuestionView(MessageView):
         editor.show()
         self._fitted = (-1, 0)
 
+    @property
+    def editor_rect(self) -> QRect:
+        """Where the editor with its buttons is, px of the column; empty where there is none."""
+        editor = self._editor
+        return QRect() if editor is None else editor.geometry().translated(self.pos())
+
+    def limit_editor(self, max_height: int) -> None:
+        """The editor is to be at most about ``max_height`` px high."""
+        if self._editor is not None and max_height != self._max_edit_height:
+            self._max_edit_height = max_height
+            self._fitted = (-1, 0)
+
     def focus_editor(self) -> None:
         """Let the person type."""
         if self._editor is not None:

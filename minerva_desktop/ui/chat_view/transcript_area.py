@@ -1,10 +1,15 @@
-"""What of the transcript scrolls up and down, whatever is in it. Main thread."""
+"""What of the transcript scrolls up and down, whatever is in it, and what stands above that. Main
+thread.
+"""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QRect, Qt, Slot
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QApplication, QFrame, QScrollArea, QWidget
 
+from minerva_desktop.ui.chat_view.temporary_mark import TemporaryMark
+from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 
 FOLLOW_DISTANCE = 24  # px from the end that still count as the end
@@ -13,13 +18,30 @@ FOLLOW_DISTANCE = 24  # px from the end that still count as the end
 class TranscriptArea(QScrollArea):
     """Has no frame and no bar below; Tab goes to what is in it."""
 
-    def __init__(self, parent: QWidget | None) -> None:
+    def __init__(self, icons: Icons, parent: QWidget | None) -> None:
         super().__init__(parent)
+        self._free = 0  # px above the messages
+        self._temporary = TemporaryMark(icons, self)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.viewport().setAutoFillBackground(False)  # the window shows through
         self.verticalScrollBar().setSingleStep(10 * GRID)
+
+    def keep_free(self, height: int) -> None:
+        """Leave ``height`` px above the messages to something else."""
+        self._free = height
+        mark = 0 if self._temporary.isHidden() else TemporaryMark.HEIGHT
+        self.setViewportMargins(0, mark + height, 0, 0)
+
+    def mark_temporary(self, is_temporary: bool) -> None:
+        """Say it above all messages, where it cannot scroll away."""
+        self._temporary.setVisible(is_temporary)
+        self.keep_free(self._free)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._temporary.setGeometry(0, 0, self.width(), TemporaryMark.HEIGHT)
 
     @property
     def is_near_end(self) -> bool:

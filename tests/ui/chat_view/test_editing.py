@@ -74,6 +74,26 @@ def test_the_editor_comes_into_sight_with_its_buttons(
         assert view.viewport().rect().contains(place)
 
 
+@pytest.mark.parametrize("n_lines", [1, 40])
+def test_it_stays_in_sight_where_a_notice_takes_of_the_height(
+    qtbot: QtBot, view: ChatView, n_lines: int
+) -> None:
+    told, asked = answer(PARAGRAPHS), question("\n".join(["And why?"] * n_lines))
+    shown = show(qtbot, view, told, asked, answer(PARAGRAPHS))[1]
+    field, bar = begin(view, asked), view.verticalScrollBar()
+    buttons = {each.text(): each for each in shown.findChildren(QPushButton)}
+    end = buttons["Send"].mapTo(view.viewport(), QPoint(0, buttons["Send"].height()))
+    bar.setValue(bar.value() + end.y() - view.viewport().height() + 8)  # just above the composer
+    for height in (400, 320, 600):  # with a notice of some lines, of many, and without one
+        view.resize(800, height)
+        for each in (field, buttons["Send"], buttons["Cancel"]):
+            place = QRect(each.mapTo(view.viewport(), QPoint(0, 0)), each.size())
+            assert view.viewport().rect().contains(place), height
+    bar.setValue(bar.maximum())
+    view.resize(800, 400)
+    assert bar.value() == bar.maximum()  # who scrolled away from it stays there
+
+
 def test_esc_and_cancel_leave_the_message_as_it_is(qtbot: QtBot, view: ChatView) -> None:
     asked = question("Hello")
     (shown,) = show(qtbot, view, asked)
