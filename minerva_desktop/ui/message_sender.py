@@ -98,8 +98,7 @@ class MessageSender(QObject):
     async def _send_if_it_fits(self, asked: Asked) -> None:
         """What is typed while it is counted stays. Who changes it or the model meanwhile has to
         send it again."""
-        is_free = await self._room.is_free(asked)
-        if is_free and asked.path == self._models.current_path and await self._take(asked):
+        if await self._room.is_free(asked) and await self._take(asked):
             await _say(asked)
 
     async def _take(self, asked: Asked) -> bool:

@@ -163,15 +163,36 @@ class PromptRoom(QObject):
         return not count.cancelled() and count.result() and not session.is_gone
 
     async def _load_and_count(self, asked: Asked) -> bool:
-        """Whether it fits. Where its model cannot be loaded that is told, and nothing begun."""
-        if self._models.n_ctx_of(asked.path) is None:
-            if not await self._models.load_for(asked.path):
-                return False
+        """Whether it fits. Where its model cannot be loaded, or is not the chosen one any more,
+        that is told, and nothing begun; what another chat holds goes on with the model that it was
+        asked of."""
+        was_chosen = asked.path == self._models.current_path
+        is_loaded = self._models.n_ctx_of(asked.path) is not None
+        if not is_loaded:
+            is_loaded = await self._models.load_for(asked.path)
             self._held[asked.session] = replace(
                 self._held[asked.session], words=self._words_of(asked)
             )
             self.show_held()
-        return await self.is_there(asked)
+        if is_loaded and not await self.is_there(asked):
+            return False
+        is_other = was_chosen and asked.path != self._models.current_path
+        is_draft_here = asked.is_draft and asked.session is self._session()
+        if is_other and (is_draft_here or not is_loaded):
+            self._tell_other_model(asked)
+            return False
+        return is_loaded
+
+    def _tell_other_model(self, asked: Asked) -> None:
+        is_open, title = asked.session is self._session(), asked.session.conversation.title
+        where = "" if is_open or not title else f" in the chat “{title}”"
+        again = "Send it" if asked.is_draft else "Ask"
+        name = self._models.shown_name(asked.path)
+        words = f"Nothing was sent{where}: another model than {name} was chosen meanwhile."
+        key = TOO_LONG if is_open else ""
+        self._notifications.show_notice(
+            Notice(NoticeKind.WARNING, f"{words} {again} again.", key=key)
+        )
 
     def _words_of(self, asked: Asked) -> str:
         """What is said while it is held."""
@@ -229,6 +250,8 @@ class PromptRoom(QObject):
         used, n_ctx = await self._count(asked.path, turns), self._models.n_ctx_of(asked.path)
         if used is None or n_ctx is None or used.n_tokens < n_ctx:  # one at least is the answer's
             return True
+        if asked.session.is_gone:
+            return False  # of which nothing needs to be said
         draft = asked.draft
         alone = None if draft is None else await self._count(asked.path, (draft,))
         is_open = asked.session is self._session()

@@ -288,6 +288,66 @@ async def test_it_stays_where_its_model_cannot_be_loaded(
     assert bench.errors == []
 
 
+OTHER = Path("/models/other.gguf")
+UNSENT = "Nothing was sent: another model than Tiny was chosen meanwhile."
+
+
+@pytest.mark.parametrize("is_loaded", [True, False])
+async def test_a_message_whose_model_was_changed_meanwhile_says_why_it_was_not_sent(
+    bench: Bench, *, is_loaded: bool
+) -> None:
+    if is_loaded:
+        bench.worker.may_count.clear()
+    else:
+        bench.loaded.n_ctx, bench.loaded.may_load = None, False
+        bench.loaded.loads = asyncio.Future()
+    bench.type(LONG)
+    await until(lambda: LONG in bench.worker.counted or bench.loaded.n_loads)
+    bench.loaded.current_path = OTHER
+    bench.worker.may_count.set()
+    if bench.loaded.loads is not None:
+        bench.loaded.loads.set_result(None)
+    await bench.until_told(f"{UNSENT} Send it again.")
+    assert bench.window.composer.text == LONG
+    assert bench.started == ["One"]
+    bench.loaded.n_ctx = 300
+    await until(lambda: not bench.room._held)
+    bench.window.composer.submit()
+    await bench.until_started(2)
+    assert bench.desk.engine.started[-1].model_path == OTHER
+    assert bench.notice == ""
+
+
+async def test_what_another_chat_holds_goes_on_with_its_own_model(bench: Bench) -> None:
+    session = bench.session
+    bench.worker.may_count.clear()
+    bench.type(LONG)
+    await bench.until_counting(LONG)
+    await session.keep_draft(LONG)  # as leaving it does
+    bench.session, bench.loaded.current_path = bench.desk.new_session(), OTHER
+    bench.worker.may_count.set()
+    await bench.until_started(2)
+    assert bench.desk.engine.started[-1].model_path == MODEL
+    assert bench.notice == ""
+
+
+async def test_regenerating_says_why_it_was_given_up_for_another_model(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer_id = bench.session.conversation.active_leaf_id or ""
+    bench.loaded.n_ctx, bench.loaded.may_load = None, False
+    bench.loaded.loads = asyncio.Future()
+    monkeypatch.setattr(bench.loaded, "expected_n_ctx", lambda _path: 10)
+    bench.window.chat_view.events.retry_requested.emit(answer_id)
+    await until(lambda: bench.loaded.n_loads)
+    title = bench.session.conversation.title
+    bench.session, bench.loaded.current_path = bench.desk.new_session(), OTHER
+    bench.loaded.loads.set_result(None)
+    await bench.until_told(UNSENT.replace("sent", f"sent in the chat “{title}”"))
+    assert bench.notice.endswith("Ask again.")
+    assert bench.started == ["One"]
+
+
 async def test_a_short_message_goes_at_once_and_its_answer_waits_for_the_model(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
