@@ -65,13 +65,6 @@ class Asked:
         return self.then is None
 
     @property
-    def draft(self) -> ChatTurn | None:
-        """The message that is to be sent, if there is one."""
-        if self.edited is not None:
-            return draft_turn(self.edited.text, files_in(self.edited.parts))
-        return draft_turn(self.text, self.files)
-
-    @property
     def reply_to(self) -> str | None:
         """The message behind which it is asked, unless it is the first, or that was deleted."""
         leaf_id = self.branch[-1].id if self.branch else ""
@@ -97,9 +90,10 @@ class _Held:
 @dataclass(frozen=True, slots=True)
 class Outgrown:
     """``asked`` takes ``used`` tokens, which a context of ``n_ctx`` has not, and nothing was
-    sent."""
+    sent: not ``draft``, the message, if there is one."""
 
     asked: Asked
+    draft: ChatTurn | None
     used: TokenCount
     n_ctx: int
 
@@ -246,19 +240,18 @@ class PromptRoom(QObject):
         offered."""
         if not self.may_lack(asked):
             return True
-        turns = await asyncio.to_thread(_prompt, asked)
+        turns, draft = await asyncio.to_thread(_prompt, asked)
         used, n_ctx = await self._count(asked.path, turns), self._models.n_ctx_of(asked.path)
         if used is None or n_ctx is None or used.n_tokens < n_ctx:  # one at least is the answer's
             return True
         if asked.session.is_gone:
             return False  # of which nothing needs to be said
-        draft = asked.draft
         alone = None if draft is None else await self._count(asked.path, (draft,))
         is_open = asked.session is self._session()
         if is_open and alone is not None and alone.n_tokens >= n_ctx:
             self._notifications.show_notice(self._refusal(asked.path, alone, n_ctx))
         else:
-            self.outgrown.emit(Outgrown(asked, used, n_ctx))
+            self.outgrown.emit(Outgrown(asked, draft, used, n_ctx))
         return False
 
     async def _count(self, path: Path, turns: tuple[ChatTurn, ...]) -> TokenCount | None:
@@ -297,19 +290,23 @@ class PromptRoom(QObject):
             self._had[state.path] = state.n_ctx
 
 
-def _prompt(asked: Asked) -> tuple[ChatTurn, ...]:
-    """What the model would be given. Pure, on any thread."""
-    draft = asked.draft
+def _prompt(asked: Asked) -> tuple[tuple[ChatTurn, ...], ChatTurn | None]:
+    """What the model would be given, and the message that is to be sent, if there is one. Pure, on
+    any thread: files of many megabytes take a while."""
+    text, files = asked.text, asked.files
+    if asked.edited is not None:
+        text, files = asked.edited.text, files_in(asked.edited.parts)
+    draft = draft_turn(text, files)
     if not asked.is_whole:
-        return _sequence(draft)
+        return _sequence(draft), draft
     branch, cut = (*asked.branch, *_sequence(asked.edited)), asked.cut
     turns = turns_of(branch, clean_text(asked.session.conversation.system_prompt), cut)
     if asked.edited is not None:
-        return turns
+        return turns, draft
     if draft is not None:
-        return (*turns, draft)
+        return (*turns, draft), draft
     given = sent(branch, cut)
-    return (*turns, *_sequence(turn_to_go_on(given[-1]) if given else None))
+    return (*turns, *_sequence(turn_to_go_on(given[-1]) if given else None)), None
 
 
 def _sequence(each: Each | None) -> tuple[Each, ...]:

@@ -4,6 +4,7 @@ real chats, a scripted engine, and a worker that counts as the test lets it."""
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.chat.parts import FilePart, file_as_text
 from minerva_desktop.ui.chat_controller import ChatController
 from minerva_desktop.ui.composer import MEASURING, MEASURING_ELSE
 from minerva_desktop.ui.context_controller import KEEP_NEWEST, SUMMARISE
@@ -356,6 +358,28 @@ async def test_a_short_message_goes_at_once_and_its_answer_waits_for_the_model(
     bench.type("Short")
     await bench.until_started(2)
     assert bench.loaded.n_ctx is None  # the answer loads it
+
+
+async def test_files_become_text_on_no_thread_of_the_window(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a message that is refused, of the chat before it, and of each cut of that."""
+    threads: list[threading.Thread] = []
+
+    def as_text(part: FilePart) -> str:
+        threads.append(threading.current_thread())
+        return file_as_text(part)
+
+    files = (FilePart("a.md", "w " * 250, 500),)
+    await bench.session.send("Two", MODEL, files)
+    await bench.desk.says(bench.session, "Zwei")
+    await bench.desk.answered(bench.session, "Three", "Drei")
+    monkeypatch.setattr("minerva_desktop.chat.turns.file_as_text", as_text)
+    bench.window.composer.attachments.put_back((FilePart("b.md", LONG, len(LONG)),))
+    bench.type(LONG)
+    await bench.until_told("it fits")
+    assert len(threads) == 4
+    assert threading.main_thread() not in threads
 
 
 async def test_long_text_is_not_encoded_to_see_that_it_may_lack_room(bench: Bench) -> None:
