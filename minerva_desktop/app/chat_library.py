@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -94,7 +95,7 @@ class ChatLibrary:
     @property
     def care(self) -> ChatCare:
         """Who looks after their file."""
-        return ChatCare(self._store, self.settle, self._forget_sessions)
+        return ChatCare(self._store, self._replacing)
 
     @property
     def summariser(self) -> Summariser:
@@ -258,11 +259,11 @@ class ChatLibrary:
 
     async def trash(self, conversation_ids: Sequence[str]) -> None:
         """Put chats into the trash; what answers in them is stopped."""
-        for conversation_id in conversation_ids:
-            session = self._sessions.get(conversation_id)
-            if session is not None:
+        known = (self._sessions.get(each) for each in conversation_ids)
+        with _put_away([session for session in known if session is not None]) as sessions:
+            for session in sessions:
                 await session.close()
-        await self._store.trash(conversation_ids)
+            await self._store.trash(conversation_ids)
         for conversation_id in conversation_ids:
             self._sessions.pop(conversation_id, None)
 
@@ -289,8 +290,12 @@ class ChatLibrary:
         for session in list(self._sessions.values()):
             await session.close()
 
-    def _forget_sessions(self) -> None:
-        """Their chats are not there any more."""
+    @asynccontextmanager
+    async def _replacing(self) -> AsyncIterator[None]:
+        """All chats are replaced by others: nobody may write into them, and then they are gone."""
+        with _put_away(list(self._sessions.values())):
+            await self.settle()
+            yield
         self._sessions.clear()
         self._busy.clear()
 
@@ -369,3 +374,17 @@ class ChatLibrary:
 
     def _keep_busy(self) -> None:
         self._busy = [session for session in self._sessions.values() if session.has_more_to_do]
+
+
+@contextmanager
+def _put_away(sessions: list[ChatSession]) -> Iterator[list[ChatSession]]:
+    """Nothing is begun in them from here on, also what is held until it is counted: no answer would
+    ever be heard. Where putting them away fails, they go on."""
+    try:
+        for session in sessions:
+            session.is_gone = True
+        yield sessions
+    except BaseException:
+        for session in sessions:
+            session.is_gone = False
+        raise

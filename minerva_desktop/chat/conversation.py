@@ -201,14 +201,10 @@ class Conversation:
         # A child comes after its parent, so the last message of a subtree is always a leaf.
         self._active_leaf_id = max(subtree, key=self._order.__getitem__)
 
-    def branch_from(self, message_id: str) -> None:
-        """End the active branch at this message, so that the next one becomes its child; raises
-        `KeyError`."""
-        self._active_leaf_id = self._messages[message_id].id
-
-    def begin_branch(self) -> None:
-        """Show nothing, so that the next message becomes another first one."""
-        self._active_leaf_id = None
+    def branch_from(self, message_id: str | None) -> None:
+        """End the active branch at this message, so that the next one becomes its child, or show
+        nothing, so that it becomes another first one; raises `KeyError`."""
+        self._active_leaf_id = None if message_id is None else self._messages[message_id].id
 
     def remove(self, message_id: str, *, with_replies: bool) -> Removal:
         """Take out a message, and all below it or not; its replies then reply to its parent.

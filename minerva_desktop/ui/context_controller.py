@@ -189,7 +189,7 @@ class ContextController(QObject):
         self._window.notifications.show_notice(notice)
 
     def _words(self, outgrown: Outgrown) -> str:
-        is_chat = outgrown.asked.draft is None
+        is_chat = outgrown.draft is None
         takes = "The chat takes" if is_chat else "The message was not sent: with it the chat takes"
         return (
             f"{takes} {outgrown.used.words} tokens, and the context of "
@@ -198,19 +198,19 @@ class ContextController(QObject):
 
     async def _offer_instead(self, outgrown: Outgrown) -> None:
         asked = outgrown.asked
-        session, path, draft, shown = asked.session, asked.path, asked.draft, _shown(asked.session)
+        session, path, shown = asked.session, asked.path, _shown(asked.session)
         found = await newest_that_fit(
             session.conversation,
             self._counter(path),
             outgrown.n_ctx,
             branch=asked.branch,
-            draft=draft,
+            draft=outgrown.draft,
         )
         if session is not self._session() or session.is_answering:
             return
         if shown == _shown(session):
             self._offer = _Offer(session, path, found, shown, asked.then, is_refusal=True)
-            needed, is_draft = _needed(session, outgrown.used), draft is not None
+            needed, is_draft = _needed(session, outgrown.used), outgrown.draft is not None
             self._tell(self._words(outgrown), found, path, needed, is_draft=is_draft)
 
     @Slot()
@@ -236,7 +236,7 @@ class ContextController(QObject):
         path, n_ctx = self._models.current_path, self._models.n_ctx
         if path is None or n_ctx is None or not len(session.conversation):
             return  # a message that alone is too long is told of when it is sent
-        draft = await asyncio.to_thread(draft_turn, text, files)  # files of 4 MB take 15 ms
+        draft = await asyncio.to_thread(draft_turn, text, files)  # which may be large
         shown, counter = _shown(session), self._counter(path)
         found = await newest_that_fit(session.conversation, counter, n_ctx, draft=draft)
         is_open = session is self._session() and not session.is_answering
@@ -306,7 +306,7 @@ class ContextController(QObject):
         """What was asked of other messages than are shown by then is not done: a summary takes its
         time."""
         session, is_current = offer.session, offer.is_current
-        if cut.first_id not in session.conversation:
+        if session.is_gone or cut.first_id not in session.conversation:
             return
         await session.cut(with_cut(session.conversation, cut))
         if session is self._session():

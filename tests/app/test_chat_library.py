@@ -12,7 +12,7 @@ import pytest
 from minerva_desktop.app.trash_care import DAY_SECONDS, TrashCare
 from minerva_desktop.chat.conversation import TitleSource
 from minerva_desktop.chat.message import MessageState
-from minerva_desktop.errors import StoreError
+from minerva_desktop.errors import InvalidRequest, StoreError
 from minerva_desktop.store import opening
 from minerva_desktop.store.chat_store import ChatStore
 from tests.app.desk import MODEL, Desk
@@ -180,6 +180,9 @@ async def test_a_restored_chat_is_that_of_the_backup(desk: Desk) -> None:
     again = await desk.library.open_session(session.conversation.id)
     assert again is not session
     assert [message.text for message in again.conversation] == ["One", "Un"]
+    with pytest.raises(InvalidRequest):  # nobody would hear that answer
+        await session.send("Three", MODEL)
+    await desk.answered(again, "Two", "Zwei")
 
 
 async def test_a_chat_that_cannot_be_deleted_stays_alive(desk: Desk) -> None:

@@ -50,7 +50,7 @@ async def test_under_an_answer_that_filled_the_context_it_is_offered_to_cut(benc
 
 async def test_an_answer_that_cannot_go_on_has_no_message_to_shorten(bench: Bench) -> None:
     asked = Asked(bench.session, MODEL, bench.session.conversation.active_branch(), then=_nothing)
-    bench.room.outgrown.emit(Outgrown(asked, TokenCount(300), 300))
+    bench.room.outgrown.emit(Outgrown(asked, None, TokenCount(300), 300))
     await bench.until_told("Begin a new chat, or give")
     assert bench.notice == (
         "The chat takes 300 tokens, and the context of Tiny has 300. Begin a new chat, or give the "
