@@ -84,9 +84,9 @@ def test_a_chat_beyond_the_context_says_what_to_do(
 
 
 def test_what_is_beyond_the_context_of_a_model_that_is_not_loaded_is_not_sent(
-    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+    qtbot: QtBot, dressed_app: QApplication, smollm_catalog: Catalog
 ) -> None:
-    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
         opened.window.composer.set_text("word " * 9000)
         opened.window.composer.submitted.emit(opened.window.composer.text)
         opened.until("refusal", lambda: "was not sent: it takes 9,0" in opened.notice)
