@@ -147,23 +147,6 @@ async def test_a_stream_on_the_wire() -> None:
     assert all("usage" not in event for event in (role, content, finish))
 
 
-@pytest.mark.parametrize(("choice", "content"), [("required", None), ("auto", "")])
-async def test_a_stream_that_has_to_be_calls_begins_without_content(
-    choice: str, content: str | None
-) -> None:
-    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
-    async with serving() as served:
-        answer = await ask(served, stream=True, tools=tools, tool_choice=choice)
-    first = events(answer.text)[0]["choices"][0]["delta"]
-    assert first == {"role": "assistant", "content": content}
-
-
-async def test_several_choices_have_no_timings_together() -> None:
-    async with serving() as served:
-        assert "timings" in (await ask(served)).json()
-        assert "timings" not in (await ask(served, n=2)).json()
-
-
 async def test_an_empty_answer_still_has_all_its_chunks() -> None:
     async with serving(says()) as served:
         role, finish = events((await ask(served, stream=True)).text)
