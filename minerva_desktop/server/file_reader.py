@@ -11,9 +11,9 @@ import asyncio
 import base64
 import binascii
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
-from urllib.parse import unquote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from minerva_desktop.chat.import_media import MAX_TEXT_BYTES
 from minerva_desktop.chat.parts import FilePart, file_as_text
@@ -30,8 +30,9 @@ from minerva_desktop.server.parameters.files import GivenFile
 from minerva_desktop.units import format_bytes
 
 PDFS_AT_ONCE = 2  # each is a process that computes, and may take 2 GB
-# Characters of base64, whole groups of four: 4 ms of work that lets no other thread run.
-_PIECE = 1024 * 1024
+# Characters that are decoded at once, whole groups of four of base64: no other thread runs
+# meanwhile, for 2 ms at most.
+_PIECE = 128 * 1024
 
 
 class FileReader:
@@ -106,16 +107,32 @@ def _content(data: str) -> bytes:
     if media_type.startswith("image/"):
         raise DocumentRefused(NO_IMAGES)
     if "base64" not in parameters[-1:]:
-        return unquote_to_bytes(body)
-    return _decoded(unquote(body))
+        return _unquoted(body)
+    return _decoded(_unquoted(body).decode("latin-1"))
+
+
+def _unquoted(text: str) -> bytes:
+    pieces = []
+    at = 0
+    while at < len(text):
+        end = at + _PIECE
+        if (escape := text.rfind("%", end - 2, end)) >= 0:
+            end = escape  # which is not cut in two
+        pieces.append(unquote_to_bytes(text[at:end]))
+        at = end
+    return b"".join(pieces)
 
 
 def _decoded(text: str) -> bytes:
     """Of base64 in either alphabet, in lines or not, padded or not."""
-    plain = "".join(text.split()).replace("-", "+").replace("_", "/").rstrip("=")
+    solid = ("".join(piece.split()) for piece in _pieces(text))
+    plain = "".join(piece.replace("-", "+").replace("_", "/") for piece in solid).rstrip("=")
     plain += "=" * (-len(plain) % 4)
-    pieces = (plain[at : at + _PIECE] for at in range(0, len(plain), _PIECE))
     try:
-        return b"".join(base64.b64decode(piece, validate=True) for piece in pieces)
+        return b"".join(base64.b64decode(piece, validate=True) for piece in _pieces(plain))
     except (binascii.Error, ValueError):
         raise DocumentRefused("its data are no base64") from None
+
+
+def _pieces(text: str) -> Iterator[str]:
+    return (text[at : at + _PIECE] for at in range(0, len(text), _PIECE))

@@ -12,6 +12,7 @@ from fastapi import Request
 from minerva_desktop.errors import GenerationTimeout
 from minerva_desktop.server.model_choice import TIMED_OUT
 from minerva_desktop.server.parameters.files import GivenFile, RequestFiles
+from minerva_desktop.server.request_info import request_info
 from minerva_desktop.server.services import ServerContext
 
 ParametersT = TypeVar("ParametersT")
@@ -41,7 +42,8 @@ async def read_parameters(
     if not found.unread:
         return parameters
     texts = await context.lifetime.run(_texts(context, found.unread), request.receive)
-    return await context.bodies.compute(lambda: parse(body, files=RequestFiles(texts)))
+    n_bytes = request_info(request.scope).body_bytes + sum(map(len, texts.values()))
+    return await context.bodies.compute(lambda: parse(body, files=RequestFiles(texts)), n_bytes)
 
 
 async def _texts(context: ServerContext, files: list[GivenFile]) -> dict[str, str]:

@@ -31,6 +31,7 @@ from minerva_desktop.server.schemas.tokens import (
 from minerva_desktop.server.services import Engine, ServerContext
 
 TOKENS_AT_ONCE = 10_000
+TOKEN_BYTES, PIECE_BYTES = 7, 35  # about, of JSON for one
 AnswerT = TypeVar("AnswerT", bound=msgspec.Struct)
 
 
@@ -53,7 +54,8 @@ def tokens_router(context: ServerContext) -> APIRouter:
 
         found = await _answer(context, request, asked.model, ask)
         written = context.bodies.compute(
-            lambda: _token_list(found, with_pieces=bool(asked.with_pieces))
+            lambda: _token_list(found, with_pieces=bool(asked.with_pieces)),
+            n_bytes=found.n_tokens * (PIECE_BYTES if asked.with_pieces else TOKEN_BYTES),
         )
         body = await lifetime.run(written, request.receive)
         return Response(body, headers=headers, media_type="application/json")
