@@ -1,7 +1,7 @@
 """`Activity`: the requests that run at the endpoint now, and the last that did.
 
 Routes tell it, on the endpoint's asyncio loop, where everything here is called; the window shows
-its snapshots. Prompts stay in memory only, and only while their request is in the list.
+its snapshots. Prompts are kept in memory only, and only while their request is in the list.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -219,6 +220,25 @@ async def test_a_request_brings_so_many_files_and_so_much_text() -> None:
         param, message = await error(served, CHAT, large, file(file_data="data:," + "b" * 200_000))
         assert param == "messages[0].content[1].file.file_data"
         assert "it has 200.0 kB, and at most 194.3 kB are read" in message
+
+
+async def test_only_a_pdf_needs_the_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pdf = write_pdf(tmp_path / "x.pdf", "One page").read_bytes()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    async with serving() as served:
+        answer = await served.http.post(CHAT, json=asks(CHAT, file(file_data=b64(b"hello"))))
+        assert answer.status_code == 200, answer.text
+        part = file(file_data=b64(pdf), filename="x.pdf")
+        answer = await served.http.post(CHAT, json=asks(CHAT, part))
+    found = answer.json()["error"]
+    assert answer.status_code == 500
+    assert found["code"] == "file_unreadable"
+    assert found["param"] == "messages[0].content[0].file.file_data"
+    assert "“x.pdf” cannot be read on the machine that serves" in found["message"]
+    assert "gone" not in answer.text
+    assert len(served.engine.prompts) == 1
 
 
 async def test_what_is_wrong_elsewhere_is_told_before_a_file_is_read() -> None:
