@@ -95,7 +95,6 @@ class Runtime:
         self.keeps_spare = True  # have a child ready after a load, for the next one
         self._chooser = LoadChooser(self._spare, measured)
         self._background: set[asyncio.Task[None]] = set()
-        self._on_event = on_event
         self.pool: ModelPool[LlamaEngine] = ModelPool(
             self._make_engine,
             ledgers=DeviceLedgers({CPU: self._ledger}),
@@ -110,8 +109,9 @@ class Runtime:
         self.activity = Activity(on_request, max_loading=max_waiting)
         self._queue, self._key_file = QueueLimit(max_waiting), key_file
         self._watching_keys: asyncio.Task[None] | None = None
-        self._catalog, self._probe = catalog, probe
+        self._catalog, self._probe, self._on_event = catalog, probe, on_event
         self._endpoint: Endpoint | None = None
+        self._moved: list[tuple[Endpoint, asyncio.Task[None]]] = []  # those that left their port
         self._switching = asyncio.Lock()  # starts and stops happen in the order they were asked for
 
     def set_load_options(
@@ -157,15 +157,20 @@ class Runtime:
         allowed_hosts: tuple[str, ...] = (),
         request_timeout_s: float | None = None,
         start_models: tuple[Path, ...] = (),
+        grace_s: float = 0.0,
     ) -> str:
         """Serve the catalog's models; the base URL. The parameters are `EndpointConfig`'s;
-        ``api_keys`` open beside those of the key file.
+        ``api_keys`` open beside those of the key file. Requests on another port, where it served
+        before, have ``grace_s`` seconds to come to their end, beside the new ones; see `moved`.
 
         Raises `EndpointError` when the port is taken, `InvalidRequest` for an unsafe address, and
         `StoreError` when the key file cannot be read.
         """
         async with self._switching:
-            await self._stop()
+            if grace_s > 0 and self._endpoint is not None and self._endpoint.port != port:
+                await self._move(self._endpoint, grace_s)
+            else:
+                await self._stop_here()
             # FastAPI takes 0.4 s to import. The window's start need not wait for it, nor need the
             # answers that run on this loop: a thread does it first.
             await asyncio.to_thread(importlib.import_module, "minerva_desktop.server.endpoint")
@@ -199,9 +204,16 @@ class Runtime:
             await self._stop(grace_s)
 
     def hurry(self) -> None:
-        """End the grace of a `stop_endpoint` that runs."""
+        """End the grace of a `stop_endpoint` that runs, and of a port that was left."""
         if self._endpoint is not None:
             self._endpoint.hurry()
+        for endpoint, _ in self._moved:
+            endpoint.hurry()
+
+    async def moved(self) -> None:
+        """Wait until all that ran on another port, before the last `start_endpoint`, has ended."""
+        if self._moved:
+            await asyncio.wait([stop for _, stop in self._moved])
 
     def n_requests(self, model: Path | None = None) -> int:
         """How many requests to the endpoint run or wait now, of those for ``model`` or of all."""
@@ -211,14 +223,34 @@ class Runtime:
             for request in self.activity.snapshot()
         )
 
-    async def _stop(self, grace_s: float = 0.0) -> None:
+    async def _move(self, endpoint: Endpoint, grace_s: float) -> None:
+        """Give its port back now, and let what runs there end for so many seconds."""
+        await self._forget_keys()
+        self._endpoint = None
+        stop = asyncio.create_task(endpoint.stop(grace_s))
+        self._moved = [each for each in self._moved if not each[1].done()]
+        self._moved.append((endpoint, stop))
+        await asyncio.sleep(0)  # its first step
+        await endpoint.wait_hung_up()
+
+    async def _stop(self, grace_s: float) -> None:
+        if grace_s == 0:
+            for endpoint, _ in self._moved:
+                endpoint.hurry()
+        await self._stop_here(grace_s)
+        await self.moved()
+
+    async def _stop_here(self, grace_s: float = 0.0) -> None:
+        await self._forget_keys()
+        if self._endpoint is not None:
+            await self._endpoint.stop(grace_s)
+            self._endpoint = None
+
+    async def _forget_keys(self) -> None:
         if self._watching_keys is not None:
             self._watching_keys.cancel()
             await asyncio.gather(self._watching_keys, return_exceptions=True)
             self._watching_keys = None
-        if self._endpoint is not None:
-            await self._endpoint.stop(grace_s)
-            self._endpoint = None
 
     async def measure_memory(self) -> MemorySnapshot:
         """Memory of the devices in use, and the share of our engine children. Where a device has

@@ -232,10 +232,10 @@ def server_stopping(stage: Stage) -> list[QWidget]:
 
 
 def model_in_use(stage: Stage) -> list[QWidget]:
-    """A model that other programs use is to be unloaded."""
+    """A model that this window and other programs use is to be unloaded."""
     conversation(stage)
     path, name = Path(samples.MODELS[0].path), samples.MODELS[0].name
-    stage.window.notifications.show_notice(in_use_notice(path, name, 2))
+    stage.window.notifications.show_notice(in_use_notice(path, name, 1, 2))
     return []
 
 

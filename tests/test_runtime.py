@@ -45,6 +45,33 @@ async def test_a_taken_port_is_an_error_and_another_start_works(catalog: Catalog
     await first.close()
 
 
+async def test_a_port_is_left_and_come_back_to_while_a_request_there_has_its_grace(
+    catalog: Catalog,
+) -> None:
+    runtime, before = Runtime(catalog, LoadOptions()), _listening()
+    old = await runtime.start_endpoint(port=0)
+    port = int(old.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = (
+        f"POST /tokenize HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+    )
+    writer.write(f"{head}Content-Length: 9\r\n\r\n{{".encode())  # which it waits for
+    async with plain_client() as http:
+        assert (await http.get(f"{old}/health")).status_code == 200
+        new = await runtime.start_endpoint(port=0, grace_s=60)
+        assert _listening() - before == {int(new.rpartition(":")[2])}
+        assert await runtime.start_endpoint(port=port, grace_s=60) == old
+        assert _listening() - before == {port}
+        assert (await http.get(f"{old}/health")).status_code == 200
+    moved = asyncio.create_task(runtime.moved())
+    writer.write(b'"a": 1}.')  # the request of the first endpoint comes to its own end
+    assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+    writer.close()
+    await asyncio.wait_for(moved, 5)
+    await runtime.close()
+    assert _listening() == before
+
+
 async def test_memory_is_measured(catalog: Catalog) -> None:
     runtime = Runtime(catalog, LoadOptions())
     snapshot = await runtime.measure_memory()

@@ -68,9 +68,7 @@ class AnswerParser:
         self._format, self._chat = answer_format, chat
         self._text = AnswerText()
         self._is_forced = chat.mode is ToolMode.REQUIRED
-        self._parts = AnswerParts(
-            most=None if chat.parallel else 1, ends_with_repeats=self._is_forced
-        )
+        self._parts = AnswerParts(most=None if chat.parallel else 1)
         tools = _schemas_of(chat) if schemas is None else schemas
         self._schemas = tools
         self._thought = THOUGHTS.get(answer_format.reasoning)
@@ -116,8 +114,8 @@ class AnswerParser:
     @property
     def is_over(self) -> bool:
         """Whether nothing more can come of the answer, which should be ended: it goes on behind the
-        one call that it may make, or it had to call tools, and only repeats itself. Neither is
-        bound by every grammar."""
+        one call that it may make, or its calls only repeat themselves. Neither is bound by every
+        grammar."""
         return self._parts.is_over
 
     def feed(self, text: str) -> list[AnswerPart]:

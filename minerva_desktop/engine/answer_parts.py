@@ -7,7 +7,9 @@ from collections import Counter
 import msgspec
 
 SPACE = " \t\r\n"
-MAX_ALIKE = 3  # two dice may be rolled; small models that must call would roll up to the end
+# Two dice may be rolled. Small models, most of all where they must call, and larger ones that are
+# caught in a loop would roll up to the end of the context.
+MAX_ALIKE = 3
 
 
 class ContentDelta(msgspec.Struct, frozen=True):
@@ -39,12 +41,11 @@ class AnswerParts:
     """Collects parts; neighbours of one kind become one. White space at the edges is dropped or
     kept as the caller says, whenever it is known what stands behind it."""
 
-    def __init__(self, *, most: int | None = None, ends_with_repeats: bool = False) -> None:
-        """``most``: what comes behind so many calls is dropped. ``ends_with_repeats``: a call that
-        was made `MAX_ALIKE` times already is dropped, and so is all behind it; what may become one
-        is held back."""
+    def __init__(self, *, most: int | None = None) -> None:
+        """``most``: what comes behind so many calls is dropped. So are a call that was made
+        `MAX_ALIKE` times already and all behind it; what may become one is held back."""
         self._most = most
-        self._repeats = _RepeatWatch() if ends_with_repeats else None
+        self._repeats = _RepeatWatch()
         self.is_over = False  # something was dropped
         self._parts: list[AnswerPart] = []
         self._pieces: list[str] = []
@@ -72,7 +73,7 @@ class AnswerParts:
         self.drop_space()
         self._close()
         begun = ToolCallDelta(self.n_calls, call_id, name)
-        if self._repeats is None or not self._repeats.begin(begun):
+        if not self._repeats.begin(begun):
             self._parts.append(begun)
         self.n_calls += 1
         self.is_call_open = True
@@ -80,7 +81,7 @@ class AnswerParts:
 
     def end_call(self) -> None:
         """The arguments of the last call are whole."""
-        if self._repeats is not None and self.is_call_open:
+        if self.is_call_open:
             self.is_over, held = self._repeats.end()
             if self.is_over:
                 self.n_calls -= 1
@@ -90,9 +91,6 @@ class AnswerParts:
 
     def add_arguments(self, index: int, text: str) -> None:
         """Add to a call's arguments."""
-        if self._repeats is None:
-            self._add_arguments(index, text)
-            return
         was_held = self._repeats.is_held
         held = self._repeats.add(text)
         if held is not None:

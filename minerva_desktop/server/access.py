@@ -24,7 +24,7 @@ from minerva_desktop.server.errors import (
 )
 from minerva_desktop.server.metrics import Metrics
 from minerva_desktop.server.plain_paths import plain_path
-from minerva_desktop.server.request_info import SCOPE_KEY, End, RequestInfo, sane_request_id
+from minerva_desktop.server.request_info import End, RequestInfo, request_info
 
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 32 * 1024
@@ -33,6 +33,9 @@ MAX_LOGGED_MODEL = 100
 MAX_BODIES_BYTES = 256 * 1024 * 1024  # of all requests that run
 CLIENT_GONE = 499  # as nginx logs it
 UNROUTED = "other"
+NO_METHOD = "-"
+NOT_HTTP = "HTTP"  # in the list of requests, where the API stands
+LEFT_EARLY = "The client went away before its request was whole"
 # Asked for every few seconds, for ever: at the usual level they would push all else out.
 QUIET_PATHS = frozenset({"/health", "/metrics"})
 # The API of each path whose requests are listed.
@@ -67,9 +70,7 @@ class AccessLayer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on, and note what becomes of it."""
-        client = scope["client"]
-        info = RequestInfo(sane_request_id(scope["headers"]), client[0] if client else "")
-        scope[SCOPE_KEY] = info
+        info = request_info(scope)
         exchange = _Exchange(scope, receive, send, info, self._bodies)
         error = _objection(scope)
         app = self._app if error is None else error_response(error)
@@ -81,26 +82,40 @@ class AccessLayer:
             raise
         finally:
             self._bodies.n_bytes -= info.body_bytes
-            self._note(scope, exchange)
+            self._note(scope, exchange, is_malformed=error is not None)
 
-    def _note(self, scope: Scope, exchange: _Exchange) -> None:
+    def note_malformed(self, info: RequestInfo) -> None:
+        """What never became a request was refused by its connection."""
+        self._metrics.observe(info, path=UNROUTED, method=NO_METHOD)
+        self._activity.note_refusal(info, dialect=NOT_HTTP)
+        _log.info(
+            "%s - - %d %s id=%s %s",
+            *(info.client, info.status, info.error_code, info.request_id),
+            printable(info.error_message),
+        )
+
+    def _note(self, scope: Scope, exchange: _Exchange, *, is_malformed: bool) -> None:
         info = exchange.info
         info.status = info.status or CLIENT_GONE
-        if info.status == CLIENT_GONE or (not exchange.is_complete and info.end is End.COMPLETE):
+        is_cut = not exchange.is_complete and not info.is_refused and info.end is End.COMPLETE
+        if info.status == CLIENT_GONE or is_cut:
             info.end = End.CANCELLED
+        if info.status == CLIENT_GONE and exchange.owes_body:
+            info.error_message = LEFT_EARLY
         path = getattr(scope.get("route"), "path", UNROUTED)
         self._metrics.observe(info, path=path, method=scope["method"])
-        if info.error_code and not info.is_listed:
-            self._list_refusal(scope, info)
+        if (info.error_code or info.error_message) and not info.is_listed:
+            self._list_refusal(scope, info, is_malformed=is_malformed)
         level = logging.DEBUG if path in QUIET_PATHS else logging.INFO
         if _log.isEnabledFor(level):
             _log.log(level, "%s", _line(scope, exchange))
 
-    def _list_refusal(self, scope: Scope, info: RequestInfo) -> None:
+    def _list_refusal(self, scope: Scope, info: RequestInfo, *, is_malformed: bool) -> None:
         """What never got as far as its model is looked for in the list of requests all the same:
         it is there that a developer sees why a client fails."""
         path = plain_path(scope["path"])
-        if path in DIALECTS or (scope["method"] == "POST" and path not in UNLISTED_PATHS):
+        is_asked = path in DIALECTS or (scope["method"] == "POST" and path not in UNLISTED_PATHS)
+        if is_asked or is_malformed or info.is_refused:
             dialect = DIALECTS.get(path, one_line(path, MAX_SHOWN_PATH))
             self._activity.note_refusal(info, dialect=dialect)
 
@@ -124,7 +139,7 @@ class _Exchange:
         self._receive = receive
         self._send = send
         self._is_head = scope["method"] == "HEAD"
-        self._owes_body = any(
+        self.owes_body = any(
             name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
             for name, value in scope["headers"]
         )
@@ -136,17 +151,19 @@ class _Exchange:
             n_bytes = len(message["body"])
             self.info.body_bytes += n_bytes
             self._bodies.n_bytes += n_bytes
-            self._owes_body = self._owes_body and message["more_body"]
+            self.owes_body = self.owes_body and message["more_body"]
             if n_bytes and self._bodies.n_bytes > MAX_BODIES_BYTES:
                 raise QueueFull("Too much is being sent to this endpoint already")
         return message
 
     async def send(self, message: Message) -> None:
-        """The next piece of the answer."""
+        """The next piece of the answer; none of it gets out once the connection has refused."""
+        if self.info.is_refused:
+            return
         if message["type"] == "http.response.start":
             self.info.status = message["status"]
             headers = stamped_headers(self.info, message.get("headers", ()))
-            if self._owes_body:
+            if self.owes_body:
                 headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}
         else:
@@ -159,14 +176,6 @@ class _Exchange:
 def stamped_headers(info: RequestInfo, headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     """``headers`` with those that every answer has."""
     return [*headers, (b"x-request-id", info.request_id.encode()), NO_SNIFFING]
-
-
-def log_refusal(info: RequestInfo, error: MinervaError) -> None:
-    """Log what never became a request."""
-    _log.info(
-        "%s - - %d %s id=%s %s",
-        *(info.client, info.status, error.code, info.request_id, printable(error.message)),
-    )
 
 
 def printable(text: str) -> str:

@@ -232,7 +232,10 @@ class Activity:
         self._end(request, RequestState.FINISHED, 200, "")
 
     def note_refusal(self, info: RequestInfo, *, dialect: str) -> None:
-        """List a request that was answered with an error before it could `begin`."""
+        """List a request that was answered with an error before it could `begin`, or whose client
+        went away before that."""
+        left = info.status == CLIENT_CLOSED
+        state = RequestState.CANCELLED if left else RequestState.FAILED
         info.is_listed = True
         request = ActiveRequest(
             next(self._numbers),
@@ -243,7 +246,7 @@ class Activity:
             on_change=self._tell,
         )
         record = replace(
-            request.record(RequestState.FAILED, info.status, info.error_message or info.error_code),
+            request.record(state, info.status, info.error_message or info.error_code),
             model=info.model or one_line(info.asked_model, MAX_SHOWN_MODEL),
         )
         self._refused.append(_Finished(record, None, 0, next(self._ends)))

@@ -92,13 +92,15 @@ class Endpoint:
             logger.info("The HTTP endpoint listens on %s", self._running.url)
         return self._running.url
 
+    @property
+    def port(self) -> int | None:
+        """On which it listens, or None when it does not."""
+        return int(self._running.url.rpartition(":")[2]) if self._running else None
+
     def network_urls(self) -> tuple[str, ...]:
         """The base URLs by which other machines reach it, where it listens on all addresses. Blocks
         for some milliseconds."""
-        if self._running is None:
-            return ()
-        port = int(self._running.url.rpartition(":")[2])
-        return network_urls(self._config.host, port)
+        return () if self.port is None else network_urls(self._config.host, self.port)
 
     def use_api_keys(self, keys: tuple[NamedKey, ...]) -> None:
         """From the next request on only these open, until the next `start`. An endpoint that asks
@@ -117,6 +119,11 @@ class Endpoint:
             self._leaving = None
             logger.info("The HTTP endpoint on %s is stopped", running.url)
 
+    async def wait_hung_up(self) -> None:
+        """Wait until a `stop` that runs has given the port back."""
+        if self._leaving is not None:
+            await self._leaving.wait_hung_up()
+
     def hurry(self) -> None:
         """End the grace of a `stop` that runs."""
         if self._leaving is not None:
@@ -132,12 +139,15 @@ class _Running:
         limits = config.limits
         port = listener.getsockname()[1]
         self.url = f"http://{bracketed(_reachable(config.host))}:{port}"
+        layer = AccessLayer(create_app(context), context.metrics, context.activity)
         protocol = functools.partial(
-            HttpProtocol, limits=replace(limits, max_connections=_affordable(limits))
+            HttpProtocol,
+            limits=replace(limits, max_connections=_affordable(limits)),
+            on_malformed=layer.note_malformed,
         )
         self._server = _Server(
             uvicorn.Config(
-                AccessLayer(create_app(context), context.metrics, context.activity),
+                layer,
                 http=protocol,  # type: ignore[arg-type]  # called as the class would be
                 ws="none",
                 lifespan="off",
@@ -158,6 +168,9 @@ class _Running:
     async def wait_listening(self) -> None:
         await self._server.listening.wait()
 
+    async def wait_hung_up(self) -> None:
+        await self._server.hung_up.wait()
+
     async def stop(self, grace_s: float) -> None:
         self._server.leave(grace_s)
         await asyncio.shield(self._task)
@@ -170,6 +183,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, lifetime: Lifetime) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
+        self.hung_up = asyncio.Event()  # no longer listening
         self._lifetime = lifetime
         self._leaving = asyncio.Event()
         self._grace_s = 0.0
@@ -207,6 +221,7 @@ class _Server(uvicorn.Server):
             server.close()
         for listener in sockets or []:
             listener.close()
+        self.hung_up.set()
         state = self.server_state
         for connection in list(state.connections):
             connection.shutdown()

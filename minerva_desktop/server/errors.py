@@ -48,7 +48,7 @@ REQUEST_ID_HEADER = "request-id"
 # LiteLLM, LangChain and coding agents shorten a chat and ask again where an error's message has
 # words of OpenAI's in it ("maximum context length") or of Anthropic's ("prompt is too long").
 TOO_LONG = ". The prompt is too long for the maximum context length that the model is loaded with"
-# False where a second try would not help, or cost as much as the first.
+# False where a second try would not help, cost as much as the first, or undo what the person did.
 SHOULD_RETRY_HEADER = "x-should-retry"
 
 _TYPE_OF_STATUS = MappingProxyType(
@@ -137,7 +137,9 @@ class TooManyConnections(QueueFull):
     code = "too_many_connections"
 
 
-_COSTLY = (GenerationTimeout, ModelLoadError, OutOfMemory)
+# The clients of OpenAI and Anthropic try again by themselves at any 408, 500 and 503. Each try
+# would be a load or as long as the first, or load at once what the person has just unloaded.
+_FINAL = (GenerationTimeout, ModelLoadError, OutOfMemory, ModelUnloaded)
 # What an answer's ``error.code`` may be, but for the router's own and `internal_error`.
 ERRORS: tuple[type[MinervaError], ...] = (
     InvalidRequest,
@@ -243,14 +245,18 @@ class ErrorAnswer(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         info = request_info(scope)
-        info.error_code, info.error_message = self._error.code, self._error.message
+        if not info.is_refused:  # by its connection, whose words the client got
+            info.error_code, info.error_message = self._error.code, self._error.message
         if not speaks_messages(scope["path"]):
             await super().__call__(scope, receive, send)
-            return
-        request_id = request_info(scope).request_id
+        else:
+            await self.for_messages(info.request_id)(scope, receive, send)
+
+    def for_messages(self, request_id: str) -> Response:
+        """The same in the shape of Anthropic's API."""
         body = MessagesErrorBody.of(self._error, self.status_code, request_id)
         headers = self._own_headers | request_id_headers(request_id)
-        await json_response(body, self.status_code, headers)(scope, receive, send)
+        return json_response(body, self.status_code, headers)
 
 
 def speaks_messages(path: str) -> bool:
@@ -285,11 +291,9 @@ def error_response(error: MinervaError) -> ErrorAnswer:
     headers = {}
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, QueueFull | MemoryInUse | ModelUnloaded | EngineDied):
+    if isinstance(error, QueueFull | MemoryInUse | EngineDied):
         headers["Retry-After"] = str(RETRY_AFTER_S)
-    elif isinstance(error, _COSTLY) and not isinstance(error, LoadCancelled | ModelStillLoads):
-        # The clients of OpenAI and Anthropic try again at any 408 and 500, and each try would be
-        # a load, or as long as the first.
+    elif isinstance(error, _FINAL) and not isinstance(error, ModelStillLoads):
         headers[SHOULD_RETRY_HEADER] = "false"
     return ErrorAnswer(ErrorBody.of(error).error, error.http_status, headers)
 

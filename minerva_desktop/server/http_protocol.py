@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -24,7 +25,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from minerva_desktop.errors import InvalidRequest, MinervaError
-from minerva_desktop.server.access import MAX_HEAD_BYTES, log_refusal, stamped_headers
+from minerva_desktop.server.access import MAX_HEAD_BYTES, stamped_headers
 from minerva_desktop.server.config import ConnectionLimits
 from minerva_desktop.server.errors import (
     HeadersTooLarge,
@@ -32,8 +33,9 @@ from minerva_desktop.server.errors import (
     RequestTimeout,
     TooManyConnections,
     error_response,
+    speaks_messages,
 )
-from minerva_desktop.server.request_info import RequestInfo, new_request_id
+from minerva_desktop.server.request_info import RequestInfo, new_request_id, request_info
 from minerva_desktop.units import format_bytes
 
 TLS_HANDSHAKE = b"\x16"
@@ -51,7 +53,8 @@ EMPTY_LINES = b"\r\n"
 
 
 class HttpProtocol(H11Protocol):
-    """One connection. ``limits`` come on top of uvicorn's own parameters."""
+    """One connection. ``limits`` come on top of uvicorn's own parameters; ``on_malformed`` is told
+    of what was refused and never became a request."""
 
     def __init__(
         self,
@@ -61,9 +64,11 @@ class HttpProtocol(H11Protocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         limits: ConnectionLimits,
+        on_malformed: Callable[[RequestInfo], None],
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._limits = limits
+        self._on_malformed = on_malformed
         self._first_byte = b""
         self._n_discarded: int | None = None  # bytes since we hung up; None: we did not
         self._is_refused = False
@@ -261,27 +266,43 @@ class HttpProtocol(H11Protocol):
 
     def _refuse(self, error: MinervaError) -> None:
         """Answer, and hang up: where the next request would begin is unknown."""
-        info = RequestInfo(new_request_id(), self.client[0] if self.client else "")
-        info.status = error.http_status
-        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            response = error_response(error)
-            status = HTTPStatus(response.status_code)
-            # uvicorn's own answers have the date among these.
-            common = [*self.server_state.default_headers, *response.raw_headers]
-            headers = [*stamped_headers(info, common), (b"connection", b"close")]
-            for event in (
-                h11.Response(status_code=status, headers=headers, reason=status.phrase.encode()),
-                h11.Data(data=bytes(response.body)),
-                h11.EndOfMessage(),
-            ):
-                self.transport.write(self.conn.send(event) or b"")
         cycle = cast("RequestResponseCycle | None", self.cycle)
         if cycle is not None and not cycle.response_complete:
+            scope = cast("dict[str, Any]", cycle.scope)
+            self._answer(error, request_info(scope), scope["path"], scope["method"])
             cycle.disconnected = True
-            cycle.message_event.set()
-        log_refusal(info, error)
+            cycle.message_event.set()  # so that its route ends, and it is noted as all others are
+        else:
+            info = RequestInfo(new_request_id(), self.client[0] if self.client else "")
+            self._answer(error, info)
+            self._on_malformed(info)
         self._is_refused = True
         self.transport.close()
+
+    def _answer(
+        self, error: MinervaError, info: RequestInfo, path: str = "", method: str = ""
+    ) -> None:
+        """Send ``error`` unless an answer is on its way already, which is broken off then."""
+        info.error_code, info.error_message = error.code, error.message
+        if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+            info.fail(error.code)
+            return
+        info.status, info.is_refused = error.http_status, True
+        answer = error_response(error)
+        is_messages = speaks_messages(path)
+        response = answer.for_messages(info.request_id) if is_messages else answer
+        body = b"" if method == "HEAD" else bytes(response.body)
+        status = HTTPStatus(response.status_code)
+        # uvicorn's own answers have the date among these.
+        common = [*self.server_state.default_headers, *response.raw_headers]
+        headers = [*stamped_headers(info, common), (b"connection", b"close")]
+        for event in (
+            h11.Response(status_code=status, headers=headers, reason=status.phrase.encode()),
+            h11.Data(data=body),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        info.sent_bytes = len(body)
 
 
 class _LingeringTransport:

@@ -38,7 +38,8 @@ class RequestInfo:
     the answer begins, and ``end`` says how the answer ended, whatever its status promised;
     ``error_code`` is that of the error which was the answer, or broke it off; ``error_message`` are
     the words of one that was the answer, which may quote the request: they are not logged.
-    ``is_listed``: it has or had its row in the list of requests."""
+    ``is_listed``: it has or had its row in the list of requests. ``is_refused``: its connection
+    answered it, for what came was no HTTP, or not whole in time."""
 
     request_id: str
     client: str
@@ -54,6 +55,7 @@ class RequestInfo:
     error_code: str = ""
     error_message: str = ""
     is_listed: bool = False
+    is_refused: bool = False
     generations: list[Timings] = field(default_factory=list)
 
     def fail(self, code: str) -> None:
@@ -92,7 +94,8 @@ def request_info(scope: MutableMapping[str, Any]) -> RequestInfo:
     info = scope.get(SCOPE_KEY)
     if not isinstance(info, RequestInfo):
         client = scope.get("client")
-        info = scope[SCOPE_KEY] = RequestInfo("", client[0] if client else "")
+        request_id = sane_request_id(scope.get("headers", ()))
+        info = scope[SCOPE_KEY] = RequestInfo(request_id, client[0] if client else "")
     return info
 
 

@@ -49,6 +49,7 @@ class AnswerRuns:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._cancels: dict[str, Callable[[], None]] = {}
         self._making_way: set[str] = set()  # the answers that do, by id
+        self._models: dict[str, Path] = {}  # of those that do not
         self._warming: asyncio.Task[None] | None = None
 
     def start(self, request: AnswerRequest) -> None:
@@ -58,6 +59,8 @@ class AnswerRuns:
         self._tasks[request.answer_id] = task
         if request.makes_way:
             self._making_way.add(request.answer_id)
+        else:
+            self._models[request.answer_id] = request.model_path
         task.add_done_callback(functools.partial(self._on_done, request.answer_id))
 
     def cancel(self, answer_id: str) -> None:
@@ -87,6 +90,10 @@ class AnswerRuns:
         """All that is still to be waited for at the end."""
         return [*self._tasks.values(), *([self._warming] if self._warming else [])]
 
+    async def n_of(self, model: Path) -> int:
+        """How many run or wait now for ``model``, of those that somebody waits for."""
+        return sum(path == model for path in self._models.values())
+
     def _stop_warming(self) -> None:
         if self._warming is not None:
             self._warming.cancel()
@@ -94,6 +101,7 @@ class AnswerRuns:
     def _on_done(self, answer_id: str, task: asyncio.Task[None]) -> None:
         self._tasks.pop(answer_id, None)
         self._making_way.discard(answer_id)
+        self._models.pop(answer_id, None)
         # Here and not in the task, which may be cancelled before it runs a single line.
         if task.cancelled():
             self._events.failed(answer_id, LoadCancelled("The answer was stopped"))

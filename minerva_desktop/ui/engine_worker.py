@@ -45,6 +45,7 @@ from minerva_desktop.app.model_actions import (
     own_options,
 )
 from minerva_desktop.chat.message import ChatTurn
+from minerva_desktop.chat.served_request import GRACE_SECONDS
 from minerva_desktop.errors import LoadCancelled, MinervaError
 from minerva_desktop.runtime import Runtime
 from minerva_desktop.settings import ModelOverrides, Settings
@@ -127,6 +128,10 @@ class EngineWorker(QThread):
     def cancel_answer(self, answer_id: str) -> None:
         """End an answer early; idempotent."""
         self._call(self._running.cancel, answer_id)
+
+    async def n_answers(self, path: Path) -> int:
+        """How many answers in this window a model writes, or is to write."""
+        return await self._await(self._running.n_of(path))
 
     def warm_up(self, request: AnswerRequest) -> None:
         """Have the state of the request's chat read back from disk, if its model is loaded and
@@ -222,8 +227,9 @@ class EngineWorker(QThread):
 
     async def start_endpoint(self, settings: Settings) -> str:
         """Serve over HTTP as these want, to this machine or to the network too; the base URL, which
-        in the network is good there, too. Raises `EndpointError`, and `InvalidRequest` for a
-        setting that makes no sense, or the network without a key."""
+        in the network is good there, too. What runs on another port has its grace. Raises
+        `EndpointError`, and `InvalidRequest` for a setting that makes no sense, or the network
+        without a key."""
         runtime = self._required()
         self._call(runtime.set_max_waiting, settings.server_waiting)
         started = runtime.start_endpoint(
@@ -232,6 +238,7 @@ class EngineWorker(QThread):
             allowed_origins=settings.server_origins,
             allowed_hosts=settings.server_hosts,
             request_timeout_s=settings.server_request_s,
+            grace_s=GRACE_SECONDS,
         )
         url = await self._await(started)
         return next(iter(await self._await(runtime.network_urls())), url)
@@ -241,7 +248,7 @@ class EngineWorker(QThread):
         await self._await(self._required().stop_endpoint(grace_s))
 
     def hurry_endpoint(self) -> None:
-        """End the grace of a `stop_endpoint` that runs."""
+        """End the grace of a `stop_endpoint` that runs, and of a port that was left."""
         self._call(self._required().hurry)
 
     async def close(self) -> None:

@@ -46,6 +46,9 @@ class Serving(Protocol):
     def n_requests(self, model: Path | None = None) -> int:
         """How many run or wait now, of those for ``model`` or of all."""
 
+    async def moved(self) -> None:
+        """Wait for those on a port that was left."""
+
 
 class RequestCalls(QObject):
     """Public methods are for the window's thread and return at once; the signal arrives there."""
@@ -82,6 +85,10 @@ class RequestCalls(QObject):
     async def n_running(self, model: Path | None = None) -> int:
         """How many run or wait now, of those for ``model`` or of all."""
         return await self._await(self._n_running(model))
+
+    async def moved(self) -> None:
+        """Wait for the end of those that run on a port that was left."""
+        await self._await(self._runtime().moved())
 
     def _list_all(self) -> None:
         self.listed.emit(self._runtime().activity.snapshot())

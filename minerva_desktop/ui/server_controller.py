@@ -54,6 +54,7 @@ class ServerController(QObject):
         self._state = (ServerState.OFF, "")
         self._opened: ServerWindow | None = None
         self._n_looks = 0
+        self._port: int | None = None  # on which it listens, or was to
         self._turn = 0  # how often it was switched, or set anew
         window.status.server_toggled.connect(self._on_toggled)
         window.notifications.action_triggered.connect(self._on_notice_action)
@@ -105,17 +106,26 @@ class ServerController(QObject):
 
     async def _start(self, turn: int) -> None:
         try:
-            await self._let_end(turn, ServerState.RESTARTING)
+            if self._port in (None, self._settings.current.server_port):
+                await self._let_end(turn, ServerState.RESTARTING)
+            n_left = await self._worker.requests.n_running()  # on the port that it leaves
             if turn != self._turn:
                 return  # the person wants something else by now
             self._tell(ServerState.STARTING)
+            self._port = self._settings.current.server_port
             url = await self._worker.start_endpoint(self._settings.current)
         except MinervaError as error:
             self._tell_last(turn, ServerState.FAILED, error.message)
             return
         self._tell_last(turn, ServerState.ON, f"{url}/v1")
+        if n_left and turn == self._turn:
+            self._notifications.show_notice(moved_notice(n_left, self._port))
+            await self._worker.requests.moved()
+            if turn == self._turn:
+                self._notifications.dismiss(ENDING)
 
     async def _stop(self, turn: int) -> None:
+        self._port = None
         await self._let_end(turn, ServerState.STOPPING)
         self._tell_last(turn, ServerState.OFF)
 
@@ -243,6 +253,20 @@ def grace_notice(n_running: int, state: ServerState) -> Notice:
     return Notice(
         NoticeKind.INFO,
         f"The local server {what} once {requests} ended, in {GRACE_SECONDS:.0f} seconds at most.",
+        actions=(NoticeAction("End them now", END_NOW),),
+        key=ENDING,
+        stays=True,
+    )
+
+
+def moved_notice(n_running: int, port: int) -> Notice:
+    """Tells that so many requests still run on the port that the server left for ``port``."""
+    requests = "1 running request" if n_running == 1 else f"{n_running} running requests"
+    has = "has" if n_running == 1 else "have"
+    return Notice(
+        NoticeKind.INFO,
+        f"The local server listens on port {port} now. {requests} on the old one {has} "
+        f"{GRACE_SECONDS:.0f} seconds to end.",
         actions=(NoticeAction("End them now", END_NOW),),
         key=ENDING,
         stays=True,

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
     QLabel,
+    QLayout,
     QPushButton,
     QSizePolicy,
     QVBoxLayout,
@@ -23,6 +24,7 @@ from minerva_desktop.app.access_keys import AccessKey
 from minerva_desktop.chat.served_request import GRACE_SECONDS, RequestRecord
 from minerva_desktop.settings import DEFAULT_PORT, Settings
 from minerva_desktop.ui.access_keys_list import AccessKeysList
+from minerva_desktop.ui.chat_view.disclosure import PADDING
 from minerva_desktop.ui.controls import Switch, plain_tip
 from minerva_desktop.ui.forms import Form, ScrolledPage, SegmentedChoice, number_field
 from minerva_desktop.ui.icons import Icons
@@ -192,6 +194,7 @@ class ServerWindow(QDialog):
 
     def _lay_out(self) -> None:
         top = QHBoxLayout()
+        top.setContentsMargins(PADDING, 0, 0, 0)
         top.setSpacing(3 * GRID)
         top.addWidget(self._switch)
         top.addStretch(1)
@@ -199,27 +202,37 @@ class ServerWindow(QDialog):
         top.addWidget(self._copy)
         top.addWidget(self._docs)
         box = QVBoxLayout(self)
-        box.setContentsMargins(6 * GRID, 5 * GRID, 6 * GRID, 5 * GRID)
+        # The heading that folds a part has room around its words, which stand on one edge with all
+        # others.
+        box.setContentsMargins(6 * GRID - PADDING, 5 * GRID, 6 * GRID, 5 * GRID)
         box.setSpacing(3 * GRID)
         box.addLayout(top)
-        box.addWidget(self._state)
+        box.addLayout(_indented(self._state))
         box.addWidget(self._settings_area())
-        box.addWidget(self._requests, 1)
+        box.addLayout(_indented(self._requests), 1)
 
     def _settings_area(self) -> QWidget:
         """Scrolls where the window is too low for it and the requests."""
         form = Form()
+        form.setContentsMargins(PADDING, 0, 0, 0)
         form.add_row("Port", self._port)
         form.add_row("Who may connect", self._reach, "the network only with an API key")
         rows = QVBoxLayout()
         rows.setSpacing(3 * GRID)
         rows.addLayout(form)
         rows.addWidget(self._advanced)
-        rows.addWidget(self._keys)
+        rows.addLayout(_indented(self._keys))
         page = ScrolledPage(rows)
         page.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         self._advanced.opened.connect(page.updateGeometry)
         return page
+
+
+def _indented(widget: QWidget) -> QLayout:
+    layout = QHBoxLayout()
+    layout.setContentsMargins(PADDING, 0, 0, 0)
+    layout.addWidget(widget)
+    return layout
 
 
 def requests_run(n: int) -> str:

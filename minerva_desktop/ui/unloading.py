@@ -1,4 +1,4 @@
-"""Unloads models that the person wants unloaded, and asks first where other programs use them.
+"""Unloads models that the person wants unloaded, and asks first where they are in use.
 
 Glue between the notices of `MainWindow` and `EngineWorker`. Main thread.
 """
@@ -42,14 +42,15 @@ class Unloading(QObject):
         worker.model_changed.connect(self._on_model_changed)
 
     def begin(self, path: Path) -> None:
-        """Unload a model, or ask, where that breaks off what other programs asked for. An answer in
-        this window, which the person sees, is broken off."""
+        """Unload a model, or ask, where that breaks off an answer in this window or what other
+        programs asked for."""
         self._tasks.start(self._begin(path))
 
     async def _begin(self, path: Path) -> None:
-        n_running = await self._worker.requests.n_running(path)
-        if n_running:
-            notice = in_use_notice(path, self._shown_name(path), n_running)
+        n_answers = await self._worker.n_answers(path)
+        n_requests = await self._worker.requests.n_running(path)
+        if n_answers or n_requests:
+            notice = in_use_notice(path, self._shown_name(path), n_answers, n_requests)
             self._notifications.show_notice(notice)
         else:
             await self._worker.unload(path)
@@ -72,14 +73,27 @@ class Unloading(QObject):
             self._notifications.dismiss(_key(state.path))
 
 
-def in_use_notice(path: Path, name: str, n_running: int) -> Notice:
-    """The question about the model at ``path``, which so many requests use."""
-    if n_running == 1:
-        text = f"A request of another program uses {name}. Unloading it now breaks that off."
+def in_use_notice(path: Path, name: str, n_answers: int, n_requests: int) -> Notice:
+    """The question about the model at ``path``, which so many answers in this window and requests
+    of other programs use."""
+    users = []
+    if n_answers:
+        users.append(
+            "an answer in this window" if n_answers == 1 else f"{n_answers} answers in this window"
+        )
+    if n_requests:
+        users.append(
+            "a request of another program"
+            if n_requests == 1
+            else f"{n_requests} requests of other programs"
+        )
+    who = " and ".join(users)
+    who = who[0].upper() + who[1:]
+    if n_answers + n_requests == 1:
+        text = f"{who} uses {name}. Unloading it now breaks that off."
         when_idle = "Unload when it is done"
     else:
-        which = f"{n_running} requests of other programs"
-        text = f"{which} use {name}. Unloading it now breaks them off."
+        text = f"{who} use {name}. Unloading it now breaks them off."
         when_idle = "Unload when they are done"
     return _notice(
         path,
@@ -92,7 +106,7 @@ def in_use_notice(path: Path, name: str, n_running: int) -> Notice:
 
 
 def _waiting_notice(path: Path, name: str) -> Notice:
-    text = f"{name} is unloaded once no request uses it any more."
+    text = f"{name} is unloaded once nothing uses it any more."
     now, keep = ("Unload now", UNLOAD_NOW), ("Keep it loaded", KEEP_LOADED)
     return _notice(path, NoticeKind.INFO, text, now, keep)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import anthropic
+import openai
 import pytest
 
 from minerva_desktop.chat.message import ChatTurn
+from minerva_desktop.errors import ModelUnloaded
 from minerva_desktop.server.parameters.parser import IGNORED_FIELDS_HEADER
-from tests.server.fake_models import MODEL, chat_body, serving
+from tests.server.fake_models import MODEL, chat_body, fails, serving
 
 CHAT = "/v1/chat/completions"
 CALL = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -141,3 +144,22 @@ async def test_embeddings_as_openais_client_asks_for_them() -> None:
     assert [len(each.embedding) for each in (*texts.data, *tokens.data)] == [2, 2, 2, 2]
     assert all(isinstance(each.embedding[0], float) for each in texts.data)
     assert served.engine.embedded == [("a", "b"), ((1, 2), (3,))]
+
+
+async def test_official_clients_leave_a_model_alone_that_a_person_unloaded() -> None:
+    async with serving(fails(ModelUnloaded("It was unloaded"))) as served:
+        for is_stream in (False, True):
+            async with openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key="x") as client:
+                with pytest.raises(openai.InternalServerError, match="unloaded") as caught:
+                    await client.chat.completions.create(
+                        model=MODEL.model_id,
+                        messages=[{"role": "user", "content": "x"}],
+                        stream=is_stream,
+                    )
+            assert (caught.value.status_code, caught.value.code) == (503, "model_unloaded")
+        async with anthropic.AsyncAnthropic(base_url=served.url, api_key="x") as other:
+            with pytest.raises(anthropic.InternalServerError, match="unloaded"):
+                await other.messages.create(
+                    model=MODEL.model_id, max_tokens=9, messages=[{"role": "user", "content": "x"}]
+                )
+        assert len(served.engine.prompts) == 3  # one try each

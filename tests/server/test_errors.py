@@ -100,17 +100,24 @@ async def test_everywhere_else_they_are_openais(path: str) -> None:
 
 async def test_headers_that_belong_to_an_error_go_with_it_in_either_shape() -> None:
     for path in ("/v1/messages", "/v1/responses"):
-        for error in (QueueFull("No"), MemoryInUse("No"), ModelUnloaded("No"), EngineDied("No")):
+        for error in (QueueFull("No"), MemoryInUse("No"), EngineDied("No")):
             _, headers, _ = await answer(error, path)
             assert int(headers["retry-after"]) > 0
             assert "x-should-retry" not in headers
 
 
 async def test_clients_are_told_where_no_second_try_helps() -> None:
-    for final in (OutOfMemory("No"), ModelLoadError("No"), GenerationTimeout("No")):
-        _, headers, _ = await answer(final, "/v1/responses")
+    for final in (
+        OutOfMemory,
+        ModelLoadError,
+        GenerationTimeout,
+        ModelUnloaded,  # by a person, as a load is cancelled: that counts
+        LoadCancelled,
+    ):
+        _, headers, _ = await answer(final("No"), "/v1/responses")
         assert headers["x-should-retry"] == "false"
-    for kind in (LoadCancelled, ModelStillLoads, InferenceError, EngineDied):
+        assert "retry-after" not in headers
+    for kind in (ModelStillLoads, InferenceError, EngineDied):
         _, headers, _ = await answer(kind("No"), "/v1/responses")
         assert "x-should-retry" not in headers
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from uvicorn.protocols.http.h11_impl import RequestResponseCycle
 
 from minerva_desktop.engine.messages import PromptEnd
 from minerva_desktop.errors import ModelLoadError
@@ -134,10 +135,26 @@ async def test_a_client_that_goes_away_gives_its_lease_back() -> None:
         assert served.pool.leases == 0
 
 
-async def test_many_tokens_are_written_bit_by_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_tokens_are_written_and_sent_bit_by_bit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: list[int] = []
+    send = RequestResponseCycle.send
+
+    async def noting_send(self: RequestResponseCycle, message: Any) -> None:
+        sent.append(len(message.get("body", b"")))
+        await send(self, message)
+
+    monkeypatch.setattr(RequestResponseCycle, "send", noting_send)
     monkeypatch.setattr("minerva_desktop.server.routes.tokens.TOKENS_AT_ONCE", 2)
     async with serving() as served:
         assert await ask(served, "/tokenize", content="Hello") == {"tokens": [*b"Hello"]}
         found = await ask(served, "/tokenize", content="ab\\", with_pieces=True)
         assert found["tokens"][2] == {"id": 92, "piece": "\\"}
         assert await ask(served, "/tokenize", content="") == {"tokens": []}
+        sent.clear()
+        much = await served.http.post("/tokenize", json={"content": "x" * 200})
+    assert much.json() == {"tokens": [120] * 200}
+    assert int(much.headers["content-length"]) == len(much.content) == sum(sent)
+    assert much.headers["content-type"] == "application/json"
+    assert max(sent) < 20

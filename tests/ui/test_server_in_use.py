@@ -36,8 +36,6 @@ from tests.ui.test_server_switch import free_port
 # What the offscreen platform says about every dialog.
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
-ANSWERING = "Answering"
-
 
 class Client:
     """A program that has a long answer streamed to it, in a thread."""
@@ -120,6 +118,11 @@ class Desk:
         (button,) = [each for each in buttons if each.text() == words and each.isVisible()]
         click(button)
 
+    def enter(self, name: str, text: str) -> None:
+        field = part(self.window, QLineEdit, name)
+        field.setText(text)
+        QTest.keyClick(field, Qt.Key.Key_Return)
+
     def let_go(self) -> None:
         for client in self._clients:
             client.leave()
@@ -145,14 +148,42 @@ def serving(qtbot: QtBot, app: QApplication, home: Path, model: Path) -> Iterato
             desk.let_go()
 
 
-def test_another_port_and_the_switch_give_running_answers_a_grace(
+def test_another_port_is_listened_on_at_once_beside_the_requests_on_the_old_one(
     qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, small_path: Path
 ) -> None:
     with serving(qtbot, dressed_app, minerva_home, small_path) as desk:
-        clients, port = desk.ask(2), free_port()
-        field = part(desk.window, QLineEdit, "serverWindowPort")
-        field.setText(str(port))
-        QTest.keyClick(field, Qt.Key.Key_Return)
+        old_url, clients, port = desk.url, desk.ask(2), free_port()
+        desk.enter("serverWindowPort", str(port))
+        desk.opened.until("server", lambda: desk.url == f"http://127.0.0.1:{port}/v1")
+        desk.until_said(
+            f"The local server listens on port {port} now. 2 running requests on the old one have "
+            "10 seconds to end."
+        )
+        assert all(client.is_served for client in clients)
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{old_url}/models")
+        assert httpx.get(f"{desk.url}/models").status_code == 200
+        (third,) = desk.ask()
+        clients[0].leave()
+        desk.press_notice("End them now")
+        desk.opened.until("end", lambda: desk.opened.notice == "")
+        desk.opened.until("end of the request", lambda: not clients[1].is_served)
+        assert '"code":"endpoint_stopped"' in clients[1].text
+        assert third.is_served
+        third.leave()
+        ends = ["Cancelled", "Cancelled", "Server stopped"]
+        desk.opened.until(
+            "rows", lambda: sorted(row.partition(",")[0] for row in desk.rows) == ends
+        )
+
+
+def test_the_same_port_and_the_switch_give_running_answers_a_grace(
+    qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, small_path: Path
+) -> None:
+    with serving(qtbot, dressed_app, minerva_home, small_path) as desk:
+        url, clients = desk.url, desk.ask(2)
+        click(part(desk.window, QAbstractButton, "serverAdvanced"))
+        desk.enter("serverSeconds", "600")
         desk.until_said(
             "The local server restarts once 2 running requests have ended, in 10 seconds at most."
         )
@@ -162,13 +193,10 @@ def test_another_port_and_the_switch_give_running_answers_a_grace(
         clients[0].leave()
         desk.until_state("Restarting… 1 request still runs, for 10 seconds at most.")
         desk.press_notice("End them now")
-        desk.opened.until("server", lambda: desk.state == f"On: http://127.0.0.1:{port}/v1")
+        desk.opened.until("server", lambda: desk.state == f"On: {url}")
         assert desk.opened.notice == ""
         clients[1].leave()
         assert '"code":"endpoint_stopped"' in clients[1].text
-        desk.opened.until("rows", lambda: ANSWERING not in desk.rows)
-        ends = sorted(row.partition(",")[0] for row in desk.rows)
-        assert ends == ["Cancelled", "Server stopped"]
 
         (client,) = desk.ask()
         click(desk.switch)
@@ -208,7 +236,7 @@ def test_a_model_that_other_programs_use_is_unloaded_only_when_they_are_asked_ab
         click(eject)
         desk.until_said("2 requests of other programs")
         desk.press_notice("Unload when they are done")
-        assert desk.opened.notice == f"{name} is unloaded once no request uses it any more."
+        assert desk.opened.notice == f"{name} is unloaded once nothing uses it any more."
         clients[0].leave()
         desk.opened.until("end of one", lambda: "Cancelled" in desk.rows[1])
         assert clients[1].is_served
@@ -228,3 +256,33 @@ def test_a_model_that_other_programs_use_is_unloaded_only_when_they_are_asked_ab
         desk.opened.until("rows", lambda: desk.rows[0].startswith("Failed (503), "))
         click(desk.switch)  # nobody is asked once nobody uses it
         desk.opened.until("end", lambda: desk.state.startswith("Off."))
+
+
+def test_an_answer_in_the_window_is_broken_off_only_when_the_person_is_asked(
+    qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, model_path: Path
+) -> None:
+    with serving(qtbot, dressed_app, minerva_home, model_path) as desk:
+        opened, current = desk.opened, desk.opened.window.header.picker.current
+        assert current is not None
+        opened.send("Tell me a very long story")
+        opened.until("answer", lambda: desk.eject.isEnabled() and opened.is_answering)
+        click(desk.eject)
+        desk.until_said(
+            f"An answer in this window uses {current.name}. Unloading it now breaks that off."
+        )
+        desk.press_notice("Cancel")
+        assert opened.notice == ""
+        assert opened.is_answering
+        (client,) = desk.ask()
+        click(desk.eject)
+        desk.until_said(
+            "An answer in this window and a request of another program use "
+            f"{current.name}. Unloading it now breaks them off."
+        )
+        client.leave()
+        opened.until("end of the request", lambda: desk.rows[0].startswith("Cancelled"))
+        assert opened.is_answering
+        desk.press_notice("Unload anyway")
+        opened.until("unloading", lambda: not desk.eject.isEnabled())
+        opened.until("end", lambda: not opened.is_answering)
+        assert opened.notice == ""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from PySide6.QtCore import Qt, QUrl
+from PySide6.QtCore import QPoint, Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
@@ -29,6 +29,7 @@ from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import Settings, SettingsFile
 from minerva_desktop.ui import request_table
+from minerva_desktop.ui.chat_view.disclosure import PADDING
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.server_window import ServerWindow
 from minerva_desktop.ui.status_bar import ServerState
@@ -313,6 +314,18 @@ def test_names_of_callers_are_taken_as_people_write_them(
     assert "each is written https://host[:port]" not in [
         hint.text() for hint in opened.findChildren(QLabel, "fieldHint")
     ]
+
+
+def test_all_rows_begin_at_one_edge(opened: ServerWindow) -> None:
+    advanced = part(opened, QAbstractButton, "serverAdvanced")
+    QTest.mouseClick(advanced, Qt.MouseButton.LeftButton)
+    opened.grab()  # which lays out what is shown
+    wanted = {"Port", "Who may connect", "Web pages that may call", "Requests that may wait"}
+    labels = [label for label in opened.findChildren(QLabel) if label.text() in wanted]
+    labels.append(part(opened, QLabel, "serverStateLabel"))
+    left = {label.mapTo(opened, QPoint()).x() for label in labels}
+    assert len(labels) == len(wanted) + 1
+    assert left == {advanced.mapTo(opened, QPoint()).x() + PADDING}
 
 
 def test_limits_are_numbers_or_what_is_usual(opened: ServerWindow, qtbot: QtBot) -> None:

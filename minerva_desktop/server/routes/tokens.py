@@ -7,13 +7,13 @@ But they count among those that may wait for models to load.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from typing import TypeVar
 
 import msgspec
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from minerva_desktop.engine.messages import Tokenized
 from minerva_desktop.server.errors import json_response
@@ -57,8 +57,7 @@ def tokens_router(context: ServerContext) -> APIRouter:
             lambda: _token_list(found, with_pieces=bool(asked.with_pieces)),
             n_bytes=found.n_tokens * (PIECE_BYTES if asked.with_pieces else TOKEN_BYTES),
         )
-        body = await lifetime.run(written, request.receive)
-        return Response(body, headers=headers, media_type="application/json")
+        return _sliced(await lifetime.run(written, request.receive), headers)
 
     @router.post("/detokenize")
     async def detokenize(request: Request) -> Response:
@@ -107,17 +106,35 @@ async def _answer(
     return await context.lifetime.run(work(), request.receive)
 
 
-def _token_list(found: Tokenized, *, with_pieces: bool) -> bytes:
-    """A `TokenList`, written bit by bit: a million in one go would keep all other threads out, and
-    so would the search for garbage among them."""
-    written = []
+def _token_list(found: Tokenized, *, with_pieces: bool) -> list[bytes]:
+    """A `TokenList` in slices: to write a million in one go would keep all other threads out, and
+    so would to put the slices together, or to hand them to a connection in one: a tenth of a second
+    for 60 MB."""
+    written = [b'{"tokens":[']
     for tokens, pieces in found.unpacked(TOKENS_AT_ONCE):
         some: Sequence[int | TokenPiece] = tokens
         if with_pieces:
             pairs = zip(tokens, pieces, strict=True)
             some = [TokenPiece(token, _shown(piece)) for token, piece in pairs]
-        written.append(msgspec.json.encode(some)[1:-1])
-    return b'{"tokens":[' + b",".join(written) + b"]}"
+        comma = b"," if len(written) > 1 else b""
+        written.append(comma + msgspec.json.encode(some)[1:-1])
+    written.append(b"]}")
+    return written
+
+
+def _sliced(slices: Sequence[bytes], headers: dict[str, str]) -> Response:
+    """JSON that its client reads as one body."""
+    n_bytes = sum(map(len, slices))
+    return StreamingResponse(
+        _each(slices),
+        headers={**headers, "content-length": str(n_bytes)},
+        media_type="application/json",
+    )
+
+
+async def _each(slices: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for each in slices:
+        yield each
 
 
 def _shown(piece: bytes) -> str | tuple[int, ...]:

@@ -37,8 +37,9 @@ class ApplyTemplateRequest(ChatFields):
 # -- answers -----------------------------------------------------------------------------------
 
 
-class TokenPiece(msgspec.Struct, frozen=True):
-    """A token; ``piece`` is its text, or its bytes where they are no whole characters."""
+class TokenPiece(msgspec.Struct, frozen=True, gc=False):
+    """A token; ``piece`` is its text, or its bytes where they are no whole characters. Garbage is
+    not looked for among them: there may be a million."""
 
     id: int
     piece: str | tuple[int, ...]
