@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
 from fastapi import Request
@@ -41,8 +42,11 @@ async def read_parameters(
     parameters, body = await context.lifetime.run(context.bodies.read(request, first))
     if not found.unread:
         return parameters
+    info = request_info(request.scope)
+    began = perf_counter()
     texts = await context.lifetime.run(_texts(context, found.unread), request.receive)
-    n_bytes = request_info(request.scope).body_bytes + sum(map(len, texts.values()))
+    info.files_s = perf_counter() - began
+    n_bytes = info.body_bytes + sum(map(len, texts.values()))
     return await context.bodies.compute(lambda: parse(body, files=RequestFiles(texts)), n_bytes)
 
 

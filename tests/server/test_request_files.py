@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import tempfile
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ import pytest
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.server.parameters.parts import NO_IMAGES
 from tests.app.pdf_files import write_pdf
-from tests.server.fake_models import MODEL, Served, serving
+from tests.server.fake_models import MODEL, Served, says_and_goes_on, serving
 
 CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messages"
 HELLO = "data:text/plain;base64,aGVsbG8="
@@ -256,6 +257,19 @@ async def test_reading_ends_with_the_time_that_a_request_may_take(tmp_path: Path
     assert answer.status_code == 408
     assert "it may take 0.01 s, and its files were not read by then" in answer.text
     assert not served.engine.prompts
+
+
+async def test_the_time_that_files_took_is_part_of_what_a_request_may_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = iter([0.0, 59.9])  # before and behind the files
+    monkeypatch.setattr("minerva_desktop.server.request_files.perf_counter", clock.__next__)
+    async with serving(says_and_goes_on(), request_timeout_s=60) as served:
+        answer = await served.http.post(CHAT, json=asks(CHAT, file(file_data=HELLO)))
+        assert answer.status_code == 408
+        why = "it may take 60 s in all, of which its files took 59.9 s, and the answer was not"
+        assert why in answer.json()["error"]["message"]
+        await asyncio.wait_for(served.pool.returned.wait(), 5)
 
 
 async def test_files_wait_in_the_bounded_queue() -> None:

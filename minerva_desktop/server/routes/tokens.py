@@ -99,7 +99,7 @@ async def _answer(
         limit_s = context.config.request_timeout_s
         async with AsyncExitStack() as held:
             with context.activity.wait_unlisted():
-                lease = leased(context, model, limit_s)
+                lease = leased(context, model, limit_s, request.scope)
                 engine = await held.enter_async_context(lease)
             return await ask(engine)
 
