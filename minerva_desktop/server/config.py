@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minerva_desktop.api_keys import NamedKey
-from minerva_desktop.caller_names import check_host, check_origin
+from minerva_desktop.caller_names import browser_origin, check_host
 from minerva_desktop.chat.limits import MAX_SECONDS
 from minerva_desktop.errors import InvalidRequest
 
@@ -59,6 +59,10 @@ class EndpointConfig:
     start_models: tuple[Path, ...] = ()
     limits: ConnectionLimits = ConnectionLimits()
 
+    def browser_origins(self) -> tuple[str, ...]:
+        """The ``allowed_origins`` as browsers send them. Raises `InvalidRequest`."""
+        return tuple(map(browser_origin, self.allowed_origins))
+
     def check(self) -> None:
         """Raise `InvalidRequest`, naming the field, for a setting that is wrong or unsafe."""
         if not self.host:
@@ -72,8 +76,7 @@ class EndpointConfig:
                 f"Listening on {self.host} lets other machines in, so it needs an API key",
                 param="api_key",
             )
-        for origin in self.allowed_origins:
-            check_origin(origin)
+        self.browser_origins()
         for name in self.allowed_hosts:
             check_host(name)
         timeout = self.request_timeout_s
