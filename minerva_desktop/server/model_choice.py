@@ -121,13 +121,14 @@ async def leased(
     began = loaded = time.perf_counter()
     files_s = request_info(scope).files_s
     try:
-        async with (
-            asyncio.timeout(None if seconds is None else max(0.0, seconds - files_s)),
-            context.pool.lease(model.path, patience=patience) as engine,
-        ):
-            is_loading = False
-            loaded = time.perf_counter()
-            yield engine
+        with context.activity.using(model.path):
+            async with (
+                asyncio.timeout(None if seconds is None else max(0.0, seconds - files_s)),
+                context.pool.lease(model.path, patience=patience) as engine,
+            ):
+                is_loading = False
+                loaded = time.perf_counter()
+                yield engine
     except TimeoutError:
         if seconds is None:
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import tempfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -270,6 +271,32 @@ async def test_the_time_that_files_took_is_part_of_what_a_request_may_take(
         why = "it may take 60 s in all, of which its files took 59.9 s, and the answer was not"
         assert why in answer.json()["error"]["message"]
         await asyncio.wait_for(served.pool.returned.wait(), 5)
+
+
+async def test_who_has_a_file_read_uses_its_model_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_read, may_go_on = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def slowly(data: str) -> bytes:
+        loop.call_soon_threadsafe(is_read.set)
+        may_go_on.wait(10)
+        return b"hello"
+
+    monkeypatch.setattr("minerva_desktop.server.file_reader._content", slowly)
+    async with serving() as served:
+        asked = asyncio.create_task(served.http.post(CHAT, json=asks(CHAT, file(file_data=HELLO))))
+        await asyncio.wait_for(is_read.wait(), 5)
+        assert served.activity.n_using(MODEL.path) == 1
+        may_go_on.set()
+        assert (await asked).status_code == 200
+        assert served.activity.n_using() == 0
+
+
+async def test_a_model_that_is_not_there_is_told_before_a_file_is_read() -> None:
+    async with serving() as served:
+        body = asks(CHAT, file(file_data="@")) | {"model": "gone"}
+        answer = await served.http.post(CHAT, json=body)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (404, "model")
 
 
 async def test_files_wait_in_the_bounded_queue() -> None:
