@@ -216,12 +216,9 @@ class Runtime:
             await asyncio.wait([stop for _, stop in self._moved])
 
     def n_requests(self, model: Path | None = None) -> int:
-        """How many requests to the endpoint run or wait now, of those for ``model`` or of all."""
-        wanted = None if model is None else self._catalog.id_of(model)
-        return sum(
-            not request.is_over and wanted in (None, request.model)
-            for request in self.activity.snapshot()
-        )
+        """How many requests to the endpoint run or wait now, of those for ``model`` or of all: not
+        by its name, which changes when a file of the same name appears."""
+        return self.activity.n_using(model)
 
     async def _move(self, endpoint: Endpoint, grace_s: float) -> None:
         """Give its port back now, and let what runs there end for so many seconds."""
