@@ -288,6 +288,7 @@ class Application(QObject):
             await self._worker.close()
             await self._tasks.finish()
             self._garbage.stop()
+            self._themes.changed.disconnect(self._on_theme_changed)  # its widgets are about to go
             self._qt.quit()
 
     # -- errors ----------------------------------------------------------------------------
