@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -110,6 +111,10 @@ class Desk:
     def eject(self) -> QToolButton:
         return self.opened.part(QToolButton, "ejectButton")
 
+    def until_refused(self, words: str) -> None:
+        label = part(self.window, QLabel, "serverRefusal")
+        self.opened.until(words, lambda: label.isVisible() and label.text() == words)
+
     def until_state(self, words: str) -> None:
         self.opened.until(words, lambda: self.state == words)
 
@@ -130,6 +135,25 @@ class Desk:
 
 def click(widget: QWidget) -> None:
     QTest.mouseClick(widget, Qt.MouseButton.LeftButton)
+
+
+@contextmanager
+def taken_port() -> Iterator[int]:
+    """One on which another program listens, which does not speak."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        yield taken.getsockname()[1]
+
+
+@contextmanager
+def half_a_request(url: str) -> Iterator[None]:
+    """A client that has sent that, and waits."""
+    target = httpx.URL(url)
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {target.host}:{target.port}\r\n"
+    with socket.create_connection((target.host, target.port)) as client:
+        head += "Content-Type: application/json\r\n"
+        client.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+        assert httpx.get(f"{url}/models").status_code == 200  # so that it has come, too
+        yield
 
 
 @contextmanager
@@ -165,6 +189,7 @@ def test_another_port_is_listened_on_at_once_beside_the_requests_on_the_old_one(
         assert httpx.get(f"{desk.url}/models").status_code == 200
         (third,) = desk.ask()
         clients[0].leave()
+        desk.opened.until("end of one", lambda: any("Cancelled" in row for row in desk.rows))
         desk.press_notice("End them now")
         desk.opened.until("end", lambda: desk.opened.notice == "")
         desk.opened.until("end of the request", lambda: not clients[1].is_served)
@@ -177,13 +202,74 @@ def test_another_port_is_listened_on_at_once_beside_the_requests_on_the_old_one(
         )
 
 
+def test_a_change_that_cannot_be_made_breaks_nothing_off(
+    qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, small_path: Path
+) -> None:
+    with serving(qtbot, dressed_app, minerva_home, small_path) as desk, taken_port() as taken:
+        url, (client,) = desk.url, desk.ask()
+        port = url.rpartition(":")[2].removesuffix("/v1")
+        desk.enter("serverWindowPort", str(taken))
+        desk.until_refused(
+            f"Not changed: Port {taken} is used by another program. The local server goes on as "
+            "it was."
+        )
+        assert part(desk.window, QLineEdit, "serverWindowPort").text() == port
+        desk.window.reach_chosen.emit(True)
+        desk.until_refused(
+            "Not changed: Listening on 0.0.0.0 lets other machines in, so it needs an API key. The "
+            "local server goes on as it was."
+        )
+        assert client.is_served
+        assert (desk.url, desk.opened.notice) == (url, "")
+        assert httpx.get(f"{url}/models").status_code == 200
+        kept = SettingsFile(app_paths().settings).current
+        assert (str(kept.server_port), kept.server_network) == (port, False)
+
+
+def test_what_is_advanced_counts_at_once_and_breaks_nothing_off(
+    qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, small_path: Path
+) -> None:
+    with serving(qtbot, dressed_app, minerva_home, small_path) as desk:
+        url, (client,) = desk.url, desk.ask()
+        click(part(desk.window, QAbstractButton, "serverAdvanced"))
+        page = {"Origin": "https://app.example"}
+        assert httpx.get(f"{url}/models", headers=page).status_code == 403
+        desk.enter("serverWaiting", "300")
+        desk.enter("serverOrigins", "https://app.example")
+        desk.opened.until(
+            "rules", lambda: httpx.get(f"{url}/models", headers=page).status_code == 200
+        )
+        assert (desk.url, desk.opened.notice) == (url, "")
+        assert client.is_served
+
+
+def test_what_is_off_stays_off_and_says_for_what_it_waits(
+    qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, small_path: Path
+) -> None:
+    with serving(qtbot, dressed_app, minerva_home, small_path) as desk:
+        with half_a_request(desk.url):
+            click(desk.switch)
+            assert desk.state == "Stopping…"
+            desk.until_said("The local server stops once 1 running request has ended")
+            desk.until_state("Stopping… 1 request still runs, for 10 seconds at most.")
+            other = free_port()
+            desk.enter("serverWindowPort", str(other))
+            desk.press_notice("End them now")
+            desk.opened.until("end", lambda: desk.state.startswith("Off."))
+        assert desk.opened.notice == ""
+        kept = SettingsFile(app_paths().settings).current
+        assert (kept.server_enabled, kept.server_port) == (False, other)
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"http://127.0.0.1:{other}/health")
+
+
 def test_the_same_port_and_the_switch_give_running_answers_a_grace(
     qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, small_path: Path
 ) -> None:
     with serving(qtbot, dressed_app, minerva_home, small_path) as desk:
         url, clients = desk.url, desk.ask(2)
-        click(part(desk.window, QAbstractButton, "serverAdvanced"))
-        desk.enter("serverSeconds", "600")
+        click(desk.switch)
+        click(desk.switch)
         desk.until_said(
             "The local server restarts once 2 running requests have ended, in 10 seconds at most."
         )
