@@ -142,14 +142,10 @@ class Runtime:
         limit = memory_budget(self._memory_bytes, system, self.memory_kind)
         return {**self.pool.ledgers.room(), CPU: limit}
 
-    def n_requests(self, model: Path | None = None) -> int:
-        """How many requests to the endpoint need a model now, or wait for it, of those for
-        ``model`` or of all."""
-        wanted = None if model is None else self._catalog.id_of(model)
-        return sum(
-            request.needs_model and wanted in (None, request.model)
-            for request in self.activity.snapshot()
-        )
+    def n_requests(self, model: Path) -> int:
+        """How many requests to the endpoint use ``model`` now, or wait for it: not by its name,
+        which changes when a file of the same name appears."""
+        return self.activity.n_using(model)
 
     async def measure_memory(self) -> MemorySnapshot:
         """Memory of the devices in use, and the share of our engine children. Where a device has

@@ -1,7 +1,7 @@
 """`Activity`: the requests that run at the endpoint now, and the last that did.
 
 Routes tell it, on the endpoint's asyncio loop, where everything here is called; the window shows
-its snapshots. Prompts stay in memory only, and only while their request is in the list.
+its snapshots. Prompts are kept in memory only, and only while their request is in the list.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from minerva_desktop.chat.completion import Timings
@@ -186,6 +187,7 @@ class Activity:
         self._numbers = itertools.count(1)
         self._active: dict[int, ActiveRequest] = {}
         self._n_unlisted = 0  # of those that wait for their models
+        self._users: Counter[Path] = Counter()
         self._ends = itertools.count(1)
         self._finished: deque[_Finished] = deque(maxlen=MAX_FINISHED)
         self._refused: deque[_Finished] = deque(maxlen=MAX_REFUSED)
@@ -284,6 +286,20 @@ class Activity:
             yield
         finally:
             self._n_unlisted -= 1
+
+    @contextmanager
+    def using(self, model: Path) -> Iterator[None]:
+        """A request, listed or not, uses the model whose file is at ``model``, waits for it, or is
+        read for it, for as long as the block does."""
+        self._users[model] += 1
+        try:
+            yield
+        finally:
+            self._users[model] -= 1
+
+    def n_using(self, model: Path | None = None) -> int:
+        """How many requests use that model, or any."""
+        return self._users.total() if model is None else self._users[model]
 
     def snapshot(self) -> tuple[RequestRecord, ...]:
         """Those that run, the oldest first, then those that are over, the latest first."""
