@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import threading
 import time
@@ -27,7 +28,7 @@ from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.served_request import GRACE_SECONDS
 from minerva_desktop.library.catalog import Catalog
-from minerva_desktop.paths import app_paths
+from minerva_desktop.paths import app_paths, path_of, path_text
 from minerva_desktop.settings import Settings, SettingsFile
 from minerva_desktop.ui.server_window import ServerWindow
 from tests.ui.open_window import OpenWindow
@@ -41,8 +42,9 @@ pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=Tr
 class Client:
     """A program that has a long answer streamed to it, in a thread."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, model: str | None) -> None:
         self._url = url
+        self._model = model
         self._leaves = threading.Event()
         self.text = ""
         self._thread = threading.Thread(target=self._read)
@@ -54,6 +56,7 @@ class Client:
             "ignore_eos": True,
             "max_tokens": 100_000,
             "stream": True,
+            **({} if self._model is None else {"model": self._model}),
         }
         with httpx.stream("POST", f"{self._url}/chat/completions", json=body, timeout=60) as answer:
             for line in answer.iter_lines():
@@ -97,9 +100,9 @@ class Desk:
         column = model.columnCount() - 1
         return [model.index(row, column).data() for row in range(model.rowCount())]
 
-    def ask(self, n: int = 1) -> list[Client]:
+    def ask(self, n: int = 1, model: str | None = None) -> list[Client]:
         """Let so many programs be answered."""
-        asked = [Client(self.url) for _ in range(n)]
+        asked = [Client(self.url, model) for _ in range(n)]
         self._clients += asked
         self.opened.until("answers", lambda: all(client.text for client in asked))
         return asked
@@ -342,6 +345,47 @@ def test_a_model_that_other_programs_use_is_unloaded_only_when_they_are_asked_ab
         desk.opened.until("rows", lambda: desk.rows[0].startswith("Failed (503), "))
         click(desk.switch)  # nobody is asked once nobody uses it
         desk.opened.until("end", lambda: desk.state.startswith("Off."))
+
+
+def test_a_model_that_other_programs_use_leaves_the_list_only_when_they_are_asked_about(
+    qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, small_path: Path
+) -> None:
+    mine = minerva_home.with_name("mine.gguf")
+    shutil.copy(small_path, mine)
+    Catalog(minerva_home / "models.json", embedded=small_path).add(mine)
+    with serving(qtbot, dressed_app, minerva_home, small_path) as desk:
+        opened, picker = desk.opened, desk.opened.window.header.picker
+
+        def listed() -> list[str]:
+            return [path_of(item.path).name for item in picker.items]
+
+        def remove() -> None:
+            picker.open_list()
+            picker.remove_requested.emit(path_text(mine))
+            desk.until_said("Removing it now breaks that off.")
+            assert not picker.is_open
+
+        opened.until("models", lambda: "mine.gguf" in listed())
+        (client,) = desk.ask(model="mine")
+        remove()
+        desk.press_notice("Cancel")
+        assert opened.notice == ""
+        remove()
+        desk.press_notice("Remove when it is done")
+        assert opened.notice.endswith(" is removed from the list once nothing uses it any more.")
+        assert client.is_served
+        assert "mine.gguf" in listed()
+        client.leave()
+        opened.until("removal", lambda: "mine.gguf" not in listed())
+        assert opened.notice == ""
+        opened.window.files_dropped.emit([mine])
+        opened.until("model", lambda: "mine.gguf" in listed())
+        (client,) = desk.ask(model="mine")
+        remove()
+        desk.press_notice("Remove anyway")
+        opened.until("removal", lambda: "mine.gguf" not in listed())
+        client.leave()
+        assert '"code":"model_unloaded"' in client.text
 
 
 def test_an_answer_in_the_window_is_broken_off_only_when_the_person_is_asked(
