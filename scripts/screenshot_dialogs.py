@@ -131,6 +131,18 @@ def stopping_server(window: MainWindow, icons: Icons) -> ServerWindow:
     return opened
 
 
+def refusing_server(window: MainWindow, icons: Icons) -> ServerWindow:
+    """The server's window after a change that could not be made, with an answer on its way."""
+    opened = server_window(window, icons, is_busy=True)
+    sent = replace(ANSWERING, state=RequestState.SENDING)
+    opened.set_requests((sent, READING, DONE, FAILED))
+    opened.show_refusal(
+        "Not changed: Listening on 0.0.0.0 lets other machines in, so it needs an API key. The "
+        "local server goes on as it was."
+    )
+    return opened
+
+
 def server_advanced(window: MainWindow, icons: Icons) -> ServerWindow:
     """The same with what few people need, one field of it wrong."""
     opened = server_window(window, icons, is_busy=True)
