@@ -324,11 +324,6 @@ class Tokenized(msgspec.Struct, frozen=True, tag="tokenized"):
         return cls(request_id, array(_PACKED, [*tokens]).tobytes(), joined, lengths.tobytes())
 
     @property
-    def n_tokens(self) -> int:
-        """How many there are."""
-        return len(self.packed_tokens) // array(_PACKED).itemsize
-
-    @property
     def tokens(self) -> tuple[int, ...]:
         """The ids, unpacked at each call."""
         return tuple(array(_PACKED, self.packed_tokens))

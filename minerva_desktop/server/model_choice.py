@@ -135,18 +135,8 @@ async def leased(
         if is_loading and patience.waits_for:
             others = tuple(map(context.catalog.id_of, patience.waits_for))
             raise _memory_in_use(model, others, seconds) from None
-        why = f"it may take {seconds:g} s in all"
-        if files_s >= TOLD_SECONDS:
-            why += f", of which its files took {files_s:.1f} s"
-        if is_loading:
-            why += f", and {model.model_id} is not loaded yet; its load goes on, so ask again"
-            raise ModelStillLoads(f"{TIMED_OUT}: {why}") from None
-        if loaded - began >= TOLD_SECONDS:
-            why += f"; {loaded - began:.1f} s of them went by until {model.model_id} was there,"
-            why += " and the answer was not done in the rest"
-        else:
-            why += ", and the answer was not done by then"
-        raise GenerationTimeout(f"{TIMED_OUT}: {why}") from None
+        load_s = None if is_loading else loaded - began
+        raise _timed_out(model, seconds, files_s=files_s, load_s=load_s) from None
     except OutOfMemory as error:
         if not is_loading:
             raise
@@ -157,6 +147,24 @@ async def leased(
         ) from error
     except ContextLimitExceeded as error:
         raise _context_too_small(context, model, error) from None
+
+
+def _timed_out(
+    model: ModelFile, seconds: float, *, files_s: float, load_s: float | None
+) -> GenerationTimeout:
+    """``load_s``: how long it took until ``model`` was there; None where it is not."""
+    why = f"it may take {seconds:g} s in all"
+    if files_s >= TOLD_SECONDS:
+        why += f", of which its files took {files_s:.1f} s"
+    if load_s is None:
+        why += f", and {model.model_id} is not loaded yet; its load goes on, so ask again"
+        return ModelStillLoads(f"{TIMED_OUT}: {why}")
+    if load_s >= TOLD_SECONDS:
+        why += f"; {load_s:.1f} s of them went by until {model.model_id} was there,"
+        why += " and the answer was not done in the rest"
+    else:
+        why += ", and the answer was not done by then"
+    return GenerationTimeout(f"{TIMED_OUT}: {why}")
 
 
 def _context_too_small(

@@ -31,7 +31,8 @@ from minerva_desktop.server.schemas.tokens import (
 from minerva_desktop.server.services import Engine, ServerContext
 
 TOKENS_AT_ONCE = 10_000
-TOKEN_BYTES, PIECE_BYTES = 7, 35  # about, of JSON for one
+# About how much JSON comes of a byte of packed tokens, alone and with their pieces.
+TOKENS_GROW, PIECES_GROW = 2, 9
 AnswerT = TypeVar("AnswerT", bound=msgspec.Struct)
 
 
@@ -55,7 +56,7 @@ def tokens_router(context: ServerContext) -> APIRouter:
         found = await _answer(context, request, asked.model, ask)
         written = context.bodies.compute(
             lambda: _token_list(found, with_pieces=bool(asked.with_pieces)),
-            n_bytes=found.n_tokens * (PIECE_BYTES if asked.with_pieces else TOKEN_BYTES),
+            len(found.packed_tokens) * (PIECES_GROW if asked.with_pieces else TOKENS_GROW),
         )
         return _sliced(await lifetime.run(written, request.receive), headers)
 
