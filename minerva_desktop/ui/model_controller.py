@@ -36,7 +36,7 @@ from minerva_desktop.ui.model_notices import (
 )
 from minerva_desktop.ui.notification_bar import NoticeAction
 from minerva_desktop.ui.tasks import UiTasks
-from minerva_desktop.ui.unloading import Unloading
+from minerva_desktop.ui.unloading import Purpose, Unloading
 
 NO_MODEL = "no-model"
 TEMPLATE = "chat_template"  # what an error is about that the load options can mend
@@ -75,7 +75,9 @@ class ModelController(QObject):
         self._names: dict[Path, str] = {}
         self._notices = ModelNotices(window.notifications, self.shown_name)
         self.unloading = Unloading(window, worker, tasks, self.shown_name)
+        self.unloading.removable.connect(self._on_removable)
         picker, header = window.header.picker, window.header
+        self.unloading.asked.connect(picker.close_list)  # the question is beneath it
         picker.selected.connect(self._on_selected)
         picker.opened.connect(self._look_again)
         window.status.memory_clicked.connect(self._look_again)
@@ -284,10 +286,13 @@ class ModelController(QObject):
 
     @Slot(str)
     def _on_remove_requested(self, path: str) -> None:
-        self._tasks.start(self._remove(path_of(path)))
+        self.unloading.begin(path_of(path), Purpose.REMOVE)
+
+    @Slot(object)
+    def _on_removable(self, path: Path) -> None:
+        self._tasks.start(self._remove(path))
 
     async def _remove(self, path: Path) -> None:
-        await self._worker.unload(path)
         await self._models.remove(path)
         await self.refresh()
         if path == self._current:

@@ -302,6 +302,11 @@ class ModelPicker(QPushButton):
         self._popup.open_below(self, self._current)
         self.opened.emit()
 
+    @Slot()
+    def close_list(self) -> None:
+        """As Esc does."""
+        self._popup.hide()
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         opening = (Qt.Key.Key_Down, Qt.Key.Key_Return, Qt.Key.Key_Enter)
         if event.key() in opening:

@@ -10,6 +10,7 @@ import socket
 
 import pytest
 
+from minerva_desktop.chat.served_request import RequestState
 from minerva_desktop.server.config import ConnectionLimits
 from minerva_desktop.server.http_protocol import HttpProtocol
 from tests.server.fake_models import (
@@ -54,8 +55,15 @@ async def test_the_model_is_free_when_its_answer_is_done_not_when_it_is_read() -
         served.engine.streams[0].finish(COMPLETION)
         await asyncio.wait_for(served.pool.returned.wait(), 5)
         assert served.pool.leases == 0
+        (record,) = served.activity.snapshot()
+        assert (record.state, record.is_over) == (RequestState.SENDING, False)
+        assert not record.needs_model
+        assert record.generated_tokens == COMPLETION.timings.completion_tokens
+        served.activity.cancel(record.number)  # which has nothing left to end
         writer.transport.resume_reading()  # type: ignore[attr-defined]
         answer = await reader.read()
+    (record,) = served.activity.snapshot()
+    assert (record.state, record.status) == (RequestState.FINISHED, 200)
     assert answer.count(b"~") == 700_000
     assert answer.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
     assert errors_in(answer) == []
@@ -92,6 +100,9 @@ async def test_who_leaves_before_the_rest_is_read_did_not_get_the_answer(
         async with asyncio.timeout(5):
             while CHAT not in caplog.text:
                 await served.http.get("/health")
+        (record,) = served.activity.snapshot()
+        assert (record.state, record.status) == (RequestState.CANCELLED, 499)
+        assert record.error == "The client did not take all of the answer"
     assert f"POST {CHAT} 200 cancelled" in caplog.text
 
 
