@@ -216,7 +216,9 @@ def paused(stage: HasWindow) -> list[QWidget]:
     _show(window, _chat(MessageState.STOPPED))
     window.composer.waiting.show_messages(_waiting(6), is_paused=True)
     undo = (NoticeAction("Undo", "undo"),)
-    window.notifications.show_notice(Notice(NoticeKind.INFO, "2 messages deleted", actions=undo))
+    window.notifications.show_notice(
+        Notice(NoticeKind.INFO, "2 messages deleted, from “Two” on", actions=undo)
+    )
     return []
 
 

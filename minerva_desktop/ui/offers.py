@@ -36,9 +36,9 @@ class Offers(QObject):
         bar.action_triggered.connect(self._on_action)
         bar.closed.connect(self._on_closed)
 
-    def undo(self, text: str, work: Work) -> None:
+    def undo(self, text: str, work: Work, key: str = "") -> None:
         """Say what was done, and offer to undo it for a while."""
-        self._show(NoticeKind.INFO, text, "Undo", work, "")
+        self._show(NoticeKind.INFO, text, "Undo", work, key)
 
     def do(self, text: str, label: str, work: Work, key: str) -> None:
         """Say something and offer to do ``work`` for a while."""
