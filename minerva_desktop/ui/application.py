@@ -155,7 +155,7 @@ class Application(QObject):
         chats.branch_changed.connect(context.on_branch_changed)
         chats.session_shown.connect(self._room.show_held)
         self._presets = PresetController(
-            window, self._services, models, tasks, lambda: chats.session
+            window, self._services, models, tasks, lambda: chats.session, chats.open_chat
         )
         self._snippets = SnippetController(window, self._icons, self._services.presets, tasks)
         self._snippets.imported.connect(self._presets.refresh)

@@ -196,6 +196,7 @@ class BackupsController(QObject):
         replaced = await self._care().restore(path)
         self._before = None if replaced is None else replaced.path
         await self._on_restored()
+        self._window.notifications.undo_steps.clear()  # of chats that are not these
         if self._dialog is not None:
             self._dialog.accept()
         undo = (NoticeAction("Undo", UNDO_RESTORE),) if self._before else ()

@@ -255,10 +255,12 @@ class MessageActions(QObject):
             self._window.composer.focus_editor()
         chat_id = session.conversation.id
         removal_id = self._removals.setdefault(chat_id, Removals()).add(removal)
-        put_back = partial(self._put_back, chat_id, removal_id)
-        self._offers.undo(_deleted(removal), put_back, removal_id)
+        words = _deleted(removal)
+        put_back = partial(self._put_back, chat_id, removal_id, words)
+        self._offers.undo(words, put_back, removal_id, is_last_chance=True)
 
-    async def _put_back(self, conversation_id: str, removal_id: str) -> None:
+    async def _put_back(self, conversation_id: str, removal_id: str, words: str) -> None:
+        """``words`` say what went."""
         session, library = self._session(), self._library()
         if session is None or session.conversation.id != conversation_id:
             if library is None:
@@ -266,8 +268,9 @@ class MessageActions(QObject):
             session = await library.open_session(conversation_id)
             self._show(session)
         if session.is_answering:
-            again = partial(self._put_back, conversation_id, removal_id)
-            self._offers.undo("That can be undone once the answer is over.", again, removal_id)
+            again = partial(self._put_back, conversation_id, removal_id, words)
+            later = f"{words}. That can be undone once the answer is over."
+            self._offers.undo(later, again, removal_id, is_last_chance=True)
             return
         cuts = session.conversation.cuts
         removals = self._removals[conversation_id]

@@ -7,11 +7,13 @@ from contextlib import closing
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.ui.chat_view.actions import MessageAction
+from minerva_desktop.ui.message_edit import MessageEdit
 from tests.chat.samples import make_conversation
 from tests.ui.open_window import OpenWindow
 from tests.ui.parts import part
@@ -99,3 +101,58 @@ def test_undo_waits_for_the_answer_that_is_written(open_app: OpenApp) -> None:
         undo(opened)
         opened.until("branch of before", lambda: opened.transcript == "One\n\nUn\n\nTwo\n\nDeux")
         assert [each.navigator is not None for each in views(opened)] == [False, False, True, False]
+
+
+def test_ctrl_z_takes_back_what_was_done_last(open_app: OpenApp) -> None:
+    """Also when the notices are gone, with the keyboard in the composer, and from another chat; but
+    what was typed after it comes first."""
+    conversation = make_conversation("One", "Un", "Two", "Deux", title="Count")
+    on_disk(conversation)
+    with closing(open_app()) as opened:
+        open_chat(opened, "Count", "Deux")
+        whole = opened.transcript
+        composer = opened.part(MessageEdit, "composer")
+        do(opened, 3, MessageAction.DELETE)
+        opened.until("notice", lambda: opened.notice == "Message “Deux” deleted")
+        QTest.keyClicks(composer, "Hi")
+        do(opened, 2, MessageAction.DELETE_BELOW)
+        opened.until("notice", lambda: opened.notice == "Message “Two” deleted")
+        part(opened.window, QPushButton, "noticeCloseAllButton").click()
+        assert opened.notice == ""
+        QTest.keyClick(composer, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        opened.until("question", lambda: opened.transcript == "One\n\nUn\n\nTwo")
+        assert (opened.notice, composer.toPlainText()) == ("Undo: Message “Two” deleted", "Hi")
+        for _ in range(3):
+            QTest.keyClick(composer, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert composer.toPlainText() == ""
+        assert opened.window.notifications.undo_steps.is_last_change is False
+        opened.window.sidebar.new_chat.emit()
+        opened.until("new chat", lambda: "Un" not in opened.transcript)
+        QTest.keyClick(composer, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        opened.until("answer", lambda: opened.transcript == whole)
+        body = views(opened)[0].body
+        do(opened, 3, MessageAction.DELETE)
+        opened.until("no answer", lambda: opened.transcript != whole)
+        opened.until("notice", lambda: opened.notice == "Message “Deux” deleted")
+        body.setFocus()
+        QTest.keyClick(body, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        opened.until("answer", lambda: opened.transcript == whole)
+        QTest.keyClick(body, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert opened.transcript == whole  # there is nothing more
+    texts = [message.text for message in from_disk(conversation.id).active_branch()]
+    assert texts == ["One", "Un", "Two", "Deux"]
+
+
+def test_what_a_button_undid_is_no_step_any_more(open_app: OpenApp) -> None:
+    on_disk(make_conversation("One", "Un", "Two", "Deux", title="Count"))
+    with closing(open_app()) as opened:
+        open_chat(opened, "Count", "Deux")
+        do(opened, 3, MessageAction.DELETE)
+        opened.until("notice", lambda: opened.notice == "Message “Deux” deleted")
+        do(opened, 2, MessageAction.DELETE)
+        opened.until("notice", lambda: opened.notice == "Message “Two” deleted")
+        undo(opened)
+        opened.until("question", lambda: opened.transcript == "One\n\nUn\n\nTwo")
+        opened.window.notifications.undo_last()
+        opened.until("answer", lambda: opened.transcript == "One\n\nUn\n\nTwo\n\nDeux")
+        assert opened.window.notifications.undo_steps.take_last() is None
