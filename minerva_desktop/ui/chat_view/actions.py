@@ -48,12 +48,24 @@ class AnswerHelp(NamedTuple):
     """What is offered under an answer that failed or was cut off. ``details``: there is more to say
     than its sentence; ``options``: the model could answer with other load options; ``anyway``: if
     it may take more memory; ``cut``: how the chat fits without its oldest messages, which says what
-    goes."""
+    goes, empty where that does not help, None where nothing is said of it; ``seeks``: it is being
+    found out, and until then the answer is not to go on."""
 
     details: bool = False
     options: bool = False
     anyway: bool = False
-    cut: str = ""
+    cut: str | None = None
+    seeks: bool = False
+
+    def added_to(self, before: AnswerHelp) -> AnswerHelp:
+        """Both, and of the cut what was said last."""
+        return AnswerHelp(
+            details=self.details or before.details,
+            options=self.options or before.options,
+            anyway=self.anyway or before.anyway,
+            cut=before.cut if self.cut is None else self.cut,
+            seeks=self.seeks,
+        )
 
 
 class BranchPlace(NamedTuple):

@@ -168,13 +168,7 @@ class MessageViews(QObject):
 
     def offer_help(self, message_id: str, offered: AnswerHelp) -> None:
         """What to offer, too, under a failed answer, whenever it has a view."""
-        before = self._help.get(message_id, AnswerHelp())
-        offered = AnswerHelp(
-            details=offered.details or before.details,
-            options=offered.options or before.options,
-            anyway=offered.anyway or before.anyway,
-            cut=offered.cut or before.cut,
-        )
+        offered = offered.added_to(self._help.get(message_id, AnswerHelp()))
         self._help[message_id] = offered
         view = self._answers.get(message_id)
         if view is not None:
