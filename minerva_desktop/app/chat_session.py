@@ -151,10 +151,11 @@ class ChatSession:
     async def retry(
         self, message_id: str, model_path: Path, sampling: SamplingParameters | None = None
     ) -> None:
-        """Answer the same question again, beside the answer ``message_id``; ``sampling`` counts for
-        this answer alone. Raises `InvalidRequest` while an answer runs."""
+        """Answer the question ``message_id``, or that of the answer ``message_id``, beside which
+        the new one stands; ``sampling`` counts for it alone. Raises as `send`."""
         self._require_idle()
-        parent_id = self.conversation[message_id].parent_id
+        message = self.conversation[message_id]
+        parent_id = message_id if message.role is Role.USER else message.parent_id
         if parent_id is None:
             raise InvalidRequest("There is no question to answer", param="message_id")
         self._stand_at(parent_id)

@@ -82,6 +82,8 @@ class MessageActions(QObject):
         if session is None or message_id not in session.conversation:
             return
         match action:
+            case MessageAction.ANSWER:
+                self._tasks.start(self._retry(session, message_id))
             case MessageAction.REGENERATE:
                 self._tasks.start(self._offer_regenerating(session, message_id, place))
             case MessageAction.CONTINUE:
@@ -129,10 +131,13 @@ class MessageActions(QObject):
         path: Path | None = None,
         sampling: SamplingParameters | None = None,
     ) -> None:
-        """With the model at ``path``; the chosen one by default."""
+        """Answer that question, or that of an answer, with the model at ``path``; the chosen one by
+        default."""
         path = path or self._model_path()
+        up_to = _up_to(session, message_id)
+        before = up_to if up_to[-1].role is Role.USER else up_to[:-1]
         again = partial(self._retry, session, message_id, path, sampling)
-        asked = Asked(session, path, _up_to(session, message_id)[:-1], then=again)
+        asked = Asked(session, path, before, then=again)
         if await self._is_free(message_id, asked):
             await session.retry(message_id, path, sampling)
 

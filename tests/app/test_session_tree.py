@@ -162,6 +162,19 @@ async def test_a_deleted_message_comes_back_where_it_was(desk: Desk) -> None:
     ]
 
 
+async def test_a_question_that_stands_alone_is_answered(desk: Desk) -> None:
+    session = desk.new_session()
+    await desk.answered(session, "one", "ONE")
+    question, answer = session.conversation.active_branch()
+    await session.remove(answer.id, with_replies=False)
+    await session.retry(question.id, MODEL)
+    assert desk.engine.started[-1].turns[-1] == ChatTurn(Role.USER, "one")
+    assert session.answer_id is not None
+    assert session.conversation[session.answer_id].parent_id == question.id
+    with pytest.raises(InvalidRequest, match="still"):
+        await session.retry(question.id, MODEL)
+
+
 async def test_a_deleted_branch_comes_back_whole(desk: Desk) -> None:
     session = desk.new_session()
     await desk.answered(session, "one", "ONE")

@@ -21,6 +21,7 @@ from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import Settings, SettingsFile
 from minerva_desktop.store.chat_store import ChatStore
+from minerva_desktop.ui.chat_view.action_row import ActionRow
 from minerva_desktop.ui.chat_view.actions import MessageAction
 from minerva_desktop.ui.chat_view.answer_details import AnswerDetails
 from minerva_desktop.ui.chat_view.branch_navigator import BranchNavigator
@@ -138,6 +139,24 @@ def undo(opened: OpenWindow) -> None:
 
 
 # -- the tree ----------------------------------------------------------------------------------
+
+
+def test_a_question_without_an_answer_is_answered(short: OpenWindow) -> None:
+    opened = short
+    opened.send("Say one")
+    answered(opened, 2)
+    do(opened, 1, MessageAction.DELETE)
+    opened.until("question alone", lambda: opened.transcript == "Say one")
+    row = next(each for each in opened.window.findChildren(ActionRow) if each.isVisible())
+    (button,) = (
+        each
+        for each in row.findChildren(QToolButton)
+        if each.isVisible() and each.accessibleName() == "Answer"
+    )
+    button.click()
+    answered(opened, 2)
+    assert opened.transcript.startswith("Say one\n\n")
+    assert [each.navigator for each in views(opened)] == [None, None]
 
 
 def test_a_chat_up_to_a_message_becomes_one_of_its_own(open_app: OpenApp) -> None:

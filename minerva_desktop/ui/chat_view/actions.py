@@ -15,6 +15,7 @@ class MessageAction(Enum):
 
     COPY = "Copy as Markdown"
     EDIT = "Edit"
+    ANSWER = "Answer"
     REGENERATE = "Regenerate…"
     CONTINUE = "Continue"
     BRANCH = "New chat up to here"
@@ -26,6 +27,7 @@ class MessageAction(Enum):
 # These wait until no answer is being written.
 CHANGE_THE_CHAT = frozenset(
     {
+        MessageAction.ANSWER,
         MessageAction.REGENERATE,
         MessageAction.CONTINUE,
         MessageAction.DELETE,
@@ -35,6 +37,7 @@ CHANGE_THE_CHAT = frozenset(
 ICONS = {
     MessageAction.COPY: "copy",
     MessageAction.EDIT: "edit",
+    MessageAction.ANSWER: "continue",
     MessageAction.REGENERATE: "reset",
     MessageAction.CONTINUE: "continue",
     MessageAction.BRANCH: "branch",
@@ -98,6 +101,7 @@ def actions_for(
     offered = {
         MessageAction.COPY: bool(message.text),
         MessageAction.EDIT: message.role is Role.USER,
+        MessageAction.ANSWER: is_last and message.role is Role.USER,
         MessageAction.REGENERATE: answer and message.parent_id is not None,
         MessageAction.CONTINUE: is_last and can_go_on(message),
         MessageAction.BRANCH: can_branch,
