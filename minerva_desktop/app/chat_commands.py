@@ -172,6 +172,8 @@ class ChatCommands:
         whose = f"{', '.join(others)} and {last}" if others else last
         if report.formats:
             print_line(f"imported {_counted(len(report.imported_ids), 'chat')} ({whose})")
+        if report.grown_ids:
+            print_line(f"new messages in {_counted(len(report.grown_ids), 'chat')}")
         if report.n_present:
             trash = f" ({report.n_in_trash:,} in the trash)" if report.n_in_trash else ""
             print_line(f"here already, and left alone: {_counted(report.n_present, 'chat')}{trash}")

@@ -125,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
         help="take chats in: our own JSON, ChatGPT's export, LM Studio's files",
         description="Take chats in: Minerva's own JSON, ChatGPT's export (the .zip, or "
         "conversations.json) and LM Studio's .conversation.json files. What a file is, its content "
-        "says. Chats that are here already stay as they are.",
+        "says. Chats that are here already get the messages that are new.",
     )
     take.add_argument("files", nargs="+", type=Path, metavar="FILE", help="or folders with such")
     backup = commands.add_parser("backup", help="copy all chats into one file")
