@@ -100,6 +100,12 @@ def actions(stage: HasWindow) -> list[QWidget]:
     return []
 
 
+def unanswered(stage: HasWindow) -> list[QWidget]:
+    """The chat ends with a question, as a deleted answer leaves it."""
+    _show(stage.window, _chat()[:3])
+    return []
+
+
 def narrow_actions(stage: HasWindow) -> list[QWidget]:
     """The same, 700 px wide, with the chats shown."""
     window = stage.window
@@ -263,6 +269,7 @@ STATES: dict[str, Callable[[HasWindow], list[QWidget]]] = {
     "streaming": streaming,
     "waiting": waiting,
     "actions": actions,
+    "unanswered": unanswered,
     "narrow-actions": narrow_actions,
     "find": find,
     "find-nothing": find_nothing,
