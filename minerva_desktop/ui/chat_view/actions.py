@@ -60,8 +60,8 @@ class AnswerHelp(NamedTuple):
     cut: str | None = None
     seeks: bool = False
 
-    def added_to(self, before: AnswerHelp) -> AnswerHelp:
-        """Both, and of the cut what was said last."""
+    def joined(self, before: AnswerHelp) -> AnswerHelp:
+        """With what was offered ``before``; of the cut what was said last counts."""
         return AnswerHelp(
             details=self.details or before.details,
             options=self.options or before.options,

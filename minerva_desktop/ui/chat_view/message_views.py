@@ -168,7 +168,7 @@ class MessageViews(QObject):
 
     def offer_help(self, message_id: str, offered: AnswerHelp) -> None:
         """What to offer, too, under a failed answer, whenever it has a view."""
-        offered = offered.added_to(self._help.get(message_id, AnswerHelp()))
+        offered = offered.joined(self._help.get(message_id, AnswerHelp()))
         self._help[message_id] = offered
         view = self._answers.get(message_id)
         if view is not None:
