@@ -236,8 +236,10 @@ class Conversation:
 
     def put_back(self, removal: Removal) -> None:
         """Undo `remove`, also where the conversation was read from disk since. Raises `ValueError`
-        when the place is not there any more: a parent went after it."""
+        when the place is not there any more, for a parent went after it, or is taken."""
         (_, first), *_ = removal.messages
+        if any(message.id in self._messages for _, message in removal.messages):
+            raise ValueError(f"message {first.id} is in the conversation already")
         if first.parent_id is not None and first.parent_id not in self._messages:
             raise ValueError(f"parent {first.parent_id} is not in the conversation")
         places = [order for order, _ in removal.messages]

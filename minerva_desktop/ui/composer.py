@@ -7,6 +7,7 @@ The main window puts it under the transcript, sends what ``submitted`` carries, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal, Slot
@@ -79,6 +80,8 @@ class Composer(QWidget):
         self._attach.setObjectName("attachButton")
         self.waiting = WaitingMessages(icons)
         self.attachments = AttachmentStrip(icons, self._editor.document())
+        # Asked by Ctrl+Z before the text: whether something else was undone, that came later.
+        self.undo_beyond: Callable[[], bool] = bool
         self._hint = QLabel()
         self._hint.setObjectName("composerHint")
         self._hint.setTextFormat(Qt.TextFormat.PlainText)
@@ -94,7 +97,7 @@ class Composer(QWidget):
 
     def _connect(self) -> None:
         self._editor.takes_files = True
-        self._editor.undo_other = self.attachments.undo
+        self._editor.undo_other = self._undo_other
         self._editor.redo_other = self.attachments.redo
         self._editor.history_wanted.connect(self.history_wanted)
         self._editor.files_pasted.connect(self.files_pasted)
@@ -141,6 +144,8 @@ class Composer(QWidget):
         another chat."""
         if text != self.text:
             self._editor.start_over(text)
+        else:
+            self._editor.document().clearUndoRedoStacks()
         self.attachments.start_over(files)
 
     def clear(self) -> None:
@@ -152,6 +157,16 @@ class Composer(QWidget):
         """Take in what was to be sent and could not be, before what there is."""
         self.attachments.put_back(files)
         self._editor.set_text(text + self.text)
+
+    def revision(self) -> int:
+        """How often the text was changed."""
+        return self._editor.document().revision()
+
+    @property
+    def has_past(self) -> bool:
+        """Whether there is something to undo in the text, or was: who holds Ctrl+Z stops there."""
+        document = self._editor.document()
+        return document.isUndoAvailable() or document.isRedoAvailable()
 
     def show_hint(self, words: str) -> None:
         """Say what is wrong with the message as it stands; nothing for an empty text."""
@@ -253,6 +268,9 @@ class Composer(QWidget):
         for before, after in pairwise(order):
             self.setTabOrder(before, after)
         self.attachments.tab_after = self._attach
+
+    def _undo_other(self) -> bool:
+        return self.attachments.undo() or self.undo_beyond()
 
     @property
     def _has_content(self) -> bool:

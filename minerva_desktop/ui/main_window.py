@@ -204,7 +204,16 @@ class MainWindow(QMainWindow):
         quit_action.triggered.connect(self.close)
         self.addAction(quit_action)
 
+    def _undo_from_composer(self) -> bool:
+        """Take back what was done last in the window, if it came after the last change of what is
+        written; whether it did."""
+        bar = self.notifications
+        is_last = bar.undo_steps.is_last_change or not self.composer.has_past
+        return is_last and bar.undo_last()
+
     def _make_keys(self) -> WindowKeys:
+        self.notifications.undo_steps.revision = self.composer.revision
+        self.composer.undo_beyond = self._undo_from_composer
         parts = (
             self.composer,
             self.notifications,
@@ -214,7 +223,7 @@ class MainWindow(QMainWindow):
             self.parameters,
             self.status,
         )
-        return WindowKeys(self.composer, self.chat_view, parts)
+        return WindowKeys(self.composer, self.chat_view, parts, self.notifications.undo_last)
 
     @property
     def _chat_finder(self) -> ChatFinder:
