@@ -70,15 +70,6 @@ class AnswerHelp(NamedTuple):
             seeks=self.seeks,
         )
 
-    def joined(self, before: AnswerHelp) -> AnswerHelp:
-        """With what was offered ``before``."""
-        return AnswerHelp(
-            details=self.details or before.details,
-            options=self.options or before.options,
-            anyway=self.anyway or before.anyway,
-            cut=self.cut or before.cut,
-        )
-
 
 class BranchPlace(NamedTuple):
     """Where a message stands among its alternatives: ``ids`` of all, oldest first, and its own
