@@ -6,6 +6,7 @@ import datetime
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -217,17 +218,13 @@ async def back_up_chats(store: ReadingStore, output: Path | None, *, force: bool
 
 async def restore_chats(store: ChatStore, file: Path) -> None:
     """Put the chats of a backup in the place of all, and say where those are now."""
-    replaced = await ChatCare(store, _nothing_runs, lambda: None).restore(file)
+    replaced = await ChatCare(store, nullcontext).restore(file)  # no answer runs here
     n_chats = len(await store.list_conversations()) + len(
         await store.list_conversations(is_archived=True)
     )
     print_line(f"restored {_counted(n_chats, 'chat')} from {file}")
     if replaced is not None:
         print_line(f"the chats before them are in {replaced.path}")
-
-
-async def _nothing_runs() -> None:
-    """No answer is written in a terminal's command."""
 
 
 def _named(title: str, chats: Sequence[ConversationSummary]) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.answer_words import model_name
+from minerva_desktop.app.bounded_count import TokenCount
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.context_cutting import (
