@@ -34,6 +34,7 @@ from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.composer import ATTACH_SHORTCUT, Composer
 from minerva_desktop.ui.context_panel import ContextPanel
 from minerva_desktop.ui.drop_overlay import DropOverlay
+from minerva_desktop.ui.enter_key import EnterKey
 from minerva_desktop.ui.focus_keeper import FocusKeeper
 from minerva_desktop.ui.header import Header
 from minerva_desktop.ui.icons import Icons
@@ -102,6 +103,7 @@ class MainWindow(QMainWindow):
         self._guards: list[Callable[[], bool]] = []
         self._lay_out()
         FocusKeeper(self.composer, (self.notifications, self.chat_view, self.composer))
+        EnterKey(self)
         self._add_shortcuts()
         self._keys = self._make_keys()
         self._restore(settings)
