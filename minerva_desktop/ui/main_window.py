@@ -42,7 +42,11 @@ from minerva_desktop.ui.late_dialogs import chat_finder
 from minerva_desktop.ui.models_panel import ModelsPanel
 from minerva_desktop.ui.notification_bar import NotificationBar
 from minerva_desktop.ui.parameters_panel import ParametersPanel
-from minerva_desktop.ui.settings_action import make_about_action, make_settings_action
+from minerva_desktop.ui.settings_action import (
+    make_about_action,
+    make_settings_action,
+    make_shortcuts_action,
+)
 from minerva_desktop.ui.sidebar import Sidebar
 from minerva_desktop.ui.status_bar import StatusBar
 from minerva_desktop.ui.window_keys import WindowKeys
@@ -81,6 +85,7 @@ class MainWindow(QMainWindow):
         self.sidebar = Sidebar(icons)
         self.parameters = ParametersPanel(icons)
         self.settings_action = make_settings_action(icons, self)
+        self.shortcuts_action = make_shortcuts_action(self)
         self.about_action = make_about_action(self)
         self.header = Header(
             icons,
@@ -182,6 +187,7 @@ class MainWindow(QMainWindow):
             self.sidebar.toggle_action,
             self.parameters.toggle_action,
             self.settings_action,
+            self.shortcuts_action,
             self.about_action,
         ):
             self.addAction(action)

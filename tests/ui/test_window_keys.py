@@ -5,9 +5,17 @@ from __future__ import annotations
 import msgspec
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QRect, Qt
-from PySide6.QtGui import QImage, QKeyEvent
+from PySide6.QtGui import QAction, QImage, QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLineEdit, QMenu, QPushButton, QScrollBar, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QPushButton,
+    QScrollBar,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.parts import ReasoningPart, ToolCallPart
@@ -19,6 +27,7 @@ from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.message_edit import MessageEdit
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.shortcuts_page import ShortcutsPage
 from tests.ui.chat_view.messages import answer, question, streaming
 from tests.ui.parts import part as part_named
 
@@ -251,6 +260,18 @@ def looks(window: MainWindow, part: QWidget) -> QImage:
     """A part of the window, with what a ring around it needs."""
     around = QRect(part.mapTo(window, QPoint(-MARGIN, -MARGIN)), part.size())
     return window.grab(around.adjusted(0, 0, 2 * MARGIN, 2 * MARGIN)).toImage()
+
+
+def test_each_shortcut_of_the_window_is_in_the_list_of_them(window: MainWindow) -> None:
+    """`ShortcutsPage` is written by hand."""
+    bound = [each.key() for each in window.findChildren(QShortcut)]
+    bound += [each.shortcut() for each in window.findChildren(QAction)]
+    native = QKeySequence.SequenceFormat.NativeText
+    named = {key.toString(native) for key in bound if not key.isEmpty()}
+    page = ShortcutsPage()
+    listed = {key for label in page.findChildren(QLabel) for key in label.text().split(", ")}
+    assert {"Ctrl+K", "F1", "Ctrl+/"} <= named
+    assert named - listed == set()
 
 
 def test_enter_presses_the_button_that_has_the_focus(qtbot: QtBot, window: MainWindow) -> None:
