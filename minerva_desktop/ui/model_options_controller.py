@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from PySide6.QtCore import QObject, Slot
 
+from minerva_desktop.app.computed_states import forget_states_of
 from minerva_desktop.app.context_cutting import larger_context
 from minerva_desktop.app.services import Services
 from minerva_desktop.errors import InferenceError, LoadCancelled, MinervaError, OutOfMemory
@@ -174,8 +175,11 @@ class ModelOptionsController(QObject):
             if overrides != before and await self._worker.is_loaded(path):
                 await self._worker.load(path)
         except (LoadCancelled, OutOfMemory):
-            return  # what can be done about too large a model is told by the pool's event
+            pass  # what can be done about too large a model is told by the pool's event
         except MinervaError as error:
             self._window.notifications.show_notice(
                 Notice(NoticeKind.ERROR, error.message, error.detail)
             )
+        if overrides.chat_template != before.chat_template:
+            # After loading: an engine that ends saves what it computed.
+            await forget_states_of(path, self._services.paths.snapshots)

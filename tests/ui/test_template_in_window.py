@@ -19,8 +19,9 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.library.catalog import Catalog
-from minerva_desktop.paths import path_text
+from minerva_desktop.paths import app_paths, path_text
 from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
 from minerva_desktop.ui.template_page import NOT_LOADED
 from tests.ui.open_window import OpenWindow
@@ -80,10 +81,16 @@ def test_another_template_is_tried_saved_and_used(opened: OpenWindow, small_path
     opened.until("problem", lambda: "(line 2)" in problem.text())
     assert dialog.isVisible()
     editor.setPlainText("{% for m in messages %}<{{ m.content }}>{% endfor %}")
+    states = SnapshotFiles(app_paths().snapshots)
+    state = states.path("identity", "chat")
+    state.parent.mkdir(parents=True)
+    states.label("identity", small_path.name)
+    state.write_bytes(b"state")
     save(dialog)  # it is tried first
     opened.until("end", lambda: not opened.window.findChildren(ModelOptionsDialog))
     opened.until("reload", lambda: opened.loaded_paths == [])
     opened.until("model", lambda: opened.loaded_paths == [path_text(small_path)])
+    opened.until("no state of another text", lambda: not state.exists())
     dialog = open_template(opened, small_path)
     preview = part(dialog, QPlainTextEdit, "templatePreview")
     opened.until("preview", lambda: preview.toPlainText().endswith("<Name a river.>"))
