@@ -22,6 +22,7 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths, path_text
+from minerva_desktop.ui.chat_view.empty_state import EmptyState
 from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
 from minerva_desktop.ui.template_page import NOT_LOADED
 from tests.ui.open_window import OpenWindow
@@ -146,3 +147,13 @@ def test_one_that_refuses_the_messages_leads_to_the_load_options(
     QTest.mouseClick(way_out, LEFT)
     opened.until("dialog", lambda: bool(opened.window.findChildren(ModelOptionsDialog)))
     opened.part(ModelOptionsDialog, "modelOptionsDialog").reject()
+
+
+def test_a_model_without_one_is_told_of_where_a_chat_begins(
+    qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, gemma_path: Path
+) -> None:
+    minerva_home.mkdir(parents=True)
+    catalog = Catalog(minerva_home / "models.json", embedded=gemma_path)
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        empty = opened.part(EmptyState, "emptyState")
+        opened.until("hint", lambda: "brings no chat template" in empty.text())
