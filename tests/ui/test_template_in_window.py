@@ -23,6 +23,7 @@ from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths, path_text
 from minerva_desktop.ui.chat_view.empty_state import EmptyState
+from minerva_desktop.ui.model_options_controller import UNSEEN
 from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
 from minerva_desktop.ui.template_page import NOT_LOADED
 from tests.ui.open_window import OpenWindow
@@ -80,6 +81,9 @@ def test_another_template_is_tried_saved_and_used(opened: OpenWindow, small_path
     save(dialog)
     problem = part(dialog, QLabel, "templateProblem")
     opened.until("problem", lambda: "(line 2)" in problem.text())
+    assert dialog.isVisible()
+    editor.setPlainText("hello")
+    opened.until("warning", lambda: problem.text() == f"{UNSEEN}\n\nhello")
     assert dialog.isVisible()
     editor.setPlainText("{% for m in messages %}<{{ m.content }}>{% endfor %}")
     states = SnapshotFiles(app_paths().snapshots)
