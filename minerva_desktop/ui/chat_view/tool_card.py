@@ -52,11 +52,10 @@ class ToolCard(FoldedText):
         if isinstance(part, ToolCallPart):
             self._raw = part.call.arguments
             self.heading.set_words(f"Called {_name(part.call.name)}")
-            source = arguments_markdown(part.call.name, self._raw)
         else:
             self._raw = part.text
             self.heading.set_words(f"Result of {_name(part.name)}")
-            source = result_markdown(self._raw)
+        source = card_markdown(part)
         is_short = source.count("\n") <= MAX_LINES and len(source) <= MAX_SHOWN
         self.opens_itself = isinstance(part, ToolCallPart) and is_short
         self.heading.setEnabled(bool(source))
@@ -72,6 +71,13 @@ class ToolCard(FoldedText):
         painter.setBrush(QColor(theme.window))
         card = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
         painter.drawRoundedRect(card, RADIUS, RADIUS)
+
+
+def card_markdown(part: ToolCallPart | ToolResultPart) -> str:
+    """What a card shows of ``part``."""
+    if isinstance(part, ToolCallPart):
+        return arguments_markdown(part.call.name, part.call.arguments)
+    return result_markdown(part.text)
 
 
 def arguments_markdown(name: str, arguments: str) -> str:
