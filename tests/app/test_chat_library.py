@@ -7,13 +7,13 @@ import weakref
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 
 from minerva_desktop.app.computed_states import forget_states_of
 from minerva_desktop.app.trash_care import DAY_SECONDS, TrashCare
 from minerva_desktop.chat.conversation import TitleSource
 from minerva_desktop.chat.message import MessageState
-from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import StoreError
 from minerva_desktop.store import opening
 from minerva_desktop.store.chat_store import ChatStore
@@ -216,8 +216,11 @@ async def test_a_state_of_another_system_prompt_goes(desk: Desk) -> None:
     state.parent.mkdir(parents=True)
     desk.snapshots.label("1", "one.gguf")
     state.write_bytes(b"state")
-    prompt = session.conversation.system_prompt
-    await desk.library.configure(session, prompt, SamplingParameters(temperature=1.0))
+    prompt, hot = (
+        session.conversation.system_prompt,
+        msgspec.structs.replace(sampling, temperature=1),
+    )
+    await desk.library.configure(session, prompt, hot)
     assert await desk.library.states.by_model() == {"one.gguf": {chat}}
     await desk.library.configure(session, "Rhyme.", sampling)
     assert await desk.library.states.by_model() == {"one.gguf": set()}

@@ -56,8 +56,7 @@ class ToolCard(FoldedText):
             self._raw = part.text
             self.heading.set_words(f"Result of {_name(part.name)}")
         source = card_markdown(part)
-        is_short = source.count("\n") <= MAX_LINES and len(source) <= MAX_SHOWN
-        self.opens_itself = isinstance(part, ToolCallPart) and is_short
+        self.opens_itself = opens_itself(part, source)
         self.heading.setEnabled(bool(source))
         self.set_source(source)
 
@@ -74,10 +73,16 @@ class ToolCard(FoldedText):
 
 
 def card_markdown(part: ToolCallPart | ToolResultPart) -> str:
-    """What a card shows of ``part``."""
+    """What the card of ``part`` shows once it is open; empty where there is nothing."""
     if isinstance(part, ToolCallPart):
         return arguments_markdown(part.call.name, part.call.arguments)
     return result_markdown(part.text)
+
+
+def opens_itself(part: ToolCallPart | ToolResultPart, source: str) -> bool:
+    """Whether the card, which shows ``source``, is open until a person folds it."""
+    is_short = source.count("\n") <= MAX_LINES and len(source) <= MAX_SHOWN
+    return isinstance(part, ToolCallPart) and is_short
 
 
 def arguments_markdown(name: str, arguments: str) -> str:
