@@ -123,7 +123,7 @@ class Application(QObject):
             self._worker,
             self._tasks,
             models.name_of,
-            models.note_of,
+            lambda path: models.item_of(path).note,
             models.unloading.begin,
         )
 

@@ -41,6 +41,11 @@ LOADING_FIRST = "Loading {}, to know whether this fits its context. Esc {}."
 STILL_READING = "A file is still being read. The message can be sent once that is done."
 
 
+def _nothing() -> str:
+    """Where nothing has to be filled in."""
+    return ""
+
+
 class Composer(QWidget):
     """The card with the text and its buttons, and above it the messages that wait.
 
@@ -49,6 +54,7 @@ class Composer(QWidget):
     and from Esc at that time, ``edit_last_requested`` from ↑ in the empty field, and
     ``history_wanted(-1)`` from Alt+↑. ``attach_requested`` comes from the paper clip;
     ``files_pasted``, ``image_pasted`` and ``long_text_pasted`` are those of `MessageEdit`.
+    ``unfilled`` is asked before a message is sent: what it returns is said, and nothing sent.
     """
 
     submitted = Signal(str)
@@ -66,6 +72,8 @@ class Composer(QWidget):
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._generating = False
+        self.unfilled: Callable[[], str] = _nothing
+        self._unfilled = ""  # what it returned, until the text changes or is sent
         self._held = ""  # what is said until it is known whether something fits
         self._window_height = 0  # px; not known yet
         self._editor = MessageEdit()
@@ -169,7 +177,9 @@ class Composer(QWidget):
         return document.isUndoAvailable() or document.isRedoAvailable()
 
     def show_hint(self, words: str) -> None:
-        """Say what is wrong with the message as it stands; nothing for an empty text."""
+        """Say what is wrong with the message as it stands; nothing for an empty text, or what there
+        is to be filled in."""
+        words = words or self._unfilled
         if words != self._hint.text():
             self._hint.setText(words)
             self._hint.setAccessibleName(words)
@@ -225,7 +235,15 @@ class Composer(QWidget):
         if self.attachments.is_reading:
             self.show_hint(STILL_READING)
         elif self._has_content:
+            self._show_unfilled(self.unfilled())
+            if self._unfilled:
+                return
             (self.queued if self._generating else self.submitted).emit(self.text)
+
+    def _show_unfilled(self, words: str) -> None:
+        before, self._unfilled = self._unfilled, words
+        if words or self._hint.text() == before:
+            self.show_hint(words)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
@@ -278,6 +296,8 @@ class Composer(QWidget):
 
     @Slot()
     def _on_text_changed(self) -> None:
+        if self._unfilled:
+            self._show_unfilled("")
         text = self.text
         has_content = not _is_blank(text) or bool(self.files)
         self._send.setEnabled(has_content)

@@ -25,6 +25,7 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.app.preset_file import PresetFile, read_presets, write_presets
 from minerva_desktop.chat.presets import Preset, PromptLibrary, Snippet
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths, path_text
 from minerva_desktop.settings import ModelOverrides, SettingsFile
@@ -254,6 +255,13 @@ def test_a_new_chat_has_nothing_from_the_one_before(opened: OpenWindow) -> None:
     panel.apply("Be a pirate.", SamplingParameters(max_tokens=4))
     opened.send("Hi")
     opened.until("answer", lambda: opened.speed != "" and not opened.is_answering)
+    chat_id = opened.settings.current.conversation_id
+    assert chat_id is not None
+    state = SnapshotFiles(opened.paths.snapshots).path("model", chat_id)
+    state.parent.mkdir(parents=True)
+    state.write_bytes(b"what it computed")
+    panel.apply("Be a sailor.", SamplingParameters(max_tokens=4))
+    opened.until("no state of another text", lambda: not state.exists())
     opened.window.sidebar.new_chat.emit()
     assert panel.values() == ("", SamplingParameters())
 
