@@ -38,11 +38,13 @@ class _Limit:
 
     def _watch(self, seconds: float) -> None:
         self._begun.wait()
-        while not self._is_over_within(seconds) and self._n_raised < MAX_RAISED:
-            self._n_raised += 1
-            self._raise_later(ctypes.py_object(self._error))
-            seconds = AGAIN_SECONDS
-        self._watched.set()
+        try:
+            while not self._is_over_within(seconds) and self._n_raised < MAX_RAISED:
+                self._n_raised += 1
+                self._raise_later(ctypes.py_object(self._error))
+                seconds = AGAIN_SECONDS
+        finally:
+            self._watched.set()
 
     def _is_over_within(self, seconds: float) -> bool:
         """Wait until the thread has had ``seconds`` more, or is not wanted to go on; whether the

@@ -149,14 +149,8 @@ class ModelController(QObject):
         # By name: the embedded model moves with the installation.
         last = None if preferred is None else path_of(preferred)
         if last is not None and chosen.name != last.name:
-            why = "cannot be opened any more; it may have been moved or deleted"
-            if self.item_of(last).makes_embeddings:
-                why = "makes embeddings and cannot chat"
-            text = (
-                f"“{clean_text(last.name)}”, the model of last time, {why}. {self.current_name} "
-                "was chosen instead."
-            )
-            self._notices.warn(text)
+            cannot_chat = self.item_of(last).makes_embeddings
+            self._notices.other_than_last(last, self.current_name, cannot_chat=cannot_chat)
 
     async def refresh(self) -> None:
         """Read the library again."""

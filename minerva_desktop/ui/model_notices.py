@@ -7,6 +7,7 @@ from pathlib import Path
 
 from minerva_desktop.app.load_words import refused_needs
 from minerva_desktop.app.model_actions import ModelState
+from minerva_desktop.chat.conversation import clean_text
 from minerva_desktop.errors import MinervaError, OutOfMemory
 from minerva_desktop.paths import path_text
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind, NotificationBar
@@ -36,6 +37,14 @@ class ModelNotices:
     def error(self, error: MinervaError, *actions: NoticeAction, key: str = "") -> None:
         """What went wrong, and what can be done."""
         self._bar.show_notice(Notice(NoticeKind.ERROR, error.message, error.detail, actions, key))
+
+    def other_than_last(self, last: Path, chosen: str, *, cannot_chat: bool) -> None:
+        """The model of last time could not be chosen, and ``chosen`` was."""
+        why = "cannot be opened any more; it may have been moved or deleted"
+        if cannot_chat:
+            why = "makes embeddings and cannot chat"
+        name = clean_text(last.name)
+        self.warn(f"“{name}”, the model of last time, {why}. {chosen} was chosen instead.")
 
     def embeddings(self, path: Path, current_name: str) -> None:
         """The chat keeps its model ``current_name``, which stays loaded."""

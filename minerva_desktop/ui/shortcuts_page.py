@@ -26,6 +26,7 @@ _ANYWHERE: Section = (
         (("Ctrl+B",), "sidebar"),
         (("Ctrl+Shift+P",), "parameters"),
         (("Ctrl+,",), "settings"),
+        (("Ctrl+Z",), "take back what was done last"),
         (("F6", "Shift+F6"), "next, previous part of the window"),
         (("Esc",), "stop the answer; back to the message field"),
         (("Enter", "Space"), "press the button with the focus"),
