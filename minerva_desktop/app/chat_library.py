@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from minerva_desktop.app.asides import Asides
 from minerva_desktop.app.chat_care import ChatCare
 from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.app.computed_states import ComputedStates
 from minerva_desktop.app.context_cutting import Summariser
 from minerva_desktop.app.generation import AnswerEngine, AnswerRequest
 from minerva_desktop.app.session_keeper import SessionKeeper
@@ -51,6 +52,7 @@ class ChatLibrary:
 
     Attributes:
         titles: gives chats better titles while nothing else goes on.
+        states: what models had computed of chats.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class ChatLibrary:
         self._store = store
         self._engine = engine
         self._listener = listener
-        self._snapshots = snapshots
+        self.states = ComputedStates(snapshots)
         self._clock = clock
         self._sessions: WeakValueDictionary[str, ChatSession] = WeakValueDictionary()
         self._busy: list[ChatSession] = []  # these stay
@@ -101,16 +103,6 @@ class ChatLibrary:
     def summariser(self) -> Summariser:
         """Who has a model summarise what of a chat is left out."""
         return Summariser(self._asides)
-
-    @property
-    def states_folder(self) -> Path:
-        """Where what models computed of chats is kept, in a folder for each model."""
-        return self._snapshots.folder
-
-    async def states(self) -> dict[str, set[str]]:
-        """The chats of which there is on disk what a model had computed, by the model's name (as
-        `answer_words.model_name`)."""
-        return await asyncio.to_thread(self._snapshots.chats_of)
 
     async def tidy(self) -> None:
         """Destroy what has been in the trash for long, now and each day until `close`. Raises
@@ -155,6 +147,10 @@ class ChatLibrary:
         # Asked for twice at once, it is the same one.
         known = self._sessions.get(conversation_id)
         return known or self._session(conversation, is_saved=True)
+
+    def opened(self, conversation_id: str) -> ChatSession | None:
+        """The session of a chat that somebody has open."""
+        return self._sessions.get(conversation_id)
 
     async def branch_off(self, session: ChatSession, message_id: str) -> ChatSession:
         """A chat of its own with the messages up to ``message_id``, saved. Raises `StoreError`."""
@@ -267,6 +263,15 @@ class ChatLibrary:
         for conversation_id in conversation_ids:
             self._sessions.pop(conversation_id, None)
 
+    async def configure(
+        self, session: ChatSession, system_prompt: str, sampling: SamplingParameters
+    ) -> None:
+        """As `ChatSession.configure`."""
+        is_other = system_prompt != session.conversation.system_prompt
+        await session.configure(system_prompt, sampling)
+        if is_other:
+            await self.states.outdate(session.conversation.id)
+
     async def restore(self, conversation_ids: Sequence[str]) -> None:
         """Take chats out of the trash."""
         await self._store.restore(conversation_ids)
@@ -275,7 +280,7 @@ class ChatLibrary:
         """Destroy chats that are in the trash, for good."""
         await self._store.destroy(conversation_ids)
         for conversation_id in conversation_ids:
-            await asyncio.to_thread(self._snapshots.remove, conversation_id)
+            await self.states.remove(conversation_id)
 
     async def close(self) -> None:
         """Stop all answers and return when everything is on disk."""
@@ -305,6 +310,7 @@ class ChatLibrary:
         """Begin an answer; what the app asks a model by itself makes way for it."""
         self.titles.interrupt()
         self._keep_busy()
+        self.states.goes_on(request.snapshot or "")
         self._model_paths[request.answer_id] = request.model_path
         self._engine.start_answer(request)
 

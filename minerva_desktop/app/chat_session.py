@@ -33,6 +33,7 @@ from minerva_desktop.chat.conversation import (
 )
 from minerva_desktop.chat.message import ChatTurn, Message, MessageState, Role
 from minerva_desktop.chat.parts import Files, Part
+from minerva_desktop.chat.removals import Removals
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.turns import require_content, turn_to_go_on
 from minerva_desktop.errors import InvalidRequest, LoadCancelled, MinervaError
@@ -154,10 +155,11 @@ class ChatSession:
     async def retry(
         self, message_id: str, model_path: Path, sampling: SamplingParameters | None = None
     ) -> None:
-        """Answer the same question again, beside the answer ``message_id``; ``sampling`` counts for
-        this answer alone. Raises `InvalidRequest` while an answer runs."""
+        """Answer the question ``message_id``, or that of the answer ``message_id``, beside which
+        the new one stands; ``sampling`` counts for it alone. Raises as `send`."""
         self._require_idle()
-        parent_id = self.conversation[message_id].parent_id
+        message = self.conversation[message_id]
+        parent_id = message_id if message.role is Role.USER else message.parent_id
         if parent_id is None:
             raise InvalidRequest("There is no question to answer", param="message_id")
         self.conversation.branch_from(parent_id)
@@ -229,18 +231,16 @@ class ChatSession:
         await self._keeper.save_removal(removal, is_undone=False)
         return removal
 
-    async def put_back(self, removal: Removal) -> None:
-        """Undo `remove`. Raises `InvalidRequest` while an answer runs, and when what the message
-        belonged to was deleted after it."""
+    async def put_back(self, removals: Removals, removal_id: str) -> None:
+        """Undo a `remove` of ``removals``, with what has to come back before it. Raises
+        `InvalidRequest` while an answer runs, and where the chat has another content by now."""
         self._require_idle()
         try:
-            self.conversation.put_back(removal)
+            back = removals.undo(self.conversation, removal_id)
         except ValueError as error:
-            raise InvalidRequest(
-                "The message before it was deleted too; bring that back first"
-            ) from error
+            raise InvalidRequest("This chat was changed, so that cannot be undone") from error
         self._listener.on_branch_changed(self)
-        await self._keeper.save_removal(removal, is_undone=True)
+        await self._keeper.save_removal(back, is_undone=True)
 
     # -- what a person sets ------------------------------------------------------------------
 

@@ -194,7 +194,8 @@ QFrame#optionsFit { border: 1px solid $border; border-radius: 8px; background: $
 QFrame#optionsFit[tone="success"] { border-color: $success; }
 QFrame#optionsFit[tone="warning"] { background: $warning_surface; border-color: $warning_edge; }
 QFrame#optionsFit[tone="danger"] { background: $danger_surface; border-color: $danger_edge; }
-QLabel#requestError, QLabel#keyProblem, QLabel#presetProblem, QLabel#snippetProblem {
+QLabel#requestError, QLabel#keyProblem, QLabel#presetProblem, QLabel#snippetProblem,
+QLabel#serverRefusal {
   color: $danger;
 }
 QTableView#requestTable {

@@ -7,8 +7,10 @@ import weakref
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 
+from minerva_desktop.app.computed_states import forget_states_of
 from minerva_desktop.app.trash_care import DAY_SECONDS, TrashCare
 from minerva_desktop.chat.conversation import TitleSource
 from minerva_desktop.chat.message import MessageState
@@ -198,15 +200,50 @@ async def test_the_states_on_disk_are_told_by_model(desk: Desk) -> None:
     session = desk.new_session()
     await desk.answered(session, "one", "ONE")
     chat = session.conversation.id
-    assert await desk.library.states() == {}
+    assert await desk.library.states.by_model() == {}
     for identity, model in (("1a", "one.gguf"), ("1b", "one.gguf"), ("2", "two.gguf")):
         state = desk.snapshots.path(identity, f"{chat}" if identity != "2" else "other")
         state.parent.mkdir(parents=True)
         desk.snapshots.label(identity, model)
         state.write_bytes(b"state")
-    assert await desk.library.states() == {"one.gguf": {chat}, "two.gguf": {"other"}}
+    assert await desk.library.states.by_model() == {"one.gguf": {chat}, "two.gguf": {"other"}}
     desk.snapshots.remove(chat)
-    assert await desk.library.states() == {"one.gguf": set(), "two.gguf": {"other"}}
+    assert await desk.library.states.by_model() == {"one.gguf": set(), "two.gguf": {"other"}}
+
+
+async def test_a_state_of_another_system_prompt_goes(desk: Desk) -> None:
+    session = desk.new_session()
+    await desk.answered(session, "one", "ONE")
+    chat, sampling = session.conversation.id, session.conversation.sampling
+    state = desk.snapshots.path("1", chat)
+    state.parent.mkdir(parents=True)
+    desk.snapshots.label("1", "one.gguf")
+    state.write_bytes(b"state")
+    prompt, hot = (
+        session.conversation.system_prompt,
+        msgspec.structs.replace(sampling, temperature=1),
+    )
+    await desk.library.configure(session, prompt, hot)
+    assert await desk.library.states.by_model() == {"one.gguf": {chat}}
+    await desk.library.configure(session, "Rhyme.", sampling)
+    assert await desk.library.states.by_model() == {"one.gguf": set()}
+    assert not state.exists()
+    state.write_bytes(b"state")  # as an engine does a while after an answer: still of the old one
+    assert await desk.library.states.by_model() == {"one.gguf": set()}
+    assert not state.exists()
+    await desk.answered(session, "two", "TWO")
+    state.write_bytes(b"state")
+    assert await desk.library.states.by_model() == {"one.gguf": {chat}}
+
+
+async def test_the_states_of_one_model_are_forgotten(desk: Desk) -> None:
+    for identity, model in (("1a", "one.gguf"), ("1b", "one.gguf"), ("2", "two.gguf")):
+        state = desk.snapshots.path(identity, "chat")
+        state.parent.mkdir(parents=True)
+        desk.snapshots.label(identity, model)
+        state.write_bytes(b"state")
+    await forget_states_of(Path("/models/one.gguf"), desk.snapshots.folder)
+    assert await desk.library.states.by_model() == {"one.gguf": set(), "two.gguf": {"chat"}}
 
 
 async def test_the_trash_is_emptied_while_the_app_runs(

@@ -10,8 +10,9 @@ import pytest
 
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.context_cut import ContextCut
-from minerva_desktop.chat.conversation import ScrollPosition
+from minerva_desktop.chat.conversation import Removal, ScrollPosition
 from minerva_desktop.chat.message import ChatTurn, MessageState, Role
+from minerva_desktop.chat.removals import Removals
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import EngineDied, InvalidRequest
 from tests.app.desk import CANCELLED, MODEL, Desk
@@ -153,11 +154,24 @@ async def test_a_deleted_message_comes_back_where_it_was(desk: Desk) -> None:
     texts = [m.text for m in desk.listener.branch]
     assert texts == ["one", "ONE", "TWO", "three", "THREE"]
     assert [text for _, text, _ in await _on_disk(desk, session.conversation.id)] == texts
-    await session.put_back(removal)
+    await session.put_back(*_undo(removal))
     assert desk.listener.branch == branch
     assert await _on_disk(desk, session.conversation.id) == [
         (m.role, m.text, m.state) for m in branch
     ]
+
+
+async def test_a_question_that_stands_alone_is_answered(desk: Desk) -> None:
+    session = desk.new_session()
+    await desk.answered(session, "one", "ONE")
+    question, answer = session.conversation.active_branch()
+    await session.remove(answer.id, with_replies=False)
+    await session.retry(question.id, MODEL)
+    assert desk.engine.started[-1].turns[-1] == ChatTurn(Role.USER, "one")
+    assert session.answer_id is not None
+    assert session.conversation[session.answer_id].parent_id == question.id
+    with pytest.raises(InvalidRequest, match="still"):
+        await session.retry(question.id, MODEL)
 
 
 async def test_a_deleted_branch_comes_back_whole(desk: Desk) -> None:
@@ -169,22 +183,34 @@ async def test_a_deleted_branch_comes_back_whole(desk: Desk) -> None:
     removal = await session.remove(branch[2].id, with_replies=True)
     assert desk.listener.branch == kept
     assert len(await _on_disk(desk, session.conversation.id)) == 2
-    await session.put_back(removal)
+    await session.put_back(*_undo(removal))
     assert desk.listener.branch == branch
     assert len(await _on_disk(desk, session.conversation.id)) == 4
 
 
-async def test_what_belonged_to_a_deleted_message_does_not_come_back_alone(desk: Desk) -> None:
-    session = desk.new_session()
+async def test_what_belonged_to_a_deleted_message_comes_back_with_it(desk: Desk) -> None:
+    session, removals = desk.new_session(), Removals()
     await desk.answered(session, "one", "ONE")
-    question, answer = session.conversation.active_branch()
-    inner = await session.remove(answer.id, with_replies=True)
-    outer = await session.remove(question.id, with_replies=True)
-    with pytest.raises(InvalidRequest, match="bring that back first"):
-        await session.put_back(inner)
-    await session.put_back(outer)
-    await session.put_back(inner)
-    assert session.conversation.active_branch() == [question, answer]
+    await desk.answered(session, "two", "TWO")
+    branch = session.conversation.active_branch()
+    for message in (branch[1], branch[3], branch[2]):
+        removals.add(await session.remove(message.id, with_replies=False))
+    assert len(await _on_disk(desk, session.conversation.id)) == 1
+    await session.put_back(removals, branch[3].id)
+    assert [m.text for m in session.conversation.active_branch()] == ["one", "two", "TWO"]
+    await session.put_back(removals, branch[1].id)
+    assert session.conversation.active_branch() == branch
+    assert await _on_disk(desk, session.conversation.id) == [
+        (m.role, m.text, m.state) for m in branch
+    ]
+    with pytest.raises(InvalidRequest, match="cannot be undone"):
+        await session.put_back(removals, branch[1].id)
+
+
+def _undo(removal: Removal) -> tuple[Removals, str]:
+    """How `ChatSession.put_back` takes it."""
+    removals = Removals()
+    return removals, removals.add(removal)
 
 
 async def test_where_the_transcript_was_left(desk: Desk) -> None:
