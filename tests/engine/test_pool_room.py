@@ -49,7 +49,7 @@ async def test_the_least_recently_used_goes_and_no_more_than_it_takes(scripted: 
 
 
 class Shrinking(Scripted):
-    """Its choices take 90 bytes, or 70 where others keep some; none is made before ``may_choose``."""
+    """Its choices take 90 bytes, or 70 where others keep some, once they are let."""
 
     def __init__(self) -> None:
         self.kept: list[Needs] = []
