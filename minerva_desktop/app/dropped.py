@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from minerva_desktop.app.chat_sources import DATABASE_MAGIC
+
 MODEL_SUFFIX = ".gguf"
 ARCHIVE_SUFFIX = ".zip"
 JSON_SUFFIX = ".json"
@@ -17,14 +19,17 @@ _HEAD = 64 * 1024  # bytes of a JSON file that are looked at
 # What only the exports that can be imported hold: ours, ChatGPT's, LM Studio's.
 _MARKS = ((b'"minerva-chats"',), (b'"mapping"',), (b'"messages"', b'"versions"'))
 
+_TABLE = b"conversations"  # that of the chats, in the first page of their file
+
 
 @dataclass
 class Dropped:
-    """Models (and folders, which may hold some) go to the library, chats are imported, and the rest
-    goes with the message."""
+    """Models (and folders, which may hold some) go to the library, chats are imported, backups (of
+    all chats) can be restored, and the rest goes with the message."""
 
     models: list[Path] = field(default_factory=list)
     chats: list[Path] = field(default_factory=list)
+    backups: list[Path] = field(default_factory=list)
     attachments: list[Path] = field(default_factory=list)
 
 
@@ -41,6 +46,8 @@ def sorted_drop(paths: Sequence[Path]) -> Dropped:
             head = _head(path)
             if head.startswith(_MAGIC):
                 dropped.models.append(path)
+            elif head.startswith(DATABASE_MAGIC) and _TABLE in head:
+                dropped.backups.append(path)
             elif suffix == JSON_SUFFIX and _holds_chats(head):
                 dropped.chats.append(path)
             else:

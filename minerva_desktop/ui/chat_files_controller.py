@@ -161,7 +161,7 @@ class ChatFilesController(QObject):
             share = f"{done.percent} % of {format_bytes(done.of_bytes)}"
             self._tell_progress(f"Importing {what}: {_chats(done.n_chats)}, {share}")
 
-        work = ChatImport(library.store, on_progress)
+        work = ChatImport(library.store, on_progress, library.opened)
         try:
             await work.run(paths)
         except asyncio.CancelledError:
@@ -209,6 +209,9 @@ class ChatFilesController(QObject):
 def _report_notice(report: ImportReport, begin: str = "") -> Notice:
     n_new = len(report.imported_ids)
     parts = [f"{_chats(n_new)} imported"] if n_new or not report.problems else []
+    n_grown = len(report.grown_ids)
+    if n_grown:
+        parts.append(f"{n_grown:,} {'has' if n_grown == 1 else 'have'} new messages")
     if report.n_present:
         trash = f", {report.n_in_trash:,} of them in the trash" if report.n_in_trash else ""
         parts.append(f"{report.n_present:,} were here already{trash}")
@@ -221,8 +224,9 @@ def _report_notice(report: ImportReport, begin: str = "") -> Notice:
         parts.append(f"{len(report.problems):,} {things} could not be read")
     kind = NoticeKind.WARNING if report.problems else NoticeKind.INFO
     actions: tuple[NoticeAction, ...] = ()
-    if n_new == 1:
-        actions = (NoticeAction("Open", OPEN_IMPORTED + report.imported_ids[0]),)
+    changed = [*report.imported_ids, *report.grown_ids]
+    if len(changed) == 1:
+        actions = (NoticeAction("Open", OPEN_IMPORTED + changed[0]),)
     text = begin + "; ".join(parts).rstrip(".") + "."
     return Notice(kind, text, "\n".join(report.problems), actions, key=PROGRESS)
 

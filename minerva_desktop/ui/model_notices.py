@@ -44,7 +44,7 @@ class ModelNotices:
             f"{self._shown_name(path)} makes embeddings, which compare the meaning of "
             f"texts, and cannot chat. Other programs can use it through the local server.{stays}"
         )
-        self._bar.show_notice(Notice(NoticeKind.INFO, text, key=EMBEDDINGS))
+        self._bar.show_notice(Notice(NoticeKind.INFO, text, key=EMBEDDINGS, stays=True))
 
     def eviction(self, state: ModelState) -> None:
         """Others went to make room."""
@@ -53,11 +53,11 @@ class ModelNotices:
         n_bytes = sum(each.n_bytes for each in state.unloaded)
         name, freed = self._shown_name(state.path), format_bytes(n_bytes)
         text = f"{went} to make room for {name}, which freed {freed}."
-        self._bar.show_notice(Notice(NoticeKind.INFO, text))
+        self._bar.show_notice(Notice(NoticeKind.INFO, text, stays=True))
 
     def given_back(self, text: str) -> None:
         """Loaded models gave up what only makes them quicker. The last time counts."""
-        self._bar.show_notice(Notice(NoticeKind.INFO, text, key=GIVEN_BACK))
+        self._bar.show_notice(Notice(NoticeKind.INFO, text, key=GIVEN_BACK, stays=True))
 
     def gone(self, state: ModelState) -> None:
         """It was unloaded because memory was short, or was not loaded at all: by nobody who waits

@@ -198,6 +198,8 @@ def test_what_is_dropped_is_sorted_by_what_becomes_of_it(tmp_path: Path) -> None
         "conversations.json": b'[{"title": "a", "mapping": {}}]',
         "package.json": b'{"name": "a"}',
         "notes.txt": b"hi",
+        "copy.sqlite3": b"SQLite format 3\0 CREATE TABLE conversations",
+        "other.sqlite3": b"SQLite format 3\0",
     }
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
@@ -207,9 +209,11 @@ def test_what_is_dropped_is_sorted_by_what_becomes_of_it(tmp_path: Path) -> None
     dropped = sorted_drop([tmp_path / name for name in names])
     assert [path.name for path in dropped.models] == ["m.gguf", "model", "folder"]
     assert [path.name for path in dropped.chats] == ["all.zip", "ours.json", "conversations.json"]
+    assert [path.name for path in dropped.backups] == ["copy.sqlite3"]
     assert [path.name for path in dropped.attachments] == [
         "package.json",
         "notes.txt",
+        "other.sqlite3",
         "gone",
         unreachable,
     ]
