@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from minerva_desktop.app.chat_care import ChatCare
-from minerva_desktop.app.chat_files import ChatExport, back_up, make_folder
+from minerva_desktop.app.chat_files import ChatExport, WrittenFile, back_up, make_folder
 from minerva_desktop.app.chat_import import ChatImport, ImportProgress
 from minerva_desktop.app.export_targets import (
     ExportFormat,
@@ -127,7 +127,7 @@ class ChatCommands:
         *,
         is_folder: bool,
         force: bool,
-        written: dict[str, Path],
+        written: dict[str, WrittenFile],
     ) -> None:
         """Write chats to files; ``wanted`` None: all but those in the trash. ``output`` "-" is the
         standard output; ``is_folder``: it is a folder, which is made if it is not there.
@@ -147,7 +147,7 @@ class ChatCommands:
         if output is not None and is_folder:
             await make_folder(output)
         if written:
-            target = ExportTarget(next(iter(written.values())).parent, is_file=False)
+            target = ExportTarget(next(iter(written.values())).path.parent, is_file=False)
         else:
             target = target_for(chats, kind, output, _today())
         with counter:

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,27 @@ def test_reading_a_pdf_can_be_cancelled(tmp_path: Path) -> None:
     readings.append(FileReading(path, lambda _done, _total: readings[0].cancel()))
     with pytest.raises(AttachmentError, match="it was stopped"):
         readings[0].run()
+
+
+def test_whoever_cancels_does_not_wait_for_the_reading_process_to_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the window's thread, or the endpoint's loop: it stood still for 13 ms."""
+    reading = FileReading(write_pdf(tmp_path / "a.pdf", "one"), lambda _done, _total: None)
+    start = subprocess.Popen
+    cancelled: list[bool] = []
+
+    def slow_start(*arguments: object, **options: object) -> object:
+        canceller = threading.Thread(target=reading.cancel)
+        canceller.start()
+        canceller.join(1.0)
+        cancelled.append(not canceller.is_alive())
+        return start(*arguments, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(subprocess, "Popen", slow_start)
+    with pytest.raises(AttachmentError, match="it was stopped"):
+        reading.run()
+    assert cancelled == [True]
 
 
 def test_a_pasted_text_gets_a_name_of_its_own() -> None:
