@@ -34,6 +34,7 @@ from minerva_desktop.chat.conversation import (
 from minerva_desktop.chat.import_attachments import Attachments
 from minerva_desktop.chat.import_values import (
     MAX_MESSAGES,
+    EmptyChat,
     FindAsset,
     ImportedChat,
     Outcome,
@@ -114,7 +115,7 @@ class _Reader:
         for slot, place in enumerate(map(object_of, list_of(value.get("messages")))):
             selected = self._add_versions(conversation, slot, place, selected)
         if selected is None:
-            raise ChatFileError("it has no message with anything in it")
+            raise EmptyChat("it has no message with anything in it")
         conversation.branch_from(selected)
         branch = conversation.active_branch()
         conversation.title = title or title_from(next((m.text for m in branch if m.text), ""))

@@ -182,7 +182,7 @@ def test_ids_are_the_same_at_each_import() -> None:
 
 
 def test_a_chat_with_nothing_in_it() -> None:
-    told = UnreadableChat("chat 1", "it has no message with anything in it")
+    told = UnreadableChat("chat 1", "it has no message with anything in it", is_empty=True)
     assert read(chat(place(user(text(" "))))) == told
     assert read(chat({"versions": []})) == told
 

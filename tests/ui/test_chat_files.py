@@ -19,6 +19,7 @@ from minerva_desktop.paths import app_paths
 from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.ui.chat_files_controller import ChatFilesController
 from minerva_desktop.ui.notification_bar import NotificationBar
+from tests.app.chat_exports import chatgpt_chat
 from tests.chat.samples import make_conversation
 from tests.ui.open_window import OpenWindow
 
@@ -92,6 +93,22 @@ def test_a_dropped_chat_is_listed_and_can_be_opened(opened: OpenWindow, tmp_path
     (button,) = (each for each in bar.findChildren(QPushButton) if each.text() == "Open")
     button.click()
     opened.until("chat", lambda: "Bonjour" in opened.transcript)
+
+
+def test_an_import_can_be_undone(opened: OpenWindow, tmp_path: Path) -> None:
+    folder = tmp_path / "export"
+    folder.mkdir()
+    chats = [chatgpt_chat("1", "one"), chatgpt_chat("2", "two"), {"title": "T", "mapping": {}}]
+    (folder / "conversations.json").write_text(json.dumps(chats))
+    opened.drop(folder)
+    opened.until("report", lambda: opened.notice == "2 chats imported; 1 was empty.")
+    bar = opened.window.findChildren(NotificationBar)[0]
+    (button,) = (each for each in bar.findChildren(QPushButton) if each.text() == "Undo")
+    button.click()
+    opened.until("undone", lambda: opened.notice == "2 chats deleted")
+    opened.drop(folder)
+    words = "0 chats imported; 2 were here already, 2 of them in the trash; 1 was empty."
+    opened.until("report", lambda: opened.notice == words)
 
 
 def test_a_file_without_chats_says_so(opened: OpenWindow, tmp_path: Path) -> None:
