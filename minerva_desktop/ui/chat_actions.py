@@ -39,6 +39,7 @@ class ChatActions(QObject):
     rename_folder = Signal(str, str)
     delete_folder = Signal(str)
     edit_name = Signal(str)  # of a chat or a folder, in place
+    name_edited = Signal(str, bool)  # that is over; whether the name was not given up (Esc)
 
 
 class ActionMenu(PopupMenu):
@@ -130,7 +131,6 @@ def list_menu(menu: ActionMenu, actions: ChatActions) -> None:
 def folder_menu(menu: ActionMenu, actions: ChatActions, row: FolderRow) -> None:
     """Fill ``menu`` with what can be done with a folder."""
     menu.add("edit", "Rename", actions.edit_name, row.folder.id, shortcut="F2")
-    menu.add("folder", "New folder", actions.move_to_new, [])
     menu.addSeparator()
     text = "Delete folder, keep its chats" if row.n_chats else "Delete folder"
     menu.add("trash", text, actions.delete_folder, row.folder.id, shortcut="Del")

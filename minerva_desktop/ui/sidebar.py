@@ -85,6 +85,8 @@ class Sidebar(QWidget):
         self._header.empty_trash.connect(self.empty_trash)
         self._foot = PlaceBar(icons)
         self._foot.chosen.connect(self._choose_place)
+        self._foot.archived.connect(self.chat_actions.archive)
+        self._foot.deleted.connect(self.chat_actions.delete)
         self._foot.more_pressed.connect(self._show_list_menu)
         self._empty = QLabel(EMPTY[Place.CHATS])
         self._empty.setTextFormat(Qt.TextFormat.PlainText)
@@ -351,6 +353,8 @@ class Sidebar(QWidget):
         view.delete_pressed.connect(self._delete)
         view.menu_requested.connect(self._show_menu)
         view.dropped.connect(self._on_dropped)
+        view.pinned.connect(self.chat_actions.pin)
+        view.edited.connect(self.chat_actions.name_edited)
         view.typed.connect(self._search_for)
         view.left.connect(self._show_chats)
         return view

@@ -15,7 +15,7 @@ from PySide6.QtGui import (
     QDropEvent,
 )
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
+from PySide6.QtWidgets import QApplication, QLineEdit, QMenu, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.conversation import ConversationSummary, Folder
@@ -220,14 +220,18 @@ def test_what_is_typed_in_the_list_is_searched_for(qtbot: QtBot, sidebar: Sideba
 
 def drag(target: ChatListView, data: QMimeData, place: QPoint) -> bool:
     """Drag ``data`` there and let it go; whether it was taken."""
+    return _drag_onto(target.viewport(), data, place)
+
+
+def _drag_onto(target: QWidget, data: QMimeData, place: QPoint) -> bool:
     both = Qt.DropAction.MoveAction | Qt.DropAction.CopyAction
     left = Qt.MouseButton.LeftButton
     enter = QDragEnterEvent(place, both, data, left, NO_KEYS)
-    QApplication.sendEvent(target.viewport(), enter)
+    QApplication.sendEvent(target, enter)
     if not enter.isAccepted():
         return False
     drop = QDropEvent(QPointF(place), both, data, left, NO_KEYS)
-    QApplication.sendEvent(target.viewport(), drop)
+    QApplication.sendEvent(target, drop)
     return drop.isAccepted()
 
 
@@ -242,6 +246,31 @@ def test_chats_are_dropped_into_folders_and_out(
     with qtbot.waitSignal(sidebar.chat_actions.move) as moved:
         assert drag(view(sidebar), data, middle_of(sidebar, title))
     assert moved.args == [["d", "e"], folder_id]
+
+
+@pytest.mark.parametrize("title", ["Pinned", "A"])
+def test_chats_are_dropped_onto_the_pinned_ones(qtbot: QtBot, sidebar: Sidebar, title: str) -> None:
+    data = QMimeData()
+    data.setData(MIME_TYPE, QByteArray(b"d\ne"))
+    with qtbot.waitSignal(sidebar.chat_actions.pin) as pinned:
+        assert drag(view(sidebar), data, middle_of(sidebar, title))
+    assert pinned.args == [["d", "e"], True]
+
+
+def test_chats_are_dropped_into_the_archive_and_the_trash(qtbot: QtBot, sidebar: Sidebar) -> None:
+    archive, trash = (part(sidebar, QPushButton, f"{each}Button") for each in ("archive", "trash"))
+    data, files = QMimeData(), QMimeData()
+    data.setData(MIME_TYPE, QByteArray(b"d\ne"))
+    files.setUrls([QUrl.fromLocalFile("/models/tiny.gguf")])
+    with qtbot.waitSignal(sidebar.chat_actions.archive) as archived:
+        assert _drag_onto(archive, data, QPoint(8, 8))
+    assert archived.args == [["d", "e"], True]
+    with qtbot.waitSignal(sidebar.chat_actions.delete) as deleted:
+        assert _drag_onto(trash, data, QPoint(8, 8))
+    assert deleted.args == [["d", "e"]]
+    assert not _drag_onto(trash, files, QPoint(8, 8))
+    sidebar.set_rows(trash_rows([chat("x")]))
+    assert (archive.acceptDrops(), trash.acceptDrops()) == (False, False)
 
 
 def test_nothing_is_dropped_beside_the_rows(qtbot: QtBot, sidebar: Sidebar) -> None:

@@ -83,6 +83,29 @@ def test_a_new_folder_is_named_in_place_and_takes_the_chats(desk: ListDesk) -> N
     desk.until(lambda: desk.rows == ["Folders", "Home", "Bread", "Older", "Sea", "Cat"])
 
 
+def _press_escape(desk: ListDesk) -> None:
+    (editor,) = desk.view.viewport().findChildren(QLineEdit)
+    QTest.keyClick(editor, Qt.Key.Key_Escape)
+    desk.until(lambda: not desk.view.viewport().findChildren(QLineEdit))
+
+
+def test_esc_takes_a_folder_back_that_has_no_name_yet(desk: ListDesk) -> None:
+    home = desk.run(desk.library.create_folder("Home"))
+    desk.window.sidebar.chat_actions.move.emit([desk.on_disk()["Cat"]], home.id)
+    desk.until(lambda: desk.rows == ["Folders", "Home", "Cat", "Older", "Sea", "Bread"])
+    desk.choose("Cat", "Move to folder", "New folder…")
+    desk.until(lambda: desk.view.is_editing)
+    assert "New folder" in desk.rows
+    _press_escape(desk)
+    desk.until(lambda: desk.rows == ["Folders", "Home", "Cat", "Older", "Sea", "Bread"])
+    desk.choose("Home", "Rename")
+    desk.until(lambda: desk.view.is_editing)
+    _press_escape(desk)
+    desk.choose("Home", "Rename")  # and one that has its name stays
+    desk.type_name("House")
+    desk.until(lambda: desk.rows[:2] == ["Folders", "House"])
+
+
 def test_a_closed_folder_is_remembered(desk: ListDesk) -> None:
     folder = desk.run(desk.library.create_folder("Home"))
     desk.choose("Sea", "Move to folder", "New folder…")
@@ -116,9 +139,14 @@ def test_a_name_that_is_taken_is_said_and_not_kept(desk: ListDesk) -> None:
     desk.until(lambda: "Work" in desk.rows)
     desk.window.sidebar.edit_name(desk.run(desk.library.folders())[1].id)
     desk.type_name("home")
-    desk.until(lambda: bool(desk.errors))
-    assert "“Home”" in desk.errors[0].message
+    words = "There is a folder “Home” already, so this one keeps its name"
+    desk.until(lambda: desk.notice == words)
     desk.until(lambda: desk.rows[2:5] == ["Folders", "Home", "Work"])
+    desk.choose("Work", "Rename")
+    desk.type_name("Attic")
+    desk.until(lambda: desk.rows[2:5] == ["Folders", "Attic", "Home"])
+    assert desk.window.notifications.shown is None
+    assert desk.errors == []
 
 
 def test_the_archive_keeps_chats_out_of_the_way(desk: ListDesk) -> None:
