@@ -29,7 +29,7 @@ class ChatActions(QObject):
     move = Signal(list, str)  # to the folder of that id; empty: out of theirs
     move_to_new = Signal(list)  # to a folder that is yet to be made
     duplicate = Signal(str)
-    edit_tags = Signal(str)
+    edit_tags = Signal(list)
     export = Signal(list)  # an empty list: all chats
     import_chats = Signal()
     show_backups = Signal()
@@ -104,8 +104,8 @@ def chat_menu(
         verb = "Unpin" if pinned else "Pin"
         menu.add("pin", f"{verb}{several}", actions.pin, ids, not pinned)
         _add_folders(menu, icons, actions, chats, folders)
-    if not several and is_in_list:
-        menu.add("tag", "Tags…", actions.edit_tags, ids[0])
+    if is_in_list:
+        menu.add("tag", f"Tags{' of' if several else ''}{several}…", actions.edit_tags, ids)
     if not several:
         menu.add("copy", "Duplicate", actions.duplicate, ids[0])
     menu.add("export", f"Export{several}…", actions.export, ids)

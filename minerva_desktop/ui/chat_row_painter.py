@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from PySide6.QtCore import (
     QAbstractItemModel,
@@ -144,6 +145,10 @@ class ChatDelegate(QStyledItemDelegate):
             text.setRight(self._paint_note(painter, option, text, note))
         elif chat.id in self._chats.listed.warm:
             self._icons.paint(painter, "warm", _end_of(text, SIGN_AT_END), "muted")
+        if chat.tags and self._chats.listed.place is not Place.TRASH:
+            room = QRect(text)
+            room.setLeft(text.right() - text.width() * 2 // 5)  # the title is what matters
+            text.setRight(self._paint_note(painter, option, room, _tag_note(chat.tags)))
 
     def _paint_box(self, painter: QPainter, option: QStyleOptionViewItem, *, is_open: bool) -> bool:
         """The ground of a row; whether the pointer is over it."""
@@ -182,6 +187,7 @@ class ChatDelegate(QStyledItemDelegate):
         painter.setFont(font)
         painter.setPen(QColor(self._icons.theme.muted))
         flags = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        note = painter.fontMetrics().elidedText(note, Qt.TextElideMode.ElideRight, place.width())
         taken = painter.boundingRect(place, int(flags), note)
         painter.drawText(place, int(flags), note)
         return taken.left() - 2 * GRID
@@ -256,6 +262,11 @@ def drag_label(icons: Icons, font: QFont, text: str, scale: float) -> QPixmap:
     painter.drawText(card, int(Qt.AlignmentFlag.AlignCenter), shown)
     painter.end()
     return picture
+
+
+def _tag_note(tags: Sequence[str]) -> str:
+    """The first tag, and how many more there are."""
+    return f"#{tags[0]}" if len(tags) == 1 else f"#{tags[0]} +{len(tags) - 1}"
 
 
 def _end_of(text: QRect, side: int) -> QRectF:

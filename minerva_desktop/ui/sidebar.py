@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from minerva_desktop.chat.conversation import ConversationSummary
 from minerva_desktop.ui.chat_actions import (
     ActionMenu,
     ChatActions,
@@ -197,14 +198,14 @@ class Sidebar(QWidget):
             self._list.setCurrentIndex(index)
             self._list.edit(index)
 
-    def edit_tags(self, chat_id: str, known: Sequence[str]) -> TagEditor | None:
-        """Open the tag editor beside a chat; ``known`` are the tags of all chats."""
-        index = self._model.index_of(chat_id)
-        chats = self._model.chats_between(index.row(), index.row()) if index.isValid() else []
+    def edit_tags(self, chat_ids: Sequence[str], known: Sequence[str]) -> TagEditor | None:
+        """Open the tag editor beside the first of these chats; ``known`` are the tags of all."""
+        rows = [self._model.row(self._model.index_of(each)) for each in chat_ids]
+        chats = [row for row in rows if isinstance(row, ConversationSummary)]
         if not chats:
             return None
-        editor = TagEditor(self._icons, chats[0], known, self)
-        place = self._list.visualRect(index)
+        editor = TagEditor(self._icons, chats, known, self)
+        place = self._list.visualRect(self._model.index_of(chats[0].id))
         editor.open_at(self._list.viewport().mapToGlobal(place.bottomLeft()))
         return editor
 

@@ -101,23 +101,21 @@ class SidebarController(QObject):
             await self._listed.refresh()
             await self._shown.open_chat(copy_id)
 
-    @Slot(str)
-    def _on_edit_tags(self, chat_id: str) -> None:
-        self._tasks.start(self._edit_tags(chat_id))
+    @Slot(list)
+    def _on_edit_tags(self, chat_ids: list[str]) -> None:
+        self._tasks.start(self._edit_tags(chat_ids))
 
-    async def _edit_tags(self, chat_id: str) -> None:
+    async def _edit_tags(self, chat_ids: list[str]) -> None:
         if self._listed.library is None:
             return
-        editor = self._sidebar.edit_tags(chat_id, await self._listed.library.tags())
+        editor = self._sidebar.edit_tags(chat_ids, await self._listed.library.tags())
         if editor is not None:
             editor.changed.connect(self._on_tags_changed)
 
-    @Slot(str, list)
-    def _on_tags_changed(self, chat_id: str, tags: list[str]) -> None:
+    @Slot(object)
+    def _on_tags_changed(self, tags: dict[str, list[str]]) -> None:
         if self._listed.library is not None:
-            self._tasks.start(
-                self._listed.then_refresh(self._listed.library.set_tags(chat_id, tags))
-            )
+            self._tasks.start(self._listed.then_refresh(_set_tags(self._listed.library, tags)))
 
     # -- several chats ---------------------------------------------------------------------
 
@@ -284,6 +282,11 @@ class SidebarController(QObject):
         await self._listed.refresh()
         stay = "" if not inside else "; its chat stays" if len(inside) == 1 else "; its chats stay"
         self._offers.undo(f"Folder “{names[0]}” deleted{stay}", undo)
+
+
+async def _set_tags(library: ChatLibrary, tags: dict[str, list[str]]) -> None:
+    for chat_id, its in tags.items():
+        await library.set_tags(chat_id, its)
 
 
 async def _places_of(library: ChatLibrary, chat_ids: Sequence[str]) -> dict[str | None, list[str]]:

@@ -196,6 +196,7 @@ def test_the_menu_is_for_all_that_are_chosen(qtbot: QtBot, sidebar: Sidebar) -> 
     assert texts == [
         "Pin 2 chats",
         "Move to folder",
+        "Tags of 2 chats…",
         "Export 2 chats…",
         "Archive 2 chats",
         "Delete 2 chats",

@@ -12,7 +12,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QShortcut
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLineEdit, QMenu, QPushButton, QToolButton
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QMenu, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.ui.icons import Icons
@@ -238,6 +238,48 @@ def test_a_copy_has_all_that_the_chat_has(desk: ListDesk) -> None:
     copy = desk.run(desk.library.open_session(copy_id)).conversation
     assert [message.text for message in copy.active_branch()] == ["Hello", "Hi"]
     assert desk.rows[:2] == ["Today", "Sea (copy)"]
+
+
+def _tag_editor(desk: ListDesk) -> TagEditor:
+    desk.until(lambda: bool(desk.window.findChildren(TagEditor)))
+    return part(desk.window, TagEditor, "tagEditor")
+
+
+def test_several_chats_get_a_tag_and_lose_it(desk: ListDesk) -> None:
+    desk.run(desk.library.set_tags(desk.on_disk()["Cat"], ["Pets", "Old"]))
+    desk.run(desk.library.set_tags(desk.on_disk()["Bread"], ["Old"]))
+    desk.window.sidebar.chat_actions.pin.emit([], True)  # lists them anew
+    desk.until(lambda: "tagged Pets, Old" in desk.spoken("Cat"))
+    desk.click("Cat")
+    desk.click("Bread", CONTROL)
+    desk.choose("Bread", "Tags of 2 chats…")
+    editor = _tag_editor(desk)
+    assert [each.text() for each in editor.findChildren(QPushButton)] == ["Old"]  # both have it
+    field = part(editor, QLineEdit, "tagEdit")
+    QTest.keyClicks(field, "pets")
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    desk.until(lambda: "tagged Old, " in desk.spoken("Bread"))
+    (old,) = (each for each in editor.findChildren(QPushButton) if each.text() == "Old")
+    QTest.mouseClick(old, Qt.MouseButton.LeftButton)
+    desk.until(lambda: "Old" not in desk.spoken("Bread") + desk.spoken("Cat"))
+    assert desk.summary("Cat").tags == ("Pets",)
+    assert len(desk.summary("Bread").tags) == 1
+    editor.close()
+
+
+def test_a_long_tag_is_told_and_cut_with_a_sign(desk: ListDesk) -> None:
+    desk.choose("Sea", "Tags…")
+    editor = _tag_editor(desk)
+    field = part(editor, QLineEdit, "tagEdit")
+    QTest.keyClicks(field, "w" * 41)
+    hints = [label.text() for label in editor.findChildren(QLabel) if label.isVisible()]
+    assert hints == ["A tag has at most 40 characters"]
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    (button,) = editor.findChildren(QPushButton)
+    assert button.text().endswith("…")
+    assert button.sizeHint().width() <= editor.width()
+    assert "w" * 40 in button.toolTip()
+    editor.close()
 
 
 def test_tags_are_added_and_taken_away(desk: ListDesk) -> None:
