@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, QStandardPaths, Slot
 from PySide6.QtWidgets import QFileDialog
 
 from minerva_desktop.app.chat_library import ChatLibrary
@@ -85,11 +85,17 @@ class ChatFilesController(QObject):
         today = time.strftime("%Y-%m-%d")
         first = next(iter(filters.values()))
         name = target_for(chats, first, None, today).path.with_suffix("").name
-        dialog = QFileDialog(self._window, "Export chats", name)
+        place = QStandardPaths.StandardLocation.DocumentsLocation
+        dialog = QFileDialog(self._window, "Export chats", QStandardPaths.writableLocation(place))
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setNameFilters(list(filters))
-        dialog.setDefaultSuffix(_suffix(next(iter(filters))))
-        dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix(_suffix(chosen)))
+
+        def suggest(chosen: str) -> None:
+            dialog.setDefaultSuffix(_suffix(chosen))
+            dialog.selectFile(f"{name}.{_suffix(chosen)}")
+
+        suggest(next(iter(filters)))
+        dialog.filterSelected.connect(suggest)
         dialog.fileSelected.connect(
             lambda path: self._write(chats, filters[dialog.selectedNameFilter()], Path(path))
         )

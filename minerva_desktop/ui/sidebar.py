@@ -163,8 +163,10 @@ class Sidebar(QWidget):
             self._focus_first()
 
     def show_problem(self, problem: str) -> None:
-        """Say what is wrong with what is searched for; what was found last stays."""
+        """Say what is wrong with what is searched for; chats that were found last stay."""
         self._search.show_problem(problem)
+        if self._pages.currentWidget() is self._empty and self.search_text:
+            self._empty.clear()  # that nothing is found was said of another text
 
     def set_filter_values(self, values: FilterValues) -> None:
         """What the filters of the search can be given."""

@@ -10,7 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton
+from PySide6.QtCore import QStandardPaths
+from PySide6.QtWidgets import QApplication, QComboBox, QFileDialog, QPushButton
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.conversation import Conversation
@@ -22,6 +23,7 @@ from minerva_desktop.ui.notification_bar import NotificationBar
 from tests.app.chat_exports import chatgpt_chat
 from tests.chat.samples import make_conversation
 from tests.ui.open_window import OpenWindow
+from tests.ui.parts import part
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
@@ -124,6 +126,14 @@ def test_one_chat_as_markdown(opened: OpenWindow, tmp_path: Path) -> None:
     chosen = opened.settings.current.conversation_id
     assert chosen is not None
     _controller(opened).export([chosen])
+    opened.until("dialog", lambda: bool(opened.window.findChildren(QFileDialog)))
+    (dialog,) = opened.window.findChildren(QFileDialog)
+    documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+    assert [Path(each).name for each in dialog.selectedFiles()] == ["Sea a.md"]
+    assert dialog.directory().path() in {documents, str(Path.home())}
+    part(dialog, QComboBox, "fileTypeCombo").setFocus()  # the name is left alone while it is typed
+    dialog.filterSelected.emit("Web page (*.html)")
+    assert [Path(each).name for each in dialog.selectedFiles()] == ["Sea a.html"]
     file = tmp_path / "sea.md"
     _save_as(opened, file, "Markdown (*.md)")
     opened.until("end", lambda: opened.notice == "1 chat exported to sea.md.")
